@@ -1,0 +1,3 @@
+//! What the user wrote, and what of it is valid.
+
+pub mod settings;

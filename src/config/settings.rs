@@ -1,0 +1,265 @@
+//! What a user may write: these docs are the reference, these types the schema, these defaults the only ones.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{
+    action::{Action, AfterWait, OnConflict, OnLost, SameToken},
+    signal::Signal,
+    snapshot::RunState,
+};
+
+/// The configuration of monopoll: what to do when a second poller of the same bot is found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "monopoll configuration")]
+pub struct Settings {
+    /// The thing there may be only one of: 1–64 letters, digits, `.`, `_` or `-`. Default: `bot<id>` where a bot token is known, else the command's name and a hash.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
+    pub instance: Option<String>,
+    /// What to do about a conflict that no rule speaks of.
+    pub on_conflict: OnConflict,
+    /// What to do when `timeouts.wait` runs out.
+    pub after_wait: AfterWait,
+    /// What to do about a process that is related by nothing but my bot token.
+    pub same_token: SameToken,
+    /// The environment variables that may have the bot token, first one first.
+    pub token_env: Vec<String>,
+    /// A file of `NAME=value` lines that is read for the bot id of a token only, if it is there; nothing in it is exported.
+    pub env_file: PathBuf,
+    /// Who is a candidate: a process that meets every field of one entry. Default: the same command in the same working directory.
+    #[serde(rename = "match", skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<MatchEntry>,
+    /// The first rule whose every condition holds decides; if none does: `on_conflict`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleEntry>,
+    /// A command that must succeed before anything is touched.
+    pub check: Check,
+    /// The lock files.
+    pub lock: Lock,
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+    /// How `graceful` ends a process.
+    pub kill: Kill,
+    /// Where to stop and ask a person.
+    pub limits: Limits,
+    /// Yours: whatever your own program keeps in the same file; never validated.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub app: BTreeMap<String, toml::Value>,
+}
+
+/// A process that meets every field of one entry is a candidate; at least one of name, cmdline, exe and cwd is needed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [{"required": ["name"]}, {"required": ["cmdline"]}, {"required": ["exe"]}, {"required": ["cwd"]}]))]
+pub struct MatchEntry {
+    /// A regular expression on the executable's base name (else the first argument's), the whole name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A regular expression anywhere in the command line (arguments joined by one space).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmdline: Option<String>,
+    /// A glob on the executable's path; `*` stays within a folder, `**` does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// A glob on the working directory: that folder or any below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// `same` (default), `any` or a user name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `same` (default) or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerChoice>,
+}
+
+/// Whether to look into other containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerChoice {
+    /// Only monopoll's own.
+    Same,
+    /// All that can be seen.
+    Any,
+}
+
+/// The first rule whose every condition holds decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleEntry {
+    /// What `plan` calls the rule. Default: its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The conditions; without any, the rule always holds.
+    #[serde(default)]
+    pub when: Conditions,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a rule asks of a conflict; what is not written holds for every conflict.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conditions {
+    /// A regular expression on the executable's base name (else the first argument's), the whole name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A regular expression anywhere in the command line (arguments joined by one space).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmdline: Option<String>,
+    /// A glob on the executable's path; `*` stays within a folder, `**` does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// A glob on the working directory: that folder or any below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// `same`, `any` or a user name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `same` or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerChoice>,
+    /// Whether it has the lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds_lock: Option<bool>,
+    /// Whether it carries my bot token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_token: Option<bool>,
+    /// Whether whatever started it is gone and nothing manages it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphaned: Option<bool>,
+    /// What the kernel says it is doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
+    /// It has been running at least this long.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub older_than: Option<Duration>,
+    /// It has been running less than this.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub younger_than: Option<Duration>,
+    /// A regular expression on what would start it again, such as `systemd:.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
+    /// Whether it is on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<bool>,
+}
+
+/// Run before anything is touched; if it fails, the start is refused and the healthy bot lives on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Check {
+    /// The program and its arguments; empty: no check. It runs in the working directory of the start.
+    pub command: Vec<String>,
+    /// How long it may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+}
+
+/// The lock files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lock {
+    /// Absolute paths; all are taken or none, in one order everywhere. `{instance}`, `{profile}`, `{user}` and `{lock_dir}` are filled in.
+    #[schemars(length(min = 1))]
+    pub paths: Vec<String>,
+    /// What a running instance does when its lock is no longer its own.
+    pub on_lost: OnLost,
+}
+
+/// How long each step may take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// For a conflict to end by itself: a duration, `forever` for a warm standby, `0s` for one try.
+    pub wait: String,
+    /// From the signal to SIGKILL: long enough for a bot that finishes the updates it has taken.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub graceful: Duration,
+    /// From SIGKILL to giving up.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub force: Duration,
+}
+
+/// How `graceful` ends a process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kill {
+    /// What is sent first.
+    pub signal: Signal,
+    /// Whether SIGKILL follows; `false`: a conflict that outlives `timeouts.graceful` means refuse.
+    pub escalate: bool,
+}
+
+/// Where to stop and ask a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// More conflicts than this: refuse, the patterns are too broad.
+    pub max_targets: u32,
+    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all.
+    pub max_takeovers: u32,
+    /// The time in which takeovers are counted.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub takeover_window: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            instance: None,
+            on_conflict: OnConflict::Refuse,
+            after_wait: AfterWait::Refuse,
+            same_token: SameToken::Refuse,
+            token_env: ["TELOXIDE_TOKEN", "BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"].map(str::to_owned).to_vec(),
+            env_file: PathBuf::from(".env"),
+            matches: Vec::new(),
+            rules: Vec::new(),
+            check: Check::default(),
+            lock: Lock::default(),
+            timeouts: Timeouts::default(),
+            kill: Kill::default(),
+            limits: Limits::default(),
+            app: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Check { command: Vec::new(), timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Lock { paths: vec!["{lock_dir}/{instance}.lock".to_owned()], on_lost: OnLost::Stop }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts { wait: "60s".to_owned(), graceful: Duration::from_secs(30), force: Duration::from_secs(5) }
+    }
+}
+
+impl Default for Kill {
+    fn default() -> Self {
+        Kill { signal: Signal::SigTerm, escalate: true }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
+    }
+}

@@ -1,0 +1,135 @@
+//! The choices that a user makes, each an enum that is written in `config.toml` as it is here.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is done about one conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Do not start; touch nothing.
+    Refuse,
+    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    Graceful,
+    /// SIGKILL at once.
+    Force,
+    /// Wait until it has ended by itself, at most `timeouts.wait`.
+    Wait,
+    /// Start beside it. On the holder of the lock this is a refusal.
+    Ignore,
+}
+
+/// What is done about a conflict that no rule speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// Do not start; touch nothing.
+    Refuse,
+    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    Graceful,
+    /// SIGKILL at once.
+    Force,
+    /// Wait until it has ended by itself, at most `timeouts.wait`.
+    Wait,
+}
+
+/// What is done when `timeouts.wait` has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterWait {
+    /// Do not start; touch nothing.
+    Refuse,
+    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    Graceful,
+    /// SIGKILL at once.
+    Force,
+}
+
+/// What is done about a process that is related by nothing but my bot token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SameToken {
+    /// Do not start.
+    Refuse,
+    /// As the rules and `on_conflict` say.
+    Act,
+    /// Start, and say so.
+    Warn,
+    /// Do not look for it.
+    Off,
+}
+
+/// What a running instance does when its lock is no longer its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLost {
+    /// End the bot and exit 0.
+    Stop,
+    /// Say so and go on.
+    Warn,
+}
+
+impl Action {
+    /// Whether this action signals somebody.
+    #[must_use]
+    pub fn kills(self) -> bool {
+        match self {
+            Action::Graceful | Action::Force => true,
+            Action::Refuse | Action::Wait | Action::Ignore => false,
+        }
+    }
+}
+
+impl From<OnConflict> for Action {
+    fn from(value: OnConflict) -> Self {
+        match value {
+            OnConflict::Refuse => Action::Refuse,
+            OnConflict::Graceful => Action::Graceful,
+            OnConflict::Force => Action::Force,
+            OnConflict::Wait => Action::Wait,
+        }
+    }
+}
+
+impl From<AfterWait> for Action {
+    fn from(value: AfterWait) -> Self {
+        match value {
+            AfterWait::Refuse => Action::Refuse,
+            AfterWait::Graceful => Action::Graceful,
+            AfterWait::Force => Action::Force,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Refuse => "refuse",
+            Action::Graceful => "graceful",
+            Action::Force => "force",
+            Action::Wait => "wait",
+            Action::Ignore => "ignore",
+        })
+    }
+}
+
+impl std::str::FromStr for OnConflict {
+    type Err = UnknownAction;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAction> {
+        match name {
+            "refuse" => Ok(OnConflict::Refuse),
+            "graceful" => Ok(OnConflict::Graceful),
+            "force" => Ok(OnConflict::Force),
+            "wait" => Ok(OnConflict::Wait),
+            _ => Err(UnknownAction),
+        }
+    }
+}
+
+/// The name is not one that `on_conflict` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("allowed are refuse, graceful, force and wait")]
+pub struct UnknownAction;

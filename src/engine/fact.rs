@@ -1,0 +1,68 @@
+//! A fact about the machine is known or it is not; nothing is assumed in its place.
+
+/// Something that was looked at, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fact<T> {
+    /// It was read, and this is it.
+    Known(T),
+    /// It could not be read (permissions, a vanished file, a stuck process).
+    Unknown,
+}
+
+impl<T> Fact<T> {
+    /// The value, if it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Fact::Known(value) => Some(value),
+            Fact::Unknown => None,
+        }
+    }
+
+    /// The truth of `test` on the value.
+    pub fn holds(&self, test: impl FnOnce(&T) -> bool) -> Truth {
+        match self {
+            Fact::Known(value) => test(value).into(),
+            Fact::Unknown => Truth::Unknown,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Fact<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Fact::Unknown, Fact::Known)
+    }
+}
+
+/// The truth of a statement about facts, some of which may be unknown (Kleene's three values).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It depends on a fact that is unknown.
+    Unknown,
+}
+
+impl Truth {
+    /// Holds if both do; one that does not hold settles it, whatever the other is.
+    #[must_use]
+    pub fn and(self, other: Truth) -> Truth {
+        match (self, other) {
+            (Truth::False, _) | (_, Truth::False) => Truth::False,
+            (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+            (Truth::True, Truth::True) => Truth::True,
+        }
+    }
+
+    /// Holds if all do; an empty list holds.
+    pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
+        truths.into_iter().fold(Truth::True, Truth::and)
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(value: bool) -> Self {
+        if value { Truth::True } else { Truth::False }
+    }
+}

@@ -1,0 +1,95 @@
+//! The name of the thing there may be only one of.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// An instance id: 1–64 characters of `[A-Za-z0-9._-]`, and not only dots.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Instance(String);
+
+impl Instance {
+    /// The most characters an id may have.
+    pub const MAX_LEN: usize = 64;
+
+    /// The instance of the bot with this id, where no name is configured.
+    #[must_use]
+    pub fn of_bot(bot: BotId) -> Instance {
+        Instance(format!("bot{bot}"))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Instance {
+    type Err = BadInstance;
+
+    fn from_str(text: &str) -> Result<Self, BadInstance> {
+        if text.is_empty() {
+            return Err(BadInstance::Empty);
+        }
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
+            return Err(BadInstance::Character(bad));
+        }
+        if text.len() > Self::MAX_LEN {
+            return Err(BadInstance::TooLong(text.len()));
+        }
+        if text.chars().all(|c| c == '.') {
+            return Err(BadInstance::Dots);
+        }
+        Ok(Instance(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Instance {
+    type Error = BadInstance;
+
+    fn try_from(text: String) -> Result<Self, BadInstance> {
+        text.parse()
+    }
+}
+
+impl From<Instance> for String {
+    fn from(instance: Instance) -> String {
+        instance.0
+    }
+}
+
+/// Why a text is no instance id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadInstance {
+    /// There is nothing in it.
+    #[error("an instance id may not be empty")]
+    Empty,
+    /// It is longer than [`Instance::MAX_LEN`].
+    #[error("an instance id has at most 64 characters, this one has {0}")]
+    TooLong(usize),
+    /// It has a character that is not allowed.
+    #[error("an instance id has only letters, digits, `.`, `_` and `-`, not {0:?}")]
+    Character(char),
+    /// It would name a folder.
+    #[error("an instance id may not be only dots")]
+    Dots,
+}
+
+/// The public half of a bot token: the number before its colon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BotId(pub u64);
+
+impl fmt::Display for BotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

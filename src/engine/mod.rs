@@ -1,0 +1,13 @@
+//! What should happen: values in, values out.
+//!
+//! Nothing in here knows a file, a clock or a process; clippy's `disallowed-methods` sees to that.
+//! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a [`plan::Plan`].
+
+pub mod action;
+pub mod fact;
+pub mod instance;
+pub mod pattern;
+pub mod policy;
+pub mod signal;
+pub mod snapshot;
+pub mod takeover;

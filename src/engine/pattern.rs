@@ -1,0 +1,197 @@
+//! A match pattern: which processes it speaks of.
+
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::Regex;
+
+use super::{
+    fact::Truth,
+    snapshot::{Process, User},
+};
+
+/// The fields that a match entry and a rule share; a field that is not given holds for everybody.
+#[derive(Debug, Clone, Default)]
+pub struct Pattern {
+    /// On the executable's base name, the whole name.
+    pub name: Option<NamePattern>,
+    /// Anywhere in the command line.
+    pub cmdline: Option<CmdlinePattern>,
+    /// On the executable's path.
+    pub exe: Option<PathPattern>,
+    /// On the working directory: that folder or any below it.
+    pub cwd: Option<PathPattern>,
+}
+
+impl Pattern {
+    /// Whether `process` meets every given field.
+    #[must_use]
+    pub fn matches(&self, process: &Process) -> Truth {
+        Truth::all([
+            self.name.as_ref().map_or(Truth::True, |name| process.name.holds(|it| name.matches(it))),
+            self.cmdline.as_ref().map_or(Truth::True, |cmdline| process.args.holds(|it| cmdline.matches(&it.join(" ")))),
+            self.exe.as_ref().map_or(Truth::True, |exe| process.exe.holds(|it| exe.matches(it))),
+            self.cwd.as_ref().map_or(Truth::True, |cwd| process.cwd.holds(|it| cwd.matches_at_or_below(it))),
+        ])
+    }
+}
+
+/// A regular expression that must match a whole name.
+#[derive(Debug, Clone)]
+pub struct NamePattern(Regex);
+
+impl NamePattern {
+    /// Compiles `source`; it is anchored at both ends.
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub fn new(source: &str) -> Result<Self, regex::Error> {
+        // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays one.
+        Regex::new(source)?;
+        // The line break ends a comment that `(?x)` allows; it is white space there, and nowhere else.
+        let verbose = format!("^(?:{source}\n)$");
+        let plain = format!("^(?:{source})$");
+        Regex::new(&plain).or_else(|_| Regex::new(&verbose)).map(NamePattern)
+    }
+
+    /// Whether it matches the whole of `name`.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
+/// A regular expression that may match anywhere in a command line.
+#[derive(Debug, Clone)]
+pub struct CmdlinePattern(Regex);
+
+impl CmdlinePattern {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub fn new(source: &str) -> Result<Self, regex::Error> {
+        Regex::new(source).map(CmdlinePattern)
+    }
+
+    /// Whether it matches somewhere in `text`.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+/// A glob on a path: `*` stays within a folder, `**` does not.
+#[derive(Debug, Clone)]
+pub struct PathPattern(GlobMatcher);
+
+impl PathPattern {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// What is wrong with the glob.
+    pub fn new(source: &str) -> Result<Self, globset::Error> {
+        let trimmed = source.trim_end_matches('/');
+        let source = if trimmed.is_empty() { source } else { trimmed };
+        GlobBuilder::new(source).literal_separator(true).build().map(|glob| PathPattern(glob.compile_matcher()))
+    }
+
+    /// Whether it matches this path.
+    #[must_use]
+    pub fn matches(&self, path: &Path) -> bool {
+        self.0.is_match(path)
+    }
+
+    /// Whether it matches this path or a folder above it.
+    #[must_use]
+    pub fn matches_at_or_below(&self, path: &Path) -> bool {
+        path.ancestors().any(|folder| self.0.is_match(folder))
+    }
+}
+
+/// Whose processes a match entry speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UserLimit {
+    /// Only mine.
+    #[default]
+    Same,
+    /// Everybody's.
+    Any,
+    /// This user's, by name or number.
+    Named(String),
+}
+
+impl UserLimit {
+    /// Whether `process` is one of theirs, seen from `me`.
+    #[must_use]
+    pub fn admits(&self, process: &Process, me: &User) -> Truth {
+        match self {
+            UserLimit::Same => process.user.holds(|user| user.id == me.id),
+            UserLimit::Any => Truth::True,
+            UserLimit::Named(name) => process.user.holds(|user| *name == user.name || *name == user.id),
+        }
+    }
+}
+
+/// Whether a match entry looks into other containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContainerLimit {
+    /// Only mine.
+    #[default]
+    Same,
+    /// All that can be seen.
+    Any,
+}
+
+impl ContainerLimit {
+    /// Whether `process` is in one of them.
+    #[must_use]
+    pub fn admits(self, process: &Process) -> Truth {
+        match self {
+            ContainerLimit::Same => process.container.holds(Option::is_none),
+            ContainerLimit::Any => Truth::True,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_matches_as_a_whole() {
+        for (pattern, name, expected) in [
+            ("python3?", "python3", true),
+            ("python3?", "python3.11", false),
+            ("a|b", "ab", false),
+            ("a|b", "b", true),
+            ("(?x) bot # mine", "bot", true),
+        ] {
+            assert_eq!(NamePattern::new(pattern).unwrap().matches(name), expected, "{pattern} on {name}");
+        }
+        assert!(NamePattern::new("a)(b").is_err());
+    }
+
+    #[test]
+    fn a_glob_star_stays_within_a_folder() {
+        for (pattern, path, expected) in
+            [("/usr/bin/python*", "/usr/bin/python3", true), ("/usr/*", "/usr/bin/python3", false), ("/usr/**", "/usr/bin/python3", true)]
+        {
+            assert_eq!(PathPattern::new(pattern).unwrap().matches(Path::new(path)), expected, "{pattern} on {path}");
+        }
+    }
+
+    #[test]
+    fn a_folder_matches_itself_and_what_is_below_it() {
+        for (pattern, path, expected) in [
+            ("/srv/bot", "/srv/bot", true),
+            ("/srv/bot/", "/srv/bot", true),
+            ("/srv/bot", "/srv/bot/sub/dir", true),
+            ("/srv/bot", "/srv/bottle", false),
+            ("/srv/*", "/srv/bot/sub", true),
+            ("/", "/srv", true),
+        ] {
+            assert_eq!(PathPattern::new(pattern).unwrap().matches_at_or_below(Path::new(path)), expected, "{pattern} on {path}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The signals that may be asked for, by their POSIX names and on every system.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A signal that asks a process to end.
+///
+/// SIGKILL is not among them: that is what `on_conflict = "force"` and `kill.escalate` are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// Hang up.
+    SigHup,
+    /// Interrupt, as Ctrl-C sends it.
+    SigInt,
+    /// Quit, as Ctrl-\ sends it.
+    SigQuit,
+    /// Terminate: what service managers send.
+    SigTerm,
+    /// The first user-defined signal.
+    SigUsr1,
+    /// The second user-defined signal.
+    SigUsr2,
+}
+
+impl Signal {
+    /// Every signal that `kill.signal` may name.
+    pub const ALL: [Signal; 6] = [Signal::SigTerm, Signal::SigInt, Signal::SigQuit, Signal::SigHup, Signal::SigUsr1, Signal::SigUsr2];
+
+    /// The POSIX name, with its `SIG`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::SigHup => "SIGHUP",
+            Signal::SigInt => "SIGINT",
+            Signal::SigQuit => "SIGQUIT",
+            Signal::SigTerm => "SIGTERM",
+            Signal::SigUsr1 => "SIGUSR1",
+            Signal::SigUsr2 => "SIGUSR2",
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Signal {
+    type Err = UnknownSignal;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSignal> {
+        Signal::ALL.into_iter().find(|signal| signal.name() == name).ok_or(UnknownSignal)
+    }
+}
+
+/// The name is not one of [`Signal::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a signal that asks a process to end")]
+pub struct UnknownSignal;

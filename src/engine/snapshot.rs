@@ -1,0 +1,286 @@
+//! What was seen at one moment, and who "I" am; each fact known or unknown.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fact::{Fact, Truth},
+    instance::BotId,
+    takeover::{History, Ticket},
+};
+
+/// Everything that [`decide`](super::decide::decide) needs to know of the machine.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Who asks.
+    pub me: Me,
+    /// The lock files, in canonical order.
+    pub locks: Vec<LockView>,
+    /// The living guards and starts that have a record beside the lock.
+    pub guards: Vec<GuardView>,
+    /// Every process that may be a candidate, with all its descendants; in any order.
+    pub processes: Vec<Process>,
+    /// How long this start has waited already.
+    pub waited: Duration,
+    /// What happened to this instance before.
+    pub history: History,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Me {
+    /// My process id.
+    pub pid: u32,
+    /// Whose process I am.
+    pub user: User,
+    /// Whether I may signal everybody's processes.
+    pub privileged: bool,
+    /// What I drew; `None` in a dry run, which draws nothing and would be the newest.
+    pub ticket: Option<Ticket>,
+}
+
+/// A process as the kernel tells them apart: a pid is used again, a pid with its start time is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The pid in monopoll's PID namespace.
+    pub pid: u32,
+    /// When it started, in the kernel's own unit (Linux: clock ticks since boot), exact.
+    pub start: u64,
+}
+
+/// One process and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its parent's pid.
+    pub parent: Fact<u32>,
+    /// Its executable's base name, else that of its first argument.
+    pub name: Fact<String>,
+    /// Its command line.
+    pub args: Fact<Vec<String>>,
+    /// Its executable, without ` (deleted)`.
+    pub exe: Fact<PathBuf>,
+    /// Its working directory.
+    pub cwd: Fact<PathBuf>,
+    /// Whose it is.
+    pub user: Fact<User>,
+    /// The container it is in, `None` where that is also mine.
+    pub container: Fact<Option<String>>,
+    /// What it is doing.
+    pub state: Fact<RunState>,
+    /// How long it has been running.
+    pub age: Fact<Duration>,
+    /// What would start it again.
+    pub managed_by: Fact<Option<ManagedBy>>,
+    /// Its parent did not start it and nothing manages it.
+    pub orphaned: Fact<bool>,
+    /// It has a lock file of this instance open, and locked.
+    pub holds_lock: Fact<bool>,
+    /// Which bot tokens it carries.
+    pub token: Fact<CarriedToken>,
+    /// It runs COMMAND's own executable.
+    pub own_program: Fact<bool>,
+    /// It is what COMMAND would become: same program, arguments and working directory.
+    pub twin: Fact<bool>,
+    /// How it is related to me.
+    pub kin: Fact<Kin>,
+    /// What it is to monopoll.
+    pub role: Role,
+}
+
+impl Process {
+    /// Whether it carries my bot's token.
+    #[must_use]
+    pub fn same_token(&self) -> Truth {
+        match &self.token {
+            Fact::Known(CarriedToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,
+            Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => Truth::False,
+            Fact::Known(CarriedToken::Mine(_)) => Truth::True,
+        }
+    }
+}
+
+/// Whose a process is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct User {
+    /// The system's own id: a uid, a SID.
+    pub id: String,
+    /// The name, else the id again.
+    pub name: String,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// What the kernel says a process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// On a processor or ready for one.
+    Running,
+    /// Waiting, and a signal wakes it.
+    Sleeping,
+    /// Stopped by a signal or a debugger.
+    Stopped,
+    /// Ended, and not yet reaped.
+    Zombie,
+    /// Waiting in the kernel, and no signal wakes it.
+    Uninterruptible,
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RunState::Running => "running",
+            RunState::Sleeping => "sleeping",
+            RunState::Stopped => "stopped",
+            RunState::Zombie => "zombie",
+            RunState::Uninterruptible => "uninterruptible",
+        })
+    }
+}
+
+/// What would start a process again after its end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ManagedBy {
+    /// A service of the system's systemd.
+    Systemd(String),
+    /// A service of a user's systemd.
+    SystemdUser(String),
+    /// A container engine; the container's id, shortened.
+    Container(String),
+    /// supervisord.
+    Supervisord,
+    /// PM2.
+    Pm2,
+    /// runit's `runsv`, with the service's name.
+    Runit(String),
+    /// s6's `s6-supervise`, with the service's name.
+    S6(String),
+}
+
+impl ManagedBy {
+    /// The command that ends it for good, as a person would type it.
+    #[must_use]
+    pub fn stop_command(&self) -> String {
+        match self {
+            ManagedBy::Systemd(unit) => format!("systemctl stop {unit}"),
+            ManagedBy::SystemdUser(unit) => format!("systemctl --user stop {unit}"),
+            ManagedBy::Container(id) => format!("docker stop {id}"),
+            ManagedBy::Supervisord => "supervisorctl stop NAME".to_owned(),
+            ManagedBy::Pm2 => "pm2 stop NAME".to_owned(),
+            ManagedBy::Runit(service) => format!("sv down {service}"),
+            ManagedBy::S6(service) => format!("s6-svc -d {service}"),
+        }
+    }
+}
+
+impl fmt::Display for ManagedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ManagedBy::Systemd(unit) => write!(f, "systemd:{unit}"),
+            ManagedBy::SystemdUser(unit) => write!(f, "systemd-user:{unit}"),
+            ManagedBy::Container(id) => write!(f, "container:{id}"),
+            ManagedBy::Supervisord => f.write_str("supervisord"),
+            ManagedBy::Pm2 => f.write_str("pm2"),
+            ManagedBy::Runit(service) => write!(f, "runit:{service}"),
+            ManagedBy::S6(service) => write!(f, "s6:{service}"),
+        }
+    }
+}
+
+/// Which bot tokens a process carries, on its command line or in its environment. The tokens themselves are never kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarriedToken {
+    /// My bot is not known, or the user asked not to look.
+    NotLookedFor,
+    /// None that can be seen; a token that was read from a file cannot.
+    None,
+    /// Mine, and where.
+    Mine(TokenPlace),
+    /// Only another bot's.
+    Other(BotId),
+}
+
+/// Where a token was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// On the command line: it was meant for this process.
+    CommandLine,
+    /// In the environment: it may only have been inherited.
+    Environment,
+}
+
+/// How a process is related to the one that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kin {
+    /// Not at all.
+    None,
+    /// It is the one that asks.
+    Myself,
+    /// Its parent, its parent's parent, …
+    Ancestor,
+    /// Started by it, directly or not.
+    Descendant,
+    /// PID 1 of its PID namespace.
+    Init,
+    /// A thread of the kernel.
+    Kernel,
+}
+
+/// What a process is to monopoll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Any other program.
+    Program,
+    /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or token.
+    Monopoll,
+}
+
+/// A lock file and who has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockView {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who has it.
+    pub state: LockState,
+}
+
+/// Who has a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockState {
+    /// Nobody.
+    Free,
+    /// The one that asks.
+    Mine,
+    /// These processes, as far as they could be seen; nobody identifiable if there are none.
+    Held(Vec<u32>),
+    /// It could not be found out.
+    Unknown,
+}
+
+/// A guard or a start in progress, by the record that it keeps beside the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardView {
+    /// `None` in another PID namespace, where it cannot be seen.
+    pub process: Option<ProcessId>,
+    /// `None` if its record cannot be read: it counts as older.
+    pub ticket: Option<Ticket>,
+    /// What it runs, secrets masked.
+    pub command: String,
+    /// Whose it is.
+    pub user: String,
+    /// The host that it runs on.
+    pub host: String,
+    /// Since when it has the instance, seconds since 1970, to be shown.
+    pub since: u64,
+}
+
+/// Processes by pid.
+pub type Table<'a> = BTreeMap<u32, &'a Process>;

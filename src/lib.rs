@@ -1,0 +1,6 @@
+//! One bot, one poller.
+
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod error;
