@@ -4,10 +4,15 @@
 //! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a [`plan::Plan`].
 
 pub mod action;
+mod candidates;
+pub mod decide;
+pub mod escalation;
 pub mod fact;
 pub mod instance;
 pub mod pattern;
+pub mod plan;
 pub mod policy;
+pub mod shield;
 pub mod signal;
 pub mod snapshot;
 pub mod takeover;

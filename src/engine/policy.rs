@@ -60,7 +60,7 @@ pub struct Timeouts {
 }
 
 /// How long to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Patience {
     /// As long as it takes.
     Forever,

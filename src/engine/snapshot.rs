@@ -1,6 +1,6 @@
 //! What was seen at one moment, and who "I" am; each fact known or unknown.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,31 @@ pub struct Process {
 }
 
 impl Process {
+    /// One of which nothing is known but that it is there.
+    #[must_use]
+    pub fn unseen() -> Process {
+        Process {
+            id: ProcessId { pid: 0, start: 0 },
+            parent: Fact::Unknown,
+            name: Fact::Unknown,
+            args: Fact::Unknown,
+            exe: Fact::Unknown,
+            cwd: Fact::Unknown,
+            user: Fact::Unknown,
+            container: Fact::Unknown,
+            state: Fact::Unknown,
+            age: Fact::Unknown,
+            managed_by: Fact::Unknown,
+            orphaned: Fact::Unknown,
+            holds_lock: Fact::Unknown,
+            token: Fact::Unknown,
+            own_program: Fact::Unknown,
+            twin: Fact::Unknown,
+            kin: Fact::Unknown,
+            role: Role::Program,
+        }
+    }
+
     /// Whether it carries my bot's token.
     #[must_use]
     pub fn same_token(&self) -> Truth {
@@ -281,6 +306,3 @@ pub struct GuardView {
     /// Since when it has the instance, seconds since 1970, to be shown.
     pub since: u64,
 }
-
-/// Processes by pid.
-pub type Table<'a> = BTreeMap<u32, &'a Process>;

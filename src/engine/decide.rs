@@ -1,0 +1,232 @@
+//! The verdict: total and pure.
+
+use super::{
+    action::{Action, SameToken},
+    candidates::{self, Found},
+    fact::{Fact, Truth},
+    plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
+    policy::{Escalate, Policy},
+    shield::{self, Shield},
+    snapshot::{Process, Role, Snapshot},
+};
+
+/// How often a conflict that comes back is ended before the start is refused.
+const MOST_ROUNDS: u32 = 2;
+
+/// Decides what this start does about what was seen.
+#[must_use]
+pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
+    let gathered = candidates::gather(policy, snapshot);
+    let mut conflicts: Vec<Conflict> = gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
+    conflicts.sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
+    let (verdict, reason) = verdict(policy, &conflicts);
+    Plan {
+        verdict,
+        reason,
+        locks: snapshot.locks.clone(),
+        guards: snapshot.guards.clone(),
+        conflicts,
+        shielded: gathered.shielded,
+        suspects: gathered.suspects,
+    }
+}
+
+/// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is waited for.
+fn verdict(policy: &Policy, conflicts: &[Conflict]) -> (Verdict, String) {
+    let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
+    let refusal = conflicts.iter().filter_map(|conflict| conflict.refusal.as_ref()).max_by_key(|(refusal, _)| *refusal);
+    let too_many = in_the_way > policy.max_targets;
+    let (waits, kills) = conflicts.iter().fold((0, 0), |(waits, kills), conflict| match conflict.action {
+        Action::Wait => (waits + 1, kills),
+        Action::Graceful | Action::Force => (waits, kills + 1),
+        Action::Refuse | Action::Ignore => (waits, kills),
+    });
+    match (too_many, refusal, waits, kills) {
+        (true, ..) => (
+            Verdict::Refuse(Refusal::Policy),
+            format!(
+                "{in_the_way} conflicts are more than `limits.max_targets` = {} allows: the patterns are too broad",
+                policy.max_targets
+            ),
+        ),
+        (false, Some((refusal, why)), ..) => (Verdict::Refuse(*refusal), why.clone()),
+        (false, None, 1.., 0) => (Verdict::Wait, format!("waits for {} to end", count(waits))),
+        (false, None, 1.., 1..) => (Verdict::Wait, format!("waits for {} to end before {} is ended", count(waits), count(kills))),
+        (false, None, 0, 1..) => (Verdict::Act, format!("ends {} first", count(kills))),
+        (false, None, 0, 0) => (Verdict::Clear, "nobody is in the way".to_owned()),
+    }
+}
+
+fn count(conflicts: usize) -> String {
+    if conflicts == 1 { "1 conflict".to_owned() } else { format!("{conflicts} conflicts") }
+}
+
+/// What is done about one conflict: what the policy says, unless caution says no.
+fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
+    let (wanted, asked) = wanted(policy, snapshot, &found);
+    let patience_over = wanted == Some(Action::Wait) && policy.timeouts.wait.is_over(snapshot.waited);
+    let wanted = if patience_over { Some(policy.after_wait.into()) } else { wanted };
+    let policy_says = |why| Some((Refusal::Policy, why));
+    let (action, decided_by, refusal) = match wanted {
+        None => (
+            Action::Refuse,
+            asked,
+            policy_says(format!("a rule that would not kill depends on a fact about {} that cannot be read", describe(&found))),
+        ),
+        Some(Action::Refuse) if patience_over => (Action::Refuse, asked, policy_says(format!("waited too long for {}", describe(&found)))),
+        Some(Action::Refuse) => {
+            let why = refused(&found, &asked);
+            (Action::Refuse, asked, policy_says(why))
+        }
+        Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => match objection(snapshot, &found, action) {
+            Some(objection) => (Action::Refuse, DecidedBy::Caution, Some(objection)),
+            None => (action, asked, None),
+        },
+    };
+    Conflict {
+        steps: steps(policy, found.guard.is_some(), found.root.is_some(), action),
+        action,
+        decided_by,
+        refusal,
+        root: found.root,
+        guard: found.guard,
+        tree: found.tree,
+        evidence: found.evidence.into_iter().collect(),
+    }
+}
+
+/// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an unknown fact.
+fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action>, DecidedBy) {
+    let only_token = found.evidence.iter().all(|it| *it == Evidence::Token);
+    let only_rules_on_tokens = only_token && policy.same_token != SameToken::Act;
+    let subject = subject(found);
+    for rule in &policy.rules {
+        if only_rules_on_tokens && !rule.when.name_the_token() {
+            continue;
+        }
+        match (rule.when.hold(&subject, &snapshot.me.user), rule.action) {
+            (Truth::True, action) => return (Some(action), DecidedBy::Rule(rule.name.clone())),
+            (Truth::False, _) | (Truth::Unknown, Action::Graceful | Action::Force) => {}
+            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
+                return (None, DecidedBy::Rule(rule.name.clone()));
+            }
+        }
+    }
+    if only_rules_on_tokens {
+        (Some(Action::Refuse), DecidedBy::SameToken)
+    } else {
+        (Some(policy.on_conflict.into()), DecidedBy::OnConflict)
+    }
+}
+
+/// What the rules are asked about: the root, with what its tree proves of it.
+fn subject(found: &Found) -> Process {
+    let mut subject = found.root.clone().unwrap_or_else(Process::unseen);
+    if found.evidence.contains(&Evidence::Lock) {
+        subject.holds_lock = Fact::Known(true);
+    }
+    if subject.same_token() != Truth::True
+        && let Some(carrier) = found.tree.iter().find(|member| member.same_token() == Truth::True)
+    {
+        subject.token = carrier.token;
+    }
+    subject
+}
+
+/// Why `action` must not be taken on this conflict, whatever the policy says.
+fn objection(snapshot: &Snapshot, found: &Found, action: Action) -> Option<(Refusal, String)> {
+    let who = describe(found);
+    if action == Action::Ignore && found.evidence.contains(&Evidence::Lock) {
+        return Some((Refusal::Policy, format!("{who} has the lock, and a holder of the lock cannot be ignored")));
+    }
+    let blocked =
+        found.root.iter().chain(&found.tree).filter(|_| found.guard.is_none()).find(|process| !shield::may_signal(process, &snapshot.me));
+    if let Some(shield) = &found.shield {
+        let refusal = match shield {
+            Shield::OtherUser(_) | Shield::UnknownUser if blocked.is_some() => Refusal::Permission,
+            _ => Refusal::Policy,
+        };
+        return Some((refusal, format!("{who} is in the way and must not be signalled: {shield}")));
+    }
+    if !action.kills() {
+        // Waiting for somebody to leave and starting beside a stranger need no permission.
+        return None;
+    }
+    if let Some(guard) = &found.guard {
+        let newer = guard.ticket.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine);
+        return newer.then(|| (Refusal::Superseded, format!("superseded: {who} is a newer start")));
+    }
+    if found.root.is_none() {
+        return Some((Refusal::Policy, "the lock is taken and nobody can be identified who has it".to_owned()));
+    }
+    if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
+        return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
+    }
+    if let Some(blocked) = blocked {
+        return Some((Refusal::Permission, format!("pid {} may not be signalled: it belongs to {}", blocked.id.pid, owner(blocked))));
+    }
+    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, &who)))
+}
+
+fn owner(process: &Process) -> String {
+    process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
+}
+
+fn comes_back(found: &Found, who: &str) -> String {
+    match found.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
+        Some(manager) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
+        None => format!("{who} comes back: something restarts it; end that first"),
+    }
+}
+
+fn refused(found: &Found, by: &DecidedBy) -> String {
+    let who = describe(found);
+    let says = match by {
+        DecidedBy::Rule(name) => format!("rule `{name}` says refuse"),
+        DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
+        DecidedBy::SameToken => "same_token says refuse".to_owned(),
+        DecidedBy::Caution => "it must not be acted on".to_owned(),
+    };
+    let has = if found.evidence.contains(&Evidence::Lock) {
+        "has the instance"
+    } else if found.evidence.iter().all(|it| *it == Evidence::Token) {
+        "has the same bot token"
+    } else {
+        "is running already"
+    };
+    format!("{who} {has}, and {says}")
+}
+
+fn describe(found: &Found) -> String {
+    match (&found.root, &found.guard) {
+        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
+        (Some(root), None) => match root.name.known() {
+            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
+            None => format!("pid {}", root.id.pid),
+        },
+        (None, Some(guard)) => format!("a guard in another PID namespace (host {})", guard.host.escape_debug()),
+        (None, None) => "an unknown holder of the lock".to_owned(),
+    }
+}
+
+/// What is done, one after the other.
+fn steps(policy: &Policy, guarded: bool, visible: bool, action: Action) -> Vec<Step> {
+    let timeouts = policy.timeouts;
+    let ask = |timeout| guarded.then_some(Step::Ask { timeout });
+    let signal = |blow, timeout| visible.then_some(Step::Signal { blow, timeout });
+    match action {
+        Action::Refuse | Action::Ignore => Vec::new(),
+        Action::Force => [ask(timeouts.force), signal(Blow::Kill, timeouts.force)].into_iter().flatten().collect(),
+        Action::Graceful => {
+            let kill = match policy.escalation {
+                Escalate::Kill => signal(Blow::Kill, timeouts.force),
+                Escalate::Refuse => None,
+            };
+            [ask(timeouts.graceful), signal(Blow::Signal(policy.signal), timeouts.graceful), kill].into_iter().flatten().collect()
+        }
+        Action::Wait => {
+            let then = steps(policy, guarded, visible, policy.after_wait.into());
+            std::iter::once(Step::Wait { timeout: timeouts.wait }).chain(then).collect()
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What will be done, and why.
+
+use std::time::Duration;
+
+use super::{
+    action::Action,
+    policy::Patience,
+    shield::Shield,
+    signal::Signal,
+    snapshot::{GuardView, LockView, Process},
+};
+
+/// What will be done, and why: a picture of one moment.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// All in a word.
+    pub verdict: Verdict,
+    /// And in a sentence.
+    pub reason: String,
+    /// The lock files as they were seen.
+    pub locks: Vec<LockView>,
+    /// The guards that have a record beside the lock.
+    pub guards: Vec<GuardView>,
+    /// Who is in the way, the oldest first.
+    pub conflicts: Vec<Conflict>,
+    /// Who would be, but must not be acted on.
+    pub shielded: Vec<Shielded>,
+    /// Who only looks related.
+    pub suspects: Vec<Suspect>,
+}
+
+impl Plan {
+    /// How long the whole of it may take: wait + graceful + force. `None`: for ever.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let total = |conflict: &Conflict| {
+            conflict.steps.iter().try_fold(Duration::ZERO, |sum, step| match step.timeout() {
+                // The signals come after an unanswered question, with the same patience.
+                Patience::For(_) if matches!(step, Step::Ask { .. }) && conflict.steps.len() > 1 => Some(sum),
+                Patience::For(time) => Some(sum.saturating_add(time)),
+                Patience::Forever => None,
+            })
+        };
+        self.conflicts.iter().map(total).try_fold(Duration::ZERO, |most, each| each.map(|each| most.max(each)))
+    }
+
+    /// Those that are waited for.
+    pub fn waits(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts.iter().filter(|conflict| conflict.action == Action::Wait)
+    }
+
+    /// Those that are ended.
+    pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts.iter().filter(|conflict| conflict.action.kills())
+    }
+}
+
+/// The plan in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Nobody is in the way.
+    Clear,
+    /// Somebody is ended first.
+    Act,
+    /// Somebody is waited for first.
+    Wait,
+    /// There is no start.
+    Refuse(Refusal),
+}
+
+/// Why there is no start; a supervisor is told by the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Refusal {
+    /// A newer start has the instance: this one gives way, and that is no failure.
+    Superseded,
+    /// A conflict may not be signalled.
+    Permission,
+    /// The policy says so, or something is not known well enough.
+    Policy,
+}
+
+/// A candidate and its tree.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// The topmost process; `None` where it cannot be seen (another PID namespace) or is not known.
+    pub root: Option<Process>,
+    /// The guard's own word about itself, if it is one.
+    pub guard: Option<GuardView>,
+    /// Everything below the root.
+    pub tree: Vec<Process>,
+    /// Why it is a candidate.
+    pub evidence: Vec<Evidence>,
+    /// What is done.
+    pub action: Action,
+    /// What decided that.
+    pub decided_by: DecidedBy,
+    /// Why, where it is a refusal.
+    pub refusal: Option<(Refusal, String)>,
+    /// What is done, one after the other; each only if the one before did not help.
+    pub steps: Vec<Step>,
+}
+
+impl Conflict {
+    /// Whether it has the lock.
+    #[must_use]
+    pub fn holds_lock(&self) -> bool {
+        self.evidence.contains(&Evidence::Lock)
+    }
+
+    /// The root and everything below it.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.root.iter().chain(&self.tree)
+    }
+}
+
+/// Why a process is a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Evidence {
+    /// It has the lock.
+    Lock,
+    /// It carries my bot token.
+    Token,
+    /// It meets the match entry with this index.
+    Match(usize),
+    /// It is the same command in the same place.
+    Command,
+}
+
+/// What decided about a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DecidedBy {
+    /// The rule of this name.
+    Rule(String),
+    /// `on_conflict`.
+    OnConflict,
+    /// `same_token`.
+    SameToken,
+    /// monopoll's own caution, which no key lifts.
+    Caution,
+}
+
+/// One step of ending or outlasting a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Ask its guard to end it.
+    Ask {
+        /// For the guard to have ended its tree.
+        timeout: Duration,
+    },
+    /// Send a signal.
+    Signal {
+        /// Which one.
+        blow: Blow,
+        /// For the tree to end.
+        timeout: Duration,
+    },
+    /// Wait for it to end by itself.
+    Wait {
+        /// In all.
+        timeout: Patience,
+    },
+}
+
+impl Step {
+    /// How long this step may take.
+    #[must_use]
+    pub fn timeout(&self) -> Patience {
+        match *self {
+            Step::Ask { timeout } | Step::Signal { timeout, .. } => Patience::For(timeout),
+            Step::Wait { timeout } => timeout,
+        }
+    }
+}
+
+/// What is sent to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blow {
+    /// A signal that asks it to end.
+    Signal(Signal),
+    /// SIGKILL.
+    Kill,
+    /// SIGCONT, so that a stopped process hears the one before.
+    Continue,
+}
+
+impl Blow {
+    /// The POSIX name of the signal.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Blow::Signal(signal) => signal.name(),
+            Blow::Kill => "SIGKILL",
+            Blow::Continue => "SIGCONT",
+        }
+    }
+}
+
+/// A process that would be a candidate but must not be acted on.
+#[derive(Debug, Clone)]
+pub struct Shielded {
+    /// Who.
+    pub process: Process,
+    /// Why.
+    pub shield: Shield,
+}
+
+/// A process that only looks related.
+#[derive(Debug, Clone)]
+pub struct Suspect {
+    /// Who.
+    pub process: Process,
+    /// Why it looks related.
+    pub reason: &'static str,
+}

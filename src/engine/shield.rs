@@ -1,0 +1,98 @@
+//! Who is never acted on, and why.
+
+use std::fmt;
+
+use super::{
+    fact::{Fact, Truth},
+    instance::BotId,
+    pattern::{ContainerLimit, UserLimit},
+    snapshot::{CarriedToken, Kin, Me, Process},
+};
+
+/// Why a process is never acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Shield {
+    /// It is monopoll itself.
+    Myself,
+    /// It started monopoll, directly or not.
+    Ancestor,
+    /// monopoll started it.
+    Descendant,
+    /// It is PID 1 of its PID namespace.
+    Init,
+    /// It is a thread of the kernel.
+    Kernel,
+    /// How it is related to monopoll cannot be read.
+    UnknownKin,
+    /// It carries another bot's token.
+    OtherBot(BotId),
+    /// It may carry another bot's token: its environment cannot be read.
+    UnknownBot,
+    /// It belongs to another user.
+    OtherUser(String),
+    /// Whose it is cannot be read.
+    UnknownUser,
+    /// It is in another container.
+    OtherContainer(String),
+    /// Where it is cannot be read.
+    UnknownContainer,
+}
+
+impl fmt::Display for Shield {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shield::Myself => f.write_str("monopoll itself"),
+            Shield::Ancestor => f.write_str("it started monopoll"),
+            Shield::Descendant => f.write_str("monopoll started it"),
+            Shield::Init => f.write_str("PID 1"),
+            Shield::Kernel => f.write_str("a kernel thread"),
+            Shield::UnknownKin => f.write_str("its parents cannot be read, so it may have started monopoll"),
+            Shield::OtherBot(bot) => write!(f, "another bot's process (bot {bot})"),
+            Shield::UnknownBot => f.write_str("its environment cannot be read, so it may be another bot's"),
+            Shield::OtherUser(user) => write!(f, "another user ({user})"),
+            Shield::UnknownUser => f.write_str("its user cannot be read"),
+            Shield::OtherContainer(id) => write!(f, "another container ({id})"),
+            Shield::UnknownContainer => f.write_str("its container cannot be read"),
+        }
+    }
+}
+
+/// The shield that holds for every process, whatever it was found by.
+#[must_use]
+pub fn absolute(process: &Process) -> Option<Shield> {
+    match process.kin {
+        Fact::Unknown => Some(Shield::UnknownKin),
+        Fact::Known(Kin::Myself) => Some(Shield::Myself),
+        Fact::Known(Kin::Ancestor) => Some(Shield::Ancestor),
+        Fact::Known(Kin::Descendant) => Some(Shield::Descendant),
+        Fact::Known(Kin::Init) => Some(Shield::Init),
+        Fact::Known(Kin::Kernel) => Some(Shield::Kernel),
+        Fact::Known(Kin::None) => match process.token {
+            Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
+            Fact::Unknown => Some(Shield::UnknownBot),
+            Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => None,
+        },
+    }
+}
+
+/// The shields of other users and other containers: they limit what a pattern or a token may find.
+#[must_use]
+pub fn limit(process: &Process, me: &Me, user: &UserLimit, container: ContainerLimit) -> Option<Shield> {
+    match (user.admits(process, &me.user), container.admits(process)) {
+        (Truth::False, _) => Some(Shield::OtherUser(process.user.known().map_or_else(String::new, ToString::to_string))),
+        (Truth::Unknown, _) => Some(Shield::UnknownUser),
+        (Truth::True, Truth::False) => Some(Shield::OtherContainer(container_of(process))),
+        (Truth::True, Truth::Unknown) => Some(Shield::UnknownContainer),
+        (Truth::True, Truth::True) => None,
+    }
+}
+
+fn container_of(process: &Process) -> String {
+    process.container.known().cloned().flatten().unwrap_or_default()
+}
+
+/// Whether monopoll may signal it.
+#[must_use]
+pub fn may_signal(process: &Process, me: &Me) -> bool {
+    me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
+}
