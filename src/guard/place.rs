@@ -1,0 +1,181 @@
+//! Where an instance's locks are: their folders, opened safely, in the one order in which they are taken everywhere.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    engine::snapshot::User,
+    error::{Error, ExitStatus},
+    host::{
+        beside::Beside,
+        filesystem,
+        folder::{Folder, Missing},
+        linux::Sight,
+        lock::{Held, LockFile},
+    },
+    report::mask::printable,
+};
+
+/// The lock folder of this user: by the user id alone, never by the environment, so that every start of one user meets.
+#[must_use]
+pub fn lock_dir(user: &User) -> PathBuf {
+    if user.id == "0" {
+        return PathBuf::from("/run/monopoll");
+    }
+    home(user)
+        .map(|home| home.join(".local/state/monopoll"))
+        .filter(|folder| filesystem::is_local_and_writable(folder))
+        .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))
+}
+
+/// By the user database: `$HOME` may say something else under sudo, cron or systemd.
+fn home(user: &User) -> Option<PathBuf> {
+    let uid: u32 = user.id.parse().ok()?;
+    let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
+    Some(entry.dir).filter(|home| home.is_absolute())
+}
+
+/// The folders of an instance's locks.
+#[derive(Debug)]
+pub struct Place {
+    locks: Vec<Spot>,
+    beside: Arc<Beside>,
+}
+
+#[derive(Debug)]
+struct Spot {
+    folder: Arc<Folder>,
+    name: String,
+}
+
+impl Place {
+    /// Opens the folders of these lock files, made where they are missing.
+    ///
+    /// # Errors
+    /// One of them is not safe to use.
+    pub fn open(paths: &[PathBuf]) -> Result<Place, Error> {
+        match Self::find(paths, Missing::Make)? {
+            Some(place) => Ok(place),
+            None => {
+                Err(Error::new(ExitStatus::LockFile, "the lock cannot be used: its folder vanished while it was opened").hint("try again"))
+            }
+        }
+    }
+
+    /// Opens the folders that exist; `None` where the first lock's does not, so that nobody can have it.
+    ///
+    /// # Errors
+    /// One of them is not safe to use.
+    pub fn find(paths: &[PathBuf], missing: Missing) -> Result<Option<Place>, Error> {
+        let mut spots = Vec::new();
+        for path in paths {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+                return Err(Error::new(
+                    ExitStatus::LockFile,
+                    format!("the lock cannot be used: it has no file name: {}", printable(&path.to_string_lossy())),
+                )
+                .hint("name a file in `lock.paths`"));
+            };
+            if let Some(folder) = Folder::open(parent, missing)? {
+                spots.push((folder.path().join(name), Spot { folder: Arc::new(folder), name: name.to_owned() }));
+            }
+        }
+        // One order everywhere, links resolved: two starts that name the same files differently never wait for each other.
+        spots.sort_by(|(one, _), (other, _)| one.cmp(other));
+        spots.dedup_by(|(one, _), (other, _)| one == other);
+        let locks: Vec<Spot> = spots.into_iter().map(|(_, spot)| spot).collect();
+        let beside = locks.first().map(|first| Arc::new(Beside::new(Arc::clone(&first.folder), &first.name)));
+        Ok(beside.map(|beside| Place { locks, beside }))
+    }
+
+    /// The small files beside the first lock.
+    #[must_use]
+    pub fn beside(&self) -> &Arc<Beside> {
+        &self.beside
+    }
+
+    /// Opens every lock file, made where it is missing; none is locked.
+    ///
+    /// # Errors
+    /// One of them is not safe to use.
+    pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
+        self.locks.iter().map(|spot| LockFile::open(&spot.folder, &spot.name)).collect()
+    }
+
+    /// Opens the lock files that exist, only to look at them.
+    ///
+    /// # Errors
+    /// One of them is not safe to use.
+    pub fn existing_locks(&self) -> Result<Vec<Existing>, Error> {
+        let existing = |spot: &Spot| {
+            let path = spot.folder.path().join(&spot.name);
+            Ok(LockFile::open_existing(&spot.folder, &spot.name)?.map_or(Existing::Missing(path), Existing::Open))
+        };
+        self.locks.iter().map(existing).collect()
+    }
+}
+
+/// A lock file as a dry run finds it.
+#[derive(Debug)]
+pub enum Existing {
+    /// There is none yet.
+    Missing(PathBuf),
+    /// It is there.
+    Open(LockFile),
+}
+
+impl Existing {
+    /// As a look takes it.
+    #[must_use]
+    pub fn sight(&self) -> Sight<'_> {
+        match self {
+            Existing::Missing(path) => Sight::Missing(path),
+            Existing::Open(lock) => Sight::Open(lock),
+        }
+    }
+}
+
+/// The locks of one start: all of them or none.
+#[derive(Debug)]
+pub(crate) enum Locks {
+    /// None is held; the index of one that was refused just now.
+    Open(Vec<LockFile>, Option<usize>),
+    /// All are held.
+    Held(Vec<Held>),
+}
+
+impl Locks {
+    pub(crate) fn sights(&self) -> Vec<Sight<'_>> {
+        match self {
+            Locks::Open(files, taken) => files
+                .iter()
+                .enumerate()
+                .map(|(index, file)| if *taken == Some(index) { Sight::Taken(file) } else { Sight::Open(file) })
+                .collect(),
+            Locks::Held(held) => held.iter().map(|held| Sight::Mine(held.file())).collect(),
+        }
+    }
+
+    /// One try for all of them. What was had before one was refused is given back, closed, so that its waiters are told.
+    pub(crate) fn try_all(files: Vec<LockFile>, place: &Place) -> Result<Locks, Error> {
+        let mut held = Vec::new();
+        for (index, file) in files.into_iter().enumerate() {
+            match file.try_lock()? {
+                Ok(lock) => held.push(lock),
+                Err(_) => {
+                    drop(held);
+                    return Ok(Locks::Open(place.open_locks()?, Some(index)));
+                }
+            }
+        }
+        Ok(Locks::Held(held))
+    }
+}
+
+/// A path for people.
+#[must_use]
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}

@@ -1,0 +1,314 @@
+//! Settling who polls: observe → decide → act → take the locks → observe once more → start.
+//!
+//! The turnstile is held from the first look until the child runs, and the main lock is only ever taken behind it; a
+//! waiter is not behind it while it waits. So two starts never signal the same conflict twice, and a waiter never snatches
+//! a lock that another start has cleared.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::place::{Locks, Place};
+use crate::{
+    engine::{
+        action::{Action, OnConflict},
+        decide::decide,
+        fact::Fact,
+        plan::{Conflict, Plan, Refusal, Verdict},
+        policy::{Patience, Policy},
+        snapshot::{ProcessId, Snapshot},
+        takeover::{History, Ticket},
+    },
+    error::{Error, ExitStatus},
+    host::{
+        clock,
+        execute::{self, Event, Outcome},
+        linux::{Machine, look::Standing},
+        lock::{Held, LockFile},
+        seam::{Host, Interrupted},
+        unshared::{AFTER_A_CLOSE, Unshared, Waited},
+    },
+};
+
+/// How long a start that would refuse anyway waits for another one to be through (S3).
+const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long after its end a conflict that something manages may come back, and one that only has a living parent (S2).
+const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
+const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
+
+/// How often to try a lock whose holder may let it go without closing it.
+const STRANGER: Duration = Duration::from_secs(1);
+
+/// What a start tells while it settles.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// It waits for the conflicts that the plan waits for.
+    Waiting(&'a Plan),
+    /// It ends the conflicts that the plan ends.
+    Acting(&'a Plan),
+    /// Something was done to one of them.
+    Did(Event),
+    /// It looked for the last time before the start.
+    Clear(&'a Plan),
+}
+
+/// Why there is no start.
+#[derive(Debug)]
+pub enum Stop {
+    /// The plan says so.
+    Refused {
+        /// Which way.
+        refusal: Refusal,
+        /// In a sentence.
+        why: String,
+        /// What was seen.
+        plan: Option<Box<Plan>>,
+    },
+    /// A newer start asked this one to end before it had started.
+    Asked,
+    /// A signal ended it.
+    Interrupted(u8),
+    /// Something is wrong.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl From<Interrupted> for Stop {
+    fn from(Interrupted(signal): Interrupted) -> Self {
+        Stop::Interrupted(signal)
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Stop::Failed(Error::new(ExitStatus::Fault, format!("the machine cannot be looked at: {error}")))
+    }
+}
+
+/// The instance is ours: nobody else starts while this lives.
+#[derive(Debug)]
+pub struct Settled {
+    /// Every lock.
+    pub locks: Vec<Held>,
+    /// To be let go as soon as the child runs.
+    pub turnstile: Unshared,
+}
+
+/// One start.
+pub struct Settling<'a> {
+    /// Where it happens.
+    pub machine: &'a mut Machine,
+    /// Where the locks are.
+    pub place: &'a Place,
+    /// What the user wants.
+    pub policy: &'a Policy,
+    /// What it drew.
+    pub ticket: Ticket,
+    /// Writes the record, once the locks are had.
+    pub announce: &'a dyn Fn() -> std::io::Result<()>,
+    /// Who wants to know.
+    pub tell: &'a mut dyn FnMut(Progress<'_>),
+}
+
+/// How far a start has come.
+#[derive(Default)]
+struct Course {
+    waiting_since: Option<Duration>,
+    /// On the clock of patience.
+    until: Option<Duration>,
+    rounds: u32,
+    /// When the second look may be made.
+    look_at: Option<Duration>,
+}
+
+impl Settling<'_> {
+    /// Settles who polls.
+    ///
+    /// # Errors
+    /// There is no start, and nothing is left behind.
+    pub fn run(mut self) -> Result<Settled, Stop> {
+        let mut course = Course::default();
+        let mut turnstile = self.pass(patience(self.policy).map(|patience| clock::patience().saturating_add(patience)))?;
+        let mut locks = Locks::Open(self.place.open_locks()?, None);
+        loop {
+            let snapshot = self.look(&locks, &course)?;
+            let plan = decide(self.policy, &snapshot);
+            match plan.verdict {
+                Verdict::Refuse(refusal) => {
+                    return Err(Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) });
+                }
+                Verdict::Wait => {
+                    drop((locks, turnstile));
+                    self.outlast(&plan, &mut course)?;
+                    turnstile = self.pass(course.until)?;
+                    locks = Locks::Open(self.place.open_locks()?, None);
+                }
+                Verdict::Act => {
+                    self.act(&plan, &snapshot, &mut course)?;
+                    locks = self.take(locks)?;
+                }
+                Verdict::Clear => match locks {
+                    Locks::Held(locks) => {
+                        (self.tell)(Progress::Clear(&plan));
+                        return Ok(Settled { locks, turnstile });
+                    }
+                    open @ Locks::Open(..) => locks = self.take(open)?,
+                },
+            }
+            if matches!(locks, Locks::Held(_))
+                && let Some(at) = course.look_at.take()
+            {
+                self.watch_for_a_respawn(at)?;
+            }
+        }
+    }
+
+    fn look(&mut self, locks: &Locks, course: &Course) -> Result<Snapshot, Stop> {
+        let waited = course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
+        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds } };
+        self.machine.forget_ended();
+        Ok(self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?)
+    }
+
+    /// Through the turnstile, one start at a time.
+    fn pass(&mut self, until: Option<Duration>) -> Result<Unshared, Stop> {
+        let beside = self.place.beside();
+        let file = beside.folder().open_or_make(&beside.turnstile_name())?;
+        let mut turnstile = Unshared::open(&file)?;
+        match turnstile.wait_until(until, self.machine.alarm())? {
+            Waited::Locked => Ok(turnstile),
+            Waited::Signal(signal) => Err(Stop::Interrupted(signal)),
+            Waited::TooLong => Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None }),
+        }
+    }
+
+    /// Ends what the plan ends.
+    fn act(&mut self, plan: &Plan, snapshot: &Snapshot, course: &mut Course) -> Result<(), Stop> {
+        let until = *course.until.get_or_insert_with(|| deadline(plan));
+        (self.tell)(Progress::Acting(plan));
+        let tell = &mut self.tell;
+        match execute::execute(self.machine, plan, self.policy, Some(until), &mut |event| tell(Progress::Did(event))) {
+            Outcome::Ended => {}
+            Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
+            Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
+        }
+        if plan.kills().any(|conflict| conflict.guard.is_none()) {
+            course.rounds += 1;
+        }
+        let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
+        course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
+        Ok(())
+    }
+
+    /// All locks or none; one that its holder is just letting go is tried again for a moment.
+    fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
+        let mut locks = locks;
+        for pause in [Duration::ZERO].into_iter().chain(AFTER_A_CLOSE) {
+            let files = match locks {
+                Locks::Held(_) => return Ok(locks),
+                Locks::Open(files, _) => files,
+            };
+            if !pause.is_zero() {
+                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(pause))?;
+            }
+            locks = Locks::try_all(files, self.place)?;
+        }
+        if let Locks::Held(_) = &locks {
+            (self.announce)().map_err(|error| {
+                Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
+                    .hint("free some space, or name another folder in `lock.paths`")
+            })?;
+        }
+        Ok(locks)
+    }
+
+    /// Sleeps while the lock is held, so that what something starts again is seen by the second look.
+    fn watch_for_a_respawn(&mut self, at: Duration) -> Result<(), Stop> {
+        while clock::patience() < at {
+            if let Some(request) = self.place.beside().request_to(self.ticket) {
+                // Heard or not: this start ends now, and that is what was asked.
+                let _ = self.place.beside().acknowledge(&request);
+                return Err(Stop::Asked);
+            }
+            self.machine.sleep(&BTreeSet::new(), at)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until those that the plan waits for have ended, or the patience has.
+    fn outlast(&mut self, plan: &Plan, course: &mut Course) -> Result<(), Stop> {
+        (self.tell)(Progress::Waiting(plan));
+        let since = *course.waiting_since.get_or_insert_with(clock::patience);
+        if course.until.is_none() {
+            course.until = plan.deadline().map(|_| deadline(plan));
+        }
+        let patience_ends = match self.policy.timeouts.wait {
+            Patience::Forever => Duration::MAX,
+            Patience::For(wait) => since.saturating_add(wait),
+        };
+        let files = self.place.open_locks()?;
+        for file in &files {
+            self.machine.watch_lock(file);
+        }
+        let for_a_lock = plan.waits().any(Conflict::holds_lock);
+        let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
+        // A lock that is let go without a close tells nobody; a guard never does that.
+        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && conflict.guard.is_none());
+        let idle = if stranger { STRANGER } else { Duration::MAX };
+        let mut tries = [].iter();
+        loop {
+            known = self.machine.members(&known).iter().map(|member| member.id).collect();
+            let over = if for_a_lock { files.iter().all(|file| self.machine.is_free(file)) } else { known.is_empty() };
+            let now = clock::patience();
+            if over || now >= patience_ends {
+                return Ok(());
+            }
+            let next_try = now.saturating_add(*tries.next().unwrap_or(&idle));
+            self.machine.sleep(&known, patience_ends.min(next_try))?;
+            if clock::patience() < next_try {
+                tries = AFTER_A_CLOSE.iter();
+            }
+        }
+    }
+}
+
+/// The end of everything that this plan may take.
+fn deadline(plan: &Plan) -> Duration {
+    plan.deadline().map_or(Duration::MAX, |time| clock::patience().saturating_add(time))
+}
+
+/// How long a start may take that has not seen anything yet; `None`: for ever.
+fn patience(policy: &Policy) -> Option<Duration> {
+    let actions = || policy.rules.iter().map(|rule| rule.action).chain([policy.on_conflict.into(), policy.after_wait.into()]);
+    let waits = actions().any(|action| action == Action::Wait);
+    let kills = actions().any(Action::kills);
+    let ending = if kills { policy.timeouts.graceful.saturating_add(policy.timeouts.force) } else { Duration::ZERO };
+    let waiting = match (waits, policy.timeouts.wait) {
+        (false, _) => Duration::ZERO,
+        (true, Patience::For(wait)) => wait,
+        (true, Patience::Forever) => return None,
+    };
+    let total = ending.saturating_add(waiting);
+    let refuses = policy.on_conflict == OnConflict::Refuse && total.is_zero();
+    Some(if refuses { REFUSING_PATIENCE } else { total.max(REFUSING_PATIENCE) })
+}
+
+/// How long after its end this conflict may come back.
+fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
+    let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
+    match (&root.managed_by, root.parent) {
+        (Fact::Known(Some(_)) | Fact::Unknown, _) => Some(MANAGED_RESPAWN),
+        (Fact::Known(None), Fact::Known(0 | 1)) => None,
+        (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,
+        (Fact::Known(None), Fact::Known(_) | Fact::Unknown) => Some(PARENTED_RESPAWN),
+    }
+}
+
+/// Opened once more for whoever only wants to see whether it is free.
+pub(crate) fn first_lock(place: &Place) -> Result<Option<LockFile>, Error> {
+    Ok(place.open_locks()?.into_iter().next())
+}

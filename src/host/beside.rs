@@ -1,0 +1,323 @@
+//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers.
+//!
+//! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads to a kill (S22).
+
+use std::{
+    io::{Read, Seek, SeekFrom, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    clock,
+    folder::{Folder, unsafe_lock},
+    unshared::Unshared,
+};
+use crate::{
+    engine::{
+        escalation::{Manner, Mode},
+        policy::Escalate,
+        signal::Signal,
+        snapshot::ProcessId,
+        takeover::Ticket,
+    },
+    error::{Error, ExitStatus},
+};
+
+/// How long a start waits to draw a ticket: others hold the counter for microseconds.
+const COUNTER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The small files of one instance.
+#[derive(Debug)]
+pub struct Beside {
+    folder: Arc<Folder>,
+    lock_name: String,
+}
+
+/// A process as it can be told from every other, on this host and across its PID namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whereabouts {
+    /// The kernel's id of this boot.
+    pub boot: String,
+    /// The inode of the PID namespace that `process` is counted in.
+    pub pid_namespace: u64,
+    /// Who.
+    pub process: ProcessId,
+}
+
+/// What a guard says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Of this format.
+    pub version: u32,
+    /// What it holds.
+    pub instance: String,
+    /// How far it is.
+    pub state: Stage,
+    /// What it drew.
+    pub ticket: Ticket,
+    /// Who it is.
+    #[serde(flatten)]
+    pub whereabouts: Whereabouts,
+    /// Its host's name.
+    pub host: String,
+    /// Whose it is.
+    pub user: String,
+    /// What it runs, secrets masked.
+    pub command: String,
+    /// Since when, seconds since 1970.
+    pub since: u64,
+    /// The profile that was selected.
+    pub profile: Option<String>,
+    /// The child, once it was started.
+    pub child: Option<ProcessId>,
+    /// monopoll's version.
+    pub monopoll: String,
+}
+
+impl Record {
+    /// Notes how far it is.
+    pub fn stage(&mut self, stage: Stage) {
+        self.state = stage;
+    }
+}
+
+/// How far a guard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It has the lock and no child yet.
+    Starting,
+    /// Its child runs.
+    Running,
+    /// It is ending its child's tree.
+    Stopping,
+}
+
+/// A question to a guard: end your tree, in this manner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Tells requests apart.
+    pub id: String,
+    /// Whom it is for: a guard that has another ticket is not meant.
+    pub to: Ticket,
+    /// Who asks, for the log.
+    pub from_pid: u32,
+    /// `graceful` or `force`.
+    pub force: bool,
+    /// What to send first.
+    pub signal: Signal,
+    /// From the signal to SIGKILL.
+    #[serde(with = "humantime_serde")]
+    pub graceful: Duration,
+    /// From SIGKILL to giving up.
+    #[serde(rename = "kill", with = "humantime_serde")]
+    pub kill_patience: Duration,
+    /// Whether SIGKILL follows.
+    pub escalate: bool,
+}
+
+impl Request {
+    /// A question for the guard with this ticket.
+    #[must_use]
+    pub fn new(id: String, to: Ticket, from_pid: u32, manner: Manner) -> Request {
+        Request {
+            id,
+            to,
+            from_pid,
+            force: manner.mode == Mode::Force,
+            signal: manner.signal,
+            graceful: manner.graceful,
+            kill_patience: manner.force,
+            escalate: manner.escalation == Escalate::Kill,
+        }
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        Manner {
+            mode: if self.force { Mode::Force } else { Mode::Graceful },
+            signal: self.signal,
+            graceful: self.graceful,
+            force: self.kill_patience,
+            escalation: if self.escalate { Escalate::Kill } else { Escalate::Refuse },
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    id: String,
+}
+
+impl Beside {
+    /// What lies beside the lock `lock_name` in `folder`.
+    #[must_use]
+    pub fn new(folder: Arc<Folder>, lock_name: &str) -> Beside {
+        Beside { folder, lock_name: lock_name.to_owned() }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The name of the turnstile, which is a lock of its own.
+    #[must_use]
+    pub fn turnstile_name(&self) -> String {
+        format!("{}.turnstile", self.lock_name)
+    }
+
+    fn counter_name(&self) -> String {
+        format!("{}.counter", self.lock_name)
+    }
+
+    fn record_name(&self) -> String {
+        format!("{}.record", self.lock_name)
+    }
+
+    fn request_name(&self) -> String {
+        format!("{}.request", self.lock_name)
+    }
+
+    fn answer_name(&self) -> String {
+        format!("{}.answer", self.lock_name)
+    }
+
+    fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(&self.folder.read(name)?).ok()
+    }
+
+    fn store(&self, name: &str, value: &impl Serialize) -> std::io::Result<()> {
+        self.folder.write(name, &serde_json::to_string(value)?)
+    }
+
+    /// The guard's word about itself, if there is one that can be read.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        self.load(&self.record_name())
+    }
+
+    /// # Errors
+    /// As the file system says.
+    pub fn write_record(&self, record: &Record) -> std::io::Result<()> {
+        self.store(&self.record_name(), record)
+    }
+
+    /// Takes the record away, if it is still `mine`.
+    pub fn remove_record(&self, mine: Ticket) {
+        if self.record().is_some_and(|record| record.ticket == mine) {
+            // A record that stays is one of a process that has ended: nobody believes it.
+            let _ = self.folder.remove(&self.record_name());
+        }
+    }
+
+    /// # Errors
+    /// As the file system says.
+    pub fn write_request(&self, request: &Request) -> std::io::Result<()> {
+        self.store(&self.request_name(), request)
+    }
+
+    /// What is asked of the guard with this ticket.
+    #[must_use]
+    pub fn request_to(&self, me: Ticket) -> Option<Request> {
+        self.load::<Request>(&self.request_name()).filter(|request| request.to == me)
+    }
+
+    /// Takes a question back that was answered, or will not be.
+    pub fn remove_request(&self) {
+        // One that stays is for a ticket that nobody will ever have again.
+        let _ = self.folder.remove(&self.request_name());
+        let _ = self.folder.remove(&self.answer_name());
+    }
+
+    /// Says that a request was heard.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn acknowledge(&self, request: &Request) -> std::io::Result<()> {
+        self.store(&self.answer_name(), &Answer { id: request.id.clone() })
+    }
+
+    /// Whether the request with this id was heard.
+    #[must_use]
+    pub fn is_acknowledged(&self, id: &str) -> bool {
+        self.load::<Answer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
+    }
+
+    /// Draws a ticket: larger than the counter and than that of every record in the folder that can be read.
+    ///
+    /// # Errors
+    /// The counter cannot be written: nothing is started that could not be told apart later.
+    pub fn draw_ticket(&self) -> Result<Ticket, Error> {
+        let name = self.counter_name();
+        let path = self.folder.path().join(&name);
+        let file = self.folder.open_or_make(&name)?;
+        let mut lock = Unshared::open(&file).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
+        if !lock.wait(COUNTER_PATIENCE).map_err(|error| unsafe_lock(&path, &error.to_string()))? {
+            return Err(Error::new(
+                ExitStatus::Refused,
+                format!("another start is in progress: it keeps the ticket counter {}", path.display()),
+            )
+            .hint("try again; if nothing changes, find it with `fuser -v` on that file"));
+        }
+        let ticket = self.newest(&file).unwrap_or(Ticket(0)).next();
+        write_counter(&file, ticket).map_err(|error| {
+            unsafe_lock(&path, &format!("no ticket can be drawn ({error})")).hint("free some space, or name another folder in `lock.paths`")
+        })?;
+        Ok(ticket)
+    }
+
+    /// Writes the counter again if it lost this ticket: a guard that holds the instance sees to that.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
+        let file = self.folder.open_or_make(&self.counter_name())?;
+        let path = self.folder.path().join(self.counter_name());
+        let mut lock = Unshared::open(&file).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
+        let has_lock = lock.wait(COUNTER_PATIENCE).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
+        if has_lock && read_counter(&file).is_none_or(|counter| counter < ticket) {
+            write_counter(&file, ticket).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the counter is there.
+    #[must_use]
+    pub fn has_counter(&self) -> bool {
+        self.folder.read(&self.counter_name()).is_some()
+    }
+
+    fn newest(&self, counter: &std::fs::File) -> Option<Ticket> {
+        let records = self.folder.names_with(".record");
+        let tickets = records.iter().filter_map(|name| self.load::<Record>(name)).map(|record| record.ticket);
+        tickets.filter(|ticket| *ticket < Ticket::MAX).chain(read_counter(counter)).max()
+    }
+}
+
+/// A fixed width, so that a shorter number leaves nothing of a longer one.
+const DIGITS: usize = 20;
+
+fn read_counter(mut file: &std::fs::File) -> Option<Ticket> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(DIGITS as u64 + 1).read_to_string(&mut text).ok()?;
+    text.trim_end().parse().ok().map(Ticket).filter(|ticket| *ticket < Ticket::MAX)
+}
+
+/// In place, because the file is its own lock.
+fn write_counter(mut file: &std::fs::File, ticket: Ticket) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(format!("{:0DIGITS$}\n", ticket.0).as_bytes())
+}
+
+/// Seconds since 1970, for a record.
+#[must_use]
+pub fn now() -> u64 {
+    clock::wall_seconds()
+}

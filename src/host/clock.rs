@@ -1,0 +1,36 @@
+//! What time it is: two clocks that nobody can set, and the one on the wall to be printed.
+#![expect(clippy::disallowed_methods, reason = "this is where the time is read")]
+
+use std::time::{Duration, SystemTime};
+
+/// Since boot, going on in suspend: for ages.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn since_boot() -> Duration {
+    read(rustix::time::ClockId::Boottime)
+}
+
+/// Since some moment, standing still in suspend: for patience with others.
+#[cfg(unix)]
+#[must_use]
+pub fn patience() -> Duration {
+    read(rustix::time::ClockId::Monotonic)
+}
+
+/// For people only: anybody can set it.
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The wall clock in seconds since 1970.
+#[must_use]
+pub fn wall_seconds() -> u64 {
+    wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(unix)]
+fn read(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}

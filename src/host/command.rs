@@ -1,0 +1,117 @@
+//! COMMAND: found beforehand as exec would find it, and recognised in others.
+#![expect(clippy::disallowed_methods, reason = "files are looked at as exec would")]
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Error, ExitStatus},
+    report::mask::printable,
+};
+
+/// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+const LONGEST_INTERPRETER_LINE: u64 = 256;
+
+/// A command that can be executed, and what its process will look like.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// As it was written.
+    pub args: Vec<OsString>,
+    /// The file that will be executed, links resolved.
+    pub program: PathBuf,
+    /// Whether that is a `#!` script, whose process is its interpreter's.
+    pub kind: Kind,
+    /// The working directory of the start.
+    pub cwd: PathBuf,
+}
+
+/// What kind of file a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The kernel runs it itself.
+    Binary,
+    /// It begins with `#!`.
+    Script,
+}
+
+impl Command {
+    /// Finds `args[0]` as execvp(3) does.
+    ///
+    /// # Errors
+    /// 127 where it is not found, 126 where it cannot be executed.
+    pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
+        let Some(name) = args.first().filter(|name| !name.is_empty()) else {
+            return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
+        };
+        let found = if name.as_encoded_bytes().contains(&b'/') { check(&cwd.join(name)) } else { search(name, &cwd) };
+        let program = found.map_err(|status| {
+            let name = printable(&name.to_string_lossy()).into_owned();
+            match status {
+                ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
+                    Error::new(status, format!("COMMAND `{name}` is not found")).hint("check its path")
+                }
+                ExitStatus::NotFound => Error::new(status, format!("COMMAND `{name}` is not found")).hint("check its spelling and $PATH"),
+                status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
+                    .hint("check that it is a file and its permissions (`chmod +x`)"),
+            }
+        })?;
+        let kind = kind_of(&program);
+        Ok(Command { args, kind, program: fs::canonicalize(&program).unwrap_or(program), cwd })
+    }
+
+    /// The base name of what was written.
+    #[must_use]
+    pub fn base_name(&self) -> String {
+        let name = self.args.first().map(Path::new).and_then(Path::file_name);
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// As people and records see it: text.
+    #[must_use]
+    pub fn text(&self) -> Vec<String> {
+        self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    }
+}
+
+fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
+    // What execvp(3) searches where there is no $PATH.
+    let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
+    let mut status = ExitStatus::NotFound;
+    for folder in env::split_paths(&path) {
+        match check(&cwd.join(folder).join(name)) {
+            Ok(program) => return Ok(program),
+            Err(ExitStatus::NotFound) => {}
+            Err(worse) => status = worse,
+        }
+    }
+    Err(status)
+}
+
+fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
+        _ => ExitStatus::NotFound,
+    })?;
+    if metadata.is_file() && may_execute(path) { Ok(path.to_owned()) } else { Err(ExitStatus::NotExecutable) }
+}
+
+#[cfg(unix)]
+fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn may_execute(_path: &Path) -> bool {
+    true
+}
+
+fn kind_of(program: &Path) -> Kind {
+    let mut start = Vec::new();
+    let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
+    if read.is_ok() && start.starts_with(b"#!") { Kind::Script } else { Kind::Binary }
+}

@@ -1,0 +1,165 @@
+//! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each signal.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::seam::{Answer, Host, Interrupted, Sent};
+use crate::engine::{
+    action::Action,
+    escalation::{Escalation, GaveUp, Manner, Mode, Motion, Next},
+    plan::{Blow, Conflict, Plan, Refusal},
+    policy::Policy,
+    snapshot::{GuardView, ProcessId},
+};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every conflict has ended, with its whole tree.
+    Ended,
+    /// One has not.
+    Refused(Refusal, String),
+    /// A signal told this start to give up.
+    Interrupted(Interrupted),
+}
+
+/// Something that was done, for whoever wants to see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A guard was asked; its pid, where it can be seen.
+    Asked(Option<u32>),
+    /// A signal was sent.
+    Sent(ProcessId, Blow),
+    /// Everything of this conflict has ended.
+    Ended(Option<u32>),
+}
+
+/// Ends every conflict that the plan ends. `until` is the deadline of the whole start.
+pub fn execute(host: &mut dyn Host, plan: &Plan, policy: &Policy, until: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Outcome {
+    match Execution::begin(host, plan, policy, tell) {
+        Ok(mut execution) => execution.run(host, until, tell).unwrap_or_else(Outcome::Interrupted),
+        Err(outcome) => outcome,
+    }
+}
+
+/// The conflicts that have not ended yet.
+struct Execution {
+    targets: Vec<Target>,
+}
+
+struct Target {
+    /// The root and everything below it that was ever seen.
+    known: BTreeSet<ProcessId>,
+    root: Option<ProcessId>,
+    means: Means,
+}
+
+enum Means {
+    /// Its guard heard, and ends its tree itself.
+    Asked(GuardView),
+    /// We signal it.
+    Ladder(Escalation),
+}
+
+impl Execution {
+    fn begin(host: &mut dyn Host, plan: &Plan, policy: &Policy, tell: &mut dyn FnMut(Event)) -> Result<Execution, Outcome> {
+        let mut targets = Vec::new();
+        for conflict in plan.kills() {
+            let mode = if conflict.action == Action::Force { Mode::Force } else { Mode::Graceful };
+            let means = means(host, conflict, Manner::of(policy, mode), tell)?;
+            let known = conflict.processes().map(|process| process.id).collect();
+            targets.push(Target { known, root: conflict.root.as_ref().map(|root| root.id), means });
+        }
+        Ok(Execution { targets })
+    }
+
+    fn run(&mut self, host: &mut dyn Host, until: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Result<Outcome, Interrupted> {
+        loop {
+            let mut wake = until.unwrap_or(Duration::MAX);
+            let mut awaited = BTreeSet::new();
+            let mut left = Vec::new();
+            for mut target in std::mem::take(&mut self.targets) {
+                match target.step(host, tell) {
+                    Stepped::Ended => tell(Event::Ended(target.root.map(|root| root.pid))),
+                    Stepped::Refused(refusal, why) => return Ok(Outcome::Refused(refusal, why)),
+                    Stepped::Look { at } => {
+                        wake = wake.min(at);
+                        awaited.extend(target.known.iter().copied());
+                        left.push(target);
+                    }
+                }
+            }
+            self.targets = left;
+            if self.targets.is_empty() {
+                return Ok(Outcome::Ended);
+            }
+            if until.is_some_and(|until| host.now() >= until) {
+                return Ok(Outcome::Refused(Refusal::Policy, "what is in the way did not end in time".to_owned()));
+            }
+            host.sleep(&awaited, wake)?;
+        }
+    }
+}
+
+enum Stepped {
+    Ended,
+    Look { at: Duration },
+    Refused(Refusal, String),
+}
+
+impl Target {
+    fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
+        loop {
+            let alive = host.members(&self.known);
+            self.known = alive.iter().map(|member| member.id).collect();
+            let ladder = match &mut self.means {
+                Means::Ladder(ladder) => ladder,
+                Means::Asked(guard) => {
+                    let gone = alive.is_empty() && (self.root.is_some() || host.has_left(guard));
+                    return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
+                }
+            };
+            let orders = ladder.step(host.now(), &alive);
+            for &(id, blow) in &orders.blows {
+                match host.send(id, blow) {
+                    Sent::Delivered => tell(Event::Sent(id, blow)),
+                    Sent::Gone => {}
+                    Sent::Denied => return Stepped::Refused(Refusal::Permission, format!("pid {} may not be signalled", id.pid)),
+                }
+            }
+            match orders.next {
+                // The look that found nobody is the proof that nobody is left.
+                Next::Ended => return Stepped::Ended,
+                // Whoever ends at a SIGKILL has ended by now, or soon: the sleep is told.
+                Next::Look { at } => return Stepped::Look { at },
+                Next::GaveUp(GaveUp::OutlivedSignal(id)) => {
+                    return Stepped::Refused(Refusal::Policy, format!("pid {} outlived the signal, and `kill.escalate` is false", id.pid));
+                }
+                Next::GaveUp(GaveUp::OutlivedKill(id)) => {
+                    return Stepped::Refused(Refusal::Policy, format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid));
+                }
+            }
+        }
+    }
+}
+
+fn means(host: &mut dyn Host, conflict: &Conflict, manner: Manner, tell: &mut dyn FnMut(Event)) -> Result<Means, Outcome> {
+    let Some(guard) = &conflict.guard else { return Ok(Means::Ladder(Escalation::new(manner))) };
+    let root = conflict.root.as_ref();
+    tell(Event::Asked(root.map(|root| root.id.pid)));
+    if let Some(root) = root {
+        // A guard that is stopped cannot hear; one that is not does not mind.
+        let known = BTreeSet::from([root.id]);
+        let stopped = host.members(&known).iter().any(|member| member.id == root.id && member.motion == Motion::Stopped);
+        if stopped && host.send(root.id, Blow::Continue) == Sent::Delivered {
+            tell(Event::Sent(root.id, Blow::Continue));
+        }
+    }
+    match (host.ask(guard, manner).map_err(Outcome::Interrupted)?, root) {
+        (Answer::Heard, _) => Ok(Means::Asked(guard.clone())),
+        (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
+        (Answer::Silence, None) => Err(Outcome::Refused(
+            Refusal::Policy,
+            "the guard in another PID namespace did not answer, and cannot be signalled from here".to_owned(),
+        )),
+    }
+}

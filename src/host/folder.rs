@@ -1,0 +1,212 @@
+//! A folder that is safe to keep locks in, and the only way in which its files are opened, read, written and removed.
+//!
+//! Nothing is followed through a link, nothing is truncated in place, and nothing of another user's is believed.
+#![expect(clippy::disallowed_methods, reason = "this is where the folder is looked at")]
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+
+use crate::{
+    error::{Error, ExitStatus},
+    report::mask::printable,
+};
+
+/// The most that is read of a small file: a record has about 500 bytes.
+const MOST: u64 = 64 << 10;
+
+/// What is done where the folder is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is made, private.
+    Make,
+    /// It stays so: a dry run touches nothing.
+    Leave,
+}
+
+/// An open folder that nobody else can change under us.
+#[derive(Debug)]
+pub struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens `path`, links in it resolved. `None`: it is missing and stays so.
+    ///
+    /// # Errors
+    /// It cannot be made or opened, or somebody else could change what is in it.
+    pub fn open(path: &Path, missing: Missing) -> Result<Option<Folder>, Error> {
+        if missing == Missing::Make {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+                unsafe_lock(path, &format!("the folder cannot be made ({error})")).hint("name another one in `lock.paths`")
+            })?;
+        }
+        let path = match fs::canonicalize(path) {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unsafe_lock(path, &format!("the folder cannot be reached ({error})"))),
+        };
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let fd = rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|error| unsafe_lock(&path, &format!("the folder cannot be opened ({error})")))?;
+        let folder = Folder { fd, path };
+        folder.insist_on_privacy()?;
+        super::filesystem::insist_on_local(&folder.fd, &folder.path)?;
+        Ok(Some(folder))
+    }
+
+    /// Where it is, links resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn insist_on_privacy(&self) -> Result<(), Error> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(|error| unsafe_lock(&self.path, &format!("it cannot be examined ({error})")))?;
+        let me = rustix::process::geteuid().as_raw();
+        if stat.st_uid != me && stat.st_uid != 0 {
+            return Err(unsafe_lock(&self.path, &format!("the folder belongs to another user (uid {})", stat.st_uid))
+                .hint("name a folder of your own in `lock.paths`"));
+        }
+        for folder in self.path.ancestors() {
+            let Ok(metadata) = fs::metadata(folder) else { continue };
+            let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
+            if others_write && !sticky {
+                return Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
+                    .hint(format!("`chmod go-w {}`, or name another folder in `lock.paths`", printable(&folder.to_string_lossy()))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a file of ours for reading and writing, made private if it is missing.
+    ///
+    /// # Errors
+    /// It is a link, no regular file, another user's, or cannot be made.
+    pub fn open_or_make(&self, name: &str) -> Result<File, Error> {
+        // NONBLOCK: a FIFO in the file's place must not hang the start.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.cannot_open(name, error))?;
+        let file = File::from(file);
+        let metadata = self.insist_on_ours(name, &file)?;
+        if metadata.mode() & 0o7777 != 0o600 {
+            rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)
+                .map_err(|error| unsafe_lock(&self.path.join(name), &format!("it cannot be made private ({error})")))?;
+        }
+        Ok(file)
+    }
+
+    /// Opens a file of ours for reading, if it is there.
+    ///
+    /// # Errors
+    /// As [`open_or_make`](Self::open_or_make).
+    pub fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(file) => {
+                let file = File::from(file);
+                self.insist_on_ours(name, &file)?;
+                Ok(Some(file))
+            }
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.cannot_open(name, error)),
+        }
+    }
+
+    fn cannot_open(&self, name: &str, error: rustix::io::Errno) -> Error {
+        let path = self.path.join(name);
+        match error {
+            rustix::io::Errno::LOOP => unsafe_lock(&path, "it is a symbolic link, and links are never followed").hint("remove the link"),
+            rustix::io::Errno::ISDIR => unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"),
+            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => unsafe_lock(&path, "it may not be opened: it is another user's")
+                .hint("remove it as that user, or name another file in `lock.paths`"),
+            error => unsafe_lock(&path, &format!("it cannot be opened ({error})")),
+        }
+    }
+
+    fn insist_on_ours(&self, name: &str, file: &File) -> Result<fs::Metadata, Error> {
+        let path = self.path.join(name);
+        let metadata = file.metadata().map_err(|error| unsafe_lock(&path, &format!("it cannot be examined ({error})")))?;
+        let kind = metadata.file_type();
+        if !kind.is_file() {
+            let what = match kind {
+                kind if kind.is_fifo() => "a FIFO",
+                kind if kind.is_socket() => "a socket",
+                kind if kind.is_dir() => "a folder",
+                _ => "a device",
+            };
+            return Err(
+                unsafe_lock(&path, &format!("it is {what}, not a regular file")).hint("remove it, or name another file in `lock.paths`")
+            );
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(unsafe_lock(&path, &format!("it belongs to another user (uid {})", metadata.uid()))
+                .hint("remove it as that user, or name another file in `lock.paths`"));
+        }
+        if metadata.nlink() > 1 {
+            return Err(unsafe_lock(&path, "it has a second name (a hard link)").hint("remove the other name"));
+        }
+        Ok(metadata)
+    }
+
+    /// The content of a small file of ours; nothing if it is missing, another's, or garbage.
+    #[must_use]
+    pub fn read(&self, name: &str) -> Option<String> {
+        let file = self.open_existing(name).ok()??;
+        let mut text = String::new();
+        file.take(MOST).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Writes a small file whole, and puts it in its place at once.
+    ///
+    /// # Errors
+    /// As the file system says; the old content is still there then.
+    pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
+        let new = format!("{name}.new");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.remove(&new)?;
+        let file = rustix::fs::openat(&self.fd, &new, flags, Mode::RUSR | Mode::WUSR)?;
+        let written = File::from(file).write_all(content.as_bytes());
+        written.and_then(|()| Ok(rustix::fs::renameat(&self.fd, &new, &self.fd, name)?)).inspect_err(|_| {
+            // What could not be written whole is of no use to anybody.
+            let _ = self.remove(&new);
+        })
+    }
+
+    /// Removes a small file; one that is missing is removed already. Never called for a lock file.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The names in it that end with `suffix`.
+    #[must_use]
+    pub fn names_with(&self, suffix: &str) -> Vec<String> {
+        let Ok(entries) = Dir::read_from(&self.fd) else { return Vec::new() };
+        entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+            .filter(|name| name.ends_with(suffix))
+            .collect()
+    }
+}
+
+/// A lock file that cannot be used.
+pub(super) fn unsafe_lock(path: &Path, why: &str) -> Error {
+    Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {}", printable(&path.to_string_lossy())))
+}

@@ -1,0 +1,221 @@
+//! A closer look at one process: pinned first, so that every fact is its own.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use super::{
+    handle::{Handle, Pin},
+    proc::{Proc, Stat, strings},
+    query::{Buffers, Query, name_of},
+};
+use crate::{
+    engine::{
+        fact::Fact,
+        snapshot::{CarriedToken, Kin, ManagedBy, Process, ProcessId, Role, RunState, User},
+    },
+    host::{clock, surroundings},
+};
+
+/// Who is whose parent, from one pass over all processes.
+pub(super) type Stats = BTreeMap<u32, Stat>;
+
+/// What all descriptions of one look share.
+pub(super) struct Describer<'a> {
+    pub(super) proc: &'a Proc,
+    pub(super) query: &'a Query,
+    pub(super) stats: &'a Stats,
+    pub(super) me: u32,
+    system: Option<System>,
+    users: BTreeMap<u32, User>,
+}
+
+impl<'a> Describer<'a> {
+    pub(super) fn new(proc: &'a Proc, query: &'a Query, stats: &'a Stats, me: u32) -> Self {
+        Describer { proc, query, stats, me, system: System::new().ok(), users: BTreeMap::new() }
+    }
+
+    /// Describes `pid`; `None` where it has ended.
+    pub(super) fn describe(&mut self, pid: u32, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Option<(Process, Handle)> {
+        let pin = Pin::new(pid).ok()?;
+        let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
+        let handle = pin.into_handle(ProcessId { pid, start: stat.start });
+        let process = self.facts(handle.id, stat, holds_lock, buffers);
+        (!handle.has_ended()).then_some((process, handle))
+    }
+
+    fn facts(&mut self, id: ProcessId, stat: Stat, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Process {
+        let pid = id.pid;
+        let seen = self.seen_by_sysinfo(pid);
+        let args: Fact<Vec<String>> = self.proc.read(pid, "cmdline", &mut buffers.args).ok().map(|()| strings(&buffers.args)).into();
+        let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
+        let token = match (&self.query.token, &args) {
+            (None, _) => Fact::Known(CarriedToken::NotLookedFor),
+            (Some(token), Fact::Known(_)) if environ_is_known => {
+                Fact::Known(token.carried(&buffers.args, &buffers.environ, &self.query.token_env))
+            }
+            (Some(_), _) => Fact::Unknown,
+        };
+        let is_known = args.known().is_some();
+        let container = self.container(pid, &mut buffers.environ);
+        let managed_by = self.managed_by(stat.parent, &container, pid, &mut buffers.environ);
+        let cwd = seen.cwd.as_deref();
+        let command = self.query.command.as_ref();
+        let runs = |twin: bool| match command {
+            None => Fact::Known(false),
+            Some(_) if !is_known || cwd.is_none() => Fact::Unknown,
+            Some(command) if twin => Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd)),
+            Some(command) => Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd)),
+        };
+        Process {
+            id,
+            parent: Fact::Known(stat.parent),
+            name: name_of(seen.exe.as_deref(), &buffers.args).into(),
+            own_program: runs(false),
+            twin: runs(true),
+            args,
+            user: seen.uid.map(|uid| self.user(uid)).into(),
+            container,
+            state: state(stat.state),
+            age: Fact::Known(age(stat.start)),
+            orphaned: self.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
+            managed_by,
+            holds_lock,
+            token,
+            kin: self.kin(pid, stat),
+            role: self.role(seen.exe.as_deref()),
+            exe: seen.exe.into(),
+            cwd: seen.cwd.into(),
+        }
+    }
+
+    fn seen_by_sysinfo(&mut self, pid: u32) -> Seen {
+        let Some(system) = &mut self.system else { return Seen::default() };
+        let id = Pid::from_u32(pid);
+        let what = ProcessRefreshKind::nothing()
+            .with_exe(UpdateKind::Always)
+            .with_cwd(UpdateKind::Always)
+            .with_user(UpdateKind::Always)
+            .without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), false, what);
+        let Some(process) = system.process(id) else { return Seen::default() };
+        let path = |path: Option<&std::path::Path>| path.filter(|path| !path.as_os_str().is_empty()).map(PathBuf::from);
+        Seen { exe: path(process.exe()), cwd: path(process.cwd()), uid: process.user_id().map(|uid| **uid) }
+    }
+
+    fn user(&mut self, uid: u32) -> User {
+        self.users.entry(uid).or_insert_with(|| user(uid)).clone()
+    }
+
+    /// A process that `/proc` shows is in this PID namespace or in one below; `NSpid` has a number for each level.
+    fn container(&self, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<String>> {
+        if self.proc.read(pid, "status", buffer).is_err() {
+            return Fact::Unknown;
+        }
+        let levels = String::from_utf8_lossy(buffer)
+            .lines()
+            .find_map(|line| line.strip_prefix("NSpid:").map(|pids| pids.split_whitespace().count()));
+        let theirs = self.cgroup(pid, buffer).and_then(|text| surroundings::container(&text));
+        let mine = self.cgroup(self.me, buffer).and_then(|text| surroundings::container(&text));
+        match (levels, theirs) {
+            (Some(1), theirs) if theirs == mine => Fact::Known(None),
+            (Some(_), Some(id)) => Fact::Known(Some(id)),
+            (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
+            (None, _) => Fact::Unknown,
+        }
+    }
+
+    fn cgroup(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
+        self.proc.read(pid, "cgroup", buffer).ok()?;
+        Some(String::from_utf8_lossy(buffer).into_owned())
+    }
+
+    /// The service, the container or the supervisor above it; nothing that monopoll is in itself.
+    fn managed_by(&self, parent: u32, container: &Fact<Option<String>>, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<ManagedBy>> {
+        let Some(cgroup) = self.cgroup(pid, buffer) else { return Fact::Unknown };
+        let mine = self.cgroup(self.me, buffer).and_then(|text| surroundings::service(&text));
+        let service = surroundings::service(&cgroup).filter(|service| Some(service) != mine.as_ref());
+        if let Some(supervisor) = self.ancestors(parent).find_map(|pid| surroundings::supervisor(&self.args(pid, buffer))) {
+            return Fact::Known(Some(supervisor));
+        }
+        let container = container.known().cloned().flatten().and_then(|_| surroundings::container(&cgroup));
+        Fact::Known(service.or_else(|| container.map(ManagedBy::Container)))
+    }
+
+    fn args(&self, pid: u32, buffer: &mut Vec<u8>) -> Vec<String> {
+        match self.proc.read(pid, "cmdline", buffer) {
+            Ok(()) => strings(buffer),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// `pid`, its parent, its parent's parent, …
+    fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
+        // A chain that is longer than there are processes was put together from different moments.
+        std::iter::successors(Some(pid), |pid| self.stats.get(pid).map(|stat| stat.parent))
+            .take(self.stats.len() + 1)
+            .filter(|pid| *pid != 0)
+    }
+
+    /// A process keeps its session when it is adopted: one that has neither its own nor its parent's was adopted.
+    fn orphaned(&self, stat: Stat, pid: u32, managed_by: Option<&ManagedBy>) -> Fact<bool> {
+        if managed_by.is_some() || stat.parent == 0 {
+            return Fact::Known(false);
+        }
+        let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
+        let adopted = stat.session != pid && stat.session != parent.session;
+        let adopter = || surroundings::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
+        Fact::Known(stat.parent == 1 || adopted || adopter())
+    }
+
+    fn kin(&self, pid: u32, stat: Stat) -> Fact<Kin> {
+        if stat.is_kernel_thread() {
+            return Fact::Known(Kin::Kernel);
+        }
+        let kin = match pid {
+            1 => Kin::Init,
+            pid if pid == self.me => Kin::Myself,
+            pid if self.ancestors(self.me).any(|ancestor| ancestor == pid) => Kin::Ancestor,
+            _ if self.ancestors(stat.parent).any(|ancestor| ancestor == self.me) => Kin::Descendant,
+            _ => Kin::None,
+        };
+        Fact::Known(kin)
+    }
+
+    fn role(&self, exe: Option<&std::path::Path>) -> Role {
+        let own = self.query.wrapper.as_deref().and_then(std::path::Path::file_name);
+        if own.is_some() && exe.and_then(std::path::Path::file_name) == own { Role::Monopoll } else { Role::Program }
+    }
+}
+
+/// What sysinfo found out.
+#[derive(Default)]
+struct Seen {
+    exe: Option<PathBuf>,
+    cwd: Option<PathBuf>,
+    uid: Option<u32>,
+}
+
+/// A user by number, with the name that the user database has for it.
+pub(super) fn user(uid: u32) -> User {
+    let name = nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
+    User { id: uid.to_string(), name: name.unwrap_or_else(|| uid.to_string()) }
+}
+
+/// The letters of proc(5).
+fn state(letter: u8) -> Fact<RunState> {
+    match letter {
+        b'R' => Fact::Known(RunState::Running),
+        b'S' | b'I' => Fact::Known(RunState::Sleeping),
+        b'T' | b't' => Fact::Known(RunState::Stopped),
+        b'Z' | b'X' => Fact::Known(RunState::Zombie),
+        b'D' => Fact::Known(RunState::Uninterruptible),
+        _ => Fact::Unknown,
+    }
+}
+
+fn age(start: u64) -> Duration {
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
+    clock::since_boot().saturating_sub(started)
+}

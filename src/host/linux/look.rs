@@ -1,0 +1,176 @@
+//! Host → Snapshot: the locks, the guards and the processes, at one moment.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Machine,
+    handle::Handle,
+    is_privileged,
+    locks::{self, IDENTIFY, Listed},
+    survey,
+};
+use crate::{
+    engine::{
+        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Snapshot},
+        takeover::{History, Ticket},
+    },
+    host::{
+        beside::{Beside, Record},
+        clock,
+        lock::LockFile,
+    },
+};
+
+/// A lock as a look finds it.
+#[derive(Debug, Clone, Copy)]
+pub enum Sight<'a> {
+    /// There is no such file yet.
+    Missing(&'a Path),
+    /// It is open, and not ours.
+    Open(&'a LockFile),
+    /// A try failed just now: somebody has it.
+    Taken(&'a LockFile),
+    /// It is ours.
+    Mine(&'a LockFile),
+}
+
+impl Sight<'_> {
+    fn path(&self) -> PathBuf {
+        match self {
+            Sight::Missing(path) => path.to_path_buf(),
+            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.path().to_owned(),
+        }
+    }
+}
+
+/// What is known of this start, and not of the machine.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What it drew.
+    pub ticket: Option<Ticket>,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// What it has done.
+    pub history: History,
+}
+
+impl Machine {
+    /// Looks at everything that this start has to know.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing) -> std::io::Result<Snapshot> {
+        let record = beside.and_then(Beside::record).filter(|record| record.whereabouts.boot == self.whereabouts.boot);
+        let record = record.filter(|record| record.whereabouts != self.whereabouts);
+        let views = self.lock_views(sights, record.as_ref());
+        let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
+        let survey = survey::survey(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
+        let guards = record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
+        self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
+        Ok(Snapshot {
+            me: Me {
+                pid: self.whereabouts.process.pid,
+                user: self.query.user.clone(),
+                privileged: is_privileged(),
+                ticket: standing.ticket,
+            },
+            locks: views,
+            guards,
+            processes: survey.processes,
+            waited: standing.waited,
+            history: standing.history.clone(),
+        })
+    }
+
+    /// The locks, looked at again for a moment while nobody can be identified who has one: it may just be changing hands.
+    fn lock_views(&self, sights: &[Sight<'_>], record: Option<&Record>) -> Vec<LockView> {
+        let until = clock::patience() + IDENTIFY;
+        loop {
+            let views: Vec<LockView> =
+                sights.iter().map(|sight| LockView { path: sight.path(), state: self.lock_state(*sight, record) }).collect();
+            let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
+            let elsewhere = record.is_some_and(|record| record.whereabouts.pid_namespace != self.whereabouts.pid_namespace);
+            if elsewhere || !views.iter().any(nobody) || clock::patience() >= until {
+                return views;
+            }
+            // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
+            super::wait::Alarm::doze(None, Some(&self.watch), &[], Some(clock::patience() + Duration::from_millis(5)));
+        }
+    }
+
+    fn lock_state(&self, sight: Sight<'_>, record: Option<&Record>) -> LockState {
+        let (lock, taken) = match sight {
+            Sight::Missing(_) => return LockState::Free,
+            Sight::Mine(_) => return LockState::Mine,
+            Sight::Open(lock) => (lock, false),
+            Sight::Taken(lock) => (lock, true),
+        };
+        let mut first: BTreeSet<u32> = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
+        match locks::listed(lock.as_file(), lock.id()) {
+            Listed::Held(lockers) => first.extend(lockers),
+            Listed::No if !taken && self.is_free(lock) => return LockState::Free,
+            Listed::No => {}
+        }
+        first.remove(&0);
+        let holders = locks::holders(&self.proc, lock.id(), &first);
+        if holders.is_empty() && !taken && self.is_free(lock) {
+            return LockState::Free;
+        }
+        LockState::Held(holders.into_iter().collect())
+    }
+
+    /// A record counts for a living (boot, pid, start time) that has the lock; from another PID namespace, while it is held.
+    fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
+        let held: Vec<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
+        let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
+        let same_namespace = record.whereabouts.pid_namespace == self.whereabouts.pid_namespace;
+        let process = held.iter().find_map(|pid| self.is_it(record, *pid, same_namespace));
+        let counts = process.is_some() || (is_held && !same_namespace && held.is_empty());
+        counts.then(|| GuardView {
+            process,
+            ticket: (record.ticket < Ticket::MAX).then_some(record.ticket),
+            command: record.command.clone(),
+            user: record.user.clone(),
+            host: record.host.clone(),
+            since: record.since,
+        })
+    }
+
+    /// Whether the process with this pid of mine is the one that the record names by a pid of its own namespace.
+    fn is_it(&self, record: &Record, pid: u32, same_namespace: bool) -> Option<ProcessId> {
+        let mut buffer = Vec::new();
+        let start = self.proc.stat(pid, &mut buffer).ok()?.start;
+        let theirs = record.whereabouts.process;
+        let found = ProcessId { pid, start };
+        if same_namespace {
+            return (found == theirs).then_some(found);
+        }
+        self.proc.read(pid, "status", &mut buffer).ok()?;
+        let text = String::from_utf8_lossy(&buffer);
+        let inner = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().next_back()?.parse::<u32>().ok()?;
+        let namespace = locks::namespace(&self.proc, pid)?;
+        (inner == theirs.pid && namespace == record.whereabouts.pid_namespace).then_some(found)
+    }
+
+    /// A snapshot's processes that may be signalled later.
+    pub(crate) fn forget_ended(&mut self) {
+        self.handles.retain(|_, handle: &mut Handle| !handle.has_ended());
+    }
+
+    /// The files beside the lock, once they are attended to.
+    pub(crate) fn beside(&self) -> Option<&Arc<Beside>> {
+        self.beside.as_ref()
+    }
+}
+
+fn holders(state: &LockState) -> Vec<u32> {
+    match state {
+        LockState::Held(holders) => holders.clone(),
+        LockState::Free | LockState::Mine | LockState::Unknown => Vec::new(),
+    }
+}

@@ -1,0 +1,233 @@
+//! Linux: `/proc`, pidfds, flock, inotify, signalfd.
+#![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
+
+mod describe;
+pub(crate) mod handle;
+mod locks;
+pub(crate) mod look;
+mod proc;
+mod query;
+mod survey;
+pub(crate) mod tree;
+pub(crate) mod wait;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use handle::{Handle, Pin};
+pub use look::Sight;
+use proc::Proc;
+pub use query::Query;
+use wait::{Alarm, Wake};
+
+use super::{
+    beside::{Beside, Request, Whereabouts},
+    clock,
+    lock::LockFile,
+    seam::{Answer, Host, Interrupted, Sent},
+    watch::Watch,
+};
+use crate::engine::{
+    escalation::{Manner, Member, Motion},
+    plan::Blow,
+    snapshot::{GuardView, ProcessId, User},
+};
+
+/// How long a guard may take to say that it heard (S10).
+const HEARING: Duration = Duration::from_secs(2);
+
+/// This machine, seen from this process.
+#[derive(Debug)]
+pub struct Machine {
+    proc: Arc<Proc>,
+    query: Arc<Query>,
+    whereabouts: Whereabouts,
+    /// Everybody who may be signalled: pinned before its facts were read.
+    handles: BTreeMap<ProcessId, Handle>,
+    /// None in a dry run, which gives up as any program does.
+    alarm: Option<Alarm>,
+    watch: Watch,
+    beside: Option<Arc<Beside>>,
+    /// Only to see whether a guard that cannot be seen has left.
+    first_lock: Option<LockFile>,
+    questions: u32,
+}
+
+impl Machine {
+    /// Gets ready to look for what `query` says.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn new(query: Query) -> std::io::Result<Machine> {
+        let proc = Proc::open()?;
+        let pid = std::process::id();
+        let start = proc.stat(pid, &mut Vec::new())?.start;
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let pid_namespace = locks::namespace(&proc, pid).ok_or_else(|| std::io::Error::other("the PID namespace cannot be read"))?;
+        Ok(Machine {
+            proc: Arc::new(proc),
+            query: Arc::new(query),
+            whereabouts: Whereabouts { boot, pid_namespace, process: ProcessId { pid, start } },
+            handles: BTreeMap::new(),
+            alarm: None,
+            watch: Watch::new(),
+            beside: None,
+            first_lock: None,
+            questions: 0,
+        })
+    }
+
+    /// Who I am.
+    #[must_use]
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.whereabouts
+    }
+
+    /// What is being looked for.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// From here on signals are waited for, and the files beside the lock are watched.
+    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
+        self.watch.changes_in(beside.folder().path());
+        self.alarm = Some(alarm);
+        self.beside = Some(beside);
+    }
+
+    /// Watches this lock too: its close is the moment at which it may go.
+    pub(crate) fn watch_lock(&mut self, lock: &LockFile) {
+        self.watch.closes_of(lock.path());
+    }
+
+    /// Keeps a descriptor of the first lock, to see from outside whether it is free.
+    pub(crate) fn keep(&mut self, lock: LockFile) {
+        self.first_lock = Some(lock);
+    }
+
+    /// Whether nobody has this lock now, as far as it can be seen without taking it.
+    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
+        match locks::listed(lock.as_file(), lock.id()) {
+            locks::Listed::Held(_) => false,
+            locks::Listed::No => locks::all_are_listed(&self.proc, self.whereabouts.process.pid) || lock.is_free_by_a_probe(),
+        }
+    }
+
+    pub(crate) fn alarm(&self) -> Option<&Alarm> {
+        self.alarm.as_ref()
+    }
+
+    /// Hands the signals on to whoever supervises the child.
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, BTreeMap<ProcessId, Handle>) {
+        (self.alarm, self.watch, self.handles)
+    }
+
+    fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<Wake, Interrupted> {
+        match Alarm::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            wake => {
+                self.watch.drain();
+                Ok(wake)
+            }
+        }
+    }
+}
+
+/// The effective user of this process.
+#[must_use]
+pub fn myself() -> User {
+    describe::user(rustix::process::geteuid().as_raw())
+}
+
+/// Whether this process may signal everybody.
+#[must_use]
+pub fn is_privileged() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+impl Host for Machine {
+    fn now(&self) -> Duration {
+        clock::patience()
+    }
+
+    fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        let known: BTreeSet<ProcessId> =
+            known.iter().copied().filter(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended())).collect();
+        if known.is_empty() {
+            return Vec::new();
+        }
+        family(&self.proc, &known, self.whereabouts.process.pid, &mut self.handles)
+    }
+
+    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
+        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    }
+
+    fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
+        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.sleep_on(&handles, until).map(|_| ())
+    }
+
+    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
+        let (Some(beside), Some(ticket)) = (self.beside.clone(), guard.ticket) else { return Ok(Answer::Silence) };
+        self.questions += 1;
+        let me = self.whereabouts.process;
+        let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
+        let until = clock::patience() + HEARING;
+        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+            return Ok(Answer::Silence);
+        }
+        let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));
+        let answer = loop {
+            // A guard that has ended has done more than it was asked to.
+            if beside.is_acknowledged(&id) || ended(self) {
+                break Answer::Heard;
+            }
+            if clock::patience() >= until {
+                break Answer::Silence;
+            }
+            let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+            if let Err(interrupted) = self.sleep_on(&handle, until) {
+                beside.remove_request();
+                return Err(interrupted);
+            }
+        };
+        beside.remove_request();
+        Ok(answer)
+    }
+
+    fn has_left(&mut self, _guard: &GuardView) -> bool {
+        self.first_lock.as_ref().is_some_and(|lock| self.is_free(lock))
+    }
+}
+
+/// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`.
+pub(crate) fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+    let pids = proc.pids().unwrap_or_default();
+    let stats = survey::stats(proc, &pids);
+    let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), &stats, me);
+    let mut buffer = Vec::new();
+    let mut members = Vec::new();
+    for pid in all {
+        let Some(seen) = stats.get(&pid) else { continue };
+        let id = ProcessId { pid, start: seen.start };
+        if !handles.contains_key(&id) {
+            // Pinned first, then looked at again: whoever has the pid now must still be the one that was seen.
+            let Ok(pin) = Pin::new(pid) else { continue };
+            if proc.stat(pid, &mut buffer).ok().is_none_or(|now| now.start != seen.start) {
+                continue;
+            }
+            handles.insert(id, pin.into_handle(id));
+        }
+        if handles.get(&id).is_none_or(Handle::has_ended) {
+            continue;
+        }
+        let motion = if matches!(seen.state, b'T' | b't') { Motion::Stopped } else { Motion::Moving };
+        members.push(Member { id, parent: seen.parent, motion });
+    }
+    members
+}

@@ -1,0 +1,151 @@
+//! `/proc` as it is: one open folder, one buffer that the caller keeps.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Read},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::PathBuf,
+};
+
+use rustix::fs::{Dir, Mode, OFlags};
+
+/// No file that is read here is worth more than this; an environment or a command line that is longer is cut.
+const MOST: u64 = 4 << 20;
+
+/// An open `/proc`.
+#[derive(Debug)]
+pub(super) struct Proc {
+    root: OwnedFd,
+}
+
+/// What `/proc/PID/stat` says, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// The state's letter.
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) session: u32,
+    /// The kernel's own flags of the process.
+    pub(super) flags: u64,
+    /// Clock ticks from boot to its start.
+    pub(super) start: u64,
+}
+
+impl Stat {
+    /// `PF_KTHREAD` of linux/sched.h.
+    const KERNEL_THREAD: u64 = 0x0020_0000;
+
+    pub(super) fn is_kernel_thread(self) -> bool {
+        self.flags & Self::KERNEL_THREAD != 0
+    }
+
+    /// The fields after the last `)`: a name may have blanks and parentheses of its own (proc(5)).
+    fn parse(text: &[u8]) -> Option<Stat> {
+        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+        let fields: Vec<&str> = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace().collect();
+        // proc(5) counts from 1 and the state is field 3.
+        let field = |number: usize| fields.get(number - 3);
+        Some(Stat {
+            state: *field(3)?.as_bytes().first()?,
+            parent: field(4)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            flags: field(9)?.parse().ok()?,
+            start: field(22)?.parse().ok()?,
+        })
+    }
+}
+
+impl Proc {
+    pub(super) fn open() -> io::Result<Proc> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())? })
+    }
+
+    /// Every process, by pid.
+    pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        for entry in Dir::read_from(&self.root)? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && let Ok(pid) = name.parse()
+            {
+                pids.push(pid);
+            }
+        }
+        Ok(pids)
+    }
+
+    /// Reads a whole file of a process into `buffer`.
+    pub(super) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.clear();
+        let path = format!("{pid}/{file}");
+        let fd = rustix::fs::openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
+        Ok(())
+    }
+
+    pub(super) fn stat(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<Stat> {
+        self.read(pid, "stat", buffer)?;
+        Stat::parse(buffer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// Where a link of a process leads, such as `exe`.
+    pub(super) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
+        let target = rustix::fs::readlinkat(&self.root, format!("{pid}/{name}"), Vec::new())?;
+        Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
+    }
+
+    /// The device and inode behind a link of a process.
+    pub(super) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
+        let stat = rustix::fs::statat(&self.root, format!("{pid}/{name}"), rustix::fs::AtFlags::empty())?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The open descriptors of a process.
+    pub(super) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let folder = rustix::fs::openat(&self.root, format!("{pid}/fd"), flags, Mode::empty())?;
+        let mut descriptors = Vec::new();
+        for entry in Dir::read_from(&folder)? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && let Ok(descriptor) = name.parse()
+            {
+                descriptors.push(descriptor);
+            }
+        }
+        Ok(descriptors)
+    }
+}
+
+/// The strings of a NUL-separated file; what is not UTF-8 is replaced.
+pub(super) fn strings(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_parentheses_and_line_breaks() {
+        let line = b"42 (a) R 1 (\n)) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let expected = Stat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
+        assert_eq!(Stat::parse(line), Some(expected));
+    }
+
+    #[test]
+    fn garbage_is_no_stat() {
+        for garbage in [&b""[..], b")", b"1 (x) S", b"1 (x) S a b c d e f g", b"\xff) \xff"] {
+            assert_eq!(Stat::parse(garbage), None);
+        }
+    }
+
+    #[test]
+    fn an_empty_argument_is_an_argument() {
+        assert_eq!(strings(b"a\0\0b\0"), ["a", "", "b"]);
+        assert!(strings(b"").is_empty());
+    }
+}

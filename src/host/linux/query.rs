@@ -1,0 +1,146 @@
+//! What to look for: one pass over all processes finds the few that a closer look is worth.
+
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use super::proc::Proc;
+use crate::{
+    engine::{action::SameToken, pattern::Pattern, policy::Policy, snapshot::User},
+    host::{
+        command::{Command, Kind},
+        lock::FileId,
+        token::Token,
+    },
+};
+
+/// What a look is for; it goes to the thread that looks.
+#[derive(Debug)]
+pub struct Query {
+    /// Who is a candidate.
+    pub policy: Policy,
+    /// My bot's token, where it is known.
+    pub token: Option<Token>,
+    /// The variables that may have a token.
+    pub token_env: Vec<String>,
+    /// COMMAND, where there is one.
+    pub command: Option<Command>,
+    /// My own executable, where it is the command-line tool: others that run it are known by their ticket.
+    pub wrapper: Option<PathBuf>,
+    /// Whose process I am.
+    pub user: User,
+}
+
+/// The two buffers of a pass.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    pub(super) args: Vec<u8>,
+    pub(super) environ: Vec<u8>,
+}
+
+impl Query {
+    /// Whether a closer look at `pid` is worth it. Reads no more than the answer needs; what cannot be read is no reason.
+    pub(super) fn may_concern(&self, proc: &Proc, pid: u32, buffers: &mut Buffers) -> bool {
+        if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
+            return false;
+        }
+        let token = self.token.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
+        if token.is_some_and(|token| token.may_be_in(&buffers.args)) {
+            return true;
+        }
+        // Kernel threads and zombies have no arguments, and nothing else to read either.
+        if buffers.args.is_empty() && proc.link(pid, "exe").is_err() {
+            return false;
+        }
+        if self.looks_like_a_candidate(proc, pid, &buffers.args) {
+            return true;
+        }
+        token.is_some_and(|token| proc.read(pid, "environ", &mut buffers.environ).is_ok() && token.may_be_in(&buffers.environ))
+    }
+
+    fn looks_like_a_candidate(&self, proc: &Proc, pid: u32, args: &[u8]) -> bool {
+        if self.policy.matches.is_empty() {
+            return self.command.as_ref().is_some_and(|command| command.has_same_tail(args));
+        }
+        self.policy.matches.iter().any(|entry| meets(&entry.pattern, proc, pid, args))
+    }
+}
+
+/// The same answer as [`Pattern::matches`] where that is "yes", with no more read than it takes.
+fn meets(pattern: &Pattern, proc: &Proc, pid: u32, args: &[u8]) -> bool {
+    let cmdline = pattern.cmdline.as_ref().is_none_or(|cmdline| {
+        let text: Vec<u8> = args.strip_suffix(&[0]).unwrap_or(args).iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
+        cmdline.matches(&String::from_utf8_lossy(&text))
+    });
+    if !cmdline {
+        return false;
+    }
+    if pattern.name.is_some() || pattern.exe.is_some() {
+        let exe = executable(proc, pid);
+        let name = name_of(exe.as_deref(), args);
+        let holds = pattern.exe.as_ref().is_none_or(|glob| exe.as_deref().is_some_and(|exe| glob.matches(exe)))
+            && pattern.name.as_ref().is_none_or(|regex| name.is_some_and(|name| regex.matches(&name)));
+        if !holds {
+            return false;
+        }
+    }
+    pattern.cwd.as_ref().is_none_or(|glob| proc.link(pid, "cwd").is_ok_and(|cwd| glob.matches_at_or_below(&cwd)))
+}
+
+/// The executable's path, also of one that was replaced since.
+pub(super) fn executable(proc: &Proc, pid: u32) -> Option<PathBuf> {
+    let path = proc.link(pid, "exe").ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.strip_suffix(b" (deleted)") {
+        Some(original) => Some(PathBuf::from(std::ffi::OsStr::from_bytes(original))),
+        None => Some(path),
+    }
+}
+
+/// The executable's base name, else that of its first argument.
+pub(super) fn name_of(exe: Option<&Path>, args: &[u8]) -> Option<String> {
+    let base = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let first = || args.split(|byte| *byte == 0).next().filter(|first| !first.is_empty());
+    exe.and_then(base).or_else(|| first().and_then(|first| base(Path::new(std::ffi::OsStr::from_bytes(first)))))
+}
+
+impl Command {
+    /// Whether these arguments end as mine do: a program's own, or a script's behind its interpreter.
+    fn has_same_tail(&self, args: &[u8]) -> bool {
+        let mut tail = vec![0];
+        for arg in self.args.iter().skip(1) {
+            tail.extend_from_slice(arg.as_bytes());
+            tail.push(0);
+        }
+        args.ends_with(&tail)
+    }
+
+    /// Whether the process is what this command would become: the same program with the same arguments, in the same place.
+    pub(super) fn is_twin(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
+        let same_place = cwd.is_some_and(|cwd| cwd == self.cwd);
+        same_place && self.has_same_tail(args) && self.runs_in(proc, pid, args, cwd)
+    }
+
+    /// Whether the process runs this command's own program, through a `#!` line too.
+    pub(super) fn runs_in(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
+        let own = FileId::at(&self.program);
+        let executes = proc.file_behind(pid, "exe").is_ok_and(|(dev, ino)| own == Some(FileId { dev, ino }));
+        let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
+        match self.kind {
+            Kind::Binary => executes,
+            Kind::Script => {
+                let path = |arg: &[u8]| Path::new(std::ffi::OsStr::from_bytes(arg)).to_owned();
+                // A launcher such as a version manager's shim runs something else under its own name.
+                let first = strings.first().map(|arg| path(arg));
+                let same_name = first.as_deref().and_then(Path::file_name) == self.args.first().map(Path::new).and_then(Path::file_name);
+                // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more.
+                let position = strings.len().checked_sub(self.args.len() + 1);
+                let at_its_place = position.into_iter().chain(1..4).filter_map(|at| strings.get(at));
+                let script =
+                    |arg: &&[u8]| !arg.is_empty() && cwd.is_some_and(|cwd| own.is_some() && FileId::at(&cwd.join(path(arg))) == own);
+                executes || same_name || at_its_place.into_iter().any(|arg| script(arg))
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One sleep for everything that can happen: signals, ends of processes, changes of files, and the time.
+
+use std::{os::fd::AsFd as _, time::Duration};
+
+use nix::sys::{
+    signal::{SigSet, SigmaskHow, Signal},
+    signalfd::{SfdFlags, SignalFd},
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{handle::Handle, proc::Proc};
+use crate::host::{clock, watch::Watch};
+
+/// Every signal that the kernel lets a process take, and that is not about what the process itself did.
+const TAKEN: [Signal; 15] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+    Signal::SIGPWR,
+    Signal::SIGCONT,
+    Signal::SIGTSTP,
+    Signal::SIGWINCH,
+    Signal::SIGCHLD,
+];
+
+/// How often to look at processes that the kernel cannot tell about (no pidfd).
+const BLIND: Duration = Duration::from_millis(20);
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    pub(crate) signal: Signal,
+    /// The terminal sent it, and so to its whole foreground group.
+    pub(crate) by_terminal: bool,
+}
+
+impl Arrived {
+    /// Whether somebody who has not started yet should give up.
+    pub(crate) fn ends_a_start(self) -> bool {
+        !matches!(self.signal, Signal::SIGCHLD | Signal::SIGCONT | Signal::SIGWINCH | Signal::SIGTSTP)
+    }
+}
+
+/// Signals as something to be waited for.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    fd: SignalFd,
+    /// As it was before, for the child.
+    original: SigSet,
+}
+
+/// Why a sleep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// This signal says: give up.
+    Signal(u8),
+    /// A watched file changed.
+    Told,
+    /// One of the processes has ended.
+    Ended,
+    /// It is time.
+    Late,
+}
+
+impl Alarm {
+    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay ignored.
+    pub(crate) fn set() -> nix::Result<Alarm> {
+        let ignored = ignored();
+        let mut mask = SigSet::empty();
+        TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0).for_each(|signal| mask.add(signal));
+        let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Alarm { fd, original })
+    }
+
+    /// The mask that was there before.
+    pub(crate) fn original_mask(&self) -> SigSet {
+        self.original
+    }
+
+    /// The next signal that has arrived.
+    pub(crate) fn next(&self) -> Option<Arrived> {
+        let info = self.fd.read_signal().ok().flatten()?;
+        let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
+        Some(Arrived { signal, by_terminal: info.ssi_code == SI_KERNEL })
+    }
+
+    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this time on the patience clock.
+    pub(crate) fn sleep(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Wake {
+        loop {
+            match Self::doze(alarm, watch, processes, until) {
+                Some(wake) => return wake,
+                None => {
+                    while let Some(arrived) = alarm.and_then(Alarm::next) {
+                        if arrived.ends_a_start() {
+                            return Wake::Signal(u8::try_from(arrived.signal as i32).unwrap_or(u8::MAX));
+                        }
+                        if arrived.signal == Signal::SIGTSTP {
+                            // Ctrl-Z works as if the signal had not been taken.
+                            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// As `sleep`, but any signal ends it: `None`, and [`next`](Self::next) says which.
+    pub(crate) fn doze(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Option<Wake> {
+        let now = clock::patience();
+        let blind_watch = watch.and_then(Watch::patience);
+        let blind_process = processes.iter().any(|process| process.fd().is_none()).then_some(BLIND);
+        let blind = blind_watch.into_iter().chain(blind_process).min();
+        let left = until.map(|until| until.saturating_sub(now));
+        let timeout = left.into_iter().chain(blind).min();
+        let mut fds = Vec::with_capacity(processes.len() + 2);
+        if let Some(alarm) = alarm {
+            fds.push(PollFd::from_borrowed_fd(alarm.fd.as_fd(), PollFlags::IN));
+        }
+        let signals = fds.len();
+        if let Some(fd) = watch.and_then(Watch::fd) {
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        let watched = fds.len();
+        fds.extend(processes.iter().filter_map(|process| process.fd()).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        // EINTR is a wake like any other: whoever wakes looks at everything.
+        let _ = poll(&mut fds, timeout.as_ref());
+        let ready = |range: std::ops::Range<usize>| fds.get(range).is_some_and(|fds| fds.iter().any(|fd| !fd.revents().is_empty()));
+        if ready(0..signals) {
+            return None;
+        }
+        if ready(watched..fds.len()) || (blind_process.is_some() && processes.iter().any(|process| process.has_ended())) {
+            return Some(Wake::Ended);
+        }
+        if ready(signals..watched) || blind_watch.is_some() && left.is_none_or(|left| !left.is_zero()) {
+            return Some(Wake::Told);
+        }
+        Some(Wake::Late)
+    }
+}
+
+/// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
+const SI_KERNEL: i32 = 0x80;
+
+fn bit(signal: Signal) -> u64 {
+    1 << (signal as i32 - 1)
+}
+
+/// The signals that were ignored when this process started, as a mask (proc(5), `SigIgn`).
+pub(crate) fn ignored() -> u64 {
+    let mut status = Vec::new();
+    let read = Proc::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
+    let text = String::from_utf8_lossy(&status);
+    let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    read.ok().and(line).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it follows no link.
+
+use std::{fs::File, os::fd::AsRawFd, path::PathBuf, time::Duration};
+
+use fslock::LockFile;
+
+use super::{
+    clock,
+    linux::wait::{Alarm, Wake},
+    watch::Watch,
+};
+
+/// The lock on a counter or a turnstile; it goes when this does.
+#[derive(Debug)]
+pub struct Unshared {
+    lock: LockFile,
+    path: PathBuf,
+}
+
+/// The kernel tells of a close just before it lets the lock go: how long to wait for that.
+pub(crate) const AFTER_A_CLOSE: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+
+impl Unshared {
+    /// A lock on the file that is open here.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(file: &File) -> std::io::Result<Unshared> {
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        Ok(Unshared { lock: LockFile::open(&path)?, path: std::fs::canonicalize(&path).unwrap_or(path) })
+    }
+
+    /// One try.
+    ///
+    /// # Errors
+    /// As flock(2).
+    pub fn try_lock(&mut self) -> std::io::Result<bool> {
+        self.lock.owns_lock().then_some(true).map_or_else(|| self.lock.try_lock(), Ok)
+    }
+
+    /// Tries until it is had or the time is over.
+    ///
+    /// # Errors
+    /// As flock(2).
+    pub fn wait(&mut self, patience: Duration) -> std::io::Result<bool> {
+        let until = clock::patience().saturating_add(patience);
+        self.wait_until(Some(until), None).map(|waited| waited == Waited::Locked)
+    }
+
+    /// Tries until it is had, the time is over (`None`: never), or a signal arrives.
+    pub(crate) fn wait_until(&mut self, until: Option<Duration>, alarm: Option<&Alarm>) -> std::io::Result<Waited> {
+        if self.try_lock()? {
+            return Ok(Waited::Locked);
+        }
+        let mut watch = Watch::new();
+        watch.closes_of(&self.path);
+        let mut tries = AFTER_A_CLOSE.iter();
+        loop {
+            // Watching came first: a close between the last try and now has been told.
+            if self.try_lock()? {
+                return Ok(Waited::Locked);
+            }
+            let next = tries.next().map(|pause| clock::patience() + *pause);
+            let at = [next, until].into_iter().flatten().min();
+            match Alarm::sleep(alarm, Some(&watch), &[], at) {
+                Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
+                Wake::Told => {
+                    watch.drain();
+                    tries = AFTER_A_CLOSE.iter();
+                }
+                Wake::Ended | Wake::Late => {}
+            }
+            if until.is_some_and(|until| clock::patience() >= until) {
+                return Ok(if self.try_lock()? { Waited::Locked } else { Waited::TooLong });
+            }
+        }
+    }
+}
+
+/// How a wait for a lock ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Locked,
+    TooLong,
+    Signal(u8),
+}

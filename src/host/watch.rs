@@ -1,0 +1,61 @@
+//! Being told that files change: inotify, and a patient second look where the system has no more of it.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    time::Duration,
+};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+/// How often to look without the kernel's word (its limit on inotify instances is reached).
+const BLIND: Duration = Duration::from_millis(50);
+
+/// A set of files that are watched.
+#[derive(Debug)]
+pub(crate) struct Watch(Option<Inotify>);
+
+impl Watch {
+    pub(crate) fn new() -> Watch {
+        Watch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
+    }
+
+    /// Tells when anybody closes this file: the moment at which its lock may go.
+    pub(crate) fn closes_of(&mut self, file: &Path) {
+        self.add(file, AddWatchFlags::IN_CLOSE);
+    }
+
+    /// Tells when files are put into this folder or taken out of it.
+    pub(crate) fn changes_in(&mut self, folder: &Path) {
+        self.add(
+            folder,
+            AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF,
+        );
+    }
+
+    fn add(&mut self, path: &Path, what: AddWatchFlags) {
+        if let Some(inotify) = &self.0
+            && inotify.add_watch(path, what).is_err()
+        {
+            // Half a watch is worse than none: without one we look by ourselves.
+            self.0 = None;
+        }
+    }
+
+    /// At most how long to sleep before looking again.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.0.is_none().then_some(BLIND)
+    }
+
+    /// To be polled for reading, if there is something to poll.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes what has been told; whoever is told looks at everything again.
+    pub(crate) fn drain(&self) {
+        if let Some(inotify) = &self.0 {
+            while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The resident guard: it forwards signals, reaps, hears requests, and ends what is left of the tree.
+//!
+//! It sleeps in one poll and is woken by the kernel alone. It is the subreaper of everything that it started, so its tree
+//! is whatever is below it, however often it forked.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use nix::{
+    sys::{
+        signal::Signal,
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
+    },
+    unistd::Pid,
+};
+
+use crate::{
+    engine::{
+        escalation::{Escalation, GaveUp, Manner, Mode, Next},
+        signal,
+        snapshot::ProcessId,
+        takeover::Ticket,
+    },
+    error::ExitStatus,
+    host::{
+        beside::{Beside, Record, Request, Stage},
+        clock,
+        linux::{
+            handle::Handle,
+            tree::Tree,
+            wait::{Alarm, Arrived},
+        },
+        watch::Watch,
+    },
+};
+
+/// Something that happened to a guard, for whoever wants to see it.
+#[derive(Debug)]
+pub enum Incident<'a> {
+    /// Somebody newer asked it to end its tree.
+    Asked(&'a Request),
+    /// What is left of the tree is being ended.
+    Leftovers(usize),
+    /// A member outlived even SIGKILL.
+    Stuck(ProcessId),
+    /// A file beside the lock had vanished and could not be written again.
+    Unwritten(String),
+}
+
+/// A child and the guard over it.
+pub struct Guarding<'a> {
+    /// Where signals arrive.
+    pub(crate) alarm: &'a Alarm,
+    /// The files beside the lock are watched.
+    pub(crate) watch: Watch,
+    /// What lies beside the lock.
+    pub(crate) beside: Arc<Beside>,
+    /// What the guard says about itself.
+    pub(crate) record: Record,
+    /// How the tree is ended when nobody asked for another manner.
+    pub(crate) manner: Manner,
+    /// COMMAND.
+    pub(crate) child: u32,
+    /// Who wants to know.
+    pub(crate) tell: &'a mut dyn FnMut(Incident<'_>),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// What the guard exits with.
+    pub status: ExitStatus,
+    /// Who is left, if anybody could not be ended: the lock is theirs as well.
+    pub left: usize,
+}
+
+/// How far the guard is.
+struct State {
+    /// COMMAND's end, once it has come.
+    child: Option<ExitStatus>,
+    /// The ladder, once the tree is being ended.
+    ladder: Option<Escalation>,
+    /// A newer start asked: the guard's exit status is not the child's.
+    superseded: bool,
+    /// When COMMAND was sent the signal that `graceful` sends, by whoever.
+    signalled: BTreeMap<Signal, Duration>,
+    /// When to look again.
+    wake: Option<Duration>,
+}
+
+impl Guarding<'_> {
+    /// Guards until the whole tree has ended.
+    pub fn run(mut self) -> End {
+        let mut tree = Tree::of_myself();
+        let mut state = State { child: None, ladder: None, superseded: false, signalled: BTreeMap::new(), wake: None };
+        loop {
+            while let Some(arrived) = self.alarm.next() {
+                self.forward(arrived, &mut state);
+            }
+            self.reap(&mut state);
+            self.hear(&tree, &mut state);
+            if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
+                return end;
+            }
+            let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
+            Alarm::doze(Some(self.alarm), Some(&self.watch), &handles, state.wake);
+            self.watch.drain();
+        }
+    }
+
+    /// Each signal reaches the child once: the terminal gave its own to the whole group already.
+    fn forward(&self, arrived: Arrived, state: &mut State) {
+        if arrived.signal == Signal::SIGCHLD || state.child.is_some() {
+            return;
+        }
+        let child = pid(self.child);
+        let in_my_group = nix::unistd::getpgid(Some(child)).is_ok_and(|group| group == nix::unistd::getpgrp());
+        if !(arrived.by_terminal && in_my_group) {
+            // It may just have ended; then its end is the next thing that is heard.
+            let _ = nix::sys::signal::kill(child, arrived.signal);
+        }
+        state.signalled.entry(arrived.signal).or_insert_with(clock::patience);
+        if arrived.signal == Signal::SIGTSTP {
+            // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
+            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        }
+    }
+
+    /// Reaps whoever has ended, COMMAND or an orphan of its tree.
+    fn reap(&self, state: &mut State) {
+        loop {
+            // Looked at first and reaped after: COMMAND's pid must not be used again while a signal may be on its way.
+            let Ok(status) = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) else { return };
+            let Some(ended) = status.pid() else { return };
+            if ended == pid(self.child) {
+                state.child = Some(match status {
+                    WaitStatus::Exited(_, code) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+                    WaitStatus::Signaled(_, signal, _) => ExitStatus::Signalled(u8::try_from(signal as i32).unwrap_or(u8::MAX)),
+                    _ => ExitStatus::Fault,
+                });
+            }
+            if waitpid(ended, Some(WaitPidFlag::WNOHANG)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Hears what is asked, and puts back what has vanished.
+    fn hear(&mut self, tree: &Tree, state: &mut State) {
+        let ticket = self.record.ticket;
+        if let Some(request) = self.beside.request_to(ticket)
+            && !self.beside.is_acknowledged(&request.id)
+            && self.beside.acknowledge(&request).is_ok()
+        {
+            (self.tell)(Incident::Asked(&request));
+            state.superseded = true;
+            self.begin_ending(tree, state, request.manner());
+        }
+        self.put_back(ticket);
+    }
+
+    fn put_back(&mut self, ticket: Ticket) {
+        if self.beside.record().is_none_or(|record| record.ticket < ticket) {
+            self.write_record();
+            if let Err(error) = self.beside.restore_counter(ticket) {
+                (self.tell)(Incident::Unwritten(error.to_string()));
+            }
+        } else if !self.beside.has_counter()
+            && let Err(error) = self.beside.restore_counter(ticket)
+        {
+            (self.tell)(Incident::Unwritten(error.to_string()));
+        }
+    }
+
+    fn write_record(&mut self) {
+        if let Err(error) = self.beside.write_record(&self.record) {
+            (self.tell)(Incident::Unwritten(format!("the record cannot be written: {error}")));
+        }
+    }
+
+    /// A second request may only shorten the first.
+    fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
+        match &mut state.ladder {
+            Some(ladder) => ladder.hasten(manner),
+            None => {
+                let mut ladder = Escalation::new(manner);
+                if let (Some(at), Some(child)) = (state.signalled.get(&number(manner.signal)), tree.id_of(self.child)) {
+                    ladder.already_signalled(child, *at);
+                }
+                state.ladder = Some(ladder);
+                self.record.stage(Stage::Stopping);
+                self.write_record();
+            }
+        }
+    }
+
+    /// One step of ending the tree, if it is to be ended.
+    fn end_the_tree(&mut self, tree: &mut Tree, state: &mut State) -> Option<End> {
+        if state.ladder.is_none() && state.child.is_none() {
+            return None;
+        }
+        let alive = tree.members();
+        if state.ladder.is_none() && !alive.is_empty() {
+            (self.tell)(Incident::Leftovers(alive.len()));
+            let manner = Manner { mode: Mode::Graceful, ..self.manner };
+            self.begin_ending(tree, state, manner);
+        }
+        let child = state.child.unwrap_or(ExitStatus::Fault);
+        let status = if state.superseded { ExitStatus::Done } else { child };
+        let Some(ladder) = &mut state.ladder else { return Some(End { status, left: 0 }) };
+        let orders = ladder.step(clock::patience(), &alive);
+        for (id, blow) in orders.blows {
+            tree.send(id, blow);
+        }
+        match orders.next {
+            // COMMAND's own end is still to be reaped: its SIGCHLD comes.
+            Next::Ended if state.child.is_none() => {
+                state.wake = None;
+                None
+            }
+            Next::Ended => Some(End { status, left: 0 }),
+            Next::Look { at } => {
+                state.wake = Some(at);
+                None
+            }
+            Next::GaveUp(GaveUp::OutlivedKill(id)) => {
+                (self.tell)(Incident::Stuck(id));
+                Some(End { status, left: alive.len() })
+            }
+            // Whoever asked does not escalate: the tree lives on, and so does its guard.
+            Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
+                state.wake = None;
+                None
+            }
+        }
+    }
+}
+
+fn pid(pid: u32) -> Pid {
+    Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX))
+}
+
+/// As the kernel's signals are called here.
+pub(crate) fn number(signal: signal::Signal) -> Signal {
+    match signal {
+        signal::Signal::SigHup => Signal::SIGHUP,
+        signal::Signal::SigInt => Signal::SIGINT,
+        signal::Signal::SigQuit => Signal::SIGQUIT,
+        signal::Signal::SigTerm => Signal::SIGTERM,
+        signal::Signal::SigUsr1 => Signal::SIGUSR1,
+        signal::Signal::SigUsr2 => Signal::SIGUSR2,
+    }
+}
