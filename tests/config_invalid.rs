@@ -2,6 +2,7 @@
 //!
 //! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env: NAME=value`, `# set: key=value`,
 //! `# profile: NAME`, `# instance: ID`.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and reads its samples")]
 
 use std::{
     fs,

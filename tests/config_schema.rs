@@ -1,4 +1,5 @@
 //! The example file and the JSON schema say what the types say.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and reads its samples")]
 
 use std::{fs, path::PathBuf};
 

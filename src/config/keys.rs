@@ -6,7 +6,7 @@ use super::{
     node::{Node, Table},
     problem::Fault,
     text::Text,
-    validate::{age_fault, match_fault, rule_fault},
+    whole::{age_fault, lock_paths_fault, match_fault, program_fault, rule_fault},
 };
 
 /// A key and what may stand there.
@@ -76,13 +76,13 @@ const MATCH: &[Key] = &[
     Key::text("container", Text::Choice(CONTAINER)),
 ];
 
+/// What a rule can do.
+pub(crate) const ACTIONS: &[&str] = &["refuse", "graceful", "force", "wait", "ignore"];
+
 const CONTAINER: &[&str] = &["same", "any"];
 
-const RULE: &[Key] = &[
-    Key::text("name", Text::Label),
-    Key::table("when", CONDITIONS, age_fault),
-    Key::text("action", Text::Choice(&["refuse", "graceful", "force", "wait", "ignore"])),
-];
+const RULE: &[Key] =
+    &[Key::text("name", Text::Label), Key::table("when", CONDITIONS, age_fault), Key::text("action", Text::Choice(ACTIONS))];
 
 const CONDITIONS: &[Key] = &[
     Key::text("name", Text::WholeName),
@@ -101,13 +101,10 @@ const CONDITIONS: &[Key] = &[
     Key::bool("local"),
 ];
 
-const CHECK: &[Key] =
-    &[Key { name: "command", kind: Kind::List(Text::Argument, super::validate::program_fault) }, Key::text("timeout", Text::Span)];
+const CHECK: &[Key] = &[Key { name: "command", kind: Kind::List(Text::Argument, program_fault) }, Key::text("timeout", Text::Span)];
 
-const LOCK: &[Key] = &[
-    Key { name: "paths", kind: Kind::List(Text::LockPath, super::validate::lock_paths_fault) },
-    Key::text("on_lost", Text::Choice(&["stop", "warn"])),
-];
+const LOCK: &[Key] =
+    &[Key { name: "paths", kind: Kind::List(Text::LockPath, lock_paths_fault) }, Key::text("on_lost", Text::Choice(&["stop", "warn"]))];
 
 const TIMEOUTS: &[Key] = &[Key::text("wait", Text::Patience), Key::text("graceful", Text::Duration), Key::text("force", Text::Duration)];
 
@@ -152,7 +149,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::config::settings::Settings;
+    use crate::{config::settings::Settings, engine::signal::Signal};
 
     /// The dotted names of a schema with the choices that it gives.
     fn of_schema(schema: &Value, root: &Value, prefix: &str, out: &mut BTreeSet<String>) {
@@ -180,9 +177,10 @@ mod tests {
         for key in keys {
             let path = format!("{prefix}.{}", key.name);
             match &key.kind {
-                Kind::Text(text) => out.extend(text.choices().into_iter().map(|choice| format!("{path}={choice}"))),
+                Kind::Text(Text::Choice(words)) => out.extend(words.iter().map(|word| format!("{path}={word}"))),
+                Kind::Text(Text::Signal) => out.extend(Signal::ALL.map(|signal| format!("{path}={signal}"))),
                 Kind::Table(keys, _) | Kind::Tables(keys, _) => of_keys(keys, &path, out),
-                Kind::Bool | Kind::Count | Kind::List(..) | Kind::Free => {}
+                Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Free => {}
             }
             out.insert(path);
         }

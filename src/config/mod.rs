@@ -7,19 +7,23 @@
 //! found in one go, with its place. A secret never gets into a message.
 
 pub mod compile;
+mod duration;
 mod keys;
 mod layer;
 mod load;
 pub mod lock_path;
 mod node;
 mod overrides;
+mod parse;
 pub mod place;
 pub mod problem;
+mod rules;
 pub mod schema;
 pub mod settings;
 pub mod sources;
 mod text;
 mod validate;
+mod whole;
 pub mod wording;
 
 pub use compile::{CheckCommand, Config};

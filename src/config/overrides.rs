@@ -3,7 +3,8 @@
 use super::{
     keys::{self, Kind, ROOT},
     layer::Layer,
-    node::{self, Node, Value},
+    node::{Node, Value},
+    parse,
     place::Place,
     problem::{Fault, Problem},
     sources::Sources,
@@ -95,7 +96,7 @@ fn layer(path: &[String], text: &str, place: &Place, problems: &mut Vec<Problem>
 /// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are texts too.
 fn value(kind: Option<&Kind>, text: &str, place: &Place) -> Result<Node, Fault> {
     let text = text.trim();
-    let parsed = node::parse_value(text, place.clone());
+    let parsed = parse::parse_value(text, place.clone());
     match (kind, parsed) {
         (Some(Kind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
         (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => Ok(Node::text(text, place.clone())),

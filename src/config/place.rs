@@ -35,6 +35,15 @@ impl Place {
         }
     }
 
+    /// Whether the place itself says which key it is about.
+    pub(crate) fn names(&self, key: &str) -> bool {
+        match self {
+            Place::Set(written) => written == key,
+            Place::Flag(flag) => flag.trim_start_matches('-').replace('-', "_") == key,
+            Place::File { .. } | Place::Variable(_) => false,
+        }
+    }
+
     /// The same place, known to be part of a profile.
     pub(crate) fn in_profile(mut self, name: &str) -> Place {
         if let Place::File { profile, .. } = &mut self {

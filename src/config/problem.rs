@@ -33,7 +33,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.place)?;
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key.as_ref().filter(|key| !self.place.names(key)) {
             write!(f, "{key}: ")?;
         }
         f.write_str(&self.message)?;

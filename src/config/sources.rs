@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     keys::ROOT,
-    node::{self, Table},
+    node::Table,
+    parse,
     place::Place,
     problem::{Fault, Problem},
     wording::{nearest, quote},
@@ -130,7 +131,7 @@ fn is_foreign(root: &Table) -> bool {
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
     let parsed = match std::str::from_utf8(text) {
-        Ok(text) => node::parse_file(text, &path),
+        Ok(text) => parse::parse_file(text, &path),
         Err(error) => {
             let line = text.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
             let place = Place::File { path: path.clone(), at: Some((line, 1)), profile: None };

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
+    duration,
     lock_path::LockPath,
     problem::Fault,
-    wording::{list, nearest, quote},
+    wording::{either, nearest, quote},
 };
 use crate::engine::{
     instance::{BadInstance, Instance},
     pattern::{CmdlinePattern, NamePattern, PathPattern},
-    policy::Patience,
     signal::Signal,
 };
 
@@ -49,18 +49,14 @@ pub(crate) enum Text {
     Argument,
 }
 
-const DURATION_HELP: &str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
-/// A deadline that lies further ahead is a slip, and no clock can be trusted to reach it.
-const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
-
 impl Text {
     /// What to write.
     pub(crate) fn wanted(self) -> String {
         match self {
-            Text::Choice(words) => format!("write one of {}", list(words.iter().copied())),
-            Text::Duration | Text::Span => DURATION_HELP.to_owned(),
-            Text::Patience => format!("{DURATION_HELP}, or \"forever\""),
-            Text::Signal => format!("write one of {}", list(Signal::ALL.iter().map(|signal| signal.name()))),
+            Text::Choice(words) => format!("write {}", either(words.iter().copied())),
+            Text::Duration | Text::Span => duration::HELP.to_owned(),
+            Text::Patience => format!("{}, or \"forever\"", duration::HELP),
+            Text::Signal => format!("write {}", either(Signal::ALL.iter().map(|signal| signal.name()))),
             Text::WholeName | Text::Regex => "write a regular expression in quotes, such as 'main\\.py'".to_owned(),
             Text::Glob => "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned(),
             Text::User => "write \"same\", \"any\" or a user's name".to_owned(),
@@ -69,27 +65,6 @@ impl Text {
             Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
             Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
             Text::Label | Text::Argument => "write a text in quotes".to_owned(),
-        }
-    }
-
-    /// The words that are allowed, where it is a matter of words.
-    pub(crate) fn choices(self) -> Vec<&'static str> {
-        match self {
-            Text::Choice(words) => words.to_vec(),
-            Text::Signal => Signal::ALL.iter().map(|signal| signal.name()).collect(),
-            Text::Instance
-            | Text::Duration
-            | Text::Span
-            | Text::Patience
-            | Text::WholeName
-            | Text::Regex
-            | Text::Glob
-            | Text::User
-            | Text::Variable
-            | Text::Path
-            | Text::LockPath
-            | Text::Label
-            | Text::Argument => Vec::new(),
         }
     }
 
@@ -104,12 +79,12 @@ impl Text {
         match self {
             Text::Instance => text.parse::<Instance>().map(drop).map_err(|bad| instance_fault(text, &bad)),
             Text::Choice(words) => one_of(text, words, &self.wanted()),
-            Text::Duration => duration(text).map(drop),
-            Text::Span => match duration(text)? {
-                Duration::ZERO => Err(Fault::new(format!("{} is no time at all", quote(text))).help(DURATION_HELP)),
+            Text::Duration => duration::parse(text).map(drop),
+            Text::Span => match duration::parse(text)? {
+                Duration::ZERO => Err(Fault::new(format!("{} is no time at all", quote(text))).help(duration::HELP)),
                 _ => Ok(()),
             },
-            Text::Patience => patience(text).map(drop),
+            Text::Patience => duration::patience(text).map(drop),
             Text::WholeName if text.is_empty() => Err(empty("no process has an empty name; leave the key out to allow every name")),
             Text::WholeName => NamePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error)),
             Text::Regex if text.is_empty() => {
@@ -128,56 +103,17 @@ impl Text {
     }
 }
 
-/// Reads a duration.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
-    use humantime::DurationError as E;
-    let shown = quote(text);
-    let fault = match humantime::parse_duration(text) {
-        Ok(duration) if duration <= LONGEST => return Ok(duration),
-        Ok(_) | Err(E::NumberOverflow) => Fault::new(format!("{shown} is out of bounds: at most ten years, in whole nanoseconds")),
-        Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
-            return Err(
-                Fault::new(format!("{shown} has no unit")).help(format!("write \"{value}s\" for seconds, \"{value}ms\" for milliseconds"))
-            );
-        }
-        Err(E::UnknownUnit { unit, .. }) => {
-            return Err(Fault::new(format!("{shown} has an unknown unit {}", quote(&unit))).help("the units are ms, s, m, h and d"));
-        }
-        Err(E::InvalidCharacter(_) | E::NumberExpected(_) | E::Empty) => Fault::new(format!("{shown} is not a duration")),
-    };
-    Err(fault.help(DURATION_HELP))
-}
-
-/// Reads a duration or `forever`.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn patience(text: &str) -> Result<Patience, Fault> {
-    match text {
-        "forever" => Ok(Patience::Forever),
-        _ if nearest(text, ["forever"]).is_some() => Err(unknown_word(text, "forever")),
-        _ => duration(text).map(Patience::For).map_err(|fault| match &fault.help {
-            Some(help) => Fault { help: Some(format!("{help}, or \"forever\"")), ..fault },
-            None => fault,
-        }),
-    }
-}
-
 fn one_of(text: &str, words: &[&str], help: &str) -> Result<(), Fault> {
     if words.contains(&text) {
         return Ok(());
     }
+    if text.is_empty() {
+        return Err(empty(help));
+    }
     Err(match nearest(text, words.iter().copied()) {
-        Some(word) => Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`? {help}")),
+        Some(word) => Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`? Else {help}")),
         None => Fault::new(format!("{} is unknown", quote(text))).help(help),
     })
-}
-
-fn unknown_word(text: &str, word: &str) -> Fault {
-    Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`?"))
 }
 
 fn signal(text: &str) -> Result<(), Fault> {
@@ -185,12 +121,12 @@ fn signal(text: &str) -> Result<(), Fault> {
     let full = if bare.starts_with("SIG") { bare } else { format!("SIG{bare}") };
     if full == "SIGKILL" {
         let help = "`on_conflict = \"force\"` sends SIGKILL at once, `kill.escalate = true` sends it when `timeouts.graceful` is over";
-        return Err(Fault::new(format!("{} asks nobody to end", quote(text))).help(help));
+        return Err(Fault::new(format!("{} leaves no time to end gracefully", quote(text))).help(help));
     }
     let help = Text::Signal.wanted();
     match full.parse::<Signal>() {
         Ok(signal) if signal.name() == text => Ok(()),
-        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{signal}`? {help}"))),
+        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{signal}`? Else {help}"))),
         Err(_) => one_of(text, &Signal::ALL.map(Signal::name), &help),
     }
 }
@@ -206,11 +142,15 @@ fn instance_fault(text: &str, bad: &BadInstance) -> Fault {
 }
 
 fn regex_fault(text: &str, error: &regex::Error) -> Fault {
+    let shown = quote(text);
+    if let regex::Error::CompiledTooBig(_) = error {
+        return Fault::new(format!("{shown} is too large a regular expression")).help("repeat less in it");
+    }
     // The error is a drawing of several lines; its last one says what is wrong.
     let whole = error.to_string();
     let why = whole.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_lowercase();
-    let help = "a regular expression has `\\.` for a dot and `\\(` for a bracket; in TOML, write it in single quotes";
-    Fault::new(format!("{} is not a regular expression: {why}", quote(text))).help(help)
+    let help = "`.*` is any text, `\\.` a dot, `\\(` a bracket; single quotes keep each `\\` as it is";
+    Fault::new(format!("{shown} is not a regular expression: {why}")).help(help)
 }
 
 fn glob(text: &str) -> Result<(), Fault> {

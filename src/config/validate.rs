@@ -1,13 +1,10 @@
 //! Goes through what was written, key by key, and gathers everything that is wrong with it.
 
-use std::collections::BTreeMap;
-
 use super::{
     keys::{self, Key, Kind, ROOT},
-    lock_path::LockPath,
     node::{Node, Table, Value},
     problem::{Fault, Problem},
-    text::{self, Text},
+    text::Text,
     wording::{clean, list, nearest, quote},
 };
 
@@ -22,14 +19,14 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     let Some(profiles) = own.remove("profile") else { return layer(&own, "", problems) };
     layer(&own, "", problems);
     let Value::Table(by_name) = profiles.value else {
-        let fault = Fault::new(format!("{} is no table", found(&profiles.value))).help("write [profile.NAME] above a profile's keys");
+        let fault = Fault::new(format!("{}, no table", found(&profiles.value))).help("write [profile.NAME] above a profile's keys");
         return problems.push(Problem::with(profiles.key_place, "profile", fault));
     };
     for (name, profile) in by_name {
         let key = format!("profile.{}", clean(&name));
         let profile = profile.in_profile(&name);
         let Value::Table(table) = profile.value else {
-            let fault = Fault::new(format!("{} is no table", found(&profile.value)))
+            let fault = Fault::new(format!("{}, no table", found(&profile.value)))
                 .help(format!("a profile has a name: write [profile.NAME] above `{}`", clean(&name)));
             problems.push(Problem::with(profile.key_place, key, fault));
             continue;
@@ -127,7 +124,10 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         (Kind::Text(text), _) => text.wanted(),
         (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
         (Kind::Count, _) => "write a whole number, without quotes".to_owned(),
-        (Kind::List(..), Value::Text(text)) => format!("write a list: [\"{}\"]", clean(text)),
+        (Kind::List(item, _), Value::Text(text)) => {
+            let words: Vec<&str> = if *item == Text::Argument { text.split_whitespace().collect() } else { vec![text] };
+            format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
+        }
         (Kind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
         (Kind::Table(keys, _), _) => format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name))),
         (Kind::Tables(..), _) => format!("write [[{within}]] above each entry"),
@@ -154,71 +154,4 @@ fn count_fault(shown: &str, value: Option<i64>) -> Option<Fault> {
         Some(..0) => Some(Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0")),
         Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {}", u32::MAX))),
     }
-}
-
-/// An entry of `match` without a pattern would match every process there is.
-pub(crate) fn match_fault(entry: &Table) -> Option<Fault> {
-    let patterns = ["name", "cmdline", "exe", "cwd"];
-    if patterns.iter().any(|key| entry.contains_key(*key)) {
-        return None;
-    }
-    Some(Fault::new("the entry matches every process").help(format!("give it at least one of {}", list(patterns))))
-}
-
-/// A rule that does nothing.
-pub(crate) fn rule_fault(rule: &Table) -> Option<Fault> {
-    if rule.contains_key("action") {
-        return None;
-    }
-    let actions = keys::find(ROOT, "rules").and_then(|key| match key.kind {
-        Kind::Tables(keys, _) => keys::find(keys, "action"),
-        Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Table(..) | Kind::Free => None,
-    });
-    let words = match actions.map(|key| &key.kind) {
-        Some(Kind::Text(text)) => text.choices(),
-        _ => Vec::new(),
-    };
-    Some(Fault::new("the rule has no action").help(format!("add `action`, one of {}", list(words))))
-}
-
-/// Two ages that no process has at once.
-pub(crate) fn age_fault(conditions: &Table) -> Option<Fault> {
-    let age = |key: &str| match &conditions.get(key)?.value {
-        Value::Text(text) => Some((text::duration(text).ok()?, text.as_str())),
-        _ => None,
-    };
-    let ((older, older_text), (younger, younger_text)) = (age("older_than")?, age("younger_than")?);
-    if older < younger {
-        return None;
-    }
-    let found = format!("no process is both older than {} and younger than {}", quote(older_text), quote(younger_text));
-    Some(Fault::new(found).help("`older_than` must be less than `younger_than`"))
-}
-
-/// A check needs a program, where it has anything at all.
-pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
-    match command.first().map(|node| &node.value) {
-        Some(Value::Text(program)) if program.trim().is_empty() => {
-            Some(Fault::new("the program's name is empty").help("write the program first, or [] for no check"))
-        }
-        _ => None,
-    }
-}
-
-/// One lock file at least, and none twice: it would wait for itself.
-pub(crate) fn lock_paths_fault(paths: &[Node]) -> Option<Fault> {
-    if paths.is_empty() {
-        return Some(Fault::new("the list is empty").help("leave the key out for the default, \"{lock_dir}/{instance}.lock\""));
-    }
-    let mut seen = BTreeMap::new();
-    for (index, node) in paths.iter().enumerate() {
-        let Value::Text(text) = &node.value else { continue };
-        let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
-        if let Some(first) = seen.insert(steps, index) {
-            let message = format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
-            return Some(Fault::new(message).help("take one of them out"));
-        }
-    }
-    debug_assert!(paths.iter().all(|node| matches!(&node.value, Value::Text(text) if LockPath::parse(text).is_ok())));
-    None
 }
