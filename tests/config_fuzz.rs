@@ -115,7 +115,6 @@ proptest! {
 
 #[test]
 fn a_long_line_with_many_mistakes_is_answered_in_time() {
-    answers_to_a_file(format!("token_env = [{}]", "é,".repeat(1)).as_bytes());
     answers_to_a_file(format!("token_env = [{}]", "'é=',".repeat(100_000)).as_bytes());
     answers_to_a_file("[".repeat(100_000).as_bytes());
     answers_to_a_file("a.".repeat(100_000).as_bytes());

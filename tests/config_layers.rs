@@ -222,6 +222,25 @@ fn a_file_that_is_no_text_or_too_large_is_refused() {
     assert!(large.contains("larger than 1024 KiB"), "{large}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_home_that_may_not_be_looked_into_is_passed_over_with_a_line_and_an_unreadable_file_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mut start = Start::new().file("home/.config/monopoll/config.toml", "instance = 'other'");
+    let home = start.folder.path().join("home");
+    start = start.env("HOME", home.as_os_str());
+    chmod(&home, 0o000);
+    if fs::read_dir(&home).is_ok() {
+        return; // whoever may do everything may look into everything
+    }
+    let config = start.load();
+    chmod(&home, 0o700);
+    assert_eq!((config.file, config.notes.len()), (None, 1));
+    chmod(&home.join(".config/monopoll/config.toml"), 0o000);
+    assert!(start.problems().to_string().contains("may not be read by this user"));
+}
+
 #[test]
 fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
     let config = Start::new()

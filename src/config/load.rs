@@ -13,7 +13,7 @@ use super::{
     settings::Settings,
     sources::{self, Search, Sources},
     validate,
-    wording::{list, nearest, quote},
+    wording::{clean, list, nearest, quote},
 };
 
 /// The effective settings with their history.
@@ -140,9 +140,10 @@ fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
         _ => Vec::new(),
     };
     let shown = quote(&path.to_string_lossy());
+    let all = clean(&list(names.iter().copied()));
     Some(match (nearest(name, names.iter().copied()), names.is_empty()) {
-        (Some(near), _) => fault.help(format!("did you mean {}? {shown} has {}", quote(near), list(names))),
-        (None, true) => fault.help(format!("{shown} has none; add [profile.{name}] to it", name = super::wording::clean(name))),
-        (None, false) => fault.help(format!("{shown} has {}", list(names))),
+        (Some(near), _) => fault.help(format!("did you mean {}? {shown} has {all}", quote(near))),
+        (None, true) => fault.help(format!("{shown} has none; add [profile.{name}] to it", name = clean(name))),
+        (None, false) => fault.help(format!("{shown} has {all}")),
     })
 }

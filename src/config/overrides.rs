@@ -85,8 +85,7 @@ fn layer(path: &[String], text: &str, place: &Place, problems: &mut Vec<Problem>
             return None;
         }
     };
-    let fault = list_step(path);
-    match fault {
+    match list_step(path, |list| format!("--set {list}")) {
         Some(fault) => problems.push(Problem::with(place.clone(), clean(&path.join(".")), fault)),
         None => validate::layer(&table, "", problems),
     }
@@ -101,6 +100,8 @@ fn value(kind: Option<&Kind>, text: &str, place: &Place) -> Result<Node, Fault> 
         (Some(Kind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
         (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => Ok(Node::text(text, place.clone())),
         (_, Ok(node)) => Ok(node),
+        // Not ours to judge.
+        (Some(Kind::Free), Err(_)) => Ok(Node::text(text, place.clone())),
         (_, Err(why)) if text.starts_with(['"', '\'', '[', '{']) => {
             let help = "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; mind the shell's own quotes";
             Err(Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help))
@@ -114,42 +115,50 @@ fn kind_at(path: &[String]) -> Option<&'static Kind> {
     let (first, rest) = path.split_first()?;
     let mut kind = &keys::find(ROOT, first)?.kind;
     for step in rest {
-        let Kind::Table(inner, _) = kind else { return None };
-        kind = &keys::find(inner, step)?.kind;
+        kind = match kind {
+            Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
+            Kind::Free if !step.is_empty() => kind,
+            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Tables(..) => return None,
+        };
     }
     Some(kind)
 }
 
 /// A path that leads into a list.
-fn list_step(path: &[String]) -> Option<Fault> {
+fn list_step(path: &[String], written: impl Fn(&str) -> String) -> Option<Fault> {
     let bare: Vec<String> = path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
     let into = (1..=path.len()).find(|end| {
         let whole = matches!(kind_at(&bare[..*end]), Some(Kind::List(..) | Kind::Tables(..)));
         whole && (*end < path.len() || bare[end - 1] != path[end - 1])
     })?;
     let list = bare[..into].join(".");
-    Some(Fault::new("an entry of a list cannot be set by itself").help(format!("give the whole list: {list}='[…]'")))
+    Some(Fault::new("an entry of a list cannot be set by itself").help(format!("give the whole list: {}='[…]'", written(&list))))
 }
 
 /// Whether a variable is spelt as a key of ours is.
 fn is_ours(name: &str, path: &[String]) -> bool {
-    let upper = !name.chars().any(char::is_lowercase);
-    upper && (kind_at(path).is_some() || path.first().is_some_and(|first| first == "app") && !path.iter().any(String::is_empty))
+    !name.chars().any(char::is_lowercase) && kind_at(path).is_some()
 }
 
 /// The fault of a variable that is near one of ours.
 fn near_variable(name: &str) -> Option<Fault> {
-    let names: Vec<String> = keys::paths().iter().map(|path| path.to_uppercase().replace('.', "__")).collect();
+    let names: Vec<String> = keys::paths().iter().map(|path| as_variable(path)).collect();
     let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
         // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a profile, is meant for us as well.
-        keys::homes(&name.to_lowercase()).first().map(|home| home.to_uppercase().replace('.', "__"))
+        keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
     });
     let fault = Fault::new("there is no such key");
     if name.starts_with("PROFILE__") {
         return Some(fault.help("profiles stand only in a file"));
     }
     let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
-    list_step(&path).or_else(|| near.map(|near| fault.help(format!("did you mean ${PREFIX}{near}?"))))
+    list_step(&path, |list| format!("{PREFIX}{}", as_variable(list)))
+        .or_else(|| near.map(|near| fault.help(format!("did you mean ${PREFIX}{near}?"))))
+}
+
+/// How a key is spelt in a variable, after the prefix.
+fn as_variable(path: &str) -> String {
+    path.to_uppercase().replace('.', "__")
 }
 
 /// The note on a variable that may well be somebody else's: orchestrators make such names up.

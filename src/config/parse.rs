@@ -65,8 +65,8 @@ fn syntax_fault(text: &str, error: &Error) -> Fault {
             let word = word.split('#').next().unwrap_or(word).trim();
             Fault::new(format!("{} has no quotes", quote(word))).help(format!("write \"{}\"", clean(word)))
         }
-        Some(word) if message.starts_with("invalid basic string") && word.matches('"').count() % 2 == 1 => {
-            Fault::new("the text is not closed").help("end it with `\"`")
+        Some(word) if word.len() > 1 && word.starts_with(['"', '\'']) && message.ends_with(&format!("expected `{}`", &word[..1])) => {
+            Fault::new("the text is not closed").help(format!("end it with `{}`", &word[..1]))
         }
         _ => Fault::new(format!("this is not TOML: {}", clean(message))),
     }

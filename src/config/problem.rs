@@ -88,12 +88,13 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// Every problem, then one line that says how many there are: the last line is the summary, as it is with every other error.
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Error {
         let count = match problems.0.len() {
             1 => "the configuration is wrong".to_owned(),
             n => format!("the configuration is wrong in {n} places"),
         };
-        Error::new(ExitStatus::Config, format!("{count}\n{problems}"))
+        Error::new(ExitStatus::Config, format!("{problems}\n{count}"))
     }
 }

@@ -14,7 +14,7 @@ use super::{
     parse,
     place::Place,
     problem::{Fault, Problem},
-    wording::{nearest, quote},
+    wording::{clean, nearest, quote},
 };
 use crate::engine::action::OnConflict;
 
@@ -100,9 +100,15 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
     }
     for path in sources.candidates() {
         let whole = sources.cwd.join(&path);
-        // A folder of that name, or a pipe that would never end, is nobody's configuration.
-        if std::fs::metadata(&whole).is_ok_and(|metadata| !metadata.is_file()) {
-            continue;
+        match std::fs::metadata(&whole) {
+            // A folder of that name, or a pipe that would never end, is nobody's configuration.
+            Ok(metadata) if !metadata.is_file() => continue,
+            // The home of another user, left in the environment by sudo: there is nothing for this one in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                notes.push(format!("{}: ignored, as this user may not look into its folder", clean(&path.to_string_lossy())));
+                continue;
+            }
+            Ok(_) | Err(_) => {}
         }
         let text = match read(&whole) {
             Ok(text) => text,

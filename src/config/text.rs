@@ -6,7 +6,7 @@ use super::{
     duration,
     lock_path::LockPath,
     problem::Fault,
-    wording::{either, nearest, quote},
+    wording::{list, nearest, quote},
 };
 use crate::engine::{
     instance::{BadInstance, Instance},
@@ -53,10 +53,10 @@ impl Text {
     /// What to write.
     pub(crate) fn wanted(self) -> String {
         match self {
-            Text::Choice(words) => format!("write {}", either(words.iter().copied())),
+            Text::Choice(words) => format!("allowed are {}", list(words.iter().copied())),
             Text::Duration | Text::Span => duration::HELP.to_owned(),
             Text::Patience => format!("{}, or \"forever\"", duration::HELP),
-            Text::Signal => format!("write {}", either(Signal::ALL.iter().map(|signal| signal.name()))),
+            Text::Signal => format!("allowed are {}", list(Signal::ALL.iter().map(|signal| signal.name()))),
             Text::WholeName | Text::Regex => "write a regular expression in quotes, such as 'main\\.py'".to_owned(),
             Text::Glob => "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned(),
             Text::User => "write \"same\", \"any\" or a user's name".to_owned(),
@@ -74,21 +74,25 @@ impl Text {
     /// Why not.
     pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
         if text.contains('\0') {
-            return Err(Fault::new(format!("{} has a NUL character, which no path and no command line can have", quote(text))));
+            return Err(
+                Fault::new(format!("{} has a NUL character, which no path and no command line can have", quote(text))).help("take it out")
+            );
         }
         match self {
             Text::Instance => text.parse::<Instance>().map(drop).map_err(|bad| instance_fault(text, &bad)),
             Text::Choice(words) => one_of(text, words, &self.wanted()),
             Text::Duration => duration::parse(text).map(drop),
             Text::Span => match duration::parse(text)? {
-                Duration::ZERO => Err(Fault::new(format!("{} is no time at all", quote(text))).help(duration::HELP)),
+                Duration::ZERO => {
+                    Err(Fault::new(format!("{} is no time at all", quote(text))).help("write more than zero, such as \"30s\""))
+                }
                 _ => Ok(()),
             },
             Text::Patience => duration::patience(text).map(drop),
             Text::WholeName if text.is_empty() => Err(empty("no process has an empty name; leave the key out to allow every name")),
             Text::WholeName => NamePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error)),
             Text::Regex if text.is_empty() => {
-                Err(Fault::new("is empty, which matches every process").help("write what tells the bot apart, or leave the key out"))
+                Err(Fault::new("is empty, which matches everything").help("write what tells the bot apart, or leave the key out"))
             }
             Text::Regex => CmdlinePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error)),
             Text::Glob => glob(text),
@@ -111,7 +115,7 @@ fn one_of(text: &str, words: &[&str], help: &str) -> Result<(), Fault> {
         return Err(empty(help));
     }
     Err(match nearest(text, words.iter().copied()) {
-        Some(word) => Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`? Else {help}")),
+        Some(word) => Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`? {help}")),
         None => Fault::new(format!("{} is unknown", quote(text))).help(help),
     })
 }
@@ -126,7 +130,7 @@ fn signal(text: &str) -> Result<(), Fault> {
     let help = Text::Signal.wanted();
     match full.parse::<Signal>() {
         Ok(signal) if signal.name() == text => Ok(()),
-        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{signal}`? Else {help}"))),
+        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{signal}`? {help}"))),
         Err(_) => one_of(text, &Signal::ALL.map(Signal::name), &help),
     }
 }

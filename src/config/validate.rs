@@ -121,6 +121,9 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         (Kind::Text(Text::Duration | Text::Span | Text::Patience), Value::Integer(number, Some(0..))) => {
             format!("write a duration such as \"{number}s\"")
         }
+        (Kind::Text(Text::Instance | Text::User | Text::Label | Text::Argument), Value::Integer(number, _)) => {
+            format!("write it in quotes: \"{number}\"")
+        }
         (Kind::Text(text), _) => text.wanted(),
         (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
         (Kind::Count, _) => "write a whole number, without quotes".to_owned(),
@@ -139,6 +142,7 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
 /// What was found, for a sentence.
 fn found(value: &Value) -> String {
     match value {
+        Value::Text(text) if text.is_empty() => "is empty".to_owned(),
         Value::Text(text) => format!("{} is a text", quote(text)),
         Value::Integer(number, _) | Value::Float(number) => format!("{} is a number", quote(number)),
         Value::Bool(value) => format!("`{value}` is a truth value"),
