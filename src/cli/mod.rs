@@ -1,5 +1,7 @@
 //! The command line: what may be written on it.
 
+pub mod config;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};

@@ -1,0 +1,154 @@
+//! The path of a lock file, with placeholders.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    problem::Fault,
+    wording::{nearest, quote},
+};
+
+/// A lock file's path that is valid whatever its placeholders are filled with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LockPath {
+    source: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Part {
+    Text(String),
+    Instance,
+    Profile,
+    User,
+    LockDir,
+}
+
+/// What the placeholders stand for at one start.
+#[derive(Debug, Clone, Copy)]
+pub struct Placeholders<'a> {
+    /// `{instance}`.
+    pub instance: &'a str,
+    /// `{profile}`; `default` where none is selected.
+    pub profile: Option<&'a str>,
+    /// `{user}`.
+    pub user: &'a str,
+    /// `{lock_dir}`.
+    pub lock_dir: &'a Path,
+}
+
+impl LockPath {
+    const NAMES: [&str; 4] = ["instance", "profile", "user", "lock_dir"];
+    const HELP: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
+
+    /// Reads a template.
+    pub(crate) fn parse(source: &str) -> Result<Self, Fault> {
+        if source.is_empty() {
+            return Err(Fault::new("is empty").help("write a path such as \"{lock_dir}/{instance}.lock\""));
+        }
+        if source.chars().any(char::is_control) {
+            return Err(Fault::new(format!("{} has a control character", quote(source))).help("write a path on one line"));
+        }
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (text, tail) = rest.split_at(at);
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            let Some((name, after)) = tail.strip_prefix('{').and_then(|inner| inner.split_once('}')) else {
+                return Err(Fault::new(format!("{} has a bracket without its other half", quote(source))).help(LockPath::HELP));
+            };
+            parts.push(placeholder(source, name)?);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        LockPath { source: source.to_owned(), parts }.validated()
+    }
+
+    /// The path at one start. What is filled in is never read for placeholders again, and never adds a folder.
+    #[must_use]
+    pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
+        let mut path = std::ffi::OsString::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => path.push(text),
+                Part::Instance => path.push(with.instance.replace('/', "_")),
+                Part::Profile => path.push(with.profile.filter(|name| !name.is_empty()).unwrap_or("default").replace('/', "_")),
+                Part::User => path.push(with.user.replace('/', "_")),
+                Part::LockDir => path.push(with.lock_dir),
+            }
+        }
+        path.into()
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    fn validated(self) -> Result<LockPath, Fault> {
+        let shown = quote(&self.source);
+        let absolute = match self.parts.first() {
+            Some(Part::LockDir) => true,
+            Some(Part::Text(text)) => text.starts_with('/'),
+            Some(Part::Instance | Part::Profile | Part::User) | None => false,
+        };
+        if self.parts.iter().skip(1).any(|part| *part == Part::LockDir) {
+            return Err(Fault::new(format!("{shown} has {{lock_dir}} in its middle")).help("{lock_dir} is a whole path: begin with it"));
+        }
+        if !absolute {
+            let help = "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one file";
+            return Err(Fault::new(format!("{shown} is not absolute")).help(help));
+        }
+        if self.source.ends_with('/') || self.parts == [Part::LockDir] {
+            return Err(Fault::new(format!("{shown} names a folder")).help("add the file's name, such as `{instance}.lock`"));
+        }
+        if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with('/'))
+            || matches!(self.parts.get(..2), Some([Part::LockDir, Part::Instance | Part::Profile | Part::User]))
+        {
+            return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}")).help("write \"{lock_dir}/{instance}.lock\""));
+        }
+        if self.source.split('/').any(|step| matches!(step, "." | "..")) {
+            let help = "write the path without `.` and `..`: one file must have one name";
+            return Err(Fault::new(format!("{shown} takes a detour")).help(help));
+        }
+        Ok(self)
+    }
+}
+
+fn placeholder(source: &str, name: &str) -> Result<Part, Fault> {
+    match name {
+        "instance" => Ok(Part::Instance),
+        "profile" => Ok(Part::Profile),
+        "user" => Ok(Part::User),
+        "lock_dir" => Ok(Part::LockDir),
+        _ if name.contains('{') => Err(Fault::new(format!("{} has a bracket without its other half", quote(source))).help(LockPath::HELP)),
+        _ => {
+            let fault = Fault::new(format!("{} has an unknown placeholder {}", quote(source), quote(&format!("{{{name}}}"))));
+            Err(match nearest(name, LockPath::NAMES) {
+                Some(near) => fault.help(format!("did you mean {{{near}}}? {}", LockPath::HELP)),
+                None => fault.help(LockPath::HELP),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_once_and_add_no_folder() {
+        let with = Placeholders { instance: "bot1", profile: None, user: "a/{instance}", lock_dir: Path::new("/run/monopoll") };
+        for (template, expected) in [
+            ("{lock_dir}/{instance}.lock", "/run/monopoll/bot1.lock"),
+            ("/run/{user}/{profile}.lock", "/run/a_{instance}/default.lock"),
+            ("/run/a.lock", "/run/a.lock"),
+        ] {
+            assert_eq!(LockPath::parse(template).unwrap().fill(&with), Path::new(expected), "{template}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The layers above the file: environment variables, `--set` and the flags that stand for one key.
+
+use super::{
+    keys::{self, Kind, ROOT},
+    layer::Layer,
+    node::{Node, Value},
+    parse,
+    place::Place,
+    problem::{Fault, Problem},
+    sources::Sources,
+    validate,
+    wording::{clean, nearest, quote},
+};
+use crate::engine::action::Action;
+
+const PREFIX: &str = "MONOPOLL_";
+/// Variables that are ours, but no keys.
+const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
+
+/// One layer for each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before `MONOPOLL_LOCK__PATHS`.
+pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Vec<Layer> {
+    let mut variables: Vec<_> = sources
+        .env
+        .iter()
+        .filter_map(|(name, value)| {
+            let name = name.to_string_lossy();
+            Some((name.strip_prefix(PREFIX)?.to_owned(), value))
+        })
+        .filter(|(name, _)| !NO_KEYS.contains(&name.as_str()))
+        .collect();
+    variables.sort();
+    let mut layers = Vec::new();
+    for (name, value) in variables {
+        let place = Place::Variable(format!("{PREFIX}{name}"));
+        let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
+        if !is_ours(&name, &path) {
+            match near_variable(&name) {
+                Some(near) => problems.push(Problem::at(place, near)),
+                None => notes.push(unknown_variable(&name)),
+            }
+            continue;
+        }
+        match value.to_str() {
+            Some(text) => layers.extend(layer(&path, text, &place, problems)),
+            None => problems.push(Problem::with(place, path.join("."), Fault::new("the value is not UTF-8").help("save it as UTF-8"))),
+        }
+    }
+    layers
+}
+
+/// One layer for each `--set`, then those of the flags that stand for one key.
+pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for set in &sources.set {
+        let Some((key, value)) = set.split_once('=') else {
+            let fault = Fault::new(format!("{} has no `=`", quote(set))).help("write --set key=value, such as --set timeouts.graceful=10s");
+            problems.push(Problem::at(Place::Set(String::new()), fault));
+            continue;
+        };
+        let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
+        let place = Place::Set(key.trim().to_owned());
+        if path.iter().any(String::is_empty) {
+            let fault = Fault::new(format!("{} is no key", quote(key))).help("write --set key=value, such as --set timeouts.graceful=10s");
+            problems.push(Problem::at(Place::Set(String::new()), fault));
+        } else {
+            layers.extend(layer(&path, value, &place, problems));
+        }
+    }
+    let on_conflict = sources.on_conflict.map(|choice| ("on_conflict", Action::from(choice).to_string(), Place::Flag("--on-conflict")));
+    let instance = sources.instance.clone().map(|id| ("instance", id, Place::Flag("--instance")));
+    for (key, value, place) in on_conflict.into_iter().chain(instance) {
+        let table = Node::text(value, place).nested(&[key.to_owned()]);
+        validate::layer(&table, "", problems);
+        layers.push(Layer { table });
+    }
+    layers
+}
+
+/// The layer that sets one key, if its value can be read.
+fn layer(path: &[String], text: &str, place: &Place, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let table = match value(kind_at(path), text, place) {
+        Ok(node) => node.nested(path),
+        Err(fault) => {
+            problems.push(Problem::with(place.clone(), clean(&path.join(".")), fault));
+            return None;
+        }
+    };
+    match list_step(path, |list| format!("--set {list}")) {
+        Some(fault) => problems.push(Problem::with(place.clone(), clean(&path.join(".")), fault)),
+        None => validate::layer(&table, "", problems),
+    }
+    Some(Layer { table })
+}
+
+/// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are texts too.
+fn value(kind: Option<&Kind>, text: &str, place: &Place) -> Result<Node, Fault> {
+    let text = text.trim();
+    let parsed = parse::parse_value(text, place.clone());
+    match (kind, parsed) {
+        (Some(Kind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
+        (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => Ok(Node::text(text, place.clone())),
+        (_, Ok(node)) => Ok(node),
+        // Not ours to judge.
+        (Some(Kind::Free), Err(_)) => Ok(Node::text(text, place.clone())),
+        (_, Err(why)) if text.starts_with(['"', '\'', '[', '{']) => {
+            let help = "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; mind the shell's own quotes";
+            Err(Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help))
+        }
+        (_, Err(_)) => Ok(Node::text(text, place.clone())),
+    }
+}
+
+/// What may stand at this path.
+fn kind_at(path: &[String]) -> Option<&'static Kind> {
+    let (first, rest) = path.split_first()?;
+    let mut kind = &keys::find(ROOT, first)?.kind;
+    for step in rest {
+        kind = match kind {
+            Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
+            Kind::Free if !step.is_empty() => kind,
+            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Tables(..) => return None,
+        };
+    }
+    Some(kind)
+}
+
+/// A path that leads into a list.
+fn list_step(path: &[String], written: impl Fn(&str) -> String) -> Option<Fault> {
+    let bare: Vec<String> = path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
+    let into = (1..=path.len()).find(|end| {
+        let whole = matches!(kind_at(&bare[..*end]), Some(Kind::List(..) | Kind::Tables(..)));
+        whole && (*end < path.len() || bare[end - 1] != path[end - 1])
+    })?;
+    let list = bare[..into].join(".");
+    Some(Fault::new("an entry of a list cannot be set by itself").help(format!("give the whole list: {}='[…]'", written(&list))))
+}
+
+/// Whether a variable is spelt as a key of ours is.
+fn is_ours(name: &str, path: &[String]) -> bool {
+    !name.chars().any(char::is_lowercase) && kind_at(path).is_some()
+}
+
+/// The fault of a variable that is near one of ours.
+fn near_variable(name: &str) -> Option<Fault> {
+    let names: Vec<String> = keys::paths().iter().map(|path| as_variable(path)).collect();
+    let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
+        // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a profile, is meant for us as well.
+        keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
+    });
+    let fault = Fault::new("there is no such key");
+    if name.starts_with("PROFILE__") {
+        return Some(fault.help("profiles stand only in a file"));
+    }
+    let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
+    list_step(&path, |list| format!("{PREFIX}{}", as_variable(list)))
+        .or_else(|| near.map(|near| fault.help(format!("did you mean ${PREFIX}{near}?"))))
+}
+
+/// How a key is spelt in a variable, after the prefix.
+fn as_variable(path: &str) -> String {
+    path.to_uppercase().replace('.', "__")
+}
+
+/// The note on a variable that may well be somebody else's: orchestrators make such names up.
+fn unknown_variable(name: &str) -> String {
+    let shown = clean(&format!("{PREFIX}{name}"));
+    match nearest(name, NO_KEYS) {
+        Some(near) => format!("${shown}: ignored, as it is no key of monopoll's; did you mean ${PREFIX}{near}?"),
+        None => format!("${shown}: ignored, as it is no key of monopoll's"),
+    }
+}
