@@ -1,0 +1,165 @@
+//! `monopoll run`: settle who polls, then run COMMAND while holding the lock.
+
+use std::{ffi::OsString, sync::Arc};
+
+use nix::sys::prctl;
+
+use super::{Common, check, start::Start, told};
+use crate::{
+    engine::{
+        escalation::{Manner, Mode},
+        plan::Refusal,
+        takeover::Ticket,
+    },
+    error::{Error, ExitStatus},
+    guard::{
+        place::Place,
+        settle::{Settled, Settling, Stop, first_lock},
+    },
+    host::{
+        beside::{self, Record, Stage},
+        command::Command,
+        linux::{Machine, wait::Alarm},
+    },
+    report::mask,
+    wrap::{
+        spawn::{self, Inheritance},
+        supervise::{Guarding, number},
+    },
+};
+
+/// What a child finds in its environment: the instance, the ticket and the guard that holds it.
+const HELD: &str = "MONOPOLL_HELD";
+
+/// Settles, starts COMMAND and guards it to its end.
+///
+/// # Errors
+/// There was no start, or a newer one took over.
+pub fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let start = Start::prepare(common, command)?;
+    let Some(command) = &start.command else {
+        return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
+    };
+    let place = Place::open(&start.locks)?;
+    // Opened once beforehand: a file that is not safe to use is found out before anything is touched.
+    place.open_locks()?;
+    let ticket = place.beside().draw_ticket()?;
+    if let Some(check) = &start.config.check {
+        check::run(check)?;
+    }
+    let mut machine = Machine::new(start.query()).map_err(blind)?;
+    machine.attend(Alarm::set().map_err(|error| blind(error.into()))?, Arc::clone(place.beside()));
+    if let Some(lock) = first_lock(&place)? {
+        machine.keep(lock);
+    }
+    let record = record(&start, command, ticket, &machine);
+    let settled = settle(common, &start, &place, ticket, &mut machine, &record).map_err(|stop| {
+        place.beside().remove_record(ticket);
+        stopped(&start, stop)
+    })?;
+    let end = guard(common, &start, command, &place, machine, record, settled);
+    place.beside().remove_record(ticket);
+    end
+}
+
+fn settle(common: &Common, start: &Start, place: &Place, ticket: Ticket, machine: &mut Machine, record: &Record) -> Result<Settled, Stop> {
+    let announce = || place.beside().write_record(record);
+    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, progress);
+    Settling { machine, place, policy: &start.config.policy, ticket, announce: &announce, tell: &mut tell }.run()
+}
+
+fn guard(
+    common: &Common,
+    start: &Start,
+    command: &Command,
+    place: &Place,
+    machine: Machine,
+    mut record: Record,
+    settled: Settled,
+) -> Result<ExitStatus, Error> {
+    prctl::set_child_subreaper(true).map_err(|error| blind(error.into()))?;
+    let whereabouts = machine.whereabouts().clone();
+    let (alarm, watch) = machine.into_supervision();
+    let Some(alarm) = alarm else { return Err(blind(std::io::Error::other("signals are not attended to"))) };
+    let me = whereabouts.process;
+    let held = format!("{}:{}:{}:{}", start.instance, record.ticket, me.pid, me.start);
+    let child = spawn::spawn(
+        &command.args,
+        &Inheritance {
+            locks: settled.locks.iter().map(std::os::fd::AsFd::as_fd).collect(),
+            mask: alarm.original_mask(),
+            on_guards_death: number(start.config.policy.signal),
+            held: (HELD, held.into()),
+        },
+    )
+    .map_err(|error| not_started(command, &error))?;
+    record.child = crate::host::linux::identity(child);
+    record.stage(Stage::Running);
+    if let Err(error) = place.beside().write_record(&record) {
+        told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
+    }
+    drop(settled.turnstile);
+    let mut asked_by = None;
+    let end = Guarding {
+        alarm: &alarm,
+        watch,
+        beside: Arc::clone(place.beside()),
+        manner: Manner::of(&start.config.policy, Mode::Graceful),
+        child,
+        tell: &mut |incident| told::incident(common, incident, &mut asked_by),
+        record,
+    }
+    .run();
+    drop(settled.locks);
+    if end.left > 0 {
+        told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
+    }
+    match asked_by {
+        Some(pid) => Err(Error::new(end.status, format!("{}: a newer start (pid {pid}) took over", start.instance))),
+        None => Ok(end.status),
+    }
+}
+
+fn record(start: &Start, command: &Command, ticket: Ticket, machine: &Machine) -> Record {
+    Record {
+        version: 1,
+        instance: start.instance.to_string(),
+        state: Stage::Starting,
+        ticket,
+        whereabouts: machine.whereabouts().clone(),
+        host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        user: start.user.name.clone(),
+        command: mask::command(&command.text()),
+        since: beside::now(),
+        profile: start.config.profile.clone(),
+        child: None,
+        monopoll: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn stopped(start: &Start, stop: Stop) -> Error {
+    let instance = &start.instance;
+    match stop {
+        Stop::Refused { refusal, why, .. } => {
+            let (status, what) = match refusal {
+                Refusal::Superseded => (ExitStatus::Done, why),
+                Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
+                Refusal::Policy => (ExitStatus::Refused, format!("refused: {why}")),
+            };
+            Error::new(status, format!("{instance}: {what}"))
+        }
+        Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
+        Stop::Interrupted(signal) => Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind")),
+        Stop::Failed(error) => error,
+    }
+}
+
+fn not_started(command: &Command, error: &std::io::Error) -> Error {
+    let status = if error.kind() == std::io::ErrorKind::NotFound { ExitStatus::NotFound } else { ExitStatus::NotExecutable };
+    Error::new(status, format!("COMMAND `{}` cannot be executed: {error}", mask::printable(&command.base_name())))
+        .hint("check the file, its first line and its permissions")
+}
+
+fn blind(error: std::io::Error) -> Error {
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
+}

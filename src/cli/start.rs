@@ -1,0 +1,151 @@
+//! What `run` and `plan` have in common: the configuration, COMMAND, the token, the instance and its lock paths – all that
+//! can be wrong beforehand, found out beforehand.
+#![expect(clippy::disallowed_methods, reason = "the process's own environment and working directory are read here, once")]
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use super::Common;
+use crate::{
+    config::{Config, Placeholders, Sources},
+    engine::{instance::Instance, snapshot::User},
+    error::{Error, ExitStatus},
+    guard::place,
+    host::{
+        command::Command,
+        linux::{self, Query},
+        token::Token,
+    },
+    report::mask::printable,
+};
+
+/// A start that has not touched anything yet.
+#[derive(Debug)]
+pub struct Start {
+    /// What the user wants.
+    pub config: Config,
+    /// What there may be only one of.
+    pub instance: Instance,
+    /// What is to be run, where it was said.
+    pub command: Option<Command>,
+    /// My bot's token, where it is known.
+    pub token: Option<Token>,
+    /// Whose process I am.
+    pub user: User,
+    /// The lock files, filled in.
+    pub locks: Vec<PathBuf>,
+}
+
+/// The configuration that these flags, this environment and this folder make.
+///
+/// # Errors
+/// It is wrong; every problem is in the message.
+pub fn configuration(common: &Common) -> Result<Config, Error> {
+    Config::load(&sources(common)?).map_err(Error::from)
+}
+
+/// Every place that a value may come from.
+///
+/// # Errors
+/// The working directory is gone.
+pub fn sources(common: &Common) -> Result<Sources, Error> {
+    Ok(Sources {
+        config: common.config.clone(),
+        profile: common.profile.clone(),
+        set: common.set.clone(),
+        on_conflict: common.on_conflict,
+        instance: common.instance.clone(),
+        env: env::vars_os().collect(),
+        cwd: working_directory()?,
+    })
+}
+
+fn working_directory() -> Result<PathBuf, Error> {
+    env::current_dir().map_err(|error| {
+        Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}")).hint("change to a folder that exists")
+    })
+}
+
+impl Start {
+    /// Reads everything that a start depends on.
+    ///
+    /// # Errors
+    /// The configuration or COMMAND is wrong, or no instance can be named.
+    pub fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
+        let config = configuration(common)?;
+        if !common.quiet {
+            for note in &config.notes {
+                eprintln!("monopoll: {note}");
+            }
+        }
+        let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
+        let token = token(&config);
+        let instance = instance(&config, token.as_ref(), command.as_ref())?;
+        let user = linux::myself();
+        let lock_dir = place::lock_dir(&user);
+        let placeholders =
+            Placeholders { instance: instance.as_str(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
+        let locks = config.locks.iter().map(|path| path.fill(&placeholders)).collect();
+        Ok(Start { instance, command, token, user, locks, config })
+    }
+
+    /// What to look for in the process table.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query {
+            policy: self.config.policy.clone(),
+            token: self.token.clone(),
+            token_env: self.config.token_env.clone(),
+            command: self.command.clone(),
+            wrapper: env::current_exe().ok(),
+            user: self.user.clone(),
+        }
+    }
+}
+
+/// The first variable that has a token, else the first one in `env_file`.
+fn token(config: &Config) -> Option<Token> {
+    let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
+    config.token_env.iter().find_map(in_environment).or_else(|| {
+        let lines = dotenvy::from_path_iter(&config.env_file).ok()?;
+        // A line that is no assignment says nothing about the others.
+        let values: Vec<(String, String)> = lines.filter_map(Result::ok).collect();
+        let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
+        config.token_env.iter().find_map(in_file)
+    })
+}
+
+fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
+    if let Some(instance) = &config.instance {
+        return Ok(instance.clone());
+    }
+    if let Some(token) = token {
+        return Ok(Instance::of_bot(token.id()));
+    }
+    let named = command.and_then(|command| named_after(command).parse().ok());
+    named.ok_or_else(|| {
+        Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
+            "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",
+            printable(config.token_env.first().map_or("MONOPOLL_INSTANCE", String::as_str))
+        ))
+    })
+}
+
+/// The command's base name and a short hash of its arguments and working directory.
+fn named_after(command: &Command) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let base: String = command.base_name().chars().map(allowed).take(Instance::MAX_LEN - 9).collect();
+    let parts = command.args.iter().skip(1).map(OsString::as_os_str).chain([command.cwd.as_os_str()]);
+    let hash = parts.fold(FNV_OFFSET, |hash, part| {
+        // A byte that no argument has ends each of them.
+        part.as_encoded_bytes().iter().chain(&[0]).fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+    });
+    format!("{base}-{:08x}", hash >> 32)
+}
+
+/// FNV-1a: the same on every machine and in every version, and nobody has to withstand an attack here.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;

@@ -1,0 +1,89 @@
+//! What `run` says to whoever reads its standard error. It never writes to the child's standard output.
+
+use super::Common;
+use crate::{
+    engine::{
+        instance::Instance,
+        plan::{Conflict, Step},
+        policy::Patience,
+    },
+    guard::settle::Progress,
+    host::execute::Event,
+    report::mask,
+    wrap::supervise::Incident,
+};
+
+/// A start that is settling.
+pub fn progress(common: &Common, instance: &Instance, progress: Progress<'_>) {
+    if common.quiet {
+        return;
+    }
+    match progress {
+        Progress::Waiting(plan) => {
+            for conflict in plan.waits() {
+                eprintln!("monopoll: {instance}: waiting for {}{}", named(conflict), limit(conflict));
+            }
+        }
+        Progress::Acting(plan) => {
+            for conflict in plan.kills() {
+                eprintln!("monopoll: {instance}: ending {} ({})", named(conflict), conflict.action);
+            }
+        }
+        Progress::Did(event) if common.verbose > 0 => match event {
+            Event::Asked(Some(pid)) => eprintln!("monopoll: {instance}: asked the guard (pid {pid})"),
+            Event::Asked(None) => eprintln!("monopoll: {instance}: asked the guard in another PID namespace"),
+            Event::Sent(id, blow) => eprintln!("monopoll: {instance}: sent {} to pid {}", blow.name(), id.pid),
+            Event::Ended(Some(pid)) => eprintln!("monopoll: {instance}: pid {pid} and everything below it has ended"),
+            Event::Ended(None) => eprintln!("monopoll: {instance}: the guard in another PID namespace has left"),
+        },
+        Progress::Did(_) => {}
+        Progress::Clear(plan) => {
+            for suspect in &plan.suspects {
+                eprintln!(
+                    "monopoll: {instance}: warning: pid {} ({}) has {}; it is left alone",
+                    suspect.process.id.pid,
+                    mask::printable(suspect.process.name.known().map_or("?", String::as_str)),
+                    suspect.reason
+                );
+            }
+        }
+    }
+}
+
+/// Something that happened while the child ran.
+pub fn incident(common: &Common, incident: Incident<'_>, asked_by: &mut Option<u32>) {
+    match incident {
+        Incident::Asked(request) => *asked_by = Some(request.from_pid),
+        Incident::Leftovers(count) if common.verbose > 0 => {
+            eprintln!("monopoll: COMMAND has ended; ending {count} processes that it left behind");
+        }
+        Incident::Leftovers(_) => {}
+        Incident::Stuck(id) => warning(common, &format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid)),
+        Incident::Unwritten(what) => warning(common, &what),
+    }
+}
+
+/// Something that is not as it should be, and does not stop the start.
+pub fn warning(common: &Common, what: &str) {
+    if !common.quiet {
+        eprintln!("monopoll: warning: {what}");
+    }
+}
+
+fn named(conflict: &Conflict) -> String {
+    let command = match (&conflict.guard, &conflict.root) {
+        (Some(guard), _) => guard.command.clone(),
+        (None, Some(root)) => root.args.known().map(|args| mask::command(args)).unwrap_or_default(),
+        (None, None) => return "an unknown holder of the lock".to_owned(),
+    };
+    let pid = conflict.root.as_ref().map_or_else(|| "in another PID namespace".to_owned(), |root| format!("pid {}", root.id.pid));
+    format!("`{}` ({pid})", mask::printable(&command))
+}
+
+fn limit(conflict: &Conflict) -> String {
+    match conflict.steps.first() {
+        Some(Step::Wait { timeout: Patience::For(time) }) => format!(", at most {}", humantime::format_duration(*time)),
+        Some(Step::Wait { timeout: Patience::Forever }) => ", as long as it takes".to_owned(),
+        Some(Step::Ask { .. } | Step::Signal { .. }) | None => String::new(),
+    }
+}
