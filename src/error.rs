@@ -75,6 +75,15 @@ impl Error {
         Error { status, what: what.into(), hint: None }
     }
 
+    /// As it is printed: what may be several lines first, and last the one that begins with `monopoll:`.
+    #[must_use]
+    pub fn report(&self) -> String {
+        match self.to_string().rsplit_once('\n') {
+            Some((before, last)) => format!("{before}\nmonopoll: {last}"),
+            None => format!("monopoll: {self}"),
+        }
+    }
+
     /// The same with the way out.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {

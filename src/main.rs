@@ -1,5 +1,33 @@
-//! The command line.
+//! The command line tool: does what it is told, says once what went wrong, and returns the exit status.
 
-fn main() -> std::process::ExitCode {
-    monopoll::error::ExitStatus::Done.into()
+use std::process::ExitCode;
+
+use clap::Parser;
+use monopoll::{
+    cli::{self, Cli},
+    error::ExitStatus,
+};
+
+fn main() -> ExitCode {
+    let status = match Cli::try_parse() {
+        Ok(cli) => match cli::run(cli) {
+            Ok(status) => status,
+            Err(error) => {
+                eprintln!("{}", error.report());
+                error.status
+            }
+        },
+        // Help and version are no errors; clap knows where each belongs.
+        Err(error) if !error.use_stderr() => {
+            // A reader that went away is no fault.
+            let _ = error.print();
+            ExitStatus::Done
+        }
+        Err(error) => {
+            eprintln!("{}", error.render().to_string().trim_end());
+            eprintln!("monopoll: the command line is wrong; see `monopoll --help`");
+            ExitStatus::Usage
+        }
+    };
+    status.into()
 }

@@ -46,14 +46,23 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
         .kill_on_drop(true)
         .spawn();
     let mut child = child.map_err(|error| {
-        Error::new(ExitStatus::Config, format!("`check.command` cannot be run: {shown}: {error}")).hint("correct `check.command`, or empty it")
+        Error::new(ExitStatus::Config, format!("`check.command` cannot be run: {shown}: {error}"))
+            .hint("correct `check.command`, or empty it")
     })?;
     let group = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let ended = async {
         let ((), (), status) = tokio::join!(
-            async { if let Some(output) = stdout { show(output).await } },
-            async { if let Some(output) = stderr { show(output).await } },
+            async {
+                if let Some(output) = stdout {
+                    show(output).await
+                }
+            },
+            async {
+                if let Some(output) = stderr {
+                    show(output).await
+                }
+            },
             child.wait()
         );
         status
@@ -71,7 +80,8 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
     if status.success() {
         return Ok(());
     }
-    Err(Error::new(ExitStatus::Refused, format!("refused: `[check]` failed ({status}): {shown}")).hint("nothing was touched; mend what it says and start again"))
+    Err(Error::new(ExitStatus::Refused, format!("refused: `[check]` failed ({status}): {shown}"))
+        .hint("nothing was touched; mend what it says and start again"))
 }
 
 fn too_long(shown: &str, timeout: Duration) -> Error {

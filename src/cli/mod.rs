@@ -1,12 +1,25 @@
 //! The command line: what may be written on it.
 
+#[cfg(target_os = "linux")]
+mod check;
 pub mod config;
+#[cfg(target_os = "linux")]
+mod plan;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod start;
+#[cfg(target_os = "linux")]
+mod told;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::engine::action::OnConflict;
+use crate::{
+    engine::action::OnConflict,
+    error::{Error, ExitStatus},
+};
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
@@ -86,4 +99,60 @@ pub enum ConfigCommand {
     Schema,
     /// Write a commented config.toml to the current folder, never over an existing file
     Init,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// It could not be done, or was refused; the error says why and what the process exits with.
+pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Run { dry_run: true, command } => plan::run(&common, command, plan::Said::ByRun),
+        Command::Run { dry_run: false, .. } if common.json => {
+            Err(Error::new(ExitStatus::Usage, "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's")
+                .hint("add `--dry-run`, or use `monopoll plan --json`"))
+        }
+        Command::Run { dry_run: false, command } => run::run(&common, command),
+        Command::Plan { detailed_exitcode, command } => {
+            let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
+            plan::run(&common, command, detail)
+        }
+        Command::Config(command) => configuration(&common, &command),
+    }
+}
+
+fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
+    let format = if common.json { config::Format::Json } else { config::Format::Text };
+    match command {
+        ConfigCommand::Show => print(&config::show(&start::configuration(common)?, format)),
+        ConfigCommand::Schema => print(&config::schema()),
+        ConfigCommand::Init => {
+            let path = config::init(&start::sources(common)?.cwd)?;
+            print(&format!("wrote {}", path.display()))
+        }
+        ConfigCommand::Check => {
+            let outcome = crate::config::Config::load(&start::sources(common)?);
+            match (outcome, format) {
+                (Err(problems), config::Format::Text) => Err(problems.into()),
+                (outcome, format) => {
+                    print(&config::check(&outcome, format))?;
+                    match outcome {
+                        Ok(_) => Ok(ExitStatus::Done),
+                        Err(problems) => Err(problems.into()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes to standard output; a reader that went away is no fault.
+fn print(text: &str) -> Result<ExitStatus, Error> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Ok(()) => Ok(ExitStatus::Done),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
+        Err(error) => Err(Error::new(ExitStatus::Fault, format!("standard output cannot be written: {error}"))),
+    }
 }

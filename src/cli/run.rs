@@ -149,7 +149,9 @@ fn stopped(start: &Start, stop: Stop) -> Error {
             Error::new(status, format!("{instance}: {what}"))
         }
         Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
-        Stop::Interrupted(signal) => Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind")),
+        Stop::Interrupted(signal) => {
+            Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
+        }
         Stop::Failed(error) => error,
     }
 }

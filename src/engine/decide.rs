@@ -5,7 +5,8 @@ use super::{
     candidates::{self, Found},
     fact::{Fact, Truth},
     plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
-    policy::{Escalate, Policy},
+    policy::{Escalate, Patience, Policy},
+    reason::{comes_back, describe, owner, refused, undecidable},
     shield::{self, Shield},
     snapshot::{Process, Role, Snapshot},
 };
@@ -20,6 +21,12 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let mut conflicts: Vec<Conflict> = gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
     conflicts.sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
     let (verdict, reason) = verdict(policy, &conflicts);
+    if matches!(verdict, Verdict::Refuse(_)) {
+        // One decision for all: a refusal plans no step, whatever the others' actions would have been.
+        for conflict in &mut conflicts {
+            conflict.steps.clear();
+        }
+    }
     Plan {
         verdict,
         reason,
@@ -68,11 +75,10 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
     let wanted = if patience_over { Some(policy.after_wait.into()) } else { wanted };
     let policy_says = |why| Some((Refusal::Policy, why));
     let (action, decided_by, refusal) = match wanted {
-        None => (
-            Action::Refuse,
-            asked,
-            policy_says(format!("a rule that would not kill depends on a fact about {} that cannot be read", describe(&found))),
-        ),
+        None => {
+            let why = undecidable(&found, &asked);
+            (Action::Refuse, asked, policy_says(why))
+        }
         Some(Action::Refuse) if patience_over => (Action::Refuse, asked, policy_says(format!("waited too long for {}", describe(&found)))),
         Some(Action::Refuse) => {
             let why = refused(&found, &asked);
@@ -124,6 +130,8 @@ fn subject(found: &Found) -> Process {
     let mut subject = found.root.clone().unwrap_or_else(Process::unseen);
     if found.evidence.contains(&Evidence::Lock) {
         subject.holds_lock = Fact::Known(true);
+    } else if found.tree.iter().any(|member| member.holds_lock == Fact::Unknown) {
+        subject.holds_lock = Fact::Unknown;
     }
     if subject.same_token() != Truth::True
         && let Some(carrier) = found.tree.iter().find(|member| member.same_token() == Truth::True)
@@ -162,51 +170,13 @@ fn objection(snapshot: &Snapshot, found: &Found, action: Action) -> Option<(Refu
     if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
         return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
     }
+    if let Some(adrift) = snapshot.processes.iter().filter(|process| process.parent == Fact::Unknown).map(|process| process.id.pid).min() {
+        return Some((Refusal::Policy, format!("the parent of pid {adrift} cannot be read, so it may be in the tree of {who}")));
+    }
     if let Some(blocked) = blocked {
         return Some((Refusal::Permission, format!("pid {} may not be signalled: it belongs to {}", blocked.id.pid, owner(blocked))));
     }
     (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, &who)))
-}
-
-fn owner(process: &Process) -> String {
-    process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
-}
-
-fn comes_back(found: &Found, who: &str) -> String {
-    match found.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
-        Some(manager) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
-        None => format!("{who} comes back: something restarts it; end that first"),
-    }
-}
-
-fn refused(found: &Found, by: &DecidedBy) -> String {
-    let who = describe(found);
-    let says = match by {
-        DecidedBy::Rule(name) => format!("rule `{name}` says refuse"),
-        DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
-        DecidedBy::SameToken => "same_token says refuse".to_owned(),
-        DecidedBy::Caution => "it must not be acted on".to_owned(),
-    };
-    let has = if found.evidence.contains(&Evidence::Lock) {
-        "has the instance"
-    } else if found.evidence.iter().all(|it| *it == Evidence::Token) {
-        "has the same bot token"
-    } else {
-        "is running already"
-    };
-    format!("{who} {has}, and {says}")
-}
-
-fn describe(found: &Found) -> String {
-    match (&found.root, &found.guard) {
-        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
-        (Some(root), None) => match root.name.known() {
-            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
-            None => format!("pid {}", root.id.pid),
-        },
-        (None, Some(guard)) => format!("a guard in another PID namespace (host {})", guard.host.escape_debug()),
-        (None, None) => "an unknown holder of the lock".to_owned(),
-    }
 }
 
 /// What is done, one after the other.
@@ -225,7 +195,10 @@ fn steps(policy: &Policy, guarded: bool, visible: bool, action: Action) -> Vec<S
             [ask(timeouts.graceful), signal(Blow::Signal(policy.signal), timeouts.graceful), kill].into_iter().flatten().collect()
         }
         Action::Wait => {
-            let then = steps(policy, guarded, visible, policy.after_wait.into());
+            let then = match timeouts.wait {
+                Patience::Forever => Vec::new(),
+                Patience::For(_) => steps(policy, guarded, visible, policy.after_wait.into()),
+            };
             std::iter::once(Step::Wait { timeout: timeouts.wait }).chain(then).collect()
         }
     }

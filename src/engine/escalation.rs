@@ -180,10 +180,9 @@ impl Escalation {
             let signalled = self.signalled.get(&member.id).map(|at| at.saturating_add(self.manner.graceful));
             match (killed, signalled) {
                 (Some(end), _) if now >= end => return Next::GaveUp(GaveUp::OutlivedKill(member.id)),
-                (Some(end), _) => at = at.min(end),
                 // It would have been killed above if the policy escalated.
                 (None, Some(end)) if now >= end => return Next::GaveUp(GaveUp::OutlivedSignal(member.id)),
-                (None, Some(end)) => at = at.min(end),
+                (Some(end), _) | (None, Some(end)) => at = at.min(end),
                 (None, None) => {}
             }
         }

@@ -33,25 +33,29 @@ impl Plan {
     /// How long the whole of it may take: wait + graceful + force. `None`: for ever.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let total = |conflict: &Conflict| {
-            conflict.steps.iter().try_fold(Duration::ZERO, |sum, step| match step.timeout() {
-                // The signals come after an unanswered question, with the same patience.
-                Patience::For(_) if matches!(step, Step::Ask { .. }) && conflict.steps.len() > 1 => Some(sum),
-                Patience::For(time) => Some(sum.saturating_add(time)),
-                Patience::Forever => None,
-            })
-        };
-        self.conflicts.iter().map(total).try_fold(Duration::ZERO, |most, each| each.map(|each| most.max(each)))
+        let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
+        for conflict in &self.conflicts {
+            let (wait, end) = conflict.patience()?;
+            // All are waited for at once, and ended at once when nobody is left to wait for.
+            waits = waits.max(wait);
+            ends = ends.max(end);
+        }
+        Some(waits.saturating_add(ends))
     }
 
-    /// Those that are waited for.
+    /// Those that are waited for; none where the start is refused.
     pub fn waits(&self) -> impl Iterator<Item = &Conflict> {
-        self.conflicts.iter().filter(|conflict| conflict.action == Action::Wait)
+        self.acted_on().filter(|conflict| conflict.action == Action::Wait)
     }
 
-    /// Those that are ended.
+    /// Those that are ended, once there is nobody left to wait for; none where the start is refused.
     pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
-        self.conflicts.iter().filter(|conflict| conflict.action.kills())
+        self.acted_on().filter(|conflict| conflict.action.kills())
+    }
+
+    fn acted_on(&self) -> impl Iterator<Item = &Conflict> {
+        let refused = matches!(self.verdict, Verdict::Refuse(_));
+        self.conflicts.iter().filter(move |_| !refused)
     }
 }
 
@@ -105,6 +109,21 @@ impl Conflict {
     #[must_use]
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
+    }
+
+    /// How long it is waited for, and then how long ending it may take; `None`: for ever.
+    fn patience(&self) -> Option<(Duration, Duration)> {
+        let (mut wait, mut end) = (Duration::ZERO, Duration::ZERO);
+        for (index, step) in self.steps.iter().enumerate() {
+            match (step, step.timeout()) {
+                (_, Patience::Forever) => return None,
+                (Step::Wait { .. }, Patience::For(time)) => wait = wait.saturating_add(time),
+                // The signals come instead of an answer, with the same patience.
+                (Step::Ask { .. }, Patience::For(_)) if index + 1 < self.steps.len() => {}
+                (Step::Ask { .. } | Step::Signal { .. }, Patience::For(time)) => end = end.saturating_add(time),
+            }
+        }
+        Some((wait, end))
     }
 
     /// The root and everything below it.

@@ -1,1 +1,16 @@
+//! How people and machines look at a plan.
+//!
+//! Everything is given in, the time too, so that what is said depends on nothing else.
+
+mod advice;
+mod block;
+mod context;
+pub mod document;
 pub mod mask;
+mod paint;
+pub mod plan_json;
+pub mod plan_text;
+mod wording;
+
+pub use context::Context;
+pub use paint::Paint;

@@ -121,9 +121,13 @@ impl Machine {
         self.alarm.as_ref()
     }
 
-    /// Hands the signals on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, BTreeMap<ProcessId, Handle>) {
-        (self.alarm, self.watch, self.handles)
+    /// Hands the signals and the watch on to whoever supervises the child.
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch) {
+        let mut watch = Watch::new();
+        if let Some(beside) = &self.beside {
+            watch.changes_in(beside.folder().path());
+        }
+        (self.alarm, watch)
     }
 
     fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<Wake, Interrupted> {
@@ -135,6 +139,12 @@ impl Machine {
             }
         }
     }
+}
+
+/// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
+pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
+    let start = Proc::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
+    Some(ProcessId { pid, start })
 }
 
 /// The effective user of this process.

@@ -1,0 +1,57 @@
+//! The sentences that a refusal is given with.
+
+use super::{
+    candidates::Found,
+    plan::{DecidedBy, Evidence},
+    snapshot::Process,
+};
+
+pub(super) fn owner(process: &Process) -> String {
+    process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
+}
+
+pub(super) fn comes_back(found: &Found, who: &str) -> String {
+    match found.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
+        Some(manager) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
+        None => format!("{who} comes back: something restarts it; end that first"),
+    }
+}
+
+pub(super) fn refused(found: &Found, by: &DecidedBy) -> String {
+    let who = describe(found);
+    let says = match by {
+        DecidedBy::Rule(name) => format!("rule `{name}` says refuse"),
+        DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
+        DecidedBy::SameToken => "same_token says refuse".to_owned(),
+        DecidedBy::Caution => "it must not be acted on".to_owned(),
+    };
+    let has = if found.evidence.contains(&Evidence::Lock) {
+        "has the instance"
+    } else if found.evidence.iter().all(|it| *it == Evidence::Token) {
+        "has the same bot token"
+    } else {
+        "is running already"
+    };
+    format!("{who} {has}, and {says}")
+}
+
+pub(super) fn describe(found: &Found) -> String {
+    match (&found.root, &found.guard) {
+        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
+        (Some(root), None) => match root.name.known() {
+            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
+            None => format!("pid {}", root.id.pid),
+        },
+        (None, Some(guard)) => format!("a guard in another PID namespace (host {})", guard.host.escape_debug()),
+        (None, None) => "an unknown holder of the lock".to_owned(),
+    }
+}
+
+/// A rule that would not kill must not be passed over for one that might.
+pub(super) fn undecidable(found: &Found, by: &DecidedBy) -> String {
+    let rule = match by {
+        DecidedBy::Rule(name) => format!("rule `{}`", name.escape_debug()),
+        DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => "a rule".to_owned(),
+    };
+    format!("{rule} depends on a fact about {} that cannot be read", describe(found))
+}

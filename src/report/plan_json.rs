@@ -1,0 +1,169 @@
+//! A plan as a machine reads it; see `schemas/plan.schema.json`.
+
+use schemars::{Schema, generate::SchemaSettings};
+use serde::Serialize;
+
+use super::{
+    Context,
+    document::{ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument, StepDocument, VerdictWord},
+    mask::{self, secrets},
+    wording::{self, millis, rfc3339},
+};
+use crate::engine::{
+    fact::{Fact, Truth},
+    plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect, Verdict},
+    policy::Patience,
+    snapshot::{GuardView, LockState, LockView, Process},
+};
+
+/// `plan` as a document.
+#[must_use]
+pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
+    PlanDocument {
+        version: 1,
+        instance: secrets(&context.instance),
+        profile: context.profile.as_deref().map(secrets),
+        verdict: match plan.verdict {
+            Verdict::Clear => VerdictWord::Clear,
+            Verdict::Act => VerdictWord::Act,
+            Verdict::Wait => VerdictWord::Wait,
+            Verdict::Refuse(_) => VerdictWord::Refuse,
+        },
+        reason: secrets(&plan.reason),
+        locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
+        lease: (),
+        conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),
+        shielded: plan.shielded.iter().map(shielded).collect(),
+        suspects: plan.suspects.iter().map(suspect).collect(),
+    }
+}
+
+/// The JSON schema of [`PlanDocument`].
+#[must_use]
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<PlanDocument>()
+}
+
+/// Any document as text: indented, and with everything escaped that a terminal would act on.
+///
+/// # Errors
+/// As [`serde_json::to_string_pretty`] has them.
+pub fn to_text(document: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string_pretty(document)?;
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of strings there is nothing of the kind but the line breaks that are wanted.
+        if c != '\n' && mask::is_active(c) {
+            let mut units = [0; 2];
+            text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    Ok(text)
+}
+
+fn lock(plan: &Plan, context: &Context<'_>, view: &LockView) -> LockDocument {
+    let (state, holder) = match &view.state {
+        LockState::Free => (LockWord::Free, None),
+        LockState::Mine => (LockWord::Held, None),
+        LockState::Held(pids) => (LockWord::Held, holder(plan, context, pids)),
+        LockState::Unknown => (LockWord::Unknown, holder(plan, context, &[])),
+    };
+    LockDocument { path: secrets(&view.path.to_string_lossy()), state, holder }
+}
+
+/// The guard that keeps a record, else the first process that has the lock.
+fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocument> {
+    let has = |guard: &&GuardView| guard.process.is_some_and(|process| pids.contains(&process.pid));
+    if let Some(guard) = plan.guards.iter().find(has).or(plan.guards.first()) {
+        return Some(HolderDocument {
+            pid: guard.process.map(|process| process.pid),
+            ticket: guard.ticket.map(|ticket| ticket.0),
+            command: Some(secrets(&guard.command)),
+            user: Some(secrets(&guard.user)),
+            host: secrets(&guard.host),
+            since: wording::seconds_since_1970(guard.since).and_then(rfc3339),
+        });
+    }
+    let pid = *pids.first()?;
+    let process = plan.conflicts.iter().flat_map(Conflict::processes).find(|process| process.id.pid == pid);
+    Some(HolderDocument {
+        pid: Some(pid),
+        ticket: None,
+        command: process.and_then(wording::command),
+        user: process.and_then(user),
+        host: secrets(&context.host),
+        since: process.and_then(|process| started_at(process, context)),
+    })
+}
+
+fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDocument {
+    let nobody = Process::unseen();
+    let root = conflict.root.as_ref().unwrap_or(&nobody);
+    let guard = conflict.guard.as_ref();
+    ConflictDocument {
+        pid: conflict.root.as_ref().map(|root| root.id.pid),
+        name: root.name.known().map(|name| secrets(name)),
+        command: wording::command(root).or_else(|| guard.map(|guard| secrets(&guard.command))),
+        user: user(root).or_else(|| guard.map(|guard| secrets(&guard.user))),
+        state: root.state.known().copied(),
+        started_at: started_at(root, context),
+        age_ms: root.age.known().copied().map(millis),
+        holds_lock: conflict.holds_lock(),
+        same_token: match root.same_token() {
+            Truth::True => Some(true),
+            Truth::False => Some(false),
+            Truth::Unknown => None,
+        },
+        orphaned: root.orphaned.known().copied(),
+        managed_by: root.managed_by.known().and_then(Option::as_ref).map(|by| secrets(&by.to_string())),
+        container: root.container.known().and_then(Option::as_deref).map(secrets),
+        host: secrets(guard.map_or(&context.host, |guard| &guard.host)),
+        tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
+        matched_by: conflict.evidence.iter().map(evidence).collect(),
+        rule: match &conflict.decided_by {
+            DecidedBy::Rule(name) => Some(secrets(name)),
+            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
+        },
+        action: conflict.action,
+        steps: conflict.steps.iter().map(step).collect(),
+    }
+}
+
+fn evidence(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Lock => "lock".to_owned(),
+        Evidence::Token => "token".to_owned(),
+        Evidence::Match(index) => format!("match[{index}]"),
+        Evidence::Command => "command".to_owned(),
+    }
+}
+
+fn step(step: &Step) -> StepDocument {
+    match *step {
+        Step::Ask { timeout } => StepDocument::Ask { timeout_ms: millis(timeout) },
+        Step::Signal { blow, timeout } => StepDocument::Signal { signal: blow.name(), timeout_ms: millis(timeout) },
+        Step::Wait { timeout: Patience::Forever } => StepDocument::Wait { timeout_ms: None },
+        Step::Wait { timeout: Patience::For(time) } => StepDocument::Wait { timeout_ms: Some(millis(time)) },
+    }
+}
+
+fn shielded(it: &Shielded) -> OtherDocument {
+    OtherDocument { pid: it.process.id.pid, command: wording::command(&it.process), reason: secrets(&it.shield.to_string()) }
+}
+
+fn suspect(it: &Suspect) -> OtherDocument {
+    OtherDocument { pid: it.process.id.pid, command: wording::command(&it.process), reason: it.reason.to_owned() }
+}
+
+fn user(process: &Process) -> Option<String> {
+    process.user.known().map(|user| secrets(&user.name))
+}
+
+fn started_at(process: &Process, context: &Context<'_>) -> Option<String> {
+    match process.age {
+        Fact::Known(age) => context.now_wall.checked_sub(age).and_then(rfc3339),
+        Fact::Unknown => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! What a plan says to a person: the verdict first, then each conflict, then who is left alone, then what to change.
+
+use super::{
+    Context, Paint, advice, block,
+    paint::Tone,
+    wording::{self, safe, span},
+};
+use crate::{
+    engine::{
+        action::Action,
+        plan::{Conflict, Plan, Refusal, Step, Verdict},
+        policy::Patience,
+        snapshot::Process,
+    },
+    error::ExitStatus,
+};
+
+/// `plan` for a person, in lines that each end with a line break.
+#[must_use]
+pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
+    let mut lines = vec![verdict(plan, context, paint)];
+    for (index, conflict) in plan.conflicts.iter().enumerate() {
+        lines.push(String::new());
+        lines.extend(block::block(index + 1, conflict, plan, context, paint));
+    }
+    let shielded = plan.shielded.iter().map(|it| other(&it.process, &it.shield.to_string(), paint));
+    lines.extend(section("Not touched, although it matches:", shielded));
+    let suspects = plan.suspects.iter().map(|it| other(&it.process, it.reason, paint));
+    lines.extend(section("Only looks related, not touched:", suspects));
+    let advice = advice::advice(plan, context).into_iter().map(|line| format!("  - {line}"));
+    lines.extend(section("If this is not what you want:", advice));
+    lines.join("\n") + "\n"
+}
+
+/// An empty line, the title and the lines; nothing where there are none.
+fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines = lines.peekable();
+    if lines.peek().is_none() {
+        return Vec::new();
+    }
+    [String::new(), title.to_owned()].into_iter().chain(lines).collect()
+}
+
+fn other(process: &Process, why: &str, paint: Paint) -> String {
+    let pid = format!("pid {}", process.id.pid);
+    format!("  {}  {}\n     {}", paint.tone(Tone::Strong, &pid), wording::shortened(process), safe(why))
+}
+
+fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
+    let instance = paint.tone(Tone::Strong, &safe(&context.instance));
+    let profile = context.profile.as_ref().map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
+    let ignored = those(plan, |action| action == Action::Ignore);
+    let beside = ignored.map_or_else(String::new, |them| format!(", beside {them}"));
+    let kills = those(plan, Action::kills).unwrap_or_default();
+    let (tone, would, rest) = match plan.verdict {
+        Verdict::Clear if beside.is_empty() => (Tone::Good, "would start at once", ": nobody is in the way.".to_owned()),
+        Verdict::Clear => (Tone::Good, "would start at once", format!("{beside}.")),
+        Verdict::Act => (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan))),
+        Verdict::Wait => (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills))),
+        Verdict::Refuse(Refusal::Superseded) => (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan))),
+        Verdict::Refuse(Refusal::Permission | Refusal::Policy) => {
+            (Tone::Bad, "would not start", format!(": {}.\n{}", safe(&plan.reason), exit(plan)))
+        }
+    };
+    format!("{instance}{profile} {}{rest}", paint.tone(tone, would))
+}
+
+/// Those conflicts about which this is done: a single one by its pid.
+fn those(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
+    let them: Vec<&Conflict> = plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
+    match them.as_slice() {
+        [] => None,
+        [one] => Some(match (&one.root, one.tree.len()) {
+            (Some(root), 0) => format!("pid {}", root.id.pid),
+            (Some(root), more) => format!("pid {} and {more} below it", root.id.pid),
+            (None, _) if one.guard.is_some() => "a guard in another PID namespace".to_owned(),
+            (None, _) => "an unknown holder of the lock".to_owned(),
+        }),
+        many => Some(format!("{} conflicts", many.len())),
+    }
+}
+
+fn wait(plan: &Plan, kills: &str) -> String {
+    let patience = plan.waits().flat_map(|conflict| &conflict.steps).find_map(|step| match step {
+        Step::Wait { timeout: Patience::For(time) } => Some(format!("up to {}", span(*time))),
+        Step::Wait { timeout: Patience::Forever } => Some("as long as it takes".to_owned()),
+        Step::Ask { .. } | Step::Signal { .. } => None,
+    });
+    let then = if kills.is_empty() { String::new() } else { format!(", then end {kills}") };
+    let whom = those(plan, |action| action == Action::Wait).unwrap_or_default();
+    format!("{} for {whom} to end{then}", patience.unwrap_or_default())
+}
+
+fn deadline(plan: &Plan) -> String {
+    plan.deadline().map_or_else(String::new, |time| format!(", within {}", span(time)))
+}
+
+/// What a supervisor would be told.
+fn exit(plan: &Plan) -> String {
+    let status = match plan.verdict {
+        Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
+        Verdict::Refuse(Refusal::Policy) => ExitStatus::Refused,
+        Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => ExitStatus::Done,
+    };
+    format!("Nothing would be touched; exit status {}.", status.code())
+}
