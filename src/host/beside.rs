@@ -2,11 +2,7 @@
 //!
 //! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads to a kill (S22).
 
-use std::{
-    io::{Read, Seek, SeekFrom, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -254,21 +250,9 @@ impl Beside {
     /// # Errors
     /// The counter cannot be written: nothing is started that could not be told apart later.
     pub fn draw_ticket(&self) -> Result<Ticket, Error> {
-        let name = self.counter_name();
-        let path = self.folder.path().join(&name);
-        let file = self.folder.open_or_make(&name)?;
-        let mut lock = Unshared::open(&file).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
-        if !lock.wait(COUNTER_PATIENCE).map_err(|error| unsafe_lock(&path, &error.to_string()))? {
-            return Err(Error::new(
-                ExitStatus::Refused,
-                format!("another start is in progress: it keeps the ticket counter {}", path.display()),
-            )
-            .hint("try again; if nothing changes, find it with `fuser -v` on that file"));
-        }
-        let ticket = self.newest(&file).unwrap_or(Ticket(0)).next();
-        write_counter(&file, ticket).map_err(|error| {
-            unsafe_lock(&path, &format!("no ticket can be drawn ({error})")).hint("free some space, or name another folder in `lock.paths`")
-        })?;
+        let _alone = self.draw_alone()?;
+        let ticket = self.newest().unwrap_or(Ticket(0)).next();
+        self.write_counter(ticket)?;
         Ok(ticket)
     }
 
@@ -277,43 +261,42 @@ impl Beside {
     /// # Errors
     /// As the file system says.
     pub fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        let file = self.folder.open_or_make(&self.counter_name())?;
-        let path = self.folder.path().join(self.counter_name());
-        let mut lock = Unshared::open(&file).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
-        let has_lock = lock.wait(COUNTER_PATIENCE).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
-        if has_lock && read_counter(&file).is_none_or(|counter| counter < ticket) {
-            write_counter(&file, ticket).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
+        let _alone = self.draw_alone()?;
+        if self.counter().is_none_or(|counter| counter < ticket) { self.write_counter(ticket) } else { Ok(()) }
+    }
+
+    /// fslock empties its file when it lets go, so the lock is not on the counter itself.
+    fn draw_alone(&self) -> Result<Unshared, Error> {
+        let name = format!("{}.drawing", self.lock_name);
+        let path = self.folder.path().join(&name);
+        let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
+        let mut lock = Unshared::open(&self.folder.open_or_make(&name)?).map_err(failed)?;
+        if lock.wait(COUNTER_PATIENCE).map_err(failed)? {
+            return Ok(lock);
         }
-        Ok(())
+        Err(Error::new(ExitStatus::Refused, format!("another start is in progress: it keeps {} locked", path.display()))
+            .hint("try again; if nothing changes, `fuser -v` on that file names it"))
     }
 
-    /// Whether the counter is there.
+    fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
+        self.folder.write(&self.counter_name(), &format!("{ticket}\n")).map_err(|error| {
+            unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
+                .hint("free some space, or name another folder in `lock.paths`")
+        })
+    }
+
+    /// The last ticket that was drawn, if the counter can be read.
     #[must_use]
-    pub fn has_counter(&self) -> bool {
-        self.folder.read(&self.counter_name()).is_some()
+    pub fn counter(&self) -> Option<Ticket> {
+        let number = self.folder.read(&self.counter_name())?.trim_end().parse().ok()?;
+        Some(Ticket(number)).filter(|ticket| *ticket < Ticket::MAX)
     }
 
-    fn newest(&self, counter: &std::fs::File) -> Option<Ticket> {
+    fn newest(&self) -> Option<Ticket> {
         let records = self.folder.names_with(".record");
         let tickets = records.iter().filter_map(|name| self.load::<Record>(name)).map(|record| record.ticket);
-        tickets.filter(|ticket| *ticket < Ticket::MAX).chain(read_counter(counter)).max()
+        tickets.filter(|ticket| *ticket < Ticket::MAX).chain(self.counter()).max()
     }
-}
-
-/// A fixed width, so that a shorter number leaves nothing of a longer one.
-const DIGITS: usize = 20;
-
-fn read_counter(mut file: &std::fs::File) -> Option<Ticket> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(DIGITS as u64 + 1).read_to_string(&mut text).ok()?;
-    text.trim_end().parse().ok().map(Ticket).filter(|ticket| *ticket < Ticket::MAX)
-}
-
-/// In place, because the file is its own lock.
-fn write_counter(mut file: &std::fs::File, ticket: Ticket) -> std::io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(format!("{:0DIGITS$}\n", ticket.0).as_bytes())
 }
 
 /// Seconds since 1970, for a record.

@@ -164,7 +164,7 @@ impl Guarding<'_> {
             if let Err(error) = self.beside.restore_counter(ticket) {
                 (self.tell)(Incident::Unwritten(error.to_string()));
             }
-        } else if !self.beside.has_counter()
+        } else if self.beside.counter().is_none()
             && let Err(error) = self.beside.restore_counter(ticket)
         {
             (self.tell)(Incident::Unwritten(error.to_string()));
