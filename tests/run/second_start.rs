@@ -1,0 +1,188 @@
+//! A second start under each action, of a bot that has a guard and of one that has none.
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Stage, contents, is_alive, send};
+
+#[test]
+fn refuse_leaves_a_guarded_bot_alone() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("refuse");
+    assert!(first.is_alive() && is_alive(bot));
+    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+}
+
+#[test]
+fn refuse_leaves_an_unguarded_bot_alone() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("refuse");
+    assert!(first.is_alive());
+    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+}
+
+#[test]
+fn refuse_is_the_default() {
+    let stage = Stage::new();
+    let _first = stage.run(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).end().exits(75).says("on_conflict says refuse");
+}
+
+#[test]
+fn graceful_asks_the_guard_and_starts_when_its_whole_tree_has_ended() {
+    let stage = Stage::new();
+    let first = stage.run(&["--slow", "200"]).start();
+    let old = stage.ready(1);
+    let second = stage.run(&["--slow", "200"]).on_conflict("graceful").start();
+    let new = stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert!(!is_alive(old) && is_alive(new) && second.is_alive());
+    let order: Vec<String> = stage.events().into_iter().map(|event| event.what).collect();
+    assert_eq!(order, ["ready", "got SIGTERM", "end", "ready"]);
+}
+
+#[test]
+fn graceful_ends_an_unguarded_bot() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--slow", "200"]).start();
+    stage.ready(1);
+    let _second = stage.run(&["--slow", "200"]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    let order: Vec<String> = stage.events().into_iter().map(|event| event.what).collect();
+    assert_eq!(order, ["ready", "got SIGTERM", "end", "ready"]);
+}
+
+#[test]
+fn force_kills_a_guarded_bot_and_its_guard_leaves_with_0() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert!(!is_alive(old));
+    assert_eq!(stage.events().len(), 2, "SIGKILL is not heard");
+}
+
+#[test]
+fn force_kills_an_unguarded_bot() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert_eq!(first.end().signal, Some(9));
+    assert_eq!(stage.events().len(), 2, "SIGKILL is not heard");
+}
+
+#[test]
+fn wait_starts_when_the_guarded_bot_ends_by_itself() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    send(old, Signal::SIGTERM);
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn wait_starts_when_the_unguarded_bot_ends_by_itself() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    assert!(first.is_alive());
+    first.signal(Signal::SIGTERM);
+    stage.ready(2);
+}
+
+#[test]
+fn a_wait_that_runs_out_refuses_by_default() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("wait").set("timeouts.wait='300ms'").end().exits(75).says("waited too long");
+    assert!(first.is_alive());
+}
+
+#[test]
+fn a_wait_that_runs_out_may_end_gracefully() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("wait").set("timeouts.wait='300ms'").set("after_wait='graceful'").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_wait_that_runs_out_may_kill() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let second = stage.run(&["--stubborn"]).on_conflict("wait").set("timeouts.wait='300ms'").set("after_wait='force'").start();
+    stage.ready(2);
+    assert_eq!(first.end().signal, Some(9));
+    assert_eq!(stage.times(old, "got SIGTERM"), 0);
+    drop(second);
+}
+
+#[test]
+fn a_wait_of_0s_is_one_try() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("wait").set("timeouts.wait='0s'").end().exits(75).says("waited too long");
+    assert!(first.is_alive());
+    send(stage.ready(1), Signal::SIGTERM);
+    first.end().exits(0);
+    stage.run(&["--exit", "0"]).on_conflict("wait").set("timeouts.wait='0s'").end().exits(0);
+}
+
+#[test]
+fn a_warm_standby_waits_for_ever() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let standby = stage.run(&[]).on_conflict("wait").set("timeouts.wait='forever'").start();
+    standby.wait_for("as long as it takes");
+    assert!(standby.is_alive());
+    send(old, Signal::SIGKILL);
+    stage.ready(2);
+    first.end().exits(137);
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_touches_nothing() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let before = contents(&stage.locks());
+    stage.plan(&[]).on_conflict("graceful").end().exits(0);
+    stage.plan(&[]).on_conflict("refuse").end().exits(75).says("would refuse");
+    stage.monopoll(&["plan", "--detailed-exitcode", "--"]).end().exits(75);
+    let dry = stage.monopoll(&["run", "--dry-run", "--", "sleep", "1"]).on_conflict("force").end().exits(0);
+    assert_eq!(dry.out, "", "what a person reads goes to the error output");
+    assert_eq!(contents(&stage.locks()), before);
+    assert!(first.is_alive() && is_alive(old));
+    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+}
+
+#[test]
+fn a_dry_run_where_nothing_is_makes_nothing() {
+    let stage = Stage::new();
+    stage.plan(&[]).end().exits(0);
+    stage.monopoll(&["run", "--dry-run", "--", "sleep", "1"]).end().exits(0);
+    assert!(!stage.locks().exists());
+    assert!(stage.events().is_empty());
+}
