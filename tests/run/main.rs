@@ -1,7 +1,10 @@
 //! What `monopoll run` and `monopoll plan` do to real processes. One file a behaviour; one program, so that they run side by side.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and real files are looked at")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ending;
+mod left_behind;
 mod second_start;
+mod token;

@@ -1,0 +1,195 @@
+//! How the old one is ended when it does not end by itself: stubborn, stopped, dead already, wrapped, renamed.
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Stage, is_alive, send, state, testbot};
+
+#[test]
+fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    assert_eq!(first.end().signal, Some(9));
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_kills_its_stubborn_bot_as_patiently_as_it_was_asked() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn without_escalation_a_stubborn_bot_lives_and_the_start_is_refused() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("kill.escalate=false");
+    second.end().exits(75).says("kill.escalate");
+    assert!(first.is_alive());
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("timeouts.force='300ms'");
+    second.set("kill.escalate=false").end().exits(75);
+    assert!(first.is_alive() && is_alive(old));
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+    assert!(!stage.lock_is_free());
+}
+
+#[test]
+fn another_signal_may_be_the_one_that_asks() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("graceful").set("kill.signal='SIGINT'").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!((stage.times(old, "got SIGINT"), stage.times(old, "got SIGTERM")), (1, 0));
+}
+
+#[test]
+fn a_stopped_bot_is_woken_to_hear_the_signal() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    send(old, Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(old) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_stopped_child_of_a_guard_is_woken_to_hear_the_signal() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    send(old, Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(old) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_stopped_guard_is_woken_to_hear_the_question() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_zombie_is_no_conflict() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGKILL);
+    stage.wait_until("the zombie", || (state(old) == Some('Z')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("refuse").start();
+    stage.ready(2);
+    assert_eq!(state(old), Some('Z'), "nobody has reaped it");
+}
+
+#[test]
+fn a_bot_under_another_name_is_found() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).called("another name").start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+}
+
+#[test]
+fn a_bot_in_a_shell_is_found() {
+    let stage = Stage::new();
+    let line = format!("{} ; echo over", testbot().display());
+    let shell = stage.program("sh", &["-c", &line]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert_eq!(shell.end().exits(0).out, "over\n", "the shell is not the bot");
+}
+
+#[test]
+fn a_wrapped_command_is_ended_as_a_whole() {
+    let stage = Stage::new();
+    let line = format!("{} & wait", testbot().display());
+    let first = stage.run_command("sh", &["-c", &line]).start();
+    stage.ready(1);
+    let _second = stage.run_command("sh", &["-c", &line]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_launcher_that_goes_away_leaves_a_bot_that_is_still_guarded() {
+    let stage = Stage::new();
+    let line = format!("setsid -f {} ; sleep 60", testbot().display());
+    let first = stage.run_command("sh", &["-c", &line]).start();
+    stage.ready(1);
+    let _second = stage.run_command("sh", &["-c", &line]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn the_whole_tree_ends_before_the_new_one_starts() {
+    let stage = Stage::new();
+    let args = ["--child", "--as member --slow 400", "--slow", "50"];
+    let first = stage.bot(&args).start();
+    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    let _second = stage.run(&args).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    let order: Vec<_> = stage.events().into_iter().filter(|it| it.pid == old || it.pid == member || it.what == "ready").collect();
+    assert_eq!(order.last().map(|it| it.what.as_str()), Some("ready"), "{order:?}");
+    assert_eq!((stage.times(old, "got SIGTERM"), stage.times(member, "got SIGTERM")), (1, 1));
+}
+
+#[test]
+fn the_same_program_in_another_folder_is_another_bot() {
+    let stage = Stage::new();
+    let elsewhere = stage.folder().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let first = stage.bot(&[]).within(elsewhere).env("TESTBOT_TOKEN_SLOT", "another").start();
+    stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+}
+
+#[test]
+fn the_same_program_with_other_arguments_is_another_bot() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--another"]).env("TESTBOT_TOKEN_SLOT", "another bot").start();
+    stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+}

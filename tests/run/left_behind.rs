@@ -1,0 +1,110 @@
+//! What a guard leaves behind: when it is killed, and when COMMAND ends before its tree does.
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Stage, is_alive, send};
+
+#[test]
+fn a_guard_that_is_killed_takes_its_child_with_it() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    stage.nth_to_say(1, "end");
+    assert_eq!(stage.times(bot, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_that_is_killed_gives_its_child_the_signal_that_was_configured() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).set("kill.signal='SIGINT'").start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    stage.nth_to_say(1, "end");
+    assert_eq!(stage.times(bot, "got SIGINT"), 1);
+}
+
+/// The bot ends with its guard; its grandchild has the lock open and stays.
+fn only_a_grandchild_is_left(stage: &Stage) -> u32 {
+    let guard = stage.run(&["--child", "--as grandchild"]).start();
+    let (_, grandchild) = (stage.ready(1), stage.nth_to_say(1, "grandchild"));
+    guard.signal(Signal::SIGKILL);
+    assert_eq!(guard.end().signal, Some(9));
+    stage.nth_to_say(1, "end");
+    grandchild
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_refuses_a_start() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
+    assert!(is_alive(grandchild));
+    assert!(!stage.lock_is_free());
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_is_found_and_ended() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(!is_alive(grandchild));
+    assert_eq!(stage.times(grandchild, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_can_be_waited_for() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    send(grandchild, Signal::SIGTERM);
+    stage.ready(2);
+}
+
+#[test]
+fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    stage.wait_until("the signal of the guard's death", || (stage.times(bot, "got SIGTERM") == 1).then_some(()));
+    let _second = stage.run(&["another"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    assert!(!is_alive(bot));
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
+    let stage = Stage::new();
+    let args = ["--child", "--as child --slow 200", "--detached", "--as daemon --slow 200", "--for", "300", "--exit", "7"];
+    let guard = stage.run(&args).start();
+    let (child, daemon) = (stage.nth_to_say(1, "child"), stage.nth_to_say(1, "daemon"));
+    guard.end().exits(7);
+    assert!(!is_alive(child) && !is_alive(daemon));
+    assert_eq!((stage.times(child, "got SIGTERM"), stage.times(daemon, "got SIGTERM")), (1, 1));
+    assert_eq!((stage.times(child, "end"), stage.times(daemon, "end")), (1, 1), "each had its time");
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn what_is_left_and_stubborn_is_killed() {
+    let stage = Stage::new();
+    let args = ["--detached", "--as daemon --stubborn", "--for", "300", "--exit", "7"];
+    let guard = stage.run(&args).set("timeouts.graceful='300ms'").start();
+    let daemon = stage.nth_to_say(1, "daemon");
+    guard.end().exits(7);
+    assert!(!is_alive(daemon));
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_guard_leaves_no_record_behind() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    assert!(!stage.beside("record").exists());
+    assert!(stage.lock().exists(), "the lock file is never removed");
+}

@@ -1,0 +1,159 @@
+//! The bot token: whose it is, where it was seen, and that it is never written anywhere.
+
+use std::{fs, path::Path, sync::atomic::{AtomicU32, Ordering}};
+
+use crate::support::{Stage, Start, contents};
+
+const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+
+/// Every test has a bot of its own: tokens are looked for on the whole machine.
+fn token() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
+    start.env("BOT_TOKEN", token)
+}
+
+#[test]
+fn another_bots_process_is_never_a_candidate() {
+    let stage = Stage::new();
+    let first = with(stage.bot(&[]), &token()).env("TESTBOT_TOKEN_SLOT", "another bot").start();
+    stage.ready(1);
+    let _second = with(stage.run(&[]), &token()).on_conflict("force").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+}
+
+#[test]
+fn the_same_token_in_the_same_program_is_a_conflict_that_refuses() {
+    let stage = Stage::new();
+    let mine = token();
+    let first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
+    assert!(first.is_alive());
+}
+
+#[test]
+fn the_same_token_is_acted_on_where_the_configuration_says_so() {
+    let stage = Stage::new();
+    let mine = token();
+    let first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    let _second = with(stage.run(&[]), &mine).on_conflict("graceful").set("same_token='act'").start();
+    stage.ready(2);
+    first.end().exits(0);
+}
+
+#[test]
+fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
+    let stage = Stage::new();
+    let mine = token();
+    let first = with(stage.bot(&["--another"]), &mine).env("TESTBOT_TOKEN_SLOT", "another slot").start();
+    stage.ready(1);
+    let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='warn'").start();
+    stage.ready(2);
+    second.wait_for(&format!("warning: pid {}", first.pid()));
+    assert!(first.is_alive());
+}
+
+#[test]
+fn the_same_token_is_not_looked_for_where_the_configuration_says_so() {
+    let stage = Stage::new();
+    let mine = token();
+    let first = with(stage.bot(&["--another"]), &mine).env("TESTBOT_TOKEN_SLOT", "another slot").start();
+    stage.ready(1);
+    let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='off'").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+    assert_eq!(second.said(), "");
+}
+
+#[test]
+fn a_rule_that_names_the_token_decides_about_it() {
+    let stage = Stage::new();
+    let mine = token();
+    let first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    let rule = "[[rules]]\nname = 'mine'\nwhen = { same_token = true }\naction = 'graceful'\n";
+    let _second = with(stage.run(&[]), &mine).config(rule).start();
+    stage.ready(2);
+    first.end().exits(0);
+}
+
+#[test]
+fn a_bystander_that_inherited_the_token_is_a_suspect_and_lives() {
+    let stage = Stage::new();
+    let mine = token();
+    let editor = with(stage.program("sleep", &["60"]), &mine).start();
+    let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='act'").start();
+    stage.ready(1);
+    second.wait_for(&format!("pid {} (sleep) has the same token", editor.pid()));
+    assert!(editor.is_alive());
+}
+
+#[test]
+fn the_token_on_a_strangers_command_line_is_a_conflict() {
+    let stage = Stage::new();
+    let mine = token();
+    let stranger = stage.program("sh", &["-c", "sleep 60; :", &mine]).start();
+    let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
+    assert!(stranger.is_alive());
+    assert!(!refused.err.contains(SECRET));
+}
+
+#[test]
+fn the_token_in_the_env_file_names_the_instance_and_finds_the_conflict() {
+    let stage = Stage::new();
+    let mine = token();
+    fs::write(stage.folder().join(".env"), format!("OTHER=1\nBOT_TOKEN={mine}\n")).unwrap();
+    let first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    stage.run(&[]).end().exits(75).says("same bot token");
+    let unnamed = stage.program(env!("CARGO_BIN_EXE_monopoll"), &["plan", "--json"]);
+    let lock = format!("lock.paths=[\"{}/locks/{{instance}}.lock\"]", stage.folder().display());
+    let plan = unnamed.flag("--set").flag(lock).end().exits(0);
+    let id = mine.split(':').next().unwrap();
+    assert!(plan.out.contains(&format!("\"bot{id}\"")), "{}", plan.out);
+    drop(first);
+}
+
+#[test]
+fn a_token_is_never_written_anywhere() {
+    let stage = Stage::new();
+    let mine = token();
+    let args = ["--token", mine.as_str()];
+    let first = with(stage.run(&args), &mine).flag("-v").start();
+    stage.ready(1);
+    let mut printed = vec![
+        with(stage.run(&args), &mine).flag("-v").end().exits(75),
+        with(stage.plan(&args), &mine).on_conflict("graceful").end(),
+        with(stage.plan(&args), &mine).flag("--json").end(),
+        with(stage.run(&["--token", &mine, "--exit", "3"]), &mine).on_conflict("graceful").flag("-v").end().exits(3),
+        first.end().exits(0),
+        with(stage.run_command("./nowhere", &[&mine]), &mine).end().exits(127),
+        with(stage.run(&args), &mine).set(&format!("instance=\"{mine}\"")).end().exits(78),
+        with(stage.run(&args), &mine).set(&format!("check.command=[\"sh\", \"-c\", \"echo {mine}; false\"]")).end().exits(75),
+        with(stage.monopoll(&["config", "show"]), &mine).set(&format!("check.command=[\"echo\", \"{mine}\"]")).end().exits(0),
+    ];
+    printed.retain(|ended| ended.out.contains(SECRET) || ended.err.contains(SECRET));
+    assert!(printed.is_empty(), "{printed:?}");
+    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<String>::new());
+}
+
+#[test]
+fn the_record_of_a_living_guard_has_no_token_in_it() {
+    let stage = Stage::new();
+    let mine = token();
+    let _first = with(stage.run(&["--token", &mine]), &mine).start();
+    stage.ready(1);
+    stage.wait_until("the record", || stage.beside("record").exists().then_some(()));
+    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<String>::new());
+}
+
+fn files_with(text: &str, folder: &Path) -> Vec<String> {
+    let found = contents(folder).into_iter().filter(|(_, content)| String::from_utf8_lossy(content).contains(text));
+    found.map(|(path, _)| path.display().to_string()).collect()
+}
