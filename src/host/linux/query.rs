@@ -139,7 +139,7 @@ impl Command {
                 let at_its_place = position.into_iter().chain(1..4).filter_map(|at| strings.get(at));
                 let script =
                     |arg: &&[u8]| !arg.is_empty() && cwd.is_some_and(|cwd| own.is_some() && FileId::at(&cwd.join(path(arg))) == own);
-                executes || same_name || at_its_place.into_iter().any(|arg| script(arg))
+                executes || same_name || at_its_place.into_iter().any(script)
             }
         }
     }
