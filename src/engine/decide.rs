@@ -160,18 +160,24 @@ fn objection(snapshot: &Snapshot, found: &Found, action: Action) -> Option<(Refu
         // Waiting for somebody to leave and starting beside a stranger need no permission.
         return None;
     }
-    if let Some(guard) = &found.guard {
-        let newer = guard.ticket.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine);
-        return newer.then(|| (Refusal::Superseded, format!("superseded: {who} is a newer start")));
+    let theirs = found.guard.as_ref().and_then(|guard| guard.ticket);
+    if theirs.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine) {
+        return Some((Refusal::Superseded, format!("superseded: {who} is a newer start")));
     }
-    if found.root.is_none() {
-        return Some((Refusal::Policy, "the lock is taken and nobody can be identified who has it".to_owned()));
-    }
-    if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
-        return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
+    match (&found.root, &found.guard) {
+        // It can only be asked, and it knows its tree itself.
+        (None, Some(_)) => return None,
+        (None, None) => return Some((Refusal::Policy, "the lock is taken and nobody can be identified who has it".to_owned())),
+        (Some(_), _) => {}
     }
     if let Some(adrift) = snapshot.processes.iter().filter(|process| process.parent == Fact::Unknown).map(|process| process.id.pid).min() {
         return Some((Refusal::Policy, format!("the parent of pid {adrift} cannot be read, so it may be in the tree of {who}")));
+    }
+    if found.guard.is_some() {
+        return None;
+    }
+    if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
+        return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
     }
     if let Some(blocked) = blocked {
         return Some((Refusal::Permission, format!("pid {} may not be signalled: it belongs to {}", blocked.id.pid, owner(blocked))));
