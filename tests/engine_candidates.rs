@@ -36,8 +36,11 @@ fn suspects(plan: &Plan) -> Vec<u32> {
     plan.suspects.iter().map(|it| it.process.id.pid).collect()
 }
 
-/// Everything about a process that makes it shielded for good, by name.
-fn absolute() -> Vec<(fn(Process) -> Process, Shield)> {
+/// What is special about a process.
+type Change = fn(Process) -> Process;
+
+/// Everything that makes a process shielded for good.
+fn absolute() -> Vec<(Change, Shield)> {
     vec![
         (|it| Process { kin: Known(Kin::Myself), ..it }, Shield::Myself),
         (|it| Process { kin: Known(Kin::Ancestor), ..it }, Shield::Ancestor),
@@ -71,7 +74,7 @@ fn every_entry_that_is_met_is_named() {
 fn an_entry_needs_all_of_its_fields() {
     let path = |glob| Some(PathPattern::new(glob).unwrap());
     let full = || Pattern { exe: path("/usr/bin/*"), cwd: path("/srv"), ..named("python3?") };
-    let cases: [(Pattern, fn(Process) -> Process, bool); 6] = [
+    let cases: [(Pattern, Change, bool); 6] = [
         (full(), |it| it, true),
         (full(), |it| Process { name: Known("python".to_owned()), ..it }, true),
         (full(), |it| Process { name: Known("perl".to_owned()), ..it }, false),
@@ -120,7 +123,7 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 
 #[test]
 fn what_may_be_shielded_is_refused_and_not_killed() {
-    let doubts: [(fn(Process) -> Process, Shield, Refusal); 4] = [
+    let doubts: [(Change, Shield, Refusal); 4] = [
         (|it| Process { kin: Unknown, ..it }, Shield::UnknownKin, Refusal::Policy),
         (|it| Process { token: Unknown, ..it }, Shield::UnknownBot, Refusal::Policy),
         (|it| Process { user: Unknown, ..it }, Shield::UnknownUser, Refusal::Permission),

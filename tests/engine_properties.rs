@@ -185,8 +185,11 @@ fn policies() -> impl Strategy<Value = Policy> {
     )
 }
 
-/// Each fact of a process, by name, as something to forget.
-const FACTS: [(&str, fn(&mut Process)); 16] = [
+/// Forgets one fact.
+type Hide = fn(&mut Process);
+
+/// Each fact of a process, by name.
+const FACTS: [(&str, Hide); 16] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
     ("args", |it| it.args = Unknown),
