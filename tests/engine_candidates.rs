@@ -258,6 +258,18 @@ fn my_token_in_other_hands_is_refused_and_never_ended() {
 }
 
 #[test]
+fn where_permission_is_not_the_reason_it_is_not_the_status() {
+    for user in [Known(user("deploy")), Unknown] {
+        let mut snapshot = snapshot(vec![Process { token: Known(MINE), user, ..process(5) }]);
+        for (privileged, refusal) in [(false, Refusal::Permission), (true, Refusal::Policy)] {
+            snapshot.me.privileged = privileged;
+            let plan = decide(&Policy { same_token: SameToken::Act, ..graceful() }, &snapshot);
+            assert_eq!(plan.verdict, Verdict::Refuse(refusal));
+        }
+    }
+}
+
+#[test]
 fn a_suspect_is_not_listed_beside_the_conflict_it_is_part_of() {
     let inheritor = |pid, parent| child_of(parent, Process { token: Known(INHERITED), ..process(pid) });
     let plan = plan(&graceful(), vec![twin(5), inheritor(6, 5), inheritor(7, 1)]);

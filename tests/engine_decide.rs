@@ -156,6 +156,7 @@ fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
         (Some(51), Some(50), OnConflict::Refuse, POLICY_REFUSAL),
         (Some(51), Some(50), OnConflict::Wait, Verdict::Wait),
         (Some(49), Some(50), OnConflict::Graceful, Verdict::Act),
+        (Some(50), Some(50), OnConflict::Graceful, Verdict::Act),
         (None, Some(50), OnConflict::Graceful, Verdict::Act),
         (Some(51), None, OnConflict::Graceful, Verdict::Act),
     ] {
