@@ -100,6 +100,15 @@ fn a_shielded_process_that_only_matches_is_listed_and_left_alone() {
 }
 
 #[test]
+fn a_shielded_process_is_listed_wherever_it_is() {
+    for user in [Known(user("deploy")), Unknown] {
+        let shell = Process { kin: Known(Kin::Ancestor), user, ..twin(5) };
+        let plan = plan(&graceful(), vec![shell]);
+        assert_eq!((plan.verdict, shields(&plan)), (Verdict::Clear, vec![(5, Shield::Ancestor)]));
+    }
+}
+
+#[test]
 fn a_shielded_process_that_has_the_lock_means_refuse() {
     for (change, shield) in absolute() {
         for on_conflict in [OnConflict::Graceful, OnConflict::Force, OnConflict::Wait] {
