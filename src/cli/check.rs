@@ -26,7 +26,7 @@ const KEPT: usize = 16 << 10;
 ///
 /// # Errors
 /// It failed, took too long, cannot be run, or a signal ended it.
-pub fn run(check: &CheckCommand) -> Result<(), Error> {
+pub(super) fn run(check: &CheckCommand) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ExitStatus::Fault, format!("`[check]` cannot be run: {error}")))?;
     runtime.block_on(watch(check))
@@ -55,12 +55,12 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
         let ((), (), status) = tokio::join!(
             async {
                 if let Some(output) = stdout {
-                    show(output).await
+                    show(output).await;
                 }
             },
             async {
                 if let Some(output) = stderr {
-                    show(output).await
+                    show(output).await;
                 }
             },
             child.wait()

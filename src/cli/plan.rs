@@ -21,7 +21,7 @@ use crate::{
 
 /// For whom the plan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum Said {
     /// `plan`: to standard output.
     Plainly,
     /// `plan --detailed-exitcode`: the exit status tells acting from starting at once.
@@ -34,7 +34,7 @@ pub enum Said {
 ///
 /// # Errors
 /// Something is wrong beforehand, as it would be for `run`.
-pub fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
+pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
     let plan = look(&start)?;
     let origin = |key: &str| origin(&start, key);

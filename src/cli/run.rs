@@ -35,7 +35,7 @@ const HELD: &str = "MONOPOLL_HELD";
 ///
 /// # Errors
 /// There was no start, or a newer one took over.
-pub fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
@@ -47,8 +47,8 @@ pub fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error>
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
-    let mut machine = Machine::new(start.query()).map_err(blind)?;
-    machine.attend(Alarm::set().map_err(|error| blind(error.into()))?, Arc::clone(place.beside()));
+    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
+    machine.attend(Alarm::set().map_err(|error| blind(&error.into()))?, Arc::clone(place.beside()));
     if let Some(lock) = first_lock(&place)? {
         machine.keep(lock);
     }
@@ -64,7 +64,7 @@ pub fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error>
 
 fn settle(common: &Common, start: &Start, place: &Place, ticket: Ticket, machine: &mut Machine, record: &Record) -> Result<Settled, Stop> {
     let announce = || place.beside().write_record(record);
-    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, progress);
+    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
     Settling { machine, place, policy: &start.config.policy, ticket, announce: &announce, tell: &mut tell }.run()
 }
 
@@ -77,10 +77,10 @@ fn guard(
     mut record: Record,
     settled: Settled,
 ) -> Result<ExitStatus, Error> {
-    prctl::set_child_subreaper(true).map_err(|error| blind(error.into()))?;
+    prctl::set_child_subreaper(true).map_err(|error| blind(&error.into()))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch) = machine.into_supervision();
-    let Some(alarm) = alarm else { return Err(blind(std::io::Error::other("signals are not attended to"))) };
+    let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let me = whereabouts.process;
     let held = format!("{}:{}:{}:{}", start.instance, record.ticket, me.pid, me.start);
     let child = spawn::spawn(
@@ -99,14 +99,13 @@ fn guard(
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
     }
     drop(settled.turnstile);
-    let mut asked_by = None;
     let end = Guarding {
         alarm: &alarm,
         watch,
         beside: Arc::clone(place.beside()),
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut |incident| told::incident(common, incident, &mut asked_by),
+        tell: &mut |incident| told::incident(common, incident),
         record,
     }
     .run();
@@ -114,8 +113,8 @@ fn guard(
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
     }
-    match asked_by {
-        Some(pid) => Err(Error::new(end.status, format!("{}: a newer start (pid {pid}) took over", start.instance))),
+    match end.superseded_by {
+        Some(pid) => Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance))),
         None => Ok(end.status),
     }
 }
@@ -162,6 +161,6 @@ fn not_started(command: &Command, error: &std::io::Error) -> Error {
         .hint("check the file, its first line and its permissions")
 }
 
-fn blind(error: std::io::Error) -> Error {
+fn blind(error: &std::io::Error) -> Error {
     Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
 }

@@ -24,26 +24,26 @@ use crate::{
 
 /// A start that has not touched anything yet.
 #[derive(Debug)]
-pub struct Start {
+pub(super) struct Start {
     /// What the user wants.
-    pub config: Config,
+    pub(super) config: Config,
     /// What there may be only one of.
-    pub instance: Instance,
+    pub(super) instance: Instance,
     /// What is to be run, where it was said.
-    pub command: Option<Command>,
+    pub(super) command: Option<Command>,
     /// My bot's token, where it is known.
-    pub token: Option<Token>,
+    pub(super) token: Option<Token>,
     /// Whose process I am.
-    pub user: User,
+    pub(super) user: User,
     /// The lock files, filled in.
-    pub locks: Vec<PathBuf>,
+    pub(super) locks: Vec<PathBuf>,
 }
 
 /// The configuration that these flags, this environment and this folder make.
 ///
 /// # Errors
 /// It is wrong; every problem is in the message.
-pub fn configuration(common: &Common) -> Result<Config, Error> {
+pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
     Config::load(&sources(common)?).map_err(Error::from)
 }
 
@@ -51,7 +51,7 @@ pub fn configuration(common: &Common) -> Result<Config, Error> {
 ///
 /// # Errors
 /// The working directory is gone.
-pub fn sources(common: &Common) -> Result<Sources, Error> {
+pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
     Ok(Sources {
         config: common.config.clone(),
         profile: common.profile.clone(),
@@ -74,7 +74,7 @@ impl Start {
     ///
     /// # Errors
     /// The configuration or COMMAND is wrong, or no instance can be named.
-    pub fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
+    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
         let config = configuration(common)?;
         if !common.quiet {
             for note in &config.notes {
@@ -89,12 +89,12 @@ impl Start {
         let placeholders =
             Placeholders { instance: instance.as_str(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
         let locks = config.locks.iter().map(|path| path.fill(&placeholders)).collect();
-        Ok(Start { instance, command, token, user, locks, config })
+        Ok(Start { config, instance, command, token, user, locks })
     }
 
     /// What to look for in the process table.
     #[must_use]
-    pub fn query(&self) -> Query {
+    pub(super) fn query(&self) -> Query {
         Query {
             policy: self.config.policy.clone(),
             token: self.token.clone(),

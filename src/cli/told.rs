@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A start that is settling.
-pub fn progress(common: &Common, instance: &Instance, progress: Progress<'_>) {
+pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress<'_>) {
     if common.quiet {
         return;
     }
@@ -51,9 +51,8 @@ pub fn progress(common: &Common, instance: &Instance, progress: Progress<'_>) {
 }
 
 /// Something that happened while the child ran.
-pub fn incident(common: &Common, incident: Incident<'_>, asked_by: &mut Option<u32>) {
+pub(super) fn incident(common: &Common, incident: Incident) {
     match incident {
-        Incident::Asked(request) => *asked_by = Some(request.from_pid),
         Incident::Leftovers(count) if common.verbose > 0 => {
             eprintln!("monopoll: COMMAND has ended; ending {count} processes that it left behind");
         }
@@ -64,7 +63,7 @@ pub fn incident(common: &Common, incident: Incident<'_>, asked_by: &mut Option<u
 }
 
 /// Something that is not as it should be, and does not stop the start.
-pub fn warning(common: &Common, what: &str) {
+pub(super) fn warning(common: &Common, what: &str) {
     if !common.quiet {
         eprintln!("monopoll: warning: {what}");
     }

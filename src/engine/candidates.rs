@@ -63,18 +63,12 @@ fn trees(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Cand
             children.entry(parent).or_default().push(*pid);
         }
     }
-    let topmost = |pid: &u32| table.get(pid).is_some_and(|it| is_guard(snapshot, it)) || !has_candidate_above(*pid, table, candidates);
-    let mut found: Vec<Found> = Vec::new();
-    let mut covered = BTreeSet::new();
-    let (tops, nested): (Vec<u32>, Vec<u32>) = candidates.keys().copied().partition(topmost);
-    for root in tops.into_iter().chain(nested) {
+    let guards = candidates.keys().copied().filter(|pid| table.get(pid).is_some_and(|it| is_guard(snapshot, it)));
+    let roots: BTreeSet<u32> = candidates.keys().map(|pid| topmost(*pid, table, candidates)).chain(guards).collect();
+    let mut found = Vec::new();
+    for root in roots {
         let Some(&process) = table.get(&root) else { continue };
-        // Only a table that changed while it was read has parents in a circle: nobody is on top, and none may be lost.
-        if !is_guard(snapshot, process) && covered.contains(&root) {
-            continue;
-        }
         let members = below(root, &children);
-        covered.extend(members.iter().copied());
         let guard = snapshot.guards.iter().find(|guard| guard.process == Some(process.id)).cloned();
         let (mut evidence, mut shield) = candidates.get(&root).cloned().unwrap_or_default();
         let tree: Vec<Process> = members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
@@ -90,19 +84,24 @@ fn trees(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Cand
     found
 }
 
-fn has_candidate_above(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> bool {
-    let mut seen = BTreeSet::from([pid]);
+/// The candidate furthest up from `pid`, which may be itself.
+fn topmost(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> u32 {
+    let mut line = vec![pid];
     let mut at = pid;
     while let Some(Fact::Known(parent)) = table.get(&at).map(|process| process.parent) {
-        if !seen.insert(parent) {
-            return false;
+        if let Some(start) = line.iter().position(|seen| *seen == parent) {
+            // Only a table that changed while it was read has parents in a circle: nobody is on top, and none may be lost.
+            let in_circle = line[start..].iter().copied().filter(|pid| candidates.contains_key(pid)).min();
+            return in_circle.unwrap_or_else(|| last_candidate(&line, candidates).unwrap_or(pid));
         }
-        if candidates.contains_key(&parent) {
-            return true;
-        }
+        line.push(parent);
         at = parent;
     }
-    false
+    last_candidate(&line, candidates).unwrap_or(pid)
+}
+
+fn last_candidate(line: &[u32], candidates: &Candidates) -> Option<u32> {
+    line.iter().copied().rfind(|pid| candidates.contains_key(pid))
 }
 
 fn below(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {

@@ -3,16 +3,13 @@
 use super::{
     action::{Action, SameToken},
     candidates::{self, Found},
+    caution,
     fact::{Fact, Truth},
     plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
     policy::{Escalate, Patience, Policy},
-    reason::{comes_back, describe, owner, refused, undecidable},
-    shield::{self, Shield},
-    snapshot::{Process, Role, Snapshot},
+    reason::{describe, refused, undecidable},
+    snapshot::{Process, Snapshot},
 };
-
-/// How often a conflict that comes back is ended before the start is refused.
-const MOST_ROUNDS: u32 = 2;
 
 /// Decides what this start does about what was seen.
 #[must_use]
@@ -84,10 +81,12 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
             let why = refused(&found, &asked);
             (Action::Refuse, asked, policy_says(why))
         }
-        Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => match objection(snapshot, &found, action) {
-            Some(objection) => (Action::Refuse, DecidedBy::Caution, Some(objection)),
-            None => (action, asked, None),
-        },
+        Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => {
+            match caution::objection(snapshot, &found, action) {
+                Some(objection) => (Action::Refuse, DecidedBy::Caution, Some(objection)),
+                None => (action, asked, None),
+            }
+        }
     };
     Conflict {
         steps: steps(policy, found.guard.is_some(), found.root.is_some(), action),
@@ -139,44 +138,6 @@ fn subject(found: &Found) -> Process {
         subject.token = carrier.token;
     }
     subject
-}
-
-/// Why `action` must not be taken on this conflict, whatever the policy says.
-fn objection(snapshot: &Snapshot, found: &Found, action: Action) -> Option<(Refusal, String)> {
-    let who = describe(found);
-    if action == Action::Ignore && found.evidence.contains(&Evidence::Lock) {
-        return Some((Refusal::Policy, format!("{who} has the lock, and a holder of the lock cannot be ignored")));
-    }
-    let blocked =
-        found.root.iter().chain(&found.tree).filter(|_| found.guard.is_none()).find(|process| !shield::may_signal(process, &snapshot.me));
-    if let Some(shield) = &found.shield {
-        let refusal = match shield {
-            Shield::OtherUser(_) | Shield::UnknownUser if blocked.is_some() => Refusal::Permission,
-            _ => Refusal::Policy,
-        };
-        return Some((refusal, format!("{who} is in the way and must not be signalled: {shield}")));
-    }
-    if !action.kills() {
-        // Waiting for somebody to leave and starting beside a stranger need no permission.
-        return None;
-    }
-    if let Some(guard) = &found.guard {
-        let newer = guard.ticket.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine);
-        return newer.then(|| (Refusal::Superseded, format!("superseded: {who} is a newer start")));
-    }
-    if found.root.is_none() {
-        return Some((Refusal::Policy, "the lock is taken and nobody can be identified who has it".to_owned()));
-    }
-    if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
-        return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
-    }
-    if let Some(adrift) = snapshot.processes.iter().filter(|process| process.parent == Fact::Unknown).map(|process| process.id.pid).min() {
-        return Some((Refusal::Policy, format!("the parent of pid {adrift} cannot be read, so it may be in the tree of {who}")));
-    }
-    if let Some(blocked) = blocked {
-        return Some((Refusal::Permission, format!("pid {} may not be signalled: it belongs to {}", blocked.id.pid, owner(blocked))));
-    }
-    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, &who)))
 }
 
 /// What is done, one after the other.

@@ -5,6 +5,7 @@
 
 pub mod action;
 mod candidates;
+mod caution;
 pub mod decide;
 pub mod escalation;
 pub mod fact;

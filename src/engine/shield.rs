@@ -96,3 +96,21 @@ fn container_of(process: &Process) -> String {
 pub fn may_signal(process: &Process, me: &Me) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shield_says_why() {
+        for (shield, says) in [
+            (Shield::Ancestor, "it started monopoll"),
+            (Shield::OtherBot(BotId(9)), "another bot's process (bot 9)"),
+            (Shield::OtherUser("deploy".to_owned()), "another user (deploy)"),
+            (Shield::OtherContainer("c0ffee".to_owned()), "another container (c0ffee)"),
+            (Shield::UnknownUser, "its user cannot be read"),
+        ] {
+            assert_eq!(shield.to_string(), says);
+        }
+    }
+}

@@ -1,9 +1,6 @@
 //! Where an instance's locks are: their folders, opened safely, in the one order in which they are taken everywhere.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     engine::snapshot::User,
@@ -162,20 +159,12 @@ impl Locks {
     pub(crate) fn try_all(files: Vec<LockFile>, place: &Place) -> Result<Locks, Error> {
         let mut held = Vec::new();
         for (index, file) in files.into_iter().enumerate() {
-            match file.try_lock()? {
-                Ok(lock) => held.push(lock),
-                Err(_) => {
-                    drop(held);
-                    return Ok(Locks::Open(place.open_locks()?, Some(index)));
-                }
-            }
+            let Ok(lock) = file.try_lock()? else {
+                drop(held);
+                return Ok(Locks::Open(place.open_locks()?, Some(index)));
+            };
+            held.push(lock);
         }
         Ok(Locks::Held(held))
     }
-}
-
-/// A path for people.
-#[must_use]
-pub(crate) fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy()).into_owned()
 }

@@ -108,35 +108,32 @@ enum Stepped {
 
 impl Target {
     fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
-        loop {
-            let alive = host.members(&self.known);
-            self.known = alive.iter().map(|member| member.id).collect();
-            let ladder = match &mut self.means {
-                Means::Ladder(ladder) => ladder,
-                Means::Asked(guard) => {
-                    let gone = alive.is_empty() && (self.root.is_some() || host.has_left(guard));
-                    return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
-                }
-            };
-            let orders = ladder.step(host.now(), &alive);
-            for &(id, blow) in &orders.blows {
-                match host.send(id, blow) {
-                    Sent::Delivered => tell(Event::Sent(id, blow)),
-                    Sent::Gone => {}
-                    Sent::Denied => return Stepped::Refused(Refusal::Permission, format!("pid {} may not be signalled", id.pid)),
-                }
+        let alive = host.members(&self.known);
+        self.known = alive.iter().map(|member| member.id).collect();
+        let ladder = match &mut self.means {
+            Means::Ladder(ladder) => ladder,
+            Means::Asked(guard) => {
+                let gone = alive.is_empty() && (self.root.is_some() || host.has_left(guard));
+                return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
             }
-            match orders.next {
-                // The look that found nobody is the proof that nobody is left.
-                Next::Ended => return Stepped::Ended,
-                // Whoever ends at a SIGKILL has ended by now, or soon: the sleep is told.
-                Next::Look { at } => return Stepped::Look { at },
-                Next::GaveUp(GaveUp::OutlivedSignal(id)) => {
-                    return Stepped::Refused(Refusal::Policy, format!("pid {} outlived the signal, and `kill.escalate` is false", id.pid));
-                }
-                Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                    return Stepped::Refused(Refusal::Policy, format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid));
-                }
+        };
+        let orders = ladder.step(host.now(), &alive);
+        for &(id, blow) in &orders.blows {
+            match host.send(id, blow) {
+                Sent::Delivered => tell(Event::Sent(id, blow)),
+                Sent::Gone => {}
+                Sent::Denied => return Stepped::Refused(Refusal::Permission, format!("pid {} may not be signalled", id.pid)),
+            }
+        }
+        match orders.next {
+            // The look that found nobody is the proof that nobody is left.
+            Next::Ended => Stepped::Ended,
+            Next::Look { at } => Stepped::Look { at },
+            Next::GaveUp(GaveUp::OutlivedSignal(id)) => {
+                Stepped::Refused(Refusal::Policy, format!("pid {} outlived the signal, and `kill.escalate` is false", id.pid))
+            }
+            Next::GaveUp(GaveUp::OutlivedKill(id)) => {
+                Stepped::Refused(Refusal::Policy, format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid))
             }
         }
     }

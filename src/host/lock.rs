@@ -65,7 +65,7 @@ impl LockFile {
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
         let id = FileId::of(&file).map_err(failed)?;
         let file = File::from(on_a_high_number(file.into()));
-        Ok(LockFile { file, id, path })
+        Ok(LockFile { file, path, id })
     }
 
     /// Opens `name` in `folder` only to look at it; `None` where it is missing.

@@ -139,17 +139,17 @@ mod tests {
 
     #[test]
     fn mine_is_told_from_another_bots() {
-        let mine_here = CarriedToken::Mine(TokenPlace::CommandLine);
-        let mine_there = CarriedToken::Mine(TokenPlace::Environment);
+        let on_command_line = CarriedToken::Mine(TokenPlace::CommandLine);
+        let in_environment = CarriedToken::Mine(TokenPlace::Environment);
         for (args, environ, expected) in [
-            (format!("bot\0--token={MINE}\0"), String::new(), mine_here),
-            (format!("bot\0https://host/bot{MINE}/getMe\0"), String::new(), mine_here),
-            ("bot\0".into(), format!("A=b\0BOT_TOKEN={MINE}\0"), mine_there),
-            ("bot\0".into(), format!("ANY_NAME={MINE}\0"), mine_there),
-            ("bot\0".into(), "BOT_TOKEN=123456:rotated\0".into(), mine_there),
+            (format!("bot\0--token={MINE}\0"), String::new(), on_command_line),
+            (format!("bot\0https://host/bot{MINE}/getMe\0"), String::new(), on_command_line),
+            ("bot\0".into(), format!("A=b\0BOT_TOKEN={MINE}\0"), in_environment),
+            ("bot\0".into(), format!("ANY_NAME={MINE}\0"), in_environment),
+            ("bot\0".into(), "BOT_TOKEN=123456:rotated\0".into(), in_environment),
             ("bot\0".into(), format!("BOT_TOKEN={OTHER}\0"), CarriedToken::Other(BotId(654_321))),
             (format!("bot\0{OTHER}\0"), String::new(), CarriedToken::Other(BotId(654_321))),
-            (format!("bot\0{OTHER}\0"), format!("BOT_TOKEN={MINE}\0"), mine_there),
+            (format!("bot\0{OTHER}\0"), format!("BOT_TOKEN={MINE}\0"), in_environment),
             ("bot\0--listen=123456:8080\0".into(), format!("UNRELATED={OTHER}\0"), CarriedToken::None),
         ] {
             assert_eq!(carried(&args, &environ), expected, "{args:?} {environ:?}");

@@ -4,6 +4,7 @@
 
 mod advice;
 mod block;
+mod command;
 mod context;
 pub mod document;
 pub mod mask;

@@ -22,7 +22,7 @@ use crate::{
     },
     error::ExitStatus,
     host::{
-        beside::{Beside, Record, Request, Stage},
+        beside::{Beside, Record, Stage},
         clock,
         linux::{
             handle::Handle,
@@ -35,9 +35,7 @@ use crate::{
 
 /// Something that happened to a guard, for whoever wants to see it.
 #[derive(Debug)]
-pub enum Incident<'a> {
-    /// Somebody newer asked it to end its tree.
-    Asked(&'a Request),
+pub enum Incident {
     /// What is left of the tree is being ended.
     Leftovers(usize),
     /// A member outlived even SIGKILL.
@@ -61,14 +59,16 @@ pub struct Guarding<'a> {
     /// COMMAND.
     pub(crate) child: u32,
     /// Who wants to know.
-    pub(crate) tell: &'a mut dyn FnMut(Incident<'_>),
+    pub(crate) tell: &'a mut dyn FnMut(Incident),
 }
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
-    /// What the guard exits with.
+    /// COMMAND's own.
     pub status: ExitStatus,
+    /// The pid of the newer start that took over.
+    pub superseded_by: Option<u32>,
     /// Who is left, if anybody could not be ended: the lock is theirs as well.
     pub left: usize,
 }
@@ -79,8 +79,8 @@ struct State {
     child: Option<ExitStatus>,
     /// The ladder, once the tree is being ended.
     ladder: Option<Escalation>,
-    /// A newer start asked: the guard's exit status is not the child's.
-    superseded: bool,
+    /// The newer start that asked: the guard's exit status is not the child's.
+    superseded_by: Option<u32>,
     /// When COMMAND was sent the signal that `graceful` sends, by whoever.
     signalled: BTreeMap<Signal, Duration>,
     /// When to look again.
@@ -89,9 +89,10 @@ struct State {
 
 impl Guarding<'_> {
     /// Guards until the whole tree has ended.
+    #[must_use]
     pub fn run(mut self) -> End {
         let mut tree = Tree::of_myself();
-        let mut state = State { child: None, ladder: None, superseded: false, signalled: BTreeMap::new(), wake: None };
+        let mut state = State { child: None, ladder: None, superseded_by: None, signalled: BTreeMap::new(), wake: None };
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
@@ -151,8 +152,7 @@ impl Guarding<'_> {
             && !self.beside.is_acknowledged(&request.id)
             && self.beside.acknowledge(&request).is_ok()
         {
-            (self.tell)(Incident::Asked(&request));
-            state.superseded = true;
+            state.superseded_by = Some(request.from_pid);
             self.begin_ending(tree, state, request.manner());
         }
         self.put_back(ticket);
@@ -179,18 +179,17 @@ impl Guarding<'_> {
 
     /// A second request may only shorten the first.
     fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
-        match &mut state.ladder {
-            Some(ladder) => ladder.hasten(manner),
-            None => {
-                let mut ladder = Escalation::new(manner);
-                if let (Some(at), Some(child)) = (state.signalled.get(&number(manner.signal)), tree.id_of(self.child)) {
-                    ladder.already_signalled(child, *at);
-                }
-                state.ladder = Some(ladder);
-                self.record.stage(Stage::Stopping);
-                self.write_record();
-            }
+        if let Some(ladder) = &mut state.ladder {
+            ladder.hasten(manner);
+            return;
         }
+        let mut ladder = Escalation::new(manner);
+        if let (Some(at), Some(child)) = (state.signalled.get(&number(manner.signal)), tree.id_of(self.child)) {
+            ladder.already_signalled(child, *at);
+        }
+        state.ladder = Some(ladder);
+        self.record.stage(Stage::Stopping);
+        self.write_record();
     }
 
     /// One step of ending the tree, if it is to be ended.
@@ -204,9 +203,8 @@ impl Guarding<'_> {
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
-        let child = state.child.unwrap_or(ExitStatus::Fault);
-        let status = if state.superseded { ExitStatus::Done } else { child };
-        let Some(ladder) = &mut state.ladder else { return Some(End { status, left: 0 }) };
+        let end = |left| End { status: state.child.unwrap_or(ExitStatus::Fault), superseded_by: state.superseded_by, left };
+        let Some(ladder) = &mut state.ladder else { return Some(end(0)) };
         let orders = ladder.step(clock::patience(), &alive);
         for (id, blow) in orders.blows {
             tree.send(id, blow);
@@ -217,17 +215,18 @@ impl Guarding<'_> {
                 state.wake = None;
                 None
             }
-            Next::Ended => Some(End { status, left: 0 }),
+            Next::Ended => Some(end(0)),
             Next::Look { at } => {
                 state.wake = Some(at);
                 None
             }
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
                 (self.tell)(Incident::Stuck(id));
-                Some(End { status, left: alive.len() })
+                Some(end(alive.len()))
             }
-            // Whoever asked does not escalate: the tree lives on, and so does its guard.
+            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard.
             Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
+                state.superseded_by = None;
                 state.wake = None;
                 None
             }

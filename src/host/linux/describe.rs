@@ -164,8 +164,8 @@ impl<'a> Describer<'a> {
         }
         let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
         let adopted = stat.session != pid && stat.session != parent.session;
-        let adopter = || surroundings::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
-        Fact::Known(stat.parent == 1 || adopted || adopter())
+        let by_an_adopter = || surroundings::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
+        Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 
     fn kin(&self, pid: u32, stat: Stat) -> Fact<Kin> {

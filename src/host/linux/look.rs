@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -160,11 +159,6 @@ impl Machine {
     /// A snapshot's processes that may be signalled later.
     pub(crate) fn forget_ended(&mut self) {
         self.handles.retain(|_, handle: &mut Handle| !handle.has_ended());
-    }
-
-    /// The files beside the lock, once they are attended to.
-    pub(crate) fn beside(&self) -> Option<&Arc<Beside>> {
-        self.beside.as_ref()
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod tree;
 pub(crate) mod wait;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -216,7 +216,7 @@ impl Host for Machine {
 }
 
 /// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`.
-pub(crate) fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
     let pids = proc.pids().unwrap_or_default();
     let stats = survey::stats(proc, &pids);
     let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), &stats, me);
@@ -225,13 +225,13 @@ pub(crate) fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles:
     for pid in all {
         let Some(seen) = stats.get(&pid) else { continue };
         let id = ProcessId { pid, start: seen.start };
-        if !handles.contains_key(&id) {
+        if let Entry::Vacant(place) = handles.entry(id) {
             // Pinned first, then looked at again: whoever has the pid now must still be the one that was seen.
             let Ok(pin) = Pin::new(pid) else { continue };
             if proc.stat(pid, &mut buffer).ok().is_none_or(|now| now.start != seen.start) {
                 continue;
             }
-            handles.insert(id, pin.into_handle(id));
+            place.insert(pin.into_handle(id));
         }
         if handles.get(&id).is_none_or(Handle::has_ended) {
             continue;

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, Read},
+    io::{self, Read as _},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::PathBuf,
 };
@@ -11,6 +11,9 @@ use rustix::fs::{Dir, Mode, OFlags};
 
 /// No file that is read here is worth more than this; an environment or a command line that is longer is cut.
 const MOST: u64 = 4 << 20;
+
+/// More than almost every environment has, so that one read is enough.
+const USUAL: usize = 32 << 10;
 
 /// An open `/proc`.
 #[derive(Debug)]
@@ -76,10 +79,16 @@ impl Proc {
 
     /// Reads a whole file of a process into `buffer`.
     pub(super) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
         let path = format!("{pid}/{file}");
         let fd = rustix::fs::openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
+        buffer.clear();
+        buffer.reserve(USUAL);
+        let room = buffer.capacity();
+        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))?;
+        // The kernel fills the room if it can: less than that was all there is.
+        if read == room {
+            std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
+        }
         Ok(())
     }
 

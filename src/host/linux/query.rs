@@ -32,6 +32,17 @@ pub struct Query {
     pub user: User,
 }
 
+/// How close a look a process is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concern {
+    /// None at all.
+    None,
+    /// It is only to be shown: it has my token in its environment, as whatever was started there has.
+    Suspect,
+    /// It may be acted on, and so may everything below it.
+    Candidate,
+}
+
 /// The two buffers of a pass.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -40,28 +51,36 @@ pub(super) struct Buffers {
 }
 
 impl Query {
-    /// Whether a closer look at `pid` is worth it. Reads no more than the answer needs; what cannot be read is no reason.
-    pub(super) fn may_concern(&self, proc: &Proc, pid: u32, buffers: &mut Buffers) -> bool {
+    /// How close a look `pid` is worth. Reads no more than the answer needs; what cannot be read is no reason.
+    pub(super) fn concern(&self, proc: &Proc, pid: u32, buffers: &mut Buffers) -> Concern {
         if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
-            return false;
+            return Concern::None;
         }
         let token = self.token.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
         if token.is_some_and(|token| token.may_be_in(&buffers.args)) {
-            return true;
+            return Concern::Candidate;
         }
         // Kernel threads and zombies have no arguments, and nothing else to read either.
         if buffers.args.is_empty() && proc.link(pid, "exe").is_err() {
-            return false;
+            return Concern::None;
         }
         if self.looks_like_a_candidate(proc, pid, &buffers.args) {
-            return true;
+            return Concern::Candidate;
         }
-        token.is_some_and(|token| proc.read(pid, "environ", &mut buffers.environ).is_ok() && token.may_be_in(&buffers.environ))
+        let carries = |token: &Token, environ: &mut Vec<u8>| proc.read(pid, "environ", environ).is_ok() && token.may_be_in(environ);
+        if !token.is_some_and(|token| carries(token, &mut buffers.environ)) {
+            return Concern::None;
+        }
+        let cwd = proc.link(pid, "cwd").ok();
+        let own_program = self.command.as_ref().is_some_and(|command| command.runs_in(proc, pid, &buffers.args, cwd.as_deref()));
+        if own_program { Concern::Candidate } else { Concern::Suspect }
     }
 
     fn looks_like_a_candidate(&self, proc: &Proc, pid: u32, args: &[u8]) -> bool {
         if self.policy.matches.is_empty() {
-            return self.command.as_ref().is_some_and(|command| command.has_same_tail(args));
+            return self.command.as_ref().is_some_and(|command| {
+                command.has_same_arguments(args) && command.is_twin(proc, pid, args, proc.link(pid, "cwd").ok().as_deref())
+            });
         }
         self.policy.matches.iter().any(|entry| meets(&entry.pattern, proc, pid, args))
     }
@@ -106,20 +125,27 @@ pub(super) fn name_of(exe: Option<&Path>, args: &[u8]) -> Option<String> {
 }
 
 impl Command {
-    /// Whether these arguments end as mine do: a program's own, or a script's behind its interpreter.
-    fn has_same_tail(&self, args: &[u8]) -> bool {
-        let mut tail = vec![0];
+    /// Whether these arguments are mine: all behind a program's name, or the last ones behind a script's interpreter.
+    fn has_same_arguments(&self, args: &[u8]) -> bool {
+        let mut mine = Vec::new();
         for arg in self.args.iter().skip(1) {
-            tail.extend_from_slice(arg.as_bytes());
-            tail.push(0);
+            mine.extend_from_slice(arg.as_bytes());
+            mine.push(0);
         }
-        args.ends_with(&tail)
+        let behind_the_name = memchr::memchr(0, args).and_then(|end| args.get(end + 1..));
+        match self.kind {
+            Kind::Binary => behind_the_name == Some(&mine),
+            Kind::Script => {
+                mine.insert(0, 0);
+                args.ends_with(&mine)
+            }
+        }
     }
 
     /// Whether the process is what this command would become: the same program with the same arguments, in the same place.
     pub(super) fn is_twin(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
         let same_place = cwd.is_some_and(|cwd| cwd == self.cwd);
-        same_place && self.has_same_tail(args) && self.runs_in(proc, pid, args, cwd)
+        same_place && self.has_same_arguments(args) && self.runs_in(proc, pid, args, cwd)
     }
 
     /// Whether the process runs this command's own program, through a `#!` line too.
@@ -139,7 +165,7 @@ impl Command {
                 let at_its_place = position.into_iter().chain(1..4).filter_map(|at| strings.get(at));
                 let script =
                     |arg: &&[u8]| !arg.is_empty() && cwd.is_some_and(|cwd| own.is_some() && FileId::at(&cwd.join(path(arg))) == own);
-                executes || same_name || at_its_place.into_iter().any(|arg| script(arg))
+                executes || same_name || at_its_place.into_iter().any(script)
             }
         }
     }

@@ -17,7 +17,7 @@ use super::{
     describe::{Describer, Stats},
     handle::Handle,
     proc::Proc,
-    query::{Buffers, Query},
+    query::{Buffers, Concern, Query},
 };
 use crate::engine::{fact::Fact, snapshot::Process};
 
@@ -75,18 +75,27 @@ impl Look {
     fn run(self) -> std::io::Result<Survey> {
         let mut buffers = Buffers::default();
         let pids = self.proc.pids()?;
-        let mut found = self.known.clone();
+        let mut candidates = self.known.clone();
+        let mut suspects = BTreeSet::new();
         for &pid in &pids {
             self.at.store(pid, Ordering::Relaxed);
-            if pid != self.me && !self.skip.contains(&pid) && self.query.may_concern(&self.proc, pid, &mut buffers) {
-                found.insert(pid);
+            if pid == self.me || self.skip.contains(&pid) {
+                continue;
+            }
+            match self.query.concern(&self.proc, pid, &mut buffers) {
+                Concern::None => {}
+                Concern::Suspect => drop(suspects.insert(pid)),
+                Concern::Candidate => drop(candidates.insert(pid)),
             }
         }
-        if found.is_empty() {
-            return Ok(Survey::default());
-        }
-        let stats = stats(&self.proc, &pids);
-        let all = with_descendants(found, &stats, self.me);
+        // Who is whose parent matters for everybody only where there is a tree to be gathered.
+        let stats = match (candidates.is_empty(), suspects.is_empty()) {
+            (true, true) => return Ok(Survey::default()),
+            (true, false) => suspects.iter().chain([&self.me]).flat_map(|pid| chain(&self.proc, *pid)).collect(),
+            (false, _) => stats(&self.proc, &pids),
+        };
+        let mut all = with_descendants(candidates, &stats, self.me);
+        all.extend(suspects);
         let mut describer = Describer::new(&self.proc, &self.query, &stats, self.me);
         let mut survey = Survey::default();
         for pid in all.into_iter().filter(|pid| !self.skip.contains(pid)) {
@@ -105,6 +114,19 @@ impl Look {
 pub(super) fn stats(proc: &Proc, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();
     pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
+}
+
+/// A process and everything above it.
+fn chain(proc: &Proc, pid: u32) -> Stats {
+    let mut buffer = Vec::new();
+    let mut chain = Stats::new();
+    let mut at = pid;
+    while let Ok(stat) = proc.stat(at, &mut buffer)
+        && chain.insert(at, stat).is_none()
+    {
+        at = stat.parent;
+    }
+    chain
 }
 
 /// These and everything below them, but for what is below `me`.

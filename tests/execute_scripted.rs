@@ -1,0 +1,389 @@
+//! Carrying out a plan on a scripted machine: what is done is what the plan said, and never more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use monopoll::{
+    engine::{
+        action::{AfterWait, OnConflict, SameToken},
+        decide::decide,
+        escalation::{Manner, Member, Motion},
+        fact::Fact,
+        pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
+        plan::{Blow, Plan, Refusal, Step, Verdict},
+        policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
+        signal::Signal,
+        snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Role, RunState, Snapshot, User},
+        takeover::{History, Ticket},
+    },
+    host::{
+        execute::{Event, Outcome, execute},
+        seam::{Answer, Host, Interrupted, Sent},
+    },
+};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A process of the script.
+#[derive(Debug, Clone)]
+struct Actor {
+    parent: u32,
+    motion: Motion,
+    /// How long after a SIGTERM it ends; never, if it is stubborn.
+    dies_after: Option<Duration>,
+    /// Whether even SIGKILL does nothing: it hangs in the kernel.
+    hangs: bool,
+    ends_at: Option<Duration>,
+    /// SIGTERM that it has not heard because it is stopped.
+    pending: bool,
+}
+
+impl Actor {
+    fn new(parent: u32, dies_after: Option<Duration>) -> Actor {
+        Actor { parent, motion: Motion::Moving, dies_after, hangs: false, ends_at: None, pending: false }
+    }
+}
+
+/// A machine whose clock moves only in `sleep`.
+#[derive(Debug, Default)]
+struct Script {
+    now: Duration,
+    actors: BTreeMap<ProcessId, Actor>,
+    denied: BTreeSet<ProcessId>,
+    answer: Option<Answer>,
+    /// Whether the guard does as it is asked, and when it is through.
+    guard_ends_after: Option<Duration>,
+    interrupt_at: Option<Duration>,
+    sent: Vec<(ProcessId, Blow)>,
+    asked: usize,
+}
+
+impl Script {
+    fn bury(&mut self) {
+        let now = self.now;
+        let dead: Vec<ProcessId> =
+            self.actors.iter().filter(|(_, actor)| actor.ends_at.is_some_and(|at| at <= now)).map(|(id, _)| *id).collect();
+        for id in dead {
+            self.actors.remove(&id);
+            for orphan in self.actors.values_mut().filter(|actor| actor.parent == id.pid) {
+                orphan.parent = 1;
+            }
+        }
+    }
+}
+
+impl Host for Script {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        self.bury();
+        let mut family: BTreeSet<ProcessId> = known.iter().copied().filter(|id| self.actors.contains_key(id)).collect();
+        loop {
+            let pids: BTreeSet<u32> = family.iter().map(|id| id.pid).collect();
+            let before = family.len();
+            family.extend(self.actors.iter().filter(|(_, actor)| pids.contains(&actor.parent)).map(|(id, _)| *id));
+            if family.len() == before {
+                break;
+            }
+        }
+        family.into_iter().map(|id| Member { id, parent: self.actors[&id].parent, motion: self.actors[&id].motion }).collect()
+    }
+
+    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
+        if self.denied.contains(&to) {
+            return Sent::Denied;
+        }
+        let now = self.now;
+        let Some(actor) = self.actors.get_mut(&to) else { return Sent::Gone };
+        self.sent.push((to, blow));
+        let hear = |actor: &mut Actor| {
+            if let Some(after) = actor.dies_after {
+                actor.ends_at = Some(actor.ends_at.map_or(now + after, |at| at.min(now + after)));
+            }
+        };
+        match blow {
+            Blow::Kill if !actor.hangs => actor.ends_at = Some(now),
+            Blow::Kill => {}
+            Blow::Continue => {
+                actor.motion = Motion::Moving;
+                if std::mem::take(&mut actor.pending) {
+                    hear(actor);
+                }
+            }
+            Blow::Signal(_) if actor.motion == Motion::Stopped => actor.pending = true,
+            Blow::Signal(_) => hear(actor),
+        }
+        Sent::Delivered
+    }
+
+    fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
+        let ends = ends_of.iter().filter_map(|id| self.actors.get(id)).filter_map(|actor| actor.ends_at);
+        let next = ends.chain([until]).min().unwrap_or(until);
+        if let Some(at) = self.interrupt_at
+            && at <= next
+        {
+            return Err(Interrupted(2));
+        }
+        assert!(next < Duration::MAX, "nothing would ever wake this start");
+        self.now = self.now.max(next);
+        self.bury();
+        Ok(())
+    }
+
+    fn ask(&mut self, _: &GuardView, _: Manner) -> Result<Answer, Interrupted> {
+        self.asked += 1;
+        let answer = self.answer.unwrap_or(Answer::Silence);
+        match (answer, self.guard_ends_after) {
+            (Answer::Heard, Some(after)) => {
+                let at = self.now + after;
+                self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
+            }
+            (Answer::Heard, None) => {}
+            (Answer::Silence, _) => self.now += 2 * SECOND,
+        }
+        Ok(answer)
+    }
+
+    fn has_left(&mut self, _: &GuardView) -> bool {
+        self.answer == Some(Answer::Heard)
+    }
+}
+
+fn id(pid: u32) -> ProcessId {
+    ProcessId { pid, start: u64::from(pid) * 10 }
+}
+
+fn me() -> User {
+    User { id: "1000".into(), name: "bot".into() }
+}
+
+fn process(pid: u32, parent: u32, args: &str) -> Process {
+    Process {
+        id: id(pid),
+        parent: Fact::Known(parent),
+        name: Fact::Known("python3".into()),
+        args: Fact::Known(args.split(' ').map(str::to_owned).collect()),
+        user: Fact::Known(me()),
+        container: Fact::Known(None),
+        state: Fact::Known(RunState::Sleeping),
+        age: Fact::Known(SECOND),
+        managed_by: Fact::Known(None),
+        orphaned: Fact::Known(false),
+        holds_lock: Fact::Known(false),
+        token: Fact::Known(CarriedToken::NotLookedFor),
+        own_program: Fact::Known(true),
+        twin: Fact::Known(false),
+        kin: Fact::Known(Kin::None),
+        role: Role::Program,
+        ..Process::unseen()
+    }
+}
+
+fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
+    let pattern = Pattern { cmdline: Some(CmdlinePattern::new("main.py").unwrap()), ..Pattern::default() };
+    Policy {
+        on_conflict,
+        after_wait: AfterWait::Refuse,
+        same_token: SameToken::Refuse,
+        matches: vec![MatchEntry { pattern, user: UserLimit::Same, container: ContainerLimit::Same }],
+        rules: Vec::new(),
+        timeouts: Timeouts { wait: Patience::For(60 * SECOND), graceful: 30 * SECOND, force: 5 * SECOND },
+        signal: Signal::SigTerm,
+        escalation,
+        max_targets: 5,
+        max_takeovers: 5,
+        takeover_window: 60 * SECOND,
+    }
+}
+
+fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
+    let held = guard.as_ref().and_then(|guard| guard.process).map(|id| id.pid);
+    let state = held.map_or(LockState::Free, |pid| LockState::Held(vec![pid]));
+    Snapshot {
+        me: Me { pid: 999, user: me(), privileged: false, ticket: Some(Ticket(9)) },
+        locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],
+        guards: guard.into_iter().collect(),
+        processes,
+        waited: Duration::ZERO,
+        history: History::default(),
+    }
+}
+
+fn guard_with(pid: u32) -> GuardView {
+    GuardView {
+        process: Some(id(pid)),
+        ticket: Some(Ticket(3)),
+        command: "python3 main.py".into(),
+        user: "bot".into(),
+        host: "here".into(),
+        since: 0,
+    }
+}
+
+fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<Event>) {
+    let mut events = Vec::new();
+    let until = plan.deadline().map(|time| script.now + time);
+    let outcome = execute(script, plan, policy, until, &mut |event| events.push(event));
+    (outcome, events)
+}
+
+/// What was done to the root of the one conflict, in the words of the plan.
+fn steps_done(events: &[Event], root: u32) -> Vec<&'static str> {
+    let word = |event: &Event| match event {
+        Event::Asked(_) => Some("ask"),
+        Event::Sent(to, blow) if to.pid == root && *blow != Blow::Continue => Some(blow.name()),
+        Event::Sent(..) | Event::Ended(_) => None,
+    };
+    events.iter().filter_map(word).collect()
+}
+
+fn steps_planned(plan: &Plan) -> Vec<&'static str> {
+    let word = |step: &Step| match step {
+        Step::Ask { .. } => "ask",
+        Step::Signal { blow, .. } => blow.name(),
+        Step::Wait { .. } => "wait",
+    };
+    plan.conflicts.iter().flat_map(|conflict| conflict.steps.iter().map(word)).collect()
+}
+
+#[test]
+fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_all() {
+    for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
+        for escalation in [Escalate::Kill, Escalate::Refuse] {
+            for guarded in [false, true] {
+                let policy = policy(on_conflict, escalation);
+                let guard = guarded.then(|| guard_with(10));
+                let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], guard));
+                assert_eq!(plan.verdict, Verdict::Act);
+                let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
+                let (outcome, events) = carry_out(&mut script, &plan, &policy);
+                assert_eq!(steps_done(&events, 10), steps_planned(&plan), "{on_conflict:?} {escalation:?} guarded: {guarded}");
+                let survives = on_conflict == OnConflict::Graceful && escalation == Escalate::Refuse;
+                assert_eq!(outcome == Outcome::Ended, !survives, "{outcome:?}");
+                assert_eq!(script.actors.is_empty(), !survives);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_guard_that_heard_is_never_signalled() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let mut child = process(11, 10, "python3 main.py");
+    child.holds_lock = Fact::Known(true);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), child], Some(guard_with(10))));
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), Actor::new(5, None)), (id(11), Actor::new(10, None))]),
+        answer: Some(Answer::Heard),
+        guard_ends_after: Some(20 * SECOND),
+        ..Script::default()
+    };
+    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    assert_eq!((outcome, script.asked, script.sent), (Outcome::Ended, 1, vec![]));
+}
+
+#[test]
+fn a_guard_that_is_stopped_is_continued_with_the_question() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+    let stopped = Actor { motion: Motion::Stopped, ..Actor::new(5, None) };
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), stopped)]),
+        answer: Some(Answer::Heard),
+        guard_ends_after: Some(SECOND),
+        ..Script::default()
+    };
+    assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Ended);
+    assert_eq!(script.sent, [(id(10), Blow::Continue)]);
+}
+
+#[test]
+fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+    let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), answer: Some(Answer::Heard), ..Script::default() };
+    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Policy, _)), "{outcome:?}");
+    assert_eq!((script.sent, script.now), (vec![], 35 * SECOND));
+}
+
+#[test]
+fn who_hangs_in_the_kernel_is_a_refusal() {
+    let policy = policy(OnConflict::Force, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
+    let hanging = Actor { hangs: true, ..Actor::new(5, None) };
+    let mut script = Script { actors: BTreeMap::from([(id(10), hanging)]), ..Script::default() };
+    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    assert!(matches!(&outcome, Outcome::Refused(Refusal::Policy, why) if why.contains("outlived SIGKILL")), "{outcome:?}");
+}
+
+#[test]
+fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
+    let mut script =
+        Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), denied: BTreeSet::from([id(10)]), ..Script::default() };
+    assert!(matches!(carry_out(&mut script, &plan, &policy).0, Outcome::Refused(Refusal::Permission, _)));
+}
+
+#[test]
+fn a_start_that_is_interrupted_sends_nothing_more() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
+    let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), interrupt_at: Some(SECOND), ..Script::default() };
+    assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Interrupted(Interrupted(2)));
+    assert_eq!(script.sent, [(id(10), Blow::Signal(Signal::SigTerm))]);
+}
+
+proptest! {
+    /// Whatever the tree looks like and however its members behave: each gets the signal at most once and SIGKILL at most
+    /// once, SIGKILL never before its patience is over, and nobody outside the tree gets anything.
+    #[test]
+    fn nobody_is_signalled_twice_and_no_bystander_ever(
+        shape in prop::collection::vec((0_usize..6, prop::option::of(0_u64..60), any::<bool>()), 1..8),
+        stray in prop::option::of(0_u64..60),
+    ) {
+        let policy = policy(OnConflict::Graceful, Escalate::Kill);
+        let mut script = Script::default();
+        let mut processes = Vec::new();
+        for (index, (above, dies, stopped)) in shape.iter().enumerate() {
+            let pid = 10 + u32::try_from(index).unwrap();
+            let parent = if index == 0 { 5 } else { 10 + u32::try_from(above % index).unwrap() };
+            let mut actor = Actor::new(parent, dies.map(Duration::from_secs));
+            if *stopped {
+                actor.motion = Motion::Stopped;
+            }
+            script.actors.insert(id(pid), actor);
+            processes.push(process(pid, parent, if index == 0 { "python3 main.py" } else { "worker" }));
+        }
+        let bystander = id(70);
+        script.actors.insert(bystander, Actor::new(5, stray.map(Duration::from_secs)));
+        let plan = decide(&policy, &snapshot(processes, None));
+        prop_assert_eq!(plan.verdict, Verdict::Act);
+        let until = Some(Duration::from_secs(100_000));
+        let outcome = execute(&mut script, &plan, &policy, until, &mut |_| {});
+        prop_assert_eq!(outcome, Outcome::Ended);
+        prop_assert_eq!(script.actors.len(), 1);
+        for (to, _) in &script.sent {
+            prop_assert_ne!(*to, bystander);
+        }
+        for blow in [Blow::Signal(Signal::SigTerm), Blow::Kill] {
+            let mut targets: Vec<ProcessId> = script.sent.iter().filter(|(_, it)| *it == blow).map(|(to, _)| *to).collect();
+            let all = targets.len();
+            targets.sort_unstable();
+            targets.dedup();
+            prop_assert_eq!(targets.len(), all, "{:?} was sent twice", blow);
+        }
+        // SIGKILL only after the signal.
+        for (index, (to, blow)) in script.sent.iter().enumerate() {
+            if *blow == Blow::Kill {
+                prop_assert!(script.sent[..index].contains(&(*to, Blow::Signal(Signal::SigTerm))));
+            }
+        }
+    }
+}
