@@ -4,7 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beforehand;
+mod child;
 mod ending;
 mod left_behind;
+mod rules;
 mod second_start;
+mod signals;
 mod token;

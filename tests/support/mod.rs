@@ -263,6 +263,12 @@ impl<'a> Start<'a> {
         self.flag("--config").flag(path)
     }
 
+    /// An argument behind everything else.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.command.push(argument.into());
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.into(), value.as_ref().to_owned()));
         self
