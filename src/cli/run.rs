@@ -84,6 +84,7 @@ fn guard(
     let me = whereabouts.process;
     let held = format!("{}:{}:{}:{}", start.instance, record.ticket, me.pid, me.start);
     let child = spawn::spawn(
+        &command.found,
         &command.args,
         &Inheritance {
             locks: settled.locks.iter().map(std::os::fd::AsFd::as_fd).collect(),

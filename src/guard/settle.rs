@@ -121,6 +121,8 @@ struct Course {
     /// On the clock of patience.
     until: Option<Duration>,
     rounds: u32,
+    /// Something was ended, so the next look is one more already.
+    acted: bool,
     /// When the second look may be made.
     look_at: Option<Duration>,
 }
@@ -134,9 +136,18 @@ impl Settling<'_> {
         let mut course = Course::default();
         let mut turnstile = self.pass(patience(self.policy).map(|patience| clock::patience().saturating_add(patience)))?;
         let mut locks = Locks::Open(self.place.open_locks()?, None);
+        let mut looks = 0;
         loop {
+            // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
+            locks = self.take(locks, course.acted)?;
+            if matches!(locks, Locks::Held(_))
+                && let Some(at) = course.look_at.take()
+            {
+                self.watch_for_a_respawn(at)?;
+            }
             let snapshot = self.look(&locks, &course)?;
             let plan = decide(self.policy, &snapshot);
+            looks += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
                     return Err(Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) });
@@ -147,22 +158,16 @@ impl Settling<'_> {
                     turnstile = self.pass(course.until)?;
                     locks = Locks::Open(self.place.open_locks()?, None);
                 }
-                Verdict::Act => {
-                    self.act(&plan, &snapshot, &mut course)?;
-                    locks = self.take(locks)?;
-                }
+                Verdict::Act => self.act(&plan, &snapshot, &mut course)?,
                 Verdict::Clear => match locks {
-                    Locks::Held(locks) => {
+                    // The second look, with the locks in hand, is the proof that nobody slipped in.
+                    Locks::Held(locks) if looks > 1 => {
                         (self.tell)(Progress::Clear(&plan));
+                        self.announce()?;
                         return Ok(Settled { locks, turnstile });
                     }
-                    open @ Locks::Open(..) => locks = self.take(open)?,
+                    Locks::Held(_) | Locks::Open(..) => {}
                 },
-            }
-            if matches!(locks, Locks::Held(_))
-                && let Some(at) = course.look_at.take()
-            {
-                self.watch_for_a_respawn(at)?;
             }
         }
     }
@@ -196,6 +201,7 @@ impl Settling<'_> {
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
+        course.acted = true;
         if plan.kills().any(|conflict| conflict.guard.is_none()) {
             course.rounds += 1;
         }
@@ -205,29 +211,33 @@ impl Settling<'_> {
     }
 
     /// All locks or none; one that its holder is just letting go is tried again for a moment.
-    fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
+    fn take(&mut self, locks: Locks, letting_go: bool) -> Result<Locks, Stop> {
+        let pauses: &[Duration] = if letting_go { &AFTER_A_CLOSE } else { &[] };
         let mut locks = locks;
-        for pause in [Duration::ZERO].into_iter().chain(AFTER_A_CLOSE) {
+        for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
                 Locks::Held(_) => return Ok(locks),
                 Locks::Open(files, _) => files,
             };
             if !pause.is_zero() {
-                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(pause))?;
+                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(*pause))?;
             }
             locks = Locks::try_all(files, self.place)?;
-        }
-        if let Locks::Held(_) = &locks {
-            (self.announce)().map_err(|error| {
-                Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
-                    .hint("free some space, or name another folder in `lock.paths`")
-            })?;
         }
         Ok(locks)
     }
 
+    /// From here on a newer start can ask this one.
+    fn announce(&self) -> Result<(), Error> {
+        (self.announce)().map_err(|error| {
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
+                .hint("free some space, or name another folder in `lock.paths`")
+        })
+    }
+
     /// Sleeps while the lock is held, so that what something starts again is seen by the second look.
     fn watch_for_a_respawn(&mut self, at: Duration) -> Result<(), Stop> {
+        self.announce()?;
         while clock::patience() < at {
             if let Some(request) = self.place.beside().request_to(self.ticket) {
                 // Heard or not: this start ends now, and that is what was asked.
@@ -254,7 +264,8 @@ impl Settling<'_> {
         for file in &files {
             self.machine.watch_lock(file);
         }
-        let for_a_lock = plan.waits().any(Conflict::holds_lock);
+        // A guard has ended when it and its tree have; who cannot be seen, or is no guard, has when the lock is free.
+        let for_a_lock = plan.waits().any(|conflict| conflict.holds_lock() && (conflict.guard.is_none() || conflict.root.is_none()));
         let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
         // A lock that is let go without a close tells nobody; a guard never does that.
         let stranger = plan.waits().any(|conflict| conflict.holds_lock() && conflict.guard.is_none());

@@ -122,12 +122,9 @@ impl Machine {
     }
 
     /// Hands the signals and the watch on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch) {
-        let mut watch = Watch::new();
-        if let Some(beside) = &self.beside {
-            watch.changes_in(beside.folder().path());
-        }
-        (self.alarm, watch)
+    pub(crate) fn into_supervision(mut self) -> (Option<Alarm>, Watch) {
+        self.watch.forget_files();
+        (self.alarm, self.watch)
     }
 
     fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<Wake, Interrupted> {
