@@ -150,7 +150,7 @@ impl Host for Script {
     }
 
     fn has_left(&mut self, _: &GuardView) -> bool {
-        self.answer == Some(Answer::Heard)
+        self.actors.is_empty()
     }
 }
 

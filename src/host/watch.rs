@@ -6,27 +6,23 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 /// How often to look without the kernel's word (its limit on inotify instances is reached).
 const BLIND: Duration = Duration::from_millis(50);
 
 /// A set of files that are watched.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    inotify: Option<Inotify>,
-    files: Vec<WatchDescriptor>,
-}
+pub(crate) struct Watch(Option<Inotify>);
 
 impl Watch {
     pub(crate) fn new() -> Watch {
-        Watch { inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok(), files: Vec::new() }
+        Watch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 
     /// Tells when anybody closes this file: the moment at which its lock may go.
     pub(crate) fn closes_of(&mut self, file: &Path) {
-        let file = self.add(file, AddWatchFlags::IN_CLOSE);
-        self.files.extend(file);
+        self.add(file, AddWatchFlags::IN_CLOSE);
     }
 
     /// Tells when files are put into this folder or taken out of it.
@@ -37,36 +33,28 @@ impl Watch {
         );
     }
 
-    /// Files are not watched any more. To close the whole watch would take the kernel some milliseconds.
-    pub(crate) fn forget_files(&mut self) {
-        for file in self.files.drain(..) {
-            // One that was removed meanwhile is forgotten already.
-            let _ = self.inotify.as_ref().map(|inotify| inotify.rm_watch(file));
-        }
-    }
-
-    fn add(&mut self, path: &Path, what: AddWatchFlags) -> Option<WatchDescriptor> {
-        let added = self.inotify.as_ref()?.add_watch(path, what).ok();
-        if added.is_none() {
+    fn add(&mut self, path: &Path, what: AddWatchFlags) {
+        if let Some(inotify) = &self.0
+            && inotify.add_watch(path, what).is_err()
+        {
             // Half a watch is worse than none: without one we look by ourselves.
-            self.inotify = None;
+            self.0 = None;
         }
-        added
     }
 
     /// At most how long to sleep before looking again.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        self.inotify.is_none().then_some(BLIND)
+        self.0.is_none().then_some(BLIND)
     }
 
     /// To be polled for reading, if there is something to poll.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.inotify.as_ref().map(AsFd::as_fd)
+        self.0.as_ref().map(AsFd::as_fd)
     }
 
     /// Takes what has been told; whoever is told looks at everything again.
     pub(crate) fn drain(&self) {
-        if let Some(inotify) = &self.inotify {
+        if let Some(inotify) = &self.0 {
             while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
         }
     }

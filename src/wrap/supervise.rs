@@ -93,7 +93,7 @@ struct State {
 impl Guarding<'_> {
     /// Guards until the whole tree has ended.
     #[must_use]
-    pub fn run(mut self) -> End {
+    pub fn run(&mut self) -> End {
         let mut tree = Tree::of_myself();
         let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: BTreeMap::new(), wake: None };
         loop {
