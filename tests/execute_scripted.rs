@@ -150,7 +150,7 @@ impl Host for Script {
     }
 
     fn has_left(&mut self, _: &GuardView) -> bool {
-        self.answer == Some(Answer::Heard)
+        self.actors.is_empty()
     }
 }
 
@@ -185,7 +185,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
 }
 
 fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
-    let pattern = Pattern { cmdline: Some(CmdlinePattern::new("main.py").unwrap()), ..Pattern::default() };
+    let pattern = Pattern { cmdline: CmdlinePattern::new("main.py").ok(), ..Pattern::default() };
     Policy {
         on_conflict,
         after_wait: AfterWait::Refuse,

@@ -14,12 +14,13 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         place::Place,
-        settle::{Settled, Settling, Stop, first_lock},
+        settle::{Settled, Settling, Stop},
     },
     host::{
         beside::{self, Record, Stage},
         command::Command,
         linux::{Machine, wait::Alarm},
+        lock::LockFile,
     },
     report::mask,
     wrap::{
@@ -41,19 +42,18 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
     let place = Place::open(&start.locks)?;
-    // Opened once beforehand: a file that is not safe to use is found out before anything is touched.
-    place.open_locks()?;
+    let files = place.open_locks()?;
     let ticket = place.beside().draw_ticket()?;
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     machine.attend(Alarm::set().map_err(|error| blind(&error.into()))?, Arc::clone(place.beside()));
-    if let Some(lock) = first_lock(&place)? {
-        machine.keep(lock);
+    if let Some(first) = files.first() {
+        machine.keep(first.same()?);
     }
     let record = record(&start, command, ticket, &machine);
-    let settled = settle(common, &start, &place, ticket, &mut machine, &record).map_err(|stop| {
+    let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
         place.beside().remove_record(ticket);
         stopped(&start, stop)
     })?;
@@ -62,10 +62,17 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     end
 }
 
-fn settle(common: &Common, start: &Start, place: &Place, ticket: Ticket, machine: &mut Machine, record: &Record) -> Result<Settled, Stop> {
+fn settle(
+    common: &Common,
+    start: &Start,
+    place: &Place,
+    files: Vec<LockFile>,
+    machine: &mut Machine,
+    record: &Record,
+) -> Result<Settled, Stop> {
     let announce = || place.beside().write_record(record);
     let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
-    Settling { machine, place, policy: &start.config.policy, ticket, announce: &announce, tell: &mut tell }.run()
+    Settling { machine, place, policy: &start.config.policy, files, ticket: record.ticket, announce: &announce, tell: &mut tell }.run()
 }
 
 fn guard(
@@ -79,11 +86,12 @@ fn guard(
 ) -> Result<ExitStatus, Error> {
     prctl::set_child_subreaper(true).map_err(|error| blind(&error.into()))?;
     let whereabouts = machine.whereabouts().clone();
-    let (alarm, watch) = machine.into_supervision();
+    let (alarm, watch, _kept) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
-    let me = whereabouts.process;
-    let held = format!("{}:{}:{}:{}", start.instance, record.ticket, me.pid, me.start);
+    let (me, ticket) = (whereabouts.process, record.ticket);
+    let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
     let child = spawn::spawn(
+        &command.found,
         &command.args,
         &Inheritance {
             locks: settled.locks.iter().map(std::os::fd::AsFd::as_fd).collect(),
@@ -99,7 +107,7 @@ fn guard(
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
     }
     drop(settled.turnstile);
-    let end = Guarding {
+    let mut guarding = Guarding {
         alarm: &alarm,
         watch,
         beside: Arc::clone(place.beside()),
@@ -107,8 +115,10 @@ fn guard(
         child,
         tell: &mut |incident| told::incident(common, incident),
         record,
-    }
-    .run();
+    };
+    let end = guarding.run();
+    // The lock first: whoever waits for it does not wait for what is left of this process.
+    place.beside().remove_record(ticket);
     drop(settled.locks);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));

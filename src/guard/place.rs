@@ -98,7 +98,7 @@ impl Place {
     /// # Errors
     /// One of them is not safe to use.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
-        self.locks.iter().map(|spot| LockFile::open(&spot.folder, &spot.name)).collect()
+        self.locks.iter().map(|spot| LockFile::open(Arc::clone(&spot.folder), &spot.name)).collect()
     }
 
     /// Opens the lock files that exist, only to look at them.
@@ -155,16 +155,31 @@ impl Locks {
         }
     }
 
-    /// One try for all of them. What was had before one was refused is given back, closed, so that its waiters are told.
-    pub(crate) fn try_all(files: Vec<LockFile>, place: &Place) -> Result<Locks, Error> {
+    /// One try for all of them. What was had before one was refused is given back by a close, which tells its waiters;
+    /// a file that was only tried stays open, because to close it would wake them for nothing.
+    pub(crate) fn try_all(files: Vec<LockFile>) -> Result<Locks, Error> {
         let mut held = Vec::new();
-        for (index, file) in files.into_iter().enumerate() {
-            let Ok(lock) = file.try_lock()? else {
-                drop(held);
-                return Ok(Locks::Open(place.open_locks()?, Some(index)));
-            };
-            held.push(lock);
+        let mut files = files.into_iter();
+        while let Some(file) = files.next() {
+            match file.try_lock()? {
+                Ok(lock) => held.push(lock),
+                Err(file) => {
+                    let taken = held.len();
+                    let mut open = held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
+                    open.push(file);
+                    open.extend(files);
+                    return Ok(Locks::Open(open, Some(taken)));
+                }
+            }
         }
         Ok(Locks::Held(held))
+    }
+
+    /// The files, none of them locked.
+    pub(crate) fn release(self) -> Result<Vec<LockFile>, Error> {
+        match self {
+            Locks::Open(files, _) => Ok(files),
+            Locks::Held(held) => held.into_iter().map(Held::release).collect(),
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     host::{
         clock,
         execute::{self, Event, Outcome},
-        linux::{Machine, look::Standing},
+        linux::{Machine, Slept, look::Standing},
         lock::{Held, LockFile},
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
@@ -106,6 +106,8 @@ pub struct Settling<'a> {
     pub place: &'a Place,
     /// What the user wants.
     pub policy: &'a Policy,
+    /// The lock files, open.
+    pub files: Vec<LockFile>,
     /// What it drew.
     pub ticket: Ticket,
     /// Writes the record, once the locks are had.
@@ -121,6 +123,8 @@ struct Course {
     /// On the clock of patience.
     until: Option<Duration>,
     rounds: u32,
+    /// Somebody has ended, or is just ending: its lock may be free in a moment.
+    letting_go: bool,
     /// When the second look may be made.
     look_at: Option<Duration>,
 }
@@ -133,36 +137,40 @@ impl Settling<'_> {
     pub fn run(mut self) -> Result<Settled, Stop> {
         let mut course = Course::default();
         let mut turnstile = self.pass(patience(self.policy).map(|patience| clock::patience().saturating_add(patience)))?;
-        let mut locks = Locks::Open(self.place.open_locks()?, None);
+        let mut locks = Locks::Open(std::mem::take(&mut self.files), None);
+        let mut looked = 0;
         loop {
+            // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
+            locks = self.take(locks, course.letting_go)?;
+            if matches!(locks, Locks::Held(_))
+                && let Some(at) = course.look_at.take()
+            {
+                self.watch_for_a_respawn(at)?;
+            }
             let snapshot = self.look(&locks, &course)?;
             let plan = decide(self.policy, &snapshot);
+            looked += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
                     return Err(Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) });
                 }
                 Verdict::Wait => {
-                    drop((locks, turnstile));
-                    self.outlast(&plan, &mut course)?;
+                    let files = locks.release()?;
+                    drop(turnstile);
+                    self.outlast(&plan, &files, &mut course)?;
                     turnstile = self.pass(course.until)?;
-                    locks = Locks::Open(self.place.open_locks()?, None);
+                    locks = Locks::Open(files, None);
                 }
-                Verdict::Act => {
-                    self.act(&plan, &snapshot, &mut course)?;
-                    locks = self.take(locks)?;
-                }
+                Verdict::Act => self.act(&plan, &snapshot, &mut course)?,
                 Verdict::Clear => match locks {
-                    Locks::Held(locks) => {
+                    // The second look, with the locks in hand, is the proof that nobody slipped in.
+                    Locks::Held(locks) if looked > 1 => {
                         (self.tell)(Progress::Clear(&plan));
+                        self.announce()?;
                         return Ok(Settled { locks, turnstile });
                     }
-                    open @ Locks::Open(..) => locks = self.take(open)?,
+                    Locks::Held(_) | Locks::Open(..) => {}
                 },
-            }
-            if matches!(locks, Locks::Held(_))
-                && let Some(at) = course.look_at.take()
-            {
-                self.watch_for_a_respawn(at)?;
             }
         }
     }
@@ -196,6 +204,7 @@ impl Settling<'_> {
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
+        course.letting_go = true;
         if plan.kills().any(|conflict| conflict.guard.is_none()) {
             course.rounds += 1;
         }
@@ -205,29 +214,33 @@ impl Settling<'_> {
     }
 
     /// All locks or none; one that its holder is just letting go is tried again for a moment.
-    fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
+    fn take(&mut self, locks: Locks, letting_go: bool) -> Result<Locks, Stop> {
+        let pauses: &[Duration] = if letting_go { &AFTER_A_CLOSE } else { &[] };
         let mut locks = locks;
-        for pause in [Duration::ZERO].into_iter().chain(AFTER_A_CLOSE) {
+        for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
                 Locks::Held(_) => return Ok(locks),
                 Locks::Open(files, _) => files,
             };
             if !pause.is_zero() {
-                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(pause))?;
+                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(*pause))?;
             }
-            locks = Locks::try_all(files, self.place)?;
-        }
-        if let Locks::Held(_) = &locks {
-            (self.announce)().map_err(|error| {
-                Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
-                    .hint("free some space, or name another folder in `lock.paths`")
-            })?;
+            locks = Locks::try_all(files)?;
         }
         Ok(locks)
     }
 
+    /// From here on a newer start can ask this one.
+    fn announce(&self) -> Result<(), Error> {
+        (self.announce)().map_err(|error| {
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
+                .hint("free some space, or name another folder in `lock.paths`")
+        })
+    }
+
     /// Sleeps while the lock is held, so that what something starts again is seen by the second look.
     fn watch_for_a_respawn(&mut self, at: Duration) -> Result<(), Stop> {
+        self.announce()?;
         while clock::patience() < at {
             if let Some(request) = self.place.beside().request_to(self.ticket) {
                 // Heard or not: this start ends now, and that is what was asked.
@@ -239,38 +252,38 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Waits until those that the plan waits for have ended, or the patience has.
-    fn outlast(&mut self, plan: &Plan, course: &mut Course) -> Result<(), Stop> {
-        (self.tell)(Progress::Waiting(plan));
-        let since = *course.waiting_since.get_or_insert_with(clock::patience);
+    /// Waits until something happens to those that the plan waits for, or the patience is over.
+    fn outlast(&mut self, plan: &Plan, files: &[LockFile], course: &mut Course) -> Result<(), Stop> {
+        let since = *course.waiting_since.get_or_insert_with(|| {
+            (self.tell)(Progress::Waiting(plan));
+            clock::patience()
+        });
         if course.until.is_none() {
             course.until = plan.deadline().map(|_| deadline(plan));
         }
+        course.letting_go = true;
         let patience_ends = match self.policy.timeouts.wait {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        let files = self.place.open_locks()?;
-        for file in &files {
+        for file in files {
             self.machine.watch_lock(file);
         }
-        let for_a_lock = plan.waits().any(Conflict::holds_lock);
-        let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
         // A lock that is let go without a close tells nobody; a guard never does that.
-        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && conflict.guard.is_none());
-        let idle = if stranger { STRANGER } else { Duration::MAX };
-        let mut tries = [].iter();
+        let by_nobodys_word = |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
+        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && by_nobodys_word(conflict));
+        let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
+        let somebody = !known.is_empty();
         loop {
             known = self.machine.members(&known).iter().map(|member| member.id).collect();
-            let over = if for_a_lock { files.iter().all(|file| self.machine.is_free(file)) } else { known.is_empty() };
             let now = clock::patience();
+            let over = somebody && known.is_empty() || stranger && files.iter().all(|file| self.machine.is_free(file));
             if over || now >= patience_ends {
                 return Ok(());
             }
-            let next_try = now.saturating_add(*tries.next().unwrap_or(&idle));
-            self.machine.sleep(&known, patience_ends.min(next_try))?;
-            if clock::patience() < next_try {
-                tries = AFTER_A_CLOSE.iter();
+            let next_look = if stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
+            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look))? == Slept::LockClosed {
+                return Ok(());
             }
         }
     }
@@ -306,9 +319,4 @@ fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
         (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,
         (Fact::Known(None), Fact::Known(_) | Fact::Unknown) => Some(PARENTED_RESPAWN),
     }
-}
-
-/// Opened once more for whoever only wants to see whether it is free.
-pub(crate) fn first_lock(place: &Place) -> Result<Option<LockFile>, Error> {
-    Ok(place.open_locks()?.into_iter().next())
 }

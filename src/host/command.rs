@@ -22,7 +22,9 @@ const LONGEST_INTERPRETER_LINE: u64 = 256;
 pub struct Command {
     /// As it was written.
     pub args: Vec<OsString>,
-    /// The file that will be executed, links resolved.
+    /// The file that will be executed, as it was found: a program may look at the links that lead to it.
+    pub found: PathBuf,
+    /// The same, links resolved.
     pub program: PathBuf,
     /// Whether that is a `#!` script, whose process is its interpreter's.
     pub kind: Kind,
@@ -49,7 +51,7 @@ impl Command {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
         let found = if name.as_encoded_bytes().contains(&b'/') { check(&cwd.join(name)) } else { search(name, &cwd) };
-        let program = found.map_err(|status| {
+        let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
                 ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
@@ -60,8 +62,8 @@ impl Command {
                     .hint("check that it is a file and its permissions (`chmod +x`)"),
             }
         })?;
-        let kind = kind_of(&program);
-        Ok(Command { args, kind, program: fs::canonicalize(&program).unwrap_or(program), cwd })
+        let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
+        Ok(Command { args, kind: kind_of(&found), found, program, cwd })
     }
 
     /// The base name of what was written.

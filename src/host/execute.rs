@@ -113,7 +113,9 @@ impl Target {
         let ladder = match &mut self.means {
             Means::Ladder(ladder) => ladder,
             Means::Asked(guard) => {
-                let gone = alive.is_empty() && (self.root.is_some() || host.has_left(guard));
+                // Its lock goes once its tree has ended; what is left of the guard itself then polls nobody.
+                let tree = alive.iter().any(|member| Some(member.id) != self.root);
+                let gone = !tree && (alive.is_empty() && self.root.is_some() || host.has_left(guard));
                 return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
             }
         };

@@ -31,7 +31,7 @@ pub trait Host {
     /// A signal told this start to give up.
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted>;
 
-    /// Whether a guard in another PID namespace has left: its lock is free.
+    /// Whether a guard that was asked has left: its lock is free.
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }
 

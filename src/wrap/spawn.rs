@@ -12,6 +12,7 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
         unix::process::CommandExt,
     },
+    path::Path,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -32,17 +33,17 @@ pub(crate) struct Inheritance<'a> {
     pub(crate) held: (&'static str, OsString),
 }
 
-/// Starts `args`; returns its pid. It must be called on the main thread: PDEATHSIG fires when the thread that forked ends.
+/// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG fires when the thread that forked ends.
 ///
 /// # Errors
 /// As fork(2) and execvp(3).
-pub(crate) fn spawn(args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<u32> {
-    let Some((program, rest)) = args.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+pub(crate) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<u32> {
+    let Some((name, rest)) = args.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
     let locks: Vec<RawFd> = inheritance.locks.iter().map(AsRawFd::as_raw_fd).collect();
     let (mask, on_guards_death, guard) = (inheritance.mask, inheritance.on_guards_death, std::process::id());
-    let (name, value) = &inheritance.held;
+    let (variable, value) = &inheritance.held;
     let mut command = Command::new(program);
-    command.args(rest).env(name, value);
+    command.arg0(name).args(rest).env(variable, value);
     // SAFETY: the closure runs in the child between fork and exec. It makes only the async-signal-safe calls that are
     // listed above, allocates nothing, and the descriptors in `locks` are open in the child as they are in the parent.
     unsafe {

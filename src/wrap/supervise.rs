@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use nix::{
+    errno::Errno,
     sys::{
         signal::Signal,
         wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
@@ -77,6 +78,8 @@ pub struct End {
 struct State {
     /// COMMAND's end, once it has come.
     child: Option<ExitStatus>,
+    /// Nobody is left below this process, and so nobody of the tree.
+    childless: bool,
     /// The ladder, once the tree is being ended.
     ladder: Option<Escalation>,
     /// The newer start that asked: the guard's exit status is not the child's.
@@ -90,9 +93,9 @@ struct State {
 impl Guarding<'_> {
     /// Guards until the whole tree has ended.
     #[must_use]
-    pub fn run(mut self) -> End {
+    pub fn run(&mut self) -> End {
         let mut tree = Tree::of_myself();
-        let mut state = State { child: None, ladder: None, superseded_by: None, signalled: BTreeMap::new(), wake: None };
+        let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: BTreeMap::new(), wake: None };
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
@@ -130,7 +133,9 @@ impl Guarding<'_> {
     fn reap(&self, state: &mut State) {
         loop {
             // Looked at first and reaped after: COMMAND's pid must not be used again while a signal may be on its way.
-            let Ok(status) = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) else { return };
+            let status = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
+            state.childless = status == Err(Errno::ECHILD);
+            let Ok(status) = status else { return };
             let Some(ended) = status.pid() else { return };
             if ended == pid(self.child) {
                 state.child = Some(match status {
@@ -197,7 +202,7 @@ impl Guarding<'_> {
         if state.ladder.is_none() && state.child.is_none() {
             return None;
         }
-        let alive = tree.members();
+        let alive = if state.childless { Vec::new() } else { tree.members() };
         if state.ladder.is_none() && !alive.is_empty() {
             (self.tell)(Incident::Leftovers(alive.len()));
             let manner = Manner { mode: Mode::Graceful, ..self.manner };

@@ -91,15 +91,21 @@ pub(super) fn namespace(proc: &Proc, pid: u32) -> Option<u64> {
 /// The processes that have one of `files` open, and locked. `first` are asked first; if one of them has it, the rest can
 /// only be what inherited it from that one.
 pub(super) fn holders(proc: &Proc, file: FileId, first: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let mut buffer = Vec::new();
-    let known: BTreeSet<u32> = first.iter().copied().filter(|pid| holds(proc, *pid, file, &mut buffer)).collect();
+    let known = holders_among(proc, file, first);
     if !known.is_empty() {
         return known;
     }
+    let mut buffer = Vec::new();
     let until = clock::patience() + IDENTIFY;
     let pids = proc.pids().unwrap_or_default();
     // The newest first: what a guard left behind is younger than most of the system.
     pids.into_iter().rev().take_while(|_| clock::patience() < until).filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
+}
+
+/// Those of `pids` that have the file open, and locked.
+pub(super) fn holders_among(proc: &Proc, file: FileId, pids: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let mut buffer = Vec::new();
+    pids.iter().copied().filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
 }
 
 /// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that open file.

@@ -109,14 +109,19 @@ impl Machine {
             Sight::Open(lock) => (lock, false),
             Sight::Taken(lock) => (lock, true),
         };
-        let mut first: BTreeSet<u32> = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
-        match locks::listed(lock.as_file(), lock.id()) {
-            Listed::Held(lockers) => first.extend(lockers),
-            Listed::No if !taken && self.is_free(lock) => return LockState::Free,
-            Listed::No => {}
+        if !taken && self.is_free(lock) {
+            return LockState::Free;
         }
-        first.remove(&0);
-        let holders = locks::holders(&self.proc, lock.id(), &first);
+        // The guard by its own word; else whoever the kernel lists; else whoever has it open.
+        let recorded: BTreeSet<u32> = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
+        let mut holders = locks::holders_among(&self.proc, lock.id(), &recorded);
+        if holders.is_empty() {
+            let lockers = match locks::listed(lock.as_file(), lock.id()) {
+                Listed::Held(lockers) => lockers,
+                Listed::No => BTreeSet::new(),
+            };
+            holders = locks::holders(&self.proc, lock.id(), &lockers);
+        }
         if holders.is_empty() && !taken && self.is_free(lock) {
             return LockState::Free;
         }

@@ -28,6 +28,7 @@ use super::{
     clock,
     lock::LockFile,
     seam::{Answer, Host, Interrupted, Sent},
+    unshared::AFTER_A_CLOSE,
     watch::Watch,
 };
 use crate::engine::{
@@ -49,7 +50,10 @@ pub struct Machine {
     handles: BTreeMap<ProcessId, Handle>,
     /// None in a dry run, which gives up as any program does.
     alarm: Option<Alarm>,
+    /// The folder beside the lock.
     watch: Watch,
+    /// The lock files. A watch of its own: whoever waits for a lock is not to be woken by what others write beside it.
+    lock_watch: Option<Watch>,
     beside: Option<Arc<Beside>>,
     /// Only to see whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
@@ -74,6 +78,7 @@ impl Machine {
             handles: BTreeMap::new(),
             alarm: None,
             watch: Watch::new(),
+            lock_watch: None,
             beside: None,
             first_lock: None,
             questions: 0,
@@ -101,11 +106,12 @@ impl Machine {
 
     /// Watches this lock too: its close is the moment at which it may go.
     pub(crate) fn watch_lock(&mut self, lock: &LockFile) {
-        self.watch.closes_of(lock.path());
+        self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
     }
 
-    /// Keeps a descriptor of the first lock, to see from outside whether it is free.
+    /// Keeps the first lock in view, to see whether a guard that was asked has left.
     pub(crate) fn keep(&mut self, lock: LockFile) {
+        self.watch.closes_of(lock.path());
         self.first_lock = Some(lock);
     }
 
@@ -121,13 +127,23 @@ impl Machine {
         self.alarm.as_ref()
     }
 
-    /// Hands the signals and the watch on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch) {
-        let mut watch = Watch::new();
-        if let Some(beside) = &self.beside {
-            watch.changes_in(beside.folder().path());
+    /// Hands the signals and the watches on to whoever supervises the child. The second is only kept: to close one takes
+    /// the kernel some milliseconds, and those belong to the end.
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Option<Watch>) {
+        (self.alarm, self.watch, self.lock_watch)
+    }
+
+    /// Sleeps until one of these ends, a lock file that is watched is closed, or it is this time.
+    pub(crate) fn sleep_on_locks(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<Slept, Interrupted> {
+        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        match Alarm::sleep(self.alarm.as_ref(), self.lock_watch.as_ref(), &handles, Some(until)) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            Wake::Told => {
+                self.lock_watch.as_ref().inspect(|watch| watch.drain());
+                Ok(Slept::LockClosed)
+            }
+            Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
         }
-        (self.alarm, watch)
     }
 
     fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<Wake, Interrupted> {
@@ -145,6 +161,15 @@ impl Machine {
 pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
     let start = Proc::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
     Some(ProcessId { pid, start })
+}
+
+/// How a sleep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Somebody closed a lock file.
+    LockClosed,
+    /// Somebody ended, or it is time.
+    Otherwise,
 }
 
 /// The effective user of this process.
@@ -211,7 +236,13 @@ impl Host for Machine {
     }
 
     fn has_left(&mut self, _guard: &GuardView) -> bool {
-        self.first_lock.as_ref().is_some_and(|lock| self.is_free(lock))
+        let Some(lock) = &self.first_lock else { return false };
+        // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is told just before the lock goes.
+        lock.is_free_by_a_probe()
+            || AFTER_A_CLOSE.iter().any(|pause| {
+                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                lock.is_free_by_a_probe()
+            })
     }
 }
 
