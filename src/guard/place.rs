@@ -101,6 +101,14 @@ impl Place {
         self.locks.iter().map(|spot| LockFile::open(Arc::clone(&spot.folder), &spot.name)).collect()
     }
 
+    /// The first lock, opened once more and for itself: a duplicate would keep the lock when the other one is closed.
+    ///
+    /// # Errors
+    /// It is not safe to use.
+    pub fn view_of_the_first_lock(&self) -> Result<Option<LockFile>, Error> {
+        self.locks.first().map_or(Ok(None), |spot| LockFile::open_existing(&spot.folder, &spot.name))
+    }
+
     /// Opens the lock files that exist, only to look at them.
     ///
     /// # Errors

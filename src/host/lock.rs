@@ -88,15 +88,6 @@ impl LockFile {
         &self.file
     }
 
-    /// The same open file once more: it is not closed before both are.
-    ///
-    /// # Errors
-    /// As dup(2).
-    pub fn same(&self) -> Result<LockFile, Error> {
-        let file = self.file.try_clone().map_err(|error| unsafe_lock(&self.path, &error.to_string()))?;
-        Ok(LockFile { folder: Arc::clone(&self.folder), name: self.name.clone(), file, path: self.path.clone(), id: self.id })
-    }
-
     /// Takes the lock, shared, and gives it back at once: only where the kernel does not list every holder.
     #[must_use]
     pub fn is_free_by_a_probe(&self) -> bool {
