@@ -97,7 +97,7 @@ fn a_child_that_a_signal_ended_is_128_and_its_number() {
     let stage = Stage::new();
     stage.run(&["--die", "SIGKILL"]).end().exits(128 + 9);
     stage.run(&["--die", "SIGTERM"]).end().exits(128 + 15);
-    stage.run(&["--die", "SIGSEGV"]).end().exits(128 + 11);
+    stage.run(&["--die", "SIGABRT"]).end().exits(128 + 6);
 }
 
 #[test]
