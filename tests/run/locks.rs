@@ -66,7 +66,7 @@ fn other_tools_see_the_lock() {
     let stage = Stage::new();
     let _guard = stage.run(&[]).start();
     stage.ready(1);
-    stage.program("flock", &["--nonblock", "locks/x.lock", "true"]).end();
+    stage.program("flock", &["--nonblock", "locks/x.lock", "true"]).end().exits(1);
     assert!(!stage.lock_is_free());
 }
 
@@ -137,4 +137,15 @@ fn locks_in_two_folders_are_both_held() {
     stage.ready(2);
     assert!(second.is_alive());
     stage.assert_no_overlap();
+}
+
+#[test]
+fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
+    let _keeper = stage.program("bash", &["-c", line]).start();
+    stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("another start is in progress");
+    assert!(stage.lock_is_free());
 }

@@ -18,3 +18,4 @@ mod second_start;
 mod signals;
 mod tickets;
 mod token;
+mod users;

@@ -130,7 +130,8 @@ fn take_signals() -> SigSet {
     let mut taken = SigSet::empty();
     for signal in Signal::iterator() {
         let special = matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCHLD | Signal::SIGTSTP | Signal::SIGCONT);
-        let own_fault = matches!(signal, Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE | Signal::SIGABRT | Signal::SIGTRAP);
+        let own_fault =
+            matches!(signal, Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE | Signal::SIGABRT | Signal::SIGTRAP);
         if !special && !own_fault && ignored & (1 << (signal as i32 - 1)) == 0 {
             taken.add(signal);
         }
