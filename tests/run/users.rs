@@ -27,25 +27,27 @@ fn stage() -> Stage {
     stage
 }
 
-/// `./monopoll run -- ./testbot` as that somebody.
-fn as_nobody<'a>(stage: &'a Stage, entry: &str) -> Start<'a> {
-    let id = NOBODY.to_string();
-    let config = format!("match = [{{ cmdline = '^./testbot', cwd = '{}' {entry} }}]\n", stage.folder().display());
-    let start = stage.program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "run"]);
+/// An argument that no other test's bots have: somebody without rights sees little more than command lines.
+fn mark(stage: &Stage) -> String {
+    stage.folder().file_name().unwrap().display().to_string()
+}
+
+/// `./monopoll run -- ./testbot MARK` by force, as that somebody.
+fn as_nobody<'a>(stage: &'a Stage, more: &str) -> Start<'a> {
+    let (id, mark) = (NOBODY.to_string(), mark(stage));
+    let config = format!("match = [{{ cmdline = '^./testbot {mark}$' {more} }}]\n");
     fs::write(stage.folder().join("monopoll.toml"), config).unwrap();
-    ["--instance", "test", "--set"]
-        .into_iter()
-        .fold(start, Start::argument)
-        .argument(&format!("lock.paths=[\"{}\"]", stage.lock().display()))
+    let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
+    let start = stage.program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "run", "--set", &lock]);
+    ["--instance", "test", "--on-conflict", "force", "--", "./testbot", &mark].into_iter().fold(start, Start::argument)
 }
 
 #[test]
 fn another_users_bot_is_shielded_by_default() {
     let stage = stage();
-    let roots = stage.program("./testbot", &[]).env("TESTBOT_TOKEN_SLOT", "of root").start();
+    let roots = stage.program("./testbot", &[&mark(&stage)]).env("TESTBOT_TOKEN_SLOT", "of root").start();
     stage.ready(1);
-    let start = as_nobody(&stage, "");
-    let _own = ["--on-conflict", "force", "--", "./testbot"].into_iter().fold(start, Start::argument).start();
+    let _own = as_nobody(&stage, "").start();
     stage.ready(2);
     assert!(roots.is_alive());
 }
@@ -53,11 +55,9 @@ fn another_users_bot_is_shielded_by_default() {
 #[test]
 fn another_users_bot_that_may_not_be_signalled_refuses_with_77() {
     let stage = stage();
-    let roots = stage.program("./testbot", &[]).start();
+    let roots = stage.program("./testbot", &[&mark(&stage)]).start();
     stage.ready(1);
-    let start = as_nobody(&stage, ", user = 'any'");
-    let refused = ["--on-conflict", "force", "--", "./testbot"].into_iter().fold(start, Start::argument).end();
-    refused.exits(77).says("may not be signalled");
+    as_nobody(&stage, ", user = 'any'").end().exits(77).says("may not be signalled");
     assert!(roots.is_alive());
     assert_eq!(stage.events().len(), 1);
 }
