@@ -17,6 +17,13 @@ pub fn patience() -> Duration {
     read(rustix::time::ClockId::Monotonic)
 }
 
+/// The processor time of this thread: for limits on its own work.
+#[cfg(unix)]
+#[must_use]
+pub(crate) fn own_work() -> Duration {
+    read(rustix::time::ClockId::ThreadCPUTime)
+}
+
 /// For people only: anybody can set it.
 #[must_use]
 pub fn wall() -> SystemTime {

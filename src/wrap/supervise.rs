@@ -118,7 +118,7 @@ impl Guarding<'_> {
         }
         let child = pid(self.child);
         let in_my_group = nix::unistd::getpgid(Some(child)).is_ok_and(|group| group == nix::unistd::getpgrp());
-        if !(arrived.by_terminal && in_my_group) {
+        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived.signal)) {
             // It may just have ended; then its end is the next thing that is heard.
             let _ = nix::sys::signal::kill(child, arrived.signal);
         }
@@ -237,6 +237,11 @@ impl Guarding<'_> {
             }
         }
     }
+}
+
+/// A terminal that is closed tells only the leader of its session.
+fn is_for_me_alone(signal: Signal) -> bool {
+    signal == Signal::SIGHUP && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
 fn pid(pid: u32) -> Pid {

@@ -97,7 +97,7 @@ fn a_child_that_a_signal_ended_is_128_and_its_number() {
     let stage = Stage::new();
     stage.run(&["--die", "SIGKILL"]).end().exits(128 + 9);
     stage.run(&["--die", "SIGTERM"]).end().exits(128 + 15);
-    stage.run(&["--die", "SIGSEGV"]).end().exits(128 + 11);
+    stage.run(&["--die", "SIGABRT"]).end().exits(128 + 6);
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_script_is_run_by_its_interpreter_and_found_again() {
     // Other arguments are another bot's, also where one has none.
     for args in [&["--other"][..], &[], &["--more", "--polling"]] {
         let other = stage.monopoll(&["plan", "--", "./bot.sh"]);
-        let plan = args.iter().fold(other, |start, arg| start.argument(arg)).end();
-        assert_eq!(plan.code, Some(0), "{args:?} {plan:?}");
+        let ended = args.iter().fold(other, |start, arg| start.argument(arg)).end();
+        assert_eq!(ended.code, Some(0), "{args:?} {ended:?}");
     }
     assert!(plain.is_alive());
 }

@@ -193,3 +193,31 @@ fn the_same_program_with_other_arguments_is_another_bot() {
     stage.ready(2);
     assert!(first.is_alive());
 }
+
+#[test]
+fn a_signal_that_was_forwarded_already_is_not_sent_again_for_the_question() {
+    let stage = Stage::new();
+    let first = stage.run(&["--slow", "500"]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGTERM);
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    let _second = stage.run(&["--slow", "500"]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!((stage.times(old, "got SIGTERM"), stage.times(old, "end")), (1, 1));
+}
+
+#[test]
+fn a_later_question_shortens_the_patience_of_the_first() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let patient = stage.run(&["--stubborn"]).on_conflict("graceful").start();
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    patient.signal(Signal::SIGINT);
+    patient.end().exits(130);
+    let _third = stage.run(&["--stubborn"]).on_conflict("force").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; nothing waits for it but what has failed.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Who carries this variable with a stage's folder in it was started by that stage, however it was re-parented.
 const MARK: &str = "TESTBOT_STAGE";

@@ -4,6 +4,7 @@
 //! Everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test program may fail, and then a test fails")]
+#![expect(clippy::zombie_processes, reason = "some children are meant to be left behind")]
 #![expect(clippy::disallowed_methods, reason = "this is a program that the tests look at from outside")]
 
 use std::{
@@ -115,13 +116,12 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
 fn poll() -> Option<UnixListener> {
     let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
-    match UnixListener::bind_addr(&name) {
-        Ok(slot) => Some(slot),
-        Err(_) => {
-            say("OVERLAP");
-            exit(OVERLAP);
-        }
+    let slot = UnixListener::bind_addr(&name);
+    if slot.is_err() {
+        say("OVERLAP");
+        exit(OVERLAP);
     }
+    slot.ok()
 }
 
 /// Blocks what can be taken, to be waited for; what was ignored stays ignored.
