@@ -168,7 +168,7 @@ impl Stage {
         for start in 1..=self.starts.get() {
             let text = fs::read_to_string(self.output(start, "err")).unwrap_or_default();
             if !text.is_empty() {
-                seen += &format!("start {start} printed:\n{text}");
+                seen.extend(["start ", &start.to_string(), " printed:\n", &text]);
             }
         }
         seen
