@@ -1,5 +1,5 @@
 //! Many starts at the same moment. `MONOPOLL_ROUNDS` says how often each is tried.
-#![expect(clippy::disallowed_methods, reason = "a test may fail, and the environment says how often")]
+#![expect(clippy::disallowed_methods, reason = "the environment says how often")]
 
 mod support;
 

@@ -60,9 +60,12 @@ fn garbage_beside_a_running_guard_ends_nobody_but_it() {
     }
 }
 
+/// Puts something in a file's place.
+type Put = fn(&Path);
+
 #[test]
 fn what_is_no_file_in_their_places_never_kills() {
-    let make: [(&str, fn(&Path)); 3] = [
+    let make: [(&str, Put); 3] = [
         ("folder", |path| fs::create_dir(path).unwrap()),
         ("link", |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
         ("another's", |path| {
@@ -102,10 +105,10 @@ fn a_record_that_names_a_bystander_does_not_kill_it() {
     let stage = Stage::new();
     let bystander = stage.program("sleep", &["60"]).start();
     let stat = fs::read_to_string(format!("/proc/{}/stat", bystander.pid())).unwrap();
-    let start: u64 = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().parse().unwrap();
+    let since: u64 = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().parse().unwrap();
     with_a_record(&stage, |record| {
         record["process"]["pid"] = bystander.pid().into();
-        record["process"]["start"] = start.into();
+        record["process"]["start"] = since.into();
     });
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(1);

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; nothing waits for it but what has failed.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Who carries this variable with a stage's folder in it was started by that stage, however it was re-parented.
 const MARK: &str = "TESTBOT_STAGE";
@@ -162,6 +162,13 @@ impl Stage {
         File::open(self.lock()).is_ok_and(|file| file.try_lock().is_ok())
     }
 
+    /// Waits until no start is between its first look and its bot any more.
+    #[track_caller]
+    pub(crate) fn wait_until_settled(&self) {
+        let turnstile = self.beside("turnstile");
+        self.wait_until("the turnstile", || File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(()));
+    }
+
     /// Everything that was said and printed, for a failure.
     pub(crate) fn seen(&self) -> String {
         let mut seen = format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
@@ -279,6 +286,12 @@ impl<'a> Start<'a> {
     pub(crate) fn within(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
         self
+    }
+
+    /// With a token of its own, so that it may poll beside this stage's other bots.
+    pub(crate) fn polls_another(self) -> Self {
+        let slot = format!("{} another", self.stage.folder().display());
+        self.env("TESTBOT_TOKEN_SLOT", slot)
     }
 
     /// Under another name.
