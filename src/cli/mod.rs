@@ -45,7 +45,7 @@ pub struct Common {
     /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict
+    /// What to do about a conflict: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", global = true)]
     pub on_conflict: Option<OnConflict>,
     /// The thing there may be only one of

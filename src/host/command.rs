@@ -85,9 +85,13 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
-        match check(&cwd.join(folder).join(name)) {
+        let candidate = cwd.join(folder).join(name);
+        // A folder that may not be entered has nothing for this user.
+        if fs::metadata(&candidate).is_err() {
+            continue;
+        }
+        match check(&candidate) {
             Ok(program) => return Ok(program),
-            Err(ExitStatus::NotFound) => {}
             Err(worse) => status = worse,
         }
     }

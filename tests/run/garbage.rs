@@ -65,6 +65,9 @@ type Put = fn(&Path);
 
 #[test]
 fn what_is_no_file_in_their_places_never_kills() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let make: [(&str, Put); 3] = [
         ("folder", |path| fs::create_dir(path).unwrap()),
         ("link", |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
