@@ -46,7 +46,7 @@ struct Ways {
     echo: bool,
 }
 
-fn main() {
+pub(super) fn main() {
     let ways = ways(env::args().skip(1));
     if ways.show {
         return show();
@@ -130,7 +130,8 @@ fn take_signals() -> SigSet {
     let mut taken = SigSet::empty();
     for signal in Signal::iterator() {
         let special = matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCHLD | Signal::SIGTSTP | Signal::SIGCONT);
-        let own_fault = matches!(signal, Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE | Signal::SIGABRT | Signal::SIGTRAP);
+        let own_fault =
+            matches!(signal, Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE | Signal::SIGABRT | Signal::SIGTRAP);
         if !special && !own_fault && ignored & (1 << (signal as i32 - 1)) == 0 {
             taken.add(signal);
         }
