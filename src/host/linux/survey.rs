@@ -17,9 +17,12 @@ use super::{
     describe::{Describer, Stats},
     handle::Handle,
     proc::Proc,
-    query::{Buffers, Concern, Query},
+    query::Buffers,
 };
-use crate::engine::{fact::Fact, snapshot::Process};
+use crate::{
+    engine::{fact::Fact, snapshot::Process},
+    host::query::{Concern, Query},
+};
 
 /// Longer than this for one process is a hang; a healthy one takes some microseconds.
 const HANG: Duration = Duration::from_millis(250);
