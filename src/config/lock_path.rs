@@ -161,7 +161,20 @@ mod tests {
             ("/run/{user}/{profile}.lock", "/run/a_{instance}/default.lock"),
             ("/run/a.lock", "/run/a.lock"),
         ] {
-            assert_eq!(LockPath::parse(template).unwrap().fill(&with), Path::new(expected), "{template}");
+            let drive = if cfg!(windows) && template.starts_with('/') { "C:" } else { "" };
+            assert_eq!(LockPath::parse(template).unwrap().fill(&with), PathBuf::from(format!("{drive}{expected}")), "{template}");
+        }
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_drive_is_a_root_on_windows_and_a_folder_on_a_drive_is_none() {
+        let with = Placeholders { instance: "bot1", profile: None, user: "me", lock_dir: Path::new(r"C:\Users\me") };
+        for path in ["C:/locks/{instance}.lock", r"D:\locks\a.lock", r"{lock_dir}\a.lock"] {
+            assert!(LockPath::parse(path).unwrap().fill(&with).is_absolute(), "{path}");
+        }
+        for path in [r"C:locks\a.lock", r"locks\a.lock", r"C:\locks\..\a.lock", r"C:\locks\"] {
+            assert!(LockPath::parse(path).is_err(), "{path}");
         }
     }
 }

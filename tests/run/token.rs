@@ -1,6 +1,10 @@
 //! The bot token: whose it is, where it was seen, and that it is never written anywhere.
 
-use std::{fs, path::Path, sync::atomic::{AtomicU32, Ordering}};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use crate::support::{Stage, Start, contents};
 

@@ -186,8 +186,10 @@ impl Stage {
     fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
         let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|it| it == mark)))
-            .collect()
+        pids.filter(|pid| {
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|it| it == mark))
+        })
+        .collect()
     }
 }
 
