@@ -38,7 +38,7 @@ pub(super) struct Users;
 
 impl Users {
     /// Whose `process` is.
-    #[expect(clippy::unused_self, reason = "on Windows they are looked up all at once")]
+    #[expect(clippy::unused_self, reason = "on Windows one of them is known beforehand")]
     pub(super) fn of(&self, process: &Process) -> Option<User> {
         process.user_id().map(|uid| by_number(**uid))
     }

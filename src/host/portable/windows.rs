@@ -1,8 +1,9 @@
 //! What only Windows has: users by SID, and no way to ask a process to end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use sysinfo::{Process, Users as Accounts};
+use known_folders::{KnownFolder, get_known_folder_path};
+use sysinfo::Process;
 
 use super::{
     handle::Handle,
@@ -25,8 +26,11 @@ pub(super) const INIT: Option<u32> = None;
 /// The user of this process.
 pub(super) fn myself() -> User {
     let pid = std::process::id();
-    let user = Table::of(&[pid], Depth::Everything).ok().and_then(|table| Users::default().of(table.process(pid)?));
-    user.unwrap_or_else(|| User { id: "unknown".to_owned(), name: "unknown".to_owned() })
+    let id = Table::of(&[pid], Depth::Everything).ok().and_then(|table| Some(table.process(pid)?.user_id()?.to_string()));
+    let id = id.unwrap_or_else(|| "unknown".to_owned());
+    let profile = get_known_folder_path(KnownFolder::Profile);
+    let name = profile.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
 /// Whether this process may end everybody's processes: never assumed.
@@ -34,23 +38,24 @@ pub(super) fn is_privileged() -> bool {
     false
 }
 
-/// The users of processes, with the names that the system has for them.
+/// The users of processes. sysinfo's list of accounts is undefined behaviour where the system refuses it (0.40, Wine), so
+/// mine is known by its profile's name, and everybody else by the SID.
 #[derive(Debug)]
-pub(super) struct Users(Option<Accounts>);
+pub(super) struct Users {
+    me: User,
+}
 
 impl Default for Users {
     fn default() -> Self {
-        Users(Accounts::new_with_refreshed_list().ok())
+        Users { me: myself() }
     }
 }
 
 impl Users {
     /// Whose `process` is.
     pub(super) fn of(&self, process: &Process) -> Option<User> {
-        let sid = process.user_id()?;
-        let id = sid.to_string();
-        let account = self.0.as_ref().and_then(|accounts| accounts.get_user_by_id(sid));
-        Some(User { name: account.map_or_else(|| id.clone(), |account| account.name().to_owned()), id })
+        let id = process.user_id()?.to_string();
+        Some(if id == self.me.id { self.me.clone() } else { User { name: id.clone(), id } })
     }
 }
 
