@@ -45,9 +45,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     }
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
-    if let Some(first) = files.first() {
-        machine.keep(first.same()?);
-    }
+    machine.keep(place.view_of_the_first_lock()?);
     let record = record(&start, command, ticket, &machine);
     let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
         place.beside().remove_record(ticket);

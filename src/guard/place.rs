@@ -77,7 +77,15 @@ impl Place {
     /// # Errors
     /// One of them is not safe to use.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
-        self.locks.iter().map(|spot| LockFile::open(Arc::clone(&spot.folder), &spot.name)).collect()
+        self.locks.iter().map(|spot| LockFile::open(&spot.folder, &spot.name)).collect()
+    }
+
+    /// The first lock, opened once more and for itself: a duplicate would keep the lock when the other one is closed.
+    ///
+    /// # Errors
+    /// It is not safe to use.
+    pub fn view_of_the_first_lock(&self) -> Result<Option<LockFile>, Error> {
+        self.locks.first().map_or(Ok(None), |spot| LockFile::open_existing(&spot.folder, &spot.name))
     }
 
     /// Opens the lock files that exist, only to look at them.
@@ -134,8 +142,8 @@ impl Locks {
         }
     }
 
-    /// One try for all of them. What was had before one was refused is given back by a close, which tells its waiters;
-    /// a file that was only tried stays open, because to close it would wake them for nothing.
+    /// One try for all of them. What was had before one was refused is given back; every file stays open, because to close
+    /// one would wake its waiters for nothing.
     pub(crate) fn try_all(files: Vec<LockFile>) -> Result<Locks, Error> {
         let mut held = Vec::new();
         let mut files = files.into_iter();

@@ -25,6 +25,13 @@ pub fn patience() -> Duration {
     START.get_or_init(std::time::Instant::now).elapsed()
 }
 
+/// The processor time of this thread: for limits on its own work.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+#[must_use]
+pub(crate) fn own_work() -> Duration {
+    read(rustix::time::ClockId::ThreadCPUTime)
+}
+
 /// For people only: anybody can set it.
 #[must_use]
 pub fn wall() -> SystemTime {

@@ -7,7 +7,6 @@ use std::{
         unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::folder::{Folder, unsafe_lock};
@@ -19,8 +18,6 @@ const HIGH: i32 = 900;
 /// A lock file, open and not yet locked.
 #[derive(Debug)]
 pub struct LockFile {
-    folder: Arc<Folder>,
-    name: String,
     file: File,
     path: PathBuf,
     id: FileId,
@@ -62,39 +59,30 @@ impl LockFile {
     ///
     /// # Errors
     /// It is not safe to use.
-    pub fn open(folder: Arc<Folder>, name: &str) -> Result<LockFile, Error> {
+    pub fn open(folder: &Folder, name: &str) -> Result<LockFile, Error> {
         let path = folder.path().join(name);
         let file = folder.open_or_make(name)?;
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
         let id = FileId::of(&file).map_err(failed)?;
         let file = File::from(on_a_high_number(file.into()));
-        Ok(LockFile { folder, name: name.to_owned(), file, path, id })
+        Ok(LockFile { file, path, id })
     }
 
     /// Opens `name` in `folder` only to look at it; `None` where it is missing.
     ///
     /// # Errors
     /// It is not safe to use.
-    pub fn open_existing(folder: &Arc<Folder>, name: &str) -> Result<Option<LockFile>, Error> {
+    pub fn open_existing(folder: &Folder, name: &str) -> Result<Option<LockFile>, Error> {
         let path = folder.path().join(name);
         let Some(file) = folder.open_existing(name)? else { return Ok(None) };
         let id = FileId::of(&file).map_err(|error| unsafe_lock(&path, &error.to_string()))?;
-        Ok(Some(LockFile { folder: Arc::clone(folder), name: name.to_owned(), file, path, id }))
+        Ok(Some(LockFile { file, path, id }))
     }
 
     /// The open file.
     #[must_use]
     pub fn as_file(&self) -> &File {
         &self.file
-    }
-
-    /// The same open file once more: it is not closed before both are.
-    ///
-    /// # Errors
-    /// As dup(2).
-    pub fn same(&self) -> Result<LockFile, Error> {
-        let file = self.file.try_clone().map_err(|error| unsafe_lock(&self.path, &error.to_string()))?;
-        Ok(LockFile { folder: Arc::clone(&self.folder), name: self.name.clone(), file, path: self.path.clone(), id: self.id })
     }
 
     /// Takes the lock, shared, and gives it back at once: only where the kernel does not list every holder.
@@ -134,14 +122,16 @@ impl LockFile {
 }
 
 impl Held {
-    /// Gives the lock back by a close, which whoever waits for it is told of, and opens the file again.
+    /// Gives the lock back and keeps the file open: another descriptor of it, such as the one that only looks, would keep
+    /// the lock through a close. Nobody waits for a close by then: the lock was only tried, behind the turnstile.
     ///
     /// # Errors
-    /// It is no longer safe to use.
+    /// As flock(2).
     pub fn release(self) -> Result<LockFile, Error> {
-        let LockFile { folder, name, file, .. } = self.0;
-        drop(file);
-        LockFile::open(folder, &name)
+        match self.0.file.unlock() {
+            Ok(()) => Ok(self.0),
+            Err(error) => Err(unsafe_lock(&self.0.path, &error.to_string())),
+        }
     }
 
     /// The file that is locked.

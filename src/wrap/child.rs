@@ -81,7 +81,7 @@ impl Child {
     /// Sends it on, unless the terminal gave it to the whole group already.
     pub(crate) fn forward(&self, arrived: Arrived) {
         let in_my_group = nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
-        if !(arrived.by_terminal && in_my_group) {
+        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived.signal)) {
             // It may just have ended; then its end is the next thing that is heard.
             let _ = nix::sys::signal::kill(self.pid, arrived.signal);
         }
@@ -112,6 +112,11 @@ impl Child {
             }
         }
     }
+}
+
+/// A terminal that is closed tells only the leader of its session.
+fn is_for_me_alone(signal: Signal) -> bool {
+    signal == Signal::SIGHUP && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
 /// As the kernel's signals are called here.

@@ -97,7 +97,7 @@ fn a_child_that_a_signal_ended_is_128_and_its_number() {
     let stage = Stage::new();
     stage.run(&["--die", "SIGKILL"]).end().exits(128 + 9);
     stage.run(&["--die", "SIGTERM"]).end().exits(128 + 15);
-    stage.run(&["--die", "SIGSEGV"]).end().exits(128 + 11);
+    stage.run(&["--die", "SIGABRT"]).end().exits(128 + 6);
 }
 
 #[test]
@@ -108,15 +108,15 @@ fn a_script_is_run_by_its_interpreter_and_found_again() {
     let script = stage.folder().join("bot.sh");
     fs::write(&script, "#!/bin/sh\necho started\nsleep 60\n").unwrap();
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
-    let plain = stage.program("./bot.sh", &["--polling"]).start();
+    let unguarded = stage.program("./bot.sh", &["--polling"]).start();
     stage.wait_until("the script", || fs::read_to_string(stage.folder().join("start-1.out")).is_ok_and(|it| !it.is_empty()).then_some(()));
     stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is running already");
     stage.run_command(&script, &["--polling"]).end().exits(75).says("is running already");
     // Other arguments are another bot's, also where one has none.
     for args in [&["--other"][..], &[], &["--more", "--polling"]] {
         let other = stage.monopoll(&["plan", "--", "./bot.sh"]);
-        let plan = args.iter().fold(other, |start, arg| start.argument(arg)).end();
-        assert_eq!(plan.code, Some(0), "{args:?} {plan:?}");
+        let ended = args.iter().fold(other, |start, arg| start.argument(arg)).end();
+        assert_eq!(ended.code, Some(0), "{args:?} {ended:?}");
     }
-    assert!(plain.is_alive());
+    assert!(unguarded.is_alive());
 }

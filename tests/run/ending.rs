@@ -32,7 +32,7 @@ fn without_escalation_a_stubborn_bot_lives_and_the_start_is_refused() {
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
     let second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("kill.escalate=false");
-    second.end().exits(75).says("kill.escalate");
+    second.end().exits(75).says("refused");
     assert!(first.is_alive());
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
 }
@@ -91,6 +91,8 @@ fn a_stopped_guard_is_woken_to_hear_the_question() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
+    // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for that.
+    stage.wait_until_settled();
     first.signal(Signal::SIGSTOP);
     stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
     let _second = stage.run(&[]).on_conflict("graceful").start();
@@ -177,7 +179,7 @@ fn the_same_program_in_another_folder_is_another_bot() {
     let stage = Stage::new();
     let elsewhere = stage.folder().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
-    let first = stage.bot(&[]).within(elsewhere).env("TESTBOT_TOKEN_SLOT", "another").start();
+    let first = stage.bot(&[]).within(elsewhere).polls_another().start();
     stage.ready(1);
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(2);
@@ -187,9 +189,37 @@ fn the_same_program_in_another_folder_is_another_bot() {
 #[test]
 fn the_same_program_with_other_arguments_is_another_bot() {
     let stage = Stage::new();
-    let first = stage.bot(&["--another"]).env("TESTBOT_TOKEN_SLOT", "another bot").start();
+    let first = stage.bot(&["--another"]).polls_another().start();
     stage.ready(1);
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(2);
     assert!(first.is_alive());
+}
+
+#[test]
+fn a_signal_that_was_forwarded_already_is_not_sent_again_for_the_question() {
+    let stage = Stage::new();
+    let first = stage.run(&["--slow", "500"]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGTERM);
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    let _second = stage.run(&["--slow", "500"]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!((stage.times(old, "got SIGTERM"), stage.times(old, "end")), (1, 1));
+}
+
+#[test]
+fn a_later_question_shortens_the_patience_of_the_first() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let patient = stage.run(&["--stubborn"]).on_conflict("graceful").start();
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    patient.signal(Signal::SIGINT);
+    patient.end().exits(130);
+    let _third = stage.run(&["--stubborn"]).on_conflict("force").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
 }

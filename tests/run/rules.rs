@@ -95,7 +95,7 @@ fn a_bot_below_a_supervisor_is_managed_for_a_rule() {
 fn alpha_and_beta(stage: &Stage) -> (Running<'_>, Running<'_>) {
     let alpha = stage.bot(&["alpha"]).start();
     stage.ready(1);
-    let beta = stage.bot(&["beta"]).env("TESTBOT_TOKEN_SLOT", format!("{} beta", stage.folder().display())).start();
+    let beta = stage.bot(&["beta"]).polls_another().start();
     stage.ready(2);
     (alpha, beta)
 }

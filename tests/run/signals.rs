@@ -1,6 +1,6 @@
 //! Each signal reaches the child once, whoever sends it and whatever was ignored at the start.
 
-use std::{fs::File, io::Write};
+use std::{fs::File, io::Write, os::unix::fs::OpenOptionsExt};
 
 use nix::sys::signal::Signal;
 
@@ -38,16 +38,17 @@ fn a_forwarded_signal_ends_both_with_the_childs_status() {
     assert_eq!((stage.times(bot, "got SIGTERM"), stage.times(bot, "end")), (1, 1));
 }
 
+/// A terminal of these tests must not become the tests' own.
+const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+
 /// A guard and its bot in the foreground of a terminal of their own.
 fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
-    let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
-    let master = rustix::pty::openpt(flags | rustix::pty::OpenptFlags::CLOEXEC).unwrap();
-    rustix::pty::grantpt(&master).unwrap();
+    let open = |path: &str| File::options().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap();
+    let master = open("/dev/ptmx");
     rustix::pty::unlockpt(&master).unwrap();
-    let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
-    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let terminal = open(rustix::pty::ptsname(&master, Vec::new()).unwrap().to_str().unwrap());
     let guard = stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
-    (File::from(master), guard)
+    (master, guard)
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
 #[test]
 fn another_bots_process_is_never_a_candidate() {
     let stage = Stage::new();
-    let first = with(stage.bot(&[]), &token()).env("TESTBOT_TOKEN_SLOT", "another bot").start();
+    let first = with(stage.bot(&[]), &token()).polls_another().start();
     stage.ready(1);
     let _second = with(stage.run(&[]), &token()).on_conflict("force").start();
     stage.ready(2);
@@ -55,7 +55,7 @@ fn the_same_token_is_acted_on_where_the_configuration_says_so() {
 fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
     let stage = Stage::new();
     let mine = token();
-    let first = with(stage.bot(&["--another"]), &mine).env("TESTBOT_TOKEN_SLOT", "another slot").start();
+    let first = with(stage.bot(&["--another"]), &mine).polls_another().start();
     stage.ready(1);
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='warn'").start();
     stage.ready(2);
@@ -67,7 +67,7 @@ fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
 fn the_same_token_is_not_looked_for_where_the_configuration_says_so() {
     let stage = Stage::new();
     let mine = token();
-    let first = with(stage.bot(&["--another"]), &mine).env("TESTBOT_TOKEN_SLOT", "another slot").start();
+    let first = with(stage.bot(&["--another"]), &mine).polls_another().start();
     stage.ready(1);
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='off'").start();
     stage.ready(2);

@@ -162,13 +162,20 @@ impl Stage {
         File::open(self.lock()).is_ok_and(|file| file.try_lock().is_ok())
     }
 
+    /// Waits until no start is between its first look and its bot any more.
+    #[track_caller]
+    pub(crate) fn wait_until_settled(&self) {
+        let turnstile = self.beside("turnstile");
+        self.wait_until("the turnstile", || File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(()));
+    }
+
     /// Everything that was said and printed, for a failure.
     pub(crate) fn seen(&self) -> String {
         let mut seen = format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
         for start in 1..=self.starts.get() {
             let text = fs::read_to_string(self.output(start, "err")).unwrap_or_default();
             if !text.is_empty() {
-                seen += &format!("start {start} printed:\n{text}");
+                seen.extend(["start ", &start.to_string(), " printed:\n", &text]);
             }
         }
         seen
@@ -279,6 +286,12 @@ impl<'a> Start<'a> {
     pub(crate) fn within(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
         self
+    }
+
+    /// With a token of its own, so that it may poll beside this stage's other bots.
+    pub(crate) fn polls_another(self) -> Self {
+        let slot = format!("{} another", self.stage.folder().display());
+        self.env("TESTBOT_TOKEN_SLOT", slot)
     }
 
     /// Under another name.

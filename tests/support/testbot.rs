@@ -46,6 +46,7 @@ struct Ways {
     echo: bool,
 }
 
+#[expect(clippy::zombie_processes, reason = "what it leaves behind is for its guard to find")]
 pub(super) fn main() {
     let ways = ways(env::args().skip(1));
     if ways.show {
@@ -115,13 +116,11 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
 fn poll() -> Option<UnixListener> {
     let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
-    match UnixListener::bind_addr(&name) {
-        Ok(slot) => Some(slot),
-        Err(_) => {
-            say("OVERLAP");
-            exit(OVERLAP);
-        }
-    }
+    let Ok(slot) = UnixListener::bind_addr(&name) else {
+        say("OVERLAP");
+        exit(OVERLAP);
+    };
+    Some(slot)
 }
 
 /// Blocks what can be taken, to be waited for; what was ignored stays ignored.

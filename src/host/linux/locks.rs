@@ -96,10 +96,11 @@ pub(super) fn holders(proc: &Proc, file: FileId, first: &BTreeSet<u32>) -> BTree
         return known;
     }
     let mut buffer = Vec::new();
-    let until = clock::patience() + IDENTIFY;
+    // By the work that is done: a machine that is busy with others must not make a holder unknown.
+    let until = clock::own_work() + IDENTIFY;
     let pids = proc.pids().unwrap_or_default();
     // The newest first: what a guard left behind is younger than most of the system.
-    pids.into_iter().rev().take_while(|_| clock::patience() < until).filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
+    pids.into_iter().rev().take_while(|_| clock::own_work() < until).filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
 }
 
 /// Those of `pids` that have the file open, and locked.

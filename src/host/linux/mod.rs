@@ -115,9 +115,11 @@ impl Machine {
     }
 
     /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: LockFile) {
-        self.watch.closes_of(lock.path());
-        self.first_lock = Some(lock);
+    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+        if let Some(lock) = &lock {
+            self.watch.closes_of(lock.path());
+        }
+        self.first_lock = lock;
     }
 
     /// Whether nobody has this lock now, as far as it can be seen without taking it.

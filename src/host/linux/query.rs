@@ -98,7 +98,7 @@ pub(super) fn name_of(exe: Option<&Path>, args: &[u8]) -> Option<String> {
 }
 
 impl Command {
-    /// Whether these arguments are mine: all behind a program's name, or the last ones behind a script's interpreter.
+    /// Whether these arguments can be mine: all behind a program's name, or the last ones behind a script's interpreter.
     fn has_same_arguments(&self, args: &[u8]) -> bool {
         let mut mine = Vec::new();
         for arg in self.args.iter().skip(1) {
@@ -118,7 +118,25 @@ impl Command {
     /// Whether the process is what this command would become: the same program with the same arguments, in the same place.
     pub(super) fn is_twin(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
         let same_place = cwd.is_some_and(|cwd| cwd == self.cwd);
-        same_place && self.has_same_arguments(args) && self.runs_in(proc, pid, args, cwd)
+        same_place && self.has_same_arguments(args) && self.runs_in(proc, pid, args, cwd) && self.has_no_more_arguments(args, cwd)
+    }
+
+    /// Whether my arguments are all that stand behind the name, or behind the script: one without any ends every line.
+    fn has_no_more_arguments(&self, args: &[u8], cwd: Option<&Path>) -> bool {
+        let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
+        let name = strings.len().checked_sub(self.args.len() + 1);
+        match (self.kind, name) {
+            (Kind::Binary, _) | (Kind::Script, Some(0)) => true,
+            (Kind::Script, Some(at)) => strings.get(at).is_some_and(|arg| self.is_script(arg, cwd)),
+            (Kind::Script, None) => false,
+        }
+    }
+
+    /// Whether an argument names my script.
+    fn is_script(&self, arg: &[u8], cwd: Option<&Path>) -> bool {
+        let own = FileId::at(&self.program);
+        let path = Path::new(std::ffi::OsStr::from_bytes(arg));
+        !arg.is_empty() && own.is_some() && cwd.is_some_and(|cwd| FileId::at(&cwd.join(path)) == own)
     }
 
     /// Whether the process runs this command's own program, through a `#!` line too.
@@ -136,9 +154,7 @@ impl Command {
                 // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more.
                 let position = strings.len().checked_sub(self.args.len() + 1);
                 let at_its_place = position.into_iter().chain(1..4).filter_map(|at| strings.get(at));
-                let script =
-                    |arg: &&[u8]| !arg.is_empty() && cwd.is_some_and(|cwd| own.is_some() && FileId::at(&cwd.join(path(arg))) == own);
-                executes || same_name || at_its_place.into_iter().any(script)
+                executes || same_name || at_its_place.into_iter().any(|arg| self.is_script(arg, cwd))
             }
         }
     }

@@ -84,7 +84,8 @@ impl Alarm {
     pub(crate) fn set() -> std::io::Result<Alarm> {
         let ignored = ignored();
         let mut mask = SigSet::empty();
-        TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0).for_each(|signal| mask.add(signal));
+        // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
+        TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD).for_each(|signal| mask.add(signal));
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Alarm { fd, original })
@@ -160,7 +161,7 @@ impl Alarm {
 /// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
 const SI_KERNEL: i32 = 0x80;
 
-fn bit(signal: Signal) -> u64 {
+pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
 

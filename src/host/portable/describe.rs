@@ -34,7 +34,7 @@ pub(super) struct Describer<'a> {
 
 impl<'a> Describer<'a> {
     pub(super) fn new(table: &'a Table, query: &'a Query, me: u32) -> Self {
-        Describer { table, query, me, users: Users::default() }
+        Describer { table, query, me, users: Users::known() }
     }
 
     /// Describes `pid`; `None` where it has ended or cannot be told from others.

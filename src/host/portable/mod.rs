@@ -118,11 +118,12 @@ impl Machine {
     }
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
     pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
 
     /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: LockFile) {
-        self.first_lock = Some(lock);
+    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+        self.first_lock = lock;
     }
 
     /// Whether nobody has this lock now. There is no list to look into: only a try can tell.

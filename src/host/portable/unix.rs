@@ -33,10 +33,15 @@ pub(super) fn is_privileged() -> bool {
 }
 
 /// The users of processes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Users;
 
 impl Users {
+    /// Each is looked up when it is asked for.
+    pub(super) fn known() -> Users {
+        Users
+    }
+
     /// Whose `process` is.
     #[expect(clippy::unused_self, reason = "on Windows one of them is known beforehand")]
     pub(super) fn of(&self, process: &Process) -> Option<User> {

@@ -45,13 +45,12 @@ pub(super) struct Users {
     me: User,
 }
 
-impl Default for Users {
-    fn default() -> Self {
+impl Users {
+    /// Mine is looked up beforehand.
+    pub(super) fn known() -> Users {
         Users { me: myself() }
     }
-}
 
-impl Users {
     /// Whose `process` is.
     pub(super) fn of(&self, process: &Process) -> Option<User> {
         let id = process.user_id()?.to_string();

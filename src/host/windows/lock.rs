@@ -3,7 +3,6 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::folder::{Folder, unsafe_lock};
@@ -12,8 +11,6 @@ use crate::error::Error;
 /// A lock file, open and not yet locked.
 #[derive(Debug)]
 pub struct LockFile {
-    folder: Arc<Folder>,
-    name: String,
     file: File,
     path: PathBuf,
 }
@@ -27,26 +24,18 @@ impl LockFile {
     ///
     /// # Errors
     /// It is not safe to use.
-    pub fn open(folder: Arc<Folder>, name: &str) -> Result<LockFile, Error> {
+    pub fn open(folder: &Folder, name: &str) -> Result<LockFile, Error> {
         let file = folder.open_or_make(name)?;
-        Ok(LockFile { path: folder.path().join(name), folder, name: name.to_owned(), file })
+        Ok(LockFile { path: folder.path().join(name), file })
     }
 
     /// Opens `name` in `folder` only to look at it; `None` where it is missing.
     ///
     /// # Errors
     /// It is not safe to use.
-    pub fn open_existing(folder: &Arc<Folder>, name: &str) -> Result<Option<LockFile>, Error> {
+    pub fn open_existing(folder: &Folder, name: &str) -> Result<Option<LockFile>, Error> {
         let Some(file) = folder.open_existing(name)? else { return Ok(None) };
-        Ok(Some(LockFile { path: folder.path().join(name), folder: Arc::clone(folder), name: name.to_owned(), file }))
-    }
-
-    /// The same file once more, on a handle of its own: a lock belongs to the handle that took it.
-    ///
-    /// # Errors
-    /// It is no longer safe to use.
-    pub fn same(&self) -> Result<LockFile, Error> {
-        LockFile::open(Arc::clone(&self.folder), &self.name)
+        Ok(Some(LockFile { path: folder.path().join(name), file }))
     }
 
     /// Takes the lock, shared, and gives it back at once: nothing lists the holders.
@@ -80,14 +69,15 @@ impl LockFile {
 }
 
 impl Held {
-    /// Gives the lock back and opens the file again.
+    /// Gives the lock back and keeps the file open.
     ///
     /// # Errors
-    /// It is no longer safe to use.
+    /// As `UnlockFile`.
     pub fn release(self) -> Result<LockFile, Error> {
-        let LockFile { folder, name, file, .. } = self.0;
-        drop(file);
-        LockFile::open(folder, &name)
+        match self.0.file.unlock() {
+            Ok(()) => Ok(self.0),
+            Err(error) => Err(unsafe_lock(&self.0.path, &error.to_string())),
+        }
     }
 
     /// The file that is locked.
@@ -105,10 +95,10 @@ mod tests {
     #[test]
     fn one_handle_has_it_and_another_gets_it_afterwards() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = Arc::new(Folder::open(outer.path(), Missing::Leave).unwrap().unwrap());
+        let folder = Folder::open(outer.path(), Missing::Leave).unwrap().unwrap();
         assert!(LockFile::open_existing(&folder, "a.lock").unwrap().is_none());
-        let held = LockFile::open(Arc::clone(&folder), "a.lock").unwrap().try_lock().unwrap().unwrap();
-        let other = held.file().same().unwrap();
+        let held = LockFile::open(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
+        let other = LockFile::open_existing(&folder, "a.lock").unwrap().unwrap();
         assert!(!other.is_free_by_a_probe());
         let other = other.try_lock().unwrap().unwrap_err();
         drop(held);
