@@ -131,11 +131,11 @@ impl Command {
     /// Whether the process is what this command would become: the same program with the same arguments, in the same place.
     fn is_twin(&self, exe: &Path, args: &[String], cwd: &Path) -> bool {
         let mine = text(self.args.get(1..).unwrap_or_default());
-        let behind = |skipped: usize| args.get(skipped..).is_some_and(|theirs| theirs == mine);
-        let same_arguments = match self.kind {
-            Kind::Binary => behind(1),
-            // Behind its interpreter, which may have options of its own.
-            Kind::Script => args.len() > mine.len() && behind(args.len() - mine.len()),
+        // Mine are all that stand behind the name, or behind the script: one without any ends every line.
+        let same_arguments = match (self.kind, args.strip_suffix(mine.as_slice())) {
+            (Kind::Binary, Some([_name])) => true,
+            (Kind::Script, Some([_interpreter, .., script])) => self.is_script(script, cwd),
+            (Kind::Binary | Kind::Script, _) => false,
         };
         same_arguments && same_file(cwd, &self.cwd) && self.runs_in(exe, args, cwd)
     }
@@ -154,9 +154,14 @@ impl Command {
                 // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more.
                 let position = args.len().checked_sub(self.args.len());
                 let mut at_its_place = position.into_iter().chain(1..4).filter_map(|at| args.get(at));
-                same_name || at_its_place.any(|arg| !arg.is_empty() && same_file(&cwd.join(arg), &self.program))
+                same_name || at_its_place.any(|arg| self.is_script(arg, cwd))
             }
         }
+    }
+
+    /// Whether an argument names my script.
+    fn is_script(&self, arg: &str, cwd: &Path) -> bool {
+        !arg.is_empty() && same_file(&cwd.join(arg), &self.program)
     }
 }
 
