@@ -291,9 +291,9 @@ impl Settling<'_> {
     }
 }
 
-/// The end of everything that this plan may take.
+/// The end of everything that this plan may take. The ladder begins a moment later than the plan and has the last word.
 fn deadline(plan: &Plan) -> Duration {
-    plan.deadline().map_or(Duration::MAX, |time| clock::patience().saturating_add(time))
+    plan.deadline().map_or(Duration::MAX, |time| clock::patience().saturating_add(time).saturating_add(Duration::from_secs(1)))
 }
 
 /// How long a start may take that has not seen anything yet; `None`: for ever.

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod describe;
+mod errand;
 pub(crate) mod handle;
 mod locks;
 pub(crate) mod look;

@@ -1,20 +1,16 @@
 //! The process table in two passes: a fast one that finds the few that matter, a close one that describes them.
 //!
-//! Reading about a process that hangs in the kernel can hang as well (its memory is locked). So a thread of its own looks,
-//! and one that hangs is left behind: the look starts again without the process that it hangs at.
+//! Both read on threads of their own (see `errand`), the first on two, because it is all of the work where nobody is found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-        mpsc::{self, RecvTimeoutError},
-    },
-    time::Duration,
+    io,
+    sync::Arc,
 };
 
 use super::{
     describe::{Describer, Stats},
+    errand::{Errand, Progress},
     handle::Handle,
     proc::Proc,
     query::Buffers,
@@ -24,8 +20,8 @@ use crate::{
     host::query::{Concern, Query},
 };
 
-/// Longer than this for one process is a hang; a healthy one takes some microseconds.
-const HANG: Duration = Duration::from_millis(250);
+/// With fewer processes a second thread costs more than it saves.
+const WORTH_A_SECOND_THREAD: usize = 256;
 
 /// What was seen of the processes.
 #[derive(Debug, Default)]
@@ -35,81 +31,84 @@ pub(super) struct Survey {
 }
 
 /// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants.
-pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> std::io::Result<Survey> {
-    let mut hanging = BTreeSet::new();
-    loop {
-        let at = Arc::new(AtomicU32::new(0));
-        let (send, receive) = mpsc::sync_channel(1);
-        let look =
-            Look { proc: Arc::clone(proc), query: Arc::clone(query), known: known.clone(), me, skip: hanging.clone(), at: Arc::clone(&at) };
-        std::thread::Builder::new().name("look".to_owned()).spawn(move || {
-            // Nobody listens to a thread that was left behind.
-            let _ = send.send(look.run());
-        })?;
-        let mut before = 0;
-        loop {
-            match receive.recv_timeout(HANG) {
-                Ok(survey) => return survey,
-                Err(RecvTimeoutError::Disconnected) => return Err(std::io::Error::other("the look at the process table failed")),
-                Err(RecvTimeoutError::Timeout) => {
-                    let now = at.load(Ordering::Relaxed);
-                    if now == before && now != 0 {
-                        hanging.insert(now);
-                        break;
-                    }
-                    before = now;
-                }
-            }
-        }
+pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
+    let pids = Arc::new(proc.pids()?);
+    let mut skip = BTreeSet::new();
+    let mut found = Found { candidates: known.clone(), suspects: BTreeSet::new() };
+    let share = if pids.len() < WORTH_A_SECOND_THREAD { pids.len() } else { pids.len().div_ceil(2) };
+    let sieves: Vec<Errand<Found>> =
+        pids.chunks(share.max(1)).map(|share| begin_sifting(proc, query, share, me)).collect::<Result<_, _>>()?;
+    for sieve in sieves {
+        let more = sieve.finish(proc, me, &mut skip)?;
+        found.candidates.extend(more.candidates);
+        found.suspects.extend(more.suspects);
     }
+    if found.candidates.is_empty() && found.suspects.is_empty() {
+        return Ok(Survey::default());
+    }
+    let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
+    let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+        let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
+        found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
+    };
+    Errand::begin(describe)?.finish(proc, me, &mut BTreeSet::new())
 }
 
-struct Look {
-    proc: Arc<Proc>,
-    query: Arc<Query>,
-    known: BTreeSet<u32>,
-    me: u32,
-    skip: BTreeSet<u32>,
-    /// Where it is, for whoever watches.
-    at: Arc<AtomicU32>,
+/// Who is worth a closer look.
+#[derive(Debug, Default)]
+struct Found {
+    candidates: BTreeSet<u32>,
+    suspects: BTreeSet<u32>,
 }
 
-impl Look {
-    fn run(self) -> std::io::Result<Survey> {
+fn begin_sifting(proc: &Arc<Proc>, query: &Arc<Query>, pids: &[u32], me: u32) -> io::Result<Errand<Found>> {
+    let (proc, query, pids) = (Arc::clone(proc), Arc::clone(query), pids.to_vec());
+    Errand::begin(move |progress, skip| {
         let mut buffers = Buffers::default();
-        let pids = self.proc.pids()?;
-        let mut candidates = self.known.clone();
-        let mut suspects = BTreeSet::new();
-        for &pid in &pids {
-            self.at.store(pid, Ordering::Relaxed);
-            if pid == self.me || self.skip.contains(&pid) {
-                continue;
-            }
-            match self.query.concern(&self.proc, pid, &mut buffers) {
+        let mut found = Found::default();
+        for &pid in pids.iter().filter(|pid| **pid != me && !skip.contains(pid)) {
+            progress.at(pid);
+            match query.concern(&proc, pid, &mut buffers) {
                 Concern::None => {}
-                Concern::Suspect => drop(suspects.insert(pid)),
-                Concern::Candidate => drop(candidates.insert(pid)),
+                Concern::Suspect => drop(found.suspects.insert(pid)),
+                Concern::Candidate => drop(found.candidates.insert(pid)),
             }
         }
+        found
+    })
+}
+
+impl Found {
+    #[expect(clippy::too_many_arguments, reason = "it runs on another thread and brings everything along")]
+    fn describe(
+        &self,
+        proc: &Proc,
+        query: &Query,
+        pids: &[u32],
+        known: &BTreeSet<u32>,
+        me: u32,
+        progress: &Progress,
+        skip: &BTreeSet<u32>,
+    ) -> Survey {
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
-        let stats = match (candidates.is_empty(), suspects.is_empty()) {
-            (true, true) => return Ok(Survey::default()),
-            (true, false) => suspects.iter().chain([&self.me]).flat_map(|pid| chain(&self.proc, *pid)).collect(),
-            (false, _) => stats(&self.proc, &pids),
+        let stats = if self.candidates.is_empty() {
+            self.suspects.iter().chain([&me]).flat_map(|pid| chain(proc, *pid)).collect()
+        } else {
+            stats(proc, pids)
         };
-        let mut all = with_descendants(candidates, &stats, self.me);
-        all.extend(suspects);
-        let mut describer = Describer::new(&self.proc, &self.query, &stats, self.me);
+        let mut all = with_descendants(self.candidates.clone(), &stats, me);
+        all.extend(&self.suspects);
+        let mut describer = Describer::new(proc, query, &stats, me);
+        let mut buffers = Buffers::default();
         let mut survey = Survey::default();
-        for pid in all.into_iter().filter(|pid| !self.skip.contains(pid)) {
-            self.at.store(pid, Ordering::Relaxed);
-            let holds_lock = Fact::Known(self.known.contains(&pid));
-            if let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) {
+        for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
+            progress.at(pid);
+            if let Some((process, handle)) = describer.describe(pid, Fact::Known(known.contains(&pid)), &mut buffers) {
                 survey.processes.push(process);
                 survey.handles.insert(pid, handle);
             }
         }
-        Ok(survey)
+        survey
     }
 }
 

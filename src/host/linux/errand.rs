@@ -1,0 +1,98 @@
+//! Reading about processes on a thread of its own, so that one that hangs in the kernel does not hang the start.
+//!
+//! To read the command line of a process whose memory is locked blocks, and no signal but SIGKILL ends that. A thread that
+//! is caught so is left behind, and its errand is run again without the process that it was caught at.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use super::proc::Proc;
+
+/// How often to see whether a thread is caught; a healthy process takes some microseconds.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// Where a thread is, for whoever watches it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    thread: AtomicU32,
+    pid: AtomicU32,
+}
+
+impl Progress {
+    /// Notes that this process is being read about.
+    pub(super) fn at(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// The process at which the thread waits in the kernel. One that only was not given a processor is not caught.
+    fn caught_at(&self, proc: &Proc, me: u32) -> Option<u32> {
+        let thread = self.thread.load(Ordering::Relaxed);
+        let mut stat = Vec::new();
+        proc.read(me, &format!("task/{thread}/stat"), &mut stat).ok()?;
+        let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+        let waits = matches!(stat.get(name_end + 2), Some(b'D'));
+        waits.then(|| self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+    }
+}
+
+type Work<T> = Arc<dyn Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync>;
+
+/// Something that is being read.
+pub(super) struct Errand<T> {
+    work: Work<T>,
+    progress: Arc<Progress>,
+    result: Receiver<T>,
+}
+
+impl<T: Send + 'static> Errand<T> {
+    /// Sets out.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn begin(work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static) -> io::Result<Errand<T>> {
+        Self::again(Arc::new(work), BTreeSet::new())
+    }
+
+    fn again(work: Work<T>, skip: BTreeSet<u32>) -> io::Result<Errand<T>> {
+        let progress = Arc::new(Progress::default());
+        let (send, result) = mpsc::sync_channel(1);
+        let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
+        std::thread::Builder::new().name("look".to_owned()).spawn(move || {
+            its_progress.thread.store(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(), Ordering::Relaxed);
+            // Nobody listens to a thread that was left behind.
+            let _ = send.send(its_work(&its_progress, &skip));
+        })?;
+        Ok(Errand { work, progress, result })
+    }
+
+    /// Waits for what was read; whoever it was caught at is added to `skip`.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn finish(mut self, proc: &Proc, me: u32, skip: &mut BTreeSet<u32>) -> io::Result<T> {
+        let mut before = None;
+        loop {
+            match self.result.recv_timeout(GLANCE) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the look at the process table failed")),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = self.progress.caught_at(proc, me);
+            match (before, now) {
+                (Some(before), Some(now)) if before == now => {
+                    skip.insert(now);
+                    self = Self::again(Arc::clone(&self.work), skip.clone())?;
+                }
+                _ => before = now,
+            }
+        }
+    }
+}
