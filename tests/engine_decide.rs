@@ -14,7 +14,7 @@ use monopoll::engine::{
     plan::{Blow, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
     signal::Signal,
-    snapshot::{LockState, ManagedBy, Me, Process, RunState, Snapshot},
+    snapshot::{LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
     takeover::{History, Ticket},
 };
 use regex::Regex;
@@ -164,6 +164,21 @@ fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
             let plan = decide(&policy(on_conflict), &Snapshot { me: me(mine), ..snapshot });
             assert_eq!(plan.verdict, verdict, "{theirs:?} {mine:?} {on_conflict:?}");
         }
+    }
+}
+
+#[test]
+fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
+    let me = || Me { reach: Reach::KillAlone, ..snapshot(Vec::new()).me };
+    let permission = Verdict::Refuse(Refusal::Permission);
+    for (on_conflict, stranger, guard) in [
+        (OnConflict::Graceful, permission, Verdict::Act),
+        (OnConflict::Force, Verdict::Act, Verdict::Act),
+        (OnConflict::Wait, Verdict::Wait, Verdict::Wait),
+        (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
+    ] {
+        let verdict = |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
+        assert_eq!((verdict(snapshot(vec![twin(1)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
     }
 }
 

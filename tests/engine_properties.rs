@@ -15,7 +15,7 @@ use monopoll::engine::{
     plan::{Conflict, Plan, Verdict},
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Rule, Timeouts},
     shield,
-    snapshot::{CarriedToken, GuardView, Kin, LockState, ManagedBy, Me, Process, ProcessId, Role, RunState, Snapshot},
+    snapshot::{CarriedToken, GuardView, Kin, LockState, ManagedBy, Me, Process, ProcessId, Reach, Role, RunState, Snapshot},
     takeover::{History, Ticket},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -101,7 +101,7 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
                 ..guard(None, ticket)
             };
             let guards = records.into_iter().map(view).collect();
-            let me = Me { pid: MY_PID, user: user("bot"), privileged, ticket: ticket.map(Ticket) };
+            let me = Me { pid: MY_PID, user: user("bot"), privileged, reach: Reach::Signals, ticket: ticket.map(Ticket) };
             let locks = locks.into_iter().map(lock).collect();
             let waited = Duration::from_mins(minutes);
             Snapshot { me, locks, guards, processes, waited, history: History { rounds } }

@@ -15,7 +15,7 @@ use monopoll::{
         plan::{Blow, Plan, Refusal, Step, Verdict},
         policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
         signal::Signal,
-        snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Role, RunState, Snapshot, User},
+        snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role, RunState, Snapshot, User},
         takeover::{History, Ticket},
     },
     host::{
@@ -205,7 +205,7 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
     let held = guard.as_ref().and_then(|guard| guard.process).map(|id| id.pid);
     let state = held.map_or(LockState::Free, |pid| LockState::Held(vec![pid]));
     Snapshot {
-        me: Me { pid: 999, user: me(), privileged: false, ticket: Some(Ticket(9)) },
+        me: Me { pid: 999, user: me(), privileged: false, reach: Reach::Signals, ticket: Some(Ticket(9)) },
         locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],
         guards: guard.into_iter().collect(),
         processes,

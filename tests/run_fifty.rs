@@ -1,4 +1,5 @@
 //! Many starts at the same moment. `MONOPOLL_ROUNDS` says how often each is tried.
+#![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "the environment says how often")]
 
 mod support;

@@ -1,21 +1,24 @@
 //! `[check]`: run before anything is touched; if it fails, the start is refused and the healthy bot lives on.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::{process::Stdio, time::Duration};
 
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::Command,
-    signal::unix::{SignalKind, signal},
 };
+#[cfg(unix)]
+use unix::{Ending, Group};
+#[cfg(windows)]
+use windows::{Ending, Group};
 
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
-    host::linux::wait,
     report::mask,
 };
 
@@ -36,20 +39,14 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
     let Some((program, arguments)) = check.command.split_first() else { return Ok(()) };
     let shown = mask::command(&check.command);
     let mut interrupt = Ending::new()?;
-    let child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Whatever it starts is ended with it.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = child.map_err(|error| {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    Group::prepare(&mut command);
+    let mut child = command.spawn().map_err(|error| {
         Error::new(ExitStatus::Config, format!("`check.command` cannot be run: {shown}: {error}"))
             .hint("correct `check.command`, or empty it")
     })?;
-    let group = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    let group = Group::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let ended = async {
         let ((), (), status) = tokio::join!(
@@ -72,9 +69,8 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
         () = tokio::time::sleep(check.timeout) => Err(too_long(&shown, check.timeout)),
         signal = interrupt.arrives() => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
     };
-    if let (Err(_), Some(group)) = (&outcome, group) {
-        // It may just have ended by itself.
-        let _ = killpg(group, Signal::SIGKILL);
+    if outcome.is_err() {
+        group.kill();
     }
     let status = outcome?;
     if status.success() {
@@ -102,37 +98,5 @@ async fn show(mut output: impl AsyncRead + Unpin) {
     }
     for line in String::from_utf8_lossy(&text).lines() {
         eprintln!("{}", mask::printable(&mask::secrets(line)));
-    }
-}
-
-/// The signals that end a start; one that was ignored stays ignored.
-struct Ending {
-    interrupt: Option<tokio::signal::unix::Signal>,
-    terminate: Option<tokio::signal::unix::Signal>,
-}
-
-impl Ending {
-    fn new() -> Result<Ending, Error> {
-        let ignored = wait::ignored();
-        let listen = |kind: SignalKind| {
-            let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
-            (!is_ignored).then(|| signal(kind)).transpose()
-        };
-        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
-        Ok(Ending {
-            interrupt: listen(SignalKind::interrupt()).map_err(failed)?,
-            terminate: listen(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    async fn arrives(&mut self) -> u8 {
-        let next = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
-            Some(signal) => signal.recv().await,
-            None => std::future::pending().await,
-        };
-        tokio::select! {
-            _ = next(&mut self.interrupt) => 2,
-            _ = next(&mut self.terminate) => 15,
-        }
     }
 }

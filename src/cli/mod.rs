@@ -1,15 +1,10 @@
 //! The command line: what may be written on it.
 
-#[cfg(target_os = "linux")]
 mod check;
 pub mod config;
-#[cfg(target_os = "linux")]
 mod plan;
-#[cfg(target_os = "linux")]
 mod run;
-#[cfg(target_os = "linux")]
 mod start;
-#[cfg(target_os = "linux")]
 mod told;
 
 use std::{ffi::OsString, path::PathBuf};

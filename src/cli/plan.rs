@@ -14,7 +14,8 @@ use crate::{
     host::{
         clock,
         folder::Missing,
-        linux::{Machine, Sight, look::Standing},
+        look::{Sight, Standing},
+        machine::{self, Machine},
     },
     report::{Context, Paint, plan_json, plan_text},
 };
@@ -41,7 +42,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
     let context = Context {
         instance: start.instance.to_string(),
         profile: start.config.profile.clone(),
-        host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        host: machine::host_name(),
         now_wall: clock::wall(),
         origin: &origin,
     };
@@ -64,10 +65,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
 }
 
 fn look(start: &Start) -> Result<Plan, Error> {
-    let blind = |error: std::io::Error| {
-        Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
-    };
-    let mut machine = Machine::new(start.query()).map_err(blind)?;
+    let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let existing = place.as_ref().map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
@@ -75,7 +73,7 @@ fn look(start: &Start) -> Result<Plan, Error> {
         None => start.locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
     let beside = place.as_ref().map(|place| place.beside().as_ref());
-    let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(blind)?;
+    let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))?;
     Ok(decide(&start.config.policy, &snapshot))
 }
 

@@ -2,8 +2,6 @@
 
 use std::{ffi::OsString, sync::Arc};
 
-use nix::sys::prctl;
-
 use super::{Common, check, start::Start, told};
 use crate::{
     engine::{
@@ -19,18 +17,16 @@ use crate::{
     host::{
         beside::{self, Record, Stage},
         command::Command,
-        linux::{Machine, wait::Alarm},
         lock::LockFile,
+        machine::{self, Machine, blind, wait::Alarm},
     },
     report::mask,
     wrap::{
-        spawn::{self, Inheritance},
-        supervise::{Guarding, number},
+        HELD,
+        child::{self, Child, Inheritance},
+        supervise::Guarding,
     },
 };
-
-/// What a child finds in its environment: the instance, the ticket and the guard that holds it.
-const HELD: &str = "MONOPOLL_HELD";
 
 /// Settles, starts COMMAND and guards it to its end.
 ///
@@ -48,7 +44,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         check::run(check)?;
     }
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    machine.attend(Alarm::set().map_err(|error| blind(&error.into()))?, Arc::clone(place.beside()));
+    machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
     machine.keep(place.view_of_the_first_lock()?);
     let record = record(&start, command, ticket, &machine);
     let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
@@ -82,24 +78,19 @@ fn guard(
     mut record: Record,
     settled: Settled,
 ) -> Result<ExitStatus, Error> {
-    prctl::set_child_subreaper(true).map_err(|error| blind(&error.into()))?;
+    child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
-    let child = spawn::spawn(
+    let child = Child::spawn(
         &command.found,
         &command.args,
-        &Inheritance {
-            locks: settled.locks.iter().map(std::os::fd::AsFd::as_fd).collect(),
-            mask: alarm.original_mask(),
-            on_guards_death: number(start.config.policy.signal),
-            held: (HELD, held.into()),
-        },
+        &Inheritance { locks: &settled.locks, alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, held.into()) },
     )
     .map_err(|error| not_started(command, &error))?;
-    record.child = crate::host::linux::identity(child);
+    record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
     if let Err(error) = place.beside().write_record(&record) {
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
@@ -134,7 +125,7 @@ fn record(start: &Start, command: &Command, ticket: Ticket, machine: &Machine) -
         state: Stage::Starting,
         ticket,
         whereabouts: machine.whereabouts().clone(),
-        host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        host: machine::host_name(),
         user: start.user.name.clone(),
         command: mask::command(&command.text()),
         since: beside::now(),
@@ -167,8 +158,4 @@ fn not_started(command: &Command, error: &std::io::Error) -> Error {
     let status = if error.kind() == std::io::ErrorKind::NotFound { ExitStatus::NotFound } else { ExitStatus::NotExecutable };
     Error::new(status, format!("COMMAND `{}` cannot be executed: {error}", mask::printable(&command.base_name())))
         .hint("check the file, its first line and its permissions")
-}
-
-fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
 }

@@ -13,12 +13,7 @@ use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
-    guard::place,
-    host::{
-        command::Command,
-        linux::{self, Query},
-        token::Token,
-    },
+    host::{command::Command, lock_dir::lock_dir, machine, query::Query, token::Token},
     report::mask::printable,
 };
 
@@ -84,8 +79,8 @@ impl Start {
         let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
         let token = token(&config);
         let instance = instance(&config, token.as_ref(), command.as_ref())?;
-        let user = linux::myself();
-        let lock_dir = place::lock_dir(&user);
+        let user = machine::myself();
+        let lock_dir = lock_dir(&user);
         let placeholders =
             Placeholders { instance: instance.as_str(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
         let locks = config.locks.iter().map(|path| path.fill(&placeholders)).collect();

@@ -1,6 +1,6 @@
 //! The path of a lock file, with placeholders.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use super::{
     problem::Fault,
@@ -71,12 +71,16 @@ impl LockPath {
     #[must_use]
     pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
         let mut path = std::ffi::OsString::new();
+        #[cfg(windows)]
+        if self.source.starts_with('/') {
+            path.push(DRIVE);
+        }
         for part in &self.parts {
             match part {
                 Part::Text(text) => path.push(text),
-                Part::Instance => path.push(with.instance.replace('/', "_")),
-                Part::Profile => path.push(with.profile.filter(|name| !name.is_empty()).unwrap_or("default").replace('/', "_")),
-                Part::User => path.push(with.user.replace('/', "_")),
+                Part::Instance => path.push(with.instance.replace(is_separator, "_")),
+                Part::Profile => path.push(with.profile.filter(|name| !name.is_empty()).unwrap_or("default").replace(is_separator, "_")),
+                Part::User => path.push(with.user.replace(is_separator, "_")),
                 Part::LockDir => path.push(with.lock_dir),
             }
         }
@@ -93,7 +97,7 @@ impl LockPath {
         let shown = quote(&self.source);
         let absolute = match self.parts.first() {
             Some(Part::LockDir) => true,
-            Some(Part::Text(text)) => text.starts_with('/'),
+            Some(Part::Text(text)) => is_absolute(text),
             Some(Part::Instance | Part::Profile | Part::User) | None => false,
         };
         if self.parts.iter().skip(1).any(|part| *part == Part::LockDir) {
@@ -103,21 +107,30 @@ impl LockPath {
             let help = "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one file";
             return Err(Fault::new(format!("{shown} is not absolute")).help(help));
         }
-        if self.source.ends_with('/') || self.parts == [Part::LockDir] {
+        if self.source.ends_with(is_separator) || self.parts == [Part::LockDir] {
             return Err(Fault::new(format!("{shown} names a folder")).help("add the file's name, such as `{instance}.lock`"));
         }
-        if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with('/'))
+        if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with(is_separator))
             || matches!(self.parts.get(..2), Some([Part::LockDir, Part::Instance | Part::Profile | Part::User]))
         {
             return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}")).help("write \"{lock_dir}/{instance}.lock\""));
         }
-        if self.source.split('/').any(|step| matches!(step, "." | "..")) {
+        if self.source.split(is_separator).any(|step| matches!(step, "." | "..")) {
             let help = "write the path without `.` and `..`: one file must have one name";
             return Err(Fault::new(format!("{shown} takes a detour")).help(help));
         }
         Ok(self)
     }
 }
+
+/// Whether a path begins at a root. What begins with a bare `/` on Windows is on its first drive: see [`DRIVE`].
+fn is_absolute(text: &str) -> bool {
+    text.starts_with('/') || Path::new(text).is_absolute()
+}
+
+/// The drive of a path that names none, so that starts from different drives meet at one file.
+#[cfg(windows)]
+const DRIVE: &str = "C:";
 
 fn placeholder(source: &str, name: &str) -> Result<Part, Fault> {
     match name {
@@ -148,7 +161,20 @@ mod tests {
             ("/run/{user}/{profile}.lock", "/run/a_{instance}/default.lock"),
             ("/run/a.lock", "/run/a.lock"),
         ] {
-            assert_eq!(LockPath::parse(template).unwrap().fill(&with), Path::new(expected), "{template}");
+            let drive = if cfg!(windows) && template.starts_with('/') { "C:" } else { "" };
+            assert_eq!(LockPath::parse(template).unwrap().fill(&with), PathBuf::from(format!("{drive}{expected}")), "{template}");
+        }
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_drive_is_a_root_on_windows_and_a_folder_on_a_drive_is_none() {
+        let with = Placeholders { instance: "bot1", profile: None, user: "me", lock_dir: Path::new(r"C:\Users\me") };
+        for path in ["C:/locks/{instance}.lock", r"D:\locks\a.lock", r"{lock_dir}\a.lock"] {
+            assert!(LockPath::parse(path).unwrap().fill(&with).is_absolute(), "{path}");
+        }
+        for path in [r"C:locks\a.lock", r"locks\a.lock", r"C:\locks\..\a.lock", r"C:\locks\"] {
+            assert!(LockPath::parse(path).is_err(), "{path}");
         }
     }
 }

@@ -155,7 +155,9 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut text)?;
+    // Windows calls a folder forbidden.
+    let file = File::open(path).map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
+    file.take(LARGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 

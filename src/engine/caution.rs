@@ -7,7 +7,7 @@ use super::{
     plan::{Evidence, Refusal},
     reason::{comes_back, describe, owner},
     shield::{self, Shield},
-    snapshot::{Process, Role, Snapshot},
+    snapshot::{Process, Reach, Role, Snapshot},
 };
 
 /// How often a conflict that comes back is ended before the start is refused.
@@ -29,11 +29,11 @@ pub(super) fn objection(snapshot: &Snapshot, found: &Found, action: Action) -> O
         return Some((refusal, format!("{who} is in the way and must not be signalled: {shield}")));
     }
     // Waiting for somebody to leave and starting beside a stranger need no permission.
-    if action.kills() { against_ending(snapshot, found, &who, blocked) } else { None }
+    if action.kills() { against_ending(snapshot, found, &who, blocked, action) } else { None }
 }
 
 /// Why a conflict that nothing shields must not be ended all the same.
-fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option<&Process>) -> Option<(Refusal, String)> {
+fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option<&Process>, action: Action) -> Option<(Refusal, String)> {
     let theirs = found.guard.as_ref().and_then(|guard| guard.ticket);
     if theirs.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine) {
         return Some((Refusal::Superseded, format!("superseded: {who} is a newer start")));
@@ -55,6 +55,9 @@ fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option
     }
     if let Some(blocked) = blocked {
         return Some((Refusal::Permission, format!("pid {} may not be signalled: it belongs to {}", blocked.id.pid, owner(blocked))));
+    }
+    if action == Action::Graceful && snapshot.me.reach == Reach::KillAlone {
+        return Some((Refusal::Permission, format!("{who} cannot be asked to end on this system, only be killed by `force`")));
     }
     (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, who)))
 }

@@ -37,8 +37,19 @@ pub struct Me {
     pub user: User,
     /// Whether I may signal everybody's processes.
     pub privileged: bool,
+    /// What I may send to a stranger at all.
+    pub reach: Reach,
     /// What I drew; `None` in a dry run, which draws nothing and would be the newest.
     pub ticket: Option<Ticket>,
+}
+
+/// What this system lets one process send to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Every signal.
+    Signals,
+    /// Nothing that asks it to end; it can only be ended at once.
+    KillAlone,
 }
 
 /// A process as the kernel tells them apart: a pid is used again, a pid with its start time is not.
@@ -46,7 +57,8 @@ pub struct Me {
 pub struct ProcessId {
     /// The pid in monopoll's PID namespace.
     pub pid: u32,
-    /// When it started, in the kernel's own unit (Linux: clock ticks since boot), exact.
+    /// When it started, in the kernel's own unit (Linux: clock ticks since boot), exact;
+    /// elsewhere seconds since 1970, as coarse as that is.
     pub start: u64,
 }
 

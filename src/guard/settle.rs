@@ -21,8 +21,9 @@ use crate::{
     host::{
         clock,
         execute::{self, Event, Outcome},
-        linux::{Machine, Slept, look::Standing},
         lock::{Held, LockFile},
+        look::Standing,
+        machine::{Machine, Slept},
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
     },
@@ -185,8 +186,9 @@ impl Settling<'_> {
     /// Through the turnstile, one start at a time.
     fn pass(&mut self, until: Option<Duration>) -> Result<Unshared, Stop> {
         let beside = self.place.beside();
-        let file = beside.folder().open_or_make(&beside.turnstile_name())?;
-        let mut turnstile = Unshared::open(&file)?;
+        let name = beside.turnstile_name();
+        let file = beside.folder().open_or_make(&name)?;
+        let mut turnstile = Unshared::open(&file, &beside.folder().path().join(name))?;
         match turnstile.wait_until(until, self.machine.alarm())? {
             Waited::Locked => Ok(turnstile),
             Waited::Signal(signal) => Err(Stop::Interrupted(signal)),

@@ -4,21 +4,29 @@
 use std::time::{Duration, SystemTime};
 
 /// Since boot, going on in suspend: for ages.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 #[must_use]
 pub fn since_boot() -> Duration {
     read(rustix::time::ClockId::Boottime)
 }
 
 /// Since some moment, standing still in suspend: for patience with others.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[must_use]
 pub fn patience() -> Duration {
     read(rustix::time::ClockId::Monotonic)
 }
 
+/// Since the first time that it was asked for: std's clock stands still in suspend where the system has one that does.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn patience() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
 /// The processor time of this thread: for limits on its own work.
-#[cfg(unix)]
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 #[must_use]
 pub(crate) fn own_work() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
@@ -36,7 +44,7 @@ pub fn wall_seconds() -> u64 {
     wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn read(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())

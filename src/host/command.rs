@@ -50,7 +50,7 @@ impl Command {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
-        let found = if name.as_encoded_bytes().contains(&b'/') { check(&cwd.join(name)) } else { search(name, &cwd) };
+        let found = if has_folder(name) { check(&cwd.join(name)) } else { search(name, &cwd) };
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
@@ -98,7 +98,27 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     Err(status)
 }
 
+/// Whether a name says where it is, and is not searched for.
+fn has_folder(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(std::path::is_separator)
+}
+
+#[cfg(not(windows))]
 fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
+    check_as_written(path)
+}
+
+/// `.exe` may be left out, as in what starts it.
+#[cfg(windows)]
+fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
+    check_as_written(path).or_else(|status| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".exe");
+        if path.extension().is_none() { check_as_written(Path::new(&name)) } else { Err(status) }
+    })
+}
+
+fn check_as_written(path: &Path) -> Result<PathBuf, ExitStatus> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
         _ => ExitStatus::NotFound,

@@ -4,27 +4,9 @@ use std::{os::fd::AsFd, path::Path};
 
 use rustix::fs::{Access, Mode, OFlags};
 
+use self::kind::kind;
 use super::folder::unsafe_lock;
 use crate::error::Error;
-
-/// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h. FUSE is among them because
-/// what is behind it cannot be known.
-const SHARED: [(u64, &str); 14] = [
-    (0x6969, "NFS"),
-    (0x517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x0102_1997, "9P"),
-    (0x5346_414f, "AFS"),
-    (0x6b41_4653, "kAFS"),
-    (0x7375_7245, "Coda"),
-    (0x00c3_6400, "Ceph"),
-    (0x0bd0_0bd0, "Lustre"),
-    (0x4750_4653, "GPFS"),
-    (0x0116_1970, "GFS2"),
-    (0x7461_636f, "OCFS2"),
-    (0x6573_5546, "FUSE"),
-];
 
 /// # Errors
 /// The folder is on a file system whose locks cannot be relied on.
@@ -36,13 +18,6 @@ pub(super) fn insist_on_local(folder: impl AsFd, path: &Path) -> Result<(), Erro
     }
 }
 
-/// The name of the network file system that `folder` is on, if it is on one.
-pub(super) fn kind(folder: impl AsFd) -> Option<&'static str> {
-    let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
-    // The kernel's field is signed and 32 bits wide on some systems: compare what both have.
-    SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
-}
-
 /// Whether a folder, or the first one above it that exists, is on a local disk and may be written to.
 #[must_use]
 pub fn is_local_and_writable(folder: &Path) -> bool {
@@ -50,4 +25,59 @@ pub fn is_local_and_writable(folder: &Path) -> bool {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
     let writable = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     writable && rustix::fs::open(existing, flags, Mode::empty()).is_ok_and(|fd| kind(fd).is_none())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod kind {
+    use std::os::fd::AsFd;
+
+    /// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h. FUSE is among them because
+    /// what is behind it cannot be known.
+    const SHARED: [(u64, &str); 14] = [
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB2"),
+        (0x0102_1997, "9P"),
+        (0x5346_414f, "AFS"),
+        (0x6b41_4653, "kAFS"),
+        (0x7375_7245, "Coda"),
+        (0x00c3_6400, "Ceph"),
+        (0x0bd0_0bd0, "Lustre"),
+        (0x4750_4653, "GPFS"),
+        (0x0116_1970, "GFS2"),
+        (0x7461_636f, "OCFS2"),
+        (0x6573_5546, "FUSE"),
+    ];
+
+    /// The name of the network file system that `folder` is on, if it is on one.
+    pub(super) fn kind(folder: impl AsFd) -> Option<&'static str> {
+        let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
+        // The kernel's field is signed and 32 bits wide on some systems: compare what both have.
+        SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
+    }
+}
+
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod kind {
+    use std::os::fd::AsFd;
+
+    /// `MNT_LOCAL` of sys/mount.h, the same on both.
+    const LOCAL: u64 = 0x1000;
+
+    /// What the file system says of itself: it is local or it is not.
+    pub(super) fn kind(folder: impl AsFd) -> Option<&'static str> {
+        let flags = u64::from(rustix::fs::fstatfs(folder).ok()?.f_flags);
+        (flags & LOCAL == 0).then_some("it is not mounted from a local disk")
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd")))]
+mod kind {
+    use std::os::fd::AsFd;
+
+    /// Nothing safe tells it there.
+    pub(super) fn kind(_folder: impl AsFd) -> Option<&'static str> {
+        None
+    }
 }

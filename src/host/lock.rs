@@ -36,8 +36,8 @@ impl FileId {
     /// Of the file at this path, links followed; `None` where there is none.
     #[must_use]
     pub fn at(path: &Path) -> Option<FileId> {
-        let stat = rustix::fs::stat(path).ok()?;
-        Some(FileId { dev: stat.st_dev, ino: stat.st_ino })
+        let metadata = path.metadata().ok()?;
+        Some(FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
     /// Of an open file.

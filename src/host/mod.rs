@@ -1,6 +1,9 @@
 //! What is, and making it so: processes, locks and clocks behind one seam.
+//!
+//! There are two machines behind it, and each system has one, called `machine` everywhere else: Linux's own, by what its
+//! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one on Linux
+//! too, so that it can be tested with real processes there.
 
-#[cfg(target_os = "linux")]
 pub mod beside;
 pub mod clock;
 pub mod command;
@@ -9,14 +12,26 @@ pub mod execute;
 pub mod filesystem;
 #[cfg(unix)]
 pub mod folder;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 #[cfg(unix)]
 pub mod lock;
+#[cfg(unix)]
+pub mod lock_dir;
+pub mod look;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub mod portable;
+pub mod query;
 pub mod seam;
 pub mod surroundings;
 pub mod token;
-#[cfg(target_os = "linux")]
 pub(crate) mod unshared;
-#[cfg(target_os = "linux")]
-pub(crate) mod watch;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub use linux as machine;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub use portable as machine;
+#[cfg(windows)]
+pub use windows::{filesystem, folder, lock, lock_dir};

@@ -1,13 +1,20 @@
 //! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it follows no link.
 
-use std::{fs::File, os::fd::AsRawFd, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fslock::LockFile;
 
 use super::{
     clock,
-    linux::wait::{Alarm, Wake},
-    watch::Watch,
+    machine::{
+        self,
+        wait::{Alarm, Wake},
+        watch::Watch,
+    },
 };
 
 /// The lock on a counter or a turnstile; it goes when this does.
@@ -21,13 +28,12 @@ pub struct Unshared {
 pub(crate) const AFTER_A_CLOSE: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
 
 impl Unshared {
-    /// A lock on the file that is open here.
+    /// A lock on the file that is open here, and is at `path`.
     ///
     /// # Errors
     /// As open(2).
-    pub fn open(file: &File) -> std::io::Result<Unshared> {
-        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        Ok(Unshared { lock: LockFile::open(&path)?, path: std::fs::canonicalize(&path).unwrap_or(path) })
+    pub fn open(file: &File, path: &Path) -> std::io::Result<Unshared> {
+        Ok(Unshared { lock: LockFile::open(&machine::path_of(file, path))?, path: path.to_owned() })
     }
 
     /// One try.

@@ -20,29 +20,18 @@ use std::{
 use nix::sys::signal::{SigHandler, SigSet, Signal};
 use rustix::io::FdFlags;
 
-use crate::host::linux::wait;
-
-/// What the child gets from its guard.
-#[derive(Debug)]
-pub(crate) struct Inheritance<'a> {
-    /// The locks: while anything of the tree has one open, nobody else starts.
-    pub(crate) locks: Vec<BorrowedFd<'a>>,
-    /// The signal mask that monopoll was started with.
-    pub(crate) mask: SigSet,
-    /// What the child gets when its guard is killed.
-    pub(crate) on_guards_death: Signal,
-    /// Added to its environment.
-    pub(crate) held: (&'static str, OsString),
-}
+use super::child::{Inheritance, number};
+use crate::host::machine::wait;
 
 /// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG fires when the thread that forked ends.
 ///
 /// # Errors
 /// As fork(2) and execvp(3).
-pub(crate) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<u32> {
+pub(super) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<u32> {
     let Some((name, rest)) = args.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let locks: Vec<RawFd> = inheritance.locks.iter().map(AsRawFd::as_raw_fd).collect();
-    let (mask, on_guards_death, guard) = (inheritance.mask, inheritance.on_guards_death, std::process::id());
+    let locks: Vec<RawFd> = inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect();
+    let (mask, guard) = (inheritance.alarm.original_mask(), std::process::id());
+    let on_guards_death = number(inheritance.on_guards_death);
     let (variable, value) = &inheritance.held;
     let ignored = ignored_for_the_child()?;
     let mut command = Command::new(program);

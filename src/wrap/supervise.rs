@@ -1,23 +1,15 @@
 //! The resident guard: it forwards signals, reaps, hears requests, and ends what is left of the tree.
 //!
-//! It sleeps in one poll and is woken by the kernel alone. It is the subreaper of everything that it started, so its tree
-//! is whatever is below it, however often it forked.
+//! On Linux it sleeps in one poll and is woken by the kernel alone, and it is the subreaper of everything that it started,
+//! so its tree is whatever is below it, however often it forked. Elsewhere its tree is what can be seen of that.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use nix::{
-    errno::Errno,
-    sys::{
-        signal::Signal,
-        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
-    },
-    unistd::Pid,
-};
-
+use super::child::{self, Child};
 use crate::{
     engine::{
         escalation::{Escalation, GaveUp, Manner, Mode, Next},
-        signal,
+        signal::Signal,
         snapshot::ProcessId,
         takeover::Ticket,
     },
@@ -25,12 +17,12 @@ use crate::{
     host::{
         beside::{Beside, Record, Stage},
         clock,
-        linux::{
+        machine::{
             handle::Handle,
             tree::Tree,
             wait::{Alarm, Arrived},
+            watch::Watch,
         },
-        watch::Watch,
     },
 };
 
@@ -58,7 +50,7 @@ pub struct Guarding<'a> {
     /// How the tree is ended when nobody asked for another manner.
     pub(crate) manner: Manner,
     /// COMMAND.
-    pub(crate) child: u32,
+    pub(crate) child: Child,
     /// Who wants to know.
     pub(crate) tell: &'a mut dyn FnMut(Incident),
 }
@@ -85,7 +77,7 @@ struct State {
     /// The newer start that asked: the guard's exit status is not the child's.
     superseded_by: Option<u32>,
     /// When COMMAND was sent the signal that `graceful` sends, by whoever.
-    signalled: BTreeMap<Signal, Duration>,
+    signalled: HashMap<Signal, Duration>,
     /// When to look again.
     wake: Option<Duration>,
 }
@@ -95,7 +87,7 @@ impl Guarding<'_> {
     #[must_use]
     pub fn run(&mut self) -> End {
         let mut tree = Tree::of_myself();
-        let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: BTreeMap::new(), wake: None };
+        let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: HashMap::new(), wake: None };
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
@@ -111,43 +103,22 @@ impl Guarding<'_> {
         }
     }
 
-    /// Each signal reaches the child once: the terminal gave its own to the whole group already.
+    /// Each signal reaches the child once.
     fn forward(&self, arrived: Arrived, state: &mut State) {
-        if arrived.signal == Signal::SIGCHLD || state.child.is_some() {
+        if arrived.tells_of_a_child() || state.child.is_some() {
             return;
         }
-        let child = pid(self.child);
-        let in_my_group = nix::unistd::getpgid(Some(child)).is_ok_and(|group| group == nix::unistd::getpgrp());
-        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived.signal)) {
-            // It may just have ended; then its end is the next thing that is heard.
-            let _ = nix::sys::signal::kill(child, arrived.signal);
+        if let Some(signal) = arrived.asks_to_end() {
+            state.signalled.entry(signal).or_insert_with(clock::patience);
         }
-        state.signalled.entry(arrived.signal).or_insert_with(clock::patience);
-        if arrived.signal == Signal::SIGTSTP {
-            // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
-            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-        }
+        self.child.forward(arrived);
     }
 
     /// Reaps whoever has ended, COMMAND or an orphan of its tree.
-    fn reap(&self, state: &mut State) {
-        loop {
-            // Looked at first and reaped after: COMMAND's pid must not be used again while a signal may be on its way.
-            let status = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
-            state.childless = status == Err(Errno::ECHILD);
-            let Ok(status) = status else { return };
-            let Some(ended) = status.pid() else { return };
-            if ended == pid(self.child) {
-                state.child = Some(match status {
-                    WaitStatus::Exited(_, code) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-                    WaitStatus::Signaled(_, signal, _) => ExitStatus::Signalled(u8::try_from(signal as i32).unwrap_or(u8::MAX)),
-                    _ => ExitStatus::Fault,
-                });
-            }
-            if waitpid(ended, Some(WaitPidFlag::WNOHANG)).is_err() {
-                return;
-            }
-        }
+    fn reap(&mut self, state: &mut State) {
+        let reaped = self.child.reap();
+        state.child = state.child.or(reaped.child);
+        state.childless = reaped.childless;
     }
 
     /// Hears what is asked, and puts back what has vanished.
@@ -185,11 +156,11 @@ impl Guarding<'_> {
     /// A second request may only shorten the first.
     fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
         if let Some(ladder) = &mut state.ladder {
-            ladder.hasten(manner);
+            ladder.hasten(child::within_reach(manner));
             return;
         }
-        let mut ladder = Escalation::new(manner);
-        if let (Some(at), Some(child)) = (state.signalled.get(&number(manner.signal)), tree.id_of(self.child)) {
+        let mut ladder = Escalation::new(child::within_reach(manner));
+        if let (Some(at), Some(child)) = (state.signalled.get(&manner.signal), tree.id_of(self.child.pid())) {
             ladder.already_signalled(child, *at);
         }
         state.ladder = Some(ladder);
@@ -236,26 +207,5 @@ impl Guarding<'_> {
                 None
             }
         }
-    }
-}
-
-/// A terminal that is closed tells only the leader of its session.
-fn is_for_me_alone(signal: Signal) -> bool {
-    signal == Signal::SIGHUP && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
-}
-
-fn pid(pid: u32) -> Pid {
-    Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX))
-}
-
-/// As the kernel's signals are called here.
-pub(crate) fn number(signal: signal::Signal) -> Signal {
-    match signal {
-        signal::Signal::SigHup => Signal::SIGHUP,
-        signal::Signal::SigInt => Signal::SIGINT,
-        signal::Signal::SigQuit => Signal::SIGQUIT,
-        signal::Signal::SigTerm => Signal::SIGTERM,
-        signal::Signal::SigUsr1 => Signal::SIGUSR1,
-        signal::Signal::SigUsr2 => Signal::SIGUSR2,
     }
 }

@@ -47,7 +47,7 @@ struct Ways {
 }
 
 #[expect(clippy::zombie_processes, reason = "what it leaves behind is for its guard to find")]
-fn main() {
+pub(super) fn main() {
     let ways = ways(env::args().skip(1));
     if ways.show {
         return show();

@@ -7,14 +7,14 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use super::{
     handle::{Handle, Pin},
     proc::{Proc, Stat, strings},
-    query::{Buffers, Query, name_of},
+    query::{Buffers, name_of},
 };
 use crate::{
     engine::{
         fact::Fact,
         snapshot::{CarriedToken, Kin, ManagedBy, Process, ProcessId, Role, RunState, User},
     },
-    host::{clock, surroundings},
+    host::{clock, query::Query, surroundings},
 };
 
 /// Who is whose parent, from one pass over all processes.

@@ -1,10 +1,6 @@
 //! Host → Snapshot: the locks, the guards and the processes, at one moment.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Machine,
@@ -13,50 +9,17 @@ use super::{
     locks::{self, IDENTIFY, Listed},
     survey,
 };
+use crate::host::look::{Sight, Standing};
 use crate::{
     engine::{
-        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Snapshot},
-        takeover::{History, Ticket},
+        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Reach, Snapshot},
+        takeover::Ticket,
     },
     host::{
         beside::{Beside, Record},
         clock,
-        lock::LockFile,
     },
 };
-
-/// A lock as a look finds it.
-#[derive(Debug, Clone, Copy)]
-pub enum Sight<'a> {
-    /// There is no such file yet.
-    Missing(&'a Path),
-    /// It is open, and not ours.
-    Open(&'a LockFile),
-    /// A try failed just now: somebody has it.
-    Taken(&'a LockFile),
-    /// It is ours.
-    Mine(&'a LockFile),
-}
-
-impl Sight<'_> {
-    fn path(&self) -> PathBuf {
-        match self {
-            Sight::Missing(path) => path.to_path_buf(),
-            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.path().to_owned(),
-        }
-    }
-}
-
-/// What is known of this start, and not of the machine.
-#[derive(Debug, Clone, Default)]
-pub struct Standing {
-    /// What it drew.
-    pub ticket: Option<Ticket>,
-    /// How long it has waited.
-    pub waited: Duration,
-    /// What it has done.
-    pub history: History,
-}
 
 impl Machine {
     /// Looks at everything that this start has to know.
@@ -76,6 +39,7 @@ impl Machine {
                 pid: self.whereabouts.process.pid,
                 user: self.query.user.clone(),
                 privileged: is_privileged(),
+                reach: Reach::Signals,
                 ticket: standing.ticket,
             },
             locks: views,

@@ -11,31 +11,36 @@ mod query;
 mod survey;
 pub(crate) mod tree;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use handle::{Handle, Pin};
-pub use look::Sight;
 use proc::Proc;
-pub use query::Query;
 use wait::{Alarm, Wake};
+use watch::Watch;
 
 use super::{
     beside::{Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
+    query::Query,
     seam::{Answer, Host, Interrupted, Sent},
     unshared::AFTER_A_CLOSE,
-    watch::Watch,
 };
-use crate::engine::{
-    escalation::{Manner, Member, Motion},
-    plan::Blow,
-    snapshot::{GuardView, ProcessId, User},
+use crate::{
+    engine::{
+        escalation::{Manner, Member, Motion},
+        plan::Blow,
+        snapshot::{GuardView, ProcessId, User},
+    },
+    error::{Error, ExitStatus},
 };
 
 /// How long a guard may take to say that it heard (S10).
@@ -185,6 +190,23 @@ pub fn myself() -> User {
 #[must_use]
 pub fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// The name of this host, to be shown.
+#[must_use]
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What is said where the machine cannot be looked at.
+#[must_use]
+pub fn blind(error: &std::io::Error) -> Error {
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
+}
+
+/// An open file by a path that nobody can put a link into: what opens by path alone opens this very file.
+pub(super) fn path_of(file: &std::fs::File, _named: &Path) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl Host for Machine {

@@ -7,41 +7,14 @@ use std::{
 
 use super::proc::Proc;
 use crate::{
-    engine::{action::SameToken, pattern::Pattern, policy::Policy, snapshot::User},
+    engine::{action::SameToken, pattern::Pattern},
     host::{
         command::{Command, Kind},
         lock::FileId,
+        query::{Concern, Query},
         token::Token,
     },
 };
-
-/// What a look is for; it goes to the thread that looks.
-#[derive(Debug)]
-pub struct Query {
-    /// Who is a candidate.
-    pub policy: Policy,
-    /// My bot's token, where it is known.
-    pub token: Option<Token>,
-    /// The variables that may have a token.
-    pub token_env: Vec<String>,
-    /// COMMAND, where there is one.
-    pub command: Option<Command>,
-    /// My own executable, where it is the command-line tool: others that run it are known by their ticket.
-    pub wrapper: Option<PathBuf>,
-    /// Whose process I am.
-    pub user: User,
-}
-
-/// How close a look a process is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Concern {
-    /// None at all.
-    None,
-    /// It is only to be shown: it has my token in its environment, as whatever was started there has.
-    Suspect,
-    /// It may be acted on, and so may everything below it.
-    Candidate,
-}
 
 /// The two buffers of a pass.
 #[derive(Debug, Default)]

@@ -13,9 +13,12 @@ use super::{
     errand::{Errand, Progress},
     handle::Handle,
     proc::Proc,
-    query::{Buffers, Concern, Query},
+    query::Buffers,
 };
-use crate::engine::{fact::Fact, snapshot::Process};
+use crate::{
+    engine::{fact::Fact, snapshot::Process},
+    host::query::{Concern, Query},
+};
 
 /// With fewer processes a second thread costs more than it saves.
 const WORTH_A_SECOND_THREAD: usize = 256;

@@ -8,8 +8,8 @@ use nix::sys::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{handle::Handle, proc::Proc};
-use crate::host::{clock, watch::Watch};
+use super::{handle::Handle, proc::Proc, watch::Watch};
+use crate::{engine::signal, host::clock};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself did.
 const TAKEN: [Signal; 15] = [
@@ -42,6 +42,16 @@ pub(crate) struct Arrived {
 }
 
 impl Arrived {
+    /// A child has ended: there is somebody to reap, and nothing to forward.
+    pub(crate) fn tells_of_a_child(self) -> bool {
+        self.signal == Signal::SIGCHLD
+    }
+
+    /// The signal by its name here, if it is one that asks a process to end.
+    pub(crate) fn asks_to_end(self) -> Option<signal::Signal> {
+        signal::Signal::ALL.into_iter().find(|signal| signal.name() == self.signal.as_str())
+    }
+
     /// Whether somebody who has not started yet should give up.
     pub(crate) fn ends_a_start(self) -> bool {
         !matches!(self.signal, Signal::SIGCHLD | Signal::SIGCONT | Signal::SIGWINCH | Signal::SIGTSTP)
@@ -71,7 +81,7 @@ pub(crate) enum Wake {
 
 impl Alarm {
     /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay ignored.
-    pub(crate) fn set() -> nix::Result<Alarm> {
+    pub(crate) fn set() -> std::io::Result<Alarm> {
         let ignored = ignored();
         let mut mask = SigSet::empty();
         // The end of a child is always heard: see `wrap::spawn` for one that was ignored.

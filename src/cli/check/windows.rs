@@ -1,0 +1,53 @@
+//! What ends a check on Windows: the console's keys for whoever waits for it; its tree, as far as it can be seen.
+
+use tokio::{
+    process::{Child, Command},
+    signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c},
+};
+
+use crate::{
+    error::{Error, ExitStatus},
+    host::machine,
+};
+
+/// The check and whatever it starts.
+pub(super) struct Group(Option<u32>);
+
+impl Group {
+    /// Nothing is to be prepared: its tree is looked for when it is ended.
+    pub(super) fn prepare(_command: &mut Command) {}
+
+    pub(super) fn of(child: &Child) -> Group {
+        Group(child.id())
+    }
+
+    pub(super) fn kill(&self) {
+        if let Some(pid) = self.0 {
+            machine::kill_tree(pid);
+        }
+    }
+}
+
+/// The console's keys that end a start.
+pub(super) struct Ending {
+    interrupt: CtrlC,
+    interrupt_harder: CtrlBreak,
+}
+
+impl Ending {
+    /// # Errors
+    /// They cannot be waited for.
+    pub(super) fn new() -> Result<Ending, Error> {
+        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+        Ok(Ending { interrupt: ctrl_c().map_err(failed)?, interrupt_harder: ctrl_break().map_err(failed)? })
+    }
+
+    /// The number of the POSIX signal that the first one stands for.
+    pub(super) async fn arrives(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.interrupt_harder.recv() => {}
+        }
+        2
+    }
+}

@@ -1,0 +1,43 @@
+//! What a look is given: how the locks were found, and what is known of the start that looks.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::lock::LockFile;
+use crate::engine::takeover::{History, Ticket};
+
+/// A lock as a look finds it.
+#[derive(Debug, Clone, Copy)]
+pub enum Sight<'a> {
+    /// There is no such file yet.
+    Missing(&'a Path),
+    /// It is open, and not ours.
+    Open(&'a LockFile),
+    /// A try failed just now: somebody has it.
+    Taken(&'a LockFile),
+    /// It is ours.
+    Mine(&'a LockFile),
+}
+
+impl Sight<'_> {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Sight::Missing(path) => path.to_path_buf(),
+            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.path().to_owned(),
+        }
+    }
+}
+
+/// What is known of this start, and not of the machine.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What it drew.
+    pub ticket: Option<Ticket>,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// What it has done.
+    pub history: History,
+}

@@ -1,0 +1,135 @@
+//! Host → Snapshot: the locks, the guards and the processes, at one moment.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Machine, identity,
+    survey::survey,
+    system,
+    table::{Depth, Table},
+    wait::Alarm,
+};
+use crate::{
+    engine::{
+        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Snapshot},
+        takeover::Ticket,
+    },
+    host::{
+        beside::{Beside, Record},
+        clock,
+        look::{Sight, Standing},
+    },
+};
+
+/// How long to look for the holder before it counts as unknown (S8).
+const IDENTIFY: Duration = Duration::from_millis(100);
+
+impl Machine {
+    /// Looks at everything that this start has to know.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing) -> std::io::Result<Snapshot> {
+        let (views, record) = self.lock_views(sights, beside);
+        let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
+        let table = Table::all(Depth::Everything)?;
+        let me = self.whereabouts.process.pid;
+        let processes = survey(&table, &self.query, &holders, me, &mut self.handles);
+        Ok(Snapshot {
+            me: Me {
+                pid: me,
+                user: self.query.user.clone(),
+                privileged: system::is_privileged(),
+                reach: system::REACH,
+                ticket: standing.ticket,
+            },
+            locks: views,
+            guards: record.and_then(|record| guard(&record, &holders)).into_iter().collect(),
+            processes,
+            waited: standing.waited,
+            history: standing.history.clone(),
+        })
+    }
+
+    /// The locks, and the record that says who has them. Both are looked at again for a moment while nobody can be
+    /// identified who has one: it may just be changing hands.
+    fn lock_views(&self, sights: &[Sight<'_>], beside: Option<&Beside>) -> (Vec<LockView>, Option<Record>) {
+        let until = clock::patience() + IDENTIFY;
+        loop {
+            let record = beside.and_then(Beside::record).filter(|record| {
+                record.whereabouts.boot == self.whereabouts.boot && record.whereabouts.process != self.whereabouts.process
+            });
+            let holder = record.as_ref().and_then(holder);
+            let views: Vec<LockView> =
+                sights.iter().map(|sight| LockView { path: sight.path(), state: lock_state(*sight, holder) }).collect();
+            let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
+            if !views.iter().any(nobody) || clock::patience() >= until {
+                return (views, record);
+            }
+            // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
+            Alarm::doze(None, None, &[], Some(clock::patience() + Duration::from_millis(5)));
+        }
+    }
+
+    /// A snapshot's processes that may be signalled later.
+    pub(crate) fn forget_ended(&mut self) {
+        if let Ok(table) = Table::all(Depth::Lineage) {
+            self.handles.retain(|id, _| table.id(id.pid) == Some(*id));
+        }
+    }
+}
+
+/// Who has the instance by this record: the guard, else the child that it left behind.
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    Guard(ProcessId),
+    Child(ProcessId),
+}
+
+fn holder(record: &Record) -> Option<Holder> {
+    let lives = |id: &ProcessId| identity(id.pid) == Some(*id);
+    let guard = Some(record.whereabouts.process).filter(lives).map(Holder::Guard);
+    guard.or_else(|| record.child.filter(lives).map(Holder::Child))
+}
+
+fn lock_state(sight: Sight<'_>, holder: Option<Holder>) -> LockState {
+    let is_free = match sight {
+        Sight::Missing(_) => return LockState::Free,
+        Sight::Mine(_) => return LockState::Mine,
+        Sight::Open(lock) => lock.is_free_by_a_probe(),
+        Sight::Taken(_) => false,
+    };
+    match (is_free, holder) {
+        (true, None | Some(Holder::Guard(_))) => LockState::Free,
+        // Where the lock is not inherited, it goes with the guard; what that left behind has the instance all the same.
+        (true, Some(Holder::Child(child))) => {
+            if cfg!(windows) {
+                LockState::Held(vec![child.pid])
+            } else {
+                LockState::Free
+            }
+        }
+        (false, Some(Holder::Guard(holder) | Holder::Child(holder))) => LockState::Held(vec![holder.pid]),
+        (false, None) => LockState::Held(Vec::new()),
+    }
+}
+
+/// A record counts for a living (pid, start time) that has the lock.
+fn guard(record: &Record, holders: &BTreeSet<u32>) -> Option<GuardView> {
+    let process = record.whereabouts.process;
+    holders.contains(&process.pid).then(|| GuardView {
+        process: Some(process),
+        ticket: (record.ticket < Ticket::MAX).then_some(record.ticket),
+        command: record.command.clone(),
+        user: record.user.clone(),
+        host: record.host.clone(),
+        since: record.since,
+    })
+}
+
+fn holders(state: &LockState) -> Vec<u32> {
+    match state {
+        LockState::Held(holders) => holders.clone(),
+        LockState::Free | LockState::Mine | LockState::Unknown => Vec::new(),
+    }
+}

@@ -1,0 +1,272 @@
+//! Systems other than Linux: processes as sysinfo sees them, and a patient second look where a kernel would tell.
+//!
+//! What is different here: a process is told from every other by its pid and the second in which it started, looked at
+//! again right before each signal; who has a lock is known by the record alone; ends and changes are noticed within 50 ms.
+#![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
+
+mod describe;
+pub(crate) mod handle;
+mod look;
+mod survey;
+mod table;
+pub(crate) mod tree;
+#[cfg(unix)]
+mod unix;
+pub(crate) mod wait;
+pub(crate) mod watch;
+#[cfg(windows)]
+mod windows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use handle::Handle;
+use table::{Depth, Table};
+#[cfg(unix)]
+use unix as system;
+#[cfg(unix)]
+pub(crate) use unix::number;
+#[cfg(windows)]
+use windows as system;
+#[cfg(windows)]
+pub(crate) use windows::kill_tree;
+
+use self::{
+    wait::{Alarm, Wake},
+    watch::Watch,
+};
+use super::{
+    beside::{Beside, Request, Whereabouts},
+    clock,
+    lock::LockFile,
+    query::Query,
+    seam::{Answer, Host, Interrupted, Sent},
+    unshared::AFTER_A_CLOSE,
+};
+use crate::{
+    engine::{
+        escalation::{Manner, Member},
+        plan::Blow,
+        snapshot::{GuardView, ProcessId, User},
+    },
+    error::{Error, ExitStatus},
+};
+
+/// How long a guard may take to say that it heard (S10).
+const HEARING: Duration = Duration::from_secs(2);
+
+/// Start times are counted from 1970 here, so a pid with its start time is told from one of another boot by itself.
+const EVERY_BOOT: &str = "1970";
+
+/// This machine, seen from this process.
+#[derive(Debug)]
+pub struct Machine {
+    query: Arc<Query>,
+    whereabouts: Whereabouts,
+    /// Everybody who may be signalled.
+    handles: BTreeMap<ProcessId, Handle>,
+    /// None in a dry run, which gives up as any program does.
+    alarm: Option<Alarm>,
+    /// The folder beside the lock.
+    watch: Watch,
+    beside: Option<Arc<Beside>>,
+    /// Only to see whether a guard that was asked has left.
+    first_lock: Option<LockFile>,
+    questions: u32,
+}
+
+impl Machine {
+    /// Gets ready to look for what `query` says.
+    ///
+    /// # Errors
+    /// This process is not in the process table.
+    pub fn new(query: Query) -> std::io::Result<Machine> {
+        let process = identity(std::process::id()).ok_or_else(|| std::io::Error::other("this process cannot be seen"))?;
+        Ok(Machine {
+            query: Arc::new(query),
+            whereabouts: Whereabouts { boot: EVERY_BOOT.to_owned(), pid_namespace: 0, process },
+            handles: BTreeMap::new(),
+            alarm: None,
+            watch: Watch::new(),
+            beside: None,
+            first_lock: None,
+            questions: 0,
+        })
+    }
+
+    /// Who I am.
+    #[must_use]
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.whereabouts
+    }
+
+    /// What is being looked for.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// From here on signals are waited for, and the files beside the lock are watched.
+    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
+        self.watch.changes_in(beside.folder().path());
+        self.alarm = Some(alarm);
+        self.beside = Some(beside);
+    }
+
+    /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
+    pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
+
+    /// Keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+        self.first_lock = lock;
+    }
+
+    /// Whether nobody has this lock now. There is no list to look into: only a try can tell.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel's list is looked into first")]
+    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
+        lock.is_free_by_a_probe()
+    }
+
+    pub(crate) fn alarm(&self) -> Option<&Alarm> {
+        self.alarm.as_ref()
+    }
+
+    /// Hands the signals and the watch on to whoever supervises the child.
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Option<Watch>) {
+        (self.alarm, self.watch, None)
+    }
+
+    /// Sleeps until one of these ends, or it is this time.
+    pub(crate) fn sleep_on_locks(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<Slept, Interrupted> {
+        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        match Alarm::sleep(self.alarm.as_ref(), None, &handles, Some(until)) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            Wake::Told => Ok(Slept::LockClosed),
+            Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
+        }
+    }
+
+    fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<(), Interrupted> {
+        match Alarm::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            Wake::Told | Wake::Ended | Wake::Late => {
+                self.watch.drain();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How a sleep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Somebody closed a lock file.
+    LockClosed,
+    /// Somebody ended, or it is time.
+    Otherwise,
+}
+
+/// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
+pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
+    Table::of(&[pid], Depth::Lineage).ok()?.id(pid)
+}
+
+/// The effective user of this process.
+#[must_use]
+pub fn myself() -> User {
+    system::myself()
+}
+
+/// The name of this host, to be shown.
+#[must_use]
+pub fn host_name() -> String {
+    sysinfo::System::host_name().unwrap_or_default()
+}
+
+/// What is said where the machine cannot be looked at.
+#[must_use]
+pub fn blind(error: &std::io::Error) -> Error {
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
+}
+
+/// An open file by its path: whoever may replace what is there was ruled out when it was opened.
+pub(super) fn path_of(_file: &std::fs::File, named: &Path) -> PathBuf {
+    named.to_owned()
+}
+
+impl Host for Machine {
+    fn now(&self) -> Duration {
+        clock::patience()
+    }
+
+    fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let Ok(table) = Table::all(Depth::Lineage) else { return Vec::new() };
+        let known: BTreeSet<u32> = known.iter().filter(|id| table.id(id.pid) == Some(**id)).map(|id| id.pid).collect();
+        family(&table, known, self.whereabouts.process.pid, &mut self.handles)
+    }
+
+    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
+        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    }
+
+    fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
+        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.sleep_on(&handles, until)
+    }
+
+    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
+        let (Some(beside), Some(ticket)) = (self.beside.clone(), guard.ticket) else { return Ok(Answer::Silence) };
+        self.questions += 1;
+        let me = self.whereabouts.process;
+        let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
+        let until = clock::patience() + HEARING;
+        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+            return Ok(Answer::Silence);
+        }
+        let answer = loop {
+            let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+            // A guard that has ended has done more than it was asked to.
+            if beside.is_acknowledged(&id) || handle.first().is_none_or(|guard| guard.has_ended()) {
+                break Answer::Heard;
+            }
+            if clock::patience() >= until {
+                break Answer::Silence;
+            }
+            if let Err(interrupted) = self.sleep_on(&handle, until) {
+                beside.remove_request();
+                return Err(interrupted);
+            }
+        };
+        beside.remove_request();
+        Ok(answer)
+    }
+
+    fn has_left(&mut self, _guard: &GuardView) -> bool {
+        let Some(lock) = &self.first_lock else { return false };
+        // Behind the turnstile nobody else of us tries, so a probe disturbs no start.
+        lock.is_free_by_a_probe()
+            || AFTER_A_CLOSE.iter().any(|pause| {
+                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                lock.is_free_by_a_probe()
+            })
+    }
+}
+
+/// These and everything below them but `me`; who is new gets a handle.
+fn family(table: &Table, roots: BTreeSet<u32>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+    let all = table.with_descendants(roots, me);
+    let members = all.into_iter().filter_map(|pid| {
+        let id = table.id(pid)?;
+        handles.entry(id).or_insert(Handle { id });
+        Some(Member { id, parent: table.parent(pid).unwrap_or_default(), motion: table.motion(pid) })
+    });
+    members.collect()
+}

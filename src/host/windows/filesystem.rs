@@ -1,0 +1,17 @@
+//! On which volumes a lock means what it says.
+
+use std::path::{Component, Path, Prefix};
+
+use super::folder::unsafe_lock;
+use crate::error::Error;
+
+/// # Errors
+/// The folder is on another host; a drive letter that stands for a share was resolved before.
+pub(super) fn insist_on_local(folder: &Path) -> Result<(), Error> {
+    match folder.components().next() {
+        Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) => {
+            Err(unsafe_lock(folder, "the folder is on a network share").hint("name a folder on a local disk in `lock.paths`"))
+        }
+        _ => Ok(()),
+    }
+}
