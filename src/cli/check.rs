@@ -12,6 +12,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use super::say;
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
@@ -101,7 +102,7 @@ async fn show(mut output: impl AsyncRead + Unpin) {
         }
     }
     for line in String::from_utf8_lossy(&text).lines() {
-        eprintln!("{}", mask::printable(&mask::secrets(line)));
+        say(mask::printable(&mask::secrets(line)));
     }
 }
 
