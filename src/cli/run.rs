@@ -19,7 +19,7 @@ use crate::{
     host::{
         beside::{self, Record, Stage},
         command::Command,
-        linux::{Machine, wait::Alarm},
+        linux::{Machine, tree::Tree, wait::Alarm},
         lock::LockFile,
     },
     report::mask,
@@ -55,9 +55,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         place.beside().remove_record(ticket);
         stopped(&start, stop)
     })?;
-    let end = guard(common, &start, command, &place, machine, record, settled);
-    place.beside().remove_record(ticket);
-    end
+    guard(common, &start, command, &place, machine, record, settled)
 }
 
 fn settle(
@@ -88,6 +86,7 @@ fn guard(
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
+    let tree = Tree::of_myself();
     let child = spawn::spawn(
         &command.found,
         &command.args,
@@ -98,7 +97,10 @@ fn guard(
             held: (HELD, held.into()),
         },
     )
-    .map_err(|error| not_started(command, &error))?;
+    .map_err(|error| {
+        place.beside().remove_record(ticket);
+        not_started(command, &error)
+    })?;
     record.child = crate::host::linux::identity(child);
     record.stage(Stage::Running);
     if let Err(error) = place.beside().write_record(&record) {
@@ -114,9 +116,12 @@ fn guard(
         tell: &mut |incident| told::incident(common, incident),
         record,
     };
-    let end = guarding.run();
+    let end = guarding.run(tree);
     // The lock first: whoever waits for it does not wait for what is left of this process.
-    place.beside().remove_record(ticket);
+    if end.left == 0 {
+        // To whoever asked, this says that nobody is left.
+        place.beside().remove_record(ticket);
+    }
     drop(settled.locks);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));

@@ -90,7 +90,7 @@ impl Look {
         }
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
         let stats = match (candidates.is_empty(), suspects.is_empty()) {
-            (true, true) => return Ok(Survey::default()),
+            (true, true) => return self.proc.insist_on_all().map(|()| Survey::default()),
             (true, false) => suspects.iter().chain([&self.me]).flat_map(|pid| chain(&self.proc, *pid)).collect(),
             (false, _) => stats(&self.proc, &pids),
         };
@@ -106,6 +106,7 @@ impl Look {
                 survey.handles.insert(pid, handle);
             }
         }
+        self.proc.insist_on_all()?;
         Ok(survey)
     }
 }
