@@ -58,6 +58,16 @@ fn a_command_that_cannot_be_executed_touches_nothing() {
 }
 
 #[test]
+fn a_script_without_its_interpreter_touches_nothing() {
+    touches_nothing(127, "its interpreter `/nowhere/python`", |stage| {
+        let script = stage.folder().join("bot.py");
+        fs::write(&script, "#!/nowhere/python\n").unwrap();
+        fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        stage.run_command("./bot.py", &[])
+    });
+}
+
+#[test]
 fn a_folder_as_a_command_touches_nothing() {
     touches_nothing(126, "cannot be executed", |stage| stage.run_command("./locks", &[]));
 }
