@@ -65,7 +65,7 @@ impl Command {
         })?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
         let kind = kind_of(&found, &cwd)?;
-        Ok(Command { args, kind, found, program, cwd })
+        Ok(Command { args, found, program, kind, cwd })
     }
 
     /// The base name of what was written.
