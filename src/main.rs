@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use monopoll::{
-    cli::{self, Cli},
+    cli::{self, Cli, say},
     error::ExitStatus,
 };
 
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         Ok(cli) => match cli::run(cli) {
             Ok(status) => status,
             Err(error) => {
-                eprintln!("{}", error.report());
+                say(error.report());
                 error.status
             }
         },
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
             ExitStatus::Done
         }
         Err(error) => {
-            eprintln!("{}", error.render().to_string().trim_end());
-            eprintln!("monopoll: the command line is wrong; see `monopoll --help`");
+            say(error.render().to_string().trim_end());
+            say("monopoll: the command line is wrong; see `monopoll --help`");
             ExitStatus::Usage
         }
     };

@@ -149,6 +149,10 @@ impl Host for Script {
         Ok(answer)
     }
 
+    fn has_signed_off(&mut self, _: &GuardView) -> bool {
+        self.actors.is_empty()
+    }
+
     fn has_left(&mut self, _: &GuardView) -> bool {
         self.actors.is_empty()
     }

@@ -16,6 +16,7 @@ use unix::{Ending, Group};
 #[cfg(windows)]
 use windows::{Ending, Group};
 
+use super::say;
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
@@ -97,6 +98,6 @@ async fn show(mut output: impl AsyncRead + Unpin) {
         }
     }
     for line in String::from_utf8_lossy(&text).lines() {
-        eprintln!("{}", mask::printable(&mask::secrets(line)));
+        say(mask::printable(&mask::secrets(line)));
     }
 }

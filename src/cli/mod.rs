@@ -40,7 +40,7 @@ pub struct Common {
     /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict
+    /// What to do about a conflict: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", global = true)]
     pub on_conflict: Option<OnConflict>,
     /// The thing there may be only one of
@@ -140,6 +140,13 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
             }
         }
     }
+}
+
+/// A line, or more, for a person. A standard error that is full or gone must not end a start halfway, nor a guard.
+pub fn say(text: impl std::fmt::Display) {
+    use std::io::Write;
+    // In one piece: many may write to the same log. There is nobody to tell where it fails.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Writes to standard output; a reader that went away is no fault.

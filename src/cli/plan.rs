@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsString, io::IsTerminal};
 
-use super::{Common, print, start::Start};
+use super::{Common, print, say, start::Start};
 use crate::{
     engine::{
         decide::decide,
@@ -51,7 +51,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
             .map_err(|error| Error::new(ExitStatus::Fault, format!("the plan cannot be written: {error}")))?;
         print(&document)?;
     } else if said == Said::ByRun {
-        eprintln!("{}", plan_text::text(&plan, &context, paint(&std::io::stderr())).trim_end());
+        say(plan_text::text(&plan, &context, paint(&std::io::stderr())).trim_end());
     } else {
         print(&plan_text::text(&plan, &context, paint(&std::io::stdout())))?;
     }

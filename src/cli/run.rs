@@ -18,7 +18,7 @@ use crate::{
         beside::{self, Record, Stage},
         command::Command,
         lock::LockFile,
-        machine::{self, Machine, blind, wait::Alarm},
+        machine::{self, Machine, blind, tree::Tree, wait::Alarm},
     },
     report::mask,
     wrap::{
@@ -51,9 +51,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         place.beside().remove_record(ticket);
         stopped(&start, stop)
     })?;
-    let end = guard(common, &start, command, &place, machine, record, settled);
-    place.beside().remove_record(ticket);
-    end
+    guard(common, &start, command, &place, machine, record, settled)
 }
 
 fn settle(
@@ -84,12 +82,16 @@ fn guard(
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
+    let tree = Tree::of_myself();
     let child = Child::spawn(
         &command.found,
         &command.args,
         &Inheritance { locks: &settled.locks, alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, held.into()) },
     )
-    .map_err(|error| not_started(command, &error))?;
+    .map_err(|error| {
+        place.beside().remove_record(ticket);
+        not_started(command, &error)
+    })?;
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
     if let Err(error) = place.beside().write_record(&record) {
@@ -105,9 +107,12 @@ fn guard(
         tell: &mut |incident| told::incident(common, incident),
         record,
     };
-    let end = guarding.run();
+    let end = guarding.run(tree);
     // The lock first: whoever waits for it does not wait for what is left of this process.
-    place.beside().remove_record(ticket);
+    if end.left == 0 {
+        // To whoever asked, this says that nobody is left.
+        place.beside().remove_record(ticket);
+    }
     drop(settled.locks);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));

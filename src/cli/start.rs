@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::Common;
+use super::{Common, say};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -73,7 +73,7 @@ impl Start {
         let config = configuration(common)?;
         if !common.quiet {
             for note in &config.notes {
-                eprintln!("monopoll: {note}");
+                say(format_args!("monopoll: {note}"));
             }
         }
         let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
@@ -105,7 +105,9 @@ impl Start {
 fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
     config.token_env.iter().find_map(in_environment).or_else(|| {
-        let lines = dotenvy::from_path_iter(&config.env_file).ok()?;
+        // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
+        let text = std::fs::read(&config.env_file).ok()?;
+        let lines = dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text));
         // A line that is no assignment says nothing about the others.
         let values: Vec<(String, String)> = lines.filter_map(Result::ok).collect();
         let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));

@@ -1,6 +1,6 @@
 //! What `run` says to whoever reads its standard error. It never writes to the child's standard output.
 
-use super::Common;
+use super::{Common, say};
 use crate::{
     engine::{
         instance::Instance,
@@ -21,30 +21,30 @@ pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress
     match progress {
         Progress::Waiting(plan) => {
             for conflict in plan.waits() {
-                eprintln!("monopoll: {instance}: waiting for {}{}", named(conflict), limit(conflict));
+                say(format_args!("monopoll: {instance}: waiting for {}{}", named(conflict), limit(conflict)));
             }
         }
         Progress::Acting(plan) => {
             for conflict in plan.kills() {
-                eprintln!("monopoll: {instance}: ending {} ({})", named(conflict), conflict.action);
+                say(format_args!("monopoll: {instance}: ending {} ({})", named(conflict), conflict.action));
             }
         }
         Progress::Did(event) if common.verbose > 0 => match event {
-            Event::Asked(Some(pid)) => eprintln!("monopoll: {instance}: asked the guard (pid {pid})"),
-            Event::Asked(None) => eprintln!("monopoll: {instance}: asked the guard in another PID namespace"),
-            Event::Sent(id, blow) => eprintln!("monopoll: {instance}: sent {} to pid {}", blow.name(), id.pid),
-            Event::Ended(Some(pid)) => eprintln!("monopoll: {instance}: pid {pid} and everything below it has ended"),
-            Event::Ended(None) => eprintln!("monopoll: {instance}: the guard in another PID namespace has left"),
+            Event::Asked(Some(pid)) => say(format_args!("monopoll: {instance}: asked the guard (pid {pid})")),
+            Event::Asked(None) => say(format_args!("monopoll: {instance}: asked the guard in another PID namespace")),
+            Event::Sent(id, blow) => say(format_args!("monopoll: {instance}: sent {} to pid {}", blow.name(), id.pid)),
+            Event::Ended(Some(pid)) => say(format_args!("monopoll: {instance}: pid {pid} and everything below it has ended")),
+            Event::Ended(None) => say(format_args!("monopoll: {instance}: the guard in another PID namespace has left")),
         },
         Progress::Did(_) => {}
         Progress::Clear(plan) => {
             for suspect in &plan.suspects {
-                eprintln!(
+                say(format_args!(
                     "monopoll: {instance}: warning: pid {} ({}) has {}; it is left alone",
                     suspect.process.id.pid,
                     mask::printable(suspect.process.name.known().map_or("?", String::as_str)),
                     suspect.reason
-                );
+                ));
             }
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress
 pub(super) fn incident(common: &Common, incident: Incident) {
     match incident {
         Incident::Leftovers(count) if common.verbose > 0 => {
-            eprintln!("monopoll: COMMAND has ended; ending {count} processes that it left behind");
+            say(format_args!("monopoll: COMMAND has ended; ending {count} processes that it left behind"));
         }
         Incident::Leftovers(_) => {}
         Incident::Stuck(id) => warning(common, &format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid)),
@@ -65,7 +65,7 @@ pub(super) fn incident(common: &Common, incident: Incident) {
 /// Something that is not as it should be, and does not stop the start.
 pub(super) fn warning(common: &Common, what: &str) {
     if !common.quiet {
-        eprintln!("monopoll: warning: {what}");
+        say(format_args!("monopoll: warning: {what}"));
     }
 }
 

@@ -234,6 +234,9 @@ impl Settling<'_> {
 
     /// From here on a newer start can ask this one.
     fn announce(&self) -> Result<(), Error> {
+        // Who asks is behind the turnstile, as this start is: a question that lies here is from one that was killed. Should the
+        // counter have vanished since, its ticket may be ours.
+        self.place.beside().remove_request();
         (self.announce)().map_err(|error| {
             Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
                 .hint("free some space, or name another folder in `lock.paths`")

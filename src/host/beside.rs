@@ -198,6 +198,12 @@ impl Beside {
         self.load(&self.record_name())
     }
 
+    /// Whether there is one, readable or not.
+    #[must_use]
+    pub fn has_record(&self) -> bool {
+        !matches!(self.folder.open_existing(&self.record_name()), Ok(None))
+    }
+
     /// # Errors
     /// As the file system says.
     pub fn write_record(&self, record: &Record) -> std::io::Result<()> {
@@ -251,7 +257,8 @@ impl Beside {
     /// The counter cannot be written: nothing is started that could not be told apart later.
     pub fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _alone = self.draw_alone()?;
-        let ticket = self.newest().unwrap_or(Ticket(0)).next();
+        // The largest number is not believed: a guard that had drawn it would find its counter lost for ever.
+        let ticket = self.newest().map(Ticket::next).filter(|ticket| *ticket < Ticket::MAX).unwrap_or(Ticket(1));
         self.write_counter(ticket)?;
         Ok(ticket)
     }

@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::Read,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -33,12 +34,12 @@ pub struct Command {
 }
 
 /// What kind of file a program is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The kernel runs it itself.
     Binary,
-    /// It begins with `#!`.
-    Script,
+    /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one that env finds.
+    Script(Vec<PathBuf>),
 }
 
 impl Command {
@@ -63,7 +64,8 @@ impl Command {
             }
         })?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
-        Ok(Command { args, kind: kind_of(&found), found, program, cwd })
+        let kind = kind_of(&found, &cwd)?;
+        Ok(Command { args, found, program, kind, cwd })
     }
 
     /// The base name of what was written.
@@ -85,9 +87,13 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
-        match check(&cwd.join(folder).join(name)) {
+        let candidate = cwd.join(folder).join(name);
+        // A folder that may not be entered has nothing for this user.
+        if fs::metadata(&candidate).is_err() {
+            continue;
+        }
+        match check(&candidate) {
             Ok(program) => return Ok(program),
-            Err(ExitStatus::NotFound) => {}
             Err(worse) => status = worse,
         }
     }
@@ -132,8 +138,20 @@ fn may_execute(_path: &Path) -> bool {
     true
 }
 
-fn kind_of(program: &Path) -> Kind {
+/// # Errors
+/// The kernel would not find the interpreter either.
+fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
     let mut start = Vec::new();
+    // A program may be executed and not be read.
     let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
-    if read.is_ok() && start.starts_with(b"#!") { Kind::Script } else { Kind::Binary }
+    let line = start.strip_prefix(b"#!").filter(|_| read.is_ok()).and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
+    let Some(line) = line else { return Ok(Kind::Binary) };
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).map(OsStr::from_bytes);
+    let Some(interpreter) = words.next() else { return Ok(Kind::Script(Vec::new())) };
+    let first = check(&cwd.join(interpreter)).map_err(|status| {
+        let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
+        let what = format!("COMMAND `{}` cannot be executed: its interpreter `{}` cannot", printable(&program), printable(&interpreter));
+        Error::new(status, what).hint("check its first line, and its line ends")
+    })?;
+    Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect()))
 }

@@ -115,6 +115,8 @@ impl Target {
             Means::Asked(guard) => {
                 // Its lock goes once its tree has ended; what is left of the guard itself then polls nobody.
                 let tree = alive.iter().any(|member| Some(member.id) != self.root);
+                // What it had not started, and so left alone, may stay: it has signed off then.
+                let tree = tree && !host.has_signed_off(guard);
                 let gone = !tree && (alive.is_empty() && self.root.is_some() || host.has_left(guard));
                 return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
             }

@@ -31,6 +31,9 @@ pub trait Host {
     /// A signal told this start to give up.
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted>;
 
+    /// Whether a guard took its record away: by its own word it has ended all of its tree.
+    fn has_signed_off(&mut self, guard: &GuardView) -> bool;
+
     /// Whether a guard that was asked has left: its lock is free.
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }

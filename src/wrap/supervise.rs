@@ -83,10 +83,9 @@ struct State {
 }
 
 impl Guarding<'_> {
-    /// Guards until the whole tree has ended.
+    /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
     #[must_use]
-    pub fn run(&mut self) -> End {
-        let mut tree = Tree::of_myself();
+    pub(crate) fn run(&mut self, mut tree: Tree) -> End {
         let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: HashMap::new(), wake: None };
         loop {
             while let Some(arrived) = self.alarm.next() {
@@ -200,6 +199,8 @@ impl Guarding<'_> {
                 (self.tell)(Incident::Stuck(id));
                 Some(end(alive.len()))
             }
+            // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
+            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() => Some(End { superseded_by: None, ..end(alive.len()) }),
             // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard.
             Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
                 state.superseded_by = None;

@@ -120,3 +120,17 @@ fn a_script_is_run_by_its_interpreter_and_found_again() {
     }
     assert!(unguarded.is_alive());
 }
+
+#[test]
+fn whoever_only_reads_a_script_is_not_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let stage = Stage::new();
+    let script = stage.folder().join("bot.sh");
+    fs::write(&script, "#!/bin/sh\nexit 7\n").unwrap();
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let reader = stage.program("tail", &["-f", "bot.sh"]).start();
+    stage.wait_until("the reader", || fs::read_to_string(stage.folder().join("start-1.out")).is_ok_and(|it| !it.is_empty()).then_some(()));
+    stage.run_command("./bot.sh", &[]).on_conflict("force").end().exits(7);
+    assert!(reader.is_alive());
+}

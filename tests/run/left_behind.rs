@@ -108,3 +108,48 @@ fn a_guard_leaves_no_record_behind() {
     assert!(!stage.beside("record").exists());
     assert!(stage.lock().exists(), "the lock file is never removed");
 }
+
+/// A shell that starts something and then makes way for monopoll.
+const BESIDE: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > beside; exec \"$@\"", "sh"];
+
+fn beside(stage: &Stage) -> u32 {
+    stage.wait_until("what was started beside", || std::fs::read_to_string(stage.folder().join("beside")).ok()?.trim().parse().ok())
+}
+
+#[test]
+fn what_the_guard_did_not_start_outlives_command() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "7"]).through(&BESIDE).end().exits(7);
+    assert!(is_alive(beside(&stage)));
+}
+
+#[test]
+fn what_the_guard_did_not_start_outlives_a_takeover() {
+    for action in ["graceful", "force"] {
+        let stage = Stage::new();
+        let first = stage.run(&["--detached", "--as member"]).through(&BESIDE).start();
+        let (_, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+        stage.run(&["--exit", "7"]).on_conflict(action).end().exits(7);
+        first.end().exits(0).says("took over");
+        assert!(is_alive(beside(&stage)) && !is_alive(member), "{action}");
+    }
+}
+
+#[test]
+fn a_tree_with_more_members_than_descriptors_is_ended_whole() {
+    let stage = Stage::new();
+    let children: Vec<&str> = std::iter::repeat_n(["--child", "--as member"], 30).flatten().collect();
+    let few = ["sh", "-c", "ulimit -n 24; exec \"$@\"", "sh"];
+    let bot = [children.as_slice(), &["--exit", "7"]].concat();
+    stage.run(&bot).through(&few).end().exits(7);
+    stage.wait_until("the members", || stage.who_said("member").iter().all(|member| !is_alive(*member)).then_some(()));
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
+    let stage = Stage::new();
+    let bot = ["--child", "--as member --stubborn", "--for", "500", "--exit", "7"];
+    stage.run(&bot).set("kill.escalate=false").set("timeouts.graceful='300ms'").end().exits(7).says("keep the lock");
+    assert!(is_alive(stage.nth_to_say(1, "member")) && !stage.lock_is_free());
+}

@@ -11,6 +11,9 @@ const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--k
 
 #[test]
 fn a_guard_outside_is_asked_from_within() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -22,6 +25,9 @@ fn a_guard_outside_is_asked_from_within() {
 
 #[test]
 fn a_guard_within_is_asked_from_outside() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).through(&ELSEWHERE).start();
     stage.ready(1);
@@ -33,6 +39,9 @@ fn a_guard_within_is_asked_from_outside() {
 
 #[test]
 fn a_guard_in_a_sister_namespace_is_asked() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).through(&ELSEWHERE).start();
     stage.ready(1);
@@ -44,6 +53,9 @@ fn a_guard_in_a_sister_namespace_is_asked() {
 
 #[test]
 fn a_guard_elsewhere_refuses_a_start() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -53,6 +65,9 @@ fn a_guard_elsewhere_refuses_a_start() {
 
 #[test]
 fn a_guard_elsewhere_can_be_waited_for() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -65,6 +80,9 @@ fn a_guard_elsewhere_can_be_waited_for() {
 
 #[test]
 fn a_guard_elsewhere_that_does_not_answer_is_a_refusal() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -87,6 +105,9 @@ fn unknown_holder(stage: &Stage) -> crate::support::Running<'_> {
 
 #[test]
 fn an_unknown_holder_is_refused_whatever_the_action() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     for action in ["refuse", "graceful", "force"] {
         let stage = Stage::new();
         let holder = unknown_holder(&stage);
@@ -97,6 +118,9 @@ fn an_unknown_holder_is_refused_whatever_the_action() {
 
 #[test]
 fn an_unknown_holder_can_be_waited_for() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     let holder = unknown_holder(&stage);
     let second = stage.run(&[]).on_conflict("wait").through(&ELSEWHERE).start();
@@ -107,6 +131,9 @@ fn an_unknown_holder_can_be_waited_for() {
 
 #[test]
 fn as_the_first_process_of_a_namespace_it_passes_the_status_on() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
     let stage = Stage::new();
     stage.run(&["--exit", "7", "--detached", "--as daemon"]).through(&ELSEWHERE).end().exits(7);
     stage.nth_to_say(1, "got SIGTERM");

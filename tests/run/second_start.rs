@@ -187,3 +187,28 @@ fn a_dry_run_where_nothing_is_makes_nothing() {
     assert!(!stage.locks().exists());
     assert!(stage.events().is_empty());
 }
+
+#[test]
+fn with_too_few_descriptors_to_see_the_first_one_there_is_no_start() {
+    let stage = Stage::new();
+    let _first = stage.bot(&["--twin"]).start();
+    stage.ready(1);
+    for descriptors in 4..24 {
+        let few = format!("ulimit -n {descriptors}; exec \"$@\"");
+        let end = stage.run(&["--twin"]).through(&["sh", "-c", &few, "sh"]).end();
+        // Below the first few not even the dynamic linker can work.
+        assert!(descriptors < 9 || matches!(end.code, Some(1 | 73 | 75)), "{descriptors}: {end:?}");
+        assert_eq!(stage.events().len(), 1, "{descriptors}: {end:?}");
+    }
+}
+
+#[test]
+fn a_standard_error_that_is_full_stops_nobody() {
+    let stage = Stage::new();
+    let full = ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"];
+    let first = stage.run(&[]).through(&full).start();
+    stage.ready(1);
+    assert_eq!(stage.run(&[]).through(&full).end().code, Some(75));
+    assert_eq!(stage.run(&["--exit", "7"]).on_conflict("graceful").flag("-v").through(&full).end().code, Some(7));
+    assert_eq!(first.end().code, Some(0));
+}

@@ -161,3 +161,20 @@ fn files_with(text: &str, folder: &Path) -> Vec<String> {
     let found = contents(folder).into_iter().filter(|(_, content)| String::from_utf8_lossy(content).contains(text));
     found.map(|(path, _)| path.display().to_string()).collect()
 }
+
+#[test]
+fn an_env_file_that_is_a_folder_has_no_token() {
+    let stage = Stage::new();
+    fs::create_dir(stage.folder().join(".env")).unwrap();
+    stage.run(&["--exit", "7"]).end().exits(7);
+}
+
+#[test]
+fn a_byte_order_mark_hides_no_token() {
+    let stage = Stage::new();
+    let mine = token();
+    fs::write(stage.folder().join(".env"), format!("\u{feff}BOT_TOKEN={mine}\n")).unwrap();
+    let _first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    stage.run(&[]).end().exits(75).says("same bot token");
+}

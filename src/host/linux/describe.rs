@@ -37,7 +37,7 @@ impl<'a> Describer<'a> {
 
     /// Describes `pid`; `None` where it has ended.
     pub(super) fn describe(&mut self, pid: u32, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Option<(Process, Handle)> {
-        let pin = Pin::new(pid).ok()?;
+        let pin = Pin::new(pid).map_err(|error| self.proc.note(error)).ok()?;
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let process = self.facts(handle.id, stat, holds_lock, buffers);

@@ -23,6 +23,7 @@ use std::{
 
 use handle::{Handle, Pin};
 use proc::Proc;
+use rustix::io::Errno;
 use wait::{Alarm, Wake};
 use watch::Watch;
 
@@ -260,6 +261,10 @@ impl Host for Machine {
         Ok(answer)
     }
 
+    fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
+        self.beside.as_ref().is_some_and(|beside| !beside.has_record())
+    }
+
     fn has_left(&mut self, _guard: &GuardView) -> bool {
         let Some(lock) = &self.first_lock else { return false };
         // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is told just before the lock goes.
@@ -271,23 +276,30 @@ impl Host for Machine {
     }
 }
 
-/// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`.
+/// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`. Where there are not
+/// descriptors enough for all, those that are left out come when others have ended; they are never taken for nobody.
 fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
-    let pids = proc.pids().unwrap_or_default();
+    handles.retain(|_, handle| !handle.has_ended());
+    let moving = |id: &ProcessId| Member { id: *id, parent: 0, motion: Motion::Moving };
+    let Ok(pids) = proc.pids() else { return known.iter().map(moving).collect() };
     let stats = survey::stats(proc, &pids);
     let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), &stats, me);
     let mut buffer = Vec::new();
-    let mut members = Vec::new();
+    let (mut members, mut left_out) = (Vec::new(), Vec::new());
     for pid in all {
         let Some(seen) = stats.get(&pid) else { continue };
         let id = ProcessId { pid, start: seen.start };
         if let Entry::Vacant(place) = handles.entry(id) {
             // Pinned first, then looked at again: whoever has the pid now must still be the one that was seen.
-            let Ok(pin) = Pin::new(pid) else { continue };
-            if proc.stat(pid, &mut buffer).ok().is_none_or(|now| now.start != seen.start) {
-                continue;
+            match Pin::new(pid).map(|pin| (pin, proc.stat(pid, &mut buffer))) {
+                Ok((pin, Ok(now))) if now.start == seen.start => drop(place.insert(pin.into_handle(id))),
+                Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
+                Ok((_, Err(error))) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => continue,
+                Ok((_, Err(_))) | Err(_) => {
+                    left_out.push(moving(&id));
+                    continue;
+                }
             }
-            place.insert(pin.into_handle(id));
         }
         if handles.get(&id).is_none_or(Handle::has_ended) {
             continue;
@@ -295,5 +307,5 @@ fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTree
         let motion = if matches!(seen.state, b'T' | b't') { Motion::Stopped } else { Motion::Moving };
         members.push(Member { id, parent: seen.parent, motion });
     }
-    members
+    if members.is_empty() { left_out } else { members }
 }

@@ -5,9 +5,13 @@ use std::{
     io::{self, Read as _},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::{
+    fs::{Dir, Mode, OFlags},
+    io::Errno,
+};
 
 /// No file that is read here is worth more than this; an environment or a command line that is longer is cut.
 const MOST: u64 = 4 << 20;
@@ -19,6 +23,8 @@ const USUAL: usize = 32 << 10;
 #[derive(Debug)]
 pub(super) struct Proc {
     root: OwnedFd,
+    /// Something could not be read for want of a descriptor or of memory.
+    exhausted: AtomicBool,
 }
 
 /// What `/proc/PID/stat` says, as far as it matters here.
@@ -61,7 +67,21 @@ impl Stat {
 impl Proc {
     pub(super) fn open() -> io::Result<Proc> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())? })
+        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())?, exhausted: AtomicBool::new(false) })
+    }
+
+    /// Notes an error that says nothing about the process: who was not seen because of it may be in the way all the same.
+    pub(super) fn note(&self, error: Errno) -> Errno {
+        if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
+            self.exhausted.store(true, Ordering::Relaxed);
+        }
+        error
+    }
+
+    /// # Errors
+    /// Something was not seen that may be there.
+    pub(super) fn insist_on_all(&self) -> io::Result<()> {
+        if self.exhausted.load(Ordering::Relaxed) { Err(Errno::MFILE.into()) } else { Ok(()) }
     }
 
     /// Every process, by pid.
@@ -80,7 +100,7 @@ impl Proc {
     /// Reads a whole file of a process into `buffer`.
     pub(super) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
         let path = format!("{pid}/{file}");
-        let fd = rustix::fs::openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = rustix::fs::openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|error| self.note(error))?;
         buffer.clear();
         buffer.reserve(USUAL);
         let room = buffer.capacity();

@@ -106,9 +106,9 @@ impl Command {
             mine.push(0);
         }
         let behind_the_name = memchr::memchr(0, args).and_then(|end| args.get(end + 1..));
-        match self.kind {
+        match &self.kind {
             Kind::Binary => behind_the_name == Some(&mine),
-            Kind::Script => {
+            Kind::Script(_) => {
                 mine.insert(0, 0);
                 args.ends_with(&mine)
             }
@@ -125,10 +125,10 @@ impl Command {
     fn has_no_more_arguments(&self, args: &[u8], cwd: Option<&Path>) -> bool {
         let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
         let name = strings.len().checked_sub(self.args.len() + 1);
-        match (self.kind, name) {
-            (Kind::Binary, _) | (Kind::Script, Some(0)) => true,
-            (Kind::Script, Some(at)) => strings.get(at).is_some_and(|arg| self.is_script(arg, cwd)),
-            (Kind::Script, None) => false,
+        match (&self.kind, name) {
+            (Kind::Binary, _) | (Kind::Script(_), Some(0)) => true,
+            (Kind::Script(_), Some(at)) => strings.get(at).is_some_and(|arg| self.is_script(arg, cwd)),
+            (Kind::Script(_), None) => false,
         }
     }
 
@@ -141,20 +141,21 @@ impl Command {
 
     /// Whether the process runs this command's own program, through a `#!` line too.
     pub(super) fn runs_in(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
-        let own = FileId::at(&self.program);
-        let executes = proc.file_behind(pid, "exe").is_ok_and(|(dev, ino)| own == Some(FileId { dev, ino }));
+        let exe = proc.file_behind(pid, "exe").ok().map(|(dev, ino)| FileId { dev, ino });
+        let executes = |program: &Path| exe.is_some() && exe == FileId::at(program);
         let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
-        match self.kind {
-            Kind::Binary => executes,
-            Kind::Script => {
-                let path = |arg: &[u8]| Path::new(std::ffi::OsStr::from_bytes(arg)).to_owned();
+        let name = strings.first().and_then(|arg| Path::new(std::ffi::OsStr::from_bytes(arg)).file_name());
+        match &self.kind {
+            Kind::Binary => executes(&self.program),
+            Kind::Script(interpreters) => {
                 // A launcher such as a version manager's shim runs something else under its own name.
-                let first = strings.first().map(|arg| path(arg));
-                let same_name = first.as_deref().and_then(Path::file_name) == self.args.first().map(Path::new).and_then(Path::file_name);
-                // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more.
+                let same_name = name.is_some() && name == self.args.first().map(Path::new).and_then(Path::file_name);
+                // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more. Whoever
+                // has it there and is none of these – an editor, `tail` – only reads it.
+                let interprets = interpreters.iter().any(|program| executes(program) || name.is_some() && name == program.file_name());
                 let position = strings.len().checked_sub(self.args.len() + 1);
                 let at_its_place = position.into_iter().chain(1..4).filter_map(|at| strings.get(at));
-                executes || same_name || at_its_place.into_iter().any(|arg| self.is_script(arg, cwd))
+                same_name || interprets && at_its_place.into_iter().any(|arg| self.is_script(arg, cwd))
             }
         }
     }

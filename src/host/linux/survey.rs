@@ -44,14 +44,15 @@ pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>
         found.suspects.extend(more.suspects);
     }
     if found.candidates.is_empty() && found.suspects.is_empty() {
-        return Ok(Survey::default());
+        return proc.insist_on_all().map(|()| Survey::default());
     }
     let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
     let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
         let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
         found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
     };
-    Errand::begin(describe)?.finish(proc, me, &mut BTreeSet::new())
+    let survey = Errand::begin(describe)?.finish(proc, me, &mut BTreeSet::new())?;
+    proc.insist_on_all().map(|()| survey)
 }
 
 /// Who is worth a closer look.

@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nix::{
+    errno::Errno,
+    sys::wait::{Id, WaitPidFlag, waitid},
+};
+
 use super::{family, handle::Handle, proc::Proc, survey};
 use crate::{
     engine::{escalation::Member, plan::Blow, snapshot::ProcessId},
@@ -13,21 +18,30 @@ use crate::{
 pub(crate) struct Tree {
     proc: Option<Proc>,
     me: u32,
+    /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
+    strangers: BTreeSet<ProcessId>,
     handles: BTreeMap<ProcessId, Handle>,
 }
 
 impl Tree {
+    /// Of what this process starts from now on.
     pub(crate) fn of_myself() -> Tree {
-        Tree { proc: Proc::open().ok(), me: std::process::id(), handles: BTreeMap::new() }
+        let (proc, me) = (Proc::open().ok(), std::process::id());
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
+        let strangers = proc.as_ref().filter(|_| !childless).and_then(|proc| children(proc, me).ok()).unwrap_or_default();
+        Tree { proc, me, strangers, handles: BTreeMap::new() }
     }
 
     /// The living members, each pinned.
     pub(crate) fn members(&mut self) -> Vec<Member> {
         let Some(proc) = &self.proc else { return Vec::new() };
         self.handles.retain(|_, handle| !handle.has_ended());
-        let stats = survey::stats(proc, &proc.pids().unwrap_or_default());
-        let children: BTreeSet<ProcessId> =
-            stats.iter().filter(|(_, stat)| stat.parent == self.me).map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start }).collect();
+        let children = match children(proc, self.me) {
+            Ok(children) => children.difference(&self.strangers).copied().collect(),
+            // Nothing can be looked at (no descriptor is left): those that were seen are still there.
+            Err(_) => self.handles.keys().copied().collect::<BTreeSet<_>>(),
+        };
         if children.is_empty() {
             return Vec::new();
         }
@@ -48,4 +62,9 @@ impl Tree {
     pub(crate) fn send(&self, to: ProcessId, blow: Blow) -> Sent {
         self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
     }
+}
+
+fn children(proc: &Proc, me: u32) -> std::io::Result<BTreeSet<ProcessId>> {
+    let stats = survey::stats(proc, &proc.pids()?);
+    Ok(stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start }).collect())
 }
