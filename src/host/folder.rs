@@ -15,7 +15,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
-use super::watch::UNFINISHED;
+use super::UNFINISHED;
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,

@@ -7,6 +7,7 @@ use super::{
     survey::survey,
     system,
     table::{Depth, Table},
+    tree::is_marked,
     wait::Alarm,
 };
 use crate::{
@@ -88,8 +89,16 @@ enum Holder {
 
 fn holder(record: &Record) -> Option<Holder> {
     let lives = |id: &ProcessId| identity(id.pid) == Some(*id);
-    let guard = Some(record.whereabouts.process).filter(lives).map(Holder::Guard);
-    guard.or_else(|| record.child.filter(lives).map(Holder::Child))
+    let guard = record.whereabouts.process;
+    if lives(&guard) {
+        return Some(Holder::Guard(guard));
+    }
+    // The word of a guard that has ended is believed of a process that bears its mark, and of nobody else (S22).
+    let is_its_child = |child: &ProcessId| {
+        Table::of(&[child.pid], Depth::Environment)
+            .is_ok_and(|table| table.id(child.pid) == Some(*child) && is_marked(&table, child.pid, guard))
+    };
+    record.child.filter(is_its_child).map(Holder::Child)
 }
 
 fn lock_state(sight: Sight<'_>, holder: Option<Holder>) -> LockState {

@@ -34,8 +34,7 @@ impl Tree {
         let (Some(me), Ok(table)) = (self.me, Table::all(Depth::Environment)) else { return Vec::new() };
         let ids = table.ids();
         self.handles.retain(|id, _| ids.get(&id.pid) == Some(id));
-        let mark = format!(":{}:{}", me.pid, me.start);
-        let is_mine = |pid: u32| table.parent(pid) == Some(me.pid) || is_marked(&table, pid, &mark);
+        let is_mine = |pid: u32| table.parent(pid) == Some(me.pid) || is_marked(&table, pid, me);
         let mut roots: BTreeSet<u32> = ids.keys().copied().filter(|pid| *pid != me.pid && is_mine(*pid)).collect();
         roots.extend(self.handles.keys().map(|id| id.pid));
         if roots.is_empty() {
@@ -61,8 +60,9 @@ impl Tree {
 }
 
 /// Whether its environment says that this guard holds the instance for it.
-fn is_marked(table: &Table, pid: u32, mark: &str) -> bool {
+pub(super) fn is_marked(table: &Table, pid: u32, guard: ProcessId) -> bool {
+    let mark = format!(":{}:{}", guard.pid, guard.start);
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
     let held = environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
-    held.into_iter().any(|held| held.ends_with(mark))
+    held.into_iter().any(|held| held.ends_with(&mark))
 }
