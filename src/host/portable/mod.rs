@@ -249,6 +249,10 @@ impl Host for Machine {
         Ok(answer)
     }
 
+    fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
+        self.beside.as_ref().is_some_and(|beside| !beside.has_record())
+    }
+
     fn has_left(&mut self, _guard: &GuardView) -> bool {
         let Some(lock) = &self.first_lock else { return false };
         // Behind the turnstile nobody else of us tries, so a probe disturbs no start.
