@@ -4,9 +4,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::Read,
-    os::unix::ffi::OsStrExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +14,7 @@ use crate::{
 };
 
 /// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+#[cfg(unix)]
 const LONGEST_INTERPRETER_LINE: u64 = 256;
 
 /// A command that can be executed, and what its process will look like.
@@ -140,7 +139,10 @@ fn may_execute(_path: &Path) -> bool {
 
 /// # Errors
 /// The kernel would not find the interpreter either.
+#[cfg(unix)]
 fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
+    use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
+
     let mut start = Vec::new();
     // A program may be executed and not be read.
     let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
@@ -154,4 +156,11 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
         Error::new(status, what).hint("check its first line, and its line ends")
     })?;
     Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect()))
+}
+
+/// Nothing reads a `#!` line there.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
+fn kind_of(_program: &Path, _cwd: &Path) -> Result<Kind, Error> {
+    Ok(Kind::Binary)
 }

@@ -132,29 +132,29 @@ impl Command {
     fn is_twin(&self, exe: &Path, args: &[String], cwd: &Path) -> bool {
         let mine = text(self.args.get(1..).unwrap_or_default());
         // Mine are all that stand behind the name, or behind the script: one without any ends every line.
-        let same_arguments = match (self.kind, args.strip_suffix(mine.as_slice())) {
+        let same_arguments = match (&self.kind, args.strip_suffix(mine.as_slice())) {
             (Kind::Binary, Some([_name])) => true,
-            (Kind::Script, Some([_interpreter, .., script])) => self.is_script(script, cwd),
-            (Kind::Binary | Kind::Script, _) => false,
+            (Kind::Script(_), Some([_interpreter, .., script])) => self.is_script(script, cwd),
+            (Kind::Binary | Kind::Script(_), _) => false,
         };
         same_arguments && same_file(cwd, &self.cwd) && self.runs_in(exe, args, cwd)
     }
 
     /// Whether the process runs this command's own program, through a `#!` line too.
     fn runs_in(&self, exe: &Path, args: &[String], cwd: &Path) -> bool {
-        if same_file(exe, &self.program) {
-            return true;
-        }
-        match self.kind {
-            Kind::Binary => false,
-            Kind::Script => {
+        let name = args.first().map(Path::new).and_then(Path::file_name);
+        match &self.kind {
+            Kind::Binary => same_file(exe, &self.program),
+            Kind::Script(interpreters) => {
                 // A launcher such as a version manager's shim runs something else under its own name.
-                let first = args.first().map(Path::new).and_then(Path::file_name);
-                let same_name = first.is_some() && first == self.args.first().map(Path::new).and_then(Path::file_name);
-                // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more.
+                let same_name = name.is_some() && name == self.args.first().map(Path::new).and_then(Path::file_name);
+                // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more. Whoever
+                // has it there and is none of these – an editor, `tail` – only reads it.
+                let interprets =
+                    interpreters.iter().any(|program| same_file(exe, program) || name.is_some() && name == program.file_name());
                 let position = args.len().checked_sub(self.args.len());
                 let mut at_its_place = position.into_iter().chain(1..4).filter_map(|at| args.get(at));
-                same_name || at_its_place.any(|arg| self.is_script(arg, cwd))
+                same_name || interprets && at_its_place.any(|arg| self.is_script(arg, cwd))
             }
         }
     }
