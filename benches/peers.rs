@@ -39,9 +39,6 @@ fn table(folder: &Path) -> Result<(), Failure> {
         row(&format!("`plan` beside `pgrep -f`, {processes} processes"), race(21, plan, pgrep)?);
     }
     let _crowd = Crowd::gather(100)?;
-    let run = || monopoll(folder, &["run", "--", "true"]);
-    let flock = || command("flock", &[OsStr::new("-n"), folder.join("flock").as_os_str(), OsStr::new("true")]);
-    row("start, run `true`, end, beside `flock -n`, 100 processes", race(21, run, flock)?);
     let waiter = hand_overs(folder, |stamps| {
         let mut command = monopoll(folder, &["--on-conflict", "wait", "run", "--"]);
         command.args(myself(stamps));

@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+/// What a record keeps of a command line: nobody reads a record that is longer than `host::folder` reads.
+const LONGEST_COMMAND: usize = 4000;
+
 /// Settles, starts COMMAND and guards it to its end.
 ///
 /// # Errors
@@ -37,13 +40,14 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
+    // First, because everything that follows needs /proc as well and would say so less clearly.
+    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let place = Place::open(&start.locks)?;
     let files = place.open_locks()?;
     let ticket = place.beside().draw_ticket()?;
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
-    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
     machine.keep(place.view_of_the_first_lock()?);
     let record = record(&start, command, ticket, &machine);
@@ -132,7 +136,7 @@ fn record(start: &Start, command: &Command, ticket: Ticket, machine: &Machine) -
         whereabouts: machine.whereabouts().clone(),
         host: machine::host_name(),
         user: start.user.name.clone(),
-        command: mask::command(&command.text()),
+        command: mask::command(&command.text()).chars().take(LONGEST_COMMAND).collect(),
         since: beside::now(),
         profile: start.config.profile.clone(),
         child: None,

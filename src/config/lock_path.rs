@@ -123,7 +123,7 @@ impl LockPath {
     }
 }
 
-/// Whether a path begins at a root. On Windows a bare `/` will do as well: `DRIVE` is put before it.
+/// Whether a path begins at a root. What begins with a bare `/` on Windows is on its first drive: see `DRIVE`.
 fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }

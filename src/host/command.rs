@@ -50,7 +50,7 @@ impl Command {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
-        let found = if has_folder(name) { check(&cwd.join(name)) } else { search(name, &cwd) };
+        let found = if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
@@ -86,7 +86,7 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
-        let candidate = cwd.join(folder).join(name);
+        let candidate = spelled_out(cwd.join(folder).join(name));
         // A folder that may not be entered has nothing for this user.
         if fs::metadata(&candidate).is_err() {
             continue;
@@ -104,22 +104,17 @@ fn has_folder(name: &OsStr) -> bool {
     name.to_string_lossy().contains(std::path::is_separator)
 }
 
-#[cfg(not(windows))]
-fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
-    check_as_written(path)
+/// The file that a name means: on Windows `.exe` may be left out, as in what starts it.
+fn spelled_out(path: PathBuf) -> PathBuf {
+    if cfg!(windows) && path.extension().is_none() && !path.is_file() {
+        let whole = path.with_extension("exe");
+        if whole.is_file() { whole } else { path }
+    } else {
+        path
+    }
 }
 
-/// `.exe` may be left out, as in what starts it.
-#[cfg(windows)]
 fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
-    check_as_written(path).or_else(|status| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".exe");
-        if path.extension().is_none() { check_as_written(Path::new(&name)) } else { Err(status) }
-    })
-}
-
-fn check_as_written(path: &Path) -> Result<PathBuf, ExitStatus> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
         _ => ExitStatus::NotFound,

@@ -15,6 +15,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
+use super::UNFINISHED;
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,
@@ -172,7 +173,7 @@ impl Folder {
     /// # Errors
     /// As the file system says; the old content is still there then.
     pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
-        let new = format!("{name}.new");
+        let new = format!("{name}.{UNFINISHED}");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.remove(&new)?;
         let file = rustix::fs::openat(&self.fd, &new, flags, Mode::RUSR | Mode::WUSR)?;

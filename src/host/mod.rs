@@ -35,3 +35,7 @@ pub use linux as machine;
 pub use portable as machine;
 #[cfg(windows)]
 pub use windows::{filesystem, folder, lock, lock_dir};
+
+/// How the name of a file ends that is just being written.
+#[cfg(unix)]
+pub(crate) const UNFINISHED: &str = "new";

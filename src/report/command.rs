@@ -12,6 +12,8 @@ pub fn command(args: &[String]) -> String {
 /// The same in about `width` characters: the program, the script and what else there is room for; `…` where something is left out.
 #[must_use]
 pub fn shorten(args: &[String], width: usize) -> String {
+    // A word and its blank take two characters: no more words than this are ever shown, however many there are.
+    let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     let script = script(args);
     let mut kept: Vec<bool> = (0..words.len()).map(|index| index == 0 || Some(index) == script).collect();

@@ -87,18 +87,21 @@ impl Guarding<'_> {
     #[must_use]
     pub(crate) fn run(&mut self, mut tree: Tree) -> End {
         let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: HashMap::new(), wake: None };
+        let mut told = true;
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
-            self.hear(&tree, &mut state);
+            if std::mem::take(&mut told) {
+                self.hear(&tree, &mut state);
+            }
             if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
                 return end;
             }
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             Alarm::doze(Some(self.alarm), Some(&self.watch), &handles, state.wake);
-            self.watch.drain();
+            told = self.watch.drain();
         }
     }
 

@@ -134,3 +134,14 @@ fn whoever_only_reads_a_script_is_not_it() {
     stage.run_command("./bot.sh", &[]).on_conflict("force").end().exits(7);
     assert!(reader.is_alive());
 }
+
+#[test]
+fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
+    let stage = Stage::new();
+    let long = vec!["\u{1}"; 30_000];
+    let first = stage.run(&long).start();
+    stage.ready(1);
+    stage.plan(&long).end().exits(75).says("the guard with pid");
+    stage.run(&["--exit", "7"]).on_conflict("graceful").end().exits(7);
+    first.end().exits(0).says("took over");
+}

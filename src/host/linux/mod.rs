@@ -148,7 +148,9 @@ impl Machine {
         match Alarm::sleep(self.alarm.as_ref(), self.lock_watch.as_ref(), &handles, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told => {
-                self.lock_watch.as_ref().inspect(|watch| watch.drain());
+                if let Some(watch) = &self.lock_watch {
+                    watch.drain();
+                }
                 Ok(Slept::LockClosed)
             }
             Wake::Ended | Wake::Late => Ok(Slept::Otherwise),

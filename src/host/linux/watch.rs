@@ -8,6 +8,8 @@ use std::{
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
+use crate::host::UNFINISHED;
+
 /// How often to look without the kernel's word (its limit on inotify instances is reached).
 const BLIND: Duration = Duration::from_millis(50);
 
@@ -52,10 +54,41 @@ impl Watch {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what has been told; whoever is told looks at everything again.
-    pub(crate) fn drain(&self) {
-        if let Some(inotify) = &self.0 {
-            while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
+    /// Takes what has been told; whoever is told looks at everything again. Returns whether there is anything to look at: a
+    /// file that could not be written whole is taken away again, and whoever wrote on hearing that would never stop.
+    pub(crate) fn drain(&self) -> bool {
+        let Some(inotify) = &self.0 else { return true };
+        let unfinished = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|extension| extension == UNFINISHED);
+        let mut told = false;
+        while let Ok(events) = inotify.read_events()
+            && !events.is_empty()
+        {
+            told |= events.iter().any(|event| !event.name.as_ref().is_some_and(unfinished));
         }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "real files are written")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_not_finished_is_nothing_to_look_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, whole) = (folder.path().join("record.new"), folder.path().join("record"));
+        let mut watch = Watch::new();
+        watch.changes_in(folder.path());
+        std::fs::write(&new, "").unwrap();
+        std::fs::remove_file(&new).unwrap();
+        assert!(!watch.drain());
+        std::fs::write(&new, "").unwrap();
+        std::fs::rename(&new, &whole).unwrap();
+        assert!(watch.drain());
+        std::fs::remove_file(&whole).unwrap();
+        assert!(watch.drain());
+        assert!(!watch.drain());
     }
 }

@@ -142,16 +142,16 @@ impl Command {
 
     /// Whether the process runs this command's own program, through a `#!` line too.
     fn runs_in(&self, exe: &Path, args: &[String], cwd: &Path) -> bool {
-        let name = args.first().map(Path::new).and_then(Path::file_name);
         match &self.kind {
             Kind::Binary => same_file(exe, &self.program),
             Kind::Script(interpreters) => {
                 // A launcher such as a version manager's shim runs something else under its own name.
-                let same_name = name.is_some() && name == self.args.first().map(Path::new).and_then(Path::file_name);
+                let first = args.first().map(Path::new).and_then(Path::file_name);
+                let same_name = first.is_some() && first == self.args.first().map(Path::new).and_then(Path::file_name);
                 // The kernel puts the script's path behind its interpreter and at most one option; `env` may add more. Whoever
-                // has it there and is none of these – an editor, `tail` – only reads it.
+                // has it there and is none of these only reads it.
                 let interprets =
-                    interpreters.iter().any(|program| same_file(exe, program) || name.is_some() && name == program.file_name());
+                    interpreters.iter().any(|program| same_file(exe, program) || first.is_some() && first == program.file_name());
                 let position = args.len().checked_sub(self.args.len());
                 let mut at_its_place = position.into_iter().chain(1..4).filter_map(|at| args.get(at));
                 same_name || interprets && at_its_place.any(|arg| self.is_script(arg, cwd))

@@ -39,12 +39,13 @@ impl Watch {
         self.closes || self.folders.borrow().iter().any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
-    /// Takes what has been told; whoever is told looks at everything again.
-    pub(crate) fn drain(&self) {
+    /// Takes what has been told; whoever is told looks at everything again, and cannot know that it was for nothing.
+    pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
             let is_old = |at: &SystemTime| clock::wall().duration_since(*at).is_ok_and(|age| age > COARSEST);
             *seen = changed(folder).filter(is_old);
         }
+        true
     }
 }
 
