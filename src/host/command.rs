@@ -4,9 +4,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::Read,
-    os::unix::ffi::OsStrExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +14,7 @@ use crate::{
 };
 
 /// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+#[cfg(unix)]
 const LONGEST_INTERPRETER_LINE: u64 = 256;
 
 /// A command that can be executed, and what its process will look like.
@@ -51,7 +50,7 @@ impl Command {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
-        let found = if has_folder(name) { check(&cwd.join(name)) } else { search(name, &cwd) };
+        let found = if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
@@ -87,7 +86,7 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
-        let candidate = cwd.join(folder).join(name);
+        let candidate = spelled_out(cwd.join(folder).join(name));
         // A folder that may not be entered has nothing for this user.
         if fs::metadata(&candidate).is_err() {
             continue;
@@ -105,22 +104,17 @@ fn has_folder(name: &OsStr) -> bool {
     name.to_string_lossy().contains(std::path::is_separator)
 }
 
-#[cfg(not(windows))]
-fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
-    check_as_written(path)
+/// The file that a name means: on Windows `.exe` may be left out, as in what starts it.
+fn spelled_out(path: PathBuf) -> PathBuf {
+    if cfg!(windows) && path.extension().is_none() && !path.is_file() {
+        let whole = path.with_extension("exe");
+        if whole.is_file() { whole } else { path }
+    } else {
+        path
+    }
 }
 
-/// `.exe` may be left out, as in what starts it.
-#[cfg(windows)]
 fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
-    check_as_written(path).or_else(|status| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".exe");
-        if path.extension().is_none() { check_as_written(Path::new(&name)) } else { Err(status) }
-    })
-}
-
-fn check_as_written(path: &Path) -> Result<PathBuf, ExitStatus> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
         _ => ExitStatus::NotFound,
@@ -140,7 +134,10 @@ fn may_execute(_path: &Path) -> bool {
 
 /// # Errors
 /// The kernel would not find the interpreter either.
+#[cfg(unix)]
 fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
+    use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
+
     let mut start = Vec::new();
     // A program may be executed and not be read.
     let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
@@ -154,4 +151,11 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
         Error::new(status, what).hint("check its first line, and its line ends")
     })?;
     Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect()))
+}
+
+/// Nothing reads a `#!` line there.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
+fn kind_of(_program: &Path, _cwd: &Path) -> Result<Kind, Error> {
+    Ok(Kind::Binary)
 }

@@ -49,7 +49,7 @@ use super::{
 };
 use crate::{
     engine::{
-        escalation::{Manner, Member},
+        escalation::{Manner, Member, Motion},
         plan::Blow,
         snapshot::{GuardView, ProcessId, User},
     },
@@ -208,7 +208,7 @@ impl Host for Machine {
         if known.is_empty() {
             return Vec::new();
         }
-        let Ok(table) = Table::all(Depth::Lineage) else { return Vec::new() };
+        let Ok(table) = Table::all(Depth::Lineage) else { return still_there(known) };
         let known: BTreeSet<u32> = known.iter().filter(|id| table.id(id.pid) == Some(**id)).map(|id| id.pid).collect();
         family(&table, known, self.whereabouts.process.pid, &mut self.handles)
     }
@@ -262,6 +262,11 @@ impl Host for Machine {
                 lock.is_free_by_a_probe()
             })
     }
+}
+
+/// Where nothing can be looked at, those that were seen are never taken for nobody.
+fn still_there<'a>(seen: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
+    seen.into_iter().map(|id| Member { id: *id, parent: 0, motion: Motion::Moving }).collect()
 }
 
 /// These and everything below them but `me`; who is new gets a handle.

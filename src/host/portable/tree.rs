@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     family,
     handle::Handle,
-    identity,
+    identity, still_there,
     table::{Depth, Table},
 };
 use crate::{
@@ -21,21 +21,29 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Tree {
     me: Option<ProcessId>,
+    /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
+    strangers: BTreeSet<ProcessId>,
     handles: BTreeMap<ProcessId, Handle>,
 }
 
 impl Tree {
+    /// Of what this process starts from now on.
     pub(crate) fn of_myself() -> Tree {
-        Tree { me: identity(std::process::id()), handles: BTreeMap::new() }
+        let me = std::process::id();
+        let children = |table: Table| table.ids().into_values().filter(|id| table.parent(id.pid) == Some(me)).collect();
+        let strangers = Table::all(Depth::Lineage).map(children).unwrap_or_default();
+        Tree { me: identity(me), strangers, handles: BTreeMap::new() }
     }
 
     /// The living members.
     pub(crate) fn members(&mut self) -> Vec<Member> {
-        let (Some(me), Ok(table)) = (self.me, Table::all(Depth::Environment)) else { return Vec::new() };
+        let Some(me) = self.me else { return Vec::new() };
+        let Ok(table) = Table::all(Depth::Environment) else { return still_there(self.handles.keys()) };
         let ids = table.ids();
         self.handles.retain(|id, _| ids.get(&id.pid) == Some(id));
-        let is_mine = |pid: u32| table.parent(pid) == Some(me.pid) || is_marked(&table, pid, me);
-        let mut roots: BTreeSet<u32> = ids.keys().copied().filter(|pid| *pid != me.pid && is_mine(*pid)).collect();
+        let is_mine =
+            |id: &ProcessId| table.parent(id.pid) == Some(me.pid) && !self.strangers.contains(id) || is_marked(&table, id.pid, me);
+        let mut roots: BTreeSet<u32> = ids.values().filter(|id| **id != me && is_mine(id)).map(|id| id.pid).collect();
         roots.extend(self.handles.keys().map(|id| id.pid));
         if roots.is_empty() {
             return Vec::new();
