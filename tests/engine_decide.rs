@@ -309,7 +309,7 @@ fn what_may_not_be_signalled_is_a_matter_of_permission() {
 fn a_process_of_an_unknown_user_may_not_be_signalled() {
     let plan = plan(&policy(OnConflict::Graceful), vec![twin(5), child_of(5, Process { user: Unknown, ..process(6) })]);
     assert_eq!(plan.verdict, Verdict::Refuse(Refusal::Permission));
-    assert!(plan.reason.contains("an unknown user"), "{}", plan.reason);
+    assert!(plan.reason.contains("its user cannot be read"), "{}", plan.reason);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     fact::Fact,
+    pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
     policy::Policy,
     shield::{self, Shield},
@@ -47,7 +48,7 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
             }
         }
     }
-    gathered.conflicts = trees(snapshot, &table, &candidates);
+    gathered.conflicts = trees(policy, snapshot, &table, &candidates);
     gathered.conflicts.extend(unseen(snapshot, &table));
     let in_conflict: BTreeSet<u32> =
         gathered.conflicts.iter().flat_map(|found| found.root.iter().chain(&found.tree)).map(|process| process.id.pid).collect();
@@ -56,7 +57,7 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
 }
 
 /// One conflict for each topmost candidate, with everything below it. A guard always stands for itself.
-fn trees(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> Vec<Found> {
+fn trees(policy: &Policy, snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> Vec<Found> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, process) in table {
         if let Fact::Known(parent) = process.parent {
@@ -72,16 +73,35 @@ fn trees(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Cand
         let guard = snapshot.guards.iter().find(|guard| guard.process == Some(process.id)).cloned();
         let (mut evidence, mut shield) = candidates.get(&root).cloned().unwrap_or_default();
         let tree: Vec<Process> = members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
+        // A holder's tree is ours by proof. What only a pattern or the token found reaches as far as they do, down to the leaves.
+        let has_lock = |pid: &u32| candidates.get(pid).is_some_and(|(own, _)| own.contains(&Evidence::Lock));
+        let holders = members.iter().chain([&root]).copied().filter(has_lock);
+        let by_proof: BTreeSet<u32> = holders.flat_map(|holder| below(holder, &children).into_iter().chain([holder])).collect();
+        let reach = reach(policy, &evidence);
         for member in &tree {
-            if let Some((more, inner)) = candidates.get(&member.id.pid) {
-                evidence.extend(more);
-                shield = shield.or_else(|| inner.clone());
-            }
-            shield = shield.or_else(|| shield::absolute(member));
+            evidence.extend(candidates.get(&member.id.pid).into_iter().flat_map(|(own, _)| own));
+            let limit = || if by_proof.contains(&member.id.pid) { None } else { beyond(&reach, snapshot, member) };
+            shield = shield.or_else(|| shield::absolute(member)).or_else(limit);
         }
         found.push(Found { root: Some(process.clone()), guard, tree, evidence, shield });
     }
     found
+}
+
+/// How far the entries reach that found the root of a tree.
+fn reach<'a>(policy: &'a Policy, evidence: &BTreeSet<Evidence>) -> Vec<(&'a UserLimit, ContainerLimit)> {
+    let entries = evidence.iter().filter_map(|it| match it {
+        Evidence::Match(index) => policy.matches.get(*index).map(|entry| (&entry.user, entry.container)),
+        Evidence::Lock | Evidence::Token | Evidence::Command => None,
+    });
+    entries.chain([(&UserLimit::Same, ContainerLimit::Same)]).collect()
+}
+
+/// Why a member of a tree is beyond all of them.
+fn beyond(reach: &[(&UserLimit, ContainerLimit)], snapshot: &Snapshot, member: &Process) -> Option<Shield> {
+    let mut limits = reach.iter().map(|(user, container)| shield::limit(member, &snapshot.me, user, *container));
+    let last = limits.next_back().flatten()?;
+    if limits.any(|limit| limit.is_none()) { None } else { Some(last) }
 }
 
 /// The candidate furthest up from `pid`, which may be itself.
