@@ -110,6 +110,8 @@ async fn show(mut output: impl AsyncRead + Unpin) {
 struct Ending {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+    quit: Option<tokio::signal::unix::Signal>,
 }
 
 impl Ending {
@@ -123,6 +125,8 @@ impl Ending {
         Ok(Ending {
             interrupt: listen(SignalKind::interrupt()).map_err(failed)?,
             terminate: listen(SignalKind::terminate()).map_err(failed)?,
+            hangup: listen(SignalKind::hangup()).map_err(failed)?,
+            quit: listen(SignalKind::quit()).map_err(failed)?,
         })
     }
 
@@ -134,6 +138,8 @@ impl Ending {
         tokio::select! {
             _ = next(&mut self.interrupt) => 2,
             _ = next(&mut self.terminate) => 15,
+            _ = next(&mut self.hangup) => 1,
+            _ = next(&mut self.quit) => 3,
         }
     }
 }
