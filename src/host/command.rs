@@ -6,7 +6,6 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::Read,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -122,12 +121,13 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
     let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
     let line = start.strip_prefix(b"#!").filter(|_| read.is_ok()).and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
     let Some(line) = line else { return Ok(Kind::Binary) };
-    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).map(OsStr::from_bytes);
+    let mut words =
+        line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).filter_map(|word| std::str::from_utf8(word).ok());
     let Some(interpreter) = words.next() else { return Ok(Kind::Script(Vec::new())) };
     let first = check(&cwd.join(interpreter)).map_err(|status| {
-        let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
-        let what = format!("COMMAND `{}` cannot be executed: its interpreter `{}` cannot", printable(&program), printable(&interpreter));
+        let program = program.to_string_lossy();
+        let what = format!("COMMAND `{}` cannot be executed: its interpreter `{}` cannot", printable(&program), printable(interpreter));
         Error::new(status, what).hint("check its first line, and its line ends")
     })?;
-    Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect()))
+    Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(OsStr::new(word), cwd).ok())).collect()))
 }

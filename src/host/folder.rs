@@ -15,7 +15,6 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
-use super::watch::UNFINISHED;
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,
@@ -23,6 +22,9 @@ use crate::{
 
 /// The most that is read of a small file: a record has about 500 bytes.
 const MOST: u64 = 64 << 10;
+
+/// How the name of a file ends that is just being written.
+pub(crate) const UNFINISHED: &str = "new";
 
 /// What is done where the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,11 +8,10 @@ use std::{
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
+use super::folder::UNFINISHED;
+
 /// How often to look without the kernel's word (its limit on inotify instances is reached).
 const BLIND: Duration = Duration::from_millis(50);
-
-/// How the name of a file ends that is just being written.
-pub(crate) const UNFINISHED: &str = "new";
 
 /// A set of files that are watched.
 #[derive(Debug)]
