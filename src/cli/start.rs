@@ -107,9 +107,10 @@ fn token(config: &Config) -> Option<Token> {
     config.token_env.iter().find_map(in_environment).or_else(|| {
         // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
         let text = std::fs::read(&config.env_file).ok()?;
-        let lines = dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text));
-        // A line that is no assignment says nothing about the others.
-        let values: Vec<(String, String)> = lines.filter_map(Result::ok).collect();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
+        let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
+        let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
         let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
         config.token_env.iter().find_map(in_file)
     })

@@ -215,9 +215,11 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// All locks or none; one that its holder is just letting go is tried again for a moment.
+    /// All locks or none; one that its holder is just letting go is tried again for a moment. So is one that no guard says it
+    /// has: where not every lock is listed, a look takes it for an instant, and whoever looks must not be taken for a holder.
     fn take(&mut self, locks: Locks, letting_go: bool) -> Result<Locks, Stop> {
-        let pauses: &[Duration] = if letting_go { &AFTER_A_CLOSE } else { &[] };
+        let guarded = self.place.beside().record().is_some();
+        let pauses: &[Duration] = if letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
         let mut locks = locks;
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::Stage;
+use crate::support::{Stage, is_alive};
 
 #[test]
 fn a_waiting_start_that_is_interrupted_leaves_nothing_behind() {
@@ -59,4 +59,18 @@ fn a_start_that_is_killed_while_it_waits_is_in_nobodys_way() {
     first.signal(Signal::SIGTERM);
     first.end().exits(0);
     stage.run(&["--exit", "7"]).on_conflict("refuse").end().exits(7);
+}
+
+#[test]
+fn a_start_that_is_interrupted_during_its_check_ends_the_check() {
+    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGQUIT, 131), (Signal::SIGTERM, 143)] {
+        let stage = Stage::new();
+        let check = "[check]\ncommand = ['sh', '-c', 'echo $$ > checking; exec sleep 60']\n";
+        let start = stage.run(&[]).config(check).start();
+        let read = || std::fs::read_to_string(stage.folder().join("checking")).ok()?.trim().parse().ok();
+        let checking = stage.wait_until("the check", read);
+        start.signal(signal);
+        start.end().exits(code).says("while `[check]` ran");
+        stage.wait_until("the end of the check", || (!is_alive(checking)).then_some(()));
+    }
 }

@@ -178,3 +178,13 @@ fn a_byte_order_mark_hides_no_token() {
     stage.ready(1);
     stage.run(&[]).end().exits(75).says("same bot token");
 }
+
+#[test]
+fn a_lone_quote_in_the_env_file_hides_no_token() {
+    let stage = Stage::new();
+    let mine = token();
+    fs::write(stage.folder().join(".env"), format!("GREETING=don't panic\nBOT_TOKEN={mine}\n")).unwrap();
+    let _first = with(stage.bot(&["--another"]), &mine).start();
+    stage.ready(1);
+    stage.run(&[]).end().exits(75).says("same bot token");
+}

@@ -39,6 +39,8 @@ impl Group {
 pub(super) struct Ending {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+    quit: Option<tokio::signal::unix::Signal>,
 }
 
 impl Ending {
@@ -54,6 +56,8 @@ impl Ending {
         Ok(Ending {
             interrupt: listen(SignalKind::interrupt()).map_err(failed)?,
             terminate: listen(SignalKind::terminate()).map_err(failed)?,
+            hangup: listen(SignalKind::hangup()).map_err(failed)?,
+            quit: listen(SignalKind::quit()).map_err(failed)?,
         })
     }
 
@@ -66,6 +70,8 @@ impl Ending {
         tokio::select! {
             _ = next(&mut self.interrupt) => 2,
             _ = next(&mut self.terminate) => 15,
+            _ = next(&mut self.hangup) => 1,
+            _ = next(&mut self.quit) => 3,
         }
     }
 }
