@@ -18,7 +18,10 @@ use crate::{
     error::ExitStatus,
     host::{
         lock::Held,
-        machine::wait::{Alarm, Arrived},
+        machine::{
+            real_time,
+            wait::{Alarm, Arrived},
+        },
     },
 };
 
@@ -81,11 +84,10 @@ impl Child {
     /// Sends it on, unless the terminal gave it to the whole group already.
     pub(crate) fn forward(&self, arrived: Arrived) {
         let in_my_group = nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
-        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived.signal)) {
-            // It may just have ended; then its end is the next thing that is heard.
-            let _ = nix::sys::signal::kill(self.pid, arrived.signal);
+        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived)) {
+            real_time::send(self.pid, arrived.number);
         }
-        if arrived.signal == Signal::SIGTSTP {
+        if arrived.is(Signal::SIGTSTP) {
             // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
             let _ = nix::sys::signal::raise(Signal::SIGSTOP);
         }
@@ -115,8 +117,8 @@ impl Child {
 }
 
 /// A terminal that is closed tells only the leader of its session.
-fn is_for_me_alone(signal: Signal) -> bool {
-    signal == Signal::SIGHUP && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
+fn is_for_me_alone(arrived: Arrived) -> bool {
+    arrived.is(Signal::SIGHUP) && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
 /// As the kernel's signals are called here.

@@ -122,3 +122,17 @@ fn an_interrupt_that_was_ignored_stays_ignored_while_it_waits() {
     stage.ready(2);
     assert!(second.is_alive());
 }
+
+#[test]
+fn a_real_time_signal_is_forwarded_like_any_other() {
+    let stage = Stage::new();
+    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done";
+    let guard = stage.run_command("bash", &["-c", script]).start();
+    stage.wait_until("the script", || stage.folder().join("up").exists().then_some(()));
+    let sent = std::process::Command::new("bash").arg("-c").arg(format!("kill -s RTMIN+3 {}", guard.pid())).status().unwrap();
+    assert!(sent.success());
+    stage.wait_until("the signal", || stage.folder().join("heard").exists().then_some(()));
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(5);
+    assert_eq!(std::fs::read_to_string(stage.folder().join("heard")).unwrap(), "heard\n");
+}

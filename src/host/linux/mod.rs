@@ -8,6 +8,7 @@ mod locks;
 pub(crate) mod look;
 mod proc;
 mod query;
+pub(crate) mod real_time;
 mod survey;
 pub(crate) mod tree;
 pub(crate) mod wait;

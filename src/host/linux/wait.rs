@@ -8,7 +8,7 @@ use nix::sys::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{handle::Handle, proc::Proc, watch::Watch};
+use super::{handle::Handle, proc::Proc, real_time, watch::Watch};
 use crate::{engine::signal, host::clock};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself did.
@@ -36,25 +36,29 @@ const BLIND: Duration = Duration::from_millis(20);
 /// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrived {
-    pub(crate) signal: Signal,
+    pub(crate) number: i32,
     /// The terminal sent it, and so to its whole foreground group.
     pub(crate) by_terminal: bool,
 }
 
 impl Arrived {
+    pub(crate) fn is(self, signal: Signal) -> bool {
+        self.number == signal as i32
+    }
+
     /// A child has ended: there is somebody to reap, and nothing to forward.
     pub(crate) fn tells_of_a_child(self) -> bool {
-        self.signal == Signal::SIGCHLD
+        self.is(Signal::SIGCHLD)
     }
 
     /// The signal by its name here, if it is one that asks a process to end.
     pub(crate) fn asks_to_end(self) -> Option<signal::Signal> {
-        signal::Signal::ALL.into_iter().find(|signal| signal.name() == self.signal.as_str())
+        signal::Signal::ALL.into_iter().find(|signal| Signal::try_from(self.number).is_ok_and(|it| it.as_str() == signal.name()))
     }
 
     /// Whether somebody who has not started yet should give up.
     pub(crate) fn ends_a_start(self) -> bool {
-        !matches!(self.signal, Signal::SIGCHLD | Signal::SIGCONT | Signal::SIGWINCH | Signal::SIGTSTP)
+        ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP].into_iter().any(|harmless| self.is(harmless))
     }
 }
 
@@ -86,6 +90,7 @@ impl Alarm {
         let mut mask = SigSet::empty();
         // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
         TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD).for_each(|signal| mask.add(signal));
+        let mask = real_time::add_to(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Alarm { fd, original })
@@ -99,8 +104,8 @@ impl Alarm {
     /// The next signal that has arrived.
     pub(crate) fn next(&self) -> Option<Arrived> {
         let info = self.fd.read_signal().ok().flatten()?;
-        let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
-        Some(Arrived { signal, by_terminal: info.ssi_code == SI_KERNEL })
+        let number = i32::try_from(info.ssi_signo).ok()?;
+        Some(Arrived { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
 
     /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this time on the patience clock.
@@ -111,9 +116,9 @@ impl Alarm {
                 None => {
                     while let Some(arrived) = alarm.and_then(Alarm::next) {
                         if arrived.ends_a_start() {
-                            return Wake::Signal(u8::try_from(arrived.signal as i32).unwrap_or(u8::MAX));
+                            return Wake::Signal(u8::try_from(arrived.number).unwrap_or(u8::MAX));
                         }
-                        if arrived.signal == Signal::SIGTSTP {
+                        if arrived.is(Signal::SIGTSTP) {
                             // Ctrl-Z works as if the signal had not been taken.
                             let _ = nix::sys::signal::raise(Signal::SIGSTOP);
                         }
