@@ -9,8 +9,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, Place, Problems, schema::schema as config_schema, wording::mask},
+    config::{Config, Place, Problems, schema::schema as config_schema},
     error::{Error, ExitStatus},
+    report::mask::secrets,
 };
 
 /// The example file: every key, its default and one line of why.
@@ -78,7 +79,7 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
 
 fn masked(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(mask(&text)),
+        Value::String(text) => Value::String(secrets(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(masked).collect()),
         Value::Object(table) => Value::Object(table.into_iter().map(|(key, value)| (key, masked(value))).collect()),
         scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => scalar,

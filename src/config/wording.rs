@@ -1,9 +1,9 @@
 //! How user input is said back: masked, on one line, not too long; and the nearest of the names that would have been right.
 
+use crate::report::mask::secrets;
+
 /// More characters than this of somebody's input are cut.
 const MOST_SHOWN: usize = 80;
-/// The fewest characters that the secret half of a bot token has; Telegram's own have 35.
-const SECRET_LEN: usize = 20;
 /// A longer name is no misspelling of ours.
 const LONGEST_NAME: usize = 64;
 
@@ -21,26 +21,10 @@ pub fn quote(text: &str) -> String {
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in mask(text).chars() {
+    for c in secrets(text).chars() {
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
-}
-
-/// `text` with the secret half of every bot token (`<digits>:<at least 20 of A-Za-z0-9_->`) replaced.
-#[must_use]
-pub fn mask(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(colon) = rest.find(':') {
-        let (before, after) = (&rest[..colon], &rest[colon + 1..]);
-        let secret = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
-        let hidden = before.ends_with(|c: char| c.is_ascii_digit()) && secret >= SECRET_LEN;
-        out.push_str(before);
-        out.push_str(if hidden { ":***" } else { ":" });
-        rest = if hidden { &after[secret..] } else { after };
-    }
-    out + rest
 }
 
 /// The one of `names` that `wrong` was most likely meant to be.
@@ -98,7 +82,7 @@ mod tests {
             ("a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw".to_owned(), "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
             ("é:".to_owned(), "é:"),
         ] {
-            assert_eq!(mask(&text), expected);
+            assert_eq!(secrets(&text), expected);
         }
     }
 
