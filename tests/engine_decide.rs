@@ -348,7 +348,7 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
         assert_eq!(plan.verdict, verdict, "{rounds}");
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
-    let guarded = Snapshot { history: History { rounds: 9 }, ..guarded(Some(7)) };
+    let guarded = Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
 }
 

@@ -104,7 +104,7 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
             let me = Me { pid: MY_PID, user: user("bot"), privileged, reach: Reach::Signals, ticket: ticket.map(Ticket) };
             let locks = locks.into_iter().map(lock).collect();
             let waited = Duration::from_mins(minutes);
-            Snapshot { me, locks, guards, processes, waited, history: History { rounds } }
+            Snapshot { me, locks, guards, processes, waited, history: History { rounds, ..History::default() } }
         },
     )
 }

@@ -169,7 +169,7 @@ fn permission() -> Plan {
 }
 
 fn comes_back() -> Plan {
-    let snapshot = Snapshot { history: History { rounds: 2 }, ..snapshot(vec![service(5)]) };
+    let snapshot = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![service(5)]) };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 

@@ -8,12 +8,14 @@ use crate::{
     engine::{
         decide::decide,
         plan::{Plan, Refusal, Verdict},
+        takeover::History,
     },
     error::{Error, ExitStatus},
     guard::place::{Existing, Place},
     host::{
         clock,
         folder::Missing,
+        history,
         look::{Sight, Standing},
         machine::{self, Machine},
     },
@@ -73,7 +75,9 @@ fn look(start: &Start) -> Result<Plan, Error> {
         None => start.locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
     let beside = place.as_ref().map(|place| place.beside().as_ref());
-    let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))?;
+    let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
+    let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
+    let snapshot = machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))?;
     Ok(decide(&start.config.policy, &snapshot))
 }
 

@@ -1,6 +1,6 @@
 //! Newest wins: tickets, and what happened to this instance before.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,4 +31,26 @@ impl fmt::Display for Ticket {
 pub struct History {
     /// How often this start has ended an unguarded conflict already.
     pub rounds: u32,
+    /// The takeovers of this instance since boot, done and refused by their limit, as far as they are remembered.
+    pub tries: Vec<Try>,
+}
+
+/// A takeover, or a start that would have been one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Try {
+    /// How long ago, on a clock that nobody can set.
+    pub ago: Duration,
+    /// The start's; it has one try for each conflict that it ended.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub kind: TryKind,
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryKind {
+    /// Somebody was ended.
+    Done,
+    /// Nobody was: there had been too many.
+    RefusedByLimit,
 }

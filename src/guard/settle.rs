@@ -21,6 +21,7 @@ use crate::{
     host::{
         clock,
         execute::{self, Event, Outcome},
+        history,
         lock::{Held, LockFile},
         look::Standing,
         machine::{Machine, Slept},
@@ -178,9 +179,14 @@ impl Settling<'_> {
 
     fn look(&mut self, locks: &Locks, course: &Course) -> Result<Snapshot, Stop> {
         let waited = course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds } };
+        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds, tries: Vec::new() } };
         self.machine.forget_ended();
-        Ok(self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?)
+        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
+        if matches!(locks, Locks::Open(..)) || !snapshot.processes.is_empty() {
+            // Where nobody is seen nobody can be in the way, and the start need not wait for this.
+            snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
+        }
+        Ok(snapshot)
     }
 
     /// Through the turnstile, one start at a time.

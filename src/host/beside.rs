@@ -1,4 +1,5 @@
-//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers.
+//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers; the
+//! history too, see [`history`](super::history).
 //!
 //! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads to a kill (S22).
 
@@ -20,6 +21,7 @@ use crate::{
         takeover::Ticket,
     },
     error::{Error, ExitStatus},
+    report::mask::printable,
 };
 
 /// How long a start waits to draw a ticket: others hold the counter for microseconds.
@@ -184,6 +186,16 @@ impl Beside {
         format!("{}.answer", self.lock_name)
     }
 
+    pub(super) fn history_name(&self) -> String {
+        format!("{}.history", self.lock_name)
+    }
+
+    /// The history cannot be written: said once, and no reason not to start.
+    pub(super) fn unwritten(&self, error: &std::io::Error) -> Error {
+        let path = self.folder.path().join(self.history_name());
+        Error::new(ExitStatus::LockFile, format!("the history cannot be written: {error}: {}", printable(&path.to_string_lossy())))
+    }
+
     fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(&self.folder.read(name)?).ok()
     }
@@ -273,7 +285,7 @@ impl Beside {
     }
 
     /// fslock empties its file when it lets go, so the lock is not on the counter itself.
-    fn draw_alone(&self) -> Result<Unshared, Error> {
+    pub(super) fn draw_alone(&self) -> Result<Unshared, Error> {
         let name = format!("{}.drawing", self.lock_name);
         let path = self.folder.path().join(&name);
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());

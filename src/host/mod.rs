@@ -12,6 +12,7 @@ pub mod execute;
 pub mod filesystem;
 #[cfg(unix)]
 pub mod folder;
+pub mod history;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 #[cfg(unix)]
