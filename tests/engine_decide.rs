@@ -344,7 +344,10 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
         (3, Known(None), POLICY_REFUSAL, "something restarts it"),
         (2, Unknown, POLICY_REFUSAL, "something restarts it"),
     ] {
-        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history: History { rounds }, ..snapshot(vec![managed(by)]) });
+        let plan = decide(
+            &policy(OnConflict::Graceful),
+            &Snapshot { history: History { rounds, ..History::default() }, ..snapshot(vec![managed(by)]) },
+        );
         assert_eq!(plan.verdict, verdict, "{rounds}");
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
