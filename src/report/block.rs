@@ -44,8 +44,11 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
 }
 
 fn head(conflict: &Conflict, paint: Paint) -> String {
+    let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
-        (Some(root), _) => format!("{}  {}", paint.tone(Tone::Strong, &format!("pid {}", root.id.pid)), wording::shortened(root)),
+        // A guard is known to people by its bot.
+        (Some(root), Some(guard)) => format!("{}  {}", pid(root), wording::cut(&safe(&guard.command))),
+        (Some(root), None) => format!("{}  {}", pid(root), wording::shortened(root)),
         (None, Some(guard)) => {
             format!("{}  {}", paint.tone(Tone::Strong, "a guard in another PID namespace"), wording::cut(&safe(&guard.command)))
         }
@@ -72,7 +75,7 @@ fn who(root: &Process) -> String {
 fn guarded(guard: &GuardView) -> String {
     let ticket = guard.ticket.map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
     let since = seconds_since_1970(guard.since).and_then(rfc3339).map_or_else(String::new, |since| format!(", since {since}"));
-    format!("{ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
+    format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
 }
 
 fn pids(tree: &[Process]) -> String {

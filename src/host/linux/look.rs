@@ -1,6 +1,6 @@
 //! Host → Snapshot: the locks, the guards and the processes, at one moment.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
     Machine,
@@ -85,11 +85,17 @@ impl Machine {
                 Listed::No => BTreeSet::new(),
             };
             holders = locks::holders(&self.proc, lock.id(), &lockers);
+            holders.retain(|pid| !(self.is_a_monopoll(*pid) && locks::only_shares(&self.proc, *pid, lock.id())));
         }
         if holders.is_empty() && !taken && self.is_free(lock) {
             return LockState::Free;
         }
         LockState::Held(holders.into_iter().collect())
+    }
+
+    fn is_a_monopoll(&self, pid: u32) -> bool {
+        let own = self.query().wrapper.as_deref().and_then(Path::file_name);
+        own.is_some() && self.proc.link(pid, "exe").is_ok_and(|exe| exe.file_name() == own)
     }
 
     /// A record counts for a living (boot, pid, start time) that has the lock; from another PID namespace, while it is held.
