@@ -57,7 +57,7 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
     assert_eq!(beside.history(), []);
     let kinds = [
         Kind::Start { command: "python main.py".to_owned(), child_pid: 8, took_ms: 9 },
-        Kind::Refusal { cause: Cause::Limit, why: "too many".to_owned() },
+        Kind::refusal(Cause::Limit, "too many".to_owned()),
         takeover("x"),
         Kind::Loss { why: "deleted".to_owned() },
         stop("exited with 0"),
@@ -143,7 +143,7 @@ fn two_writers_lose_nothing() {
 #[test]
 fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
     let at = |ms, event: Event| Event { since_boot_ms: ms, ..event };
-    let refusal = |cause| Kind::Refusal { cause, why: String::new() };
+    let refusal = |cause| Kind::refusal(cause, String::new());
     let events = [
         at(1_000, Event { boot: "another".to_owned(), ..event(1, takeover("x")) }),
         at(2_000, event(2, takeover("x"))),
@@ -157,4 +157,34 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
         Try { ago: Duration::from_secs(2), ticket: Ticket(3), kind: TryKind::RefusedByLimit },
     ];
     assert_eq!(tries(&events, "b0", Duration::from_secs(5)), expected);
+}
+
+#[test]
+fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
+    let (_dir, beside) = beside();
+    let refused = |ticket, cause, why: &str| beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap();
+    (1..=3).for_each(|ticket| refused(ticket, Cause::Policy, "on_conflict says refuse"));
+    (4..=5).for_each(|ticket| refused(ticket, Cause::Limit, "too many takeovers"));
+    refused(6, Cause::Policy, "on_conflict says refuse");
+    let seen: Vec<_> = beside
+        .history()
+        .into_iter()
+        .map(|event| match event.kind {
+            Kind::Refusal { cause, times, .. } => (event.ticket.0, cause, times),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(seen, [(3, Cause::Policy, 3), (4, Cause::Limit, 1), (5, Cause::Limit, 1), (6, Cause::Policy, 1)]);
+}
+
+#[test]
+fn events_are_in_the_order_in_which_they_happened() {
+    let (_dir, beside) = beside();
+    let early = Event { since_boot_ms: 1, ..event(2, stop("written late")) };
+    let before_the_boot = Event { boot: "another".to_owned(), ..event(1, stop("x")) };
+    for event in [before_the_boot, event(3, stop("x")), early] {
+        beside.remember(&[event]).unwrap();
+    }
+    let tickets: Vec<u64> = beside.history().iter().map(|event| event.ticket.0).collect();
+    assert_eq!(tickets, [1, 2, 3]);
 }

@@ -1,6 +1,7 @@
 //! The command line: what may be written on it.
 
 mod check;
+mod chronicle;
 pub mod config;
 mod plan;
 mod run;

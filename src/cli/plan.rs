@@ -8,6 +8,7 @@ use crate::{
     engine::{
         decide::decide,
         plan::{Plan, Refusal, Verdict},
+        purpose::Purpose,
         takeover::History,
     },
     error::{Error, ExitStatus},
@@ -44,6 +45,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
     let context = Context {
         instance: start.instance.to_string(),
         profile: start.config.profile.clone(),
+        purpose: Purpose::Start,
         host: machine::host_name(),
         now_wall: clock::wall(),
         origin: &origin,

@@ -1,12 +1,18 @@
 //! `monopoll run`: settle who polls, then run COMMAND while holding the lock.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use super::{Common, check, start::Start, told};
+use super::{
+    Common, check,
+    chronicle::{self, Chronicle},
+    start::Start,
+    told,
+};
 use crate::{
     engine::{
         escalation::{Manner, Mode},
         plan::Refusal,
+        purpose::Purpose,
         takeover::Ticket,
     },
     error::{Error, ExitStatus},
@@ -15,8 +21,10 @@ use crate::{
         settle::{Settled, Settling, Stop},
     },
     host::{
-        beside::{self, Record, Stage},
+        beside::{self, Asker, Record, Stage},
+        clock,
         command::Command,
+        history::{Cause, Ended},
         lock::LockFile,
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
     },
@@ -51,11 +59,22 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
     machine.keep(place.view_of_the_first_lock()?);
     let record = record(&start, command, ticket, &machine);
-    let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
+    let began = clock::patience();
+    let mut ended = Vec::new();
+    let settled = settle(common, &start, &place, files, &mut machine, &record, &mut ended).map_err(|stop| {
         place.beside().remove_record(ticket);
+        let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+        chronicle.given_up(std::mem::take(&mut ended), chronicle::reason(&stop));
         stopped(&start, stop)
     })?;
-    guard(common, &start, command, &place, machine, record, settled)
+    guard(common, &start, command, &place, machine, record, Won { settled, began, ended })
+}
+
+/// A start that came through, and how.
+struct Won {
+    settled: Settled,
+    began: Duration,
+    ended: Vec<Ended>,
 }
 
 fn settle(
@@ -65,10 +84,12 @@ fn settle(
     files: Vec<LockFile>,
     machine: &mut Machine,
     record: &Record,
+    ended: &mut Vec<Ended>,
 ) -> Result<Settled, Stop> {
     let announce = || place.beside().write_record(record);
     let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
-    Settling { machine, place, policy: &start.config.policy, files, ticket: record.ticket, announce: &announce, tell: &mut tell }.run()
+    let (policy, ticket) = (&start.config.policy, Some(record.ticket));
+    Settling { machine, place, policy, files, ticket, announce: &announce, tell: &mut tell, ended }.run()
 }
 
 fn guard(
@@ -78,29 +99,38 @@ fn guard(
     place: &Place,
     machine: Machine,
     mut record: Record,
-    settled: Settled,
+    won: Won,
 ) -> Result<ExitStatus, Error> {
+    let Won { settled, began, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
+    let chronicle = Chronicle { common, beside: place.beside(), me: &whereabouts, ticket };
     let tree = Tree::of_myself();
-    let child = Child::spawn(
+    let spawned = Child::spawn(
         &command.found,
         &command.args,
         &Inheritance { locks: &settled.locks, alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, held.into()) },
-    )
-    .map_err(|error| {
-        place.beside().remove_record(ticket);
-        not_started(command, &error)
-    })?;
+    );
+    let child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            place.beside().remove_record(ticket);
+            let error = not_started(command, &error);
+            chronicle.given_up(ended, (Cause::Failed, error.what.clone()));
+            return Err(error);
+        }
+    };
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
     if let Err(error) = place.beside().write_record(&record) {
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
     }
+    // Behind the turnstile: the next start counts this takeover.
+    chronicle.started(ended, &record.command, child.pid(), clock::patience().saturating_sub(began));
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
@@ -117,12 +147,19 @@ fn guard(
         // To whoever asked, this says that nobody is left.
         place.beside().remove_record(ticket);
     }
+    let left = chronicle.event(chronicle::departure(&end));
     drop(settled.locks);
+    chronicle.write(&[left]);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
     }
     match end.superseded_by {
-        Some(pid) => Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance))),
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance)))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: `monopoll stop` (pid {pid}) ended it", start.instance)))
+        }
         None => Ok(end.status),
     }
 }

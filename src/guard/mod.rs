@@ -1,4 +1,5 @@
 //! Winning an instance, holding it, and giving it back.
 
+mod account;
 pub mod place;
 pub mod settle;

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::place::{Locks, Place};
+use super::{
+    account::Account,
+    place::{Locks, Place},
+};
 use crate::{
     engine::{
         action::{Action, OnConflict},
@@ -21,7 +24,7 @@ use crate::{
     host::{
         clock,
         execute::{self, Event, Outcome},
-        history,
+        history::{self, Ended},
         lock::{Held, LockFile},
         look::Standing,
         machine::{Machine, Slept},
@@ -110,12 +113,14 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     /// The lock files, open.
     pub files: Vec<LockFile>,
-    /// What it drew.
-    pub ticket: Ticket,
+    /// What it drew; `None`: it is newer than everybody, as a person is who stops what runs.
+    pub ticket: Option<Ticket>,
     /// Writes the record, once the locks are had.
     pub announce: &'a dyn Fn() -> std::io::Result<()>,
     /// Who wants to know.
     pub tell: &'a mut dyn FnMut(Progress<'_>),
+    /// Whom it has ended, for the history: it is written when there is a child, or no start.
+    pub ended: &'a mut Vec<Ended>,
 }
 
 /// How far a start has come.
@@ -179,7 +184,7 @@ impl Settling<'_> {
 
     fn look(&mut self, locks: &Locks, course: &Course) -> Result<Snapshot, Stop> {
         let waited = course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds, tries: Vec::new() } };
+        let standing = Standing { ticket: self.ticket, waited, history: History { rounds: course.rounds, tries: Vec::new() } };
         self.machine.forget_ended();
         let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
         if matches!(locks, Locks::Open(..)) || !snapshot.processes.is_empty() {
@@ -207,7 +212,14 @@ impl Settling<'_> {
         let until = *course.until.get_or_insert_with(|| deadline(plan));
         (self.tell)(Progress::Acting(plan));
         let tell = &mut self.tell;
-        match execute::execute(self.machine, plan, self.policy, Some(until), &mut |event| tell(Progress::Did(event))) {
+        let mut account = Account::begin();
+        let mut note = |event| {
+            account.note(event);
+            tell(Progress::Did(event));
+        };
+        let outcome = execute::execute(self.machine, plan, self.policy, Some(until), &mut note);
+        self.ended.extend(account.ended(plan));
+        match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
@@ -255,7 +267,7 @@ impl Settling<'_> {
     fn watch_for_a_respawn(&mut self, at: Duration) -> Result<(), Stop> {
         self.announce()?;
         while clock::patience() < at {
-            if let Some(request) = self.place.beside().request_to(self.ticket) {
+            if let Some(request) = self.ticket.and_then(|ticket| self.place.beside().request_to(ticket)) {
                 // Heard or not: this start ends now, and that is what was asked.
                 let _ = self.place.beside().acknowledge(&request);
                 return Err(Stop::Asked);

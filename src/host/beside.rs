@@ -16,6 +16,7 @@ use crate::{
     engine::{
         escalation::{Manner, Mode},
         policy::Escalate,
+        purpose::Purpose,
         signal::Signal,
         snapshot::ProcessId,
         takeover::Ticket,
@@ -115,22 +116,41 @@ pub struct Request {
     pub kill_patience: Duration,
     /// Whether SIGKILL follows.
     pub escalate: bool,
+    /// What for, for the log.
+    #[serde(rename = "for", default)]
+    pub purpose: Purpose,
+}
+
+/// Who asked a guard to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// Its pid, in its own PID namespace.
+    pub pid: u32,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 impl Request {
     /// A question for the guard with this ticket.
     #[must_use]
-    pub fn new(id: String, to: Ticket, from_pid: u32, manner: Manner) -> Request {
+    pub fn new(id: String, to: Ticket, asker: Asker, manner: Manner) -> Request {
         Request {
             id,
             to,
-            from_pid,
+            from_pid: asker.pid,
             force: manner.mode == Mode::Force,
             signal: manner.signal,
             graceful: manner.graceful,
             kill_patience: manner.force,
             escalate: manner.escalation == Escalate::Kill,
+            purpose: asker.purpose,
         }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker { pid: self.from_pid, purpose: self.purpose }
     }
 
     /// What is asked for.

@@ -67,6 +67,8 @@ pub enum Kind {
         cause: Cause,
         /// In a sentence.
         why: String,
+        /// How often, one after the other: a supervisor that tries for hours must not push out everything else.
+        times: u32,
     },
     /// A start ended somebody.
     Takeover {
@@ -109,7 +111,7 @@ pub struct Ended {
     pub rule: Option<String>,
     /// From the first signal or question to the end of its whole tree.
     pub took_ms: u64,
-    /// How many of its tree needed SIGKILL of us; what its guard needed is not known here.
+    /// How many of its tree were sent SIGKILL by whoever wrote this; what a guard that was asked needed is not known here.
     pub killed: u32,
 }
 
@@ -125,6 +127,10 @@ pub enum Cause {
     Superseded,
     /// There were too many takeovers (S14).
     Limit,
+    /// A signal ended it.
+    Interrupted,
+    /// Something was wrong.
+    Failed,
 }
 
 impl Event {
@@ -133,7 +139,7 @@ impl Event {
     pub fn now(me: &Whereabouts, ticket: Ticket, kind: Kind) -> Event {
         Event {
             boot: me.boot.clone(),
-            since_boot_ms: u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX),
+            since_boot_ms: millis(clock::since_boot()),
             at: clock::wall_seconds(),
             ticket,
             pid: me.process.pid,
@@ -156,6 +162,14 @@ impl Event {
     }
 }
 
+impl Kind {
+    /// A start gave up.
+    #[must_use]
+    pub fn refusal(cause: Cause, why: String) -> Kind {
+        Kind::Refusal { cause, why, times: 1 }
+    }
+}
+
 impl Beside {
     /// The last events, the oldest first; what cannot be read did not happen.
     #[must_use]
@@ -173,7 +187,10 @@ impl Beside {
             return Ok(());
         }
         let _alone = self.draw_alone()?;
-        let all: Vec<Event> = self.history().into_iter().chain(events.iter().cloned()).collect();
+        let mut all = self.history();
+        for event in events {
+            add(&mut all, event.clone().brief());
+        }
         let mut text = String::new();
         for event in all.into_iter().rev().take(MOST_EVENTS).rev() {
             // A value of ours can always be said; one that could not would be no reason to lose the others.
@@ -183,6 +200,26 @@ impl Beside {
         }
         self.folder().write(&self.history_name(), &text).map_err(|error| self.unwritten(&error))
     }
+}
+
+/// Puts an event where it belongs: whoever writes it may have waited for others that came after it.
+fn add(all: &mut Vec<Event>, mut event: Event) {
+    if let (Some(last), Kind::Refusal { cause, why, times }) = (all.last(), &mut event.kind)
+        && let Kind::Refusal { cause: before, why: said, times: often } = &last.kind
+        && *cause != Cause::Limit
+        && (&*cause, &*why, &event.boot) == (before, said, &last.boot)
+    {
+        *times = times.saturating_add(*often);
+        all.pop();
+    }
+    let later = |before: &&Event| before.boot == event.boot && before.since_boot_ms > event.since_boot_ms;
+    let later = all.iter().rev().take_while(later).count();
+    all.insert(all.len() - later, event);
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the engine has to know of it now.
@@ -201,7 +238,7 @@ pub fn tries(events: &[Event], boot: &str, since_boot: Duration) -> Vec<Try> {
         let kind = match &event.kind {
             Kind::Takeover { .. } => TryKind::Done,
             Kind::Refusal { cause: Cause::Limit, .. } => TryKind::RefusedByLimit,
-            Kind::Refusal { cause: Cause::Policy | Cause::Permission | Cause::Superseded, .. }
+            Kind::Refusal { cause: Cause::Policy | Cause::Permission | Cause::Superseded | Cause::Interrupted | Cause::Failed, .. }
             | Kind::Start { .. }
             | Kind::Loss { .. }
             | Kind::Stop { .. }

@@ -10,6 +10,7 @@ use crate::{
         action::Action,
         plan::{Conflict, Plan, Refusal, Step, Verdict},
         policy::Patience,
+        purpose::Purpose,
         snapshot::Process,
     },
     error::ExitStatus,
@@ -50,8 +51,12 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let instance = paint.tone(Tone::Strong, &safe(&context.instance));
     let profile = context.profile.as_ref().map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
     let ignored = those(plan, |action| action == Action::Ignore);
-    let beside = ignored.map_or_else(String::new, |them| format!(", beside {them}"));
+    let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
     let kills = those(plan, Action::kills).unwrap_or_default();
+    if context.purpose == Purpose::Stop {
+        let (tone, would, rest) = stop(plan, &kills, ignored);
+        return format!("{instance}{profile}{}{rest}", paint.tone(tone, would));
+    }
     let (tone, would, rest) = match plan.verdict {
         Verdict::Clear if beside.is_empty() => (Tone::Good, "would start at once", ": nobody is in the way.".to_owned()),
         Verdict::Clear => (Tone::Good, "would start at once", format!("{beside}.")),
@@ -63,6 +68,16 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         }
     };
     format!("{instance}{profile} {}{rest}", paint.tone(tone, would))
+}
+
+/// The verdict on a stop.
+fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Tone, &'static str, String) {
+    let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
+    match plan.verdict {
+        Verdict::Clear => (Tone::Good, ": nothing to stop", format!("{alone}.")),
+        Verdict::Act | Verdict::Wait => (Tone::Care, " would end", format!(" {kills}{}{alone}.", deadline(plan))),
+        Verdict::Refuse(_) => (Tone::Bad, " would not be stopped", format!(": {}.\n{}", safe(&plan.reason), exit(plan))),
+    }
 }
 
 /// Those conflicts about which this is done: a single one by its pid.

@@ -15,7 +15,7 @@ use crate::{
     },
     error::ExitStatus,
     host::{
-        beside::{Beside, Record, Stage},
+        beside::{Asker, Beside, Record, Stage},
         clock,
         machine::{
             handle::Handle,
@@ -60,8 +60,8 @@ pub struct Guarding<'a> {
 pub struct End {
     /// COMMAND's own.
     pub status: ExitStatus,
-    /// The pid of the newer start that took over.
-    pub superseded_by: Option<u32>,
+    /// Who asked for it: a newer start that took over, or `monopoll stop`.
+    pub superseded_by: Option<Asker>,
     /// Who is left, if anybody could not be ended: the lock is theirs as well.
     pub left: usize,
 }
@@ -74,8 +74,8 @@ struct State {
     childless: bool,
     /// The ladder, once the tree is being ended.
     ladder: Option<Escalation>,
-    /// The newer start that asked: the guard's exit status is not the child's.
-    superseded_by: Option<u32>,
+    /// Who asked: the guard's exit status is not the child's.
+    superseded_by: Option<Asker>,
     /// When COMMAND was sent the signal that `graceful` sends, by whoever.
     signalled: HashMap<Signal, Duration>,
     /// When to look again.
@@ -130,7 +130,7 @@ impl Guarding<'_> {
             && !self.beside.is_acknowledged(&request.id)
             && self.beside.acknowledge(&request).is_ok()
         {
-            state.superseded_by = Some(request.from_pid);
+            state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
         self.put_back(ticket);
