@@ -6,6 +6,7 @@ pub mod config;
 mod plan;
 mod run;
 mod start;
+mod stop;
 mod told;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -79,6 +80,15 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// End what runs, gracefully unless `--on-conflict force`; rules can only forbid
+    Stop {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -114,6 +124,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
             plan::run(&common, command, detail)
         }
+        Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
         Command::Config(command) => configuration(&common, &command),
     }
 }

@@ -78,7 +78,7 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
         }
         Some(Action::Refuse) if patience_over => (Action::Refuse, asked, policy_says(format!("waited too long for {}", describe(&found)))),
         Some(Action::Refuse) => {
-            let why = refused(&found, &asked);
+            let why = refused(&found, &asked, policy.purpose);
             (Action::Refuse, asked, policy_says(why))
         }
         Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => {

@@ -40,6 +40,7 @@ impl Policy {
             ..rule.clone()
         };
         Policy {
+            purpose: Purpose::Stop,
             on_conflict,
             after_wait: AfterWait::Refuse,
             rules: self.rules.iter().map(rule).collect(),

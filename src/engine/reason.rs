@@ -3,6 +3,7 @@
 use super::{
     candidates::Found,
     plan::{DecidedBy, Evidence},
+    purpose::Purpose,
     snapshot::Process,
 };
 
@@ -17,10 +18,14 @@ pub(super) fn comes_back(found: &Found, who: &str) -> String {
     }
 }
 
-pub(super) fn refused(found: &Found, by: &DecidedBy) -> String {
+pub(super) fn refused(found: &Found, by: &DecidedBy, purpose: Purpose) -> String {
     let who = describe(found);
     let says = match by {
-        DecidedBy::Rule(name) => format!("rule `{name}` says refuse"),
+        DecidedBy::Rule(name) => match purpose {
+            Purpose::Start => format!("rule `{name}` says refuse"),
+            // What the rule says of a start may be `wait`.
+            Purpose::Stop => format!("rule `{name}` forbids to end it"),
+        },
         DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
         DecidedBy::SameToken => "same_token says refuse".to_owned(),
         DecidedBy::Caution => "it must not be acted on".to_owned(),

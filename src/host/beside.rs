@@ -190,6 +190,12 @@ impl Beside {
         format!("{}.turnstile", self.lock_name)
     }
 
+    /// Whether there was ever a start.
+    #[must_use]
+    pub fn has_turnstile(&self) -> bool {
+        !matches!(self.folder.open_existing(&self.turnstile_name()), Ok(None))
+    }
+
     fn counter_name(&self) -> String {
         format!("{}.counter", self.lock_name)
     }

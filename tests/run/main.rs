@@ -17,6 +17,7 @@ mod namespaces;
 mod rules;
 mod second_start;
 mod signals;
+mod stop;
 mod tickets;
 mod token;
 mod users;
