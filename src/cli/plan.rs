@@ -1,7 +1,7 @@
 //! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing is touched.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
-use std::{env, ffi::OsString, io::IsTerminal};
+use std::{env, ffi::OsString, io::IsTerminal, path::PathBuf};
 
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use crate::{
     engine::{
         decide::decide,
         plan::{Plan, Refusal, Verdict},
+        policy::Policy,
         takeover::History,
     },
     error::{Error, ExitStatus},
@@ -87,16 +88,21 @@ pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
 pub(super) fn look(start: &Start) -> Result<Plan, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
-    let existing = place.as_ref().map(Place::existing_locks).transpose()?;
+    seen(&mut machine, place.as_ref(), &start.locks, &start.config.policy)
+}
+
+/// The plan for the locks that are, or would be, in this place.
+pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf], policy: &Policy) -> Result<Plan, Error> {
+    let existing = place.map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
         Some(existing) => existing.iter().map(Existing::sight).collect(),
-        None => start.locks.iter().map(|path| Sight::Missing(path)).collect(),
+        None => locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
-    let beside = place.as_ref().map(|place| place.beside().as_ref());
+    let beside = place.map(|place| place.beside().as_ref());
     let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
     let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
     let snapshot = machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))?;
-    Ok(decide(&start.config.policy, &snapshot))
+    Ok(decide(policy, &snapshot))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.

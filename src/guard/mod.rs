@@ -3,3 +3,4 @@
 mod account;
 pub mod place;
 pub mod settle;
+pub mod status;

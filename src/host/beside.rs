@@ -344,6 +344,16 @@ impl Beside {
     }
 }
 
+/// How the names end of what lies beside a lock.
+const ENDINGS: [&str; 8] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".new"];
+
+/// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
+#[must_use]
+pub fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
+    let lock = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;
+    (name.ends_with(".record") || names.iter().any(|it| it == lock)).then_some(lock)
+}
+
 /// Seconds since 1970, for a record.
 #[must_use]
 pub fn now() -> u64 {

@@ -44,7 +44,7 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
     lines
 }
 
-fn head(conflict: &Conflict, paint: Paint) -> String {
+pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
         // A guard is known to people by its bot.
@@ -57,7 +57,7 @@ fn head(conflict: &Conflict, paint: Paint) -> String {
     }
 }
 
-fn who(root: &Process) -> String {
+pub(super) fn who(root: &Process) -> String {
     let known = |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
         known(root.user.known().map(|user| format!("user {}", safe(&user.name))), "user"),
@@ -79,7 +79,7 @@ fn guarded(guard: &GuardView) -> String {
     format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
 }
 
-fn pids(tree: &[Process]) -> String {
+pub(super) fn pids(tree: &[Process]) -> String {
     let shown: Vec<String> = tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
     let more = tree.len().saturating_sub(MOST_PIDS);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -87,7 +87,7 @@ fn pids(tree: &[Process]) -> String {
     format!("{pid} {}{rest}", shown.join(", "))
 }
 
-fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
+pub(super) fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
     let each = |evidence: &Evidence| match evidence {
         Evidence::Lock => format!("has the lock{}", lock_paths(conflict, plan)),
         Evidence::Token => "carries this bot's token".to_owned(),
