@@ -1,24 +1,33 @@
 //! `monopoll run`: settle who polls, then run COMMAND while holding the lock.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use super::{Common, check, start::Start, told};
+use super::{
+    Common, check,
+    chronicle::{self, Chronicle},
+    start::Start,
+    told,
+};
 use crate::{
     engine::{
         escalation::{Manner, Mode},
         plan::Refusal,
+        purpose::Purpose,
         takeover::Ticket,
     },
     error::{Error, ExitStatus},
     guard::{
         course::Course,
+        entrance::Entrance,
         holding::Holding,
         place::Place,
         settle::{Progress, Settled, Settling, Stop},
     },
     host::{
-        beside::{self, Record, Stage},
+        beside::{self, Asker, Record, Stage},
+        clock,
         command::Command,
+        history::{Cause, Ended},
         lock::LockFile,
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
         mark::{HELD, Mark},
@@ -44,28 +53,39 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     };
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let mut entrance = Entrance::open(&start)?;
+    let mut entrance = Entrance::open(&start.locks)?;
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
-    let mut course = Course::default();
+    let (began, mut course) = (clock::patience(), Course::default());
+    let mut ended = Vec::new();
     for _ in 0..MOST_REPLACEMENTS {
         let Entrance { place, files, ticket } = entrance;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
         let record = record(&start, command, ticket, &files, &machine);
         let mut tell = |progress: Progress<'_>| told::progress(common, &start.instance, &progress);
-        let policy = &start.config.policy;
-        let settling =
-            Settling { machine: &mut machine, place: &place, policy, files, record: &record, course: &mut course, tell: &mut tell };
+        let settling = Settling {
+            machine: &mut machine,
+            place: &place,
+            policy: &start.config.policy,
+            files,
+            record: Some(&record),
+            course: &mut course,
+            tell: &mut tell,
+            ended: &mut ended,
+        };
         match settling.run() {
-            Ok(settled) => return guard(common, &start, command, place, machine, record, settled),
+            Ok(settled) => return guard(common, &start, command, place, machine, record, Won { settled, began, ended }),
             Err(stop) => {
                 place.beside().remove_record(ticket);
-                match stop {
-                    Stop::Replaced => entrance = Entrance::open(&start)?,
-                    stop => return Err(stopped(&start, stop)),
+                if matches!(stop, Stop::Replaced) {
+                    entrance = Entrance::open(&start.locks)?;
+                    continue;
                 }
+                let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+                chronicle.given_up(ended, chronicle::reason(&stop));
+                return Err(stopped(&start, stop));
             }
         }
     }
@@ -73,35 +93,15 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
+/// A start that came through, and how.
+struct Won {
+    settled: Settled,
+    began: Duration,
+    ended: Vec<Ended>,
+}
+
 /// How often the lock may be deleted or replaced under a start before it gives up.
 const MOST_REPLACEMENTS: u32 = 100;
-
-/// How often to try again what failed, and may have failed because of that.
-const MOST_DOUBTS: u32 = 5;
-
-/// The lock files, open, and the number that this start has drawn beside them.
-struct Entrance {
-    place: Place,
-    files: Vec<LockFile>,
-    ticket: Ticket,
-}
-
-impl Entrance {
-    fn open(start: &Start) -> Result<Entrance, Error> {
-        let mut tries = 1..MOST_REPLACEMENTS;
-        let mut doubts = 1..MOST_DOUBTS;
-        loop {
-            let place = Place::open(&start.locks)?;
-            match place.open_locks().and_then(|files| Ok((files, place.beside().draw_ticket()?))) {
-                Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
-                // The folder was taken away just now, or is just being emptied.
-                Err(_) if !place.is_in_place() && tries.next().is_some() => {}
-                Err(_) if doubts.next().is_some() => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
 
 fn guard(
     common: &Common,
@@ -110,8 +110,9 @@ fn guard(
     place: Place,
     machine: Machine,
     mut record: Record,
-    settled: Settled,
+    won: Won,
 ) -> Result<ExitStatus, Error> {
+    let Won { settled, began, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
@@ -120,20 +121,29 @@ fn guard(
     let tree = Tree::of_myself();
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
-    let child = Child::spawn(
+    let beside = Arc::clone(holding.beside());
+    let chronicle = Chronicle { common, beside: &beside, me: &whereabouts, ticket };
+    let spawned = Child::spawn(
         &command.found,
         &command.args,
         &Inheritance { locks: holding.locks(), alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, mark.value()) },
-    )
-    .map_err(|error| {
-        holding.beside().remove_record(ticket);
-        not_started(command, &error)
-    })?;
+    );
+    let child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            beside.remove_record(ticket);
+            let error = not_started(command, &error);
+            chronicle.given_up(ended, (Cause::Failed, error.what.clone()));
+            return Err(error);
+        }
+    };
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
-    if let Err(error) = holding.beside().write_record(&record) {
+    if let Err(error) = beside.write_record(&record) {
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
     }
+    // Behind the turnstile: the next start counts this takeover.
+    chronicle.started(ended, &record.command, child.pid(), clock::patience().saturating_sub(began));
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
@@ -150,8 +160,11 @@ fn guard(
         // To whoever asked, this says that nobody is left.
         guarding.holding.beside().remove_record(ticket);
     }
+    let beside = Arc::clone(guarding.holding.beside());
+    let left = chronicle.event(chronicle::departure(&end));
     // The lock first: whoever waits for it does not wait for what is left of this process.
     drop(guarding.holding);
+    Chronicle { beside: &beside, ..chronicle }.write(&[left]);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
     }
@@ -159,7 +172,12 @@ fn guard(
         None if end.lost => {
             Err(Error::new(ExitStatus::Done, format!("{}: the lock was lost to another guard, and COMMAND was ended", start.instance)))
         }
-        Some(pid) => Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance))),
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance)))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: `monopoll stop` (pid {pid}) ended it", start.instance)))
+        }
         None => Ok(end.status),
     }
 }
@@ -189,7 +207,7 @@ fn stopped(start: &Start, stop: Stop) -> Error {
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
-                Refusal::Policy => (ExitStatus::Refused, format!("refused: {why}")),
+                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
             };
             Error::new(status, format!("{instance}: {what}"))
         }

@@ -13,6 +13,7 @@ pub mod instance;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod purpose;
 mod reason;
 pub mod shield;
 pub mod signal;

@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
+    account::Account,
     course::{Course, deadline, patience, respawn},
     place::{Locks, Place},
 };
@@ -23,6 +24,7 @@ use crate::{
         beside::Record,
         clock,
         execute::{self, Event, Outcome},
+        history::{self, Ended},
         lock::{Held, LockFile},
         look::{Displaced, Standing},
         machine::{Machine, Slept},
@@ -112,12 +114,15 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     /// The lock files, open.
     pub files: Vec<LockFile>,
-    /// What it says about itself, once the locks are had.
-    pub record: &'a Record,
+    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts nothing, and is newer than
+    /// everybody, as a person is who stops what runs.
+    pub record: Option<&'a Record>,
     /// How far it has come.
     pub course: &'a mut Course,
     /// Who wants to know.
     pub tell: &'a mut dyn FnMut(Progress<'_>),
+    /// Whom it has ended, for the history: it is written when there is a child, or no start.
+    pub ended: &'a mut Vec<Ended>,
 }
 
 impl Settling<'_> {
@@ -186,9 +191,15 @@ impl Settling<'_> {
 
     fn look(&mut self, locks: &Locks) -> Result<Snapshot, Stop> {
         let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let standing = Standing { ticket: Some(self.record.ticket), waited, history: History { rounds: self.course.rounds } };
+        let history = History { rounds: self.course.rounds, tries: Vec::new() };
+        let standing = Standing { ticket: self.record.map(|record| record.ticket), waited, history };
         self.machine.forget_ended();
-        Ok(self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?)
+        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
+        if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
+            // Where nobody is seen nobody can be in the way, and the start need not wait for this.
+            snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
+        }
+        Ok(snapshot)
     }
 
     /// Through the turnstile, one start at a time.
@@ -216,7 +227,14 @@ impl Settling<'_> {
         let until = *self.course.until.get_or_insert_with(|| deadline(plan));
         (self.tell)(Progress::Acting(plan));
         let tell = &mut self.tell;
-        match execute::execute(self.machine, plan, self.policy, Some(until), &mut |event| tell(Progress::Did(event))) {
+        let mut account = Account::begin();
+        let mut note = |event| {
+            account.note(event);
+            tell(Progress::Did(event));
+        };
+        let outcome = execute::execute(self.machine, plan, self.policy, Some(until), &mut note);
+        self.ended.extend(account.ended(plan));
+        match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
@@ -269,6 +287,7 @@ impl Settling<'_> {
 
     /// From here on a newer start can ask this one.
     fn announce(&self, held: &[Held]) -> Result<Announced, Error> {
+        let Some(mine) = self.record else { return Ok(Announced::Here) };
         let beside = self.place.beside();
         let failed = |error: std::io::Error| {
             Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
@@ -279,7 +298,7 @@ impl Settling<'_> {
         beside.remove_request();
         for _ in 0..MOST_CLAIMS {
             match beside.record() {
-                Some(record) if record == *self.record => return Ok(Announced::Here),
+                Some(record) if record == *mine => return Ok(Announced::Here),
                 // It came between the last look and now: all of it has vanished, and a guard just puts it back.
                 Some(record) => match self.machine.displaced_by(&record, held) {
                     Displaced::Guard => return Ok(Announced::Contested),
@@ -289,7 +308,7 @@ impl Settling<'_> {
                 None if beside.has_record() => beside.discard_record(),
                 None => {}
             }
-            if beside.claim_record(self.record).map_err(failed)? {
+            if beside.claim_record(mine).map_err(failed)? {
                 return Ok(Announced::Here);
             }
         }
@@ -301,7 +320,7 @@ impl Settling<'_> {
         // Whoever contests it is seen by the look that follows.
         self.announce(held)?;
         while clock::patience() < at {
-            if let Some(request) = self.place.beside().request_to(self.record.ticket) {
+            if let Some(request) = self.record.and_then(|record| self.place.beside().request_to(record.ticket)) {
                 // Heard or not: this start ends now, and that is what was asked.
                 let _ = self.place.beside().acknowledge(&request);
                 return Err(Stop::Asked);

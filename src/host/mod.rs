@@ -13,6 +13,7 @@ pub mod file_id;
 pub mod filesystem;
 #[cfg(unix)]
 pub mod folder;
+pub mod history;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! How people and machines look at a plan.
+//! How people and machines look at a plan and at a status.
 //!
 //! Everything is given in, the time too, so that what is said depends on nothing else.
 
@@ -7,10 +7,13 @@ mod block;
 mod command;
 mod context;
 pub mod document;
+pub mod history_text;
 pub mod mask;
 mod paint;
 pub mod plan_json;
 pub mod plan_text;
+pub mod status_json;
+pub mod status_text;
 mod wording;
 
 pub use context::Context;

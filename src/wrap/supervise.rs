@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::holding::{Grip, Holding},
     host::{
-        beside::{Record, Stage},
+        beside::{Asker, Record, Stage},
         clock,
         machine::{
             handle::Handle,
@@ -77,8 +77,8 @@ pub struct Guarding<'a> {
 pub struct End {
     /// COMMAND's own.
     pub status: ExitStatus,
-    /// The pid of the newer start that took over.
-    pub superseded_by: Option<u32>,
+    /// Who asked for it: a newer start that took over, or `monopoll stop`.
+    pub superseded_by: Option<Asker>,
     /// The lock was lost to somebody else, and so the tree was ended.
     pub lost: bool,
     /// Who is left, if anybody could not be ended: the lock is theirs as well.
@@ -93,8 +93,8 @@ struct State {
     childless: bool,
     /// The ladder, once the tree is being ended.
     ladder: Option<Escalation>,
-    /// The newer start that asked: the guard's exit status is not the child's.
-    superseded_by: Option<u32>,
+    /// Who asked: the guard's exit status is not the child's.
+    superseded_by: Option<Asker>,
     /// How the locks were found last.
     hold: Hold,
     /// They are somebody else's, and so the tree is being ended.
@@ -233,7 +233,7 @@ impl Guarding<'_> {
             && !beside.is_acknowledged(&request.id)
             && beside.acknowledge(&request).is_ok()
         {
-            state.superseded_by = Some(request.from_pid);
+            state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
         self.put_back(ticket, state);

@@ -18,6 +18,8 @@ mod namespaces;
 mod rules;
 mod second_start;
 mod signals;
+mod stop;
+mod storms;
 mod tickets;
 mod token;
 mod users;

@@ -30,7 +30,7 @@ use wait::{Alarm, Wake};
 use watch::Watch;
 
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
@@ -41,6 +41,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -67,6 +68,8 @@ pub struct Machine {
     /// Only to see whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -91,6 +94,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -104,6 +108,11 @@ impl Machine {
     #[must_use]
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
     }
 
     /// From here on signals are waited for.
@@ -243,7 +252,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));

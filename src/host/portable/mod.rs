@@ -40,7 +40,7 @@ use self::{
     watch::Watch,
 };
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
@@ -51,6 +51,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -77,6 +78,8 @@ pub struct Machine {
     /// Only to see whether a guard that was asked has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -95,6 +98,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -108,6 +112,11 @@ impl Machine {
     #[must_use]
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
     }
 
     /// From here on signals are waited for.
@@ -228,7 +237,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let answer = loop {
