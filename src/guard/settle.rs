@@ -14,7 +14,7 @@ use crate::{
         fact::Fact,
         plan::{Conflict, Plan, Refusal, Verdict},
         policy::{Patience, Policy},
-        snapshot::{ProcessId, Snapshot},
+        snapshot::{ManagedBy, ProcessId, Snapshot},
         takeover::{History, Ticket},
     },
     error::{Error, ExitStatus},
@@ -35,6 +35,13 @@ const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
 /// How long after its end a conflict that something manages may come back, and one that only has a living parent (S2).
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
+
+/// supervisord looks once a second: at one turn it sees the end, at the next it starts again.
+const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
+
+/// How much longer a supervisor that backs off lets pass where what it has just started ended at once.
+const BACK_OFF: Duration = Duration::from_secs(2);
+const JUST_STARTED: Duration = Duration::from_secs(10);
 
 /// How often to try a lock whose holder may let it go without closing it.
 const STRANGER: Duration = Duration::from_secs(1);
@@ -123,7 +130,7 @@ struct Course {
     waiting_since: Option<Duration>,
     /// On the clock of patience.
     until: Option<Duration>,
-    rounds: u32,
+    history: History,
     /// Somebody has ended, or is just ending: its lock may be free in a moment.
     letting_go: bool,
     /// When the second look may be made.
@@ -178,7 +185,7 @@ impl Settling<'_> {
 
     fn look(&mut self, locks: &Locks, course: &Course) -> Result<Snapshot, Stop> {
         let waited = course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds } };
+        let standing = Standing { ticket: Some(self.ticket), waited, history: course.history.clone() };
         self.machine.forget_ended();
         Ok(self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?)
     }
@@ -207,9 +214,10 @@ impl Settling<'_> {
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
         course.letting_go = true;
-        if plan.kills().any(|conflict| conflict.guard.is_none()) {
-            course.rounds += 1;
-        }
+        let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
+        course.history.rounds += u32::from(unguarded.peek().is_some());
+        let above = unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
+        course.history.launchers.extend(above.map(|launcher| launcher.id));
         let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
         course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
         Ok(())
@@ -320,7 +328,11 @@ fn patience(policy: &Policy) -> Option<Duration> {
 /// How long after its end this conflict may come back.
 fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
+    let just_started = root.age.known().is_none_or(|age| *age < JUST_STARTED);
+    let back_off = if just_started { BACK_OFF } else { Duration::ZERO };
     match (&root.managed_by, root.parent) {
+        (Fact::Known(Some(ManagedBy::Supervisord(_))), _) => Some(SUPERVISORD_RESPAWN + back_off),
+        (Fact::Known(Some(ManagedBy::Runit(_) | ManagedBy::S6(_))), _) => Some(MANAGED_RESPAWN + back_off),
         (Fact::Known(Some(_)) | Fact::Unknown, _) => Some(MANAGED_RESPAWN),
         (Fact::Known(None), Fact::Known(0 | 1)) => None,
         (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,

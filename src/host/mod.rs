@@ -23,6 +23,7 @@ pub mod look;
 pub mod portable;
 pub mod query;
 pub mod seam;
+pub mod supervisors;
 pub mod surroundings;
 pub mod token;
 pub(crate) mod unshared;

@@ -17,6 +17,8 @@ mod namespaces;
 mod rules;
 mod second_start;
 mod signals;
+mod storm;
+mod supervisors;
 mod tickets;
 mod token;
 mod users;
