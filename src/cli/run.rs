@@ -44,6 +44,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let place = Place::open(&start.locks)?;
     let files = place.open_locks()?;
+    place.beside().insist_on_room()?;
     let ticket = place.beside().draw_ticket()?;
     if let Some(check) = &start.config.check {
         check::run(check)?;

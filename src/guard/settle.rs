@@ -27,6 +27,7 @@ use crate::{
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
     },
+    report::mask::printable,
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -248,8 +249,10 @@ impl Settling<'_> {
         // counter have vanished since, its ticket may be ours.
         self.place.beside().remove_request();
         (self.announce)().map_err(|error| {
-            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
-                .hint("free some space, or name another folder in `lock.paths`")
+            let path = self.place.beside().record_path();
+            let path = printable(&path.to_string_lossy()).into_owned();
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })
     }
 

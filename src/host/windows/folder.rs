@@ -119,6 +119,16 @@ impl Folder {
         })
     }
 
+    /// # Errors
+    /// There is a folder of this name.
+    pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        if path.is_dir() {
+            return Err(unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"));
+        }
+        Ok(())
+    }
+
     /// Removes a small file; one that is missing is removed already. Never called for a lock file.
     ///
     /// # Errors
