@@ -6,6 +6,7 @@
 pub mod action;
 mod candidates;
 mod caution;
+pub mod condition;
 pub mod decide;
 pub mod escalation;
 pub mod fact;
@@ -14,6 +15,7 @@ pub mod pattern;
 pub mod plan;
 pub mod policy;
 mod reason;
+pub mod ruling;
 pub mod shield;
 pub mod signal;
 pub mod snapshot;
