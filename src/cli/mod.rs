@@ -2,6 +2,7 @@
 
 mod check;
 pub mod config;
+mod explain;
 mod plan;
 mod run;
 mod start;
@@ -78,6 +79,14 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
+    Explain {
+        /// The process; without one, the plan and everybody it speaks of
+        pid: Option<String>,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -113,6 +122,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
             plan::run(&common, command, detail)
         }
+        Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
     }
 }

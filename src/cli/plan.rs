@@ -7,7 +7,8 @@ use super::{Common, print, say, start::Start};
 use crate::{
     engine::{
         decide::decide,
-        plan::{Plan, Refusal, Verdict},
+        plan::{Refusal, Verdict},
+        snapshot::Snapshot,
     },
     error::{Error, ExitStatus},
     guard::place::{Existing, Place},
@@ -16,6 +17,7 @@ use crate::{
         folder::Missing,
         look::{Sight, Standing},
         machine::{self, Machine},
+        query::Query,
     },
     report::{Context, Paint, plan_json, plan_text},
 };
@@ -37,15 +39,9 @@ pub(super) enum Said {
 /// Something is wrong beforehand, as it would be for `run`.
 pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
-    let plan = look(&start)?;
+    let plan = decide(&start.config.policy, &look(&start, start.query())?);
     let origin = |key: &str| origin(&start, key);
-    let context = Context {
-        instance: start.instance.to_string(),
-        profile: start.config.profile.clone(),
-        host: machine::host_name(),
-        now_wall: clock::wall(),
-        origin: &origin,
-    };
+    let context = context(&start, &origin);
     if common.json {
         let document = plan_json::to_text(&plan_json::document(&plan, &context))
             .map_err(|error| Error::new(ExitStatus::Fault, format!("the plan cannot be written: {error}")))?;
@@ -64,8 +60,23 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
     Err(Error::new(status, format!("{}: {why}: {}", start.instance, plan.reason)))
 }
 
-fn look(start: &Start) -> Result<Plan, Error> {
-    let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
+/// What a report needs to know of a start.
+pub(super) fn context<'a>(start: &Start, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
+    Context {
+        instance: start.instance.to_string(),
+        profile: start.config.profile.clone(),
+        host: machine::host_name(),
+        now_wall: clock::wall(),
+        origin,
+    }
+}
+
+/// Looks as a start would, and touches nothing.
+///
+/// # Errors
+/// A lock is not safe to use, or this machine cannot be looked at.
+pub(super) fn look(start: &Start, query: Query) -> Result<Snapshot, Error> {
+    let mut machine = Machine::new(query).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let existing = place.as_ref().map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
@@ -73,12 +84,11 @@ fn look(start: &Start) -> Result<Plan, Error> {
         None => start.locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
     let beside = place.as_ref().map(|place| place.beside().as_ref());
-    let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))?;
-    Ok(decide(&start.config.policy, &snapshot))
+    machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.
-fn origin(start: &Start, key: &str) -> String {
+pub(super) fn origin(start: &Start, key: &str) -> String {
     let rules = &start.config.policy.rules;
     let rule = key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
     match rule {
@@ -87,7 +97,8 @@ fn origin(start: &Start, key: &str) -> String {
     }
 }
 
-fn paint(stream: &impl IsTerminal) -> Paint {
+/// Whether there is colour on this stream.
+pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
     // no-color.org: present and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }

@@ -97,6 +97,7 @@ impl Start {
             command: self.command.clone(),
             wrapper: env::current_exe().ok(),
             user: self.user.clone(),
+            asked: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod caution;
 pub mod condition;
 pub mod decide;
 pub mod escalation;
+pub mod explain;
 pub mod fact;
 pub mod instance;
 pub mod pattern;

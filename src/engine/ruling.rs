@@ -53,7 +53,7 @@ impl Docket {
     }
 
     /// The rules in turn, each asked about `subject`.
-    pub(super) fn rulings<'a>(self, policy: &'a Policy, subject: &'a Process, me: &'a User) -> impl Iterator<Item = (&'a Rule, Ruling)> {
+    pub(super) fn rulings<'p>(self, policy: &'p Policy, subject: &Process, me: &User) -> impl Iterator<Item = (&'p Rule, Ruling)> {
         policy.rules.iter().scan(false, move |decided, rule| {
             let ruling = if *decided { Ruling::NotAsked } else { self.ask(rule, subject, me) };
             *decided = *decided || ruling.is_final();

@@ -38,6 +38,24 @@ pub enum Shield {
     UnknownContainer,
 }
 
+impl Shield {
+    /// Whether it is known to hold; what cannot be read shields too.
+    #[must_use]
+    pub fn holds(&self) -> Truth {
+        match self {
+            Shield::UnknownKin | Shield::UnknownBot | Shield::UnknownUser | Shield::UnknownContainer => Truth::Unknown,
+            Shield::Myself
+            | Shield::Ancestor
+            | Shield::Descendant
+            | Shield::Init
+            | Shield::Kernel
+            | Shield::OtherBot(_)
+            | Shield::OtherUser(_)
+            | Shield::OtherContainer(_) => Truth::True,
+        }
+    }
+}
+
 impl fmt::Display for Shield {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -56,7 +56,7 @@ fn head(conflict: &Conflict, paint: Paint) -> String {
     }
 }
 
-fn who(root: &Process) -> String {
+pub(super) fn who(root: &Process) -> String {
     let known = |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
         known(root.user.known().map(|user| format!("user {}", safe(&user.name))), "user"),
@@ -78,7 +78,7 @@ fn guarded(guard: &GuardView) -> String {
     format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
 }
 
-fn pids(tree: &[Process]) -> String {
+pub(super) fn pids(tree: &[Process]) -> String {
     let shown: Vec<String> = tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
     let more = tree.len().saturating_sub(MOST_PIDS);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -114,7 +114,7 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
     paths.join(",")
 }
 
-fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
+pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
         DecidedBy::OnConflict => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
@@ -124,7 +124,7 @@ fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     format!("{}, {}", conflict.action, by.trim_end())
 }
 
-fn steps(conflict: &Conflict, plan: &Plan, paint: Paint) -> String {
+pub(super) fn steps(conflict: &Conflict, plan: &Plan, paint: Paint) -> String {
     let refused = matches!(plan.verdict, Verdict::Refuse(_));
     let text = match conflict.action {
         Action::Refuse => "nothing".to_owned(),

@@ -7,10 +7,15 @@ mod block;
 mod command;
 mod context;
 pub mod document;
+pub mod explain_document;
+pub mod explain_json;
+pub mod explain_text;
+mod facts;
 pub mod mask;
 mod paint;
 pub mod plan_json;
 pub mod plan_text;
+mod verdicts;
 mod wording;
 
 pub use context::Context;
