@@ -287,8 +287,11 @@ fn a_suspect_is_told_why_it_only_looks_related() {
     let suspect = |process: Process| snapshot(vec![process]);
     let editor = Process { token: Known(INHERITED), ..process(5) };
     let begins = "pid 5 only looks related and is not touched: it carries this bot's token in its environment";
-    let inherited = format!("{begins}, which it may only have inherited, and does not run COMMAND's program");
+    let inherited = format!("{begins}, which it may only have inherited, and it does not run COMMAND's program");
     says(&graceful, &suspect(editor.clone()), 5, &inherited);
+    let hidden = Process { own_program: unknown(), ..editor.clone() };
+    let unclear = format!("{begins}, which it may only have inherited, and which program it runs cannot be read");
+    says(&graceful, &suspect(hidden), 5, &unclear);
     let shell = Process { kin: Known(Kin::Ancestor), ..editor };
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
@@ -315,11 +318,11 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     let none = format!("pid 5 is no candidate: it meets no match entry, {no} and does not carry this bot's token");
     says(&two, &of(process(5)), 5, &none);
     let one = matching(vec![entry("nobody")], OnConflict::Graceful);
-    let expected = format!("pid 5 is no candidate: it does not meet match[0] (by its cmdline), {no} and does not carry this bot's token");
+    let expected = format!("pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token");
     says(&one, &of(process(5)), 5, &expected);
     let nameless = Process { name: unknown(), ..process(5) };
     let expected = format!(
-        "pid 5 is no candidate: it does not meet match[0] (by its cmdline), {no} and does not carry this bot's token; \
+        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token; \
         whether it meets match[1] cannot be known, and what is unknown makes nobody a candidate"
     );
     says(&two, &of(nameless), 5, &expected);

@@ -39,6 +39,27 @@ pub enum Condition<'a> {
 }
 
 impl Condition<'_> {
+    /// The key that it is written with.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Condition::Looks(Field::Name(_)) => "name",
+            Condition::Looks(Field::Cmdline(_)) => "cmdline",
+            Condition::Looks(Field::Exe(_)) => "exe",
+            Condition::Looks(Field::Cwd(_)) => "cwd",
+            Condition::User(_) => "user",
+            Condition::Container(_) => "container",
+            Condition::HoldsLock(_) => "holds_lock",
+            Condition::SameToken(_) => "same_token",
+            Condition::Orphaned(_) => "orphaned",
+            Condition::State(_) => "state",
+            Condition::OlderThan(_) => "older_than",
+            Condition::YoungerThan(_) => "younger_than",
+            Condition::ManagedBy(_) => "managed_by",
+            Condition::Local(_) => "local",
+        }
+    }
+
     /// Whether it holds for `process`, seen from `me`.
     #[must_use]
     pub fn holds(self, process: &Process, me: &User) -> Truth {

@@ -72,7 +72,7 @@ pub(super) fn who(root: &Process) -> String {
     parts.join(", ")
 }
 
-fn guarded(guard: &GuardView) -> String {
+pub(super) fn guarded(guard: &GuardView) -> String {
     let ticket = guard.ticket.map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
     let since = seconds_since_1970(guard.since).and_then(rfc3339).map_or_else(String::new, |since| format!(", since {since}"));
     format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))

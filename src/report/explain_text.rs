@@ -9,7 +9,7 @@ use super::{
 use crate::engine::{
     explain::{Asked, EntryVerdict, Explanation, RuleVerdict},
     fact::Truth,
-    plan::Plan,
+    plan::{Conflict, Plan},
     snapshot::Process,
 };
 
@@ -55,6 +55,7 @@ impl Text {
         self.lines.push(format!("{strong}  {}", wording::shortened(it.process)));
         self.under("for", instance.map(str::to_owned));
         self.under("who", [block::who(it.process)]);
+        self.under("guard", it.conflict.filter(|conflict| is_root(conflict, it)).and_then(|it| it.guard.as_ref()).map(block::guarded));
         self.under("tree", verdicts::tree(it));
         self.under("match", self.entries(it, context));
         self.under("token", [self.row(it.token.same, &verdicts::token(it))]);
@@ -120,6 +121,10 @@ impl Text {
     }
 }
 
+fn is_root(conflict: &Conflict, it: &Explanation<'_>) -> bool {
+    conflict.root.as_ref().is_some_and(|root| root.id == it.process.id)
+}
+
 /// A question that is longer pushes its fact to the right.
 const WIDEST_QUESTION: usize = 40;
 
@@ -135,6 +140,8 @@ impl Row {
         let shown = |text: &str| wording::cut(&mask::printable(text));
         let fact = facts::fact(asked, process).map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
         let fact = match (asked, truth, fact) {
+            // The same name in another file system, or a difference that is masked.
+            (Asked::Part(_), Truth::False, Some(fact)) if fact == shown(&facts::wanted(asked)) => format!("{fact}, but not the same"),
             (Asked::Part(_), Truth::False, Some(fact)) => format!("{fact}, not {}", shown(&facts::wanted(asked))),
             (Asked::Part(_), Truth::Unknown, _) => format!("cannot be compared with {}", shown(&facts::wanted(asked))),
             (Asked::Part(_) | Asked::Condition(_), _, Some(fact)) => fact,

@@ -1,6 +1,6 @@
 //! What an entry or a rule asks, as it is written, and the fact that it is asked about.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{mask, wording::span};
 use crate::engine::{
@@ -17,22 +17,7 @@ pub(super) fn key(asked: &Asked<'_>) -> &'static str {
         Asked::Part(Part::Program(_)) => "program",
         Asked::Part(Part::Arguments(_)) => "arguments",
         Asked::Part(Part::Folder(_)) => "folder",
-        Asked::Condition(condition) => match condition {
-            Condition::Looks(Field::Name(_)) => "name",
-            Condition::Looks(Field::Cmdline(_)) => "cmdline",
-            Condition::Looks(Field::Exe(_)) => "exe",
-            Condition::Looks(Field::Cwd(_)) => "cwd",
-            Condition::User(_) => "user",
-            Condition::Container(_) => "container",
-            Condition::HoldsLock(_) => "holds_lock",
-            Condition::SameToken(_) => "same_token",
-            Condition::Orphaned(_) => "orphaned",
-            Condition::State(_) => "state",
-            Condition::OlderThan(_) => "older_than",
-            Condition::YoungerThan(_) => "younger_than",
-            Condition::ManagedBy(_) => "managed_by",
-            Condition::Local(_) => "local",
-        },
+        Asked::Condition(condition) => condition.key(),
     }
 }
 
@@ -66,10 +51,16 @@ pub(super) fn wanted(asked: &Asked<'_>) -> String {
             Condition::User(UserLimit::Named(name)) => mask::secrets(name),
             Condition::HoldsLock(is) | Condition::SameToken(is) | Condition::Orphaned(is) | Condition::Local(is) => is.to_string(),
             Condition::State(state) => state.to_string(),
-            Condition::OlderThan(age) | Condition::YoungerThan(age) => humantime::format_duration(*age).to_string(),
+            Condition::OlderThan(age) | Condition::YoungerThan(age) => exact(*age),
             Condition::ManagedBy(by) => mask::secrets(by.as_str()),
         },
     }
+}
+
+/// An age as short as it can be said without leaving anything out.
+fn exact(age: Duration) -> String {
+    let short = span(age);
+    if humantime::parse_duration(&short) == Ok(age) { short } else { humantime::format_duration(age).to_string() }
 }
 
 /// What it is, secrets masked; `None` where that cannot be read.

@@ -33,10 +33,12 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
             format!("{key} {}", wording::place(context, &key)).trim_end().to_owned()
         }
     };
-    match (entry.looks, &entry.limit) {
-        (Truth::True, Some(limit)) => format!("{name}: looks so, but {}", safe(&limit.to_string())),
-        (Truth::Unknown, _) => format!("{name}: what cannot be read finds nobody"),
-        (Truth::True, None) | (Truth::False, _) => name,
+    let limit = entry.limit.as_ref().map(|limit| safe(&limit.to_string()));
+    match (entry.looks, entry.holds(), limit) {
+        (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
+        (Truth::Unknown, Truth::False, Some(limit)) => format!("{name}: {limit}, whatever it looks like"),
+        (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => format!("{name}: what cannot be read finds nobody"),
+        (Truth::True, _, None) | (Truth::False, ..) => name,
     }
 }
 

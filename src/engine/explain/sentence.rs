@@ -3,9 +3,7 @@
 use super::{Asked, EntryVerdict, Explanation, ShieldKind, Standing, likeness::Part};
 use crate::engine::{
     action::{Action, SameToken},
-    condition::Condition,
     fact::{Fact, Truth},
-    pattern::Field,
     plan::{Conflict, DecidedBy, Evidence, Plan, Verdict},
     policy::Policy,
     shield,
@@ -102,7 +100,11 @@ fn suspicion(policy: &Policy, it: &Explanation<'_>) -> String {
         (SameToken::Warn, _) => format!("{carries}, and same_token says warn"),
         (SameToken::Refuse | SameToken::Act | SameToken::Off, Some(relation)) => format!("{carries}, but {relation}"),
         (SameToken::Refuse | SameToken::Act | SameToken::Off, None) => {
-            format!("{carries}, which it may only have inherited, and does not run COMMAND's program")
+            let runs = match it.process.own_program {
+                Fact::Known(_) => "and it does not run COMMAND's program",
+                Fact::Unknown => "and which program it runs cannot be read",
+            };
+            format!("{carries}, which it may only have inherited, {runs}")
         }
     }
 }
@@ -140,7 +142,7 @@ fn likeness(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     if it.process.role == Role::Monopoll {
         return (vec!["is a monopoll, which is known by its lock and its ticket alone".to_owned()], Vec::new());
     }
-    let (not, unclear): (Vec<_>, Vec<_>) = it.entries.iter().partition(|entry| entry.looks == Truth::False);
+    let (not, unclear): (Vec<_>, Vec<_>) = it.entries.iter().partition(|entry| entry.holds() == Truth::False);
     let name = |entry: &&EntryVerdict<'_>| has([&entry.entry]);
     let unclear = unclear.iter().map(name).collect();
     let not = match not.as_slice() {
@@ -161,16 +163,13 @@ fn label(entry: &EntryVerdict<'_>) -> String {
 
 /// In what a process is not what the entry says.
 fn difference(entry: &EntryVerdict<'_>) -> String {
-    let differs = |(asked, truth): &(Asked<'_>, Truth)| match (asked, truth) {
-        (_, Truth::True | Truth::Unknown) => None,
-        (Asked::Part(Part::Program(_)), Truth::False) => Some("another program".to_owned()),
-        (Asked::Part(Part::Arguments(_)), Truth::False) => Some("other arguments".to_owned()),
-        (Asked::Part(Part::Folder(_)), Truth::False) => Some("another folder".to_owned()),
-        (Asked::Condition(Condition::Looks(field)), Truth::False) => Some(format!("by its {}", key(field))),
-        // These say how far an entry reaches.
-        (Asked::Condition(_), Truth::False) => None,
-    };
-    let parts: Vec<String> = entry.asked.iter().filter_map(differs).collect();
+    let parts = entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| match asked {
+        Asked::Part(Part::Program(_)) => "another program".to_owned(),
+        Asked::Part(Part::Arguments(_)) => "other arguments".to_owned(),
+        Asked::Part(Part::Folder(_)) => "another folder".to_owned(),
+        Asked::Condition(condition) => format!("another {}", condition.key()),
+    });
+    let parts: Vec<String> = parts.collect();
     let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => return "is compared with no COMMAND (none is named)".to_owned(),
@@ -178,15 +177,6 @@ fn difference(entry: &EntryVerdict<'_>) -> String {
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => format!("does not meet {}", label(entry)),
     };
     if parts.is_empty() { what } else { format!("{what} ({})", listed(&parts)) }
-}
-
-fn key(field: &Field<'_>) -> &'static str {
-    match field {
-        Field::Name(_) => "name",
-        Field::Cmdline(_) => "cmdline",
-        Field::Exe(_) => "exe",
-        Field::Cwd(_) => "cwd",
-    }
 }
 
 fn listed(parts: &[String]) -> String {
