@@ -13,7 +13,7 @@ use monopoll::engine::{
     action::{Action, AfterWait, OnConflict, SameToken},
     decide::decide,
     explain::{
-        Carried, Explanation, ShieldKind, Standing, explain,
+        Carried, Explanation, ShieldKind, ShieldVerdict, Standing, explain,
         likeness::{Likeness, Runs},
     },
     fact::{Fact::Known, Truth},
@@ -256,9 +256,9 @@ fn a_wait_that_is_over_says_what_comes_after() {
     let why = "it is the same command in the same place";
     says(&after, &bot, 5, &format!("pid 5 would be killed: {why}, and on_conflict says wait, and after_wait says force once that is over"));
     let rules = vec![rule("patience", Action::Wait, Conditions::default())];
-    let ruled = Policy { on_conflict: OnConflict::Refuse, rules, ..after };
+    let by_rule = Policy { on_conflict: OnConflict::Refuse, rules, ..after };
     says(
-        &ruled,
+        &by_rule,
         &bot,
         5,
         &format!("pid 5 would be killed: {why}, and rule `patience` says wait, and after_wait says force once that is over"),
@@ -357,7 +357,7 @@ fn what_cannot_be_read_is_said_to_be_unknown() {
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
         assert_eq!((it.lock.holds, it.token.same, it.entries[0].holds()), (Truth::Unknown, Truth::Unknown, Truth::Unknown));
-        assert_eq!(it.shields.each_ref().map(|verdict| verdict.holds()), [Truth::False, Truth::Unknown, Truth::Unknown, Truth::Unknown]);
+        assert_eq!(it.shields.each_ref().map(ShieldVerdict::holds), [Truth::False, Truth::Unknown, Truth::Unknown, Truth::Unknown]);
     });
 }
 

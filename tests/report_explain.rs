@@ -38,9 +38,8 @@ fn origin(key: &str) -> String {
         "on_conflict" => "./config.toml:3",
         "match[0]" => "./config.toml:12",
         "match[1]" => "./config.toml:16",
-        "rules[0]" => "./config.toml:20",
+        "rules[0]" | "rules.the forgotten may go" => "./config.toml:20",
         "rules[1]" => "./config.toml:25",
-        "rules.the forgotten may go" => "./config.toml:20",
         _ => "default",
     }
     .to_owned()
@@ -131,7 +130,7 @@ fn cases() -> Vec<Case> {
     let secret = format!("--token=123456:{SECRET}");
     let carrier =
         Process { args: Known(vec!["node".to_owned(), secret]), token: Known(MINE), name: Known("node".to_owned()), ..process(5) };
-    let forgotten = Process { orphaned: Known(true), age: Known(Duration::from_secs(7500)), ..twin(5) };
+    let forgotten = Process { orphaned: Known(true), age: Known(Duration::from_mins(125)), ..twin(5) };
     let managed = Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..twin(5) };
     let inherited = Process { token: Known(INHERITED), ..process(5) };
     let holder_below = vec![guard_process(10), child_of(10, Process { user: Known(user("deploy")), ..process(11) })];

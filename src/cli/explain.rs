@@ -65,7 +65,7 @@ fn nobody(pid: u32) -> Error {
         None => format!("there is no process with pid {pid} that can be seen from here"),
         Some(_) => format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel"),
     };
-    Error::new(ExitStatus::Usage, what).hint("`monopoll plan` shows who is in the way, `pgrep -af NAME` the others")
+    Error::new(ExitStatus::Usage, what).hint("`monopoll plan` shows who is in the way, `ps` the others")
 }
 
 /// The root of each conflict, and whoever is not touched, each once.

@@ -118,12 +118,11 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Truth::Unknown => unclear.push("has the lock".to_owned()),
     }
     match it.token.carried {
-        Fact::Known(CarriedToken::NotLookedFor) => {}
         Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => not.push("does not carry this bot's token".to_owned()),
         Fact::Known(CarriedToken::Mine(_)) if it.token.policy == SameToken::Off => {
             not.push("carries this bot's token without being looked for by it (same_token says off)".to_owned());
         }
-        Fact::Known(CarriedToken::Mine(_)) => {}
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
         Fact::Unknown => unclear.push("carries this bot's token".to_owned()),
     }
     let not = if not.is_empty() { Vec::new() } else { vec![format!("it {}", listed(&not))] };

@@ -27,8 +27,8 @@ pub(super) fn survey(
     let mut suspects = BTreeSet::new();
     for pid in table.ids().into_keys().filter(|pid| *pid != me || query.asked == Some(me)) {
         let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else { continue };
-        match concern(query, &process) {
-            _ if pid == me => {}
+        let concern = if pid == me { Concern::None } else { concern(query, &process) };
+        match concern {
             Concern::None => {}
             Concern::Suspect => drop(suspects.insert(pid)),
             Concern::Candidate => drop(candidates.insert(pid)),
