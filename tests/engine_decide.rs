@@ -178,7 +178,7 @@ fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
         (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
     ] {
         let verdict = |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
-        assert_eq!((verdict(snapshot(vec![twin(1)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
+        assert_eq!((verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
     }
 }
 
@@ -344,11 +344,14 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
         (3, Known(None), POLICY_REFUSAL, "something restarts it"),
         (2, Unknown, POLICY_REFUSAL, "something restarts it"),
     ] {
-        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history: History { rounds }, ..snapshot(vec![managed(by)]) });
+        let plan = decide(
+            &policy(OnConflict::Graceful),
+            &Snapshot { history: History { rounds, ..History::default() }, ..snapshot(vec![managed(by)]) },
+        );
         assert_eq!(plan.verdict, verdict, "{rounds}");
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
-    let guarded = Snapshot { history: History { rounds: 9 }, ..guarded(Some(7)) };
+    let guarded = Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
 }
 

@@ -267,7 +267,7 @@ fn a_wait_that_is_over_says_what_comes_after() {
 
 #[test]
 fn caution_has_the_last_word() {
-    let comes_back = Snapshot { history: History { rounds: 2 }, ..snapshot(vec![twin(5)]) };
+    let comes_back = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![twin(5)]) };
     let expected = "pid 5 is in the way, and there is no start: `python3` (pid 5) comes back: something restarts it; end that first";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }

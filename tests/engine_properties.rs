@@ -85,7 +85,9 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
-        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets;
+        let would_act = !has(|it| it == Action::Wait) && has(Action::kills);
+        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
+        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
         prop_assert_eq!(matches!(plan.verdict, Verdict::Refuse(_)), refused);
         prop_assert_eq!(plan.verdict == Verdict::Wait, !refused && has(|it| it == Action::Wait));
         prop_assert_eq!(plan.verdict == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));

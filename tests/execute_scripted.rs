@@ -14,6 +14,7 @@ use monopoll::{
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
         plan::{Blow, Plan, Refusal, Step, Verdict},
         policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
+        purpose::Purpose,
         signal::Signal,
         snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role, RunState, Snapshot, User},
         takeover::{History, Ticket},
@@ -191,6 +192,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
 fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
     let pattern = Pattern { cmdline: CmdlinePattern::new("main.py").ok(), ..Pattern::default() };
     Policy {
+        purpose: Purpose::Start,
         on_conflict,
         after_wait: AfterWait::Refuse,
         same_token: SameToken::Refuse,

@@ -22,6 +22,7 @@ use monopoll::{
         pattern::{ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
         plan::Plan,
         policy::{Conditions, MatchEntry, Policy},
+        purpose::Purpose,
         snapshot::{CarriedToken, Kin, LockState, ManagedBy, Process, Role, RunState, Snapshot},
     },
     report::{Context, Paint, explain_json, explain_text, plan_json::to_text, plan_text},
@@ -49,6 +50,7 @@ fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
         profile: Some("production".to_owned()),
+        purpose: Purpose::Start,
         host: "web-1".to_owned(),
         now_wall: UNIX_EPOCH + MOMENT,
         origin: &origin,

@@ -15,6 +15,7 @@ use monopoll::{
         pattern::{ContainerLimit, UserLimit},
         plan::Plan,
         policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
+        purpose::Purpose,
         snapshot::{CarriedToken, Kin, LockState, ManagedBy, Process, RunState, Snapshot},
         takeover::{History, Ticket},
     },
@@ -46,6 +47,7 @@ fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
         profile: Some("production".to_owned()),
+        purpose: Purpose::Start,
         host: "web-1".to_owned(),
         now_wall: UNIX_EPOCH + MOMENT,
         origin: &origin,
@@ -169,7 +171,7 @@ fn permission() -> Plan {
 }
 
 fn comes_back() -> Plan {
-    let snapshot = Snapshot { history: History { rounds: 2 }, ..snapshot(vec![service(5)]) };
+    let snapshot = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![service(5)]) };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 

@@ -13,12 +13,14 @@ use crate::{
         plan::Plan,
     },
     error::{Error, ExitStatus},
+    guard::place::Place,
     host::{
         command::{Command, Kind},
-        machine,
+        folder::Missing,
+        machine::{self, Machine},
         query::Query,
     },
-    report::{explain_json, explain_text, mask::printable, plan_json},
+    report::{explain_json, explain_text, mask::printable},
 };
 
 /// Looks, decides, and says what was weighed.
@@ -28,7 +30,9 @@ use crate::{
 pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
     let start = Start::prepare(common, command)?;
-    let snapshot = plan::look(&start, Query { asked, ..start.query() })?;
+    let mut machine = Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
+    let place = Place::find(&start.locks, Missing::Leave)?;
+    let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);
     let origin = |key: &str| plan::origin(&start, key);
@@ -39,14 +43,14 @@ pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) ->
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
         if common.json {
-            json(&explain_json::one(&explanation, &context))
+            print(&plan::document(&explain_json::one(&explanation, &context))?)
         } else {
             print(&explain_text::one(&explanation, &plan, &context, paint))
         }
     } else {
         let all: Vec<_> = concerned(&plan).into_iter().filter_map(explain).collect();
         if common.json {
-            json(&explain_json::whole(&all, &plan, &context))
+            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)
         } else {
             print(&explain_text::whole(&all, &plan, &context, paint))
         }
@@ -87,10 +91,4 @@ fn likeness(command: &Command) -> Likeness {
         args: command.text().into_iter().skip(1).collect(),
         cwd: command.cwd.clone(),
     }
-}
-
-fn json(document: &impl serde::Serialize) -> Result<ExitStatus, Error> {
-    let text = plan_json::to_text(document)
-        .map_err(|error| Error::new(ExitStatus::Fault, format!("the explanation cannot be written: {error}")))?;
-    print(&text)
 }

@@ -1,11 +1,14 @@
 //! The command line: what may be written on it.
 
 mod check;
+mod chronicle;
 pub mod config;
 mod explain;
 mod plan;
 mod run;
 mod start;
+mod status;
+mod stop;
 mod told;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -79,6 +82,24 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Say who holds the instance, since when and how it got there; every instance if none is named
+    Status {
+        /// Print what happened to it, too
+        #[arg(long)]
+        history: bool,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// End what runs, gracefully unless `--on-conflict force`; rules can only forbid
+    Stop {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
     Explain {
         /// The process; without one, the plan and everybody it speaks of
@@ -122,6 +143,11 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
             plan::run(&common, command, detail)
         }
+        Command::Status { history, command } => {
+            let detail = if history { status::Detail::History } else { status::Detail::Now };
+            status::run(&common, command, detail)
+        }
+        Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
         Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
     }

@@ -3,8 +3,9 @@
 use super::{Common, say};
 use crate::{
     engine::{
+        action::OnLost,
         instance::Instance,
-        plan::{Conflict, Step},
+        plan::{Conflict, Step, Suspect},
         policy::Patience,
     },
     guard::settle::Progress,
@@ -15,39 +16,35 @@ use crate::{
 
 /// A start that is settling.
 pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress<'_>) {
+    for line in lines(common, instance, progress) {
+        say(format_args!("monopoll: {line}"));
+    }
+}
+
+/// What is said about it.
+pub(super) fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<String> {
     if common.quiet {
-        return;
+        return Vec::new();
     }
-    match progress {
-        Progress::Waiting(plan) => {
-            for conflict in plan.waits() {
-                say(format_args!("monopoll: {instance}: waiting for {}{}", named(conflict), limit(conflict)));
-            }
-        }
-        Progress::Acting(plan) => {
-            for conflict in plan.kills() {
-                say(format_args!("monopoll: {instance}: ending {} ({})", named(conflict), conflict.action));
-            }
-        }
-        Progress::Did(event) if common.verbose > 0 => match event {
-            Event::Asked(Some(pid)) => say(format_args!("monopoll: {instance}: asked the guard (pid {pid})")),
-            Event::Asked(None) => say(format_args!("monopoll: {instance}: asked the guard in another PID namespace")),
-            Event::Sent(id, blow) => say(format_args!("monopoll: {instance}: sent {} to pid {}", blow.name(), id.pid)),
-            Event::Ended(Some(pid)) => say(format_args!("monopoll: {instance}: pid {pid} and everything below it has ended")),
-            Event::Ended(None) => say(format_args!("monopoll: {instance}: the guard in another PID namespace has left")),
-        },
-        Progress::Did(_) => {}
-        Progress::Clear(plan) => {
-            for suspect in &plan.suspects {
-                say(format_args!(
-                    "monopoll: {instance}: warning: pid {} ({}) has {}; it is left alone",
-                    suspect.process.id.pid,
-                    mask::printable(suspect.process.name.known().map_or("?", String::as_str)),
-                    suspect.reason
-                ));
-            }
-        }
-    }
+    let lines: Vec<String> = match progress {
+        Progress::Waiting(plan) => plan.waits().map(|conflict| format!("waiting for {}{}", named(conflict), limit(conflict))).collect(),
+        Progress::Acting(plan) => plan.kills().map(|conflict| format!("ending {} ({})", named(conflict), conflict.action)).collect(),
+        Progress::Did(event) if common.verbose > 0 => vec![match event {
+            Event::Asked(Some(pid)) => format!("asked the guard (pid {pid})"),
+            Event::Asked(None) => "asked the guard in another PID namespace".to_owned(),
+            Event::Sent(id, blow) => format!("sent {} to pid {}", blow.name(), id.pid),
+            Event::Ended(Some(pid)) => format!("pid {pid} and everything below it has ended"),
+            Event::Ended(None) => "the guard in another PID namespace has left".to_owned(),
+        }],
+        Progress::Did(_) => Vec::new(),
+        Progress::Clear(plan) => plan.suspects.iter().map(suspicion).collect(),
+    };
+    lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
+}
+
+fn suspicion(suspect: &Suspect) -> String {
+    let name = mask::printable(suspect.process.name.known().map_or("?", String::as_str));
+    format!("warning: pid {} ({name}) has {}; it is left alone", suspect.process.id.pid, suspect.reason)
 }
 
 /// Something that happened while the child ran.
@@ -59,6 +56,10 @@ pub(super) fn incident(common: &Common, incident: Incident) {
         Incident::Leftovers(_) => {}
         Incident::Stuck(id) => warning(common, &format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid)),
         Incident::Unwritten(what) => warning(common, &what),
+        Incident::Retaken => warning(common, "the lock file was deleted, moved or replaced; it is held again"),
+        Incident::Unusable(error) => warning(common, &format!("the lock file is gone and cannot be held again for now: {error}")),
+        Incident::Lost(OnLost::Stop) => warning(common, "the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
+        Incident::Lost(OnLost::Warn) => warning(common, "the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
     }
 }
 

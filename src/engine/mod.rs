@@ -15,6 +15,7 @@ pub mod instance;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod purpose;
 mod reason;
 pub mod ruling;
 pub mod shield;

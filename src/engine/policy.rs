@@ -8,6 +8,7 @@ use super::{
     action::{Action, AfterWait, OnConflict, SameToken},
     fact::Truth,
     pattern::{ContainerLimit, Pattern, UserLimit},
+    purpose::Purpose,
     signal::Signal,
     snapshot::{Process, RunState, User},
 };
@@ -15,6 +16,8 @@ use super::{
 /// What the user wants, valid and compiled: all that [`decide`](super::decide::decide) needs to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// What conflicts are ended for.
+    pub purpose: Purpose,
     /// For a conflict that no rule speaks of.
     pub on_conflict: OnConflict,
     /// When waiting has run out.

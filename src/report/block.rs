@@ -10,6 +10,7 @@ use crate::engine::{
     fact::Fact,
     plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Step, Verdict},
     policy::Patience,
+    purpose::Purpose,
     snapshot::{GuardView, LockState, Process},
 };
 
@@ -39,11 +40,11 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
         Some((_, why)) if *why != plan.reason => line("because", safe(why)),
         Some(_) | None => {}
     }
-    line("steps", steps(conflict, plan, paint));
+    line("steps", steps(conflict, plan, context.purpose, paint));
     lines
 }
 
-fn head(conflict: &Conflict, paint: Paint) -> String {
+pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
         // A guard is known to people by its bot.
@@ -86,7 +87,7 @@ pub(super) fn pids(tree: &[Process]) -> String {
     format!("{pid} {}{rest}", shown.join(", "))
 }
 
-fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
+pub(super) fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
     let each = |evidence: &Evidence| match evidence {
         Evidence::Lock => format!("has the lock{}", lock_paths(conflict, plan)),
         Evidence::Token => "carries this bot's token".to_owned(),
@@ -117,19 +118,29 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
 pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
-        DecidedBy::OnConflict => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
+        DecidedBy::OnConflict => match (context.purpose, conflict.action) {
+            (Purpose::Start, _) => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
+            (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
+            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => "as `stop` does".to_owned(),
+        },
         DecidedBy::SameToken => format!("by `same_token` {}", wording::place(context, "same_token")),
         DecidedBy::Caution => "by monopoll's own caution".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())
 }
 
-pub(super) fn steps(conflict: &Conflict, plan: &Plan, paint: Paint) -> String {
+pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let refused = matches!(plan.verdict, Verdict::Refuse(_));
     let text = match conflict.action {
         Action::Refuse => "nothing".to_owned(),
-        Action::Graceful | Action::Force | Action::Wait if refused => "nothing, because the start is refused".to_owned(),
-        Action::Ignore => "nothing: it goes on beside the new one".to_owned(),
+        Action::Graceful | Action::Force | Action::Wait if refused => match purpose {
+            Purpose::Start => "nothing, because the start is refused".to_owned(),
+            Purpose::Stop => "nothing, because the stop is refused".to_owned(),
+        },
+        Action::Ignore => match purpose {
+            Purpose::Start => "nothing: it goes on beside the new one".to_owned(),
+            Purpose::Stop => "nothing: it is left alone".to_owned(),
+        },
         Action::Graceful | Action::Force | Action::Wait => ladder(&conflict.steps),
     };
     let tone = if conflict.steps.is_empty() { Tone::Strong } else { Tone::Care };

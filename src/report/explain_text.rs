@@ -64,7 +64,7 @@ impl Text {
         self.under("rules", self.rules(it, context));
         if let Some(conflict) = it.conflict {
             self.under("decided", [block::decided(conflict, context)]);
-            self.under("steps", [block::steps(conflict, plan, self.paint)]);
+            self.under("steps", [block::steps(conflict, plan, context.purpose, self.paint)]);
         }
     }
 

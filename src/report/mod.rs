@@ -1,4 +1,4 @@
-//! How people and machines look at a plan.
+//! How people and machines look at a plan and at a status.
 //!
 //! Everything is given in, the time too, so that what is said depends on nothing else.
 
@@ -11,10 +11,13 @@ pub mod explain_document;
 pub mod explain_json;
 pub mod explain_text;
 mod facts;
+pub mod history_text;
 pub mod mask;
 mod paint;
 pub mod plan_json;
 pub mod plan_text;
+pub mod status_json;
+pub mod status_text;
 mod verdicts;
 mod wording;
 

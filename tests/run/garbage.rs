@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Stage, is_alive};
 
-const KINDS: [&str; 4] = ["record", "counter", "request", "answer"];
+const KINDS: [&str; 5] = ["record", "counter", "request", "answer", "history"];
 
 /// What somebody may have put in a file's place.
 fn garbage() -> Vec<Vec<u8>> {

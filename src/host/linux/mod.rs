@@ -6,6 +6,7 @@ mod errand;
 pub(crate) mod handle;
 mod locks;
 pub(crate) mod look;
+mod marks;
 mod proc;
 mod query;
 pub(crate) mod real_time;
@@ -29,7 +30,7 @@ use wait::{Alarm, Wake};
 use watch::Watch;
 
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
@@ -40,6 +41,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -66,6 +68,8 @@ pub struct Machine {
     /// Only to see whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -90,6 +94,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -105,11 +110,14 @@ impl Machine {
         &self.query
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Watches this lock too: its close is the moment at which it may go.
@@ -117,8 +125,10 @@ impl Machine {
         self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
     }
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         if let Some(lock) = &lock {
             self.watch.closes_of(lock.path());
         }
@@ -242,7 +252,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));

@@ -40,7 +40,7 @@ use self::{
     watch::Watch,
 };
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
@@ -51,6 +51,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -77,6 +78,8 @@ pub struct Machine {
     /// Only to see whether a guard that was asked has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -95,6 +98,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -110,19 +114,24 @@ impl Machine {
         &self.query
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
     pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         self.first_lock = lock;
     }
 
@@ -228,7 +237,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let answer = loop {
