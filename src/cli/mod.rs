@@ -3,6 +3,7 @@
 mod check;
 mod chronicle;
 pub mod config;
+mod explain;
 mod plan;
 mod run;
 mod start;
@@ -100,6 +101,14 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
+    Explain {
+        /// The process; without one, the plan and everybody it speaks of
+        pid: Option<String>,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -140,6 +149,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             status::run(&common, command, detail)
         }
         Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
+        Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
     }
 }

@@ -150,6 +150,7 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
         command: command.cloned(),
         wrapper: env::current_exe().ok(),
         user: user.clone(),
+        asked: None,
     }
 }
 

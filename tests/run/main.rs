@@ -8,6 +8,7 @@ mod support;
 mod beforehand;
 mod child;
 mod ending;
+mod explain;
 mod garbage;
 mod hostile;
 mod interrupted;
