@@ -2,6 +2,9 @@
 
 mod check;
 pub mod config;
+mod course;
+mod line;
+mod log;
 mod plan;
 mod run;
 mod start;
@@ -144,9 +147,7 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
 
 /// A line, or more, for a person. A standard error that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    use std::io::Write;
-    // In one piece: many may write to the same log. There is nobody to tell where it fails.
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    line::write(&format!("{text}\n"));
 }
 
 /// Writes to standard output; a reader that went away is no fault.

@@ -10,7 +10,10 @@ use crate::{
         plan::{Plan, Refusal, Verdict},
     },
     error::{Error, ExitStatus},
-    guard::place::{Existing, Place},
+    guard::{
+        diary,
+        place::{Existing, Place},
+    },
     host::{
         clock,
         folder::Missing,
@@ -65,6 +68,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
 }
 
 fn look(start: &Start) -> Result<Plan, Error> {
+    let began = clock::patience();
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let existing = place.as_ref().map(Place::existing_locks).transpose()?;
@@ -74,7 +78,9 @@ fn look(start: &Start) -> Result<Plan, Error> {
     };
     let beside = place.as_ref().map(|place| place.beside().as_ref());
     let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))?;
-    Ok(decide(&start.config.policy, &snapshot))
+    let plan = decide(&start.config.policy, &snapshot);
+    diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    Ok(plan)
 }
 
 /// Where a key's value was written; a rule is asked for by its name.

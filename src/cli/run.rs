@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, sync::Arc};
 
+use tracing::{debug, warn};
+
 use super::{Common, check, start::Start, told};
 use crate::{
     engine::{
@@ -12,7 +14,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         place::Place,
-        settle::{Settled, Settling, Stop},
+        settle::{Progress, Settled, Settling, Stop},
     },
     host::{
         beside::{self, Record, Stage},
@@ -45,34 +47,30 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let place = Place::open(&start.locks)?;
     let files = place.open_locks()?;
     let ticket = place.beside().draw_ticket()?;
+    debug!(ticket = ticket.0, "drew ticket {ticket}");
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
     machine.keep(place.view_of_the_first_lock()?);
     let record = record(&start, command, ticket, &machine);
-    let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
+    let settled = settle(&start, &place, files, &mut machine, &record).map_err(|stop| {
         place.beside().remove_record(ticket);
         stopped(&start, stop)
     })?;
-    guard(common, &start, command, &place, machine, record, settled)
+    guard(&start, command, &place, machine, record, settled)
 }
 
-fn settle(
-    common: &Common,
-    start: &Start,
-    place: &Place,
-    files: Vec<LockFile>,
-    machine: &mut Machine,
-    record: &Record,
-) -> Result<Settled, Stop> {
+fn settle(start: &Start, place: &Place, files: Vec<LockFile>, machine: &mut Machine, record: &Record) -> Result<Settled, Stop> {
     let announce = || place.beside().write_record(record);
-    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
-    Settling { machine, place, policy: &start.config.policy, files, ticket: record.ticket, announce: &announce, tell: &mut tell }.run()
+    let mut teller = told::Teller::new(start.config.logging.format);
+    let beat = teller.beat();
+    let mut tell = |progress: Progress<'_>| teller.progress(&progress);
+    Settling { machine, place, policy: &start.config.policy, files, ticket: record.ticket, announce: &announce, tell: &mut tell, beat }
+        .run()
 }
 
 fn guard(
-    common: &Common,
     start: &Start,
     command: &Command,
     place: &Place,
@@ -96,10 +94,11 @@ fn guard(
         place.beside().remove_record(ticket);
         not_started(command, &error)
     })?;
+    debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
     if let Err(error) = place.beside().write_record(&record) {
-        told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
+        warn!("the record cannot be written beside the lock: {error}");
     }
     drop(settled.turnstile);
     let mut guarding = Guarding {
@@ -108,7 +107,7 @@ fn guard(
         beside: Arc::clone(place.beside()),
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut |incident| told::incident(common, incident),
+        tell: &mut told::incident,
         record,
     };
     let end = guarding.run(tree);
@@ -119,7 +118,7 @@ fn guard(
     }
     drop(settled.locks);
     if end.left > 0 {
-        told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
+        warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
     }
     match end.superseded_by {
         Some(pid) => Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance))),

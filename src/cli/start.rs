@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, say};
+use super::{Common, log};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -71,14 +71,14 @@ impl Start {
     /// The configuration or COMMAND is wrong, or no instance can be named.
     pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
         let config = configuration(common)?;
-        if !common.quiet {
-            for note in &config.notes {
-                say(format_args!("monopoll: {note}"));
-            }
+        log::begin(common, &config.logging);
+        for note in &config.notes {
+            tracing::info!("{note}");
         }
         let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
         let token = token(&config);
         let instance = instance(&config, token.as_ref(), command.as_ref())?;
+        log::speak_for(instance.as_str());
         let user = machine::myself();
         let lock_dir = lock_dir(&user);
         let placeholders =

@@ -1,4 +1,5 @@
 //! Winning an instance, holding it, and giving it back.
 
+pub(crate) mod diary;
 pub mod place;
 pub mod settle;

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::place::{Locks, Place};
+use super::{
+    diary,
+    place::{Locks, Place},
+};
 use crate::{
     engine::{
         action::{Action, OnConflict},
@@ -19,8 +22,9 @@ use crate::{
     },
     error::{Error, ExitStatus},
     host::{
+        beat::Beat,
         clock,
-        execute::{self, Event, Outcome},
+        execute::{self, Event, Outcome, Timing},
         lock::{Held, LockFile},
         look::Standing,
         machine::{Machine, Slept},
@@ -42,12 +46,16 @@ const STRANGER: Duration = Duration::from_secs(1);
 /// What a start tells while it settles.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// It waits for the conflicts that the plan waits for.
+    /// It waits for another start to be through.
+    Queued,
+    /// It waits for the conflicts that the plan waits for; told again where others have taken their place.
     Waiting(&'a Plan),
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
     /// Something was done to one of them.
     Did(Event),
+    /// What it was doing still goes on.
+    Still,
     /// It looked for the last time before the start.
     Clear(&'a Plan),
 }
@@ -115,12 +123,15 @@ pub struct Settling<'a> {
     pub announce: &'a dyn Fn() -> std::io::Result<()>,
     /// Who wants to know.
     pub tell: &'a mut dyn FnMut(Progress<'_>),
+    /// How often to tell that something still goes on.
+    pub beat: Duration,
 }
 
 /// How far a start has come.
 #[derive(Default)]
 struct Course {
     waiting_since: Option<Duration>,
+    beat: Option<Beat>,
     /// On the clock of patience.
     until: Option<Duration>,
     rounds: u32,
@@ -148,8 +159,10 @@ impl Settling<'_> {
             {
                 self.watch_for_a_respawn(at)?;
             }
+            let began = clock::patience();
             let snapshot = self.look(&locks, &course)?;
             let plan = decide(self.policy, &snapshot);
+            diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
             looked += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
@@ -189,7 +202,18 @@ impl Settling<'_> {
         let name = beside.turnstile_name();
         let file = beside.folder().open_or_make(&name)?;
         let mut turnstile = Unshared::open(&file, &beside.folder().path().join(name))?;
-        match turnstile.wait_until(until, self.machine.alarm())? {
+        let mut beat = None;
+        let mut still = |now| {
+            let beat = beat.get_or_insert_with(|| {
+                (self.tell)(Progress::Queued);
+                Beat::begin(self.beat, now)
+            });
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
+            beat.next()
+        };
+        match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
             Waited::Locked => Ok(turnstile),
             Waited::Signal(signal) => Err(Stop::Interrupted(signal)),
             Waited::TooLong => Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None }),
@@ -201,7 +225,8 @@ impl Settling<'_> {
         let until = *course.until.get_or_insert_with(|| deadline(plan));
         (self.tell)(Progress::Acting(plan));
         let tell = &mut self.tell;
-        match execute::execute(self.machine, plan, self.policy, Some(until), &mut |event| tell(Progress::Did(event))) {
+        let timing = Timing { until: Some(until), beat: self.beat };
+        match execute::execute(self.machine, plan, self.policy, timing, &mut |event| tell(Progress::Did(event))) {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
@@ -261,10 +286,9 @@ impl Settling<'_> {
 
     /// Waits until something happens to those that the plan waits for, or the patience is over.
     fn outlast(&mut self, plan: &Plan, files: &[LockFile], course: &mut Course) -> Result<(), Stop> {
-        let since = *course.waiting_since.get_or_insert_with(|| {
-            (self.tell)(Progress::Waiting(plan));
-            clock::patience()
-        });
+        (self.tell)(Progress::Waiting(plan));
+        let since = *course.waiting_since.get_or_insert_with(clock::patience);
+        let beat = course.beat.get_or_insert_with(|| Beat::begin(self.beat, since));
         if course.until.is_none() {
             course.until = plan.deadline().map(|_| deadline(plan));
         }
@@ -288,8 +312,11 @@ impl Settling<'_> {
             if over || now >= patience_ends {
                 return Ok(());
             }
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
             let next_look = if stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look))? == Slept::LockClosed {
+            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look).min(beat.next()))? == Slept::LockClosed {
                 return Ok(());
             }
         }

@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use tracing::debug;
+
 use super::child::{self, Child};
 use crate::{
     engine::{
@@ -111,6 +113,7 @@ impl Guarding<'_> {
             return;
         }
         if let Some(signal) = arrived.asks_to_end() {
+            debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
             state.signalled.entry(signal).or_insert_with(clock::patience);
         }
         self.child.forward(arrived);
@@ -130,6 +133,7 @@ impl Guarding<'_> {
             && !self.beside.is_acknowledged(&request.id)
             && self.beside.acknowledge(&request).is_ok()
         {
+            debug!(pid = request.from_pid, "a newer start (pid {}) asked for the instance", request.from_pid);
             state.superseded_by = Some(request.from_pid);
             self.begin_ending(tree, state, request.manner());
         }
