@@ -6,7 +6,7 @@ use tracing::{debug, trace};
 
 use crate::{
     engine::{
-        plan::{Conflict, DecidedBy, Plan},
+        plan::{Conflict, DecidedBy, Plan, Verdict},
         snapshot::Snapshot,
     },
     report::mask,
@@ -22,8 +22,8 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         shielded = plan.shielded.len(),
         suspects = plan.suspects.len(),
         took_us,
-        verdict = ?plan.verdict,
-        "looked for {took:.1?}: {described} processes that may matter, {conflicts} in the way: {}",
+        verdict = word(plan.verdict),
+        "looked in {took:.1?}: {} (described {described}, in the way {conflicts})",
         plan.reason
     );
     for lock in &snapshot.locks {
@@ -52,6 +52,16 @@ fn conflict(conflict: &Conflict) {
         "{who} with {tree} below it is in the way ({:?}): {action}, by {decided}",
         conflict.evidence
     );
+}
+
+/// As the plan's JSON has it.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clear => "clear",
+        Verdict::Act => "act",
+        Verdict::Wait => "wait",
+        Verdict::Refuse(_) => "refuse",
+    }
 }
 
 fn decided(by: &DecidedBy) -> String {

@@ -214,7 +214,10 @@ impl Settling<'_> {
             beat.next()
         };
         match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
-            Waited::Locked => Ok(turnstile),
+            Waited::Locked => {
+                tracing::trace!("passed the turnstile");
+                Ok(turnstile)
+            }
             Waited::Signal(signal) => Err(Stop::Interrupted(signal)),
             Waited::TooLong => Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None }),
         }
