@@ -3,7 +3,10 @@
 mod check;
 mod chronicle;
 pub mod config;
+mod course;
 mod explain;
+mod line;
+mod log;
 mod plan;
 mod run;
 mod start;
@@ -181,9 +184,7 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
 
 /// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    use std::io::Write;
-    // In one piece: many may write to the same log. There is nobody to tell where it fails.
-    let _ = std::io::stderr().write_all(format!("{}\n", secrets(&text.to_string())).as_bytes());
+    line::write(&format!("{}\n", secrets(&text.to_string())));
 }
 
 /// Writes to standard output, and no secret either; a reader that went away is no fault.

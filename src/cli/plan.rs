@@ -15,7 +15,10 @@ use crate::{
         takeover::History,
     },
     error::{Error, ExitStatus},
-    guard::place::{Existing, Place},
+    guard::{
+        diary,
+        place::{Existing, Place},
+    },
     host::{
         clock,
         folder::Missing,
@@ -94,7 +97,11 @@ pub(super) fn look(start: &Start) -> Result<Plan, Error> {
 
 /// The plan for the locks that are, or would be, in this place.
 pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf], policy: &Policy) -> Result<Plan, Error> {
-    Ok(decide(policy, &snapshot(machine, place, locks)?))
+    let began = clock::patience();
+    let snapshot = snapshot(machine, place, locks)?;
+    let plan = decide(policy, &snapshot);
+    diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    Ok(plan)
 }
 
 /// What a start would see of them; nothing is touched.

@@ -8,6 +8,7 @@
 
 pub mod compile;
 mod duration;
+mod filter;
 mod keys;
 mod layer;
 mod load;
@@ -26,7 +27,7 @@ mod validate;
 mod whole;
 pub mod wording;
 
-pub use compile::{CheckCommand, Config};
+pub use compile::{CheckCommand, Config, Logging};
 pub use lock_path::{LockPath, Placeholders};
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems};

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use tracing::trace;
+
 use super::{
     describe::{Describer, Stats},
     errand::{Errand, Progress},
@@ -44,6 +46,8 @@ pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>
         found.candidates.extend(more.candidates);
         found.suspects.extend(more.suspects);
     }
+    let (candidates, suspects) = (found.candidates.len(), found.suspects.len());
+    trace!(processes = pids.len(), candidates, suspects, "of {} processes {candidates} may be in the way", pids.len());
     if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
         return proc.insist_on_all().map(|()| Survey::default());
     }

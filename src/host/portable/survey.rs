@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing::trace;
+
 use super::{describe::Describer, handle::Handle, table::Table};
 use crate::{
     engine::{
@@ -35,6 +37,8 @@ pub(super) fn survey(
         }
         everybody.insert(pid, process);
     }
+    let (processes, few) = (everybody.len(), candidates.len());
+    trace!(processes, candidates = few, suspects = suspects.len(), "of {processes} processes {few} may be in the way");
     let mut all = table.with_descendants(candidates, me);
     all.extend(suspects);
     all.extend(query.asked);
