@@ -1,6 +1,6 @@
 //! What a command writes into the history. It is no reason not to start, nor to wait before it: at most one warning.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use super::{Common, told};
 use crate::{
@@ -17,16 +17,23 @@ use crate::{
 /// One command's hand in the history.
 pub(super) struct Chronicle<'a> {
     /// Whether and how to warn.
-    pub(super) common: &'a Common,
+    common: &'a Common,
     /// Where it lies.
-    pub(super) beside: &'a Beside,
+    beside: &'a Beside,
     /// Who writes.
-    pub(super) me: &'a Whereabouts,
+    me: &'a Whereabouts,
     /// What it drew.
-    pub(super) ticket: Ticket,
+    ticket: Ticket,
+    /// Whether it has warned already.
+    warned: Cell<bool>,
 }
 
-impl Chronicle<'_> {
+impl<'a> Chronicle<'a> {
+    /// Nothing is written yet.
+    pub(super) fn new(common: &'a Common, beside: &'a Beside, me: &'a Whereabouts, ticket: Ticket) -> Chronicle<'a> {
+        Chronicle { common, beside, me, ticket, warned: Cell::new(false) }
+    }
+
     /// Something that happens now, to be written later.
     pub(super) fn event(&self, kind: Kind) -> Event {
         Event::now(self.me, self.ticket, kind)
@@ -47,8 +54,11 @@ impl Chronicle<'_> {
         self.write(&events);
     }
 
+    /// Writes what has happened.
     pub(super) fn write(&self, events: &[Event]) {
-        if let Err(error) = self.beside.remember(events) {
+        if let Err(error) = self.beside.remember(events)
+            && !self.warned.replace(true)
+        {
             told::warning(self.common, &error.to_string());
         }
     }

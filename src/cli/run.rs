@@ -63,7 +63,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let mut ended = Vec::new();
     let settled = settle(common, &start, &place, files, &mut machine, &record, &mut ended).map_err(|stop| {
         place.beside().remove_record(ticket);
-        let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+        let chronicle = Chronicle::new(common, place.beside(), machine.whereabouts(), ticket);
         chronicle.given_up(std::mem::take(&mut ended), chronicle::reason(&stop));
         stopped(&start, stop)
     })?;
@@ -108,7 +108,7 @@ fn guard(
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
-    let chronicle = Chronicle { common, beside: place.beside(), me: &whereabouts, ticket };
+    let chronicle = Chronicle::new(common, place.beside(), &whereabouts, ticket);
     let tree = Tree::of_myself();
     let spawned = Child::spawn(
         &command.found,

@@ -148,7 +148,7 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
         ended: &mut ended,
     };
     let settled = settling.run();
-    let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+    let chronicle = Chronicle::new(common, place.beside(), machine.whereabouts(), ticket);
     let events: Vec<Event> = ended.into_iter().map(|ended| chronicle.event(Kind::Clearing { ended })).collect();
     chronicle.write(&events);
     match settled {

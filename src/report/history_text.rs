@@ -46,7 +46,7 @@ pub(super) fn what(event: &Event) -> String {
             format!("{}{often}: {}", given_up(*cause), safe(why))
         }
         Kind::Takeover { ended, to_pid: Some(_) } => format!("took over from {}", victim(ended)),
-        Kind::Takeover { ended, to_pid: None } => format!("ended {} and did not start", victim(ended)),
+        Kind::Takeover { ended, to_pid: None } => format!("gave up after it had ended {}", victim(ended)),
         Kind::Loss { why } => format!("lost the lock: {}", safe(why)),
         Kind::Stop { why, asked_by: Some(pid) } => format!("left, asked by pid {pid}: {}", safe(why)),
         Kind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),

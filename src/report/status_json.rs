@@ -42,7 +42,6 @@ pub enum StatusDocument {
 
 /// An instance and who has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "Instance")]
 pub struct InstanceDocument {
     /// The thing there may be only one of.
     pub instance: String,

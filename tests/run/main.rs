@@ -17,6 +17,7 @@ mod namespaces;
 mod rules;
 mod second_start;
 mod signals;
+mod status;
 mod stop;
 mod tickets;
 mod token;
