@@ -59,7 +59,7 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
         Kind::Start { command: "python main.py".to_owned(), child_pid: 8, took_ms: 9 },
         Kind::refusal(Cause::Limit, "too many".to_owned()),
         takeover("x"),
-        Kind::Loss { why: "deleted".to_owned() },
+        Kind::Loss { why: "deleted".to_owned(), times: 1 },
         stop("exited with 0"),
     ];
     let events: Vec<Event> = kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();

@@ -59,6 +59,7 @@ fn record(state: Stage) -> Record {
         state,
         ticket: Ticket(7),
         whereabouts: Whereabouts { process: process(10).id, ..me() },
+        locks: Vec::new(),
         host: "web-1".to_owned(),
         user: "bot".to_owned(),
         command: "python3 main.py".to_owned(),
@@ -87,7 +88,7 @@ fn history() -> Vec<Event> {
         event(6, Kind::Refusal { cause: Cause::Limit, why: "too many takeovers".to_owned(), times: 1 }),
         event(7, Kind::Takeover { ended: ended(Some("the forgotten may go")), to_pid: Some(10) }),
         event(7, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 1_340 }),
-        event(7, Kind::Loss { why: "the lock file was deleted; it was taken back".to_owned() }),
+        event(7, Kind::Loss { why: "the lock file was deleted; it was taken back".to_owned(), times: 1 }),
     ]
 }
 

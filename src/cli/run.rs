@@ -17,8 +17,10 @@ use crate::{
     },
     error::{Error, ExitStatus},
     guard::{
+        course::Course,
+        holding::Holding,
         place::Place,
-        settle::{Settled, Settling, Stop},
+        settle::{Progress, Settled, Settling, Stop},
     },
     host::{
         beside::{self, Asker, Record, Stage},
@@ -27,10 +29,10 @@ use crate::{
         history::{Cause, Ended},
         lock::LockFile,
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
+        mark::{HELD, Mark},
     },
     report::mask,
     wrap::{
-        HELD,
         child::{self, Child, Inheritance},
         supervise::Guarding,
     },
@@ -50,110 +52,149 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     };
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let place = Place::open(&start.locks)?;
-    let files = place.open_locks()?;
-    let ticket = place.beside().draw_ticket()?;
+    let mut entrance = Entrance::open(&start)?;
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
-    machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
-    machine.keep(place.view_of_the_first_lock()?);
-    let record = record(&start, command, ticket, &machine);
+    machine.attend(Alarm::set().map_err(|error| blind(&error))?);
     let began = clock::patience();
-    let mut ended = Vec::new();
-    let settled = settle(common, &start, &place, files, &mut machine, &record, &mut ended).map_err(|stop| {
-        place.beside().remove_record(ticket);
-        let chronicle = Chronicle::new(common, place.beside(), machine.whereabouts(), ticket);
-        chronicle.given_up(std::mem::take(&mut ended), chronicle::reason(&stop));
-        stopped(&start, stop)
-    })?;
-    guard(common, &start, command, &place, machine, record, Won { settled, began, ended })
+    let mut course = Course::default();
+    for _ in 0..MOST_REPLACEMENTS {
+        let Entrance { place, files, ticket } = entrance;
+        machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
+        let record = record(&start, command, ticket, &files, &machine);
+        let mut tell = |progress: Progress<'_>| told::progress(common, &start.instance, &progress);
+        let policy = &start.config.policy;
+        let said = Some(&record);
+        let settling = Settling { machine: &mut machine, place: &place, policy, files, record: said, course: &mut course, tell: &mut tell };
+        match settling.run() {
+            Ok(settled) => {
+                let won = Won { settled, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                return guard(common, &start, command, place, machine, record, won);
+            }
+            Err(stop) => {
+                place.beside().remove_record(ticket);
+                if let Stop::Replaced = stop {
+                    entrance = Entrance::open(&start)?;
+                } else {
+                    let chronicle = Chronicle::new(common, machine.whereabouts(), ticket);
+                    chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
+                    return Err(stopped(&start, stop));
+                }
+            }
+        }
+    }
+    Err(Error::new(ExitStatus::LockFile, "the lock cannot be used: somebody deletes or replaces it all the time")
+        .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
 /// A start that came through, and how.
 struct Won {
     settled: Settled,
-    began: Duration,
+    took: Duration,
     ended: Vec<Ended>,
 }
 
-fn settle(
-    common: &Common,
-    start: &Start,
-    place: &Place,
-    files: Vec<LockFile>,
-    machine: &mut Machine,
-    record: &Record,
-    ended: &mut Vec<Ended>,
-) -> Result<Settled, Stop> {
-    let announce = || place.beside().write_record(record);
-    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
-    let (policy, ticket) = (&start.config.policy, Some(record.ticket));
-    Settling { machine, place, policy, files, ticket, announce: &announce, tell: &mut tell, ended }.run()
+/// How often the lock may be deleted or replaced under a start before it gives up.
+pub(super) const MOST_REPLACEMENTS: u32 = 100;
+
+/// How often to try again what failed, and may have failed because of that.
+const MOST_DOUBTS: u32 = 5;
+
+/// The lock files, open, and the number that this start has drawn beside them.
+pub(super) struct Entrance {
+    pub(super) place: Place,
+    pub(super) files: Vec<LockFile>,
+    pub(super) ticket: Ticket,
+}
+
+impl Entrance {
+    pub(super) fn open(start: &Start) -> Result<Entrance, Error> {
+        let mut tries = 1..MOST_REPLACEMENTS;
+        let mut doubts = 1..MOST_DOUBTS;
+        loop {
+            let place = Place::open(&start.locks)?;
+            match place.open_locks().and_then(|files| Ok((files, place.beside().draw_ticket()?))) {
+                Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
+                // The folder was taken away just now, or is just being emptied.
+                Err(_) if !place.is_in_place() && tries.next().is_some() => {}
+                Err(_) if doubts.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 fn guard(
     common: &Common,
     start: &Start,
     command: &Command,
-    place: &Place,
+    place: Place,
     machine: Machine,
     mut record: Record,
     won: Won,
 ) -> Result<ExitStatus, Error> {
-    let Won { settled, began, ended } = won;
+    let Won { settled, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
-    let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
-    let chronicle = Chronicle::new(common, place.beside(), &whereabouts, ticket);
     let tree = Tree::of_myself();
+    let holding = Holding::new(place, settled.locks);
+    let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
+    let chronicle = Chronicle::new(common, &whereabouts, ticket);
     let spawned = Child::spawn(
         &command.found,
         &command.args,
-        &Inheritance { locks: &settled.locks, alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, held.into()) },
+        &Inheritance { locks: holding.locks(), alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, mark.value()) },
     );
     let child = match spawned {
         Ok(child) => child,
         Err(error) => {
-            place.beside().remove_record(ticket);
+            holding.beside().remove_record(ticket);
             let error = not_started(command, &error);
-            chronicle.given_up(ended, (Cause::Failed, error.what.clone()));
+            chronicle.given_up(holding.beside(), ended, (Cause::Failed, error.what.clone()));
             return Err(error);
         }
     };
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
-    if let Err(error) = place.beside().write_record(&record) {
+    if let Err(error) = holding.beside().write_record(&record) {
         told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
     }
     // Behind the turnstile: the next start counts this takeover.
-    chronicle.started(ended, &record.command, child.pid(), clock::patience().saturating_sub(began));
+    chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
         watch,
-        beside: Arc::clone(place.beside()),
+        holding,
+        on_lost: start.config.on_lost,
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut |incident| told::incident(common, incident),
+        tell: &mut |beside, incident| {
+            chronicle.loss(beside, &incident);
+            told::incident(common, incident);
+        },
         record,
     };
     let end = guarding.run(tree);
-    // The lock first: whoever waits for it does not wait for what is left of this process.
     if end.left == 0 {
         // To whoever asked, this says that nobody is left.
-        place.beside().remove_record(ticket);
+        guarding.holding.beside().remove_record(ticket);
     }
-    let left = chronicle.event(chronicle::departure(&end));
-    drop(settled.locks);
-    chronicle.write(&[left]);
+    // The lock first: whoever waits for it does not wait for what is left of this process.
+    let (beside, left) = (Arc::clone(guarding.holding.beside()), chronicle.event(chronicle::departure(&end)));
+    drop(guarding.holding);
+    chronicle.write(&beside, &[left]);
     if end.left > 0 {
         told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
     }
     match end.superseded_by {
+        None if end.lost => {
+            Err(Error::new(ExitStatus::Done, format!("{}: the lock was lost to another guard, and COMMAND was ended", start.instance)))
+        }
         Some(Asker { pid, purpose: Purpose::Start }) => {
             Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance)))
         }
@@ -164,13 +205,14 @@ fn guard(
     }
 }
 
-fn record(start: &Start, command: &Command, ticket: Ticket, machine: &Machine) -> Record {
+fn record(start: &Start, command: &Command, ticket: Ticket, files: &[LockFile], machine: &Machine) -> Record {
     Record {
         version: 1,
         instance: start.instance.to_string(),
         state: Stage::Starting,
         ticket,
         whereabouts: machine.whereabouts().clone(),
+        locks: files.iter().filter_map(LockFile::known_id).collect(),
         host: machine::host_name(),
         user: start.user.name.clone(),
         command: mask::command(&command.text()).chars().take(LONGEST_COMMAND).collect(),
@@ -195,6 +237,9 @@ fn stopped(start: &Start, stop: Stop) -> Error {
         Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
         Stop::Interrupted(signal) => {
             Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
+        }
+        Stop::Replaced => {
+            Error::new(ExitStatus::LockFile, format!("{instance}: the lock was deleted or replaced during the start")).hint("try again")
         }
         Stop::Failed(error) => error,
     }

@@ -3,6 +3,7 @@
 use super::{Common, say};
 use crate::{
     engine::{
+        action::OnLost,
         instance::Instance,
         plan::{Conflict, Step, Suspect},
         policy::Patience,
@@ -55,6 +56,10 @@ pub(super) fn incident(common: &Common, incident: Incident) {
         Incident::Leftovers(_) => {}
         Incident::Stuck(id) => warning(common, &format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid)),
         Incident::Unwritten(what) => warning(common, &what),
+        Incident::Retaken => warning(common, "the lock file was deleted, moved or replaced; it is held again"),
+        Incident::Unusable(error) => warning(common, &format!("the lock file is gone and cannot be held again for now: {error}")),
+        Incident::Lost(OnLost::Stop) => warning(common, "the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
+        Incident::Lost(OnLost::Warn) => warning(common, "the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Winning an instance, holding it, and giving it back.
 
 mod account;
+pub mod course;
+pub mod holding;
 pub mod place;
 pub mod settle;
 pub mod status;

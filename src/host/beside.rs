@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     clock,
+    file_id::FileId,
     folder::{Folder, unsafe_lock},
     unshared::Unshared,
 };
@@ -60,6 +61,9 @@ pub struct Record {
     /// Who it is.
     #[serde(flatten)]
     pub whereabouts: Whereabouts,
+    /// The files that it locked, where the system tells files apart: it has them locked even when they lie nowhere any more.
+    #[serde(default)]
+    pub locks: Vec<FileId>,
     /// Its host's name.
     pub host: String,
     /// Whose it is.
@@ -246,6 +250,25 @@ impl Beside {
     /// As the file system says.
     pub fn write_record(&self, record: &Record) -> std::io::Result<()> {
         self.store(&self.record_name(), record)
+    }
+
+    /// Writes the record where there is none: of two that do so at the same moment, one is told. `false`: it is not there now.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn claim_record(&self, record: &Record) -> std::io::Result<bool> {
+        match self.folder.write_first(&self.record_name(), &serde_json::to_string(record)?) {
+            // Not every file system can say so, and two that write at once may take each other's file: what lies there counts.
+            Ok(()) => Ok(self.record().as_ref() == Some(record)),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a record away that counts for nobody.
+    pub fn discard_record(&self) {
+        // One that cannot be taken away is seen by the next try to write.
+        let _ = self.folder.remove(&self.record_name());
     }
 
     /// Takes the record away, if it is still `mine`.

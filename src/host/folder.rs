@@ -15,7 +15,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
-use super::UNFINISHED;
+use super::{UNFINISHED, file_id::FileId};
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,
@@ -69,6 +69,19 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it still lies where it was opened: what is written into one that was removed or moved, nobody finds.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let mine = rustix::fs::fstat(&self.fd).map(|stat| FileId { dev: stat.st_dev, ino: stat.st_ino });
+        FileId::lies_at(&self.path).is_some_and(|there| mine == Ok(there))
+    }
+
+    /// Whether a file that was opened here still lies here under this name.
+    #[must_use]
+    pub fn still_has(&self, name: &str, file: &File) -> bool {
+        FileId::lies_at(&self.path.join(name)).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
     }
 
     fn insist_on_privacy(&self) -> Result<(), Error> {
@@ -173,12 +186,38 @@ impl Folder {
     /// # Errors
     /// As the file system says; the old content is still there then.
     pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_and(name, content, |new| rustix::fs::renameat(&self.fd, new, &self.fd, name))
+    }
+
+    /// As [`write`](Self::write), but only where there is nothing of this name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`]: there is; else as the file system says.
+    pub fn write_first(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_and(name, content, |new| match self.put_first(new, name) {
+            // Not every file system can; whoever writes reads again what is there then.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rustix::fs::renameat(&self.fd, new, &self.fd, name),
+            renamed => renamed,
+        })
+    }
+
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    fn put_first(&self, new: &str, name: &str) -> rustix::io::Result<()> {
+        rustix::fs::renameat_with(&self.fd, new, &self.fd, name, rustix::fs::RenameFlags::NOREPLACE)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    fn put_first(&self, _new: &str, _name: &str) -> rustix::io::Result<()> {
+        Err(rustix::io::Errno::NOSYS)
+    }
+
+    fn write_and(&self, name: &str, content: &str, put: impl Fn(&str) -> rustix::io::Result<()>) -> io::Result<()> {
         let new = format!("{name}.{UNFINISHED}");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.remove(&new)?;
         let file = rustix::fs::openat(&self.fd, &new, flags, Mode::RUSR | Mode::WUSR)?;
         let written = File::from(file).write_all(content.as_bytes());
-        written.and_then(|()| Ok(rustix::fs::renameat(&self.fd, &new, &self.fd, name)?)).inspect_err(|_| {
+        written.and_then(|()| Ok(put(&new)?)).inspect_err(|_| {
             // What could not be written whole is of no use to anybody.
             let _ = self.remove(&new);
         })

@@ -82,6 +82,8 @@ pub enum Kind {
     Loss {
         /// What was seen, and what was done.
         why: String,
+        /// How often, one after the other.
+        times: u32,
     },
     /// A guard left.
     Stop {
@@ -152,7 +154,7 @@ impl Event {
         self.boot = cut(&self.boot, LONGEST_NAME);
         match &mut self.kind {
             Kind::Start { command, .. } => *command = cut(command, LONGEST_COMMAND),
-            Kind::Refusal { why, .. } | Kind::Loss { why } | Kind::Stop { why, .. } => *why = cut(why, LONGEST_SENTENCE),
+            Kind::Refusal { why, .. } | Kind::Loss { why, .. } | Kind::Stop { why, .. } => *why = cut(why, LONGEST_SENTENCE),
             Kind::Takeover { ended, .. } | Kind::Clearing { ended } => {
                 ended.command = cut(&ended.command, LONGEST_COMMAND);
                 ended.rule = ended.rule.as_deref().map(|rule| cut(rule, LONGEST_NAME));
@@ -167,6 +169,26 @@ impl Kind {
     #[must_use]
     pub fn refusal(cause: Cause, why: String) -> Kind {
         Kind::Refusal { cause, why, times: 1 }
+    }
+
+    /// Takes the same that happened just before into itself, where one word for both is enough. What the limit refuses is
+    /// counted, each for itself.
+    fn repeats(&mut self, before: &Kind) -> bool {
+        if let (Kind::Refusal { cause, why, times }, Kind::Refusal { cause: earlier, why: said, times: often }) = (&mut *self, before)
+            && *cause != Cause::Limit
+            && cause == earlier
+            && why == said
+        {
+            *times = times.saturating_add(*often);
+            return true;
+        }
+        if let (Kind::Loss { why, times }, Kind::Loss { why: said, times: often }) = (self, before)
+            && why == said
+        {
+            *times = times.saturating_add(*often);
+            return true;
+        }
+        false
     }
 }
 
@@ -204,12 +226,9 @@ impl Beside {
 
 /// Puts an event where it belongs: whoever writes it may have waited for others that came after it.
 fn add(all: &mut Vec<Event>, mut event: Event) {
-    if let (Some(last), Kind::Refusal { cause, why, times }) = (all.last(), &mut event.kind)
-        && let Kind::Refusal { cause: before, why: said, times: often } = &last.kind
-        && *cause != Cause::Limit
-        && (&*cause, &*why, &event.boot) == (before, said, &last.boot)
+    if let Some(last) = all.last().filter(|last| last.boot == event.boot)
+        && event.kind.repeats(&last.kind)
     {
-        *times = times.saturating_add(*often);
         all.pop();
     }
     let later = |before: &&Event| before.boot == event.boot && before.since_boot_ms > event.since_boot_ms;

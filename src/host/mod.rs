@@ -8,6 +8,7 @@ pub mod beside;
 pub mod clock;
 pub mod command;
 pub mod execute;
+pub mod file_id;
 #[cfg(unix)]
 pub mod filesystem;
 #[cfg(unix)]
@@ -20,6 +21,7 @@ pub mod lock;
 #[cfg(unix)]
 pub mod lock_dir;
 pub mod look;
+pub mod mark;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub mod query;

@@ -13,6 +13,7 @@ mod interrupted;
 mod json;
 mod left_behind;
 mod locks;
+mod lost_locks;
 mod namespaces;
 mod rules;
 mod second_start;

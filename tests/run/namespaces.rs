@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::support::{Stage, state};
 
 /// A PID namespace of its own, in which `/proc` shows nobody else.
-const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
+pub(crate) const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
 #[test]
 fn a_guard_outside_is_asked_from_within() {

@@ -129,6 +129,20 @@ fn a_guard_that_is_ending_its_tree_is_stopping() {
 }
 
 #[test]
+fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    fs::remove_file(stage.lock()).unwrap();
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"running".into(), &guard.pid().into()));
+    stage.wait_until("the loss", || fs::read_to_string(stage.beside("history")).unwrap().contains("taken back").then_some(()));
+    let said = with(&stage, &["status", "--history"]).end().exits(0).out;
+    assert!(said.contains("lost the lock: its file was deleted, moved or replaced; it was taken back"), "{said}");
+}
+
+#[test]
 fn nobody_is_stopped_and_3() {
     let stage = Stage::new();
     let seen = document(&json(&stage).end().exits(3).says("test: not running"));

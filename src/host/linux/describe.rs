@@ -214,7 +214,7 @@ fn state(letter: u8) -> Fact<RunState> {
     }
 }
 
-fn age(start: u64) -> Duration {
+pub(super) fn age(start: u64) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
     clock::since_boot().saturating_sub(started)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs::File, os::fd::AsRawFd, time::Duration};
 
 use super::proc::Proc;
-use crate::host::{clock, lock::FileId};
+use crate::host::{clock, file_id::FileId};
 
 /// How long to look for the holder before it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);

@@ -6,6 +6,7 @@ mod errand;
 pub(crate) mod handle;
 mod locks;
 pub(crate) mod look;
+mod marks;
 mod proc;
 mod query;
 pub(crate) mod real_time;
@@ -114,11 +115,9 @@ impl Machine {
         self.purpose = purpose;
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Watches this lock too: its close is the moment at which it may go.
@@ -126,8 +125,10 @@ impl Machine {
         self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
     }
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         if let Some(lock) = &lock {
             self.watch.closes_of(lock.path());
         }

@@ -123,6 +123,11 @@ impl Proc {
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
+    /// The number of the user whose process it is, as far as its files are concerned.
+    pub(super) fn owner(&self, pid: u32) -> io::Result<u32> {
+        Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
+    }
+
     /// The device and inode behind a link of a process.
     pub(super) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
         let stat = rustix::fs::statat(&self.root, format!("{pid}/{name}"), rustix::fs::AtFlags::empty())?;

@@ -167,7 +167,7 @@ impl Command {
 
 #[cfg(unix)]
 fn same_file(one: &Path, other: &Path) -> bool {
-    use crate::host::lock::FileId;
+    use crate::host::file_id::FileId;
     one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
 }
 

@@ -119,19 +119,19 @@ impl Machine {
         self.purpose = purpose;
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
     pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         self.first_lock = lock;
     }
 
