@@ -178,7 +178,7 @@ fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
         (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
     ] {
         let verdict = |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
-        assert_eq!((verdict(snapshot(vec![twin(1)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
+        assert_eq!((verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
     }
 }
 

@@ -16,7 +16,7 @@ use monopoll::engine::{
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Rule, Timeouts},
     shield,
     snapshot::{CarriedToken, GuardView, Kin, LockState, ManagedBy, Me, Process, ProcessId, Reach, Role, RunState, Snapshot},
-    takeover::{History, Ticket},
+    takeover::{History, Ticket, Try, TryKind},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use regex::Regex;
@@ -91,11 +91,18 @@ fn lock_state() -> impl Strategy<Value = LockState> {
 /// Where a guard's record says it is: nowhere that can be seen, or at the process with this index.
 type Record = (Option<usize>, Option<u64>);
 
+fn tries() -> impl Strategy<Value = Vec<Try>> {
+    let kind = prop_oneof![3 => Just(TryKind::Done), 1 => Just(TryKind::RefusedByLimit)];
+    let one =
+        (0..120_u64, 0..9_u64, kind).prop_map(|(ago, ticket, kind)| Try { ago: Duration::from_secs(ago), ticket: Ticket(ticket), kind });
+    vec(one, 0..8)
+}
+
 fn snapshots() -> impl Strategy<Value = Snapshot> {
     let ticket = || option::weighted(0.8, 0..9_u64);
     let record = (option::weighted(0.8, 0..7_usize), ticket());
-    (processes(), vec(lock_state(), 1..3), vec(record, 0..3), any::<bool>(), ticket(), 0..3_u64, 0..4_u32).prop_map(
-        |(processes, locks, records, privileged, ticket, minutes, rounds)| {
+    (processes(), vec(lock_state(), 1..3), vec(record, 0..3), any::<bool>(), ticket(), 0..3_u64, (0..4_u32, tries())).prop_map(
+        |(processes, locks, records, privileged, ticket, minutes, (rounds, tries))| {
             let view = |(at, ticket): Record| GuardView {
                 process: at.and_then(|at| processes.get(at)).map(|process| process.id),
                 ..guard(None, ticket)
@@ -104,7 +111,7 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
             let me = Me { pid: MY_PID, user: user("bot"), privileged, reach: Reach::Signals, ticket: ticket.map(Ticket) };
             let locks = locks.into_iter().map(lock).collect();
             let waited = Duration::from_mins(minutes);
-            Snapshot { me, locks, guards, processes, waited, history: History { rounds, ..History::default() } }
+            Snapshot { me, locks, guards, processes, waited, history: History { rounds, tries } }
         },
     )
 }
@@ -251,7 +258,9 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
-        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets;
+        let would_act = !has(|it| it == Action::Wait) && has(Action::kills);
+        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
+        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
         prop_assert_eq!(matches!(plan.verdict, Verdict::Refuse(_)), refused);
         prop_assert_eq!(plan.verdict == Verdict::Wait, !refused && has(|it| it == Action::Wait));
         prop_assert_eq!(plan.verdict == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));

@@ -79,6 +79,7 @@ pub(super) fn reason(stop: &Stop) -> (Cause, String) {
         Stop::Refused { refusal, why, .. } => {
             let cause = match refusal {
                 Refusal::Policy => Cause::Policy,
+                Refusal::Storm => Cause::Limit,
                 Refusal::Permission => Cause::Permission,
                 Refusal::Superseded => Cause::Superseded,
             };

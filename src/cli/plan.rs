@@ -46,7 +46,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
     show(common, &start, &plan, said)?;
     let (status, why) = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
-        Verdict::Refuse(Refusal::Policy | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
+        Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
         Verdict::Act | Verdict::Wait if said == Said::InDetail => (ExitStatus::WouldAct, "would start after killing or waiting"),
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };

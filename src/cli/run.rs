@@ -18,6 +18,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         course::Course,
+        entrance::Entrance,
         holding::Holding,
         place::Place,
         settle::{Progress, Settled, Settling, Stop},
@@ -52,7 +53,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     };
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let mut entrance = Entrance::open(&start)?;
+    let mut entrance = Entrance::open(&start.locks)?;
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
@@ -75,7 +76,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             Err(stop) => {
                 place.beside().remove_record(ticket);
                 if let Stop::Replaced = stop {
-                    entrance = Entrance::open(&start)?;
+                    entrance = Entrance::open(&start.locks)?;
                 } else {
                     let chronicle = Chronicle::new(common, machine.whereabouts(), ticket);
                     chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
@@ -97,33 +98,6 @@ struct Won {
 
 /// How often the lock may be deleted or replaced under a start before it gives up.
 pub(super) const MOST_REPLACEMENTS: u32 = 100;
-
-/// How often to try again what failed, and may have failed because of that.
-const MOST_DOUBTS: u32 = 5;
-
-/// The lock files, open, and the number that this start has drawn beside them.
-pub(super) struct Entrance {
-    pub(super) place: Place,
-    pub(super) files: Vec<LockFile>,
-    pub(super) ticket: Ticket,
-}
-
-impl Entrance {
-    pub(super) fn open(start: &Start) -> Result<Entrance, Error> {
-        let mut tries = 1..MOST_REPLACEMENTS;
-        let mut doubts = 1..MOST_DOUBTS;
-        loop {
-            let place = Place::open(&start.locks)?;
-            match place.open_locks().and_then(|files| Ok((files, place.beside().draw_ticket()?))) {
-                Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
-                // The folder was taken away just now, or is just being emptied.
-                Err(_) if !place.is_in_place() && tries.next().is_some() => {}
-                Err(_) if doubts.next().is_some() => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
 
 fn guard(
     common: &Common,
@@ -230,7 +204,7 @@ fn stopped(start: &Start, stop: Stop) -> Error {
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
-                Refusal::Policy => (ExitStatus::Refused, format!("refused: {why}")),
+                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
             };
             Error::new(status, format!("{instance}: {what}"))
         }

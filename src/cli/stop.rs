@@ -7,7 +7,7 @@ use super::{
     chronicle::Chronicle,
     plan::{self, Said},
     print,
-    run::{Entrance, MOST_REPLACEMENTS},
+    run::MOST_REPLACEMENTS,
     start::Start,
     told,
 };
@@ -22,6 +22,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         course::Course,
+        entrance::Entrance,
         place::Place,
         settle::{Progress, Settling, Stop},
     },
@@ -128,7 +129,7 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
     let mut course = Course::default();
     let mut stopped = Err(Stop::Replaced);
     for _ in 0..MOST_REPLACEMENTS {
-        let Entrance { place, files, ticket } = Entrance::open(start)?;
+        let Entrance { place, files, ticket } = Entrance::open(&start.locks)?;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
         let mut tell = |progress: Progress<'_>| tell(common, start, &mut done, &progress);
         let policy = &start.config.policy;
@@ -201,7 +202,7 @@ fn not_stopped(start: &Start, stop: Stop) -> Error {
 fn refused(start: &Start, what: &str, refusal: Refusal, why: &str) -> Error {
     let status = match refusal {
         Refusal::Permission => ExitStatus::Permission,
-        Refusal::Policy | Refusal::Superseded => ExitStatus::Refused,
+        Refusal::Policy | Refusal::Storm | Refusal::Superseded => ExitStatus::Refused,
     };
     Error::new(status, format!("{}: {what}: {why}", start.instance))
 }

@@ -7,7 +7,7 @@ use super::{
     fact::{Fact, Truth},
     plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
     policy::{Escalate, Patience, Policy},
-    reason::{describe, refused, undecidable},
+    reason::{self, describe, refused, undecidable},
     snapshot::{Process, Snapshot},
 };
 
@@ -17,7 +17,7 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let gathered = candidates::gather(policy, snapshot);
     let mut conflicts: Vec<Conflict> = gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
     conflicts.sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
-    let (verdict, reason) = verdict(policy, &conflicts);
+    let (verdict, reason) = verdict(policy, snapshot, &conflicts);
     if matches!(verdict, Verdict::Refuse(_)) {
         // One decision for all: a refusal plans no step, whatever the others' actions would have been.
         for conflict in &mut conflicts {
@@ -36,7 +36,7 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
 }
 
 /// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is waited for.
-fn verdict(policy: &Policy, conflicts: &[Conflict]) -> (Verdict, String) {
+fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Verdict, String) {
     let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
     let refusal = conflicts.iter().filter_map(|conflict| conflict.refusal.as_ref()).max_by_key(|(refusal, _)| *refusal);
     let too_many = in_the_way > policy.max_targets;
@@ -56,6 +56,9 @@ fn verdict(policy: &Policy, conflicts: &[Conflict]) -> (Verdict, String) {
         (false, Some((refusal, why)), ..) => (Verdict::Refuse(*refusal), why.clone()),
         (false, None, 1.., 0) => (Verdict::Wait, format!("waits for {} to end", count(waits))),
         (false, None, 1.., 1..) => (Verdict::Wait, format!("waits for {} to end before {} is ended", count(waits), count(kills))),
+        (false, None, 0, 1..) if snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window) => {
+            (Verdict::Refuse(Refusal::Storm), reason::storm(policy))
+        }
         (false, None, 0, 1..) => (Verdict::Act, format!("ends {} first", count(kills))),
         (false, None, 0, 0) => (Verdict::Clear, "nobody is in the way".to_owned()),
     }

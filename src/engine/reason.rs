@@ -3,12 +3,25 @@
 use super::{
     candidates::Found,
     plan::{DecidedBy, Evidence},
+    policy::Policy,
     purpose::Purpose,
     snapshot::Process,
 };
 
 pub(super) fn owner(process: &Process) -> String {
     process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
+}
+
+/// A start that would end somebody once too often.
+pub(super) fn storm(policy: &Policy) -> String {
+    let window = humantime::format_duration(policy.takeover_window);
+    match policy.max_takeovers {
+        0 => "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned(),
+        most => format!(
+            "there were too many takeovers (`limits.max_takeovers` = {most} within {window}): whoever is ended comes back and ends the \
+             other one; find out what starts both, then `monopoll stop` and start one of them, or try nothing for {window}"
+        ),
+    }
 }
 
 pub(super) fn comes_back(found: &Found, who: &str) -> String {

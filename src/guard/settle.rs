@@ -114,8 +114,8 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     /// The lock files, open.
     pub files: Vec<LockFile>,
-    /// What it says about itself, once the locks are had. `None`: nothing, and it is newer than everybody, as a person is who
-    /// stops what runs.
+    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts nothing, and is newer than
+    /// everybody, as a person is who stops what runs.
     pub record: Option<&'a Record>,
     /// How far it has come.
     pub course: &'a mut Course,
@@ -193,7 +193,7 @@ impl Settling<'_> {
         let standing = Standing { ticket: self.record.map(|record| record.ticket), waited, history };
         self.machine.forget_ended();
         let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
-        if matches!(locks, Locks::Open(..)) || !snapshot.processes.is_empty() {
+        if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
             snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
         }
@@ -285,6 +285,7 @@ impl Settling<'_> {
 
     /// From here on a newer start can ask this one.
     fn announce(&self, held: &[Held]) -> Result<Announced, Error> {
+        let Some(mine) = self.record else { return Ok(Announced::Here) };
         let beside = self.place.beside();
         let failed = |error: std::io::Error| {
             Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
@@ -293,7 +294,6 @@ impl Settling<'_> {
         // Who asks is behind the turnstile, as this start is: a question that lies here is from one that was killed. Should the
         // counter have vanished since, its ticket may be ours.
         beside.remove_request();
-        let Some(mine) = self.record else { return Ok(Announced::Here) };
         for _ in 0..MOST_CLAIMS {
             match beside.record() {
                 Some(record) if record == *mine => return Ok(Announced::Here),

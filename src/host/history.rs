@@ -24,8 +24,10 @@ use crate::{
 /// How many events are kept.
 pub const MOST_EVENTS: usize = 100;
 
-/// What the texts of an event may take in the file, in bytes; with its numbers and names an event stays below 600, and so a
-/// hundred of them below the 64 KiB that `host::folder` reads.
+/// The longest line, in bytes: a hundred of them stay below the 64 KiB that `host::folder` reads. A longer one is not ours.
+const LONGEST_LINE: usize = 640;
+
+/// What the texts of an event may take of that, in bytes; its numbers and names need the rest.
 const LONGEST_COMMAND: usize = 120;
 const LONGEST_NAME: usize = 60;
 const LONGEST_SENTENCE: usize = 200;
@@ -197,7 +199,7 @@ impl Beside {
     #[must_use]
     pub fn history(&self) -> Vec<Event> {
         let text = self.folder().read(&self.history_name()).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines().filter(|line| line.len() <= LONGEST_LINE).filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Adds events to the history.
@@ -216,7 +218,7 @@ impl Beside {
         let mut text = String::new();
         for event in all.into_iter().rev().take(MOST_EVENTS).rev() {
             // A value of ours can always be said; one that could not would be no reason to lose the others.
-            let Ok(line) = serde_json::to_string(&event.brief()) else { continue };
+            let Ok(line) = serde_json::to_string(&event) else { continue };
             text.push_str(&line);
             text.push('\n');
         }

@@ -3,7 +3,7 @@
 use super::{Context, wording::safe};
 use crate::engine::{
     action::Action,
-    plan::{Conflict, DecidedBy, Plan, Refusal, Step},
+    plan::{Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::Patience,
     purpose::Purpose,
     shield::Shield,
@@ -17,7 +17,12 @@ pub(super) fn advice(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     if too_many {
         lines.push(format!("narrow the `match` entries, or raise {}", key(context, "limits.max_targets")));
     }
-    for conflict in plan.conflicts.iter().filter(|_| !too_many) {
+    let storm = plan.verdict == Verdict::Refuse(Refusal::Storm);
+    if storm {
+        lines.push(format!("to allow more, raise {}", key(context, "limits.max_takeovers")));
+        lines.push(format!("to forget them sooner, lower {}", key(context, "limits.takeover_window")));
+    }
+    for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
         lines.extend(about(conflict, plan, context));
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {

@@ -63,7 +63,7 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Act => (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan))),
         Verdict::Wait => (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills))),
         Verdict::Refuse(Refusal::Superseded) => (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan))),
-        Verdict::Refuse(Refusal::Permission | Refusal::Policy) => {
+        Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => {
             (Tone::Bad, "would not start", format!(": {}.\n{}", safe(&plan.reason), exit(plan)))
         }
     };
@@ -114,7 +114,7 @@ fn deadline(plan: &Plan) -> String {
 fn exit(plan: &Plan) -> String {
     let status = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
-        Verdict::Refuse(Refusal::Policy) => ExitStatus::Refused,
+        Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,
         Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => ExitStatus::Done,
     };
     format!("Nothing would be touched; exit status {}.", status.code())

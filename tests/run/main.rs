@@ -20,6 +20,7 @@ mod second_start;
 mod signals;
 mod status;
 mod stop;
+mod storms;
 mod tickets;
 mod token;
 mod users;
