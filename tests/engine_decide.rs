@@ -14,7 +14,7 @@ use monopoll::engine::{
     plan::{Blow, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
     signal::Signal,
-    snapshot::{LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
+    snapshot::{Launcher, LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
     takeover::{History, Ticket},
 };
 use regex::Regex;
@@ -353,6 +353,28 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
     }
     let guarded = Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
+}
+
+#[test]
+fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
+    let launcher = |pid: u32, command: &str| Launcher { id: process(pid).id, command: command.to_owned(), end: format!("kill {pid}") };
+    let above = || vec![launcher(8, "sh -c 'python3 main.py'"), launcher(7, "nodemon main.py"), launcher(6, "bash")];
+    let after =
+        |launchers: &[u32]| History { rounds: 2, launchers: launchers.iter().map(|pid| process(*pid).id).collect(), ..History::default() };
+    for (launchers, managed_by, history, says) in [
+        // The shell is new each time; who was there before is the launcher.
+        (Known(above()), Known(None), after(&[5, 7, 6]), "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`"),
+        (Known(above()), Known(None), after(&[8]), "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`"),
+        (Known(above()), Known(None), after(&[]), "something restarts it; end that first"),
+        (Known(Vec::new()), Known(None), after(&[7]), "something restarts it; end that first"),
+        (Unknown, Unknown, after(&[7]), "something restarts it; end that first"),
+        (Known(above()), Known(Some(ManagedBy::Supervisord(None))), after(&[7]), "supervisord restarts it; end it for good with"),
+    ] {
+        let bot = Process { launchers, managed_by, ..twin(5) };
+        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
+        assert_eq!(plan.verdict, POLICY_REFUSAL);
+        assert!(plan.reason.contains(says), "{}", plan.reason);
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn looks() -> impl Strategy<Value = Process> {
 }
 
 fn some_process() -> impl Strategy<Value = Process> {
-    let managers = fact(vec![None, None, Some(ManagedBy::Pm2)]);
+    let managers = fact(vec![None, None, Some(ManagedBy::Pm2(None))]);
     let state = fact(vec![RunState::Sleeping, RunState::Stopped]);
     let age = fact(vec![Duration::ZERO, Duration::from_mins(1)]);
     let role = prop_oneof![6 => Just(Role::Program), 1 => Just(Role::Monopoll)];
@@ -111,7 +111,7 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
             let me = Me { pid: MY_PID, user: user("bot"), privileged, reach: Reach::Signals, ticket: ticket.map(Ticket) };
             let locks = locks.into_iter().map(lock).collect();
             let waited = Duration::from_mins(minutes);
-            Snapshot { me, locks, guards, processes, waited, history: History { rounds, tries } }
+            Snapshot { me, locks, guards, processes, waited, history: History { rounds, tries, ..History::default() } }
         },
     )
 }
@@ -196,7 +196,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 type Hide = fn(&mut Process);
 
 /// Each fact of a process, by name.
-const FACTS: [(&str, Hide); 16] = [
+const FACTS: [(&str, Hide); 17] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
     ("args", |it| it.args = Unknown),
@@ -207,6 +207,7 @@ const FACTS: [(&str, Hide); 16] = [
     ("state", |it| it.state = Unknown),
     ("age", |it| it.age = Unknown),
     ("managed_by", |it| it.managed_by = Unknown),
+    ("launchers", |it| it.launchers = Unknown),
     ("orphaned", |it| it.orphaned = Unknown),
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("token", |it| it.token = Unknown),

@@ -178,6 +178,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         state: Fact::Known(RunState::Sleeping),
         age: Fact::Known(SECOND),
         managed_by: Fact::Known(None),
+        launchers: Fact::Known(Vec::new()),
         orphaned: Fact::Known(false),
         holds_lock: Fact::Known(false),
         token: Fact::Known(CarriedToken::NotLookedFor),

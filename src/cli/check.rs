@@ -91,11 +91,18 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
 async fn show(mut output: impl AsyncRead + Unpin) {
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
+    let mut is_cut = false;
     while let Ok(read @ 1..) = output.read(&mut chunk).await {
         text.extend_from_slice(chunk.get(..read).unwrap_or_default());
         if text.len() > 2 * KEPT {
             text.drain(..text.len() - KEPT);
+            is_cut = true;
         }
+    }
+    if is_cut {
+        // What is left of a token that was cut would not be known for one.
+        let whole = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        text.drain(..whole);
     }
     for line in String::from_utf8_lossy(&text).lines() {
         say(mask::printable(&mask::secrets(line)));

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
+    report::mask::secrets,
 };
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
@@ -168,17 +169,17 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
     }
 }
 
-/// A line, or more, for a person. A standard error that is full or gone must not end a start halfway, nor a guard.
+/// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
     use std::io::Write;
     // In one piece: many may write to the same log. There is nobody to tell where it fails.
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    let _ = std::io::stderr().write_all(format!("{}\n", secrets(&text.to_string())).as_bytes());
 }
 
-/// Writes to standard output; a reader that went away is no fault.
+/// Writes to standard output, and no secret either; a reader that went away is no fault.
 fn print(text: &str) -> Result<ExitStatus, Error> {
     use std::io::Write;
-    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+    match writeln!(std::io::stdout(), "{}", secrets(text.trim_end_matches('\n'))) {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
         Err(error) => Err(Error::new(ExitStatus::Fault, format!("standard output cannot be written: {error}"))),

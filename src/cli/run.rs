@@ -201,6 +201,8 @@ fn stopped(start: &Start, stop: Stop) -> Error {
     let instance = &start.instance;
     match stop {
         Stop::Refused { refusal, why, .. } => {
+            // It may say what others named: a unit, a program, a command line.
+            let why = mask::printable(&why).into_owned();
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),

@@ -64,5 +64,5 @@ fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option
     if action == Action::Graceful && snapshot.me.reach == Reach::KillAlone {
         return Some((Refusal::Permission, format!("{who} cannot be asked to end on this system, only be killed by `force`")));
     }
-    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, who)))
+    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, who, &snapshot.history)))
 }

@@ -5,7 +5,8 @@ use super::{
     plan::{DecidedBy, Evidence},
     policy::Policy,
     purpose::Purpose,
-    snapshot::Process,
+    snapshot::{Launcher, Process},
+    takeover::History,
 };
 
 pub(super) fn owner(process: &Process) -> String {
@@ -24,10 +25,17 @@ pub(super) fn storm(policy: &Policy) -> String {
     }
 }
 
-pub(super) fn comes_back(found: &Found, who: &str) -> String {
-    match found.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
-        Some(manager) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
-        None => format!("{who} comes back: something restarts it; end that first"),
+pub(super) fn comes_back(found: &Found, who: &str, history: &History) -> String {
+    let root = found.root.as_ref();
+    let manager = root.and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
+    // A shell that the launcher starts for each round is as new as what comes back.
+    match (manager, above.find(|launcher| history.launchers.contains(&launcher.id))) {
+        (Some(manager), _) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
+        (None, Some(Launcher { id, command, end })) => {
+            format!("{who} comes back: `{command}` (pid {}) starts it again; end that first with `{end}`", id.pid)
+        }
+        (None, None) => format!("{who} comes back: something restarts it; end that first"),
     }
 }
 

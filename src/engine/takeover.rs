@@ -1,8 +1,10 @@
 //! Newest wins: tickets, and what happened to this instance before.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use super::snapshot::ProcessId;
 
 /// A number that each start draws from the instance's counter: newer = larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ impl fmt::Display for Ticket {
 pub struct History {
     /// How often this start has ended an unguarded conflict already.
     pub rounds: u32,
+    /// Who was above them: whoever is above the next one too may be what starts it again.
+    pub launchers: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they are remembered.
     pub tries: Vec<Try>,
 }

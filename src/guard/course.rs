@@ -8,7 +8,8 @@ use crate::{
         fact::Fact,
         plan::{Conflict, Plan},
         policy::{Patience, Policy},
-        snapshot::Snapshot,
+        snapshot::{ManagedBy, Snapshot},
+        takeover::History,
     },
     host::{clock, history::Ended},
 };
@@ -20,14 +21,21 @@ const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
+/// supervisord looks once a second: at one turn it sees the end, at the next it starts again.
+const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
+
+/// How much longer a supervisor that backs off lets pass where what it has just started ended at once.
+const BACK_OFF: Duration = Duration::from_secs(2);
+const JUST_STARTED: Duration = Duration::from_secs(10);
+
 /// How far a start has come.
 #[derive(Debug, Default)]
 pub struct Course {
     pub(super) waiting_since: Option<Duration>,
     /// The deadline of all of it, on the clock of patience.
     pub(super) until: Option<Duration>,
-    /// How often it has ended an unguarded conflict.
-    pub(super) rounds: u32,
+    /// What it has done.
+    pub(super) history: History,
     /// Somebody has ended, or is just ending: its lock may be free in a moment.
     pub(super) letting_go: bool,
     /// When the second look may be made.
@@ -70,7 +78,11 @@ pub(super) fn patience(policy: &Policy) -> Option<Duration> {
 /// How long after its end this conflict may come back.
 pub(super) fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
+    let just_started = root.age.known().is_none_or(|age| *age < JUST_STARTED);
+    let back_off = if just_started { BACK_OFF } else { Duration::ZERO };
     match (&root.managed_by, root.parent) {
+        (Fact::Known(Some(ManagedBy::Supervisord(_))), _) => Some(SUPERVISORD_RESPAWN + back_off),
+        (Fact::Known(Some(ManagedBy::Runit(_) | ManagedBy::S6(_))), _) => Some(MANAGED_RESPAWN + back_off),
         (Fact::Known(Some(_)) | Fact::Unknown, _) => Some(MANAGED_RESPAWN),
         (Fact::Known(None), Fact::Known(0 | 1)) => None,
         (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,

@@ -31,7 +31,11 @@ impl Entrance {
         let (mut replacements, mut doubts) = (1..MOST_REPLACEMENTS, 1..MOST_DOUBTS);
         loop {
             let place = Place::open(paths)?;
-            match place.open_locks().and_then(|files| Ok((files, place.beside().draw_ticket()?))) {
+            let opened = place.open_locks().and_then(|files| {
+                place.beside().insist_on_room()?;
+                Ok((files, place.beside().draw_ticket()?))
+            });
+            match opened {
                 Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
                 Err(_) if !place.is_in_place() && replacements.next().is_some() => {}
                 Err(_) if doubts.next().is_some() => {}

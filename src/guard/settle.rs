@@ -17,7 +17,6 @@ use crate::{
         plan::{Conflict, Plan, Refusal, Verdict},
         policy::{Patience, Policy},
         snapshot::{ProcessId, Snapshot},
-        takeover::History,
     },
     error::{Error, ExitStatus},
     host::{
@@ -31,6 +30,7 @@ use crate::{
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
     },
+    report::mask::printable,
 };
 
 /// How often to try a lock whose holder may let it go without closing it.
@@ -189,8 +189,8 @@ impl Settling<'_> {
 
     fn look(&mut self, locks: &Locks) -> Result<Snapshot, Stop> {
         let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let history = History { rounds: self.course.rounds, tries: Vec::new() };
-        let standing = Standing { ticket: self.record.map(|record| record.ticket), waited, history };
+        let (ticket, history) = (self.record.map(|record| record.ticket), self.course.history.clone());
+        let standing = Standing { ticket, waited, history };
         self.machine.forget_ended();
         let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
         if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
@@ -238,9 +238,10 @@ impl Settling<'_> {
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
         self.course.letting_go = true;
-        if plan.kills().any(|conflict| conflict.guard.is_none()) {
-            self.course.rounds += 1;
-        }
+        let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
+        self.course.history.rounds += u32::from(unguarded.peek().is_some());
+        let above = unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
+        self.course.history.launchers.extend(above.map(|launcher| launcher.id));
         let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
         self.course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
         Ok(())
@@ -288,8 +289,9 @@ impl Settling<'_> {
         let Some(mine) = self.record else { return Ok(Announced::Here) };
         let beside = self.place.beside();
         let failed = |error: std::io::Error| {
-            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
-                .hint("free some space, or name another folder in `lock.paths`")
+            let path = printable(&beside.record_path().to_string_lossy()).into_owned();
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         };
         // Who asks is behind the turnstile, as this start is: a question that lies here is from one that was killed. Should the
         // counter have vanished since, its ticket may be ours.

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    clock,
+    UNFINISHED, clock,
     file_id::FileId,
     folder::{Folder, unsafe_lock},
     unshared::Unshared,
@@ -208,6 +208,12 @@ impl Beside {
         format!("{}.record", self.lock_name)
     }
 
+    /// Where the record is.
+    #[must_use]
+    pub fn record_path(&self) -> std::path::PathBuf {
+        self.folder.path().join(self.record_name())
+    }
+
     fn request_name(&self) -> String {
         format!("{}.request", self.lock_name)
     }
@@ -312,6 +318,17 @@ impl Beside {
         self.load::<Answer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
     }
 
+    /// Whether everything that a start writes can be put in its place: found out before anybody is asked to leave it.
+    ///
+    /// # Errors
+    /// A folder is there, which nothing replaces.
+    pub fn insist_on_room(&self) -> Result<(), Error> {
+        [self.record_name(), self.counter_name(), self.request_name(), self.answer_name()]
+            .iter()
+            .flat_map(|name| [name.clone(), format!("{name}.{UNFINISHED}")])
+            .try_for_each(|name| self.folder.insist_on_no_folder(&name))
+    }
+
     /// Draws a ticket: larger than the counter and than that of every record in the folder that can be read.
     ///
     /// # Errors
@@ -349,7 +366,7 @@ impl Beside {
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
         self.folder.write(&self.counter_name(), &format!("{ticket}\n")).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
-                .hint("free some space, or name another folder in `lock.paths`")
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })
     }
 

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use super::{UNFINISHED, file_id::FileId};
 use crate::{
@@ -109,8 +109,15 @@ impl Folder {
     pub fn open_or_make(&self, name: &str) -> Result<File, Error> {
         // NONBLOCK: a FIFO in the file's place must not hang the start.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.cannot_open(name, error))?;
-        let file = File::from(file);
+        let open = || rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR);
+        let opened = match open() {
+            // Its mode keeps even its owner out: made private, it does not.
+            Err(rustix::io::Errno::ACCESS) if self.is_own_file(name) => {
+                rustix::fs::chmodat(&self.fd, name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| open())
+            }
+            opened => opened,
+        };
+        let file = File::from(opened.map_err(|error| self.cannot_open(name, error))?);
         let metadata = self.insist_on_ours(name, &file)?;
         if metadata.mode() & 0o7777 != 0o600 {
             rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)
@@ -136,11 +143,25 @@ impl Folder {
         }
     }
 
+    /// Whether a regular file of this user's has this name; nobody else can change that.
+    fn is_own_file(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_uid == rustix::process::geteuid().as_raw()
+        })
+    }
+
     fn cannot_open(&self, name: &str, error: rustix::io::Errno) -> Error {
         let path = self.path.join(name);
         match error {
             rustix::io::Errno::LOOP => unsafe_lock(&path, "it is a symbolic link, and links are never followed").hint("remove the link"),
             rustix::io::Errno::ISDIR => unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"),
+            rustix::io::Errno::ACCESS if self.is_own_file(name) => {
+                unsafe_lock(&path, "its mode lets nobody open it").hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
+            }
+            // Linux says so of a socket.
+            rustix::io::Errno::NXIO => {
+                unsafe_lock(&path, "it is a socket, not a regular file").hint("remove it, or name another file in `lock.paths`")
+            }
             rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => unsafe_lock(&path, "it may not be opened: it is another user's")
                 .hint("remove it as that user, or name another file in `lock.paths`"),
             error => unsafe_lock(&path, &format!("it cannot be opened ({error})")),
@@ -170,6 +191,18 @@ impl Folder {
             return Err(unsafe_lock(&path, "it has a second name (a hard link)").hint("remove the other name"));
         }
         Ok(metadata)
+    }
+
+    /// # Errors
+    /// There is a folder of this name.
+    pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
+        let there = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        match there {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Err(self.cannot_open(name, rustix::io::Errno::ISDIR))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The content of a small file of ours; nothing if it is missing, another's, or garbage.

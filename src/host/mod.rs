@@ -26,6 +26,7 @@ pub mod mark;
 pub mod portable;
 pub mod query;
 pub mod seam;
+pub mod supervisors;
 pub mod surroundings;
 pub mod token;
 pub(crate) mod unshared;

@@ -28,8 +28,14 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
     if let Some(guard) = &conflict.guard {
         line("guard", guarded(guard));
     }
+    let unguarded = || conflict.root.as_ref().filter(|_| conflict.guard.is_none());
     if let Some(manager) = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
         line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
+    } else if let Some(launcher) = unguarded().and_then(|root| root.launchers.known()).and_then(|above| above.first()) {
+        line(
+            "below",
+            format!("pid {}  {}; should that start it again: `{}`", launcher.id.pid, safe(&launcher.command), safe(&launcher.end)),
+        );
     }
     if !conflict.tree.is_empty() {
         line("tree", pids(&conflict.tree));

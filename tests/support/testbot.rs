@@ -48,7 +48,7 @@ struct Ways {
 
 #[expect(clippy::zombie_processes, reason = "what it leaves behind is for its guard to find")]
 pub(super) fn main() {
-    let ways = ways(env::args().skip(1));
+    let ways = ways(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
     if ways.show {
         return show();
     }
@@ -147,7 +147,9 @@ fn say(event: &str) {
 }
 
 fn mask(name: &str) -> String {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+    // Its own name may be anything.
+    let status = fs::read("/proc/self/status").unwrap();
+    let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim_start_matches(':').trim().to_owned()
 }

@@ -139,6 +139,18 @@ impl Folder {
         if self.path.join(name).exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { self.write(name, content) }
     }
 
+    /// Whether what is put in the place of this name would find it taken by a folder.
+    ///
+    /// # Errors
+    /// There is a folder of this name.
+    pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        if path.is_dir() {
+            return Err(unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"));
+        }
+        Ok(())
+    }
+
     /// Removes a small file; one that is missing is removed already. Never called for a lock file.
     ///
     /// # Errors
