@@ -526,3 +526,41 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
         assert_eq!(plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(), Some(stranger_for));
     }
 }
+
+#[test]
+fn a_stop_ends_what_no_rule_forbids() {
+    use monopoll::engine::{escalation::Mode, purpose::Purpose};
+    let base = Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
+    for (mode, action, on_conflict) in
+        [(Mode::Graceful, Action::Graceful, OnConflict::Graceful), (Mode::Force, Action::Force, OnConflict::Force)]
+    {
+        let stop = base.to_stop(mode);
+        assert_eq!((stop.purpose, stop.on_conflict, stop.after_wait), (Purpose::Stop, on_conflict, AfterWait::Refuse));
+        assert_eq!(only(&decide(&stop, &guarded(Some(7)))).action, action);
+        for (of_the_rule, expected) in [
+            (Action::Refuse, Action::Refuse),
+            (Action::Wait, Action::Refuse),
+            (Action::Ignore, Action::Ignore),
+            (Action::Graceful, action),
+            (Action::Force, action),
+        ] {
+            let stop = Policy { rules: vec![rule("x", of_the_rule, Conditions::default())], ..base.clone() }.to_stop(mode);
+            assert_eq!(only(&plan(&stop, vec![twin(5)])).action, expected, "{of_the_rule}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
+    use monopoll::engine::escalation::Mode;
+    let mine = |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
+    let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(Mode::Graceful);
+    let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
+    assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
+    let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];
+    assert_eq!(only(&plan(&before, unreadable.clone())).action, Action::Refuse, "a rule that kills does not hold on what is unknown");
+    let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
+    assert_eq!(waits.reason, "rule `x` depends on a fact about `python3` (pid 5) that cannot be read");
+    let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![twin(5)]);
+    assert_eq!(forbidden.reason, "`python3` (pid 5) is running already, and rule `x` forbids to end it");
+}

@@ -1,51 +1,70 @@
 //! What a command writes into the history. It is no reason not to start, nor to wait before it: at most one warning.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use crate::{
-    engine::{plan::Refusal, purpose::Purpose, takeover::Ticket},
+    engine::{action::OnLost, plan::Refusal, purpose::Purpose, takeover::Ticket},
     error::ExitStatus,
     guard::settle::Stop,
     host::{
         beside::{Asker, Beside, Whereabouts},
         history::{Cause, Ended, Event, Kind, millis},
     },
-    wrap::supervise::End,
+    wrap::supervise::{End, Incident},
 };
 
 /// One command's hand in the history.
 pub(super) struct Chronicle<'a> {
-    /// Where it lies.
-    pub(super) beside: &'a Beside,
     /// Who writes.
-    pub(super) me: &'a Whereabouts,
+    me: &'a Whereabouts,
     /// What it drew.
-    pub(super) ticket: Ticket,
+    ticket: Ticket,
+    /// Whether it has warned already.
+    warned: Cell<bool>,
 }
 
-impl Chronicle<'_> {
+impl<'a> Chronicle<'a> {
+    /// Nothing is written yet.
+    pub(super) fn new(me: &'a Whereabouts, ticket: Ticket) -> Chronicle<'a> {
+        Chronicle { me, ticket, warned: Cell::new(false) }
+    }
+
     /// Something that happens now, to be written later.
     pub(super) fn event(&self, kind: Kind) -> Event {
         Event::now(self.me, self.ticket, kind)
     }
 
     /// A start that came through, and whom it ended for that.
-    pub(super) fn started(&self, ended: Vec<Ended>, command: &str, child_pid: u32, took: Duration) {
+    pub(super) fn started(&self, beside: &Beside, ended: Vec<Ended>, (command, child_pid): (&str, u32), took: Duration) {
         let start = Kind::Start { command: command.to_owned(), child_pid, took_ms: millis(took) };
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: Some(self.me.process.pid) });
         let events: Vec<Event> = takeovers.chain([start]).map(|kind| self.event(kind)).collect();
-        self.write(&events);
+        self.write(beside, &events);
     }
 
     /// A start that did not, and whom it ended all the same.
-    pub(super) fn given_up(&self, ended: Vec<Ended>, (cause, why): (Cause, String)) {
+    pub(super) fn given_up(&self, beside: &Beside, ended: Vec<Ended>, (cause, why): (Cause, String)) {
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: None });
         let events: Vec<Event> = takeovers.chain([Kind::refusal(cause, why)]).map(|kind| self.event(kind)).collect();
-        self.write(&events);
+        self.write(beside, &events);
     }
 
-    pub(super) fn write(&self, events: &[Event]) {
-        if let Err(error) = self.beside.remember(events) {
+    /// A guard that found its lock deleted or replaced.
+    pub(super) fn loss(&self, beside: &Beside, incident: &Incident) {
+        let why = match incident {
+            Incident::Retaken => "its file was deleted, moved or replaced; it was taken back",
+            Incident::Lost(OnLost::Stop) => "another guard has it; COMMAND is ended",
+            Incident::Lost(OnLost::Warn) => "another guard has it; COMMAND goes on",
+            Incident::Leftovers(_) | Incident::Stuck(_) | Incident::Unwritten(_) | Incident::Unusable(_) => return,
+        };
+        self.write(beside, &[self.event(Kind::Loss { why: why.to_owned(), times: 1 })]);
+    }
+
+    /// Writes what has happened.
+    pub(super) fn write(&self, beside: &Beside, events: &[Event]) {
+        if let Err(error) = beside.remember(events)
+            && !self.warned.replace(true)
+        {
             tracing::warn!("{error}");
         }
     }
@@ -64,8 +83,8 @@ pub(super) fn reason(stop: &Stop) -> (Cause, String) {
             (cause, why.clone())
         }
         Stop::Asked => (Cause::Superseded, "a newer start took over before this one had started".to_owned()),
-        Stop::Replaced => (Cause::Failed, "the lock was deleted or replaced during the start".to_owned()),
         Stop::Interrupted(signal) => (Cause::Interrupted, format!("ended by signal {signal} before the start")),
+        Stop::Replaced => (Cause::Failed, "the lock was deleted or replaced during the start".to_owned()),
         Stop::Failed(error) => (Cause::Failed, error.what.clone()),
     }
 }

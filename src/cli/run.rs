@@ -60,8 +60,8 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         check::run(check)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
-    let (began, mut course) = (clock::patience(), Course::default());
-    let mut ended = Vec::new();
+    let began = clock::patience();
+    let mut course = Course::default();
     let mut teller = told::Teller::new(start.config.logging.format);
     let beat = teller.beat();
     for _ in 0..MOST_REPLACEMENTS {
@@ -78,23 +78,23 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             record: Some(&record),
             course: &mut course,
             tell: &mut tell,
-            ended: &mut ended,
             beat,
         };
         match settling.run() {
             Ok(settled) => {
                 drop(teller);
-                return guard(&start, command, place, machine, record, Won { settled, began, ended });
+                let won = Won { settled, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                return guard(&start, command, place, machine, record, won);
             }
             Err(stop) => {
                 place.beside().remove_record(ticket);
-                if matches!(stop, Stop::Replaced) {
+                if let Stop::Replaced = stop {
                     entrance = Entrance::open(&start.locks)?;
-                    continue;
+                } else {
+                    let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+                    chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
+                    return Err(stopped(&start, stop));
                 }
-                let chronicle = Chronicle { beside: place.beside(), me: machine.whereabouts(), ticket };
-                chronicle.given_up(ended, chronicle::reason(&stop));
-                return Err(stopped(&start, stop));
             }
         }
     }
@@ -105,15 +105,15 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 /// A start that came through, and how.
 struct Won {
     settled: Settled,
-    began: Duration,
+    took: Duration,
     ended: Vec<Ended>,
 }
 
 /// How often the lock may be deleted or replaced under a start before it gives up.
-const MOST_REPLACEMENTS: u32 = 100;
+pub(super) const MOST_REPLACEMENTS: u32 = 100;
 
 fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
-    let Won { settled, began, ended } = won;
+    let Won { settled, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
@@ -122,8 +122,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let tree = Tree::of_myself();
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
-    let beside = Arc::clone(holding.beside());
-    let chronicle = Chronicle { beside: &beside, me: &whereabouts, ticket };
+    let chronicle = Chronicle::new(&whereabouts, ticket);
     let spawned = Child::spawn(
         &command.found,
         &command.args,
@@ -132,20 +131,20 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let child = match spawned {
         Ok(child) => child,
         Err(error) => {
-            beside.remove_record(ticket);
+            holding.beside().remove_record(ticket);
             let error = not_started(command, &error);
-            chronicle.given_up(ended, (Cause::Failed, error.what.clone()));
+            chronicle.given_up(holding.beside(), ended, (Cause::Failed, error.what.clone()));
             return Err(error);
         }
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
-    if let Err(error) = beside.write_record(&record) {
+    if let Err(error) = holding.beside().write_record(&record) {
         warn!("the record cannot be written beside the lock: {error}");
     }
     // Behind the turnstile: the next start counts this takeover.
-    chronicle.started(ended, &record.command, child.pid(), clock::patience().saturating_sub(began));
+    chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
@@ -154,7 +153,10 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
         on_lost: start.config.on_lost,
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut told::incident,
+        tell: &mut |beside, incident| {
+            chronicle.loss(beside, &incident);
+            told::incident(incident);
+        },
         record,
     };
     let end = guarding.run(tree);
@@ -162,11 +164,10 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
         // To whoever asked, this says that nobody is left.
         guarding.holding.beside().remove_record(ticket);
     }
-    let beside = Arc::clone(guarding.holding.beside());
-    let left = chronicle.event(chronicle::departure(&end));
     // The lock first: whoever waits for it does not wait for what is left of this process.
+    let (beside, left) = (Arc::clone(guarding.holding.beside()), chronicle.event(chronicle::departure(&end)));
     drop(guarding.holding);
-    Chronicle { beside: &beside, ..chronicle }.write(&[left]);
+    chronicle.write(&beside, &[left]);
     if end.left > 0 {
         warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
     }

@@ -7,6 +7,7 @@ use super::{
     chronicle::Chronicle,
     plan::{self, Said},
     print,
+    run::MOST_REPLACEMENTS,
     start::Start,
     told,
 };
@@ -144,49 +145,50 @@ impl Done {
 /// Through the turnstile as a start, and newer than everybody: a person ends what runs now, whatever its ticket.
 fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let Entrance { place, files, ticket } = Entrance::open(&start.locks)?;
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
-    machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
     machine.ask_for(Purpose::Stop);
     let mut done = Done::default();
-    let mut ended = Vec::new();
-    let mut tell = |progress: Progress<'_>| {
-        done.note(&progress);
-        if !common.json {
-            for line in lines(common, &start.instance, &progress) {
-                // A reader that went away must not end a stop halfway.
-                let _ = print(&line);
-            }
+    let mut course = Course::default();
+    let mut stopped = Err(Stop::Replaced);
+    for _ in 0..MOST_REPLACEMENTS {
+        let Entrance { place, files, ticket } = Entrance::open(&start.locks)?;
+        machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
+        let mut tell = |progress: Progress<'_>| tell(common, start, &mut done, &progress);
+        let policy = &start.config.policy;
+        let settling = Settling {
+            machine: &mut machine,
+            place: &place,
+            policy,
+            files,
+            record: None,
+            course: &mut course,
+            tell: &mut tell,
+            // What it says, it says once: nobody watches a stop for long.
+            beat: Duration::MAX,
+        };
+        stopped = settling.run().map(drop);
+        if !matches!(stopped, Err(Stop::Replaced)) {
+            let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+            let events: Vec<Event> = course.into_ended().into_iter().map(|ended| chronicle.event(Kind::Clearing { ended })).collect();
+            chronicle.write(place.beside(), &events);
+            break;
         }
+    }
+    let Err(stop) = stopped else { return said(common, start, first, &done) };
+    let seen = match &stop {
+        Stop::Refused { plan: Some(plan), .. } => plan,
+        Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Replaced | Stop::Interrupted(_) | Stop::Failed(_) => first,
     };
-    let settling = Settling {
-        machine: &mut machine,
-        place: &place,
-        policy: &start.config.policy,
-        files,
-        record: None,
-        course: &mut Course::default(),
-        tell: &mut tell,
-        ended: &mut ended,
-        // What it says, it says once: nobody watches a stop for long.
-        beat: Duration::MAX,
-    };
-    let settled = settling.run();
-    let chronicle = Chronicle { beside: place.beside(), me: machine.whereabouts(), ticket };
-    let events: Vec<Event> = ended.into_iter().map(|ended| chronicle.event(Kind::Clearing { ended })).collect();
-    chronicle.write(&events);
-    match settled {
-        Ok(settled) => {
-            drop(settled);
-            said(common, start, first, &done)
-        }
-        Err(stop) => {
-            let seen = match &stop {
-                Stop::Refused { plan: Some(plan), .. } => plan,
-                Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Replaced | Stop::Interrupted(_) | Stop::Failed(_) => first,
-            };
-            show_document(common, start, done.plan.as_ref().unwrap_or(seen))?;
-            Err(not_stopped(start, stop))
+    show_document(common, start, done.plan.as_ref().unwrap_or(seen))?;
+    Err(not_stopped(start, stop))
+}
+
+fn tell(common: &Common, start: &Start, done: &mut Done, progress: &Progress<'_>) {
+    done.note(progress);
+    if !common.json {
+        for line in lines(common, &start.instance, progress) {
+            // A reader that went away must not end a stop halfway.
+            let _ = print(&line);
         }
     }
 }
@@ -222,8 +224,8 @@ fn not_stopped(start: &Start, stop: Stop) -> Error {
         }
         Stop::Asked => Error::new(ExitStatus::Refused, format!("{}: not stopped: another start is in progress", start.instance)),
         Stop::Replaced => {
-            Error::new(ExitStatus::Refused, format!("{}: not stopped: the lock was deleted or replaced meanwhile", start.instance))
-                .hint("try again")
+            Error::new(ExitStatus::LockFile, format!("{}: not stopped: the lock is deleted or replaced all the time", start.instance))
+                .hint("see who writes to its folder")
         }
         Stop::Failed(error) => error,
     }

@@ -11,7 +11,7 @@ use crate::{
         snapshot::{ManagedBy, Snapshot},
         takeover::History,
     },
-    host::{beat::Beat, clock},
+    host::{beat::Beat, clock, history::Ended},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -44,6 +44,16 @@ pub struct Course {
     pub(super) look_at: Option<Duration>,
     /// A guard that has lost its lock was given its second.
     pub(super) gave_back: bool,
+    /// Whom it has ended, for the history: that is written when there is a child, or no start.
+    pub(super) ended: Vec<Ended>,
+}
+
+impl Course {
+    /// Whom the start has ended.
+    #[must_use]
+    pub fn into_ended(self) -> Vec<Ended> {
+        self.ended
+    }
 }
 
 /// The end of everything that this plan may take. The ladder begins a moment later than the plan and has the last word.

@@ -25,7 +25,7 @@ use crate::{
         beside::Record,
         clock,
         execute::{self, Event, Outcome, Timing},
-        history::{self, Ended},
+        history,
         lock::{Held, LockFile},
         look::{Displaced, Standing},
         machine::{Machine, Slept},
@@ -127,8 +127,6 @@ pub struct Settling<'a> {
     pub course: &'a mut Course,
     /// Who wants to know.
     pub tell: &'a mut dyn FnMut(Progress<'_>),
-    /// Whom it has ended, for the history: it is written when there is a child, or no start.
-    pub ended: &'a mut Vec<Ended>,
     /// How often to tell that something still goes on.
     pub beat: Duration,
 }
@@ -258,7 +256,7 @@ impl Settling<'_> {
         };
         let timing = Timing { until: Some(until), beat: self.beat };
         let outcome = execute::execute(self.machine, plan, self.policy, timing, &mut note);
-        self.ended.extend(account.ended(plan));
+        self.course.ended.extend(account.ended(plan));
         match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),

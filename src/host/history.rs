@@ -24,8 +24,10 @@ use crate::{
 /// How many events are kept.
 pub const MOST_EVENTS: usize = 100;
 
-/// What the texts of an event may take in the file, in bytes; with its numbers and names an event stays below 600, and so a
-/// hundred of them below the 64 KiB that `host::folder` reads.
+/// The longest line, in bytes: a hundred of them stay below the 64 KiB that `host::folder` reads. A longer one is not ours.
+const LONGEST_LINE: usize = 640;
+
+/// What the texts of an event may take of that, in bytes; its numbers and names need the rest.
 const LONGEST_COMMAND: usize = 120;
 const LONGEST_NAME: usize = 60;
 const LONGEST_SENTENCE: usize = 200;
@@ -82,6 +84,8 @@ pub enum Kind {
     Loss {
         /// What was seen, and what was done.
         why: String,
+        /// How often, one after the other.
+        times: u32,
     },
     /// A guard left.
     Stop {
@@ -152,7 +156,7 @@ impl Event {
         self.boot = cut(&self.boot, LONGEST_NAME);
         match &mut self.kind {
             Kind::Start { command, .. } => *command = cut(command, LONGEST_COMMAND),
-            Kind::Refusal { why, .. } | Kind::Loss { why } | Kind::Stop { why, .. } => *why = cut(why, LONGEST_SENTENCE),
+            Kind::Refusal { why, .. } | Kind::Loss { why, .. } | Kind::Stop { why, .. } => *why = cut(why, LONGEST_SENTENCE),
             Kind::Takeover { ended, .. } | Kind::Clearing { ended } => {
                 ended.command = cut(&ended.command, LONGEST_COMMAND);
                 ended.rule = ended.rule.as_deref().map(|rule| cut(rule, LONGEST_NAME));
@@ -168,6 +172,26 @@ impl Kind {
     pub fn refusal(cause: Cause, why: String) -> Kind {
         Kind::Refusal { cause, why, times: 1 }
     }
+
+    /// Takes the same that happened just before into itself, where one word for both is enough. What the limit refuses is
+    /// counted, each for itself.
+    fn repeats(&mut self, before: &Kind) -> bool {
+        if let (Kind::Refusal { cause, why, times }, Kind::Refusal { cause: earlier, why: said, times: often }) = (&mut *self, before)
+            && *cause != Cause::Limit
+            && cause == earlier
+            && why == said
+        {
+            *times = times.saturating_add(*often);
+            return true;
+        }
+        if let (Kind::Loss { why, times }, Kind::Loss { why: said, times: often }) = (self, before)
+            && why == said
+        {
+            *times = times.saturating_add(*often);
+            return true;
+        }
+        false
+    }
 }
 
 impl Beside {
@@ -175,7 +199,7 @@ impl Beside {
     #[must_use]
     pub fn history(&self) -> Vec<Event> {
         let text = self.folder().read(&self.history_name()).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines().filter(|line| line.len() <= LONGEST_LINE).filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Adds events to the history.
@@ -194,7 +218,7 @@ impl Beside {
         let mut text = String::new();
         for event in all.into_iter().rev().take(MOST_EVENTS).rev() {
             // A value of ours can always be said; one that could not would be no reason to lose the others.
-            let Ok(line) = serde_json::to_string(&event.brief()) else { continue };
+            let Ok(line) = serde_json::to_string(&event) else { continue };
             text.push_str(&line);
             text.push('\n');
         }
@@ -204,12 +228,9 @@ impl Beside {
 
 /// Puts an event where it belongs: whoever writes it may have waited for others that came after it.
 fn add(all: &mut Vec<Event>, mut event: Event) {
-    if let (Some(last), Kind::Refusal { cause, why, times }) = (all.last(), &mut event.kind)
-        && let Kind::Refusal { cause: before, why: said, times: often } = &last.kind
-        && *cause != Cause::Limit
-        && (&*cause, &*why, &event.boot) == (before, said, &last.boot)
+    if let Some(last) = all.last().filter(|last| last.boot == event.boot)
+        && event.kind.repeats(&last.kind)
     {
-        *times = times.saturating_add(*often);
         all.pop();
     }
     let later = |before: &&Event| before.boot == event.boot && before.since_boot_ms > event.since_boot_ms;

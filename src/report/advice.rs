@@ -46,7 +46,7 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
             (Purpose::Start, _) => vec![format!("choose another {}", key(context, "on_conflict"))],
             (Purpose::Stop, Action::Force) => vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()],
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
-                vec!["forbid it by a rule; or kill it at once with `--on-conflict force`".to_owned()]
+                vec!["forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned()]
             }
         },
         DecidedBy::SameToken => vec![format!("to treat it as any other conflict, choose \"act\" for {}", key(context, "same_token"))],

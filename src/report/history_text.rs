@@ -42,16 +42,19 @@ pub(super) fn what(event: &Event) -> String {
             format!("started {} as pid {child_pid}, after {}", quoted(command), millis(*took_ms))
         }
         Kind::Refusal { cause, why, times } => {
-            let often = if *times > 1 { format!(" {times} times") } else { String::new() };
-            format!("{}{often}: {}", given_up(*cause), safe(why))
+            format!("{}{}: {}", given_up(*cause), often(*times), safe(why))
         }
         Kind::Takeover { ended, to_pid: Some(_) } => format!("took over from {}", victim(ended)),
-        Kind::Takeover { ended, to_pid: None } => format!("ended {} and did not start", victim(ended)),
-        Kind::Loss { why } => format!("lost the lock: {}", safe(why)),
+        Kind::Takeover { ended, to_pid: None } => format!("gave up after it had ended {}", victim(ended)),
+        Kind::Loss { why, times } => format!("lost the lock{}: {}", often(*times), safe(why)),
         Kind::Stop { why, asked_by: Some(pid) } => format!("left, asked by pid {pid}: {}", safe(why)),
         Kind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
         Kind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
     }
+}
+
+fn often(times: u32) -> String {
+    if times > 1 { format!(" {times} times") } else { String::new() }
 }
 
 fn given_up(cause: Cause) -> &'static str {

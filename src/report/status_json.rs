@@ -42,7 +42,6 @@ pub enum StatusDocument {
 
 /// An instance and who has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "Instance")]
 pub struct InstanceDocument {
     /// The thing there may be only one of.
     pub instance: String,
@@ -141,7 +140,9 @@ fn holder(status: &Status, context: &Context<'_>) -> Option<GuardDocument> {
         LockState::Held(pids) => Some(pids.as_slice()),
         LockState::Unknown => Some(&[][..]),
         LockState::Free | LockState::Mine => None,
-    })?;
+    });
+    // A guard whose lock was deleted or replaced has it by its own word.
+    let held = held.or_else(|| plan.guards.first().map(|_| &[][..]))?;
     let record = status.record.as_ref();
     Some(GuardDocument {
         holder: plan_json::holder(plan, context, held)?,

@@ -37,7 +37,9 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
     if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
         line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
     }
-    if let Some(conflict) = conflict.filter(|conflict| !conflict.tree.is_empty()) {
+    // The child alone has been named.
+    let is_more = |conflict: &&Conflict| conflict.tree.iter().any(|member| Some(member.id.pid) != status.child);
+    if let Some(conflict) = conflict.filter(is_more) {
         line("tree", block::pids(&conflict.tree));
     }
     for lock in status.plan.iter().flat_map(|plan| &plan.locks) {
@@ -86,7 +88,12 @@ fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
         State::Starting | State::Running | State::Stopping => {
             let ended = status.record.is_some() && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
             let alone = if ended { "; its guard has ended, and its child has the lock" } else { "" };
-            format!("{instance} is {}{}{alone}.", paint.tone(tone, word), since(status, context))
+            let since = match (status.state, since(status, context)) {
+                (State::Stopping, Some(since)) => format!("; it has had the instance {since}"),
+                (_, Some(since)) => format!(", {since}"),
+                (_, None) => String::new(),
+            };
+            format!("{instance} is {}{since}{alone}.", paint.tone(tone, word))
         }
         State::Stopped if status.unguarded().next().is_some() => {
             format!("{instance} is {}: nobody has the lock, but see below.", paint.tone(tone, "not guarded"))
@@ -99,10 +106,10 @@ fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
     }
 }
 
-fn since(status: &Status, context: &Context<'_>) -> String {
-    let Some(record) = &status.record else { return String::new() };
-    let Some(moment) = seconds_since_1970(record.since).and_then(rfc3339) else { return String::new() };
-    format!(", since {moment}{}", ago(record.since, context))
+fn since(status: &Status, context: &Context<'_>) -> Option<String> {
+    let record = status.record.as_ref()?;
+    let moment = seconds_since_1970(record.since).and_then(rfc3339)?;
+    Some(format!("since {moment}{}", ago(record.since, context)))
 }
 
 /// How long ago; nothing where the clock on the wall says that it is still to come.
@@ -177,7 +184,8 @@ fn brief(status: &Status, context: &Context<'_>) -> String {
         (Some(record), _) => {
             let guard = status.plan.as_ref().and_then(|plan| plan.guards.first()).and_then(|guard| guard.process);
             let pid = guard.map(|guard| guard.pid).or(status.child).map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
-            format!("{pid}{}  {}", since(status, context), wording::cut(&safe(&record.command)))
+            let since = since(status, context).map_or_else(String::new, |since| format!(", {since}"));
+            format!("{pid}{since}  {}", wording::cut(&safe(&record.command)))
         }
         (None, Some(why)) => safe(why),
         (None, None) => status.last_end().map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),

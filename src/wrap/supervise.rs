@@ -19,7 +19,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::holding::{Grip, Holding},
     host::{
-        beside::{Asker, Record, Stage},
+        beside::{Asker, Beside, Record, Stage},
         clock,
         machine::{
             handle::Handle,
@@ -70,8 +70,8 @@ pub struct Guarding<'a> {
     pub(crate) manner: Manner,
     /// COMMAND.
     pub(crate) child: Child,
-    /// Who wants to know.
-    pub(crate) tell: &'a mut dyn FnMut(Incident),
+    /// Who wants to know, with what lies beside the lock now.
+    pub(crate) tell: &'a mut dyn FnMut(&Beside, Incident),
 }
 
 /// How it ended.
@@ -193,11 +193,11 @@ impl Guarding<'_> {
                 self.watch.changes_in(&self.holding.folders());
                 self.record.locks = self.holding.ids();
                 self.write_record();
-                (self.tell)(Incident::Retaken);
+                (self.tell)(self.holding.beside(), Incident::Retaken);
             }
             Grip::Failed(error) => {
                 if std::mem::replace(&mut state.hold, Hold::Unusable) != Hold::Unusable {
-                    (self.tell)(Incident::Unusable(error));
+                    (self.tell)(self.holding.beside(), Incident::Unusable(error));
                 }
             }
             Grip::Contested => self.contest(tree, state),
@@ -218,7 +218,7 @@ impl Guarding<'_> {
             return;
         }
         state.hold = Hold::Lost;
-        (self.tell)(Incident::Lost(self.on_lost));
+        (self.tell)(self.holding.beside(), Incident::Lost(self.on_lost));
         match self.on_lost {
             OnLost::Warn => {}
             OnLost::Stop => {
@@ -274,7 +274,7 @@ impl Guarding<'_> {
     fn unwritten(&mut self, why: String) {
         // What was taken away meanwhile is told of by itself, and then written again.
         if self.holding.is_in_place() {
-            (self.tell)(Incident::Unwritten(why));
+            (self.tell)(self.holding.beside(), Incident::Unwritten(why));
         }
     }
 
@@ -300,7 +300,7 @@ impl Guarding<'_> {
         }
         let alive = if state.childless { Vec::new() } else { tree.members() };
         if state.ladder.is_none() && !alive.is_empty() {
-            (self.tell)(Incident::Leftovers(alive.len()));
+            (self.tell)(self.holding.beside(), Incident::Leftovers(alive.len()));
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
@@ -323,7 +323,7 @@ impl Guarding<'_> {
                 None
             }
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                (self.tell)(Incident::Stuck(id));
+                (self.tell)(self.holding.beside(), Incident::Stuck(id));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.

@@ -167,3 +167,18 @@ fn a_counter_at_its_end_begins_again() {
     stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(fs::read_to_string(stage.beside("counter")).unwrap(), "1\n");
 }
+
+#[test]
+fn a_history_that_cannot_be_written_is_one_warning() {
+    let stage = Stage::new();
+    private_folder(&stage);
+    // Where it is to be written lies a folder: that is in everybody's way, root's too.
+    fs::create_dir(stage.beside("history.new")).unwrap();
+    let ended = stage.run(&["--exit", "7"]).end().exits(7);
+    assert_eq!(ended.err.matches("warning: the history cannot be written").count(), 1, "{ended:?}");
+    stage.run(&["--exit", "7"]).flag("--quiet").end().exits(7);
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let refused = stage.run(&[]).end().exits(75).says("refused: ");
+    assert_eq!(refused.err.lines().count(), 2, "{refused:?}");
+}

@@ -22,6 +22,7 @@ mod rules;
 mod second_start;
 mod secrets;
 mod signals;
+mod status;
 mod stop;
 mod storms;
 mod supervised_storms;

@@ -293,3 +293,15 @@ fn it_is_remembered_and_a_takeover_is_too() {
     );
     assert_eq!(seen[6].1["from_pid"], second_pid);
 }
+
+#[test]
+fn a_guard_whose_lock_was_deleted_is_ended_too() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    stage.wait_until_settled();
+    fs::remove_file(stage.lock()).unwrap();
+    stop(&stage, &[]).end().exits(0);
+    assert!(!is_alive(bot) && stage.lock_is_free());
+    guard.end().exits(0).says("`monopoll stop`");
+}
