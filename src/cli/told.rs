@@ -9,10 +9,17 @@ use crate::{
         policy::Patience,
     },
     guard::settle::Progress,
-    host::execute::Event,
+    host::{container::Enclosure, execute::Event},
     report::mask,
     wrap::supervise::Incident,
 };
+
+/// That a start is guarded in its own container alone (S20).
+pub(super) fn enclosure(common: &Common, instance: &Instance, enclosure: Option<&Enclosure>) {
+    if let Some(enclosure) = enclosure.filter(|_| !common.quiet) {
+        say(format_args!("monopoll: {instance}: {}; {}", enclosure.what(), enclosure.way_out()));
+    }
+}
 
 /// A start that is settling.
 pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress<'_>) {

@@ -7,6 +7,7 @@ mod support;
 
 mod beforehand;
 mod child;
+mod container;
 mod ending;
 mod garbage;
 mod hostile;
@@ -16,6 +17,7 @@ mod left_behind;
 mod locks;
 mod lost_locks;
 mod namespaces;
+mod pid_one;
 mod rules;
 mod second_start;
 mod secrets;

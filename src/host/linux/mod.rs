@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod describe;
+mod enclosure;
 mod errand;
 pub(crate) mod handle;
 mod locks;
@@ -23,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+pub use enclosure::{enclosure, engine};
 use handle::{Handle, Pin};
 use proc::Proc;
 use rustix::io::Errno;
