@@ -8,6 +8,7 @@
 
 pub mod compile;
 mod duration;
+mod exposure;
 mod keys;
 mod layer;
 mod load;
