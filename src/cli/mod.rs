@@ -3,6 +3,7 @@
 mod check;
 mod chronicle;
 pub mod config;
+mod doctor;
 mod plan;
 mod run;
 mod start;
@@ -103,6 +104,12 @@ pub enum Command {
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say whether this machine is ready, and the way out where it is not; touches nothing
+    Doctor {
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
 }
 
 /// What to do with the configuration.
@@ -141,6 +148,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         }
         Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
         Command::Config(command) => configuration(&common, &command),
+        Command::Doctor { command } => doctor::run(&common, command),
     }
 }
 

@@ -115,6 +115,7 @@ pub(super) fn origin(start: &Start, key: &str) -> String {
     }
 }
 
+/// Colour for a person at a terminal.
 pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
     // no-color.org: present and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -5,6 +5,7 @@
 //! too, so that it can be tested with real processes there.
 
 pub mod beside;
+pub mod checkup;
 pub mod clock;
 pub mod command;
 pub mod container;

@@ -6,6 +6,7 @@ mod advice;
 mod block;
 mod command;
 mod context;
+pub mod doctor;
 pub mod document;
 pub mod history_text;
 pub mod mask;

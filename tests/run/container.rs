@@ -55,3 +55,15 @@ fn in_kubernetes_the_line_says_what_helps_there() {
     let start = stage.run(&["--exit", "7"]).env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
     in_a_container(start, &stage, OWN_MEMORY).end().exits(7).says("`strategy: Recreate`");
 }
+
+#[test]
+fn doctor_says_the_same() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let ended = in_a_container(stage.monopoll(&["doctor"]), &stage, OWN_MEMORY).end().exits(0);
+    assert!(ended.out.contains("only this container is guarded"), "{ended:?}");
+    let shared = in_a_container(stage.monopoll(&["doctor"]), &stage, SHARED).end().exits(0);
+    assert!(shared.out.contains("this is one of Podman"), "{shared:?}");
+}

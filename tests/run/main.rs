@@ -8,6 +8,7 @@ mod support;
 mod beforehand;
 mod child;
 mod container;
+mod doctor;
 mod ending;
 mod garbage;
 mod hostile;

@@ -41,6 +41,7 @@ use self::{
 };
 use super::{
     beside::{Asker, Beside, Request, Whereabouts},
+    checkup::Checkup,
     clock,
     container::Enclosure,
     lock::LockFile,
@@ -201,6 +202,27 @@ pub fn host_name() -> String {
 /// What keeps everybody outside from seeing this folder, where this process is in a container: nothing tells of that here.
 #[must_use]
 pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
+    None
+}
+
+/// What can be said of this machine: nothing that a person could change.
+///
+/// # Errors
+/// Never.
+#[expect(clippy::unnecessary_wraps, reason = "on Linux /proc may be missing")]
+pub fn checkup() -> std::io::Result<Option<Checkup>> {
+    Ok(None)
+}
+
+/// Whether somebody is in a PID namespace that is not mine: there is only one here.
+#[must_use]
+pub fn is_elsewhere(_them: &Whereabouts) -> bool {
+    false
+}
+
+/// Who has this lock: only a try could tell.
+#[must_use]
+pub fn holders_of(_lock: &LockFile) -> Option<Vec<u32>> {
     None
 }
 
