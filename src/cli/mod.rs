@@ -4,6 +4,7 @@ mod check;
 mod chronicle;
 pub mod config;
 mod doctor;
+mod help;
 mod plan;
 mod run;
 mod start;
@@ -13,7 +14,8 @@ mod told;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::{
     engine::action::OnConflict,
@@ -24,6 +26,7 @@ use crate::{
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -37,7 +40,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's, the system's]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The [profile.NAME] of the file to use
     #[arg(long, value_name = "NAME", global = true)]
@@ -45,10 +48,10 @@ pub struct Common {
     /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict: refuse, graceful, force or wait
+    /// What to do about whoever is in the way: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", global = true)]
     pub on_conflict: Option<OnConflict>,
-    /// The thing there may be only one of
+    /// The thing there may be only one of [default: by the bot's token, else by COMMAND]
     #[arg(long, value_name = "ID", global = true)]
     pub instance: Option<String>,
     /// Print one JSON document to standard output
@@ -71,7 +74,7 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
         /// The bot and its arguments
-        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Say what `run` would kill or wait for, in which order, by which rule
@@ -110,6 +113,14 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
 }
 
 /// What to do with the configuration.
@@ -149,6 +160,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
         Command::Config(command) => configuration(&common, &command),
         Command::Doctor { command } => doctor::run(&common, command),
+        Command::Completions { shell } => help::completions(&common, shell),
+        Command::Man => help::man(&common),
     }
 }
 

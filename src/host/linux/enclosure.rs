@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{locks::FIRST_PID_NAMESPACE, proc::Proc};
 use crate::host::container::{self, Enclosure, Engine, Namespaces, Trace};
 
-/// The inodes of the machine's first PID, IPC and UTS namespaces (linux/proc_ns.h).
+/// The inodes of the machine's first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
 const FIRST: [(&str, u64); 3] = [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
 
 /// The engine of the container that this process is in.
