@@ -193,6 +193,12 @@ pub fn myself() -> User {
     system::myself()
 }
 
+/// Whether this process may signal everybody.
+#[must_use]
+pub fn is_privileged() -> bool {
+    system::is_privileged()
+}
+
 /// The name of this host, to be shown.
 #[must_use]
 pub fn host_name() -> String {
@@ -209,7 +215,6 @@ pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
 ///
 /// # Errors
 /// Never.
-#[expect(clippy::unnecessary_wraps, reason = "on Linux /proc may be missing")]
 pub fn checkup() -> std::io::Result<Option<Checkup>> {
     Ok(None)
 }
