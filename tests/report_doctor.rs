@@ -14,7 +14,7 @@ use monopoll::{
     error::{Error, ExitStatus},
     host::{
         checkup::{Checkup, Environments, FolderFacts, Offer, PidNamespace, Starter},
-        container::{Enclosure, Engine},
+        container::{Enclosure, Maker},
     },
     report::{
         Paint,
@@ -46,7 +46,7 @@ fn checkup() -> Checkup {
         hidden: None,
         environments: Environments { readable: 7, unreadable: 0 },
         namespace: PidNamespace::First,
-        engine: None,
+        maker: None,
         starter: Starter::Program(4711, "bash".to_owned()),
     }
 }
@@ -102,7 +102,7 @@ fn troubled() -> Vec<Finding> {
         hidden: Some("invisible".to_owned()),
         environments: Environments { readable: 3, unreadable: 2 },
         namespace: PidNamespace::Own,
-        engine: Some(Engine::Docker),
+        maker: Some(Maker::Docker),
         starter: Starter::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
     };
     findings.extend(doctor::machine(&me, Some(&checkup)));
@@ -110,7 +110,7 @@ fn troubled() -> Vec<Finding> {
 }
 
 fn enclosure() -> Option<Enclosure> {
-    Enclosure::of(Engine::Docker, "1 0 0:9 / / rw - overlay overlay rw", Path::new("/var/tmp/monopoll-1000"))
+    Enclosure::of(Maker::Docker, "1 0 0:9 / / rw - overlay overlay rw", Path::new("/var/tmp/monopoll-1000"))
 }
 
 #[test]

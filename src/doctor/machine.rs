@@ -48,9 +48,9 @@ fn user(me: &Me) -> Finding {
 
 fn container(checkup: &Checkup, enclosure: Option<&Enclosure>) -> Finding {
     const NAME: &str = "container";
-    match (&checkup.engine, enclosure) {
+    match (&checkup.maker, enclosure) {
         (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
-        (Some(engine), None) => Finding::ok(NAME, format!("this is one of {engine}; whoever mounts the same lock folder meets")),
+        (Some(maker), None) => Finding::ok(NAME, format!("this is one of {maker}; whoever mounts the same lock folder meets")),
         (None, None) => Finding::ok(NAME, "this is none"),
     }
 }
@@ -75,8 +75,8 @@ fn starter(starter: &Starter) -> Finding {
         Starter::Supervisor(by) => {
             let once = match by {
                 ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_) => "`Restart=on-failure`",
-                ManagedBy::Supervisord => "`autorestart=unexpected`",
-                ManagedBy::Container(_) | ManagedBy::Pm2 | ManagedBy::Runit(_) | ManagedBy::S6(_) => "a restart on failure alone",
+                ManagedBy::Supervisord(_) => "`autorestart=unexpected`",
+                ManagedBy::Container(_) | ManagedBy::Pm2(_) | ManagedBy::Runit(_) | ManagedBy::S6(_) => "a restart on failure alone",
             };
             let by = by.to_string();
             Finding::ok(NAME, format!("{}; with {once}, as exit status 0 says that a newer start took over", printable(&by)))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::container::Engine;
+use super::container::Maker;
 use crate::engine::snapshot::ManagedBy;
 
 /// Whether the kernel gives something.
@@ -57,7 +57,7 @@ pub struct Checkup {
     /// Who can be seen at all.
     pub namespace: PidNamespace,
     /// Who made the container that this is.
-    pub engine: Option<Engine>,
+    pub maker: Option<Maker>,
     /// Who started this.
     pub starter: Starter,
 }

@@ -9,7 +9,7 @@ use super::{
     mounts::{self, Private},
     surroundings,
 };
-use crate::report::mask::printable;
+use crate::{engine::snapshot::Engine, report::mask::printable};
 
 /// Something that an engine leaves behind in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Namespaces {
 
 /// Who made a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Engine {
+pub enum Maker {
     /// Docker.
     Docker,
     /// Podman.
@@ -48,53 +48,54 @@ pub enum Engine {
     Kubernetes,
     /// One that has this name, such as `lxc`.
     Named(String),
-    /// One that shows only by the container's id.
-    Unknown,
 }
 
-/// The engine of the container that these are the traces of, if it is one.
+/// Who made the container that these are the traces of, if it is one.
 #[must_use]
-pub fn engine(traces: &[Trace], namespaces: Namespaces) -> Option<Engine> {
+pub fn maker(traces: &[Trace], namespaces: Namespaces) -> Option<Maker> {
     if namespaces == Namespaces::First {
         return None;
     }
-    traces.iter().filter_map(Trace::engine).min_by_key(|engine| match engine {
+    traces.iter().filter_map(Trace::maker).min_by_key(|maker| match maker {
         // Kubernetes leaves its runtime's traces too, and whoever is compatible with Docker leaves Docker's.
-        Engine::Kubernetes => 0,
-        Engine::Podman => 1,
-        Engine::Docker => 2,
-        Engine::Named(_) => 3,
-        Engine::Unknown => 4,
+        Maker::Kubernetes => 0,
+        Maker::Podman => 1,
+        Maker::Docker => 2,
+        Maker::Named(_) => 3,
     })
 }
 
 impl Trace {
-    fn engine(&self) -> Option<Engine> {
+    fn maker(&self) -> Option<Maker> {
         match self {
-            Trace::Cgroups(text) if text.contains("kubepods") => Some(Engine::Kubernetes),
-            Trace::Cgroups(text) => surroundings::container(text).map(|_| Engine::Unknown),
-            Trace::DockerFile => Some(Engine::Docker),
-            Trace::PodmanFile => Some(Engine::Podman),
-            Trace::KubernetesVariable => Some(Engine::Kubernetes),
+            Trace::Cgroups(text) => surroundings::containers(text).last().map(|container| match container.engine {
+                Engine::Docker => Maker::Docker,
+                Engine::Podman => Maker::Podman,
+                Engine::Kubernetes => Maker::Kubernetes,
+                Engine::Lxc => Maker::Named("lxc".to_owned()),
+                Engine::Nspawn => Maker::Named("systemd-nspawn".to_owned()),
+            }),
+            Trace::DockerFile => Some(Maker::Docker),
+            Trace::PodmanFile => Some(Maker::Podman),
+            Trace::KubernetesVariable => Some(Maker::Kubernetes),
             Trace::SystemdFile(name) | Trace::Variable(name) => match name.trim() {
                 // Windows calls its Linux machine a container, and it is none.
                 "" | "wsl" => None,
-                "docker" => Some(Engine::Docker),
-                "podman" => Some(Engine::Podman),
-                name => Some(Engine::Named(name.to_owned())),
+                "docker" => Some(Maker::Docker),
+                "podman" => Some(Maker::Podman),
+                name => Some(Maker::Named(name.to_owned())),
             },
         }
     }
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for Maker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Engine::Docker => f.write_str("Docker"),
-            Engine::Podman => f.write_str("Podman"),
-            Engine::Kubernetes => f.write_str("Kubernetes"),
-            Engine::Named(name) => f.write_str(&printable(name)),
-            Engine::Unknown => f.write_str("an engine that does not say its name"),
+            Maker::Docker => f.write_str("Docker"),
+            Maker::Podman => f.write_str("Podman"),
+            Maker::Kubernetes => f.write_str("Kubernetes"),
+            Maker::Named(name) => f.write_str(&printable(name)),
         }
     }
 }
@@ -102,18 +103,18 @@ impl fmt::Display for Engine {
 /// A lock folder that nobody outside of this container sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enclosure {
-    engine: Engine,
+    maker: Maker,
     folder: PathBuf,
     why: Private,
 }
 
 impl Enclosure {
-    /// `folder` as a container of `engine` sees it, by `/proc/self/mountinfo`; `None` where others see it too, or nothing
+    /// `folder` as a container of this maker sees it, by `/proc/self/mountinfo`; `None` where others see it too, or nothing
     /// is known.
     #[must_use]
-    pub fn of(engine: Engine, mounts: &str, folder: &Path) -> Option<Enclosure> {
+    pub fn of(maker: Maker, mounts: &str, folder: &Path) -> Option<Enclosure> {
         let why = mounts::covering(mounts, folder)?.private()?;
-        Some(Enclosure { engine, folder: folder.to_owned(), why })
+        Some(Enclosure { maker, folder: folder.to_owned(), why })
     }
 
     /// What is the matter.
@@ -135,16 +136,16 @@ impl Enclosure {
     pub fn way_out(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
-        match self.engine {
-            Engine::Kubernetes => {
+        match self.maker {
+            Maker::Kubernetes => {
                 format!(
                     "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at {folder} in every pod that may run this bot"
                 )
             }
-            Engine::Docker | Engine::Podman | Engine::Unknown => {
+            Maker::Docker | Maker::Podman => {
                 format!("mount one volume there in every container that may run this bot, such as `-v monopoll-locks:{folder}`")
             }
-            Engine::Named(_) => format!("mount one folder of the host at {folder} in every container that may run this bot"),
+            Maker::Named(_) => format!("mount one folder of the host at {folder} in every container that may run this bot"),
         }
     }
 }
@@ -161,41 +162,38 @@ mod tests {
         for (traces, expected) in [
             (vec![], None),
             (vec![Trace::Cgroups(name("0::/system.slice/bot.service"))], None),
-            (vec![Trace::DockerFile, Trace::Cgroups(name("0::/"))], Some(Engine::Docker)),
-            (vec![Trace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))], Some(Engine::Unknown)),
-            (vec![Trace::DockerFile, Trace::Cgroups(format!("0::/system.slice/docker-{ID}.scope"))], Some(Engine::Docker)),
-            (vec![Trace::Variable(name("podman"))], Some(Engine::Podman)),
-            (vec![Trace::Variable(name("oci")), Trace::PodmanFile], Some(Engine::Podman)),
-            (vec![Trace::DockerFile, Trace::KubernetesVariable], Some(Engine::Kubernetes)),
-            (
-                vec![Trace::Cgroups(format!("0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"))],
-                Some(Engine::Kubernetes),
-            ),
-            (vec![Trace::Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"))], Some(Engine::Kubernetes)),
-            (vec![Trace::Variable(name("lxc"))], Some(Engine::Named(name("lxc")))),
-            (vec![Trace::SystemdFile(name("systemd-nspawn\n"))], Some(Engine::Named(name("systemd-nspawn")))),
+            (vec![Trace::DockerFile, Trace::Cgroups(name("0::/"))], Some(Maker::Docker)),
+            (vec![Trace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))], Some(Maker::Docker)),
+            (vec![Trace::DockerFile, Trace::Cgroups(format!("0::/system.slice/docker-{ID}.scope"))], Some(Maker::Docker)),
+            (vec![Trace::Variable(name("podman"))], Some(Maker::Podman)),
+            (vec![Trace::Variable(name("oci")), Trace::PodmanFile], Some(Maker::Podman)),
+            (vec![Trace::DockerFile, Trace::KubernetesVariable], Some(Maker::Kubernetes)),
+            (vec![Trace::Cgroups(format!("0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"))], Some(Maker::Kubernetes)),
+            (vec![Trace::Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"))], Some(Maker::Kubernetes)),
+            (vec![Trace::Variable(name("lxc"))], Some(Maker::Named(name("lxc")))),
+            (vec![Trace::SystemdFile(name("systemd-nspawn\n"))], Some(Maker::Named(name("systemd-nspawn")))),
             (vec![Trace::Variable(name("")), Trace::SystemdFile(name("wsl"))], None),
         ] {
-            assert_eq!(engine(&traces, Namespaces::Own), expected, "{traces:?}");
+            assert_eq!(maker(&traces, Namespaces::Own), expected, "{traces:?}");
         }
     }
 
     #[test]
     fn a_machine_that_was_made_of_an_image_is_no_container() {
-        assert_eq!(engine(&[Trace::DockerFile], Namespaces::First), None);
+        assert_eq!(maker(&[Trace::DockerFile], Namespaces::First), None);
     }
 
     #[test]
     fn a_private_folder_says_who_is_guarded_and_how_to_share_it() {
         let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
-        let enclosure = |engine, folder| Enclosure::of(engine, mounts, Path::new(folder));
-        let docker = enclosure(Engine::Docker, "/run/monopoll").unwrap();
+        let enclosure = |maker, folder| Enclosure::of(maker, mounts, Path::new(folder));
+        let docker = enclosure(Maker::Docker, "/run/monopoll").unwrap();
         assert!(docker.what().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
         assert!(docker.way_out().contains("-v monopoll-locks:/run/monopoll"));
-        let pod = enclosure(Engine::Kubernetes, "/empty").unwrap();
+        let pod = enclosure(Maker::Kubernetes, "/empty").unwrap();
         assert!(pod.what().starts_with("only this pod is guarded"));
         assert!(pod.way_out().contains("strategy: Recreate"));
-        assert_eq!(enclosure(Engine::Docker, "/srv/locks"), None);
-        assert_eq!(Enclosure::of(Engine::Docker, "", Path::new("/run")), None);
+        assert_eq!(enclosure(Maker::Docker, "/srv/locks"), None);
+        assert_eq!(Enclosure::of(Maker::Docker, "", Path::new("/run")), None);
     }
 }

@@ -12,7 +12,9 @@ use crate::host::{
     beside::Whereabouts,
     checkup::{Checkup, Environments, Offer, PidNamespace, Starter},
     lock::LockFile,
-    mounts, surroundings,
+    mounts,
+    supervisors::{self, Told},
+    surroundings,
 };
 
 /// What can be said of this machine.
@@ -31,7 +33,7 @@ pub fn checkup() -> std::io::Result<Option<Checkup>> {
         hidden: mounts::hidden_processes(&mounts).filter(|_| !is_privileged()),
         environments: environments(&proc, me)?,
         namespace: if is_first { PidNamespace::First } else { PidNamespace::Own },
-        engine: super::engine(),
+        maker: super::maker(),
         starter: starter(&proc, me),
     }))
 }
@@ -71,7 +73,7 @@ fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
     let my_user = rustix::process::geteuid().as_raw();
     for pid in proc.pids()?.into_iter().filter(|pid| *pid != me) {
         let is_a_program = proc.stat(pid, &mut buffer).is_ok_and(|stat| !stat.is_kernel_thread() && stat.state != b'Z');
-        if !is_a_program || proc.owner(pid, &mut buffer) != Some(my_user) {
+        if !is_a_program || proc.effective_user(pid, &mut buffer) != Some(my_user) {
             continue;
         }
         match proc.try_open(pid, "environ") {
@@ -84,22 +86,29 @@ fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
     Ok(found)
 }
 
+/// The supervisor above this process, else the service that it is part of, else its parent.
 fn starter(proc: &Proc, me: u32) -> Starter {
     let mut buffer = Vec::new();
     let args = |pid: u32, buffer: &mut Vec<u8>| proc.read(pid, "cmdline", buffer).map(|()| strings(buffer)).unwrap_or_default();
     let parent = |pid: u32, buffer: &mut Vec<u8>| proc.stat(pid, buffer).map(|stat| stat.parent).ok().filter(|pid| *pid != 0);
+    // What it told its child stands in the environment, which what is below inherits.
+    let mut environ = Vec::new();
+    let has_one = proc.read(me, "environ", &mut environ).is_ok();
+    let told = || if has_one { Told::by(environ.split(|byte| *byte == 0)) } else { Told::default() };
     let first = parent(me, &mut buffer);
     let mut above = first;
     while let Some(pid) = above {
-        if let Some(supervisor) = surroundings::supervisor(&args(pid, &mut buffer)) {
+        let cwd = || proc.link(pid, "cwd").ok();
+        if let Some(supervisor) = supervisors::supervisor(&args(pid, &mut buffer), cwd, told) {
             return Starter::Supervisor(supervisor);
         }
         above = parent(pid, &mut buffer).filter(|next| *next != pid);
     }
-    if proc.read(me, "cgroup", &mut buffer).is_ok()
-        && let Some(service) = surroundings::service(&String::from_utf8_lossy(&buffer))
-    {
-        return Starter::Supervisor(service);
+    if proc.read(me, "cgroup", &mut buffer).is_ok() {
+        let cgroups = String::from_utf8_lossy(&buffer).into_owned();
+        if let Some(by) = surroundings::manager(&cgroups, &cgroups) {
+            return Starter::Supervisor(by);
+        }
     }
     let Some(pid) = first else { return Starter::Nobody };
     let name = args(pid, &mut buffer).first().map(|arg| arg.rsplit('/').next().unwrap_or(arg).to_owned());

@@ -3,25 +3,25 @@
 use std::path::Path;
 
 use super::{locks::FIRST_PID_NAMESPACE, proc::Proc};
-use crate::host::container::{self, Enclosure, Engine, Namespaces, Trace};
+use crate::host::container::{self, Enclosure, Maker, Namespaces, Trace};
 
 /// The inodes of the machine's first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
 const FIRST: [(&str, u64); 3] = [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
 
-/// The engine of the container that this process is in.
+/// Who made the container that this process is in.
 #[must_use]
-pub fn engine() -> Option<Engine> {
+pub fn maker() -> Option<Maker> {
     // Cheap ones first, and the rest only where the machine may be a container at all.
     match namespaces() {
         Namespaces::First => None,
-        Namespaces::Own => container::engine(&traces(), Namespaces::Own),
+        Namespaces::Own => container::maker(&traces(), Namespaces::Own),
     }
 }
 
 /// What keeps everybody outside from seeing this folder, links in it resolved, where this process is in a container.
 #[must_use]
 pub fn enclosure(folder: &Path) -> Option<Enclosure> {
-    Enclosure::of(engine()?, &std::fs::read_to_string("/proc/self/mountinfo").ok()?, folder)
+    Enclosure::of(maker()?, &std::fs::read_to_string("/proc/self/mountinfo").ok()?, folder)
 }
 
 fn namespaces() -> Namespaces {

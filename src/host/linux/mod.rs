@@ -26,7 +26,7 @@ use std::{
 };
 
 pub use checkup::{checkup, holders_of, is_elsewhere};
-pub use enclosure::{enclosure, engine};
+pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
 use proc::Proc;
 use rustix::io::Errno;

@@ -150,7 +150,7 @@ impl Proc {
     }
 
     /// The effective user of a process.
-    pub(super) fn owner(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<u32> {
+    pub(super) fn effective_user(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<u32> {
         // The folder's own owner is root where a process may not be looked at.
         self.read(pid, "status", buffer).ok()?;
         let text = String::from_utf8_lossy(buffer);
