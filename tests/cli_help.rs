@@ -36,7 +36,7 @@ fn examples() -> Vec<String> {
 fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
     let piped = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let Ok(mut child) = piped else {
-        eprintln!("passed over: there is no {program}");
+        monopoll::cli::say(format_args!("passed over: there is no {program}"));
         return None;
     };
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

@@ -67,7 +67,7 @@ fn a_link_is_judged_by_where_it_leads_and_by_where_it_stands() {
 #[test]
 fn a_group_that_writes_is_somebody_else_unless_it_is_the_owners_own() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("passed over: it needs root");
+        monopoll::cli::say("passed over: it needs root");
         return;
     }
     let project = project(0o664, 0o755);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::{Common, told};
 use crate::{
     engine::{plan::Refusal, purpose::Purpose, takeover::Ticket},
     error::ExitStatus,
@@ -16,8 +15,6 @@ use crate::{
 
 /// One command's hand in the history.
 pub(super) struct Chronicle<'a> {
-    /// Whether and how to warn.
-    pub(super) common: &'a Common,
     /// Where it lies.
     pub(super) beside: &'a Beside,
     /// Who writes.
@@ -49,7 +46,7 @@ impl Chronicle<'_> {
 
     pub(super) fn write(&self, events: &[Event]) {
         if let Err(error) = self.beside.remember(events) {
-            told::warning(self.common, &error.to_string());
+            tracing::warn!("{error}");
         }
     }
 }

@@ -3,8 +3,12 @@
 mod check;
 mod chronicle;
 pub mod config;
+mod course;
 mod doctor;
+mod explain;
 mod help;
+mod line;
+mod log;
 mod plan;
 mod run;
 mod start;
@@ -104,6 +108,14 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
+    Explain {
+        /// The process; without one, the plan and everybody it speaks of
+        pid: Option<String>,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -158,6 +170,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             status::run(&common, command, detail)
         }
         Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
+        Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
         Command::Doctor { command } => doctor::run(&common, command),
         Command::Completions { shell } => help::completions(&common, shell),
@@ -192,9 +205,7 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
 
 /// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    use std::io::Write;
-    // In one piece: many may write to the same log. There is nobody to tell where it fails.
-    let _ = std::io::stderr().write_all(format!("{}\n", secrets(&text.to_string())).as_bytes());
+    line::write(&format!("{}\n", secrets(&text.to_string())));
 }
 
 /// Writes to standard output, and no secret either; a reader that went away is no fault.

@@ -11,10 +11,14 @@ use crate::{
         decide::decide,
         plan::{Plan, Refusal, Verdict},
         policy::Policy,
+        snapshot::Snapshot,
         takeover::History,
     },
     error::{Error, ExitStatus},
-    guard::place::{Existing, Place},
+    guard::{
+        diary,
+        place::{Existing, Place},
+    },
     host::{
         clock,
         folder::Missing,
@@ -93,6 +97,15 @@ pub(super) fn look(start: &Start) -> Result<Plan, Error> {
 
 /// The plan for the locks that are, or would be, in this place.
 pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf], policy: &Policy) -> Result<Plan, Error> {
+    let began = clock::patience();
+    let snapshot = snapshot(machine, place, locks)?;
+    let plan = decide(policy, &snapshot);
+    diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    Ok(plan)
+}
+
+/// What a start would see of them; nothing is touched.
+pub(super) fn snapshot(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf]) -> Result<Snapshot, Error> {
     let existing = place.map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
         Some(existing) => existing.iter().map(Existing::sight).collect(),
@@ -101,8 +114,7 @@ pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBu
     let beside = place.map(|place| place.beside().as_ref());
     let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
     let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
-    let snapshot = machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))?;
-    Ok(decide(policy, &snapshot))
+    machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.
@@ -115,7 +127,7 @@ pub(super) fn origin(start: &Start, key: &str) -> String {
     }
 }
 
-/// Colour for a person at a terminal.
+/// Whether there is colour on this stream.
 pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
     // no-color.org: present and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, sync::Arc, time::Duration};
 
+use tracing::{debug, warn};
+
 use super::{
     Common, check,
     chronicle::{self, Chronicle},
@@ -54,18 +56,21 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = Entrance::open(&start.locks)?;
-    told::enclosure(common, &start.instance, machine::enclosure(entrance.place.beside().folder().path()).as_ref());
+    told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
     let (began, mut course) = (clock::patience(), Course::default());
     let mut ended = Vec::new();
+    let mut teller = told::Teller::new(start.config.logging.format);
+    let beat = teller.beat();
     for _ in 0..MOST_REPLACEMENTS {
         let Entrance { place, files, ticket } = entrance;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
         let record = record(&start, command, ticket, &files, &machine);
-        let mut tell = |progress: Progress<'_>| told::progress(common, &start.instance, &progress);
+        debug!(ticket = ticket.0, "drew ticket {ticket}");
+        let mut tell = |progress: Progress<'_>| teller.progress(&progress);
         let settling = Settling {
             machine: &mut machine,
             place: &place,
@@ -75,16 +80,20 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             course: &mut course,
             tell: &mut tell,
             ended: &mut ended,
+            beat,
         };
         match settling.run() {
-            Ok(settled) => return guard(common, &start, command, place, machine, record, Won { settled, began, ended }),
+            Ok(settled) => {
+                drop(teller);
+                return guard(&start, command, place, machine, record, Won { settled, began, ended });
+            }
             Err(stop) => {
                 place.beside().remove_record(ticket);
                 if matches!(stop, Stop::Replaced) {
                     entrance = Entrance::open(&start.locks)?;
                     continue;
                 }
-                let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+                let chronicle = Chronicle { beside: place.beside(), me: machine.whereabouts(), ticket };
                 chronicle.given_up(ended, chronicle::reason(&stop));
                 return Err(stopped(&start, stop));
             }
@@ -104,15 +113,7 @@ struct Won {
 /// How often the lock may be deleted or replaced under a start before it gives up.
 const MOST_REPLACEMENTS: u32 = 100;
 
-fn guard(
-    common: &Common,
-    start: &Start,
-    command: &Command,
-    place: Place,
-    machine: Machine,
-    mut record: Record,
-    won: Won,
-) -> Result<ExitStatus, Error> {
+fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
     let Won { settled, began, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
@@ -123,7 +124,7 @@ fn guard(
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
     let beside = Arc::clone(holding.beside());
-    let chronicle = Chronicle { common, beside: &beside, me: &whereabouts, ticket };
+    let chronicle = Chronicle { beside: &beside, me: &whereabouts, ticket };
     let spawned = Child::spawn(
         &command.found,
         &command.args,
@@ -138,10 +139,11 @@ fn guard(
             return Err(error);
         }
     };
+    debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
     if let Err(error) = beside.write_record(&record) {
-        told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
+        warn!("the record cannot be written beside the lock: {error}");
     }
     // Behind the turnstile: the next start counts this takeover.
     chronicle.started(ended, &record.command, child.pid(), clock::patience().saturating_sub(began));
@@ -153,7 +155,7 @@ fn guard(
         on_lost: start.config.on_lost,
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut |incident| told::incident(common, incident),
+        tell: &mut told::incident,
         record,
     };
     let end = guarding.run(tree);
@@ -167,7 +169,7 @@ fn guard(
     drop(guarding.holding);
     Chronicle { beside: &beside, ..chronicle }.write(&[left]);
     if end.left > 0 {
-        told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
+        warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
     }
     match end.superseded_by {
         None if end.lost => {

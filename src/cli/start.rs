@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, say};
+use super::{Common, log};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -82,10 +82,9 @@ impl Nameless {
     /// The configuration or COMMAND is wrong.
     pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Nameless, Error> {
         let config = configuration(common)?;
-        if !common.quiet {
-            for note in &config.notes {
-                say(format_args!("monopoll: {note}"));
-            }
+        log::begin(common, &config.logging);
+        for note in &config.notes {
+            tracing::info!("{note}");
         }
         let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
         let token = token(&config);
@@ -132,6 +131,7 @@ impl Start {
     pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
         let nameless = Nameless::prepare(common, command)?;
         let instance = nameless.instance()?;
+        log::speak_for(instance.as_str());
         Ok(nameless.of(instance))
     }
 
@@ -150,6 +150,7 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
         command: command.cloned(),
         wrapper: env::current_exe().ok(),
         user: user.clone(),
+        asked: None,
     }
 }
 

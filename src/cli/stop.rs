@@ -1,6 +1,6 @@
 //! `monopoll stop`: ends what runs, and starts nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, sync::Arc};
+use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 
 use super::{
     Common,
@@ -14,7 +14,8 @@ use crate::{
     engine::{
         action::OnConflict,
         escalation::Mode,
-        plan::{Plan, Refusal, Verdict},
+        instance::Instance,
+        plan::{Plan, Refusal, Suspect, Verdict},
         purpose::Purpose,
         snapshot::ManagedBy,
     },
@@ -32,6 +33,27 @@ use crate::{
     },
     report::mask::printable,
 };
+
+/// What is said while it goes on.
+fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<String> {
+    if common.quiet {
+        return Vec::new();
+    }
+    let lines: Vec<String> = match progress {
+        Progress::Waiting(plan) => {
+            plan.waits().map(|conflict| format!("waiting for {}{}", told::named(conflict), told::limit(conflict))).collect()
+        }
+        Progress::Acting(plan) => plan.kills().map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action)).collect(),
+        Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
+        Progress::Clear(plan) => plan.suspects.iter().map(suspicion).collect(),
+    };
+    lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
+}
+
+fn suspicion(suspect: &Suspect) -> String {
+    let name = printable(suspect.process.name.known().map_or("?", String::as_str));
+    format!("warning: pid {} ({name}) has {}; it is left alone", suspect.process.id.pid, suspect.reason)
+}
 
 /// Whether it is done or only said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +136,7 @@ impl Done {
                 self.plan.get_or_insert_with(|| (*plan).clone());
                 self.ignored = plan.conflicts.iter().filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid)).collect();
             }
-            Progress::Waiting(_) | Progress::Did(_) => {}
+            Progress::Queued | Progress::Waiting(_) | Progress::Still | Progress::Did(_) => {}
         }
     }
 }
@@ -131,7 +153,7 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
     let mut tell = |progress: Progress<'_>| {
         done.note(&progress);
         if !common.json {
-            for line in told::lines(common, &start.instance, &progress) {
+            for line in lines(common, &start.instance, &progress) {
                 // A reader that went away must not end a stop halfway.
                 let _ = print(&line);
             }
@@ -146,9 +168,11 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
         course: &mut Course::default(),
         tell: &mut tell,
         ended: &mut ended,
+        // What it says, it says once: nobody watches a stop for long.
+        beat: Duration::MAX,
     };
     let settled = settling.run();
-    let chronicle = Chronicle { common, beside: place.beside(), me: machine.whereabouts(), ticket };
+    let chronicle = Chronicle { beside: place.beside(), me: machine.whereabouts(), ticket };
     let events: Vec<Event> = ended.into_iter().map(|ended| chronicle.event(Kind::Clearing { ended })).collect();
     chronicle.write(&events);
     match settled {

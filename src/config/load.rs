@@ -69,6 +69,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut layers = file_layers(root, profile.as_deref());
     layers.extend(overrides::environment(sources, &mut problems, &mut notes));
     layers.extend(overrides::flags(sources, &mut problems));
+    layers.extend(overrides::log(sources, &mut problems));
     if !problems.is_empty() {
         return Err(Problems::sorted(problems));
     }

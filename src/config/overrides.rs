@@ -8,6 +8,7 @@ use super::{
     place::Place,
     problem::{Fault, Problem},
     sources::Sources,
+    text::Text,
     validate,
     wording::{clean, nearest, quote},
 };
@@ -74,6 +75,21 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
         layers.push(Layer { table });
     }
     layers
+}
+
+/// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is configured.
+pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let value = sources.variable("MONOPOLL_LOG")?;
+    let place = Place::Variable("MONOPOLL_LOG".to_owned());
+    let Some(text) = value.to_str() else {
+        problems.push(Problem::at(place, Fault::new("the value is not UTF-8").help("save it as UTF-8")));
+        return None;
+    };
+    if let Err(fault) = Text::Filter.check(text) {
+        problems.push(Problem::at(place, fault));
+        return None;
+    }
+    Some(Layer { table: Node::text(text, place).nested(&["log".to_owned(), "level".to_owned()]) })
 }
 
 /// The layer that sets one key, if its value can be read.

@@ -1,14 +1,14 @@
 //! The verdict: total and pure.
 
 use super::{
-    action::{Action, SameToken},
+    action::Action,
     candidates::{self, Found},
     caution,
-    fact::{Fact, Truth},
-    plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
+    plan::{Blow, Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Escalate, Patience, Policy},
     reason::{self, describe, refused, undecidable},
-    snapshot::{Process, Snapshot},
+    ruling::{Docket, Ruling, subject},
+    snapshot::Snapshot,
 };
 
 /// Decides what this start does about what was seen.
@@ -105,42 +105,19 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
 
 /// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an unknown fact.
 fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action>, DecidedBy) {
-    let only_token = found.evidence.iter().all(|it| *it == Evidence::Token);
-    let only_rules_on_tokens = only_token && policy.same_token != SameToken::Act;
-    let subject = subject(found);
-    for rule in &policy.rules {
-        if only_rules_on_tokens && !rule.when.name_the_token() {
-            continue;
-        }
-        match (rule.when.hold(&subject, &snapshot.me.user), rule.action) {
-            (Truth::True, action) => return (Some(action), DecidedBy::Rule(rule.name.clone())),
-            (Truth::False, _) | (Truth::Unknown, Action::Graceful | Action::Force) => {}
-            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
-                return (None, DecidedBy::Rule(rule.name.clone()));
-            }
+    let docket = Docket::of(policy, &found.evidence);
+    let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
+    for (rule, ruling) in docket.rulings(policy, &subject, &snapshot.me.user) {
+        match ruling {
+            Ruling::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
+            Ruling::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
+            Ruling::DoesNotHold | Ruling::TooUncertain | Ruling::NotAboutTokens | Ruling::NotAsked => {}
         }
     }
-    if only_rules_on_tokens {
-        (Some(Action::Refuse), DecidedBy::SameToken)
-    } else {
-        (Some(policy.on_conflict.into()), DecidedBy::OnConflict)
+    match docket {
+        Docket::AboutTokens => (Some(Action::Refuse), DecidedBy::SameToken),
+        Docket::Every => (Some(policy.on_conflict.into()), DecidedBy::OnConflict),
     }
-}
-
-/// What the rules are asked about: the root, with what its tree proves of it.
-fn subject(found: &Found) -> Process {
-    let mut subject = found.root.clone().unwrap_or_else(Process::unseen);
-    if found.evidence.contains(&Evidence::Lock) {
-        subject.holds_lock = Fact::Known(true);
-    } else if found.tree.iter().any(|member| member.holds_lock == Fact::Unknown) {
-        subject.holds_lock = Fact::Unknown;
-    }
-    if subject.same_token() != Truth::True
-        && let Some(carrier) = found.tree.iter().find(|member| member.same_token() == Truth::True)
-    {
-        subject.token = carrier.token;
-    }
-    subject
 }
 
 /// What is done, one after the other.

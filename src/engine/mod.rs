@@ -6,8 +6,10 @@
 pub mod action;
 mod candidates;
 mod caution;
+pub mod condition;
 pub mod decide;
 pub mod escalation;
+pub mod explain;
 pub mod fact;
 pub mod instance;
 pub mod managed;
@@ -16,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod purpose;
 mod reason;
+pub mod ruling;
 pub mod shell;
 pub mod shield;
 pub mod signal;

@@ -32,7 +32,7 @@ impl Account {
         match event {
             Event::Sent(id, Blow::Kill) => self.killed.push(id),
             Event::Ended(root) => self.ended.push((root, clock::patience())),
-            Event::Asked(_) | Event::Sent(_, Blow::Signal(_) | Blow::Continue) => {}
+            Event::Asked(_) | Event::Heard(_) | Event::Still | Event::Sent(_, Blow::Signal(_) | Blow::Continue) => {}
         }
     }
 

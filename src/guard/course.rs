@@ -11,7 +11,7 @@ use crate::{
         snapshot::{ManagedBy, Snapshot},
         takeover::History,
     },
-    host::clock,
+    host::{beat::Beat, clock},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -32,6 +32,8 @@ const JUST_STARTED: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Course {
     pub(super) waiting_since: Option<Duration>,
+    /// When to tell again that it waits.
+    pub(super) beat: Option<Beat>,
     /// The deadline of all of it, on the clock of patience.
     pub(super) until: Option<Duration>,
     /// What it has done.

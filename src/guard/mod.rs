@@ -2,6 +2,7 @@
 
 mod account;
 pub mod course;
+pub(crate) mod diary;
 pub mod entrance;
 pub mod holding;
 pub mod place;

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use tracing::trace;
+
 use crate::{
     error::{Error, ExitStatus},
     host::{
@@ -177,8 +179,12 @@ impl Locks {
         let mut files = files.into_iter();
         while let Some(file) = files.next() {
             match file.try_lock()? {
-                Ok(lock) => held.push(lock),
+                Ok(lock) => {
+                    trace!(lock = %lock.file().path().display(), "took the lock");
+                    held.push(lock);
+                }
                 Err(file) => {
+                    trace!(lock = %file.path().display(), "somebody has the lock");
                     let taken = held.len();
                     let mut open = held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
                     open.push(file);

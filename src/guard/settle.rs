@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     account::Account,
     course::{Course, deadline, patience, respawn},
+    diary,
     place::{Locks, Place},
 };
 use crate::{
@@ -20,9 +21,10 @@ use crate::{
     },
     error::{Error, ExitStatus},
     host::{
+        beat::Beat,
         beside::Record,
         clock,
-        execute::{self, Event, Outcome},
+        execute::{self, Event, Outcome, Timing},
         history::{self, Ended},
         lock::{Held, LockFile},
         look::{Displaced, Standing},
@@ -45,12 +47,16 @@ const MOST_CLAIMS: u32 = 20;
 /// What a start tells while it settles.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// It waits for the conflicts that the plan waits for.
+    /// It waits for another start to be through.
+    Queued,
+    /// It waits for the conflicts that the plan waits for; told again where others have taken their place.
     Waiting(&'a Plan),
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
     /// Something was done to one of them.
     Did(Event),
+    /// What it was doing still goes on.
+    Still,
     /// It looked for the last time before the start.
     Clear(&'a Plan),
 }
@@ -123,6 +129,8 @@ pub struct Settling<'a> {
     pub tell: &'a mut dyn FnMut(Progress<'_>),
     /// Whom it has ended, for the history: it is written when there is a child, or no start.
     pub ended: &'a mut Vec<Ended>,
+    /// How often to tell that something still goes on.
+    pub beat: Duration,
 }
 
 impl Settling<'_> {
@@ -157,7 +165,9 @@ impl Settling<'_> {
                 locks = self.let_it_be_retaken(locks)?;
                 continue;
             }
+            let began = clock::patience();
             let plan = decide(self.policy, &snapshot);
+            diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
             looked += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
@@ -206,11 +216,25 @@ impl Settling<'_> {
     fn pass(&mut self, until: Option<Duration>) -> Result<Unshared, Stop> {
         let beside = self.place.beside();
         let name = beside.turnstile_name();
+        let mut beat = None;
+        let mut still = |now| {
+            let beat = beat.get_or_insert_with(|| {
+                (self.tell)(Progress::Queued);
+                Beat::begin(self.beat, now)
+            });
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
+            beat.next()
+        };
         loop {
             let file = beside.folder().open_or_make(&name)?;
             let mut turnstile = Unshared::open(&file, &beside.folder().path().join(&name))?;
-            match turnstile.wait_until(until, self.machine.alarm())? {
-                Waited::Locked if beside.folder().still_has(&name, &file) => return Ok(turnstile),
+            match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
+                Waited::Locked if beside.folder().still_has(&name, &file) => {
+                    tracing::trace!("passed the turnstile");
+                    return Ok(turnstile);
+                }
                 Waited::Locked if !self.place.is_in_place() => return Err(Stop::Replaced),
                 // One that was deleted or replaced meanwhile keeps nobody out.
                 Waited::Locked => {}
@@ -232,7 +256,8 @@ impl Settling<'_> {
             account.note(event);
             tell(Progress::Did(event));
         };
-        let outcome = execute::execute(self.machine, plan, self.policy, Some(until), &mut note);
+        let timing = Timing { until: Some(until), beat: self.beat };
+        let outcome = execute::execute(self.machine, plan, self.policy, timing, &mut note);
         self.ended.extend(account.ended(plan));
         match outcome {
             Outcome::Ended => {}
@@ -334,10 +359,8 @@ impl Settling<'_> {
 
     /// Waits until something happens to those that the plan waits for, or the patience is over.
     fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), Stop> {
-        let since = *self.course.waiting_since.get_or_insert_with(|| {
-            (self.tell)(Progress::Waiting(plan));
-            clock::patience()
-        });
+        (self.tell)(Progress::Waiting(plan));
+        let since = *self.course.waiting_since.get_or_insert_with(clock::patience);
         if self.course.until.is_none() {
             self.course.until = plan.deadline().map(|_| deadline(plan));
         }
@@ -361,8 +384,13 @@ impl Settling<'_> {
             if over || now >= patience_ends {
                 return Ok(());
             }
+            let beat = self.course.beat.get_or_insert_with(|| Beat::begin(self.beat, since));
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
+            let next_beat = beat.next();
             let next_look = if stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look))? == Slept::LockClosed {
+            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look).min(next_beat))? == Slept::LockClosed {
                 return Ok(());
             }
         }

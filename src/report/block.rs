@@ -79,7 +79,7 @@ pub(super) fn who(root: &Process) -> String {
     parts.join(", ")
 }
 
-fn guarded(guard: &GuardView) -> String {
+pub(super) fn guarded(guard: &GuardView) -> String {
     let ticket = guard.ticket.map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
     let since = seconds_since_1970(guard.since).and_then(rfc3339).map_or_else(String::new, |since| format!(", since {since}"));
     format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
@@ -121,7 +121,7 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
     paths.join(",")
 }
 
-fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
+pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
@@ -135,7 +135,7 @@ fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     format!("{}, {}", conflict.action, by.trim_end())
 }
 
-fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let refused = matches!(plan.verdict, Verdict::Refuse(_));
     let text = match conflict.action {
         Action::Refuse => "nothing".to_owned(),

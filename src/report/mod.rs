@@ -8,6 +8,10 @@ mod command;
 mod context;
 pub mod doctor;
 pub mod document;
+pub mod explain_document;
+pub mod explain_json;
+pub mod explain_text;
+mod facts;
 pub mod history_text;
 pub mod mask;
 mod paint;
@@ -15,6 +19,7 @@ pub mod plan_json;
 pub mod plan_text;
 pub mod status_json;
 pub mod status_text;
+mod verdicts;
 mod wording;
 
 pub use context::Context;

@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use tracing::debug;
+
 use super::child::{self, Child};
 use crate::{
     engine::{
@@ -169,6 +171,7 @@ impl Guarding<'_> {
             return;
         }
         if let Some(signal) = arrived.asks_to_end() {
+            debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
             state.signalled.entry(signal).or_insert_with(clock::patience);
         }
         self.child.forward(arrived);
@@ -233,6 +236,7 @@ impl Guarding<'_> {
             && !beside.is_acknowledged(&request.id)
             && beside.acknowledge(&request).is_ok()
         {
+            debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
             state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }

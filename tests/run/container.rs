@@ -22,7 +22,7 @@ fn a_private_lock_folder_guards_only_this_container_and_says_so() {
     let ended = in_a_container(stage.run(&["--exit", "7"]), &stage, OWN_MEMORY).end().exits(7);
     let lines: Vec<&str> = ended.err.lines().collect();
     assert_eq!(lines.len(), 1, "{ended:?}");
-    assert!(lines[0].starts_with("monopoll: test: only this container is guarded: its lock folder "), "{ended:?}");
+    assert!(lines[0].starts_with("monopoll: test: warning: only this container is guarded: its lock folder "), "{ended:?}");
     assert!(lines[0].contains(&format!("-v monopoll-locks:{}", stage.locks().display())), "{ended:?}");
 }
 

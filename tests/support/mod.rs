@@ -1,6 +1,9 @@
 //! A stage for real processes: a folder, a lock and an instance of their own for each test, and an end for all that it started.
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these start real processes")]
+#![expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
+
+pub(crate) mod terminal;
 
 use std::{
     cell::Cell,
@@ -111,6 +114,7 @@ impl Stage {
             folder: self.folder().to_owned(),
             arg0: None,
             input: Input::Nothing,
+            errors: None,
         }
     }
 
@@ -270,6 +274,7 @@ pub(crate) struct Start<'a> {
     folder: PathBuf,
     arg0: Option<OsString>,
     input: Input,
+    errors: Option<File>,
 }
 
 impl<'a> Start<'a> {
@@ -332,6 +337,12 @@ impl<'a> Start<'a> {
         self
     }
 
+    /// What it says goes to this file, which nobody else looks into.
+    pub(crate) fn errors_to(mut self, file: File) -> Self {
+        self.errors = Some(file);
+        self
+    }
+
     /// Through another program, such as `unshare -fp`.
     pub(crate) fn through(mut self, program: &[&str]) -> Self {
         self.before.extend(program.iter().map(OsString::from));
@@ -343,6 +354,8 @@ impl<'a> Start<'a> {
         let number = self.stage.starts.get() + 1;
         self.stage.starts.set(number);
         let (out, err) = (self.stage.output(number, "out"), self.stage.output(number, "err"));
+        // It is looked into when the start has ended, whoever wrote there.
+        let created = File::create(&err).unwrap();
         let mut line = self.before;
         line.push(self.program);
         line.extend(self.flags);
@@ -359,7 +372,7 @@ impl<'a> Start<'a> {
             .env("TESTBOT_TOKEN_SLOT", self.stage.folder())
             .envs(self.env)
             .stdout(File::create(&out).unwrap())
-            .stderr(File::create(&err).unwrap());
+            .stderr(self.errors.unwrap_or(created));
         if let Some(arg0) = self.arg0 {
             std::os::unix::process::CommandExt::arg0(&mut command, arg0);
         }

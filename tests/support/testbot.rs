@@ -4,7 +4,7 @@
 //! Everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test program may fail, and then a test fails")]
-#![expect(clippy::disallowed_methods, reason = "this is a program that the tests look at from outside")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
 
 use std::{
     env,
