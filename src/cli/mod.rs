@@ -4,7 +4,9 @@ mod check;
 mod chronicle;
 pub mod config;
 mod course;
+mod doctor;
 mod explain;
+mod help;
 mod line;
 mod log;
 mod plan;
@@ -16,7 +18,8 @@ mod told;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::{
     engine::action::OnConflict,
@@ -27,6 +30,7 @@ use crate::{
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -40,7 +44,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's, the system's]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The [profile.NAME] of the file to use
     #[arg(long, value_name = "NAME", global = true)]
@@ -48,10 +52,10 @@ pub struct Common {
     /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict: refuse, graceful, force or wait
+    /// What to do about whoever is in the way: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", global = true)]
     pub on_conflict: Option<OnConflict>,
-    /// The thing there may be only one of
+    /// The thing there may be only one of [default: by the bot's token, else by COMMAND]
     #[arg(long, value_name = "ID", global = true)]
     pub instance: Option<String>,
     /// Print one JSON document to standard output
@@ -74,7 +78,7 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
         /// The bot and its arguments
-        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Say what `run` would kill or wait for, in which order, by which rule
@@ -115,6 +119,20 @@ pub enum Command {
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say whether this machine is ready, and the way out where it is not; touches nothing
+    Doctor {
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
 }
 
 /// What to do with the configuration.
@@ -154,6 +172,9 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
         Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
+        Command::Doctor { command } => doctor::run(&common, command),
+        Command::Completions { shell } => help::completions(&common, shell),
+        Command::Man => help::man(&common),
     }
 }
 

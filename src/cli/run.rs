@@ -56,6 +56,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = Entrance::open(&start.locks)?;
+    told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }

@@ -154,8 +154,8 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
     }
 }
 
-/// The first variable that has a token, else the first one in `env_file`.
-fn token(config: &Config) -> Option<Token> {
+/// My bot's token: the first variable that has one, else the first one in `env_file`.
+pub(super) fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
     config.token_env.iter().find_map(in_environment).or_else(|| {
         // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
@@ -169,7 +169,11 @@ fn token(config: &Config) -> Option<Token> {
     })
 }
 
-fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
+/// What there may be only one of.
+///
+/// # Errors
+/// Nothing names it.
+pub(super) fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
     if let Some(instance) = &config.instance {
         return Ok(instance.clone());
     }

@@ -18,10 +18,17 @@ use crate::{
         snapshot::ProcessId,
     },
     guard::settle::Progress,
-    host::{clock, execute::Event},
+    host::{clock, container::Enclosure, execute::Event},
     report::mask,
     wrap::supervise::Incident,
 };
+
+/// That a start is guarded in its own container alone (S20).
+pub(super) fn enclosure(enclosure: Option<&Enclosure>) {
+    if let Some(enclosure) = enclosure {
+        warn!("{}; {}", enclosure.what(), enclosure.way_out());
+    }
+}
 
 /// How often the line on a terminal is drawn, and how often a record says that it still goes on.
 const DRAWN: Duration = Duration::from_secs(1);

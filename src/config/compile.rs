@@ -84,6 +84,15 @@ impl Config {
         })
     }
 
+    /// Every key's default, as if nobody had written anything.
+    ///
+    /// # Errors
+    /// Never, unless the defaults themselves are wrong.
+    pub fn defaults(cwd: &Path) -> Result<Config, Problems> {
+        let loaded = Loaded { file: None, profile: None, settings: Settings::default(), origins: Origins::default(), notes: Vec::new() };
+        compile(loaded, cwd).map_err(|(key, fault, _)| Problems(vec![Problem::with(Place::Flag("default"), key, fault)]))
+    }
+
     /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an entry of a list as `rules[0]`.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {

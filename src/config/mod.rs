@@ -8,6 +8,7 @@
 
 pub mod compile;
 mod duration;
+mod exposure;
 mod filter;
 mod keys;
 mod layer;

@@ -91,15 +91,11 @@ impl Folder {
             return Err(unsafe_lock(&self.path, &format!("the folder belongs to another user (uid {})", stat.st_uid))
                 .hint("name a folder of your own in `lock.paths`"));
         }
-        for folder in self.path.ancestors() {
-            let Ok(metadata) = fs::metadata(folder) else { continue };
-            let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
-            if others_write && !sticky {
-                return Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
-                    .hint(format!("`chmod go-w {}`, or name another folder in `lock.paths`", printable(&folder.to_string_lossy()))));
-            }
+        match exposed(&self.path) {
+            Some(folder) => Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
+                .hint(format!("`chmod go-w {}`, or name another folder in `lock.paths`", printable(&folder.to_string_lossy())))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Opens a file of ours for reading and writing, made private if it is missing.
@@ -277,6 +273,15 @@ impl Folder {
             .filter(|name| name.ends_with(suffix))
             .collect()
     }
+}
+
+/// The folder itself, or the first one above it, in which others can replace what is there.
+pub(super) fn exposed(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| {
+        let mode = fs::metadata(folder).map_or(0, |metadata| metadata.mode());
+        let (others_write, sticky) = (mode & 0o022 != 0, mode & 0o1000 != 0);
+        others_write && !sticky
+    })
 }
 
 /// A lock file that cannot be used.

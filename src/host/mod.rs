@@ -6,8 +6,10 @@
 
 pub mod beat;
 pub mod beside;
+pub mod checkup;
 pub mod clock;
 pub mod command;
+pub mod container;
 pub mod execute;
 pub mod file_id;
 #[cfg(unix)]
@@ -23,6 +25,7 @@ pub mod lock;
 pub mod lock_dir;
 pub mod look;
 pub mod mark;
+pub mod mounts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub mod query;

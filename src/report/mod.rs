@@ -6,6 +6,7 @@ mod advice;
 mod block;
 mod command;
 mod context;
+pub mod doctor;
 pub mod document;
 pub mod explain_document;
 pub mod explain_json;

@@ -7,6 +7,8 @@ mod support;
 
 mod beforehand;
 mod child;
+mod container;
+mod doctor;
 mod ending;
 mod explain;
 mod garbage;
@@ -18,6 +20,7 @@ mod locks;
 mod logged;
 mod lost_locks;
 mod namespaces;
+mod pid_one;
 mod rules;
 mod second_start;
 mod secrets;

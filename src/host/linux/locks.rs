@@ -9,7 +9,7 @@ use crate::host::{clock, file_id::FileId};
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 
 /// The inode of the first PID namespace (`PROC_PID_INIT_INO`): from there every lock's owner is shown.
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+pub(super) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// What the kernel's list of locks says about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Linux: `/proc`, pidfds, flock, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod checkup;
 mod describe;
+mod enclosure;
 mod errand;
 pub(crate) mod handle;
 mod locks;
@@ -23,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+pub use checkup::{checkup, holders_of, is_elsewhere};
+pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
 use proc::Proc;
 use rustix::io::Errno;
@@ -80,6 +84,7 @@ impl Machine {
     pub fn new(query: Query) -> std::io::Result<Machine> {
         let proc = Proc::open()?;
         let pid = std::process::id();
+        proc.insist_on_mine(pid)?;
         let start = proc.stat(pid, &mut Vec::new())?.start;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         let pid_namespace = locks::namespace(&proc, pid).ok_or_else(|| std::io::Error::other("the PID namespace cannot be read"))?;
@@ -215,7 +220,7 @@ pub fn host_name() -> String {
 /// What is said where the machine cannot be looked at.
 #[must_use]
 pub fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("mount /proc in this PID namespace")
 }
 
 /// An open file by a path that nobody can put a link into: what opens by path alone opens this very file.

@@ -41,7 +41,9 @@ use self::{
 };
 use super::{
     beside::{Asker, Beside, Request, Whereabouts},
+    checkup::Checkup,
     clock,
+    container::Enclosure,
     lock::LockFile,
     query::Query,
     seam::{Answer, Host, Interrupted, Sent},
@@ -191,10 +193,42 @@ pub fn myself() -> User {
     system::myself()
 }
 
+/// Whether this process may signal everybody.
+#[must_use]
+pub fn is_privileged() -> bool {
+    system::is_privileged()
+}
+
 /// The name of this host, to be shown.
 #[must_use]
 pub fn host_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
+}
+
+/// What keeps everybody outside from seeing this folder, where this process is in a container: nothing tells of that here.
+#[must_use]
+pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
+    None
+}
+
+/// What can be said of this machine: nothing that a person could change.
+///
+/// # Errors
+/// Never.
+pub fn checkup() -> std::io::Result<Option<Checkup>> {
+    Ok(None)
+}
+
+/// Whether somebody is in a PID namespace that is not mine: there is only one here.
+#[must_use]
+pub fn is_elsewhere(_them: &Whereabouts) -> bool {
+    false
+}
+
+/// Who has this lock: only a try could tell.
+#[must_use]
+pub fn holders_of(_lock: &LockFile) -> Option<Vec<u32>> {
+    None
 }
 
 /// What is said where the machine cannot be looked at.
