@@ -527,11 +527,16 @@ pub(crate) fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
     below.collect()
 }
 
+/// Says why a test is passed over.
+pub(crate) fn passed_over(why: &str) {
+    eprintln!("passed over: {why}");
+}
+
 /// Whether this is root: PID namespaces and other users' processes and files take it. Without, a test says so and passes over.
 pub(crate) fn may_do_everything() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        eprintln!("passed over: it needs root");
+        passed_over("it needs root");
     }
     root
 }
