@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
+    report::Paint,
 };
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
@@ -129,12 +130,12 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
         ConfigCommand::Check => {
             let outcome = crate::config::Config::load(&start::sources(common)?);
             match (outcome, format) {
-                (Err(problems), config::Format::Text) => Err(problems.into()),
+                (Err(problems), config::Format::Text) => Err(problems.into_error(paint(&std::io::stderr()))),
                 (outcome, format) => {
                     print(&config::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
-                        Err(problems) => Err(problems.into()),
+                        Err(problems) => Err(problems.into_error(paint(&std::io::stderr()))),
                     }
                 }
             }
@@ -147,6 +148,14 @@ pub fn say(text: impl std::fmt::Display) {
     use std::io::Write;
     // In one piece: many may write to the same log. There is nobody to tell where it fails.
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Colour for a terminal, unless somebody asked for none.
+#[expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
+fn paint(stream: &impl std::io::IsTerminal) -> Paint {
+    // no-color.org: present and not empty.
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }
 }
 
 /// Writes to standard output; a reader that went away is no fault.

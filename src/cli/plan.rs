@@ -1,9 +1,8 @@
 //! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing is touched.
-#![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
-use std::{env, ffi::OsString, io::IsTerminal};
+use std::ffi::OsString;
 
-use super::{Common, print, say, start::Start};
+use super::{Common, paint, print, say, start::Start};
 use crate::{
     engine::{
         decide::decide,
@@ -17,7 +16,7 @@ use crate::{
         look::{Sight, Standing},
         machine::{self, Machine},
     },
-    report::{Context, Paint, plan_json, plan_text},
+    report::{Context, plan_json, plan_text},
 };
 
 /// For whom the plan is.
@@ -85,10 +84,4 @@ fn origin(start: &Start, key: &str) -> String {
         Some(index) => start.config.origin(&format!("rules[{index}]")).to_string(),
         None => start.config.origin(key).to_string(),
     }
-}
-
-fn paint(stream: &impl IsTerminal) -> Paint {
-    // no-color.org: present and not empty.
-    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }
 }

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, say};
+use super::{Common, paint, say};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -39,7 +39,7 @@ pub(super) struct Start {
 /// # Errors
 /// It is wrong; every problem is in the message.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
-    Config::load(&sources(common)?).map_err(Error::from)
+    Config::load(&sources(common)?).map_err(|problems| problems.into_error(paint(&std::io::stderr())))
 }
 
 /// Every place that a value may come from.

@@ -64,7 +64,7 @@ impl Config {
             // Each text was checked where it was written; that one fails here is our own mistake, and still must not start a bot.
             let place = match origins.of(&key) {
                 Origin::Written(place) => place,
-                Origin::Default => Place::Flag("default"),
+                Origin::Default => Place::flag("default", ""),
             };
             Problems(vec![Problem::with(place, key, fault)])
         })

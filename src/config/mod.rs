@@ -7,6 +7,7 @@
 //! found in one go, with its place. A secret never gets into a message.
 
 pub mod compile;
+mod concealed;
 mod duration;
 mod keys;
 mod layer;
@@ -20,6 +21,7 @@ pub mod problem;
 mod rules;
 pub mod schema;
 pub mod settings;
+pub mod source;
 pub mod sources;
 mod text;
 mod validate;

@@ -24,7 +24,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     };
     for (name, profile) in by_name {
         let key = format!("profile.{}", clean(&name));
-        let profile = profile.in_profile(&name);
+        let profile = profile.in_profile(&name.as_str().into());
         let Value::Table(table) = profile.value else {
             let fault = Fault::new(format!("{}, no table", found(&profile.value)))
                 .help(format!("a profile has a name: write [profile.NAME] above `{}`", clean(&name)));
@@ -87,8 +87,12 @@ impl Walk<'_> {
             (kind, value) => Some(mismatch(kind, value, within)),
         };
         if let Some(fault) = fault {
-            let place = if matches!(node.value, Value::Table(_)) { &node.key_place } else { &node.place };
-            self.problems.push(Problem::with(place.clone(), path, fault));
+            let place = match (&node.value, &fault.part) {
+                (Value::Table(_), _) => node.key_place.clone(),
+                (Value::Text(text), Some(part)) => node.place.within(text, part),
+                _ => node.place.clone(),
+            };
+            self.problems.push(Problem::with(place, path, fault));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How user input is said back: masked, on one line, not too long; and the nearest of the names that would have been right.
 
-use crate::report::mask::secrets;
+use crate::report::mask::{printable, secrets};
 
 /// More characters than this of somebody's input are cut.
 const MOST_SHOWN: usize = 80;
@@ -20,11 +20,7 @@ pub fn quote(text: &str) -> String {
 /// `text` without secrets and without anything that a terminal would act on.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in secrets(text).chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
+    printable(&secrets(text)).into_owned()
 }
 
 /// The one of `names` that `wrong` was most likely meant to be.

@@ -4,9 +4,12 @@
 
 mod advice;
 mod block;
+pub mod check_json;
 mod command;
 mod context;
+pub mod diagnostic;
 pub mod document;
+pub mod excerpt;
 pub mod mask;
 mod paint;
 pub mod plan_json;
