@@ -14,6 +14,7 @@ use crate::{
     report::{
         check_json,
         mask::{printable, secrets},
+        plan_json,
     },
 };
 
@@ -150,6 +151,7 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// JSON in which nothing is left that a terminal would act on.
 fn document(value: &Value) -> String {
-    format!("{value:#}\n")
+    plan_json::to_text(value).unwrap_or_else(|_| value.to_string()) + "\n"
 }

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use crate::report::mask::{merged, secret_spans};
+use crate::report::mask::{self, merged, secret_spans};
 
 /// A key that sounds like a secret's, and its value, in whichever quotes.
 static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -17,15 +17,28 @@ static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Our own keys that sound like secrets' and have none.
 const NO_SECRETS: [&str; 2] = ["token_env", "same_token"];
 
+/// `text` without its tokens, however they are written.
+pub(super) fn masked(text: &str) -> String {
+    mask::replaced(text, &tokens(text))
+}
+
 /// Where the secrets in `text` are, in bytes and in order.
 pub(super) fn concealed(text: &str) -> Vec<Range<usize>> {
-    let decoded = Decoded::of(text);
-    let mut spans = secret_spans(text);
-    spans.extend(secret_spans(&decoded.text).into_iter().map(|span| decoded.origin(&span)));
+    let mut spans = tokens(text);
     for captures in SECRET_VALUE.iter().flat_map(|regex| regex.captures_iter(text)) {
         let ours = captures.name("key").is_some_and(|key| NO_SECRETS.iter().any(|name| key.as_str().to_lowercase().ends_with(name)));
         let value = ["a", "b", "c", "d", "e"].iter().find_map(|name| captures.name(name)).filter(|_| !ours);
         spans.extend(value.map(|value| value.range()).filter(|range| !range.is_empty()));
+    }
+    merged(spans)
+}
+
+/// What looks like a token as it stands, and what does once its escapes are read.
+fn tokens(text: &str) -> Vec<Range<usize>> {
+    let mut spans = secret_spans(text);
+    if text.contains('\\') {
+        let decoded = Decoded::of(text);
+        spans.extend(secret_spans(&decoded.text).iter().map(|span| decoded.origin(span)));
     }
     merged(spans)
 }

@@ -127,6 +127,9 @@ fn merge(under: &mut BTreeMap<String, toml::Value>, over: impl Iterator<Item = (
 
 /// The fault of a profile that is selected, but not there.
 fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
+    if let Some(fault) = validate::profile_name_fault(name) {
+        return Some(fault);
+    }
     let fault = Fault::new(format!("there is no profile {}", quote(name)));
     let (path, root) = match search {
         Search::Found(path, root) => (path, root),

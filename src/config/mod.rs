@@ -23,6 +23,7 @@ pub mod schema;
 pub mod settings;
 pub mod source;
 pub mod sources;
+mod syntax;
 mod text;
 mod validate;
 mod whole;

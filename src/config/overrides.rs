@@ -6,11 +6,12 @@ use super::{
     keys::{self, Kind, ROOT},
     layer::Layer,
     node::{Node, Value},
-    parse::{self, trimmed},
+    parse,
     place::Place,
     problem::{Fault, Problem},
     source::{Source, SourceName},
     sources::Sources,
+    syntax::trimmed,
     validate,
     wording::{clean, nearest, quote},
 };
@@ -67,7 +68,9 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
         };
         let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
         if path.iter().any(String::is_empty) {
-            let fault = Fault::new(format!("{} is no key", quote(key))).help(help);
+            let found =
+                if key.trim().is_empty() { "there is no key before the `=`".to_owned() } else { format!("{} is no key", quote(key)) };
+            let fault = Fault::new(found).help(help);
             problems.push(Problem::at(set_source("", set).key(), fault));
         } else {
             layers.extend(layer(&path, &set_source(key.trim(), set), problems));

@@ -11,6 +11,9 @@ use crate::{
 /// More problems than this are told in a line each: nobody reads as many drawings.
 const MOST_DRAWN: usize = 40;
 
+/// And more than this are only counted; `config check --json` has them all.
+const MOST_TOLD: usize = 1000;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -65,6 +68,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// The part of the text that it is about, in bytes, where it is not all of it.
     pub(crate) part: Option<Range<usize>>,
+    /// The item that it is about, where it is about one of a list.
+    pub(crate) item: Option<usize>,
     /// The way out.
     pub(crate) help: Option<String>,
 }
@@ -72,7 +77,12 @@ pub(crate) struct Fault {
 impl Fault {
     /// A fault with no way out yet.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), part: None, help: None }
+        Fault { message: message.into(), part: None, item: None, help: None }
+    }
+
+    /// The same about this item of the list.
+    pub(crate) fn item(self, index: usize) -> Fault {
+        Fault { item: Some(index), ..self }
     }
 
     /// The same about this part of the text.
@@ -105,10 +115,13 @@ impl Problems {
     /// All of them, each with its line; a blank line stands between two.
     #[must_use]
     pub fn draw(&self, paint: Paint) -> String {
-        let (drawn, told) = self.0.split_at(self.0.len().min(MOST_DRAWN));
-        let mut parts: Vec<String> = drawn.iter().map(|problem| problem.draw(paint)).collect();
+        let mut parts: Vec<String> = self.0.iter().take(MOST_DRAWN).map(|problem| problem.draw(paint)).collect();
+        let mut told: Vec<String> = self.0.iter().skip(MOST_DRAWN).take(MOST_TOLD).map(Problem::title).collect();
+        if let Some(more) = self.0.len().checked_sub(MOST_DRAWN + MOST_TOLD).filter(|more| *more > 0) {
+            told.push(format!("and {more} more, which `monopoll config check --json` lists"));
+        }
         if !told.is_empty() {
-            parts.push(told.iter().map(Problem::title).collect::<Vec<_>>().join("\n"));
+            parts.push(told.join("\n"));
         }
         parts.join("\n\n")
     }

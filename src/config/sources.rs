@@ -141,6 +141,8 @@ fn is_foreign(root: &Table) -> bool {
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
+    // An editor on Windows may leave a byte order mark; it is not part of the text.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let parsed = match std::str::from_utf8(text) {
         Ok(text) => parse::parse_file(text, &path),
         Err(error) => {

@@ -90,6 +90,7 @@ impl Walk<'_> {
             let place = match (&node.value, &fault.part) {
                 (Value::Table(_), _) => node.key_place.clone(),
                 (Value::Text(text), Some(part)) => node.place.within(text, part),
+                (Value::List(items), _) => fault.item.and_then(|index| items.get(index)).unwrap_or(node).place.clone(),
                 _ => node.place.clone(),
             };
             self.problems.push(Problem::with(place, path, fault));
@@ -130,12 +131,17 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         }
         (Kind::Text(text), _) => text.wanted(),
         (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
+        (Kind::Count, Value::Float(_)) => "write a whole number, such as 5".to_owned(),
         (Kind::Count, _) => "write a whole number, without quotes".to_owned(),
         (Kind::List(item, _), Value::Text(text)) => {
-            let words: Vec<&str> = if *item == Text::Argument { text.split_whitespace().collect() } else { vec![text] };
+            let words: Vec<&str> =
+                if *item == Text::Argument { text.split_whitespace().collect() } else { text.split(',').map(str::trim).collect() };
             format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
         }
         (Kind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        (Kind::Table(..), Value::List(items)) if items.iter().all(|item| matches!(item.value, Value::Table(_))) => {
+            format!("there is one of it: write [{within}], in single brackets")
+        }
         (Kind::Table(keys, _), _) => format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name))),
         (Kind::Tables(..), _) => format!("write [[{within}]] above each entry"),
         (Kind::Free, _) => String::new(),

@@ -16,9 +16,14 @@ const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 /// `text` with the secret half of everything that looks like a bot token replaced, and the password of an URL; the bot's id stays.
 #[must_use]
 pub fn secrets(text: &str) -> String {
+    replaced(text, &secret_spans(text))
+}
+
+/// `text` with a mask in each of these places, which are in order.
+pub(crate) fn replaced(text: &str, spans: &[Range<usize>]) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut shown = 0;
-    for secret in secret_spans(text) {
+    for secret in spans {
         masked.push_str(&text[shown..secret.start]);
         masked.push_str(MASK);
         shown = secret.end;
