@@ -15,7 +15,10 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
-use super::UNFINISHED;
+use super::{
+    UNFINISHED,
+    privacy::{Danger, Me, Seen},
+};
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,
@@ -71,20 +74,15 @@ impl Folder {
         &self.path
     }
 
+    /// Nobody but me and root can replace what is in it, nor the folder itself, nor one above it.
     fn insist_on_privacy(&self) -> Result<(), Error> {
+        let me = Me::now();
         let stat = rustix::fs::fstat(&self.fd).map_err(|error| unsafe_lock(&self.path, &format!("it cannot be examined ({error})")))?;
-        let me = rustix::process::geteuid().as_raw();
-        if stat.st_uid != me && stat.st_uid != 0 {
-            return Err(unsafe_lock(&self.path, &format!("the folder belongs to another user (uid {})", stat.st_uid))
-                .hint("name a folder of your own in `lock.paths`"));
-        }
-        for folder in self.path.ancestors() {
-            let Ok(metadata) = fs::metadata(folder) else { continue };
-            let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
-            if others_write && !sticky {
-                return Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
-                    .hint(format!("`chmod go-w {}`, or name another folder in `lock.paths`", printable(&folder.to_string_lossy()))));
-            }
+        insist_on_safety(me, &self.path, Seen { uid: stat.st_uid, gid: stat.st_gid, mode: u32::from(stat.st_mode) })?;
+        for folder in self.path.ancestors().skip(1) {
+            let metadata =
+                fs::metadata(folder).map_err(|error| unsafe_lock(folder, &format!("the folder cannot be examined ({error})")))?;
+            insist_on_safety(me, folder, Seen { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() })?;
         }
         Ok(())
     }
@@ -204,6 +202,19 @@ impl Folder {
             .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
             .filter(|name| name.ends_with(suffix))
             .collect()
+    }
+}
+
+fn insist_on_safety(me: Me, folder: &Path, seen: Seen) -> Result<(), Error> {
+    let shown = printable(&folder.to_string_lossy()).into_owned();
+    match me.danger(seen) {
+        None => Ok(()),
+        Some(Danger::Owner(uid)) => {
+            let why = format!("the folder belongs to another user (uid {uid}), who could replace what is in it");
+            Err(unsafe_lock(folder, &why).hint("name one in `lock.paths` that is yours, in folders of yours or of root's"))
+        }
+        Some(Danger::Writers) => Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
+            .hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`"))),
     }
 }
 

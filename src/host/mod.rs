@@ -21,6 +21,8 @@ pub mod lock_dir;
 pub mod look;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
+#[cfg(unix)]
+mod privacy;
 pub mod query;
 pub mod seam;
 pub mod surroundings;
