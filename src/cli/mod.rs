@@ -2,6 +2,7 @@
 
 mod check;
 pub mod config;
+mod env_file;
 mod plan;
 mod run;
 mod start;

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, paint, say};
+use super::{Common, env_file::EnvFile, paint, say};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -71,13 +71,13 @@ impl Start {
     /// The configuration or COMMAND is wrong, or no instance can be named.
     pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
         let config = configuration(common)?;
-        if !common.quiet {
-            for note in &config.notes {
-                say(format_args!("monopoll: {note}"));
-            }
-        }
+        tell(common, &config.notes);
         let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
-        let token = token(&config);
+        let token = token_in_environment(&config).or_else(|| {
+            let file = EnvFile::read(&config);
+            tell(common, file.note.as_slice());
+            file.token
+        });
         let instance = instance(&config, token.as_ref(), command.as_ref())?;
         let user = machine::myself();
         let lock_dir = lock_dir(&user);
@@ -101,19 +101,16 @@ impl Start {
     }
 }
 
-/// The first variable that has a token, else the first one in `env_file`.
-fn token(config: &Config) -> Option<Token> {
+fn tell(common: &Common, notes: &[String]) {
+    for note in notes.iter().filter(|_| !common.quiet) {
+        say(format_args!("monopoll: {note}"));
+    }
+}
+
+/// The first variable that has a token.
+fn token_in_environment(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
-    config.token_env.iter().find_map(in_environment).or_else(|| {
-        // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
-        let text = std::fs::read(&config.env_file).ok()?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
-        let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-        let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-        let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-        config.token_env.iter().find_map(in_file)
-    })
+    config.token_env.iter().find_map(in_environment)
 }
 
 fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
