@@ -45,12 +45,11 @@ pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes:
             }
             continue;
         }
-        match value.to_str() {
-            Some(_) => layers.extend(layer(&path, &written, problems)),
-            None => {
-                let fault = Fault::new("the value is not UTF-8").help("save it as UTF-8");
-                problems.push(Problem::with(written.value(), path.join("."), fault));
-            }
+        if value.to_str().is_some() {
+            layers.extend(layer(&path, &written, problems));
+        } else {
+            let fault = Fault::new("the value is not UTF-8").help("save it as UTF-8");
+            problems.push(Problem::with(written.value(), path.join("."), fault));
         }
     }
     layers

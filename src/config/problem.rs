@@ -66,33 +66,45 @@ impl Problem {
 pub(crate) struct Fault {
     /// What was found.
     pub(crate) message: String,
-    /// The part of the text that it is about, in bytes, where it is not all of it.
-    pub(crate) part: Option<Range<usize>>,
-    /// The item that it is about, where it is about one of a list.
-    pub(crate) item: Option<usize>,
+    /// Which part of the value it is about.
+    pub(crate) about: About,
     /// The way out.
     pub(crate) help: Option<String>,
+}
+
+/// Which part of a value a fault is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    /// All of it.
+    All,
+    /// These bytes of a text.
+    Part(Range<usize>),
+    /// This item of a list.
+    Item(usize),
 }
 
 impl Fault {
     /// A fault with no way out yet.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), part: None, item: None, help: None }
+        Fault { message: message.into(), about: About::All, help: None }
     }
 
     /// The same about this item of the list.
     pub(crate) fn item(self, index: usize) -> Fault {
-        Fault { item: Some(index), ..self }
+        Fault { about: About::Item(index), ..self }
     }
 
     /// The same about this part of the text.
     pub(crate) fn part(self, part: Range<usize>) -> Fault {
-        Fault { part: Some(part), ..self }
+        Fault { about: About::Part(part), ..self }
     }
 
     /// The same about the first such character in `text`.
     pub(crate) fn part_of(self, text: &str, c: char) -> Fault {
-        Fault { part: text.find(c).map(|at| at..at + c.len_utf8()), ..self }
+        match text.find(c) {
+            Some(at) => self.part(at..at + c.len_utf8()),
+            None => self,
+        }
     }
 
     /// The same with the way out.

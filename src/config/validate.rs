@@ -3,7 +3,7 @@
 use super::{
     keys::{self, Key, Kind, ROOT},
     node::{Node, Table, Value},
-    problem::{Fault, Problem},
+    problem::{About, Fault, Problem},
     text::Text,
     wording::{clean, list, nearest, quote},
 };
@@ -87,11 +87,11 @@ impl Walk<'_> {
             (kind, value) => Some(mismatch(kind, value, within)),
         };
         if let Some(fault) = fault {
-            let place = match (&node.value, &fault.part) {
+            let place = match (&node.value, &fault.about) {
                 (Value::Table(_), _) => node.key_place.clone(),
-                (Value::Text(text), Some(part)) => node.place.within(text, part),
-                (Value::List(items), _) => fault.item.and_then(|index| items.get(index)).unwrap_or(node).place.clone(),
-                _ => node.place.clone(),
+                (Value::Text(text), About::Part(part)) => node.place.within(text, part),
+                (Value::List(items), About::Item(index)) => items.get(*index).unwrap_or(node).place.clone(),
+                (_, About::All | About::Part(_) | About::Item(_)) => node.place.clone(),
             };
             self.problems.push(Problem::with(place, path, fault));
         }

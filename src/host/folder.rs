@@ -77,12 +77,11 @@ impl Folder {
     /// Nobody but me and root can replace what is in it, nor the folder itself, nor one above it.
     fn insist_on_privacy(&self) -> Result<(), Error> {
         let me = Me::now();
-        let stat = rustix::fs::fstat(&self.fd).map_err(|error| unsafe_lock(&self.path, &format!("it cannot be examined ({error})")))?;
-        insist_on_safety(me, &self.path, Seen { uid: stat.st_uid, gid: stat.st_gid, mode: u32::from(stat.st_mode) })?;
-        for folder in self.path.ancestors().skip(1) {
-            let metadata =
-                fs::metadata(folder).map_err(|error| unsafe_lock(folder, &format!("the folder cannot be examined ({error})")))?;
-            insist_on_safety(me, folder, Seen { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() })?;
+        let of_the_open_one = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
+        let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
+        for (folder, metadata) in std::iter::once((self.path(), of_the_open_one)).chain(above) {
+            let metadata = metadata.map_err(|error| unsafe_lock(folder, &format!("the folder cannot be examined ({error})")))?;
+            insist_on_safety(me, folder, &metadata)?;
         }
         Ok(())
     }
@@ -205,7 +204,8 @@ impl Folder {
     }
 }
 
-fn insist_on_safety(me: Me, folder: &Path, seen: Seen) -> Result<(), Error> {
+fn insist_on_safety(me: Me, folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
+    let seen = Seen { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() };
     let shown = printable(&folder.to_string_lossy()).into_owned();
     match me.danger(seen) {
         None => Ok(()),
