@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -121,7 +122,7 @@ pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
             None => "there is no configuration file: every key has its default, and nothing is wrong\n".to_owned(),
         },
         (Err(problems), Format::Text) => format!("{problems}\n"),
-        (outcome, Format::Json) => document(&json!(check_json::document(outcome.as_ref().err()))),
+        (outcome, Format::Json) => document(&check_json::document(outcome.as_ref().err())),
     }
 }
 
@@ -152,6 +153,7 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
 }
 
 /// JSON in which nothing is left that a terminal would act on.
-fn document(value: &Value) -> String {
-    plan_json::to_text(value).unwrap_or_else(|_| value.to_string()) + "\n"
+fn document(document: &impl Serialize) -> String {
+    // Nothing in these documents cannot be written.
+    plan_json::to_text(document).unwrap_or_default() + "\n"
 }
