@@ -1,7 +1,11 @@
 //! The README's figures, side by side with what people use today: `cargo bench --bench peers`.
 //!
 //! Every figure is the median of interleaved runs of whole processes on this machine, and only the ratios hold elsewhere.
-#![expect(clippy::disallowed_methods, reason = "a bench starts processes and reads the clock")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a bench starts processes, reads the clock and prints its figures"
+)]
 
 use std::{
     env,

@@ -11,6 +11,10 @@ pub enum ExitStatus {
     Fault,
     /// `plan --detailed-exitcode`: would start after killing or waiting.
     WouldAct,
+    /// `status`: it is not running.
+    NotRunning,
+    /// `status`: it cannot be known.
+    Unknown,
     /// A wrong command line.
     Usage,
     /// A lock file cannot be created or is not safe to use.
@@ -39,6 +43,8 @@ impl ExitStatus {
             ExitStatus::Done => 0,
             ExitStatus::Fault => 1,
             ExitStatus::WouldAct => 2,
+            ExitStatus::NotRunning => 3,
+            ExitStatus::Unknown => 4,
             ExitStatus::Usage => 64,
             ExitStatus::LockFile => 73,
             ExitStatus::Refused => 75,

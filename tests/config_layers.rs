@@ -5,7 +5,7 @@ use std::{ffi::OsString, fs, path::Path};
 
 use monopoll::{
     cli::config::{Format, check, init, show},
-    config::{Config, LockPath, Placeholders, Problems, Sources},
+    config::{Config, LockPath, Placeholders, Problems, Sources, settings::LogFormat},
     engine::action::{Action, OnConflict},
     error::ExitStatus,
 };
@@ -91,6 +91,23 @@ fn a_later_layer_wins_and_says_so() {
 }
 
 #[test]
+fn the_variable_of_the_log_wins_over_every_layer() {
+    let mut start = Start::new().file("monopoll.toml", "[log]\nlevel = 'warn'\nformat = 'json'").env("MONOPOLL_LOG__LEVEL", "error");
+    start = start.set("log.level=debug");
+    let of = |start: &Start| {
+        let config = start.load();
+        assert_eq!(config.logging.format, LogFormat::Json);
+        (config.logging.filter.to_string(), config.settings.log.level.clone(), config.origin("log.level").to_string())
+    };
+    assert_eq!(of(&start), ("debug".to_owned(), "debug".to_owned(), "--set".to_owned()));
+    start = start.env("MONOPOLL_LOG", "");
+    assert_eq!(of(&start).2, "--set", "an empty variable is how many a launcher says that it is not set");
+    start = start.env("MONOPOLL_LOG", "info,monopoll::host=trace");
+    let filter = "info,monopoll::host=trace".to_owned();
+    assert_eq!(of(&start), ("monopoll::host=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned()));
+}
+
+#[test]
 fn tables_are_merged_key_by_key_and_lists_are_replaced() {
     let config = Start::new()
         .file(
@@ -165,7 +182,7 @@ fn the_file_is_the_first_that_is_there() {
 
 #[test]
 fn a_config_toml_of_another_program_is_ignored_with_one_line() {
-    for text in ["", "[database]\nurl = 'x'", "[app]\nx = 1", "[telegram]\ntoken = 'x'\n[log]\nlevel = 'info'"] {
+    for text in ["", "[database]\nurl = 'x'", "[app]\nx = 1", "[telegram]\ntoken = 'x'"] {
         let config = Start::new().file("config.toml", text).load();
         assert_eq!(config.file, None, "{text}");
         assert_eq!(config.notes.len(), 1, "{text}");
@@ -175,7 +192,9 @@ fn a_config_toml_of_another_program_is_ignored_with_one_line() {
 
 #[test]
 fn a_config_toml_with_a_key_of_ours_or_one_near_it_is_ours() {
-    for text in ["[database]\nurl = 'x'\n[timeouts]\nwait = '1s'", "on_conflit = 'force'", "[profile.ci]", "[profiles.ci]"] {
+    for text in
+        ["[database]\nurl = 'x'\n[timeouts]\nwait = '1s'", "on_conflit = 'force'", "[profile.ci]", "[profiles.ci]", "[log]\nfile = 'x'"]
+    {
         let start = Start::new().file("config.toml", text);
         let said = Config::load(&start.sources).map(|config| config.file);
         assert!(!matches!(said, Ok(None)), "{text}");
@@ -286,7 +305,7 @@ fn a_variable_that_an_orchestrator_made_up_is_a_warning() {
 #[test]
 fn the_variables_that_are_no_keys_are_passed_over() {
     let mut start = Start::new();
-    for name in ["LOG", "HELD", "FENCE"] {
+    for name in ["HELD", "FENCE"] {
         start = start.env(&format!("MONOPOLL_{name}"), "whatever");
     }
     assert!(start.env("PATH", "/bin").env("monopoll_on_conflict", "x").load().notes.is_empty());
@@ -298,6 +317,7 @@ fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
     use std::os::unix::ffi::OsStringExt;
     let broken = || OsString::from_vec(vec![b'a', 0xff]);
     assert!(Start::new().env("MONOPOLL_ON_CONFLICT", broken()).problems().to_string().contains("not UTF-8"));
+    assert!(Start::new().env("MONOPOLL_LOG", broken()).problems().to_string().contains("not UTF-8"));
     assert!(Start::new().env("OTHER", broken()).load().notes.is_empty());
     let mut start = Start::new();
     start.sources.env.push((OsString::from_vec(b"MONOPOLL_\xff".to_vec()), "x".into()));

@@ -14,7 +14,7 @@ use monopoll::engine::{
     plan::{Blow, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
     signal::Signal,
-    snapshot::{LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
+    snapshot::{Launcher, LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
     takeover::{History, Ticket},
 };
 use regex::Regex;
@@ -178,7 +178,7 @@ fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
         (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
     ] {
         let verdict = |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
-        assert_eq!((verdict(snapshot(vec![twin(1)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
+        assert_eq!((verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
     }
 }
 
@@ -344,12 +344,37 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
         (3, Known(None), POLICY_REFUSAL, "something restarts it"),
         (2, Unknown, POLICY_REFUSAL, "something restarts it"),
     ] {
-        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history: History { rounds }, ..snapshot(vec![managed(by)]) });
+        let plan = decide(
+            &policy(OnConflict::Graceful),
+            &Snapshot { history: History { rounds, ..History::default() }, ..snapshot(vec![managed(by)]) },
+        );
         assert_eq!(plan.verdict, verdict, "{rounds}");
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
-    let guarded = Snapshot { history: History { rounds: 9 }, ..guarded(Some(7)) };
+    let guarded = Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
+}
+
+#[test]
+fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
+    let launcher = |pid: u32, command: &str| Launcher { id: process(pid).id, command: command.to_owned(), end: format!("kill {pid}") };
+    let above = || vec![launcher(8, "sh -c 'python3 main.py'"), launcher(7, "nodemon main.py"), launcher(6, "bash")];
+    let after =
+        |launchers: &[u32]| History { rounds: 2, launchers: launchers.iter().map(|pid| process(*pid).id).collect(), ..History::default() };
+    for (launchers, managed_by, history, says) in [
+        // The shell is new each time; who was there before is the launcher.
+        (Known(above()), Known(None), after(&[5, 7, 6]), "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`"),
+        (Known(above()), Known(None), after(&[8]), "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`"),
+        (Known(above()), Known(None), after(&[]), "something restarts it; end that first"),
+        (Known(Vec::new()), Known(None), after(&[7]), "something restarts it; end that first"),
+        (Unknown, Unknown, after(&[7]), "something restarts it; end that first"),
+        (Known(above()), Known(Some(ManagedBy::Supervisord(None))), after(&[7]), "supervisord restarts it; end it for good with"),
+    ] {
+        let bot = Process { launchers, managed_by, ..twin(5) };
+        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
+        assert_eq!(plan.verdict, POLICY_REFUSAL);
+        assert!(plan.reason.contains(says), "{}", plan.reason);
+    }
 }
 
 #[test]
@@ -500,4 +525,42 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
         assert_eq!(decide(&policy(on_conflict), &guarded(Some(7))).deadline(), Some(guarded_for));
         assert_eq!(plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(), Some(stranger_for));
     }
+}
+
+#[test]
+fn a_stop_ends_what_no_rule_forbids() {
+    use monopoll::engine::{escalation::Mode, purpose::Purpose};
+    let base = Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
+    for (mode, action, on_conflict) in
+        [(Mode::Graceful, Action::Graceful, OnConflict::Graceful), (Mode::Force, Action::Force, OnConflict::Force)]
+    {
+        let stop = base.to_stop(mode);
+        assert_eq!((stop.purpose, stop.on_conflict, stop.after_wait), (Purpose::Stop, on_conflict, AfterWait::Refuse));
+        assert_eq!(only(&decide(&stop, &guarded(Some(7)))).action, action);
+        for (of_the_rule, expected) in [
+            (Action::Refuse, Action::Refuse),
+            (Action::Wait, Action::Refuse),
+            (Action::Ignore, Action::Ignore),
+            (Action::Graceful, action),
+            (Action::Force, action),
+        ] {
+            let stop = Policy { rules: vec![rule("x", of_the_rule, Conditions::default())], ..base.clone() }.to_stop(mode);
+            assert_eq!(only(&plan(&stop, vec![twin(5)])).action, expected, "{of_the_rule}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
+    use monopoll::engine::escalation::Mode;
+    let mine = |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
+    let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(Mode::Graceful);
+    let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
+    assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
+    let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];
+    assert_eq!(only(&plan(&before, unreadable.clone())).action, Action::Refuse, "a rule that kills does not hold on what is unknown");
+    let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
+    assert_eq!(waits.reason, "rule `x` depends on a fact about `python3` (pid 5) that cannot be read");
+    let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![twin(5)]);
+    assert_eq!(forbidden.reason, "`python3` (pid 5) is running already, and rule `x` forbids to end it");
 }

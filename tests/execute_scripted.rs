@@ -14,12 +14,13 @@ use monopoll::{
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
         plan::{Blow, Plan, Refusal, Step, Verdict},
         policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
+        purpose::Purpose,
         signal::Signal,
         snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role, RunState, Snapshot, User},
         takeover::{History, Ticket},
     },
     host::{
-        execute::{Event, Outcome, execute},
+        execute::{Event, Outcome, Timing, execute},
         seam::{Answer, Host, Interrupted, Sent},
     },
 };
@@ -57,6 +58,8 @@ struct Script {
     /// Whether the guard does as it is asked, and when it is through.
     guard_ends_after: Option<Duration>,
     interrupt_at: Option<Duration>,
+    /// When each sleep ended.
+    woken: Vec<Duration>,
     sent: Vec<(ProcessId, Blow)>,
     asked: usize,
 }
@@ -131,6 +134,7 @@ impl Host for Script {
         }
         assert!(next < Duration::MAX, "nothing would ever wake this start");
         self.now = self.now.max(next);
+        self.woken.push(self.now);
         self.bury();
         Ok(())
     }
@@ -177,6 +181,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         state: Fact::Known(RunState::Sleeping),
         age: Fact::Known(SECOND),
         managed_by: Fact::Known(None),
+        launchers: Fact::Known(Vec::new()),
         orphaned: Fact::Known(false),
         holds_lock: Fact::Known(false),
         token: Fact::Known(CarriedToken::NotLookedFor),
@@ -191,6 +196,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
 fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
     let pattern = Pattern { cmdline: CmdlinePattern::new("main.py").ok(), ..Pattern::default() };
     Policy {
+        purpose: Purpose::Start,
         on_conflict,
         after_wait: AfterWait::Refuse,
         same_token: SameToken::Refuse,
@@ -231,8 +237,8 @@ fn guard_with(pid: u32) -> GuardView {
 
 fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<Event>) {
     let mut events = Vec::new();
-    let until = plan.deadline().map(|time| script.now + time);
-    let outcome = execute(script, plan, policy, until, &mut |event| events.push(event));
+    let timing = Timing { until: plan.deadline().map(|time| script.now + time), beat: Duration::MAX };
+    let outcome = execute(script, plan, policy, timing, &mut |event| events.push(event));
     (outcome, events)
 }
 
@@ -241,7 +247,7 @@ fn steps_done(events: &[Event], root: u32) -> Vec<&'static str> {
     let word = |event: &Event| match event {
         Event::Asked(_) => Some("ask"),
         Event::Sent(to, blow) if to.pid == root && *blow != Blow::Continue => Some(blow.name()),
-        Event::Sent(..) | Event::Ended(_) => None,
+        Event::Sent(..) | Event::Heard(_) | Event::Ended(_) | Event::Still => None,
     };
     events.iter().filter_map(word).collect()
 }
@@ -317,6 +323,26 @@ fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
 }
 
 #[test]
+fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
+    let told = |beat: Duration| {
+        let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
+        let mut events = Vec::new();
+        let timing = Timing { until: Some(60 * SECOND), beat };
+        assert_eq!(execute(&mut script, &plan, &policy, timing, &mut |event| events.push(event)), Outcome::Ended);
+        (events, script.woken)
+    };
+    let (sent, killed) = (Event::Sent(id(10), Blow::Signal(Signal::SigTerm)), Event::Sent(id(10), Blow::Kill));
+    let (events, woken) = told(10 * SECOND);
+    // That it was killed says as well that it goes on.
+    assert_eq!(events, [sent, Event::Still, Event::Still, killed, Event::Ended(Some(10))]);
+    assert_eq!(woken, [10, 20, 30, 30].map(|seconds| seconds * SECOND));
+    assert_eq!(told(SECOND).0.iter().filter(|event| **event == Event::Still).count(), 29);
+    assert_eq!(told(Duration::MAX), (vec![sent, killed, Event::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND]));
+}
+
+#[test]
 fn who_hangs_in_the_kernel_is_a_refusal() {
     let policy = policy(OnConflict::Force, Escalate::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
@@ -370,7 +396,7 @@ proptest! {
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict, Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let outcome = execute(&mut script, &plan, &policy, until, &mut |_| {});
+        let outcome = execute(&mut script, &plan, &policy, Timing { until, beat: Duration::MAX }, &mut |_| {});
         prop_assert_eq!(outcome, Outcome::Ended);
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {

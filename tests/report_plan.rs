@@ -15,7 +15,8 @@ use monopoll::{
         pattern::{ContainerLimit, UserLimit},
         plan::Plan,
         policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
-        snapshot::{CarriedToken, Kin, LockState, ManagedBy, Process, RunState, Snapshot},
+        purpose::Purpose,
+        snapshot::{App, CarriedToken, Kin, Launcher, LockState, ManagedBy, Process, RunState, Snapshot},
         takeover::{History, Ticket},
     },
     report::{
@@ -46,6 +47,7 @@ fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
         profile: Some("production".to_owned()),
+        purpose: Purpose::Start,
         host: "web-1".to_owned(),
         now_wall: UNIX_EPOCH + MOMENT,
         origin: &origin,
@@ -66,8 +68,17 @@ fn service(pid: u32) -> Process {
 
 fn hostile() -> Plan {
     let matches = vec![entry("main")];
-    let bot = Process { name: Known(HOSTILE.to_owned()), args: args(&["main", HOSTILE]), user: Known(user(HOSTILE)), ..process(5) };
-    let mut snapshot = snapshot(vec![bot]);
+    let app = App { name: HOSTILE.to_owned(), id: None, home: Some(HOSTILE.to_owned()) };
+    let bot = Process {
+        name: Known(HOSTILE.to_owned()),
+        args: args(&["main", HOSTILE]),
+        user: Known(user(HOSTILE)),
+        managed_by: Known(Some(ManagedBy::Pm2(Some(app)))),
+        ..process(5)
+    };
+    let below = Process { launchers: Known(vec![launcher(HOSTILE)]), ..process(6) };
+    let below = Process { args: args(&["main"]), user: Known(user(HOSTILE)), ..below };
+    let mut snapshot = snapshot(vec![bot, below]);
     snapshot.me.user = user(HOSTILE);
     snapshot.guards = vec![monopoll::engine::snapshot::GuardView {
         command: HOSTILE.to_owned(),
@@ -77,6 +88,10 @@ fn hostile() -> Plan {
         ..guard(None, None)
     }];
     decide(&Policy { matches, ..policy(OnConflict::Refuse) }, &snapshot)
+}
+
+fn launcher(command: &str) -> Launcher {
+    Launcher { id: process(7).id, command: command.to_owned(), end: "kill 7".to_owned() }
 }
 
 fn clear() -> Plan {
@@ -169,8 +184,14 @@ fn permission() -> Plan {
 }
 
 fn comes_back() -> Plan {
-    let snapshot = Snapshot { history: History { rounds: 2 }, ..snapshot(vec![service(5)]) };
+    let snapshot = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![service(5)]) };
     decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
+fn comes_back_below_a_launcher() -> Plan {
+    let bot = Process { launchers: Known(vec![launcher("nodemon main.py")]), ..twin(5) };
+    let history = History { rounds: 2, launchers: [process(7).id].into(), ..History::default() };
+    decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) })
 }
 
 fn ignored() -> Plan {
@@ -215,6 +236,7 @@ fn all() -> Vec<(&'static str, Plan)> {
         ("superseded", superseded()),
         ("permission", permission()),
         ("comes_back", comes_back()),
+        ("comes_back_below_a_launcher", comes_back_below_a_launcher()),
         ("ignored", ignored()),
         ("unreadable", unreadable()),
         ("no_lock_known", no_lock_known()),

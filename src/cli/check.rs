@@ -5,7 +5,11 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    cell::RefCell,
+    process::{ExitStatus as Ended, Stdio},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -16,7 +20,7 @@ use unix::{Ending, Group};
 #[cfg(windows)]
 use windows::{Ending, Group};
 
-use super::say;
+use super::log;
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
@@ -49,20 +53,9 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
     })?;
     let group = Group::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let said = RefCell::new(String::new());
     let ended = async {
-        let ((), (), status) = tokio::join!(
-            async {
-                if let Some(output) = stdout {
-                    show(output).await;
-                }
-            },
-            async {
-                if let Some(output) = stderr {
-                    show(output).await;
-                }
-            },
-            child.wait()
-        );
+        let ((), (), status) = tokio::join!(read(stdout, &said), read(stderr, &said), child.wait());
         status
     };
     let outcome = tokio::select! {
@@ -74,6 +67,7 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
         group.kill();
     }
     let status = outcome?;
+    pass_on(&said.into_inner(), status);
     if status.success() {
         return Ok(());
     }
@@ -87,17 +81,34 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
         .hint("nothing was touched; give it more time in `check.timeout`")
 }
 
-/// What the check says goes where people read: never to the child's standard output.
-async fn show(mut output: impl AsyncRead + Unpin) {
+/// What the check said goes where people read, never to the child's standard output; with `-q` only where it went wrong.
+fn pass_on(said: &str, status: Ended) {
+    for line in said.lines() {
+        if status.success() {
+            tracing::info!(target: log::PASSED_ON, "{line}");
+        } else {
+            tracing::error!(target: log::PASSED_ON, "{line}");
+        }
+    }
+}
+
+/// The end of what it says, added to what is `said` already once it is complete.
+async fn read(output: Option<impl AsyncRead + Unpin>, said: &RefCell<String>) {
+    let Some(mut output) = output else { return };
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
+    let mut is_cut = false;
     while let Ok(read @ 1..) = output.read(&mut chunk).await {
         text.extend_from_slice(chunk.get(..read).unwrap_or_default());
         if text.len() > 2 * KEPT {
             text.drain(..text.len() - KEPT);
+            is_cut = true;
         }
     }
-    for line in String::from_utf8_lossy(&text).lines() {
-        say(mask::printable(&mask::secrets(line)));
+    if is_cut {
+        // What is left of a token that was cut would not be known for one.
+        let whole = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        text.drain(..whole);
     }
+    said.borrow_mut().push_str(&String::from_utf8_lossy(&text));
 }

@@ -1,26 +1,37 @@
 //! The command line: what may be written on it.
 
 mod check;
+mod chronicle;
 pub mod config;
+mod course;
+mod doctor;
 mod env_file;
+mod explain;
+mod help;
+mod line;
+mod log;
 mod plan;
 mod run;
 mod start;
+mod status;
+mod stop;
 mod told;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
-    report::Paint,
+    report::mask::secrets,
 };
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -34,7 +45,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's, the system's]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The [profile.NAME] of the file to use
     #[arg(long, value_name = "NAME", global = true)]
@@ -42,10 +53,10 @@ pub struct Common {
     /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict: refuse, graceful, force or wait
+    /// What to do about whoever is in the way: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", global = true)]
     pub on_conflict: Option<OnConflict>,
-    /// The thing there may be only one of
+    /// The thing there may be only one of [default: by the bot's token, else by COMMAND]
     #[arg(long, value_name = "ID", global = true)]
     pub instance: Option<String>,
     /// Print one JSON document to standard output
@@ -68,7 +79,7 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
         /// The bot and its arguments
-        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Say what `run` would kill or wait for, in which order, by which rule
@@ -80,9 +91,49 @@ pub enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Say who holds the instance, since when and how it got there; every instance if none is named
+    Status {
+        /// Print what happened to it, too
+        #[arg(long)]
+        history: bool,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// End what runs, gracefully unless `--on-conflict force`; rules can only forbid
+    Stop {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
+    Explain {
+        /// The process; without one, the plan and everybody it speaks of
+        pid: Option<String>,
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say whether this machine is ready, and the way out where it is not; touches nothing
+    Doctor {
+        /// The bot and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
 }
 
 /// What to do with the configuration.
@@ -115,7 +166,16 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
             plan::run(&common, command, detail)
         }
+        Command::Status { history, command } => {
+            let detail = if history { status::Detail::History } else { status::Detail::Now };
+            status::run(&common, command, detail)
+        }
+        Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
+        Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
+        Command::Doctor { command } => doctor::run(&common, command),
+        Command::Completions { shell } => help::completions(&common, shell),
+        Command::Man => help::man(&common),
     }
 }
 
@@ -131,12 +191,12 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
         ConfigCommand::Check => {
             let outcome = crate::config::Config::load(&start::sources(common)?);
             match (outcome, format) {
-                (Err(problems), config::Format::Text) => Err(problems.into_error(paint(&std::io::stderr()))),
+                (Err(problems), config::Format::Text) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                 (outcome, format) => {
                     print(&config::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
-                        Err(problems) => Err(problems.into_error(paint(&std::io::stderr()))),
+                        Err(problems) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                     }
                 }
             }
@@ -144,25 +204,15 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
     }
 }
 
-/// A line, or more, for a person. A standard error that is full or gone must not end a start halfway, nor a guard.
+/// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    use std::io::Write;
-    // In one piece: many may write to the same log. There is nobody to tell where it fails.
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    line::write(&format!("{}\n", secrets(&text.to_string())));
 }
 
-/// Colour for a terminal, unless somebody asked for none.
-#[expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
-fn paint(stream: &impl std::io::IsTerminal) -> Paint {
-    // no-color.org: present and not empty.
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }
-}
-
-/// Writes to standard output; a reader that went away is no fault.
+/// Writes to standard output, and no secret either; a reader that went away is no fault.
 fn print(text: &str) -> Result<ExitStatus, Error> {
     use std::io::Write;
-    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+    match writeln!(std::io::stdout(), "{}", secrets(text.trim_end_matches('\n'))) {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
         Err(error) => Err(Error::new(ExitStatus::Fault, format!("standard output cannot be written: {error}"))),

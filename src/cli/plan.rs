@@ -1,22 +1,32 @@
 //! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing is touched.
+#![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
-use std::ffi::OsString;
+use std::{env, ffi::OsString, io::IsTerminal, path::PathBuf};
 
-use super::{Common, paint, print, say, start::Start};
+use serde::Serialize;
+
+use super::{Common, print, say, start::Start};
 use crate::{
     engine::{
         decide::decide,
         plan::{Plan, Refusal, Verdict},
+        policy::Policy,
+        snapshot::Snapshot,
+        takeover::History,
     },
     error::{Error, ExitStatus},
-    guard::place::{Existing, Place},
+    guard::{
+        diary,
+        place::{Existing, Place},
+    },
     host::{
         clock,
         folder::Missing,
+        history,
         look::{Sight, Standing},
         machine::{self, Machine},
     },
-    report::{Context, plan_json, plan_text},
+    report::{Context, Paint, plan_json, plan_text},
 };
 
 /// For whom the plan is.
@@ -37,51 +47,89 @@ pub(super) enum Said {
 pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
     let plan = look(&start)?;
-    let origin = |key: &str| origin(&start, key);
-    let context = Context {
-        instance: start.instance.to_string(),
-        profile: start.config.profile.clone(),
-        host: machine::host_name(),
-        now_wall: clock::wall(),
-        origin: &origin,
-    };
-    if common.json {
-        let document = plan_json::to_text(&plan_json::document(&plan, &context))
-            .map_err(|error| Error::new(ExitStatus::Fault, format!("the plan cannot be written: {error}")))?;
-        print(&document)?;
-    } else if said == Said::ByRun {
-        say(plan_text::text(&plan, &context, paint(&std::io::stderr())).trim_end());
-    } else {
-        print(&plan_text::text(&plan, &context, paint(&std::io::stdout())))?;
-    }
+    show(common, &start, &plan, said)?;
     let (status, why) = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
-        Verdict::Refuse(Refusal::Policy | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
+        Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
         Verdict::Act | Verdict::Wait if said == Said::InDetail => (ExitStatus::WouldAct, "would start after killing or waiting"),
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };
     Err(Error::new(status, format!("{}: {why}: {}", start.instance, plan.reason)))
 }
 
-fn look(start: &Start) -> Result<Plan, Error> {
+/// Prints a plan.
+pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> Result<(), Error> {
+    let origin = |key: &str| origin(start, key);
+    let context = context(start, &origin);
+    if common.json {
+        print(&document(&plan_json::document(plan, &context))?)?;
+    } else if said == Said::ByRun {
+        say(plan_text::text(plan, &context, paint(&std::io::stderr())).trim_end());
+    } else {
+        print(&plan_text::text(plan, &context, paint(&std::io::stdout())))?;
+    }
+    Ok(())
+}
+
+/// What a report needs to know beside what was seen.
+pub(super) fn context<'a>(start: &Start, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
+    Context {
+        instance: start.instance.to_string(),
+        profile: start.config.profile.clone(),
+        purpose: start.config.policy.purpose,
+        host: machine::host_name(),
+        now_wall: clock::wall(),
+        origin,
+    }
+}
+
+/// A document as it is printed.
+pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
+    plan_json::to_text(document).map_err(|error| Error::new(ExitStatus::Fault, format!("the document cannot be written: {error}")))
+}
+
+/// The plan of this moment; nothing is touched.
+pub(super) fn look(start: &Start) -> Result<Plan, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
-    let existing = place.as_ref().map(Place::existing_locks).transpose()?;
+    seen(&mut machine, place.as_ref(), &start.locks, &start.config.policy)
+}
+
+/// The plan for the locks that are, or would be, in this place.
+pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf], policy: &Policy) -> Result<Plan, Error> {
+    let began = clock::patience();
+    let snapshot = snapshot(machine, place, locks)?;
+    let plan = decide(policy, &snapshot);
+    diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    Ok(plan)
+}
+
+/// What a start would see of them; nothing is touched.
+pub(super) fn snapshot(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf]) -> Result<Snapshot, Error> {
+    let existing = place.map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
         Some(existing) => existing.iter().map(Existing::sight).collect(),
-        None => start.locks.iter().map(|path| Sight::Missing(path)).collect(),
+        None => locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
-    let beside = place.as_ref().map(|place| place.beside().as_ref());
-    let snapshot = machine.look(&sights, beside, &Standing::default()).map_err(|error| machine::blind(&error))?;
-    Ok(decide(&start.config.policy, &snapshot))
+    let beside = place.map(|place| place.beside().as_ref());
+    let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
+    let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
+    machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.
-fn origin(start: &Start, key: &str) -> String {
+pub(super) fn origin(start: &Start, key: &str) -> String {
     let rules = &start.config.policy.rules;
     let rule = key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
     match rule {
         Some(index) => start.config.origin(&format!("rules[{index}]")).to_string(),
         None => start.config.origin(key).to_string(),
     }
+}
+
+/// Whether there is colour on this stream.
+pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
+    // no-color.org: present and not empty.
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }
 }

@@ -1,28 +1,41 @@
 //! `monopoll run`: settle who polls, then run COMMAND while holding the lock.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use super::{Common, check, start::Start, told};
+use tracing::{debug, warn};
+
+use super::{
+    Common, check,
+    chronicle::{self, Chronicle},
+    start::Start,
+    told,
+};
 use crate::{
     engine::{
         escalation::{Manner, Mode},
         plan::Refusal,
+        purpose::Purpose,
         takeover::Ticket,
     },
     error::{Error, ExitStatus},
     guard::{
+        course::Course,
+        entrance::Entrance,
+        holding::Holding,
         place::Place,
-        settle::{Settled, Settling, Stop},
+        settle::{Progress, Settled, Settling, Stop},
     },
     host::{
-        beside::{self, Record, Stage},
+        beside::{self, Asker, Record, Stage},
+        clock,
         command::Command,
+        history::{Cause, Ended},
         lock::LockFile,
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
+        mark::{HELD, Mark},
     },
     report::mask,
     wrap::{
-        HELD,
         child::{self, Child, Inheritance},
         supervise::Guarding,
     },
@@ -42,98 +55,145 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     };
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let place = Place::open(&start.locks)?;
-    let files = place.open_locks()?;
-    let ticket = place.beside().draw_ticket()?;
+    let mut entrance = Entrance::open(&start.locks)?;
+    told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check)?;
     }
-    machine.attend(Alarm::set().map_err(|error| blind(&error))?, Arc::clone(place.beside()));
-    machine.keep(place.view_of_the_first_lock()?);
-    let record = record(&start, command, ticket, &machine);
-    let settled = settle(common, &start, &place, files, &mut machine, &record).map_err(|stop| {
-        place.beside().remove_record(ticket);
-        stopped(&start, stop)
-    })?;
-    guard(common, &start, command, &place, machine, record, settled)
+    machine.attend(Alarm::set().map_err(|error| blind(&error))?);
+    let began = clock::patience();
+    let mut course = Course::default();
+    let mut teller = told::Teller::new(start.config.logging.format);
+    let beat = teller.beat();
+    for _ in 0..MOST_REPLACEMENTS {
+        let Entrance { place, files, ticket } = entrance;
+        machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
+        let record = record(&start, command, ticket, &files, &machine);
+        debug!(ticket = ticket.0, "drew ticket {ticket}");
+        let mut tell = |progress: Progress<'_>| teller.progress(&progress);
+        let settling = Settling {
+            machine: &mut machine,
+            place: &place,
+            policy: &start.config.policy,
+            files,
+            record: Some(&record),
+            course: &mut course,
+            tell: &mut tell,
+            beat,
+        };
+        match settling.run() {
+            Ok(settled) => {
+                drop(teller);
+                let won = Won { settled, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                return guard(&start, command, place, machine, record, won);
+            }
+            Err(stop) => {
+                place.beside().remove_record(ticket);
+                if let Stop::Replaced = stop {
+                    entrance = Entrance::open(&start.locks)?;
+                } else {
+                    let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+                    chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
+                    return Err(stopped(&start, stop));
+                }
+            }
+        }
+    }
+    Err(Error::new(ExitStatus::LockFile, "the lock cannot be used: somebody deletes or replaces it all the time")
+        .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
-fn settle(
-    common: &Common,
-    start: &Start,
-    place: &Place,
-    files: Vec<LockFile>,
-    machine: &mut Machine,
-    record: &Record,
-) -> Result<Settled, Stop> {
-    let announce = || place.beside().write_record(record);
-    let mut tell = |progress: crate::guard::settle::Progress<'_>| told::progress(common, &start.instance, &progress);
-    Settling { machine, place, policy: &start.config.policy, files, ticket: record.ticket, announce: &announce, tell: &mut tell }.run()
-}
-
-fn guard(
-    common: &Common,
-    start: &Start,
-    command: &Command,
-    place: &Place,
-    machine: Machine,
-    mut record: Record,
+/// A start that came through, and how.
+struct Won {
     settled: Settled,
-) -> Result<ExitStatus, Error> {
+    took: Duration,
+    ended: Vec<Ended>,
+}
+
+/// How often the lock may be deleted or replaced under a start before it gives up.
+pub(super) const MOST_REPLACEMENTS: u32 = 100;
+
+fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
+    let Won { settled, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
-    let held = format!("{}:{}:{}:{}", start.instance, ticket, me.pid, me.start);
     let tree = Tree::of_myself();
-    let child = Child::spawn(
+    let holding = Holding::new(place, settled.locks);
+    let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
+    let chronicle = Chronicle::new(&whereabouts, ticket);
+    let spawned = Child::spawn(
         &command.found,
         &command.args,
-        &Inheritance { locks: &settled.locks, alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, held.into()) },
-    )
-    .map_err(|error| {
-        place.beside().remove_record(ticket);
-        not_started(command, &error)
-    })?;
+        &Inheritance { locks: holding.locks(), alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, mark.value()) },
+    );
+    let child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            holding.beside().remove_record(ticket);
+            let error = not_started(command, &error);
+            chronicle.given_up(holding.beside(), ended, (Cause::Failed, error.what.clone()));
+            return Err(error);
+        }
+    };
+    debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     record.child = machine::identity(child.pid());
     record.stage(Stage::Running);
-    if let Err(error) = place.beside().write_record(&record) {
-        told::warning(common, &format!("the record cannot be written beside the lock: {error}"));
+    if let Err(error) = holding.beside().write_record(&record) {
+        warn!("the record cannot be written beside the lock: {error}");
     }
+    // Behind the turnstile: the next start counts this takeover.
+    chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
         watch,
-        beside: Arc::clone(place.beside()),
+        holding,
+        on_lost: start.config.on_lost,
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
-        tell: &mut |incident| told::incident(common, incident),
+        tell: &mut |beside, incident| {
+            chronicle.loss(beside, &incident);
+            told::incident(incident);
+        },
         record,
     };
     let end = guarding.run(tree);
-    // The lock first: whoever waits for it does not wait for what is left of this process.
     if end.left == 0 {
         // To whoever asked, this says that nobody is left.
-        place.beside().remove_record(ticket);
+        guarding.holding.beside().remove_record(ticket);
     }
-    drop(settled.locks);
+    // The lock first: whoever waits for it does not wait for what is left of this process.
+    let (beside, left) = (Arc::clone(guarding.holding.beside()), chronicle.event(chronicle::departure(&end)));
+    drop(guarding.holding);
+    chronicle.write(&beside, &[left]);
     if end.left > 0 {
-        told::warning(common, &format!("{} processes of the tree could not be ended; they keep the lock", end.left));
+        warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
     }
     match end.superseded_by {
-        Some(pid) => Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance))),
+        None if end.lost => {
+            Err(Error::new(ExitStatus::Done, format!("{}: the lock was lost to another guard, and COMMAND was ended", start.instance)))
+        }
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance)))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            Err(Error::new(ExitStatus::Done, format!("{}: `monopoll stop` (pid {pid}) ended it", start.instance)))
+        }
         None => Ok(end.status),
     }
 }
 
-fn record(start: &Start, command: &Command, ticket: Ticket, machine: &Machine) -> Record {
+fn record(start: &Start, command: &Command, ticket: Ticket, files: &[LockFile], machine: &Machine) -> Record {
     Record {
         version: 1,
         instance: start.instance.to_string(),
         state: Stage::Starting,
         ticket,
         whereabouts: machine.whereabouts().clone(),
+        locks: files.iter().filter_map(LockFile::known_id).collect(),
         host: machine::host_name(),
         user: start.user.name.clone(),
         command: mask::command(&command.text()).chars().take(LONGEST_COMMAND).collect(),
@@ -148,16 +208,21 @@ fn stopped(start: &Start, stop: Stop) -> Error {
     let instance = &start.instance;
     match stop {
         Stop::Refused { refusal, why, .. } => {
+            // It may say what others named: a unit, a program, a command line.
+            let why = mask::printable(&why).into_owned();
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
-                Refusal::Policy => (ExitStatus::Refused, format!("refused: {why}")),
+                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
             };
             Error::new(status, format!("{instance}: {what}"))
         }
         Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
         Stop::Interrupted(signal) => {
             Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
+        }
+        Stop::Replaced => {
+            Error::new(ExitStatus::LockFile, format!("{instance}: the lock was deleted or replaced during the start")).hint("try again")
         }
         Stop::Failed(error) => error,
     }

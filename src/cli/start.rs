@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, env_file::EnvFile, paint, say};
+use super::{Common, env_file::EnvFile, log, plan::paint};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -64,56 +64,113 @@ fn working_directory() -> Result<PathBuf, Error> {
     })
 }
 
+/// A start whose instance is still to be named.
+#[derive(Debug)]
+pub(super) struct Nameless {
+    /// What the user wants.
+    pub(super) config: Config,
+    command: Option<Command>,
+    token: Option<Token>,
+    user: User,
+    lock_dir: PathBuf,
+}
+
+impl Nameless {
+    /// Reads everything that a start depends on.
+    ///
+    /// # Errors
+    /// The configuration or COMMAND is wrong.
+    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Nameless, Error> {
+        let config = configuration(common)?;
+        log::begin(common, &config.logging);
+        for note in &config.notes {
+            tracing::info!("{note}");
+        }
+        let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
+        let token = token(&config);
+        let user = machine::myself();
+        let lock_dir = lock_dir(&user);
+        Ok(Nameless { config, command, token, user, lock_dir })
+    }
+
+    /// The instance, by the configuration, the token or COMMAND.
+    ///
+    /// # Errors
+    /// None of them names one.
+    pub(super) fn instance(&self) -> Result<Instance, Error> {
+        instance(&self.config, self.token.as_ref(), self.command.as_ref())
+    }
+
+    /// What a lock path's placeholders stand for.
+    pub(super) fn placeholders<'a>(&'a self, instance: &'a str) -> Placeholders<'a> {
+        Placeholders { instance, profile: self.config.profile.as_deref(), user: &self.user.name, lock_dir: &self.lock_dir }
+    }
+
+    /// The lock files of an instance.
+    pub(super) fn locks(&self, instance: &str) -> Vec<PathBuf> {
+        self.config.locks.iter().map(|path| path.fill(&self.placeholders(instance))).collect()
+    }
+
+    /// What to look for in the process table.
+    pub(super) fn query(&self) -> Query {
+        query(&self.config, self.token.as_ref(), self.command.as_ref(), &self.user)
+    }
+
+    /// The start of this instance.
+    pub(super) fn of(self, instance: Instance) -> Start {
+        let locks = self.locks(instance.as_str());
+        Start { config: self.config, instance, command: self.command, token: self.token, user: self.user, locks }
+    }
+}
+
 impl Start {
     /// Reads everything that a start depends on.
     ///
     /// # Errors
     /// The configuration or COMMAND is wrong, or no instance can be named.
     pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
-        let config = configuration(common)?;
-        tell(common, &config.notes);
-        let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
-        let token = token_in_environment(&config).or_else(|| {
-            let file = EnvFile::read(&config);
-            tell(common, file.note.as_slice());
-            file.token
-        });
-        let instance = instance(&config, token.as_ref(), command.as_ref())?;
-        let user = machine::myself();
-        let lock_dir = lock_dir(&user);
-        let placeholders =
-            Placeholders { instance: instance.as_str(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
-        let locks = config.locks.iter().map(|path| path.fill(&placeholders)).collect();
-        Ok(Start { config, instance, command, token, user, locks })
+        let nameless = Nameless::prepare(common, command)?;
+        let instance = nameless.instance()?;
+        log::speak_for(instance.as_str());
+        Ok(nameless.of(instance))
     }
 
     /// What to look for in the process table.
     #[must_use]
     pub(super) fn query(&self) -> Query {
-        Query {
-            policy: self.config.policy.clone(),
-            token: self.token.clone(),
-            token_env: self.config.token_env.clone(),
-            command: self.command.clone(),
-            wrapper: env::current_exe().ok(),
-            user: self.user.clone(),
-        }
+        query(&self.config, self.token.as_ref(), self.command.as_ref(), &self.user)
     }
 }
 
-fn tell(common: &Common, notes: &[String]) {
-    for note in notes.iter().filter(|_| !common.quiet) {
-        say(format_args!("monopoll: {note}"));
+fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user: &User) -> Query {
+    Query {
+        policy: config.policy.clone(),
+        token: token.cloned(),
+        token_env: config.token_env.clone(),
+        command: command.cloned(),
+        wrapper: env::current_exe().ok(),
+        user: user.clone(),
+        asked: None,
     }
 }
 
-/// The first variable that has a token.
-fn token_in_environment(config: &Config) -> Option<Token> {
+/// My bot's token: the first variable that has one, else the first one in `env_file`.
+pub(super) fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
-    config.token_env.iter().find_map(in_environment)
+    config.token_env.iter().find_map(in_environment).or_else(|| {
+        let EnvFile { token, note } = EnvFile::read(config);
+        if let Some(note) = note {
+            tracing::info!("{note}");
+        }
+        token
+    })
 }
 
-fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
+/// What there may be only one of.
+///
+/// # Errors
+/// Nothing names it.
+pub(super) fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
     if let Some(instance) = &config.instance {
         return Ok(instance.clone());
     }

@@ -1,85 +1,213 @@
-//! What `run` says to whoever reads its standard error. It never writes to the child's standard output.
+//! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line that is drawn over and
+//! over. A person who watches that line does not need the records of each step as well; `-v` shows both.
 
-use super::{Common, say};
+use std::{collections::BTreeSet, time::Duration};
+
+use tracing::{Level, debug, info, warn};
+
+use super::{
+    course::{Course, Done},
+    line::Line,
+};
 use crate::{
+    config::settings::LogFormat,
     engine::{
-        instance::Instance,
-        plan::{Conflict, Step},
+        action::OnLost,
+        plan::{Blow, Conflict, Plan, Step},
         policy::Patience,
+        snapshot::ProcessId,
     },
     guard::settle::Progress,
-    host::execute::Event,
+    host::{clock, container::Enclosure, execute::Event},
     report::mask,
     wrap::supervise::Incident,
 };
 
-/// A start that is settling.
-pub(super) fn progress(common: &Common, instance: &Instance, progress: &Progress<'_>) {
-    if common.quiet {
-        return;
+/// That a start is guarded in its own container alone (S20).
+pub(super) fn enclosure(enclosure: Option<&Enclosure>) {
+    if let Some(enclosure) = enclosure {
+        warn!("{}; {}", enclosure.what(), enclosure.way_out());
     }
-    match progress {
-        Progress::Waiting(plan) => {
-            for conflict in plan.waits() {
-                say(format_args!("monopoll: {instance}: waiting for {}{}", named(conflict), limit(conflict)));
+}
+
+/// How often the line on a terminal is drawn, and how often a record says that it still goes on.
+const DRAWN: Duration = Duration::from_secs(1);
+const RECORDED: Duration = Duration::from_secs(10);
+
+/// The characters that a record has room for: it is not as narrow as a terminal, and has no need to be long.
+const ROOM: usize = 160;
+
+/// A step of a start: where a line shows it, its record is for those who want to see everything.
+macro_rules! step {
+    ($line:expr, $($record:tt)+) => {
+        if $line.is_some() { debug!($($record)+) } else { info!($($record)+) }
+    };
+}
+
+/// Whoever tells of a start that is settling. The line is gone when this is.
+#[derive(Debug)]
+pub(super) struct Teller {
+    line: Option<Line>,
+    course: Course,
+    waiting_since: Option<Duration>,
+    /// Those that it is known of that they are waited for.
+    announced: BTreeSet<Option<u32>>,
+}
+
+impl Teller {
+    /// Nothing has been told yet.
+    pub(super) fn new(format: LogFormat) -> Teller {
+        let line = match format {
+            LogFormat::Text if tracing::enabled!(Level::INFO) => Line::possible(),
+            LogFormat::Text | LogFormat::Json => None,
+        };
+        Teller { line, course: Course::Idle, waiting_since: None, announced: BTreeSet::new() }
+    }
+
+    /// How often it wants to be told that something still goes on.
+    pub(super) fn beat(&self) -> Duration {
+        match &self.line {
+            Some(_) => DRAWN,
+            None if tracing::enabled!(Level::INFO) => RECORDED,
+            None => Duration::MAX,
+        }
+    }
+
+    /// Something went on.
+    pub(super) fn progress(&mut self, progress: &Progress<'_>) {
+        let now = clock::patience();
+        match progress {
+            // Mostly it is through in a moment: the first beat says more.
+            Progress::Queued => {
+                self.course = Course::Queued { since: now };
+                debug!("waiting for another start to be through");
+            }
+            Progress::Waiting(plan) => {
+                for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict))) {
+                    step!(
+                        self.line,
+                        pid = pid(conflict),
+                        command = command(conflict),
+                        "waiting for {}{}",
+                        named(conflict),
+                        limit(conflict)
+                    );
+                }
+                self.course = Course::waiting(plan, *self.waiting_since.get_or_insert(now));
+                self.draw(now);
+            }
+            Progress::Acting(plan) => {
+                for conflict in plan.kills() {
+                    let action = conflict.action.to_string();
+                    step!(self.line, pid = pid(conflict), command = command(conflict), action, "ending {} ({action})", named(conflict));
+                }
+                self.course = Course::ending(plan);
+                self.draw(now);
+            }
+            Progress::Did(Event::Still) | Progress::Still => self.still(now),
+            Progress::Did(event) => self.did(*event, now),
+            Progress::Clear(plan) => {
+                self.course = Course::Idle;
+                self.draw(now);
+                suspects(plan);
             }
         }
-        Progress::Acting(plan) => {
-            for conflict in plan.kills() {
-                say(format_args!("monopoll: {instance}: ending {} ({})", named(conflict), conflict.action));
+    }
+
+    fn did(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::Asked(pid) => {
+                self.course.did(pid, Done::Asked, now);
+                step!(self.line, pid, "asked the guard{}", whose(pid));
             }
-        }
-        Progress::Did(event) if common.verbose > 0 => match event {
-            Event::Asked(Some(pid)) => say(format_args!("monopoll: {instance}: asked the guard (pid {pid})")),
-            Event::Asked(None) => say(format_args!("monopoll: {instance}: asked the guard in another PID namespace")),
-            Event::Sent(id, blow) => say(format_args!("monopoll: {instance}: sent {} to pid {}", blow.name(), id.pid)),
-            Event::Ended(Some(pid)) => say(format_args!("monopoll: {instance}: pid {pid} and everything below it has ended")),
-            Event::Ended(None) => say(format_args!("monopoll: {instance}: the guard in another PID namespace has left")),
-        },
-        Progress::Did(_) => {}
-        Progress::Clear(plan) => {
-            for suspect in &plan.suspects {
-                say(format_args!(
-                    "monopoll: {instance}: warning: pid {} ({}) has {}; it is left alone",
-                    suspect.process.id.pid,
-                    mask::printable(suspect.process.name.known().map_or("?", String::as_str)),
-                    suspect.reason
-                ));
+            Event::Heard(pid) => {
+                self.course.did(pid, Done::Heard, now);
+                debug!(pid, "the guard{} heard, and ends its tree itself", whose(pid));
             }
+            Event::Sent(id, blow) => self.sent(id, blow, now),
+            Event::Ended(pid) => {
+                self.course.ended(pid);
+                self.draw(now);
+                let below = |pid| format!("pid {pid} and everything below it has ended");
+                info!(pid, "{}", pid.map_or_else(|| "the guard in another PID namespace has left".to_owned(), below));
+            }
+            Event::Still => self.still(now),
         }
+        self.draw(now);
+    }
+
+    fn sent(&mut self, id: ProcessId, blow: Blow, now: Duration) {
+        let (pid, signal) = (id.pid, blow.name());
+        if blow == Blow::Continue || !self.course.ends(pid) {
+            debug!(pid, signal, "sent {signal} to pid {pid}");
+            return;
+        }
+        self.course.did(Some(pid), Done::Sent(blow), now);
+        step!(self.line, pid, signal, "sent {signal} to pid {pid}");
+    }
+
+    fn still(&mut self, now: Duration) {
+        if self.line.is_some() {
+            self.draw(now);
+        } else if let Some(sentence) = self.course.sentence(now, ROOM) {
+            info!(pid = self.course.pid(), "still {sentence}");
+        }
+    }
+
+    fn draw(&mut self, now: Duration) {
+        let Some(line) = &mut self.line else { return };
+        match self.course.sentence(now, line.width()) {
+            Some(sentence) => line.draw(sentence),
+            None => line.clear(),
+        }
+    }
+}
+
+/// Who only looks related is left alone, and a person should know.
+fn suspects(plan: &Plan) {
+    for suspect in &plan.suspects {
+        let pid = suspect.process.id.pid;
+        let name = suspect.process.name.known().map_or("?", String::as_str);
+        warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", suspect.reason);
     }
 }
 
 /// Something that happened while the child ran.
-pub(super) fn incident(common: &Common, incident: Incident) {
+pub(super) fn incident(incident: Incident) {
     match incident {
-        Incident::Leftovers(count) if common.verbose > 0 => {
-            say(format_args!("monopoll: COMMAND has ended; ending {count} processes that it left behind"));
-        }
-        Incident::Leftovers(_) => {}
-        Incident::Stuck(id) => warning(common, &format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid)),
-        Incident::Unwritten(what) => warning(common, &what),
+        Incident::Leftovers(count) => debug!(count, "COMMAND has ended; ending {count} processes that it left behind"),
+        Incident::Stuck(id) => warn!(pid = id.pid, "pid {} outlived SIGKILL: it hangs in the kernel", id.pid),
+        Incident::Unwritten(what) => warn!("{what}"),
+        Incident::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
+        Incident::Unusable(error) => warn!("the lock file is gone and cannot be held again for now: {error}"),
+        Incident::Lost(OnLost::Stop) => warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
+        Incident::Lost(OnLost::Warn) => warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
     }
 }
 
-/// Something that is not as it should be, and does not stop the start.
-pub(super) fn warning(common: &Common, what: &str) {
-    if !common.quiet {
-        say(format_args!("monopoll: warning: {what}"));
+fn pid(conflict: &Conflict) -> Option<u32> {
+    conflict.root.as_ref().map(|root| root.id.pid)
+}
+
+fn command(conflict: &Conflict) -> Option<String> {
+    match (&conflict.guard, &conflict.root) {
+        (Some(guard), _) => Some(guard.command.clone()),
+        (None, Some(root)) => Some(root.args.known().map(|args| mask::command(args)).unwrap_or_default()),
+        (None, None) => None,
     }
 }
 
-fn named(conflict: &Conflict) -> String {
-    let command = match (&conflict.guard, &conflict.root) {
-        (Some(guard), _) => guard.command.clone(),
-        (None, Some(root)) => root.args.known().map(|args| mask::command(args)).unwrap_or_default(),
-        (None, None) => return "an unknown holder of the lock".to_owned(),
-    };
-    let pid = conflict.root.as_ref().map_or_else(|| "in another PID namespace".to_owned(), |root| format!("pid {}", root.id.pid));
+pub(super) fn named(conflict: &Conflict) -> String {
+    let Some(command) = command(conflict) else { return "an unknown holder of the lock".to_owned() };
+    let pid = pid(conflict).map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
     format!("`{}` ({pid})", mask::printable(&command))
 }
 
-fn limit(conflict: &Conflict) -> String {
+fn whose(pid: Option<u32>) -> String {
+    pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
+}
+
+pub(super) fn limit(conflict: &Conflict) -> String {
     match conflict.steps.first() {
         Some(Step::Wait { timeout: Patience::For(time) }) => format!(", at most {}", humantime::format_duration(*time)),
         Some(Step::Wait { timeout: Patience::Forever }) => ", as long as it takes".to_owned(),

@@ -5,13 +5,16 @@ use std::{
     time::Duration,
 };
 
+use tracing_subscriber::filter::Targets;
+
 use super::{
+    filter,
     load::{self, Loaded, Origins},
     lock_path::LockPath,
     place::{Origin, Place},
     problem::{Fault, Problem, Problems},
     rules::{Misfit, policy},
-    settings::{self, Settings},
+    settings::{self, LogFormat, Settings},
     sources::Sources,
 };
 use crate::engine::{action::OnLost, instance::Instance, policy::Policy};
@@ -39,6 +42,8 @@ pub struct Config {
     pub locks: Vec<LockPath>,
     /// What a running instance does when its lock is no longer its own.
     pub on_lost: OnLost,
+    /// What is logged, and how.
+    pub logging: Logging,
     /// What is worth a line to a person, and no error.
     pub notes: Vec<String>,
     origins: Origins,
@@ -51,6 +56,15 @@ pub struct CheckCommand {
     pub command: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logging {
+    /// Which records are written.
+    pub filter: Targets,
+    /// How each of them is.
+    pub format: LogFormat,
 }
 
 impl Config {
@@ -70,6 +84,15 @@ impl Config {
         })
     }
 
+    /// Every key's default, as if nobody had written anything.
+    ///
+    /// # Errors
+    /// Never, unless the defaults themselves are wrong.
+    pub fn defaults(cwd: &Path) -> Result<Config, Problems> {
+        let loaded = Loaded { file: None, profile: None, settings: Settings::default(), origins: Origins::default(), notes: Vec::new() };
+        compile(loaded, cwd).map_err(|(key, fault, _)| Problems(vec![Problem::with(Place::flag("default", ""), key, fault)]))
+    }
+
     /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an entry of a list as `rules[0]`.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
@@ -80,7 +103,7 @@ impl Config {
 fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins)> {
     let Loaded { file, profile, settings, origins, mut notes } = loaded;
     match parts(&settings) {
-        Ok((instance, policy, locks)) => {
+        Ok(Parts { instance, policy, locks, filter }) => {
             notes.extend(unreachable_rules(&settings, &policy, &origins));
             let check = Some(settings.check.clone()).filter(|check| !check.command.is_empty());
             Ok(Config {
@@ -93,6 +116,7 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
                 check: check.map(|check| CheckCommand { command: check.command, timeout: check.timeout }),
                 locks,
                 on_lost: settings.lock.on_lost,
+                logging: Logging { filter, format: settings.log.format },
                 notes,
                 settings,
                 origins,
@@ -102,7 +126,15 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
     }
 }
 
-fn parts(settings: &Settings) -> Result<(Option<Instance>, Policy, Vec<LockPath>), Misfit> {
+/// What is made of texts.
+struct Parts {
+    instance: Option<Instance>,
+    policy: Policy,
+    locks: Vec<LockPath>,
+    filter: Targets,
+}
+
+fn parts(settings: &Settings) -> Result<Parts, Misfit> {
     let instance = settings
         .instance
         .as_deref()
@@ -110,7 +142,9 @@ fn parts(settings: &Settings) -> Result<(Option<Instance>, Policy, Vec<LockPath>
         .transpose()
         .map_err(|bad: crate::engine::instance::BadInstance| ("instance".to_owned(), Fault::new(bad.to_string())))?;
     let locks = settings.lock.paths.iter().map(|path| LockPath::parse(path)).collect::<Result<_, _>>();
-    Ok((instance, policy(settings)?, locks.map_err(|fault| ("lock.paths".to_owned(), fault))?))
+    let locks = locks.map_err(|fault| ("lock.paths".to_owned(), fault))?;
+    let filter = filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
+    Ok(Parts { instance, policy: policy(settings)?, locks, filter })
 }
 
 /// A line for each rule that comes after one that always holds.

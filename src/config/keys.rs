@@ -64,6 +64,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::table("timeouts", TIMEOUTS, fine),
     Key::table("kill", KILL, fine),
     Key::table("limits", LIMITS, fine),
+    Key::table("log", LOG, fine),
     Key { name: "app", kind: Kind::Free },
 ];
 
@@ -115,6 +116,8 @@ const LIMITS: &[Key] = &[
     Key { name: "max_takeovers", kind: Kind::Count },
     Key::text("takeover_window", Text::Span),
 ];
+
+const LOG: &[Key] = &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
 
 fn fine<T: ?Sized>(_: &T) -> Option<Fault> {
     None

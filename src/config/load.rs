@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use figment::{Figment, providers::Serialized};
 
 use super::{
+    exposure,
     layer::Layer,
     node::{Node, Table, Value},
     overrides,
@@ -50,8 +51,9 @@ impl Origins {
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     let search = sources::search(sources, &mut problems, &mut notes);
-    if let Search::Found(_, root) = &search {
+    if let Search::Found(path, root) = &search {
         validate::file(root, &mut problems);
+        notes.extend(exposure::note(path, &sources.cwd.join(path)));
     }
     let selected = sources.selected();
     if let Some((name, place)) = &selected
@@ -67,6 +69,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut layers = file_layers(root, profile.as_deref());
     layers.extend(overrides::environment(sources, &mut problems, &mut notes));
     layers.extend(overrides::flags(sources, &mut problems));
+    layers.extend(overrides::log(sources, &mut problems));
     if !problems.is_empty() {
         return Err(Problems::sorted(problems));
     }

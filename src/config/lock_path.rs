@@ -6,6 +6,7 @@ use super::{
     problem::Fault,
     wording::{nearest, quote},
 };
+use crate::engine::instance::Instance;
 
 /// A lock file's path that is valid whatever its placeholders are filled with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -86,6 +87,36 @@ impl LockPath {
             }
         }
         path.into()
+    }
+
+    /// Which instance `name` belongs to, in the folder in which this path tells instances apart: see
+    /// [`folder_of_instances`](Self::folder_of_instances).
+    #[must_use]
+    pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
+        let (folder, before) = self.until_the_instance(with)?;
+        let rest = name.strip_prefix(before.as_str())?;
+        // Filled in, it must say this name again: that holds for whatever stands behind the instance, itself once more too.
+        let fits = |instance: &Instance| {
+            let path = self.fill(&Placeholders { instance: instance.as_str(), ..*with });
+            path.strip_prefix(&folder).ok().and_then(|path| path.iter().next()).is_some_and(|first| first == name)
+        };
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        ends.filter_map(|end| rest.get(..end)?.parse().ok()).find(fits)
+    }
+
+    /// The folder in which the instances of this path have a name each; `None` where one path is everybody's.
+    #[must_use]
+    pub fn folder_of_instances(&self, with: &Placeholders<'_>) -> Option<PathBuf> {
+        self.until_the_instance(with).map(|(folder, _)| folder)
+    }
+
+    /// That folder, and what stands in it before the instance.
+    fn until_the_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
+        let at = self.parts.iter().position(|part| *part == Part::Instance)?;
+        let before = LockPath { source: self.source.clone(), parts: self.parts.get(..at)?.to_vec() }.fill(with);
+        let before = before.to_str()?;
+        let cut = before.rfind(is_separator)? + 1;
+        Some((PathBuf::from(before.get(..cut)?), before.get(cut..)?.to_owned()))
     }
 
     /// As it was written.
@@ -183,6 +214,30 @@ mod tests {
         ] {
             let drive = if cfg!(windows) && template.starts_with('/') { "C:" } else { "" };
             assert_eq!(LockPath::parse(template).unwrap().fill(&with), PathBuf::from(format!("{drive}{expected}")), "{template}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_known_by_the_name_of_its_lock() {
+        let with = Placeholders { instance: "", profile: None, user: "me", lock_dir: Path::new("/run/monopoll") };
+        for (template, folder, name, expected) in [
+            ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock", Some("bot1")),
+            ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock.record", None),
+            ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), ".lock", None),
+            ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "a.lock.lock", Some("a.lock")),
+            ("/srv/{user}-{instance}-{profile}.lock", Some("/srv/"), "me-bot-1-default.lock", Some("bot-1")),
+            ("/srv/{user}-{instance}-{profile}.lock", Some("/srv/"), "you-bot1-default.lock", None),
+            ("/srv/{instance}/{user}.lock", Some("/srv/"), "bot1", Some("bot1")),
+            ("/srv/{instance}-{instance}", Some("/srv/"), "bot1-bot1", Some("bot1")),
+            ("/srv/{instance}-{instance}", Some("/srv/"), "bot1-bot2", None),
+            ("/srv/{instance}", Some("/srv/"), "ünbot", None),
+            ("/run/a.lock", None, "a.lock", None),
+        ] {
+            let path = LockPath::parse(template).unwrap();
+            if cfg!(unix) {
+                assert_eq!(path.folder_of_instances(&with).as_deref(), folder.map(Path::new), "{template}");
+            }
+            assert_eq!(path.instance_of(name, &with).map(|it| it.to_string()).as_deref(), expected, "{template} {name}");
         }
     }
 

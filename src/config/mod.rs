@@ -9,6 +9,8 @@
 pub mod compile;
 mod concealed;
 mod duration;
+mod exposure;
+mod filter;
 mod keys;
 mod layer;
 mod load;
@@ -29,7 +31,7 @@ mod validate;
 mod whole;
 pub mod wording;
 
-pub use compile::{CheckCommand, Config};
+pub use compile::{CheckCommand, Config, Logging};
 pub use lock_path::{LockPath, Placeholders};
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems};

@@ -12,6 +12,7 @@ use super::{
     source::{Source, SourceName},
     sources::Sources,
     syntax::trimmed,
+    text::Text,
     validate,
     wording::{clean, nearest, quote},
 };
@@ -135,6 +136,22 @@ fn set_source(key: &str, set: &str) -> Written {
 
 /// Before what was given, as it was typed.
 const SET: &str = "--set ";
+
+/// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is configured.
+pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let value = sources.variable("MONOPOLL_LOG")?;
+    let place = Place::variable("MONOPOLL_LOG", &value.to_string_lossy());
+    let Some(text) = value.to_str() else {
+        problems.push(Problem::at(place, Fault::new("the value is not UTF-8").help("save it as UTF-8")));
+        return None;
+    };
+    if let Err(fault) = Text::Filter.check(text) {
+        problems.push(Problem::at(place, fault));
+        return None;
+    }
+    let steps = ["log", "level"].map(|step| (step.to_owned(), place.clone()));
+    Some(Layer { table: Node::text(text, place.clone()).nested(&steps) })
+}
 
 /// The layer that sets one key, if its value can be read.
 fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Option<Layer> {

@@ -10,6 +10,7 @@ use super::{
 use crate::engine::{
     pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
     policy::{Conditions, Escalate, MatchEntry, Policy, Rule, Timeouts},
+    purpose::Purpose,
 };
 
 /// A key and what is wrong with it.
@@ -21,6 +22,7 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, Misfit> {
     let matches = settings.matches.iter().enumerate().map(|(index, entry)| match_entry(entry).map_err(named("match", index)));
     let rules = settings.rules.iter().enumerate().map(|(index, entry)| rule(index, entry).map_err(named("rules", index)));
     Ok(Policy {
+        purpose: Purpose::Start,
         on_conflict: settings.on_conflict,
         after_wait: settings.after_wait,
         same_token: settings.same_token,

@@ -45,6 +45,8 @@ pub struct Settings {
     pub kill: Kill,
     /// Where to stop and ask a person.
     pub limits: Limits,
+    /// What is said on standard error while a start settles and guards.
+    pub log: Log,
     /// Yours: whatever your own program keeps in the same file; never validated.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
@@ -213,6 +215,26 @@ pub struct Limits {
     pub takeover_window: Duration,
 }
 
+/// What is said on standard error while a start settles and guards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's filters are written: `info,monopoll::host=trace`. The variable `MONOPOLL_LOG` wins, and `-q` and `-v` over both.
+    pub level: String,
+    /// How each record is written.
+    pub format: LogFormat,
+}
+
+/// How a log record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for a person.
+    Text,
+    /// A JSON object on a line of its own.
+    Json,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -229,6 +251,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             kill: Kill::default(),
             limits: Limits::default(),
+            log: Log::default(),
             app: BTreeMap::new(),
         }
     }
@@ -261,5 +284,11 @@ impl Default for Kill {
 impl Default for Limits {
     fn default() -> Self {
         Limits { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".to_owned(), format: LogFormat::Text }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    duration,
+    duration, filter,
     lock_path::LockPath,
     problem::Fault,
     wording::{list, nearest, quote},
@@ -47,6 +47,8 @@ pub(crate) enum Text {
     Label,
     /// An argument of a command.
     Argument,
+    /// What is logged.
+    Filter,
 }
 
 impl Text {
@@ -64,6 +66,7 @@ impl Text {
             Text::Instance => "write an id in quotes, such as \"voice-insight\"".to_owned(),
             Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
             Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
+            Text::Filter => filter::help(),
             Text::Label | Text::Argument => "write a text in quotes".to_owned(),
         }
     }
@@ -104,6 +107,7 @@ impl Text {
             Text::Variable => variable(text),
             Text::LockPath => LockPath::parse(text).map(drop),
             Text::Argument => Ok(()),
+            Text::Filter => filter::parse(text).map(drop),
         }
     }
 }

@@ -53,6 +53,15 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
     let in_conflict: BTreeSet<u32> =
         gathered.conflicts.iter().flat_map(|found| found.root.iter().chain(&found.tree)).map(|process| process.id.pid).collect();
     gathered.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
+    // What a holder started goes with it, and so does what the root's entry reaches, whatever would shield it by itself.
+    let by_proof: BTreeSet<u32> = gathered
+        .conflicts
+        .iter()
+        .filter(|found| found.shield.is_none())
+        .flat_map(|found| &found.tree)
+        .map(|process| process.id.pid)
+        .collect();
+    gathered.shielded.retain(|shielded| !by_proof.contains(&shielded.process.id.pid));
     gathered
 }
 

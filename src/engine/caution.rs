@@ -50,6 +50,11 @@ fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option
     if found.guard.is_some() {
         return None;
     }
+    let in_a_circle = |root: &&Process| found.tree.iter().chain([*root]).any(|member| root.parent == Fact::Known(member.id.pid));
+    if let Some(root) = found.root.as_ref().filter(in_a_circle) {
+        let pid = root.id.pid;
+        return Some((Refusal::Policy, format!("the parents of pid {pid} were read at different moments, so its tree is not known")));
+    }
     if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
         return Some((Refusal::Policy, format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid)));
     }
@@ -59,5 +64,5 @@ fn against_ending(snapshot: &Snapshot, found: &Found, who: &str, blocked: Option
     if action == Action::Graceful && snapshot.me.reach == Reach::KillAlone {
         return Some((Refusal::Permission, format!("{who} cannot be asked to end on this system, only be killed by `force`")));
     }
-    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, who)))
+    (snapshot.history.rounds >= MOST_ROUNDS).then(|| (Refusal::Policy, comes_back(found, who, &snapshot.history)))
 }

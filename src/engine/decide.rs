@@ -1,14 +1,14 @@
 //! The verdict: total and pure.
 
 use super::{
-    action::{Action, SameToken},
+    action::Action,
     candidates::{self, Found},
     caution,
-    fact::{Fact, Truth},
-    plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Refusal, Step, Verdict},
+    plan::{Blow, Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Escalate, Patience, Policy},
-    reason::{describe, refused, undecidable},
-    snapshot::{Process, Snapshot},
+    reason::{self, describe, refused, undecidable},
+    ruling::{Docket, Ruling, subject},
+    snapshot::Snapshot,
 };
 
 /// Decides what this start does about what was seen.
@@ -17,7 +17,7 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let gathered = candidates::gather(policy, snapshot);
     let mut conflicts: Vec<Conflict> = gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
     conflicts.sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
-    let (verdict, reason) = verdict(policy, &conflicts);
+    let (verdict, reason) = verdict(policy, snapshot, &conflicts);
     if matches!(verdict, Verdict::Refuse(_)) {
         // One decision for all: a refusal plans no step, whatever the others' actions would have been.
         for conflict in &mut conflicts {
@@ -36,7 +36,7 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
 }
 
 /// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is waited for.
-fn verdict(policy: &Policy, conflicts: &[Conflict]) -> (Verdict, String) {
+fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Verdict, String) {
     let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
     let refusal = conflicts.iter().filter_map(|conflict| conflict.refusal.as_ref()).max_by_key(|(refusal, _)| *refusal);
     let too_many = in_the_way > policy.max_targets;
@@ -56,6 +56,9 @@ fn verdict(policy: &Policy, conflicts: &[Conflict]) -> (Verdict, String) {
         (false, Some((refusal, why)), ..) => (Verdict::Refuse(*refusal), why.clone()),
         (false, None, 1.., 0) => (Verdict::Wait, format!("waits for {} to end", count(waits))),
         (false, None, 1.., 1..) => (Verdict::Wait, format!("waits for {} to end before {} is ended", count(waits), count(kills))),
+        (false, None, 0, 1..) if snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window) => {
+            (Verdict::Refuse(Refusal::Storm), reason::storm(policy))
+        }
         (false, None, 0, 1..) => (Verdict::Act, format!("ends {} first", count(kills))),
         (false, None, 0, 0) => (Verdict::Clear, "nobody is in the way".to_owned()),
     }
@@ -78,7 +81,7 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
         }
         Some(Action::Refuse) if patience_over => (Action::Refuse, asked, policy_says(format!("waited too long for {}", describe(&found)))),
         Some(Action::Refuse) => {
-            let why = refused(&found, &asked);
+            let why = refused(&found, &asked, policy.purpose);
             (Action::Refuse, asked, policy_says(why))
         }
         Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => {
@@ -102,42 +105,19 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
 
 /// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an unknown fact.
 fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action>, DecidedBy) {
-    let only_token = found.evidence.iter().all(|it| *it == Evidence::Token);
-    let only_rules_on_tokens = only_token && policy.same_token != SameToken::Act;
-    let subject = subject(found);
-    for rule in &policy.rules {
-        if only_rules_on_tokens && !rule.when.name_the_token() {
-            continue;
-        }
-        match (rule.when.hold(&subject, &snapshot.me.user), rule.action) {
-            (Truth::True, action) => return (Some(action), DecidedBy::Rule(rule.name.clone())),
-            (Truth::False, _) | (Truth::Unknown, Action::Graceful | Action::Force) => {}
-            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
-                return (None, DecidedBy::Rule(rule.name.clone()));
-            }
+    let docket = Docket::of(policy, &found.evidence);
+    let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
+    for (rule, ruling) in docket.rulings(policy, &subject, &snapshot.me.user) {
+        match ruling {
+            Ruling::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
+            Ruling::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
+            Ruling::DoesNotHold | Ruling::TooUncertain | Ruling::NotAboutTokens | Ruling::NotAsked => {}
         }
     }
-    if only_rules_on_tokens {
-        (Some(Action::Refuse), DecidedBy::SameToken)
-    } else {
-        (Some(policy.on_conflict.into()), DecidedBy::OnConflict)
+    match docket {
+        Docket::AboutTokens => (Some(Action::Refuse), DecidedBy::SameToken),
+        Docket::Every => (Some(policy.on_conflict.into()), DecidedBy::OnConflict),
     }
-}
-
-/// What the rules are asked about: the root, with what its tree proves of it.
-fn subject(found: &Found) -> Process {
-    let mut subject = found.root.clone().unwrap_or_else(Process::unseen);
-    if found.evidence.contains(&Evidence::Lock) {
-        subject.holds_lock = Fact::Known(true);
-    } else if found.tree.iter().any(|member| member.holds_lock == Fact::Unknown) {
-        subject.holds_lock = Fact::Unknown;
-    }
-    if subject.same_token() != Truth::True
-        && let Some(carrier) = found.tree.iter().find(|member| member.same_token() == Truth::True)
-    {
-        subject.token = carrier.token;
-    }
-    subject
 }
 
 /// What is done, one after the other.

@@ -27,12 +27,42 @@ impl Pattern {
     /// Whether `process` meets every given field.
     #[must_use]
     pub fn matches(&self, process: &Process) -> Truth {
-        Truth::all([
-            self.name.as_ref().map_or(Truth::True, |name| process.name.holds(|it| name.matches(it))),
-            self.cmdline.as_ref().map_or(Truth::True, |cmdline| process.args.holds(|it| cmdline.matches(&it.join(" ")))),
-            self.exe.as_ref().map_or(Truth::True, |exe| process.exe.holds(|it| exe.matches(it))),
-            self.cwd.as_ref().map_or(Truth::True, |cwd| process.cwd.holds(|it| cwd.matches_at_or_below(it))),
-        ])
+        Truth::all(self.fields().map(|field| field.matches(process)))
+    }
+
+    /// The fields that are given.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let name = self.name.as_ref().map(Field::Name);
+        let cmdline = self.cmdline.as_ref().map(Field::Cmdline);
+        let exe = self.exe.as_ref().map(Field::Exe);
+        let cwd = self.cwd.as_ref().map(Field::Cwd);
+        [name, cmdline, exe, cwd].into_iter().flatten()
+    }
+}
+
+/// One field of a pattern.
+#[derive(Debug, Clone, Copy)]
+pub enum Field<'a> {
+    /// On the executable's base name, the whole name.
+    Name(&'a NamePattern),
+    /// Anywhere in the command line.
+    Cmdline(&'a CmdlinePattern),
+    /// On the executable's path.
+    Exe(&'a PathPattern),
+    /// On the working directory: that folder or any below it.
+    Cwd(&'a PathPattern),
+}
+
+impl Field<'_> {
+    /// Whether `process` meets it.
+    #[must_use]
+    pub fn matches(self, process: &Process) -> Truth {
+        match self {
+            Field::Name(name) => process.name.holds(|it| name.matches(it)),
+            Field::Cmdline(cmdline) => process.args.holds(|it| cmdline.matches(&it.join(" "))),
+            Field::Exe(exe) => process.exe.holds(|it| exe.matches(it)),
+            Field::Cwd(cwd) => process.cwd.holds(|it| cwd.matches_at_or_below(it)),
+        }
     }
 }
 
@@ -52,6 +82,13 @@ impl NamePattern {
         let verbose = format!("^(?:{source}\n)$");
         let plain = format!("^(?:{source})$");
         Regex::new(&plain).or_else(|_| Regex::new(&verbose)).map(NamePattern)
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        let anchored = self.0.as_str();
+        anchored.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).map_or(anchored, |source| source.trim_end_matches('\n'))
     }
 
     /// Whether it matches the whole of `name`.
@@ -74,6 +111,12 @@ impl CmdlinePattern {
         Regex::new(source).map(CmdlinePattern)
     }
 
+    /// As it was written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// Whether it matches somewhere in `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -94,6 +137,12 @@ impl PathPattern {
         let trimmed = source.trim_end_matches('/');
         let source = if trimmed.is_empty() { source } else { trimmed };
         GlobBuilder::new(source).literal_separator(true).build().map(|glob| PathPattern(glob.compile_matcher()))
+    }
+
+    /// As it was written, but for `/` at its end.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.0.glob().glob()
     }
 
     /// Whether it matches this path.
@@ -170,6 +219,16 @@ mod tests {
             assert_eq!(NamePattern::new(pattern).unwrap().matches(name), expected, "{pattern} on {name}");
         }
         assert!(NamePattern::new("a)(b").is_err());
+    }
+
+    #[test]
+    fn a_pattern_is_said_as_it_was_written() {
+        for source in ["python3?", "(?x) bot # mine", "^(?:a)$", ""] {
+            assert_eq!(NamePattern::new(source).unwrap().source(), source);
+        }
+        assert_eq!(CmdlinePattern::new(r"main\.py").unwrap().source(), r"main\.py");
+        assert_eq!(PathPattern::new("/srv/bot/").unwrap().source(), "/srv/bot");
+        assert_eq!(PathPattern::new("/").unwrap().source(), "/");
     }
 
     #[test]

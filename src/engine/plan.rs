@@ -75,6 +75,8 @@ pub enum Verdict {
 /// Why there is no start; a supervisor is told by the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
+    /// There were too many takeovers: two that restart each other would go on for ever.
+    Storm,
     /// A newer start has the instance: this one gives way, and that is no failure.
     Superseded,
     /// A conflict may not be signalled.

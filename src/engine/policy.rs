@@ -8,6 +8,7 @@ use super::{
     action::{Action, AfterWait, OnConflict, SameToken},
     fact::Truth,
     pattern::{ContainerLimit, Pattern, UserLimit},
+    purpose::Purpose,
     signal::Signal,
     snapshot::{Process, RunState, User},
 };
@@ -15,6 +16,8 @@ use super::{
 /// What the user wants, valid and compiled: all that [`decide`](super::decide::decide) needs to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// What conflicts are ended for.
+    pub purpose: Purpose,
     /// For a conflict that no rule speaks of.
     pub on_conflict: OnConflict,
     /// When waiting has run out.
@@ -132,27 +135,7 @@ impl Conditions {
     /// Whether all of them hold for `process`, seen from `me`.
     #[must_use]
     pub fn hold(&self, process: &Process, me: &User) -> Truth {
-        let is = |wanted: Option<bool>, fact: Truth| match (wanted, fact) {
-            (None, _) => Truth::True,
-            (Some(_), Truth::Unknown) => Truth::Unknown,
-            (Some(wanted), Truth::True) => wanted.into(),
-            (Some(wanted), Truth::False) => (!wanted).into(),
-        };
-        Truth::all([
-            self.pattern.matches(process),
-            self.user.as_ref().map_or(Truth::True, |user| user.admits(process, me)),
-            self.container.map_or(Truth::True, |container| container.admits(process)),
-            is(self.holds_lock, process.holds_lock.holds(|held| *held)),
-            is(self.same_token, process.same_token()),
-            is(self.orphaned, process.orphaned.holds(|orphaned| *orphaned)),
-            self.state.map_or(Truth::True, |state| process.state.holds(|it| *it == state)),
-            self.older_than.map_or(Truth::True, |age| process.age.holds(|it| *it >= age)),
-            self.younger_than.map_or(Truth::True, |age| process.age.holds(|it| *it < age)),
-            self.managed_by
-                .as_ref()
-                .map_or(Truth::True, |by| process.managed_by.holds(|it| it.as_ref().is_some_and(|it| by.is_match(&it.to_string())))),
-            is(self.local, Truth::True),
-        ])
+        Truth::all(self.each().map(|condition| condition.holds(process, me)))
     }
 
     /// Whether they say anything about the token.

@@ -3,24 +3,50 @@
 use super::{
     candidates::Found,
     plan::{DecidedBy, Evidence},
-    snapshot::Process,
+    policy::Policy,
+    purpose::Purpose,
+    snapshot::{Launcher, Process},
+    takeover::History,
 };
 
 pub(super) fn owner(process: &Process) -> String {
     process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
 }
 
-pub(super) fn comes_back(found: &Found, who: &str) -> String {
-    match found.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
-        Some(manager) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
-        None => format!("{who} comes back: something restarts it; end that first"),
+/// A start that would end somebody once too often.
+pub(super) fn storm(policy: &Policy) -> String {
+    let window = humantime::format_duration(policy.takeover_window);
+    match policy.max_takeovers {
+        0 => "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned(),
+        most => format!(
+            "there were too many takeovers (`limits.max_takeovers` = {most} within {window}): whoever is ended comes back and ends the \
+             other one; find out what starts both, then `monopoll stop` and start one of them, or try nothing for {window}"
+        ),
     }
 }
 
-pub(super) fn refused(found: &Found, by: &DecidedBy) -> String {
+pub(super) fn comes_back(found: &Found, who: &str, history: &History) -> String {
+    let root = found.root.as_ref();
+    let manager = root.and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
+    // A shell that the launcher starts for each round is as new as what comes back.
+    match (manager, above.find(|launcher| history.launchers.contains(&launcher.id))) {
+        (Some(manager), _) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
+        (None, Some(Launcher { id, command, end })) => {
+            format!("{who} comes back: `{command}` (pid {}) starts it again; end that first with `{end}`", id.pid)
+        }
+        (None, None) => format!("{who} comes back: something restarts it; end that first"),
+    }
+}
+
+pub(super) fn refused(found: &Found, by: &DecidedBy, purpose: Purpose) -> String {
     let who = describe(found);
     let says = match by {
-        DecidedBy::Rule(name) => format!("rule `{name}` says refuse"),
+        DecidedBy::Rule(name) => match purpose {
+            Purpose::Start => format!("rule `{name}` says refuse"),
+            // What the rule says of a start may be `wait`.
+            Purpose::Stop => format!("rule `{name}` forbids to end it"),
+        },
         DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
         DecidedBy::SameToken => "same_token says refuse".to_owned(),
         DecidedBy::Caution => "it must not be acted on".to_owned(),

@@ -38,6 +38,24 @@ pub enum Shield {
     UnknownContainer,
 }
 
+impl Shield {
+    /// Whether it is known to hold; what cannot be read shields too.
+    #[must_use]
+    pub fn holds(&self) -> Truth {
+        match self {
+            Shield::UnknownKin | Shield::UnknownBot | Shield::UnknownUser | Shield::UnknownContainer => Truth::Unknown,
+            Shield::Myself
+            | Shield::Ancestor
+            | Shield::Descendant
+            | Shield::Init
+            | Shield::Kernel
+            | Shield::OtherBot(_)
+            | Shield::OtherUser(_)
+            | Shield::OtherContainer(_) => Truth::True,
+        }
+    }
+}
+
 impl fmt::Display for Shield {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,6 +78,12 @@ impl fmt::Display for Shield {
 /// The shield that holds for every process, whatever it was found by.
 #[must_use]
 pub fn absolute(process: &Process) -> Option<Shield> {
+    relation(process).or_else(|| other_bot(process))
+}
+
+/// What it is to monopoll, to its PID namespace or to the kernel.
+#[must_use]
+pub fn relation(process: &Process) -> Option<Shield> {
     match process.kin {
         Fact::Unknown => Some(Shield::UnknownKin),
         Fact::Known(Kin::Myself) => Some(Shield::Myself),
@@ -67,23 +91,43 @@ pub fn absolute(process: &Process) -> Option<Shield> {
         Fact::Known(Kin::Descendant) => Some(Shield::Descendant),
         Fact::Known(Kin::Init) => Some(Shield::Init),
         Fact::Known(Kin::Kernel) => Some(Shield::Kernel),
-        Fact::Known(Kin::None) => match process.token {
-            Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
-            Fact::Unknown => Some(Shield::UnknownBot),
-            Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => None,
-        },
+        Fact::Known(Kin::None) => None,
+    }
+}
+
+/// Another bot's token.
+#[must_use]
+pub fn other_bot(process: &Process) -> Option<Shield> {
+    match process.token {
+        Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
+        Fact::Unknown => Some(Shield::UnknownBot),
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => None,
     }
 }
 
 /// The shields of other users and other containers: they limit what a pattern or a token may find.
 #[must_use]
 pub fn limit(process: &Process, me: &Me, user: &UserLimit, container: ContainerLimit) -> Option<Shield> {
-    match (user.admits(process, &me.user), container.admits(process)) {
-        (Truth::False, _) => Some(Shield::OtherUser(process.user.known().map_or_else(String::new, ToString::to_string))),
-        (Truth::Unknown, _) => Some(Shield::UnknownUser),
-        (Truth::True, Truth::False) => Some(Shield::OtherContainer(container_of(process))),
-        (Truth::True, Truth::Unknown) => Some(Shield::UnknownContainer),
-        (Truth::True, Truth::True) => None,
+    other_user(process, me, user).or_else(|| other_container(process, container))
+}
+
+/// A user beyond this limit.
+#[must_use]
+pub fn other_user(process: &Process, me: &Me, limit: &UserLimit) -> Option<Shield> {
+    match limit.admits(process, &me.user) {
+        Truth::False => Some(Shield::OtherUser(process.user.known().map_or_else(String::new, ToString::to_string))),
+        Truth::Unknown => Some(Shield::UnknownUser),
+        Truth::True => None,
+    }
+}
+
+/// A container beyond this limit.
+#[must_use]
+pub fn other_container(process: &Process, limit: ContainerLimit) -> Option<Shield> {
+    match limit.admits(process) {
+        Truth::False => Some(Shield::OtherContainer(container_of(process))),
+        Truth::Unknown => Some(Shield::UnknownContainer),
+        Truth::True => None,
     }
 }
 

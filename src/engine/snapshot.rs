@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::managed::{App, Container, Control, Engine, Launcher, ManagedBy, Service, Supervised};
 use super::{
     fact::{Fact, Truth},
     instance::BotId,
@@ -87,6 +88,9 @@ pub struct Process {
     pub age: Fact<Duration>,
     /// What would start it again.
     pub managed_by: Fact<Option<ManagedBy>>,
+    /// Who may have started it, the nearest first: the living processes above it, but for those that only adopt what others
+    /// started, that start things for people, or that monopoll is below itself.
+    pub launchers: Fact<Vec<Launcher>>,
     /// Its parent did not start it and nothing manages it.
     pub orphaned: Fact<bool>,
     /// It has a lock file of this instance open, and locked.
@@ -119,6 +123,7 @@ impl Process {
             state: Fact::Unknown,
             age: Fact::Unknown,
             managed_by: Fact::Unknown,
+            launchers: Fact::Unknown,
             orphaned: Fact::Unknown,
             holds_lock: Fact::Unknown,
             token: Fact::Unknown,
@@ -180,55 +185,6 @@ impl fmt::Display for RunState {
             RunState::Zombie => "zombie",
             RunState::Uninterruptible => "uninterruptible",
         })
-    }
-}
-
-/// What would start a process again after its end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ManagedBy {
-    /// A service of the system's systemd.
-    Systemd(String),
-    /// A service of a user's systemd.
-    SystemdUser(String),
-    /// A container engine; the container's id, shortened.
-    Container(String),
-    /// supervisord.
-    Supervisord,
-    /// PM2.
-    Pm2,
-    /// runit's `runsv`, with the service's name.
-    Runit(String),
-    /// s6's `s6-supervise`, with the service's name.
-    S6(String),
-}
-
-impl ManagedBy {
-    /// The command that ends it for good, as a person would type it.
-    #[must_use]
-    pub fn stop_command(&self) -> String {
-        match self {
-            ManagedBy::Systemd(unit) => format!("systemctl stop {unit}"),
-            ManagedBy::SystemdUser(unit) => format!("systemctl --user stop {unit}"),
-            ManagedBy::Container(id) => format!("docker stop {id}"),
-            ManagedBy::Supervisord => "supervisorctl stop NAME".to_owned(),
-            ManagedBy::Pm2 => "pm2 stop NAME".to_owned(),
-            ManagedBy::Runit(service) => format!("sv down {service}"),
-            ManagedBy::S6(service) => format!("s6-svc -d {service}"),
-        }
-    }
-}
-
-impl fmt::Display for ManagedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ManagedBy::Systemd(unit) => write!(f, "systemd:{unit}"),
-            ManagedBy::SystemdUser(unit) => write!(f, "systemd-user:{unit}"),
-            ManagedBy::Container(id) => write!(f, "container:{id}"),
-            ManagedBy::Supervisord => f.write_str("supervisord"),
-            ManagedBy::Pm2 => f.write_str("pm2"),
-            ManagedBy::Runit(service) => write!(f, "runit:{service}"),
-            ManagedBy::S6(service) => write!(f, "s6:{service}"),
-        }
     }
 }
 

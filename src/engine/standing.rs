@@ -13,11 +13,21 @@ use super::{
 };
 
 /// What one process is by itself.
-pub(super) enum Standing {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing speaks against it.
     Unrelated,
+    /// It only looks related.
     Suspect,
+    /// It would be a candidate, but must not be acted on.
     Shielded(Shield),
-    Candidate { evidence: BTreeSet<Evidence>, shield: Option<Shield> },
+    /// It is in the way.
+    Candidate {
+        /// Why.
+        evidence: BTreeSet<Evidence>,
+        /// Why it must not be acted on all the same.
+        shield: Option<Shield>,
+    },
 }
 
 /// Weighs everything that speaks for or against `process`.
@@ -72,14 +82,14 @@ pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) 
 
 /// What my token on a process says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Carried {
+pub enum Carried {
     /// It is a poller of my bot.
     Proof,
     /// It may only have inherited it.
     Hint,
 }
 
-fn token(policy: &Policy, process: &Process) -> Option<Carried> {
+pub(super) fn token(policy: &Policy, process: &Process) -> Option<Carried> {
     let place = match (policy.same_token, process.role, &process.token) {
         (SameToken::Refuse | SameToken::Act | SameToken::Warn, Role::Program, Fact::Known(CarriedToken::Mine(place))) => *place,
         _ => return None,
@@ -93,7 +103,7 @@ fn token(policy: &Policy, process: &Process) -> Option<Carried> {
 }
 
 /// Each way in which a pattern may find `process`, and how far it reaches.
-fn patterns<'a>(policy: &'a Policy, process: &'a Process) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
+pub(super) fn patterns<'a>(policy: &'a Policy, process: &'a Process) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
     if process.role == Role::Monopoll {
         return Vec::new();
     }
@@ -106,12 +116,15 @@ fn patterns<'a>(policy: &'a Policy, process: &'a Process) -> Vec<(Evidence, Trut
 }
 
 /// By its own descriptors, by the kernel's list of locks, or by its record.
-fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
-    let listed = |lock: &LockView| match &lock.state {
+pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
+    process.holds_lock == Fact::Known(true) || snapshot.locks.iter().any(|lock| is_held_by(lock, process)) || is_guard(snapshot, process)
+}
+
+pub(super) fn is_held_by(lock: &LockView, process: &Process) -> bool {
+    match &lock.state {
         LockState::Held(holders) => holders.contains(&process.id.pid),
         LockState::Free | LockState::Mine | LockState::Unknown => false,
-    };
-    process.holds_lock == Fact::Known(true) || snapshot.locks.iter().any(listed) || is_guard(snapshot, process)
+    }
 }
 
 pub(super) fn is_guard(snapshot: &Snapshot, process: &Process) -> bool {

@@ -1,6 +1,11 @@
 //! Where an instance's locks are: their folders, opened safely, in the one order in which they are taken everywhere.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tracing::trace;
 
 use crate::{
     error::{Error, ExitStatus},
@@ -16,6 +21,8 @@ use crate::{
 /// The folders of an instance's locks.
 #[derive(Debug)]
 pub struct Place {
+    /// As they were named, to be opened again should one of them be replaced.
+    paths: Vec<PathBuf>,
     locks: Vec<Spot>,
     beside: Arc<Beside>,
 }
@@ -63,7 +70,30 @@ impl Place {
         spots.dedup_by(|(one, _), (other, _)| one == other);
         let locks: Vec<Spot> = spots.into_iter().map(|(_, spot)| spot).collect();
         let beside = locks.first().map(|first| Arc::new(Beside::new(Arc::clone(&first.folder), &first.name)));
-        Ok(beside.map(|beside| Place { locks, beside }))
+        Ok(beside.map(|beside| Place { paths: paths.to_owned(), locks, beside }))
+    }
+
+    /// The same place, opened anew: a folder may have been replaced.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn reopened(&self) -> Result<Place, Error> {
+        Place::open(&self.paths)
+    }
+
+    /// Whether every folder still lies where it was opened.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.locks.iter().all(|spot| spot.folder.is_in_place())
+    }
+
+    /// The folders of the locks.
+    pub(crate) fn folders(&self) -> Vec<&Path> {
+        self.locks.iter().map(|spot| spot.folder.path()).collect()
+    }
+
+    /// How many locks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.locks.len()
     }
 
     /// The small files beside the first lock.
@@ -149,8 +179,12 @@ impl Locks {
         let mut files = files.into_iter();
         while let Some(file) = files.next() {
             match file.try_lock()? {
-                Ok(lock) => held.push(lock),
+                Ok(lock) => {
+                    trace!(lock = %lock.file().path().display(), "took the lock");
+                    held.push(lock);
+                }
                 Err(file) => {
+                    trace!(lock = %file.path().display(), "somebody has the lock");
                     let taken = held.len();
                     let mut open = held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
                     open.push(file);

@@ -6,48 +6,57 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::place::{Locks, Place};
+use super::{
+    account::Account,
+    course::{Course, deadline, patience, respawn},
+    diary,
+    place::{Locks, Place},
+};
 use crate::{
     engine::{
-        action::{Action, OnConflict},
         decide::decide,
-        fact::Fact,
         plan::{Conflict, Plan, Refusal, Verdict},
         policy::{Patience, Policy},
         snapshot::{ProcessId, Snapshot},
-        takeover::{History, Ticket},
     },
     error::{Error, ExitStatus},
     host::{
+        beat::Beat,
+        beside::Record,
         clock,
-        execute::{self, Event, Outcome},
+        execute::{self, Event, Outcome, Timing},
+        history,
         lock::{Held, LockFile},
-        look::Standing,
+        look::{Displaced, Standing},
         machine::{Machine, Slept},
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
     },
+    report::mask::printable,
 };
-
-/// How long a start that would refuse anyway waits for another one to be through (S3).
-const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long after its end a conflict that something manages may come back, and one that only has a living parent (S2).
-const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
-const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
 /// How often to try a lock whose holder may let it go without closing it.
 const STRANGER: Duration = Duration::from_secs(1);
 
+/// How long a guard whose lock was deleted or replaced is given to take it back (S17).
+const RETAKING: Duration = Duration::from_secs(1);
+
+/// How often to write a record while others write theirs.
+const MOST_CLAIMS: u32 = 20;
+
 /// What a start tells while it settles.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// It waits for the conflicts that the plan waits for.
+    /// It waits for another start to be through.
+    Queued,
+    /// It waits for the conflicts that the plan waits for; told again where others have taken their place.
     Waiting(&'a Plan),
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
     /// Something was done to one of them.
     Did(Event),
+    /// What it was doing still goes on.
+    Still,
     /// It looked for the last time before the start.
     Clear(&'a Plan),
 }
@@ -66,6 +75,8 @@ pub enum Stop {
     },
     /// A newer start asked this one to end before it had started.
     Asked,
+    /// Its locks or their folder were deleted or replaced meanwhile: all of it has to be opened anew.
+    Replaced,
     /// A signal ended it.
     Interrupted(u8),
     /// Something is wrong.
@@ -109,25 +120,15 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     /// The lock files, open.
     pub files: Vec<LockFile>,
-    /// What it drew.
-    pub ticket: Ticket,
-    /// Writes the record, once the locks are had.
-    pub announce: &'a dyn Fn() -> std::io::Result<()>,
+    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts nothing, and is newer than
+    /// everybody, as a person is who stops what runs.
+    pub record: Option<&'a Record>,
+    /// How far it has come.
+    pub course: &'a mut Course,
     /// Who wants to know.
     pub tell: &'a mut dyn FnMut(Progress<'_>),
-}
-
-/// How far a start has come.
-#[derive(Default)]
-struct Course {
-    waiting_since: Option<Duration>,
-    /// On the clock of patience.
-    until: Option<Duration>,
-    rounds: u32,
-    /// Somebody has ended, or is just ending: its lock may be free in a moment.
-    letting_go: bool,
-    /// When the second look may be made.
-    look_at: Option<Duration>,
+    /// How often to tell that something still goes on.
+    pub beat: Duration,
 }
 
 impl Settling<'_> {
@@ -136,20 +137,35 @@ impl Settling<'_> {
     /// # Errors
     /// There is no start, and nothing is left behind.
     pub fn run(mut self) -> Result<Settled, Stop> {
-        let mut course = Course::default();
-        let mut turnstile = self.pass(patience(self.policy).map(|patience| clock::patience().saturating_add(patience)))?;
+        let settled = self.settle();
+        // Whatever went wrong in a place that lies nowhere any more went wrong because of that.
+        if matches!(settled, Err(Stop::Failed(_))) && !self.place.is_in_place() { Err(Stop::Replaced) } else { settled }
+    }
+
+    fn settle(&mut self) -> Result<Settled, Stop> {
+        let first = patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
+        let mut turnstile = self.pass(self.course.until.or(first))?;
         let mut locks = Locks::Open(std::mem::take(&mut self.files), None);
         let mut looked = 0;
         loop {
             // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
-            locks = self.take(locks, course.letting_go)?;
-            if matches!(locks, Locks::Held(_))
-                && let Some(at) = course.look_at.take()
-            {
-                self.watch_for_a_respawn(at)?;
+            locks = self.take(locks)?;
+            if let Locks::Held(held) = &locks {
+                insist_on_the_place(held)?;
+                if let Some(at) = self.course.look_at.take() {
+                    self.watch_for_a_respawn(at, held)?;
+                }
             }
-            let snapshot = self.look(&locks, &course)?;
+            let snapshot = self.look(&locks)?;
+            if let Locks::Held(held) = &locks
+                && self.are_anothers(held, &snapshot)
+            {
+                locks = self.let_it_be_retaken(locks)?;
+                continue;
+            }
+            let began = clock::patience();
             let plan = decide(self.policy, &snapshot);
+            diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
             looked += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
@@ -158,17 +174,22 @@ impl Settling<'_> {
                 Verdict::Wait => {
                     let files = locks.release()?;
                     drop(turnstile);
-                    self.outlast(&plan, &files, &mut course)?;
-                    turnstile = self.pass(course.until)?;
+                    self.outlast(&plan, &files)?;
+                    turnstile = self.pass(self.course.until)?;
                     locks = Locks::Open(files, None);
                 }
-                Verdict::Act => self.act(&plan, &snapshot, &mut course)?,
+                Verdict::Act => self.act(&plan, &snapshot)?,
                 Verdict::Clear => match locks {
                     // The second look, with the locks in hand, is the proof that nobody slipped in.
-                    Locks::Held(locks) if looked > 1 => {
+                    Locks::Held(held) if looked > 1 => {
+                        if self.announce(&held)? == Announced::Contested {
+                            locks = Locks::Held(held);
+                            continue;
+                        }
+                        insist_on_the_place(&held)?;
+                        held.iter().for_each(Held::mark_as_settled);
                         (self.tell)(Progress::Clear(&plan));
-                        self.announce()?;
-                        return Ok(Settled { locks, turnstile });
+                        return Ok(Settled { locks: held, turnstile });
                     }
                     Locks::Held(_) | Locks::Open(..) => {}
                 },
@@ -176,50 +197,86 @@ impl Settling<'_> {
         }
     }
 
-    fn look(&mut self, locks: &Locks, course: &Course) -> Result<Snapshot, Stop> {
-        let waited = course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let standing = Standing { ticket: Some(self.ticket), waited, history: History { rounds: course.rounds } };
+    fn look(&mut self, locks: &Locks) -> Result<Snapshot, Stop> {
+        let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
+        let (ticket, history) = (self.record.map(|record| record.ticket), self.course.history.clone());
+        let standing = Standing { ticket, waited, history };
         self.machine.forget_ended();
-        Ok(self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?)
+        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
+        if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
+            // Where nobody is seen nobody can be in the way, and the start need not wait for this.
+            snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
+        }
+        Ok(snapshot)
     }
 
     /// Through the turnstile, one start at a time.
     fn pass(&mut self, until: Option<Duration>) -> Result<Unshared, Stop> {
         let beside = self.place.beside();
         let name = beside.turnstile_name();
-        let file = beside.folder().open_or_make(&name)?;
-        let mut turnstile = Unshared::open(&file, &beside.folder().path().join(name))?;
-        match turnstile.wait_until(until, self.machine.alarm())? {
-            Waited::Locked => Ok(turnstile),
-            Waited::Signal(signal) => Err(Stop::Interrupted(signal)),
-            Waited::TooLong => Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None }),
+        let mut beat = None;
+        let mut still = |now| {
+            let beat = beat.get_or_insert_with(|| {
+                (self.tell)(Progress::Queued);
+                Beat::begin(self.beat, now)
+            });
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
+            beat.next()
+        };
+        loop {
+            let file = beside.folder().open_or_make(&name)?;
+            let mut turnstile = Unshared::open(&file, &beside.folder().path().join(&name))?;
+            match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
+                Waited::Locked if beside.folder().still_has(&name, &file) => {
+                    tracing::trace!("passed the turnstile");
+                    return Ok(turnstile);
+                }
+                Waited::Locked if !self.place.is_in_place() => return Err(Stop::Replaced),
+                // One that was deleted or replaced meanwhile keeps nobody out.
+                Waited::Locked => {}
+                Waited::Signal(signal) => return Err(Stop::Interrupted(signal)),
+                Waited::TooLong => {
+                    return Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None });
+                }
+            }
         }
     }
 
     /// Ends what the plan ends.
-    fn act(&mut self, plan: &Plan, snapshot: &Snapshot, course: &mut Course) -> Result<(), Stop> {
-        let until = *course.until.get_or_insert_with(|| deadline(plan));
+    fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), Stop> {
+        let until = *self.course.until.get_or_insert_with(|| deadline(plan));
         (self.tell)(Progress::Acting(plan));
         let tell = &mut self.tell;
-        match execute::execute(self.machine, plan, self.policy, Some(until), &mut |event| tell(Progress::Did(event))) {
+        let mut account = Account::begin();
+        let mut note = |event| {
+            account.note(event);
+            tell(Progress::Did(event));
+        };
+        let timing = Timing { until: Some(until), beat: self.beat };
+        let outcome = execute::execute(self.machine, plan, self.policy, timing, &mut note);
+        self.course.ended.extend(account.ended(plan));
+        match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
-        course.letting_go = true;
-        if plan.kills().any(|conflict| conflict.guard.is_none()) {
-            course.rounds += 1;
-        }
+        self.course.letting_go = true;
+        let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
+        self.course.history.rounds += u32::from(unguarded.peek().is_some());
+        let above = unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
+        self.course.history.launchers.extend(above.map(|launcher| launcher.id));
         let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
-        course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
+        self.course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
         Ok(())
     }
 
     /// All locks or none; one that its holder is just letting go is tried again for a moment. So is one that no guard says it
     /// has: where not every lock is listed, a look takes it for an instant, and whoever looks must not be taken for a holder.
-    fn take(&mut self, locks: Locks, letting_go: bool) -> Result<Locks, Stop> {
+    fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
         let guarded = self.place.beside().record().is_some();
-        let pauses: &[Duration] = if letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
+        let pauses: &[Duration] = if self.course.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
         let mut locks = locks;
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
@@ -234,22 +291,61 @@ impl Settling<'_> {
         Ok(locks)
     }
 
+    /// Whether a guard that lives has lost to us what we hold: the files are new, and it takes them back at once if it is let.
+    fn are_anothers(&self, held: &[Held], snapshot: &Snapshot) -> bool {
+        let unseen = || self.place.beside().record().is_some_and(|record| self.machine.displaced_by(&record, held) == Displaced::Unseen);
+        !self.course.gave_back && (!snapshot.guards.is_empty() || unseen())
+    }
+
+    /// Gives the locks back, and one second for a guard that has lost them to take them. It says so by its record.
+    fn let_it_be_retaken(&mut self, locks: Locks) -> Result<Locks, Stop> {
+        self.course.gave_back = true;
+        let files = locks.release()?;
+        let until = clock::patience().saturating_add(RETAKING);
+        let retaken = |record: Record| files.iter().filter_map(LockFile::known_id).all(|id| record.locks.contains(&id));
+        while clock::patience() < until && !self.place.beside().record().is_some_and(retaken) {
+            self.machine.sleep(&BTreeSet::new(), until)?;
+        }
+        Ok(Locks::Open(files, None))
+    }
+
     /// From here on a newer start can ask this one.
-    fn announce(&self) -> Result<(), Error> {
+    fn announce(&self, held: &[Held]) -> Result<Announced, Error> {
+        let Some(mine) = self.record else { return Ok(Announced::Here) };
+        let beside = self.place.beside();
+        let failed = |error: std::io::Error| {
+            let path = printable(&beside.record_path().to_string_lossy()).into_owned();
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
+        };
         // Who asks is behind the turnstile, as this start is: a question that lies here is from one that was killed. Should the
         // counter have vanished since, its ticket may be ours.
-        self.place.beside().remove_request();
-        (self.announce)().map_err(|error| {
-            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock: {error}"))
-                .hint("free some space, or name another folder in `lock.paths`")
-        })
+        beside.remove_request();
+        for _ in 0..MOST_CLAIMS {
+            match beside.record() {
+                Some(record) if record == *mine => return Ok(Announced::Here),
+                // It came between the last look and now: all of it has vanished, and a guard just puts it back.
+                Some(record) => match self.machine.displaced_by(&record, held) {
+                    Displaced::Guard => return Ok(Announced::Contested),
+                    Displaced::Unseen if !self.course.gave_back => return Ok(Announced::Contested),
+                    Displaced::Unseen | Displaced::Nobody => beside.discard_record(),
+                },
+                None if beside.has_record() => beside.discard_record(),
+                None => {}
+            }
+            if beside.claim_record(mine).map_err(failed)? {
+                return Ok(Announced::Here);
+            }
+        }
+        Err(failed(std::io::Error::other("others write theirs all the time")))
     }
 
     /// Sleeps while the lock is held, so that what something starts again is seen by the second look.
-    fn watch_for_a_respawn(&mut self, at: Duration) -> Result<(), Stop> {
-        self.announce()?;
+    fn watch_for_a_respawn(&mut self, at: Duration, held: &[Held]) -> Result<(), Stop> {
+        // Whoever contests it is seen by the look that follows.
+        self.announce(held)?;
         while clock::patience() < at {
-            if let Some(request) = self.place.beside().request_to(self.ticket) {
+            if let Some(request) = self.record.and_then(|record| self.place.beside().request_to(record.ticket)) {
                 // Heard or not: this start ends now, and that is what was asked.
                 let _ = self.place.beside().acknowledge(&request);
                 return Err(Stop::Asked);
@@ -260,15 +356,13 @@ impl Settling<'_> {
     }
 
     /// Waits until something happens to those that the plan waits for, or the patience is over.
-    fn outlast(&mut self, plan: &Plan, files: &[LockFile], course: &mut Course) -> Result<(), Stop> {
-        let since = *course.waiting_since.get_or_insert_with(|| {
-            (self.tell)(Progress::Waiting(plan));
-            clock::patience()
-        });
-        if course.until.is_none() {
-            course.until = plan.deadline().map(|_| deadline(plan));
+    fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), Stop> {
+        (self.tell)(Progress::Waiting(plan));
+        let since = *self.course.waiting_since.get_or_insert_with(clock::patience);
+        if self.course.until.is_none() {
+            self.course.until = plan.deadline().map(|_| deadline(plan));
         }
-        course.letting_go = true;
+        self.course.letting_go = true;
         let patience_ends = match self.policy.timeouts.wait {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
@@ -288,42 +382,28 @@ impl Settling<'_> {
             if over || now >= patience_ends {
                 return Ok(());
             }
+            let beat = self.course.beat.get_or_insert_with(|| Beat::begin(self.beat, since));
+            if beat.is_due(now) {
+                (self.tell)(Progress::Still);
+            }
+            let next_beat = beat.next();
             let next_look = if stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look))? == Slept::LockClosed {
+            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look).min(next_beat))? == Slept::LockClosed {
                 return Ok(());
             }
         }
     }
 }
 
-/// The end of everything that this plan may take. The ladder begins a moment later than the plan and has the last word.
-fn deadline(plan: &Plan) -> Duration {
-    plan.deadline().map_or(Duration::MAX, |time| clock::patience().saturating_add(time).saturating_add(Duration::from_secs(1)))
+/// Whether the record is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Here,
+    /// A guard that lives has put its own there.
+    Contested,
 }
 
-/// How long a start may take that has not seen anything yet; `None`: for ever.
-fn patience(policy: &Policy) -> Option<Duration> {
-    let actions = || policy.rules.iter().map(|rule| rule.action).chain([policy.on_conflict.into(), policy.after_wait.into()]);
-    let waits = actions().any(|action| action == Action::Wait);
-    let kills = actions().any(Action::kills);
-    let ending = if kills { policy.timeouts.graceful.saturating_add(policy.timeouts.force) } else { Duration::ZERO };
-    let waiting = match (waits, policy.timeouts.wait) {
-        (false, _) => Duration::ZERO,
-        (true, Patience::For(wait)) => wait,
-        (true, Patience::Forever) => return None,
-    };
-    let total = ending.saturating_add(waiting);
-    let refuses = policy.on_conflict == OnConflict::Refuse && total.is_zero();
-    Some(if refuses { REFUSING_PATIENCE } else { total.max(REFUSING_PATIENCE) })
-}
-
-/// How long after its end this conflict may come back.
-fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
-    let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
-    match (&root.managed_by, root.parent) {
-        (Fact::Known(Some(_)) | Fact::Unknown, _) => Some(MANAGED_RESPAWN),
-        (Fact::Known(None), Fact::Known(0 | 1)) => None,
-        (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,
-        (Fact::Known(None), Fact::Known(_) | Fact::Unknown) => Some(PARENTED_RESPAWN),
-    }
+/// A lock on a file that lies nowhere any more keeps nobody out.
+fn insist_on_the_place(held: &[Held]) -> Result<(), Stop> {
+    if held.iter().all(|held| held.file().is_in_place()) { Ok(()) } else { Err(Stop::Replaced) }
 }

@@ -1,4 +1,5 @@
-//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers.
+//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers; the
+//! history too, see [`history`](super::history).
 //!
 //! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads to a kill (S22).
 
@@ -7,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    clock,
+    UNFINISHED, clock,
+    file_id::FileId,
     folder::{Folder, unsafe_lock},
     unshared::Unshared,
 };
@@ -15,11 +17,13 @@ use crate::{
     engine::{
         escalation::{Manner, Mode},
         policy::Escalate,
+        purpose::Purpose,
         signal::Signal,
         snapshot::ProcessId,
         takeover::Ticket,
     },
     error::{Error, ExitStatus},
+    report::mask::printable,
 };
 
 /// How long a start waits to draw a ticket: others hold the counter for microseconds.
@@ -57,6 +61,9 @@ pub struct Record {
     /// Who it is.
     #[serde(flatten)]
     pub whereabouts: Whereabouts,
+    /// The files that it locked, where the system tells files apart: it has them locked even when they lie nowhere any more.
+    #[serde(default)]
+    pub locks: Vec<FileId>,
     /// Its host's name.
     pub host: String,
     /// Whose it is.
@@ -113,22 +120,41 @@ pub struct Request {
     pub kill_patience: Duration,
     /// Whether SIGKILL follows.
     pub escalate: bool,
+    /// What for, for the log.
+    #[serde(rename = "for", default)]
+    pub purpose: Purpose,
+}
+
+/// Who asked a guard to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// Its pid, in its own PID namespace.
+    pub pid: u32,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 impl Request {
     /// A question for the guard with this ticket.
     #[must_use]
-    pub fn new(id: String, to: Ticket, from_pid: u32, manner: Manner) -> Request {
+    pub fn new(id: String, to: Ticket, asker: Asker, manner: Manner) -> Request {
         Request {
             id,
             to,
-            from_pid,
+            from_pid: asker.pid,
             force: manner.mode == Mode::Force,
             signal: manner.signal,
             graceful: manner.graceful,
             kill_patience: manner.force,
             escalate: manner.escalation == Escalate::Kill,
+            purpose: asker.purpose,
         }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker { pid: self.from_pid, purpose: self.purpose }
     }
 
     /// What is asked for.
@@ -168,6 +194,12 @@ impl Beside {
         format!("{}.turnstile", self.lock_name)
     }
 
+    /// Whether there was ever a start.
+    #[must_use]
+    pub fn has_turnstile(&self) -> bool {
+        !matches!(self.folder.open_existing(&self.turnstile_name()), Ok(None))
+    }
+
     fn counter_name(&self) -> String {
         format!("{}.counter", self.lock_name)
     }
@@ -176,12 +208,28 @@ impl Beside {
         format!("{}.record", self.lock_name)
     }
 
+    /// Where the record is.
+    #[must_use]
+    pub fn record_path(&self) -> std::path::PathBuf {
+        self.folder.path().join(self.record_name())
+    }
+
     fn request_name(&self) -> String {
         format!("{}.request", self.lock_name)
     }
 
     fn answer_name(&self) -> String {
         format!("{}.answer", self.lock_name)
+    }
+
+    pub(super) fn history_name(&self) -> String {
+        format!("{}.history", self.lock_name)
+    }
+
+    /// The history cannot be written: said once, and no reason not to start.
+    pub(super) fn unwritten(&self, error: &std::io::Error) -> Error {
+        let path = self.folder.path().join(self.history_name());
+        Error::new(ExitStatus::LockFile, format!("the history cannot be written: {error}: {}", printable(&path.to_string_lossy())))
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -208,6 +256,25 @@ impl Beside {
     /// As the file system says.
     pub fn write_record(&self, record: &Record) -> std::io::Result<()> {
         self.store(&self.record_name(), record)
+    }
+
+    /// Writes the record where there is none: of two that do so at the same moment, one is told. `false`: it is not there now.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn claim_record(&self, record: &Record) -> std::io::Result<bool> {
+        match self.folder.write_first(&self.record_name(), &serde_json::to_string(record)?) {
+            // Not every file system can say so, and two that write at once may take each other's file: what lies there counts.
+            Ok(()) => Ok(self.record().as_ref() == Some(record)),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a record away that counts for nobody.
+    pub fn discard_record(&self) {
+        // One that cannot be taken away is seen by the next try to write.
+        let _ = self.folder.remove(&self.record_name());
     }
 
     /// Takes the record away, if it is still `mine`.
@@ -251,6 +318,17 @@ impl Beside {
         self.load::<Answer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
     }
 
+    /// Whether everything that a start writes can be put in its place: found out before anybody is asked to leave it.
+    ///
+    /// # Errors
+    /// A folder is there, which nothing replaces.
+    pub fn insist_on_room(&self) -> Result<(), Error> {
+        [self.record_name(), self.counter_name(), self.request_name(), self.answer_name()]
+            .iter()
+            .flat_map(|name| [name.clone(), format!("{name}.{UNFINISHED}")])
+            .try_for_each(|name| self.folder.insist_on_no_folder(&name))
+    }
+
     /// Draws a ticket: larger than the counter and than that of every record in the folder that can be read.
     ///
     /// # Errors
@@ -273,7 +351,7 @@ impl Beside {
     }
 
     /// fslock empties its file when it lets go, so the lock is not on the counter itself.
-    fn draw_alone(&self) -> Result<Unshared, Error> {
+    pub(super) fn draw_alone(&self) -> Result<Unshared, Error> {
         let name = format!("{}.drawing", self.lock_name);
         let path = self.folder.path().join(&name);
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
@@ -288,7 +366,7 @@ impl Beside {
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
         self.folder.write(&self.counter_name(), &format!("{ticket}\n")).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
-                .hint("free some space, or name another folder in `lock.paths`")
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })
     }
 
@@ -304,6 +382,16 @@ impl Beside {
         let tickets = records.iter().filter_map(|name| self.load::<Record>(name)).map(|record| record.ticket);
         tickets.filter(|ticket| *ticket < Ticket::MAX).chain(self.counter()).max()
     }
+}
+
+/// How the names end of what lies beside a lock.
+const ENDINGS: [&str; 8] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".new"];
+
+/// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
+#[must_use]
+pub fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
+    let lock = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;
+    (name.ends_with(".record") || names.iter().any(|it| it == lock)).then_some(lock)
 }
 
 /// Seconds since 1970, for a record.

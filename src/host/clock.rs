@@ -3,11 +3,25 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Since boot, going on in suspend: for ages.
-#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+/// Since boot, going on in suspend: for ages and for what happened before.
+#[cfg(target_os = "linux")]
 #[must_use]
 pub fn since_boot() -> Duration {
     read(rustix::time::ClockId::Boottime)
+}
+
+/// Since some moment before every process: macOS's goes on in suspend, other systems' may stand still.
+#[cfg(all(unix, not(target_os = "linux")))]
+#[must_use]
+pub fn since_boot() -> Duration {
+    read(rustix::time::ClockId::Monotonic)
+}
+
+/// Since boot, going on in suspend, in whole seconds.
+#[cfg(windows)]
+#[must_use]
+pub fn since_boot() -> Duration {
+    Duration::from_secs(sysinfo::System::uptime())
 }
 
 /// Since some moment, standing still in suspend: for patience with others.
@@ -44,7 +58,7 @@ pub fn wall_seconds() -> u64 {
     wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 fn read(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::seam::{Answer, Host, Interrupted, Sent};
+use super::{
+    beat::Beat,
+    seam::{Answer, Host, Interrupted, Sent},
+};
 use crate::engine::{
     action::Action,
     escalation::{Escalation, GaveUp, Manner, Mode, Motion, Next},
@@ -27,16 +30,30 @@ pub enum Outcome {
 pub enum Event {
     /// A guard was asked; its pid, where it can be seen.
     Asked(Option<u32>),
+    /// It heard, and ends its tree itself.
+    Heard(Option<u32>),
     /// A signal was sent.
     Sent(ProcessId, Blow),
     /// Everything of this conflict has ended.
     Ended(Option<u32>),
+    /// It still goes on.
+    Still,
 }
 
-/// Ends every conflict that the plan ends. `until` is the deadline of the whole start.
-pub fn execute(host: &mut dyn Host, plan: &Plan, policy: &Policy, until: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Outcome {
+/// How long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// The deadline of the whole start.
+    pub until: Option<Duration>,
+    /// How often to tell that it still goes on.
+    pub beat: Duration,
+}
+
+/// Ends every conflict that the plan ends.
+pub fn execute(host: &mut dyn Host, plan: &Plan, policy: &Policy, timing: Timing, tell: &mut dyn FnMut(Event)) -> Outcome {
+    let beat = Beat::begin(timing.beat, host.now());
     match Execution::begin(host, plan, policy, tell) {
-        Ok(mut execution) => execution.run(host, until, tell).unwrap_or_else(Outcome::Interrupted),
+        Ok(mut execution) => execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted),
         Err(outcome) => outcome,
     }
 }
@@ -72,14 +89,25 @@ impl Execution {
         Ok(Execution { targets })
     }
 
-    fn run(&mut self, host: &mut dyn Host, until: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Result<Outcome, Interrupted> {
+    fn run(
+        &mut self,
+        host: &mut dyn Host,
+        until: Option<Duration>,
+        mut beat: Beat,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Outcome, Interrupted> {
         loop {
             let mut wake = until.unwrap_or(Duration::MAX);
             let mut awaited = BTreeSet::new();
+            let mut told = false;
+            let mut tell_of = |event| {
+                told = true;
+                tell(event);
+            };
             let mut left = Vec::new();
             for mut target in std::mem::take(&mut self.targets) {
-                match target.step(host, tell) {
-                    Stepped::Ended => tell(Event::Ended(target.root.map(|root| root.pid))),
+                match target.step(host, &mut tell_of) {
+                    Stepped::Ended => tell_of(Event::Ended(target.root.map(|root| root.pid))),
                     Stepped::Refused(refusal, why) => return Ok(Outcome::Refused(refusal, why)),
                     Stepped::Look { at } => {
                         wake = wake.min(at);
@@ -95,7 +123,13 @@ impl Execution {
             if until.is_some_and(|until| host.now() >= until) {
                 return Ok(Outcome::Refused(Refusal::Policy, "what is in the way did not end in time".to_owned()));
             }
-            host.sleep(&awaited, wake)?;
+            if told {
+                // That something was done says as well that it goes on.
+                beat = beat.again(host.now());
+            } else if beat.is_due(host.now()) {
+                tell(Event::Still);
+            }
+            host.sleep(&awaited, wake.min(beat.next()))?;
         }
     }
 }
@@ -156,7 +190,10 @@ fn means(host: &mut dyn Host, conflict: &Conflict, manner: Manner, tell: &mut dy
         }
     }
     match (host.ask(guard, manner).map_err(Outcome::Interrupted)?, root) {
-        (Answer::Heard, _) => Ok(Means::Asked(guard.clone())),
+        (Answer::Heard, _) => {
+            tell(Event::Heard(root.map(|root| root.id.pid)));
+            Ok(Means::Asked(guard.clone()))
+        }
         (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
         (Answer::Silence, None) => Err(Outcome::Refused(
             Refusal::Policy,

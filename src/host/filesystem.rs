@@ -5,7 +5,12 @@ use std::{os::fd::AsFd, path::Path};
 use rustix::fs::{Access, Mode, OFlags};
 
 use self::kind::kind;
-use super::folder::unsafe_lock;
+use super::{
+    checkup::{FolderFacts, Offer},
+    folder::{exposed, unsafe_lock},
+    mounts,
+    privacy::Danger,
+};
 use crate::error::Error;
 
 /// # Errors
@@ -25,6 +30,37 @@ pub fn is_local_and_writable(folder: &Path) -> bool {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
     let writable = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     writable && rustix::fs::open(existing, flags, Mode::empty()).is_ok_and(|fd| kind(fd).is_none())
+}
+
+/// What can be said of a folder that exists.
+#[must_use]
+pub fn facts(folder: &Path) -> Option<FolderFacts> {
+    #![expect(clippy::disallowed_methods, reason = "the folder is looked at")]
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = std::fs::metadata(folder).ok()?;
+    let statistics = rustix::fs::statvfs(folder).ok()?;
+    let owner = nix::unistd::User::from_uid(metadata.uid().into()).ok().flatten();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let path = std::fs::canonicalize(folder).ok();
+    Some(FolderFacts {
+        owner: owner.map_or_else(|| metadata.uid().to_string(), |user| user.name),
+        mode: metadata.mode() & 0o1777,
+        file_system: path.as_deref().and_then(|path| mounts::covering(&mounts, path)).map(|mount| mount.file_system),
+        free_bytes: statistics.f_bavail.saturating_mul(statistics.f_frsize),
+        // File systems that make inodes as they are needed say 0 of 0.
+        free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
+        writing: match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => Offer::Given,
+            Err(error) => Offer::Refused(error.to_string()),
+        },
+        network: rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty()).ok().and_then(kind),
+        exposed: path.as_deref().and_then(exposed).and_then(|(folder, danger)| (danger == Danger::Writers).then(|| folder.to_owned())),
+        foreign: path.as_deref().and_then(exposed).and_then(|(folder, danger)| match danger {
+            Danger::Owner(uid) => Some((folder.to_owned(), uid)),
+            Danger::Writers => None,
+        }),
+    })
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

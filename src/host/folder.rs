@@ -13,11 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use super::{
     UNFINISHED,
-    privacy::{Danger, Me, Seen},
+    file_id::FileId,
+    privacy::{self, Danger},
 };
 use crate::{
     error::{Error, ExitStatus},
@@ -74,14 +75,26 @@ impl Folder {
         &self.path
     }
 
+    /// Whether it still lies where it was opened: what is written into one that was removed or moved, nobody finds.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let mine = rustix::fs::fstat(&self.fd).map(|stat| FileId { dev: stat.st_dev, ino: stat.st_ino });
+        FileId::lies_at(&self.path).is_some_and(|there| mine == Ok(there))
+    }
+
+    /// Whether a file that was opened here still lies here under this name.
+    #[must_use]
+    pub fn still_has(&self, name: &str, file: &File) -> bool {
+        FileId::lies_at(&self.path.join(name)).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
+    }
+
     /// Nobody but me and root can replace what is in it, nor the folder itself, nor one above it.
     fn insist_on_privacy(&self) -> Result<(), Error> {
-        let me = Me::now();
         let of_the_open_one = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
         let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
         for (folder, metadata) in std::iter::once((self.path(), of_the_open_one)).chain(above) {
             let metadata = metadata.map_err(|error| unsafe_lock(folder, &format!("the folder cannot be examined ({error})")))?;
-            insist_on_safety(me, folder, &metadata)?;
+            insist_on_safety(folder, &metadata)?;
         }
         Ok(())
     }
@@ -93,8 +106,15 @@ impl Folder {
     pub fn open_or_make(&self, name: &str) -> Result<File, Error> {
         // NONBLOCK: a FIFO in the file's place must not hang the start.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.cannot_open(name, error))?;
-        let file = File::from(file);
+        let open = || rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR);
+        let opened = match open() {
+            // Its mode keeps even its owner out: made private, it does not.
+            Err(rustix::io::Errno::ACCESS) if self.is_own_file(name) => {
+                rustix::fs::chmodat(&self.fd, name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| open())
+            }
+            opened => opened,
+        };
+        let file = File::from(opened.map_err(|error| self.cannot_open(name, error))?);
         let metadata = self.insist_on_ours(name, &file)?;
         if metadata.mode() & 0o7777 != 0o600 {
             rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)
@@ -120,11 +140,25 @@ impl Folder {
         }
     }
 
+    /// Whether a regular file of this user's has this name; nobody else can change that.
+    fn is_own_file(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_uid == rustix::process::geteuid().as_raw()
+        })
+    }
+
     fn cannot_open(&self, name: &str, error: rustix::io::Errno) -> Error {
         let path = self.path.join(name);
         match error {
             rustix::io::Errno::LOOP => unsafe_lock(&path, "it is a symbolic link, and links are never followed").hint("remove the link"),
             rustix::io::Errno::ISDIR => unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"),
+            rustix::io::Errno::ACCESS if self.is_own_file(name) => {
+                unsafe_lock(&path, "its mode lets nobody open it").hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
+            }
+            // Linux says so of a socket.
+            rustix::io::Errno::NXIO => {
+                unsafe_lock(&path, "it is a socket, not a regular file").hint("remove it, or name another file in `lock.paths`")
+            }
             rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => unsafe_lock(&path, "it may not be opened: it is another user's")
                 .hint("remove it as that user, or name another file in `lock.paths`"),
             error => unsafe_lock(&path, &format!("it cannot be opened ({error})")),
@@ -156,6 +190,18 @@ impl Folder {
         Ok(metadata)
     }
 
+    /// # Errors
+    /// There is a folder of this name.
+    pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
+        let there = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        match there {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Err(self.cannot_open(name, rustix::io::Errno::ISDIR))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// The content of a small file of ours; nothing if it is missing, another's, or garbage.
     #[must_use]
     pub fn read(&self, name: &str) -> Option<String> {
@@ -170,12 +216,38 @@ impl Folder {
     /// # Errors
     /// As the file system says; the old content is still there then.
     pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_and(name, content, |new| rustix::fs::renameat(&self.fd, new, &self.fd, name))
+    }
+
+    /// As [`write`](Self::write), but only where there is nothing of this name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`]: there is; else as the file system says.
+    pub fn write_first(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_and(name, content, |new| match self.put_first(new, name) {
+            // Not every file system can; whoever writes reads again what is there then.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rustix::fs::renameat(&self.fd, new, &self.fd, name),
+            renamed => renamed,
+        })
+    }
+
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    fn put_first(&self, new: &str, name: &str) -> rustix::io::Result<()> {
+        rustix::fs::renameat_with(&self.fd, new, &self.fd, name, rustix::fs::RenameFlags::NOREPLACE)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    fn put_first(&self, _new: &str, _name: &str) -> rustix::io::Result<()> {
+        Err(rustix::io::Errno::NOSYS)
+    }
+
+    fn write_and(&self, name: &str, content: &str, put: impl Fn(&str) -> rustix::io::Result<()>) -> io::Result<()> {
         let new = format!("{name}.{UNFINISHED}");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.remove(&new)?;
         let file = rustix::fs::openat(&self.fd, &new, flags, Mode::RUSR | Mode::WUSR)?;
         let written = File::from(file).write_all(content.as_bytes());
-        written.and_then(|()| Ok(rustix::fs::renameat(&self.fd, &new, &self.fd, name)?)).inspect_err(|_| {
+        written.and_then(|()| Ok(put(&new)?)).inspect_err(|_| {
             // What could not be written whole is of no use to anybody.
             let _ = self.remove(&new);
         })
@@ -204,10 +276,9 @@ impl Folder {
     }
 }
 
-fn insist_on_safety(me: Me, folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
-    let seen = Seen { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() };
+fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
     let shown = printable(&folder.to_string_lossy()).into_owned();
-    match me.danger(seen) {
+    match privacy::danger(metadata) {
         None => Ok(()),
         Some(Danger::Owner(uid)) => {
             let why = format!("the folder belongs to another user (uid {uid}), who could replace what is in it");
@@ -216,6 +287,11 @@ fn insist_on_safety(me: Me, folder: &Path, metadata: &fs::Metadata) -> Result<()
         Some(Danger::Writers) => Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
             .hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`"))),
     }
+}
+
+/// The folder itself, or the first one above it, in which others can replace what is there, and how they can.
+pub(super) fn exposed(folder: &Path) -> Option<(&Path, Danger)> {
+    folder.ancestors().find_map(|folder| Some((folder, privacy::danger(&fs::metadata(folder).ok()?)?)))
 }
 
 /// A lock file that cannot be used.

@@ -2,18 +2,21 @@
 
 use std::{
     fs::{File, TryLockError},
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use super::folder::{Folder, unsafe_lock};
+use super::{
+    file_id::FileId,
+    folder::{Folder, unsafe_lock},
+};
 use crate::error::Error;
 
 /// Above what programs number by hand (0–2, systemd's 3…, shells' 10 and 255), below the usual limit of 1,024.
 const HIGH: i32 = 900;
+
+/// What a person finds in a lock file.
+const SETTLED: &[u8] = b"locked by monopoll while a bot runs; see `monopoll status`\n";
 
 /// A lock file, open and not yet locked.
 #[derive(Debug)]
@@ -21,33 +24,6 @@ pub struct LockFile {
     file: File,
     path: PathBuf,
     id: FileId,
-}
-
-/// A file as the kernel tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileId {
-    /// The device.
-    pub dev: u64,
-    /// The inode.
-    pub ino: u64,
-}
-
-impl FileId {
-    /// Of the file at this path, links followed; `None` where there is none.
-    #[must_use]
-    pub fn at(path: &Path) -> Option<FileId> {
-        let metadata = path.metadata().ok()?;
-        Some(FileId { dev: metadata.dev(), ino: metadata.ino() })
-    }
-
-    /// Of an open file.
-    ///
-    /// # Errors
-    /// As fstat(2).
-    pub fn of(file: &File) -> std::io::Result<FileId> {
-        let metadata = file.metadata()?;
-        Ok(FileId { dev: metadata.dev(), ino: metadata.ino() })
-    }
 }
 
 /// A lock that is held: by this process, and by whoever inherits its descriptor.
@@ -108,6 +84,24 @@ impl LockFile {
         self.id
     }
 
+    /// The same, where the system tells files apart.
+    #[must_use]
+    pub fn known_id(&self) -> Option<FileId> {
+        Some(self.id)
+    }
+
+    /// Whether no guard has ever settled with it: it was just made, perhaps in the place of one that was deleted.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+    }
+
+    /// Whether it still lies where it was opened: one that was deleted, moved or replaced is locked for nobody but us.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        FileId::lies_at(&self.path) == Some(self.id)
+    }
+
     /// One try. `Err` gives the file back: somebody else has the lock.
     ///
     /// # Errors
@@ -131,6 +125,14 @@ impl Held {
         match self.0.file.unlock() {
             Ok(()) => Ok(self.0),
             Err(error) => Err(unsafe_lock(&self.0.path, &error.to_string())),
+        }
+    }
+
+    /// Notes that a guard has settled with this file. What somebody else wrote into it stays as it is.
+    pub fn mark_as_settled(&self) {
+        if self.0.is_new() {
+            // On a full disk it stays as new as it was, and every start looks more closely.
+            let _ = rustix::io::pwrite(&self.0.file, SETTLED, 0);
         }
     }
 

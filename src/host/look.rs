@@ -22,6 +22,15 @@ pub enum Sight<'a> {
 }
 
 impl Sight<'_> {
+    /// Whether no guard has ever settled with this file, so that it may lie in the place of one that was deleted.
+    #[cfg_attr(any(not(target_os = "linux"), monopoll_portable), expect(dead_code, reason = "who lost a lock can be seen on Linux alone"))]
+    pub(crate) fn is_new(&self) -> bool {
+        match self {
+            Sight::Missing(_) => true,
+            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.is_new(),
+        }
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> PathBuf {
         match self {
@@ -40,4 +49,16 @@ pub struct Standing {
     pub waited: Duration,
     /// What it has done.
     pub history: History,
+}
+
+/// Whose lock it was, where we have one whose file is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Displaced {
+    /// Nobody's who lives.
+    Nobody,
+    /// A guard's, and it lives.
+    #[cfg_attr(any(not(target_os = "linux"), monopoll_portable), expect(dead_code, reason = "that can be seen on Linux alone"))]
+    Guard,
+    /// That of a guard that cannot be seen from here.
+    Unseen,
 }

@@ -4,14 +4,19 @@
 //! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one on Linux
 //! too, so that it can be tested with real processes there.
 
+pub mod beat;
 pub mod beside;
+pub mod checkup;
 pub mod clock;
 pub mod command;
+pub mod container;
 pub mod execute;
+pub mod file_id;
 #[cfg(unix)]
 pub mod filesystem;
 #[cfg(unix)]
 pub mod folder;
+pub mod history;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 #[cfg(unix)]
@@ -19,12 +24,15 @@ pub mod lock;
 #[cfg(unix)]
 pub mod lock_dir;
 pub mod look;
+pub mod mark;
+pub mod mounts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 #[cfg(unix)]
 mod privacy;
 pub mod query;
 pub mod seam;
+pub mod supervisors;
 pub mod surroundings;
 pub mod token;
 pub(crate) mod unshared;

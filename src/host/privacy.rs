@@ -1,17 +1,12 @@
 //! Who else could replace what is in a folder: whoever owns it or may write to it, or to one above it.
 #![expect(clippy::disallowed_methods, reason = "what the system says of this process and its user is read here")]
 
-use std::fs;
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+};
 
 use nix::unistd::{Gid, Group, Uid, User};
-
-/// What the kernel says of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mode: u32,
-}
 
 /// Why a folder is not safe to keep a lock in or below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,32 +17,30 @@ pub(super) enum Danger {
     Writers,
 }
 
-/// Whom this process may trust with its folders: itself and root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Me {
-    uid: u32,
-    /// Root's, where a user namespace does not know root by its own number.
-    outer_root: Option<u32>,
-    /// A group that nobody else is in.
-    private_group: Option<u32>,
+/// What makes a folder unsafe for this process, which trusts itself and root.
+pub(super) fn danger(folder: &Metadata) -> Option<Danger> {
+    let me = rustix::process::geteuid().as_raw();
+    let seen = Seen { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
+    // The databases are only asked where the answer depends on them: they may be on another machine.
+    danger_to(me, seen, outer_root, || own_group(me))
 }
 
-impl Me {
-    /// As the system knows this process now.
-    pub(super) fn now() -> Me {
-        let uid = rustix::process::geteuid().as_raw();
-        Me { uid, outer_root: outer_root(), private_group: own_group(uid) }
-    }
+/// What the kernel says of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
 
-    /// What makes this folder unsafe for me.
-    pub(super) fn danger(&self, seen: Seen) -> Option<Danger> {
-        if seen.uid != 0 && seen.uid != self.uid && Some(seen.uid) != self.outer_root {
-            return Some(Danger::Owner(seen.uid));
-        }
-        let (group_writes, others_write, sticky) = (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
-        let is_private = self.private_group == Some(seen.gid);
-        (!sticky && (others_write || (group_writes && !is_private))).then_some(Danger::Writers)
+/// `outer_root` is what root is called where a user namespace does not know its number, `own_group` a group that nobody else is in.
+fn danger_to(me: u32, seen: Seen, outer_root: fn() -> Option<u32>, own_group: impl FnOnce() -> Option<u32>) -> Option<Danger> {
+    if seen.uid != 0 && seen.uid != me && Some(seen.uid) != outer_root() {
+        return Some(Danger::Owner(seen.uid));
     }
+    let (group_writes, others_write, sticky) = (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
+    let is_open = !sticky && (others_write || (group_writes && own_group() != Some(seen.gid)));
+    is_open.then_some(Danger::Writers)
 }
 
 /// What the owner of root's folders is called in a user namespace that has no number for it. Every other user outside is called
@@ -88,7 +81,10 @@ fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &st
 mod tests {
     use super::*;
 
-    const ME: Me = Me { uid: 1000, outer_root: None, private_group: Some(1000) };
+    /// To a user with a group of their own, in no user namespace.
+    fn danger(seen: Seen) -> Option<Danger> {
+        danger_to(1000, seen, || None, || Some(1000))
+    }
 
     fn seen(uid: u32, gid: u32, mode: u32) -> Seen {
         Seen { uid, gid, mode }
@@ -108,24 +104,24 @@ mod tests {
             (seen(1000, 1000, 0o702), Some(Danger::Writers)),
             (seen(0, 50, 0o775), Some(Danger::Writers)),
         ] {
-            assert_eq!(ME.danger(folder), expected, "{folder:?}");
+            assert_eq!(danger(folder), expected, "{folder:?}");
         }
     }
 
     #[test]
     fn a_group_that_nobody_else_is_in_may_write() {
-        assert_eq!(ME.danger(seen(1000, 1000, 0o775)), None);
-        assert_eq!(ME.danger(seen(1000, 1000, 0o777)), Some(Danger::Writers));
-        assert_eq!(ME.danger(seen(1000, 100, 0o775)), Some(Danger::Writers));
-        assert_eq!(Me { private_group: None, ..ME }.danger(seen(1000, 1000, 0o775)), Some(Danger::Writers));
+        assert_eq!(danger(seen(1000, 1000, 0o775)), None);
+        assert_eq!(danger(seen(1000, 1000, 0o777)), Some(Danger::Writers));
+        assert_eq!(danger(seen(1000, 100, 0o775)), Some(Danger::Writers));
+        assert_eq!(danger_to(1000, seen(1000, 1000, 0o775), || None, || None), Some(Danger::Writers));
     }
 
     #[test]
     fn in_a_user_namespace_root_may_have_another_number() {
-        let inside = Me { outer_root: Some(65534), ..ME };
-        assert_eq!(inside.danger(seen(65534, 65534, 0o755)), None);
-        assert_eq!(inside.danger(seen(1001, 1001, 0o755)), Some(Danger::Owner(1001)));
-        assert_eq!(inside.danger(seen(65534, 65534, 0o775)), Some(Danger::Writers));
+        let inside = |seen| danger_to(1000, seen, || Some(65534), || Some(1000));
+        assert_eq!(inside(seen(65534, 65534, 0o755)), None);
+        assert_eq!(inside(seen(1001, 1001, 0o755)), Some(Danger::Owner(1001)));
+        assert_eq!(inside(seen(65534, 65534, 0o775)), Some(Danger::Writers));
         for (map, expected) in [
             ("         0          0 4294967295\n", true),
             ("         0       1000          1\n", false),

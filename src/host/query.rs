@@ -20,6 +20,8 @@ pub struct Query {
     pub wrapper: Option<PathBuf>,
     /// Whose process I am.
     pub user: User,
+    /// Somebody to be described too, even where nothing in a quick look concerns this start.
+    pub asked: Option<u32>,
 }
 
 /// How close a look a process is worth.

@@ -1,144 +1,274 @@
-//! What surrounds a process: the container it is in, and what would start it again. Pure readings of what the kernel shows.
+//! What surrounds a process: the container it is in, and the service. Pure readings of `/proc/PID/cgroup`.
 
-use crate::engine::snapshot::ManagedBy;
+use crate::engine::snapshot::{Container, Engine, ManagedBy};
 
 /// Services that start other people's programs and never start them again.
-const SPAWNERS: [&str; 8] = [
+const SPAWNERS: [&str; 13] = [
     "cron.service",
     "crond.service",
     "cronie.service",
+    "anacron.service",
     "atd.service",
     "ssh.service",
     "sshd.service",
-    "getty.service",
+    "dropbear.service",
     "display-manager.service",
+    "dbus.service",
+    "dbus-broker.service",
+    "gnome-terminal-server.service",
+    "console-getty.service",
 ];
+
+/// The same, one for each of something.
+const SPAWNERS_OF_MANY: [&str; 7] = ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
 
 /// The length to which people shorten a container id.
 const SHORT_ID: usize = 12;
 
-/// The container id in a process's `/proc/PID/cgroup`, shortened.
+/// The containers that a process is in, the outermost first.
 #[must_use]
-pub fn container(cgroups: &str) -> Option<String> {
-    paths(cgroups).flat_map(|path| path.split('/')).find_map(container_id)
+pub fn containers(cgroups: &str) -> Vec<Container> {
+    // systemd's own hierarchy first: beside it, others may say less.
+    hierarchies(cgroups)
+        .map(|path| found_in(&path).into_iter().map(|(_, container)| container).collect())
+        .find(|it: &Vec<_>| !it.is_empty())
+        .unwrap_or_default()
 }
 
-/// What systemd manages by this `/proc/PID/cgroup`. Scopes are not managed: systemd never starts them again.
+/// The container that a process with the cgroups `theirs` is in and one with `mine` is not.
 #[must_use]
-pub fn service(cgroups: &str) -> Option<ManagedBy> {
-    paths(cgroups).find_map(|path| {
-        let unit = path.split('/').rfind(|part| has_suffix(part, ".service"))?;
-        let spawner =
-            SPAWNERS.contains(&unit) || ["user@", "getty@", "serial-getty@", "sshd@", "ssh@"].iter().any(|prefix| unit.starts_with(prefix));
-        if spawner || path.split('/').any(|part| part.starts_with("session-") && has_suffix(part, ".scope")) {
-            return None;
+pub fn container(theirs: &str, mine: &str) -> Option<Container> {
+    let mine = containers(mine);
+    let theirs = containers(theirs).into_iter().enumerate();
+    theirs.into_iter().find(|(index, container)| mine.get(*index) != Some(container)).map(|(_, container)| container)
+}
+
+/// What manages a process with the cgroups `theirs`, as far as one with `mine` can see and stop it. A service inside of
+/// another container is none of ours, the container is. Scopes are not managed: systemd never starts them again.
+#[must_use]
+pub fn manager(theirs: &str, mine: &str) -> Option<ManagedBy> {
+    let path = hierarchies(theirs).next()?;
+    let outside = containers(mine).len();
+    match (container(theirs, mine), found_in(&path).get(outside)) {
+        // Podman may keep its container inside of the service that restarts it.
+        (Some(Container { engine: Engine::Podman, .. }), Some((at, _))) if service(&path[..*at]).is_some() => service(&path[..*at]),
+        (Some(container), _) => Some(ManagedBy::Container(container)),
+        (None, _) => {
+            let inside = found_in(&path).last().map_or(0, |(at, _)| at + 1);
+            service(&path[inside..])
         }
-        let of_a_user = path.split('/').any(|part| part.starts_with("user@"));
-        let name = unescape(unit);
-        Some(if of_a_user { ManagedBy::SystemdUser(name) } else { ManagedBy::Systemd(name) })
-    })
-}
-
-/// The supervisor that a parent's command line shows it to be.
-#[must_use]
-pub fn supervisor(parent: &[String]) -> Option<ManagedBy> {
-    let base = |arg: &String| arg.rsplit('/').next().unwrap_or_default().to_owned();
-    let program = base(parent.first()?);
-    // `supervisord` is a Python script: it may stand behind its interpreter.
-    if parent.iter().take(3).any(|arg| base(arg) == "supervisord") {
-        return Some(ManagedBy::Supervisord);
-    }
-    // PM2's daemon renames itself to `PM2 v6.0.5: God Daemon (/home/u/.pm2)`.
-    if parent.first()?.starts_with("PM2 v") {
-        return Some(ManagedBy::Pm2);
-    }
-    let service = || parent.get(1).map(|arg| base(&arg.trim_end_matches('/').to_owned())).unwrap_or_default();
-    match program.as_str() {
-        "runsv" => Some(ManagedBy::Runit(service())),
-        "s6-supervise" => Some(ManagedBy::S6(service())),
-        _ => None,
     }
 }
 
-/// Programs that adopt other processes' orphans and did not start them.
-#[must_use]
-pub fn adopts_orphans(parent: &[String]) -> bool {
-    let Some(program) = parent.first().and_then(|arg| arg.rsplit('/').next()) else { return false };
-    let known = ["systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "conmon"];
-    known.contains(&program) || program.starts_with("containerd-shim")
+/// The deepest service of a path.
+fn service(path: &[&str]) -> Option<ManagedBy> {
+    let unit = path.iter().rfind(|part| has_suffix(part, ".service"))?;
+    // A part that could be taken for a file of the cgroup's own has `_` before it.
+    let unit = unit.strip_prefix('_').unwrap_or(unit);
+    let spawner = SPAWNERS.contains(&unit) || SPAWNERS_OF_MANY.iter().any(|prefix| unit.starts_with(prefix));
+    if spawner || path.iter().any(|part| part.starts_with("session-") && has_suffix(part, ".scope")) {
+        return None;
+    }
+    let of_a_user = path.iter().any(|part| part.starts_with("user@"));
+    Some(if of_a_user { ManagedBy::SystemdUser(unit.to_owned()) } else { ManagedBy::Systemd(unit.to_owned()) })
 }
 
-/// The paths of a cgroup file, version 2's and version 1's.
-fn paths(cgroups: &str) -> impl Iterator<Item = &str> {
-    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2))
+/// The parts of each path: systemd's own hierarchy first, then that of version 2, then the controllers of version 1.
+fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
+    let mut lines: Vec<(u8, &str)> = cgroups
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let rank = match (fields.next()?, fields.next()?) {
+                (_, "name=systemd") => 0,
+                ("0", "") => 1,
+                (_, _) => 2,
+            };
+            Some((rank, fields.next()?))
+        })
+        .collect();
+    lines.sort_by_key(|(rank, _)| *rank);
+    lines.into_iter().map(|(_, path)| path.split('/').filter(|part| !part.is_empty()).collect())
 }
 
-fn container_id(part: &str) -> Option<String> {
+/// The containers of a path, each with the index of its last part.
+fn found_in(path: &[&str]) -> Vec<(usize, Container)> {
+    let mut pods = false;
+    let mut found = Vec::new();
+    for (index, part) in path.iter().enumerate() {
+        pods |= part.starts_with("kubepods");
+        let before = index.checked_sub(1).map_or("", |before| path[before]);
+        found.extend(numbered(part, pods).or_else(|| named(before, part)).map(|container| (index, container)));
+    }
+    found
+}
+
+/// `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`; without systemd the id alone, or behind a colon.
+fn numbered(part: &str, pods: bool) -> Option<Container> {
     let part = part.strip_suffix(".scope").unwrap_or(part);
-    // docker-ID, cri-containerd-ID, libpod-ID, crio-ID; version 1 has the id alone.
-    let id = part.rsplit('-').next().unwrap_or(part);
-    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| id.chars().take(SHORT_ID).collect())
+    let (engine, id) = part.rsplit_once(['-', ':']).unwrap_or(("", part));
+    // What watches over a container is not in it.
+    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !engine.ends_with("conmon");
+    let engine = match engine {
+        _ if pods || engine.starts_with("cri") => Engine::Kubernetes,
+        "libpod" | "libpod-payload" => Engine::Podman,
+        _ => Engine::Docker,
+    };
+    is_id.then(|| Container { id: id.chars().take(SHORT_ID).collect(), engine })
+}
+
+/// `lxc.payload.NAME`, `lxc/NAME`, `systemd-nspawn@NAME.service/payload`.
+fn named(before: &str, part: &str) -> Option<Container> {
+    let lxc = part.strip_prefix("lxc.payload.").or(matches!(before, "lxc" | "lxc.payload").then_some(part));
+    if let Some(name) = lxc.filter(|name| !name.is_empty()) {
+        return Some(Container { id: name.to_owned(), engine: Engine::Lxc });
+    }
+    let machine = before.strip_prefix("systemd-nspawn@").and_then(|it| it.strip_suffix(".service"));
+    let machine = machine.or_else(|| before.strip_prefix("machine-")?.strip_suffix(".scope")).filter(|_| part == "payload")?;
+    // systemd writes `-` in what a unit is named after as `\x2d`.
+    Some(Container { id: machine.replace("\\x2d", "-"), engine: Engine::Nspawn })
 }
 
 fn has_suffix(part: &str, suffix: &str) -> bool {
     part.len() > suffix.len() && part.ends_with(suffix)
 }
 
-/// systemd writes `-` in a unit's name as `\x2d`.
-fn unescape(unit: &str) -> String {
-    unit.replace("\\x2d", "-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const INNER: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+
+    /// `@` is a container's id, `#` that of one within.
+    fn cgroups(text: &str) -> String {
+        text.replace('@', ID).replace('#', INNER)
+    }
+
+    fn managed(theirs: &str, mine: &str) -> Option<String> {
+        manager(&cgroups(theirs), &cgroups(mine)).map(|by| by.to_string())
+    }
+
     #[test]
     fn a_cgroup_names_the_service_that_manages_it() {
-        let systemd = |unit: &str| Some(ManagedBy::Systemd(unit.to_owned()));
-        let user = |unit: &str| Some(ManagedBy::SystemdUser(unit.to_owned()));
-        for (cgroup, expected) in [
-            ("0::/system.slice/bot.service", systemd("bot.service")),
-            ("0::/system.slice/system-monopoll.slice/monopoll@voice.service", systemd("monopoll@voice.service")),
-            ("12:pids:/system.slice/bot.service\n1:name=systemd:/system.slice/bot.service", systemd("bot.service")),
-            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/bot.service", user("bot.service")),
+        // As systemd 229 to 256, cron, OpenSSH, GNOME, snapd and flatpak leave them; %d stands for `@` in units.
+        for (theirs, expected) in [
+            ("0::/system.slice/bot.service", Some("systemd:bot.service")),
+            ("0::/system.slice/system-monopoll.slice/monopoll%dvoice.service", Some("systemd:monopoll@voice.service")),
+            (r"0::/system.slice/system-my\x2dbot.slice/my-bot%da\x2db.service", Some(r"systemd:my-bot@a\x2db.service")),
+            ("0::/system.slice/bot.service/workers", Some("systemd:bot.service")),
+            ("0::/bots.slice/bots-telegram.slice/voice.service", Some("systemd:voice.service")),
+            ("0::/system.slice/_memory.service", Some("systemd:memory.service")),
+            ("0::/system.slice/docker.service", Some("systemd:docker.service")),
+            ("0::/system.slice/containerd.service", Some("systemd:containerd.service")),
+            ("0::/system.slice/run-r0123456789abcdef.service", Some("systemd:run-r0123456789abcdef.service")),
+            ("0::/system.slice/snap.bot.daemon.service", Some("systemd:snap.bot.daemon.service")),
+            ("12:pids:/system.slice/bot.service\n1:name=systemd:/system.slice/bot.service", Some("systemd:bot.service")),
+            (
+                "11:cpu,cpuacct:/\n5:devices:/system.slice/ssh.service\n1:name=systemd:/system.slice/bot.service",
+                Some("systemd:bot.service"),
+            ),
+            (
+                "4:pids:/user.slice/user-1000.slice/user%d1000.service\n1:name=systemd:/user.slice/user-1000.slice/user%d1000.service/bot.service\n0::/user.slice/user-1000.slice/user%d1000.service/bot.service",
+                Some("systemd-user:bot.service"),
+            ),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/bot.service", Some("systemd-user:bot.service")),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-bot.slice/bot%d1.service",
+                Some("systemd-user:bot@1.service"),
+            ),
             ("0::/user.slice/user-1000.slice/session-3.scope", None),
-            ("0::/user.slice/user-1000.slice/user@1000.service/init.scope", None),
+            (
+                "9:devices:/user.slice\n4:pids:/user.slice/user-0.slice/session-c1.scope\n1:name=systemd:/user.slice/user-0.slice/session-c1.scope",
+                None,
+            ),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/init.scope", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-gnome-terminal-4711.scope", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/gnome-terminal-server.service", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/snap.code.code-0c6e.scope", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-flatpak-org.telegram.desktop-4711.scope", None),
+            ("0::/user.slice/user-1000.slice/user%d1000.service/session.slice/dbus-broker.service", None),
             ("0::/system.slice/cron.service", None),
+            ("0::/system.slice/crond.service", None),
+            ("0::/system.slice/ssh.service", None),
+            (r"0::/system.slice/system-sshd.slice/sshd%d3-10.0.0.1:22-10.0.0.2:5000.service", None),
+            (r"0::/system.slice/system-getty.slice/getty%dtty1.service", None),
+            ("0::/system.slice/.service", None),
             ("0::/init.scope", None),
+            ("0::/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt/emulator", None),
             ("0::/", None),
+            ("0::/../../system.slice/bot.service", Some("systemd:bot.service")),
             ("garbage", None),
+            ("a:b", None),
+            ("", None),
         ] {
-            assert_eq!(service(cgroup), expected, "{cgroup}");
+            let theirs = theirs.replace("%d", "@");
+            assert_eq!(manager(&theirs, "0::/init.scope").map(|by| by.to_string()).as_deref(), expected, "{theirs}");
         }
     }
 
     #[test]
-    fn a_cgroup_names_the_container() {
-        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        for cgroup in [
-            format!("0::/system.slice/docker-{id}.scope"),
-            format!("5:memory:/docker/{id}"),
-            format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
-            format!("0::/machine.slice/libpod-{id}.scope/container"),
+    fn a_cgroup_names_the_container_and_how_to_stop_it() {
+        for (theirs, command) in [
+            ("0::/system.slice/docker-@.scope", "docker stop 0123456789ab"),
+            ("0::/system.slice/docker-@.scope/init.scope", "docker stop 0123456789ab"),
+            ("0::/system.slice/docker-@.scope/system.slice/bot.service", "docker stop 0123456789ab"),
+            ("5:memory:/docker/@", "docker stop 0123456789ab"),
+            ("12:pids:/docker/@\n1:name=systemd:/docker/@\n0::/system.slice/containerd.service", "docker stop 0123456789ab"),
+            ("0::/ecs/aaaa/@", "docker stop 0123456789ab"),
+            ("0::/docker/@/docker/#", "docker stop 0123456789ab"),
+            ("0::/machine.slice/libpod-@.scope/container", "podman stop 0123456789ab"),
+            ("0::/user.slice/user-1000.slice/user%1000.service/user.slice/libpod-@.scope/container", "podman stop 0123456789ab"),
+            ("0::/system.slice/bot.service/libpod-payload-@", "systemctl stop bot.service"),
+            (
+                "0::/user.slice/user-1000.slice/user%1000.service/app.slice/bot.service/libpod-payload-@",
+                "systemctl --user stop bot.service",
+            ),
+            ("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope", KUBERNETES),
+            ("0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container", KUBERNETES),
+            ("11:pids:/kubepods/besteffort/pod1/@\n1:name=systemd:/kubepods/besteffort/pod1/@", KUBERNETES),
+            ("0::/system.slice/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@", KUBERNETES),
+            ("0::/lxc.payload.web/system.slice/bot.service", "lxc-stop web"),
+            ("5:memory:/lxc/web\n1:name=systemd:/lxc/web/system.slice/bot.service", "lxc-stop web"),
+            (r"0::/machine.slice/systemd-nspawn%my\x2dweb.service/payload/system.slice/bot.service", "machinectl poweroff my-web"),
+            ("0::/machine.slice/machine-web.scope/payload/init.scope", "machinectl poweroff web"),
         ] {
-            assert_eq!(container(&cgroup).as_deref(), Some("0123456789ab"), "{cgroup}");
+            let theirs = cgroups(theirs).replace('%', "@");
+            let by = manager(&theirs, "0::/user.slice/user-0.slice/session-1.scope");
+            assert_eq!(by.map(|by| by.stop_command()).as_deref(), Some(command), "{theirs}");
         }
-        assert_eq!(container("0::/system.slice/bot.service"), None);
+    }
+
+    const KUBERNETES: &str = "kubectl scale --replicas=0 WORKLOAD";
+
+    #[test]
+    fn what_is_no_container_is_none() {
+        for theirs in [
+            "0::/system.slice/bot.service",
+            "0::/machine.slice/libpod-conmon-@.scope",
+            "0::/lxc.monitor.web",
+            "0::/system.slice/docker-0123456789ab.scope",
+            "0::/machine.slice/machine-web.scope",
+            "0::/lxc",
+            "garbage",
+        ] {
+            assert_eq!(containers(&cgroups(theirs)), [], "{theirs}");
+        }
     }
 
     #[test]
-    fn a_parent_is_known_by_its_command_line() {
-        let args = |line: &str| line.split('|').map(str::to_owned).collect::<Vec<_>>();
-        for (line, expected) in [
-            ("/usr/bin/python3|/usr/bin/supervisord|-n", Some(ManagedBy::Supervisord)),
-            ("PM2 v6.0.5: God Daemon (/root/.pm2)", Some(ManagedBy::Pm2)),
-            ("runsv|bot", Some(ManagedBy::Runit("bot".to_owned()))),
-            ("s6-supervise|/run/service/bot/", Some(ManagedBy::S6("bot".to_owned()))),
-            ("bash", None),
+    fn a_container_that_is_mine_too_manages_nothing_of_mine() {
+        for (theirs, mine, expected) in [
+            ("0::/docker/@", "0::/docker/@", None),
+            ("0::/docker/@/docker/#", "0::/docker/@", Some("container:fedcba987654")),
+            ("0::/docker/#", "0::/docker/@", Some("container:fedcba987654")),
+            ("0::/docker/@", "0::/docker/@/docker/#", None),
+            ("0::/docker/@/system.slice/bot.service", "0::/docker/@/system.slice/ssh.service", Some("systemd:bot.service")),
+            ("0::/system.slice/bot.service", "0::/docker/@", Some("systemd:bot.service")),
+            ("0::/../docker-#.scope", "0::/", Some("container:fedcba987654")),
         ] {
-            assert_eq!(supervisor(&args(line)), expected, "{line}");
+            assert_eq!(managed(theirs, mine).as_deref(), expected, "{theirs} seen from {mine}");
         }
     }
 }

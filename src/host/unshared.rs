@@ -50,11 +50,17 @@ impl Unshared {
     /// As flock(2).
     pub fn wait(&mut self, patience: Duration) -> std::io::Result<bool> {
         let until = clock::patience().saturating_add(patience);
-        self.wait_until(Some(until), None).map(|waited| waited == Waited::Locked)
+        self.wait_until(Some(until), None, &mut |_| Duration::MAX).map(|waited| waited == Waited::Locked)
     }
 
-    /// Tries until it is had, the time is over (`None`: never), or a signal arrives.
-    pub(crate) fn wait_until(&mut self, until: Option<Duration>, alarm: Option<&Alarm>) -> std::io::Result<Waited> {
+    /// Tries until it is had, the time is over (`None`: never), or a signal arrives. `still` is told what time it is whenever
+    /// it has to be waited for, and says when it wants to be told again.
+    pub(crate) fn wait_until(
+        &mut self,
+        until: Option<Duration>,
+        alarm: Option<&Alarm>,
+        still: &mut dyn FnMut(Duration) -> Duration,
+    ) -> std::io::Result<Waited> {
         if self.try_lock()? {
             return Ok(Waited::Locked);
         }
@@ -66,8 +72,10 @@ impl Unshared {
             if self.try_lock()? {
                 return Ok(Waited::Locked);
             }
-            let next = tries.next().map(|pause| clock::patience() + *pause);
-            let at = [next, until].into_iter().flatten().min();
+            let now = clock::patience();
+            let next = tries.next().map(|pause| now + *pause);
+            let again = Some(still(now)).filter(|again| *again < Duration::MAX);
+            let at = [next, until, again].into_iter().flatten().min();
             match Alarm::sleep(alarm, Some(&watch), &[], at) {
                 Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
                 Wake::Told => {

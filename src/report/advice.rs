@@ -2,8 +2,10 @@
 
 use super::{Context, wording::safe};
 use crate::engine::{
-    plan::{Conflict, DecidedBy, Plan, Refusal, Step},
+    action::Action,
+    plan::{Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::Patience,
+    purpose::Purpose,
     shield::Shield,
     snapshot::LockState,
 };
@@ -15,7 +17,12 @@ pub(super) fn advice(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     if too_many {
         lines.push(format!("narrow the `match` entries, or raise {}", key(context, "limits.max_targets")));
     }
-    for conflict in plan.conflicts.iter().filter(|_| !too_many) {
+    let storm = plan.verdict == Verdict::Refuse(Refusal::Storm);
+    if storm {
+        lines.push(format!("to allow more, raise {}", key(context, "limits.max_takeovers")));
+        lines.push(format!("to forget them sooner, lower {}", key(context, "limits.takeover_window")));
+    }
+    for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
         lines.extend(about(conflict, plan, context));
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
@@ -35,9 +42,15 @@ pub(super) fn advice(plan: &Plan, context: &Context<'_>) -> Vec<String> {
 fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines = match &conflict.decided_by {
         DecidedBy::Rule(name) => vec![rule(context, name)],
-        DecidedBy::OnConflict => vec![format!("choose another {}", key(context, "on_conflict"))],
+        DecidedBy::OnConflict => match (context.purpose, conflict.action) {
+            (Purpose::Start, _) => vec![format!("choose another {}", key(context, "on_conflict"))],
+            (Purpose::Stop, Action::Force) => vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()],
+            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
+                vec!["forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned()]
+            }
+        },
         DecidedBy::SameToken => vec![format!("to treat it as any other conflict, choose \"act\" for {}", key(context, "same_token"))],
-        DecidedBy::Caution => caution(conflict, plan),
+        DecidedBy::Caution => caution(conflict, plan, context),
     };
     if let Some(Step::Wait { timeout }) = conflict.steps.first() {
         lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
@@ -55,7 +68,7 @@ fn rule(context: &Context<'_>, name: &str) -> String {
 }
 
 /// Where no key helps, something outside of the configuration may.
-fn caution(conflict: &Conflict, plan: &Plan) -> Vec<String> {
+fn caution(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let manager = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
     match (&conflict.refusal, manager, &conflict.root, &conflict.guard) {
         (Some((Refusal::Superseded, _)), ..) => vec!["start it once more: the newest start wins".to_owned()],
@@ -68,7 +81,10 @@ fn caution(conflict: &Conflict, plan: &Plan) -> Vec<String> {
                 LockState::Held(_) | LockState::Unknown => Some(safe(&lock.path.to_string_lossy())),
                 LockState::Free | LockState::Mine => None,
             })
-            .map(|path| format!("find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \"wait\""))
+            .map(|path| match context.purpose {
+                Purpose::Start => format!("find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \"wait\""),
+                Purpose::Stop => format!("find who has it with `fuser -v {path}`, and end that yourself"),
+            })
             .collect(),
         (_, None, Some(root), _) => vec![format!("end pid {} yourself if it may go", root.id.pid)],
         (_, None, None, Some(guard)) => vec![format!("end it where it runs, on host {}", safe(&guard.host))],

@@ -10,6 +10,7 @@ use crate::engine::{
     fact::Fact,
     plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Step, Verdict},
     policy::Patience,
+    purpose::Purpose,
     snapshot::{GuardView, LockState, Process},
 };
 
@@ -27,8 +28,14 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
     if let Some(guard) = &conflict.guard {
         line("guard", guarded(guard));
     }
+    let unguarded = || conflict.root.as_ref().filter(|_| conflict.guard.is_none());
     if let Some(manager) = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
         line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
+    } else if let Some(launcher) = unguarded().and_then(|root| root.launchers.known()).and_then(|above| above.first()) {
+        line(
+            "below",
+            format!("pid {}  {}; should that start it again: `{}`", launcher.id.pid, safe(&launcher.command), safe(&launcher.end)),
+        );
     }
     if !conflict.tree.is_empty() {
         line("tree", pids(&conflict.tree));
@@ -39,13 +46,16 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
         Some((_, why)) if *why != plan.reason => line("because", safe(why)),
         Some(_) | None => {}
     }
-    line("steps", steps(conflict, plan, paint));
+    line("steps", steps(conflict, plan, context.purpose, paint));
     lines
 }
 
-fn head(conflict: &Conflict, paint: Paint) -> String {
+pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
+    let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
-        (Some(root), _) => format!("{}  {}", paint.tone(Tone::Strong, &format!("pid {}", root.id.pid)), wording::shortened(root)),
+        // A guard is known to people by its bot.
+        (Some(root), Some(guard)) => format!("{}  {}", pid(root), wording::cut(&safe(&guard.command))),
+        (Some(root), None) => format!("{}  {}", pid(root), wording::shortened(root)),
         (None, Some(guard)) => {
             format!("{}  {}", paint.tone(Tone::Strong, "a guard in another PID namespace"), wording::cut(&safe(&guard.command)))
         }
@@ -53,7 +63,7 @@ fn head(conflict: &Conflict, paint: Paint) -> String {
     }
 }
 
-fn who(root: &Process) -> String {
+pub(super) fn who(root: &Process) -> String {
     let known = |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
         known(root.user.known().map(|user| format!("user {}", safe(&user.name))), "user"),
@@ -69,13 +79,13 @@ fn who(root: &Process) -> String {
     parts.join(", ")
 }
 
-fn guarded(guard: &GuardView) -> String {
+pub(super) fn guarded(guard: &GuardView) -> String {
     let ticket = guard.ticket.map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
     let since = seconds_since_1970(guard.since).and_then(rfc3339).map_or_else(String::new, |since| format!(", since {since}"));
-    format!("{ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
+    format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
 }
 
-fn pids(tree: &[Process]) -> String {
+pub(super) fn pids(tree: &[Process]) -> String {
     let shown: Vec<String> = tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
     let more = tree.len().saturating_sub(MOST_PIDS);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -83,7 +93,7 @@ fn pids(tree: &[Process]) -> String {
     format!("{pid} {}{rest}", shown.join(", "))
 }
 
-fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
+pub(super) fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
     let each = |evidence: &Evidence| match evidence {
         Evidence::Lock => format!("has the lock{}", lock_paths(conflict, plan)),
         Evidence::Token => "carries this bot's token".to_owned(),
@@ -111,22 +121,32 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
     paths.join(",")
 }
 
-fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
+pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
-        DecidedBy::OnConflict => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
+        DecidedBy::OnConflict => match (context.purpose, conflict.action) {
+            (Purpose::Start, _) => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
+            (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
+            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => "as `stop` does".to_owned(),
+        },
         DecidedBy::SameToken => format!("by `same_token` {}", wording::place(context, "same_token")),
         DecidedBy::Caution => "by monopoll's own caution".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())
 }
 
-fn steps(conflict: &Conflict, plan: &Plan, paint: Paint) -> String {
+pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let refused = matches!(plan.verdict, Verdict::Refuse(_));
     let text = match conflict.action {
         Action::Refuse => "nothing".to_owned(),
-        Action::Graceful | Action::Force | Action::Wait if refused => "nothing, because the start is refused".to_owned(),
-        Action::Ignore => "nothing: it goes on beside the new one".to_owned(),
+        Action::Graceful | Action::Force | Action::Wait if refused => match purpose {
+            Purpose::Start => "nothing, because the start is refused".to_owned(),
+            Purpose::Stop => "nothing, because the stop is refused".to_owned(),
+        },
+        Action::Ignore => match purpose {
+            Purpose::Start => "nothing: it goes on beside the new one".to_owned(),
+            Purpose::Stop => "nothing: it is left alone".to_owned(),
+        },
         Action::Graceful | Action::Force | Action::Wait => ladder(&conflict.steps),
     };
     let tone = if conflict.steps.is_empty() { Tone::Strong } else { Tone::Care };

@@ -1,6 +1,7 @@
 //! Command lines as they are shown: quoted, printable, masked, and shortened where there is no room.
 
-use super::mask::{is_active, secrets};
+use super::mask::secrets;
+use crate::engine::shell::quote;
 
 /// A command line as a person would type it: quoted where a shell needs it, printable, secrets masked.
 #[must_use]
@@ -75,30 +76,7 @@ fn len(text: &str) -> usize {
 
 /// One argument, quoted if need be, masked.
 fn word(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,^".contains(c) || (!c.is_ascii() && !is_active(c) && !c.is_whitespace());
-    let quoted = if !arg.is_empty() && arg.chars().all(plain) {
-        arg.to_owned()
-    } else if arg.contains(is_active) {
-        format!("$'{}'", arg.chars().map(ansi_c).collect::<String>())
-    } else {
-        format!("'{}'", arg.replace('\'', r"'\''"))
-    };
-    secrets(&quoted)
-}
-
-/// As bash's `$'…'` writes it.
-fn ansi_c(c: char) -> String {
-    match c {
-        '\n' => r"\n".to_owned(),
-        '\t' => r"\t".to_owned(),
-        '\r' => r"\r".to_owned(),
-        '\'' => r"\'".to_owned(),
-        '\\' => r"\\".to_owned(),
-        _ if !is_active(c) => c.to_string(),
-        _ if c.is_ascii() => format!(r"\x{:02x}", u32::from(c)),
-        _ if u32::from(c) <= 0xffff => format!(r"\u{:04x}", u32::from(c)),
-        _ => format!(r"\U{:08x}", u32::from(c)),
-    }
+    secrets(&quote(arg))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::engine::purpose::Purpose;
+
 /// What a report needs to know beside the plan.
 #[derive(Clone)]
 pub struct Context<'a> {
@@ -9,6 +11,8 @@ pub struct Context<'a> {
     pub instance: String,
     /// The profile that was selected.
     pub profile: Option<String>,
+    /// What the plan is for.
+    pub purpose: Purpose,
     /// This host's name.
     pub host: String,
     /// The moment of the plan, to turn ages into times.

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 pub use super::command::{command, shorten};
+pub(super) use crate::engine::shell::is_active;
 
 /// The fewest characters that count as the secret half of a bot token; Telegram's own have 35.
 const SHORTEST_SECRET: usize = 20;
@@ -96,14 +97,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
         shown
     }))
-}
-
-/// Whether `c` changes what is around it instead of being seen itself.
-pub(super) fn is_active(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn lock(plan: &Plan, context: &Context<'_>, view: &LockView) -> LockDocument {
 }
 
 /// The guard that keeps a record, else the first process that has the lock.
-fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocument> {
+pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocument> {
     let has = |guard: &&GuardView| guard.process.is_some_and(|process| pids.contains(&process.pid));
     if let Some(guard) = plan.guards.iter().find(has).or(plan.guards.first()) {
         return Some(HolderDocument {
@@ -98,7 +98,7 @@ fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocu
     })
 }
 
-fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDocument {
+pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDocument {
     let nobody = Process::unseen();
     let root = conflict.root.as_ref().unwrap_or(&nobody);
     let guard = conflict.guard.as_ref();

@@ -10,6 +10,7 @@ use crate::{
         action::Action,
         plan::{Conflict, Plan, Refusal, Step, Verdict},
         policy::Patience,
+        purpose::Purpose,
         snapshot::Process,
     },
     error::ExitStatus,
@@ -50,19 +51,33 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let instance = paint.tone(Tone::Strong, &safe(&context.instance));
     let profile = context.profile.as_ref().map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
     let ignored = those(plan, |action| action == Action::Ignore);
-    let beside = ignored.map_or_else(String::new, |them| format!(", beside {them}"));
+    let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
     let kills = those(plan, Action::kills).unwrap_or_default();
+    if context.purpose == Purpose::Stop {
+        let (tone, would, rest) = stop(plan, &kills, ignored);
+        return format!("{instance}{profile}{}{rest}", paint.tone(tone, would));
+    }
     let (tone, would, rest) = match plan.verdict {
         Verdict::Clear if beside.is_empty() => (Tone::Good, "would start at once", ": nobody is in the way.".to_owned()),
         Verdict::Clear => (Tone::Good, "would start at once", format!("{beside}.")),
         Verdict::Act => (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan))),
         Verdict::Wait => (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills))),
         Verdict::Refuse(Refusal::Superseded) => (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan))),
-        Verdict::Refuse(Refusal::Permission | Refusal::Policy) => {
+        Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => {
             (Tone::Bad, "would not start", format!(": {}.\n{}", safe(&plan.reason), exit(plan)))
         }
     };
     format!("{instance}{profile} {}{rest}", paint.tone(tone, would))
+}
+
+/// The verdict on a stop.
+fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Tone, &'static str, String) {
+    let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
+    match plan.verdict {
+        Verdict::Clear => (Tone::Good, ": nothing to stop", format!("{alone}.")),
+        Verdict::Act | Verdict::Wait => (Tone::Care, " would end", format!(" {kills}{}{alone}.", deadline(plan))),
+        Verdict::Refuse(_) => (Tone::Bad, " would not be stopped", format!(": {}.\n{}", safe(&plan.reason), exit(plan))),
+    }
 }
 
 /// Those conflicts about which this is done: a single one by its pid.
@@ -99,7 +114,7 @@ fn deadline(plan: &Plan) -> String {
 fn exit(plan: &Plan) -> String {
     let status = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
-        Verdict::Refuse(Refusal::Policy) => ExitStatus::Refused,
+        Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,
         Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => ExitStatus::Done,
     };
     format!("Nothing would be touched; exit status {}.", status.code())

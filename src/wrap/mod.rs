@@ -8,8 +8,5 @@ pub(crate) mod portable;
 mod spawn;
 pub mod supervise;
 
-/// What a child finds in its environment: the instance, the ticket and the guard that holds it, with its start time.
-pub(crate) const HELD: &str = "MONOPOLL_HELD";
-
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub(crate) use portable as child;

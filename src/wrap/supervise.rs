@@ -3,19 +3,23 @@
 //! On Linux it sleeps in one poll and is woken by the kernel alone, and it is the subreaper of everything that it started,
 //! so its tree is whatever is below it, however often it forked. Elsewhere its tree is what can be seen of that.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
+
+use tracing::debug;
 
 use super::child::{self, Child};
 use crate::{
     engine::{
+        action::OnLost,
         escalation::{Escalation, GaveUp, Manner, Mode, Next},
         signal::Signal,
         snapshot::ProcessId,
         takeover::Ticket,
     },
-    error::ExitStatus,
+    error::{Error, ExitStatus},
+    guard::holding::{Grip, Holding},
     host::{
-        beside::{Beside, Record, Stage},
+        beside::{Asker, Beside, Record, Stage},
         clock,
         machine::{
             handle::Handle,
@@ -26,6 +30,13 @@ use crate::{
     },
 };
 
+/// How long somebody else may have what was taken from a guard before it is lost: a start has it for moments.
+const CONTESTED: Duration = Duration::from_secs(3);
+
+/// How often to try for what somebody else has for a moment, and for what cannot be had for longer.
+const NEXT_TRY: Duration = Duration::from_millis(10);
+const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
+
 /// Something that happened to a guard, for whoever wants to see it.
 #[derive(Debug)]
 pub enum Incident {
@@ -35,6 +46,12 @@ pub enum Incident {
     Stuck(ProcessId),
     /// A file beside the lock had vanished and could not be written again.
     Unwritten(String),
+    /// A lock file was deleted, moved or replaced, and is held again.
+    Retaken,
+    /// The same, and it cannot be held again for now.
+    Unusable(Error),
+    /// The same, and somebody else has it.
+    Lost(OnLost),
 }
 
 /// A child and the guard over it.
@@ -43,16 +60,18 @@ pub struct Guarding<'a> {
     pub(crate) alarm: &'a Alarm,
     /// The files beside the lock are watched.
     pub(crate) watch: Watch,
-    /// What lies beside the lock.
-    pub(crate) beside: Arc<Beside>,
+    /// What is held, and what lies beside it.
+    pub(crate) holding: Holding,
+    /// What is done where it is lost.
+    pub(crate) on_lost: OnLost,
     /// What the guard says about itself.
     pub(crate) record: Record,
     /// How the tree is ended when nobody asked for another manner.
     pub(crate) manner: Manner,
     /// COMMAND.
     pub(crate) child: Child,
-    /// Who wants to know.
-    pub(crate) tell: &'a mut dyn FnMut(Incident),
+    /// Who wants to know, with what lies beside the lock now.
+    pub(crate) tell: &'a mut dyn FnMut(&Beside, Incident),
 }
 
 /// How it ended.
@@ -60,8 +79,10 @@ pub struct Guarding<'a> {
 pub struct End {
     /// COMMAND's own.
     pub status: ExitStatus,
-    /// The pid of the newer start that took over.
-    pub superseded_by: Option<u32>,
+    /// Who asked for it: a newer start that took over, or `monopoll stop`.
+    pub superseded_by: Option<Asker>,
+    /// The lock was lost to somebody else, and so the tree was ended.
+    pub lost: bool,
     /// Who is left, if anybody could not be ended: the lock is theirs as well.
     pub left: usize,
 }
@@ -74,33 +95,72 @@ struct State {
     childless: bool,
     /// The ladder, once the tree is being ended.
     ladder: Option<Escalation>,
-    /// The newer start that asked: the guard's exit status is not the child's.
-    superseded_by: Option<u32>,
+    /// Who asked: the guard's exit status is not the child's.
+    superseded_by: Option<Asker>,
+    /// How the locks were found last.
+    hold: Hold,
+    /// They are somebody else's, and so the tree is being ended.
+    lost: bool,
     /// When COMMAND was sent the signal that `graceful` sends, by whoever.
     signalled: HashMap<Signal, Duration>,
     /// When to look again.
     wake: Option<Duration>,
 }
 
+/// How the locks were found last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Firm,
+    /// Somebody else has one.
+    Contested {
+        since: Duration,
+    },
+    /// Their place cannot be used.
+    Unusable,
+    /// Somebody else has one for good, and `on_lost` was applied.
+    Lost,
+}
+
+impl Hold {
+    fn next_try(self) -> Option<Duration> {
+        match self {
+            Hold::Firm => None,
+            Hold::Contested { .. } => Some(NEXT_TRY),
+            Hold::Unusable | Hold::Lost => Some(NEXT_TRY_LATER),
+        }
+    }
+}
+
 impl Guarding<'_> {
     /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
     #[must_use]
     pub(crate) fn run(&mut self, mut tree: Tree) -> End {
-        let mut state = State { child: None, childless: false, ladder: None, superseded_by: None, signalled: HashMap::new(), wake: None };
+        let mut state = State {
+            child: None,
+            childless: false,
+            ladder: None,
+            superseded_by: None,
+            hold: Hold::Firm,
+            lost: false,
+            signalled: HashMap::new(),
+            wake: None,
+        };
         let mut told = true;
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
-            if std::mem::take(&mut told) {
+            if std::mem::take(&mut told) || state.hold != Hold::Firm {
+                self.keep_hold(&tree, &mut state);
                 self.hear(&tree, &mut state);
             }
             if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
                 return end;
             }
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
-            Alarm::doze(Some(self.alarm), Some(&self.watch), &handles, state.wake);
+            let next_try = state.hold.next_try().map(|pause| clock::patience().saturating_add(pause));
+            Alarm::doze(Some(self.alarm), Some(&self.watch), &handles, state.wake.into_iter().chain(next_try).min());
             told = self.watch.drain();
         }
     }
@@ -111,6 +171,7 @@ impl Guarding<'_> {
             return;
         }
         if let Some(signal) = arrived.asks_to_end() {
+            debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
             state.signalled.entry(signal).or_insert_with(clock::patience);
         }
         self.child.forward(arrived);
@@ -123,35 +184,97 @@ impl Guarding<'_> {
         state.childless = reaped.childless;
     }
 
+    /// Sees to it that what lies in the place of the locks is held; where somebody else has it, `on_lost` says what comes.
+    fn keep_hold(&mut self, tree: &Tree, state: &mut State) {
+        match self.holding.check() {
+            Grip::Intact if state.hold == Hold::Firm => {}
+            Grip::Intact | Grip::Retaken => {
+                state.hold = Hold::Firm;
+                self.watch.changes_in(&self.holding.folders());
+                self.record.locks = self.holding.ids();
+                self.write_record();
+                (self.tell)(self.holding.beside(), Incident::Retaken);
+            }
+            Grip::Failed(error) => {
+                if std::mem::replace(&mut state.hold, Hold::Unusable) != Hold::Unusable {
+                    (self.tell)(self.holding.beside(), Incident::Unusable(error));
+                }
+            }
+            Grip::Contested => self.contest(tree, state),
+        }
+    }
+
+    fn contest(&mut self, tree: &Tree, state: &mut State) {
+        let now = clock::patience();
+        let since = match state.hold {
+            Hold::Lost => return,
+            Hold::Contested { since } => since,
+            Hold::Firm | Hold::Unusable => now,
+        };
+        // A start that would begin beside this guard sees it, and gives the lock back; one that has written its record did not.
+        let another = self.holding.beside().record().is_some_and(|record| record.whereabouts != self.record.whereabouts);
+        state.hold = Hold::Contested { since };
+        if !another && now.saturating_sub(since) < CONTESTED {
+            return;
+        }
+        state.hold = Hold::Lost;
+        (self.tell)(self.holding.beside(), Incident::Lost(self.on_lost));
+        match self.on_lost {
+            OnLost::Warn => {}
+            OnLost::Stop => {
+                state.lost = true;
+                self.begin_ending(tree, state, Manner { mode: Mode::Graceful, ..self.manner });
+            }
+        }
+    }
+
     /// Hears what is asked, and puts back what has vanished.
     fn hear(&mut self, tree: &Tree, state: &mut State) {
         let ticket = self.record.ticket;
-        if let Some(request) = self.beside.request_to(ticket)
-            && !self.beside.is_acknowledged(&request.id)
-            && self.beside.acknowledge(&request).is_ok()
+        let beside = self.holding.beside();
+        if let Some(request) = beside.request_to(ticket)
+            && !beside.is_acknowledged(&request.id)
+            && beside.acknowledge(&request).is_ok()
         {
-            state.superseded_by = Some(request.from_pid);
+            debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
+            state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
-        self.put_back(ticket);
+        self.put_back(ticket, state);
     }
 
-    fn put_back(&mut self, ticket: Ticket) {
-        if self.beside.record().is_none_or(|record| record.ticket < ticket) {
-            self.write_record();
-            if let Err(error) = self.beside.restore_counter(ticket) {
-                (self.tell)(Incident::Unwritten(error.to_string()));
+    /// The record and the counter, where they have vanished.
+    fn put_back(&mut self, ticket: Ticket, state: &State) {
+        let beside = self.holding.beside();
+        let (record, counter) = (beside.record(), beside.counter());
+        match record {
+            // Of two that write theirs at the same moment one is told: who has the newer lies there then.
+            None if !beside.has_record() => {
+                if let Err(error) = beside.claim_record(&self.record) {
+                    self.unwritten(format!("the record cannot be written: {error}"));
+                }
             }
-        } else if self.beside.counter().is_none()
-            && let Err(error) = self.beside.restore_counter(ticket)
-        {
-            (self.tell)(Incident::Unwritten(error.to_string()));
+            None => self.write_record(),
+            // Where somebody else has the lock, its record is true.
+            Some(record) if record.ticket < ticket && state.hold == Hold::Firm => self.write_record(),
+            Some(_) if counter.is_some() => return,
+            Some(_) => {}
+        }
+        if let Err(error) = self.holding.beside().restore_counter(ticket) {
+            self.unwritten(error.to_string());
         }
     }
 
     fn write_record(&mut self) {
-        if let Err(error) = self.beside.write_record(&self.record) {
-            (self.tell)(Incident::Unwritten(format!("the record cannot be written: {error}")));
+        if let Err(error) = self.holding.beside().write_record(&self.record) {
+            self.unwritten(format!("the record cannot be written: {error}"));
+        }
+    }
+
+    fn unwritten(&mut self, why: String) {
+        // What was taken away meanwhile is told of by itself, and then written again.
+        if self.holding.is_in_place() {
+            (self.tell)(self.holding.beside(), Incident::Unwritten(why));
         }
     }
 
@@ -177,11 +300,12 @@ impl Guarding<'_> {
         }
         let alive = if state.childless { Vec::new() } else { tree.members() };
         if state.ladder.is_none() && !alive.is_empty() {
-            (self.tell)(Incident::Leftovers(alive.len()));
+            (self.tell)(self.holding.beside(), Incident::Leftovers(alive.len()));
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
-        let end = |left| End { status: state.child.unwrap_or(ExitStatus::Fault), superseded_by: state.superseded_by, left };
+        let end =
+            |left| End { status: state.child.unwrap_or(ExitStatus::Fault), superseded_by: state.superseded_by, lost: state.lost, left };
         let Some(ladder) = &mut state.ladder else { return Some(end(0)) };
         let orders = ladder.step(clock::patience(), &alive);
         for (id, blow) in orders.blows {
@@ -199,7 +323,7 @@ impl Guarding<'_> {
                 None
             }
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                (self.tell)(Incident::Stuck(id));
+                (self.tell)(self.holding.beside(), Incident::Stuck(id));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Stage, is_alive};
 
-const KINDS: [&str; 4] = ["record", "counter", "request", "answer"];
+const KINDS: [&str; 5] = ["record", "counter", "request", "answer", "history"];
 
 /// What somebody may have put in a file's place.
 fn garbage() -> Vec<Vec<u8>> {
@@ -166,4 +166,19 @@ fn a_counter_at_its_end_begins_again() {
     fs::write(stage.beside("counter"), ((1_u64 << 53) - 2).to_string()).unwrap();
     stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(fs::read_to_string(stage.beside("counter")).unwrap(), "1\n");
+}
+
+#[test]
+fn a_history_that_cannot_be_written_is_one_warning() {
+    let stage = Stage::new();
+    private_folder(&stage);
+    // Where it is to be written lies a folder: that is in everybody's way, root's too.
+    fs::create_dir(stage.beside("history.new")).unwrap();
+    let ended = stage.run(&["--exit", "7"]).end().exits(7);
+    assert_eq!(ended.err.matches("warning: the history cannot be written").count(), 1, "{ended:?}");
+    stage.run(&["--exit", "7"]).flag("--quiet").end().exits(7);
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let refused = stage.run(&[]).end().exits(75).says("refused: ");
+    assert_eq!(refused.err.lines().count(), 2, "{refused:?}");
 }

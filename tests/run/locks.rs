@@ -149,3 +149,17 @@ fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
     stage.run(&[]).on_conflict("refuse").end().exits(75).says("another start is in progress");
     assert!(stage.lock_is_free());
 }
+
+#[test]
+fn a_monopoll_that_only_looks_is_not_taken_for_a_holder() {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    // What a look from a PID namespace does for an instant: by its executable's name a monopoll, with a shared lock.
+    let looker = stage.folder().join("monopoll");
+    fs::copy("/usr/bin/flock", &looker).unwrap();
+    let holder = stage.program(&looker, &["--shared", "--close", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
+    stage.wait_until("the shared lock", || stage.folder().join("has").exists().then_some(()));
+    fs::set_permissions(stage.locks(), fs::Permissions::from_mode(0o700)).unwrap();
+    stage.run(&[]).on_conflict("force").end().exits(75).says("nobody can be identified who has it");
+    assert!(holder.is_alive());
+}

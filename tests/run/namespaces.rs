@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::support::{Stage, state};
 
 /// A PID namespace of its own, in which `/proc` shows nobody else.
-const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
+pub(crate) const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
 #[test]
 fn a_guard_outside_is_asked_from_within() {
@@ -137,4 +137,18 @@ fn as_the_first_process_of_a_namespace_it_passes_the_status_on() {
     let stage = Stage::new();
     stage.run(&["--exit", "7", "--detached", "--as daemon"]).through(&ELSEWHERE).end().exits(7);
     stage.nth_to_say(1, "got SIGTERM");
+}
+
+#[test]
+fn a_proc_of_another_namespace_is_not_believed() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    // Without a /proc of its own it would see pids that are somebody else's here.
+    let within = ["unshare", "--fork", "--pid", "--kill-child"];
+    stage.run(&[]).on_conflict("force").through(&within).end().exits(1).says("/proc is that of another PID namespace");
+    assert_eq!(stage.events().len(), 1);
 }

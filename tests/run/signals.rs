@@ -1,10 +1,10 @@
 //! Each signal reaches the child once, whoever sends it and whatever was ignored at the start.
 
-use std::{fs::File, io::Write, os::unix::fs::OpenOptionsExt};
+use std::{fs::File, io::Write};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Running, Stage, is_alive, send, state};
+use crate::support::{Running, Stage, is_alive, send, state, terminal::terminal};
 
 /// Whatever was sent to this guard before has been forwarded when this signal is heard.
 #[track_caller]
@@ -38,15 +38,9 @@ fn a_forwarded_signal_ends_both_with_the_childs_status() {
     assert_eq!((stage.times(bot, "got SIGTERM"), stage.times(bot, "end")), (1, 1));
 }
 
-/// A terminal of these tests must not become the tests' own.
-const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
-
 /// A guard and its bot in the foreground of a terminal of their own.
 fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
-    let open = |path: &str| File::options().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap();
-    let master = open("/dev/ptmx");
-    rustix::pty::unlockpt(&master).unwrap();
-    let terminal = open(rustix::pty::ptsname(&master, Vec::new()).unwrap().to_str().unwrap());
+    let (master, terminal) = terminal();
     let guard = stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
     (master, guard)
 }

@@ -1,20 +1,8 @@
 //! The bot token: whose it is, where it was seen, and that it is never written anywhere.
 
-use std::{
-    fs,
-    path::Path,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::PathBuf};
 
-use crate::support::{Stage, Start, contents};
-
-const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
-
-/// Every test has a bot of its own: tokens are looked for on the whole machine.
-fn token() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
+use crate::support::{SECRET, Stage, Start, files_with, token};
 
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token)
@@ -144,7 +132,7 @@ fn a_token_is_never_written_anywhere() {
     ];
     printed.retain(|ended| ended.out.contains(SECRET) || ended.err.contains(SECRET));
     assert!(printed.is_empty(), "{printed:?}");
-    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<String>::new());
+    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -154,12 +142,7 @@ fn the_record_of_a_living_guard_has_no_token_in_it() {
     let _first = with(stage.run(&["--token", &mine]), &mine).start();
     stage.ready(1);
     stage.wait_until("the record", || stage.beside("record").exists().then_some(()));
-    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<String>::new());
-}
-
-fn files_with(text: &str, folder: &Path) -> Vec<String> {
-    let found = contents(folder).into_iter().filter(|(_, content)| String::from_utf8_lossy(content).contains(text));
-    found.map(|(path, _)| path.display().to_string()).collect()
+    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A stage for real processes: a folder, a lock and an instance of their own for each test, and an end for all that it started.
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these start real processes")]
+#![expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
+
+pub(crate) mod terminal;
 
 use std::{
     cell::Cell,
@@ -10,6 +13,7 @@ use std::{
     os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Who carries this variable with a stage's folder in it was started by that stage, however it was re-parented.
 const MARK: &str = "TESTBOT_STAGE";
+
+/// The secret half of every token here; nothing that is printed or kept has it in it.
+pub(crate) const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+
+/// Every test has a bot of its own: tokens are looked for on the whole machine.
+pub(crate) fn token() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// One test's own world.
 pub(crate) struct Stage {
@@ -101,6 +114,7 @@ impl Stage {
             folder: self.folder().to_owned(),
             arg0: None,
             input: Input::Nothing,
+            errors: None,
         }
     }
 
@@ -189,6 +203,15 @@ impl Stage {
         self.folder().join(format!("start-{start}.{kind}"))
     }
 
+    /// No test leaves the secret half of a token in what was printed or lies beside a lock.
+    fn assert_no_secret_is_left(&self) {
+        let outputs = (1..=self.starts.get()).flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
+        let mut found: Vec<PathBuf> =
+            outputs.filter(|path| fs::read(path).is_ok_and(|it| String::from_utf8_lossy(&it).contains(SECRET))).collect();
+        found.extend(files_with(SECRET, &self.locks()));
+        assert!(found.is_empty(), "a secret is in {found:?}");
+    }
+
     /// Who of all processes was started by this stage and lives.
     fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
@@ -209,6 +232,9 @@ impl Drop for Stage {
         for _ in 0..1000 {
             let left = self.marked();
             if left.is_empty() {
+                if !thread::panicking() {
+                    self.assert_no_secret_is_left();
+                }
                 return;
             }
             for pid in left {
@@ -248,6 +274,7 @@ pub(crate) struct Start<'a> {
     folder: PathBuf,
     arg0: Option<OsString>,
     input: Input,
+    errors: Option<File>,
 }
 
 impl<'a> Start<'a> {
@@ -310,6 +337,12 @@ impl<'a> Start<'a> {
         self
     }
 
+    /// What it says goes to this file, which nobody else looks into.
+    pub(crate) fn errors_to(mut self, file: File) -> Self {
+        self.errors = Some(file);
+        self
+    }
+
     /// Through another program, such as `unshare -fp`.
     pub(crate) fn through(mut self, program: &[&str]) -> Self {
         self.before.extend(program.iter().map(OsString::from));
@@ -321,6 +354,8 @@ impl<'a> Start<'a> {
         let number = self.stage.starts.get() + 1;
         self.stage.starts.set(number);
         let (out, err) = (self.stage.output(number, "out"), self.stage.output(number, "err"));
+        // It is looked into when the start has ended, whoever wrote there.
+        let created = File::create(&err).unwrap();
         let mut line = self.before;
         line.push(self.program);
         line.extend(self.flags);
@@ -337,7 +372,7 @@ impl<'a> Start<'a> {
             .env("TESTBOT_TOKEN_SLOT", self.stage.folder())
             .envs(self.env)
             .stdout(File::create(&out).unwrap())
-            .stderr(File::create(&err).unwrap());
+            .stderr(self.errors.unwrap_or(created));
         if let Some(arg0) = self.arg0 {
             std::os::unix::process::CommandExt::arg0(&mut command, arg0);
         }
@@ -475,6 +510,21 @@ pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect();
     all.sort();
     all
+}
+
+/// Which file below this folder has this text in it, name or content.
+pub(crate) fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
+    let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let below = entries.flat_map(|path| match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => files_with(text, &path),
+        Ok(metadata) if metadata.is_file() && metadata.len() < 1 << 20 => {
+            let read = fs::read(&path).unwrap_or_default();
+            if has(&read) || has(path.file_name().unwrap_or_default().as_bytes()) { vec![path] } else { Vec::new() }
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    });
+    below.collect()
 }
 
 /// Whether this is root: PID namespaces and other users' processes and files take it. Without, a test says so and passes over.

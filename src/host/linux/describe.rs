@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use nix::sys::signal::Signal;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::{
@@ -12,10 +13,19 @@ use super::{
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{CarriedToken, Kin, ManagedBy, Process, ProcessId, Role, RunState, User},
+        snapshot::{CarriedToken, Kin, Launcher, ManagedBy, Process, ProcessId, Role, RunState, User},
     },
-    host::{clock, query::Query, surroundings},
+    host::{
+        clock,
+        query::Query,
+        supervisors::{self, Told},
+        surroundings,
+    },
+    report::mask,
 };
+
+/// The widest that the command of a launcher is shown, in characters.
+const WIDEST: usize = 60;
 
 /// Who is whose parent, from one pass over all processes.
 pub(super) type Stats = BTreeMap<u32, Stat>;
@@ -58,7 +68,7 @@ impl<'a> Describer<'a> {
         };
         let is_known = args.known().is_some();
         let container = self.container(pid, &mut buffers.environ);
-        let managed_by = self.managed_by(stat.parent, &container, pid, &mut buffers.environ);
+        let managed_by = self.managed_by(stat.parent, pid, &mut buffers.environ);
         let cwd = seen.cwd.as_deref();
         let command = self.query.command.as_ref();
         let runs = |twin: bool| match command {
@@ -80,6 +90,7 @@ impl<'a> Describer<'a> {
             age: Fact::Known(age(stat.start)),
             orphaned: self.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
             managed_by,
+            launchers: self.launchers(stat, pid),
             holds_lock,
             token,
             kin: self.kin(pid, stat),
@@ -115,11 +126,12 @@ impl<'a> Describer<'a> {
         let levels = String::from_utf8_lossy(buffer)
             .lines()
             .find_map(|line| line.strip_prefix("NSpid:").map(|pids| pids.split_whitespace().count()));
-        let theirs = self.cgroup(pid, buffer).and_then(|text| surroundings::container(&text));
-        let mine = self.cgroup(self.me, buffer).and_then(|text| surroundings::container(&text));
-        match (levels, theirs) {
-            (Some(1), theirs) if theirs == mine => Fact::Known(None),
-            (Some(_), Some(id)) => Fact::Known(Some(id)),
+        let theirs = self.cgroup(pid, buffer).unwrap_or_default();
+        let mine = self.cgroup(self.me, buffer).unwrap_or_default();
+        let alike = surroundings::containers(&theirs) == surroundings::containers(&mine);
+        match (levels, surroundings::container(&theirs, &mine)) {
+            (Some(1), _) if alike => Fact::Known(None),
+            (Some(_), Some(container)) => Fact::Known(Some(container.id)),
             (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
             (None, _) => Fact::Unknown,
         }
@@ -130,16 +142,66 @@ impl<'a> Describer<'a> {
         Some(String::from_utf8_lossy(buffer).into_owned())
     }
 
-    /// The service, the container or the supervisor above it; nothing that monopoll is in itself.
-    fn managed_by(&self, parent: u32, container: &Fact<Option<String>>, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<ManagedBy>> {
-        let Some(cgroup) = self.cgroup(pid, buffer) else { return Fact::Unknown };
-        let mine = self.cgroup(self.me, buffer).and_then(|text| surroundings::service(&text));
-        let service = surroundings::service(&cgroup).filter(|service| Some(service) != mine.as_ref());
-        if let Some(supervisor) = self.ancestors(parent).find_map(|pid| surroundings::supervisor(&self.args(pid, buffer))) {
-            return Fact::Known(Some(supervisor));
+    /// The supervisor, the service or the container above it; nothing that monopoll is in itself.
+    fn managed_by(&self, parent: u32, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<ManagedBy>> {
+        let (Some(theirs), Some(mine)) = (self.cgroup(pid, buffer), self.cgroup(self.me, buffer)) else { return Fact::Unknown };
+        let by = surroundings::manager(&theirs, &mine).filter(|by| Some(by) != surroundings::manager(&mine, &mine).as_ref());
+        // A supervisor in another container can be told nothing from here.
+        if matches!(by, Some(ManagedBy::Container(_))) {
+            return Fact::Known(by);
         }
-        let container = container.known().cloned().flatten().and_then(|_| surroundings::container(&cgroup));
-        Fact::Known(service.or_else(|| container.map(ManagedBy::Container)))
+        let mut child = pid;
+        for above in self.ancestors(parent) {
+            let args = self.args(above, buffer);
+            let cwd = || self.proc.link(above, "cwd").ok();
+            if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid)) {
+                return Fact::Known(Some(supervisor));
+            }
+            child = above;
+        }
+        Fact::Known(by)
+    }
+
+    /// What a supervisor told its own child; where that is somebody else's, what is left of it below.
+    fn told(&self, child: u32, pid: u32) -> Told {
+        let mut buffer = Vec::new();
+        let readable = [child, pid].into_iter().any(|pid| self.proc.read(pid, "environ", &mut buffer).is_ok());
+        if readable { Told::by(buffer.split(|byte| *byte == 0)) } else { Told::default() }
+    }
+
+    /// Those above it, up to the first that only adopted it, that starts things for people, or that is above monopoll too.
+    fn launchers(&self, stat: Stat, pid: u32) -> Fact<Vec<Launcher>> {
+        let mut launchers = Vec::new();
+        let mut buffer = Vec::new();
+        for above in self.ancestors(stat.parent) {
+            let Some(seen) = self.stats.get(&above) else { return Fact::Unknown };
+            let args = self.args(above, &mut buffer);
+            let adopted = above == stat.parent && stat.session != pid && stat.session != seen.session;
+            let no_launcher = supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
+            if above == 1 || adopted || no_launcher || self.ancestors(self.me).any(|mine| mine == above) {
+                break;
+            }
+            if args.is_empty() {
+                return Fact::Unknown;
+            }
+            let end = self.end(above, &mut buffer);
+            launchers.push(Launcher { id: ProcessId { pid: above, start: seen.start }, command: mask::shorten(&args, WIDEST), end });
+        }
+        Fact::Known(launchers)
+    }
+
+    /// What ends a process: an interactive shell ignores SIGTERM, and what `nohup` started SIGHUP.
+    fn end(&self, pid: u32, buffer: &mut Vec<u8>) -> String {
+        let ignored = self.proc.read(pid, "status", buffer).ok().and_then(|()| {
+            let text = String::from_utf8_lossy(buffer);
+            u64::from_str_radix(text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
+        });
+        let hears = |signal: Signal| ignored.unwrap_or_default() & (1 << (signal as i32 - 1)) == 0;
+        match (hears(Signal::SIGTERM), hears(Signal::SIGHUP)) {
+            (true, _) => format!("kill {pid}"),
+            (false, true) => format!("kill -HUP {pid}"),
+            (false, false) => format!("kill -KILL {pid}"),
+        }
     }
 
     fn args(&self, pid: u32, buffer: &mut Vec<u8>) -> Vec<String> {
@@ -164,7 +226,7 @@ impl<'a> Describer<'a> {
         }
         let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
         let adopted = stat.session != pid && stat.session != parent.session;
-        let by_an_adopter = || surroundings::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
+        let by_an_adopter = || supervisors::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
         Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 
@@ -214,7 +276,7 @@ fn state(letter: u8) -> Fact<RunState> {
     }
 }
 
-fn age(start: u64) -> Duration {
+pub(super) fn age(start: u64) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
     clock::since_boot().saturating_sub(started)

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, fs::File, os::fd::AsRawFd, time::Duration};
 
 use super::proc::Proc;
-use crate::host::{clock, lock::FileId};
+use crate::host::{clock, file_id::FileId};
 
 /// How long to look for the holder before it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 
 /// The inode of the first PID namespace (`PROC_PID_INIT_INO`): from there every lock's owner is shown.
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+pub(super) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// What the kernel's list of locks says about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,14 +109,35 @@ pub(super) fn holders_among(proc: &Proc, file: FileId, pids: &BTreeSet<u32>) -> 
     pids.iter().copied().filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
 }
 
-/// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that open file.
 fn holds(proc: &Proc, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
-    let descriptors = proc.descriptors(pid).unwrap_or_default();
-    descriptors.into_iter().any(|descriptor| {
-        proc.file_behind(pid, &format!("fd/{descriptor}")).is_ok_and(|(dev, ino)| FileId { dev, ino } == file)
-            && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok()
-            && String::from_utf8_lossy(buffer).lines().any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
-    })
+    !grips(proc, pid, file, buffer).is_empty()
+}
+
+/// Whether a process has the lock only together with others: where not every lock is listed, a look takes it so for an
+/// instant, and a monopoll that was stopped in that instant has not got the instance.
+pub(super) fn only_shares(proc: &Proc, pid: u32, file: FileId) -> bool {
+    grips(proc, pid, file, &mut Vec::new()).iter().all(|grip| *grip == Grip::Shared)
+}
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grip {
+    Alone,
+    Shared,
+}
+
+/// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that open file.
+fn grips(proc: &Proc, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<Grip> {
+    let mut grips = Vec::new();
+    for descriptor in proc.descriptors(pid).unwrap_or_default() {
+        let is_it = proc.file_behind(pid, &format!("fd/{descriptor}")).is_ok_and(|(dev, ino)| FileId { dev, ino } == file);
+        if is_it && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok() {
+            let text = String::from_utf8_lossy(buffer);
+            let locks = text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
+            grips.extend(locks.map(|line| if line.contains("READ") { Grip::Shared } else { Grip::Alone }));
+        }
+    }
+    grips
 }
 
 #[cfg(test)]
@@ -133,6 +154,10 @@ mod tests {
         let me = std::process::id();
         assert_eq!(listed(&file, id), Listed::Held(BTreeSet::from([me])));
         let proc = Proc::open().unwrap();
+        assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::from([me]));
+        assert!(!only_shares(&proc, me, id));
+        file.lock_shared().unwrap();
+        assert!(only_shares(&proc, me, id));
         assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::from([me]));
         // Open is not held.
         let again = File::open(&path).unwrap();

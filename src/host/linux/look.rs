@@ -1,15 +1,14 @@
 //! Host → Snapshot: the locks, the guards and the processes, at one moment.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
     Machine,
     handle::Handle,
     is_privileged,
     locks::{self, IDENTIFY, Listed},
-    survey,
+    marks, survey,
 };
-use crate::host::look::{Sight, Standing};
 use crate::{
     engine::{
         snapshot::{GuardView, LockState, LockView, Me, ProcessId, Reach, Snapshot},
@@ -18,6 +17,9 @@ use crate::{
     host::{
         beside::{Beside, Record},
         clock,
+        file_id::FileId,
+        lock::Held,
+        look::{Displaced, Sight, Standing},
     },
 };
 
@@ -30,9 +32,13 @@ impl Machine {
         let record = beside.and_then(Beside::record).filter(|record| record.whereabouts.boot == self.whereabouts.boot);
         let record = record.filter(|record| record.whereabouts != self.whereabouts);
         let views = self.lock_views(sights, record.as_ref());
-        let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
+        let mut guards: Vec<GuardView> = record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
+        if guards.is_empty() && sights.iter().any(Sight::is_new) {
+            guards = self.guards_by_mark(&views)?;
+        }
+        let mut holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
+        holders.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
         let survey = survey::survey(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
-        let guards = record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
         self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
         Ok(Snapshot {
             me: Me {
@@ -85,6 +91,7 @@ impl Machine {
                 Listed::No => BTreeSet::new(),
             };
             holders = locks::holders(&self.proc, lock.id(), &lockers);
+            holders.retain(|pid| !(self.is_a_monopoll(*pid) && locks::only_shares(&self.proc, *pid, lock.id())));
         }
         if holders.is_empty() && !taken && self.is_free(lock) {
             return LockState::Free;
@@ -92,12 +99,26 @@ impl Machine {
         LockState::Held(holders.into_iter().collect())
     }
 
+    /// Guards whose lock was deleted, and their record with it; `COMMAND` and what it started still carry their mark.
+    fn guards_by_mark(&self, views: &[LockView]) -> std::io::Result<Vec<GuardView>> {
+        let wrapper = self.query().wrapper.as_deref().and_then(Path::file_name);
+        match (views.first(), wrapper) {
+            (Some(first), Some(wrapper)) => marks::guards(&self.proc, self.whereabouts.process.pid, &first.path, wrapper),
+            (None, _) | (_, None) => Ok(Vec::new()),
+        }
+    }
+
+    fn is_a_monopoll(&self, pid: u32) -> bool {
+        let own = self.query().wrapper.as_deref().and_then(Path::file_name);
+        own.is_some() && self.proc.link(pid, "exe").is_ok_and(|exe| exe.file_name() == own)
+    }
+
     /// A record counts for a living (boot, pid, start time) that has the lock; from another PID namespace, while it is held.
     fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
         let held: Vec<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
         let same_namespace = record.whereabouts.pid_namespace == self.whereabouts.pid_namespace;
-        let process = held.iter().find_map(|pid| self.is_it(record, *pid, same_namespace));
+        let process = held.iter().find_map(|pid| self.is_it(record, *pid, same_namespace)).or_else(|| self.displaced(record));
         let counts = process.is_some() || (is_held && !same_namespace && held.is_empty());
         counts.then(|| GuardView {
             process,
@@ -107,6 +128,31 @@ impl Machine {
             host: record.host.clone(),
             since: record.since,
         })
+    }
+
+    /// A living guard by the locks that it says it has, and the kernel says so too: their files may lie nowhere any more.
+    fn displaced(&self, record: &Record) -> Option<ProcessId> {
+        let here = record.whereabouts.boot == self.whereabouts.boot && record.whereabouts.pid_namespace == self.whereabouts.pid_namespace;
+        let guard = Some(record.whereabouts.process).filter(|_| here)?;
+        let stat = self.proc.stat(guard.pid, &mut Vec::new()).ok()?;
+        let lives = stat.start == guard.start && guard != self.whereabouts.process;
+        let pid = BTreeSet::from([guard.pid]);
+        let has_one = |lock: &FileId| !locks::holders_among(&self.proc, *lock, &pid).is_empty();
+        (lives && record.locks.iter().any(has_one)).then_some(guard)
+    }
+
+    /// Whether this record is a guard's that lives and has lost its lock to us: its file was deleted or replaced, and we have the
+    /// new one. What lives in another PID namespace cannot be seen: there the record's word is taken for it.
+    pub(crate) fn displaced_by(&self, record: &Record, mine: &[Held]) -> Displaced {
+        let whereabouts = &record.whereabouts;
+        if whereabouts.boot != self.whereabouts.boot || *whereabouts == self.whereabouts {
+            Displaced::Nobody
+        } else if whereabouts.pid_namespace == self.whereabouts.pid_namespace {
+            if self.displaced(record).is_some() { Displaced::Guard } else { Displaced::Nobody }
+        } else {
+            let same = mine.iter().filter_map(|held| held.file().known_id()).any(|id| record.locks.contains(&id));
+            if same || record.locks.is_empty() { Displaced::Nobody } else { Displaced::Unseen }
+        }
     }
 
     /// Whether the process with this pid of mine is the one that the record names by a pid of its own namespace.

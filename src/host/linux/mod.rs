@@ -1,11 +1,14 @@
 //! Linux: `/proc`, pidfds, flock, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod checkup;
 mod describe;
+mod enclosure;
 mod errand;
 pub(crate) mod handle;
 mod locks;
 pub(crate) mod look;
+mod marks;
 mod proc;
 mod query;
 pub(crate) mod real_time;
@@ -22,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+pub use checkup::{checkup, holders_of, is_elsewhere};
+pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
 use proc::Proc;
 use rustix::io::Errno;
@@ -29,7 +34,7 @@ use wait::{Alarm, Wake};
 use watch::Watch;
 
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
@@ -40,6 +45,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -66,6 +72,8 @@ pub struct Machine {
     /// Only to see whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -76,6 +84,7 @@ impl Machine {
     pub fn new(query: Query) -> std::io::Result<Machine> {
         let proc = Proc::open()?;
         let pid = std::process::id();
+        proc.insist_on_mine(pid)?;
         let start = proc.stat(pid, &mut Vec::new())?.start;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         let pid_namespace = locks::namespace(&proc, pid).ok_or_else(|| std::io::Error::other("the PID namespace cannot be read"))?;
@@ -90,6 +99,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -105,11 +115,14 @@ impl Machine {
         &self.query
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Watches this lock too: its close is the moment at which it may go.
@@ -117,8 +130,10 @@ impl Machine {
         self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
     }
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         if let Some(lock) = &lock {
             self.watch.closes_of(lock.path());
         }
@@ -205,7 +220,7 @@ pub fn host_name() -> String {
 /// What is said where the machine cannot be looked at.
 #[must_use]
 pub fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("is /proc mounted?")
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("mount /proc in this PID namespace")
 }
 
 /// An open file by a path that nobody can put a link into: what opens by path alone opens this very file.
@@ -242,7 +257,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));

@@ -70,6 +70,16 @@ impl Proc {
         Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())?, exhausted: AtomicBool::new(false) })
     }
 
+    /// Whether its pids are the ones that this process would signal.
+    ///
+    /// # Errors
+    /// There is nothing in it, or it was mounted in another PID namespace: whoever has a pid there is not who has it here.
+    pub(super) fn insist_on_mine(&self, me: u32) -> io::Result<()> {
+        let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
+        let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
+        if is_me { Ok(()) } else { Err(io::Error::other("/proc is that of another PID namespace")) }
+    }
+
     /// Notes an error that says nothing about the process: who was not seen because of it may be in the way all the same.
     pub(super) fn note(&self, error: Errno) -> Errno {
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
@@ -123,10 +133,28 @@ impl Proc {
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
+    /// The number of the user whose process it is, as far as its files are concerned.
+    pub(super) fn owner(&self, pid: u32) -> io::Result<u32> {
+        Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
+    }
+
     /// The device and inode behind a link of a process.
     pub(super) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
         let stat = rustix::fs::statat(&self.root, format!("{pid}/{name}"), rustix::fs::AtFlags::empty())?;
         Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// Whether a file of a process may be opened.
+    pub(super) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
+        rustix::fs::openat(&self.root, format!("{pid}/{file}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map(drop)
+    }
+
+    /// The effective user of a process.
+    pub(super) fn effective_user(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<u32> {
+        // The folder's own owner is root where a process may not be looked at.
+        self.read(pid, "status", buffer).ok()?;
+        let text = String::from_utf8_lossy(buffer);
+        text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// The open descriptors of a process.

@@ -10,7 +10,7 @@ use crate::{
     engine::{action::SameToken, pattern::Pattern},
     host::{
         command::{Command, Kind},
-        lock::FileId,
+        file_id::FileId,
         query::{Concern, Query},
         token::Token,
     },

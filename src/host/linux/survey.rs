@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use tracing::trace;
+
 use super::{
     describe::{Describer, Stats},
     errand::{Errand, Progress},
@@ -30,7 +32,8 @@ pub(super) struct Survey {
     pub(super) handles: BTreeMap<u32, Handle>,
 }
 
-/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants.
+/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants; whoever
+/// `query` asks for is described too, alone.
 pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
     let pids = Arc::new(proc.pids()?);
     let mut skip = BTreeSet::new();
@@ -43,7 +46,9 @@ pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>
         found.candidates.extend(more.candidates);
         found.suspects.extend(more.suspects);
     }
-    if found.candidates.is_empty() && found.suspects.is_empty() {
+    let (candidates, suspects) = (found.candidates.len(), found.suspects.len());
+    trace!(processes = pids.len(), candidates, suspects, "of {} processes {candidates} may be in the way", pids.len());
+    if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
         return proc.insist_on_all().map(|()| Survey::default());
     }
     let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
@@ -93,12 +98,13 @@ impl Found {
     ) -> Survey {
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
         let stats = if self.candidates.is_empty() {
-            self.suspects.iter().chain([&me]).flat_map(|pid| chain(proc, *pid)).collect()
+            self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect()
         } else {
             stats(proc, pids)
         };
         let mut all = with_descendants(self.candidates.clone(), &stats, me);
         all.extend(&self.suspects);
+        all.extend(query.asked);
         let mut describer = Describer::new(proc, query, &stats, me);
         let mut buffers = Buffers::default();
         let mut survey = Survey::default();

@@ -5,6 +5,7 @@ use std::{os::fd::AsFd as _, time::Duration};
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal},
     signalfd::{SfdFlags, SignalFd},
+    wait::{WaitPidFlag, WaitStatus, waitpid},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -115,6 +116,9 @@ impl Alarm {
                 Some(wake) => return wake,
                 None => {
                     while let Some(arrived) = alarm.and_then(Alarm::next) {
+                        if arrived.tells_of_a_child() {
+                            reap_orphans();
+                        }
                         if arrived.ends_a_start() {
                             return Wake::Signal(u8::try_from(arrived.number).unwrap_or(u8::MAX));
                         }
@@ -161,6 +165,11 @@ impl Alarm {
         }
         Some(Wake::Late)
     }
+}
+
+/// A start has no child of its own yet: whoever ended was adopted, by PID 1 of a container, or was there before the exec.
+fn reap_orphans() {
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
 }
 
 /// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.

@@ -27,12 +27,18 @@ impl Watch {
         self.add(file, AddWatchFlags::IN_CLOSE);
     }
 
-    /// Tells when files are put into this folder or taken out of it.
-    pub(crate) fn changes_in(&mut self, folder: &Path) {
-        self.add(
-            folder,
-            AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF,
-        );
+    /// Tells when files are put into these folders or taken out of them, and when one is itself moved away.
+    pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
+        let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
+        // With a folder moves everything below it. One that may not be read cannot be watched, and seldom moves. These come
+        // first: the last word about a folder counts.
+        let above = folders.iter().flat_map(|folder| folder.ancestors().skip(1)).filter(|above| above.parent().is_some());
+        for above in above {
+            let _ = self.0.as_ref().map(|inotify| inotify.add_watch(above, gone));
+        }
+        for folder in folders {
+            self.add(folder, AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE | gone);
+        }
     }
 
     fn add(&mut self, path: &Path, what: AddWatchFlags) {
@@ -80,7 +86,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (new, whole) = (folder.path().join("record.new"), folder.path().join("record"));
         let mut watch = Watch::new();
-        watch.changes_in(folder.path());
+        watch.changes_in(&[folder.path()]);
         std::fs::write(&new, "").unwrap();
         std::fs::remove_file(&new).unwrap();
         assert!(!watch.drain());

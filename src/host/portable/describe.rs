@@ -15,14 +15,18 @@ use super::{
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{CarriedToken, Kin, ManagedBy, Process, ProcessId, Role, RunState, TokenPlace},
+        snapshot::{CarriedToken, Kin, Launcher, ManagedBy, Process, ProcessId, Role, RunState, TokenPlace},
     },
     host::{
         command::{Command, Kind},
         query::Query,
-        surroundings,
+        supervisors::{self, Told},
     },
+    report::mask,
 };
+
+/// The widest that the command of a launcher is shown, in characters.
+const WIDEST: usize = 60;
 
 /// What all descriptions of one look share.
 pub(super) struct Describer<'a> {
@@ -46,7 +50,7 @@ impl<'a> Describer<'a> {
         let exe = seen.exe().filter(|path| !path.as_os_str().is_empty());
         let cwd = seen.cwd().filter(|path| !path.as_os_str().is_empty());
         let parent = self.table.parent(pid).unwrap_or_default();
-        let managed_by = self.managed_by(parent);
+        let managed_by = self.managed_by(pid, parent);
         Some(Process {
             id,
             parent: Fact::Known(parent),
@@ -59,6 +63,7 @@ impl<'a> Describer<'a> {
             age: Fact::Known(Duration::from_secs(seen.run_time())),
             orphaned: self.orphaned(parent, &managed_by),
             managed_by,
+            launchers: self.launchers(parent),
             holds_lock,
             token: self.token(args.as_deref(), seen.environ()),
             kin: Fact::Known(self.kin(id)),
@@ -94,10 +99,42 @@ impl<'a> Describer<'a> {
     }
 
     /// A supervisor shows itself by its command line; launchd and the service manager of Windows do not show what they manage.
-    fn managed_by(&self, parent: u32) -> Fact<Option<ManagedBy>> {
-        let mut above = self.table.ancestors(parent);
-        let supervisor = above.find_map(|pid| surroundings::supervisor(&text(self.table.process(pid)?.cmd())));
-        supervisor.map_or(Fact::Unknown, |supervisor| Fact::Known(Some(supervisor)))
+    fn managed_by(&self, pid: u32, parent: u32) -> Fact<Option<ManagedBy>> {
+        let mut child = pid;
+        for above in self.table.ancestors(parent) {
+            let Some(process) = self.table.process(above) else { continue };
+            let cwd = || process.cwd().map(Path::to_path_buf);
+            if let Some(supervisor) = supervisors::supervisor(&text(process.cmd()), cwd, || self.told(child, pid)) {
+                return Fact::Known(Some(supervisor));
+            }
+            child = above;
+        }
+        Fact::Unknown
+    }
+
+    /// What a supervisor told its own child; where that is somebody else's, what is left of it below.
+    fn told(&self, child: u32, pid: u32) -> Told {
+        let environ = [child, pid].into_iter().filter_map(|pid| self.table.process(pid)).map(sysinfo::Process::environ);
+        Told::by(environ.into_iter().find(|it| !it.is_empty()).unwrap_or_default().iter().map(|entry| entry.as_encoded_bytes()))
+    }
+
+    /// Those above it, up to the first that only adopts, that starts things for people, or that is above monopoll too.
+    fn launchers(&self, parent: u32) -> Fact<Vec<Launcher>> {
+        let mut launchers = Vec::new();
+        for above in self.table.ancestors(parent) {
+            let (Some(id), Some(process)) = (self.table.id(above), self.table.process(above)) else { return Fact::Unknown };
+            let args = text(process.cmd());
+            let no_launcher = supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
+            if Some(above) == system::INIT || no_launcher || self.table.ancestors(self.me).any(|mine| mine == above) {
+                break;
+            }
+            if args.is_empty() {
+                return Fact::Unknown;
+            }
+            let end = if cfg!(windows) { format!("taskkill /F /PID {above}") } else { format!("kill {above}") };
+            launchers.push(Launcher { id, command: mask::shorten(&args, WIDEST), end });
+        }
+        Fact::Known(launchers)
     }
 
     /// A child of PID 1 may have been started by it or adopted; a child of anybody else who lives was started there.
@@ -106,7 +143,7 @@ impl<'a> Describer<'a> {
             return Fact::Known(false);
         }
         match self.table.process(parent) {
-            Some(process) if Some(parent) != system::INIT && !surroundings::adopts_orphans(&text(process.cmd())) => Fact::Known(false),
+            Some(process) if Some(parent) != system::INIT && !supervisors::adopts_orphans(&text(process.cmd())) => Fact::Known(false),
             Some(_) | None => Fact::Unknown,
         }
     }
@@ -167,7 +204,7 @@ impl Command {
 
 #[cfg(unix)]
 fn same_file(one: &Path, other: &Path) -> bool {
-    use crate::host::lock::FileId;
+    use crate::host::file_id::FileId;
     one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
 }
 

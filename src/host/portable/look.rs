@@ -18,7 +18,8 @@ use crate::{
     host::{
         beside::{Beside, Record},
         clock,
-        look::{Sight, Standing},
+        lock::Held,
+        look::{Displaced, Sight, Standing},
     },
 };
 
@@ -70,6 +71,12 @@ impl Machine {
             // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
             Alarm::doze(None, None, &[], Some(clock::patience() + Duration::from_millis(5)));
         }
+    }
+
+    /// Whether we have a lock that a living guard has lost: who has locked a file that lies nowhere any more cannot be seen here.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn displaced_by(&self, _record: &Record, _mine: &[Held]) -> Displaced {
+        Displaced::Nobody
     }
 
     /// A snapshot's processes that may be signalled later.

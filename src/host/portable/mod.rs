@@ -40,8 +40,10 @@ use self::{
     watch::Watch,
 };
 use super::{
-    beside::{Beside, Request, Whereabouts},
+    beside::{Asker, Beside, Request, Whereabouts},
+    checkup::Checkup,
     clock,
+    container::Enclosure,
     lock::LockFile,
     query::Query,
     seam::{Answer, Host, Interrupted, Sent},
@@ -51,6 +53,7 @@ use crate::{
     engine::{
         escalation::{Manner, Member, Motion},
         plan::Blow,
+        purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
@@ -77,6 +80,8 @@ pub struct Machine {
     /// Only to see whether a guard that was asked has left.
     first_lock: Option<LockFile>,
     questions: u32,
+    /// What guards are asked for.
+    purpose: Purpose,
 }
 
 impl Machine {
@@ -95,6 +100,7 @@ impl Machine {
             beside: None,
             first_lock: None,
             questions: 0,
+            purpose: Purpose::Start,
         })
     }
 
@@ -110,19 +116,24 @@ impl Machine {
         &self.query
     }
 
-    /// From here on signals are waited for, and the files beside the lock are watched.
-    pub(crate) fn attend(&mut self, alarm: Alarm, beside: Arc<Beside>) {
-        self.watch.changes_in(beside.folder().path());
+    /// Says to the guards that will be asked what it is for.
+    pub(crate) fn ask_for(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// From here on signals are waited for.
+    pub(crate) fn attend(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
-        self.beside = Some(beside);
     }
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
     pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
 
-    /// Keeps the first lock in view, to see whether a guard that was asked has left.
-    pub(crate) fn keep(&mut self, lock: Option<LockFile>) {
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+        self.watch.changes_in(folders);
+        self.beside = Some(beside);
         self.first_lock = lock;
     }
 
@@ -182,10 +193,42 @@ pub fn myself() -> User {
     system::myself()
 }
 
+/// Whether this process may signal everybody.
+#[must_use]
+pub fn is_privileged() -> bool {
+    system::is_privileged()
+}
+
 /// The name of this host, to be shown.
 #[must_use]
 pub fn host_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
+}
+
+/// What keeps everybody outside from seeing this folder, where this process is in a container: nothing tells of that here.
+#[must_use]
+pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
+    None
+}
+
+/// What can be said of this machine: nothing that a person could change.
+///
+/// # Errors
+/// Never.
+pub fn checkup() -> std::io::Result<Option<Checkup>> {
+    Ok(None)
+}
+
+/// Whether somebody is in a PID namespace that is not mine: there is only one here.
+#[must_use]
+pub fn is_elsewhere(_them: &Whereabouts) -> bool {
+    false
+}
+
+/// Who has this lock: only a try could tell.
+#[must_use]
+pub fn holders_of(_lock: &LockFile) -> Option<Vec<u32>> {
+    None
 }
 
 /// What is said where the machine cannot be looked at.
@@ -228,7 +271,7 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, me.pid, manner)).is_err() {
+        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
             return Ok(Answer::Silence);
         }
         let answer = loop {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing::trace;
+
 use super::{describe::Describer, handle::Handle, table::Table};
 use crate::{
     engine::{
@@ -12,7 +14,8 @@ use crate::{
     host::query::{Concern, Query},
 };
 
-/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants.
+/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants; whoever
+/// `query` asks for is described too, alone.
 pub(super) fn survey(
     table: &Table,
     query: &Query,
@@ -24,17 +27,21 @@ pub(super) fn survey(
     let mut everybody: BTreeMap<u32, Process> = BTreeMap::new();
     let mut candidates = known.clone();
     let mut suspects = BTreeSet::new();
-    for pid in table.ids().into_keys().filter(|pid| *pid != me) {
+    for pid in table.ids().into_keys().filter(|pid| *pid != me || query.asked == Some(me)) {
         let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else { continue };
-        match concern(query, &process) {
+        let concern = if pid == me { Concern::None } else { concern(query, &process) };
+        match concern {
             Concern::None => {}
             Concern::Suspect => drop(suspects.insert(pid)),
             Concern::Candidate => drop(candidates.insert(pid)),
         }
         everybody.insert(pid, process);
     }
+    let (processes, few) = (everybody.len(), candidates.len());
+    trace!(processes, candidates = few, suspects = suspects.len(), "of {processes} processes {few} may be in the way");
     let mut all = table.with_descendants(candidates, me);
     all.extend(suspects);
+    all.extend(query.asked);
     let kept: Vec<Process> = all.into_iter().filter_map(|pid| everybody.remove(&pid)).collect();
     handles.extend(kept.iter().map(|process| (process.id, Handle { id: process.id })));
     kept

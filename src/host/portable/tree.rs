@@ -13,8 +13,10 @@ use super::{
 };
 use crate::{
     engine::{escalation::Member, plan::Blow, snapshot::ProcessId},
-    host::seam::Sent,
-    wrap::HELD,
+    host::{
+        mark::{HELD, Mark},
+        seam::Sent,
+    },
 };
 
 /// The tree of a guard.
@@ -69,8 +71,7 @@ impl Tree {
 
 /// Whether its environment says that this guard holds the instance for it.
 pub(super) fn is_marked(table: &Table, pid: u32, guard: ProcessId) -> bool {
-    let mark = format!(":{}:{}", guard.pid, guard.start);
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
-    let held = environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
-    held.into_iter().any(|held| held.ends_with(&mark))
+    let mut held = environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
+    held.any(|held| Mark::parse(held.as_ref()).is_some_and(|mark| mark.guard == guard))
 }

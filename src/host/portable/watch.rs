@@ -29,9 +29,9 @@ impl Watch {
         self.closes = true;
     }
 
-    /// Tells when files are put into this folder or taken out of it.
-    pub(crate) fn changes_in(&mut self, folder: &Path) {
-        self.folders.get_mut().push((folder.to_owned(), None));
+    /// Tells when files are put into these folders or taken out of them.
+    pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
+        *self.folders.get_mut() = folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();
     }
 
     /// Whether something may have changed since the last [`drain`](Self::drain).
@@ -61,7 +61,7 @@ mod tests {
     fn a_file_that_is_put_into_a_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = Watch::new();
-        watch.changes_in(folder.path());
+        watch.changes_in(&[folder.path()]);
         watch.drain();
         std::fs::File::create(folder.path().join("request")).unwrap();
         assert!(watch.tells());

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, Prefix};
 
 use super::folder::unsafe_lock;
-use crate::error::Error;
+use crate::{error::Error, host::checkup::FolderFacts};
 
 /// # Errors
 /// The folder is on another host; a drive letter that stands for a share was resolved before.
@@ -14,4 +14,10 @@ pub(super) fn insist_on_local(folder: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// What can be said of a folder: nothing that its being opened has not said.
+#[must_use]
+pub fn facts(_folder: &Path) -> Option<FolderFacts> {
+    None
 }

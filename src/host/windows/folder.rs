@@ -72,6 +72,18 @@ impl Folder {
         &self.path
     }
 
+    /// Whether it still lies where it was opened: while a file in it is open, it can hardly be taken away here.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Whether a file that was opened here still lies here: what replaces it cannot be told from it.
+    #[must_use]
+    pub fn still_has(&self, name: &str, _file: &File) -> bool {
+        self.path.join(name).is_file()
+    }
+
     /// Opens a file of ours for reading and writing, made if it is missing.
     ///
     /// # Errors
@@ -117,6 +129,26 @@ impl Folder {
             // What could not be written whole is of no use to anybody.
             let _ = self.remove(&new);
         })
+    }
+
+    /// As [`write`](Self::write), but only where there is nothing of this name; whoever writes reads again what is there then.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`]: there is; else as the file system says.
+    pub fn write_first(&self, name: &str, content: &str) -> io::Result<()> {
+        if self.path.join(name).exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { self.write(name, content) }
+    }
+
+    /// Whether what is put in the place of this name would find it taken by a folder.
+    ///
+    /// # Errors
+    /// There is a folder of this name.
+    pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        if path.is_dir() {
+            return Err(unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"));
+        }
+        Ok(())
     }
 
     /// Removes a small file; one that is missing is removed already. Never called for a lock file.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::folder::{Folder, unsafe_lock};
-use crate::error::Error;
+use crate::{error::Error, host::file_id::FileId};
 
 /// A lock file, open and not yet locked.
 #[derive(Debug)]
@@ -55,6 +55,24 @@ impl LockFile {
         &self.path
     }
 
+    /// Whether no guard has ever settled with it: not known here.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        false
+    }
+
+    /// Which file it is: std does not tell.
+    #[must_use]
+    pub fn known_id(&self) -> Option<FileId> {
+        None
+    }
+
+    /// Whether it still lies where it was opened: what replaces a file that is open cannot be told from it here.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        true
+    }
+
     /// One try. `Err` gives the file back: somebody else has the lock.
     ///
     /// # Errors
@@ -79,6 +97,10 @@ impl Held {
             Err(error) => Err(unsafe_lock(&self.0.path, &error.to_string())),
         }
     }
+
+    /// On other systems this notes that a guard has settled with this file; here nobody would read it.
+    #[expect(clippy::unused_self, reason = "as elsewhere")]
+    pub fn mark_as_settled(&self) {}
 
     /// The file that is locked.
     #[must_use]

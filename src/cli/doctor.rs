@@ -1,0 +1,160 @@
+//! `monopoll doctor`: is this machine ready? It looks at everything that a start depends on and touches nothing.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::{Common, plan::paint, print, start};
+use crate::{
+    config::{Config, Placeholders},
+    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, TokenSearch},
+    engine::{instance::Instance, snapshot::User},
+    error::{Error, ExitStatus},
+    guard::place::{Existing, Place},
+    host::{
+        command::Command,
+        filesystem,
+        folder::{Folder, Missing},
+        lock_dir::lock_dir,
+        machine,
+        token::Token,
+    },
+    report::{doctor as report, plan_json},
+};
+
+/// Looks at everything, and says so.
+///
+/// # Errors
+/// Something keeps a start from working.
+pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let findings = examine(common, command)?;
+    if common.json {
+        let text = plan_json::to_text(&report::document(&findings));
+        print(&text.map_err(|error| Error::new(ExitStatus::Fault, format!("the findings cannot be written: {error}")))?)?;
+    } else {
+        let shown: Vec<Finding> = findings.iter().filter(|finding| !common.quiet || finding.grade == Grade::Problem).cloned().collect();
+        print(&report::text(&shown, paint(&std::io::stdout())))?;
+    }
+    match findings.iter().filter(|finding| finding.grade == Grade::Problem).count() {
+        0 => Ok(ExitStatus::Done),
+        1 => Err(Error::new(ExitStatus::Fault, "doctor: there is 1 problem")),
+        n => Err(Error::new(ExitStatus::Fault, format!("doctor: there are {n} problems"))),
+    }
+}
+
+fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Error> {
+    let sources = start::sources(common)?;
+    let outcome = Config::load(&sources);
+    let mut findings = doctor::configuration(&outcome);
+    let config = match outcome {
+        Ok(config) => config,
+        // Everything else can still be looked at.
+        Err(_) => Config::defaults(&sources.cwd).map_err(Error::from)?,
+    };
+    let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
+    let found = command.as_ref().map(|command| match command {
+        Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
+        Err(error) => Err(error.clone()),
+    });
+    findings.extend(doctor::command(found.as_ref()));
+    let token = start::token(&config);
+    findings.push(doctor::token(&TokenSearch {
+        found: token.as_ref().map(Token::id),
+        variables: config.token_env.clone(),
+        file: config.settings.env_file.to_string_lossy().into_owned(),
+        same_token: config.policy.same_token,
+    }));
+    let named = start::instance(&config, token.as_ref(), command.as_ref().and_then(|command| command.as_ref().ok()));
+    let by = match (&config.instance, &token) {
+        (Some(_), _) => Named::ByConfiguration,
+        (None, Some(_)) => Named::ByToken,
+        (None, None) => Named::ByCommand,
+    };
+    findings.push(doctor::instance(named.as_ref().map(|instance| (instance, by))));
+    let user = machine::myself();
+    // Without a name nobody can have it, but its folder can be looked at all the same.
+    let paths = lock_paths(&config, &user, named.as_ref().ok());
+    findings.extend(doctor::locks(&folders(&paths)));
+    if named.is_ok() {
+        findings.extend(running(&paths).map(|who| doctor::running(&who)));
+    }
+    let enclosure = paths.first().and_then(|path| machine::enclosure(&resolved(path.parent()?)));
+    let me = Me { user, privileged: machine::is_privileged(), enclosure };
+    match machine::checkup() {
+        Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
+        Err(error) => {
+            findings.extend(doctor::machine(&me, None));
+            findings.push(Finding::of_error("processes", &machine::blind(&error)));
+        }
+    }
+    Ok(findings)
+}
+
+fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
+    let lock_dir = lock_dir(user);
+    let placeholders = Placeholders {
+        instance: instance.map_or("instance", Instance::as_str),
+        profile: config.profile.as_deref(),
+        user: &user.name,
+        lock_dir: &lock_dir,
+    };
+    config.locks.iter().map(|path| path.fill(&placeholders)).collect()
+}
+
+/// The folder of each lock, once.
+fn folders(paths: &[PathBuf]) -> Vec<LockFolder> {
+    let mut parents: Vec<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    let mut found: Vec<LockFolder> = parents.into_iter().map(folder).collect();
+    // The lock files themselves, where they are there already.
+    let place = Place::find(paths, Missing::Leave).ok().flatten();
+    found.extend(place.and_then(|place| place.existing_locks().err()).map(LockFolder::Unsafe));
+    found
+}
+
+fn folder(path: &Path) -> LockFolder {
+    match Folder::open(path, Missing::Leave) {
+        Err(error) => LockFolder::Unsafe(error),
+        Ok(Some(folder)) => LockFolder::There(folder.path().to_owned(), filesystem::facts(folder.path())),
+        Ok(None) => {
+            let above = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
+            LockFolder::Missing(path.to_owned(), above.to_owned(), filesystem::facts(above))
+        }
+    }
+}
+
+/// The path with the links in its existing part resolved.
+fn resolved(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match existing {
+        Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or(path)),
+        None => path.to_owned(),
+    }
+}
+
+/// Who has the lock, without taking it; nothing where the folder says more already.
+fn running(paths: &[PathBuf]) -> Option<Running> {
+    let Some(place) = Place::find(paths, Missing::Leave).ok()? else { return Some(Running::Nobody) };
+    let locks = place.existing_locks().ok()?;
+    let mut holders = Vec::new();
+    for lock in &locks {
+        match lock {
+            Existing::Missing(_) => {}
+            Existing::Open(lock) => match machine::holders_of(lock) {
+                Some(pids) => holders.extend(pids),
+                None => return Some(Running::Unknown),
+            },
+        }
+    }
+    let record = place.beside().record();
+    let guard = record.as_ref().filter(|record| holders.contains(&record.whereabouts.process.pid));
+    Some(match (guard, holders.is_empty(), record.as_ref()) {
+        (Some(record), ..) => Running::Guard(record.whereabouts.process.pid, record.command.clone()),
+        (None, false, Some(record)) if machine::is_elsewhere(&record.whereabouts) => Running::Below(record.command.clone()),
+        (None, false, _) => Running::Strangers(holders),
+        (None, true, Some(record)) if machine::is_elsewhere(&record.whereabouts) => Running::Elsewhere(record.command.clone()),
+        (None, true, _) => Running::Nobody,
+    })
+}

@@ -1,0 +1,94 @@
+//! `monopoll explain`: why a process is or is not a candidate; nothing is touched.
+
+use std::{collections::BTreeSet, ffi::OsString};
+
+use super::{Common, plan, print, start::Start};
+use crate::{
+    engine::{
+        decide::decide,
+        explain::{
+            self,
+            likeness::{Likeness, Runs},
+        },
+        plan::Plan,
+    },
+    error::{Error, ExitStatus},
+    guard::place::Place,
+    host::{
+        command::{Command, Kind},
+        folder::Missing,
+        machine::{self, Machine},
+        query::Query,
+    },
+    report::{explain_json, explain_text, mask::printable},
+};
+
+/// Looks, decides, and says what was weighed.
+///
+/// # Errors
+/// Something is wrong beforehand, as it would be for `run`; or there is no such process.
+pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let asked = pid.map(number).transpose()?;
+    let start = Start::prepare(common, command)?;
+    let mut machine = Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
+    let place = Place::find(&start.locks, Missing::Leave)?;
+    let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
+    let policy = &start.config.policy;
+    let plan = decide(policy, &snapshot);
+    let origin = |key: &str| plan::origin(&start, key);
+    let context = plan::context(&start, &origin);
+    let likeness = start.command.as_ref().map(likeness);
+    let explain = |pid: u32| explain::explain(policy, &snapshot, &plan, pid, likeness.as_ref());
+    let paint = plan::paint(&std::io::stdout());
+    if let Some(pid) = asked {
+        let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
+        if common.json {
+            print(&plan::document(&explain_json::one(&explanation, &context))?)
+        } else {
+            print(&explain_text::one(&explanation, &plan, &context, paint))
+        }
+    } else {
+        let all: Vec<_> = concerned(&plan).into_iter().filter_map(explain).collect();
+        if common.json {
+            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)
+        } else {
+            print(&explain_text::whole(&all, &plan, &context, paint))
+        }
+    }
+}
+
+fn number(pid: &str) -> Result<u32, Error> {
+    pid.parse().map_err(|_| {
+        Error::new(ExitStatus::Usage, format!("`{}` is no process id", printable(pid)))
+            .hint("give its number, as `ps` and `monopoll plan` show it; COMMAND goes behind `--`")
+    })
+}
+
+fn nobody(pid: u32) -> Error {
+    let what = match machine::identity(pid) {
+        None => format!("there is no process with pid {pid} that can be seen from here"),
+        Some(_) => format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel"),
+    };
+    Error::new(ExitStatus::Usage, what).hint("`monopoll plan` shows who is in the way, `ps` the others")
+}
+
+/// The root of each conflict, and whoever is not touched, each once.
+fn concerned(plan: &Plan) -> Vec<u32> {
+    let roots = plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref());
+    let shielded = plan.shielded.iter().map(|it| &it.process);
+    let suspects = plan.suspects.iter().map(|it| &it.process);
+    let mut seen = BTreeSet::new();
+    roots.chain(shielded).chain(suspects).map(|process| process.id.pid).filter(|pid| seen.insert(*pid)).collect()
+}
+
+fn likeness(command: &Command) -> Likeness {
+    Likeness {
+        program: command.program.clone(),
+        runs: match command.kind {
+            Kind::Binary => Runs::ByItself,
+            Kind::Script(_) => Runs::ByInterpreter,
+        },
+        args: command.text().into_iter().skip(1).collect(),
+        cwd: command.cwd.clone(),
+    }
+}

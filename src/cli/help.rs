@@ -1,0 +1,114 @@
+//! What stands below `--help`, and the pages that are made of the same source: completions and the man page.
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+
+use super::{Cli, Common, print};
+use crate::error::{Error, ExitStatus};
+
+/// Below `-h`.
+pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
+
+/// Below `--help`.
+pub(super) const EXAMPLES_AND_STATUSES: &str = concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
+
+const STATUSES: &str = include_str!("help/statuses.txt");
+
+/// Prints what a shell needs to complete a command line of ours.
+///
+/// # Errors
+/// It was asked for as JSON, or cannot be printed.
+pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {
+    refuse_json(common, "a script for a shell")?;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "monopoll", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Prints the man page.
+///
+/// # Errors
+/// It was asked for as JSON, or cannot be printed.
+pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
+    refuse_json(common, "a man page")?;
+    let page = page().map_err(|error| Error::new(ExitStatus::Fault, format!("the man page cannot be written: {error}")))?;
+    print(&page)
+}
+
+fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
+    if common.json {
+        Err(Error::new(ExitStatus::Usage, format!("this prints {what}, and no JSON")).hint("leave `--json` out"))
+    } else {
+        Ok(())
+    }
+}
+
+/// One page for all commands: each with its own options, then the options of all of them.
+fn page() -> std::io::Result<String> {
+    let cli = Cli::command();
+    let man = Man::new(cli.clone().override_usage("monopoll [OPTIONS] SUBCOMMAND ..."));
+    let mut page = Vec::new();
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    Roff::new().control("SH", ["SUBCOMMANDS"]).to_writer(&mut page)?;
+    for command in leaves(&cli, "monopoll") {
+        render(command, &mut page)?;
+    }
+    man.render_options_section(&mut page)?;
+    literal("EXAMPLES", EXAMPLES).to_writer(&mut page)?;
+    literal("EXIT STATUS", STATUSES.split_once('\n').map_or(STATUSES, |(_, statuses)| statuses)).to_writer(&mut page)?;
+    Ok(assembled(&String::from_utf8_lossy(&page)))
+}
+
+/// The parts as one page: what each of them begins with stands once, before the title, which has no date to be stale.
+fn assembled(parts: &str) -> String {
+    let is_preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
+    let preamble = parts.lines().filter(is_preamble).take(2);
+    let title = concat!(".TH monopoll 1 \"\" \"monopoll ", env!("CARGO_PKG_VERSION"), "\"");
+    let lines = preamble.chain([title]).chain(parts.lines().filter(|line| !is_preamble(line)));
+    lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+/// The commands that do something, by their whole names; before they are built, none has the options of all of them.
+fn leaves(command: &Command, name: &str) -> Vec<Command> {
+    let inner: Vec<Command> = command.get_subcommands().flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name()))).collect();
+    if inner.is_empty() { vec![command.clone().bin_name(name).disable_help_flag(true)] } else { inner }
+}
+
+fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let name = command.get_bin_name().unwrap_or_default().to_owned();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let usage = command.render_usage().to_string();
+    let rest = usage.split_once(&name).map_or("", |(_, rest)| rest).to_owned();
+    let mut roff = Roff::new();
+    roff.control("SS", [name.as_str()]).text([bold(name.as_str()), roman(rest)]);
+    roff.control("PP", []).text([roman(about + ".")]).to_writer(page)?;
+    if command.get_arguments().next().is_none() {
+        return Ok(());
+    }
+    // Its heading is that of a page of its own.
+    let mut options = Vec::new();
+    Man::new(command).render_options_section(&mut options)?;
+    let options = String::from_utf8_lossy(&options);
+    let lines = options.lines().filter(|line| !line.starts_with(".SH "));
+    page.extend(lines.flat_map(|line| [line, "\n"]).flat_map(str::bytes));
+    Ok(())
+}
+
+/// A section whose lines stay as they are.
+fn literal(title: &str, text: &str) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", [title]).control("nf", []);
+    for line in text.lines() {
+        match line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+            Some(heading) => roff.text([bold(heading)]),
+            None => roff.text([roman(line)]),
+        };
+    }
+    roff.control("fi", []);
+    roff
+}

@@ -1,0 +1,145 @@
+//! What is logged becomes a line on standard error, each in one write; never on standard output, which is COMMAND's.
+//!
+//! A record's message says everything that a person needs, and its fields say it once more to machines. No spans: a process
+//! is one start of one instance, and that is named in every line.
+
+use std::{fmt, sync::OnceLock};
+
+use serde_json::Value;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    span,
+};
+use tracing_subscriber::filter::Targets;
+
+use super::{Common, say};
+use crate::{
+    config::{Logging, settings::LogFormat},
+    host::clock,
+    report::mask,
+};
+
+/// The target of what other programs said: in text, it is passed on as it is.
+pub(super) const PASSED_ON: &str = "monopoll::check";
+
+/// Whose lines these are, once it is known.
+static INSTANCE: OnceLock<String> = OnceLock::new();
+
+/// From here on records are written as `logging` says, unless `-q` or `-v` say more or less.
+pub(super) fn begin(common: &Common, logging: &Logging) {
+    let filter = match (common.quiet, common.verbose) {
+        (true, _) => Targets::new().with_default(LevelFilter::ERROR),
+        (false, 0) => logging.filter.clone(),
+        (false, 1) => Targets::new().with_default(LevelFilter::DEBUG),
+        (false, _) => Targets::new().with_default(LevelFilter::TRACE),
+    };
+    // Nobody was there before: a process has one start.
+    let _ = tracing::subscriber::set_global_default(Log { filter, format: logging.format });
+}
+
+/// From here on every line names this instance.
+pub(super) fn speak_for(instance: &str) {
+    // The first one stays: a process has one start.
+    let _ = INSTANCE.set(instance.to_owned());
+}
+
+/// Writes what the filter lets through.
+struct Log {
+    filter: Targets,
+    format: LogFormat,
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    /// What is beyond every level is passed over before anybody is asked.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.filter.iter().map(|(_, level)| level).chain(self.filter.default_level()).max()
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut record = Record::default();
+        event.record(&mut record);
+        match self.format {
+            LogFormat::Text => say(record.text(event.metadata())),
+            LogFormat::Json => say(record.json(event.metadata())),
+        }
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// What an event says; secrets are masked here at the latest.
+#[derive(Default)]
+struct Record {
+    message: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Record {
+    fn text(&self, metadata: &Metadata<'_>) -> String {
+        let message = mask::printable(&self.message);
+        if metadata.target() == PASSED_ON {
+            return message.into_owned();
+        }
+        let instance = INSTANCE.get().map_or_else(String::new, |instance| format!("{instance}: "));
+        let warning = if *metadata.level() == Level::WARN { "warning: " } else { "" };
+        format!("monopoll: {instance}{warning}{message}")
+    }
+
+    fn json(self, metadata: &Metadata<'_>) -> String {
+        let known: [(&str, Value); 4] = [
+            ("timestamp", humantime::format_rfc3339_millis(clock::wall()).to_string().into()),
+            ("level", metadata.level().as_str().into()),
+            ("target", metadata.target().into()),
+            ("message", self.message.into()),
+        ];
+        let instance = INSTANCE.get().map(|instance| ("instance", instance.as_str().into()));
+        known.into_iter().chain(instance).chain(self.fields).map(|(name, value)| (name.to_owned(), value)).collect::<Value>().to_string()
+    }
+
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.fields.push((field.name(), value.into()));
+    }
+}
+
+impl Visit for Record {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let value = mask::secrets(value);
+        if field.name() == "message" {
+            self.message = value;
+        } else {
+            self.put(field, value);
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+}

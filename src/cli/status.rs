@@ -1,0 +1,170 @@
+//! `monopoll status`: who has the instance, since when, and how it got there. Nothing is touched and no lock is taken.
+
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
+
+use super::{
+    Common, plan, print,
+    start::{Nameless, Start},
+};
+use crate::{
+    engine::{instance::Instance, policy::Policy, purpose::Purpose},
+    error::{Error, ExitStatus},
+    guard::{
+        place::Place,
+        status::{State, Status},
+    },
+    host::{
+        beside::{self, Beside},
+        clock,
+        folder::{Folder, Missing},
+        machine::{self, Machine},
+        query::Query,
+    },
+    report::{Context, Paint, history_text, status_json, status_text},
+};
+
+/// How often to look again where the instance is just changing hands.
+const MOST_LOOKS: u32 = 5;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What is now.
+    Now,
+    /// What happened before, too.
+    History,
+}
+
+/// Looks and says so.
+///
+/// # Errors
+/// It is not running, or cannot be known; something is wrong beforehand.
+pub(super) fn run(common: &Common, command: Vec<OsString>, detail: Detail) -> Result<ExitStatus, Error> {
+    if common.json && detail == Detail::History {
+        return Err(Error::new(ExitStatus::Usage, "`--history` is for people").hint("`status --json` has the takeovers"));
+    }
+    let nameless = Nameless::prepare(common, command)?;
+    match nameless.instance() {
+        Ok(instance) => one(common, &nameless.of(instance), detail),
+        Err(_) => all(common, &nameless, detail),
+    }
+}
+
+fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Error> {
+    let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
+    let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
+    let origin = |key: &str| plan::origin(start, key);
+    let context = plan::context(start, &origin);
+    if common.json {
+        print(&plan::document(&status_json::one(&status, &context))?)?;
+    } else {
+        print(&said(&status, &context, plan::paint(&std::io::stdout()), detail))?;
+    }
+    let (status, what) = match status.state {
+        State::Starting | State::Running | State::Stopping => return Ok(ExitStatus::Done),
+        State::Stopped => (ExitStatus::NotRunning, "not running".to_owned()),
+        State::Unknown => (ExitStatus::Unknown, format!("cannot be known: {}", status.doubt.unwrap_or_default())),
+    };
+    Err(Error::new(status, format!("{}: {what}", start.instance)))
+}
+
+fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatus, Error> {
+    // What the configuration says of one bot's processes says nothing about the others': only who has a lock is looked for.
+    let policy = Policy { matches: Vec::new(), ..nameless.config.policy.clone() };
+    let query = Query { policy: policy.clone(), token: None, token_env: Vec::new(), command: None, ..nameless.query() };
+    let mut machine = Machine::new(query).map_err(|error| machine::blind(&error))?;
+    let mut statuses = Vec::new();
+    for name in names(nameless)? {
+        statuses.push(look(&mut machine, &name, &nameless.locks(&name), &policy)?);
+    }
+    let context = Context {
+        instance: String::new(),
+        profile: nameless.config.profile.clone(),
+        purpose: Purpose::Start,
+        host: machine::host_name(),
+        now_wall: clock::wall(),
+        origin: &|_| "default".to_owned(),
+    };
+    let paint = plan::paint(&std::io::stdout());
+    if common.json {
+        print(&plan::document(&status_json::all(&statuses, &context))?)?;
+    } else if detail == Detail::History {
+        let texts: Vec<String> = statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
+        print(&texts.join("\n"))?;
+    } else if !statuses.is_empty() {
+        print(&status_text::list(&statuses, &context, paint))?;
+    }
+    let any = |is: fn(State) -> bool| statuses.iter().any(|status| is(status.state));
+    if any(State::is_held) {
+        Ok(ExitStatus::Done)
+    } else if any(|state| state == State::Unknown) {
+        Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
+    } else {
+        let path = nameless.config.locks.first().map_or("", |path| path.as_str());
+        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running whose lock is `{path}`")))
+    }
+}
+
+fn said(status: &Status, context: &Context<'_>, paint: Paint, detail: Detail) -> String {
+    let text = status_text::text(status, context, paint);
+    match detail {
+        Detail::Now => text,
+        Detail::History => format!("{text}\n{}", history_text::text(&status.history)),
+    }
+}
+
+/// What is known of one instance now.
+fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Policy) -> Result<Status, Error> {
+    let unknown = |error: Error| match error.status {
+        ExitStatus::LockFile => Ok(Status::unknown(instance, error.what)),
+        _ => Err(error),
+    };
+    for _ in 0..MOST_LOOKS {
+        let place = match Place::find(locks, Missing::Leave) {
+            Ok(place) => place,
+            Err(error) => return unknown(error),
+        };
+        let plan = match plan::seen(machine, place.as_ref(), locks, policy) {
+            Ok(plan) => plan,
+            Err(error) => return unknown(error),
+        };
+        let beside: Option<&Beside> = place.as_ref().map(|place| place.beside().as_ref());
+        let history = beside.map(Beside::history).unwrap_or_default();
+        if let Some(status) = Status::of(instance, plan, beside.and_then(Beside::record), history, machine.whereabouts()) {
+            return Ok(status);
+        }
+    }
+    Ok(Status::unknown(instance, "it is just changing hands".to_owned()))
+}
+
+/// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
+fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
+    let with = nameless.placeholders("");
+    let Some(path) = nameless.config.locks.first() else { return Ok(BTreeSet::new()) };
+    let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
+    let Some(folder) = Folder::open(&parent, Missing::Leave).map_err(unreadable)? else { return Ok(BTreeSet::new()) };
+    let names = folder.names_with("");
+    let instances: Vec<Instance> =
+        names.iter().filter_map(|name| path.instance_of(beside::lock_of(name, &names).unwrap_or(name), &with)).collect();
+    // Where each instance has a folder of its own, the folder alone is none.
+    let has_lock = |instance: &Instance| {
+        let lock = path.fill(&nameless.placeholders(instance.as_str()));
+        let record = PathBuf::from(format!("{}.record", lock.display()));
+        [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
+    };
+    Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
+}
+
+/// Where all instances share a lock, there is the one whose record lies beside it.
+fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
+    let Some(place) = Place::find(&[lock.to_owned()], Missing::Leave).map_err(unreadable)? else { return Ok(BTreeSet::new()) };
+    let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let recorded = place.beside().record().and_then(|record| record.instance.parse::<Instance>().ok());
+    let exists = lock.symlink_metadata().is_ok() || recorded.is_some();
+    Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
+}
+
+/// A folder that may not be looked into.
+fn unreadable(error: Error) -> Error {
+    Error { status: ExitStatus::Unknown, what: format!("which instances there are cannot be known: {}", error.what), ..error }
+}

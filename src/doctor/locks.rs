@@ -1,0 +1,109 @@
+//! The lock folders: safe to use, on a local disk, with room.
+
+use std::path::PathBuf;
+
+use super::Finding;
+use crate::{
+    error::Error,
+    host::checkup::{FolderFacts, Offer},
+    report::mask::printable,
+};
+
+/// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is written again and again.
+const LITTLE_ROOM: u64 = 1 << 20;
+const FEW_FILES: u64 = 100;
+
+/// A lock folder as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockFolder {
+    /// It is there and safe to use.
+    There(PathBuf, Option<FolderFacts>),
+    /// It is not there yet; this is the one above it in which it would be made.
+    Missing(PathBuf, PathBuf, Option<FolderFacts>),
+    /// It, or a lock file in it, must not be used.
+    Unsafe(Error),
+}
+
+/// What is to be said of each.
+#[must_use]
+pub fn locks(folders: &[LockFolder]) -> Vec<Finding> {
+    folders.iter().flat_map(folder).collect()
+}
+
+fn folder(folder: &LockFolder) -> Vec<Finding> {
+    match folder {
+        LockFolder::Unsafe(error) => vec![Finding::of_error(NAME, error)],
+        LockFolder::There(path, facts) => {
+            let path = shown(path);
+            let Some(facts) = facts else { return vec![Finding::ok(NAME, path)] };
+            vec![may_write(&path, facts, format!("{path}{}", described(facts))), room(&path, facts)]
+        }
+        LockFolder::Missing(path, above, facts) => {
+            let what = format!("{} is not there yet: the first start makes it, private", shown(path));
+            let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };
+            let above = shown(above);
+            vec![may_write(&above, facts, format!("{what}, in {above}{}", described(facts))), room(&above, facts)]
+        }
+    }
+}
+
+const NAME: &str = "lock folder";
+
+fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
+    if let Some(folder) = &facts.exposed {
+        let folder = shown(folder);
+        let way_out = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
+        return Finding::problem(NAME, format!("{what}: others can write to {folder}, and so replace what is in it"), way_out);
+    }
+    if let Some((folder, uid)) = &facts.foreign {
+        let what = format!("{what}: {} belongs to another user (uid {uid}), who could replace what is in it", shown(folder));
+        return Finding::problem(NAME, what, "name a folder in `lock.paths` that is yours, in folders of yours or of root's");
+    }
+    if let Some(network) = facts.network {
+        let what = format!("{what}: that is a network file system ({network}), whose locks cannot be relied on");
+        return Finding::problem(NAME, what, "name a folder on a local disk in `lock.paths`");
+    }
+    match &facts.writing {
+        Offer::Given => Finding::ok(NAME, what),
+        Offer::Refused(why) => Finding::problem(
+            NAME,
+            format!("{what}: no file can be made in {path} ({why})"),
+            "run as the user whose folder it is, or name a folder of this user's in `lock.paths`",
+        ),
+    }
+}
+
+fn described(facts: &FolderFacts) -> String {
+    let FolderFacts { owner, mode, file_system, .. } = facts;
+    let on = match file_system.as_deref() {
+        Some(memory @ ("tmpfs" | "ramfs")) => format!(", on {memory}: emptied at a reboot, which ends every holder too"),
+        Some(file_system) => format!(", on {file_system}"),
+        None => String::new(),
+    };
+    format!(" (owner {}, mode {mode:04o}{})", printable(owner), printable(&on))
+}
+
+fn room(path: &str, facts: &FolderFacts) -> Finding {
+    const NAME: &str = "lock space";
+    let files = facts.free_inodes.map_or_else(|| "as many files as there is room for".to_owned(), |free| format!("{free} files"));
+    let what = format!("{} and {files} are free at {path}", size(facts.free_bytes));
+    let way_out = "make room there, or name a folder on another file system in `lock.paths`";
+    let inodes = facts.free_inodes.unwrap_or(u64::MAX);
+    if facts.free_bytes == 0 || inodes == 0 {
+        Finding::problem(NAME, what, way_out)
+    } else if facts.free_bytes < LITTLE_ROOM || inodes < FEW_FILES {
+        Finding::warning(NAME, what, way_out)
+    } else {
+        Finding::ok(NAME, what)
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.iter().find(|(unit, _)| bytes >= *unit);
+    unit.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
+}
+
+fn shown(path: &std::path::Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}

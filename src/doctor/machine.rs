@@ -1,0 +1,132 @@
+//! The machine: what its kernel offers, whom it shows, and what is around this process.
+
+use super::Finding;
+use crate::{
+    engine::snapshot::{ManagedBy, User},
+    host::{
+        checkup::{Checkup, Environments, Offer, PidNamespace, Starter},
+        container::Enclosure,
+    },
+    report::mask::{printable, secrets},
+};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    /// Whose process it is.
+    pub user: User,
+    /// Whether it may signal everybody.
+    pub privileged: bool,
+    /// What keeps others from seeing the lock folder.
+    pub enclosure: Option<Enclosure>,
+}
+
+/// What is to be said of the machine; of one that tells nothing, only whose process this is.
+#[must_use]
+pub fn machine(me: &Me, checkup: Option<&Checkup>) -> Vec<Finding> {
+    let mut findings = vec![user(me)];
+    if let Some(checkup) = checkup {
+        findings.extend([
+            container(checkup, me.enclosure.as_ref()),
+            namespace(checkup.namespace),
+            starter(&checkup.starter),
+            pidfd(&checkup.pidfd),
+            processes(checkup.hidden.as_deref()),
+            environments(checkup.environments),
+            inotify(&checkup.inotify),
+        ]);
+    }
+    findings
+}
+
+fn user(me: &Me) -> Finding {
+    let (name, id) = (printable(&me.user.name), printable(&me.user.id));
+    let who = if name == id { id.into_owned() } else { format!("{name} ({id})") };
+    let reach = if me.privileged { "everybody's processes" } else { "this user's processes alone" };
+    Finding::ok("user", format!("{who}: may signal {reach}"))
+}
+
+fn container(checkup: &Checkup, enclosure: Option<&Enclosure>) -> Finding {
+    const NAME: &str = "container";
+    match (&checkup.maker, enclosure) {
+        (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
+        (Some(maker), None) => Finding::ok(NAME, format!("this is one of {maker}; whoever mounts the same lock folder meets")),
+        (None, None) => Finding::ok(NAME, "this is none"),
+    }
+}
+
+fn namespace(namespace: PidNamespace) -> Finding {
+    Finding::ok(
+        "PID namespace",
+        match namespace {
+            PidNamespace::First => "the machine's first: every holder of a lock can be seen",
+            PidNamespace::Own => "one of its own: a guard outside is asked through the lock folder, any other holder there has no name",
+        },
+    )
+}
+
+fn starter(starter: &Starter) -> Finding {
+    const NAME: &str = "supervisor";
+    match starter {
+        Starter::Nobody => Finding::ok(NAME, "this is the first process here, or its parent cannot be seen"),
+        Starter::Program(pid, name) => {
+            Finding::ok(NAME, format!("none that is known: `{}` (pid {pid}) started this", printable(&secrets(name))))
+        }
+        Starter::Supervisor(by) => {
+            let once = match by {
+                ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_) => "`Restart=on-failure`",
+                ManagedBy::Supervisord(_) => "`autorestart=unexpected`",
+                ManagedBy::Container(_) | ManagedBy::Pm2(_) | ManagedBy::Runit(_) | ManagedBy::S6(_) => "a restart on failure alone",
+            };
+            let by = by.to_string();
+            Finding::ok(NAME, format!("{}; with {once}, as exit status 0 says that a newer start took over", printable(&by)))
+        }
+    }
+}
+
+fn pidfd(offer: &Offer) -> Finding {
+    match offer {
+        Offer::Given => Finding::ok("pidfd", "a signal reaches the process that was looked at, or nobody"),
+        Offer::Refused(why) => Finding::warning(
+            "pidfd",
+            format!("the kernel gives none ({why}): a pid and its start time are compared before each signal instead"),
+            "Linux 5.3 or later, and a container engine whose list of allowed system calls has pidfd_open",
+        ),
+    }
+}
+
+fn processes(hidden: Option<&str>) -> Finding {
+    match hidden {
+        None => Finding::ok("processes", "/proc hides nobody of this PID namespace"),
+        Some(value) => Finding::warning(
+            "processes",
+            format!("/proc hides other users' processes (hidepid={}): one of them that has the lock has no name here", printable(value)),
+            "mount /proc with `hidepid=off`, or put this user into the group of its `gid=`",
+        ),
+    }
+}
+
+fn environments(environments: Environments) -> Finding {
+    let Environments { readable, unreadable } = environments;
+    let all = readable + unreadable;
+    if unreadable == 0 {
+        Finding::ok("environments", format!("those of all {all} other processes of this user can be read"))
+    } else {
+        Finding::warning(
+            "environments",
+            format!("of {all} other processes of this user, {unreadable} show no environment, and so no token in it"),
+            "they have more rights than this process, or hide it: name such a bot in a `[[match]]` entry, or give monopoll CAP_SYS_PTRACE",
+        )
+    }
+}
+
+fn inotify(offer: &Offer) -> Finding {
+    match offer {
+        Offer::Given => Finding::ok("inotify", "the kernel tells at once when a lock may go"),
+        Offer::Refused(why) => Finding::warning(
+            "inotify",
+            format!("there is no instance left for this user ({why}): a look every 50 ms stands in for it"),
+            "raise it: `sysctl fs.inotify.max_user_instances=1024`",
+        ),
+    }
+}

@@ -1,0 +1,62 @@
+//! Is this machine ready? Facts in, findings out; what is wrong comes with the way out. Nothing here looks at anything.
+
+mod bot;
+mod configuration;
+mod locks;
+mod machine;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use self::{
+    bot::{Named, Running, TokenSearch, command, instance, running, token},
+    configuration::configuration,
+    locks::{LockFolder, locks},
+    machine::{Me, machine},
+};
+use crate::error::Error;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Finding {
+    /// What it is about; there may be several findings of one name.
+    pub name: &'static str,
+    /// How it is.
+    pub grade: Grade,
+    /// What was found, secrets masked.
+    pub what: String,
+    /// What to do about it; never null for a problem.
+    pub way_out: Option<String>,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// As it should be.
+    Ok,
+    /// A start works, but not everything that is promised does.
+    Warning,
+    /// A start does not work.
+    Problem,
+}
+
+impl Finding {
+    fn ok(name: &'static str, what: impl Into<String>) -> Finding {
+        Finding { name, grade: Grade::Ok, what: what.into(), way_out: None }
+    }
+
+    fn warning(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
+        Finding { name, grade: Grade::Warning, what: what.into(), way_out: Some(way_out.into()) }
+    }
+
+    fn problem(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
+        Finding { name, grade: Grade::Problem, what: what.into(), way_out: Some(way_out.into()) }
+    }
+
+    /// What a start would fail with.
+    #[must_use]
+    pub fn of_error(name: &'static str, error: &Error) -> Finding {
+        Finding::problem(name, &error.what, error.hint.as_deref().unwrap_or("mend that and ask again"))
+    }
+}

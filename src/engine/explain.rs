@@ -1,0 +1,165 @@
+//! Why a process is or is not a candidate: everything that [`decide`](super::decide::decide) weighs, each with its verdict.
+//!
+//! Nothing is decided here. Each verdict comes from the very function that the decision asks, and the end of it from the plan.
+
+pub mod likeness;
+mod sentence;
+mod verdict;
+
+use std::path::Path;
+
+use likeness::Likeness;
+
+pub use super::standing::{Carried, Standing};
+use super::{
+    condition::Condition,
+    fact::{Fact, Truth},
+    pattern::{ContainerLimit, UserLimit},
+    plan::{Conflict, Evidence, Plan},
+    policy::Policy,
+    ruling::{Docket, subject},
+    shield::{self, Shield},
+    snapshot::{LockState, LockView, Process, Snapshot},
+    standing,
+};
+pub use verdict::{Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict};
+
+/// Why a process is or is not a candidate.
+#[derive(Debug, Clone)]
+pub struct Explanation<'a> {
+    /// Who.
+    pub process: &'a Process,
+    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked for so.
+    pub entries: Vec<EntryVerdict<'a>>,
+    /// What its token says.
+    pub token: TokenVerdict,
+    /// Whether it has the lock.
+    pub lock: LockVerdict<'a>,
+    /// Each kind of shield.
+    pub shields: [ShieldVerdict; 4],
+    /// Each rule in turn; where there is no conflict, as if it were one.
+    pub rules: Vec<RuleVerdict<'a>>,
+    /// What the rules are asked about: the root of its tree, with what that tree proves of it.
+    pub subject: Process,
+    /// What it is by itself.
+    pub standing: Standing,
+    /// The conflict that it is part of; where several trees have it, the innermost.
+    pub conflict: Option<&'a Conflict>,
+    /// What becomes of it, and why.
+    pub sentence: String,
+}
+
+/// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about that snapshot, and `likeness`
+/// is COMMAND, where one is named.
+#[must_use]
+pub fn explain<'a>(
+    policy: &'a Policy,
+    snapshot: &'a Snapshot,
+    plan: &'a Plan,
+    pid: u32,
+    likeness: Option<&'a Likeness>,
+) -> Option<Explanation<'a>> {
+    let process = snapshot.processes.iter().find(|process| process.id.pid == pid)?;
+    let conflict = innermost(plan, pid);
+    let entries = entries(policy, snapshot, process, likeness);
+    let (docket, subject) = match conflict {
+        Some(conflict) => {
+            let evidence = || &conflict.evidence;
+            (Docket::of(policy, evidence()), subject(conflict.root.as_ref(), &conflict.tree, evidence()))
+        }
+        None => (Docket::Every, subject(Some(process), &[], [])),
+    };
+    let mut explanation = Explanation {
+        process,
+        token: TokenVerdict {
+            carried: process.token,
+            same: process.same_token(),
+            weight: standing::token(policy, process),
+            policy: policy.same_token,
+        },
+        lock: lock(snapshot, process),
+        shields: shields(snapshot, process, &entries),
+        entries,
+        rules: rules(policy, snapshot, docket, &subject),
+        subject,
+        standing: standing::standing(policy, snapshot, process),
+        conflict,
+        sentence: String::new(),
+    };
+    explanation.sentence = sentence::sentence(policy, plan, &explanation);
+    Some(explanation)
+}
+
+/// A root stands for itself, also where it is a guard below another conflict's root.
+fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
+    let has = |conflict: &&Conflict| conflict.processes().any(|process| process.id.pid == pid);
+    let is_root = |conflict: &Conflict| conflict.root.as_ref().is_some_and(|root| root.id.pid == pid);
+    plan.conflicts.iter().filter(has).min_by_key(|conflict| (!is_root(conflict), conflict.tree.len()))
+}
+
+fn entries<'a>(policy: &'a Policy, snapshot: &'a Snapshot, process: &'a Process, likeness: Option<&'a Likeness>) -> Vec<EntryVerdict<'a>> {
+    let me = &snapshot.me;
+    let verdict = |condition: Condition<'a>| (Asked::Condition(condition), condition.holds(process, &me.user));
+    let each = standing::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
+        let written = match entry {
+            Evidence::Match(index) => policy.matches.get(index),
+            Evidence::Command | Evidence::Lock | Evidence::Token => None,
+        };
+        let limit = shield::limit(process, me, user, container);
+        if let Some(written) = written {
+            return EntryVerdict { entry, looks, asked: written.each().map(verdict).collect(), limit };
+        }
+        let parts: Vec<_> = likeness.into_iter().flat_map(|likeness| likeness.parts(process)).collect();
+        // Where one part is known to differ, it does not matter that another one cannot be read.
+        let looks = looks.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
+        let limits = [Condition::User(user), Condition::Container(container)];
+        let asked = parts.into_iter().map(|(part, truth)| (Asked::Part(part), truth)).chain(limits.map(verdict)).collect();
+        EntryVerdict { entry, looks, asked, limit }
+    });
+    each.collect()
+}
+
+fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {
+    let is_seen = |pid: &u32| snapshot.processes.iter().any(|process| process.id.pid == *pid);
+    let unidentified = |lock: &&LockView| match &lock.state {
+        LockState::Free | LockState::Mine => false,
+        LockState::Held(holders) => !holders.iter().any(is_seen),
+        LockState::Unknown => true,
+    };
+    let path = |lock: &'a LockView| lock.path.as_path();
+    let unidentified: Vec<&Path> = snapshot.locks.iter().filter(unidentified).map(path).collect();
+    let holds = match (standing::has_lock(snapshot, process), process.holds_lock) {
+        (true, _) => Truth::True,
+        (false, Fact::Unknown) => Truth::Unknown,
+        (false, Fact::Known(_)) => Truth::False,
+    };
+    let paths = snapshot.locks.iter().filter(|lock| standing::is_held_by(lock, process)).map(path).collect();
+    LockVerdict { holds, paths, unidentified }
+}
+
+fn shields(snapshot: &Snapshot, process: &Process, entries: &[EntryVerdict<'_>]) -> [ShieldVerdict; 4] {
+    let by_proof = standing::has_lock(snapshot, process).then_some(Evidence::Lock);
+    let by_entry = || entries.iter().find(|it| it.looks == Truth::True && it.limit.is_none()).map(|it| it.entry);
+    let always = |kind, shield| ShieldVerdict { kind, shield, lifted_by: None };
+    let limit = |kind, shield: Option<Shield>| {
+        let lifted_by = shield.as_ref().and_then(|_| by_proof.or_else(by_entry));
+        ShieldVerdict { kind, shield, lifted_by }
+    };
+    [
+        always(ShieldKind::Relation, shield::relation(process)),
+        always(ShieldKind::OtherBot, shield::other_bot(process)),
+        limit(ShieldKind::OtherUser, shield::other_user(process, &snapshot.me, &UserLimit::Same)),
+        limit(ShieldKind::OtherContainer, shield::other_container(process, ContainerLimit::Same)),
+    ]
+}
+
+fn rules<'a>(policy: &'a Policy, snapshot: &'a Snapshot, docket: Docket, subject: &Process) -> Vec<RuleVerdict<'a>> {
+    let me = &snapshot.me.user;
+    let each = docket.rulings(policy, subject, me).enumerate().map(|(index, (rule, ruling))| RuleVerdict {
+        index,
+        rule,
+        conditions: rule.when.each().map(|condition| (condition, condition.holds(subject, me))).collect(),
+        ruling,
+    });
+    each.collect()
+}

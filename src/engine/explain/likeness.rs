@@ -1,0 +1,101 @@
+//! Where no entry is written: in what a process is, and is not, the same command in the same place.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::{
+    fact::{Fact, Truth},
+    snapshot::Process,
+};
+
+/// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Likeness {
+    /// The file that is executed.
+    pub program: PathBuf,
+    /// Whose process that is.
+    pub runs: Runs,
+    /// The arguments behind its name.
+    pub args: Vec<String>,
+    /// The working directory.
+    pub cwd: PathBuf,
+}
+
+/// Whose process a program's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Its own.
+    ByItself,
+    /// That of the interpreter which its first line names.
+    ByInterpreter,
+}
+
+/// One thing that the same command has in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// The executable, through a `#!` line too.
+    Program(&'a Path),
+    /// What stands behind its name.
+    Arguments(&'a [String]),
+    /// The working directory.
+    Folder(&'a Path),
+}
+
+impl Likeness {
+    /// What `process` has in common with it, and what not. These never contradict [`Process::twin`].
+    #[must_use]
+    pub fn parts(&self, process: &Process) -> [(Part<'_>, Truth); 3] {
+        let program = process.own_program.holds(|own| *own);
+        let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
+        let arguments = process.args.holds(|args| self.has_same_arguments(args));
+        let verdicts = match (process.twin, program, folder) {
+            // Paths that are written differently may be the same place.
+            (Fact::Known(true), ..) => [Truth::True; 3],
+            // The machine looked closer than at the texts: it must be the arguments.
+            (Fact::Known(false), Truth::True, Truth::True) => [program, Truth::False, folder],
+            (Fact::Known(false) | Fact::Unknown, ..) => [program, arguments, folder],
+        };
+        let [program, arguments, folder] = verdicts;
+        [(Part::Program(&self.program), program), (Part::Arguments(&self.args), arguments), (Part::Folder(&self.cwd), folder)]
+    }
+
+    fn has_same_arguments(&self, args: &[String]) -> bool {
+        match self.runs {
+            Runs::ByItself => args.get(1..) == Some(self.args.as_slice()),
+            Runs::ByInterpreter => args.ends_with(&self.args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn likeness(runs: Runs) -> Likeness {
+        Likeness { program: "/usr/bin/bot".into(), runs, args: vec!["-v".to_owned()], cwd: "/srv/bot".into() }
+    }
+
+    fn seen(args: &[&str], cwd: &str, own_program: Fact<bool>, twin: Fact<bool>) -> Process {
+        let args = Fact::Known(args.iter().map(|arg| (*arg).to_owned()).collect());
+        Process { args, cwd: Fact::Known(cwd.into()), own_program, twin, ..Process::unseen() }
+    }
+
+    #[test]
+    fn each_part_is_compared_and_never_against_the_machines_word() {
+        let (yes, no, unknown) = (Truth::True, Truth::False, Truth::Unknown);
+        let (own, other) = (Fact::Known(true), Fact::Known(false));
+        for (runs, process, expected) in [
+            (Runs::ByItself, seen(&["bot", "-v"], "/srv/bot", own, own), [yes, yes, yes]),
+            (Runs::ByItself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
+            (Runs::ByItself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (Runs::ByItself, seen(&["bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
+            (Runs::ByInterpreter, seen(&["python3", "bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (Runs::ByInterpreter, seen(&["python3", "bot"], "/srv/other", own, other), [yes, no, no]),
+            (Runs::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
+            (Runs::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
+            (Runs::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
+            (Runs::ByItself, Process::unseen(), [unknown, unknown, unknown]),
+        ] {
+            assert_eq!(likeness(runs).parts(&process).map(|(_, truth)| truth), expected, "{process:?}");
+        }
+    }
+}

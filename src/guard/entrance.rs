@@ -1,0 +1,46 @@
+//! The way in: the lock files, open, and a ticket.
+
+use std::path::PathBuf;
+
+use super::place::Place;
+use crate::{engine::takeover::Ticket, error::Error, host::lock::LockFile};
+
+/// How often a folder may be taken away just when it was opened.
+const MOST_REPLACEMENTS: u32 = 100;
+
+/// How often to try again what failed, and may have failed because the folder was just being emptied.
+const MOST_DOUBTS: u32 = 5;
+
+/// The lock files, open, and the number that was drawn beside them.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Where they are.
+    pub place: Place,
+    /// The lock files.
+    pub files: Vec<LockFile>,
+    /// What was drawn.
+    pub ticket: Ticket,
+}
+
+impl Entrance {
+    /// Opens these locks and draws a ticket.
+    ///
+    /// # Errors
+    /// One of them is not safe to use, or no ticket can be drawn.
+    pub fn open(paths: &[PathBuf]) -> Result<Entrance, Error> {
+        let (mut replacements, mut doubts) = (1..MOST_REPLACEMENTS, 1..MOST_DOUBTS);
+        loop {
+            let place = Place::open(paths)?;
+            let opened = place.open_locks().and_then(|files| {
+                place.beside().insist_on_room()?;
+                Ok((files, place.beside().draw_ticket()?))
+            });
+            match opened {
+                Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
+                Err(_) if !place.is_in_place() && replacements.next().is_some() => {}
+                Err(_) if doubts.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

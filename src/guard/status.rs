@@ -1,0 +1,139 @@
+//! What is known of an instance at one moment: who has it, how far that is, and how it got there. Nothing is taken for it.
+
+use crate::{
+    engine::{
+        plan::{Conflict, Plan},
+        snapshot::{LockState, Process, Role},
+    },
+    host::{
+        beside::{Record, Stage, Whereabouts},
+        history::{Event, Kind},
+    },
+};
+
+/// What is known of an instance.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Which one.
+    pub instance: String,
+    /// In a word.
+    pub state: State,
+    /// Why nothing is known, where that is so.
+    pub doubt: Option<String>,
+    /// What was seen, as a start sees it; nothing where the locks cannot be looked at.
+    pub plan: Option<Plan>,
+    /// The word of the guard that has it, or that left its child behind.
+    pub record: Option<Record>,
+    /// The child, where its pid is one of this PID namespace.
+    pub child: Option<u32>,
+    /// What happened before, the oldest first.
+    pub history: Vec<Event>,
+}
+
+/// Who has an instance, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A guard that has no child yet; or a start, or a stop, that is ending others with the lock in hand.
+    Starting,
+    /// A guard and its child, or a child that outlived its guard.
+    Running,
+    /// A guard that is ending its tree.
+    Stopping,
+    /// Nobody.
+    Stopped,
+    /// Somebody has the lock who is no guard, or it cannot be found out.
+    Unknown,
+}
+
+impl State {
+    /// Whether somebody of ours has it.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        match self {
+            State::Starting | State::Running | State::Stopping => true,
+            State::Stopped | State::Unknown => false,
+        }
+    }
+}
+
+impl Status {
+    /// What a look and the files beside the lock say together, seen from `me`. `None`: they contradict each other, because
+    /// the instance is just changing hands.
+    #[must_use]
+    pub fn of(instance: &str, plan: Plan, record: Option<Record>, history: Vec<Event>, me: &Whereabouts) -> Option<Status> {
+        let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
+        let taken = held(|state| matches!(state, LockState::Held(_)));
+        let record = record.filter(|record| record.whereabouts.boot == me.boot);
+        let (state, record) = match (plan.guards.first(), record) {
+            (Some(guard), Some(record)) if guard.ticket.is_none() || guard.ticket == Some(record.ticket) => {
+                let state = match record.state {
+                    Stage::Starting => State::Starting,
+                    Stage::Running => State::Running,
+                    Stage::Stopping => State::Stopping,
+                };
+                (state, Some(record))
+            }
+            (Some(_), _) => return None,
+            (None, Some(record)) if taken && left_its_child(&plan, &record) => (State::Running, Some(record)),
+            (None, _) if taken && holders(&plan).any(|root| root.role == Role::Monopoll) => (State::Starting, None),
+            (None, _) if taken || held(|state| *state == LockState::Unknown) => (State::Unknown, None),
+            (None, _) => (State::Stopped, None),
+        };
+        let doubt = (state == State::Unknown).then(|| doubt(&plan));
+        let mine = |record: &&Record| record.whereabouts.pid_namespace == me.pid_namespace;
+        let child = record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
+        Some(Status { instance: instance.to_owned(), state, doubt, plan: Some(plan), record, child, history })
+    }
+
+    /// One that cannot be looked at, and why.
+    #[must_use]
+    pub fn unknown(instance: &str, why: String) -> Status {
+        Status {
+            instance: instance.to_owned(),
+            state: State::Unknown,
+            doubt: Some(why),
+            plan: None,
+            record: None,
+            child: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// What its present holder, or the last one, did to get it.
+    pub fn own_events(&self) -> impl Iterator<Item = &Event> {
+        let mine = self.record.as_ref().map(|record| (record.ticket, &record.whereabouts.boot));
+        self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
+    }
+
+    /// How it came to its end, where it has.
+    #[must_use]
+    pub fn last_end(&self) -> Option<&Event> {
+        self.history.iter().rev().find(|event| match event.kind {
+            Kind::Stop { .. } | Kind::Clearing { .. } => true,
+            Kind::Start { .. } | Kind::Refusal { .. } | Kind::Takeover { .. } | Kind::Loss { .. } => false,
+        })
+    }
+
+    /// Those that are in the way of a start and do not have the lock: they run beside every guard.
+    pub fn unguarded(&self) -> impl Iterator<Item = &Conflict> {
+        self.plan.iter().flat_map(|plan| &plan.conflicts).filter(|conflict| !conflict.holds_lock())
+    }
+}
+
+/// Whether one of those that have the lock is the child of the guard that wrote this, and is alive.
+fn left_its_child(plan: &Plan, record: &Record) -> bool {
+    let holding = plan.conflicts.iter().filter(|conflict| conflict.holds_lock());
+    record.child.is_some_and(|child| holding.flat_map(Conflict::processes).any(|process| process.id == child))
+}
+
+/// Those that have the lock, as far as they can be seen; of a tree its root.
+fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
+    plan.conflicts.iter().filter(|conflict| conflict.holds_lock()).filter_map(|conflict| conflict.root.as_ref())
+}
+
+fn doubt(plan: &Plan) -> String {
+    match holders(plan).next() {
+        Some(root) => format!("its lock is taken by pid {}, which is no guard", root.id.pid),
+        None => "its lock is taken, and nobody can be identified who has it".to_owned(),
+    }
+}

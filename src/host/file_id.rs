@@ -1,0 +1,39 @@
+//! Which file it is, whatever it is called.
+
+#[cfg(unix)]
+use std::{fs::File, os::unix::fs::MetadataExt, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+/// A file as the kernel tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileId {
+    /// The device.
+    pub dev: u64,
+    /// The inode.
+    pub ino: u64,
+}
+
+#[cfg(unix)]
+impl FileId {
+    /// Of the file at this path, links followed; `None` where there is none.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<FileId> {
+        path.metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
+    }
+
+    /// Of what lies at this path itself, be it a link; `None` where there is nothing.
+    #[must_use]
+    pub fn lies_at(path: &Path) -> Option<FileId> {
+        path.symlink_metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
+    }
+
+    /// Of an open file.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub fn of(file: &File) -> std::io::Result<FileId> {
+        let metadata = file.metadata()?;
+        Ok(FileId { dev: metadata.dev(), ino: metadata.ino() })
+    }
+}

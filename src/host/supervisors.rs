@@ -1,0 +1,205 @@
+//! Supervisors: which one is above a process, and by what name it knows the program. Pure readings of what the kernel shows.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::engine::snapshot::{App, Control, ManagedBy, Service, Supervised};
+
+/// By what supervisors tell a process who it is; `HOME`, where PM2 keeps its things by itself.
+const VARIABLES: [&str; 9] = [
+    "SUPERVISOR_PROCESS_NAME",
+    "SUPERVISOR_GROUP_NAME",
+    "SUPERVISOR_SERVER_URL",
+    "name",
+    "pm_id",
+    "pm2_env",
+    "PM2_HOME",
+    "NODE_UNIQUE_ID",
+    "HOME",
+];
+
+/// What an environment says of a supervisor. Everything inherits it, so it counts only where that supervisor is seen too.
+#[derive(Debug, Default)]
+pub struct Told(BTreeMap<&'static str, String>);
+
+impl Told {
+    /// By these `NAME=VALUE`.
+    pub fn by<'a>(environ: impl Iterator<Item = &'a [u8]>) -> Told {
+        let mut told = BTreeMap::new();
+        for (name, value) in environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('=')) {
+            // The first of a name is the one that programs see.
+            if let Some(known) = VARIABLES.into_iter().find(|known| *known == name).filter(|_| !value.is_empty()) {
+                told.entry(known).or_insert_with(|| value.to_owned());
+            }
+        }
+        Told(told)
+    }
+
+    fn of(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+}
+
+/// The supervisor that a command line shows a process to be. `cwd` is where that one is, `child` what the environment of
+/// the process that it started says.
+pub fn supervisor(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>, child: impl FnOnce() -> Told) -> Option<ManagedBy> {
+    let program = args.first()?;
+    // `supervisord` is a Python script: it may stand behind its interpreter, and one option of that.
+    let behind = if base_name(program).starts_with("py") { 3 } else { 1 };
+    if args.iter().take(behind).any(|arg| base_name(arg) == "supervisord") {
+        return Some(ManagedBy::Supervisord(supervised(args, cwd, &child())));
+    }
+    // PM2's daemon renames itself to `PM2 v6.0.5: God Daemon (/home/u/.pm2)`.
+    if program.starts_with("PM2 v") {
+        return Some(ManagedBy::Pm2(app(&child())));
+    }
+    match base_name(program) {
+        "runsv" => Some(ManagedBy::Runit(service(args, cwd))),
+        "s6-supervise" => Some(ManagedBy::S6(service(args, cwd))),
+        _ => None,
+    }
+}
+
+fn supervised(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>, told: &Told) -> Option<Supervised> {
+    let name = told.of("SUPERVISOR_PROCESS_NAME")?;
+    let control = match (told.of("SUPERVISOR_SERVER_URL"), configuration(args)) {
+        (Some(url), _) => Control::Url(url),
+        (None, Some(file)) => absolute(file, cwd).map_or(Control::Default, Control::File),
+        (None, None) => Control::Default,
+    };
+    Some(Supervised { group: told.of("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()), name, control })
+}
+
+/// What stands behind supervisord's `-c`.
+fn configuration(args: &[String]) -> Option<&str> {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "-c" | "--configuration" => return args.next().map(String::as_str),
+            _ => {}
+        }
+        if let Some(file) = arg.strip_prefix("--configuration=").or_else(|| arg.strip_prefix("-c")) {
+            return Some(file);
+        }
+    }
+    None
+}
+
+fn absolute(file: &str, cwd: impl FnOnce() -> Option<PathBuf>) -> Option<String> {
+    let path = if Path::new(file).is_absolute() { PathBuf::from(file) } else { cwd()?.join(file) };
+    path.to_str().map(str::to_owned)
+}
+
+/// In cluster mode, where Node numbers its workers, PM2 says all that it has to say in one variable.
+fn app(told: &Told) -> Option<App> {
+    let cluster = told.of("NODE_UNIQUE_ID").and_then(|_| serde_json::from_str::<serde_json::Value>(&told.of("pm2_env")?).ok());
+    let (name, id) = match &cluster {
+        Some(pm2) => (pm2.get("name")?.as_str()?.to_owned(), pm2.get("pm_id").map(ToString::to_string)),
+        None => (told.of("name")?, told.of("pm_id")),
+    };
+    let usual = told.of("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
+    let home = told.of("PM2_HOME").filter(|home| usual.as_ref() != Some(home));
+    Some(App { name, id: id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())), home })
+}
+
+/// runsv and s6-supervise are in the folder of their service.
+fn service(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Service {
+    let name = args.get(1).map(|arg| base_name(arg.trim_end_matches('/')).to_owned()).unwrap_or_default();
+    let folder = cwd().filter(|cwd| cwd.file_name().is_some_and(|it| it.to_str() == Some(&name)));
+    Service { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
+}
+
+/// Programs that adopt other processes' orphans and did not start them.
+#[must_use]
+pub fn adopts_orphans(args: &[String]) -> bool {
+    let Some(program) = args.first().map(|arg| base_name(arg)) else { return false };
+    let known = ["systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "conmon"];
+    known.contains(&program) || program.starts_with("containerd-shim")
+}
+
+/// Programs that start what people tell them to, and never start it again.
+#[must_use]
+pub fn serves_people(args: &[String]) -> bool {
+    // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.
+    let name = args.first().and_then(|arg| arg.split([':', ' ']).next()).map(base_name).unwrap_or_default();
+    ["sshd", "sshd-session", "tmux", "screen", "SCREEN", "login", "cron", "CRON", "crond", "atd", "dbus-daemon"].contains(&name)
+        || name.starts_with("gnome-terminal")
+}
+
+fn base_name(arg: &str) -> &str {
+    arg.rsplit('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split('|').map(str::to_owned).collect()
+    }
+
+    fn told(environ: &str) -> Told {
+        Told::by(environ.split('|').map(str::as_bytes))
+    }
+
+    /// The name and the command that ends it, in `/etc/sv/bot`.
+    fn seen(args: &str, environ: &str) -> Option<(String, String)> {
+        let by = supervisor(&words(args), || Some(PathBuf::from("/etc/sv/bot")), || told(environ))?;
+        Some((by.to_string(), by.stop_command()))
+    }
+
+    #[test]
+    fn a_supervisor_is_known_by_its_command_line_and_what_it_starts_by_its_environment() {
+        const NAMED: &str = "SUPERVISOR_PROCESS_NAME=voice|SUPERVISOR_GROUP_NAME=bots";
+        const SERVER: &str = "SUPERVISOR_SERVER_URL=unix:///run/s.sock|SUPERVISOR_PROCESS_NAME=voice";
+        const CLUSTER: &str = r#"NODE_UNIQUE_ID=1|name=stale|pm2_env={"name":"voice","pm_id":4}"#;
+        for (args, environ, name, command) in [
+            ("/usr/bin/python3|/usr/bin/supervisord|-n", "PATH=/bin", "supervisord", "supervisorctl stop NAME"),
+            ("supervisord", NAMED, "supervisord:bots:voice", "supervisorctl stop bots:voice"),
+            ("python3|-u|/opt/supervisord", SERVER, "supervisord:voice:voice", "supervisorctl -s unix:///run/s.sock stop voice:voice"),
+            ("supervisord|-c|/etc/s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/s.conf stop bots:voice"),
+            ("supervisord|-n|-cs.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice"),
+            ("supervisord|--configuration=s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice"),
+            ("supervisord|--configuration|/s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /s.conf stop bots:voice"),
+            ("PM2 v6.0.5: God Daemon (/root/.pm2)", "PATH=/bin", "pm2", "pm2 stop NAME"),
+            ("PM2 v6.0.5: God Daemon (/root/.pm2)", "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root", "pm2:voice", "pm2 stop voice"),
+            ("PM2 v6.0.5: God Daemon (/p)", "name=voice|PM2_HOME=/p|HOME=/root", "pm2:voice", "PM2_HOME=/p pm2 stop voice"),
+            ("PM2 v6.0.5: God Daemon (/p)", "name=all|pm_id=x;y", "pm2:all", "pm2 stop all"),
+            ("PM2 v6.0.5: God Daemon (/p)", CLUSTER, "pm2:voice", "pm2 stop voice"),
+            ("runsv|bot", "", "runit:bot", "sv down /etc/sv/bot"),
+            ("/usr/bin/runsv|other", "", "runit:other", "sv down other"),
+            ("s6-supervise|/etc/sv/bot/", "", "s6:bot", "s6-svc -d /etc/sv/bot"),
+        ] {
+            assert_eq!(seen(args, environ), Some((name.to_owned(), command.to_owned())), "{args} {environ}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_supervisor_manages_nothing_whatever_its_environment_says() {
+        for args in ["bash", "", "python3|main.py|supervised", "python3|a|b|supervisord", "tail|-f|supervisord"] {
+            assert_eq!(seen(args, "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0"), None, "{args}");
+        }
+    }
+
+    #[test]
+    fn the_first_variable_of_a_name_counts_and_an_empty_one_says_nothing() {
+        let told = told("name=one|name=two|pm_id=|PATH=/bin|garbage");
+        assert_eq!((told.of("name").as_deref(), told.of("pm_id"), told.of("PATH")), (Some("one"), None, None));
+        assert_eq!(Told::by([&b"name=\xff"[..]].into_iter()).of("name"), None);
+    }
+
+    #[test]
+    fn an_adopter_and_a_server_of_people_are_known_by_name() {
+        for args in ["/usr/lib/systemd/systemd|--user", "/sbin/init", "tini|--|bot", "/usr/bin/containerd-shim-runc-v2"] {
+            assert!(adopts_orphans(&words(args)), "{args}");
+        }
+        for args in ["sshd: bot@pts/0", "tmux: server", "/usr/sbin/cron|-f", "/usr/libexec/gnome-terminal-server"] {
+            assert!(serves_people(&words(args)) && !adopts_orphans(&words(args)), "{args}");
+        }
+        for args in ["sh|-c|while :; do bot; done", "nodemon", "python3|watch.py", "", "sshdx"] {
+            assert!(!serves_people(&words(args)) && !adopts_orphans(&words(args)), "{args}");
+        }
+    }
+}

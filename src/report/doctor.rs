@@ -1,0 +1,72 @@
+//! What `doctor` says, to people and to machines.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde::Serialize;
+
+use super::{Paint, paint::Tone, wording::safe};
+use crate::doctor::{Finding, Grade};
+
+/// What was found about this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "monopoll doctor")]
+pub struct DoctorDocument {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// What was looked at, one thing after the other.
+    pub findings: Vec<Finding>,
+}
+
+/// The findings as a document.
+#[must_use]
+pub fn document(findings: &[Finding]) -> DoctorDocument {
+    let masked = |finding: &Finding| Finding {
+        what: super::mask::secrets(&finding.what),
+        way_out: finding.way_out.as_deref().map(super::mask::secrets),
+        ..finding.clone()
+    };
+    DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
+}
+
+/// The JSON schema of [`DoctorDocument`].
+#[must_use]
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<DoctorDocument>()
+}
+
+/// The findings for a person, a line each, and what is to be done below it.
+#[must_use]
+pub fn text(findings: &[Finding], paint: Paint) -> String {
+    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for finding in findings {
+        let (tone, word) = match finding.grade {
+            Grade::Ok => (Tone::Good, "ok"),
+            Grade::Warning => (Tone::Care, "warning"),
+            Grade::Problem => (Tone::Bad, "problem"),
+        };
+        let name = paint.tone(Tone::Strong, &format!("{:<width$}", finding.name));
+        lines.push(format!("{}  {name}  {}", paint.tone(tone, &format!("{word:<7}")), safe(&finding.what)));
+        if let Some(way_out) = &finding.way_out {
+            lines.push(format!("{:9}{:width$}  {} {}", "", "", paint.tone(Tone::Quiet, "way out:"), safe(way_out)));
+        }
+    }
+    lines.extend([String::new(), sum(findings)]);
+    lines.join("\n") + "\n"
+}
+
+/// All of it in a sentence.
+#[must_use]
+pub fn sum(findings: &[Finding]) -> String {
+    let count = |grade: Grade, word: &str| match findings.iter().filter(|finding| finding.grade == grade).count() {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        n => Some(format!("{n} {word}s")),
+    };
+    match (count(Grade::Problem, "problem"), count(Grade::Warning, "warning")) {
+        (None, None) => "This machine is ready.".to_owned(),
+        (None, Some(warnings)) => format!("This machine is ready, with {warnings}."),
+        (Some(problems), None) => format!("This machine is not ready: {problems}."),
+        (Some(problems), Some(warnings)) => format!("This machine is not ready: {problems}, {warnings}."),
+    }
+}

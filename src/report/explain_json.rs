@@ -1,0 +1,163 @@
+//! An explanation as a machine reads it; see `schemas/explain.schema.json`.
+
+use schemars::{Schema, generate::SchemaSettings};
+
+use super::{
+    Context,
+    explain_document::{
+        AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument, LockVerdictDocument, ProcessDocument, RuleDocument,
+        RulingWord, ShieldDocument, ShieldWord, StandingWord, TokenDocument,
+    },
+    facts,
+    mask::secrets,
+    plan_json, verdicts, wording,
+};
+use crate::engine::{
+    condition::Condition,
+    explain::{Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict, Standing},
+    fact::Truth,
+    plan::{Conflict, DecidedBy, Evidence, Plan},
+    ruling::Ruling,
+    snapshot::Process,
+};
+
+/// One process.
+#[must_use]
+pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
+    document(None, vec![process(it, context)], context)
+}
+
+/// The whole plan, and each process that it speaks of.
+#[must_use]
+pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> ExplainDocument {
+    document(Some(plan), all.iter().map(|it| process(it, context)).collect(), context)
+}
+
+/// The JSON schema of [`ExplainDocument`].
+#[must_use]
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<ExplainDocument>()
+}
+
+fn document(plan: Option<&Plan>, processes: Vec<ProcessDocument>, context: &Context<'_>) -> ExplainDocument {
+    ExplainDocument {
+        version: 1,
+        instance: secrets(&context.instance),
+        profile: context.profile.as_deref().map(secrets),
+        plan: plan.map(|plan| plan_json::document(plan, context)),
+        processes,
+    }
+}
+
+fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
+    let pid = it.process.id.pid;
+    ProcessDocument {
+        pid,
+        command: wording::command(it.process),
+        standing: standing(it),
+        sentence: secrets(&it.sentence),
+        entries: it.entries.iter().map(|entry| self::entry(entry, it.process, context)).collect(),
+        token: TokenDocument {
+            same: known(it.token.same),
+            proof: it.token.weight == Some(Carried::Proof),
+            fact: facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
+        },
+        lock: LockVerdictDocument {
+            holds: known(it.lock.holds),
+            paths: it.lock.paths.iter().map(|path| secrets(&path.to_string_lossy())).collect(),
+        },
+        shields: it.shields.iter().map(shield).collect(),
+        rules_about: it.conflict.and_then(|conflict| conflict.root.as_ref()).map_or(pid, |root| root.id.pid),
+        rules: it.rules.iter().map(|rule| self::rule(rule, &it.subject, context)).collect(),
+        conflict: it.conflict.map(|conflict| decision(conflict, pid)),
+    }
+}
+
+fn standing(it: &Explanation<'_>) -> StandingWord {
+    match (&it.standing, it.conflict) {
+        (Standing::Candidate { .. }, _) => StandingWord::Candidate,
+        (Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated, Some(_)) => StandingWord::Member,
+        (Standing::Shielded(_), None) => StandingWord::Shielded,
+        (Standing::Suspect, None) => StandingWord::Suspect,
+        (Standing::Unrelated, None) => StandingWord::Unrelated,
+    }
+}
+
+fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> EntryDocument {
+    let name = verdicts::label(entry.entry);
+    EntryDocument {
+        place: match entry.entry {
+            Evidence::Match(_) => place(context, &name),
+            Evidence::Command | Evidence::Lock | Evidence::Token => None,
+        },
+        entry: name,
+        holds: known(entry.holds()),
+        asked: entry.asked.iter().map(|(asked, truth)| self::asked(asked, *truth, process)).collect(),
+        limit: entry.limit.as_ref().map(|limit| secrets(&limit.to_string())),
+    }
+}
+
+fn asked(asked: &Asked<'_>, truth: Truth, process: &Process) -> AskedDocument {
+    AskedDocument { key: facts::key(asked), wanted: facts::wanted(asked), holds: known(truth), fact: facts::fact(asked, process) }
+}
+
+fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
+    ShieldDocument {
+        shield: match verdict.kind {
+            ShieldKind::Relation => ShieldWord::Relation,
+            ShieldKind::OtherBot => ShieldWord::OtherBot,
+            ShieldKind::OtherUser => ShieldWord::OtherUser,
+            ShieldKind::OtherContainer => ShieldWord::OtherContainer,
+        },
+        holds: known(verdict.holds()),
+        reason: verdict.shield.as_ref().map(|shield| secrets(&shield.to_string())),
+        lifted_by: verdict.lifted_by.map(verdicts::label),
+    }
+}
+
+fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> RuleDocument {
+    let asked = |(condition, truth): &(Condition<'_>, Truth)| self::asked(&Asked::Condition(*condition), *truth, subject);
+    RuleDocument {
+        name: secrets(&verdict.rule.name),
+        place: place(context, &format!("rules[{}]", verdict.index)),
+        holds: known(verdict.holds()),
+        ruling: match verdict.ruling {
+            Ruling::Decides => RulingWord::Decides,
+            Ruling::DoesNotHold => RulingWord::DoesNotHold,
+            Ruling::TooUncertain => RulingWord::TooUncertain,
+            Ruling::Undecidable => RulingWord::Undecidable,
+            Ruling::NotAboutTokens => RulingWord::NotAboutTokens,
+            Ruling::NotAsked => RulingWord::NotAsked,
+        },
+        action: verdict.rule.action,
+        conditions: verdict.conditions.iter().map(asked).collect(),
+    }
+}
+
+fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
+    let (decided_by, rule) = match &conflict.decided_by {
+        DecidedBy::Rule(name) => (DeciderWord::Rule, Some(secrets(name))),
+        DecidedBy::OnConflict => (DeciderWord::OnConflict, None),
+        DecidedBy::SameToken => (DeciderWord::SameToken, None),
+        DecidedBy::Caution => (DeciderWord::Caution, None),
+    };
+    DecisionDocument {
+        pid: conflict.root.as_ref().map_or(pid, |root| root.id.pid),
+        action: conflict.action,
+        decided_by,
+        rule,
+        reason: conflict.refusal.as_ref().map(|(_, why)| secrets(why)),
+    }
+}
+
+fn place(context: &Context<'_>, key: &str) -> Option<String> {
+    Some((context.origin)(key)).filter(|place| place != "default").map(|place| secrets(&place))
+}
+
+fn known(truth: Truth) -> Option<bool> {
+    match truth {
+        Truth::True => Some(true),
+        Truth::False => Some(false),
+        Truth::Unknown => None,
+    }
+}

@@ -1,0 +1,83 @@
+//! What happened to an instance, as a person reads it: one line an event, the oldest first.
+
+use std::time::Duration;
+
+use super::{
+    Context,
+    wording::{cut, rfc3339, safe, seconds_since_1970, span},
+};
+use crate::host::history::{Cause, Ended, Event, Kind};
+
+/// The events in lines that each end with a line break.
+#[must_use]
+pub fn text(events: &[Event]) -> String {
+    if events.is_empty() {
+        return "Nothing is remembered.\n".to_owned();
+    }
+    let moment = |event: &Event| seconds_since_1970(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned());
+    let line = |event: &Event| format!("{}  ticket {:<4}  pid {:<7}  {}\n", moment(event), event.ticket, event.pid, what(event));
+    events.iter().map(line).collect()
+}
+
+/// When it happened, and how long ago that is by the clock on the wall.
+pub(super) fn when(event: &Event, context: &Context<'_>) -> String {
+    let moment = seconds_since_1970(event.at);
+    let ago = moment.and_then(|moment| context.now_wall.duration_since(moment).ok());
+    let ago = ago.map_or_else(String::new, |ago| format!(" ({} ago)", span(Duration::from_secs(ago.as_secs()))));
+    format!("{}{ago}", moment.and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned()))
+}
+
+/// The action, and the rule that said so.
+pub(super) fn by(ended: &Ended) -> String {
+    match &ended.rule {
+        Some(rule) => format!("{}, by rule `{}`", ended.action, safe(rule)),
+        None => ended.action.to_string(),
+    }
+}
+
+/// What happened, without the time.
+pub(super) fn what(event: &Event) -> String {
+    match &event.kind {
+        Kind::Start { command, child_pid, took_ms } => {
+            format!("started {} as pid {child_pid}, after {}", quoted(command), millis(*took_ms))
+        }
+        Kind::Refusal { cause, why, times } => {
+            format!("{}{}: {}", given_up(*cause), often(*times), safe(why))
+        }
+        Kind::Takeover { ended, to_pid: Some(_) } => format!("took over from {}", victim(ended)),
+        Kind::Takeover { ended, to_pid: None } => format!("gave up after it had ended {}", victim(ended)),
+        Kind::Loss { why, times } => format!("lost the lock{}: {}", often(*times), safe(why)),
+        Kind::Stop { why, asked_by: Some(pid) } => format!("left, asked by pid {pid}: {}", safe(why)),
+        Kind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
+        Kind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
+    }
+}
+
+fn often(times: u32) -> String {
+    if times > 1 { format!(" {times} times") } else { String::new() }
+}
+
+fn given_up(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Policy => "refused",
+        Cause::Permission => "refused for want of permission",
+        Cause::Superseded => "gave way",
+        Cause::Limit => "refused by `limits.max_takeovers`",
+        Cause::Interrupted => "interrupted",
+        Cause::Failed => "failed",
+    }
+}
+
+fn victim(ended: &Ended) -> String {
+    let pid = ended.from_pid.map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+    let killed = if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
+    format!("{pid} {} ({}) in {}{killed}", quoted(&ended.command), by(ended), millis(ended.took_ms))
+}
+
+fn quoted(command: &str) -> String {
+    format!("`{}`", cut(&safe(command)))
+}
+
+fn millis(millis: u64) -> String {
+    span(Duration::from_millis(millis))
+}

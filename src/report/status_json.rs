@@ -1,0 +1,166 @@
+//! A status as a machine reads it; see `schemas/status.schema.json`. The order of the fields is the order of the keys.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde::Serialize;
+
+use super::{
+    Context,
+    document::{ConflictDocument, HolderDocument},
+    mask::secrets,
+    plan_json,
+    wording::{rfc3339, seconds_since_1970},
+};
+use crate::{
+    engine::{action::Action, snapshot::LockState},
+    guard::status::{State, Status},
+    host::history::{Event, Kind},
+};
+
+/// What `status --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "monopoll status")]
+pub enum StatusDocument {
+    /// Of the instance that was named.
+    One {
+        /// The version of this format.
+        #[schemars(range(min = 1, max = 1))]
+        version: u32,
+        /// The instance.
+        #[serde(flatten)]
+        instance: Box<InstanceDocument>,
+    },
+    /// Of every instance, because none was named.
+    All {
+        /// The version of this format.
+        #[schemars(range(min = 1, max = 1))]
+        version: u32,
+        /// By their names.
+        instances: Vec<InstanceDocument>,
+    },
+}
+
+/// An instance and who has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct InstanceDocument {
+    /// The thing there may be only one of.
+    pub instance: String,
+    /// Who has it, in a word.
+    pub state: StateWord,
+    /// Who has it; null if nobody is known.
+    pub holder: Option<GuardDocument>,
+    /// Whom its starts have ended, the oldest first, as far as it is remembered.
+    pub takeovers: Vec<TakeoverDocument>,
+    /// Who would be in the way of a start, the holder too; each as in `plan`.
+    pub conflicts: Vec<ConflictDocument>,
+}
+
+/// Who has an instance, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StateWord {
+    /// A guard and its child, or a child that outlived its guard.
+    Running,
+    /// A guard that has no child yet.
+    Starting,
+    /// A guard that is ending its tree.
+    Stopping,
+    /// Nobody.
+    Stopped,
+    /// Somebody has the lock who is no guard, or it cannot be found out.
+    Unknown,
+}
+
+/// Who has an instance, and what runs below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GuardDocument {
+    /// Who.
+    #[serde(flatten)]
+    pub holder: HolderDocument,
+    /// The guard's child; null if there is none yet, or in another PID namespace.
+    pub child_pid: Option<u32>,
+    /// The profile that it was started with.
+    pub profile: Option<String>,
+    /// The version of monopoll that it is; null if it is no guard.
+    pub monopoll: Option<String>,
+}
+
+/// A start that ended somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TakeoverDocument {
+    /// RFC 3339; null if no calendar has it.
+    pub at: Option<String>,
+    /// Who was ended; null in another PID namespace.
+    pub from_pid: Option<u32>,
+    /// Who had the instance then; null if that start was given up after all.
+    pub to_pid: Option<u32>,
+    /// How.
+    pub action: Action,
+    /// From the first signal or question to the end of the whole tree.
+    pub took_ms: u64,
+}
+
+/// The status of one instance as a document.
+#[must_use]
+pub fn one(status: &Status, context: &Context<'_>) -> StatusDocument {
+    StatusDocument::One { version: 1, instance: Box::new(instance(status, context)) }
+}
+
+/// The status of several as a document.
+#[must_use]
+pub fn all(statuses: &[Status], context: &Context<'_>) -> StatusDocument {
+    StatusDocument::All { version: 1, instances: statuses.iter().map(|status| instance(status, context)).collect() }
+}
+
+/// The JSON schema of [`StatusDocument`].
+#[must_use]
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<StatusDocument>()
+}
+
+fn instance(status: &Status, context: &Context<'_>) -> InstanceDocument {
+    InstanceDocument {
+        instance: secrets(&status.instance),
+        state: match status.state {
+            State::Starting => StateWord::Starting,
+            State::Running => StateWord::Running,
+            State::Stopping => StateWord::Stopping,
+            State::Stopped => StateWord::Stopped,
+            State::Unknown => StateWord::Unknown,
+        },
+        holder: holder(status, context),
+        takeovers: status.history.iter().filter_map(takeover).collect(),
+        conflicts: status.plan.iter().flat_map(|plan| &plan.conflicts).map(|it| plan_json::conflict(it, context)).collect(),
+    }
+}
+
+fn holder(status: &Status, context: &Context<'_>) -> Option<GuardDocument> {
+    let plan = status.plan.as_ref()?;
+    let held = plan.locks.iter().find_map(|lock| match &lock.state {
+        LockState::Held(pids) => Some(pids.as_slice()),
+        LockState::Unknown => Some(&[][..]),
+        LockState::Free | LockState::Mine => None,
+    });
+    // A guard whose lock was deleted or replaced has it by its own word.
+    let held = held.or_else(|| plan.guards.first().map(|_| &[][..]))?;
+    let record = status.record.as_ref();
+    Some(GuardDocument {
+        holder: plan_json::holder(plan, context, held)?,
+        child_pid: status.child,
+        profile: record.and_then(|record| record.profile.as_deref()).map(secrets),
+        monopoll: record.map(|record| secrets(&record.monopoll)),
+    })
+}
+
+fn takeover(event: &Event) -> Option<TakeoverDocument> {
+    match &event.kind {
+        Kind::Takeover { ended, to_pid } => Some(TakeoverDocument {
+            at: seconds_since_1970(event.at).and_then(rfc3339),
+            from_pid: ended.from_pid,
+            to_pid: *to_pid,
+            action: ended.action,
+            took_ms: ended.took_ms,
+        }),
+        Kind::Start { .. } | Kind::Refusal { .. } | Kind::Loss { .. } | Kind::Stop { .. } | Kind::Clearing { .. } => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! What a status says to a person: in a sentence first, then who has the instance and how it got there.
+
+use std::time::Duration;
+
+use super::{
+    Context, Paint, block,
+    history_text::{by, what, when},
+    paint::Tone,
+    wording::{self, rfc3339, safe, seconds_since_1970, span},
+};
+use crate::{
+    engine::plan::{Conflict, Plan},
+    guard::status::{State, Status},
+    host::{
+        beside::Record,
+        history::{Ended, Kind},
+    },
+};
+
+/// `status` for a person, in lines that each end with a line break.
+#[must_use]
+pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
+    let mut lines = vec![sentence(status, context, paint), String::new()];
+    let mut line = |label: &str, text: String| {
+        lines.push(format!("   {} {text}", paint.tone(Tone::Quiet, &format!("{label:<8}"))));
+    };
+    let conflict = holder(status);
+    match &status.record {
+        Some(record) => guard(record, status, &mut line),
+        None => {
+            if let Some(root) = conflict.and_then(|conflict| conflict.root.as_ref()) {
+                line("holder", wording::shortened(root));
+                line("who", block::who(root));
+            }
+        }
+    }
+    if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
+        line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
+    }
+    // The child alone has been named.
+    let is_more = |conflict: &&Conflict| conflict.tree.iter().any(|member| Some(member.id.pid) != status.child);
+    if let Some(conflict) = conflict.filter(is_more) {
+        line("tree", block::pids(&conflict.tree));
+    }
+    for lock in status.plan.iter().flat_map(|plan| &plan.locks) {
+        line("lock", safe(&lock.path.to_string_lossy()));
+    }
+    if let Some(way) = how_it_got_there(status) {
+        line("got it", way);
+    }
+    if let Some(event) = status.last_end().filter(|_| status.state == State::Stopped) {
+        line("last", format!("{}: {}", when(event, context), what(event)));
+    }
+    if lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines.extend(beside(status, context, paint));
+    lines.join("\n") + "\n"
+}
+
+/// One line for each.
+#[must_use]
+pub fn list(statuses: &[Status], context: &Context<'_>, paint: Paint) -> String {
+    let width = statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
+    let line = |status: &Status| {
+        let name = paint.tone(Tone::Strong, &format!("{:<width$}", safe(&status.instance)));
+        let (tone, word) = word(status.state);
+        let state = paint.tone(tone, &format!("{word:<8}"));
+        format!("{name}  {state}  {}", brief(status, context)).trim_end().to_owned() + "\n"
+    };
+    statuses.iter().map(line).collect()
+}
+
+fn word(state: State) -> (Tone, &'static str) {
+    match state {
+        State::Starting => (Tone::Care, "starting"),
+        State::Running => (Tone::Good, "running"),
+        State::Stopping => (Tone::Care, "stopping"),
+        State::Stopped => (Tone::Quiet, "stopped"),
+        State::Unknown => (Tone::Bad, "unknown"),
+    }
+}
+
+fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
+    let instance = paint.tone(Tone::Strong, &safe(&status.instance));
+    let (tone, word) = word(status.state);
+    match status.state {
+        State::Starting | State::Running | State::Stopping => {
+            let ended = status.record.is_some() && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
+            let alone = if ended { "; its guard has ended, and its child has the lock" } else { "" };
+            let since = match (status.state, since(status, context)) {
+                (State::Stopping, Some(since)) => format!("; it has had the instance {since}"),
+                (_, Some(since)) => format!(", {since}"),
+                (_, None) => String::new(),
+            };
+            format!("{instance} is {}{since}{alone}.", paint.tone(tone, word))
+        }
+        State::Stopped if status.unguarded().next().is_some() => {
+            format!("{instance} is {}: nobody has the lock, but see below.", paint.tone(tone, "not guarded"))
+        }
+        State::Stopped => format!("{instance} is {}: nobody has the lock.", paint.tone(tone, "not running")),
+        State::Unknown => {
+            let why = status.doubt.as_deref().map(safe).unwrap_or_default();
+            format!("{instance}: whether it runs {}: {why}.", paint.tone(tone, "cannot be known"))
+        }
+    }
+}
+
+fn since(status: &Status, context: &Context<'_>) -> Option<String> {
+    let record = status.record.as_ref()?;
+    let moment = seconds_since_1970(record.since).and_then(rfc3339)?;
+    Some(format!("since {moment}{}", ago(record.since, context)))
+}
+
+/// How long ago; nothing where the clock on the wall says that it is still to come.
+fn ago(seconds: u64, context: &Context<'_>) -> String {
+    let time = seconds_since_1970(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
+    time.map_or_else(String::new, |time| format!(" ({})", span(Duration::from_secs(time.as_secs()))))
+}
+
+fn guard(record: &Record, status: &Status, line: &mut impl FnMut(&str, String)) {
+    let here = status.plan.as_ref().and_then(|plan| plan.guards.first());
+    let who = match here {
+        None => "has ended".to_owned(),
+        Some(guard) => guard.process.map_or_else(|| "in another PID namespace".to_owned(), |process| format!("pid {}", process.pid)),
+    };
+    line("runs", wording::cut(&safe(&record.command)));
+    line(
+        "guard",
+        format!(
+            "{who}, ticket {}, user {} on host {}, monopoll {}",
+            record.ticket,
+            safe(&record.user),
+            safe(&record.host),
+            safe(&record.monopoll)
+        ),
+    );
+    if let Some(child) = status.child {
+        line("child", format!("pid {child}"));
+    }
+    if let Some(profile) = &record.profile {
+        line("profile", safe(profile));
+    }
+}
+
+/// Who has the lock.
+fn holder(status: &Status) -> Option<&Conflict> {
+    status.plan.as_ref()?.conflicts.iter().find(|conflict| conflict.holds_lock())
+}
+
+fn how_it_got_there(status: &Status) -> Option<String> {
+    let mut events = status.own_events().peekable();
+    events.peek()?;
+    let from = |ended: &Ended| {
+        let pid = ended.from_pid.map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+        format!("{pid} ({}) in {}", by(ended), span(Duration::from_millis(ended.took_ms)))
+    };
+    let takeovers: Vec<String> = events
+        .filter_map(|event| match &event.kind {
+            Kind::Takeover { ended, .. } => Some(from(ended)),
+            Kind::Start { .. } | Kind::Refusal { .. } | Kind::Loss { .. } | Kind::Stop { .. } | Kind::Clearing { .. } => None,
+        })
+        .collect();
+    Some(if takeovers.is_empty() { "nobody was in its way".to_owned() } else { format!("took over from {}", takeovers.join(", ")) })
+}
+
+/// Those that run without the lock.
+fn beside(status: &Status, context: &Context<'_>, paint: Paint) -> Vec<String> {
+    let Some(plan) = &status.plan else { return Vec::new() };
+    let lines: Vec<String> = status.unguarded().map(|conflict| other(conflict, plan, context, paint)).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    [String::new(), "Running without the lock:".to_owned()].into_iter().chain(lines).collect()
+}
+
+fn other(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
+    format!("  {}\n     {}", block::head(conflict, paint), block::why(conflict, plan, context))
+}
+
+/// What stands behind an instance's state in a list.
+fn brief(status: &Status, context: &Context<'_>) -> String {
+    match (&status.record, &status.doubt) {
+        (Some(record), _) => {
+            let guard = status.plan.as_ref().and_then(|plan| plan.guards.first()).and_then(|guard| guard.process);
+            let pid = guard.map(|guard| guard.pid).or(status.child).map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
+            let since = since(status, context).map_or_else(String::new, |since| format!(", {since}"));
+            format!("{pid}{since}  {}", wording::cut(&safe(&record.command)))
+        }
+        (None, Some(why)) => safe(why),
+        (None, None) => status.last_end().map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),
+    }
+}

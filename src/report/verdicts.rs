@@ -1,0 +1,116 @@
+//! How each verdict of an explanation is said, in one line.
+
+use super::{
+    Context, block, facts,
+    wording::{self, safe},
+};
+use crate::engine::{
+    action::SameToken,
+    explain::{Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict},
+    fact::Truth,
+    plan::Evidence,
+    ruling::Ruling,
+    snapshot::Role,
+};
+
+/// Where in a tree it stands.
+pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
+    let conflict = it.conflict?;
+    match &conflict.root {
+        Some(root) if root.id.pid != it.process.id.pid => Some(format!("in that of pid {}  {}", root.id.pid, wording::shortened(root))),
+        Some(_) | None if conflict.tree.is_empty() => None,
+        Some(_) | None => Some(block::pids(&conflict.tree)),
+    }
+}
+
+pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
+    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
+    let name = match (entry.entry, compared) {
+        (Evidence::Command, true) => "the same command in the same place (no `match` entry is written)".to_owned(),
+        (Evidence::Command, false) => "the same command in the same place: no COMMAND is named behind `--`".to_owned(),
+        (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
+            let key = label(entry.entry);
+            format!("{key} {}", wording::place(context, &key)).trim_end().to_owned()
+        }
+    };
+    let limit = entry.limit.as_ref().map(|limit| safe(&limit.to_string()));
+    match (entry.looks, entry.holds(), limit) {
+        (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
+        (Truth::Unknown, Truth::False, Some(limit)) => format!("{name}: {limit}, whatever it looks like"),
+        (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => format!("{name}: what cannot be read finds nobody"),
+        (Truth::True, _, None) | (Truth::False, ..) => name,
+    }
+}
+
+/// As in the JSON of a plan.
+pub(super) fn label(evidence: Evidence) -> String {
+    match evidence {
+        Evidence::Lock => "lock".to_owned(),
+        Evidence::Token => "token".to_owned(),
+        Evidence::Match(index) => format!("match[{index}]"),
+        Evidence::Command => "command".to_owned(),
+    }
+}
+
+pub(super) fn token(it: &Explanation<'_>) -> String {
+    let Some(carries) = facts::token(&it.token.carried) else {
+        return "cannot be read, so it may be another bot's".to_owned();
+    };
+    let so = match (it.token.weight, it.token.same, it.token.policy) {
+        (Some(Carried::Proof), ..) => ": a candidate by that alone",
+        (Some(Carried::Hint), ..) => ": no candidate by that alone",
+        (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
+        (None, Truth::True, _) if it.process.role == Role::Monopoll => ", which does not count for a monopoll",
+        (None, Truth::True | Truth::False | Truth::Unknown, _) => "",
+    };
+    format!("{carries}{so}")
+}
+
+pub(super) fn lock(lock: &LockVerdict<'_>) -> String {
+    let named = |paths: &[&std::path::Path]| {
+        let paths: Vec<String> = paths.iter().map(|path| safe(&path.to_string_lossy())).collect();
+        paths.join(", ")
+    };
+    match (lock.holds, lock.paths.as_slice(), lock.unidentified.as_slice()) {
+        (Truth::True, [], _) => "has the lock".to_owned(),
+        (Truth::True, paths, _) => format!("has {}", named(paths)),
+        (Truth::False, _, []) => "does not have the lock".to_owned(),
+        (Truth::False, _, taken) => {
+            format!("does not have the lock as far as can be seen; nobody can be identified who has {}", named(taken))
+        }
+        (Truth::Unknown, ..) => "whether it has the lock cannot be read".to_owned(),
+    }
+}
+
+pub(super) fn shield(verdict: &ShieldVerdict) -> String {
+    let Some(shield) = &verdict.shield else {
+        return match verdict.kind {
+            ShieldKind::Relation => "monopoll itself, what started it, what it started, PID 1, a kernel thread",
+            ShieldKind::OtherBot => "another bot's process",
+            ShieldKind::OtherUser => "another user",
+            ShieldKind::OtherContainer => "another container",
+        }
+        .to_owned();
+    };
+    let shield = safe(&shield.to_string());
+    match verdict.lifted_by {
+        None => shield,
+        Some(Evidence::Lock) => format!("{shield}, but it has the lock"),
+        Some(entry @ (Evidence::Match(_) | Evidence::Token | Evidence::Command)) => format!("{shield}, but {} reaches it", label(entry)),
+    }
+}
+
+pub(super) fn rule(verdict: &RuleVerdict<'_>, it: &Explanation<'_>, context: &Context<'_>) -> String {
+    let place = wording::place(context, &format!("rules[{}]", verdict.index));
+    let rule = format!("`{}` {place}", safe(&verdict.rule.name));
+    let so = match (verdict.ruling, it.conflict) {
+        (Ruling::Decides, Some(_)) => ", and decides",
+        (Ruling::Decides, None) => ", and would decide",
+        (Ruling::DoesNotHold, _) => "",
+        (Ruling::TooUncertain, _) => ", but nobody is killed on what cannot be read",
+        (Ruling::Undecidable, _) => ", and is not passed over on what cannot be read: refuse",
+        (Ruling::NotAboutTokens, _) => ", and is not asked: only the token speaks against it",
+        (Ruling::NotAsked, _) => ", and is not asked: a rule before it decides",
+    };
+    format!("{} says {}{so}", rule.trim_end(), verdict.rule.action)
+}
