@@ -278,8 +278,8 @@ fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out
     of_somebody(&AS_SOMEBODY, group_may_write).exits(73).says("`chmod go-w");
 }
 
-#[test]
 #[expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
+#[test]
 fn in_a_user_namespace_the_folders_of_an_unnumbered_root_are_safe() {
     if !crate::support::may_do_everything() {
         return;
