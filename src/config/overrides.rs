@@ -197,7 +197,7 @@ fn kind_at(path: &[String]) -> Option<&'static Kind> {
         kind = match kind {
             Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
             Kind::Free if !step.is_empty() => kind,
-            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Tables(..) => return None,
+            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Tables(..) => return None,
         };
     }
     Some(kind)

@@ -65,7 +65,7 @@ impl Walk<'_> {
         let fault = match (kind, &node.value) {
             (Kind::Free, _) | (Kind::Bool, Value::Bool(_)) => None,
             (Kind::Text(text), Value::Text(value)) => text.check(value).err(),
-            (Kind::Count, Value::Integer(shown, value)) => count_fault(shown, *value),
+            (Kind::Count(most), Value::Integer(shown, value)) => count_fault(shown, *value, *most),
             (Kind::List(text, whole), Value::List(items)) => {
                 let before = self.problems.len();
                 for (index, item) in items.iter().enumerate() {
@@ -131,8 +131,8 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         }
         (Kind::Text(text), _) => text.wanted(),
         (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
-        (Kind::Count, Value::Float(_)) => "write a whole number, such as 5".to_owned(),
-        (Kind::Count, _) => "write a whole number, without quotes".to_owned(),
+        (Kind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
+        (Kind::Count(_), _) => "write a whole number, without quotes".to_owned(),
         (Kind::List(item, _), Value::Text(text)) => {
             let words: Vec<&str> =
                 if *item == Text::Argument { text.split_whitespace().collect() } else { text.split(',').map(str::trim).collect() };
@@ -162,10 +162,10 @@ fn found(value: &Value) -> String {
     }
 }
 
-fn count_fault(shown: &str, value: Option<i64>) -> Option<Fault> {
+fn count_fault(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
     match value {
-        Some(value) if u32::try_from(value).is_ok() => None,
+        Some(value) if u32::try_from(value).is_ok_and(|value| value <= most) => None,
         Some(..0) => Some(Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0")),
-        Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {}", u32::MAX))),
+        Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {most}"))),
     }
 }

@@ -29,7 +29,7 @@ pub mod mounts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 #[cfg(unix)]
-mod privacy;
+pub(crate) mod privacy;
 pub mod query;
 pub mod seam;
 pub mod supervisors;

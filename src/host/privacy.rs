@@ -59,7 +59,7 @@ fn maps_everything(map: &str) -> bool {
 }
 
 /// The group that many systems make for each user, where umask 002 leaves its folders writable to it.
-fn own_group(uid: u32) -> Option<u32> {
+pub(crate) fn own_group(uid: u32) -> Option<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok()??;
     let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;
     let users = fs::read_to_string("/etc/passwd").ok()?;
