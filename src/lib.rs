@@ -37,4 +37,5 @@ pub mod error;
 pub mod guard;
 pub mod host;
 pub mod report;
+pub mod telegram;
 pub mod wrap;

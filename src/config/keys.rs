@@ -67,6 +67,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::table("timeouts", TIMEOUTS, fine),
     Key::table("kill", KILL, fine),
     Key::table("limits", LIMITS, fine),
+    Key::table("telegram", TELEGRAM, fine),
     Key::table("log", LOG, fine),
     Key { name: "app", kind: Kind::Free },
 ];
@@ -118,6 +119,13 @@ const LIMITS: &[Key] = &[
     Key { name: "max_targets", kind: Kind::Count(u32::MAX) },
     Key { name: "max_takeovers", kind: Kind::Count(MOST_TAKEOVERS) },
     Key::text("takeover_window", Text::Span),
+];
+
+const TELEGRAM: &[Key] = &[
+    Key::text("webhook", Text::Choice(&["ignore", "warn", "refuse", "delete"])),
+    Key::text("api_url", Text::ApiUrl),
+    Key::text("timeout", Text::Span),
+    Key::text("conflict_window", Text::Duration),
 ];
 
 const LOG: &[Key] = &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
