@@ -87,6 +87,19 @@ fn a_stopped_child_of_a_guard_is_woken_to_hear_the_signal() {
 }
 
 #[test]
+fn a_guard_that_cannot_be_asked_is_left_alone() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    let second = stage.run(&["--other"]).on_conflict("wait").set("after_wait=force").set("timeouts.wait='2s'").start();
+    second.wait_for("waiting for");
+    // Any reason not to write will do; a full disk is the usual one.
+    std::fs::create_dir(stage.beside("request")).unwrap();
+    second.end().exits(75).says("cannot be asked to end: the question cannot be written");
+    assert!(first.is_alive() && is_alive(bot));
+}
+
+#[test]
 fn a_stopped_guard_is_woken_to_hear_the_question() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
