@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Stage, is_alive, send, state, testbot};
+use crate::support::{Running, Stage, is_alive, send, state, testbot};
 
 #[test]
 fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
@@ -47,6 +47,41 @@ fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
     assert!(first.is_alive() && is_alive(old));
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
     assert!(!stage.lock_is_free());
+}
+
+/// A question without escalation that the bot has outlived, and its guard has given up.
+fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
+    let second = stage.run(&["--other"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("timeouts.force='300ms'");
+    second.set("kill.escalate=false").end().exits(75);
+    let running = || std::fs::read_to_string(stage.beside("record")).is_ok_and(|record| record.contains("running"));
+    stage.wait_until("the record to say that it runs", || running().then_some(()));
+    assert!(first.is_alive());
+}
+
+#[test]
+fn a_bot_that_has_outlived_a_question_has_all_its_time_at_the_next() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    outlives_a_question(&stage, &first);
+    // It would be killed at once if the patience of the first question counted.
+    let second = stage.run(&["--other"]).on_conflict("graceful").start();
+    stage.wait_until("the second signal", || (stage.times(old, "got SIGTERM") == 2).then_some(()));
+    assert!(first.is_alive() && is_alive(old));
+    second.signal(Signal::SIGTERM);
+    second.end().exits(143);
+}
+
+#[test]
+fn what_a_command_that_has_outlived_a_question_leaves_behind_is_killed_as_the_guard_says() {
+    let stage = Stage::new();
+    let bot = ["--stubborn", "--child", "--as member --stubborn"];
+    let first = stage.run(&bot).set("timeouts.graceful='300ms'").start();
+    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    outlives_a_question(&stage, &first);
+    send(old, Signal::SIGKILL);
+    first.end().exits(137);
+    assert!(!is_alive(member) && stage.lock_is_free());
 }
 
 #[test]
