@@ -254,7 +254,7 @@ impl Guarding<'_> {
                     self.unwritten(format!("the record cannot be written: {error}"));
                 }
             }
-            None => self.write_record(),
+            None => self.write_own_record(state),
             // Where somebody else has the lock, its record is true.
             Some(record) if record.ticket < ticket && state.hold == Hold::Firm => self.write_record(),
             Some(_) if counter.is_some() => return,
@@ -262,6 +262,14 @@ impl Guarding<'_> {
         }
         if let Err(error) = self.holding.beside().restore_counter(ticket) {
             self.unwritten(error.to_string());
+        }
+    }
+
+    /// Says how far it is, unless somebody else has the lock: then that one's record is true.
+    fn write_own_record(&mut self, state: &State) {
+        match state.hold {
+            Hold::Firm | Hold::Unusable => self.write_record(),
+            Hold::Contested { .. } | Hold::Lost => {}
         }
     }
 
@@ -290,7 +298,7 @@ impl Guarding<'_> {
         }
         state.ladder = Some(ladder);
         self.record.stage(Stage::Stopping);
-        self.write_record();
+        self.write_own_record(state);
     }
 
     /// One step of ending the tree, if it is to be ended.
@@ -327,11 +335,16 @@ impl Guarding<'_> {
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
-            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() => Some(End { superseded_by: None, ..end(alive.len()) }),
-            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard.
+            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() && state.superseded_by.is_none() => Some(end(alive.len())),
+            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard. How what COMMAND leaves
+            // behind is ended, and how patiently the next one to ask is, are matters of their own.
             Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
                 state.superseded_by = None;
-                state.wake = None;
+                state.ladder = None;
+                // Where COMMAND has ended, what is left of it is ended next.
+                state.wake = state.child.map(|_| clock::patience());
+                self.record.stage(Stage::Running);
+                self.write_own_record(state);
                 None
             }
         }
