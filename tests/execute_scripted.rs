@@ -147,8 +147,7 @@ impl Host for Script {
                 let at = self.now + after;
                 self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
             }
-            (Answer::Heard, None) => {}
-            (Answer::Unasked(_), _) => {}
+            (Answer::Heard, None) | (Answer::Unasked(_), _) => {}
             (Answer::Silence, _) => self.now += 2 * SECOND,
         }
         Ok(answer)
