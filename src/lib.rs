@@ -36,3 +36,7 @@ pub mod guard;
 pub mod host;
 pub mod report;
 pub mod wrap;
+
+pub use config::{Config, Sources};
+pub use error::{Error, ExitStatus};
+pub use guard::{Guard, Lost};

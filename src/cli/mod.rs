@@ -1,7 +1,6 @@
 //! The command line: what may be written on it.
 
 mod check;
-mod chronicle;
 pub mod config;
 mod course;
 mod doctor;
