@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use super::{Common, log};
+use super::{Common, log, plan::paint};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -34,7 +34,7 @@ pub(super) struct Start {
 /// # Errors
 /// It is wrong; every problem is in the message.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
-    Config::load(&sources(common)?).map_err(Error::from)
+    Config::load(&sources(common)?).map_err(|problems| problems.into_error(paint(&std::io::stderr())))
 }
 
 /// Every place that a value may come from.

@@ -7,6 +7,7 @@
 //! problem of every layer is found in one go, with its place. A secret never gets into a message.
 
 pub mod compile;
+mod concealed;
 mod duration;
 mod exposure;
 mod filter;
@@ -22,7 +23,9 @@ pub mod problem;
 mod rules;
 pub mod schema;
 pub mod settings;
+pub mod source;
 pub mod sources;
+mod syntax;
 mod text;
 mod validate;
 mod whole;

@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
+use super::env_file::EnvFile;
 use crate::{
     config::Config,
     engine::instance::Instance,
@@ -17,14 +18,11 @@ use crate::{
 pub(crate) fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
     config.token_env.iter().find_map(in_environment).or_else(|| {
-        // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
-        let text = std::fs::read(&config.env_file).ok()?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
-        let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-        let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-        let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-        config.token_env.iter().find_map(in_file)
+        let EnvFile { token, note } = EnvFile::read(config);
+        if let Some(note) = note {
+            tracing::info!("{note}");
+        }
+        token
     })
 }
 

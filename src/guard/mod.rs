@@ -7,6 +7,7 @@ pub(crate) mod chronicle;
 pub mod course;
 pub(crate) mod diary;
 pub mod entrance;
+mod env_file;
 pub mod holding;
 pub(crate) mod identity;
 pub mod keeper;
