@@ -27,7 +27,9 @@ fn two_main_py_fight_until_monopoll_settles_it() {
 
     let guarded = scene.connected(scene.stage.run_command(python, &["main.py"])).on_conflict("graceful").start();
     scene.poller(3);
-    fighters.into_iter().for_each(|it| drop(it.end().exits(0)));
+    for fighter in fighters {
+        fighter.end().exits(0);
+    }
     let settled = scene.server.report().conflicts;
     let traffic = scene.traffic();
     scene.processes(40);
