@@ -1,6 +1,11 @@
 //! What lies in `deploy/` says of monopoll what monopoll does: its exit statuses, its keys, its times.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and real files are looked at")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test may fail, and real files are looked at"
+)]
 
 use std::{
     fs,

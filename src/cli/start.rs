@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Common, log};
+use super::{Common, env_file::EnvFile, log, plan::paint};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
@@ -39,7 +39,7 @@ pub(super) struct Start {
 /// # Errors
 /// It is wrong; every problem is in the message.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
-    Config::load(&sources(common)?).map_err(Error::from)
+    Config::load(&sources(common)?).map_err(|problems| problems.into_error(paint(&std::io::stderr())))
 }
 
 /// Every place that a value may come from.
@@ -158,14 +158,11 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
 pub(super) fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
     config.token_env.iter().find_map(in_environment).or_else(|| {
-        // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
-        let text = std::fs::read(&config.env_file).ok()?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
-        let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-        let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-        let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-        config.token_env.iter().find_map(in_file)
+        let EnvFile { token, note } = EnvFile::read(config);
+        if let Some(note) = note {
+            tracing::info!("{note}");
+        }
+        token
     })
 }
 

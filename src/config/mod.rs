@@ -6,7 +6,9 @@
 //! Guarantees: nothing is read from the process – environment and working directory are given –, and every problem of every layer is
 //! found in one go, with its place. A secret never gets into a message.
 
+mod api_url;
 pub mod compile;
+mod concealed;
 mod duration;
 mod exposure;
 mod filter;
@@ -22,13 +24,16 @@ pub mod problem;
 mod rules;
 pub mod schema;
 pub mod settings;
+pub mod source;
 pub mod sources;
+mod syntax;
 mod text;
 mod validate;
 mod whole;
 pub mod wording;
 
-pub use compile::{CheckCommand, Config, Logging};
+pub use api_url::{ApiUrl, Scheme};
+pub use compile::{CheckCommand, Config, Logging, Telegram};
 pub use lock_path::{LockPath, Placeholders};
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems};

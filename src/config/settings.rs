@@ -45,6 +45,8 @@ pub struct Settings {
     pub kill: Kill,
     /// Where to stop and ask a person.
     pub limits: Limits,
+    /// What Telegram is asked before a start; only where a bot token is known.
+    pub telegram: Telegram,
     /// What is said on standard error while a start settles and guards.
     pub log: Log,
     /// Yours: whatever your own program keeps in the same file; never validated.
@@ -207,12 +209,46 @@ pub struct Kill {
 pub struct Limits {
     /// More conflicts than this: refuse, the patterns are too broad.
     pub max_targets: u32,
-    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all.
+    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all, at most 30.
+    #[schemars(range(max = 30))]
     pub max_takeovers: u32,
     /// The time in which takeovers are counted.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub takeover_window: Duration,
+}
+
+/// What Telegram is asked before a start; only where a bot token is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telegram {
+    /// What to do about a webhook, with which polling fails: whether to ask for one before a start, and what follows.
+    pub webhook: Webhook,
+    /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path. Through a proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[schemars(regex(pattern = r"^https?://[^@?#]+$"))]
+    pub api_url: String,
+    /// How long it may take in all; then it is a warning, never a refusal.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// For a bot that uses the library: how long a 409 while polling is ridden out before it stands down.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub conflict_window: Duration,
+}
+
+/// What to do about a webhook, with which polling fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Webhook {
+    /// Nothing: no start asks Telegram; `doctor` does.
+    Ignore,
+    /// A warning.
+    Warn,
+    /// No start, and nobody is touched.
+    Refuse,
+    /// It is deleted once the locks are held; no update is dropped.
+    Delete,
 }
 
 /// What is said on standard error while a start settles and guards.
@@ -251,6 +287,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             kill: Kill::default(),
             limits: Limits::default(),
+            telegram: Telegram::default(),
             log: Log::default(),
             app: BTreeMap::new(),
         }
@@ -284,6 +321,17 @@ impl Default for Kill {
 impl Default for Limits {
     fn default() -> Self {
         Limits { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
+    }
+}
+
+impl Default for Telegram {
+    fn default() -> Self {
+        Telegram {
+            webhook: Webhook::Ignore,
+            api_url: "https://api.telegram.org".to_owned(),
+            timeout: Duration::from_secs(3),
+            conflict_window: Duration::from_secs(90),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
     parse,
     place::Place,
     problem::{Fault, Problem},
+    source::{Source, SourceName},
     wording::{clean, nearest, quote},
 };
 use crate::engine::action::OnConflict;
@@ -49,10 +51,10 @@ impl Sources {
 
     /// The profile that is selected, and where.
     pub(crate) fn selected(&self) -> Option<(String, Place)> {
-        let flag = self.profile.clone().map(|name| (name, Place::Flag("--profile")));
+        let flag = self.profile.clone().map(|name| (name.clone(), Place::flag("--profile", &name)));
         flag.or_else(|| {
-            let name = self.variable("MONOPOLL_PROFILE")?;
-            Some((name.to_string_lossy().into_owned(), Place::Variable("MONOPOLL_PROFILE".to_owned())))
+            let name = self.variable("MONOPOLL_PROFILE")?.to_string_lossy();
+            Some((name.clone().into_owned(), Place::variable("MONOPOLL_PROFILE", &name)))
         })
     }
 
@@ -70,6 +72,9 @@ impl Sources {
 /// A name that many programs use.
 const OURS_OR_NOT: &str = "./config.toml";
 
+/// Keys that do not tell whose a file is: many programs that have a bot have these tables.
+const ANYBODYS: [&str; 2] = ["app", "telegram"];
+
 /// What became of the search for a file.
 #[derive(Debug)]
 pub(crate) enum Search {
@@ -83,10 +88,13 @@ pub(crate) enum Search {
 
 /// Finds and reads the file.
 pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Search {
-    let flag = sources.config.clone().map(|path| (path, Place::Flag("--config")));
+    let flag = sources.config.clone().map(|path| {
+        let place = Place::flag("--config", &path.to_string_lossy());
+        (path, place)
+    });
     let named = flag.or_else(|| {
         let path = sources.variable("MONOPOLL_CONFIG")?;
-        Some((PathBuf::from(path), Place::Variable("MONOPOLL_CONFIG".to_owned())))
+        Some((PathBuf::from(path), Place::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
     });
     if let Some((path, place)) = named {
         return match read(&sources.cwd.join(&path)) {
@@ -115,7 +123,7 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => {
                 let fault = Fault::new(cannot(&error)).help("make it readable, or name another file with --config");
-                problems.push(Problem::at(Place::File { path, at: None, profile: None }, fault));
+                problems.push(Problem::at(Place::file(&path), fault));
                 return Search::Unusable;
             }
         };
@@ -131,17 +139,19 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
 
 /// Whether a file has no key of ours and none that looks like a misspelt one.
 fn is_foreign(root: &Table) -> bool {
-    let ours = || ROOT.iter().map(|key| key.name).filter(|name| *name != "app").chain(["profile"]);
+    let ours = || ROOT.iter().map(|key| key.name).filter(|name| !ANYBODYS.contains(name)).chain(["profile"]);
     !root.keys().any(|key| nearest(key, ours()).is_some())
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
+    // An editor on Windows may leave a byte order mark; it is not part of the text.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let parsed = match std::str::from_utf8(text) {
         Ok(text) => parse::parse_file(text, &path),
         Err(error) => {
-            let line = text.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
-            let place = Place::File { path: path.clone(), at: Some((line, 1)), profile: None };
-            Err(vec![Problem::at(place, Fault::new("this is not TOML: the line is not UTF-8").help("save the file as UTF-8"))])
+            let source = Source::new(SourceName::File(path.clone()), String::from_utf8_lossy(text).into_owned());
+            let place = Place::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
+            Err(vec![Problem::at(place, Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8"))])
         }
     };
     match parsed {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    api_url::{self, ApiUrl},
     duration, filter,
     lock_path::LockPath,
     problem::Fault,
@@ -49,6 +50,8 @@ pub(crate) enum Text {
     Argument,
     /// What is logged.
     Filter,
+    /// Where the Bot API is.
+    ApiUrl,
 }
 
 impl Text {
@@ -67,6 +70,7 @@ impl Text {
             Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
             Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
             Text::Filter => filter::help(),
+            Text::ApiUrl => api_url::HELP.to_owned(),
             Text::Label | Text::Argument => "write a text in quotes".to_owned(),
         }
     }
@@ -101,12 +105,14 @@ impl Text {
             Text::Glob => glob(text),
             Text::Signal => signal(text),
             Text::User => one_line(text, "a user's name"),
-            Text::Path => one_line(text, "a path").map_err(|fault| fault.help("\"/dev/null\" is a file with nothing in it")),
+            Text::Path if text.trim().is_empty() => Err(empty("\"/dev/null\" is a file with nothing in it")),
+            Text::Path => one_line(text, "a path"),
             Text::Label => one_line(text, "a name"),
             Text::Variable => variable(text),
             Text::LockPath => LockPath::parse(text).map(drop),
             Text::Argument => Ok(()),
             Text::Filter => filter::parse(text).map(drop),
+            Text::ApiUrl => ApiUrl::parse(text).map(drop),
         }
     }
 }
@@ -146,7 +152,11 @@ fn instance_fault(text: &str, bad: &BadInstance) -> Fault {
         BadInstance::Character(c) => format!("{} has a character that is not allowed: {}", quote(text), quote(&c.to_string())),
         BadInstance::Dots => format!("{} is only dots, which would name a folder", quote(text)),
     };
-    Fault::new(found).help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`")
+    let fault = match bad {
+        BadInstance::Character(c) => Fault::new(found).part_of(text, *c),
+        BadInstance::Empty | BadInstance::TooLong(_) | BadInstance::Dots => Fault::new(found),
+    };
+    fault.help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`")
 }
 
 fn regex_fault(text: &str, error: &regex::Error) -> Fault {
@@ -175,6 +185,7 @@ fn variable(text: &str) -> Result<(), Fault> {
     }
     if text.contains('=') {
         return Err(Fault::new(format!("{} has a `=`, which no variable's name can have", quote(text)))
+            .part_of(text, '=')
             .help("write the name alone, never the token"));
     }
     one_line(text, "a variable's name")
@@ -185,7 +196,9 @@ fn one_line(text: &str, what: &str) -> Result<(), Fault> {
         return Err(Fault::new("is empty").help(format!("write {what}, or leave the key out")));
     }
     match text.chars().find(|c| c.is_control()) {
-        Some(_) => Err(Fault::new(format!("{} has a control character", quote(text))).help(format!("write {what} on one line"))),
+        Some(c) => {
+            Err(Fault::new(format!("{} has a control character", quote(text))).part_of(text, c).help(format!("write {what} on one line")))
+        }
         None => Ok(()),
     }
 }

@@ -28,6 +28,8 @@ pub mod mark;
 pub mod mounts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
+#[cfg(unix)]
+pub(crate) mod privacy;
 pub mod query;
 pub mod seam;
 pub mod supervisors;
@@ -45,5 +47,4 @@ pub use portable as machine;
 pub use windows::{filesystem, folder, lock, lock_dir};
 
 /// How the name of a file ends that is just being written.
-#[cfg(unix)]
 pub(crate) const UNFINISHED: &str = "new";

@@ -12,7 +12,7 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
         return Some(path);
     }
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{} is missing: `.ci/run` installs it", path.display());
-    eprintln!("passed over: {} is missing; `.ci/run` installs it", path.display());
+    crate::support::passed_over(&format!("{} is missing; `.ci/run` installs it", path.display()));
     None
 }
 

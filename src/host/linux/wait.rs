@@ -9,7 +9,7 @@ use nix::sys::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{handle::Handle, proc::Proc, real_time, watch::Watch};
+use super::{bell::Bell, handle::Handle, proc::Proc, real_time, watch::Watch};
 use crate::{engine::signal, host::clock};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself did.
@@ -115,19 +115,45 @@ impl Alarm {
             match Self::doze(alarm, watch, processes, until) {
                 Some(wake) => return wake,
                 None => {
-                    while let Some(arrived) = alarm.and_then(Alarm::next) {
-                        if arrived.tells_of_a_child() {
-                            reap_orphans();
-                        }
-                        if arrived.ends_a_start() {
-                            return Wake::Signal(u8::try_from(arrived.number).unwrap_or(u8::MAX));
-                        }
-                        if arrived.is(Signal::SIGTSTP) {
-                            // Ctrl-Z works as if the signal had not been taken.
-                            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-                        }
+                    if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                        return Wake::Signal(signal);
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes what has arrived; the number of the first signal that says: give up.
+    fn end_of_a_start(&self) -> Option<u8> {
+        while let Some(arrived) = self.next() {
+            if arrived.tells_of_a_child() {
+                reap_orphans();
+            }
+            if arrived.ends_a_start() {
+                return Some(u8::try_from(arrived.number).unwrap_or(u8::MAX));
+            }
+            if arrived.is(Signal::SIGTSTP) {
+                // Ctrl-Z works as if the signal had not been taken.
+                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+            }
+        }
+        None
+    }
+
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+        loop {
+            let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
+            fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd.as_fd(), PollFlags::IN)));
+            let left = until.saturating_sub(clock::patience());
+            // EINTR is a wake like any other: whoever wakes looks at everything.
+            let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
+            let has_rung = fds.first().is_some_and(|bell| !bell.revents().is_empty());
+            match alarm.and_then(Alarm::end_of_a_start) {
+                Some(signal) => return Wake::Signal(signal),
+                None if has_rung => return Wake::Told,
+                None if left.is_zero() => return Wake::Late,
+                None => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use self::unix::Sources;
 pub(crate) use self::unix::ignored;
 #[cfg(windows)]
 use self::windows::Sources;
-use super::{handle::Handle, watch::Watch};
+use super::{bell::Bell, handle::Handle, watch::Watch};
 use crate::{engine::signal::Signal, host::clock};
 
 #[cfg(unix)]
@@ -97,10 +97,33 @@ impl Alarm {
             if let Some(wake) = Self::doze(alarm, watch, processes, until) {
                 return wake;
             }
-            while let Some(arrived) = alarm.and_then(Alarm::next) {
-                if let Some(signal) = arrived.asks_to_end() {
-                    return Wake::Signal(unix_number(signal));
-                }
+            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                return Wake::Signal(signal);
+            }
+        }
+    }
+
+    /// Takes what has arrived; the number of the first signal that says: give up.
+    fn end_of_a_start(&self) -> Option<u8> {
+        std::iter::from_fn(|| self.next()).find_map(Arrived::asks_to_end).map(unix_number)
+    }
+
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+        loop {
+            let left = until.saturating_sub(clock::patience());
+            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                return Wake::Signal(signal);
+            }
+            if bell.has_rung() {
+                return Wake::Told;
+            }
+            if left.is_zero() {
+                return Wake::Late;
+            }
+            match alarm {
+                Some(alarm) => drop(alarm.inner.borrow_mut().wait(left.min(BLIND))),
+                None => nap_without_signals(left.min(BLIND)),
             }
         }
     }
