@@ -348,6 +348,18 @@ fn without_a_name_the_bot_token_names_the_instance() {
 }
 
 #[test]
+fn a_check_that_fails_refuses_the_start_and_the_running_one_lives_on() {
+    let stage = Stage::new();
+    let first = host(&stage, &[]).start();
+    stage.ready(1);
+    let checked = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['sh', '-c', 'exit 3']").end();
+    checked.exits(75).says("`[check]` failed");
+    assert!(first.is_alive());
+    let _second = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['true']").start();
+    stage.ready(2);
+}
+
+#[test]
 fn what_happened_is_remembered() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
