@@ -39,3 +39,14 @@ pub mod host;
 pub mod report;
 pub mod telegram;
 pub mod wrap;
+
+pub use config::{Config, Sources};
+pub use error::{Error, ExitStatus, exit};
+pub use guard::{Guard, Lost};
+#[cfg(feature = "teloxide")]
+pub use telegram::dispatch as teloxide;
+
+/// What the README shows of the library is compiled.
+#[cfg(all(doctest, feature = "teloxide"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,8 @@
 //! The command line: what may be written on it.
 
-mod check;
-mod chronicle;
 pub mod config;
 mod course;
 mod doctor;
-mod env_file;
 mod explain;
 mod help;
 mod line;

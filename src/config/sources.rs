@@ -18,7 +18,10 @@ use super::{
     source::{Source, SourceName},
     wording::{clean, nearest, quote},
 };
-use crate::engine::action::OnConflict;
+use crate::{
+    engine::action::OnConflict,
+    error::{Error, ExitStatus},
+};
 
 /// A file that is larger is no configuration: somebody named a log, or a device.
 const LARGEST: u64 = 1 << 20;
@@ -43,6 +46,49 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// What this process would be given on its command line if it were monopoll: nothing, so that its environment, its working
+    /// directory and the file that is found decide. Every method below overrides one of those.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn here() -> Result<Sources, Error> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}")).hint("change to a folder that exists")
+        })?;
+        Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
+    }
+
+    /// Reads this file, as `--config` does.
+    #[must_use]
+    pub fn config(self, path: impl Into<PathBuf>) -> Sources {
+        Sources { config: Some(path.into()), ..self }
+    }
+
+    /// Selects this `[profile.NAME]`, as `--profile` does.
+    #[must_use]
+    pub fn profile(self, name: impl Into<String>) -> Sources {
+        Sources { profile: Some(name.into()), ..self }
+    }
+
+    /// Sets one key, as `--set key=value` does; may be said more than once.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Sources {
+        self.set.push(format!("{key}={value}"));
+        self
+    }
+
+    /// Names the instance, as `--instance` does.
+    #[must_use]
+    pub fn instance(self, id: impl Into<String>) -> Sources {
+        Sources { instance: Some(id.into()), ..self }
+    }
+
+    /// Says what to do about whoever is in the way, as `--on-conflict` does.
+    #[must_use]
+    pub fn on_conflict(self, action: OnConflict) -> Sources {
+        Sources { on_conflict: Some(action), ..self }
+    }
+
     /// The variable of this name, unless it is empty, which is how many a launcher says "not set".
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         let found = self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str());

@@ -1,4 +1,5 @@
-//! What Telegram itself says about a bot: asked before a start, where the configuration wants it.
+//! What Telegram itself says about a bot: asked before a start, where the configuration wants it. How a bot of teloxide's polls under
+//! a guard is in `dispatch` (feature `teloxide`).
 //!
 //! # Expected flow
 //!
@@ -7,7 +8,7 @@
 //!
 //! # Guarantees
 //!
-//! - `getUpdates` is never asked: it would evict whoever polls.
+//! - Before a start `getUpdates` is never asked: it would evict whoever polls.
 //! - The check is best effort: whatever goes wrong with it, the start goes on with a warning, within `telegram.timeout`.
 //! - The token goes to `telegram.api_url` and nowhere else: no redirect is followed, and nothing that the client or the
 //!   server says is repeated before the token was taken out of it. (Whoever installs a `log` logger at its trace level into a
@@ -16,6 +17,8 @@
 
 mod answer;
 mod api;
+#[cfg(feature = "teloxide")]
+pub mod dispatch;
 mod preflight;
 mod proxy;
 mod question;

@@ -31,6 +31,7 @@ use bell::Bell;
 pub use checkup::{checkup, holders_of, is_elsewhere};
 pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
+pub(crate) use marks::guard_above;
 use proc::Proc;
 use rustix::io::Errno;
 use wait::{Alarm, Wake};

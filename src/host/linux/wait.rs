@@ -1,15 +1,25 @@
 //! One sleep for everything that can happen: signals, ends of processes, changes of files, and the time.
 
-use std::{os::fd::AsFd as _, time::Duration};
+use std::{
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
 
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal},
     signalfd::{SfdFlags, SignalFd},
     wait::{WaitPidFlag, WaitStatus, waitpid},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::{bell::Bell, handle::Handle, proc::Proc, real_time, watch::Watch};
+use super::{
+    bell::Bell,
+    handle::{Handle, is_readable},
+    proc::Proc,
+    real_time,
+    watch::Watch,
+};
 use crate::{engine::signal, host::clock};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself did.
@@ -63,18 +73,45 @@ impl Arrived {
     }
 }
 
-/// Signals as something to be waited for.
+/// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    fd: SignalFd,
-    /// As it was before, for the child.
-    original: SigSet,
+pub(crate) struct Alarm(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// The signals of a process that is ours.
+    Signals {
+        fd: SignalFd,
+        /// As the mask was before, for the child.
+        original: SigSet,
+    },
+    /// A word of the program that we are a part of: its signals are its own.
+    Recall(Recall),
 }
+
+/// Calls back whoever sleeps with the alarm that it belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Recall(Arc<OwnedFd>);
+
+impl Recall {
+    /// Ends the sleep, and every later one.
+    pub(crate) fn call(&self) {
+        // A counter that cannot be written to any more has been written to.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    fn was_called(&self) -> bool {
+        is_readable(self.0.as_fd())
+    }
+}
+
+/// What a recall is in the place of a signal's number: no signal has it.
+const RECALLED: u8 = 0;
 
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up.
+    /// This signal says: give up; [`RECALLED`] is the program's word.
     Signal(u8),
     /// A watched file changed.
     Told,
@@ -94,17 +131,47 @@ impl Alarm {
         let mask = real_time::add_to(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Alarm { fd, original })
+        Ok(Alarm(Source::Signals { fd, original }))
+    }
+
+    /// One that takes no signals, and what calls its sleeper back.
+    pub(crate) fn with_recall() -> std::io::Result<(Alarm, Recall)> {
+        let recall = Recall(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        Ok((Alarm(Source::Recall(recall.clone())), recall))
+    }
+
+    /// Whether its sleeper was called back.
+    pub(crate) fn is_recalled(&self) -> bool {
+        match &self.0 {
+            Source::Signals { .. } => false,
+            Source::Recall(recall) => recall.was_called(),
+        }
+    }
+
+    /// To be polled: readable when something has arrived.
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Source::Signals { fd, .. } => fd.as_fd(),
+            Source::Recall(recall) => recall.0.as_fd(),
+        }
     }
 
     /// The mask that was there before.
     pub(crate) fn original_mask(&self) -> SigSet {
-        self.original
+        match &self.0 {
+            Source::Signals { original, .. } => *original,
+            // Nothing is started by whoever takes no signals.
+            Source::Recall(_) => SigSet::empty(),
+        }
     }
 
     /// The next signal that has arrived.
     pub(crate) fn next(&self) -> Option<Arrived> {
-        let info = self.fd.read_signal().ok().flatten()?;
+        let fd = match &self.0 {
+            Source::Signals { fd, .. } => fd,
+            Source::Recall(_) => return None,
+        };
+        let info = fd.read_signal().ok().flatten()?;
         let number = i32::try_from(info.ssi_signo).ok()?;
         Some(Arrived { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
@@ -125,6 +192,9 @@ impl Alarm {
 
     /// Takes what has arrived; the number of the first signal that says: give up.
     fn end_of_a_start(&self) -> Option<u8> {
+        if self.is_recalled() {
+            return Some(RECALLED);
+        }
         while let Some(arrived) = self.next() {
             if arrived.tells_of_a_child() {
                 reap_orphans();
@@ -144,7 +214,7 @@ impl Alarm {
     pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
         loop {
             let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
-            fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd.as_fd(), PollFlags::IN)));
+            fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN)));
             let left = until.saturating_sub(clock::patience());
             // EINTR is a wake like any other: whoever wakes looks at everything.
             let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
@@ -168,7 +238,7 @@ impl Alarm {
         let timeout = left.into_iter().chain(blind).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
         if let Some(alarm) = alarm {
-            fds.push(PollFd::from_borrowed_fd(alarm.fd.as_fd(), PollFlags::IN));
+            fds.push(PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN));
         }
         let signals = fds.len();
         if let Some(fd) = watch.and_then(Watch::fd) {

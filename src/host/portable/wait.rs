@@ -1,6 +1,12 @@
 //! One sleep for everything that can happen: signals are told; ends of processes and changes of files are looked for.
 
-use std::{cell::RefCell, collections::VecDeque, io, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::runtime::Runtime;
 
@@ -45,10 +51,36 @@ impl Arrived {
     }
 }
 
-/// Signals as something to be waited for.
+/// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    inner: RefCell<Inner>,
+pub(crate) struct Alarm(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// The signals of a process that is ours.
+    Signals(RefCell<Inner>),
+    /// A word of the program that we are a part of: its signals are its own.
+    Recall(Recall),
+}
+
+/// Calls back whoever sleeps with the alarm that it belongs to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recall(Arc<(Mutex<bool>, Condvar)>);
+
+impl Recall {
+    /// Ends the sleep, and every later one.
+    pub(crate) fn call(&self) {
+        let (called, told) = &*self.0;
+        *called.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        told.notify_all();
+    }
+
+    /// Whether it was called, waited for so long at most.
+    fn was_called_within(&self, time: Duration) -> bool {
+        let (called, told) = &*self.0;
+        let called = called.lock().unwrap_or_else(PoisonError::into_inner);
+        *told.wait_timeout_while(called, time, |called| !*called).unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 #[derive(Debug)]
@@ -58,10 +90,13 @@ struct Inner {
     arrived: VecDeque<Arrived>,
 }
 
+/// What a recall is in the place of a signal's number: no signal has it.
+const RECALLED: u8 = 0;
+
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up.
+    /// This signal says: give up; [`RECALLED`] is the program's word.
     Signal(u8),
     /// A watched file changed, or may have.
     Told,
@@ -79,12 +114,38 @@ impl Alarm {
             let _context = runtime.enter();
             Sources::open()?
         };
-        Ok(Alarm { inner: RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }) })
+        Ok(Alarm(Source::Signals(RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }))))
+    }
+
+    /// One that takes no signals, and what calls its sleeper back.
+    #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
+    pub(crate) fn with_recall() -> io::Result<(Alarm, Recall)> {
+        let recall = Recall::default();
+        Ok((Alarm(Source::Recall(recall.clone())), recall))
+    }
+
+    /// Whether its sleeper was called back.
+    pub(crate) fn is_recalled(&self) -> bool {
+        match &self.0 {
+            Source::Signals(_) => false,
+            Source::Recall(recall) => recall.was_called_within(Duration::ZERO),
+        }
+    }
+
+    /// Waits so long for something to arrive; whether something has.
+    fn wait(&self, time: Duration) -> bool {
+        match &self.0 {
+            Source::Signals(inner) => inner.borrow_mut().wait(time),
+            Source::Recall(recall) => recall.was_called_within(time),
+        }
     }
 
     /// The next one that has arrived.
     pub(crate) fn next(&self) -> Option<Arrived> {
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = match &self.0 {
+            Source::Signals(inner) => inner.borrow_mut(),
+            Source::Recall(_) => return None,
+        };
         if inner.arrived.is_empty() {
             inner.wait(Duration::ZERO);
         }
@@ -105,6 +166,9 @@ impl Alarm {
 
     /// Takes what has arrived; the number of the first signal that says: give up.
     fn end_of_a_start(&self) -> Option<u8> {
+        if self.is_recalled() {
+            return Some(RECALLED);
+        }
         std::iter::from_fn(|| self.next()).find_map(Arrived::asks_to_end).map(unix_number)
     }
 
@@ -122,7 +186,7 @@ impl Alarm {
                 return Wake::Late;
             }
             match alarm {
-                Some(alarm) => drop(alarm.inner.borrow_mut().wait(left.min(BLIND))),
+                Some(alarm) => drop(alarm.wait(left.min(BLIND))),
                 None => nap_without_signals(left.min(BLIND)),
             }
         }
@@ -137,7 +201,7 @@ impl Alarm {
             }
             let nap = left.map_or(BLIND, |left| left.min(BLIND));
             match alarm {
-                Some(alarm) if alarm.inner.borrow_mut().wait(nap) => return None,
+                Some(alarm) if alarm.wait(nap) => return None,
                 Some(_) => {}
                 None => nap_without_signals(nap),
             }
@@ -153,7 +217,10 @@ impl Alarm {
     /// To be called by whoever waits for a child where no signal tells of its end.
     #[cfg(windows)]
     pub(crate) fn bell(&self) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
-        self.inner.borrow().sources.bell()
+        match &self.0 {
+            Source::Signals(inner) => inner.borrow().sources.bell(),
+            Source::Recall(_) => std::sync::Arc::default(),
+        }
     }
 }
 
