@@ -30,7 +30,13 @@ impl Machine {
     ///
     /// # Errors
     /// The process table cannot be read.
-    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing, breadth: Breadth) -> std::io::Result<Snapshot> {
+    pub fn look(
+        &mut self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+        standing: &Standing,
+        breadth: Breadth,
+    ) -> std::io::Result<Snapshot> {
         let record = beside.and_then(Beside::record).filter(|record| record.whereabouts.boot == self.whereabouts.boot);
         let record = record.filter(|record| record.whereabouts != self.whereabouts);
         // Drawn up while the processes are looked through.
@@ -106,12 +112,11 @@ impl Machine {
         let mut holders = self.by_its_own_word(lock, record);
         if holders.is_empty() {
             let read;
-            let list = match list {
-                Some(list) => list,
-                None => {
-                    read = List::read();
-                    &read
-                }
+            let list = if let Some(list) = list {
+                list
+            } else {
+                read = List::read();
+                &read
             };
             if !taken && self.is_free_by(list, lock) {
                 return LockState::Free;

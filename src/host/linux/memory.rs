@@ -41,8 +41,8 @@ fn read_again(smaps: &str) -> Vec<Range<usize>> {
             // The first one is the program's.
             let is_own = own.get_or_insert(path) == &path;
             at = range.filter(|_| is_own);
-        } else if let Some(own) = line.strip_prefix("Anonymous:") {
-            found.extend(at.take().filter(|_| own.split_whitespace().next() == Some("0")));
+        } else if let Some(copied) = line.strip_prefix("Anonymous:") {
+            found.extend(at.take().filter(|_| copied.split_whitespace().next() == Some("0")));
         }
     }
     found

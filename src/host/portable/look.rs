@@ -31,7 +31,13 @@ impl Machine {
     ///
     /// # Errors
     /// The process table cannot be read.
-    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing, breadth: Breadth) -> std::io::Result<Snapshot> {
+    pub fn look(
+        &mut self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+        standing: &Standing,
+        breadth: Breadth,
+    ) -> std::io::Result<Snapshot> {
         let (views, record) = self.lock_views(sights, beside);
         let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         let table = Table::all(Depth::Everything)?;
