@@ -22,6 +22,7 @@ use clap_complete::Shell;
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
+    host::machine,
     report::mask::secrets,
 };
 
@@ -151,6 +152,7 @@ pub enum ConfigCommand {
 /// # Errors
 /// It could not be done, or was refused; the error says why and what the process exits with.
 pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
+    machine::memory::share_one_heap();
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => plan::run(&common, command, plan::Said::ByRun),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::{
         decide::decide,
-        plan::{Conflict, Plan, Refusal, Verdict},
+        plan::{Conflict, Plan, Refusal, Suspect, Verdict},
         policy::{Patience, Policy},
         snapshot::{ProcessId, Snapshot},
     },
@@ -27,7 +27,7 @@ use crate::{
         execute::{self, Event, Outcome, Timing},
         history,
         lock::{Held, LockFile},
-        look::{Displaced, Standing},
+        look::{Breadth, Displaced, Standing},
         machine::{Machine, Slept},
         seam::{Host, Interrupted},
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
@@ -153,6 +153,7 @@ impl Settling<'_> {
         let mut turnstile = self.pass(self.course.until.or(first))?;
         let mut locks = Locks::Open(std::mem::take(&mut self.files), None);
         let mut looked = 0;
+        let mut suspects: Option<Vec<Suspect>> = None;
         loop {
             // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
             locks = self.take(locks)?;
@@ -163,7 +164,9 @@ impl Settling<'_> {
                 }
             }
             let looked_at = clock::patience();
-            let snapshot = self.look(&locks)?;
+            // Who only looks related is found by the first look, and told when there is a start.
+            let breadth = if suspects.is_some() { Breadth::InTheWay } else { Breadth::Everybody };
+            let snapshot = self.look(&locks, breadth)?;
             if let Locks::Held(held) = &locks
                 && self.are_anothers(held, &snapshot)
             {
@@ -173,6 +176,7 @@ impl Settling<'_> {
             let began = clock::patience();
             let mut plan = decide(self.policy, &snapshot);
             diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+            plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
             if self.hear_telegram(&mut plan, looked_at)? == Heard::Late {
                 continue;
             }
@@ -235,12 +239,12 @@ impl Settling<'_> {
         }
     }
 
-    fn look(&mut self, locks: &Locks) -> Result<Snapshot, Stop> {
+    fn look(&mut self, locks: &Locks, breadth: Breadth) -> Result<Snapshot, Stop> {
         let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
         let (ticket, history) = (self.record.map(|record| record.ticket), self.course.history.clone());
         let standing = Standing { ticket, waited, history };
         self.machine.forget_ended();
-        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
+        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
         if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
             snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());

@@ -364,7 +364,9 @@ impl Beside {
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        self.folder.write(&self.counter_name(), &format!("{ticket}\n")).map_err(|error| {
+        // Of one width, so that it is written over where it lies: it is read and written behind its lock, and to put a file in the
+        // place of another costs some file systems a write to the disk.
+        self.folder.overwrite(&self.counter_name(), &format!("{:020}\n", ticket.0)).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
                 .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })

@@ -69,6 +69,11 @@ impl Stage {
         self.locks().join(format!("x.lock.{kind}"))
     }
 
+    /// The last ticket that was drawn.
+    pub(crate) fn counter(&self) -> u64 {
+        fs::read_to_string(self.beside("counter")).unwrap().trim().parse().unwrap()
+    }
+
     /// `monopoll run -- testbot ARGS`.
     pub(crate) fn run(&self, bot: &[&str]) -> Start<'_> {
         self.run_command(testbot(), bot)

@@ -19,7 +19,7 @@ use crate::{
         beside::{Beside, Record},
         clock,
         lock::Held,
-        look::{Displaced, Sight, Standing},
+        look::{Breadth, Displaced, Sight, Standing},
     },
 };
 
@@ -31,12 +31,18 @@ impl Machine {
     ///
     /// # Errors
     /// The process table cannot be read.
-    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing) -> std::io::Result<Snapshot> {
+    pub fn look(
+        &mut self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+        standing: &Standing,
+        breadth: Breadth,
+    ) -> std::io::Result<Snapshot> {
         let (views, record) = self.lock_views(sights, beside);
         let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         let table = Table::all(Depth::Everything)?;
         let me = self.whereabouts.process.pid;
-        let processes = survey(&table, &self.query, &holders, me, &mut self.handles);
+        let processes = survey(&table, &self.query, &holders, breadth, me, &mut self.handles);
         Ok(Snapshot {
             me: Me {
                 pid: me,

@@ -8,6 +8,7 @@ pub(crate) mod bell;
 mod describe;
 pub(crate) mod handle;
 mod look;
+pub(crate) mod memory;
 mod survey;
 mod table;
 pub(crate) mod tree;
