@@ -11,7 +11,9 @@
 //! [`engine::snapshot::Snapshot`] with the locks, the guards and the few processes that matter, each fact known or unknown.
 //! [`engine::decide::decide`] is pure and turns that into a [`engine::plan::Plan`]; a dry run ends here and prints it
 //! ([`report`]). [`host::execute`] carries it out on a signal ladder, [`guard::settle`] looks once more with the locks in
-//! hand, and [`wrap`] runs the child until its whole tree has ended.
+//! hand, and [`wrap`] runs the child until its whole tree has ended – as long as the guard holds what lies at the lock's path:
+//! [`guard::holding`] takes back what is deleted or replaced. What happened is remembered beside the lock ([`host::history`]);
+//! from it a start knows a storm of takeovers. [`doctor`] looks at a machine before anything is started.
 //!
 //! # Guarantees
 //!
@@ -20,7 +22,7 @@
 //! - The lock is flock(2) on a descriptor that the child inherits: while anything of the tree lives, nobody else starts, and
 //!   nothing has to be cleaned up after a kill. Lock files are never unlinked.
 //! - A process is pinned (pidfd) before its facts are read, and signalled through that pin: a recycled pid is never hit.
-//! - What lies beside the lock – record, counter, requests – is believed only as far as the kernel confirms it.
+//! - What lies beside the lock – record, counter, requests, history – is believed only as far as the kernel confirms it.
 //! - An unknown fact never makes a kill more likely.
 //!
 //! # Assumptions
@@ -36,3 +38,7 @@ pub mod guard;
 pub mod host;
 pub mod report;
 pub mod wrap;
+
+pub use config::{Config, Sources};
+pub use error::{Error, ExitStatus};
+pub use guard::{Guard, Lost};

@@ -15,7 +15,7 @@ const PRINTERS: [(&str, &str); 9] = [
     ("src/host/portable/watch.rs", "file systems stamp changes with it: a young stamp is looked at again"),
     ("src/cli/log.rs", "the timestamp of a record"),
     ("src/cli/plan.rs", "turns ages into times"),
-    ("src/cli/run.rs", "since when, in a record"),
+    ("src/guard/by.rs", "since when, in a record"),
     ("src/cli/status.rs", "turns times into ages"),
 ];
 

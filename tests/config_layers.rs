@@ -236,7 +236,7 @@ fn what_is_named_must_be_there() {
 fn a_file_that_is_no_text_or_too_large_is_refused() {
     let start = Start::new();
     fs::write(start.folder.path().join("monopoll.toml"), b"instance = 'a'\nx = \xff").unwrap();
-    assert!(start.problems().to_string().starts_with("./monopoll.toml:2:1: this is not TOML"));
+    assert!(start.problems().to_string().starts_with("./monopoll.toml:2:5: this is not TOML"));
     let large = Start::new().file("monopoll.toml", &"#\n".repeat(600_000)).problems().to_string();
     assert!(large.contains("larger than 1024 KiB"), "{large}");
 }

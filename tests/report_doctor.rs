@@ -36,6 +36,7 @@ fn folder() -> FolderFacts {
         writing: Offer::Given,
         network: None,
         exposed: None,
+        foreign: None,
     }
 }
 
@@ -85,11 +86,13 @@ fn troubled() -> Vec<Finding> {
     let nameless = Error::new(ExitStatus::Usage, "no instance is named").hint("give `--instance ID`");
     findings.push(doctor::instance(Err(&nameless)));
     let exposed = FolderFacts { exposed: Some("/srv/open".into()), mode: 0o777, file_system: Some("ext4".to_owned()), ..folder() };
+    let foreign = FolderFacts { foreign: Some(("/home/other".into(), 1001)), file_system: Some("ext4".to_owned()), ..folder() };
     let forbidden = FolderFacts { writing: Offer::Refused("Permission denied (os error 13)".to_owned()), free_bytes: 4096, ..folder() };
     let network = FolderFacts { network: Some("NFS"), file_system: Some("nfs4".to_owned()), free_inodes: Some(0), ..folder() };
     let link = Error::new(ExitStatus::LockFile, "the lock cannot be used: it is a symbolic link: /srv/x.lock").hint("remove the link");
     findings.extend(doctor::locks(&[
         LockFolder::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
+        LockFolder::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
         LockFolder::There("/run/monopoll".into(), Some(forbidden)),
         LockFolder::There("/net/locks".into(), Some(network)),
         LockFolder::Unsafe(link),

@@ -6,12 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, Place, Problems, schema::schema as config_schema},
+    config::{Config, Problems, schema::schema as config_schema},
     error::{Error, ExitStatus},
-    report::mask::secrets,
+    report::{
+        check_json,
+        mask::{printable, secrets},
+        plan_json,
+    },
 };
 
 /// The example file: every key, its default and one line of why.
@@ -113,32 +118,12 @@ fn inline(value: &Value) -> String {
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
         (Ok(config), Format::Text) => match &config.file {
-            Some(file) => format!("{}: nothing is wrong\n", file.display()),
+            Some(file) => format!("{}: nothing is wrong\n", printable(&file.to_string_lossy())),
             None => "there is no configuration file: every key has its default, and nothing is wrong\n".to_owned(),
         },
         (Err(problems), Format::Text) => format!("{problems}\n"),
-        (Ok(_), Format::Json) => "[]\n".to_owned(),
-        (Err(problems), Format::Json) => document(&problems_json(problems)),
+        (outcome, Format::Json) => document(&check_json::document(outcome.as_ref().err())),
     }
-}
-
-fn problems_json(problems: &Problems) -> Value {
-    let each = problems.0.iter().map(|problem| {
-        let (file, at) = match &problem.place {
-            Place::File { path, at, .. } => (Some(path.to_string_lossy()), *at),
-            Place::Variable(_) | Place::Set(_) | Place::Flag(_) => (None, None),
-        };
-        json!({
-            "file": file,
-            "line": at.map(|(line, _)| line),
-            "column": at.map(|(_, column)| column),
-            "place": problem.place.to_string(),
-            "key": problem.key,
-            "message": problem.message,
-            "help": problem.help,
-        })
-    });
-    each.collect()
 }
 
 /// The JSON schema of a configuration file.
@@ -167,6 +152,8 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-fn document(value: &Value) -> String {
-    format!("{value:#}\n")
+/// JSON in which nothing is left that a terminal would act on.
+fn document(document: &impl Serialize) -> String {
+    // Nothing in these documents cannot be written.
+    plan_json::to_text(document).unwrap_or_default() + "\n"
 }

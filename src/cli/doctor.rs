@@ -11,7 +11,10 @@ use crate::{
     doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, TokenSearch},
     engine::{instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
-    guard::place::{Existing, Place},
+    guard::{
+        identity,
+        place::{Existing, Place},
+    },
     host::{
         command::Command,
         filesystem,
@@ -58,7 +61,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command(found.as_ref()));
-    let token = start::token(&config);
+    let token = identity::token(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_env.clone(),

@@ -1,7 +1,6 @@
 //! The command line: what may be written on it.
 
 mod check;
-mod chronicle;
 pub mod config;
 mod course;
 mod doctor;
@@ -190,12 +189,12 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
         ConfigCommand::Check => {
             let outcome = crate::config::Config::load(&start::sources(common)?);
             match (outcome, format) {
-                (Err(problems), config::Format::Text) => Err(problems.into()),
+                (Err(problems), config::Format::Text) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                 (outcome, format) => {
                     print(&config::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
-                        Err(problems) => Err(problems.into()),
+                        Err(problems) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                     }
                 }
             }

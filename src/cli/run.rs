@@ -4,45 +4,38 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use tracing::{debug, warn};
 
-use super::{
-    Common, check,
-    chronicle::{self, Chronicle},
-    start::Start,
-    told,
-};
+use super::{Common, check, start::Start, told};
 use crate::{
     engine::{
         escalation::{Manner, Mode},
-        plan::Refusal,
         purpose::Purpose,
-        takeover::Ticket,
     },
     error::{Error, ExitStatus},
     guard::{
+        by::By,
+        chronicle::{self, Chronicle},
         course::Course,
         entrance::Entrance,
         holding::Holding,
+        keeper::Keeper,
         place::Place,
+        refused::refused,
         settle::{Progress, Settled, Settling, Stop},
     },
     host::{
-        beside::{self, Asker, Record, Stage},
+        beside::{Asker, Record, Stage},
         clock,
         command::Command,
-        history::{Cause, Ended},
-        lock::LockFile,
+        history::{Cause, Ended, Kind},
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
         mark::{HELD, Mark},
     },
     report::mask,
     wrap::{
         child::{self, Child, Inheritance},
-        supervise::Guarding,
+        supervise::{End, Guarding, Incident},
     },
 };
-
-/// What a record keeps of a command line: nobody reads a record that is longer than `host::folder` reads.
-const LONGEST_COMMAND: usize = 4000;
 
 /// Settles, starts COMMAND and guards it to its end.
 ///
@@ -68,7 +61,8 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     for _ in 0..MOST_REPLACEMENTS {
         let Entrance { place, files, ticket } = entrance;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
-        let record = record(&start, command, ticket, &files, &machine);
+        let by = By { instance: &start.instance, user: &start.user, profile: start.config.profile.as_deref(), command };
+        let record = by.record(ticket, &files, &machine);
         debug!(ticket = ticket.0, "drew ticket {ticket}");
         let mut tell = |progress: Progress<'_>| teller.progress(&progress);
         let settling = Settling {
@@ -94,7 +88,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                 } else {
                     let chronicle = Chronicle::new(machine.whereabouts(), ticket);
                     chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
-                    return Err(stopped(&start, stop));
+                    return Err(refused(&start.instance, stop));
                 }
             }
         }
@@ -149,25 +143,24 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     drop(settled.turnstile);
     let mut guarding = Guarding {
         alarm: &alarm,
-        watch,
-        holding,
-        on_lost: start.config.on_lost,
+        keeper: Keeper::new(watch, holding, record, start.config.on_lost),
         manner: Manner::of(&start.config.policy, Mode::Graceful),
         child,
         tell: &mut |beside, incident| {
-            chronicle.loss(beside, &incident);
+            if let Incident::Held(trouble) = &incident {
+                chronicle.loss(beside, trouble);
+            }
             told::incident(incident);
         },
-        record,
     };
     let end = guarding.run(tree);
     if end.left == 0 {
         // To whoever asked, this says that nobody is left.
-        guarding.holding.beside().remove_record(ticket);
+        guarding.keeper.holding.beside().remove_record(ticket);
     }
     // The lock first: whoever waits for it does not wait for what is left of this process.
-    let (beside, left) = (Arc::clone(guarding.holding.beside()), chronicle.event(chronicle::departure(&end)));
-    drop(guarding.holding);
+    let (beside, left) = (Arc::clone(guarding.keeper.holding.beside()), chronicle.event(departure(&end)));
+    drop(guarding.keeper.holding);
     chronicle.write(&beside, &[left]);
     if end.left > 0 {
         warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
@@ -186,46 +179,20 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     }
 }
 
-fn record(start: &Start, command: &Command, ticket: Ticket, files: &[LockFile], machine: &Machine) -> Record {
-    Record {
-        version: 1,
-        instance: start.instance.to_string(),
-        state: Stage::Starting,
-        ticket,
-        whereabouts: machine.whereabouts().clone(),
-        locks: files.iter().filter_map(LockFile::known_id).collect(),
-        host: machine::host_name(),
-        user: start.user.name.clone(),
-        command: mask::command(&command.text()).chars().take(LONGEST_COMMAND).collect(),
-        since: beside::now(),
-        profile: start.config.profile.clone(),
-        child: None,
-        monopoll: env!("CARGO_PKG_VERSION").to_owned(),
-    }
-}
-
-fn stopped(start: &Start, stop: Stop) -> Error {
-    let instance = &start.instance;
-    match stop {
-        Stop::Refused { refusal, why, .. } => {
-            // It may say what others named: a unit, a program, a command line.
-            let why = mask::printable(&why).into_owned();
-            let (status, what) = match refusal {
-                Refusal::Superseded => (ExitStatus::Done, why),
-                Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
-                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
-            };
-            Error::new(status, format!("{instance}: {what}"))
-        }
-        Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
-        Stop::Interrupted(signal) => {
-            Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
-        }
-        Stop::Replaced => {
-            Error::new(ExitStatus::LockFile, format!("{instance}: the lock was deleted or replaced during the start")).hint("try again")
-        }
-        Stop::Failed(error) => error,
-    }
+/// Why a guard left, as the history has it.
+fn departure(end: &End) -> Kind {
+    let how = match end.status {
+        ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),
+        status => format!("COMMAND exited with {}", status.code()),
+    };
+    let (why, asked_by) = match end.superseded_by {
+        Some(Asker { pid, purpose: Purpose::Start }) => (format!("a newer start took over; {how}"), Some(pid)),
+        Some(Asker { pid, purpose: Purpose::Stop }) => (format!("`monopoll stop` ended it; {how}"), Some(pid)),
+        None if end.lost => (format!("the lock was lost to another guard; {how}"), None),
+        None => (how, None),
+    };
+    let why = if end.left == 0 { why } else { format!("{why}; {} processes of its tree could not be ended", end.left) };
+    Kind::Stop { why, asked_by }
 }
 
 fn not_started(command: &Command, error: &std::io::Error) -> Error {

@@ -1,20 +1,15 @@
 //! What `run` and `plan` have in common: the configuration, COMMAND, the token, the instance and its lock paths – all that
 //! can be wrong beforehand, found out beforehand.
-#![expect(clippy::disallowed_methods, reason = "the process's own environment and working directory are read here, once")]
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    path::PathBuf,
-};
+use std::{env, ffi::OsString, path::PathBuf};
 
-use super::{Common, log};
+use super::{Common, log, plan::paint};
 use crate::{
     config::{Config, Placeholders, Sources},
     engine::{instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
+    guard::identity::{self, token},
     host::{command::Command, lock_dir::lock_dir, machine, query::Query, token::Token},
-    report::mask::printable,
 };
 
 /// A start that has not touched anything yet.
@@ -39,7 +34,7 @@ pub(super) struct Start {
 /// # Errors
 /// It is wrong; every problem is in the message.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
-    Config::load(&sources(common)?).map_err(Error::from)
+    Config::load(&sources(common)?).map_err(|problems| problems.into_error(paint(&std::io::stderr())))
 }
 
 /// Every place that a value may come from.
@@ -53,14 +48,7 @@ pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
         set: common.set.clone(),
         on_conflict: common.on_conflict,
         instance: common.instance.clone(),
-        env: env::vars_os().collect(),
-        cwd: working_directory()?,
-    })
-}
-
-fn working_directory() -> Result<PathBuf, Error> {
-    env::current_dir().map_err(|error| {
-        Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}")).hint("change to a folder that exists")
+        ..Sources::here()?
     })
 }
 
@@ -86,7 +74,7 @@ impl Nameless {
         for note in &config.notes {
             tracing::info!("{note}");
         }
-        let command = if command.is_empty() { None } else { Some(Command::find(command, working_directory()?)?) };
+        let command = if command.is_empty() { None } else { Some(Command::find(command, Sources::here()?.cwd)?) };
         let token = token(&config);
         let user = machine::myself();
         let lock_dir = lock_dir(&user);
@@ -149,24 +137,10 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
         token_env: config.token_env.clone(),
         command: command.cloned(),
         wrapper: env::current_exe().ok(),
+        library: None,
         user: user.clone(),
         asked: None,
     }
-}
-
-/// My bot's token: the first variable that has one, else the first one in `env_file`.
-pub(super) fn token(config: &Config) -> Option<Token> {
-    let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
-    config.token_env.iter().find_map(in_environment).or_else(|| {
-        // Read whole: a folder of this name, such as a virtual environment, would fail at every line and never end.
-        let text = std::fs::read(&config.env_file).ok()?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
-        let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-        let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-        let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-        config.token_env.iter().find_map(in_file)
-    })
 }
 
 /// What there may be only one of.
@@ -174,33 +148,10 @@ pub(super) fn token(config: &Config) -> Option<Token> {
 /// # Errors
 /// Nothing names it.
 pub(super) fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
-    if let Some(instance) = &config.instance {
-        return Ok(instance.clone());
-    }
-    if let Some(token) = token {
-        return Ok(Instance::of_bot(token.id()));
-    }
-    let named = command.and_then(|command| named_after(command).parse().ok());
-    named.ok_or_else(|| {
+    identity::instance(config, token, command).ok_or_else(|| {
         Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
             "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",
-            printable(config.token_env.first().map_or("MONOPOLL_INSTANCE", String::as_str))
+            identity::variable(config)
         ))
     })
 }
-
-/// The command's base name and a short hash of its arguments and working directory.
-fn named_after(command: &Command) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-    let base: String = command.base_name().chars().map(allowed).take(Instance::MAX_LEN - 9).collect();
-    let parts = command.args.iter().skip(1).map(OsString::as_os_str).chain([command.cwd.as_os_str()]);
-    let hash = parts.fold(FNV_OFFSET, |hash, part| {
-        // A byte that no argument has ends each of them.
-        part.as_encoded_bytes().iter().chain(&[0]).fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
-    });
-    format!("{base}-{:08x}", hash >> 32)
-}
-
-/// FNV-1a: the same on every machine and in every version, and nobody has to withstand an attack here.
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;

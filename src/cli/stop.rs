@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 
 use super::{
     Common,
-    chronicle::Chronicle,
     plan::{self, Said},
     print,
     run::MOST_REPLACEMENTS,
@@ -22,6 +21,7 @@ use crate::{
     },
     error::{Error, ExitStatus},
     guard::{
+        chronicle::Chronicle,
         course::Course,
         entrance::Entrance,
         place::Place,

@@ -17,7 +17,7 @@ use crate::{
         policy::Patience,
         snapshot::ProcessId,
     },
-    guard::settle::Progress,
+    guard::{keeper::Trouble, settle::Progress},
     host::{clock, container::Enclosure, execute::Event},
     report::mask,
     wrap::supervise::Incident,
@@ -177,11 +177,17 @@ pub(super) fn incident(incident: Incident) {
     match incident {
         Incident::Leftovers(count) => debug!(count, "COMMAND has ended; ending {count} processes that it left behind"),
         Incident::Stuck(id) => warn!(pid = id.pid, "pid {} outlived SIGKILL: it hangs in the kernel", id.pid),
-        Incident::Unwritten(what) => warn!("{what}"),
-        Incident::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
-        Incident::Unusable(error) => warn!("the lock file is gone and cannot be held again for now: {error}"),
-        Incident::Lost(OnLost::Stop) => warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
-        Incident::Lost(OnLost::Warn) => warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
+        Incident::Held(trouble) => self::trouble(trouble),
+    }
+}
+
+fn trouble(trouble: Trouble) {
+    match trouble {
+        Trouble::Unwritten(what) => warn!("{what}"),
+        Trouble::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
+        Trouble::Unusable(error) => warn!("the lock file is gone and cannot be held again for now: {error}"),
+        Trouble::Lost(OnLost::Stop) => warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
+        Trouble::Lost(OnLost::Warn) => warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
     }
 }
 

@@ -78,7 +78,7 @@ impl Config {
             // Each text was checked where it was written; that one fails here is our own mistake, and still must not start a bot.
             let place = match origins.of(&key) {
                 Origin::Written(place) => place,
-                Origin::Default => Place::Flag("default"),
+                Origin::Default => Place::flag("default", ""),
             };
             Problems(vec![Problem::with(place, key, fault)])
         })
@@ -90,7 +90,7 @@ impl Config {
     /// Never, unless the defaults themselves are wrong.
     pub fn defaults(cwd: &Path) -> Result<Config, Problems> {
         let loaded = Loaded { file: None, profile: None, settings: Settings::default(), origins: Origins::default(), notes: Vec::new() };
-        compile(loaded, cwd).map_err(|(key, fault, _)| Problems(vec![Problem::with(Place::Flag("default"), key, fault)]))
+        compile(loaded, cwd).map_err(|(key, fault, _)| Problems(vec![Problem::with(Place::flag("default", ""), key, fault)]))
     }
 
     /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an entry of a list as `rules[0]`.

@@ -30,8 +30,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Fault> {
                 Fault::new(format!("{shown} has no unit")).help(format!("write \"{value}s\" for seconds, \"{value}ms\" for milliseconds"))
             );
         }
-        Err(E::UnknownUnit { unit, .. }) => {
-            return Err(Fault::new(format!("{shown} has an unknown unit {}", quote(&unit))).help("the units are ms, s, m, h and d"));
+        Err(E::UnknownUnit { unit, start, end, .. }) => {
+            let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit))).part(start..end);
+            return Err(fault.help("the units are ms, s, m, h and d"));
         }
         Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => Fault::new(format!("{shown} is not a duration")),
     };

@@ -38,16 +38,11 @@ pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
 
-    use nix::unistd::{Gid, Group, Uid, User};
+    use crate::host::privacy::own_group;
 
     let everybody = file.mode() & 0o002 != 0;
     let group = file.mode() & 0o020 != 0 && file.gid() != 0;
-    let is_the_owners_own = || {
-        let owner = User::from_uid(Uid::from_raw(file.uid())).ok().flatten()?;
-        let group = Group::from_gid(Gid::from_raw(file.gid())).ok().flatten()?;
-        Some(owner.gid == group.gid && owner.name == group.name && group.mem.iter().all(|member| *member == owner.name))
-    };
-    everybody || (group && !is_the_owners_own().unwrap_or(false))
+    everybody || (group && own_group(file.uid()) != Some(file.gid()))
 }
 
 /// Who may write to a file is not told by its mode there.

@@ -23,8 +23,8 @@ pub(crate) enum Kind {
     Text(Text),
     /// `true` or `false`.
     Bool,
-    /// A whole number from 0 to 4294967295.
-    Count,
+    /// A whole number from 0 to this.
+    Count(u32),
     /// A list of texts, and what must be true of it as a whole.
     List(Text, fn(&[Node]) -> Option<Fault>),
     /// A table with these keys, and what must be true of it as a whole.
@@ -48,6 +48,9 @@ impl Key {
         Key { name, kind: Kind::Table(keys, whole) }
     }
 }
+
+/// The history beside a lock remembers a hundred events, and a takeover is three of them.
+const MOST_TAKEOVERS: u32 = 30;
 
 /// The top level of a file, of a profile and of every other layer.
 pub(crate) const ROOT: &[Key] = &[
@@ -112,8 +115,8 @@ const TIMEOUTS: &[Key] = &[Key::text("wait", Text::Patience), Key::text("gracefu
 const KILL: &[Key] = &[Key::text("signal", Text::Signal), Key::bool("escalate")];
 
 const LIMITS: &[Key] = &[
-    Key { name: "max_targets", kind: Kind::Count },
-    Key { name: "max_takeovers", kind: Kind::Count },
+    Key { name: "max_targets", kind: Kind::Count(u32::MAX) },
+    Key { name: "max_takeovers", kind: Kind::Count(MOST_TAKEOVERS) },
     Key::text("takeover_window", Text::Span),
 ];
 
@@ -183,7 +186,7 @@ mod tests {
                 Kind::Text(Text::Choice(words)) => out.extend(words.iter().map(|word| format!("{path}={word}"))),
                 Kind::Text(Text::Signal) => out.extend(Signal::ALL.map(|signal| format!("{path}={signal}"))),
                 Kind::Table(keys, _) | Kind::Tables(keys, _) => of_keys(keys, &path, out),
-                Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Free => {}
+                Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Free => {}
             }
             out.insert(path);
         }

@@ -81,7 +81,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
 fn file_layers(mut root: Table, profile: Option<&str>) -> Vec<Layer> {
     let profiles = root.remove("profile").map(|node| node.value);
     let selected = match (profiles, profile) {
-        (Some(Value::Table(mut by_name)), Some(name)) => by_name.remove(name).map(|node| node.in_profile(name).value),
+        (Some(Value::Table(mut by_name)), Some(name)) => by_name.remove(name).map(|node| node.in_profile(&name.into()).value),
         _ => None,
     };
     let top = match selected {
@@ -107,7 +107,7 @@ fn lay(layers: &[Layer]) -> Result<Settings, Problems> {
         // Every layer was checked by itself; what does not fit now is our own mistake, and still must not start a bot.
         let place = layers.iter().find_map(|layer| layer.table.values().next()).map(|node| node.place.clone());
         let key = error.path.join(".");
-        Problems(vec![Problem::with(place.unwrap_or(Place::Flag("--set")), key, Fault::new("the value does not fit"))])
+        Problems(vec![Problem::with(place.unwrap_or_else(|| Place::flag("--set", "")), key, Fault::new("the value does not fit"))])
     })?;
     Ok(Settings { app, ..settings })
 }
@@ -130,6 +130,9 @@ fn merge(under: &mut BTreeMap<String, toml::Value>, over: impl Iterator<Item = (
 
 /// The fault of a profile that is selected, but not there.
 fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
+    if let Some(fault) = validate::profile_name_fault(name) {
+        return Some(fault);
+    }
     let fault = Fault::new(format!("there is no profile {}", quote(name)));
     let (path, root) = match search {
         Search::Found(path, root) => (path, root),

@@ -52,14 +52,15 @@ impl LockPath {
         let mut parts = Vec::new();
         let mut rest = source;
         while let Some(at) = rest.find(['{', '}']) {
+            let bracket = source.len() - rest.len() + at;
             let (text, tail) = rest.split_at(at);
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
             }
             let Some((name, after)) = tail.strip_prefix('{').and_then(|inner| inner.split_once('}')) else {
-                return Err(Fault::new(format!("{} has a bracket without its other half", quote(source))).help(LockPath::HELP));
+                return Err(lone_bracket(source, bracket));
             };
-            parts.push(placeholder(source, name)?);
+            parts.push(placeholder(source, name, bracket)?);
             rest = after;
         }
         if !rest.is_empty() {
@@ -132,7 +133,10 @@ impl LockPath {
             Some(Part::Instance | Part::Profile | Part::User) | None => false,
         };
         if self.parts.iter().skip(1).any(|part| *part == Part::LockDir) {
-            return Err(Fault::new(format!("{shown} has {{lock_dir}} in its middle")).help("{lock_dir} is a whole path: begin with it"));
+            let at = self.source.rfind(LOCK_DIR).unwrap_or(0);
+            return Err(Fault::new(format!("{shown} has {{lock_dir}} in its middle"))
+                .part(at..at + LOCK_DIR.len())
+                .help("{lock_dir} is a whole path: begin with it"));
         }
         if !absolute {
             let help = "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one file";
@@ -144,11 +148,17 @@ impl LockPath {
         if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with(is_separator))
             || matches!(self.parts.get(..2), Some([Part::LockDir, Part::Instance | Part::Profile | Part::User]))
         {
-            return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}")).help("write \"{lock_dir}/{instance}.lock\""));
+            return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}"))
+                .part(0..LOCK_DIR.len())
+                .help("write \"{lock_dir}/{instance}.lock\""));
         }
-        if self.source.split(is_separator).any(|step| matches!(step, "." | "..")) {
-            let help = "write the path without `.` and `..`: one file must have one name";
-            return Err(Fault::new(format!("{shown} takes a detour")).help(help));
+        let mut start = 0;
+        for step in self.source.split(is_separator) {
+            if matches!(step, "." | "..") {
+                let help = "write the path without `.` and `..`: one file must have one name";
+                return Err(Fault::new(format!("{shown} takes a detour")).part(start..start + step.len()).help(help));
+            }
+            start += step.len() + 1;
         }
         Ok(self)
     }
@@ -163,15 +173,25 @@ fn is_absolute(text: &str) -> bool {
 #[cfg(windows)]
 const DRIVE: &str = "C:";
 
-fn placeholder(source: &str, name: &str) -> Result<Part, Fault> {
+/// How `{lock_dir}` is written.
+const LOCK_DIR: &str = "{lock_dir}";
+
+fn lone_bracket(source: &str, at: usize) -> Fault {
+    Fault::new(format!("{} has a bracket without its other half", quote(source))).part(at..at + 1).help(LockPath::HELP)
+}
+
+/// The placeholder of this name; its bracket is at `at`.
+fn placeholder(source: &str, name: &str, at: usize) -> Result<Part, Fault> {
     match name {
         "instance" => Ok(Part::Instance),
         "profile" => Ok(Part::Profile),
         "user" => Ok(Part::User),
         "lock_dir" => Ok(Part::LockDir),
-        _ if name.contains('{') => Err(Fault::new(format!("{} has a bracket without its other half", quote(source))).help(LockPath::HELP)),
+        _ if name.contains('{') => Err(lone_bracket(source, at)),
         _ => {
-            let fault = Fault::new(format!("{} has an unknown placeholder {}", quote(source), quote(&format!("{{{name}}}"))));
+            let written = format!("{{{name}}}");
+            let fault =
+                Fault::new(format!("{} has an unknown placeholder {}", quote(source), quote(&written))).part(at..at + written.len());
             Err(match nearest(name, LockPath::NAMES) {
                 Some(near) => fault.help(format!("did you mean {{{near}}}? {}", LockPath::HELP)),
                 None => fault.help(LockPath::HELP),

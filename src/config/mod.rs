@@ -3,10 +3,11 @@
 //! Expected flow: [`Sources`] name every place a value may come from; each becomes a tree that remembers its places; each tree is checked
 //! by itself, whether its values win or not; figment lays them over each other into [`settings::Settings`]; [`Config`] is that, compiled.
 //!
-//! Guarantees: nothing is read from the process – environment and working directory are given –, and every problem of every layer is
-//! found in one go, with its place. A secret never gets into a message.
+//! Guarantees: nothing is read from the process but by [`Sources::here`] – environment and working directory are given –, and every
+//! problem of every layer is found in one go, with its place. A secret never gets into a message.
 
 pub mod compile;
+mod concealed;
 mod duration;
 mod exposure;
 mod filter;
@@ -22,7 +23,9 @@ pub mod problem;
 mod rules;
 pub mod schema;
 pub mod settings;
+pub mod source;
 pub mod sources;
+mod syntax;
 mod text;
 mod validate;
 mod whole;

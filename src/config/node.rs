@@ -1,6 +1,6 @@
 //! What was written, as a tree in which each value knows its place.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::place::Place;
 
@@ -43,20 +43,20 @@ impl Node {
         Node { value: Value::Text(text.into()), key_place: place.clone(), place }
     }
 
-    /// The table with `self` in it under the dotted path `keys`.
-    pub(crate) fn nested(self, keys: &[String]) -> Table {
-        let Some((first, rest)) = keys.split_first() else { return Table::new() };
+    /// The table with `self` in it under `keys`, the outermost first, each with its place.
+    pub(crate) fn nested(self, keys: &[(String, Place)]) -> Table {
+        let Some(((first, key_place), rest)) = keys.split_first() else { return Table::new() };
         let node = if rest.is_empty() {
-            self
+            Node { key_place: key_place.clone(), ..self }
         } else {
             let place = self.place.clone();
-            Node { value: Value::Table(self.nested(rest)), key_place: place.clone(), place }
+            Node { value: Value::Table(self.nested(rest)), key_place: key_place.clone(), place }
         };
         Table::from([(first.clone(), node)])
     }
 
     /// Marks this value and all that is in it as part of a profile.
-    pub(crate) fn in_profile(mut self, name: &str) -> Node {
+    pub(crate) fn in_profile(mut self, name: &Arc<str>) -> Node {
         self.place = self.place.in_profile(name);
         self.key_place = self.key_place.in_profile(name);
         self.value = match self.value {

@@ -1,5 +1,7 @@
 //! The layers above the file: environment variables, `--set` and the flags that stand for one key.
 
+use std::{ops::Range, sync::Arc};
+
 use super::{
     keys::{self, Kind, ROOT},
     layer::Layer,
@@ -7,7 +9,9 @@ use super::{
     parse,
     place::Place,
     problem::{Fault, Problem},
+    source::{Source, SourceName},
     sources::Sources,
+    syntax::trimmed,
     text::Text,
     validate,
     wording::{clean, nearest, quote},
@@ -32,18 +36,21 @@ pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes:
     variables.sort();
     let mut layers = Vec::new();
     for (name, value) in variables {
-        let place = Place::Variable(format!("{PREFIX}{name}"));
+        let (source, span) = Source::variable(&format!("{PREFIX}{name}"), &value.to_string_lossy());
+        let written = Written::new(source, PREFIX.len()..span.start - 1, span, "__");
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
         if !is_ours(&name, &path) {
             match near_variable(&name) {
-                Some(near) => problems.push(Problem::at(place, near)),
+                Some(near) => problems.push(Problem::at(written.key(), near)),
                 None => notes.push(unknown_variable(&name)),
             }
             continue;
         }
-        match value.to_str() {
-            Some(text) => layers.extend(layer(&path, text, &place, problems)),
-            None => problems.push(Problem::with(place, path.join("."), Fault::new("the value is not UTF-8").help("save it as UTF-8"))),
+        if value.to_str().is_some() {
+            layers.extend(layer(&path, &written, problems));
+        } else {
+            let fault = Fault::new("the value is not UTF-8").help("save it as UTF-8");
+            problems.push(Problem::with(written.value(), path.join("."), fault));
         }
     }
     layers
@@ -52,35 +59,88 @@ pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes:
 /// One layer for each `--set`, then those of the flags that stand for one key.
 pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer> {
     let mut layers = Vec::new();
+    let help = "write --set key=value, such as --set timeouts.graceful=10s";
     for set in &sources.set {
-        let Some((key, value)) = set.split_once('=') else {
-            let fault = Fault::new(format!("{} has no `=`", quote(set))).help("write --set key=value, such as --set timeouts.graceful=10s");
-            problems.push(Problem::at(Place::Set(String::new()), fault));
+        let Some((key, _)) = set.split_once('=') else {
+            let fault = Fault::new(format!("{} has no `=`", quote(set))).help(help);
+            problems.push(Problem::at(set_source("", set).all(), fault));
             continue;
         };
         let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
-        let place = Place::Set(key.trim().to_owned());
         if path.iter().any(String::is_empty) {
-            let fault = Fault::new(format!("{} is no key", quote(key))).help("write --set key=value, such as --set timeouts.graceful=10s");
-            problems.push(Problem::at(Place::Set(String::new()), fault));
+            let found =
+                if key.trim().is_empty() { "there is no key before the `=`".to_owned() } else { format!("{} is no key", quote(key)) };
+            let fault = Fault::new(found).help(help);
+            problems.push(Problem::at(set_source("", set).key(), fault));
         } else {
-            layers.extend(layer(&path, value, &place, problems));
+            layers.extend(layer(&path, &set_source(key.trim(), set), problems));
         }
     }
-    let on_conflict = sources.on_conflict.map(|choice| ("on_conflict", Action::from(choice).to_string(), Place::Flag("--on-conflict")));
-    let instance = sources.instance.clone().map(|id| ("instance", id, Place::Flag("--instance")));
-    for (key, value, place) in on_conflict.into_iter().chain(instance) {
-        let table = Node::text(value, place).nested(&[key.to_owned()]);
+    let on_conflict = sources.on_conflict.map(|choice| ("on_conflict", "--on-conflict", Action::from(choice).to_string()));
+    let instance = sources.instance.clone().map(|id| ("instance", "--instance", id));
+    for (key, flag, value) in on_conflict.into_iter().chain(instance) {
+        let place = Place::flag(flag, &value);
+        let table = Node::text(value, place.clone()).nested(&[(key.to_owned(), place)]);
         validate::layer(&table, "", problems);
         layers.push(Layer { table });
     }
     layers
 }
 
+/// A key and its value in one line, and where in it they are.
+struct Written {
+    source: Arc<Source>,
+    key: Range<usize>,
+    value: Range<usize>,
+    /// Stands between two steps of the key.
+    separator: &'static str,
+}
+
+impl Written {
+    fn new(source: Source, key: Range<usize>, value: Range<usize>, separator: &'static str) -> Written {
+        Written { source: Arc::new(source), key, value, separator }
+    }
+
+    fn key(&self) -> Place {
+        Place::part_of(&self.source, self.key.clone())
+    }
+
+    fn value(&self) -> Place {
+        Place::part_of(&self.source, self.value.clone())
+    }
+
+    fn all(&self) -> Place {
+        Place::part_of(&self.source, self.key.start..self.value.end)
+    }
+
+    /// Each step of `path` with the place where it is written.
+    fn steps(&self, path: &[String]) -> Vec<(String, Place)> {
+        let mut start = self.key.start;
+        let written = self.source.text().get(self.key.clone()).unwrap_or_default().split(self.separator);
+        let steps = written.zip(path).map(|(written, step)| {
+            let place = Place::part_of(&self.source, start..start + written.len());
+            start += written.len() + self.separator.len();
+            (step.clone(), place)
+        });
+        steps.collect()
+    }
+}
+
+/// A `--set`, as it was given.
+fn set_source(key: &str, set: &str) -> Written {
+    let text = format!("{SET}{set}");
+    let equals = set.find('=').map_or(text.len(), |at| SET.len() + at);
+    let value = text.len().min(equals + 1)..text.len();
+    Written::new(Source::new(SourceName::Set(key.to_owned()), text), SET.len()..equals, value, ".")
+}
+
+/// Before what was given, as it was typed.
+const SET: &str = "--set ";
+
 /// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is configured.
 pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
     let value = sources.variable("MONOPOLL_LOG")?;
-    let place = Place::Variable("MONOPOLL_LOG".to_owned());
+    let place = Place::variable("MONOPOLL_LOG", &value.to_string_lossy());
     let Some(text) = value.to_str() else {
         problems.push(Problem::at(place, Fault::new("the value is not UTF-8").help("save it as UTF-8")));
         return None;
@@ -89,40 +149,43 @@ pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Laye
         problems.push(Problem::at(place, fault));
         return None;
     }
-    Some(Layer { table: Node::text(text, place).nested(&["log".to_owned(), "level".to_owned()]) })
+    let steps = ["log", "level"].map(|step| (step.to_owned(), place.clone()));
+    Some(Layer { table: Node::text(text, place.clone()).nested(&steps) })
 }
 
 /// The layer that sets one key, if its value can be read.
-fn layer(path: &[String], text: &str, place: &Place, problems: &mut Vec<Problem>) -> Option<Layer> {
-    let table = match value(kind_at(path), text, place) {
-        Ok(node) => node.nested(path),
-        Err(fault) => {
-            problems.push(Problem::with(place.clone(), clean(&path.join(".")), fault));
+fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let table = match value(kind_at(path), written) {
+        Ok(node) => node.nested(&written.steps(path)),
+        Err((place, fault)) => {
+            problems.push(Problem::with(place, clean(&path.join(".")), fault));
             return None;
         }
     };
     match list_step(path, |list| format!("--set {list}")) {
-        Some(fault) => problems.push(Problem::with(place.clone(), clean(&path.join(".")), fault)),
+        Some(fault) => problems.push(Problem::with(written.key(), clean(&path.join(".")), fault)),
         None => validate::layer(&table, "", problems),
     }
     Some(Layer { table })
 }
 
 /// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are texts too.
-fn value(kind: Option<&Kind>, text: &str, place: &Place) -> Result<Node, Fault> {
-    let text = text.trim();
-    let parsed = parse::parse_value(text, place.clone());
+fn value(kind: Option<&Kind>, written: &Written) -> Result<Node, (Place, Fault)> {
+    let part = trimmed(written.source.text(), written.value.clone());
+    let text = written.source.text().get(part.clone()).unwrap_or_default();
+    let as_text = || Ok(Node::text(text, Place::part_of(&written.source, part.clone())));
+    let parsed = parse::parse_value(&written.source, part.clone());
     match (kind, parsed) {
         (Some(Kind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
-        (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => Ok(Node::text(text, place.clone())),
+        (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => as_text(),
         (_, Ok(node)) => Ok(node),
         // Not ours to judge.
-        (Some(Kind::Free), Err(_)) => Ok(Node::text(text, place.clone())),
-        (_, Err(why)) if text.starts_with(['"', '\'', '[', '{']) => {
+        (Some(Kind::Free), Err(_)) => as_text(),
+        (_, Err((place, why))) if text.starts_with(['"', '\'', '[', '{']) => {
             let help = "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; mind the shell's own quotes";
-            Err(Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help))
+            Err((place, Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help)))
         }
-        (_, Err(_)) => Ok(Node::text(text, place.clone())),
+        (_, Err(_)) => as_text(),
     }
 }
 
@@ -134,7 +197,7 @@ fn kind_at(path: &[String]) -> Option<&'static Kind> {
         kind = match kind {
             Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
             Kind::Free if !step.is_empty() => kind,
-            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count | Kind::List(..) | Kind::Tables(..) => return None,
+            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Tables(..) => return None,
         };
     }
     Some(kind)

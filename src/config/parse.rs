@@ -1,20 +1,18 @@
-//! Reads TOML into a tree that knows where each value stands, and says what is not TOML in words of its own.
+//! Reads TOML into a tree that knows where each value stands.
 
-use std::{
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use toml::{
     Spanned,
-    de::{DeTable, DeValue, Error},
+    de::{DeTable, DeValue},
 };
 
 use super::{
     node::{Node, Table, Value},
     place::Place,
-    problem::{Fault, Problem},
-    wording::{clean, quote},
+    problem::Problem,
+    source::{Source, SourceName},
+    syntax,
 };
 
 /// Reads a whole file's text.
@@ -22,75 +20,44 @@ use super::{
 /// # Errors
 /// Everything that is not TOML about it.
 pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>> {
-    // An editor on Windows may leave a byte order mark; it is not part of the text.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let reader = Reader::File { path: path.to_owned(), lines: Lines::of(text) };
+    let source = Arc::new(Source::new(SourceName::File(path.to_owned()), text.to_owned()));
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut problems: Vec<Problem> = Vec::new();
+    let mut last = None;
     for error in errors {
-        let place = reader.place(&error.span().unwrap_or(0..0));
         // After the first mistake in a line the others in it are only its echo.
-        if problems.last().is_none_or(|last| line(&last.place) != line(&place)) {
-            problems.push(Problem::at(place, syntax_fault(text, &error)));
+        let line = source.position(&error.span().unwrap_or(0..0)).line;
+        if last.replace(line) != Some(line) {
+            let (span, fault) = syntax::fault(&source, &error);
+            problems.push(Problem::at(Place::part_of(&source, span), fault));
         }
     }
-    if problems.is_empty() { Ok(reader.table(root.get_ref())) } else { Err(problems) }
+    if problems.is_empty() { Ok(Reader { source, offset: 0 }.table(root.get_ref())) } else { Err(problems) }
 }
 
-/// Reads one TOML value that a variable or a flag has; every place in it is `place`.
+/// Reads the one TOML value that a part of a variable or a flag is.
 ///
 /// # Errors
-/// Why it is not TOML.
-pub(crate) fn parse_value(text: &str, place: Place) -> Result<Node, String> {
+/// Why it is not TOML, and which part of it is to blame.
+pub(crate) fn parse_value(source: &Arc<Source>, part: Range<usize>) -> Result<Node, (Place, String)> {
+    let text = source.text().get(part.clone()).unwrap_or_default();
+    let reader = Reader { source: Arc::clone(source), offset: part.start };
     match DeValue::parse(text) {
-        Ok(value) => Ok(Reader::Elsewhere(place).node(&value, None)),
-        Err(error) => Err(clean(error.message())),
-    }
-}
-
-/// The parser speaks of its grammar; what people get wrong most is said in their words.
-fn syntax_fault(text: &str, error: &Error) -> Fault {
-    let span = error.span().unwrap_or(0..0);
-    let start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let value = line.split_once('=').map(|(_, value)| value.trim()).filter(|_| !line.trim_start().starts_with(['[', '#']));
-    let message = error.message();
-    match value {
-        _ if message.starts_with("duplicate key") => {
-            let name = text.get(span).unwrap_or_default();
-            Fault::new(format!("{} stands here a second time", quote(name))).help("write it once, with everything that belongs to it")
-        }
-        Some("") => Fault::new("there is no value after the `=`").help("write one, or take the line out"),
-        Some(word) if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            let word = word.split('#').next().unwrap_or(word).trim();
-            Fault::new(format!("{} has no quotes", quote(word))).help(format!("write \"{}\"", clean(word)))
-        }
-        Some(word) if word.len() > 1 && word.starts_with(['"', '\'']) && message.ends_with(&format!("expected `{}`", &word[..1])) => {
-            Fault::new("the text is not closed").help(format!("end it with `{}`", &word[..1]))
-        }
-        _ => Fault::new(format!("this is not TOML: {}", clean(message))),
-    }
-}
-
-fn line(place: &Place) -> Option<usize> {
-    match place {
-        Place::File { at, .. } => at.map(|(line, _)| line),
-        Place::Variable(_) | Place::Set(_) | Place::Flag(_) => None,
+        Ok(value) => Ok(reader.node(&value, None)),
+        Err(error) => Err((reader.place(&error.span().unwrap_or(0..text.len())), syntax::reason(error.message()))),
     }
 }
 
 /// Turns toml's tree into ours: spans become places.
-enum Reader {
-    File { path: PathBuf, lines: Lines },
-    Elsewhere(Place),
+struct Reader {
+    source: Arc<Source>,
+    /// Where in the source that which was parsed begins.
+    offset: usize,
 }
 
 impl Reader {
     fn place(&self, span: &Range<usize>) -> Place {
-        match self {
-            Reader::File { path, lines } => Place::File { path: path.clone(), at: Some(lines.position(span.start)), profile: None },
-            Reader::Elsewhere(place) => place.clone(),
-        }
+        Place::part_of(&self.source, self.offset + span.start..self.offset + span.end)
     }
 
     fn table(&self, table: &DeTable<'_>) -> Table {
@@ -109,41 +76,5 @@ impl Reader {
             DeValue::Table(table) => Value::Table(self.table(table)),
         };
         Node { value, key_place: key.map_or_else(|| place.clone(), |span| self.place(span)), place }
-    }
-}
-
-/// Where each line of a text begins, and where a character goes on that began before: what a position is found with in little time,
-/// however long a line is.
-struct Lines {
-    starts: Vec<usize>,
-    continuations: Vec<usize>,
-}
-
-impl Lines {
-    fn of(text: &str) -> Lines {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let continuations = (0..text.len()).filter(|at| !text.is_char_boundary(*at)).collect();
-        Lines { starts, continuations }
-    }
-
-    /// Line and column (in characters), from 1.
-    fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= offset).max(1);
-        let start = self.starts.get(line - 1).copied().unwrap_or(0);
-        let before = |limit| self.continuations.partition_point(|at| *at < limit);
-        (line, offset - start - (before(offset) - before(start)) + 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_counts_characters_from_one() {
-        let lines = Lines::of("ab\né=1\n");
-        for (offset, expected) in [(0, (1, 1)), (1, (1, 2)), (3, (2, 1)), (5, (2, 2)), (6, (2, 3)), (8, (3, 1))] {
-            assert_eq!(lines.position(offset), expected, "at {offset}");
-        }
     }
 }

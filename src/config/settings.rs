@@ -207,7 +207,8 @@ pub struct Kill {
 pub struct Limits {
     /// More conflicts than this: refuse, the patterns are too broad.
     pub max_targets: u32,
-    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all.
+    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all, at most 30.
+    #[schemars(range(max = 30))]
     pub max_takeovers: u32,
     /// The time in which takeovers are counted.
     #[serde(with = "humantime_serde")]

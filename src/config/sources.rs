@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -14,9 +15,13 @@ use super::{
     parse,
     place::Place,
     problem::{Fault, Problem},
+    source::{Source, SourceName},
     wording::{clean, nearest, quote},
 };
-use crate::engine::action::OnConflict;
+use crate::{
+    engine::action::OnConflict,
+    error::{Error, ExitStatus},
+};
 
 /// A file that is larger is no configuration: somebody named a log, or a device.
 const LARGEST: u64 = 1 << 20;
@@ -41,6 +46,49 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// What this process would be given on its command line if it were monopoll: nothing, so that its environment, its working
+    /// directory and the file that is found decide. Every method below overrides one of those.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn here() -> Result<Sources, Error> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}")).hint("change to a folder that exists")
+        })?;
+        Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
+    }
+
+    /// Reads this file, as `--config` does.
+    #[must_use]
+    pub fn config(self, path: impl Into<PathBuf>) -> Sources {
+        Sources { config: Some(path.into()), ..self }
+    }
+
+    /// Selects this `[profile.NAME]`, as `--profile` does.
+    #[must_use]
+    pub fn profile(self, name: impl Into<String>) -> Sources {
+        Sources { profile: Some(name.into()), ..self }
+    }
+
+    /// Sets one key, as `--set key=value` does; may be said more than once.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Sources {
+        self.set.push(format!("{key}={value}"));
+        self
+    }
+
+    /// Names the instance, as `--instance` does.
+    #[must_use]
+    pub fn instance(self, id: impl Into<String>) -> Sources {
+        Sources { instance: Some(id.into()), ..self }
+    }
+
+    /// Says what to do about whoever is in the way, as `--on-conflict` does.
+    #[must_use]
+    pub fn on_conflict(self, action: OnConflict) -> Sources {
+        Sources { on_conflict: Some(action), ..self }
+    }
+
     /// The variable of this name, unless it is empty, which is how many a launcher says "not set".
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         let found = self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
@@ -49,10 +97,10 @@ impl Sources {
 
     /// The profile that is selected, and where.
     pub(crate) fn selected(&self) -> Option<(String, Place)> {
-        let flag = self.profile.clone().map(|name| (name, Place::Flag("--profile")));
+        let flag = self.profile.clone().map(|name| (name.clone(), Place::flag("--profile", &name)));
         flag.or_else(|| {
-            let name = self.variable("MONOPOLL_PROFILE")?;
-            Some((name.to_string_lossy().into_owned(), Place::Variable("MONOPOLL_PROFILE".to_owned())))
+            let name = self.variable("MONOPOLL_PROFILE")?.to_string_lossy();
+            Some((name.clone().into_owned(), Place::variable("MONOPOLL_PROFILE", &name)))
         })
     }
 
@@ -83,10 +131,13 @@ pub(crate) enum Search {
 
 /// Finds and reads the file.
 pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Search {
-    let flag = sources.config.clone().map(|path| (path, Place::Flag("--config")));
+    let flag = sources.config.clone().map(|path| {
+        let place = Place::flag("--config", &path.to_string_lossy());
+        (path, place)
+    });
     let named = flag.or_else(|| {
         let path = sources.variable("MONOPOLL_CONFIG")?;
-        Some((PathBuf::from(path), Place::Variable("MONOPOLL_CONFIG".to_owned())))
+        Some((PathBuf::from(path), Place::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
     });
     if let Some((path, place)) = named {
         return match read(&sources.cwd.join(&path)) {
@@ -115,7 +166,7 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => {
                 let fault = Fault::new(cannot(&error)).help("make it readable, or name another file with --config");
-                problems.push(Problem::at(Place::File { path, at: None, profile: None }, fault));
+                problems.push(Problem::at(Place::file(&path), fault));
                 return Search::Unusable;
             }
         };
@@ -136,12 +187,14 @@ fn is_foreign(root: &Table) -> bool {
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
+    // An editor on Windows may leave a byte order mark; it is not part of the text.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let parsed = match std::str::from_utf8(text) {
         Ok(text) => parse::parse_file(text, &path),
         Err(error) => {
-            let line = text.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
-            let place = Place::File { path: path.clone(), at: Some((line, 1)), profile: None };
-            Err(vec![Problem::at(place, Fault::new("this is not TOML: the line is not UTF-8").help("save the file as UTF-8"))])
+            let source = Source::new(SourceName::File(path.clone()), String::from_utf8_lossy(text).into_owned());
+            let place = Place::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
+            Err(vec![Problem::at(place, Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8"))])
         }
     };
     match parsed {

@@ -101,7 +101,8 @@ impl Text {
             Text::Glob => glob(text),
             Text::Signal => signal(text),
             Text::User => one_line(text, "a user's name"),
-            Text::Path => one_line(text, "a path").map_err(|fault| fault.help("\"/dev/null\" is a file with nothing in it")),
+            Text::Path if text.trim().is_empty() => Err(empty("\"/dev/null\" is a file with nothing in it")),
+            Text::Path => one_line(text, "a path"),
             Text::Label => one_line(text, "a name"),
             Text::Variable => variable(text),
             Text::LockPath => LockPath::parse(text).map(drop),
@@ -146,7 +147,11 @@ fn instance_fault(text: &str, bad: &BadInstance) -> Fault {
         BadInstance::Character(c) => format!("{} has a character that is not allowed: {}", quote(text), quote(&c.to_string())),
         BadInstance::Dots => format!("{} is only dots, which would name a folder", quote(text)),
     };
-    Fault::new(found).help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`")
+    let fault = match bad {
+        BadInstance::Character(c) => Fault::new(found).part_of(text, *c),
+        BadInstance::Empty | BadInstance::TooLong(_) | BadInstance::Dots => Fault::new(found),
+    };
+    fault.help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`")
 }
 
 fn regex_fault(text: &str, error: &regex::Error) -> Fault {
@@ -175,6 +180,7 @@ fn variable(text: &str) -> Result<(), Fault> {
     }
     if text.contains('=') {
         return Err(Fault::new(format!("{} has a `=`, which no variable's name can have", quote(text)))
+            .part_of(text, '=')
             .help("write the name alone, never the token"));
     }
     one_line(text, "a variable's name")
@@ -185,7 +191,9 @@ fn one_line(text: &str, what: &str) -> Result<(), Fault> {
         return Err(Fault::new("is empty").help(format!("write {what}, or leave the key out")));
     }
     match text.chars().find(|c| c.is_control()) {
-        Some(_) => Err(Fault::new(format!("{} has a control character", quote(text))).help(format!("write {what} on one line"))),
+        Some(c) => {
+            Err(Fault::new(format!("{} has a control character", quote(text))).part_of(text, c).help(format!("write {what} on one line")))
+        }
         None => Ok(()),
     }
 }

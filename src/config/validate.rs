@@ -3,7 +3,7 @@
 use super::{
     keys::{self, Key, Kind, ROOT},
     node::{Node, Table, Value},
-    problem::{Fault, Problem},
+    problem::{About, Fault, Problem},
     text::Text,
     wording::{clean, list, nearest, quote},
 };
@@ -24,7 +24,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     };
     for (name, profile) in by_name {
         let key = format!("profile.{}", clean(&name));
-        let profile = profile.in_profile(&name);
+        let profile = profile.in_profile(&name.as_str().into());
         let Value::Table(table) = profile.value else {
             let fault = Fault::new(format!("{}, no table", found(&profile.value)))
                 .help(format!("a profile has a name: write [profile.NAME] above `{}`", clean(&name)));
@@ -65,7 +65,7 @@ impl Walk<'_> {
         let fault = match (kind, &node.value) {
             (Kind::Free, _) | (Kind::Bool, Value::Bool(_)) => None,
             (Kind::Text(text), Value::Text(value)) => text.check(value).err(),
-            (Kind::Count, Value::Integer(shown, value)) => count_fault(shown, *value),
+            (Kind::Count(most), Value::Integer(shown, value)) => count_fault(shown, *value, *most),
             (Kind::List(text, whole), Value::List(items)) => {
                 let before = self.problems.len();
                 for (index, item) in items.iter().enumerate() {
@@ -87,8 +87,13 @@ impl Walk<'_> {
             (kind, value) => Some(mismatch(kind, value, within)),
         };
         if let Some(fault) = fault {
-            let place = if matches!(node.value, Value::Table(_)) { &node.key_place } else { &node.place };
-            self.problems.push(Problem::with(place.clone(), path, fault));
+            let place = match (&node.value, &fault.about) {
+                (Value::Table(_), _) => node.key_place.clone(),
+                (Value::Text(text), About::Part(part)) => node.place.within(text, part),
+                (Value::List(items), About::Item(index)) => items.get(*index).unwrap_or(node).place.clone(),
+                (_, About::All | About::Part(_) | About::Item(_)) => node.place.clone(),
+            };
+            self.problems.push(Problem::with(place, path, fault));
         }
     }
 }
@@ -126,12 +131,17 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         }
         (Kind::Text(text), _) => text.wanted(),
         (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
-        (Kind::Count, _) => "write a whole number, without quotes".to_owned(),
+        (Kind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
+        (Kind::Count(_), _) => "write a whole number, without quotes".to_owned(),
         (Kind::List(item, _), Value::Text(text)) => {
-            let words: Vec<&str> = if *item == Text::Argument { text.split_whitespace().collect() } else { vec![text] };
+            let words: Vec<&str> =
+                if *item == Text::Argument { text.split_whitespace().collect() } else { text.split(',').map(str::trim).collect() };
             format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
         }
         (Kind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        (Kind::Table(..), Value::List(items)) if items.iter().all(|item| matches!(item.value, Value::Table(_))) => {
+            format!("there is one of it: write [{within}], in single brackets")
+        }
         (Kind::Table(keys, _), _) => format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name))),
         (Kind::Tables(..), _) => format!("write [[{within}]] above each entry"),
         (Kind::Free, _) => String::new(),
@@ -152,10 +162,10 @@ fn found(value: &Value) -> String {
     }
 }
 
-fn count_fault(shown: &str, value: Option<i64>) -> Option<Fault> {
+fn count_fault(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
     match value {
-        Some(value) if u32::try_from(value).is_ok() => None,
+        Some(value) if u32::try_from(value).is_ok_and(|value| value <= most) => None,
         Some(..0) => Some(Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0")),
-        Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {}", u32::MAX))),
+        Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {most}"))),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn age_fault(conditions: &Table) -> Option<Fault> {
 pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
     match command.first().map(|node| &node.value) {
         Some(Value::Text(program)) if program.trim().is_empty() => {
-            Some(Fault::new("the program's name is empty").help("write the program first, or [] for no check"))
+            Some(Fault::new("the program's name is empty").item(0).help("write the program first, or [] for no check"))
         }
         _ => None,
     }
@@ -62,7 +62,7 @@ pub(crate) fn lock_paths_fault(paths: &[Node]) -> Option<Fault> {
         let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
         if let Some(first) = seen.insert(steps, index) {
             let message = format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
-            return Some(Fault::new(message).help("take one of them out"));
+            return Some(Fault::new(message).item(index).help("take one of them out"));
         }
     }
     None

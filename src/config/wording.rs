@@ -1,6 +1,7 @@
 //! How user input is said back: masked, on one line, not too long; and the nearest of the names that would have been right.
 
-use crate::report::mask::secrets;
+use super::concealed::masked;
+use crate::report::mask::printable;
 
 /// More characters than this of somebody's input are cut.
 const MOST_SHOWN: usize = 80;
@@ -20,11 +21,7 @@ pub fn quote(text: &str) -> String {
 /// `text` without secrets and without anything that a terminal would act on.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in secrets(text).chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
+    printable(&masked(text)).into_owned()
 }
 
 /// The one of `names` that `wrong` was most likely meant to be.
@@ -84,7 +81,7 @@ mod tests {
             ("a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw".to_owned(), "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
             ("é:".to_owned(), "é:"),
         ] {
-            assert_eq!(secrets(&text), expected);
+            assert_eq!(clean(&text), expected);
         }
     }
 

@@ -55,6 +55,10 @@ fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
         let way_out = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
         return Finding::problem(NAME, format!("{what}: others can write to {folder}, and so replace what is in it"), way_out);
     }
+    if let Some((folder, uid)) = &facts.foreign {
+        let what = format!("{what}: {} belongs to another user (uid {uid}), who could replace what is in it", shown(folder));
+        return Finding::problem(NAME, what, "name a folder in `lock.paths` that is yours, in folders of yours or of root's");
+    }
     if let Some(network) = facts.network {
         let what = format!("{what}: that is a network file system ({network}), whose locks cannot be relied on");
         return Finding::problem(NAME, what, "name a folder on a local disk in `lock.paths`");

@@ -33,6 +33,9 @@ pub enum Standing {
 /// Weighs everything that speaks for or against `process`.
 pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Standing {
     let has_lock = has_lock(snapshot, process);
+    if !has_lock && snapshot.history.released.contains(&process.id) {
+        return Standing::Unrelated;
+    }
     let mut evidence: BTreeSet<Evidence> = has_lock.then_some(Evidence::Lock).into_iter().collect();
     let mut beyond = BTreeSet::new();
     let mut in_doubt = BTreeMap::new();

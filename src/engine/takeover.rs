@@ -35,6 +35,8 @@ pub struct History {
     pub rounds: u32,
     /// Who was above them: whoever is above the next one too may be what starts it again.
     pub launchers: BTreeSet<ProcessId>,
+    /// The guards that gave the instance back when they were asked to: a program that goes on without its guard polls nobody.
+    pub released: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they are remembered.
     pub tries: Vec<Try>,
 }

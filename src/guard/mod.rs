@@ -1,10 +1,24 @@
 //! Winning an instance, holding it, and giving it back.
 
 mod account;
+mod acquire;
+pub(crate) mod by;
+pub(crate) mod chronicle;
 pub mod course;
 pub(crate) mod diary;
 pub mod entrance;
+mod env_file;
 pub mod holding;
+pub(crate) mod identity;
+pub mod keeper;
+mod library;
+mod lost;
 pub mod place;
+pub(crate) mod refused;
+mod resident;
 pub mod settle;
 pub mod status;
+mod taken;
+
+pub use library::Guard;
+pub use lost::Lost;

@@ -263,6 +263,8 @@ impl Settling<'_> {
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
         self.course.letting_go = true;
+        let guarded = plan.kills().filter(|conflict| conflict.guard.is_some());
+        self.course.history.released.extend(guarded.filter_map(|conflict| conflict.root.as_ref()).map(|root| root.id));
         let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
         self.course.history.rounds += u32::from(unguarded.peek().is_some());
         let above = unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();

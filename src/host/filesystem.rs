@@ -9,6 +9,7 @@ use super::{
     checkup::{FolderFacts, Offer},
     folder::{exposed, unsafe_lock},
     mounts,
+    privacy::Danger,
 };
 use crate::error::Error;
 
@@ -54,7 +55,11 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
             Err(error) => Offer::Refused(error.to_string()),
         },
         network: rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty()).ok().and_then(kind),
-        exposed: path.as_deref().and_then(exposed).map(Path::to_owned),
+        exposed: path.as_deref().and_then(exposed).and_then(|(folder, danger)| (danger == Danger::Writers).then(|| folder.to_owned())),
+        foreign: path.as_deref().and_then(exposed).and_then(|(folder, danger)| match danger {
+            Danger::Owner(uid) => Some((folder.to_owned(), uid)),
+            Danger::Writers => None,
+        }),
     })
 }
 

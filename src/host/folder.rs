@@ -15,7 +15,11 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
-use super::{UNFINISHED, file_id::FileId};
+use super::{
+    UNFINISHED,
+    file_id::FileId,
+    privacy::{self, Danger},
+};
 use crate::{
     error::{Error, ExitStatus},
     report::mask::printable,
@@ -84,18 +88,15 @@ impl Folder {
         FileId::lies_at(&self.path.join(name)).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
     }
 
+    /// Nobody but me and root can replace what is in it, nor the folder itself, nor one above it.
     fn insist_on_privacy(&self) -> Result<(), Error> {
-        let stat = rustix::fs::fstat(&self.fd).map_err(|error| unsafe_lock(&self.path, &format!("it cannot be examined ({error})")))?;
-        let me = rustix::process::geteuid().as_raw();
-        if stat.st_uid != me && stat.st_uid != 0 {
-            return Err(unsafe_lock(&self.path, &format!("the folder belongs to another user (uid {})", stat.st_uid))
-                .hint("name a folder of your own in `lock.paths`"));
+        let of_the_open_one = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
+        let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
+        for (folder, metadata) in std::iter::once((self.path(), of_the_open_one)).chain(above) {
+            let metadata = metadata.map_err(|error| unsafe_lock(folder, &format!("the folder cannot be examined ({error})")))?;
+            insist_on_safety(folder, &metadata)?;
         }
-        match exposed(&self.path) {
-            Some(folder) => Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
-                .hint(format!("`chmod go-w {}`, or name another folder in `lock.paths`", printable(&folder.to_string_lossy())))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Opens a file of ours for reading and writing, made private if it is missing.
@@ -275,13 +276,22 @@ impl Folder {
     }
 }
 
-/// The folder itself, or the first one above it, in which others can replace what is there.
-pub(super) fn exposed(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| {
-        let mode = fs::metadata(folder).map_or(0, |metadata| metadata.mode());
-        let (others_write, sticky) = (mode & 0o022 != 0, mode & 0o1000 != 0);
-        others_write && !sticky
-    })
+fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
+    let shown = printable(&folder.to_string_lossy()).into_owned();
+    match privacy::danger(metadata) {
+        None => Ok(()),
+        Some(Danger::Owner(uid)) => {
+            let why = format!("the folder belongs to another user (uid {uid}), who could replace what is in it");
+            Err(unsafe_lock(folder, &why).hint("name one in `lock.paths` that is yours, in folders of yours or of root's"))
+        }
+        Some(Danger::Writers) => Err(unsafe_lock(folder, "others can write to this folder, and so replace what is in it")
+            .hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`"))),
+    }
+}
+
+/// The folder itself, or the first one above it, in which others can replace what is there, and how they can.
+pub(super) fn exposed(folder: &Path) -> Option<(&Path, Danger)> {
+    folder.ancestors().find_map(|folder| Some((folder, privacy::danger(&fs::metadata(folder).ok()?)?)))
 }
 
 /// A lock file that cannot be used.

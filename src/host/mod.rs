@@ -28,6 +28,8 @@ pub mod mark;
 pub mod mounts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
+#[cfg(unix)]
+pub(crate) mod privacy;
 pub mod query;
 pub mod seam;
 pub mod supervisors;

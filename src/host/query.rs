@@ -18,6 +18,8 @@ pub struct Query {
     pub command: Option<Command>,
     /// My own executable, where it is the command-line tool: others that run it are known by their ticket.
     pub wrapper: Option<PathBuf>,
+    /// My own executable, where the library is in it: whoever runs it settles as I do, and is known by its ticket too.
+    pub library: Option<PathBuf>,
     /// Whose process I am.
     pub user: User,
     /// Somebody to be described too, even where nothing in a quick look concerns this start.

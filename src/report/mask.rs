@@ -1,6 +1,6 @@
 //! What must not be shown as it is: secrets, and what a terminal would act on.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 pub use super::command::{command, shorten};
 pub(super) use crate::engine::shell::is_active;
@@ -9,30 +9,70 @@ pub(super) use crate::engine::shell::is_active;
 const SHORTEST_SECRET: usize = 20;
 
 /// What stands in its place.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// What stands between a token's halves: itself, and as an URL writes it.
 const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 
-/// `text` with the secret half of everything that looks like a bot token replaced; the bot's id stays.
+/// `text` with the secret half of everything that looks like a bot token replaced, and the password of an URL; the bot's id stays.
 #[must_use]
 pub fn secrets(text: &str) -> String {
+    replaced(text, &secret_spans(text))
+}
+
+/// `text` with a mask in each of these places, which are in order.
+pub(crate) fn replaced(text: &str, spans: &[Range<usize>]) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut shown = 0;
-    for (at, _) in text.char_indices() {
-        let Some(separator) = separator_at(text, at) else { continue };
-        let secret = at + separator.len();
-        let len = text.as_bytes()[secret..].iter().take_while(|byte| is_secret(**byte)).count();
-        // Ids are looked for in what was masked too: two tokens without a gap end in `:***:***`.
-        let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
-        if has_id && len >= SHORTEST_SECRET {
-            masked.push_str(&text[shown..secret]);
-            masked.push_str(MASK);
-            shown = secret + len;
-        }
+    for secret in spans {
+        masked.push_str(&text[shown..secret.start]);
+        masked.push_str(MASK);
+        shown = secret.end;
     }
     masked.push_str(&text[shown..]);
     masked
+}
+
+/// Where the secrets in `text` are, in bytes; in order, none within another.
+#[must_use]
+pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
+    merged(tokens(text).chain(passwords(text)).collect())
+}
+
+/// In order, and as one where they overlap.
+#[must_use]
+pub(crate) fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut out: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => out.push(span),
+        }
+    }
+    out
+}
+
+/// The secret half of everything that looks like a bot token.
+fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.char_indices().filter_map(|(at, _)| {
+        let start = at + separator_at(text, at)?.len();
+        let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
+        let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
+        (has_id && len >= SHORTEST_SECRET).then_some(start..start + len)
+    })
+}
+
+/// The password in every `scheme://user:password@host`.
+fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, slashes)| {
+        let start = at + slashes.len();
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`');
+        let authority = text[start..].split(ends).next().unwrap_or_default();
+        let user_and_password = &authority[..authority.rfind('@')?];
+        let password = start + user_and_password.find(':')? + 1;
+        (password < start + user_and_password.len()).then_some(password..start + user_and_password.len())
+    })
 }
 
 fn separator_at(text: &str, at: usize) -> Option<&'static str> {
@@ -82,6 +122,21 @@ mod tests {
             let masked = secrets(&text.replace('@', SECRET));
             assert_eq!(masked, expected);
             assert!(!masked.contains(&SECRET[..8]));
+        }
+    }
+
+    #[test]
+    fn the_password_of_an_url_is_masked() {
+        for (text, expected) in [
+            ("redis://:hunter2@host:6379/0", "redis://:***@host:6379/0"),
+            ("url = \"postgres://bot:hunter2@host/db\" # a@b", "url = \"postgres://bot:***@host/db\" # a@b"),
+            ("http://a:b@c https://d:e:f@g@h/", "http://a:***@c https://d:***@h/"),
+            ("https://host:8080/a@b", "https://host:8080/a@b"),
+            ("https://user@host", "https://user@host"),
+            ("https://user:@host", "https://user:@host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(secrets(text), expected);
         }
     }
 

@@ -4,10 +4,13 @@
 
 mod advice;
 mod block;
+pub mod check_json;
 mod command;
 mod context;
+pub mod diagnostic;
 pub mod doctor;
 pub mod document;
+pub mod excerpt;
 pub mod explain_document;
 pub mod explain_json;
 pub mod explain_text;

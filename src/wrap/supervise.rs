@@ -10,32 +10,22 @@ use tracing::debug;
 use super::child::{self, Child};
 use crate::{
     engine::{
-        action::OnLost,
         escalation::{Escalation, GaveUp, Manner, Mode, Next},
         signal::Signal,
         snapshot::ProcessId,
-        takeover::Ticket,
     },
-    error::{Error, ExitStatus},
-    guard::holding::{Grip, Holding},
+    error::ExitStatus,
+    guard::keeper::{Keeper, Kept, Trouble},
     host::{
-        beside::{Asker, Beside, Record, Stage},
+        beside::{Asker, Beside, Stage},
         clock,
         machine::{
             handle::Handle,
             tree::Tree,
             wait::{Alarm, Arrived},
-            watch::Watch,
         },
     },
 };
-
-/// How long somebody else may have what was taken from a guard before it is lost: a start has it for moments.
-const CONTESTED: Duration = Duration::from_secs(3);
-
-/// How often to try for what somebody else has for a moment, and for what cannot be had for longer.
-const NEXT_TRY: Duration = Duration::from_millis(10);
-const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
 /// Something that happened to a guard, for whoever wants to see it.
 #[derive(Debug)]
@@ -44,28 +34,16 @@ pub enum Incident {
     Leftovers(usize),
     /// A member outlived even SIGKILL.
     Stuck(ProcessId),
-    /// A file beside the lock had vanished and could not be written again.
-    Unwritten(String),
-    /// A lock file was deleted, moved or replaced, and is held again.
-    Retaken,
-    /// The same, and it cannot be held again for now.
-    Unusable(Error),
-    /// The same, and somebody else has it.
-    Lost(OnLost),
+    /// Something happened to what it holds.
+    Held(Trouble),
 }
 
 /// A child and the guard over it.
 pub struct Guarding<'a> {
     /// Where signals arrive.
     pub(crate) alarm: &'a Alarm,
-    /// The files beside the lock are watched.
-    pub(crate) watch: Watch,
-    /// What is held, and what lies beside it.
-    pub(crate) holding: Holding,
-    /// What is done where it is lost.
-    pub(crate) on_lost: OnLost,
-    /// What the guard says about itself.
-    pub(crate) record: Record,
+    /// What is held.
+    pub(crate) keeper: Keeper,
     /// How the tree is ended when nobody asked for another manner.
     pub(crate) manner: Manner,
     /// COMMAND.
@@ -97,9 +75,7 @@ struct State {
     ladder: Option<Escalation>,
     /// Who asked: the guard's exit status is not the child's.
     superseded_by: Option<Asker>,
-    /// How the locks were found last.
-    hold: Hold,
-    /// They are somebody else's, and so the tree is being ended.
+    /// The locks are somebody else's, and so the tree is being ended.
     lost: bool,
     /// When COMMAND was sent the signal that `graceful` sends, by whoever.
     signalled: HashMap<Signal, Duration>,
@@ -107,51 +83,19 @@ struct State {
     wake: Option<Duration>,
 }
 
-/// How the locks were found last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    Firm,
-    /// Somebody else has one.
-    Contested {
-        since: Duration,
-    },
-    /// Their place cannot be used.
-    Unusable,
-    /// Somebody else has one for good, and `on_lost` was applied.
-    Lost,
-}
-
-impl Hold {
-    fn next_try(self) -> Option<Duration> {
-        match self {
-            Hold::Firm => None,
-            Hold::Contested { .. } => Some(NEXT_TRY),
-            Hold::Unusable | Hold::Lost => Some(NEXT_TRY_LATER),
-        }
-    }
-}
-
 impl Guarding<'_> {
     /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
     #[must_use]
     pub(crate) fn run(&mut self, mut tree: Tree) -> End {
-        let mut state = State {
-            child: None,
-            childless: false,
-            ladder: None,
-            superseded_by: None,
-            hold: Hold::Firm,
-            lost: false,
-            signalled: HashMap::new(),
-            wake: None,
-        };
+        let mut state =
+            State { child: None, childless: false, ladder: None, superseded_by: None, lost: false, signalled: HashMap::new(), wake: None };
         let mut told = true;
         loop {
             while let Some(arrived) = self.alarm.next() {
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
-            if std::mem::take(&mut told) || state.hold != Hold::Firm {
+            if std::mem::take(&mut told) || self.keeper.next_try().is_some() {
                 self.keep_hold(&tree, &mut state);
                 self.hear(&tree, &mut state);
             }
@@ -159,9 +103,9 @@ impl Guarding<'_> {
                 return end;
             }
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
-            let next_try = state.hold.next_try().map(|pause| clock::patience().saturating_add(pause));
-            Alarm::doze(Some(self.alarm), Some(&self.watch), &handles, state.wake.into_iter().chain(next_try).min());
-            told = self.watch.drain();
+            let next_try = self.keeper.next_try();
+            Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, state.wake.into_iter().chain(next_try).min());
+            told = self.keeper.watch.drain();
         }
     }
 
@@ -184,44 +128,11 @@ impl Guarding<'_> {
         state.childless = reaped.childless;
     }
 
-    /// Sees to it that what lies in the place of the locks is held; where somebody else has it, `on_lost` says what comes.
+    /// Where the lock is somebody else's, the tree is ended.
     fn keep_hold(&mut self, tree: &Tree, state: &mut State) {
-        match self.holding.check() {
-            Grip::Intact if state.hold == Hold::Firm => {}
-            Grip::Intact | Grip::Retaken => {
-                state.hold = Hold::Firm;
-                self.watch.changes_in(&self.holding.folders());
-                self.record.locks = self.holding.ids();
-                self.write_record();
-                (self.tell)(self.holding.beside(), Incident::Retaken);
-            }
-            Grip::Failed(error) => {
-                if std::mem::replace(&mut state.hold, Hold::Unusable) != Hold::Unusable {
-                    (self.tell)(self.holding.beside(), Incident::Unusable(error));
-                }
-            }
-            Grip::Contested => self.contest(tree, state),
-        }
-    }
-
-    fn contest(&mut self, tree: &Tree, state: &mut State) {
-        let now = clock::patience();
-        let since = match state.hold {
-            Hold::Lost => return,
-            Hold::Contested { since } => since,
-            Hold::Firm | Hold::Unusable => now,
-        };
-        // A start that would begin beside this guard sees it, and gives the lock back; one that has written its record did not.
-        let another = self.holding.beside().record().is_some_and(|record| record.whereabouts != self.record.whereabouts);
-        state.hold = Hold::Contested { since };
-        if !another && now.saturating_sub(since) < CONTESTED {
-            return;
-        }
-        state.hold = Hold::Lost;
-        (self.tell)(self.holding.beside(), Incident::Lost(self.on_lost));
-        match self.on_lost {
-            OnLost::Warn => {}
-            OnLost::Stop => {
+        match self.keeper.keep_hold(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble))) {
+            Kept::Still => {}
+            Kept::Lost => {
                 state.lost = true;
                 self.begin_ending(tree, state, Manner { mode: Mode::Graceful, ..self.manner });
             }
@@ -230,52 +141,14 @@ impl Guarding<'_> {
 
     /// Hears what is asked, and puts back what has vanished.
     fn hear(&mut self, tree: &Tree, state: &mut State) {
-        let ticket = self.record.ticket;
-        let beside = self.holding.beside();
-        if let Some(request) = beside.request_to(ticket)
-            && !beside.is_acknowledged(&request.id)
-            && beside.acknowledge(&request).is_ok()
+        if let Some(request) = self.keeper.request()
+            && self.keeper.holding.beside().acknowledge(&request).is_ok()
         {
             debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
             state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
-        self.put_back(ticket, state);
-    }
-
-    /// The record and the counter, where they have vanished.
-    fn put_back(&mut self, ticket: Ticket, state: &State) {
-        let beside = self.holding.beside();
-        let (record, counter) = (beside.record(), beside.counter());
-        match record {
-            // Of two that write theirs at the same moment one is told: who has the newer lies there then.
-            None if !beside.has_record() => {
-                if let Err(error) = beside.claim_record(&self.record) {
-                    self.unwritten(format!("the record cannot be written: {error}"));
-                }
-            }
-            None => self.write_record(),
-            // Where somebody else has the lock, its record is true.
-            Some(record) if record.ticket < ticket && state.hold == Hold::Firm => self.write_record(),
-            Some(_) if counter.is_some() => return,
-            Some(_) => {}
-        }
-        if let Err(error) = self.holding.beside().restore_counter(ticket) {
-            self.unwritten(error.to_string());
-        }
-    }
-
-    fn write_record(&mut self) {
-        if let Err(error) = self.holding.beside().write_record(&self.record) {
-            self.unwritten(format!("the record cannot be written: {error}"));
-        }
-    }
-
-    fn unwritten(&mut self, why: String) {
-        // What was taken away meanwhile is told of by itself, and then written again.
-        if self.holding.is_in_place() {
-            (self.tell)(self.holding.beside(), Incident::Unwritten(why));
-        }
+        self.keeper.put_back(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
     }
 
     /// A second request may only shorten the first.
@@ -289,8 +162,7 @@ impl Guarding<'_> {
             ladder.already_signalled(child, *at);
         }
         state.ladder = Some(ladder);
-        self.record.stage(Stage::Stopping);
-        self.write_record();
+        self.keeper.stage(Stage::Stopping, &mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
     }
 
     /// One step of ending the tree, if it is to be ended.
@@ -300,7 +172,7 @@ impl Guarding<'_> {
         }
         let alive = if state.childless { Vec::new() } else { tree.members() };
         if state.ladder.is_none() && !alive.is_empty() {
-            (self.tell)(self.holding.beside(), Incident::Leftovers(alive.len()));
+            (self.tell)(self.keeper.holding.beside(), Incident::Leftovers(alive.len()));
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
@@ -323,7 +195,7 @@ impl Guarding<'_> {
                 None
             }
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                (self.tell)(self.holding.beside(), Incident::Stuck(id));
+                (self.tell)(self.keeper.holding.beside(), Incident::Stuck(id));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.

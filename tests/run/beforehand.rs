@@ -45,6 +45,17 @@ fn json_without_a_dry_run_touches_nothing() {
 }
 
 #[test]
+fn a_working_directory_that_is_gone_is_said_with_the_way_out() {
+    let stage = Stage::new();
+    for command in [vec!["run", "--", "true"], vec!["plan"], vec!["config", "check"]] {
+        let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$@\"";
+        let start = stage.program("sh", &["-c", gone, env!("CARGO_BIN_EXE_monopoll")]);
+        let ended = command.iter().fold(start, |start, argument| start.argument(argument)).end().exits(64);
+        ended.says("the working directory cannot be read").says("change to a folder that exists");
+    }
+}
+
+#[test]
 fn a_command_that_is_not_found_touches_nothing() {
     touches_nothing(127, "is not found", |stage| stage.run_command("no-such-bot", &[]));
 }
@@ -215,4 +226,69 @@ fn a_folder_of_another_owner_is_refused() {
         return;
     }
     is_not_safe("another user", |stage| std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap());
+}
+
+#[test]
+fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    is_not_safe("another user", |stage| std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap());
+}
+
+#[test]
+fn a_folder_above_the_lock_that_others_can_write_to_is_refused() {
+    is_not_safe("others can write", |stage| fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap());
+}
+
+/// A user id that nobody has, and so no group of that name either.
+const SOMEBODY: u32 = 54322;
+
+/// A stage of somebody's, and `monopoll run -- true` of theirs, started through `through`.
+fn of_somebody(through: &[&str], prepare: impl FnOnce(&Stage)) -> crate::support::Ended {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    for folder in [stage.folder().to_owned(), stage.locks()] {
+        std::os::unix::fs::chown(&folder, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
+    prepare(&stage);
+    let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
+    let run = ["./monopoll", "run", "--set", &lock, "--instance", "test", "--", "true"];
+    run.into_iter().fold(stage.program(through[0], &through[1..]), crate::support::Start::argument).end()
+}
+
+const AS_SOMEBODY: [&str; 6] = ["setpriv", "--reuid", "54322", "--regid", "54322", "--clear-groups"];
+
+#[test]
+fn folders_of_mine_within_those_of_root_are_safe() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    of_somebody(&AS_SOMEBODY, |_| {}).exits(0);
+}
+
+#[test]
+fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    let group_may_write = |stage: &Stage| fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap();
+    of_somebody(&AS_SOMEBODY, group_may_write).exits(73).says("`chmod go-w");
+}
+
+#[expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
+#[test]
+fn in_a_user_namespace_the_folders_of_an_unnumbered_root_are_safe() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    // The folders above the stage are root's, who has no number in there.
+    let inside = [&AS_SOMEBODY[..], &["unshare", "--user", "--map-root-user"]].concat();
+    if Stage::new().program(inside[0], &inside[1..]).argument("true").end().code != Some(0) {
+        eprintln!("passed over: there are no user namespaces here");
+        return;
+    }
+    of_somebody(&inside, |_| {}).exits(0);
 }

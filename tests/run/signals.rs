@@ -82,7 +82,7 @@ fn a_terminal_that_is_closed_hangs_up_the_child_once() {
 #[test]
 fn ctrl_z_stops_both_and_both_go_on() {
     let stage = Stage::new();
-    let guard = stage.run(&[]).start();
+    let guard = stage.run(&[]).in_a_group_of_its_own().start();
     let bot = stage.ready(1);
     guard.signal(Signal::SIGTSTP);
     stage.wait_until("the stop of both", || (state(guard.pid()) == Some('T') && state(bot) == Some('T')).then_some(()));

@@ -171,3 +171,66 @@ fn a_lone_quote_in_the_env_file_hides_no_token() {
     stage.ready(1);
     stage.run(&[]).end().exits(75).says("same bot token");
 }
+
+/// `plan` with this in the place of `.env`: what it says beside the plan, and the plan.
+#[track_caller]
+fn with_an_env_file(prepare: impl FnOnce(&Stage)) -> crate::support::Ended {
+    let stage = Stage::new();
+    prepare(&stage);
+    stage.plan(&[]).flag("--json").end().exits(0)
+}
+
+#[test]
+fn an_env_file_that_is_a_fifo_without_a_writer_is_not_waited_for() {
+    let make = |stage: &Stage| {
+        stage.program("mkfifo", &[".env"]).end().exits(0);
+    };
+    let ended = with_an_env_file(make);
+    assert!(ended.err.contains("/.env` is a FIFO, and is not read for a bot token; set $TELOXIDE_TOKEN or `instance`"), "{ended:?}");
+    let stage = Stage::new();
+    make(&stage);
+    let ended = stage.run(&["--exit", "4"]).end().exits(4);
+    assert!(ended.err.contains("is a FIFO"), "{ended:?}");
+    let quiet = stage.run(&["--exit", "4"]).flag("-q").end().exits(4);
+    assert!(!quiet.err.contains("FIFO"), "{quiet:?}");
+}
+
+#[test]
+fn an_env_file_that_is_a_socket_or_may_not_be_read_is_said() {
+    let ended = with_an_env_file(|stage| {
+        let _socket = std::os::unix::net::UnixListener::bind(stage.folder().join(".env")).unwrap();
+    });
+    assert!(ended.err.contains("is a socket"), "{ended:?}");
+    let ended = with_an_env_file(|stage| std::os::unix::fs::symlink(".env", stage.folder().join(".env")).unwrap());
+    assert!(ended.err.contains("cannot be read for a bot token"), "{ended:?}");
+}
+
+#[test]
+fn a_folder_in_the_env_files_place_is_only_said_where_somebody_named_it() {
+    let folder = |stage: &Stage| fs::create_dir(stage.folder().join(".env")).unwrap();
+    let ended = with_an_env_file(folder);
+    assert!(!ended.err.contains("folder"), "{ended:?}");
+    let stage = Stage::new();
+    folder(&stage);
+    let ended = stage.plan(&[]).set("env_file='.env'").end().exits(0);
+    assert!(ended.err.contains("is a folder, and is not read"), "{ended:?}");
+    assert_eq!(stage.plan(&[]).set("env_file='/dev/null'").end().exits(0).err, "");
+}
+
+#[test]
+fn of_a_large_env_file_only_the_beginning_is_read() {
+    let mine = token();
+    let filler = "#".repeat(200) + "\n";
+    for (before, after, expected) in [(0, 6000, true), (6000, 6000, false), (1000, 0, true)] {
+        let stage = Stage::new();
+        let text = [filler.repeat(before), format!("BOT_TOKEN={mine}\n"), filler.repeat(after)].concat();
+        let large = text.len() > 1 << 20;
+        fs::write(stage.folder().join(".env"), text).unwrap();
+        let bot = with(stage.bot(&["--another"]), &mine).start();
+        stage.ready(1);
+        let ended = stage.plan(&[]).end();
+        assert_eq!(ended.code, Some(if expected { 75 } else { 0 }), "{before} {after} {ended:?}");
+        assert_eq!(ended.err.contains("only its first 1024 KiB are read"), large, "{ended:?}");
+        drop(bot);
+    }
+}

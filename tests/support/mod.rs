@@ -113,6 +113,7 @@ impl Stage {
             without: Vec::new(),
             folder: self.folder().to_owned(),
             arg0: None,
+            group: Group::Same,
             input: Input::Nothing,
             errors: None,
         }
@@ -253,6 +254,14 @@ pub(crate) struct Event {
     pub(crate) what: String,
 }
 
+/// Which process group a start is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// The tests'. It may be an orphaned one, whose processes the kernel does not let stop.
+    Same,
+    Own,
+}
+
 /// What a start reads.
 #[derive(Debug)]
 enum Input {
@@ -273,6 +282,7 @@ pub(crate) struct Start<'a> {
     without: Vec<OsString>,
     folder: PathBuf,
     arg0: Option<OsString>,
+    group: Group,
     input: Input,
     errors: Option<File>,
 }
@@ -327,6 +337,11 @@ impl<'a> Start<'a> {
         self
     }
 
+    pub(crate) fn in_a_group_of_its_own(mut self) -> Self {
+        self.group = Group::Own;
+        self
+    }
+
     pub(crate) fn reads(mut self, text: &str) -> Self {
         self.input = Input::Text(text.to_owned());
         self
@@ -373,6 +388,9 @@ impl<'a> Start<'a> {
             .envs(self.env)
             .stdout(File::create(&out).unwrap())
             .stderr(self.errors.unwrap_or(created));
+        if self.group == Group::Own {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
         if let Some(arg0) = self.arg0 {
             std::os::unix::process::CommandExt::arg0(&mut command, arg0);
         }

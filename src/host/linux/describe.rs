@@ -94,7 +94,7 @@ impl<'a> Describer<'a> {
             holds_lock,
             token,
             kin: self.kin(pid, stat),
-            role: self.role(seen.exe.as_deref()),
+            role: self.role(pid, seen.exe.as_deref()),
             exe: seen.exe.into(),
             cwd: seen.cwd.into(),
         }
@@ -244,9 +244,12 @@ impl<'a> Describer<'a> {
         Fact::Known(kin)
     }
 
-    fn role(&self, exe: Option<&std::path::Path>) -> Role {
+    fn role(&self, pid: u32, exe: Option<&std::path::Path>) -> Role {
         let own = self.query.wrapper.as_deref().and_then(std::path::Path::file_name);
-        if own.is_some() && exe.and_then(std::path::Path::file_name) == own { Role::Monopoll } else { Role::Program }
+        let wrapper = own.is_some() && exe.and_then(std::path::Path::file_name) == own;
+        let program = |pid| self.proc.file_behind(pid, "exe").ok();
+        let library = || self.query.library.is_some() && program(pid).is_some_and(|it| program(self.me) == Some(it));
+        if wrapper || library() { Role::Monopoll } else { Role::Program }
     }
 }
 

@@ -110,7 +110,9 @@ impl Machine {
 
     fn is_a_monopoll(&self, pid: u32) -> bool {
         let own = self.query().wrapper.as_deref().and_then(Path::file_name);
-        own.is_some() && self.proc.link(pid, "exe").is_ok_and(|exe| exe.file_name() == own)
+        let program = |pid| self.proc.file_behind(pid, "exe").ok();
+        let library = || self.query().library.is_some() && program(pid).is_some_and(|it| program(self.whereabouts.process.pid) == Some(it));
+        own.is_some() && self.proc.link(pid, "exe").is_ok_and(|exe| exe.file_name() == own) || library()
     }
 
     /// A record counts for a living (boot, pid, start time) that has the lock; from another PID namespace, while it is held.

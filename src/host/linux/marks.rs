@@ -1,16 +1,25 @@
 //! Guards by the mark that their trees carry: the last trace of one whose lock and record were taken away together.
 
-use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    sync::Arc,
+};
 
 use super::{
     describe::{age, user},
     errand::Errand,
+    handle::{Handle, Pin},
+    locks,
     proc::{Proc, strings},
 };
 use crate::{
     engine::snapshot::{GuardView, ProcessId},
     host::{
         clock,
+        file_id::FileId,
         mark::{HELD, Mark},
     },
     report::mask,
@@ -35,7 +44,22 @@ pub(super) fn guards(proc: &Arc<Proc>, me: u32, lock: &Path, wrapper: &OsStr) ->
         }
         found.into_values().collect()
     })?;
-    errand.finish(proc, me, &mut std::collections::BTreeSet::new())
+    errand.finish(proc, me, &mut BTreeSet::new())
+}
+
+/// The guard that this process's own mark names, if it is above this process, lives, and has the lock.
+pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
+    let (proc, me, mut stat) = (Proc::open().ok()?, std::process::id(), Vec::new());
+    proc.insist_on_mine(me).ok()?;
+    let handle = Pin::new(mark.guard.pid).ok()?.into_handle(mark.guard);
+    let is_it = proc.stat(mark.guard.pid, &mut stat).is_ok_and(|stat| stat.start == mark.guard.start);
+    let mut above = std::iter::successors(Some(me), |pid| proc.stat(*pid, &mut stat).ok().map(|stat| stat.parent).filter(|pid| *pid != 0));
+    let is_above = above.any(|pid| pid == mark.guard.pid);
+    let has_it = || {
+        let lock = FileId::lies_at(&mark.lock);
+        lock.is_some_and(|lock| !locks::holders_among(&proc, lock, &BTreeSet::from([mark.guard.pid])).is_empty())
+    };
+    (is_it && is_above && mark.guard.pid != me && has_it() && !handle.has_ended()).then_some(handle)
 }
 
 fn mark(proc: &Proc, pid: u32, environ: &mut Vec<u8>) -> Option<Mark> {

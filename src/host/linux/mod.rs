@@ -28,6 +28,7 @@ use std::{
 pub use checkup::{checkup, holders_of, is_elsewhere};
 pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
+pub(crate) use marks::guard_above;
 use proc::Proc;
 use rustix::io::Errno;
 use wait::{Alarm, Wake};

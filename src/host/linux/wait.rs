@@ -1,15 +1,24 @@
 //! One sleep for everything that can happen: signals, ends of processes, changes of files, and the time.
 
-use std::{os::fd::AsFd as _, time::Duration};
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
 
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal},
     signalfd::{SfdFlags, SignalFd},
     wait::{WaitPidFlag, WaitStatus, waitpid},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::{handle::Handle, proc::Proc, real_time, watch::Watch};
+use super::{
+    handle::{Handle, is_readable},
+    proc::Proc,
+    real_time,
+    watch::Watch,
+};
 use crate::{engine::signal, host::clock};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself did.
@@ -63,18 +72,45 @@ impl Arrived {
     }
 }
 
-/// Signals as something to be waited for.
+/// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    fd: SignalFd,
-    /// As it was before, for the child.
-    original: SigSet,
+pub(crate) struct Alarm(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// The signals of a process that is ours.
+    Signals {
+        fd: SignalFd,
+        /// As the mask was before, for the child.
+        original: SigSet,
+    },
+    /// A word of the program that we are a part of: its signals are its own.
+    Bell(Bell),
 }
+
+/// Ends every sleep of the alarm that it belongs to, from the first time it is rung.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<OwnedFd>);
+
+impl Bell {
+    /// Ends the sleep, and every later one.
+    pub(crate) fn ring(&self) {
+        // A counter that cannot be written to any more has been written to.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    fn is_rung(&self) -> bool {
+        is_readable(self.0.as_fd())
+    }
+}
+
+/// What a bell is in the place of a signal's number: no signal has it.
+const CALLED_OFF: u8 = 0;
 
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up.
+    /// This signal says: give up; [`CALLED_OFF`] is a bell.
     Signal(u8),
     /// A watched file changed.
     Told,
@@ -94,17 +130,39 @@ impl Alarm {
         let mask = real_time::add_to(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Alarm { fd, original })
+        Ok(Alarm(Source::Signals { fd, original }))
+    }
+
+    /// One that takes no signals, and the bell that it hears.
+    pub(crate) fn with_bell() -> std::io::Result<(Alarm, Bell)> {
+        let bell = Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        Ok((Alarm(Source::Bell(bell.clone())), bell))
+    }
+
+    /// Whether its bell was rung.
+    pub(crate) fn is_rung(&self) -> bool {
+        match &self.0 {
+            Source::Signals { .. } => false,
+            Source::Bell(bell) => bell.is_rung(),
+        }
     }
 
     /// The mask that was there before.
     pub(crate) fn original_mask(&self) -> SigSet {
-        self.original
+        match &self.0 {
+            Source::Signals { original, .. } => *original,
+            // Nothing is started by whoever has only a bell.
+            Source::Bell(_) => SigSet::empty(),
+        }
     }
 
     /// The next signal that has arrived.
     pub(crate) fn next(&self) -> Option<Arrived> {
-        let info = self.fd.read_signal().ok().flatten()?;
+        let fd = match &self.0 {
+            Source::Signals { fd, .. } => fd,
+            Source::Bell(_) => return None,
+        };
+        let info = fd.read_signal().ok().flatten()?;
         let number = i32::try_from(info.ssi_signo).ok()?;
         Some(Arrived { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
@@ -114,6 +172,7 @@ impl Alarm {
         loop {
             match Self::doze(alarm, watch, processes, until) {
                 Some(wake) => return wake,
+                None if alarm.is_some_and(Alarm::is_rung) => return Wake::Signal(CALLED_OFF),
                 None => {
                     while let Some(arrived) = alarm.and_then(Alarm::next) {
                         if arrived.tells_of_a_child() {
@@ -142,7 +201,11 @@ impl Alarm {
         let timeout = left.into_iter().chain(blind).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
         if let Some(alarm) = alarm {
-            fds.push(PollFd::from_borrowed_fd(alarm.fd.as_fd(), PollFlags::IN));
+            let fd = match &alarm.0 {
+                Source::Signals { fd, .. } => fd.as_fd(),
+                Source::Bell(bell) => bell.0.as_fd(),
+            };
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
         let signals = fds.len();
         if let Some(fd) = watch.and_then(Watch::fd) {

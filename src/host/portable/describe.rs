@@ -160,7 +160,9 @@ impl<'a> Describer<'a> {
 
     fn role(&self, exe: Option<&Path>) -> Role {
         let own = self.query.wrapper.as_deref().and_then(Path::file_name);
-        if own.is_some() && exe.and_then(Path::file_name) == own { Role::Monopoll } else { Role::Program }
+        let wrapper = own.is_some() && exe.and_then(Path::file_name) == own;
+        let library = || exe.zip(self.query.library.as_deref()).is_some_and(|(exe, own)| same_file(exe, own));
+        if wrapper || library() { Role::Monopoll } else { Role::Program }
     }
 }
 

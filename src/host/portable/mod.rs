@@ -44,7 +44,9 @@ use super::{
     checkup::Checkup,
     clock,
     container::Enclosure,
+    folder::{Folder, Missing},
     lock::LockFile,
+    mark::Mark,
     query::Query,
     seam::{Answer, Host, Interrupted, Sent},
     unshared::AFTER_A_CLOSE,
@@ -185,6 +187,19 @@ pub(crate) enum Slept {
 /// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
 pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
     Table::of(&[pid], Depth::Lineage).ok()?.id(pid)
+}
+
+/// The guard that this process's own mark names, if it is above this process, lives, and has the lock by its record.
+pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
+    let table = Table::all(Depth::Lineage).ok()?;
+    let me = std::process::id();
+    let is_above = mark.guard.pid != me && table.ancestors(me).any(|pid| pid == mark.guard.pid);
+    let folder = Arc::new(Folder::open(mark.lock.parent()?, Missing::Leave).ok()??);
+    let name = mark.lock.file_name()?.to_str()?;
+    let record = Beside::new(Arc::clone(&folder), name).record()?;
+    let is_its = record.ticket == mark.ticket && record.whereabouts.process == mark.guard;
+    let is_held = !LockFile::open_existing(&folder, name).ok()??.is_free_by_a_probe();
+    (is_above && is_its && is_held && table.id(mark.guard.pid) == Some(mark.guard)).then_some(Handle { id: mark.guard })
 }
 
 /// The effective user of this process.

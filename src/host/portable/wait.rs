@@ -1,6 +1,12 @@
 //! One sleep for everything that can happen: signals are told; ends of processes and changes of files are looked for.
 
-use std::{cell::RefCell, collections::VecDeque, io, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::runtime::Runtime;
 
@@ -45,10 +51,36 @@ impl Arrived {
     }
 }
 
-/// Signals as something to be waited for.
+/// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    inner: RefCell<Inner>,
+pub(crate) struct Alarm(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// The signals of a process that is ours.
+    Signals(RefCell<Inner>),
+    /// A word of the program that we are a part of: its signals are its own.
+    Bell(Bell),
+}
+
+/// Ends every sleep of the alarm that it belongs to, from the first time it is rung.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bell(Arc<(Mutex<bool>, Condvar)>);
+
+impl Bell {
+    /// Ends the sleep, and every later one.
+    pub(crate) fn ring(&self) {
+        let (rung, told) = &*self.0;
+        *rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        told.notify_all();
+    }
+
+    /// Whether it was rung, waited for so long at most.
+    fn is_rung_within(&self, time: Duration) -> bool {
+        let (rung, told) = &*self.0;
+        let rung = rung.lock().unwrap_or_else(PoisonError::into_inner);
+        *told.wait_timeout_while(rung, time, |rung| !*rung).unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 #[derive(Debug)]
@@ -58,10 +90,13 @@ struct Inner {
     arrived: VecDeque<Arrived>,
 }
 
+/// What a bell is in the place of a signal's number: no signal has it.
+const CALLED_OFF: u8 = 0;
+
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up.
+    /// This signal says: give up; [`CALLED_OFF`] is a bell.
     Signal(u8),
     /// A watched file changed, or may have.
     Told,
@@ -79,12 +114,38 @@ impl Alarm {
             let _context = runtime.enter();
             Sources::open()?
         };
-        Ok(Alarm { inner: RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }) })
+        Ok(Alarm(Source::Signals(RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }))))
+    }
+
+    /// One that takes no signals, and the bell that it hears.
+    #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
+    pub(crate) fn with_bell() -> io::Result<(Alarm, Bell)> {
+        let bell = Bell::default();
+        Ok((Alarm(Source::Bell(bell.clone())), bell))
+    }
+
+    /// Whether its bell was rung.
+    pub(crate) fn is_rung(&self) -> bool {
+        match &self.0 {
+            Source::Signals(_) => false,
+            Source::Bell(bell) => bell.is_rung_within(Duration::ZERO),
+        }
+    }
+
+    /// Waits so long for something to arrive; whether something has.
+    fn wait(&self, time: Duration) -> bool {
+        match &self.0 {
+            Source::Signals(inner) => inner.borrow_mut().wait(time),
+            Source::Bell(bell) => bell.is_rung_within(time),
+        }
     }
 
     /// The next one that has arrived.
     pub(crate) fn next(&self) -> Option<Arrived> {
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = match &self.0 {
+            Source::Signals(inner) => inner.borrow_mut(),
+            Source::Bell(_) => return None,
+        };
         if inner.arrived.is_empty() {
             inner.wait(Duration::ZERO);
         }
@@ -96,6 +157,9 @@ impl Alarm {
         loop {
             if let Some(wake) = Self::doze(alarm, watch, processes, until) {
                 return wake;
+            }
+            if alarm.is_some_and(Alarm::is_rung) {
+                return Wake::Signal(CALLED_OFF);
             }
             while let Some(arrived) = alarm.and_then(Alarm::next) {
                 if let Some(signal) = arrived.asks_to_end() {
@@ -114,7 +178,7 @@ impl Alarm {
             }
             let nap = left.map_or(BLIND, |left| left.min(BLIND));
             match alarm {
-                Some(alarm) if alarm.inner.borrow_mut().wait(nap) => return None,
+                Some(alarm) if alarm.wait(nap) => return None,
                 Some(_) => {}
                 None => nap_without_signals(nap),
             }
@@ -130,7 +194,10 @@ impl Alarm {
     /// To be called by whoever waits for a child where no signal tells of its end.
     #[cfg(windows)]
     pub(crate) fn bell(&self) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
-        self.inner.borrow().sources.bell()
+        match &self.0 {
+            Source::Signals(inner) => inner.borrow().sources.bell(),
+            Source::Bell(_) => std::sync::Arc::default(),
+        }
     }
 }
 

@@ -1,20 +1,19 @@
-//! What a command writes into the history. It is no reason not to start, nor to wait before it: at most one warning.
+//! What a guard, or a command that ends one, writes into the history. It is no reason not to start, nor to wait before it: at
+//! most one warning.
 
 use std::{cell::Cell, time::Duration};
 
+use super::{keeper::Trouble, settle::Stop};
 use crate::{
-    engine::{action::OnLost, plan::Refusal, purpose::Purpose, takeover::Ticket},
-    error::ExitStatus,
-    guard::settle::Stop,
+    engine::{action::OnLost, plan::Refusal, takeover::Ticket},
     host::{
-        beside::{Asker, Beside, Whereabouts},
+        beside::{Beside, Whereabouts},
         history::{Cause, Ended, Event, Kind, millis},
     },
-    wrap::supervise::{End, Incident},
 };
 
-/// One command's hand in the history.
-pub(super) struct Chronicle<'a> {
+/// One guard's or command's hand in the history.
+pub(crate) struct Chronicle<'a> {
     /// Who writes.
     me: &'a Whereabouts,
     /// What it drew.
@@ -25,17 +24,17 @@ pub(super) struct Chronicle<'a> {
 
 impl<'a> Chronicle<'a> {
     /// Nothing is written yet.
-    pub(super) fn new(me: &'a Whereabouts, ticket: Ticket) -> Chronicle<'a> {
+    pub(crate) fn new(me: &'a Whereabouts, ticket: Ticket) -> Chronicle<'a> {
         Chronicle { me, ticket, warned: Cell::new(false) }
     }
 
     /// Something that happens now, to be written later.
-    pub(super) fn event(&self, kind: Kind) -> Event {
+    pub(crate) fn event(&self, kind: Kind) -> Event {
         Event::now(self.me, self.ticket, kind)
     }
 
     /// A start that came through, and whom it ended for that.
-    pub(super) fn started(&self, beside: &Beside, ended: Vec<Ended>, (command, child_pid): (&str, u32), took: Duration) {
+    pub(crate) fn started(&self, beside: &Beside, ended: Vec<Ended>, (command, child_pid): (&str, u32), took: Duration) {
         let start = Kind::Start { command: command.to_owned(), child_pid, took_ms: millis(took) };
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: Some(self.me.process.pid) });
         let events: Vec<Event> = takeovers.chain([start]).map(|kind| self.event(kind)).collect();
@@ -43,25 +42,25 @@ impl<'a> Chronicle<'a> {
     }
 
     /// A start that did not, and whom it ended all the same.
-    pub(super) fn given_up(&self, beside: &Beside, ended: Vec<Ended>, (cause, why): (Cause, String)) {
+    pub(crate) fn given_up(&self, beside: &Beside, ended: Vec<Ended>, (cause, why): (Cause, String)) {
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: None });
         let events: Vec<Event> = takeovers.chain([Kind::refusal(cause, why)]).map(|kind| self.event(kind)).collect();
         self.write(beside, &events);
     }
 
     /// A guard that found its lock deleted or replaced.
-    pub(super) fn loss(&self, beside: &Beside, incident: &Incident) {
-        let why = match incident {
-            Incident::Retaken => "its file was deleted, moved or replaced; it was taken back",
-            Incident::Lost(OnLost::Stop) => "another guard has it; COMMAND is ended",
-            Incident::Lost(OnLost::Warn) => "another guard has it; COMMAND goes on",
-            Incident::Leftovers(_) | Incident::Stuck(_) | Incident::Unwritten(_) | Incident::Unusable(_) => return,
+    pub(crate) fn loss(&self, beside: &Beside, trouble: &Trouble) {
+        let why = match trouble {
+            Trouble::Retaken => "its file was deleted, moved or replaced; it was taken back",
+            Trouble::Lost(OnLost::Stop) => "another guard has it; what this one guards is ended",
+            Trouble::Lost(OnLost::Warn) => "another guard has it; what this one guards goes on",
+            Trouble::Unwritten(_) | Trouble::Unusable(_) => return,
         };
         self.write(beside, &[self.event(Kind::Loss { why: why.to_owned(), times: 1 })]);
     }
 
     /// Writes what has happened.
-    pub(super) fn write(&self, beside: &Beside, events: &[Event]) {
+    pub(crate) fn write(&self, beside: &Beside, events: &[Event]) {
         if let Err(error) = beside.remember(events)
             && !self.warned.replace(true)
         {
@@ -71,7 +70,7 @@ impl<'a> Chronicle<'a> {
 }
 
 /// Why a start was given up, as the history has it.
-pub(super) fn reason(stop: &Stop) -> (Cause, String) {
+pub(crate) fn reason(stop: &Stop) -> (Cause, String) {
     match stop {
         Stop::Refused { refusal, why, .. } => {
             let cause = match refusal {
@@ -87,20 +86,4 @@ pub(super) fn reason(stop: &Stop) -> (Cause, String) {
         Stop::Replaced => (Cause::Failed, "the lock was deleted or replaced during the start".to_owned()),
         Stop::Failed(error) => (Cause::Failed, error.what.clone()),
     }
-}
-
-/// Why a guard left, as the history has it.
-pub(super) fn departure(end: &End) -> Kind {
-    let how = match end.status {
-        ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),
-        status => format!("COMMAND exited with {}", status.code()),
-    };
-    let (why, asked_by) = match end.superseded_by {
-        Some(Asker { pid, purpose: Purpose::Start }) => (format!("a newer start took over; {how}"), Some(pid)),
-        Some(Asker { pid, purpose: Purpose::Stop }) => (format!("`monopoll stop` ended it; {how}"), Some(pid)),
-        None if end.lost => (format!("the lock was lost to another guard; {how}"), None),
-        None => (how, None),
-    };
-    let why = if end.left == 0 { why } else { format!("{why}; {} processes of its tree could not be ended", end.left) };
-    Kind::Stop { why, asked_by }
 }

@@ -1,0 +1,161 @@
+//! One thing that somebody wrote: a file, a variable, a flag; with its text, so that any part of it can be shown.
+
+use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
+
+use super::{concealed::concealed, wording::clean};
+use crate::report::excerpt::line_at;
+
+/// One thing that somebody wrote.
+pub struct Source {
+    name: SourceName,
+    /// As it is shown: of a variable or a flag, its name too.
+    text: String,
+    lines: OnceLock<Lines>,
+    hidden: OnceLock<Vec<Range<usize>>>,
+}
+
+/// What it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceName {
+    /// A file, as it was named or found.
+    File(PathBuf),
+    /// An environment variable, by its whole name.
+    Variable(String),
+    /// A `--set` with this key; empty where none can be read.
+    Set(String),
+    /// A flag of its own, such as `--on-conflict`.
+    Flag(&'static str),
+}
+
+/// A line and its columns, all from 1, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The first column.
+    pub column: usize,
+    /// The column after the last one in this line.
+    pub end_column: usize,
+}
+
+impl Source {
+    /// A source of this name and with this text.
+    pub(crate) fn new(name: SourceName, text: String) -> Source {
+        Source { name, text, lines: OnceLock::new(), hidden: OnceLock::new() }
+    }
+
+    /// A variable, and where its value is: as env(1) prints it.
+    pub(crate) fn variable(name: &str, value: &str) -> (Source, Range<usize>) {
+        let text = format!("{name}={value}");
+        let value = name.len() + 1..text.len();
+        (Source::new(SourceName::Variable(name.to_owned()), text), value)
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &SourceName {
+        &self.name
+    }
+
+    /// Its text, as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where in it the secrets are.
+    pub(crate) fn hidden(&self) -> &[Range<usize>] {
+        self.hidden.get_or_init(|| concealed(&self.text))
+    }
+
+    /// The position of a part of it: in the line that the part begins in.
+    #[must_use]
+    pub fn position(&self, span: &Range<usize>) -> Position {
+        self.lines.get_or_init(|| Lines::of(&self.text)).position(span)
+    }
+}
+
+/// Its text may have secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        self.name == other.name && self.text == other.text
+    }
+}
+
+impl Eq for Source {}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceName::File(path) => f.write_str(&clean(&path.to_string_lossy())),
+            SourceName::Variable(name) => write!(f, "${}", clean(name)),
+            SourceName::Set(key) if key.is_empty() => f.write_str("--set"),
+            SourceName::Set(key) => write!(f, "--set {}=…", clean(key)),
+            SourceName::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// Where each line of a text is, and where a character goes on that began before: what a position is found with in little time,
+/// however long a line is.
+struct Lines {
+    lines: Vec<Range<usize>>,
+    continuations: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Lines {
+        let mut lines = vec![line_at(text, 0)];
+        lines.extend(text.match_indices('\n').map(|(at, _)| line_at(text, at + 1)));
+        let continuations = (0..text.len()).filter(|at| !text.is_char_boundary(*at)).collect();
+        Lines { lines, continuations }
+    }
+
+    fn position(&self, span: &Range<usize>) -> Position {
+        let line = self.lines.partition_point(|line| line.start <= span.start).max(1);
+        let within = self.lines.get(line - 1).cloned().unwrap_or(0..0);
+        // What ends the line is not part of it: the end of the line is where something is missing then.
+        let column = |at: usize| {
+            let at = at.clamp(within.start, within.end);
+            at - within.start - (self.continued_before(at) - self.continued_before(within.start)) + 1
+        };
+        Position { line, column: column(span.start), end_column: column(span.end.max(span.start)) }
+    }
+
+    fn continued_before(&self, limit: usize) -> usize {
+        self.continuations.partition_point(|at| *at < limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_characters_from_one() {
+        let source = Source::new(SourceName::Flag("--x"), "ab\né=1\r\n".to_owned());
+        for (span, expected) in [
+            (0..1, (1, 1, 2)),
+            (1..2, (1, 2, 3)),
+            (3..5, (2, 1, 2)),
+            (5..6, (2, 2, 3)),
+            (6..99, (2, 3, 4)),
+            (7..8, (2, 4, 4)),
+            (9..9, (3, 1, 1)),
+        ] {
+            let Position { line, column, end_column } = source.position(&span);
+            assert_eq!((line, column, end_column), expected, "at {span:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_does_not_show_its_text() {
+        let source = Source::new(SourceName::Set("instance".to_owned()), "--set instance=1:secret".to_owned());
+        assert!(!format!("{source:?}").contains("secret"));
+    }
+}

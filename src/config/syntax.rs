@@ -1,0 +1,185 @@
+//! What is not TOML, in the words of somebody who edits a file: the parser speaks of its grammar.
+
+use std::ops::Range;
+
+use toml::de::Error;
+
+use super::{
+    problem::Fault,
+    source::Source,
+    wording::{clean, quote},
+};
+use crate::report::excerpt::line_at;
+
+/// More characters than this are not repeated in an advice.
+const LONGEST_ADVICE: usize = 60;
+
+/// What quotes become in a word processor.
+const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
+
+/// What is wrong, and which part of the source it is about.
+pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
+    let text = source.text();
+    let span = in_sight(text, error.span().unwrap_or(0..0));
+    let message = error.message();
+    let line = line_at(text, span.start);
+    let value = value_in(text, &line);
+    let at_span = text.get(span.clone()).unwrap_or_default();
+    if message.starts_with("duplicate key") {
+        let fault = Fault::new(format!("{} stands here a second time", quote(at_span)));
+        return (span, fault.help("write it once, with everything that belongs to it"));
+    }
+    if message.starts_with("key with no value") && value.is_none() {
+        return no_equals_sign(text, &line);
+    }
+    if value.as_ref().is_some_and(Range::is_empty) {
+        return (span, Fault::new("there is no value after the `=`").help("write one, or take the line out"));
+    }
+    let word =
+        if message.starts_with("string values must be quoted") { Some(span.clone()) } else { value.and_then(|value| bare(text, value)) };
+    if let Some(word) = word.filter(|word| span.start <= word.end && is_word(text.get(word.clone()).unwrap_or_default())) {
+        let fault = no_quotes(source, &word);
+        return (word, fault);
+    }
+    if is_unclosed(message) {
+        return unclosed(text, &line, span, message);
+    }
+    if message.starts_with("missing escaped value") {
+        return no_escape(text, &span);
+    }
+    let fault = match at_span.chars().next() {
+        Some(c) if c.is_control() && c != '\n' => {
+            let help = "take it out, or write it as an escape: \"\\u001b\"";
+            Fault::new(format!("{} is a control character", quote(at_span))).help(help)
+        }
+        Some(_) | None => not_toml(message),
+    };
+    (span, fault)
+}
+
+/// Why a part of a variable or a flag is no value, to follow "is not TOML: ".
+pub(super) fn reason(message: &str) -> String {
+    match message {
+        _ if message.starts_with("string values must be quoted") => "a text in it has no quotes".to_owned(),
+        _ if is_unclosed(message) => "a text in it is not closed".to_owned(),
+        _ => clean(message),
+    }
+}
+
+/// What nobody has put into better words yet; the parser's, with an advice where there is one.
+fn not_toml(message: &str) -> Fault {
+    let fault = Fault::new(format!("this is not TOML: {}", clean(message)));
+    match message {
+        _ if message.starts_with("unexpected key or value") => fault.help("a key has one value; several stand in a list: [\"a\", \"b\"]"),
+        _ if message.starts_with("missing comma") || message.starts_with("unclosed array,") => {
+            fault.help("a list begins with `[` and ends with `]`; a `,` stands between its items")
+        }
+        _ if message.starts_with("invalid key-value pair") => fault.help("a line is `key = value`, `[table]` or `# comment`"),
+        _ if message.starts_with("invalid unquoted key") => fault.help("a key has letters, digits, `_` and `-`, or it stands in quotes"),
+        _ => fault,
+    }
+}
+
+/// A line such as `key: value` or `key`.
+fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
+    let written = text.get(line.clone()).unwrap_or_default();
+    let start = line.end - written.trim_start().len();
+    let is_of_a_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'');
+    let key: &str = written.trim_start().split(|c| !is_of_a_key(c)).next().unwrap_or_default();
+    let help = match key {
+        "" => "a line is `key = value`, `[table]` or `# comment`".to_owned(),
+        _ if key.len() > LONGEST_ADVICE => "write key = value".to_owned(),
+        _ => format!("write {} = …", clean(key)),
+    };
+    let end = start + key.len();
+    let after = text.get(end..line.end).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    (end..end + after, Fault::new("there is no `=` after the key").help(help))
+}
+
+/// A value that begins with no quote or bracket, without the comment behind it.
+fn bare(text: &str, value: Range<usize>) -> Option<Range<usize>> {
+    let written = text.get(value.clone())?;
+    let word = written.split('#').next().unwrap_or(written).trim_end();
+    (!word.starts_with(['"', '\'', '[', '{'])).then_some(value.start..value.start + word.len())
+}
+
+/// Whether quotes would make it a text that somebody may have meant.
+fn is_word(text: &str) -> bool {
+    text.chars().any(|c| c.is_alphabetic() || matches!(c, '/' | '*'))
+}
+
+/// A text as it is.
+fn no_quotes(source: &Source, span: &Range<usize>) -> Fault {
+    // The value of a key that sounds like a secret's is nobody's to read.
+    if source.hidden().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
+        return Fault::new("the value has no quotes").help("write it in quotes");
+    }
+    let word = source.text().get(span.clone()).unwrap_or_default();
+    let bare = word.trim_matches(TYPOGRAPHIC);
+    let is_truth = matches!(bare.to_lowercase().as_str(), "true" | "false");
+    let found = match bare.len() < word.len() {
+        true => "has typographic quotes",
+        false if is_truth => "is no truth value of TOML's",
+        false => "has no quotes",
+    };
+    let fault = Fault::new(format!("{} {found}", quote(word)));
+    let shown = clean(bare);
+    match bare.to_lowercase().as_str() {
+        _ if is_truth => fault.help(format!("write {}", bare.to_lowercase())),
+        "yes" | "no" | "on" | "off" => fault.help(format!("write \"{shown}\", or where a truth value is wanted true or false")),
+        _ if bare.chars().count() > LONGEST_ADVICE || bare.contains('\'') => fault.help("write it in quotes"),
+        _ if bare.contains(['"', '\\']) => fault.help(format!("write '{shown}'")),
+        _ => fault.help(format!("write \"{shown}\"")),
+    }
+}
+
+fn is_unclosed(message: &str) -> bool {
+    ["invalid basic string", "invalid literal string", "invalid multi-line"].iter().any(|what| message.starts_with(what))
+        && (message.ends_with("expected `\"`") || message.ends_with("expected `'`"))
+}
+
+/// A text without its second quote; of several lines, the first one is where it begins.
+fn unclosed(text: &str, line: &Range<usize>, span: Range<usize>, message: &str) -> (Range<usize>, Fault) {
+    let one = if message.ends_with("`\"`") { "\"" } else { "'" };
+    let (quotes, from) = if message.starts_with("invalid multi-line") { (one.repeat(3), 0) } else { (one.to_owned(), line.start) };
+    let before = text.get(from..span.start).unwrap_or_default();
+    let opening = before.rmatch_indices(&quotes).map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
+    let fault = Fault::new("the text is not closed").help(format!("end it with `{quotes}`"));
+    match opening {
+        Some(at) => (from + at..line_at(text, from + at).end, fault),
+        None => (span, fault),
+    }
+}
+
+/// A backslash before something that it does not belong to, as in a pattern or a path of Windows.
+fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
+    let start = span.start.saturating_sub(1);
+    let length = text.get(span.start..).and_then(|rest| rest.chars().next()).filter(|c| !c.is_control()).map_or(0, char::len_utf8);
+    let escape = start..span.start + length;
+    let shown = quote(text.get(escape.clone()).unwrap_or_default());
+    let help = "write the text in single quotes, which keep each `\\` as it is, or write `\\\\`";
+    (escape, Fault::new(format!("{shown} is nothing that TOML knows")).help(help))
+}
+
+/// The value in a line that has an `=`, without the blanks around it.
+fn value_in(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
+    let written = text.get(line.clone())?;
+    let equals = written.find('=').filter(|_| !written.trim_start().starts_with(['[', '#']))?;
+    Some(trimmed(text, line.start + equals + 1..line.end))
+}
+
+/// What ends with the file's last line break is said of its last line, which can be seen.
+fn in_sight(text: &str, span: Range<usize>) -> Range<usize> {
+    if span.start < text.len() {
+        return span;
+    }
+    let end = text.trim_end_matches(['\n', '\r']).len();
+    end..end
+}
+
+/// `span` without the blanks at its ends.
+pub(super) fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
+    let whole = text.get(span.clone()).unwrap_or_default();
+    let start = span.end - whole.trim_start().len();
+    start..start + whole.trim().len()
+}

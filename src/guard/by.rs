@@ -1,0 +1,49 @@
+//! Who starts, as its record says it.
+
+use crate::{
+    engine::{instance::Instance, snapshot::User, takeover::Ticket},
+    host::{
+        beside::{self, Record, Stage},
+        command::Command,
+        lock::LockFile,
+        machine::{self, Machine},
+    },
+    report::mask,
+};
+
+/// What a record keeps of a command line: nobody reads a record that is longer than `host::folder` reads.
+const LONGEST_COMMAND: usize = 4000;
+
+/// Who starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct By<'a> {
+    /// What there may be only one of.
+    pub(crate) instance: &'a Instance,
+    /// Whose process it is.
+    pub(crate) user: &'a User,
+    /// The profile that is selected.
+    pub(crate) profile: Option<&'a str>,
+    /// What is, or will be, the poller.
+    pub(crate) command: &'a Command,
+}
+
+impl By<'_> {
+    /// The record of a start that drew this ticket, and opened these files.
+    pub(crate) fn record(self, ticket: Ticket, files: &[LockFile], machine: &Machine) -> Record {
+        Record {
+            version: 1,
+            instance: self.instance.to_string(),
+            state: Stage::Starting,
+            ticket,
+            whereabouts: machine.whereabouts().clone(),
+            locks: files.iter().filter_map(LockFile::known_id).collect(),
+            host: machine::host_name(),
+            user: self.user.name.clone(),
+            command: mask::command(&self.command.text()).chars().take(LONGEST_COMMAND).collect(),
+            since: beside::now(),
+            profile: self.profile.map(str::to_owned),
+            child: None,
+            monopoll: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A start that was given up, as it is said to a person.
+
+use super::settle::Stop;
+use crate::{
+    engine::{instance::Instance, plan::Refusal},
+    error::{Error, ExitStatus},
+    report::mask,
+};
+
+/// What is said, and what the start exits with.
+pub(crate) fn refused(instance: &Instance, stop: Stop) -> Error {
+    match stop {
+        Stop::Refused { refusal, why, .. } => {
+            // It may say what others named: a unit, a program, a command line.
+            let why = mask::printable(&why).into_owned();
+            let (status, what) = match refusal {
+                Refusal::Superseded => (ExitStatus::Done, why),
+                Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
+                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
+            };
+            Error::new(status, format!("{instance}: {what}"))
+        }
+        Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
+        Stop::Interrupted(signal) => {
+            Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
+        }
+        Stop::Replaced => {
+            Error::new(ExitStatus::LockFile, format!("{instance}: the lock was deleted or replaced during the start")).hint("try again")
+        }
+        Stop::Failed(error) => error,
+    }
+}

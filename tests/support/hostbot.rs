@@ -1,0 +1,136 @@
+//! A bot with the library in it, to be started, asked, signalled and killed by the tests. Like the testbot it "polls" by holding
+//! a socket name of which the kernel allows one at a time, and everything that happens to it is a line `PID EVENT` in the
+//! file that `$TESTBOT_LOG` names.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test program may fail, and then a test fails")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    future::pending,
+    io::Write,
+    os::{linux::net::SocketAddrExt, unix::net::SocketAddr, unix::net::UnixListener},
+    process::{Command, exit},
+    time::Duration,
+};
+
+use monopoll::{Config, Guard, Sources};
+use tokio::time::{sleep, timeout};
+
+/// How it behaves; anything that is not said here only makes command lines differ.
+///
+/// `--late MS`: so long it does something else first. `--gives-up MS`: so long it waits for the guard. `--twice`: it acquires
+/// a second guard of the same instance. `--child`: it starts a process that outlives it. `--for MS`: so long it polls. `--deaf`:
+/// it does not care whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop. `--again`: it acquires
+/// the guard once more when it has given it back. `--lives-on`: it goes on living without it.
+struct Ways(Vec<String>);
+
+impl Ways {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|arg| arg == name)
+    }
+
+    fn millis(&self, name: &str) -> Option<Duration> {
+        let at = self.0.iter().position(|arg| arg == name)?;
+        Some(Duration::from_millis(self.0.get(at + 1).expect("a value").parse().unwrap()))
+    }
+}
+
+pub(super) fn main() {
+    let ways = Ways(env::args().skip(1).collect());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let code = runtime.block_on(run(&ways));
+    say("end");
+    exit(code);
+}
+
+#[expect(clippy::zombie_processes, reason = "what it leaves behind is for others to find")]
+async fn run(ways: &Ways) -> i32 {
+    sleep(ways.millis("--late").unwrap_or_default()).await;
+    let before = masks();
+    let config = Config::load(&Sources::here().unwrap()).expect("the configuration is right");
+    let acquiring = Guard::acquire(&config);
+    let acquired = match ways.millis("--gives-up") {
+        None => Ok(acquiring.await),
+        Some(patience) => timeout(patience, acquiring).await,
+    };
+    let Ok(acquired) = acquired else {
+        say("gave up");
+        return pending().await;
+    };
+    let guard = match acquired {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("{}", error.report());
+            return error.status.code().into();
+        }
+    };
+    assert_eq!(masks(), before, "the signal mask was changed");
+    say(&format!("holds {}", guard.instance()));
+    if ways.has("--twice") {
+        eprintln!("{}", Guard::acquire(&config).await.expect_err("there is a second guard").report());
+    }
+    if ways.has("--child") {
+        Command::new("sleep").arg("600").spawn().unwrap();
+    }
+    let polling = poll();
+    say("ready");
+    let life = async {
+        match ways.millis("--for") {
+            Some(time) => sleep(time).await,
+            None => pending().await,
+        }
+    };
+    let code = tokio::select! {
+        () = life => 0,
+        lost = guard.lost() => {
+            say(&format!("lost: {lost}"));
+            if ways.has("--deaf") {
+                pending::<()>().await;
+            }
+            lost.status().code().into()
+        }
+    };
+    sleep(ways.millis("--slow").unwrap_or_default()).await;
+    drop(polling);
+    say("stops");
+    drop(guard);
+    say("gave it back");
+    if ways.has("--again") {
+        let guard = Guard::acquire(&config).await.expect("it is free");
+        say("holds it again");
+        drop(guard);
+    }
+    if ways.has("--lives-on") {
+        pending::<()>().await;
+    }
+    code
+}
+
+/// The one thing that only one may have.
+fn poll() -> Option<UnixListener> {
+    let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
+    let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
+    let slot = UnixListener::bind_addr(&name);
+    if slot.is_err() {
+        say("OVERLAP");
+        exit(99);
+    }
+    slot.ok()
+}
+
+/// Which signals this thread blocks, and the process ignores and takes. The C library takes some of its own, above the usual
+/// ones, as soon as there is a second thread.
+fn masks() -> Vec<u64> {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let mask = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(|mask| u64::from_str_radix(mask.trim(), 16));
+    ["SigBlk:", "SigIgn:", "SigCgt:"].map(|name| mask(name).unwrap().unwrap() & 0x7FFF_FFFF).to_vec()
+}
+
+fn say(event: &str) {
+    let Some(path) = env::var_os("TESTBOT_LOG") else { return };
+    let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    // One write, so that lines of several bots never mix.
+    log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
+}
