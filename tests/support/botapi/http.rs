@@ -1,0 +1,167 @@
+//! The connections: each belongs to one process, and says so with every poll.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{
+    Shared,
+    methods::{Answer, answer},
+    parameters::Parameters,
+    peer::{Process, process_of},
+    queue::{Call, Evicted, Poll, Reply},
+};
+
+pub(super) async fn serve(listener: TcpListener, telegram: Shared) {
+    loop {
+        // A connection that was given up before it was accepted is nobody's.
+        if let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(attend(connection, telegram.clone()));
+        }
+    }
+}
+
+/// One connection, until either end closes it. When the client does, the answer that it waits for is dropped with everything
+/// else of the connection: that is how a poll of the dead ends.
+async fn attend(connection: TcpStream, telegram: Shared) {
+    let (Ok(peer), Ok(here)) = (connection.peer_addr(), connection.local_addr()) else { return };
+    let process = tokio::task::spawn_blocking(move || process_of(peer, here)).await.ok().flatten();
+    // A small answer must not wait for the acknowledgement of the one before.
+    let _ = connection.set_nodelay(true);
+    let service = service_fn(move |request| respond(request, process, telegram.clone()));
+    // Connections end in the middle of things here: bots are killed.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
+}
+
+async fn respond(request: Request<Incoming>, process: Option<Process>, telegram: Shared) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    if path == "/statistics" {
+        let report = telegram.lock().unwrap().account.report(Instant::now());
+        return Ok(document(StatusCode::OK, &json!(report)));
+    }
+    let token = telegram.lock().unwrap().token.clone();
+    if let Some(file) = path.strip_prefix("/file/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) {
+        let content = telegram.lock().unwrap().files.values().find(|it| it.path == file).map(super::File::content);
+        return Ok(match content {
+            Some(content) => Response::new(Full::new(content)),
+            None => failure(404, "Not Found"),
+        });
+    }
+    let Some(method) = path.strip_prefix("/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) else {
+        return Ok(failure(401, "Unauthorized"));
+    };
+    let Some(parameters) = Parameters::read(request).await else {
+        return Ok(failure(400, "Bad Request: the parameters are neither a form nor JSON"));
+    };
+    if let Some(seconds) = flooded(&telegram) {
+        return Ok(too_many(seconds));
+    }
+    if method.eq_ignore_ascii_case("getUpdates") {
+        return Ok(poll(&parameters, process, &telegram).await);
+    }
+    let given = answer(&mut telegram.lock().unwrap(), method, &parameters);
+    Ok(match given {
+        Answer::Result(result) => document(StatusCode::OK, &json!({ "ok": true, "result": result })),
+        Answer::Failure(code, description) => failure(code, description),
+    })
+}
+
+async fn poll(parameters: &Parameters, process: Option<Process>, telegram: &Shared) -> Response<Full<Bytes>> {
+    let call = Call {
+        offset: parameters.number("offset").unwrap_or(0),
+        limit: parameters.number("limit").unwrap_or(100),
+        timeout: parameters.number("timeout").unwrap_or(0),
+    };
+    let _polling = process.map(|process| Polling::begin(process, telegram));
+    let poll = {
+        let mut telegram = telegram.lock().unwrap();
+        let (poll, effects) = telegram.queue.poll(call, Instant::now());
+        telegram.account.took_effect(effects);
+        if let Poll::Answered(Reply::Conflict(..)) = poll {
+            telegram.account.conflict(Evicted::Living);
+        }
+        poll
+    };
+    let reply = match poll {
+        Poll::Answered(reply) => reply,
+        Poll::Waits { slot, until, mut answer } => match tokio::time::timeout_at(until.into(), &mut answer).await {
+            Ok(answered) => answered.unwrap_or(Reply::Updates(Vec::new())),
+            Err(_) if telegram.lock().unwrap().queue.time_is_over(slot) => Reply::Updates(Vec::new()),
+            // It was answered at the same moment.
+            Err(_) => answer.await.unwrap_or(Reply::Updates(Vec::new())),
+        },
+    };
+    match reply {
+        Reply::Updates(updates) => document(StatusCode::OK, &json!({ "ok": true, "result": updates })),
+        Reply::Conflict(why, due) => {
+            tokio::time::sleep_until(due.into()).await;
+            telegram.lock().unwrap().account.conflict_is_written();
+            failure(409, why)
+        }
+    }
+}
+
+/// A poll that is on, for the account; it is over when this is dropped.
+struct Polling<'a> {
+    process: Process,
+    telegram: &'a Shared,
+}
+
+impl Polling<'_> {
+    fn begin(process: Process, telegram: &Shared) -> Polling<'_> {
+        telegram.lock().unwrap().account.poll_began(process, Instant::now());
+        Polling { process, telegram }
+    }
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.telegram.lock().unwrap().account.poll_ended(self.process, Instant::now());
+    }
+}
+
+/// The seconds to wait, where this call is one too many.
+fn flooded(telegram: &Shared) -> Option<u32> {
+    let (calls, seconds) = &mut telegram.lock().unwrap().flood;
+    *calls = calls.checked_sub(1)?;
+    Some(*seconds)
+}
+
+fn too_many(seconds: u32) -> Response<Full<Bytes>> {
+    let description = format!("Too Many Requests: retry after {seconds}");
+    let body = json!({ "ok": false, "error_code": 429, "description": description, "parameters": { "retry_after": seconds } });
+    let mut response = document(StatusCode::TOO_MANY_REQUESTS, &body);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
+}
+
+fn failure(code: u16, description: &str) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    document(status, &json!({ "ok": false, "error_code": code, "description": description }))
+}
+
+fn document(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The body of a request, within a time: a client that was stopped in the middle of one keeps nobody waiting.
+pub(super) async fn body(request: Request<Incoming>) -> Option<Bytes> {
+    let whole = tokio::time::timeout(Duration::from_secs(60), request.into_body().collect()).await;
+    Some(whole.ok()?.ok()?.to_bytes())
+}

@@ -1,0 +1,13 @@
+//! The Bot API server of the tests, on the system that they run on.
+
+#[cfg(target_os = "linux")]
+mod botapi;
+
+#[cfg(target_os = "linux")]
+#[path = "botapi_program.rs"]
+mod program;
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    program::main();
+}
