@@ -1,6 +1,6 @@
 //! What can go wrong, said to a person: where, what and the way out; and the table of exit statuses.
 
-use std::fmt;
+use std::{fmt, io::Write, process::ExitCode};
 
 /// The exit statuses of every command, as users and supervisors may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl ExitStatus {
     }
 }
 
-impl From<ExitStatus> for std::process::ExitCode {
+impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
         status.code().into()
     }
@@ -103,6 +103,27 @@ impl fmt::Display for Error {
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// What a program that has the library in it returns from `main`: an error is said once, on standard error, and its status
+/// is what a supervisor goes by.
+///
+/// ```no_run
+/// # async fn serve() -> Result<(), monopoll::Error> { Ok(()) }
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> std::process::ExitCode {
+///     monopoll::exit(serve().await)
+/// }
+/// ```
+pub fn exit<T>(result: Result<T, Error>) -> ExitCode {
+    match result {
+        Ok(_) => ExitStatus::Done.into(),
+        Err(error) => {
+            // Where nobody can be told, the status still can.
+            let _ = writeln!(std::io::stderr(), "{}", error.report());
+            error.status.into()
         }
     }
 }

@@ -37,8 +37,12 @@ pub mod error;
 pub mod guard;
 pub mod host;
 pub mod report;
+#[cfg(feature = "teloxide")]
+pub mod telegram;
 pub mod wrap;
 
 pub use config::{Config, Sources};
-pub use error::{Error, ExitStatus};
+pub use error::{Error, ExitStatus, exit};
 pub use guard::{Guard, Lost};
+#[cfg(feature = "teloxide")]
+pub use telegram::dispatch as teloxide;

@@ -14,7 +14,7 @@ use super::{
     place::{Origin, Place},
     problem::{Fault, Problem, Problems},
     rules::{Misfit, policy},
-    settings::{self, LogFormat, Settings},
+    settings::{self, LogFormat, Settings, Telegram},
     sources::Sources,
 };
 use crate::engine::{action::OnLost, instance::Instance, policy::Policy};
@@ -42,6 +42,8 @@ pub struct Config {
     pub locks: Vec<LockPath>,
     /// What a running instance does when its lock is no longer its own.
     pub on_lost: OnLost,
+    /// What Telegram says to a bot that polls.
+    pub telegram: Telegram,
     /// What is logged, and how.
     pub logging: Logging,
     /// What is worth a line to a person, and no error.
@@ -116,6 +118,7 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
                 check: check.map(|check| CheckCommand { command: check.command, timeout: check.timeout }),
                 locks,
                 on_lost: settings.lock.on_lost,
+                telegram: settings.telegram.clone(),
                 logging: Logging { filter, format: settings.log.format },
                 notes,
                 settings,

@@ -67,6 +67,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::table("timeouts", TIMEOUTS, fine),
     Key::table("kill", KILL, fine),
     Key::table("limits", LIMITS, fine),
+    Key::table("telegram", TELEGRAM, fine),
     Key::table("log", LOG, fine),
     Key { name: "app", kind: Kind::Free },
 ];
@@ -119,6 +120,8 @@ const LIMITS: &[Key] = &[
     Key { name: "max_takeovers", kind: Kind::Count(MOST_TAKEOVERS) },
     Key::text("takeover_window", Text::Span),
 ];
+
+const TELEGRAM: &[Key] = &[Key::text("conflict_window", Text::Duration)];
 
 const LOG: &[Key] = &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
 

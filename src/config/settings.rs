@@ -45,6 +45,8 @@ pub struct Settings {
     pub kill: Kill,
     /// Where to stop and ask a person.
     pub limits: Limits,
+    /// What Telegram says to a bot that polls; only where a bot token is known.
+    pub telegram: Telegram,
     /// What is said on standard error while a start settles and guards.
     pub log: Log,
     /// Yours: whatever your own program keeps in the same file; never validated.
@@ -216,6 +218,16 @@ pub struct Limits {
     pub takeover_window: Duration,
 }
 
+/// What Telegram says to a bot that polls; only where a bot token is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telegram {
+    /// (library) How long a 409 while polling is ridden out before standing down.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub conflict_window: Duration,
+}
+
 /// What is said on standard error while a start settles and guards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -252,6 +264,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             kill: Kill::default(),
             limits: Limits::default(),
+            telegram: Telegram::default(),
             log: Log::default(),
             app: BTreeMap::new(),
         }
@@ -285,6 +298,12 @@ impl Default for Kill {
 impl Default for Limits {
     fn default() -> Self {
         Limits { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
+    }
+}
+
+impl Default for Telegram {
+    fn default() -> Self {
+        Telegram { conflict_window: Duration::from_secs(90) }
     }
 }
 

@@ -1,0 +1,147 @@
+//! What tells a bot to stop, but for its guard: signals, or the program itself.
+
+use std::{
+    fmt,
+    future::{Future, pending},
+    pin::Pin,
+};
+
+use super::End;
+use crate::error::{Error, ExitStatus};
+
+/// What tells it to stop.
+pub(super) enum Stopping {
+    Signals(Signals),
+    Told(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl Stopping {
+    /// SIGTERM and SIGINT, from now on.
+    ///
+    /// # Errors
+    /// There is no runtime that could tell of signals.
+    pub(super) fn by_signals() -> Result<Stopping, Error> {
+        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+        Signals::take().map(Stopping::Signals).map_err(failed)
+    }
+
+    /// This, once it resolves.
+    pub(super) fn told_by(told: impl Future<Output = ()> + Send + 'static) -> Stopping {
+        Stopping::Told(Box::pin(told))
+    }
+
+    /// Resolves when it is to stop; not to be asked again after that.
+    pub(super) async fn wait(&mut self) -> End {
+        match self {
+            Stopping::Signals(signals) => End::Signalled(signals.next().await),
+            Stopping::Told(told) => {
+                told.await;
+                End::Told
+            }
+        }
+    }
+}
+
+/// What an end means for a bot that did not hold its guard yet.
+///
+/// # Errors
+/// A signal ended it.
+pub(super) fn before_the_start(end: End) -> Result<End, Error> {
+    let number = match end {
+        End::Signalled(INTERRUPT) => 2,
+        End::Signalled(_) => 15,
+        End::Told | End::Lost(_) | End::ShutDown => return Ok(end),
+    };
+    Err(Error::new(ExitStatus::Signalled(number), "ended by a signal before the start; nothing is left behind"))
+}
+
+const INTERRUPT: &str = "SIGINT";
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Signalled(signal) => write!(f, "{signal} arrived"),
+            End::Told => f.write_str("the program says so"),
+            End::Lost(lost) => lost.fmt(f),
+            End::ShutDown => f.write_str("the program shut its dispatcher down"),
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(super) use unix::Signals;
+
+#[cfg(unix)]
+mod unix {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    use super::{INTERRUPT, pending};
+    use crate::host::machine::wait;
+
+    /// SIGTERM and SIGINT; one that was ignored stays ignored.
+    pub(in super::super) struct Signals {
+        terminate: Option<Signal>,
+        interrupt: Option<Signal>,
+    }
+
+    impl Signals {
+        pub(super) fn take() -> std::io::Result<Signals> {
+            let ignored = wait::ignored();
+            let take = |kind: SignalKind| {
+                let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
+                (!is_ignored).then(|| signal(kind)).transpose()
+            };
+            Ok(Signals { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+        }
+
+        pub(super) async fn next(&mut self) -> &'static str {
+            tokio::select! {
+                () = arrival(&mut self.terminate) => "SIGTERM",
+                () = arrival(&mut self.interrupt) => INTERRUPT,
+            }
+        }
+    }
+
+    async fn arrival(signal: &mut Option<Signal>) {
+        if let Some(signal) = signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        pending().await
+    }
+}
+
+#[cfg(windows)]
+pub(super) use windows::Signals;
+
+#[cfg(windows)]
+mod windows {
+    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+
+    use super::{INTERRUPT, pending};
+
+    /// What the console has in the place of SIGTERM and SIGINT.
+    pub(in super::super) struct Signals {
+        interrupt: CtrlC,
+        harder: CtrlBreak,
+        close: CtrlClose,
+        shutdown: CtrlShutdown,
+    }
+
+    impl Signals {
+        pub(super) fn take() -> std::io::Result<Signals> {
+            Ok(Signals { interrupt: ctrl_c()?, harder: ctrl_break()?, close: ctrl_close()?, shutdown: ctrl_shutdown()? })
+        }
+
+        pub(super) async fn next(&mut self) -> &'static str {
+            tokio::select! {
+                Some(()) = self.interrupt.recv() => INTERRUPT,
+                Some(()) = self.harder.recv() => INTERRUPT,
+                Some(()) = self.close.recv() => "SIGTERM",
+                Some(()) = self.shutdown.recv() => "SIGTERM",
+                else => pending().await,
+            }
+        }
+    }
+}

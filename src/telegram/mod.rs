@@ -1,0 +1,3 @@
+//! A bot that polls, and what Telegram says to that.
+
+pub mod dispatch;
