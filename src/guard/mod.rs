@@ -20,5 +20,6 @@ pub mod settle;
 pub mod status;
 mod taken;
 
+pub use identity::token;
 pub use library::Guard;
 pub use lost::Lost;

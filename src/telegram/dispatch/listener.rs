@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{
+    Each,
     conflict::{Advice, Conflict, Rival},
     health::Health,
 };
@@ -51,6 +52,7 @@ pub(super) struct Listener<R> {
     failures: u32,
     conflict: Conflict,
     health: Health,
+    each: Each,
     shared: Arc<Shared>,
     token: StopToken,
     flag: StopFlag,
@@ -96,7 +98,7 @@ impl Shared {
 
 impl<R: Requester<Err = RequestError>> Listener<R> {
     /// Nothing is asked yet.
-    pub(super) fn new(bot: R, instance: &str, timeout: Duration, window: Duration, health: Health) -> Listener<R> {
+    pub(super) fn new(bot: R, instance: &str, timeout: Duration, window: Duration, health: Health, each: Each) -> Listener<R> {
         let (token, flag) = mk_stop_token();
         Listener {
             bot,
@@ -108,6 +110,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             failures: 0,
             conflict: Conflict::new(window),
             health,
+            each,
             shared: Arc::default(),
             token,
             flag,
@@ -132,6 +135,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
                 return None;
             }
             if let Some(update) = self.buffer.next() {
+                (self.each)(&update);
                 self.shared.marks().handed = update.id.as_offset();
                 return Some(update);
             }

@@ -23,12 +23,19 @@ mod health;
 mod listener;
 mod stopping;
 
-use std::{future::Future, hash::Hash, time::Duration};
+use std::{
+    future::{Future, ready},
+    hash::Hash,
+    pin::Pin,
+    time::Duration,
+};
 
 pub use health::Health;
 use listener::{Listener, said};
 use stopping::Stopping;
-use teloxide::{ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, requests::Requester};
+use teloxide::{
+    ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, requests::Requester, types::Update,
+};
 use tokio::{pin, time};
 use tracing::{info, warn};
 
@@ -76,7 +83,12 @@ pub struct Polling<R> {
     timeout: Duration,
     stopping: Option<Stopping>,
     health: Health,
+    each: Each,
+    finishing: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
+
+/// What is done with each update before a handler has it.
+type Each = Box<dyn FnMut(&Update) + Send>;
 
 impl<R> Polling<R>
 where
@@ -86,7 +98,8 @@ where
     /// Until SIGTERM or SIGINT arrives, each poll waiting for ten seconds. Their handlers stay installed in the process
     /// when the polling has ended; a signal that was ignored when it began stays ignored.
     pub fn new(bot: R) -> Polling<R> {
-        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default() }
+        let (each, finishing): (Each, _) = (Box::new(|_| {}), Box::pin(ready(())));
+        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default(), each, finishing }
     }
 
     /// How long a poll waits for an update; Telegram's longest is 50 s. The bot's HTTP client must be more patient than this.
@@ -98,6 +111,18 @@ where
     /// [`std::future::pending`] leaves everything to the guard and to the dispatcher's own `ShutdownToken`.
     pub fn until(self, told: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
         Polling { stopping: Some(Stopping::told_by(told)), ..self }
+    }
+
+    /// Shows each update to `each` before its handler has it and before the server is told that it was taken, also an update that
+    /// teloxide cannot read, which no handler is given. What is written down there, a SIGKILL does not lose.
+    pub fn each(self, each: impl FnMut(&Update) + Send + 'static) -> Polling<R> {
+        Polling { each: Box::new(each), ..self }
+    }
+
+    /// When the polling has ended and the handlers have finished, runs this too before the guard is given back, within the same time:
+    /// for work that goes on beside the handlers.
+    pub fn finishing(self, work: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
+        Polling { finishing: Box::pin(work), ..self }
     }
 
     /// How it goes, to be asked while it runs.
@@ -134,10 +159,10 @@ where
         E: Send + Sync + 'static,
         K: Hash + Eq + Clone + Send,
     {
-        let Polling { bot, timeout, stopping, health } = self;
+        let Polling { bot, timeout, stopping, health, each, finishing } = self;
         let mut stopping = stopping.map_or_else(Stopping::by_signals, Ok)?;
         let instance = guard.instance().to_owned();
-        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health);
+        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health, each);
         let (shared, stop, token) = (listener.shared(), listener.stop(), dispatcher.shutdown_token());
         let dispatching = dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new());
         pin!(dispatching);
@@ -147,15 +172,23 @@ where
             lost = guard.lost() => Some(End::Lost(lost)),
             dispatched = &mut dispatching => dispatched.map(|()| None).map_err(|error| unreached(&instance, &error))?,
         };
-        let mut handled = Handled::Everything;
-        if let Some(end) = end {
-            info!("{instance}: {end}: polling stops, and what was taken is finished");
-            // The dispatcher does not hear its token while it hands an update over, so the listener is told as well.
-            stop.stop();
-            if token.shutdown().is_ok() {
-                handled = finish(dispatching, patience(end, config), &instance).await;
+        let handled = match end {
+            Some(end) => {
+                info!("{instance}: {end}: polling stops, and what was taken is finished");
+                // The dispatcher does not hear its token while it hands an update over, so the listener is told as well.
+                stop.stop();
+                let dispatches = token.shutdown().is_ok();
+                let handling = async {
+                    if dispatches {
+                        // It had its first answer: no error is left to come.
+                        let _ = dispatching.await;
+                    }
+                    finishing.await;
+                };
+                finish(handling, patience(end, config), &instance).await
             }
-        }
+            None => finish(finishing, None, &instance).await,
+        };
         match handled {
             Handled::Everything => shared.confirm(&bot, &instance).await,
             Handled::NotAll => {}

@@ -1,0 +1,144 @@
+//! From the configuration to the last answer.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::FutureExt;
+use monopoll::{
+    Config, Error, ExitStatus, Guard,
+    config::Placeholders,
+    host::{clock, lock_dir::lock_dir, machine, token::Token},
+    teloxide::Polling,
+};
+use reqwest::Url;
+use teloxide::{
+    Bot,
+    dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler},
+    dptree,
+    net::default_reqwest_settings,
+    requests::Requester,
+    types::Update,
+};
+
+use crate::{
+    about::About,
+    answers::Answers,
+    desk::{Counts, Desk},
+    ending::{Ending, Stage},
+    endpoint,
+    intake::{Intake, intake},
+    journal::Journal,
+    services::Services,
+    settings::Settings,
+    telegram::{DOWNLOAD, Telegram},
+};
+
+/// How much of the time to finish in is left for the last words to Telegram and to the lock.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// Holds the instance and answers, until it is to end.
+///
+/// # Errors
+/// The instance is not to be had, or Telegram is not.
+pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) -> Result<(), Error> {
+    let bot = bot(config, token, Duration::from_secs(17))?;
+    let files = self::bot(config, token, DOWNLOAD)?;
+    let guard = Guard::acquire(config).await?;
+    let since = clock::wall();
+    let locks = locks(config, &guard);
+    // Where Telegram cannot be reached, the polling says so.
+    let me = bot.get_me().await.ok().and_then(|me| me.username.clone()).unwrap_or_default();
+    let polling = Polling::new(bot.clone());
+    let (tell, ending) = Ending::new();
+    let telegram = Telegram::new(bot.clone(), files, settings.retry, ending.clone());
+    let counts = Arc::new(Counts::default());
+    let about = About {
+        instance: guard.instance().to_owned(),
+        locks: locks.clone(),
+        since,
+        health: polling.health(),
+        counts: counts.clone(),
+        services: services(&settings),
+    };
+    let answers = Answers {
+        telegram: telegram.clone(),
+        services: Services::new(endpoint::client().map_err(|error| no_client(&error))?, settings.retry, ending.clone()),
+        transcription: settings.transcription.clone(),
+        insight: settings.insight.clone(),
+        about,
+    };
+    let journal = Journal::open(journal(&locks));
+    let desk = Arc::new(Desk::new(&settings, journal, telegram, answers, ending, counts));
+    desk.resume();
+    let (taking, finishing) = (desk.clone(), desk);
+    let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
+    let polling = polling.each(move |update| take(&taking, update, &me)).finishing(async move {
+        // Nobody hears it only where nobody works.
+        let _ = tell.send(Stage::Finishing);
+        let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);
+        if tokio::time::timeout(within.saturating_sub(LAST_MOMENT), finishing.finish()).await.is_err() {
+            let _ = tell.send(Stage::Dropping);
+            finishing.finish().await;
+        }
+    });
+    let dispatcher = Dispatcher::builder(bot, handler()).build();
+    polling.run_under(guard, config, dispatcher).await.map(drop)
+}
+
+/// Everything is done when an update is taken, so its handler has nothing left to do; it says which kinds of updates are wanted.
+fn handler() -> UpdateHandler<std::convert::Infallible> {
+    let nothing = || dptree::endpoint(async || Ok(()));
+    dptree::entry().branch(Update::filter_message().chain(nothing())).branch(Update::filter_channel_post().chain(nothing()))
+}
+
+fn take(desk: &Desk, update: &Update, me: &str) {
+    let number = update.id.0;
+    // The JSON itself is there where teloxide could not read it; else it is made again, and read as leniently.
+    let Ok(body) = serde_json::to_value(&update.kind) else {
+        return tracing::warn!(update = number, "update {number} cannot be read");
+    };
+    match intake(number, &body, me) {
+        Intake::Answer(letter) => desk.take(letter),
+        Intake::Silence(silence) => tracing::debug!(update = number, "update {number} is not answered: {silence}"),
+    }
+}
+
+fn bot(_config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
+    let client = default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
+    let bot = Bot::with_client(token.expose(), client);
+    let url: Option<Url> = std::env::var("TELOXIDE_API_URL").ok().and_then(|url| url.parse().ok());
+    Ok(match url {
+        Some(url) => bot.set_api_url(url),
+        None => bot,
+    })
+}
+
+fn no_client(error: &reqwest::Error) -> Error {
+    Error::new(ExitStatus::Fault, format!("there is no HTTP client to be had: {error}"))
+}
+
+/// The locks of the instance, first one first.
+fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
+    let user = machine::myself();
+    let lock_dir = lock_dir(&user);
+    let with = Placeholders { instance: guard.instance(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
+    config.locks.iter().map(|path| path.fill(&with)).collect()
+}
+
+/// Beside the first lock and named after it, as everything that belongs to an instance is.
+fn journal(locks: &[PathBuf]) -> PathBuf {
+    let mut path = locks.iter().min().cloned().unwrap_or_default().into_os_string();
+    path.push(".journal");
+    path.into()
+}
+
+fn services(settings: &Settings) -> &'static str {
+    match (&settings.transcription, &settings.insight) {
+        (None, _) => "Transcription: not set up.",
+        (Some(_), None) => "Transcription: set up. Insight: not set up.",
+        (Some(_), Some(_)) => "Transcription: set up. Insight: set up.",
+    }
+}
