@@ -40,11 +40,6 @@ impl Ending {
         (tell, Ending(hear))
     }
 
-    /// Whether something new may be begun.
-    pub(crate) fn works(&self) -> bool {
-        *self.0.borrow() == Stage::Working
-    }
-
     /// Resolves once the bot is as far as this, or whoever tells it is gone.
     pub(crate) async fn reaches(&self, stage: Stage) {
         // An error means that nobody is left to tell: that is an end too.
@@ -125,6 +120,5 @@ mod tests {
             tokio::join!(ending.persist(RETRY, "a test", || std::future::ready(busy)), async { tell.send(Stage::Finishing).unwrap() })
         });
         assert_eq!(done, Err(Failed::Ending));
-        assert!(!ending.works());
     }
 }

@@ -41,6 +41,7 @@ mod telegram;
 #[path = "../../../tests/support/endpoint.rs"]
 mod test_endpoint;
 mod transcription;
+mod updates;
 mod wording;
 
 use std::{path::PathBuf, process::ExitCode};

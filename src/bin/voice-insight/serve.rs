@@ -1,15 +1,12 @@
 //! From the configuration to the last answer.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use monopoll::{
     Config, Error, ExitStatus, Guard,
     config::Placeholders,
+    guard::place::Place,
     host::{clock, lock_dir::lock_dir, machine, token::Token},
     teloxide::Polling,
 };
@@ -29,11 +26,11 @@ use crate::{
     desk::{Counts, Desk},
     ending::{Ending, Stage},
     endpoint,
-    intake::{Intake, intake},
     journal::Journal,
     services::Services,
     settings::Settings,
     telegram::{DOWNLOAD, Telegram},
+    updates,
 };
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock.
@@ -70,12 +67,13 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         insight: settings.insight.clone(),
         about,
     };
-    let journal = Journal::open(journal(&locks));
+    let journal = Journal::open(Place::open(&locks)?.beside().journal_path());
     let desk = Arc::new(Desk::new(&settings, journal, telegram, answers, ending, counts));
     desk.resume();
     let (taking, finishing) = (desk.clone(), desk);
     let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
-    let polling = polling.each(move |update| take(&taking, update, &me)).finishing(async move {
+    let (asking, me) = (bot.clone(), Arc::<str>::from(me));
+    let polling = polling.asking(move |request| updates::ask(asking.clone(), request, taking.clone(), me.clone())).finishing(async move {
         // Nobody hears it only where nobody works.
         let _ = tell.send(Stage::Finishing);
         let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);
@@ -92,18 +90,6 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
 fn handler() -> UpdateHandler<std::convert::Infallible> {
     let nothing = || dptree::endpoint(async || Ok(()));
     dptree::entry().branch(Update::filter_message().chain(nothing())).branch(Update::filter_channel_post().chain(nothing()))
-}
-
-fn take(desk: &Desk, update: &Update, me: &str) {
-    let number = update.id.0;
-    // The JSON itself is there where teloxide could not read it; else it is made again, and read as leniently.
-    let Ok(body) = serde_json::to_value(&update.kind) else {
-        return tracing::warn!(update = number, "update {number} cannot be read");
-    };
-    match intake(number, &body, me) {
-        Intake::Answer(letter) => desk.take(letter),
-        Intake::Silence(silence) => tracing::debug!(update = number, "update {number} is not answered: {silence}"),
-    }
 }
 
 fn bot(_config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
@@ -126,13 +112,6 @@ fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
     let lock_dir = lock_dir(&user);
     let with = Placeholders { instance: guard.instance(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
     config.locks.iter().map(|path| path.fill(&with)).collect()
-}
-
-/// Beside the first lock and named after it, as everything that belongs to an instance is.
-fn journal(locks: &[PathBuf]) -> PathBuf {
-    let mut path = locks.iter().min().cloned().unwrap_or_default().into_os_string();
-    path.push(".journal");
-    path.into()
 }
 
 fn services(settings: &Settings) -> &'static str {

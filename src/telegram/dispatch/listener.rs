@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use teloxide::{
     RequestError,
     errors::AsResponseParameters,
-    payloads::GetUpdatesSetters,
+    payloads::{GetUpdates, GetUpdatesSetters},
     requests::{Request, Requester},
     stop::{StopFlag, StopToken, mk_stop_token},
     types::{AllowedUpdate, Update},
@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{
-    Each,
+    Asking,
     conflict::{Advice, Conflict, Rival},
     health::Health,
 };
@@ -52,7 +52,7 @@ pub(super) struct Listener<R> {
     failures: u32,
     conflict: Conflict,
     health: Health,
-    each: Each,
+    asking: Option<Asking>,
     shared: Arc<Shared>,
     token: StopToken,
     flag: StopFlag,
@@ -84,7 +84,10 @@ impl Shared {
 
     /// Tells the server what has been handled, where it does not know that yet: whoever polls next is not given it again.
     pub(super) async fn confirm<R: Requester<Err = RequestError>>(&self, bot: &R, instance: &str) {
-        let (handed, confirmed) = (self.marks().handed, self.marks().confirmed);
+        let (handed, confirmed) = {
+            let marks = self.marks();
+            (marks.handed, marks.confirmed)
+        };
         if handed <= confirmed {
             return;
         }
@@ -98,7 +101,7 @@ impl Shared {
 
 impl<R: Requester<Err = RequestError>> Listener<R> {
     /// Nothing is asked yet.
-    pub(super) fn new(bot: R, instance: &str, timeout: Duration, window: Duration, health: Health, each: Each) -> Listener<R> {
+    pub(super) fn new(bot: R, instance: &str, timeout: Duration, window: Duration, health: Health) -> Listener<R> {
         let (token, flag) = mk_stop_token();
         Listener {
             bot,
@@ -110,11 +113,16 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             failures: 0,
             conflict: Conflict::new(window),
             health,
-            each,
+            asking: None,
             shared: Arc::default(),
             token,
             flag,
         }
+    }
+
+    /// Updates come in this way; `None`: through the bot.
+    pub(super) fn asking(self, asking: Option<Asking>) -> Listener<R> {
+        Listener { asking, ..self }
     }
 
     /// What is known of it afterwards.
@@ -135,7 +143,6 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
                 return None;
             }
             if let Some(update) = self.buffer.next() {
-                (self.each)(&update);
                 self.shared.marks().handed = update.id.as_offset();
                 return Some(update);
             }
@@ -153,8 +160,13 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         sleep(std::mem::take(&mut self.pause)).await;
         let offset = self.shared.marks().handed;
         let seconds = u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX);
-        let request = self.bot.get_updates().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone());
-        match timeout(self.timeout.saturating_add(SLACK), request.send()).await {
+        let asked = async {
+            match &self.asking {
+                Some(ask) => ask(GetUpdates::new().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone())).await,
+                None => self.bot.get_updates().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone()).send().await,
+            }
+        };
+        match timeout(self.timeout.saturating_add(SLACK), asked).await {
             Ok(Ok(updates)) => self.good(offset, updates),
             Ok(Err(error)) => match Rival::of(&error) {
                 Some(rival) => self.conflict(rival, offset),

@@ -26,15 +26,17 @@ mod stopping;
 use std::{
     future::{Future, ready},
     hash::Hash,
-    pin::Pin,
     time::Duration,
 };
+
+use futures_util::{FutureExt, future::BoxFuture};
 
 pub use health::Health;
 use listener::{Listener, said};
 use stopping::Stopping;
 use teloxide::{
-    ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, requests::Requester, types::Update,
+    ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, payloads::GetUpdates, requests::Requester,
+    types::Update,
 };
 use tokio::{pin, time};
 use tracing::{info, warn};
@@ -83,12 +85,12 @@ pub struct Polling<R> {
     timeout: Duration,
     stopping: Option<Stopping>,
     health: Health,
-    each: Each,
-    finishing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    asking: Option<Asking>,
+    finishing: BoxFuture<'static, ()>,
 }
 
-/// What is done with each update before a handler has it.
-type Each = Box<dyn FnMut(&Update) + Send>;
+/// How the server is asked for updates, where the program does that itself.
+type Asking = Box<dyn Fn(GetUpdates) -> BoxFuture<'static, Result<Vec<Update>, RequestError>> + Send + Sync>;
 
 impl<R> Polling<R>
 where
@@ -98,8 +100,7 @@ where
     /// Until SIGTERM or SIGINT arrives, each poll waiting for ten seconds. Their handlers stay installed in the process
     /// when the polling has ended; a signal that was ignored when it began stays ignored.
     pub fn new(bot: R) -> Polling<R> {
-        let (each, finishing): (Each, _) = (Box::new(|_| {}), Box::pin(ready(())));
-        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default(), each, finishing }
+        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default(), asking: None, finishing: ready(()).boxed() }
     }
 
     /// How long a poll waits for an update; Telegram's longest is 50 s. The bot's HTTP client must be more patient than this.
@@ -113,16 +114,20 @@ where
         Polling { stopping: Some(Stopping::told_by(told)), ..self }
     }
 
-    /// Shows each update to `each` before its handler has it and before the server is told that it was taken, also an update that
-    /// teloxide cannot read, which no handler is given. What is written down there, a SIGKILL does not lose.
-    pub fn each(self, each: impl FnMut(&Update) + Send + 'static) -> Polling<R> {
-        Polling { each: Box::new(each), ..self }
+    /// Asks the server for updates in this way, for a program that wants to see them before they count as taken: nothing of what
+    /// `ask` returns is confirmed before the next time that it is called. What it writes down meanwhile, a SIGKILL does not lose;
+    /// and it may read what teloxide cannot.
+    pub fn asking<F>(self, ask: impl Fn(GetUpdates) -> F + Send + Sync + 'static) -> Polling<R>
+    where
+        F: Future<Output = Result<Vec<Update>, RequestError>> + Send + 'static,
+    {
+        Polling { asking: Some(Box::new(move |request| ask(request).boxed())), ..self }
     }
 
-    /// When the polling has ended and the handlers have finished, runs this too before the guard is given back, within the same time:
-    /// for work that goes on beside the handlers.
+    /// Waits for this too before the guard is given back, within the same time as for handlers, and begins it when the last of
+    /// them has finished: for work that goes on beside them.
     pub fn finishing(self, work: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
-        Polling { finishing: Box::pin(work), ..self }
+        Polling { finishing: work.boxed(), ..self }
     }
 
     /// How it goes, to be asked while it runs.
@@ -159,10 +164,10 @@ where
         E: Send + Sync + 'static,
         K: Hash + Eq + Clone + Send,
     {
-        let Polling { bot, timeout, stopping, health, each, finishing } = self;
+        let Polling { bot, timeout, stopping, health, asking, finishing } = self;
         let mut stopping = stopping.map_or_else(Stopping::by_signals, Ok)?;
         let instance = guard.instance().to_owned();
-        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health, each);
+        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health).asking(asking);
         let (shared, stop, token) = (listener.shared(), listener.stop(), dispatcher.shutdown_token());
         let dispatching = dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new());
         pin!(dispatching);
@@ -180,7 +185,7 @@ where
                 let dispatches = token.shutdown().is_ok();
                 let handling = async {
                     if dispatches {
-                        // It had its first answer: no error is left to come.
+                        // It has had its first answer: no error is left to come.
                         let _ = dispatching.await;
                     }
                     finishing.await;

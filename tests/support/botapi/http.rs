@@ -54,6 +54,8 @@ async fn respond(request: Request<Incoming>, process: Option<Process>, telegram:
     }
     let token = telegram.lock().unwrap().token.clone();
     if let Some(file) = path.strip_prefix("/file/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) {
+        // Some clients write the path's slash as it is, some as one piece of an address.
+        let file = file.replace("%2F", "/");
         let content = telegram.lock().unwrap().files.values().find(|it| it.path == file).map(super::File::content);
         return Ok(match content {
             Some(content) => Response::new(Full::new(content)),

@@ -31,6 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tokio::{
     net::TcpListener,
     runtime::{self, Handle},
@@ -52,6 +53,18 @@ pub(crate) struct Telegram {
     /// So many calls from now are answered 429, to be tried again after so many seconds.
     pub(crate) flood: (u32, u32),
     pub(crate) messages: i64,
+    /// What the bot has sent, oldest first.
+    pub(crate) sent: Vec<Sent>,
+}
+
+/// A message that the bot has sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) chat: i64,
+    /// The message that it answers.
+    pub(crate) reply_to: Option<i64>,
+    pub(crate) topic: Option<i64>,
+    pub(crate) text: String,
 }
 
 impl Telegram {
@@ -63,6 +76,7 @@ impl Telegram {
             files: HashMap::new(),
             flood: (0, 0),
             messages: 0,
+            sent: Vec::new(),
         }
     }
 
@@ -130,6 +144,20 @@ impl Server {
         for kind in kinds {
             self.inject(*kind);
         }
+    }
+
+    /// This update arrives, made for the number that it is given.
+    pub(crate) fn inject_json(&self, update: impl FnOnce(i64) -> Value) -> i64 {
+        let mut telegram = self.telegram();
+        let id = telegram.queue.next_id();
+        telegram.account.injected(id);
+        telegram.queue.push(update(id));
+        id
+    }
+
+    /// What the bot has sent, oldest first.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.telegram().sent.clone()
     }
 
     /// So many updates a second arrive from now on, of these kinds in turn, until the flow is dropped.

@@ -48,13 +48,9 @@ impl<'a> Reader<'a> {
         Reader { config, env, problems: Vec::new() }
     }
 
-    /// Everything that was found wrong, as a reader goes through the file; what was said elsewhere comes last.
-    pub(super) fn finish(mut self) -> Result<(), Problems> {
-        self.problems.sort_by_key(|problem| match problem.place {
-            Place::File { at, .. } => (0, at),
-            Place::Variable(_) | Place::Set(_) | Place::Flag(_) => (1, None),
-        });
-        if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    /// Everything that was found wrong.
+    pub(super) fn finish(self) -> Result<(), Problems> {
+        if self.problems.is_empty() { Ok(()) } else { Err(Problems::sorted(self.problems)) }
     }
 
     /// Remembers that something is wrong with `key`; there is no value then.
@@ -63,7 +59,7 @@ impl<'a> Reader<'a> {
         // A key that is missing is missing in its table.
         let place = match (self.config.origin(&key), self.config.origin(&table.path)) {
             (Origin::Written(place), _) | (Origin::Default, Origin::Written(place)) => place,
-            (Origin::Default, Origin::Default) => Place::Flag("--config"),
+            (Origin::Default, Origin::Default) => Place::flag("--config", "[app]"),
         };
         self.problems.push(Problem { place, key: Some(key), message: found.into(), help: Some(help.into()) });
         None
