@@ -46,3 +46,8 @@ pub use error::{Error, ExitStatus, exit};
 pub use guard::{Guard, Lost};
 #[cfg(feature = "teloxide")]
 pub use telegram::dispatch as teloxide;
+
+/// What the README shows of the library is compiled.
+#[cfg(all(doctest, feature = "teloxide"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

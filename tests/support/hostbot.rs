@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 /// How it behaves; anything that is not said here only makes command lines differ.
 ///
-/// `--late MS`: so long it does something else first. `--gives-up MS`: so long it waits for the guard. `--twice`: it acquires
+/// `$HOSTBOT_LATE`: so many milliseconds it does something else first. `--gives-up MS`: so long it waits for the guard. `--twice`: it acquires
 /// a second guard of the same instance. `--child`: it starts a process that outlives it. `--for MS`: so long it polls. `--deaf`:
 /// it does not care whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop. `--again`: it acquires
 /// the guard once more when it has given it back. `--lives-on`: it goes on living without it.
@@ -47,7 +47,10 @@ pub(super) fn main() {
 
 #[expect(clippy::zombie_processes, reason = "what it leaves behind is for others to find")]
 async fn run(ways: &Ways) -> i32 {
-    sleep(ways.millis("--late").unwrap_or_default()).await;
+    if let Some(late) = env::var_os("HOSTBOT_LATE") {
+        say("is late");
+        sleep(Duration::from_millis(late.to_str().unwrap().parse().unwrap())).await;
+    }
     let before = masks();
     let config = Config::load(&Sources::here().unwrap()).expect("the configuration is right");
     let acquiring = Guard::acquire(&config);

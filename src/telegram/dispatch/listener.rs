@@ -15,7 +15,7 @@ use teloxide::{
     payloads::{GetUpdates, GetUpdatesSetters},
     requests::{Request, Requester},
     stop::{StopFlag, StopToken, mk_stop_token},
-    types::{AllowedUpdate, Update},
+    types::{AllowedUpdate, Seconds, Update},
     update_listeners::{AsUpdateStream, UpdateListener},
 };
 use tokio::time::{sleep, timeout};
@@ -170,7 +170,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             Ok(Ok(updates)) => self.good(offset, updates),
             Ok(Err(error)) => match Rival::of(&error) {
                 Some(rival) => self.conflict(rival, offset),
-                None => self.failed(&said(&error), error.retry_after().map(|seconds| seconds.duration())),
+                None => self.failed(&said(&error), error.retry_after().map(Seconds::duration)),
             },
             Err(_) => self.failed("there was no answer in time", None),
         }

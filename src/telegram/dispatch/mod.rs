@@ -1,5 +1,24 @@
 //! Runs a teloxide dispatcher under a guard.
 //!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use teloxide::prelude::*;
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> ExitCode {
+//!     monopoll::exit(serve().await)
+//! }
+//!
+//! async fn serve() -> Result<monopoll::teloxide::End, monopoll::Error> {
+//!     let config = monopoll::Config::load(&monopoll::Sources::here()?)?;
+//!     let bot = Bot::from_env();
+//!     let echo = async |bot: Bot, message: Message| bot.send_message(message.chat.id, "I hear you").await.map(drop);
+//!     let dispatcher = Dispatcher::builder(bot.clone(), Update::filter_message().endpoint(echo)).build();
+//!     monopoll::teloxide::run(&config, bot, dispatcher).await
+//! }
+//! ```
+//!
 //! # Expected flow
 //!
 //! Acquire the guard, then poll; when a signal, the program or the guard says so, stop polling, let the handlers finish what
@@ -38,7 +57,7 @@ use teloxide::{
     ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, payloads::GetUpdates, requests::Requester,
     types::Update,
 };
-use tokio::{pin, time};
+use tokio::time;
 use tracing::{info, warn};
 
 use crate::{
@@ -169,13 +188,13 @@ where
         let instance = guard.instance().to_owned();
         let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health).asking(asking);
         let (shared, stop, token) = (listener.shared(), listener.stop(), dispatcher.shutdown_token());
-        let dispatching = dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new());
-        pin!(dispatching);
+        // Boxed, so that the futures around it stay small.
+        let mut dispatching = Box::pin(dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new()));
         let end = tokio::select! {
             biased;
             end = stopping.wait() => Some(end),
             lost = guard.lost() => Some(End::Lost(lost)),
-            dispatched = &mut dispatching => dispatched.map(|()| None).map_err(|error| unreached(&instance, &error))?,
+            done = &mut dispatching => done.map(|()| None).map_err(|error| unreached(&instance, &error))?,
         };
         let handled = match end {
             Some(end) => {
@@ -220,13 +239,11 @@ async fn finish<T>(dispatching: impl Future<Output = T>, patience: Option<Durati
         dispatching.await;
         return Handled::Everything;
     };
-    match time::timeout(patience, dispatching).await {
-        Ok(_) => Handled::Everything,
-        Err(_) => {
-            warn!("{instance}: handlers still run after {}; they are left behind", humantime::format_duration(patience));
-            Handled::NotAll
-        }
+    if time::timeout(patience, dispatching).await.is_ok() {
+        return Handled::Everything;
     }
+    warn!("{instance}: handlers still run after {}; they are left behind", humantime::format_duration(patience));
+    Handled::NotAll
 }
 
 /// How long handlers may take to finish. Whoever sends a signal decides that itself; where another guard has the lock already, as

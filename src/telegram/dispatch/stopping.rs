@@ -108,7 +108,7 @@ mod unix {
         {
             return;
         }
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -1,0 +1,131 @@
+//! A teloxide bot under a guard of its own: it answers each update with its number, after `$HANDLER_MS` of work. With `--owns-signals`
+//! it ends on SIGUSR1 alone; with `--shuts-down` it shuts its dispatcher down itself, after the first update; `--health` has it say
+//! in `$TESTBOT_LOG` when it hears, and when it has been deaf for a second.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test program may fail, and then a test fails")]
+#![expect(clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
+
+use std::{env, fmt::Debug, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
+
+use monopoll::{
+    Config, Error, Sources,
+    teloxide::{End, Health, Polling},
+};
+use teloxide::prelude::*;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::sleep,
+};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+pub(super) fn main() -> ExitCode {
+    tracing::subscriber::set_global_default(Lines).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ended = runtime.block_on(serve());
+    if let Ok(end) = &ended {
+        say(&format!("end: {end}"));
+    }
+    monopoll::exit(ended)
+}
+
+async fn serve() -> Result<End, Error> {
+    let has = |flag: &str| env::args().any(|arg| arg == flag);
+    let config = Config::load(&Sources::here()?)?;
+    let bot = Bot::from_env();
+    let (heard, mut hearing) = mpsc::unbounded_channel();
+    let handler = dptree::endpoint(move |bot, update| echo(bot, update, heard.clone()));
+    let dispatcher = Dispatcher::builder(bot.clone(), handler).distribution_function(|_| None::<()>).build();
+    let token = dispatcher.shutdown_token();
+    let mut polling = Polling::new(bot).timeout(Duration::from_secs(2));
+    if has("--owns-signals") {
+        let mut mine = signal(SignalKind::user_defined1()).unwrap();
+        polling = polling.until(async move {
+            mine.recv().await;
+        });
+    }
+    if has("--shuts-down") {
+        polling = polling.until(pending());
+        tokio::spawn(async move {
+            hearing.recv().await;
+            token.shutdown().unwrap().await;
+        });
+    }
+    if has("--health") {
+        tokio::spawn(watch(polling.health()));
+    }
+    polling.run(&config, dispatcher).await
+}
+
+async fn echo(bot: Bot, update: Update, heard: mpsc::UnboundedSender<()>) -> ResponseResult<()> {
+    let work = env::var("HANDLER_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0);
+    say(&format!("update {}", update.id.0));
+    // Who does not want to know is not told.
+    let _ = heard.send(());
+    sleep(Duration::from_millis(work)).await;
+    if let Some(chat) = update.chat() {
+        bot.send_message(chat.id, format!("update {}", update.id.0)).await?;
+    }
+    Ok(())
+}
+
+async fn watch(health: Health) {
+    let mut before = "";
+    loop {
+        let now = match health.age() {
+            None => "has not heard yet",
+            Some(age) if age < Duration::from_secs(4) => "hears",
+            Some(_) => "is deaf",
+        };
+        if now != before {
+            say(now);
+        }
+        before = now;
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn say(event: &str) {
+    let Some(path) = env::var_os("TESTBOT_LOG") else { return };
+    let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    // One write, so that lines of several bots never mix.
+    log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
+}
+
+/// Each event of monopoll's is a line on standard error.
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("monopoll") && *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Line(*event.metadata().level()));
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(Level);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            eprintln!("{}: {value:?}", self.0);
+        }
+    }
+}
