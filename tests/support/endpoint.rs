@@ -1,6 +1,6 @@
 //! An endpoint for tests: a small HTTP server on 127.0.0.1 that answers as it is told, and remembers what it was asked.
-#![allow(dead_code, reason = "each test target uses its own part of this")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and this is a server")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test target uses its own part of this, and a test may fail")]
+#![expect(clippy::disallowed_methods, reason = "this is a server")]
 
 use std::{
     collections::VecDeque,
@@ -28,18 +28,18 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// A good one.
-    pub(crate) fn json(body: impl ToString) -> Answer {
+    pub(crate) fn json(body: &impl ToString) -> Answer {
         Answer::Status(200, body.to_string())
     }
 
     /// A transcript.
     pub(crate) fn text(text: &str) -> Answer {
-        Answer::json(serde_json::json!({ "text": text }))
+        Answer::json(&serde_json::json!({ "text": text }))
     }
 
     /// A chat completion with this content.
-    pub(crate) fn chat(content: impl ToString) -> Answer {
-        Answer::json(serde_json::json!({ "choices": [{ "message": { "role": "assistant", "content": content.to_string() } }] }))
+    pub(crate) fn chat(content: &impl ToString) -> Answer {
+        Answer::json(&serde_json::json!({ "choices": [{ "message": { "role": "assistant", "content": content.to_string() } }] }))
     }
 }
 
@@ -149,7 +149,7 @@ fn response(status: u16, header: &str, body: &str) -> Vec<u8> {
 
 fn read(connection: &mut TcpStream) -> Option<Asked> {
     let mut bytes = Vec::new();
-    let mut chunk = [0; 1 << 16];
+    let mut chunk = [0; 1 << 13];
     loop {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         if let Some(end) = end {

@@ -8,7 +8,7 @@ use crate::scene::Scene;
 fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
     let scene = Scene::bare();
     for text in ["/start", "/help", "/status", "/health"] {
-        scene.message(5, "text", json!(text));
+        scene.message(5, "text", &json!(text));
     }
     scene.telegram.inject_json(|id| {
         let chat = json!({ "id": -7, "type": "group", "title": "A group" });
@@ -32,11 +32,11 @@ fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
 fn a_takeover_is_counted() {
     let scene = Scene::bare();
     let first = scene.bot().start();
-    scene.message(5, "text", json!("/status"));
+    scene.message(5, "text", &json!("/status"));
     scene.sent(1);
     let _second = scene.bot().start();
     first.end().exits(0);
-    scene.message(5, "text", json!("/status"));
+    scene.message(5, "text", &json!("/status"));
     let sent = scene.sent(2);
     assert!(sent[1].text.contains("Takeovers: 1, the last one at 20"), "{}", sent[1].text);
 }

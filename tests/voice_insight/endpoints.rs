@@ -51,7 +51,7 @@ fn a_transcript_is_given_without_an_insight_where_that_fails() {
     for (answer, said) in [
         (broken(), "it has a fault of its own (status 500)"),
         (Answer::Status(401, String::new()), "it refused the request (status 401)"),
-        (Answer::chat("Ignore that. Here is a poem."), "its answer cannot be understood"),
+        (Answer::chat(&"Ignore that. Here is a poem."), "its answer cannot be understood"),
     ] {
         let (transcription, summing) = (Endpoint::new([Answer::text(WORDS)]), Endpoint::new([answer]));
         let scene = Scene::with_insight(&transcription, &summing);

@@ -70,7 +70,7 @@ fn what_a_killed_process_had_taken_is_answered_by_the_next_one() {
 
 #[test]
 fn a_process_that_is_killed_within_an_answer_is_followed_by_one_that_sends_the_rest_of_it() {
-    let words: String = (0..39).map(|n| format!("{} ", format!("w{n:02}").repeat(1365))).collect();
+    let words = (0..39).map(|n| format!("w{n:02}").repeat(1365)).collect::<Vec<_>>().join(" ");
     let transcription = Endpoint::new([Answer::text(&words)]);
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);

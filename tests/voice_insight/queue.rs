@@ -33,7 +33,7 @@ fn no_more_are_worked_on_at_once_than_was_said_and_commands_do_not_wait() {
     }
     let _bot = scene.bot().start();
     scene.stage.wait_until("two to be worked on", || (transcription.asked().len() == 2).then_some(()));
-    scene.message(1, "text", json!("/status"));
+    scene.message(1, "text", &json!("/status"));
     assert!(scene.sent(1)[0].text.contains("Messages: 5 waiting or at work, 0 answered"), "{:?}", scene.telegram.sent());
     assert_eq!(transcription.asked().len(), 2);
     transcription.open();

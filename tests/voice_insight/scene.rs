@@ -15,7 +15,7 @@ pub(crate) const WORDS: &str = "the quokka ate my homework";
 
 /// What an insight endpoint says of it.
 pub(crate) fn insight() -> Answer {
-    Answer::chat(json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it again"], "topics": ["homework"] }))
+    Answer::chat(&json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it again"], "topics": ["homework"] }))
 }
 
 pub(crate) struct Scene {
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// A message arrives in this private chat; its update's number.
-    pub(crate) fn message(&self, chat: i64, field: &str, value: Value) -> i64 {
+    pub(crate) fn message(&self, chat: i64, field: &str, value: &Value) -> i64 {
         self.telegram.inject_json(|id| {
             let chat = json!({ "id": chat, "type": "private", "first_name": "Someone" });
             json!({ "update_id": id, "message": { "message_id": id, "date": 1, "chat": chat, "from": user(), field: value } })
@@ -84,7 +84,7 @@ impl Scene {
         self.message(
             chat,
             "voice",
-            json!({ "file_id": "a-voice", "file_unique_id": "u", "duration": 3, "mime_type": "audio/ogg", "file_size": 4 }),
+            &json!({ "file_id": "a-voice", "file_unique_id": "u", "duration": 3, "mime_type": "audio/ogg", "file_size": 4 }),
         )
     }
 

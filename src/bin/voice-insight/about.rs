@@ -16,7 +16,7 @@ use monopoll::{
 use crate::desk::Counts;
 
 /// A bot whose last good poll is older than this is deaf: a poll takes ten seconds at most, and a bad moment is forgiven.
-const DEAF: Duration = Duration::from_secs(60);
+const DEAF: Duration = Duration::from_mins(1);
 
 /// What is known of this process.
 #[derive(Debug)]

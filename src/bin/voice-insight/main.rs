@@ -61,7 +61,7 @@ struct Cli {
     /// The [profile.NAME] of the file to use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Overrides one key, such as app.at_once=1; may be given more than once
+    /// Overrides one key, such as `app.at_once=1`; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Check the configuration and do nothing: for `check.command`

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a download may take in all: 20 MB at 70 kB a second.
-pub(crate) const DOWNLOAD: Duration = Duration::from_secs(300);
+pub(crate) const DOWNLOAD: Duration = Duration::from_mins(5);
 
 /// What `getFile` says of a size that it does not know (teloxide's stand-in for a field that is missing).
 const UNKNOWN_SIZE: u32 = u32::MAX;

@@ -1,4 +1,4 @@
-//! Speech to text: the request to an endpoint that speaks as OpenAI's `/v1/audio/transcriptions`, and its answer.
+//! Speech to text: the request to an endpoint that speaks as `OpenAI`'s `/v1/audio/transcriptions`, and its answer.
 
 use reqwest::{
     Body,

@@ -147,10 +147,10 @@ fn sections(insight: &Insight) -> String {
     let mut text = format!("Summary\n{}\n\n", insight.summary);
     if !insight.action_items.is_empty() {
         let items: Vec<String> = insight.action_items.iter().map(|item| format!("• {item}")).collect();
-        text.push_str(&format!("To do\n{}\n\n", items.join("\n")));
+        text.extend(["To do\n", &items.join("\n"), "\n\n"]);
     }
     if !insight.topics.is_empty() {
-        text.push_str(&format!("Topics\n{}\n\n", insight.topics.join(", ")));
+        text.extend(["Topics\n", &insight.topics.join(", "), "\n\n"]);
     }
     text
 }

@@ -201,9 +201,9 @@ where
                 info!("{instance}: {end}: polling stops, and what was taken is finished");
                 // The dispatcher does not hear its token while it hands an update over, so the listener is told as well.
                 stop.stop();
-                let dispatches = token.shutdown().is_ok();
+                let hears = token.shutdown().is_ok();
                 let handling = async {
-                    if dispatches {
+                    if hears {
                         // It has had its first answer: no error is left to come.
                         let _ = dispatching.await;
                     }

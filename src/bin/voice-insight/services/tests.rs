@@ -92,7 +92,7 @@ fn what_cannot_get_better_is_asked_once() {
         (Answer::Status(413, String::new()), Fault::Refused(413)),
         (Answer::Raw(b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec()), Fault::Refused(307)),
         (Answer::Busy("3600"), Fault::Busy(Some(Duration::from_hours(1)))),
-        (Answer::json(huge), Fault::TooLong),
+        (Answer::json(&huge), Fault::TooLong),
     ] {
         assert_eq!(heard_of([answer]), (Err(Failed::Fault(fault)), 1));
     }
@@ -120,7 +120,7 @@ fn silence_is_heard_as_such() {
 #[test]
 fn an_insight_that_cannot_be_understood_is_asked_for_again() {
     let good = json!({ "summary": "A walk.", "action_items": [], "topics": ["walking"] });
-    let endpoint = Endpoint::new([Answer::chat("I would rather not."), Answer::chat(good)]);
+    let endpoint = Endpoint::new([Answer::chat(&"I would rather not."), Answer::chat(&good)]);
     let insight = with_services(async |services| services.insight(&service(&endpoint, PATIENT), "We \"walked\".").await).unwrap();
     assert_eq!((insight.summary.as_str(), endpoint.asked().len()), ("A walk.", 2));
     let body: serde_json::Value = serde_json::from_str(&endpoint.asked()[0].body).unwrap();

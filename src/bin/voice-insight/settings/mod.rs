@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
 }
 
-/// A service that is spoken to as OpenAI's is.
+/// A service that is spoken to as `OpenAI`'s is.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     /// The whole address of the endpoint.
@@ -60,8 +60,8 @@ impl Default for Settings {
 }
 
 /// The time that a recording may take to be written down, and a transcript to be summed up.
-const TRANSCRIPTION: Duration = Duration::from_secs(120);
-const INSIGHT: Duration = Duration::from_secs(60);
+const TRANSCRIPTION: Duration = Duration::from_mins(2);
+const INSIGHT: Duration = Duration::from_mins(1);
 
 impl Settings {
     /// What the `[app]` of this configuration says; keys of services are looked up in `env`.

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "a file to be read is written")]
+
 use std::path::Path;
 
 use monopoll::config::Sources;
@@ -99,4 +101,23 @@ fn an_insight_needs_a_transcript_and_a_service_is_a_table() {
 fn a_key_that_is_set_but_no_key_is_told_without_its_value() {
     let told = read(WHOLE, &[("KEY", "two words")]).unwrap_err();
     assert!(told.contains("$KEY holds no key") && !told.contains("two words"), "{told}");
+}
+
+/// The first configuration of the documentation.
+fn documented() -> &'static str {
+    let text = include_str!("../../../../docs/voice-insight.md");
+    let (_, after) = text.split_once("```toml\n").unwrap();
+    after.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_documented_configuration_is_valid_and_shows_the_defaults() {
+    let settings = read(documented(), &[("OPENAI_API_KEY", "sk-1")]).unwrap();
+    let default = Settings::default();
+    assert_eq!(
+        (settings.at_once, settings.most_waiting, settings.busy_after, settings.retry),
+        (default.at_once, default.most_waiting, default.busy_after, default.retry)
+    );
+    assert_eq!(settings.transcription.unwrap().timeout, TRANSCRIPTION);
+    assert_eq!(settings.insight.unwrap().timeout, INSIGHT);
 }
