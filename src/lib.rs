@@ -37,7 +37,6 @@ pub mod error;
 pub mod guard;
 pub mod host;
 pub mod report;
-#[cfg(feature = "teloxide")]
 pub mod telegram;
 pub mod wrap;
 

@@ -1,6 +1,7 @@
 //! The Bot API server of the tests does what the published one does about pollers: a test for each rule.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these speak HTTP and start processes")]
+#![expect(clippy::disallowed_macros, reason = "how long an update took is worth a line")]
 
 #[path = "support/botapi/mod.rs"]
 mod botapi;
@@ -56,9 +57,9 @@ fn patience(poll: &Poll, now: Instant) -> u128 {
 
 /// The text of a 409 and when it is due, in milliseconds.
 #[track_caller]
-fn conflict(reply: Reply, began: Instant) -> (&'static str, u128) {
+fn conflict(reply: &Reply, began: Instant) -> (&'static str, u128) {
     match reply {
-        Reply::Conflict(why, due) => (why, due.duration_since(began).as_millis()),
+        Reply::Conflict(why, due) => (*why, due.duration_since(began).as_millis()),
         Reply::Updates(_) => panic!("{reply:?}"),
     }
 }
@@ -77,7 +78,7 @@ fn the_earlier_of_two_that_wait_is_evicted() {
     let mut first = waits(queue.poll(call(0, 100, 10), now));
     let (second, effects) = queue.poll(call(5, 100, 10), now);
     assert!(effects.evicted.is_some());
-    let (why, due) = conflict(first.try_recv().unwrap(), now);
+    let (why, due) = conflict(&first.try_recv().unwrap(), now);
     assert_eq!((why.split(';').next(), due), (Some("Conflict: terminated by other getUpdates request"), 0));
     assert_eq!(patience(&second, now), 10_000);
 }
@@ -156,7 +157,7 @@ fn conflicts_are_paced() {
     let mut earlier = waits(queue.poll(call(0, 100, 50), began));
     for (offset, at) in [(1, 0), (2, 100), (3, 2999), (4, 3000), (5, 3001)] {
         let later = waits(queue.poll(call(offset, 100, 50), began + after(at)));
-        due.push(conflict(std::mem::replace(&mut earlier, later).try_recv().unwrap(), began).1);
+        due.push(conflict(&std::mem::replace(&mut earlier, later).try_recv().unwrap(), began).1);
     }
     // One that is held does not move the window.
     assert_eq!(due, [0, 3100, 5999, 3000, 6001]);
@@ -167,9 +168,9 @@ fn all_texts_are_paced_together() {
     let (mut queue, began) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(0, 100, 50), began));
     queue.set_webhook("https://example.org", began);
-    assert_eq!(conflict(first.try_recv().unwrap(), began), ("Conflict: terminated by setWebhook request", 0));
+    assert_eq!(conflict(&first.try_recv().unwrap(), began), ("Conflict: terminated by setWebhook request", 0));
     let (Poll::Answered(second), _) = queue.poll(call(0, 100, 50), began + after(10)) else { panic!() };
-    assert_eq!(conflict(second, began).1, 3010);
+    assert_eq!(conflict(&second, began).1, 3010);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn an_active_webhook_refuses_every_poll() {
     let (mut queue, now) = (filled(1), Instant::now());
     queue.set_webhook("https://example.org", now);
     let (Poll::Answered(refused), effects) = queue.poll(call(2, 100, 0), now) else { panic!() };
-    let (why, _) = conflict(refused, now);
+    let (why, _) = conflict(&refused, now);
     assert!(why.starts_with("Conflict: can't use getUpdates method while webhook is active; use deleteWebhook"), "{why}");
     assert!(effects.confirmed.is_empty());
     queue.set_webhook("", now);
@@ -237,7 +238,7 @@ struct Sent(TcpStream);
 
 fn send(server: &Server, path: &str, kind: &str, body: &str) -> Sent {
     let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let head =
         format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((head + body).as_bytes()).unwrap();
@@ -271,7 +272,7 @@ fn until(server: &Server, condition: impl Fn(&botapi::Report) -> bool) -> botapi
         if condition(&report) {
             return report;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{report:#?}");
+        assert!(began.elapsed() < Duration::from_mins(1), "{report:#?}");
         thread::sleep(Duration::from_millis(2));
     }
 }

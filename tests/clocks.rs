@@ -31,7 +31,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn the_wall_clock_is_read_only_to_be_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for path in sources(&root.join("src")) {
-        let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
         let reads = fs::read_to_string(&path).unwrap().lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
             ["clock::wall", "wall_seconds(", "SystemTime::now", "beside::now("].iter().any(|word| code.contains(word))

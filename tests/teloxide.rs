@@ -46,6 +46,12 @@ impl World {
         self.rival("guarded_echo", args).env("MONOPOLL_LOCK__PATHS", locks).env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "3s")
     }
 
+    /// The same bot under `monopoll run`.
+    fn under_run(&self) -> Start<'_> {
+        let run = self.stage.run_command(example("guarded_echo"), &[]).env("MONOPOLL_INSTANCE", "test");
+        run.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", self.server.url())
+    }
+
     /// A bot that has the token, and no guard.
     fn rival(&self, program: &str, args: &[&str]) -> Start<'_> {
         self.stage.program(example(program), args).env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", self.server.url())
@@ -258,14 +264,12 @@ fn a_token_that_is_not_accepted_and_a_server_that_is_away_are_no_panics() {
 #[test]
 fn under_a_run_its_guard_is_adopted_and_a_takeover_drains_it() {
     let world = World::new();
-    let set = |start: Start<'_>| start.env("TELOXIDE_TOKEN", &world.token).env("TELOXIDE_API_URL", world.server.url());
-    let bot = example("guarded_echo");
-    let first = set(world.stage.run_command(&bot, &[])).env("HANDLER_MS", "500").env("MONOPOLL_INSTANCE", "test").start();
+    let first = world.under_run().env("HANDLER_MS", "500").start();
     world.until("a poll", |report| report.pollers.len() == 1);
     let old = world.server.report().pollers[0].pid;
     world.server.inject_all(&[Kind::Text; 3]);
     world.stage.nth_to_say(1, "update 3");
-    let _second = set(world.stage.run_command(&bot, &[])).env("MONOPOLL_INSTANCE", "test").on_conflict("graceful").start();
+    let _second = world.under_run().on_conflict("graceful").start();
     world.until("the new one's polls", |report| report.pollers.len() == 2);
     first.end().exits(0).says("took over");
     assert!(!is_alive(old));

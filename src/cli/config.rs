@@ -63,7 +63,7 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
     // What is empty is still in effect: a reader asks whether there are rules at all.
     let of = |key: &str, empty: Value| settings.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(empty);
     let keys = ["instance", "on_conflict", "after_wait", "same_token", "token_env", "env_file", "match", "rules"];
-    for key in keys.into_iter().chain(["check", "lock", "timeouts", "kill", "limits", "log"]) {
+    for key in keys.into_iter().chain(["check", "lock", "timeouts", "kill", "limits", "telegram", "log"]) {
         let empty = if matches!(key, "match" | "rules") { json!([]) } else { Value::Null };
         match of(key, empty) {
             Value::Object(table) => values.extend(table.into_iter().map(|(name, value)| (format!("{key}.{name}"), value))),

@@ -24,6 +24,7 @@ use crate::{
         token::Token,
     },
     report::{doctor as report, plan_json},
+    telegram,
 };
 
 /// Looks at everything, and says so.
@@ -68,6 +69,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         file: config.settings.env_file.to_string_lossy().into_owned(),
         same_token: config.policy.same_token,
     }));
+    findings.extend(token.as_ref().map(|token| doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)));
     let named = start::instance(&config, token.as_ref(), command.as_ref().and_then(|command| command.as_ref().ok()));
     let by = match (&config.instance, &token) {
         (Some(_), _) => Named::ByConfiguration,

@@ -27,6 +27,7 @@ use crate::{
         machine::{self, Machine},
     },
     report::{Context, Paint, plan_json, plan_text},
+    telegram::{Preflight, Report},
 };
 
 /// For whom the plan is.
@@ -46,8 +47,16 @@ pub(super) enum Said {
 /// Something is wrong beforehand, as it would be for `run`.
 pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
-    let plan = look(&start)?;
+    let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
+    let mut plan = look(&start)?;
+    let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
+    if let Some(Report::Objection(objection)) = &report {
+        plan.refuse(objection.clone());
+    }
     show(common, &start, &plan, said)?;
+    if let Some(report) = report {
+        remark(common, report, said)?;
+    }
     let (status, why) = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
         Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
@@ -67,6 +76,24 @@ pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> R
         say(plan_text::text(plan, &context, paint(&std::io::stderr())).trim_end());
     } else {
         print(&plan_text::text(plan, &context, paint(&std::io::stdout())))?;
+    }
+    Ok(())
+}
+
+/// What Telegram said, below the plan. The document has no place for it: there it is an event.
+fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
+    match report {
+        // The plan says it.
+        Report::Objection(_) => {}
+        Report::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
+        Report::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
+        Report::Fine(sentence) | Report::Odd(sentence) => {
+            let line = format!("\nTelegram: {sentence}.");
+            match said {
+                Said::ByRun => say(line),
+                Said::Plainly | Said::InDetail => drop(print(&line)?),
+            }
+        }
     }
     Ok(())
 }

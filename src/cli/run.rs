@@ -31,6 +31,7 @@ use crate::{
         mark::{HELD, Mark},
     },
     report::mask,
+    telegram::Preflight,
     wrap::{
         child::{self, Child, Inheritance},
         supervise::{End, Guarding, Incident},
@@ -54,6 +55,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         check::run(check)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
+    let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let began = clock::patience();
     let mut course = Course::default();
     let mut teller = told::Teller::new(start.config.logging.format);
@@ -71,6 +73,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             policy: &start.config.policy,
             files,
             record: Some(&record),
+            preflight: preflight.as_mut(),
             course: &mut course,
             tell: &mut tell,
             beat,

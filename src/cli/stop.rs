@@ -161,6 +161,7 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
             policy,
             files,
             record: None,
+            preflight: None,
             course: &mut course,
             tell: &mut tell,
             // What it says, it says once: nobody watches a stop for long.

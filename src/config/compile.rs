@@ -8,13 +8,14 @@ use std::{
 use tracing_subscriber::filter::Targets;
 
 use super::{
+    api_url::ApiUrl,
     filter,
     load::{self, Loaded, Origins},
     lock_path::LockPath,
     place::{Origin, Place},
     problem::{Fault, Problem, Problems},
     rules::{Misfit, policy},
-    settings::{self, LogFormat, Settings, Telegram},
+    settings::{self, LogFormat, Settings, Webhook},
     sources::Sources,
 };
 use crate::engine::{action::OnLost, instance::Instance, policy::Policy};
@@ -42,7 +43,7 @@ pub struct Config {
     pub locks: Vec<LockPath>,
     /// What a running instance does when its lock is no longer its own.
     pub on_lost: OnLost,
-    /// What Telegram says to a bot that polls.
+    /// What Telegram is asked.
     pub telegram: Telegram,
     /// What is logged, and how.
     pub logging: Logging,
@@ -58,6 +59,19 @@ pub struct CheckCommand {
     pub command: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+/// What Telegram is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telegram {
+    /// What to do about a webhook.
+    pub webhook: Webhook,
+    /// Where the Bot API is.
+    pub api_url: ApiUrl,
+    /// How long it may take in all.
+    pub timeout: Duration,
+    /// How long a 409 while polling is ridden out.
+    pub conflict_window: Duration,
 }
 
 /// What is logged, and how.
@@ -105,7 +119,7 @@ impl Config {
 fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins)> {
     let Loaded { file, profile, settings, origins, mut notes } = loaded;
     match parts(&settings) {
-        Ok(Parts { instance, policy, locks, filter }) => {
+        Ok(Parts { instance, policy, locks, telegram, filter }) => {
             notes.extend(unreachable_rules(&settings, &policy, &origins));
             let check = Some(settings.check.clone()).filter(|check| !check.command.is_empty());
             Ok(Config {
@@ -118,7 +132,7 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
                 check: check.map(|check| CheckCommand { command: check.command, timeout: check.timeout }),
                 locks,
                 on_lost: settings.lock.on_lost,
-                telegram: settings.telegram.clone(),
+                telegram,
                 logging: Logging { filter, format: settings.log.format },
                 notes,
                 settings,
@@ -134,6 +148,7 @@ struct Parts {
     instance: Option<Instance>,
     policy: Policy,
     locks: Vec<LockPath>,
+    telegram: Telegram,
     filter: Targets,
 }
 
@@ -147,7 +162,13 @@ fn parts(settings: &Settings) -> Result<Parts, Misfit> {
     let locks = settings.lock.paths.iter().map(|path| LockPath::parse(path)).collect::<Result<_, _>>();
     let locks = locks.map_err(|fault| ("lock.paths".to_owned(), fault))?;
     let filter = filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
-    Ok(Parts { instance, policy: policy(settings)?, locks, filter })
+    Ok(Parts { instance, policy: policy(settings)?, locks, telegram: telegram(&settings.telegram)?, filter })
+}
+
+fn telegram(settings: &settings::Telegram) -> Result<Telegram, Misfit> {
+    let settings::Telegram { webhook, ref api_url, timeout, conflict_window } = *settings;
+    let api_url = ApiUrl::parse(api_url).map_err(|fault| ("telegram.api_url".to_owned(), fault))?;
+    Ok(Telegram { webhook, api_url, timeout, conflict_window })
 }
 
 /// A line for each rule that comes after one that always holds.

@@ -14,6 +14,12 @@ static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i){key}[ \t]*[=:][ \t]*{value}")).ok()
 });
 
+/// An address, with what stands before its host and what follows its path: neither belongs there, and both may be secrets.
+static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let before = r#"(?:[a-z]*://)?(?:(?<before>[^\s"'/?#@][^\s"'/?#]*)@)?"#;
+    Regex::new(&format!(r#"(?i)api_url["']?[ \t]*[=:][ \t]*["']*{before}[^\s"'?\#]*(?:[?\#](?<after>[^\s"']+))?"#)).ok()
+});
+
 /// Our own keys that sound like secrets' and have none.
 const NO_SECRETS: [&str; 2] = ["token_env", "same_token"];
 
@@ -29,6 +35,9 @@ pub(super) fn concealed(text: &str) -> Vec<Range<usize>> {
         let ours = captures.name("key").is_some_and(|key| NO_SECRETS.iter().any(|name| key.as_str().to_lowercase().ends_with(name)));
         let value = ["a", "b", "c", "d", "e"].iter().find_map(|name| captures.name(name)).filter(|_| !ours);
         spans.extend(value.map(|value| value.range()).filter(|range| !range.is_empty()));
+    }
+    for captures in ADDRESS.iter().flat_map(|regex| regex.captures_iter(text)) {
+        spans.extend(["before", "after"].iter().filter_map(|name| captures.name(name)).map(|part| part.range()));
     }
     merged(spans)
 }
@@ -145,6 +154,15 @@ mod tests {
             ("\"my-secret\": hunter2", "\"my-secret\": #"),
             ("--set app.token=hunter2", "--set app.token=#"),
             ("url = 'redis://:hunter2@host'", "url = 'redis://:#@host'"),
+            ("api_url = \"https://hunter2@host/x\" # y", "api_url = \"https://#@host/x\" # y"),
+            ("api_url = 'http://me:hunter2@host'", "api_url = 'http://#@host'"),
+            (
+                "telegram = { api_url = \"https://host/?key=hunter2\", timeout = \"1s\" }",
+                "telegram = { api_url = \"https://host/?#\", timeout = \"1s\" }",
+            ),
+            ("MONOPOLL_TELEGRAM__API_URL=me:hunter2@host", "MONOPOLL_TELEGRAM__API_URL=#@host"),
+            ("--set telegram.api_url=https://host:8081/a#hunter2", "--set telegram.api_url=https://host:8081/a##"),
+            ("api_url = \"https://api.telegram.org\" # it's ours", "api_url = \"https://api.telegram.org\" # it's ours"),
             ("token_env = ['A']\nsame_token = 'warn'", "token_env = ['A']\nsame_token = 'warn'"),
             ("MONOPOLL_TOKEN_ENV=A", "MONOPOLL_TOKEN_ENV=A"),
             ("a = 1\npassword =\nb = 2", "a = 1\npassword =\nb = 2"),

@@ -121,7 +121,12 @@ const LIMITS: &[Key] = &[
     Key::text("takeover_window", Text::Span),
 ];
 
-const TELEGRAM: &[Key] = &[Key::text("conflict_window", Text::Duration)];
+const TELEGRAM: &[Key] = &[
+    Key::text("webhook", Text::Choice(&["ignore", "warn", "refuse", "delete"])),
+    Key::text("api_url", Text::ApiUrl),
+    Key::text("timeout", Text::Span),
+    Key::text("conflict_window", Text::Duration),
+];
 
 const LOG: &[Key] = &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
 

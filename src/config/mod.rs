@@ -6,6 +6,7 @@
 //! Guarantees: nothing is read from the process but by [`Sources::here`] – environment and working directory are given –, and every
 //! problem of every layer is found in one go, with its place. A secret never gets into a message.
 
+mod api_url;
 pub mod compile;
 mod concealed;
 mod duration;
@@ -31,7 +32,8 @@ mod validate;
 mod whole;
 pub mod wording;
 
-pub use compile::{CheckCommand, Config, Logging};
+pub use api_url::{ApiUrl, Scheme};
+pub use compile::{CheckCommand, Config, Logging, Telegram};
 pub use lock_path::{LockPath, Placeholders};
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems};

@@ -45,7 +45,7 @@ pub struct Settings {
     pub kill: Kill,
     /// Where to stop and ask a person.
     pub limits: Limits,
-    /// What Telegram says to a bot that polls; only where a bot token is known.
+    /// What Telegram is asked before a start; only where a bot token is known.
     pub telegram: Telegram,
     /// What is said on standard error while a start settles and guards.
     pub log: Log,
@@ -218,14 +218,37 @@ pub struct Limits {
     pub takeover_window: Duration,
 }
 
-/// What Telegram says to a bot that polls; only where a bot token is known.
+/// What Telegram is asked before a start; only where a bot token is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telegram {
-    /// (library) How long a 409 while polling is ridden out before standing down.
+    /// What to do about a webhook, with which polling fails: whether to ask for one before a start, and what follows.
+    pub webhook: Webhook,
+    /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path. Through a proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[schemars(regex(pattern = r"^https?://[^@?#]+$"))]
+    pub api_url: String,
+    /// How long it may take in all; then it is a warning, never a refusal.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// For a bot that uses the library: how long a 409 while polling is ridden out before it stands down.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub conflict_window: Duration,
+}
+
+/// What to do about a webhook, with which polling fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Webhook {
+    /// Nothing: no start asks Telegram; `doctor` does.
+    Ignore,
+    /// A warning.
+    Warn,
+    /// No start, and nobody is touched.
+    Refuse,
+    /// It is deleted once the locks are held; no update is dropped.
+    Delete,
 }
 
 /// What is said on standard error while a start settles and guards.
@@ -303,7 +326,12 @@ impl Default for Limits {
 
 impl Default for Telegram {
     fn default() -> Self {
-        Telegram { conflict_window: Duration::from_secs(90) }
+        Telegram {
+            webhook: Webhook::Ignore,
+            api_url: "https://api.telegram.org".to_owned(),
+            timeout: Duration::from_secs(3),
+            conflict_window: Duration::from_secs(90),
+        }
     }
 }
 

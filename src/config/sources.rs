@@ -118,6 +118,9 @@ impl Sources {
 /// A name that many programs use.
 const OURS_OR_NOT: &str = "./config.toml";
 
+/// Keys that do not tell whose a file is: many programs that have a bot have these tables.
+const ANYBODYS: [&str; 2] = ["app", "telegram"];
+
 /// What became of the search for a file.
 #[derive(Debug)]
 pub(crate) enum Search {
@@ -182,7 +185,7 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
 
 /// Whether a file has no key of ours and none that looks like a misspelt one.
 fn is_foreign(root: &Table) -> bool {
-    let ours = || ROOT.iter().map(|key| key.name).filter(|name| *name != "app").chain(["profile"]);
+    let ours = || ROOT.iter().map(|key| key.name).filter(|name| !ANYBODYS.contains(name)).chain(["profile"]);
     !root.keys().any(|key| nearest(key, ours()).is_some())
 }
 

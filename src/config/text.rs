@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    api_url::{self, ApiUrl},
     duration, filter,
     lock_path::LockPath,
     problem::Fault,
@@ -49,6 +50,8 @@ pub(crate) enum Text {
     Argument,
     /// What is logged.
     Filter,
+    /// Where the Bot API is.
+    ApiUrl,
 }
 
 impl Text {
@@ -67,6 +70,7 @@ impl Text {
             Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
             Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
             Text::Filter => filter::help(),
+            Text::ApiUrl => api_url::HELP.to_owned(),
             Text::Label | Text::Argument => "write a text in quotes".to_owned(),
         }
     }
@@ -108,6 +112,7 @@ impl Text {
             Text::LockPath => LockPath::parse(text).map(drop),
             Text::Argument => Ok(()),
             Text::Filter => filter::parse(text).map(drop),
+            Text::ApiUrl => ApiUrl::parse(text).map(drop),
         }
     }
 }

@@ -4,6 +4,7 @@ mod bot;
 mod configuration;
 mod locks;
 mod machine;
+mod telegram;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +14,7 @@ pub use self::{
     configuration::configuration,
     locks::{LockFolder, locks},
     machine::{Me, machine},
+    telegram::telegram,
 };
 use crate::error::Error;
 

@@ -30,6 +30,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether there is no start.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.verdict, Verdict::Refuse(_))
+    }
+
+    /// Makes it a refusal, for a reason that lies with nobody on this machine: nothing is touched.
+    pub fn refuse(&mut self, why: String) {
+        self.verdict = Verdict::Refuse(Refusal::Policy);
+        self.reason = why;
+        for conflict in &mut self.conflicts {
+            conflict.steps.clear();
+        }
+    }
+
     /// How long the whole of it may take: wait + graceful + force. `None`: for ever.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
@@ -54,7 +69,7 @@ impl Plan {
     }
 
     fn acted_on(&self) -> impl Iterator<Item = &Conflict> {
-        let refused = matches!(self.verdict, Verdict::Refuse(_));
+        let refused = self.is_refusal();
         self.conflicts.iter().filter(move |_| !refused)
     }
 }

@@ -40,6 +40,7 @@ use crate::{
         token::Token,
     },
     report::mask,
+    telegram::Preflight,
 };
 
 /// How often the lock may be deleted or replaced under a start before it gives up.
@@ -129,6 +130,7 @@ impl Start<'_> {
         let locks = self.locks();
         let began = clock::patience();
         let mut course = Course::default();
+        let mut preflight = Preflight::set_out(&self.config.telegram, self.token.as_ref());
         let by = By { instance: &self.instance, user: &self.user, profile: self.config.profile.as_deref(), command: &self.command };
         for _ in 0..MOST_REPLACEMENTS {
             let Entrance { place, files, ticket } = Entrance::open(&locks)?;
@@ -142,6 +144,7 @@ impl Start<'_> {
                 files,
                 record: Some(&record),
                 course: &mut course,
+                preflight: preflight.as_mut(),
                 tell: &mut |progress| tell(&self.instance, &progress),
                 beat: BEAT,
             };

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ExitStatus},
     host::machine::{
         blind,
-        wait::{Alarm, Bell},
+        wait::{Alarm, Recall},
     },
 };
 
@@ -74,7 +74,7 @@ use crate::{
 pub struct Guard {
     instance: Instance,
     word: watch::Receiver<Word>,
-    bell: Bell,
+    recall: Recall,
     /// Closed when everything was given back; `None` where nobody is to wait for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
@@ -87,14 +87,14 @@ impl Guard {
     /// Somebody else polls and the policy says to leave it (75, 77; 0 where a newer start won), no instance is named (64), or the
     /// lock cannot be used (73). Nothing is left behind then. [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
-        let (alarm, bell) = Alarm::with_bell().map_err(|error| blind(&error))?;
+        let (alarm, recall) = Alarm::with_recall().map_err(|error| blind(&error))?;
         let (answer, answered) = oneshot::channel();
-        let (config, its_bell) = (config.clone(), bell.clone());
+        let (config, its_recall) = (config.clone(), recall.clone());
         thread::Builder::new()
             .name("monopoll".to_owned())
-            .spawn(move || work(&config, alarm, its_bell, answer))
+            .spawn(move || work(&config, alarm, its_recall, answer))
             .map_err(|error| Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}")))?;
-        let call_off = CallOff(Some(bell));
+        let call_off = CallOff(Some(recall));
         let acquired = answered.await;
         call_off.disarm();
         acquired.unwrap_or_else(|_| Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has failed")))
@@ -123,7 +123,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.bell.ring();
+        self.recall.call();
         if let Some(given_back) = self.given_back.take() {
             // An error says that the thread is through: it sends nothing.
             let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
@@ -141,7 +141,7 @@ pub(super) enum Word {
 }
 
 /// Calls an acquisition off when nobody waits for it any more.
-struct CallOff(Option<Bell>);
+struct CallOff(Option<Recall>);
 
 impl CallOff {
     fn disarm(mut self) {
@@ -151,14 +151,14 @@ impl CallOff {
 
 impl Drop for CallOff {
     fn drop(&mut self) {
-        if let Some(bell) = &self.0 {
-            bell.ring();
+        if let Some(recall) = &self.0 {
+            recall.call();
         }
     }
 }
 
 /// The guard's thread: acquires, holds, and gives back.
-fn work(config: &Config, alarm: Alarm, bell: Bell, answer: oneshot::Sender<Result<Guard, Error>>) {
+fn work(config: &Config, alarm: Alarm, recall: Recall, answer: oneshot::Sender<Result<Guard, Error>>) {
     let (resident, alarm) = match acquire::acquire(config, alarm) {
         Ok(acquired) => acquired,
         // Where it was called off, nobody listens.
@@ -166,7 +166,7 @@ fn work(config: &Config, alarm: Alarm, bell: Bell, answer: oneshot::Sender<Resul
     };
     let (tell, word) = watch::channel(Word::Held);
     let (through, given_back) = mpsc::channel();
-    let guard = Guard { instance: resident.instance().clone(), word, bell, given_back: Some(Mutex::new(given_back)) };
+    let guard = Guard { instance: resident.instance().clone(), word, recall, given_back: Some(Mutex::new(given_back)) };
     if let Err(Ok(mut unwanted)) = answer.send(Ok(guard)) {
         // Nobody but this thread has it, and it cannot wait for itself.
         unwanted.given_back = None;

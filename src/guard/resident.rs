@@ -41,7 +41,7 @@ impl Resident {
         }
     }
 
-    /// Holds until the bell rings, gives back, and says so by dropping `through`.
+    /// Holds until it is called back, gives back, and says so by dropping `through`.
     pub(super) fn reside(self, alarm: &Alarm, tell: &watch::Sender<Word>, through: mpsc::Sender<()>) {
         match self {
             Resident::Own(mut own) => {
@@ -94,7 +94,7 @@ impl Own {
 
     fn hold(&mut self, alarm: &Alarm, tell: &watch::Sender<Word>) {
         let mut told = true;
-        while !alarm.is_rung() {
+        while !alarm.is_recalled() {
             if mem::take(&mut told) || self.keeper.next_try().is_some() {
                 self.look(tell);
             }
@@ -187,7 +187,7 @@ pub(super) struct Under {
 
 impl Under {
     fn hold(&self, alarm: &Alarm, tell: &watch::Sender<Word>) {
-        while !alarm.is_rung() {
+        while !alarm.is_recalled() {
             if self.guard.has_ended() {
                 lose(tell, Lost::Orphaned);
                 Alarm::doze(Some(alarm), None, &[], None);

@@ -33,6 +33,7 @@ use crate::{
         unshared::{AFTER_A_CLOSE, Unshared, Waited},
     },
     report::mask::printable,
+    telegram::{LastWord, Preflight},
 };
 
 /// How often to try a lock whose holder may let it go without closing it.
@@ -40,6 +41,9 @@ const STRANGER: Duration = Duration::from_secs(1);
 
 /// How long a guard whose lock was deleted or replaced is given to take it back (S17).
 const RETAKING: Duration = Duration::from_secs(1);
+
+/// A plan is a picture of one moment: one that is this old is not acted on.
+const OUTDATED: Duration = Duration::from_millis(50);
 
 /// How often to write a record while others write theirs.
 const MOST_CLAIMS: u32 = 20;
@@ -123,6 +127,8 @@ pub struct Settling<'a> {
     /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts nothing, and is newer than
     /// everybody, as a person is who stops what runs.
     pub record: Option<&'a Record>,
+    /// What Telegram is asked before anybody is signalled, and before the start; `None`: it is not asked.
+    pub preflight: Option<&'a mut Preflight>,
     /// How far it has come.
     pub course: &'a mut Course,
     /// Who wants to know.
@@ -156,6 +162,7 @@ impl Settling<'_> {
                     self.watch_for_a_respawn(at, held)?;
                 }
             }
+            let looked_at = clock::patience();
             let snapshot = self.look(&locks)?;
             if let Locks::Held(held) = &locks
                 && self.are_anothers(held, &snapshot)
@@ -164,8 +171,11 @@ impl Settling<'_> {
                 continue;
             }
             let began = clock::patience();
-            let plan = decide(self.policy, &snapshot);
+            let mut plan = decide(self.policy, &snapshot);
             diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+            if self.hear_telegram(&mut plan, looked_at)? == Heard::Late {
+                continue;
+            }
             looked += 1;
             match plan.verdict {
                 Verdict::Refuse(refusal) => {
@@ -175,6 +185,9 @@ impl Settling<'_> {
                     let files = locks.release()?;
                     drop(turnstile);
                     self.outlast(&plan, &files)?;
+                    if let Some(preflight) = self.preflight.as_deref_mut() {
+                        preflight.ask_again();
+                    }
                     turnstile = self.pass(self.course.until)?;
                     locks = Locks::Open(files, None);
                 }
@@ -182,6 +195,10 @@ impl Settling<'_> {
                 Verdict::Clear => match locks {
                     // The second look, with the locks in hand, is the proof that nobody slipped in.
                     Locks::Held(held) if looked > 1 => {
+                        if self.hear_telegram_out()? == Heard::Late {
+                            locks = Locks::Held(held);
+                            continue;
+                        }
                         if self.announce(&held)? == Announced::Contested {
                             locks = Locks::Held(held);
                             continue;
@@ -194,6 +211,27 @@ impl Settling<'_> {
                     Locks::Held(_) | Locks::Open(..) => {}
                 },
             }
+        }
+    }
+
+    /// A plan that Telegram objects to is a refusal; one that is a refusal already need not wait for its word.
+    fn hear_telegram(&mut self, plan: &mut Plan, looked_at: Duration) -> Result<Heard, Stop> {
+        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else { return Ok(Heard::AtOnce) };
+        let is_new = !preflight.has_answer();
+        match preflight.objection(self.machine)? {
+            Some(objection) => plan.refuse(objection),
+            None if is_new && clock::patience().saturating_sub(looked_at) >= OUTDATED => return Ok(Heard::Late),
+            None => {}
+        }
+        Ok(Heard::AtOnce)
+    }
+
+    /// The last thing before the start is announced, with the locks in hand; where it takes time, another look follows.
+    fn hear_telegram_out(&mut self) -> Result<Heard, Stop> {
+        let Some(preflight) = self.preflight.as_deref_mut() else { return Ok(Heard::AtOnce) };
+        match preflight.last_word(self.machine)? {
+            LastWord::Nothing => Ok(Heard::AtOnce),
+            LastWord::Deleted => Ok(Heard::Late),
         }
     }
 
@@ -395,6 +433,15 @@ impl Settling<'_> {
             }
         }
     }
+}
+
+/// How long Telegram's word took to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// What was seen is still what is.
+    AtOnce,
+    /// Long enough to look again.
+    Late,
 }
 
 /// Whether the record is there.

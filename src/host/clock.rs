@@ -21,7 +21,8 @@ pub fn since_boot() -> Duration {
 #[cfg(windows)]
 #[must_use]
 pub fn since_boot() -> Duration {
-    Duration::from_secs(sysinfo::System::uptime())
+    // Where it cannot be told, nothing that is remembered lies before it.
+    Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
 /// Since some moment, standing still in suspend: for patience with others.

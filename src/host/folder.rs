@@ -78,8 +78,8 @@ impl Folder {
     /// Whether it still lies where it was opened: what is written into one that was removed or moved, nobody finds.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        let mine = rustix::fs::fstat(&self.fd).map(|stat| FileId { dev: stat.st_dev, ino: stat.st_ino });
-        FileId::lies_at(&self.path).is_some_and(|there| mine == Ok(there))
+        let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
+        FileId::lies_at(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
     }
 
     /// Whether a file that was opened here still lies here under this name.

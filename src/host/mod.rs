@@ -47,5 +47,4 @@ pub use portable as machine;
 pub use windows::{filesystem, folder, lock, lock_dir};
 
 /// How the name of a file ends that is just being written.
-#[cfg(unix)]
 pub(crate) const UNFINISHED: &str = "new";

@@ -150,6 +150,8 @@ mod tests {
         Some((by.to_string(), by.stop_command()))
     }
 
+    // Its paths are those of systems that have such supervisors.
+    #[cfg(unix)]
     #[test]
     fn a_supervisor_is_known_by_its_command_line_and_what_it_starts_by_its_environment() {
         const NAMED: &str = "SUPERVISOR_PROCESS_NAME=voice|SUPERVISOR_GROUP_NAME=bots";

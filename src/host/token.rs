@@ -4,9 +4,12 @@ use std::fmt;
 
 use memchr::memmem;
 
-use crate::engine::{
-    instance::BotId,
-    snapshot::{CarriedToken, TokenPlace},
+use crate::{
+    engine::{
+        instance::BotId,
+        snapshot::{CarriedToken, TokenPlace},
+    },
+    report::mask::MASK,
 };
 
 /// The secret half of a real token has 35 characters; on a command line anything shorter than this is no token.
@@ -40,6 +43,17 @@ impl Token {
     #[must_use]
     pub fn id(&self) -> BotId {
         self.id
+    }
+
+    /// All of it, for a request to the Bot API and nothing else.
+    pub(crate) fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// `text` without it, in whatever form a server may have said it back.
+    pub(crate) fn taken_out_of(&self, text: &str) -> String {
+        let secret = self.text.split_once(':').map_or(self.text.as_str(), |(_, secret)| secret);
+        text.replace(secret, MASK)
     }
 
     /// Which token a process carries, by its arguments and its environment as the kernel shows them.

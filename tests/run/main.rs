@@ -21,6 +21,7 @@ mod logged;
 mod lost_locks;
 mod namespaces;
 mod pid_one;
+mod preflight;
 mod rules;
 mod second_start;
 mod secrets;

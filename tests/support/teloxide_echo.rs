@@ -2,13 +2,17 @@
 //! and `$TELOXIDE_API_URL` are teloxide's own.
 //!
 //! teloxide confirms an update as soon as the next poll goes out, while its handler still runs; what keeps updates from being
-//! lost is that a shutdown of the dispatcher waits for the handlers. Its own handler of Ctrl-C does that for SIGINT alone, so
-//! SIGTERM is mapped to the same here.
+//! lost is that a dispatcher whose updates have ended waits for its handlers. So SIGTERM ends the updates. The dispatcher's own
+//! `ShutdownToken`, which its handler of Ctrl-C uses, is not enough: a shutdown that comes while the dispatcher hands out an
+//! update is not heard (0.17), and cannot be asked for again.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test program may fail, and then a test fails")]
 
 use std::{env, time::Duration};
 
-use teloxide::{dispatching::ShutdownToken, prelude::*};
+use teloxide::{
+    prelude::*,
+    update_listeners::{UpdateListener, polling_default},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn main() {
@@ -17,17 +21,17 @@ pub(super) fn main() {
 
 async fn run() {
     let work = Duration::from_millis(env::var("HANDLER_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0));
-    // Taken from the first moment on: before, SIGTERM just ends a bot that has not polled.
+    // Taken from the first moment on, so that there is none in which it would end the bot in the middle of something.
     let mut terminated = signal(SignalKind::terminate()).unwrap();
-    let mut bot =
-        Dispatcher::builder(Bot::from_env(), dptree::endpoint(move |bot, update| echo(bot, update, work))).enable_ctrlc_handler().build();
-    let token = bot.shutdown_token();
+    let bot = Bot::from_env();
+    let mut updates = polling_default(bot.clone()).await;
+    let end = updates.stop_token();
     tokio::spawn(async move {
-        while terminated.recv().await.is_some() {
-            shut_down(&token).await;
-        }
+        terminated.recv().await;
+        end.stop();
     });
-    bot.dispatch().await;
+    let answer = dptree::endpoint(move |bot, update| echo(bot, update, work));
+    Dispatcher::builder(bot, answer).build().dispatch_with_listener(updates, LoggingErrorHandler::new()).await;
 }
 
 async fn echo(bot: Bot, update: Update, work: Duration) -> ResponseResult<()> {
@@ -36,15 +40,4 @@ async fn echo(bot: Bot, update: Update, work: Duration) -> ResponseResult<()> {
         bot.send_message(chat.id, format!("update {}", update.id.0)).await?;
     }
     Ok(())
-}
-
-/// Resolves when the last handler has finished; the dispatcher then returns, and with it the program.
-async fn shut_down(token: &ShutdownToken) {
-    loop {
-        match token.shutdown() {
-            Ok(done) => return done.await,
-            // Not dispatching yet means not polling yet: the dispatcher is given the moment that it needs to begin.
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
 }

@@ -67,7 +67,7 @@ impl Scene {
             .config(&self.config)
             .env("BOT_TOKEN", &self.token)
             .env("SERVICE_KEY", format!("sk-{SECRET}"))
-            .env("TELOXIDE_API_URL", self.telegram.url())
+            .env("MONOPOLL_TELEGRAM__API_URL", self.telegram.url())
     }
 
     /// A message arrives in this private chat; its update's number.

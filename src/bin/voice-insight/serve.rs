@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use monopoll::{
     Config, Error, ExitStatus, Guard,
-    config::Placeholders,
+    config::{Placeholders, wording::quote},
     guard::place::Place,
     host::{clock, lock_dir::lock_dir, machine, token::Token},
     teloxide::Polling,
@@ -92,14 +92,13 @@ fn handler() -> UpdateHandler<std::convert::Infallible> {
     dptree::entry().branch(Update::filter_message().chain(nothing())).branch(Update::filter_channel_post().chain(nothing()))
 }
 
-fn bot(_config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
+fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
     let client = default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
-    let bot = Bot::with_client(token.expose(), client);
-    let url: Option<Url> = std::env::var("TELOXIDE_API_URL").ok().and_then(|url| url.parse().ok());
-    Ok(match url {
-        Some(url) => bot.set_api_url(url),
-        None => bot,
-    })
+    let url = &config.telegram.api_url;
+    // It was checked when the configuration was read.
+    let address =
+        Url::parse(url).map_err(|_| Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(url))))?;
+    Ok(Bot::with_client(token.expose(), client).set_api_url(address))
 }
 
 fn no_client(error: &reqwest::Error) -> Error {

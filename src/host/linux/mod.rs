@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, flock, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+pub(crate) mod bell;
 mod checkup;
 mod describe;
 mod enclosure;
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+use bell::Bell;
 pub use checkup::{checkup, holders_of, is_elsewhere};
 pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
@@ -171,6 +173,14 @@ impl Machine {
                 Ok(Slept::LockClosed)
             }
             Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
+        }
+    }
+
+    /// Waits until this rings, or it is this time.
+    pub(crate) fn listen(&self, bell: &Bell, until: Duration) -> Result<(), Interrupted> {
+        match Alarm::listen(self.alarm.as_ref(), bell, until) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
     }
 

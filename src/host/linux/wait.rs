@@ -1,7 +1,7 @@
 //! One sleep for everything that can happen: signals, ends of processes, changes of files, and the time.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
     time::Duration,
 };
@@ -14,6 +14,7 @@ use nix::sys::{
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::{
+    bell::Bell,
     handle::{Handle, is_readable},
     proc::Proc,
     real_time,
@@ -85,32 +86,32 @@ enum Source {
         original: SigSet,
     },
     /// A word of the program that we are a part of: its signals are its own.
-    Bell(Bell),
+    Recall(Recall),
 }
 
-/// Ends every sleep of the alarm that it belongs to, from the first time it is rung.
+/// Calls back whoever sleeps with the alarm that it belongs to.
 #[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
+pub(crate) struct Recall(Arc<OwnedFd>);
 
-impl Bell {
+impl Recall {
     /// Ends the sleep, and every later one.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn call(&self) {
         // A counter that cannot be written to any more has been written to.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    fn is_rung(&self) -> bool {
+    fn was_called(&self) -> bool {
         is_readable(self.0.as_fd())
     }
 }
 
-/// What a bell is in the place of a signal's number: no signal has it.
-const CALLED_OFF: u8 = 0;
+/// What a recall is in the place of a signal's number: no signal has it.
+const RECALLED: u8 = 0;
 
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up; [`CALLED_OFF`] is a bell.
+    /// This signal says: give up; [`RECALLED`] is the program's word.
     Signal(u8),
     /// A watched file changed.
     Told,
@@ -133,17 +134,25 @@ impl Alarm {
         Ok(Alarm(Source::Signals { fd, original }))
     }
 
-    /// One that takes no signals, and the bell that it hears.
-    pub(crate) fn with_bell() -> std::io::Result<(Alarm, Bell)> {
-        let bell = Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
-        Ok((Alarm(Source::Bell(bell.clone())), bell))
+    /// One that takes no signals, and what calls its sleeper back.
+    pub(crate) fn with_recall() -> std::io::Result<(Alarm, Recall)> {
+        let recall = Recall(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        Ok((Alarm(Source::Recall(recall.clone())), recall))
     }
 
-    /// Whether its bell was rung.
-    pub(crate) fn is_rung(&self) -> bool {
+    /// Whether its sleeper was called back.
+    pub(crate) fn is_recalled(&self) -> bool {
         match &self.0 {
             Source::Signals { .. } => false,
-            Source::Bell(bell) => bell.is_rung(),
+            Source::Recall(recall) => recall.was_called(),
+        }
+    }
+
+    /// To be polled: readable when something has arrived.
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Source::Signals { fd, .. } => fd.as_fd(),
+            Source::Recall(recall) => recall.0.as_fd(),
         }
     }
 
@@ -151,8 +160,8 @@ impl Alarm {
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
             Source::Signals { original, .. } => *original,
-            // Nothing is started by whoever has only a bell.
-            Source::Bell(_) => SigSet::empty(),
+            // Nothing is started by whoever takes no signals.
+            Source::Recall(_) => SigSet::empty(),
         }
     }
 
@@ -160,7 +169,7 @@ impl Alarm {
     pub(crate) fn next(&self) -> Option<Arrived> {
         let fd = match &self.0 {
             Source::Signals { fd, .. } => fd,
-            Source::Bell(_) => return None,
+            Source::Recall(_) => return None,
         };
         let info = fd.read_signal().ok().flatten()?;
         let number = i32::try_from(info.ssi_signo).ok()?;
@@ -172,21 +181,49 @@ impl Alarm {
         loop {
             match Self::doze(alarm, watch, processes, until) {
                 Some(wake) => return wake,
-                None if alarm.is_some_and(Alarm::is_rung) => return Wake::Signal(CALLED_OFF),
                 None => {
-                    while let Some(arrived) = alarm.and_then(Alarm::next) {
-                        if arrived.tells_of_a_child() {
-                            reap_orphans();
-                        }
-                        if arrived.ends_a_start() {
-                            return Wake::Signal(u8::try_from(arrived.number).unwrap_or(u8::MAX));
-                        }
-                        if arrived.is(Signal::SIGTSTP) {
-                            // Ctrl-Z works as if the signal had not been taken.
-                            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-                        }
+                    if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                        return Wake::Signal(signal);
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes what has arrived; the number of the first signal that says: give up.
+    fn end_of_a_start(&self) -> Option<u8> {
+        if self.is_recalled() {
+            return Some(RECALLED);
+        }
+        while let Some(arrived) = self.next() {
+            if arrived.tells_of_a_child() {
+                reap_orphans();
+            }
+            if arrived.ends_a_start() {
+                return Some(u8::try_from(arrived.number).unwrap_or(u8::MAX));
+            }
+            if arrived.is(Signal::SIGTSTP) {
+                // Ctrl-Z works as if the signal had not been taken.
+                let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+            }
+        }
+        None
+    }
+
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+        loop {
+            let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
+            fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN)));
+            let left = until.saturating_sub(clock::patience());
+            // EINTR is a wake like any other: whoever wakes looks at everything.
+            let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
+            let has_rung = fds.first().is_some_and(|bell| !bell.revents().is_empty());
+            match alarm.and_then(Alarm::end_of_a_start) {
+                Some(signal) => return Wake::Signal(signal),
+                None if has_rung => return Wake::Told,
+                None if left.is_zero() => return Wake::Late,
+                None => {}
             }
         }
     }
@@ -201,11 +238,7 @@ impl Alarm {
         let timeout = left.into_iter().chain(blind).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
         if let Some(alarm) = alarm {
-            let fd = match &alarm.0 {
-                Source::Signals { fd, .. } => fd.as_fd(),
-                Source::Bell(bell) => bell.0.as_fd(),
-            };
-            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            fds.push(PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN));
         }
         let signals = fds.len();
         if let Some(fd) = watch.and_then(Watch::fd) {

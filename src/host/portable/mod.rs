@@ -4,6 +4,7 @@
 //! again right before each signal; who has a lock is known by the record alone; ends and changes are noticed within 50 ms.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+pub(crate) mod bell;
 mod describe;
 pub(crate) mod handle;
 mod look;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use bell::Bell;
 use handle::Handle;
 use table::{Depth, Table};
 #[cfg(unix)]
@@ -161,6 +163,14 @@ impl Machine {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told => Ok(Slept::LockClosed),
             Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
+        }
+    }
+
+    /// Waits until this rings, or it is this time.
+    pub(crate) fn listen(&self, bell: &Bell, until: Duration) -> Result<(), Interrupted> {
+        match Alarm::listen(self.alarm.as_ref(), bell, until) {
+            Wake::Signal(signal) => Err(Interrupted(signal)),
+            Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
     }
 

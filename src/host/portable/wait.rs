@@ -16,7 +16,7 @@ use self::unix::Sources;
 pub(crate) use self::unix::ignored;
 #[cfg(windows)]
 use self::windows::Sources;
-use super::{handle::Handle, watch::Watch};
+use super::{bell::Bell, handle::Handle, watch::Watch};
 use crate::{engine::signal::Signal, host::clock};
 
 #[cfg(unix)]
@@ -60,26 +60,26 @@ enum Source {
     /// The signals of a process that is ours.
     Signals(RefCell<Inner>),
     /// A word of the program that we are a part of: its signals are its own.
-    Bell(Bell),
+    Recall(Recall),
 }
 
-/// Ends every sleep of the alarm that it belongs to, from the first time it is rung.
+/// Calls back whoever sleeps with the alarm that it belongs to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Bell(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Recall(Arc<(Mutex<bool>, Condvar)>);
 
-impl Bell {
+impl Recall {
     /// Ends the sleep, and every later one.
-    pub(crate) fn ring(&self) {
-        let (rung, told) = &*self.0;
-        *rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    pub(crate) fn call(&self) {
+        let (called, told) = &*self.0;
+        *called.lock().unwrap_or_else(PoisonError::into_inner) = true;
         told.notify_all();
     }
 
-    /// Whether it was rung, waited for so long at most.
-    fn is_rung_within(&self, time: Duration) -> bool {
-        let (rung, told) = &*self.0;
-        let rung = rung.lock().unwrap_or_else(PoisonError::into_inner);
-        *told.wait_timeout_while(rung, time, |rung| !*rung).unwrap_or_else(PoisonError::into_inner).0
+    /// Whether it was called, waited for so long at most.
+    fn was_called_within(&self, time: Duration) -> bool {
+        let (called, told) = &*self.0;
+        let called = called.lock().unwrap_or_else(PoisonError::into_inner);
+        *told.wait_timeout_while(called, time, |called| !*called).unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -90,13 +90,13 @@ struct Inner {
     arrived: VecDeque<Arrived>,
 }
 
-/// What a bell is in the place of a signal's number: no signal has it.
-const CALLED_OFF: u8 = 0;
+/// What a recall is in the place of a signal's number: no signal has it.
+const RECALLED: u8 = 0;
 
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// This signal says: give up; [`CALLED_OFF`] is a bell.
+    /// This signal says: give up; [`RECALLED`] is the program's word.
     Signal(u8),
     /// A watched file changed, or may have.
     Told,
@@ -117,18 +117,18 @@ impl Alarm {
         Ok(Alarm(Source::Signals(RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }))))
     }
 
-    /// One that takes no signals, and the bell that it hears.
+    /// One that takes no signals, and what calls its sleeper back.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
-    pub(crate) fn with_bell() -> io::Result<(Alarm, Bell)> {
-        let bell = Bell::default();
-        Ok((Alarm(Source::Bell(bell.clone())), bell))
+    pub(crate) fn with_recall() -> io::Result<(Alarm, Recall)> {
+        let recall = Recall::default();
+        Ok((Alarm(Source::Recall(recall.clone())), recall))
     }
 
-    /// Whether its bell was rung.
-    pub(crate) fn is_rung(&self) -> bool {
+    /// Whether its sleeper was called back.
+    pub(crate) fn is_recalled(&self) -> bool {
         match &self.0 {
             Source::Signals(_) => false,
-            Source::Bell(bell) => bell.is_rung_within(Duration::ZERO),
+            Source::Recall(recall) => recall.was_called_within(Duration::ZERO),
         }
     }
 
@@ -136,7 +136,7 @@ impl Alarm {
     fn wait(&self, time: Duration) -> bool {
         match &self.0 {
             Source::Signals(inner) => inner.borrow_mut().wait(time),
-            Source::Bell(bell) => bell.is_rung_within(time),
+            Source::Recall(recall) => recall.was_called_within(time),
         }
     }
 
@@ -144,7 +144,7 @@ impl Alarm {
     pub(crate) fn next(&self) -> Option<Arrived> {
         let mut inner = match &self.0 {
             Source::Signals(inner) => inner.borrow_mut(),
-            Source::Bell(_) => return None,
+            Source::Recall(_) => return None,
         };
         if inner.arrived.is_empty() {
             inner.wait(Duration::ZERO);
@@ -158,13 +158,36 @@ impl Alarm {
             if let Some(wake) = Self::doze(alarm, watch, processes, until) {
                 return wake;
             }
-            if alarm.is_some_and(Alarm::is_rung) {
-                return Wake::Signal(CALLED_OFF);
+            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                return Wake::Signal(signal);
             }
-            while let Some(arrived) = alarm.and_then(Alarm::next) {
-                if let Some(signal) = arrived.asks_to_end() {
-                    return Wake::Signal(unix_number(signal));
-                }
+        }
+    }
+
+    /// Takes what has arrived; the number of the first signal that says: give up.
+    fn end_of_a_start(&self) -> Option<u8> {
+        if self.is_recalled() {
+            return Some(RECALLED);
+        }
+        std::iter::from_fn(|| self.next()).find_map(Arrived::asks_to_end).map(unix_number)
+    }
+
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+        loop {
+            let left = until.saturating_sub(clock::patience());
+            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                return Wake::Signal(signal);
+            }
+            if bell.has_rung() {
+                return Wake::Told;
+            }
+            if left.is_zero() {
+                return Wake::Late;
+            }
+            match alarm {
+                Some(alarm) => drop(alarm.wait(left.min(BLIND))),
+                None => nap_without_signals(left.min(BLIND)),
             }
         }
     }
@@ -196,7 +219,7 @@ impl Alarm {
     pub(crate) fn bell(&self) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
         match &self.0 {
             Source::Signals(inner) => inner.borrow().sources.bell(),
-            Source::Bell(_) => std::sync::Arc::default(),
+            Source::Recall(_) => std::sync::Arc::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::{
 use super::filesystem;
 use crate::{
     error::{Error, ExitStatus},
+    host::UNFINISHED,
     report::mask::printable,
 };
 
@@ -121,7 +122,7 @@ impl Folder {
     /// # Errors
     /// As the file system says; the old content is still there then.
     pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
-        let new = format!("{name}.new");
+        let new = format!("{name}.{UNFINISHED}");
         self.remove(&new)?;
         let path = self.path.join(&new);
         let written = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(content.as_bytes()));

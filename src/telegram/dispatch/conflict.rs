@@ -7,6 +7,9 @@ use teloxide::{ApiError, RequestError};
 /// How long to wait before the next try. The server itself answers at most one 409 in three seconds.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
+/// So long without a 409 is no proof yet, however short the window: a poll, the pause before it and the server's pace come to this.
+const QUIET: Duration = Duration::from_secs(20);
+
 /// Who is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rival {
@@ -73,7 +76,7 @@ pub(super) enum Advice {
     },
 }
 
-/// The 409s that belong together: each comes less than half a window after the one before. Good polls between them prove nothing:
+/// The 409s that belong together: each comes less than half a window, or some seconds, after the one before. Good polls between them prove nothing:
 /// of two pollers that evict each other, both get updates now and then.
 #[derive(Debug)]
 pub(super) struct Conflict {
@@ -117,7 +120,7 @@ impl Conflict {
     }
 
     fn is_over(&self, series: Series, now: Duration) -> bool {
-        now.saturating_sub(series.last) >= self.window / 2
+        now.saturating_sub(series.last) >= (self.window / 2).max(QUIET)
     }
 }
 

@@ -77,6 +77,11 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unconfirmed(&self) -> Option<i32> {
+        let marks = self.marks();
+        Some(marks.handed).filter(|handed| *handed > marks.confirmed)
+    }
+
     /// Why polling was given up, if it was.
     pub(super) fn stood_down(&self) -> Option<Error> {
         self.marks().stood_down.take()
@@ -84,13 +89,7 @@ impl Shared {
 
     /// Tells the server what has been handled, where it does not know that yet: whoever polls next is not given it again.
     pub(super) async fn confirm<R: Requester<Err = RequestError>>(&self, bot: &R, instance: &str) {
-        let (handed, confirmed) = {
-            let marks = self.marks();
-            (marks.handed, marks.confirmed)
-        };
-        if handed <= confirmed {
-            return;
-        }
+        let Some(handed) = self.unconfirmed() else { return };
         match timeout(LAST_WORD, bot.get_updates().offset(handed).limit(1).timeout(0).send()).await {
             Ok(Ok(_)) => debug!(offset = handed, "{instance}: confirmed everything below {handed}"),
             Ok(Err(error)) => warn!("{instance}: the last updates could not be confirmed and may come again: {}", said(&error)),

@@ -31,8 +31,8 @@
 //!   handler was given yet are left to whoever polls next. (While the bot runs, an update is confirmed by the poll after it, as in
 //!   every long poll: a SIGKILL loses what is being handled.)
 //! - A 409 is ridden out for `telegram.conflict_window`, counted, and logged with what it means; then polling ends with an error
-//!   whose exit status is 75, so that a supervisor tries again later. Conflicts that are less than half a window apart are
-//!   one, whatever comes between them. A webhook is told apart from another poller.
+//!   whose exit status is 75, so that a supervisor tries again later. Conflicts that are less than half a window apart, or
+//!   20 s where that is more, are one, whatever comes between them. A webhook is told apart from another poller.
 //! - Any other failure – a network that is down, a server that is busy – is tried again for as long as it takes; [`Health`]
 //!   says how long the bot has been deaf.
 //! - Nothing here panics where Telegram cannot be reached or does not accept the token.

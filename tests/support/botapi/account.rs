@@ -98,6 +98,11 @@ impl Account {
         self.began
     }
 
+    /// Who polled, in order.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.pollers.iter().map(|poller| poller.process.pid).collect()
+    }
+
     pub(crate) fn injected(&mut self, id: i64) {
         self.injected.insert(id);
     }

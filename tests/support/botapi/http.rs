@@ -38,7 +38,8 @@ pub(super) async fn serve(listener: TcpListener, telegram: Shared) {
 /// else of the connection: that is how a poll of the dead ends.
 async fn attend(connection: TcpStream, telegram: Shared) {
     let (Ok(peer), Ok(here)) = (connection.peer_addr(), connection.local_addr()) else { return };
-    let process = tokio::task::spawn_blocking(move || process_of(peer, here)).await.ok().flatten();
+    let known = telegram.lock().unwrap().account.pids();
+    let process = tokio::task::spawn_blocking(move || process_of(peer, here, &known)).await.ok().flatten();
     // A small answer must not wait for the acknowledgement of the one before.
     let _ = connection.set_nodelay(true);
     let service = service_fn(move |request| respond(request, process, telegram.clone()));
@@ -164,6 +165,6 @@ fn document(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
 
 /// The body of a request, within a time: a client that was stopped in the middle of one keeps nobody waiting.
 pub(super) async fn body(request: Request<Incoming>) -> Option<Bytes> {
-    let whole = tokio::time::timeout(Duration::from_secs(60), request.into_body().collect()).await;
+    let whole = tokio::time::timeout(Duration::from_mins(1), request.into_body().collect()).await;
     Some(whole.ok()?.ok()?.to_bytes())
 }

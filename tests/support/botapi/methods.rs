@@ -21,7 +21,9 @@ pub(super) fn answer(telegram: &mut Telegram, method: &str, parameters: &Paramet
         "getfile" => file(telegram, parameters),
         "setwebhook" => {
             let evicted = telegram.queue.set_webhook(parameters.text("url").unwrap_or_default(), Instant::now());
-            evicted.into_iter().for_each(|it| telegram.account.conflict(it));
+            if let Some(evicted) = evicted {
+                telegram.account.conflict(evicted);
+            }
             drop_pending(telegram, parameters)
         }
         "deletewebhook" => {

@@ -15,12 +15,18 @@ pub(crate) struct Process {
 }
 
 /// The process that has the other end of a connection from `peer` to `here`; none if it has closed it, and so polls no more.
-pub(crate) fn process_of(peer: SocketAddr, here: SocketAddr) -> Option<Process> {
+/// Whoever polled before is asked first: bots open many connections.
+pub(crate) fn process_of(peer: SocketAddr, here: SocketAddr, known: &[u32]) -> Option<Process> {
     let socket = format!("socket:[{}]", inode(peer, here)?);
+    let again = known.iter().rev().copied().find(|pid| has_open(*pid, &socket));
+    again.or_else(|| anybody_with(&socket)).and_then(process)
+}
+
+fn anybody_with(socket: &str) -> Option<u32> {
     let mut pids: Vec<u32> = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     // The newest is the likeliest to have just connected.
     pids.sort_unstable_by(|a, b| b.cmp(a));
-    pids.into_iter().filter(|pid| has_open(*pid, &socket)).find_map(process)
+    pids.into_iter().find(|pid| has_open(*pid, socket))
 }
 
 /// The process with this pid now.

@@ -1,0 +1,150 @@
+//! From an old bot's exit to the first poll of its successor, less what the successor needs to start by itself: what monopoll
+//! costs a hand-over. `cargo bench --bench hand_over`; medians of interleaved runs of a teloxide echo bot that has work to do.
+#![cfg_attr(
+    target_os = "linux",
+    expect(
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "a bench starts processes and reads the clock"
+    )
+)]
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/support/botapi/mod.rs"]
+mod botapi;
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/support/teloxide_echo.rs"]
+mod teloxide_echo;
+
+#[cfg(target_os = "linux")]
+fn main() {
+    // A bench has no examples beside it: it is the bot as well.
+    if std::env::args().any(|arg| arg == "--bot") {
+        teloxide_echo::main();
+    } else {
+        linux::table();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::{
+        env,
+        path::Path,
+        process::{Child, Command, Stdio},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use rustix::{
+        event::{PollFd, PollFlags, poll},
+        process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    };
+
+    use crate::botapi::{Kind, Report, Server};
+
+    const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+    const ROUNDS: usize = 21;
+
+    pub(crate) fn table() {
+        let folder = env::temp_dir().join(format!("monopoll-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let mut alone = Vec::new();
+        let mut gaps = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            alone.push(start_up(&folder));
+            for (action, gaps) in ["graceful", "wait"].iter().zip(&mut gaps) {
+                gaps.push(hand_over(&folder.join(format!("{round}-{action}")), action));
+            }
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        let start = median(&mut alone);
+        println!("| old bot's exit → successor's first poll | whole | the bot's own start-up | monopoll |\n| --- | --- | --- | --- |");
+        for (action, gaps) in ["graceful", "wait"].iter().zip(&mut gaps) {
+            let whole = median(gaps);
+            println!("| `{action}` | {whole:.1} ms | {start:.1} ms | {:.1} ms |", whole - start);
+        }
+    }
+
+    /// From the start of a bot without a guard to its first poll, in milliseconds.
+    fn start_up(folder: &Path) -> f64 {
+        let server = Server::start(TOKEN);
+        let _traffic = server.flow(50.0, &[Kind::Text]);
+        let started = Instant::now();
+        let mut bot = command(&env::current_exe().unwrap(), folder, &server).arg("--bot").spawn().unwrap();
+        let first = first_poll(&server, 1);
+        end(&mut bot);
+        millis(started, server.began() + first)
+    }
+
+    /// From the exit of a guarded bot to the first poll of its successor, in milliseconds.
+    fn hand_over(folder: &Path, action: &str) -> f64 {
+        std::fs::create_dir(folder).unwrap();
+        let server = Server::start(TOKEN);
+        let _traffic = server.flow(50.0, &[Kind::Text]);
+        let mut first = guarded(folder, &server, action);
+        first_poll(&server, 1);
+        let bot = Pid::from_raw(i32::try_from(server.report().pollers[0].pid).unwrap()).unwrap();
+        let bot = pidfd_open(bot, PidfdFlags::empty()).unwrap();
+        let mut second = guarded(folder, &server, action);
+        if action == "wait" {
+            // Long enough to settle down to its wait; if it is not, the gap only grows.
+            thread::sleep(Duration::from_millis(300));
+            terminate(&first);
+        }
+        poll(&mut [PollFd::new(&bot, PollFlags::IN)], None).unwrap();
+        let ended = Instant::now();
+        let first_poll = first_poll(&server, 2);
+        first.wait().unwrap();
+        end(&mut second);
+        millis(ended, server.began() + first_poll)
+    }
+
+    fn guarded(folder: &Path, server: &Server, action: &str) -> Child {
+        let mut monopoll = command(Path::new(env!("CARGO_BIN_EXE_monopoll")), folder, server);
+        let lock = format!("lock.paths=[\"{}/locks/x.lock\"]", folder.display());
+        monopoll.args(["--instance", "bench", "--set", &lock, "--on-conflict", action, "run", "--"]);
+        monopoll.arg(env::current_exe().unwrap()).arg("--bot").spawn().unwrap()
+    }
+
+    fn command(program: &Path, folder: &Path, server: &Server) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(folder).env("TELOXIDE_TOKEN", TOKEN).env("TELOXIDE_API_URL", server.url());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// When the n-th process first polled, counted from the server's beginning.
+    fn first_poll(server: &Server, n: usize) -> Duration {
+        let of = |report: &Report| report.pollers.get(n - 1).map(|it| Duration::from_secs_f64(it.first_ms / 1000.0));
+        loop {
+            if let Some(first) = of(&server.report()) {
+                return first;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn terminate(child: &Child) {
+        kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+    }
+
+    fn end(child: &mut Child) {
+        terminate(child);
+        child.wait().unwrap();
+    }
+
+    fn millis(from: Instant, to: Instant) -> f64 {
+        to.saturating_duration_since(from).as_secs_f64() * 1000.0
+    }
+
+    fn median(of: &mut [f64]) -> f64 {
+        of.sort_by(f64::total_cmp);
+        of[of.len() / 2]
+    }
+}

@@ -1,0 +1,27 @@
+//! Telegram: whether it is there, knows the bot, and lets it poll.
+
+use super::Finding;
+use crate::{
+    config::{Telegram, settings::Webhook},
+    telegram::{Seen, Trouble},
+};
+
+const NAME: &str = "Telegram";
+
+/// What is to be said of what it said.
+#[must_use]
+pub fn telegram(seen: &Seen, config: &Telegram) -> Finding {
+    let server = config.api_url.authority();
+    let webhook = match seen {
+        Ok(None) => return Finding::ok(NAME, format!("{server} knows this bot, and no webhook is set")),
+        Ok(Some(webhook)) => format!("{server} knows this bot, and a webhook to `{}` is set", webhook.host),
+        Err(trouble @ Trouble::Unauthorized) => return Finding::problem(NAME, trouble.sentence(server), trouble.way_out()),
+        Err(trouble) => return Finding::warning(NAME, trouble.sentence(server), trouble.way_out()),
+    };
+    let way_out = "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+    match config.webhook {
+        Webhook::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
+        Webhook::Refuse => Finding::problem(NAME, format!("{webhook}: a start is refused"), way_out),
+        Webhook::Ignore | Webhook::Warn => Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), way_out),
+    }
+}

@@ -1,0 +1,84 @@
+//! The proxy that the environment names: a bot behind one reaches Telegram in no other way.
+//!
+//! Only https goes through it, in a tunnel that keeps the token from the proxy. An `http://` address is a server of the
+//! user's own, and is asked directly.
+#![expect(clippy::disallowed_methods, reason = "these variables are every program's, and no keys")]
+
+use std::env;
+
+use ureq::{Proxy, ProxyProtocol};
+
+use super::trouble::Trouble;
+use crate::config::{ApiUrl, Scheme};
+
+/// Where it is named, first one first, as curl has it.
+const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// Where it is said who is asked without one.
+const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The proxy to `server`, if there is one.
+///
+/// # Errors
+/// It is none that can be used here.
+pub(super) fn to(server: &ApiUrl) -> Result<Option<Proxy>, Trouble> {
+    let set = |names: &[&'static str]| {
+        let mut values = names.iter().filter_map(|name| Some((*name, env::var(name).ok()?)));
+        values.find(|(_, value)| !value.trim().is_empty())
+    };
+    let excepted = || set(&EXCEPTIONS).is_some_and(|(_, list)| is_excepted(server.host(), &list));
+    match (server.scheme(), set(&VARIABLES)) {
+        (Scheme::Https, Some((name, value))) if !excepted() => read(name, value.trim()).map(Some),
+        (Scheme::Https | Scheme::Http, Some(_) | None) => Ok(None),
+    }
+}
+
+/// It may have a password in it, and is not repeated.
+fn read(name: &str, value: &str) -> Result<Proxy, Trouble> {
+    let unusable = |why: &str| Trouble::Proxy(format!("the proxy in ${name} {why}"));
+    let proxy = Proxy::new(value).map_err(|_| unusable("has no address that can be read"))?;
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
+        _ => Err(unusable("is of a kind that is not spoken here; http and https are")),
+    }
+}
+
+/// Whether `host` is in a list such as `localhost,.example.org`: a name stands for those below it as well.
+fn is_excepted(host: &str, list: &str) -> bool {
+    let host = host.to_lowercase();
+    list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| {
+        let name = entry.trim_start_matches('*').trim_start_matches('.');
+        entry == "*" || (!name.is_empty() && host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_the_list_stands_for_those_below_it() {
+        for (list, expected) in [
+            ("api.telegram.org", true),
+            ("localhost, .telegram.org", true),
+            ("*.Telegram.org", true),
+            ("telegram.org", true),
+            ("*", true),
+            ("gram.org", false),
+            ("telegram.org.example", false),
+            ("localhost,,", false),
+            ("", false),
+        ] {
+            assert_eq!(is_excepted("api.telegram.org", list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_named_by_its_variable_alone() {
+        for value in ["socks5://me:hunter2@host:1080", "ftp://me:hunter2@host", "http://", "\u{1}"] {
+            let Err(Trouble::Proxy(why)) = read("ALL_PROXY", value) else { panic!("{value}") };
+            assert!(why.starts_with("the proxy in $ALL_PROXY ") && !why.contains("hunter2"), "{why}");
+        }
+        assert_eq!(read("ALL_PROXY", "proxy:3128").unwrap().port(), 3128);
+    }
+}

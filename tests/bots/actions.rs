@@ -1,0 +1,81 @@
+//! A second start of a real bot, under each action.
+
+use nix::sys::signal::Signal;
+
+use crate::scene::with_each;
+
+#[test]
+fn graceful_loses_and_doubles_nothing() {
+    with_each(|scene| {
+        let traffic = scene.traffic();
+        let first = scene.run("graceful").start();
+        scene.processes(20);
+        let second = scene.run("graceful").start();
+        scene.poller(2);
+        first.end().exits(0).says("took over");
+        scene.processes(20);
+        scene.close_without_a_loss(second, traffic);
+    });
+}
+
+#[test]
+fn graceful_loses_and_doubles_nothing_of_a_bot_without_a_guard() {
+    with_each(|scene| {
+        let traffic = scene.traffic();
+        let first = scene.alone().start();
+        scene.processes(20);
+        let second = scene.run("graceful").start();
+        scene.poller(2);
+        first.end().exits(0);
+        scene.processes(20);
+        scene.close_without_a_loss(second, traffic);
+    });
+}
+
+#[test]
+fn wait_loses_and_doubles_nothing() {
+    with_each(|scene| {
+        let traffic = scene.traffic();
+        let first = scene.run("wait").start();
+        scene.processes(20);
+        let second = scene.run("wait").start();
+        second.wait_for("waiting for");
+        scene.processes(20);
+        first.signal(Signal::SIGTERM);
+        scene.poller(2);
+        first.end().exits(0);
+        scene.processes(20);
+        scene.close_without_a_loss(second, traffic);
+    });
+}
+
+#[test]
+fn refuse_leaves_the_running_bot_to_its_work() {
+    with_each(|scene| {
+        let traffic = scene.traffic();
+        let first = scene.run("refuse").start();
+        scene.processes(20);
+        scene.run("refuse").end().exits(75).says("refuse");
+        scene.processes(20);
+        let report = scene.close_without_a_loss(first, traffic);
+        assert_eq!(report.pollers.len(), 1);
+    });
+}
+
+/// What was at work when it was killed is lost, see `docs/telegram.md`; two never poll all the same.
+#[test]
+fn force_loses_only_what_the_old_one_had_taken() {
+    with_each(|scene| {
+        let traffic = scene.traffic();
+        let first = scene.run("force").start();
+        scene.processes(20);
+        let second = scene.run("force").start();
+        scene.poller(2);
+        let arrived = i64::try_from(scene.server.report().injected).unwrap();
+        first.end().exits(0).says("took over");
+        scene.processes(20);
+        let report = scene.close(second, traffic);
+        println!("{:?} under force: {} lost, {} twice", scene.framework(), report.lost.len(), report.processed_twice.len());
+        assert!(report.lost.iter().chain(&report.processed_twice).all(|id| *id <= arrived), "{report:#?}");
+    });
+}

@@ -1,0 +1,173 @@
+//! A scene: a bot of a framework that people use, its own Bot API server, and a stage for its processes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    botapi::{Flow, Kind, Report, Server},
+    support::{Running, Stage, Start},
+};
+
+/// Updates a second.
+const RATE: f64 = 20.0;
+/// How long a handler works.
+const WORK_MS: &str = "1500";
+
+/// What the bot is written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framework {
+    Teloxide,
+    Aiogram,
+}
+
+/// Plays a scene with each framework that is there, side by side.
+#[track_caller]
+pub(crate) fn with_each(play: impl Fn(&Scene) + Sync) {
+    let play = &play;
+    thread::scope(|scope| {
+        let plays: Vec<_> = frameworks().into_iter().map(|bot| (bot, scope.spawn(move || play(&Scene::new(bot))))).collect();
+        let failed: Vec<_> = plays.into_iter().filter_map(|(bot, play)| play.join().is_err().then_some(bot)).collect();
+        assert!(failed.is_empty(), "failed with {failed:?}, see above");
+    });
+}
+
+fn frameworks() -> Vec<Framework> {
+    let mut all = vec![Framework::Teloxide];
+    all.extend(python().map(|_| Framework::Aiogram));
+    all
+}
+
+/// The Python that has aiogram. Where it is missing, a test says so and passes over; on CI that is a failure.
+pub(crate) fn python() -> Option<PathBuf> {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv/bin/python");
+    let found = *FOUND.get_or_init(|| {
+        let import = Command::new(&python).args(["-c", "import aiogram"]).stderr(Stdio::null()).status();
+        import.is_ok_and(|status| status.success())
+    });
+    if !found {
+        let missing = "aiogram is not in target/peers/venv; `.ci/run` puts it there";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        eprintln!("passed over: {missing}");
+    }
+    found.then_some(python)
+}
+
+/// One bot's own world.
+pub(crate) struct Scene {
+    pub(crate) stage: Stage,
+    pub(crate) server: Server,
+    framework: Framework,
+    token: String,
+}
+
+impl Scene {
+    pub(crate) fn new(framework: Framework) -> Scene {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        // Tokens are looked for on the whole machine: each scene has its own.
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let token = format!("{}{id:03}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1", std::process::id());
+        Scene { stage: Stage::new(), server: Server::start(&token), framework, token }
+    }
+
+    /// Updates arrive from now on.
+    pub(crate) fn traffic(&self) -> Flow {
+        self.server.flow(RATE, &[Kind::Text])
+    }
+
+    /// `monopoll run` of the bot, under this action.
+    pub(crate) fn run(&self, action: &str) -> Start<'_> {
+        let (program, args) = self.command();
+        self.connected(self.stage.run_command(program, &args.iter().map(String::as_str).collect::<Vec<_>>())).on_conflict(action)
+    }
+
+    /// The bot without a guard.
+    pub(crate) fn alone(&self) -> Start<'_> {
+        let (program, args) = self.command();
+        self.connected(self.stage.program(program, &args.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
+    /// With the token, under the names that either framework's bots use, and this server instead of Telegram's.
+    pub(crate) fn connected<'a>(&self, start: Start<'a>) -> Start<'a> {
+        let url = self.server.url();
+        match self.framework {
+            Framework::Teloxide => start.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", url),
+            Framework::Aiogram => start.env("BOT_TOKEN", &self.token).env("API_URL", url),
+        }
+        .env("HANDLER_MS", WORK_MS)
+    }
+
+    fn command(&self) -> (PathBuf, Vec<String>) {
+        let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+        match self.framework {
+            Framework::Teloxide => (example("teloxide_echo", &support.join("teloxide_echo.rs")), Vec::new()),
+            Framework::Aiogram => (python().unwrap(), vec![support.join("aiogram_echo.py").display().to_string()]),
+        }
+    }
+
+    /// The pid of the n-th process (from 1) that polls, waited for.
+    #[track_caller]
+    pub(crate) fn poller(&self, n: usize) -> u32 {
+        self.until(&format!("{n} pollers"), |report| report.pollers.get(n - 1).map(|it| it.pid))
+    }
+
+    /// Waits until so many updates more than now are processed.
+    #[track_caller]
+    pub(crate) fn processes(&self, more: usize) {
+        let wanted = self.server.report().processed + more;
+        self.until(&format!("{wanted} processed updates"), |report| (report.processed >= wanted).then_some(()));
+    }
+
+    /// Waits for something in the account.
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, wanted: impl Fn(&Report) -> Option<T>) -> T {
+        self.stage.wait_until(what, || wanted(&self.server.report()))
+    }
+
+    /// The last bot is asked to end while updates still arrive, takes its time, and the account is closed.
+    #[track_caller]
+    pub(crate) fn close(&self, last: Running<'_>, traffic: Flow) -> Report {
+        last.signal(Signal::SIGTERM);
+        last.end().exits(0);
+        drop(traffic);
+        let report = self.server.report();
+        println!("{:?}: {report:?}", self.framework);
+        // Nobody saw anybody else, whatever happened.
+        assert_eq!((report.most_at_once, report.conflicts.to_the_living, report.conflicts.written), (1, 0, 0), "{report:#?}");
+        assert_eq!(report.processed + report.lost.len() + report.waiting, report.injected, "{report:#?}");
+        report
+    }
+
+    /// The same, and not an update was lost or processed twice, nor would one be by the next bot: what was not confirmed was
+    /// not processed.
+    #[track_caller]
+    pub(crate) fn close_without_a_loss(&self, last: Running<'_>, traffic: Flow) -> Report {
+        let report = self.close(last, traffic);
+        assert_eq!((report.lost.as_slice(), report.processed_twice.as_slice()), (&[] as &[i64], &[] as &[i64]), "{report:#?}");
+        assert_eq!(report.unconfirmed, report.waiting, "{report:#?}");
+        report
+    }
+
+    /// For a failure and for the figures.
+    pub(crate) fn framework(&self) -> Framework {
+        self.framework
+    }
+}
+
+fn example(name: &str, source: &Path) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_monopoll")).with_file_name("examples").join(name);
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let fresh = changed(&program) >= changed(source);
+    assert!(fresh, "`{name}` is stale: `cargo test` builds it, before a single target `cargo build --example {name}` does");
+    program
+}
