@@ -94,10 +94,10 @@ fn handler() -> UpdateHandler<std::convert::Infallible> {
 
 fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
     let client = default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
-    let url = &config.telegram.api_url;
+    let url = config.telegram.api_url.to_string();
     // It was checked when the configuration was read.
     let address =
-        Url::parse(url).map_err(|_| Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(url))))?;
+        Url::parse(&url).map_err(|_| Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(&url))))?;
     Ok(Bot::with_client(token.expose(), client).set_api_url(address))
 }
 
