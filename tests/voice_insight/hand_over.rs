@@ -61,7 +61,7 @@ fn what_a_killed_process_had_taken_is_answered_by_the_next_one() {
     drop(first);
     transcription.open();
     let second = scene.bot().start();
-    second.wait_for("4 messages were taken before this start");
+    second.wait_for("taken before this start and not answered, so answered now: 4");
     scene.sent(4);
     second.signal(Signal::SIGTERM);
     second.end().exits(0);

@@ -110,7 +110,8 @@ impl Desk {
     pub(crate) fn resume(&self) {
         let left = self.at.journal.unanswered();
         if !left.is_empty() {
-            tracing::info!(messages = left.len(), "{} messages were taken before this start; they are answered now", left.len());
+            let messages = left.len();
+            tracing::info!(messages, "taken before this start and not answered, so answered now: {messages}");
         }
         for entry in left {
             let in_line = entry.answer.is_some() || self.at.takes_work(&entry.letter);

@@ -55,10 +55,10 @@ use crate::settings::Settings;
 #[derive(Debug, Parser)]
 #[command(name = "voice-insight", version, max_term_width = 100)]
 struct Cli {
-    /// The configuration file, as for monopoll; the bot's own keys are in its [app]
+    /// The configuration file, as for monopoll; the bot's own keys are under `app`
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// The [profile.NAME] of the file to use
+    /// The profile of the file to use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Overrides one key, such as `app.at_once=1`; may be given more than once

@@ -29,7 +29,7 @@
 //! - Nothing is asked of Telegram before the guard is held, and nothing after it was given back.
 //! - What was confirmed was handled: the last offset goes to the server after the last handler has finished, and updates that no
 //!   handler was given yet are left to whoever polls next. (While the bot runs, an update is confirmed by the poll after it, as in
-//!   every long poll: a SIGKILL loses what is being handled.)
+//!   every long poll: a SIGKILL loses what is being handled, unless the program writes it down first; see [`Polling::asking`].)
 //! - A 409 is ridden out for `telegram.conflict_window`, counted, and logged with what it means; then polling ends with an error
 //!   whose exit status is 75, so that a supervisor tries again later. Conflicts that are less than half a window apart, or
 //!   20 s where that is more, are one, whatever comes between them. A webhook is told apart from another poller.

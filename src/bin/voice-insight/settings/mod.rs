@@ -94,11 +94,11 @@ impl Settings {
 }
 
 fn service(reader: &mut Reader, table: &Table, usual: Duration, more: &[&str]) -> Option<Service> {
-    let known: Vec<&str> = ["url", "model", "key_env", "timeout"].into_iter().chain(more.iter().copied()).collect();
+    let known: Vec<&str> = ["url", "model", "api_key_env", "timeout"].into_iter().chain(more.iter().copied()).collect();
     reader.only(table, &known);
     let address = reader.needed(table, "url", "the whole address of the endpoint").and_then(|text| url(reader, table, &text));
     let model = reader.needed(table, "model", "the name of a model that the endpoint knows");
-    let key = reader.text(table, "key_env").map(|name| key(reader, table, &name));
+    let key = reader.text(table, "api_key_env").map(|name| key(reader, table, &name));
     let timeout = reader.span(table, "timeout").unwrap_or(usual);
     let language = if more.contains(&"language") { reader.text(table, "language").map(|text| language(reader, table, text)) } else { None };
     Some(Service { url: address?, model: model?, key: key.unwrap_or_default(), timeout, language: language.unwrap_or_default() })
@@ -112,7 +112,7 @@ fn url(reader: &mut Reader, table: &Table, text: &str) -> Option<Url> {
     };
     if !url.username().is_empty() || url.password().is_some() {
         // Said back without the address: it has the secret.
-        return reader.wrong(table, "url", "has a secret in it", "put the key into a variable and name that in `key_env`");
+        return reader.wrong(table, "url", "has a secret in it", "put the key into a variable and name that in `api_key_env`");
     }
     if !matches!(url.scheme(), "http" | "https") {
         return reader.wrong(table, "url", format!("{} is neither http nor https", quote(text)), example);
@@ -126,18 +126,18 @@ fn key(reader: &mut Reader, table: &Table, name: &str) -> Option<Secret> {
         // It may be the key itself.
         return reader.wrong(
             table,
-            "key_env",
+            "api_key_env",
             "is no name of a variable",
             "name the variable that has the key; the key itself does not belong here",
         );
     }
     match reader.variable(name) {
-        None => reader.wrong(table, "key_env", format!("${} is not set", clean(name)), "set it where the bot is started"),
+        None => reader.wrong(table, "api_key_env", format!("${} is not set", clean(name)), "set it where the bot is started"),
         Some(value) => match Secret::parse(&value) {
             Some(secret) => Some(secret),
             None => reader.wrong(
                 table,
-                "key_env",
+                "api_key_env",
                 format!("${} holds no key", clean(name)),
                 "a key has letters, digits and signs, and no blanks",
             ),

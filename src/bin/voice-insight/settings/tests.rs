@@ -24,7 +24,7 @@ busy_after = "10s"
 [app.transcription]
 url = "http://127.0.0.1:1/v1/audio/transcriptions"
 model = "whisper-1"
-key_env = "KEY"
+api_key_env = "KEY"
 timeout = "5s"
 language = "en"
 [app.insight]
@@ -73,12 +73,12 @@ colour = "red"
 [app.transcription]
 url = "api.example.org"
 modell = "whisper-1"
-key_env = "KEY"
+api_key_env = "KEY"
 timeout = "0s"
 [app.insight]
-url = "https://user:secret-word@example.org/"
+url = "https://secret-word@example.org/"
 model = ""
-key_env = "sk-live-key"
+api_key_env = "sk-live-key"
 language = "en"
 [app.retry]
 tries = 99
