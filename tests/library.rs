@@ -142,6 +142,18 @@ fn a_program_that_lives_on_without_its_guard_is_left_alone() {
 }
 
 #[test]
+fn nor_is_it_taken_for_an_unguarded_bot_by_the_command_that_asked_it() {
+    let stage = Stage::new();
+    let first = host(&stage, &["--lives-on"]).start();
+    let old = stage.ready(1);
+    // The same program and arguments in the same place.
+    let second = stage.run_command(hostbot(), &["--lives-on"]).on_conflict("graceful").start();
+    let new = stage.ready(2);
+    assert!(first.is_alive() && is_alive(old) && is_alive(new) && second.is_alive());
+    assert_eq!(stage.times(new, "holds test"), 1);
+}
+
+#[test]
 fn one_that_heard_and_gives_nothing_back_is_never_signalled() {
     let stage = Stage::new();
     let first = host(&stage, &["--deaf"]).start();
@@ -345,6 +357,18 @@ fn without_a_name_the_bot_token_names_the_instance() {
     assert_eq!(stage.who_said(&format!("holds bot{id}")).len(), 1);
     nameless(&stage, &[]).end().exits(64).says("no instance is named").says("$MONOPOLL_INSTANCE");
     assert!(!stage.seen().contains(SECRET));
+}
+
+#[test]
+fn a_check_that_fails_refuses_the_start_and_the_running_one_lives_on() {
+    let stage = Stage::new();
+    let first = host(&stage, &[]).start();
+    stage.ready(1);
+    let checked = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['sh', '-c', 'exit 3']").end();
+    checked.exits(75).says("`[check]` failed");
+    assert!(first.is_alive());
+    let _second = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['true']").start();
+    stage.ready(2);
 }
 
 #[test]

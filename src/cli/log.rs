@@ -17,12 +17,10 @@ use tracing_subscriber::filter::Targets;
 use super::{Common, say};
 use crate::{
     config::{Logging, settings::LogFormat},
+    guard::check::PASSED_ON,
     host::clock,
     report::mask,
 };
-
-/// The target of what other programs said: in text, it is passed on as it is.
-pub(super) const PASSED_ON: &str = "monopoll::check";
 
 /// Whose name a line begins with.
 const OURS: &str = "monopoll";

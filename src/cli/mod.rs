@@ -1,6 +1,5 @@
 //! The command line: what may be written on it.
 
-mod check;
 pub mod config;
 mod course;
 mod doctor;

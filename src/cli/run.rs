@@ -4,7 +4,7 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use tracing::{debug, warn};
 
-use super::{Common, check, start::Start, told};
+use super::{Common, start::Start, told};
 use crate::{
     engine::{
         escalation::{Manner, Mode},
@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         by::By,
+        check::{self, Interruption},
         chronicle::{self, Chronicle},
         course::Course,
         entrance::Entrance,
@@ -52,7 +53,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let mut entrance = Entrance::open(&start.locks)?;
     told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
-        check::run(check)?;
+        check::run(check, Interruption::Signals)?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     by::By,
+    check::{self, Interruption},
     chronicle::{self, Chronicle},
     course::Course,
     entrance::Entrance,
@@ -70,6 +71,9 @@ pub(super) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm)
     let claim = Claim::new(&instance)?;
     let start = Start { config, instance, token, command: itself()?, user: machine::myself() };
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
+    if let Some(check) = &config.check {
+        check::run(check, Interruption::Recall(&alarm))?;
+    }
     machine.attend(alarm);
     let (keeper, alarm) = start.settle(machine)?;
     Ok((Resident::Own(Box::new(Own::new(start.instance, claim, keeper))), alarm))

@@ -52,7 +52,7 @@ use crate::{
 /// - To drop the future of `acquire` calls it off: within moments nothing of it is left.
 /// - The lock is the kernel's: however the process ends, it is free then. Children that are started with `exec`, as by
 ///   [`std::process::Command`], do not inherit it.
-/// - No signal is taken, no signal mask changed, no child reaped. One thread sees to the lock; it sleeps until something happens.
+/// - No signal is taken, no signal mask changed, no child reaped (where `[check]` is configured, its own end is heard of). One thread sees to the lock; it sleeps until something happens.
 ///
 /// # When somebody asks for it
 ///

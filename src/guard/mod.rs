@@ -3,6 +3,7 @@
 mod account;
 mod acquire;
 pub(crate) mod by;
+pub(crate) mod check;
 pub(crate) mod chronicle;
 pub mod course;
 pub(crate) mod diary;

@@ -20,30 +20,55 @@ use unix::{Ending, Group};
 #[cfg(windows)]
 use windows::{Ending, Group};
 
-use super::log;
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
+    host::machine::wait::Alarm,
     report::mask,
 };
 
 /// The most of its output that is kept: the end says what went wrong.
 const KEPT: usize = 16 << 10;
 
+/// The target of what other programs said: in text, it is passed on as it is.
+pub(crate) const PASSED_ON: &str = "monopoll::check";
+
+/// How often to see whether a program has called its start back.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// What ends a check before its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Interruption<'a> {
+    /// The signals of a process that is ours.
+    Signals,
+    /// A word of the program that we are a part of.
+    Recall(&'a Alarm),
+}
+
 /// Runs the check to its end.
 ///
 /// # Errors
-/// It failed, took too long, cannot be run, or a signal ended it.
-pub(super) fn run(check: &CheckCommand) -> Result<(), Error> {
+/// It failed, took too long, cannot be run, or was interrupted.
+pub(crate) fn run(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ExitStatus::Fault, format!("`[check]` cannot be run: {error}")))?;
-    runtime.block_on(watch(check))
+    runtime.block_on(watch(check, interruption))
 }
 
-async fn watch(check: &CheckCommand) -> Result<(), Error> {
+async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
     let Some((program, arguments)) = check.command.split_first() else { return Ok(()) };
     let shown = mask::command(&check.command);
-    let mut interrupt = Ending::new()?;
+    let mut ending = match interruption {
+        Interruption::Signals => Some(Ending::new()?),
+        Interruption::Recall(_) => None,
+    };
+    let interrupted = async {
+        match (&mut ending, interruption) {
+            (Some(ending), _) => ending.arrives().await,
+            (None, Interruption::Recall(alarm)) => recalled(alarm).await,
+            (None, Interruption::Signals) => std::future::pending().await,
+        }
+    };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     Group::prepare(&mut command);
@@ -61,7 +86,7 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
     let outcome = tokio::select! {
         status = ended => status.map_err(|error| Error::new(ExitStatus::Fault, format!("`[check]` cannot be waited for: {error}"))),
         () = tokio::time::sleep(check.timeout) => Err(too_long(&shown, check.timeout)),
-        signal = interrupt.arrives() => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
+        signal = interrupted => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
     };
     if outcome.is_err() {
         group.kill();
@@ -75,6 +100,14 @@ async fn watch(check: &CheckCommand) -> Result<(), Error> {
         .hint("nothing was touched; mend what it says and start again"))
 }
 
+/// Nobody listens to what is said then.
+async fn recalled(alarm: &Alarm) -> u8 {
+    while !alarm.is_recalled() {
+        tokio::time::sleep(GLANCE).await;
+    }
+    0
+}
+
 fn too_long(shown: &str, timeout: Duration) -> Error {
     let timeout = humantime::format_duration(timeout);
     Error::new(ExitStatus::Refused, format!("refused: `[check]` took longer than {timeout}: {shown}"))
@@ -85,9 +118,9 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
 fn pass_on(said: &str, status: Ended) {
     for line in said.lines() {
         if status.success() {
-            tracing::info!(target: log::PASSED_ON, "{line}");
+            tracing::info!(target: PASSED_ON, "{line}");
         } else {
-            tracing::error!(target: log::PASSED_ON, "{line}");
+            tracing::error!(target: PASSED_ON, "{line}");
         }
     }
 }
