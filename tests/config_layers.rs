@@ -397,3 +397,11 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
     assert_eq!(error.status, ExitStatus::Config);
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
+
+#[test]
+fn a_key_of_very_many_steps_is_a_problem_and_no_crash() {
+    let deep = "a.".repeat(50_000);
+    let start = Start::new().set(&format!("app.{deep}b=1")).env(&format!("MONOPOLL_APP{}", "__A".repeat(40_000)), "1");
+    let problems = start.problems().to_string();
+    assert!(problems.contains("the key has 50002 steps") && problems.contains("the key has 40001 steps"), "{problems}");
+}

@@ -147,7 +147,7 @@ impl Host for Script {
                 let at = self.now + after;
                 self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
             }
-            (Answer::Heard, None) => {}
+            (Answer::Heard, None) | (Answer::Unasked(_), _) => {}
             (Answer::Silence, _) => self.now += 2 * SECOND,
         }
         Ok(answer)
@@ -295,6 +295,22 @@ fn a_guard_that_heard_is_never_signalled() {
     };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
     assert_eq!((outcome, script.asked, script.sent), (Outcome::Ended, 1, vec![]));
+}
+
+#[test]
+fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
+    for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
+        let policy = policy(on_conflict, Escalate::Kill);
+        let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+        let mut script = Script {
+            actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
+            answer: Some(Answer::Unasked(std::io::ErrorKind::StorageFull)),
+            ..Script::default()
+        };
+        let (outcome, _) = carry_out(&mut script, &plan, &policy);
+        assert!(matches!(&outcome, Outcome::Unasked(why) if why.contains("pid 10 cannot be asked")), "{outcome:?}");
+        assert_eq!((script.asked, script.sent), (1, vec![]));
+    }
 }
 
 #[test]

@@ -22,6 +22,10 @@ const PREFIX: &str = "MONOPOLL_";
 /// Variables that are ours, but no keys.
 const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 
+/// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table within the last, and whoever walks
+/// through them needs some of the stack.
+const MOST_STEPS: usize = 80;
+
 /// One layer for each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before `MONOPOLL_LOCK__PATHS`.
 pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Vec<Layer> {
     let mut variables: Vec<_> = sources
@@ -155,6 +159,11 @@ pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Laye
 
 /// The layer that sets one key, if its value can be read.
 fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Option<Layer> {
+    if path.len() > MOST_STEPS {
+        let fault = Fault::new(format!("the key has {} steps", path.len())).help(format!("the deepest that is read has {MOST_STEPS}"));
+        problems.push(Problem::at(written.key(), fault));
+        return None;
+    }
     let table = match value(kind_at(path), written) {
         Ok(node) => node.nested(&written.steps(path)),
         Err((place, fault)) => {

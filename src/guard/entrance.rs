@@ -30,7 +30,12 @@ impl Entrance {
     pub fn open(paths: &[PathBuf]) -> Result<Entrance, Error> {
         let (mut replacements, mut doubts) = (1..MOST_REPLACEMENTS, 1..MOST_DOUBTS);
         loop {
-            let place = Place::open(paths)?;
+            let place = match Place::open(paths) {
+                Ok(place) => place,
+                // It may have vanished between two steps of opening it, and that says nothing about the next time.
+                Err(_) if doubts.next().is_some() => continue,
+                Err(error) => return Err(error),
+            };
             let opened = place.open_locks().and_then(|files| {
                 place.beside().insist_on_room()?;
                 Ok((files, place.beside().draw_ticket()?))

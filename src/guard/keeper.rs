@@ -150,7 +150,7 @@ impl Keeper {
                     self.unwritten(tell, format!("the record cannot be written: {error}"));
                 }
             }
-            None => self.write_record(tell),
+            None => self.write_own_record(tell),
             // Where somebody else has the lock, its record is true.
             Some(record) if record.ticket < ticket && self.hold == Hold::Firm => self.write_record(tell),
             Some(_) if counter.is_some() => return,
@@ -164,7 +164,15 @@ impl Keeper {
     /// Says how far this guard is.
     pub(crate) fn stage(&mut self, stage: Stage, tell: Tell<'_>) {
         self.record.stage(stage);
-        self.write_record(tell);
+        self.write_own_record(tell);
+    }
+
+    /// Unless somebody else has the lock: then that one's record is true.
+    fn write_own_record(&mut self, tell: Tell<'_>) {
+        match self.hold {
+            Hold::Firm | Hold::Unusable => self.write_record(tell),
+            Hold::Contested { .. } | Hold::Lost => {}
+        }
     }
 
     fn write_record(&mut self, tell: Tell<'_>) {

@@ -298,6 +298,9 @@ impl Settling<'_> {
         match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
+            // In a place that lies nowhere any more no guard hears anything.
+            Outcome::Unasked(_) if !self.place.is_in_place() => return Err(Stop::Replaced),
+            Outcome::Unasked(why) => return Err(Stop::Refused { refusal: Refusal::Policy, why, plan: None }),
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
         self.course.letting_go = true;

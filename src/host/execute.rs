@@ -21,6 +21,8 @@ pub enum Outcome {
     Ended,
     /// One has not.
     Refused(Refusal, String),
+    /// A guard could not be asked, and nobody was signalled in its stead.
+    Unasked(String),
     /// A signal told this start to give up.
     Interrupted(Interrupted),
 }
@@ -193,6 +195,10 @@ fn means(host: &mut dyn Host, conflict: &Conflict, manner: Manner, tell: &mut dy
         (Answer::Heard, _) => {
             tell(Event::Heard(root.map(|root| root.id.pid)));
             Ok(Means::Asked(guard.clone()))
+        }
+        (Answer::Unasked(why), _) => {
+            let guard = root.map_or_else(|| "the guard".to_owned(), |root| format!("the guard with pid {}", root.id.pid));
+            Err(Outcome::Unasked(format!("{guard} cannot be asked to end: the question cannot be written ({why})")))
         }
         (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
         (Answer::Silence, None) => Err(Outcome::Refused(

@@ -56,6 +56,8 @@ pub enum Answer {
     Heard,
     /// Nothing, for two seconds.
     Silence,
+    /// It was not asked: the question could not be put where it would be heard. That is no silence of its.
+    Unasked(std::io::ErrorKind),
 }
 
 /// This signal told the start to give up.

@@ -199,11 +199,15 @@ impl Guarding<'_> {
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
-            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() => Some(End { superseded_by: None, ..end(alive.len()) }),
-            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard.
+            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() && state.superseded_by.is_none() => Some(end(alive.len())),
+            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard. How what COMMAND leaves
+            // behind is ended, and how patiently the next one to ask is, are matters of their own.
             Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
                 state.superseded_by = None;
-                state.wake = None;
+                state.ladder = None;
+                // Where COMMAND has ended, what is left of it is ended next.
+                state.wake = state.child.map(|_| clock::patience());
+                self.keeper.stage(Stage::Running, &mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
                 None
             }
         }

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Stage, is_alive, send, state, testbot};
+use crate::support::{Running, Stage, is_alive, send, state, testbot};
 
 #[test]
 fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
@@ -49,6 +49,41 @@ fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
     assert!(!stage.lock_is_free());
 }
 
+/// A question without escalation that the bot has outlived, and its guard has given up.
+fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
+    let second = stage.run(&["--other"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("timeouts.force='300ms'");
+    second.set("kill.escalate=false").end().exits(75);
+    let running = || std::fs::read_to_string(stage.beside("record")).is_ok_and(|record| record.contains("running"));
+    stage.wait_until("the record to say that it runs", || running().then_some(()));
+    assert!(first.is_alive());
+}
+
+#[test]
+fn a_bot_that_has_outlived_a_question_has_all_its_time_at_the_next() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    outlives_a_question(&stage, &first);
+    // It would be killed at once if the patience of the first question counted.
+    let second = stage.run(&["--other"]).on_conflict("graceful").start();
+    stage.wait_until("the second signal", || (stage.times(old, "got SIGTERM") == 2).then_some(()));
+    assert!(first.is_alive() && is_alive(old));
+    second.signal(Signal::SIGTERM);
+    second.end().exits(143);
+}
+
+#[test]
+fn what_a_command_that_has_outlived_a_question_leaves_behind_is_killed_as_the_guard_says() {
+    let stage = Stage::new();
+    let bot = ["--stubborn", "--child", "--as member --stubborn"];
+    let first = stage.run(&bot).set("timeouts.graceful='300ms'").start();
+    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    outlives_a_question(&stage, &first);
+    send(old, Signal::SIGKILL);
+    first.end().exits(137);
+    assert!(!is_alive(member) && stage.lock_is_free());
+}
+
 #[test]
 fn another_signal_may_be_the_one_that_asks() {
     let stage = Stage::new();
@@ -84,6 +119,19 @@ fn a_stopped_child_of_a_guard_is_woken_to_hear_the_signal() {
     stage.ready(2);
     first.end().exits(0);
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_that_cannot_be_asked_is_left_alone() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    let second = stage.run(&["--other"]).on_conflict("wait").set("after_wait=force").set("timeouts.wait='2s'").start();
+    second.wait_for("waiting for");
+    // Any reason not to write will do; a full disk is the usual one.
+    std::fs::create_dir(stage.beside("request")).unwrap();
+    second.end().exits(75).says("cannot be asked to end: the question cannot be written");
+    assert!(first.is_alive() && is_alive(bot));
 }
 
 #[test]

@@ -189,8 +189,14 @@ fn a_guard_whose_record_vanished_too_is_known_by_the_mark_of_its_bot() {
 
 /// A guard that was frozen while all of its files vanished, and a second one that could not know of it: it sees nobody.
 fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running<'a>) {
-    let first = stage.run(&[]).set(&format!("lock.on_lost={on_lost}")).start();
+    let (first, second) = two_guards_of(stage, &[], on_lost);
     let bot = stage.ready(1);
+    (first, bot, second)
+}
+
+fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<'a>, Running<'a>) {
+    let first = stage.run(bot).set(&format!("lock.on_lost={on_lost}")).start();
+    stage.ready(1);
     stage.wait_until_settled();
     freeze(stage, &first);
     fs::remove_dir_all(stage.locks()).unwrap();
@@ -198,7 +204,7 @@ fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running
     stage.ready(2);
     stage.wait_until_settled();
     first.signal(Signal::SIGCONT);
-    (first, bot, second)
+    (first, second)
 }
 
 #[test]
@@ -211,6 +217,23 @@ fn of_two_guards_the_one_without_the_lock_stops() {
     first.end().exits(0).says("the lock was lost to another guard");
     assert!(!is_alive(bot) && second.is_alive());
     held_again(&stage);
+}
+
+#[test]
+fn who_ends_because_its_lock_is_anothers_leaves_that_ones_record_alone() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let (first, second) = two_guards_of(&stage, &["--slow", "700"], "stop");
+    first.wait_for("the lock is lost to another guard");
+    while first.is_alive() {
+        if let Ok(record) = fs::read_to_string(stage.beside("record")) {
+            assert!(record.contains("--other") && record.contains("running"), "{record}");
+        }
+    }
+    first.end().exits(0);
+    assert!(second.is_alive());
 }
 
 #[test]

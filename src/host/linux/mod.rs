@@ -20,6 +20,7 @@ pub(crate) mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    io::ErrorKind,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::Arc,
@@ -268,14 +269,18 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
-            return Ok(Answer::Silence);
+        let request = Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
+        if let Err(error) = beside.write_request(&request) {
+            return Ok(Answer::Unasked(error.kind()));
         }
         let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));
         let answer = loop {
             // A guard that has ended has done more than it was asked to.
             if beside.is_acknowledged(&id) || ended(self) {
                 break Answer::Heard;
+            }
+            if !beside.folder().is_in_place() {
+                break Answer::Unasked(ErrorKind::NotFound);
             }
             if clock::patience() >= until {
                 break Answer::Silence;

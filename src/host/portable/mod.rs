@@ -20,6 +20,7 @@ mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -296,14 +297,18 @@ impl Host for Machine {
         let me = self.whereabouts.process;
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
         let until = clock::patience() + HEARING;
-        if beside.write_request(&Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner)).is_err() {
-            return Ok(Answer::Silence);
+        let request = Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
+        if let Err(error) = beside.write_request(&request) {
+            return Ok(Answer::Unasked(error.kind()));
         }
         let answer = loop {
             let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
             // A guard that has ended has done more than it was asked to.
             if beside.is_acknowledged(&id) || handle.first().is_none_or(|guard| guard.has_ended()) {
                 break Answer::Heard;
+            }
+            if !beside.folder().is_in_place() {
+                break Answer::Unasked(ErrorKind::NotFound);
             }
             if clock::patience() >= until {
                 break Answer::Silence;
