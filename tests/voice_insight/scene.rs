@@ -52,7 +52,7 @@ impl Scene {
     }
 
     fn endpoint(&mut self, name: &str, url: &str) {
-        self.configure(&format!("[app.{name}]\nurl = \"{url}\"\nmodel = \"m\"\nkey_env = \"SERVICE_KEY\"\ntimeout = \"60s\""));
+        self.configure(&format!("[app.{name}]\nurl = \"{url}\"\nmodel = \"m\"\napi_key_env = \"SERVICE_KEY\"\ntimeout = \"60s\""));
     }
 
     /// Further lines of the configuration.
