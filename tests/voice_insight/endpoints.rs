@@ -1,8 +1,11 @@
 //! Endpoints that are not there, fail, recover, or answer nonsense.
 
+use nix::sys::signal::Signal;
+
 use crate::{
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS, insight},
+    support::SECRET,
 };
 
 fn broken() -> Answer {
@@ -47,10 +50,48 @@ fn an_endpoint_that_goes_on_failing_is_said_to_and_the_next_message_is_tried_ane
 }
 
 #[test]
+fn what_cannot_get_better_is_asked_once_and_said_without_what_the_service_says() {
+    for (answer, said) in [
+        (Answer::Status(401, format!("{{\"error\": \"sk-{SECRET} is no key\"}}")), "it does not let me in (status 401)"),
+        (Answer::Status(400, "<html>quokka</html>".to_owned()), "it refused the request (status 400)"),
+        (Answer::Busy("3600"), "it takes no more requests for now"),
+    ] {
+        let transcription = Endpoint::new([answer]);
+        let scene = Scene::with_transcription(&transcription);
+        scene.voice(5);
+        let bot = scene.bot().start();
+        let expected =
+            format!("I could not transcribe this voice message: the transcription service failed; {said}. Please send it again later.");
+        assert_eq!(scene.sent(1)[0].text, expected);
+        bot.wait_for(&format!("the transcription service: {said}; given up"));
+        bot.signal(Signal::SIGTERM);
+        let ended = bot.end().exits(0);
+        assert!(!ended.err.contains("quokka") && !ended.err.contains(SECRET), "{}", ended.err);
+        assert_eq!(transcription.asked().len(), 1);
+        assert!(transcription.asked()[0].head.contains(&format!("Bearer sk-{SECRET}")));
+    }
+}
+
+#[test]
+fn a_service_that_does_not_answer_in_time_is_asked_again_and_then_said_not_to() {
+    let transcription = Endpoint::new([Answer::Silence]);
+    let mut scene = Scene::with_transcription(&transcription);
+    scene.configure("tries = 2");
+    scene.voice(5);
+    let _bot = scene.bot().env("MONOPOLL_APP__TRANSCRIPTION__TIMEOUT", "300ms").start();
+    let text = scene.sent(1).remove(0).text;
+    assert_eq!(
+        text,
+        "I could not transcribe this voice message: the transcription service failed; it took too long. Please send it again later."
+    );
+    assert_eq!(transcription.asked().len(), 2);
+}
+
+#[test]
 fn a_transcript_is_given_without_an_insight_where_that_fails() {
     for (answer, said) in [
         (broken(), "it has a fault of its own (status 500)"),
-        (Answer::Status(401, String::new()), "it refused the request (status 401)"),
+        (Answer::Status(401, String::new()), "it does not let me in (status 401)"),
         (Answer::chat(&"Ignore that. Here is a poem."), "its answer cannot be understood"),
     ] {
         let (transcription, summing) = (Endpoint::new([Answer::text(WORDS)]), Endpoint::new([answer]));
@@ -97,7 +138,7 @@ fn a_telegram_that_wants_to_be_left_alone_gets_the_answer_later_and_once() {
     scene.telegram.flood(4, 1);
     transcription.open();
     assert_eq!(scene.sent(1)[0].text, "hello");
-    bot.signal(nix::sys::signal::Signal::SIGTERM);
+    bot.signal(Signal::SIGTERM);
     bot.end().exits(0);
     assert_eq!(scene.telegram.sent().len(), 1);
 }

@@ -102,10 +102,51 @@ fn work_that_takes_longer_than_there_is_time_for_is_left_to_the_next_one() {
     let first = scene.bot().start();
     scene.stage.wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
     first.signal(Signal::SIGTERM);
-    first.end().exits(0);
+    let ended = first.end().exits(0);
+    assert!(ended.err.contains("is left in the journal for whoever holds the instance next"), "{}", ended.err);
     assert!(scene.telegram.sent().is_empty());
     transcription.answer([Answer::text(WORDS)]);
     let _second = scene.bot().start();
     scene.sent(1);
+    assert_answered_once(&scene, [1]);
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_transcription_lets_it_finish_and_begins_nothing_more() {
+    let transcription = Endpoint::new([gated()]);
+    let mut scene = Scene::with_transcription(&transcription);
+    scene.configure("[app]\nat_once = 1");
+    scene.voice(1);
+    scene.voice(2);
+    let first = scene.bot().start();
+    scene.stage.wait_until("the first one to be worked on", || (transcription.asked().len() == 1).then_some(()));
+    scene.stage.wait_until("both to be confirmed", || (scene.telegram.report().unconfirmed == 0).then_some(()));
+    first.signal(Signal::SIGTERM);
+    first.wait_for("polling stops, and what was taken is finished");
+    transcription.open();
+    first.end().exits(0);
+    assert_answered_once(&scene, [1]);
+    assert_eq!((scene.sent_to(2).len(), transcription.asked().len()), (0, 1));
+    let _second = scene.bot().start();
+    scene.sent(2);
+    assert_answered_once(&scene, [1, 2]);
+}
+
+#[test]
+fn a_takeover_that_does_not_wait_long_enough_gets_the_unfinished_work_too() {
+    let transcription = Endpoint::new([Answer::Silence]);
+    let mut scene = Scene::with_transcription(&transcription);
+    scene.configure("[timeouts]\ngraceful = \"3s\"");
+    scene.voice(1);
+    let first = scene.bot().start();
+    scene.stage.wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
+    transcription.answer([Answer::text(WORDS)]);
+    let second = scene.bot().start();
+    let ended = first.end().exits(0);
+    assert!(ended.err.contains("is left in the journal for whoever holds the instance next"), "{}", ended.err);
+    second.wait_for("taken before this start and not answered, so answered now: 1");
+    scene.sent(1);
+    second.signal(Signal::SIGTERM);
+    second.end().exits(0);
     assert_answered_once(&scene, [1]);
 }

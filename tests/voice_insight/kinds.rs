@@ -38,7 +38,11 @@ fn odd() -> Vec<(Value, Expected)> {
         (voice(Value::Null), None),
         (json!({ "video_note": { "file_id": "a-voice" } }), Some(WORDS)),
         (json!({ "audio": { "file_id": "a-voice", "file_name": "\u{202e}3pm.exe" } }), Some(WORDS)),
+        (json!({ "voice": { "file_id": "a-voice" }, "caption": "/start", "from": null }), Some(WORDS)),
         (json!({ "photo": [] }), Some("I can only listen")),
+        (json!({ "photo": [], "caption": "/start" }), Some("I can only listen")),
+        (json!({ "video": { "file_id": "v" }, "caption": "hello" }), Some("I can only listen")),
+        (json!({ "photo": null }), None),
         (json!({ "document": { "file_id": "d" } }), Some("I can only listen")),
         (json!({ "text": "/dance" }), Some("I do not know this command")),
         (json!({ "text": "" }), Some("I listen, I do not chat")),
@@ -66,7 +70,14 @@ fn each_kind_of_message_is_answered_once_or_met_with_silence() {
         });
         wanted.insert(id, expected);
     }
-    for nothing in [json!({}), json!({ "message": null }), json!({ "message": { "chat": {} } }), json!({ "poll": { "id": "1" } })] {
+    let in_the_groups_name = scene.telegram.inject_json(|id| {
+        let group = json!({ "id": -1_000_000_000_000 - id, "type": "supergroup", "title": "A group" });
+        json!({ "update_id": id, "message": { "message_id": id, "chat": group, "sender_chat": group, "voice": { "file_id": "a-voice" } } })
+    });
+    wanted.insert(in_the_groups_name, Some(WORDS));
+    let edited =
+        json!({ "edited_message": { "message_id": 1, "chat": { "id": 1, "type": "private" }, "voice": { "file_id": "a-voice" } } });
+    for nothing in [edited, json!({}), json!({ "message": null }), json!({ "message": { "chat": {} } }), json!({ "poll": { "id": "1" } })] {
         let id = scene.telegram.inject_json(|id| {
             let mut update = nothing.clone();
             update["update_id"] = id.into();

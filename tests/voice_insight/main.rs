@@ -12,6 +12,7 @@ mod support;
 
 mod beforehand;
 mod commands;
+mod delivery;
 mod endpoints;
 mod hand_over;
 mod kinds;

@@ -30,7 +30,7 @@ impl Scene {
     pub(crate) fn bare() -> Scene {
         let (stage, token) = (Stage::new(), token());
         let config = format!(
-            "on_conflict = \"graceful\"\ntoken_env = [\"BOT_TOKEN\"]\nlock.paths = [\"{}\"]\n[log]\nlevel = \"debug\"\n",
+            "on_conflict = \"graceful\"\ntoken_env = [\"BOT_TOKEN\"]\nlock.paths = [\"{}\"]\n[log]\nlevel = \"trace\"\n",
             stage.lock().display()
         );
         Scene { telegram: Server::start(&token), stage, token, config }

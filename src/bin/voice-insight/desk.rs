@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    future::poll_fn,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -143,8 +144,9 @@ impl Desk {
 
     /// Resolves when everything that was begun has ended. What was only taken stays in the journal.
     pub(crate) async fn finish(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while let Some(ended) = tasks.join_next().await {
+        // Not taken out: whoever stops waiting here must not end them by that.
+        let next = || poll_fn(|context| self.tasks.lock().unwrap_or_else(PoisonError::into_inner).poll_join_next(context));
+        while let Some(ended) = next().await {
             mourn(ended);
         }
     }
@@ -152,7 +154,7 @@ impl Desk {
 
 /// A task that fails takes no other with it; its message stays in the journal.
 fn mourn(ended: Result<(), JoinError>) {
-    if let Err(error) = ended.map_err(JoinError::into_panic) {
+    if let Err(Ok(error)) = ended.map_err(JoinError::try_into_panic) {
         let said = error.downcast_ref::<&str>().copied().unwrap_or("it does not say why");
         tracing::error!("answering a message failed, which is a fault of this program: {said}");
     }

@@ -117,7 +117,7 @@ const SOMETHING_ELSE: [&str; 16] = [
 
 /// What is expected of an update, given as Telegram sent it; `me` is the bot's user name.
 pub(crate) fn intake(update: u32, body: &Value, me: &str) -> Intake {
-    let Some(message) = ["message", "channel_post"].iter().find_map(|key| body.get(key)).filter(|message| message.is_object()) else {
+    let Some(message) = ["message", "channel_post"].iter().find_map(|key| body.get(key).filter(|message| message.is_object())) else {
         return Intake::Silence(Silence::NoMessage);
     };
     let Some(address) = address(message) else { return Intake::Silence(Silence::NoChat) };
@@ -144,7 +144,7 @@ fn asks(message: &Value, address: Address, me: &str) -> Result<Asks, Silence> {
     if let Some(text) = message.get("text").and_then(Value::as_str) {
         return words(text, me, private);
     }
-    if SOMETHING_ELSE.iter().any(|key| message.get(key).is_some()) {
+    if SOMETHING_ELSE.iter().any(|key| message.get(key).is_some_and(|value| !value.is_null())) {
         return if private { Ok(Asks::SomethingElse) } else { Err(Silence::NotToUs) };
     }
     Err(Silence::Notice)
@@ -285,6 +285,7 @@ mod tests {
         for key in SOMETHING_ELSE {
             assert_eq!(private(key, &json!({})), Ok(Asks::SomethingElse), "{key}");
             assert_eq!(group(key, &json!({})), Err(Silence::NotToUs), "{key}");
+            assert_eq!(private(key, &Value::Null), Err(Silence::Notice), "{key}");
         }
     }
 

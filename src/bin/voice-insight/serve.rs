@@ -16,7 +16,6 @@ use teloxide::{
     dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler},
     dptree,
     net::default_reqwest_settings,
-    requests::Requester,
     types::Update,
 };
 
@@ -30,7 +29,7 @@ use crate::{
     services::Services,
     settings::Settings,
     telegram::{DOWNLOAD, Telegram},
-    updates,
+    updates::{self, Me},
 };
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock.
@@ -46,8 +45,6 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let guard = Guard::acquire(config).await?;
     let since = clock::wall();
     let locks = locks(config, &guard);
-    // Where Telegram cannot be reached, the polling says so.
-    let me = bot.get_me().await.ok().and_then(|me| me.username.clone()).unwrap_or_default();
     let polling = Polling::new(bot.clone());
     let (tell, ending) = Ending::new();
     let telegram = Telegram::new(bot.clone(), files, settings.retry, ending.clone());
@@ -72,7 +69,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     desk.resume();
     let (taking, finishing) = (desk.clone(), desk);
     let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
-    let (asking, me) = (bot.clone(), Arc::<str>::from(me));
+    let (asking, me) = (bot.clone(), Arc::new(Me::new()));
     let polling = polling.asking(move |request| updates::ask(asking.clone(), request, taking.clone(), me.clone())).finishing(async move {
         // Nobody hears it only where nobody works.
         let _ = tell.send(Stage::Finishing);

@@ -63,7 +63,7 @@ impl Telegram {
     async fn fetch_once(&self, recording: &Recording) -> Result<Fetched, Fault> {
         let file = match self.bot.get_file(FileId(recording.file.clone())).await {
             Ok(file) => file,
-            Err(RequestError::Api(error)) if is_final(&error) => return Ok(refused(&error)),
+            Err(RequestError::Api(error)) if Refusal::of(&error) == Refusal::Final => return Ok(refused(&error)),
             Err(error) => return Err(fault(&error)),
         };
         let size = Some(file.size).filter(|size| *size != UNKNOWN_SIZE).map(u64::from);
@@ -93,7 +93,8 @@ impl Telegram {
     }
 
     /// Sends one part of an answer, and goes on trying for as long as there is hope and the bot works: an answer that is made
-    /// is not thrown away because Telegram cannot be reached for a while. `Ok` also where Telegram will never take it.
+    /// is not thrown away because Telegram cannot be reached, has a fault or does not know the bot's token for a while. `Ok` also
+    /// where Telegram will never take it.
     ///
     /// # Errors
     /// The bot ends.
@@ -107,16 +108,23 @@ impl Telegram {
             };
             failed += 1;
             let pause = match &error {
-                RequestError::MigrateToChatId(moved) => {
+                RequestError::MigrateToChatId(moved) if moved.0 != address.chat => {
                     // Numbers of messages are others in the new group.
                     address = Address { chat: moved.0, message: None, topic: None };
                     continue;
                 }
                 RequestError::RetryAfter(seconds) => seconds.duration(),
                 RequestError::Network(_) | RequestError::InvalidJson { .. } | RequestError::Io(_) => self.retry.pause(failed),
-                RequestError::Api(error) if !is_final(error) && failed < self.retry.tries => self.retry.pause(failed),
-                RequestError::Api(error) => {
-                    tracing::warn!(chat = address.chat, "an answer is not delivered: Telegram refuses it ({})", told(error));
+                RequestError::Api(error) => match Refusal::of(error) {
+                    Refusal::Passing => self.retry.pause(failed),
+                    Refusal::Unknown if failed < self.retry.tries => self.retry.pause(failed),
+                    Refusal::Unknown | Refusal::Final => {
+                        tracing::warn!(chat = address.chat, "an answer is not delivered: Telegram refuses it ({})", told(error));
+                        return Ok(());
+                    }
+                },
+                RequestError::MigrateToChatId(_) => {
+                    tracing::warn!(chat = address.chat, "an answer is not delivered: Telegram says that the group is now itself");
                     return Ok(());
                 }
             };
@@ -167,11 +175,32 @@ fn told(error: &ApiError) -> String {
     monopoll::config::wording::quote(&error.to_string())
 }
 
-/// Whether the same call would be refused again. A fault of Telegram's own comes as an error without a name, too.
-fn is_final(error: &ApiError) -> bool {
-    match error {
-        ApiError::Unknown(text) => ["Bad Request", "Forbidden", "Unauthorized", "Not Found"].iter().any(|kind| text.starts_with(kind)),
-        _ => true,
+/// What another try of a call may come to that Telegram said no to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// The same: the chat is gone, the bot is blocked, the text is none.
+    Final,
+    /// Sooner or later it is taken: a fault of Telegram's own, or a token that is not known at the moment, and the message is not
+    /// to blame.
+    Passing,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Refusal {
+    /// Told by the text, as no status comes with it: faults of Telegram's own are errors without a name, too.
+    fn of(error: &ApiError) -> Refusal {
+        let begins = |text: &str, with: &[&str]| with.iter().any(|kind| text.starts_with(kind));
+        match error {
+            ApiError::InvalidToken => Refusal::Passing,
+            ApiError::Unknown(text)
+                if begins(text, &["Internal Server Error", "Bad Gateway", "Service Unavailable", "Gateway Timeout"]) =>
+            {
+                Refusal::Passing
+            }
+            ApiError::Unknown(text) if !begins(text, &["Bad Request", "Forbidden", "Request Entity Too Large"]) => Refusal::Unknown,
+            _ => Refusal::Final,
+        }
     }
 }
 

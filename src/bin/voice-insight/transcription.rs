@@ -36,10 +36,8 @@ pub(crate) fn question(service: &Service, recording: &Recording, sound: Vec<u8>)
 pub(crate) fn answer(body: &Value) -> Result<Heard, Fault> {
     let text = body.get("text").and_then(Value::as_str).ok_or(Fault::Unreadable)?;
     let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    Ok(match text.trim() {
-        "" => Heard::Nothing,
-        words => Heard::Words(words.to_owned()),
-    })
+    // A note for music, three dots, a sign that nobody sees: Telegram may not even take it for a message.
+    Ok(if text.contains(char::is_alphanumeric) { Heard::Words(text.trim().to_owned()) } else { Heard::Nothing })
 }
 
 #[cfg(test)]
@@ -55,6 +53,10 @@ mod tests {
             ("a\u{0}\u{1b}[2Jb", Heard::Words("a[2Jb".to_owned())),
             ("", Heard::Nothing),
             (" \n\u{7} ", Heard::Nothing),
+            ("… ♪", Heard::Nothing),
+            ("\u{200b}\u{2800}", Heard::Nothing),
+            ("7", Heard::Words("7".to_owned())),
+            ("是", Heard::Words("是".to_owned())),
         ] {
             assert_eq!(answer(&json!({ "text": text, "language": "en" })), Ok(heard));
         }

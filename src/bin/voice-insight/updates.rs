@@ -8,9 +8,10 @@ use serde_json::Value;
 use teloxide::{
     Bot, RequestError,
     payloads::GetUpdates,
-    requests::{JsonRequest, Payload, Request},
+    requests::{JsonRequest, Payload, Request, Requester},
     types::Update,
 };
+use tokio::sync::OnceCell;
 
 use crate::{
     desk::Desk,
@@ -28,11 +29,15 @@ impl Payload for Raw {
     const NAME: &'static str = "GetUpdates";
 }
 
+/// The bot's user name, once Telegram has said it: without it, nobody knows which commands are for whom in a group.
+pub(crate) type Me = OnceCell<String>;
+
 /// Asks for updates, takes them, and hands them on to the dispatcher, which keeps count of them.
 ///
 /// # Errors
 /// Telegram says no, or nothing.
-pub(crate) async fn ask(bot: Bot, request: GetUpdates, desk: Arc<Desk>, me: Arc<str>) -> Result<Vec<Update>, RequestError> {
+pub(crate) async fn ask(bot: Bot, request: GetUpdates, desk: Arc<Desk>, me: Arc<Me>) -> Result<Vec<Update>, RequestError> {
+    let me = me.get_or_try_init(async || bot.get_me().await.map(|me| me.user.username.clone().unwrap_or_default())).await?.clone();
     let updates = JsonRequest::new(bot, Raw(request)).send().await?;
     for update in &updates {
         take(&desk, update, &me);

@@ -230,8 +230,11 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     }
 }
 
-/// An error as it may be shown.
+/// An error as it may be shown. Of an answer that cannot be read only the place is told: the rest of it are people's messages.
 pub(super) fn said(error: &RequestError) -> String {
+    if let RequestError::InvalidJson { source, .. } = error {
+        return format!("the answer cannot be understood, from line {}, column {} on", source.line(), source.column());
+    }
     mask::printable(&mask::secrets(&error.to_string())).into_owned()
 }
 
@@ -261,5 +264,18 @@ where
 
     fn hint_allowed_updates(&mut self, hint: &mut dyn Iterator<Item = AllowedUpdate>) {
         self.allowed = hint.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_answer_that_cannot_be_read_nothing_is_shown_but_where_it_breaks() {
+        let raw = r#"{"ok":true,"result":[{"text":"a confession"},"#;
+        let source = Arc::new(serde_json::from_str::<serde_json::Value>(raw).unwrap_err());
+        let said = said(&RequestError::InvalidJson { source, raw: raw.into() });
+        assert_eq!(said, "the answer cannot be understood, from line 1, column 45 on");
     }
 }

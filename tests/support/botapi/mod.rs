@@ -24,7 +24,7 @@ pub(crate) mod queue;
 mod updates;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
     thread::{self, JoinHandle},
@@ -52,6 +52,8 @@ pub(crate) struct Telegram {
     pub(crate) files: HashMap<String, File>,
     /// So many calls from now are answered 429, to be tried again after so many seconds.
     pub(crate) flood: (u32, u32),
+    /// Calls of these methods (`file`: downloads) are answered so next, oldest first.
+    pub(crate) failures: VecDeque<(&'static str, u16, &'static str)>,
     pub(crate) messages: i64,
     /// What the bot has sent, oldest first.
     pub(crate) sent: Vec<Sent>,
@@ -75,6 +77,7 @@ impl Telegram {
             account: Account::new(Instant::now()),
             files: HashMap::new(),
             flood: (0, 0),
+            failures: VecDeque::new(),
             messages: 0,
             sent: Vec::new(),
         }
@@ -182,6 +185,11 @@ impl Server {
     /// The next calls are answered 429, each with this many seconds to wait.
     pub(crate) fn flood(&self, calls: u32, retry_after: u32) {
         self.telegram().flood = (calls, retry_after);
+    }
+
+    /// The next call of this method (`file`: the next download) is answered with this status and description.
+    pub(crate) fn fail(&self, method: &'static str, status: u16, description: &'static str) {
+        self.telegram().failures.push_back((method, status, description));
     }
 
     /// The account up to now.

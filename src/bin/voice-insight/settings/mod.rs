@@ -108,14 +108,14 @@ fn url(reader: &mut Reader, table: &Table, text: &str) -> Option<Url> {
     let example = "write it whole, such as \"https://api.openai.com/v1/…\"";
     let url = match Url::parse(text) {
         Ok(url) => url,
-        Err(error) => return reader.wrong(table, "url", format!("{} is no address: {error}", quote(text)), example),
+        // Said back without the address here and below: it may have a secret in it, or be one.
+        Err(error) => return reader.wrong(table, "url", format!("is no address: {error}"), example),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        // Said back without the address: it has the secret.
         return reader.wrong(table, "url", "has a secret in it", "put the key into a variable and name that in `api_key_env`");
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return reader.wrong(table, "url", format!("{} is neither http nor https", quote(text)), example);
+        return reader.wrong(table, "url", format!("{} is neither http nor https", quote(url.scheme())), example);
     }
     Some(url)
 }
