@@ -64,7 +64,7 @@ const TRANSCRIPTION: Duration = Duration::from_mins(2);
 const INSIGHT: Duration = Duration::from_mins(1);
 
 impl Settings {
-    /// What the `[app]` of this configuration says; keys of services are looked up in `env`.
+    /// What the `[app]` of this configuration says; keys of services are looked up in `env`, and in `env_file`.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -132,7 +132,9 @@ fn key(reader: &mut Reader, table: &Table, name: &str) -> Option<Secret> {
         );
     }
     match reader.variable(name) {
-        None => reader.wrong(table, "api_key_env", format!("${} is not set", clean(name)), "set it where the bot is started"),
+        None => {
+            reader.wrong(table, "api_key_env", format!("${} is not set", clean(name)), "set it where the bot is started, or in `env_file`")
+        }
         Some(value) => match Secret::parse(&value) {
             Some(secret) => Some(secret),
             None => reader.wrong(

@@ -2,9 +2,12 @@
 
 use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
 
-use monopoll::config::{
-    Config, Origin, Place, Problem, Problems,
-    wording::{list, nearest, quote},
+use monopoll::{
+    config::{
+        Config, Origin, Place, Problem, Problems,
+        wording::{list, nearest, quote},
+    },
+    guard,
 };
 use toml::Value;
 
@@ -129,9 +132,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of an environment variable.
+    /// The value of a variable: of the environment, else of `env_file`, as the bot's token is found.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.to_string_lossy().into_owned())
+        let here = self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.to_string_lossy().into_owned());
+        here.filter(|value| !value.is_empty()).or_else(|| guard::in_env_file(self.config, name))
     }
 }
 

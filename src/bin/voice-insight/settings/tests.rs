@@ -103,16 +103,33 @@ fn a_key_that_is_set_but_no_key_is_told_without_its_value() {
     assert!(told.contains("$KEY holds no key") && !told.contains("two words"), "{told}");
 }
 
-/// The first configuration of the documentation.
-fn documented() -> &'static str {
+#[test]
+fn a_key_may_be_in_the_env_file_and_the_environment_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.env");
+    std::fs::write(&file, "BOT_TOKEN=x\nKEY='sk-2'\n").unwrap();
+    let text = format!("env_file = {file:?}\n{WHOLE}");
+    for (env, key) in [(&[][..], "sk-2"), (&[("KEY", "")], "sk-2"), (&[("KEY", "sk-1")], "sk-1")] {
+        assert_eq!(read(&text, env).unwrap().transcription.unwrap().key.unwrap().expose(), key);
+    }
+}
+
+/// The configurations of the documentation: the shortest one, and the one that has every key.
+fn documented() -> [&'static str; 2] {
     let text = include_str!("../../../../docs/voice-insight.md");
-    let (_, after) = text.split_once("```toml\n").unwrap();
-    after.split_once("```").unwrap().0
+    let mut blocks = text.split("```toml\n").skip(1).map(|after| after.split_once("```").unwrap().0);
+    std::array::from_fn(|_| blocks.next().unwrap())
+}
+
+#[test]
+fn the_shortest_documented_configuration_is_enough() {
+    let settings = read(documented()[0], &[("OPENAI_API_KEY", "sk-1")]).unwrap();
+    assert!(settings.transcription.unwrap().key.is_some() && settings.insight.unwrap().key.is_some());
 }
 
 #[test]
 fn the_documented_configuration_is_valid_and_shows_the_defaults() {
-    let settings = read(documented(), &[("OPENAI_API_KEY", "sk-1")]).unwrap();
+    let settings = read(documented()[1], &[("OPENAI_API_KEY", "sk-1")]).unwrap();
     let default = Settings::default();
     assert_eq!(
         (settings.at_once, settings.most_waiting, settings.busy_after, settings.retry),
