@@ -16,7 +16,8 @@ fn broken() -> Answer {
 fn without_a_transcription_endpoint_one_sentence_says_so() {
     let scene = Scene::bare();
     scene.voice(5);
-    let _bot = scene.bot().start();
+    let bot = scene.bot().start();
+    bot.wait_for("answers from now on. Transcription: not set up.");
     let sent = scene.sent(1);
     assert_eq!(
         sent[0].text,

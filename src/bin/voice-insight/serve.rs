@@ -66,6 +66,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     };
     let journal = Journal::open(Place::open(&locks)?.beside().journal_path());
     let desk = Arc::new(Desk::new(&settings, journal, telegram, answers, ending, counts));
+    tracing::info!("{}: answers from now on. {}", guard.instance(), services(&settings));
     desk.resume();
     let (taking, finishing) = (desk.clone(), desk);
     let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
