@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::{
-    botapi::File,
+    botapi::{File, Server},
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS},
 };
@@ -75,4 +75,14 @@ fn a_telegram_with_a_fault_of_its_own_gets_the_answer_later_and_once_however_oft
     let ended = bot.end().exits(0);
     assert_eq!(scene.telegram.sent().len(), 1);
     assert_eq!(ended.err.matches("is not delivered yet").count(), 7, "{}", ended.err);
+}
+
+#[test]
+fn an_answer_follows_a_group_that_has_become_another_one() {
+    let scene = Scene::bare();
+    scene.telegram.fail("sendMessage", 400, "Bad Request: group chat was upgraded to a supergroup chat");
+    scene.voice(-7);
+    let _bot = scene.bot().start();
+    let sent = scene.sent(1).remove(0);
+    assert_eq!((sent.chat, sent.reply_to), (Server::SUPERGROUP, None));
 }

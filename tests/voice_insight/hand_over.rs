@@ -136,7 +136,7 @@ fn a_signal_in_the_middle_of_a_transcription_lets_it_finish_and_begins_nothing_m
 fn a_takeover_that_does_not_wait_long_enough_gets_the_unfinished_work_too() {
     let transcription = Endpoint::new([Answer::Silence]);
     let mut scene = Scene::with_transcription(&transcription);
-    scene.configure("[timeouts]\ngraceful = \"3s\"");
+    scene.configure("[timeouts]\ngraceful = \"8s\"");
     scene.voice(1);
     let first = scene.bot().start();
     scene.stage.wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));

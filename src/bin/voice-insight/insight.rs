@@ -34,9 +34,15 @@ pub(crate) struct Insight {
     pub(crate) topics: Vec<String>,
 }
 
+/// The part of a transcript that is summed up: all of it, unless it is very long.
+pub(crate) fn read(transcript: &str) -> &str {
+    let end = transcript.char_indices().nth(MOST_READ).map_or(transcript.len(), |(end, _)| end);
+    transcript.get(..end).unwrap_or(transcript)
+}
+
 /// The body of the request.
 pub(crate) fn question(model: &str, transcript: &str) -> Value {
-    let read: String = transcript.chars().take(MOST_READ).collect();
+    let read = read(transcript);
     json!({
         "model": model,
         "messages": [

@@ -32,8 +32,10 @@ use crate::{
     updates::{self, Me},
 };
 
-/// How much of the time to finish in is left for the last words to Telegram and to the lock.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+/// How much of the time to finish in is left for the last words to Telegram and to the lock: whoever waits longer is refused.
+fn last_moment(within: Duration) -> Duration {
+    (within / 4).clamp(Duration::from_secs(1), Duration::from_secs(5))
+}
 
 /// Holds the instance and answers, until it is to end.
 ///
@@ -75,7 +77,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         // Nobody hears it only where nobody works.
         let _ = tell.send(Stage::Finishing);
         let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);
-        if tokio::time::timeout(within.saturating_sub(LAST_MOMENT), finishing.finish()).await.is_err() {
+        if tokio::time::timeout(within.saturating_sub(last_moment(within)), finishing.finish()).await.is_err() {
             let _ = tell.send(Stage::Dropping);
             finishing.finish().await;
         }

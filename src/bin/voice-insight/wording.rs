@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     fault::Fault,
-    insight::Insight,
+    insight::{self, Insight},
     intake::Command,
     media::{Kind, MOST_BYTES},
     split::{MOST_UNITS, split},
@@ -127,7 +127,12 @@ pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
     let mut text = String::new();
     match told {
         Told::Unasked => {}
-        Told::Insight(insight) => text.push_str(&sections(insight)),
+        Told::Insight(insight) => {
+            text.push_str(&sections(insight));
+            if insight::read(transcript).len() < transcript.len() {
+                text.push_str("This is about the beginning alone: the recording is too long to be summed up whole.\n\n");
+            }
+        }
         Told::Failed(fault) => {
             // Writing into a string cannot fail.
             let _ = write!(text, "I could not sum this up: the insight service failed; {fault}.\n\n");
@@ -207,6 +212,12 @@ mod tests {
         assert_eq!(parts.len(), MOST_PARTS + 1);
         assert!(parts.iter().all(|part| part.encode_utf16().count() <= MOST_UNITS));
         assert!(parts.last().unwrap().starts_with("The rest is left out"));
+    }
+
+    #[test]
+    fn a_summary_of_less_than_everything_says_so() {
+        let about = |words: usize| answer(&"word ".repeat(words), &Told::Insight(insight())).concat().contains("about the beginning alone");
+        assert!(about(20_001) && !about(20_000));
     }
 
     #[test]

@@ -153,7 +153,13 @@ fn flooded(telegram: &Shared) -> Option<u32> {
 fn failed(method: &str, telegram: &Shared) -> Option<Response<Full<Bytes>>> {
     let failures = &mut telegram.lock().unwrap().failures;
     let at = failures.iter().position(|(it, ..)| it.eq_ignore_ascii_case(method))?;
-    failures.remove(at).map(|(_, status, description)| failure(status, description))
+    let (_, status, description) = failures.remove(at)?;
+    if description.contains("upgraded to a supergroup") {
+        let parameters = json!({ "migrate_to_chat_id": super::Server::SUPERGROUP });
+        let body = json!({ "ok": false, "error_code": status, "description": description, "parameters": parameters });
+        return Some(document(StatusCode::BAD_REQUEST, &body));
+    }
+    Some(failure(status, description))
 }
 
 fn too_many(seconds: u32) -> Response<Full<Bytes>> {

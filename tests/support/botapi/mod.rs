@@ -107,6 +107,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// What a group becomes that is upgraded.
+    pub(crate) const SUPERGROUP: i64 = -1_000_000_000_777;
+
     /// A server for the bot with this token.
     pub(crate) fn start(token: &str) -> Server {
         let telegram = Arc::new(Mutex::new(Telegram::new(token)));
