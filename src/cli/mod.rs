@@ -26,6 +26,12 @@ use crate::{
     report::mask::secrets,
 };
 
+/// Writes the records of this process to standard error from here on, as `logging` says and as the command line tool does: for a
+/// program that has the library in it and no log of its own. Secrets are masked.
+pub fn log_as(program: &'static str, logging: &crate::config::Logging) {
+    log::begin_as(program, logging);
+}
+
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100, disable_help_subcommand = true)]

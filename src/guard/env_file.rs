@@ -137,12 +137,24 @@ fn special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
+/// What `env_file` has for this variable, read as the bot token is: for a program's own keys, which people keep beside it.
+#[must_use]
+pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
+    let text = text(&config.env_file).ok()?.text;
+    values(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
 /// The token of the first of these variables that has one.
 fn token(text: &[u8], variables: &[String]) -> Option<Token> {
+    let values = values(text);
+    let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
+    variables.iter().find_map(in_file)
+}
+
+/// Every variable of a file, and its value.
+fn values(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
     let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-    let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-    let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-    variables.iter().find_map(in_file)
+    dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
 }

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
-pub(crate) fn token(config: &Config) -> Option<Token> {
+#[must_use]
+pub fn token(config: &Config) -> Option<Token> {
     let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
     config.token_env.iter().find_map(in_environment).or_else(|| {
         let EnvFile { token, note } = EnvFile::read(config);

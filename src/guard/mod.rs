@@ -21,5 +21,7 @@ pub mod settle;
 pub mod status;
 mod taken;
 
+pub use env_file::in_env_file;
+pub use identity::token;
 pub use library::Guard;
 pub use lost::Lost;

@@ -214,6 +214,12 @@ impl Beside {
         self.folder.path().join(self.record_name())
     }
 
+    /// Where a program may keep what it has taken and not finished: the next one that holds the instance finds it.
+    #[must_use]
+    pub fn journal_path(&self) -> std::path::PathBuf {
+        self.folder.path().join(format!("{}.journal", self.lock_name))
+    }
+
     fn request_name(&self) -> String {
         format!("{}.request", self.lock_name)
     }
@@ -387,7 +393,7 @@ impl Beside {
 }
 
 /// How the names end of what lies beside a lock.
-const ENDINGS: [&str; 8] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".new"];
+const ENDINGS: [&str; 9] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".journal", ".new"];
 
 /// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
 #[must_use]

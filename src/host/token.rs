@@ -35,6 +35,12 @@ impl Token {
         (!secret.is_empty() && secret.bytes().all(plain)).then(|| Token { id, text: text.to_owned(), beginning: format!("{id}:") })
     }
 
+    /// All of it, for the one who may have it: Telegram.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
     /// The number before its colon.
     #[must_use]
     pub fn id(&self) -> BotId {
