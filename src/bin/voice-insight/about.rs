@@ -25,8 +25,10 @@ pub(crate) struct About {
     pub(crate) instance: String,
     /// The locks that it holds it by.
     pub(crate) locks: Vec<PathBuf>,
-    /// Since when.
+    /// Since when, to be shown.
     pub(crate) since: SystemTime,
+    /// The same on the clock that nobody can set.
+    pub(crate) begun: Duration,
     /// How its polling goes.
     pub(crate) health: Health,
     /// What it is doing.
@@ -59,7 +61,7 @@ impl About {
 
     fn guard(&self) -> String {
         let poll = self.health.age().map_or_else(|| "none yet".to_owned(), |age| format!("{} ago", said(age)));
-        let age = clock::wall().duration_since(self.since).unwrap_or_default();
+        let age = clock::since_boot().saturating_sub(self.begun);
         format!(
             "Instance {}, running since {} ({}).\nTakeovers: {}.\nLast poll: {poll}.",
             self.instance,

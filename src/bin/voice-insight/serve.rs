@@ -45,7 +45,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let bot = bot(config, token, Duration::from_secs(17))?;
     let files = self::bot(config, token, DOWNLOAD)?;
     let guard = Guard::acquire(config).await?;
-    let since = clock::wall();
+    let (since, begun) = (clock::wall(), clock::since_boot());
     let locks = locks(config, &guard);
     let polling = Polling::new(bot.clone());
     let (tell, ending) = Ending::new();
@@ -55,6 +55,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         instance: guard.instance().to_owned(),
         locks: locks.clone(),
         since,
+        begun,
         health: polling.health(),
         counts: counts.clone(),
         services: services(&settings),
