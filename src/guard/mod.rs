@@ -15,6 +15,7 @@ pub mod keeper;
 mod library;
 mod lost;
 pub mod place;
+mod queue;
 pub(crate) mod refused;
 mod resident;
 pub mod settle;

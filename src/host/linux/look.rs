@@ -9,7 +9,7 @@ use super::{
     is_privileged,
     locks::{self, IDENTIFY, List, Listed},
     marks,
-    survey::Sifting,
+    survey::{self, Sifting},
 };
 use crate::{
     engine::{
@@ -17,7 +17,7 @@ use crate::{
         takeover::Ticket,
     },
     host::{
-        beside::{Beside, Record},
+        beside::{Beside, Record, Whereabouts},
         clock,
         file_id::FileId,
         lock::{Held, LockFile},
@@ -53,19 +53,44 @@ impl Machine {
         let survey = sifting.finish(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
         self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
         Ok(Snapshot {
-            me: Me {
-                pid: self.whereabouts.process.pid,
-                user: self.query.user.clone(),
-                privileged: is_privileged(),
-                reach: Reach::Signals,
-                ticket: standing.ticket,
-            },
+            me: self.me(standing),
             locks: views,
             guards,
             processes: survey.processes,
             waited: standing.waited,
             history: standing.history.clone(),
         })
+    }
+
+    /// A guard that says that it runs and has this lock, and nothing else of the machine; `None` where the kernel does not say so
+    /// too. What comes of it alone comes of it in any company, if it is a refusal.
+    pub(crate) fn glance_at(&self, lock: &Path, record: &Record, standing: &Standing) -> Option<(Snapshot, Handle)> {
+        let Whereabouts { boot, pid_namespace, process } = &record.whereabouts;
+        let here = *boot == self.whereabouts.boot && *pid_namespace == self.whereabouts.pid_namespace;
+        let file = FileId::lies_at(lock).filter(|_| here && *process != self.whereabouts.process)?;
+        let has_it = !locks::holders_among(&self.proc, file, &BTreeSet::from([process.pid])).is_empty();
+        let (described, handle) = has_it.then(|| survey::alone(&self.proc, &self.query, process.pid, self.whereabouts.process.pid))??;
+        let views = vec![LockView { path: lock.to_owned(), state: LockState::Held(vec![process.pid]) }];
+        let guard = self.guard(record, &views).filter(|_| handle.id == *process)?;
+        let snapshot = Snapshot {
+            me: self.me(standing),
+            locks: views,
+            guards: vec![guard],
+            processes: vec![described],
+            waited: standing.waited,
+            history: standing.history.clone(),
+        };
+        Some((snapshot, handle))
+    }
+
+    fn me(&self, standing: &Standing) -> Me {
+        Me {
+            pid: self.whereabouts.process.pid,
+            user: self.query.user.clone(),
+            privileged: is_privileged(),
+            reach: Reach::Signals,
+            ticket: standing.ticket,
+        }
     }
 
     /// The locks, looked at again for a moment while nobody can be identified who has one: it may just be changing hands.

@@ -168,6 +168,16 @@ impl Machine {
         (self.alarm, self.watch, self.lock_watch)
     }
 
+    /// Takes those away that have ended, or that this look has not seen.
+    pub(crate) fn retain_living(&self, known: &mut BTreeSet<ProcessId>) {
+        known.retain(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended()));
+    }
+
+    /// Its end can be waited for from here on.
+    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+        self.handles.insert(handle.id, handle);
+    }
+
     /// Sleeps until one of these ends, a lock file that is watched is closed, or it is this time.
     pub(crate) fn sleep_on_locks(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<Slept, Interrupted> {
         let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();

@@ -140,6 +140,19 @@ impl Found {
     }
 }
 
+/// A holder of the lock, described alone.
+pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> Option<(Process, Handle)> {
+    let (its_proc, its_query) = (Arc::clone(proc), Arc::clone(query));
+    let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+        progress.at(pid);
+        let stats: Stats = [pid, me].into_iter().flat_map(|pid| chain(&its_proc, pid)).collect();
+        let mut describer = Describer::new(&its_proc, &its_query, &stats, me);
+        let it = (!caught.contains(&pid)).then(|| describer.describe(pid, Fact::Known(true), &mut Buffers::default()));
+        it.flatten()
+    };
+    Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
+}
+
 /// Everybody's parents.
 pub(super) fn stats(proc: &Proc, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();

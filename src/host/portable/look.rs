@@ -1,9 +1,11 @@
 //! Host → Snapshot: the locks, the guards and the processes, at one moment.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
-    Machine, identity,
+    Machine,
+    handle::Handle,
+    identity,
     survey::survey,
     system,
     table::{Depth, Table},
@@ -57,6 +59,12 @@ impl Machine {
             waited: standing.waited,
             history: standing.history.clone(),
         })
+    }
+
+    /// A guard that has this lock, and nothing else of the machine: here that costs as much as a look at all of it.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn glance_at(&self, _lock: &Path, _record: &Record, _standing: &Standing) -> Option<(Snapshot, Handle)> {
+        None
     }
 
     /// The locks, and the record that says who has them. Both are looked at again for a moment while nobody can be

@@ -143,6 +143,16 @@ impl Machine {
         self.first_lock = lock;
     }
 
+    /// Takes those away that have ended, or that this look has not seen.
+    pub(crate) fn retain_living(&mut self, known: &mut BTreeSet<ProcessId>) {
+        *known = self.members(known).iter().map(|member| member.id).collect();
+    }
+
+    /// Its end can be waited for from here on.
+    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+        self.handles.insert(handle.id, handle);
+    }
+
     /// Whether nobody has this lock now. There is no list to look into: only a try can tell.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is looked into first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
