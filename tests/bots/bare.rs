@@ -10,8 +10,8 @@ fn what_a_bare_bot_loses_at_a_takeover() {
     for framework in Framework::ALL.into_iter().filter(|it| it.is_there()) {
         measure(framework, Written::Bare);
     }
-    if Framework::Grammy.is_there() {
-        measure(Framework::Grammy, Written::Documented);
+    for framework in [Framework::Grammy, Framework::GrammyRunner].into_iter().filter(|it| it.is_there()) {
+        measure(framework, Written::Documented);
     }
 }
 
