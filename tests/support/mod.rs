@@ -444,6 +444,11 @@ impl Running<'_> {
         fs::read_to_string(self.stage.output(self.number, "err")).unwrap_or_default()
     }
 
+    /// What it, and whatever it started, has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(self.stage.output(self.number, "out")).unwrap_or_default()
+    }
+
     /// Waits until it says this on its error output.
     #[track_caller]
     pub(crate) fn wait_for(&self, what: &str) {
