@@ -1,7 +1,7 @@
 //! The place where everything is measured: a folder, the two small C programs, and the stamps that children write.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -29,8 +29,7 @@ impl Bench {
     /// Makes the folder and what belongs in it.
     pub(crate) fn set_up(options: &Options) -> Result<Bench, Failure> {
         peer::insist()?;
-        let folder = env::temp_dir().join(format!("monopoll-bench-{}", std::process::id()));
-        fs::create_dir(&folder)?;
+        let folder = tempfile::Builder::new().prefix("monopoll-bench-").tempdir()?.keep();
         let (child, floor) = (folder.join("child"), folder.join("floor"));
         let stamps = Stamps::open(folder.join("stamps"))?;
         let bench = Bench { rounds: options.rounds, stamps, child, floor, folder, places: 0 };

@@ -28,6 +28,8 @@ mod plan;
 #[cfg(target_os = "linux")]
 mod race;
 #[cfg(target_os = "linux")]
+mod reaper;
+#[cfg(target_os = "linux")]
 mod resident;
 #[cfg(target_os = "linux")]
 mod stamps;
@@ -41,6 +43,7 @@ fn main() -> Result<(), bench::Failure> {
     use options::{Options, Section};
 
     let options = Options::read(std::env::args().skip(1))?;
+    reaper::insist()?;
     let mut bench = bench::Bench::set_up(&options)?;
     let mut crowd = crowd::Crowd::default();
     table::head();

@@ -89,7 +89,8 @@ fn waiters(bench: &mut Bench, n: u32) -> Result<Duration, Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
     let first = bench.stamps.start()?;
-    let all = (0..n).map(|_| waiter(bench, &lock)).collect::<Result<Vec<_>, _>>()?;
+    let started = (0..n).map(|_| waiter(bench, &lock)).collect::<Result<Vec<_>, _>>()?;
+    let all = started.into_iter().map(settled).collect::<Result<Vec<_>, _>>()?;
     for_turns(bench, first, all, holder)
 }
 
@@ -114,10 +115,14 @@ fn for_turns(bench: &mut Bench, first: crate::stamps::Stamp, all: Vec<Child>, ho
     Ok(last.saturating_sub(end.at))
 }
 
-/// One that has settled down to its wait.
+/// One that is going to wait.
 fn waiter(bench: &Bench, lock: &Path) -> Result<Child, Failure> {
-    let mut command = peer::monopoll(lock, &["--on-conflict", "wait", "run", "--"], &bench.child_for(0));
-    let mut child = command.stderr(Stdio::piped()).spawn()?;
+    let mut command = peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(0));
+    Ok(command.stderr(Stdio::piped()).spawn()?)
+}
+
+/// The same, once it has settled down to its wait.
+fn settled(mut child: Child) -> Result<Child, Failure> {
     let mut line = String::new();
     let mut told = BufReader::new(child.stderr.take().ok_or("nothing is told")?);
     while !line.contains("waiting for") {
@@ -135,13 +140,13 @@ fn woken(bench: &mut Bench) -> Result<(), Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
     let held = bench.stamps.start()?;
-    let first = waiter(bench, &lock)?;
+    let first = settled(waiter(bench, &lock)?)?;
     thread::sleep(Duration::from_millis(300));
     let before = switches(first.id())?;
     let pid = first.id();
     let mut all = vec![first];
     for _ in 0..99 {
-        all.push(waiter(bench, &lock)?);
+        all.push(settled(waiter(bench, &lock)?)?);
     }
     let times = switches(pid)? - before;
     for_turns(bench, held, all, holder)?;

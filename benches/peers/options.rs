@@ -1,6 +1,6 @@
 //! What is to be measured, and how often.
 
-use crate::bench::Failure;
+use crate::{bench::Failure, reaper};
 
 /// A part of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments; cargo's own `--bench` is passed over.
+    /// Reads the arguments; what is not for people is passed over.
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
         let mut options = Options { only: ALL.iter().map(|(_, section)| *section).collect(), rounds: 21 };
         while let Some(arg) = args.next() {
-            if arg == "--bench" {
+            if arg == "--bench" || arg == reaper::INSIDE {
                 continue;
             }
             match (arg.as_str(), args.next()) {
