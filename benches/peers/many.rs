@@ -10,7 +10,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
 use crate::{
@@ -22,20 +22,21 @@ use crate::{
     table::{Target, count, row},
 };
 
-const NUMBERS: [u32; 3] = [10, 100, 300];
-const ROUNDS: usize = 3;
+/// How many at once, and how often: the more there are, the less one run depends on chance, and the longer it takes.
+const NUMBERS: [(u32, usize); 3] = [(10, 7), (100, 3), (300, 1)];
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     let mut each = Vec::new();
-    for n in NUMBERS {
-        let [ours, flock] = race(bench, ROUNDS, [("monopoll", &|bench| starts(bench, n, ours)), ("flock", &|bench| starts(bench, n, theirs))])?;
+    for (n, rounds) in NUMBERS {
+        let [ours, flock] =
+            race(bench, rounds, [("monopoll", &|bench| starts(bench, n, ours)), ("flock", &|bench| starts(bench, n, theirs))])?;
         row(&format!("{n} starts at once, until one is left"), ours, "`flock -n`", flock, Target::None);
         each.push(ours / n);
     }
     growth("starts at once", &each);
     each.clear();
-    for n in NUMBERS {
-        let [ours, flock] = race(bench, ROUNDS, [("monopoll", &|bench| waiters(bench, n)), ("flock", &|bench| flocks(bench, n))])?;
+    for (n, rounds) in NUMBERS {
+        let [ours, flock] = race(bench, rounds, [("monopoll", &|bench| waiters(bench, n)), ("flock", &|bench| flocks(bench, n))])?;
         row(&format!("{n} waiters, until each had its turn"), ours, "`flock -w`", flock, Target::None);
         each.push(ours / n);
     }
@@ -89,7 +90,7 @@ fn waiters(bench: &mut Bench, n: u32) -> Result<Duration, Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
     let first = bench.stamps.start()?;
-    let started = (0..n).map(|_| waiter(bench, &lock)).collect::<Result<Vec<_>, _>>()?;
+    let started = (0..n).map(|_| waiter(bench, &lock, 0)).collect::<Result<Vec<_>, _>>()?;
     let all = started.into_iter().map(settled).collect::<Result<Vec<_>, _>>()?;
     for_turns(bench, first, all, holder)
 }
@@ -116,8 +117,8 @@ fn for_turns(bench: &mut Bench, first: crate::stamps::Stamp, all: Vec<Child>, ho
 }
 
 /// One that is going to wait.
-fn waiter(bench: &Bench, lock: &Path) -> Result<Child, Failure> {
-    let mut command = peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(0));
+fn waiter(bench: &Bench, lock: &Path, milliseconds: u32) -> Result<Child, Failure> {
+    let mut command = peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(milliseconds));
     Ok(command.stderr(Stdio::piped()).spawn()?)
 }
 
@@ -135,21 +136,38 @@ fn settled(mut child: Child) -> Result<Child, Failure> {
     Ok(child)
 }
 
-/// How often a waiter wakes up while others come to wait.
+/// How often a waiter wakes up while others come to wait, and how many wake up when one of them gets its turn.
 fn woken(bench: &mut Bench) -> Result<(), Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
     let held = bench.stamps.start()?;
-    let first = settled(waiter(bench, &lock)?)?;
-    thread::sleep(Duration::from_millis(300));
-    let before = switches(first.id())?;
-    let pid = first.id();
-    let mut all = vec![first];
-    for _ in 0..99 {
-        all.push(settled(waiter(bench, &lock)?)?);
+    let mut all = vec![settled(waiter(bench, &lock, LONG)?)?];
+    thread::sleep(QUIET);
+    let before = switches(all[0].id())?;
+    for _ in 1..100 {
+        all.push(settled(waiter(bench, &lock, LONG)?)?);
     }
-    let times = switches(pid)? - before;
-    for_turns(bench, held, all, holder)?;
-    count("a waiter's wake-ups while 99 others come to wait", times, "", ("", String::new()), Some(5));
+    let by_arrivals = switches(all[0].id())? - before;
+    thread::sleep(QUIET);
+    let before = all.iter().map(|waiter| switches(waiter.id())).collect::<Result<Vec<_>, _>>()?;
+    bench.stamps.terminate(held)?;
+    bench.stamps.start()?;
+    thread::sleep(QUIET);
+    let after = all.iter().map(|waiter| switches(waiter.id())).collect::<Result<Vec<_>, _>>()?;
+    let woken = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    // Those that wait give up, and the one that has its turn hears of it through its guard.
+    for waiter in &all {
+        kill_process(Pid::from_child(waiter), Signal::TERM)?;
+    }
+    until_left(&all, 0)?;
+    bench.stamps.end()?;
+    all.into_iter().try_for_each(gone)?;
+    gone(holder)?;
+    let nobody = || ("", String::new());
+    count("100 waiters: wake-ups of the first while the others come", by_arrivals, "", nobody(), Some(5));
+    count("100 waiters: how many wake up when one of them gets its turn", u64::try_from(woken)?, "", nobody(), None);
     Ok(())
 }
+
+/// Long enough for everybody to have gone back to sleep.
+const QUIET: Duration = Duration::from_millis(500);

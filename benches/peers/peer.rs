@@ -14,7 +14,8 @@ const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 /// Whoever is not there is named at once.
 pub(crate) fn insist() -> Result<(), Failure> {
     let python = python();
-    let peers = [("flock", "--version"), ("pgrep", "--version"), ("start-stop-daemon", "--version"), ("tini", "--version"), ("cc", "--version")];
+    let peers =
+        [("flock", "--version"), ("pgrep", "--version"), ("start-stop-daemon", "--version"), ("tini", "--version"), ("cc", "--version")];
     let missing: Vec<&str> = peers.iter().filter(|(peer, arg)| !runs(Command::new(peer).arg(arg))).map(|(peer, _)| *peer).collect();
     if !missing.is_empty() {
         return Err(format!("not installed: {}; `.ci/run` installs them", missing.join(", ")).into());

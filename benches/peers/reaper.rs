@@ -4,11 +4,7 @@
 //! start-stop-daemon and psutil do, would wait for that, and who waits for a pidfd would not: the ratios would be the machine's
 //! and nobody's merit. And so there are exactly as many processes as a row says.
 
-use std::{
-    env,
-    os::unix::process::CommandExt,
-    process::Command,
-};
+use std::{env, os::unix::process::CommandExt, process::Command};
 
 use rustix::process::getuid;
 
