@@ -150,6 +150,28 @@ fn a_guard_that_cannot_take_it_back_counts_as_the_holder_by_its_record() {
     stage.assert_no_overlap();
 }
 
+/// When a process started, in the kernel's own count.
+fn start_of(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_mark_that_anybody_can_carry_makes_nobody_a_holder() {
+    let stage = Stage::new();
+    let elsewhere = format!("lock.paths=['{}']", stage.locks().join("elsewhere.lock").display());
+    let others = stage.run(&["--as", "others"]).set(&elsewhere).start();
+    stage.nth_to_say(1, "others");
+    stage.wait_until("the other guard's record", || stage.locks().join("elsewhere.lock.record").exists().then_some(()));
+    // A bystander says that it holds ours.
+    let forged = format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
+    let bystander = stage.bot(&["--as", "bystander"]).env("MONOPOLL_HELD", forged).start();
+    stage.nth_to_say(1, "bystander");
+    let _ours = stage.run(&[]).on_conflict("force").start();
+    stage.ready(1);
+    assert!(others.is_alive() && bystander.is_alive());
+}
+
 #[test]
 fn a_record_of_a_stranger_without_the_lock_makes_nobody_a_holder() {
     let stage = Stage::new();
@@ -160,8 +182,7 @@ fn a_record_of_a_stranger_without_the_lock_makes_nobody_a_holder() {
     // As if the record were of somebody who lives and has nothing of ours.
     let stranger = stage.bot(&["--as", "stranger"]).start();
     stage.nth_to_say(1, "stranger");
-    let start = fs::read_to_string(format!("/proc/{}/stat", stranger.pid())).unwrap();
-    let start: u64 = start.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+    let start = start_of(stranger.pid());
     let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
     record["process"] = serde_json::json!({ "pid": stranger.pid(), "start": start });
     fs::write(stage.beside("record"), record.to_string()).unwrap();

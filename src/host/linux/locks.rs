@@ -1,6 +1,13 @@
 //! Who has a lock, without taking it: a probe would make somebody else's try fail.
 
-use std::{collections::BTreeSet, fs::File, os::fd::AsRawFd, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::File,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
+    path::Path,
+    time::Duration,
+};
 
 use super::proc::Proc;
 use crate::host::{clock, file_id::FileId};
@@ -124,6 +131,19 @@ fn holds(proc: &Proc, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
 /// instant, and a monopoll that was stopped in that instant has not got the instance.
 pub(super) fn only_shares(proc: &Proc, pid: u32, file: FileId) -> bool {
     grips(proc, pid, file, &mut Vec::new()).iter().all(|grip| *grip == Grip::Shared)
+}
+
+/// Whether a process has a file locked that is called like this one: it may have been deleted, or moved with its folder.
+pub(super) fn has_locked_one_named(proc: &Proc, pid: u32, lock: &Path) -> bool {
+    let mut buffer = Vec::new();
+    proc.descriptors(pid).unwrap_or_default().into_iter().any(|descriptor| {
+        let path = proc.link(pid, &format!("fd/{descriptor}")).unwrap_or_default();
+        let bytes = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
+        let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+        lock.file_name().is_some_and(|lock| lock.as_bytes() == name)
+            && proc.read(pid, &format!("fdinfo/{descriptor}"), &mut buffer).is_ok()
+            && String::from_utf8_lossy(&buffer).lines().any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
+    })
 }
 
 /// How a lock is held.

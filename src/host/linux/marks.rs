@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
@@ -25,7 +25,11 @@ use crate::{
     report::mask,
 };
 
-/// The living guards, run from an executable of this name, that hold `lock` for somebody. To find them takes a look into every
+/// The most that are looked at above a process: a chain that is longer was put together from different moments.
+const DEEPEST: usize = 1000;
+
+/// The living guards, run from an executable of this name, that hold `lock` for somebody. A mark alone is nobody's proof: anybody
+/// can carry any, and a path means another file in a container that has a folder of its own there. To find them takes a look into every
 /// environment that may be read: it is worth that where a lock file is new.
 pub(super) fn guards(proc: &Arc<Proc>, me: u32, lock: &Path, wrapper: &OsStr) -> std::io::Result<Vec<GuardView>> {
     let (its_proc, lock, wrapper) = (Arc::clone(proc), lock.to_owned(), wrapper.to_owned());
@@ -38,6 +42,8 @@ pub(super) fn guards(proc: &Arc<Proc>, me: u32, lock: &Path, wrapper: &OsStr) ->
             progress.at(pid);
             if let Some(mark) = mark(&its_proc, pid, &mut environ).filter(|mark| mark.lock == lock && mark.guard.pid != me)
                 && is_a_guard(&its_proc, mark.guard, &wrapper)
+                && is_below(&its_proc, pid, mark.guard.pid)
+                && held_it(&its_proc, mark.guard.pid, &lock)
             {
                 found.entry(mark.guard).or_insert_with(|| view(&its_proc, &mark, pid));
             }
@@ -73,6 +79,29 @@ fn mark(proc: &Proc, pid: u32, environ: &mut Vec<u8>) -> Option<Mark> {
 fn is_a_guard(proc: &Proc, guard: ProcessId, wrapper: &OsStr) -> bool {
     let lives = proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start && !matches!(stat.state, b'Z' | b'X'));
     lives && super::query::executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(wrapper))
+}
+
+/// Whether a guard started this process, or something above it: as their subreaper it stays above all that it started.
+fn is_below(proc: &Proc, pid: u32, guard: u32) -> bool {
+    let parent = |pid: &u32| proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0);
+    std::iter::successors(parent(&pid), parent).take(DEEPEST).any(|above| above == guard)
+}
+
+/// Whether a guard is one of mine, sees the lock's folder where I do, and has a file of that name locked, wherever it lies now.
+fn held_it(proc: &Proc, guard: u32, lock: &Path) -> bool {
+    let mut buffer = Vec::new();
+    let is_mine = proc.effective_user(guard, &mut buffer) == Some(rustix::process::geteuid().as_raw());
+    is_mine && lock.parent().is_some_and(|folder| sees(proc, guard, folder)) && locks::has_locked_one_named(proc, guard, lock)
+}
+
+/// Whether a folder is the same for a process as for me; where I see none, whether it would be.
+fn sees(proc: &Proc, pid: u32, folder: &Path) -> bool {
+    let theirs = |path: &Path| {
+        let mut name = OsString::from("root");
+        name.push(path);
+        proc.file_behind(pid, &name.to_string_lossy()).ok().map(|(dev, ino)| FileId { dev, ino })
+    };
+    folder.ancestors().find_map(|folder| Some((folder, FileId::at(folder)?))).is_some_and(|(folder, mine)| theirs(folder) == Some(mine))
 }
 
 fn view(proc: &Proc, mark: &Mark, carrier: u32) -> GuardView {
