@@ -118,7 +118,8 @@ fn for_turns(bench: &mut Bench, first: crate::stamps::Stamp, all: Vec<Child>, ho
 
 /// One that is going to wait.
 fn waiter(bench: &Bench, lock: &Path, milliseconds: u32) -> Result<Child, Failure> {
-    let mut command = peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(milliseconds));
+    let mut command =
+        peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(milliseconds));
     Ok(command.stderr(Stdio::piped()).spawn()?)
 }
 
