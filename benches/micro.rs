@@ -1,5 +1,5 @@
 //! The parts of a start by themselves: `cargo bench --bench micro`. What they add up to for a person is in `benches/peers`.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench may fail, and looks at the real machine")]
+#![expect(clippy::unwrap_used, reason = "a bench may fail")]
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;
