@@ -47,6 +47,7 @@ pub(super) enum Said {
 /// Something is wrong beforehand, as it would be for `run`.
 pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
+    start.insist_on_the_script()?;
     let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let mut plan = look(&start)?;
     let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());

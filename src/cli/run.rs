@@ -48,12 +48,14 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
+    start.insist_on_the_script()?;
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = Entrance::open(&start.locks)?;
     told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check, Interruption::Signals)?;
+        command.insist_on_its_script()?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
