@@ -73,12 +73,24 @@ pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> R
     let context = context(start, &origin);
     if common.json {
         print(&document(&plan_json::document(plan, &context))?)?;
-    } else if said == Said::ByRun {
+        return Ok(());
+    }
+    let plan = &told(common, plan);
+    if said == Said::ByRun {
         say(plan_text::text(plan, &context, paint(&std::io::stderr())).trim_end());
     } else {
         print(&plan_text::text(plan, &context, paint(&std::io::stdout())))?;
     }
     Ok(())
+}
+
+/// What a person is told of a plan: whoever has every reason to carry the token only with `-v`.
+pub(super) fn told(common: &Common, plan: &Plan) -> Plan {
+    let mut told = plan.clone();
+    if common.verbose == 0 {
+        told.suspects.retain(|suspect| !suspect.is_expected());
+    }
+    told
 }
 
 /// What Telegram said, below the plan. The document has no place for it: there it is an event.

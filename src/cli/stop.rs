@@ -46,7 +46,7 @@ fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<S
         }
         Progress::Acting(plan) => plan.kills().map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action)).collect(),
         Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
-        Progress::Clear(plan) => plan.suspects.iter().map(suspicion).collect(),
+        Progress::Clear(plan) => plan.unexpected().map(suspicion).collect(),
     };
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
 }

@@ -163,9 +163,9 @@ impl Teller {
     }
 }
 
-/// Who only looks related is left alone, and a person should know.
+/// Who only looks related is left alone, and a person should know, unless it was to be expected.
 fn suspects(plan: &Plan) {
-    for suspect in &plan.suspects {
+    for suspect in plan.unexpected() {
         let pid = suspect.process.id.pid;
         let name = suspect.process.name.known().map_or("?", String::as_str);
         warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", suspect.reason);
