@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeSet, ffi::OsString};
 
-use super::{Common, plan, print, start::Start};
+use super::{
+    Common,
+    plan::{self, Said},
+    print,
+    start::Start,
+};
 use crate::{
     engine::{
         decide::decide,
@@ -10,7 +15,7 @@ use crate::{
             self,
             likeness::{Likeness, Runs},
         },
-        plan::Plan,
+        plan::{Plan, Verdict},
     },
     error::{Error, ExitStatus},
     guard::place::Place,
@@ -48,12 +53,17 @@ pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) ->
             print(&explain_text::one(&explanation, &plan, &context, paint))
         }
     } else {
-        let all: Vec<_> = concerned(&plan).into_iter().filter_map(explain).collect();
+        let told = if common.json { plan.clone() } else { plan::told(common, &plan) };
+        let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
         if common.json {
-            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)
+            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)?;
         } else {
-            print(&explain_text::whole(&all, &plan, &context, paint))
+            print(&explain_text::whole(&all, &told, &context, paint))?;
         }
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+            plan::aside(common, reservation, Said::Plainly)?;
+        }
+        Ok(ExitStatus::Done)
     }
 }
 

@@ -55,6 +55,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
+    if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+        aside(common, reservation, said)?;
+    }
     if let Some(report) = report {
         remark(common, report, said)?;
     }
@@ -100,13 +103,27 @@ fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
         Report::Objection(_) => {}
         Report::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         Report::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
-        Report::Fine(sentence) | Report::Odd(sentence) => {
-            let line = format!("\nTelegram: {sentence}.");
-            match said {
-                Said::ByRun => say(line),
-                Said::Plainly | Said::InDetail => drop(print(&line)?),
-            }
-        }
+        Report::Fine(sentence) | Report::Odd(sentence) => return below(&format!("\nTelegram: {sentence}."), said),
+    }
+    Ok(())
+}
+
+/// A sentence that goes with a plan. The document has no place for it either.
+pub(super) fn aside(common: &Common, sentence: &str, said: Said) -> Result<(), Error> {
+    if common.json {
+        tracing::warn!("{sentence}");
+        return Ok(());
+    }
+    let mut letters = sentence.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    below(&format!("{first}{}.", letters.as_str()), said)
+}
+
+/// A line where the plan was said.
+fn below(line: &str, said: Said) -> Result<(), Error> {
+    match said {
+        Said::ByRun => say(line),
+        Said::Plainly | Said::InDetail => drop(print(line)?),
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use super::{
-    Common, plan, print,
+    Common,
+    plan::{self, Said},
+    print,
     start::{Nameless, Start},
 };
 use crate::{
@@ -59,6 +61,12 @@ fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Err
         print(&plan::document(&status_json::one(&status, &context))?)?;
     } else {
         print(&said(&status, &context, plan::paint(&std::io::stdout()), detail))?;
+    }
+    if let (State::Stopped, Some(reservation)) = (status.state, start.reservation()) {
+        if !common.json {
+            print("")?;
+        }
+        plan::aside(common, reservation, Said::Plainly)?;
     }
     let (status, what) = match status.state {
         State::Starting | State::Running | State::Stopping => return Ok(ExitStatus::Done),

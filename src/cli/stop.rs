@@ -76,6 +76,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Resu
     let plan = plan::look(&start)?;
     if doing == Doing::Tries {
         plan::show(common, &start, &plan, Said::Plainly)?;
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+            plan::aside(common, reservation, Said::Plainly)?;
+        }
         return match plan.verdict {
             Verdict::Refuse(refusal) => Err(refused(&start, "would not be stopped", refusal, &plan.reason)),
             Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
@@ -197,8 +200,13 @@ fn tell(common: &Common, start: &Start, done: &mut Done, progress: &Progress<'_>
 /// The end of a stop that came through.
 fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<ExitStatus, Error> {
     let instance = &start.instance;
+    let reservation = start.reservation().filter(|_| !done.has_acted());
     if common.json {
-        return show_document(common, start, done.plan.as_ref().unwrap_or(first)).map(|()| ExitStatus::Done);
+        show_document(common, start, done.plan.as_ref().unwrap_or(first))?;
+        if let Some(reservation) = reservation {
+            tracing::warn!("{reservation}");
+        }
+        return Ok(ExitStatus::Done);
     }
     if common.quiet {
         return Ok(ExitStatus::Done);
@@ -209,7 +217,8 @@ fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<Exi
     for (manager, command) in &done.managers {
         print(&format!("{instance}: {} may start it again; `{}` ends it for good", printable(manager), printable(command)))?;
     }
-    print(&format!("{instance}: {}", if done.has_acted() { "stopped" } else { "nothing to stop" }))
+    print(&format!("{instance}: {}", if done.has_acted() { "stopped" } else { "nothing to stop" }))?;
+    reservation.map_or(Ok(ExitStatus::Done), |reservation| print(&format!("{instance}: {reservation}")))
 }
 
 /// With `--json`, the plan that was carried out, or could not be.
