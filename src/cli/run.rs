@@ -31,7 +31,7 @@ use crate::{
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
         mark::{HELD, Mark},
     },
-    report::mask,
+    report::{self, mask},
     telegram::Preflight,
     wrap::{
         child::{self, Child, Inheritance},
@@ -94,7 +94,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                 } else {
                     let chronicle = Chronicle::new(machine.whereabouts(), ticket);
                     chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
-                    return Err(refused(&start.instance, stop));
+                    let way_out = way_out(&stop);
+                    let error = refused(&start.instance, stop);
+                    return Err(way_out.into_iter().fold(error, Error::hint));
                 }
             }
         }
@@ -104,6 +106,14 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 }
 
 /// A start that came through, and how.
+/// What a person can do about it.
+fn way_out(stop: &Stop) -> Option<String> {
+    match stop {
+        Stop::Refused { plan: Some(plan), .. } => report::way_out::way_out(plan),
+        Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Interrupted(_) | Stop::Replaced | Stop::Failed(_) => None,
+    }
+}
+
 struct Won {
     settled: Settled,
     took: Duration,

@@ -24,7 +24,8 @@ fn the_same_token_in_the_same_program_is_a_conflict_that_refuses() {
     let mine = token();
     let first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
-    with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
+    let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75);
+    refused.says("same bot token").says("; `--set same_token=act` treats it as any other conflict");
     assert!(first.is_alive());
 }
 
