@@ -63,7 +63,7 @@ fn load(set: &[&str]) -> Vec<Finding> {
 
 fn search(found: Option<BotId>) -> TokenSearch {
     let variables = vec!["BOT_TOKEN".to_owned(), "TELEGRAM_TOKEN".to_owned()];
-    TokenSearch { found, variables, file: ".env".to_owned(), same_token: SameToken::Refuse }
+    TokenSearch { found, variables, file: ".env".to_owned(), misfits: Vec::new(), same_token: SameToken::Refuse }
 }
 
 fn ready() -> Vec<Finding> {

@@ -12,7 +12,7 @@ use crate::{
     engine::{instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
     guard::{
-        identity,
+        identity::{self, Search},
         place::{Existing, Place},
     },
     host::{
@@ -64,11 +64,12 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command(found.as_ref()));
-    let token = identity::token(&config);
+    let Search { token, misfits, .. } = identity::search(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_env.clone(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
+        misfits,
         same_token: config.policy.same_token,
     }));
     findings.extend(token.as_ref().map(|token| doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)));
