@@ -83,8 +83,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         };
         match settling.run() {
             Ok(settled) => {
+                let company = teller.company();
                 drop(teller);
-                let won = Won { settled, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                let won = Won { settled, company, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
                 return guard(&start, command, place, machine, record, won);
             }
             Err(stop) => {
@@ -105,7 +106,6 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
-/// A start that came through, and how.
 /// What a person can do about it.
 fn way_out(stop: &Stop) -> Option<String> {
     match stop {
@@ -114,8 +114,10 @@ fn way_out(stop: &Stop) -> Option<String> {
     }
 }
 
+/// A start that came through, and how.
 struct Won {
     settled: Settled,
+    company: told::Company,
     took: Duration,
     ended: Vec<Ended>,
 }
@@ -124,7 +126,7 @@ struct Won {
 pub(super) const MOST_REPLACEMENTS: u32 = 100;
 
 fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
-    let Won { settled, took, ended } = won;
+    let Won { settled, company, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
@@ -134,6 +136,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = Chronicle::new(&whereabouts, ticket);
+    told::yours(holding.first_path(), company, start.token.as_ref());
     let spawned = Child::spawn(
         &command.found,
         &command.args,
