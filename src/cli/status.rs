@@ -22,7 +22,7 @@ use crate::{
         machine::{self, Machine},
         query::Query,
     },
-    report::{Context, Paint, history_text, status_json, status_text},
+    report::{Context, Paint, history_text, mask::printable, status_json, status_text},
 };
 
 /// How often to look again where the instance is just changing hands.
@@ -108,8 +108,7 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     } else if any(|state| state == State::Unknown) {
         Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
     } else {
-        let path = nameless.config.locks.first().map_or("", |path| path.as_str());
-        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running whose lock is `{path}`")))
+        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running: nobody has a lock {}", looked_into(nameless))))
     }
 }
 
@@ -143,6 +142,14 @@ fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Polic
         }
     }
     Ok(Status::unknown(instance, "it is just changing hands".to_owned()))
+}
+
+/// Where the instances were looked for.
+fn looked_into(nameless: &Nameless) -> String {
+    let with = nameless.placeholders("");
+    let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
+    let (word, path) = path.folder_of_instances(&with).map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
+    format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
