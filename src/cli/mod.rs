@@ -195,6 +195,9 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
                         Ok(_) => Ok(ExitStatus::Done),
                         Err(problems) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                     }
+                    // The document is a list of what is wrong, and has no place for what is only odd.
+                    let notes = outcome.as_ref().ok().filter(|_| common.json).into_iter().flat_map(|config| &config.notes);
+                    notes.for_each(|note| say(format_args!("monopoll: {note}")));
                 }
             }
         }
