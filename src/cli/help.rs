@@ -99,6 +99,8 @@ fn page() -> std::io::Result<String> {
     }
     man.render_options_section(&mut page)?;
     literal("EXAMPLES", EXAMPLES).to_writer(&mut page)?;
+    literal("FILES", FILES).to_writer(&mut page)?;
+    literal("ENVIRONMENT", ENVIRONMENT).to_writer(&mut page)?;
     literal("EXIT STATUS", STATUSES.split_once('\n').map_or(STATUSES, |(_, statuses)| statuses)).to_writer(&mut page)?;
     Ok(assembled(&String::from_utf8_lossy(&page)))
 }
@@ -114,9 +116,9 @@ fn assembled(parts: &str) -> String {
 
 /// The commands that do something, by their whole names; before they are built, none has the options of all of them.
 fn leaves(command: &Command, name: &str) -> Vec<Command> {
+    // Before they are built, `help` is none of them.
     let inner: Vec<Command> = command.get_subcommands().flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name()))).collect();
     if inner.is_empty() { vec![command.clone().bin_name(name).disable_help_flag(true)] } else { inner }
-    // Before they are built, `help` is none of them.
 }
 
 fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
