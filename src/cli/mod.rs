@@ -73,6 +73,9 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Settle who polls, then run COMMAND while holding the lock
+    ///
+    /// Whoever is in the way is looked for among this user's processes and by this user's lock: a bot
+    /// that another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
     Run {
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -192,14 +195,14 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
             match (outcome, format) {
                 (Err(problems), config::Format::Text) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                 (outcome, format) => {
+                    // The document is a list of what is wrong, and has no place for what is only odd.
+                    let notes = outcome.as_ref().ok().filter(|_| common.json).into_iter().flat_map(|config| &config.notes);
+                    notes.for_each(|note| say(format_args!("monopoll: {note}")));
                     print(&config::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
                         Err(problems) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                     }
-                    // The document is a list of what is wrong, and has no place for what is only odd.
-                    let notes = outcome.as_ref().ok().filter(|_| common.json).into_iter().flat_map(|config| &config.notes);
-                    notes.for_each(|note| say(format_args!("monopoll: {note}")));
                 }
             }
         }
