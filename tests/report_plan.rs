@@ -252,6 +252,14 @@ fn a_person_is_told_what_would_happen_and_why() {
 }
 
 #[test]
+fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
+    let origin = |key: &str| if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned();
+    let context = Context { origin: &origin, ..context() };
+    insta::assert_snapshot!("text_by_a_flag", text(&force(), &context, Paint::Plain));
+    insta::assert_snapshot!("text_wait_by_a_flag", text(&wait_then_graceful(), &context, Paint::Plain));
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
     for (name, plan) in all() {
         let mut coloured = text(&plan, &context(), Paint::Colour);

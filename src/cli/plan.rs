@@ -67,7 +67,13 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
         Verdict::Act | Verdict::Wait if said == Said::InDetail => (ExitStatus::WouldAct, "would start after killing or waiting"),
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };
-    Err(Error::new(status, format!("{}: {why}: {}", start.instance, plan.reason)))
+    Err(Error::new(status, verdict(common, &start, why, &plan)))
+}
+
+/// The line that an error ends with: beside a document it says why, beside a text that has been said.
+pub(super) fn verdict(common: &Common, start: &Start, what: &str, plan: &Plan) -> String {
+    let instance = &start.instance;
+    if common.json { format!("{instance}: {what}: {}", plan.reason) } else { format!("{instance}: {what}") }
 }
 
 /// Prints a plan.

@@ -80,7 +80,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Resu
             plan::aside(common, reservation, Said::Plainly)?;
         }
         return match plan.verdict {
-            Verdict::Refuse(refusal) => Err(refused(&start, "would not be stopped", refusal, &plan.reason)),
+            Verdict::Refuse(refusal) => Err(Error::new(status(refusal), plan::verdict(common, &start, "would not be stopped", &plan))),
             Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
         };
     }
@@ -242,9 +242,12 @@ fn not_stopped(start: &Start, stop: Stop) -> Error {
 }
 
 fn refused(start: &Start, what: &str, refusal: Refusal, why: &str) -> Error {
-    let status = match refusal {
+    Error::new(status(refusal), format!("{}: {what}: {why}", start.instance))
+}
+
+fn status(refusal: Refusal) -> ExitStatus {
+    match refusal {
         Refusal::Permission => ExitStatus::Permission,
         Refusal::Policy | Refusal::Storm | Refusal::Superseded => ExitStatus::Refused,
-    };
-    Error::new(status, format!("{}: {what}: {why}", start.instance))
+    }
 }

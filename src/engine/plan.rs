@@ -135,7 +135,8 @@ impl Conflict {
     }
 
     /// How long it is waited for, and then how long ending it may take; `None`: for ever.
-    fn patience(&self) -> Option<(Duration, Duration)> {
+    #[must_use]
+    pub fn patience(&self) -> Option<(Duration, Duration)> {
         let (mut wait, mut end) = (Duration::ZERO, Duration::ZERO);
         for (index, step) in self.steps.iter().enumerate() {
             match (step, step.timeout()) {

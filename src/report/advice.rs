@@ -98,7 +98,10 @@ fn key(context: &Context<'_>, key: &str) -> String {
         "on_conflict" => "`--on-conflict refuse|graceful|force|wait`".to_owned(),
         _ => format!("`--set {key}=…`"),
     };
-    if place == "default" {
+    if place.starts_with("--") {
+        // There is nothing to be changed but this very command line.
+        format!("`{key}` with {flag}")
+    } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
         format!("`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})")
     } else {

@@ -281,8 +281,7 @@ fn a_plan_refuses_as_the_start_would() {
     let server = Server::start(|_, _| webhook(HOOK));
     let _first = stage.bot(&[]).start();
     stage.ready(1);
-    let plan =
-        asking(stage.plan(&[]), &server, "refuse").on_conflict("force").end().exits(75).says("a webhook to `bot.example.org` is set");
+    let plan = asking(stage.plan(&[]), &server, "refuse").on_conflict("force").end().exits(75).says("would refuse to start");
     assert!(plan.out.contains("would not start: a webhook to `bot.example.org` is set"), "{plan:?}");
     let json = asking(stage.plan(&[]), &server, "refuse").on_conflict("force").flag("--json").end().exits(75);
     let document = document(&json);
