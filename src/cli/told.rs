@@ -60,7 +60,7 @@ pub(super) struct Teller {
 pub(super) enum Company {
     /// Nobody that is known of.
     None,
-    /// Somebody whom a rule ignores, or who only looks related.
+    /// Somebody whom a rule ignores, who must not be touched, or who only looks related.
     Somebody,
 }
 
@@ -125,7 +125,7 @@ impl Teller {
                 self.course = Course::Idle;
                 self.draw(now);
                 suspects(plan);
-                let alone = plan.conflicts.is_empty() && plan.unexpected().next().is_none();
+                let alone = plan.conflicts.is_empty() && plan.shielded.is_empty() && plan.unexpected().next().is_none();
                 self.company = if alone { Company::None } else { Company::Somebody };
             }
         }
