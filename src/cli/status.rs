@@ -149,6 +149,8 @@ fn looked_into(nameless: &Nameless) -> String {
     let with = nameless.placeholders("");
     let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
     let (word, path) = path.folder_of_instances(&with).map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
+    // Without the separator at its end, behind which the instance would stand.
+    let path: PathBuf = path.components().collect();
     format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
