@@ -103,13 +103,15 @@ fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
         (&["hlep"][..], "unrecognized subcommand 'hlep'", "`monopoll --help`"),
         (&["run", "--bogus", "--", "true"], "unexpected argument '--bogus' found", "`monopoll help run`"),
         (&["plan", "python", "main.py"], "unexpected argument 'python' found", "`monopoll help plan`"),
+        (&["stop", "--bogus"], "unexpected argument '--bogus' found", "`monopoll help stop`"),
         (&["--on-conflict", "kill", "plan"], "invalid value 'kill' for '--on-conflict <ACTION>'", "`monopoll --help`"),
     ] {
         let output = monopoll(args);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{args:?}");
         assert!(said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"), "{said}");
-        assert_eq!(said.lines().last().unwrap(), format!("monopoll: the command line is wrong; see {last}"), "{args:?}");
+        let behind = if args.contains(&"python") { "; COMMAND goes behind `--`" } else { "" };
+        assert_eq!(said.lines().last().unwrap(), format!("monopoll: the command line is wrong{behind}; see {last}"), "{args:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::{
     Command, CommandFactory,
     builder::{PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
 };
 use clap_complete::Shell;
 use clap_mangen::{
@@ -54,7 +55,11 @@ pub fn wrong(error: &clap::Error) -> String {
         said.pop();
     }
     said.push("");
-    format!("{}monopoll: the command line is wrong; see {see}", said.join("\n"))
+    let behind = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") => "; COMMAND goes behind `--`",
+        _ => "",
+    };
+    format!("{}monopoll: the command line is wrong{behind}; see {see}", said.join("\n"))
 }
 
 /// Prints what a shell needs to complete a command line of ours.
