@@ -35,6 +35,7 @@ use crate::{
 pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
     let start = Start::prepare(common, command)?;
+    start.warn_of_a_missing_script();
     let mut machine = Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;

@@ -147,6 +147,13 @@ impl Start {
         }
     }
 
+    /// The same for what starts nothing: a missing script is no hindrance there, but a sign of the wrong folder.
+    pub(super) fn warn_of_a_missing_script(&self) {
+        if let Err(error) = self.insist_on_the_script() {
+            tracing::warn!("{}", error.what);
+        }
+    }
+
     /// What to look for in the process table.
     #[must_use]
     pub(super) fn query(&self) -> Query {

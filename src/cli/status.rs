@@ -53,6 +53,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, detail: Detail) -> Re
 }
 
 fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Error> {
+    start.warn_of_a_missing_script();
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
     let origin = |key: &str| plan::origin(start, key);

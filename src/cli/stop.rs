@@ -72,6 +72,7 @@ pub(super) enum Doing {
 pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Result<ExitStatus, Error> {
     let mode = mode(common)?;
     let mut start = Start::prepare(common, command)?;
+    start.warn_of_a_missing_script();
     start.config.policy = start.config.policy.to_stop(mode);
     let plan = plan::look(&start)?;
     if doing == Doing::Tries {

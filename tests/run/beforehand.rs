@@ -86,6 +86,15 @@ fn a_script_that_is_not_in_this_folder_touches_nothing() {
 }
 
 #[test]
+fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
+    let stage = Stage::new();
+    for (command, code) in [("status", 3), ("stop", 0), ("explain", 0)] {
+        let ended = stage.monopoll(&[command, "--", "sh", "./start.sh"]).end().exits(code);
+        assert!(ended.err.contains(": warning: COMMAND's script `./start.sh` is not in /"), "{command}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_script_that_is_there_or_that_the_check_makes_is_run() {
     let stage = Stage::new();
     fs::write(stage.folder().join("start.sh"), "exit 7\n").unwrap();
