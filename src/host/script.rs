@@ -47,12 +47,14 @@ impl Command {
 
 fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
-    let what = if script.is_absolute() {
-        return Error::new(ExitStatus::NotFound, format!("COMMAND's script `{}` is not there", shown(script))).hint("check its path");
-    } else {
-        format!("COMMAND's script `{}` is not in {}", shown(script), shown(cwd))
+    let script = (shown(script), script.is_absolute());
+    let (what, way_out) = match script {
+        (script, true) => (format!("`{script}` is not there"), "check its path"),
+        (script, false) => {
+            (format!("`{script}` is not in {}", shown(cwd)), "start it from the bot's folder, or write the script's whole path")
+        }
     };
-    Error::new(ExitStatus::NotFound, what).hint("start it from the bot's folder, or write the script's whole path")
+    Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).hint(way_out)
 }
 
 /// A program whose first argument behind its options is a file that it runs.
