@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Who reads it, and what for. clippy's `disallowed-methods` keeps everybody else from the system's own ways to read a clock.
-const PRINTERS: [(&str, &str); 9] = [
+const PRINTERS: [(&str, &str); 10] = [
     ("src/host/clock.rs", "it is read here"),
     ("src/host/beside.rs", "since when, in a record: shown by `status` and `plan`"),
     ("src/host/history.rs", "when, in an event: shown by `status --history`"),
@@ -16,6 +16,7 @@ const PRINTERS: [(&str, &str); 9] = [
     ("src/cli/log.rs", "the timestamp of a record"),
     ("src/cli/plan.rs", "turns ages into times"),
     ("src/guard/by.rs", "since when, in a record"),
+    ("src/bin/voice-insight/serve.rs", "since when, shown by `/status`"),
     ("src/cli/status.rs", "turns times into ages"),
 ];
 

@@ -22,6 +22,9 @@ use crate::{
     report::mask,
 };
 
+/// Whose name a line begins with.
+const OURS: &str = "monopoll";
+
 /// Whose lines these are, once it is known.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
@@ -33,8 +36,17 @@ pub(super) fn begin(common: &Common, logging: &Logging) {
         (false, 1) => Targets::new().with_default(LevelFilter::DEBUG),
         (false, _) => Targets::new().with_default(LevelFilter::TRACE),
     };
+    write(OURS, filter, logging.format);
+}
+
+/// From here on records are written as `logging` says, in the name of a program that has the library in it.
+pub(super) fn begin_as(program: &'static str, logging: &Logging) {
+    write(program, logging.filter.clone(), logging.format);
+}
+
+fn write(program: &'static str, filter: Targets, format: LogFormat) {
     // Nobody was there before: a process has one start.
-    let _ = tracing::subscriber::set_global_default(Log { filter, format: logging.format });
+    let _ = tracing::subscriber::set_global_default(Log { program, filter, format });
 }
 
 /// From here on every line names this instance.
@@ -45,6 +57,7 @@ pub(super) fn speak_for(instance: &str) {
 
 /// Writes what the filter lets through.
 struct Log {
+    program: &'static str,
     filter: Targets,
     format: LogFormat,
 }
@@ -63,7 +76,7 @@ impl Subscriber for Log {
         let mut record = Record::default();
         event.record(&mut record);
         match self.format {
-            LogFormat::Text => say(record.text(event.metadata())),
+            LogFormat::Text => say(record.text(self.program, event.metadata())),
             LogFormat::Json => say(record.json(event.metadata())),
         }
     }
@@ -89,14 +102,14 @@ struct Record {
 }
 
 impl Record {
-    fn text(&self, metadata: &Metadata<'_>) -> String {
+    fn text(&self, program: &str, metadata: &Metadata<'_>) -> String {
         let message = mask::printable(&self.message);
         if metadata.target() == PASSED_ON {
             return message.into_owned();
         }
         let instance = INSTANCE.get().map_or_else(String::new, |instance| format!("{instance}: "));
         let warning = if *metadata.level() == Level::WARN { "warning: " } else { "" };
-        format!("monopoll: {instance}{warning}{message}")
+        format!("{program}: {instance}{warning}{message}")
     }
 
     fn json(self, metadata: &Metadata<'_>) -> String {

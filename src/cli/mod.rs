@@ -24,8 +24,15 @@ use clap_complete::Shell;
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
+    host::machine,
     report::mask::secrets,
 };
+
+/// Writes the records of this process to standard error from here on, as `logging` says and as the command line tool does: for a
+/// program that has the library in it and no log of its own. Secrets are masked.
+pub fn log_as(program: &'static str, logging: &crate::config::Logging) {
+    log::begin_as(program, logging);
+}
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
@@ -156,6 +163,7 @@ pub enum ConfigCommand {
 /// # Errors
 /// It could not be done, or was refused; the error says why and what the process exits with.
 pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
+    machine::memory::share_one_heap();
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => plan::run(&common, command, plan::Said::ByRun),

@@ -23,7 +23,7 @@ use crate::{
         clock,
         folder::Missing,
         history,
-        look::{Sight, Standing},
+        look::{Breadth, Sight, Standing},
         machine::{self, Machine},
     },
     report::{Context, Paint, plan_json, plan_text},
@@ -177,7 +177,7 @@ pub(super) fn snapshot(machine: &mut Machine, place: Option<&Place>, locks: &[Pa
     let beside = place.map(|place| place.beside().as_ref());
     let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
     let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
-    machine.look(&sights, beside, &standing).map_err(|error| machine::blind(&error))
+    machine.look(&sights, beside, &standing, Breadth::Everybody).map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.

@@ -17,7 +17,7 @@ static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// An address, with what stands before its host and what follows its path: neither belongs there, and both may be secrets.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let before = r#"(?:[a-z]*://)?(?:(?<before>[^\s"'/?#@][^\s"'/?#]*)@)?"#;
-    Regex::new(&format!(r#"(?i)api_url["']?[ \t]*[=:][ \t]*["']*{before}[^\s"'?\#]*(?:[?\#](?<after>[^\s"']+))?"#)).ok()
+    Regex::new(&format!(r#"(?i)url["']?[ \t]*[=:][ \t]*["']*{before}[^\s"'?\#]*(?:[?\#](?<after>[^\s"']+))?"#)).ok()
 });
 
 /// Our own keys that sound like secrets' and have none.
@@ -153,7 +153,8 @@ mod tests {
             ("tokens = [\"a\", \"b\"]", "tokens = #"),
             ("\"my-secret\": hunter2", "\"my-secret\": #"),
             ("--set app.token=hunter2", "--set app.token=#"),
-            ("url = 'redis://:hunter2@host'", "url = 'redis://:#@host'"),
+            ("url = 'redis://:hunter2@host'", "url = 'redis://#@host'"),
+            ("url = \"https://hunter2@host/x\" # y", "url = \"https://#@host/x\" # y"),
             ("api_url = \"https://hunter2@host/x\" # y", "api_url = \"https://#@host/x\" # y"),
             ("api_url = 'http://me:hunter2@host'", "api_url = 'http://#@host'"),
             (

@@ -36,7 +36,8 @@ impl Place {
     }
 
     /// The value of a flag.
-    pub(crate) fn flag(flag: &'static str, value: &str) -> Place {
+    #[must_use]
+    pub fn flag(flag: &'static str, value: &str) -> Place {
         let text = format!("{flag} {value}");
         let value = flag.len() + 1..text.len();
         Place::part_of(&Arc::new(Source::new(SourceName::Flag(flag), text)), value)

@@ -119,7 +119,8 @@ pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
     /// Sorted as a reader goes through the sources.
-    pub(crate) fn sorted(mut problems: Vec<Problem>) -> Problems {
+    #[must_use]
+    pub fn sorted(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_key(|problem| problem.place.rank());
         Problems(problems)
     }

@@ -25,7 +25,8 @@ pub fn clean(text: &str) -> String {
 }
 
 /// The one of `names` that `wrong` was most likely meant to be.
-pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if wrong.len() > LONGEST_NAME {
         return None;
     }
@@ -46,7 +47,8 @@ fn slips(name: &str) -> usize {
 }
 
 /// `a, b and c`.
-pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     joined(names, "and")
 }
 

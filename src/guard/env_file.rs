@@ -41,7 +41,7 @@ impl EnvFile {
         };
         match text(path) {
             Ok(Text { text, end }) => {
-                let values = values(&text, &config.token_env);
+                let values = values_of(&text, &config.token_env);
                 let shown = |name: &str| format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()));
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
@@ -146,12 +146,24 @@ fn special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
+/// What `env_file` has for this variable, read as the bot token is: for a program's own keys, which people keep beside it.
+#[must_use]
+pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
+    let text = text(&config.env_file).ok()?.text;
+    values(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
 /// What each of these variables has there, in their order.
-fn values<'a>(text: &[u8], variables: &'a [String]) -> Vec<(&'a str, String)> {
+fn values_of<'a>(text: &[u8], variables: &'a [String]) -> Vec<(&'a str, String)> {
+    let values = values(text);
+    let in_file = |name: &'a String| values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()));
+    variables.iter().filter_map(in_file).collect()
+}
+
+/// Every variable of a file, and its value.
+fn values(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
     let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-    let values: Vec<(String, String)> = dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect();
-    let in_file = |name: &'a String| values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()));
-    variables.iter().filter_map(in_file).collect()
+    dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
 }

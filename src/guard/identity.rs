@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
-pub(crate) fn token(config: &Config) -> Option<Token> {
+#[must_use]
+pub fn token(config: &Config) -> Option<Token> {
     let Search { token, note, misfits } = search(config);
     if let Some(note) = note {
         tracing::info!("{note}");

@@ -15,11 +15,14 @@ pub mod keeper;
 mod library;
 mod lost;
 pub mod place;
+mod queue;
 pub(crate) mod refused;
 mod resident;
 pub mod settle;
 pub mod status;
 mod taken;
 
+pub use env_file::in_env_file;
+pub use identity::token;
 pub use library::Guard;
 pub use lost::Lost;

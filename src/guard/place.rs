@@ -96,6 +96,11 @@ impl Place {
         self.locks.len()
     }
 
+    /// Where the first lock lies.
+    pub(crate) fn first_lock(&self) -> Option<PathBuf> {
+        self.locks.first().map(|spot| spot.folder.path().join(&spot.name))
+    }
+
     /// The small files beside the first lock.
     #[must_use]
     pub fn beside(&self) -> &Arc<Beside> {

@@ -11,33 +11,30 @@ use super::{
     course::{Course, deadline, patience, respawn},
     diary,
     place::{Locks, Place},
+    queue::{Heed, Passage},
 };
 use crate::{
     engine::{
         decide::decide,
-        plan::{Conflict, Plan, Refusal, Verdict},
-        policy::{Patience, Policy},
-        snapshot::{ProcessId, Snapshot},
+        plan::{Plan, Refusal, Suspect, Verdict},
+        policy::Policy,
+        snapshot::Snapshot,
     },
     error::{Error, ExitStatus},
     host::{
-        beat::Beat,
         beside::Record,
         clock,
         execute::{self, Event, Outcome, Timing},
         history,
         lock::{Held, LockFile},
-        look::{Displaced, Standing},
-        machine::{Machine, Slept},
+        look::{Breadth, Displaced, Standing},
+        machine::Machine,
         seam::{Host, Interrupted},
-        unshared::{AFTER_A_CLOSE, Unshared, Waited},
+        unshared::{AFTER_A_CLOSE, Unshared},
     },
     report::mask::printable,
     telegram::{LastWord, Preflight},
 };
-
-/// How often to try a lock whose holder may let it go without closing it.
-const STRANGER: Duration = Duration::from_secs(1);
 
 /// How long a guard whose lock was deleted or replaced is given to take it back (S17).
 const RETAKING: Duration = Duration::from_secs(1);
@@ -85,6 +82,14 @@ pub enum Stop {
     Interrupted(u8),
     /// Something is wrong.
     Failed(Error),
+}
+
+impl Stop {
+    /// As this plan, which is a refusal, says.
+    pub(super) fn by(plan: Plan) -> Stop {
+        let refusal = if let Verdict::Refuse(refusal) = plan.verdict { refusal } else { Refusal::Policy };
+        Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) }
+    }
 }
 
 impl From<Error> for Stop {
@@ -150,9 +155,13 @@ impl Settling<'_> {
 
     fn settle(&mut self) -> Result<Settled, Stop> {
         let first = patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
-        let mut turnstile = self.pass(self.course.until.or(first))?;
+        let mut turnstile = match self.pass(self.course.until.or(first), Heed::Refusals)? {
+            Passage::Through(turnstile) => turnstile,
+            Passage::Forestalled(plan) => return Err(Stop::by(*plan)),
+        };
         let mut locks = Locks::Open(std::mem::take(&mut self.files), None);
         let mut looked = 0;
+        let mut suspects: Option<Vec<Suspect>> = None;
         loop {
             // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
             locks = self.take(locks)?;
@@ -163,7 +172,9 @@ impl Settling<'_> {
                 }
             }
             let looked_at = clock::patience();
-            let snapshot = self.look(&locks)?;
+            // Who only looks related is found by the first look, and told when there is a start.
+            let breadth = if suspects.is_some() { Breadth::InTheWay } else { Breadth::Everybody };
+            let snapshot = self.look(&locks, breadth)?;
             if let Locks::Held(held) = &locks
                 && self.are_anothers(held, &snapshot)
             {
@@ -173,22 +184,17 @@ impl Settling<'_> {
             let began = clock::patience();
             let mut plan = decide(self.policy, &snapshot);
             diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+            plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
             if self.hear_telegram(&mut plan, looked_at)? == Heard::Late {
                 continue;
             }
             looked += 1;
             match plan.verdict {
-                Verdict::Refuse(refusal) => {
-                    return Err(Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) });
-                }
+                Verdict::Refuse(_) => return Err(Stop::by(plan)),
                 Verdict::Wait => {
                     let files = locks.release()?;
                     drop(turnstile);
-                    self.outlast(&plan, &files)?;
-                    if let Some(preflight) = self.preflight.as_deref_mut() {
-                        preflight.ask_again();
-                    }
-                    turnstile = self.pass(self.course.until)?;
+                    turnstile = self.wait(plan, &files)?;
                     locks = Locks::Open(files, None);
                 }
                 Verdict::Act => self.act(&plan, &snapshot)?,
@@ -235,51 +241,21 @@ impl Settling<'_> {
         }
     }
 
-    fn look(&mut self, locks: &Locks) -> Result<Snapshot, Stop> {
+    /// What is known of this start now.
+    pub(super) fn standing(&self) -> Standing {
         let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        let (ticket, history) = (self.record.map(|record| record.ticket), self.course.history.clone());
-        let standing = Standing { ticket, waited, history };
+        Standing { ticket: self.record.map(|record| record.ticket), waited, history: self.course.history.clone() }
+    }
+
+    fn look(&mut self, locks: &Locks, breadth: Breadth) -> Result<Snapshot, Stop> {
+        let standing = self.standing();
         self.machine.forget_ended();
-        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing)?;
+        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
         if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
             snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
         }
         Ok(snapshot)
-    }
-
-    /// Through the turnstile, one start at a time.
-    fn pass(&mut self, until: Option<Duration>) -> Result<Unshared, Stop> {
-        let beside = self.place.beside();
-        let name = beside.turnstile_name();
-        let mut beat = None;
-        let mut still = |now| {
-            let beat = beat.get_or_insert_with(|| {
-                (self.tell)(Progress::Queued);
-                Beat::begin(self.beat, now)
-            });
-            if beat.is_due(now) {
-                (self.tell)(Progress::Still);
-            }
-            beat.next()
-        };
-        loop {
-            let file = beside.folder().open_or_make(&name)?;
-            let mut turnstile = Unshared::open(&file, &beside.folder().path().join(&name))?;
-            match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
-                Waited::Locked if beside.folder().still_has(&name, &file) => {
-                    tracing::trace!("passed the turnstile");
-                    return Ok(turnstile);
-                }
-                Waited::Locked if !self.place.is_in_place() => return Err(Stop::Replaced),
-                // One that was deleted or replaced meanwhile keeps nobody out.
-                Waited::Locked => {}
-                Waited::Signal(signal) => return Err(Stop::Interrupted(signal)),
-                Waited::TooLong => {
-                    return Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None });
-                }
-            }
-        }
     }
 
     /// Ends what the plan ends.
@@ -396,45 +372,6 @@ impl Settling<'_> {
             self.machine.sleep(&BTreeSet::new(), at)?;
         }
         Ok(())
-    }
-
-    /// Waits until something happens to those that the plan waits for, or the patience is over.
-    fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), Stop> {
-        (self.tell)(Progress::Waiting(plan));
-        let since = *self.course.waiting_since.get_or_insert_with(clock::patience);
-        if self.course.until.is_none() {
-            self.course.until = plan.deadline().map(|_| deadline(plan));
-        }
-        self.course.letting_go = true;
-        let patience_ends = match self.policy.timeouts.wait {
-            Patience::Forever => Duration::MAX,
-            Patience::For(wait) => since.saturating_add(wait),
-        };
-        for file in files {
-            self.machine.watch_lock(file);
-        }
-        // A lock that is let go without a close tells nobody; a guard never does that.
-        let by_nobodys_word = |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
-        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && by_nobodys_word(conflict));
-        let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
-        let somebody = !known.is_empty();
-        loop {
-            known = self.machine.members(&known).iter().map(|member| member.id).collect();
-            let now = clock::patience();
-            let over = somebody && known.is_empty() || stranger && files.iter().all(|file| self.machine.is_free(file));
-            if over || now >= patience_ends {
-                return Ok(());
-            }
-            let beat = self.course.beat.get_or_insert_with(|| Beat::begin(self.beat, since));
-            if beat.is_due(now) {
-                (self.tell)(Progress::Still);
-            }
-            let next_beat = beat.next();
-            let next_look = if stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&known, patience_ends.min(next_look).min(next_beat))? == Slept::LockClosed {
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -214,6 +214,12 @@ impl Beside {
         self.folder.path().join(self.record_name())
     }
 
+    /// Where a program may keep what it has taken and not finished: the next one that holds the instance finds it.
+    #[must_use]
+    pub fn journal_path(&self) -> std::path::PathBuf {
+        self.folder.path().join(format!("{}.journal", self.lock_name))
+    }
+
     fn request_name(&self) -> String {
         format!("{}.request", self.lock_name)
     }
@@ -364,7 +370,9 @@ impl Beside {
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        self.folder.write(&self.counter_name(), &format!("{ticket}\n")).map_err(|error| {
+        // Of one width, so that it is written over where it lies: it is read and written behind its lock, and to put a file in the
+        // place of another costs some file systems a write to the disk.
+        self.folder.overwrite(&self.counter_name(), &format!("{:020}\n", ticket.0)).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
                 .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })
@@ -385,7 +393,7 @@ impl Beside {
 }
 
 /// How the names end of what lies beside a lock.
-const ENDINGS: [&str; 8] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".new"];
+const ENDINGS: [&str; 9] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".journal", ".new"];
 
 /// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
 #[must_use]

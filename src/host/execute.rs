@@ -144,16 +144,25 @@ enum Stepped {
 
 impl Target {
     fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
+        let signed_off = match &self.means {
+            Means::Ladder(_) => false,
+            // Its lock goes once its tree has ended; what is left of the guard itself then polls nobody. What it had not started,
+            // and so left alone, may stay: it has signed off then.
+            Means::Asked(guard) => host.has_signed_off(guard),
+        };
+        if let Means::Asked(guard) = &self.means
+            && signed_off
+            && host.has_left(guard)
+        {
+            return Stepped::Ended;
+        }
         let alive = host.members(&self.known);
         self.known = alive.iter().map(|member| member.id).collect();
         let ladder = match &mut self.means {
             Means::Ladder(ladder) => ladder,
             Means::Asked(guard) => {
-                // Its lock goes once its tree has ended; what is left of the guard itself then polls nobody.
-                let tree = alive.iter().any(|member| Some(member.id) != self.root);
-                // What it had not started, and so left alone, may stay: it has signed off then.
-                let tree = tree && !host.has_signed_off(guard);
-                let gone = !tree && (alive.is_empty() && self.root.is_some() || host.has_left(guard));
+                let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
+                let gone = !tree && (alive.is_empty() && self.root.is_some() || !signed_off && host.has_left(guard));
                 return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
             }
         };

@@ -8,7 +8,7 @@ use std::{
     io::{self, Read, Write},
     os::{
         fd::OwnedFd,
-        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
+        unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt},
     },
     path::{Path, PathBuf},
 };
@@ -217,6 +217,21 @@ impl Folder {
     /// As the file system says; the old content is still there then.
     pub fn write(&self, name: &str, content: &str) -> io::Result<()> {
         self.write_and(name, content, |new| rustix::fs::renameat(&self.fd, new, &self.fd, name))
+    }
+
+    /// Writes a small file over where it lies, if its content stays as long as it is; whole, and put in its place, else. Whoever
+    /// reads it at the same moment may read a part of each.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let there = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map(File::from).ok();
+        let is_as_long = |file: &File| self.insist_on_ours(name, file).is_ok_and(|metadata| metadata.len() == content.len() as u64);
+        match there.filter(is_as_long) {
+            Some(file) => file.write_all_at(content.as_bytes(), 0),
+            None => self.write(name, content),
+        }
     }
 
     /// As [`write`](Self::write), but only where there is nothing of this name.

@@ -40,6 +40,15 @@ impl Sight<'_> {
     }
 }
 
+/// Whom a look is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breadth {
+    /// Everybody who may be in the way, and whoever only looks related.
+    Everybody,
+    /// Who may be in the way: another look has just told of the rest.
+    InTheWay,
+}
+
 /// What is known of this start, and not of the machine.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {

@@ -25,7 +25,17 @@ pub struct Unshared {
 }
 
 /// The kernel tells of a close just before it lets the lock go: how long to wait for that.
-pub(crate) const AFTER_A_CLOSE: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+pub(crate) const AFTER_A_CLOSE: [Duration; 4] =
+    [Duration::from_micros(200), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+
+/// What whoever waits for a lock wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Still {
+    /// It, and to be asked again at this time at the latest.
+    Until(Duration),
+    /// Nothing any more.
+    Enough,
+}
 
 impl Unshared {
     /// A lock on the file that is open here, and is at `path`.
@@ -50,16 +60,16 @@ impl Unshared {
     /// As flock(2).
     pub fn wait(&mut self, patience: Duration) -> std::io::Result<bool> {
         let until = clock::patience().saturating_add(patience);
-        self.wait_until(Some(until), None, &mut |_| Duration::MAX).map(|waited| waited == Waited::Locked)
+        self.wait_until(Some(until), None, &mut |_| Still::Until(Duration::MAX)).map(|waited| waited == Waited::Locked)
     }
 
     /// Tries until it is had, the time is over (`None`: never), or a signal arrives. `still` is told what time it is whenever
-    /// it has to be waited for, and says when it wants to be told again.
+    /// it has to be waited for, and whenever that was in vain again.
     pub(crate) fn wait_until(
         &mut self,
         until: Option<Duration>,
         alarm: Option<&Alarm>,
-        still: &mut dyn FnMut(Duration) -> Duration,
+        still: &mut dyn FnMut(Duration) -> Still,
     ) -> std::io::Result<Waited> {
         if self.try_lock()? {
             return Ok(Waited::Locked);
@@ -74,7 +84,8 @@ impl Unshared {
             }
             let now = clock::patience();
             let next = tries.next().map(|pause| now + *pause);
-            let again = Some(still(now)).filter(|again| *again < Duration::MAX);
+            let Still::Until(again) = still(now) else { return Ok(Waited::Enough) };
+            let again = Some(again).filter(|again| *again < Duration::MAX);
             let at = [next, until, again].into_iter().flatten().min();
             match Alarm::sleep(alarm, Some(&watch), &[], at) {
                 Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
@@ -96,5 +107,7 @@ impl Unshared {
 pub(crate) enum Waited {
     Locked,
     TooLong,
+    /// It is not wanted any more.
+    Enough,
     Signal(u8),
 }

@@ -2,11 +2,11 @@
 
 use nix::sys::signal::Signal;
 
-use crate::scene::with_each;
+use crate::scene::{with_all, with_each};
 
 #[test]
 fn graceful_loses_and_doubles_nothing() {
-    with_each(|scene| {
+    with_all(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("graceful").start();
         scene.processes(20);
@@ -34,7 +34,7 @@ fn graceful_loses_and_doubles_nothing_of_a_bot_without_a_guard() {
 
 #[test]
 fn wait_loses_and_doubles_nothing() {
-    with_each(|scene| {
+    with_all(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("wait").start();
         scene.processes(20);

@@ -2,11 +2,14 @@
 
 use nix::sys::signal::Signal;
 
-use crate::{scene::with_each, support::send};
+use crate::{
+    scene::{with_all, with_each},
+    support::send,
+};
 
 #[test]
 fn a_terminated_guard_lets_its_bot_finish() {
-    with_each(|scene| {
+    with_all(|scene| {
         let traffic = scene.traffic();
         let bot = scene.run("refuse").start();
         scene.processes(20);

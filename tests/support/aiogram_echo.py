@@ -1,4 +1,5 @@
-"""An aiogram bot as people write them: it answers each update with its number, after $HANDLER_MS of work.
+"""An aiogram bot as people write them: it answers each update with its number, after $HANDLER_MS of work. With --bare it does
+without `finish`.
 
 aiogram runs each handler as a task of its own and confirms the update with the next poll, while the handler still runs. On
 SIGTERM it cancels the poll and returns without waiting for the tasks, which then die with the event loop: what they had taken
@@ -9,6 +10,7 @@ handler that is at work, and the updates before it in the same batch are never c
 
 import asyncio
 import os
+import sys
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
@@ -35,11 +37,14 @@ async def echo(message: Message, event_update: Update, bot: Bot):
     await bot.send_message(message.chat.id, f"update {event_update.update_id}")
 
 
-@dispatcher.shutdown()
 async def finish(bot: Bot):
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     if taken:
         await bot.get_updates(offset=taken + 1, limit=1, timeout=0)
+
+
+if "--bare" not in sys.argv:
+    dispatcher.shutdown.register(finish)
 
 
 async def main():

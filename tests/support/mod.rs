@@ -69,6 +69,11 @@ impl Stage {
         self.locks().join(format!("x.lock.{kind}"))
     }
 
+    /// The last ticket that was drawn.
+    pub(crate) fn counter(&self) -> u64 {
+        fs::read_to_string(self.beside("counter")).unwrap().trim().parse().unwrap()
+    }
+
     /// `monopoll run -- testbot ARGS`.
     pub(crate) fn run(&self, bot: &[&str]) -> Start<'_> {
         self.run_command(testbot(), bot)
@@ -437,6 +442,11 @@ impl Running<'_> {
     /// What it has printed to its error output so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.stage.output(self.number, "err")).unwrap_or_default()
+    }
+
+    /// What it, and whatever it started, has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(self.stage.output(self.number, "out")).unwrap_or_default()
     }
 
     /// Waits until it says this on its error output.

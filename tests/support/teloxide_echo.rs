@@ -1,5 +1,5 @@
 //! A teloxide bot as people write them: it answers each update with its number, after `$HANDLER_MS` of work. `$TELOXIDE_TOKEN`
-//! and `$TELOXIDE_API_URL` are teloxide's own.
+//! and `$TELOXIDE_API_URL` are teloxide's own. With `--bare` it minds no signal.
 //!
 //! teloxide confirms an update as soon as the next poll goes out, while its handler still runs; what keeps updates from being
 //! lost is that a dispatcher whose updates have ended waits for its handlers. So SIGTERM ends the updates. The dispatcher's own
@@ -21,16 +21,19 @@ pub(super) fn main() {
 
 async fn run() {
     let work = Duration::from_millis(env::var("HANDLER_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0));
-    // Taken from the first moment on, so that there is none in which it would end the bot in the middle of something.
-    let mut terminated = signal(SignalKind::terminate()).unwrap();
     let bot = Bot::from_env();
+    let answer = dptree::endpoint(move |bot, update| echo(bot, update, work));
+    if env::args().any(|arg| arg == "--bare") {
+        return Dispatcher::builder(bot, answer).build().dispatch().await;
+    }
+    // Taken before the first call, so that there is no moment in which it would end the bot in the middle of something.
+    let mut terminated = signal(SignalKind::terminate()).unwrap();
     let mut updates = polling_default(bot.clone()).await;
     let end = updates.stop_token();
     tokio::spawn(async move {
         terminated.recv().await;
         end.stop();
     });
-    let answer = dptree::endpoint(move |bot, update| echo(bot, update, work));
     Dispatcher::builder(bot, answer).build().dispatch_with_listener(updates, LoggingErrorHandler::new()).await;
 }
 

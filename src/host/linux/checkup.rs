@@ -50,7 +50,7 @@ pub fn is_elsewhere(them: &Whereabouts) -> bool {
 #[must_use]
 pub fn holders_of(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = Proc::open().ok()?;
-    let listed = match locks::listed(lock.as_file(), lock.id()) {
+    let listed = match locks::List::read().says_of(lock.as_file(), lock.id()) {
         locks::Listed::Held(pids) => pids,
         locks::Listed::No => std::collections::BTreeSet::new(),
     };

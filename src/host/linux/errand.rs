@@ -1,15 +1,15 @@
-//! Reading about processes on a thread of its own, so that one that hangs in the kernel does not hang the start.
+//! Reading about processes on threads of their own, so that one that hangs in the kernel does not hang the start.
 //!
 //! To read the command line of a process whose memory is locked blocks, and no signal but SIGKILL ends that. A thread that
 //! is caught so is left behind, and its errand is run again without the process that it was caught at.
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     time::Duration,
 };
@@ -43,12 +43,56 @@ impl Progress {
     }
 }
 
+/// The threads that have nothing to read just now. A look takes less time than a thread takes to begin.
+#[derive(Default)]
+pub(super) struct Readers {
+    idle: Mutex<Vec<Sender<Job>>>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Readers {
+    /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
+    fn employ(&self, mut job: Job) -> io::Result<Sender<Job>> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let reader = match idle {
+                Some(reader) => reader,
+                None => begin()?,
+            };
+            match reader.send(job) {
+                Ok(()) => return Ok(reader),
+                // Something that it read made it panic.
+                Err(mpsc::SendError(returned)) => job = returned,
+            }
+        }
+    }
+
+    fn rest(&self, reader: Sender<Job>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Readers")
+    }
+}
+
+/// A thread that does what it is sent, until nobody can send it anything any more.
+fn begin() -> io::Result<Sender<Job>> {
+    let (send, jobs) = mpsc::channel::<Job>();
+    std::thread::Builder::new().name("look".to_owned()).spawn(move || jobs.into_iter().for_each(|job| job()))?;
+    Ok(send)
+}
+
 type Work<T> = Arc<dyn Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync>;
 
 /// Something that is being read.
 pub(super) struct Errand<T> {
     work: Work<T>,
     progress: Arc<Progress>,
+    reader: Sender<Job>,
     result: Receiver<T>,
 }
 
@@ -57,20 +101,23 @@ impl<T: Send + 'static> Errand<T> {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn begin(work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static) -> io::Result<Errand<T>> {
-        Self::again(Arc::new(work), BTreeSet::new())
+    pub(super) fn begin(proc: &Proc, work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static) -> io::Result<Errand<T>> {
+        Self::again(proc.readers(), Arc::new(work), BTreeSet::new())
     }
 
-    fn again(work: Work<T>, skip: BTreeSet<u32>) -> io::Result<Errand<T>> {
+    fn again(readers: &Readers, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<Errand<T>> {
         let progress = Arc::new(Progress::default());
         let (send, result) = mpsc::sync_channel(1);
         let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
-        std::thread::Builder::new().name("look".to_owned()).spawn(move || {
+        let reader = readers.employ(Box::new(move || {
             its_progress.thread.store(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(), Ordering::Relaxed);
+            let read = its_work(&its_progress, &skip);
+            // What it needed for that goes before the word that it is done.
+            drop(its_work);
             // Nobody listens to a thread that was left behind.
-            let _ = send.send(its_work(&its_progress, &skip));
-        })?;
-        Ok(Errand { work, progress, result })
+            let _ = send.send(read);
+        }))?;
+        Ok(Errand { work, progress, reader, result })
     }
 
     /// Waits for what was read; whoever it was caught at is added to `skip`.
@@ -81,7 +128,10 @@ impl<T: Send + 'static> Errand<T> {
         let mut before = None;
         loop {
             match self.result.recv_timeout(GLANCE) {
-                Ok(result) => return Ok(result),
+                Ok(result) => {
+                    proc.readers().rest(self.reader);
+                    return Ok(result);
+                }
                 Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the look at the process table failed")),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -89,7 +139,7 @@ impl<T: Send + 'static> Errand<T> {
             match (before, now) {
                 (Some(before), Some(now)) if before == now => {
                     skip.insert(now);
-                    self = Self::again(Arc::clone(&self.work), skip.clone())?;
+                    self = Self::again(proc.readers(), Arc::clone(&self.work), skip.clone())?;
                 }
                 _ => before = now,
             }

@@ -20,22 +20,29 @@ pub(super) enum Listed {
     No,
 }
 
-/// Looks into `/proc/locks`.
-pub(super) fn listed(file: &File, id: FileId) -> Listed {
-    let mut text = Vec::new();
-    let read = File::open("/proc/locks").and_then(|mut locks| std::io::Read::read_to_end(&mut locks, &mut text));
-    if read.is_err() {
-        return Listed::No;
+/// The kernel's list of locks at one moment. To draw it up takes the kernel some milliseconds, in which it waits and works not.
+#[derive(Debug, Default)]
+pub(super) struct List(String);
+
+impl List {
+    /// Reads `/proc/locks`; where it cannot be read, nobody is listed.
+    pub(super) fn read() -> List {
+        let mut text = Vec::new();
+        let read = File::open("/proc/locks").and_then(|mut locks| std::io::Read::read_to_end(&mut locks, &mut text));
+        read.map(|_| List(String::from_utf8_lossy(&text).into_owned())).unwrap_or_default()
     }
-    let text = String::from_utf8_lossy(&text);
-    let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).filter(|entry| entry.ino == id.ino).collect();
-    if entries.is_empty() {
-        return Listed::No;
+
+    /// What it says about this file.
+    pub(super) fn says_of(&self, file: &File, id: FileId) -> Listed {
+        let entries: Vec<Entry> = self.0.lines().filter_map(Entry::parse).filter(|entry| entry.ino == id.ino).collect();
+        if entries.is_empty() {
+            return Listed::No;
+        }
+        // The list names the device of the file system; stat(2) may name another one (btrfs, overlayfs).
+        let devices = [Some(split(id.dev)), mount_device(file)];
+        let holders: BTreeSet<u32> = entries.iter().filter(|entry| devices.contains(&Some(entry.device))).map(|entry| entry.pid).collect();
+        if holders.is_empty() { Listed::No } else { Listed::Held(holders) }
     }
-    // The list names the device of the file system; stat(2) may name another one (btrfs, overlayfs).
-    let devices = [Some(split(id.dev)), mount_device(file)];
-    let holders: BTreeSet<u32> = entries.iter().filter(|entry| devices.contains(&Some(entry.device))).map(|entry| entry.pid).collect();
-    if holders.is_empty() { Listed::No } else { Listed::Held(holders) }
 }
 
 /// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; a `->` in it is a waiter, no holder.
@@ -149,10 +156,10 @@ mod tests {
         let path = tempfile::tempdir().unwrap().keep().join("lock");
         let file = File::create(&path).unwrap();
         let id = FileId::of(&file).unwrap();
-        assert_eq!(listed(&file, id), Listed::No);
+        assert_eq!(List::read().says_of(&file, id), Listed::No);
         file.lock().unwrap();
         let me = std::process::id();
-        assert_eq!(listed(&file, id), Listed::Held(BTreeSet::from([me])));
+        assert_eq!(List::read().says_of(&file, id), Listed::Held(BTreeSet::from([me])));
         let proc = Proc::open().unwrap();
         assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::from([me]));
         assert!(!only_shares(&proc, me, id));

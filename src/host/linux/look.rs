@@ -4,10 +4,12 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
     Machine,
+    errand::Errand,
     handle::Handle,
     is_privileged,
-    locks::{self, IDENTIFY, Listed},
-    marks, survey,
+    locks::{self, IDENTIFY, List, Listed},
+    marks,
+    survey::{self, Sifting},
 };
 use crate::{
     engine::{
@@ -15,11 +17,11 @@ use crate::{
         takeover::Ticket,
     },
     host::{
-        beside::{Beside, Record},
+        beside::{Beside, Record, Whereabouts},
         clock,
         file_id::FileId,
-        lock::Held,
-        look::{Displaced, Sight, Standing},
+        lock::{Held, LockFile},
+        look::{Breadth, Displaced, Sight, Standing},
     },
 };
 
@@ -28,26 +30,30 @@ impl Machine {
     ///
     /// # Errors
     /// The process table cannot be read.
-    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing) -> std::io::Result<Snapshot> {
+    pub fn look(
+        &mut self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+        standing: &Standing,
+        breadth: Breadth,
+    ) -> std::io::Result<Snapshot> {
         let record = beside.and_then(Beside::record).filter(|record| record.whereabouts.boot == self.whereabouts.boot);
         let record = record.filter(|record| record.whereabouts != self.whereabouts);
-        let views = self.lock_views(sights, record.as_ref());
+        // Drawn up while the processes are looked through.
+        let list = self.begin_listing(sights, record.as_ref())?;
+        let sifting = Sifting::begin(&self.proc, &self.query, breadth, self.whereabouts.process.pid)?;
+        let list = list.map(|list| list.finish(&self.proc, self.whereabouts.process.pid, &mut BTreeSet::new())).transpose()?;
+        let views = self.lock_views(sights, record.as_ref(), list);
         let mut guards: Vec<GuardView> = record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
         if guards.is_empty() && sights.iter().any(Sight::is_new) {
             guards = self.guards_by_mark(&views)?;
         }
         let mut holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         holders.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
-        let survey = survey::survey(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
+        let survey = sifting.finish(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
         self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
         Ok(Snapshot {
-            me: Me {
-                pid: self.whereabouts.process.pid,
-                user: self.query.user.clone(),
-                privileged: is_privileged(),
-                reach: Reach::Signals,
-                ticket: standing.ticket,
-            },
+            me: self.me(standing),
             locks: views,
             guards,
             processes: survey.processes,
@@ -56,12 +62,44 @@ impl Machine {
         })
     }
 
+    /// A guard that says that it runs and has this lock, and nothing else of the machine; `None` where the kernel does not say so
+    /// too. What comes of it alone comes of it in any company, if it is a refusal.
+    pub(crate) fn glance_at(&self, lock: &Path, record: &Record, standing: &Standing) -> Option<(Snapshot, Handle)> {
+        let Whereabouts { boot, pid_namespace, process } = &record.whereabouts;
+        let here = *boot == self.whereabouts.boot && *pid_namespace == self.whereabouts.pid_namespace;
+        let file = FileId::lies_at(lock).filter(|_| here && *process != self.whereabouts.process)?;
+        let has_it = !locks::holders_among(&self.proc, file, &BTreeSet::from([process.pid])).is_empty();
+        let (described, handle) = has_it.then(|| survey::alone(&self.proc, &self.query, process.pid, self.whereabouts.process.pid))??;
+        let views = vec![LockView { path: lock.to_owned(), state: LockState::Held(vec![process.pid]) }];
+        let guard = self.guard(record, &views).filter(|_| handle.id == *process)?;
+        let snapshot = Snapshot {
+            me: self.me(standing),
+            locks: views,
+            guards: vec![guard],
+            processes: vec![described],
+            waited: standing.waited,
+            history: standing.history.clone(),
+        };
+        Some((snapshot, handle))
+    }
+
+    fn me(&self, standing: &Standing) -> Me {
+        Me {
+            pid: self.whereabouts.process.pid,
+            user: self.query.user.clone(),
+            privileged: is_privileged(),
+            reach: Reach::Signals,
+            ticket: standing.ticket,
+        }
+    }
+
     /// The locks, looked at again for a moment while nobody can be identified who has one: it may just be changing hands.
-    fn lock_views(&self, sights: &[Sight<'_>], record: Option<&Record>) -> Vec<LockView> {
+    fn lock_views(&self, sights: &[Sight<'_>], record: Option<&Record>, mut list: Option<List>) -> Vec<LockView> {
         let until = clock::patience() + IDENTIFY;
         loop {
-            let views: Vec<LockView> =
-                sights.iter().map(|sight| LockView { path: sight.path(), state: self.lock_state(*sight, record) }).collect();
+            let list = list.take();
+            let state = |sight: &Sight<'_>| self.lock_state(*sight, record, list.as_ref());
+            let views: Vec<LockView> = sights.iter().map(|sight| LockView { path: sight.path(), state: state(sight) }).collect();
             let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
             let elsewhere = record.is_some_and(|record| record.whereabouts.pid_namespace != self.whereabouts.pid_namespace);
             if elsewhere || !views.iter().any(nobody) || clock::patience() >= until {
@@ -72,21 +110,43 @@ impl Machine {
         }
     }
 
-    fn lock_state(&self, sight: Sight<'_>, record: Option<&Record>) -> LockState {
+    /// Begins to read the list of locks, where somebody may have one and does not say so.
+    fn begin_listing(&self, sights: &[Sight<'_>], record: Option<&Record>) -> std::io::Result<Option<Errand<List>>> {
+        let open = sights.iter().filter_map(|sight| match sight {
+            Sight::Open(lock) => Some(lock),
+            Sight::Missing(_) | Sight::Taken(_) | Sight::Mine(_) => None,
+        });
+        let is_needed = open.into_iter().any(|lock| self.by_its_own_word(lock, record).is_empty());
+        is_needed.then(|| Errand::begin(&self.proc, |_, _| List::read())).transpose()
+    }
+
+    /// Who has this lock and says so.
+    fn by_its_own_word(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
+        let recorded = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
+        locks::holders_among(&self.proc, lock.id(), &recorded)
+    }
+
+    fn lock_state(&self, sight: Sight<'_>, record: Option<&Record>, list: Option<&List>) -> LockState {
         let (lock, taken) = match sight {
             Sight::Missing(_) => return LockState::Free,
             Sight::Mine(_) => return LockState::Mine,
             Sight::Open(lock) => (lock, false),
             Sight::Taken(lock) => (lock, true),
         };
-        if !taken && self.is_free(lock) {
-            return LockState::Free;
-        }
         // The guard by its own word; else whoever the kernel lists; else whoever has it open.
-        let recorded: BTreeSet<u32> = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
-        let mut holders = locks::holders_among(&self.proc, lock.id(), &recorded);
+        let mut holders = self.by_its_own_word(lock, record);
         if holders.is_empty() {
-            let lockers = match locks::listed(lock.as_file(), lock.id()) {
+            let read;
+            let list = if let Some(list) = list {
+                list
+            } else {
+                read = List::read();
+                &read
+            };
+            if !taken && self.is_free_by(list, lock) {
+                return LockState::Free;
+            }
+            let lockers = match list.says_of(lock.as_file(), lock.id()) {
                 Listed::Held(lockers) => lockers,
                 Listed::No => BTreeSet::new(),
             };

@@ -29,7 +29,7 @@ use crate::{
 /// environment that may be read: it is worth that where a lock file is new.
 pub(super) fn guards(proc: &Arc<Proc>, me: u32, lock: &Path, wrapper: &OsStr) -> std::io::Result<Vec<GuardView>> {
     let (its_proc, lock, wrapper) = (Arc::clone(proc), lock.to_owned(), wrapper.to_owned());
-    let errand = Errand::begin(move |progress, skip| {
+    let errand = Errand::begin(proc, move |progress, skip| {
         let (mut found, mut environ) = (BTreeMap::new(), Vec::new());
         for pid in its_proc.pids().unwrap_or_default() {
             if pid == me || skip.contains(&pid) {

@@ -10,6 +10,7 @@ pub(crate) mod handle;
 mod locks;
 pub(crate) mod look;
 mod marks;
+pub(crate) mod memory;
 mod proc;
 mod query;
 pub(crate) mod real_time;
@@ -31,6 +32,7 @@ use bell::Bell;
 pub use checkup::{checkup, holders_of, is_elsewhere};
 pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
+use locks::{List, Listed};
 pub(crate) use marks::guard_above;
 use proc::Proc;
 use rustix::io::Errno;
@@ -146,9 +148,13 @@ impl Machine {
 
     /// Whether nobody has this lock now, as far as it can be seen without taking it.
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
-        match locks::listed(lock.as_file(), lock.id()) {
-            locks::Listed::Held(_) => false,
-            locks::Listed::No => locks::all_are_listed(&self.proc, self.whereabouts.process.pid) || lock.is_free_by_a_probe(),
+        self.is_free_by(&List::read(), lock)
+    }
+
+    fn is_free_by(&self, list: &List, lock: &LockFile) -> bool {
+        match list.says_of(lock.as_file(), lock.id()) {
+            Listed::Held(_) => false,
+            Listed::No => locks::all_are_listed(&self.proc, self.whereabouts.process.pid) || lock.is_free_by_a_probe(),
         }
     }
 
@@ -160,6 +166,16 @@ impl Machine {
     /// the kernel some milliseconds, and those belong to the end.
     pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Option<Watch>) {
         (self.alarm, self.watch, self.lock_watch)
+    }
+
+    /// Takes those away that have ended, or that this look has not seen.
+    pub(crate) fn retain_living(&self, known: &mut BTreeSet<ProcessId>) {
+        known.retain(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended()));
+    }
+
+    /// Its end can be waited for from here on.
+    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+        self.handles.insert(handle.id, handle);
     }
 
     /// Sleeps until one of these ends, a lock file that is watched is closed, or it is this time.

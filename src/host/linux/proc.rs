@@ -9,9 +9,11 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, Mode, OFlags},
+    fs::{Dir, Mode, OFlags, RawDir},
     io::Errno,
 };
+
+use super::errand::Readers;
 
 /// No file that is read here is worth more than this; an environment or a command line that is longer is cut.
 const MOST: u64 = 4 << 20;
@@ -25,6 +27,8 @@ pub(super) struct Proc {
     root: OwnedFd,
     /// Something could not be read for want of a descriptor or of memory.
     exhausted: AtomicBool,
+    /// They end with this.
+    readers: Readers,
 }
 
 /// What `/proc/PID/stat` says, as far as it matters here.
@@ -67,7 +71,7 @@ impl Stat {
 impl Proc {
     pub(super) fn open() -> io::Result<Proc> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())?, exhausted: AtomicBool::new(false) })
+        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())?, exhausted: AtomicBool::new(false), readers: Readers::default() })
     }
 
     /// Whether its pids are the ones that this process would signal.
@@ -94,10 +98,20 @@ impl Proc {
         if self.exhausted.load(Ordering::Relaxed) { Err(Errno::MFILE.into()) } else { Ok(()) }
     }
 
+    /// Who reads in it.
+    pub(super) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
     /// Every process, by pid.
     pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty()).map_err(|error| self.note(error))?;
+        // Room for some thousand names at once.
+        let mut buffer = Vec::with_capacity(USUAL);
+        let mut entries = RawDir::new(root, buffer.spare_capacity_mut());
         let mut pids = Vec::new();
-        for entry in Dir::read_from(&self.root)? {
+        while let Some(entry) = entries.next() {
             if let Ok(name) = entry?.file_name().to_str()
                 && let Ok(pid) = name.parse()
             {
@@ -131,6 +145,12 @@ impl Proc {
     pub(super) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
         let target = rustix::fs::readlinkat(&self.root, format!("{pid}/{name}"), Vec::new())?;
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
+    }
+
+    /// Whether a process has no executable, as kernel threads and zombies have none, or is gone.
+    pub(super) fn is_bare(&self, pid: u32) -> bool {
+        let mut target = [std::mem::MaybeUninit::uninit(); 1];
+        matches!(rustix::fs::readlinkat_raw(&self.root, format!("{pid}/exe"), &mut target), Err(Errno::NOENT))
     }
 
     /// The number of the user whose process it is, as far as its files are concerned.

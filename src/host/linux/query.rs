@@ -1,6 +1,7 @@
 //! What to look for: one pass over all processes finds the few that a closer look is worth.
 
 use std::{
+    io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -11,21 +12,28 @@ use crate::{
     host::{
         command::{Command, Kind},
         file_id::FileId,
+        look::Breadth,
         query::{Concern, Query},
-        token::Token,
     },
 };
 
-/// The two buffers of a pass.
+/// What a pass keeps from one process to the next.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     pub(super) args: Vec<u8>,
     pub(super) environ: Vec<u8>,
+    /// The last one had no executable. Kernel threads come in rows.
+    in_a_row: bool,
 }
 
 impl Query {
     /// How close a look `pid` is worth. Reads no more than the answer needs; what cannot be read is no reason.
-    pub(super) fn concern(&self, proc: &Proc, pid: u32, buffers: &mut Buffers) -> Concern {
+    pub(super) fn concern(&self, proc: &Proc, pid: u32, breadth: Breadth, buffers: &mut Buffers) -> Concern {
+        // Asked for its executable first, a kernel thread takes one system call instead of four.
+        buffers.in_a_row = buffers.in_a_row && proc.is_bare(pid);
+        if buffers.in_a_row {
+            return Concern::None;
+        }
         if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
             return Concern::None;
         }
@@ -34,19 +42,30 @@ impl Query {
             return Concern::Candidate;
         }
         // Kernel threads and zombies have no arguments, and nothing else to read either.
-        if buffers.args.is_empty() && proc.link(pid, "exe").is_err() {
+        if buffers.args.is_empty()
+            && let Err(error) = proc.link(pid, "exe")
+        {
+            buffers.in_a_row = error.kind() == io::ErrorKind::NotFound;
             return Concern::None;
         }
         if self.looks_like_a_candidate(proc, pid, &buffers.args) {
             return Concern::Candidate;
         }
-        let carries = |token: &Token, environ: &mut Vec<u8>| proc.read(pid, "environ", environ).is_ok() && token.may_be_in(environ);
-        if !token.is_some_and(|token| carries(token, &mut buffers.environ)) {
-            return Concern::None;
+        let Some(token) = token else { return Concern::None };
+        let Buffers { args, environ, .. } = buffers;
+        let mut carries = || proc.read(pid, "environ", environ).is_ok() && token.may_be_in(environ);
+        let is_own_program = || {
+            let cwd = || proc.link(pid, "cwd").ok();
+            self.command.as_ref().is_some_and(|command| command.runs_in(proc, pid, args, cwd().as_deref()))
+        };
+        match breadth {
+            Breadth::Everybody if !carries() => Concern::None,
+            Breadth::Everybody if is_own_program() => Concern::Candidate,
+            Breadth::Everybody => Concern::Suspect,
+            // An environment costs twice what it takes to see whose program it is.
+            Breadth::InTheWay if is_own_program() && carries() => Concern::Candidate,
+            Breadth::InTheWay => Concern::None,
         }
-        let cwd = proc.link(pid, "cwd").ok();
-        let own_program = self.command.as_ref().is_some_and(|command| command.runs_in(proc, pid, &buffers.args, cwd.as_deref()));
-        if own_program { Concern::Candidate } else { Concern::Suspect }
     }
 
     fn looks_like_a_candidate(&self, proc: &Proc, pid: u32, args: &[u8]) -> bool {

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     engine::{fact::Fact, snapshot::Process},
-    host::query::{Concern, Query},
+    host::{
+        look::Breadth,
+        query::{Concern, Query},
+    },
 };
 
 /// With fewer processes a second thread costs more than it saves.
@@ -32,32 +35,50 @@ pub(super) struct Survey {
     pub(super) handles: BTreeMap<u32, Handle>,
 }
 
-/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants; whoever
-/// `query` asks for is described too, alone.
-pub(super) fn survey(proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
-    let pids = Arc::new(proc.pids()?);
-    let mut skip = BTreeSet::new();
-    let mut found = Found { candidates: known.clone(), suspects: BTreeSet::new() };
-    let share = if pids.len() < WORTH_A_SECOND_THREAD { pids.len() } else { pids.len().div_ceil(2) };
-    let sieves: Vec<Errand<Found>> =
-        pids.chunks(share.max(1)).map(|share| begin_sifting(proc, query, share, me)).collect::<Result<_, _>>()?;
-    for sieve in sieves {
-        let more = sieve.finish(proc, me, &mut skip)?;
-        found.candidates.extend(more.candidates);
-        found.suspects.extend(more.suspects);
+/// A look through all processes that has begun.
+pub(super) struct Sifting {
+    pids: Arc<Vec<u32>>,
+    sieves: Vec<Errand<Found>>,
+}
+
+impl Sifting {
+    /// Begins to look for whoever concerns `query`.
+    ///
+    /// # Errors
+    /// The processes cannot be listed, or there is no thread to be had.
+    pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, me: u32) -> io::Result<Sifting> {
+        let pids = Arc::new(proc.pids()?);
+        let share = if pids.len() < WORTH_A_SECOND_THREAD { pids.len() } else { pids.len().div_ceil(2) };
+        let sieves = pids.chunks(share.max(1)).map(|share| begin_sifting(proc, query, share, breadth, me)).collect::<Result<_, _>>()?;
+        Ok(Sifting { pids, sieves })
     }
-    let (candidates, suspects) = (found.candidates.len(), found.suspects.len());
-    trace!(processes = pids.len(), candidates, suspects, "of {} processes {candidates} may be in the way", pids.len());
-    if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
-        return proc.insist_on_all().map(|()| Survey::default());
+
+    /// Describes those that were found and those of `known` with all their descendants; whoever `query` asks for is described
+    /// too, alone.
+    ///
+    /// # Errors
+    /// Something was not seen that may be there.
+    pub(super) fn finish(self, proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
+        let mut skip = BTreeSet::new();
+        let mut found = Found { candidates: known.clone(), suspects: BTreeSet::new() };
+        for sieve in self.sieves {
+            let more = sieve.finish(proc, me, &mut skip)?;
+            found.candidates.extend(more.candidates);
+            found.suspects.extend(more.suspects);
+        }
+        let (processes, candidates, suspects) = (self.pids.len(), found.candidates.len(), found.suspects.len());
+        trace!(processes, candidates, suspects, "of {processes} processes {candidates} may be in the way");
+        if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
+            return proc.insist_on_all().map(|()| Survey::default());
+        }
+        let (its_proc, its_query, known, pids) = (Arc::clone(proc), Arc::clone(query), known.clone(), self.pids);
+        let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+            let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
+            found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
+        };
+        let survey = Errand::begin(proc, describe)?.finish(proc, me, &mut BTreeSet::new())?;
+        proc.insist_on_all().map(|()| survey)
     }
-    let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
-    let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
-        let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
-        found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
-    };
-    let survey = Errand::begin(describe)?.finish(proc, me, &mut BTreeSet::new())?;
-    proc.insist_on_all().map(|()| survey)
 }
 
 /// Who is worth a closer look.
@@ -67,14 +88,14 @@ struct Found {
     suspects: BTreeSet<u32>,
 }
 
-fn begin_sifting(proc: &Arc<Proc>, query: &Arc<Query>, pids: &[u32], me: u32) -> io::Result<Errand<Found>> {
-    let (proc, query, pids) = (Arc::clone(proc), Arc::clone(query), pids.to_vec());
-    Errand::begin(move |progress, skip| {
+fn begin_sifting(proc: &Arc<Proc>, query: &Arc<Query>, pids: &[u32], breadth: Breadth, me: u32) -> io::Result<Errand<Found>> {
+    let (its_proc, query, pids) = (Arc::clone(proc), Arc::clone(query), pids.to_vec());
+    Errand::begin(proc, move |progress, skip| {
         let mut buffers = Buffers::default();
         let mut found = Found::default();
         for &pid in pids.iter().filter(|pid| **pid != me && !skip.contains(pid)) {
             progress.at(pid);
-            match query.concern(&proc, pid, &mut buffers) {
+            match query.concern(&its_proc, pid, breadth, &mut buffers) {
                 Concern::None => {}
                 Concern::Suspect => drop(found.suspects.insert(pid)),
                 Concern::Candidate => drop(found.candidates.insert(pid)),
@@ -117,6 +138,19 @@ impl Found {
         }
         survey
     }
+}
+
+/// A holder of the lock, described alone.
+pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> Option<(Process, Handle)> {
+    let (its_proc, its_query) = (Arc::clone(proc), Arc::clone(query));
+    let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+        progress.at(pid);
+        let stats: Stats = [pid, me].into_iter().flat_map(|pid| chain(&its_proc, pid)).collect();
+        let mut describer = Describer::new(&its_proc, &its_query, &stats, me);
+        let it = (!caught.contains(&pid)).then(|| describer.describe(pid, Fact::Known(true), &mut Buffers::default()));
+        it.flatten()
+    };
+    Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
 }
 
 /// Everybody's parents.

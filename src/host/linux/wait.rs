@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -124,7 +127,7 @@ pub(crate) enum Wake {
 impl Alarm {
     /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay ignored.
     pub(crate) fn set() -> std::io::Result<Alarm> {
-        let ignored = ignored();
+        let ignored = ignored_at_start();
         let mut mask = SigSet::empty();
         // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
         TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD).for_each(|signal| mask.add(signal));
@@ -275,7 +278,20 @@ pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
 
-/// The signals that were ignored when this process started, as a mask (proc(5), `SigIgn`).
+/// The signals that were ignored when this process started.
+static IGNORED_AT_START: AtomicU64 = AtomicU64::new(0);
+
+/// To be called before Rust's start-up.
+pub(crate) extern "C" fn remember_ignored() {
+    IGNORED_AT_START.store(ignored(), Ordering::Relaxed);
+}
+
+/// The signals that were ignored when this process started, as a mask.
+pub(crate) fn ignored_at_start() -> u64 {
+    IGNORED_AT_START.load(Ordering::Relaxed)
+}
+
+/// The signals that are ignored now, as a mask (proc(5), `SigIgn`).
 pub(crate) fn ignored() -> u64 {
     let mut status = Vec::new();
     let read = Proc::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));

@@ -1,9 +1,11 @@
 //! Host → Snapshot: the locks, the guards and the processes, at one moment.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
-    Machine, identity,
+    Machine,
+    handle::Handle,
+    identity,
     survey::survey,
     system,
     table::{Depth, Table},
@@ -19,7 +21,7 @@ use crate::{
         beside::{Beside, Record},
         clock,
         lock::Held,
-        look::{Displaced, Sight, Standing},
+        look::{Breadth, Displaced, Sight, Standing},
     },
 };
 
@@ -31,12 +33,18 @@ impl Machine {
     ///
     /// # Errors
     /// The process table cannot be read.
-    pub fn look(&mut self, sights: &[Sight<'_>], beside: Option<&Beside>, standing: &Standing) -> std::io::Result<Snapshot> {
+    pub fn look(
+        &mut self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+        standing: &Standing,
+        breadth: Breadth,
+    ) -> std::io::Result<Snapshot> {
         let (views, record) = self.lock_views(sights, beside);
         let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         let table = Table::all(Depth::Everything)?;
         let me = self.whereabouts.process.pid;
-        let processes = survey(&table, &self.query, &holders, me, &mut self.handles);
+        let processes = survey(&table, &self.query, &holders, breadth, me, &mut self.handles);
         Ok(Snapshot {
             me: Me {
                 pid: me,
@@ -51,6 +59,12 @@ impl Machine {
             waited: standing.waited,
             history: standing.history.clone(),
         })
+    }
+
+    /// A guard that has this lock, and nothing else of the machine: here that costs as much as a look at all of it.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn glance_at(&self, _lock: &Path, _record: &Record, _standing: &Standing) -> Option<(Snapshot, Handle)> {
+        None
     }
 
     /// The locks, and the record that says who has them. Both are looked at again for a moment while nobody can be

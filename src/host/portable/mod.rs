@@ -8,6 +8,7 @@ pub(crate) mod bell;
 mod describe;
 pub(crate) mod handle;
 mod look;
+pub(crate) mod memory;
 mod survey;
 mod table;
 pub(crate) mod tree;
@@ -140,6 +141,16 @@ impl Machine {
         self.watch.changes_in(folders);
         self.beside = Some(beside);
         self.first_lock = lock;
+    }
+
+    /// Takes those away that have ended, or that this look has not seen.
+    pub(crate) fn retain_living(&mut self, known: &mut BTreeSet<ProcessId>) {
+        *known = self.members(known).iter().map(|member| member.id).collect();
+    }
+
+    /// Its end can be waited for from here on.
+    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+        self.handles.insert(handle.id, handle);
     }
 
     /// Whether nobody has this lock now. There is no list to look into: only a try can tell.

@@ -11,7 +11,10 @@ use crate::{
         fact::{Fact, Truth},
         snapshot::{CarriedToken, Process, ProcessId, TokenPlace},
     },
-    host::query::{Concern, Query},
+    host::{
+        look::Breadth,
+        query::{Concern, Query},
+    },
 };
 
 /// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants; whoever
@@ -20,6 +23,7 @@ pub(super) fn survey(
     table: &Table,
     query: &Query,
     known: &BTreeSet<u32>,
+    breadth: Breadth,
     me: u32,
     handles: &mut BTreeMap<ProcessId, Handle>,
 ) -> Vec<Process> {
@@ -32,6 +36,7 @@ pub(super) fn survey(
         let concern = if pid == me { Concern::None } else { concern(query, &process) };
         match concern {
             Concern::None => {}
+            Concern::Suspect if breadth == Breadth::InTheWay => {}
             Concern::Suspect => drop(suspects.insert(pid)),
             Concern::Candidate => drop(candidates.insert(pid)),
         }

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use teloxide::{
     RequestError,
     errors::AsResponseParameters,
-    payloads::GetUpdatesSetters,
+    payloads::{GetUpdates, GetUpdatesSetters},
     requests::{Request, Requester},
     stop::{StopFlag, StopToken, mk_stop_token},
     types::{AllowedUpdate, Seconds, Update},
@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{
+    Asking,
     conflict::{Advice, Conflict, Rival},
     health::Health,
 };
@@ -51,6 +52,7 @@ pub(super) struct Listener<R> {
     failures: u32,
     conflict: Conflict,
     health: Health,
+    asking: Option<Asking>,
     shared: Arc<Shared>,
     token: StopToken,
     flag: StopFlag,
@@ -110,10 +112,16 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             failures: 0,
             conflict: Conflict::new(window),
             health,
+            asking: None,
             shared: Arc::default(),
             token,
             flag,
         }
+    }
+
+    /// Updates come in this way; `None`: through the bot.
+    pub(super) fn asking(self, asking: Option<Asking>) -> Listener<R> {
+        Listener { asking, ..self }
     }
 
     /// What is known of it afterwards.
@@ -151,8 +159,13 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         sleep(std::mem::take(&mut self.pause)).await;
         let offset = self.shared.marks().handed;
         let seconds = u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX);
-        let request = self.bot.get_updates().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone());
-        match timeout(self.timeout.saturating_add(SLACK), request.send()).await {
+        let asked = async {
+            match &self.asking {
+                Some(ask) => ask(GetUpdates::new().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone())).await,
+                None => self.bot.get_updates().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone()).send().await,
+            }
+        };
+        match timeout(self.timeout.saturating_add(SLACK), asked).await {
             Ok(Ok(updates)) => self.good(offset, updates),
             Ok(Err(error)) => match Rival::of(&error) {
                 Some(rival) => self.conflict(rival, offset),
@@ -217,8 +230,11 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     }
 }
 
-/// An error as it may be shown.
+/// An error as it may be shown. Of an answer that cannot be read only the place is told: the rest of it are people's messages.
 pub(super) fn said(error: &RequestError) -> String {
+    if let RequestError::InvalidJson { source, .. } = error {
+        return format!("the answer cannot be understood, from line {}, column {} on", source.line(), source.column());
+    }
     mask::printable(&mask::secrets(&error.to_string())).into_owned()
 }
 
@@ -248,5 +264,18 @@ where
 
     fn hint_allowed_updates(&mut self, hint: &mut dyn Iterator<Item = AllowedUpdate>) {
         self.allowed = hint.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_answer_that_cannot_be_read_nothing_is_shown_but_where_it_breaks() {
+        let raw = r#"{"ok":true,"result":[{"text":"a confession"},"#;
+        let source = Arc::new(serde_json::from_str::<serde_json::Value>(raw).unwrap_err());
+        let said = said(&RequestError::InvalidJson { source, raw: raw.into() });
+        assert_eq!(said, "the answer cannot be understood, from line 1, column 45 on");
     }
 }

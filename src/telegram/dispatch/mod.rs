@@ -29,7 +29,7 @@
 //! - Nothing is asked of Telegram before the guard is held, and nothing after it was given back.
 //! - What was confirmed was handled: the last offset goes to the server after the last handler has finished, and updates that no
 //!   handler was given yet are left to whoever polls next. (While the bot runs, an update is confirmed by the poll after it, as in
-//!   every long poll: a SIGKILL loses what is being handled.)
+//!   every long poll: a SIGKILL loses what is being handled, unless the program writes it down first; see [`Polling::asking`].)
 //! - A 409 is ridden out for `telegram.conflict_window`, counted, and logged with what it means; then polling ends with an error
 //!   whose exit status is 75, so that a supervisor tries again later. Conflicts that are less than half a window apart, or
 //!   20 s where that is more, are one, whatever comes between them. A webhook is told apart from another poller.
@@ -42,12 +42,21 @@ mod health;
 mod listener;
 mod stopping;
 
-use std::{future::Future, hash::Hash, time::Duration};
+use std::{
+    future::{Future, ready},
+    hash::Hash,
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
 
 pub use health::Health;
 use listener::{Listener, said};
 use stopping::Stopping;
-use teloxide::{ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, requests::Requester};
+use teloxide::{
+    ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe, payloads::GetUpdates, requests::Requester,
+    types::Update,
+};
 use tokio::time;
 use tracing::{info, warn};
 
@@ -95,7 +104,12 @@ pub struct Polling<R> {
     timeout: Duration,
     stopping: Option<Stopping>,
     health: Health,
+    asking: Option<Asking>,
+    finishing: BoxFuture<'static, ()>,
 }
+
+/// How the server is asked for updates, where the program does that itself.
+type Asking = Box<dyn Fn(GetUpdates) -> BoxFuture<'static, Result<Vec<Update>, RequestError>> + Send + Sync>;
 
 impl<R> Polling<R>
 where
@@ -105,7 +119,7 @@ where
     /// Until SIGTERM or SIGINT arrives, each poll waiting for ten seconds. Their handlers stay installed in the process
     /// when the polling has ended; a signal that was ignored when it began stays ignored.
     pub fn new(bot: R) -> Polling<R> {
-        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default() }
+        Polling { bot, timeout: TIMEOUT, stopping: None, health: Health::default(), asking: None, finishing: ready(()).boxed() }
     }
 
     /// How long a poll waits for an update; Telegram's longest is 50 s. The bot's HTTP client must be more patient than this.
@@ -117,6 +131,22 @@ where
     /// [`std::future::pending`] leaves everything to the guard and to the dispatcher's own `ShutdownToken`.
     pub fn until(self, told: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
         Polling { stopping: Some(Stopping::told_by(told)), ..self }
+    }
+
+    /// Asks the server for updates in this way, for a program that wants to see them before they count as taken: nothing of what
+    /// `ask` returns is confirmed before the next time that it is called. What it writes down meanwhile, a SIGKILL does not lose;
+    /// and it may read what teloxide cannot.
+    pub fn asking<F>(self, ask: impl Fn(GetUpdates) -> F + Send + Sync + 'static) -> Polling<R>
+    where
+        F: Future<Output = Result<Vec<Update>, RequestError>> + Send + 'static,
+    {
+        Polling { asking: Some(Box::new(move |request| ask(request).boxed())), ..self }
+    }
+
+    /// Waits for this too before the guard is given back, within the same time as for handlers, and begins it when the last of
+    /// them has finished: for work that goes on beside them.
+    pub fn finishing(self, work: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
+        Polling { finishing: work.boxed(), ..self }
     }
 
     /// How it goes, to be asked while it runs.
@@ -153,10 +183,10 @@ where
         E: Send + Sync + 'static,
         K: Hash + Eq + Clone + Send,
     {
-        let Polling { bot, timeout, stopping, health } = self;
+        let Polling { bot, timeout, stopping, health, asking, finishing } = self;
         let mut stopping = stopping.map_or_else(Stopping::by_signals, Ok)?;
         let instance = guard.instance().to_owned();
-        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health);
+        let listener = Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health).asking(asking);
         let (shared, stop, token) = (listener.shared(), listener.stop(), dispatcher.shutdown_token());
         // Boxed, so that the futures around it stay small.
         let mut dispatching = Box::pin(dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new()));
@@ -166,15 +196,23 @@ where
             lost = guard.lost() => Some(End::Lost(lost)),
             done = &mut dispatching => done.map(|()| None).map_err(|error| unreached(&instance, &error))?,
         };
-        let mut handled = Handled::Everything;
-        if let Some(end) = end {
-            info!("{instance}: {end}: polling stops, and what was taken is finished");
-            // The dispatcher does not hear its token while it hands an update over, so the listener is told as well.
-            stop.stop();
-            if token.shutdown().is_ok() {
-                handled = finish(dispatching, patience(end, config), &instance).await;
+        let handled = match end {
+            Some(end) => {
+                info!("{instance}: {end}: polling stops, and what was taken is finished");
+                // The dispatcher does not hear its token while it hands an update over, so the listener is told as well.
+                stop.stop();
+                let hears = token.shutdown().is_ok();
+                let handling = async {
+                    if hears {
+                        // It has had its first answer: no error is left to come.
+                        let _ = dispatching.await;
+                    }
+                    finishing.await;
+                };
+                finish(handling, patience(end, config), &instance).await
             }
-        }
+            None => finish(finishing, None, &instance).await,
+        };
         match handled {
             Handled::Everything => shared.confirm(&bot, &instance).await,
             Handled::NotAll => {}

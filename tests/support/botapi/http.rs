@@ -55,6 +55,11 @@ async fn respond(request: Request<Incoming>, process: Option<Process>, telegram:
     }
     let token = telegram.lock().unwrap().token.clone();
     if let Some(file) = path.strip_prefix("/file/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) {
+        if let Some(failure) = failed("file", &telegram) {
+            return Ok(failure);
+        }
+        // Some clients write the path's slash as it is, some as one piece of an address.
+        let file = file.replace("%2F", "/");
         let content = telegram.lock().unwrap().files.values().find(|it| it.path == file).map(super::File::content);
         return Ok(match content {
             Some(content) => Response::new(Full::new(content)),
@@ -69,6 +74,9 @@ async fn respond(request: Request<Incoming>, process: Option<Process>, telegram:
     };
     if let Some(seconds) = flooded(&telegram) {
         return Ok(too_many(seconds));
+    }
+    if let Some(failure) = failed(method, &telegram) {
+        return Ok(failure);
     }
     if method.eq_ignore_ascii_case("getUpdates") {
         return Ok(poll(&parameters, process, &telegram).await);
@@ -139,6 +147,19 @@ fn flooded(telegram: &Shared) -> Option<u32> {
     let (calls, seconds) = &mut telegram.lock().unwrap().flood;
     *calls = calls.checked_sub(1)?;
     Some(*seconds)
+}
+
+/// The failure that this call was to meet.
+fn failed(method: &str, telegram: &Shared) -> Option<Response<Full<Bytes>>> {
+    let failures = &mut telegram.lock().unwrap().failures;
+    let at = failures.iter().position(|(it, ..)| it.eq_ignore_ascii_case(method))?;
+    let (_, status, description) = failures.remove(at)?;
+    if description.contains("upgraded to a supergroup") {
+        let parameters = json!({ "migrate_to_chat_id": super::Server::SUPERGROUP });
+        let body = json!({ "ok": false, "error_code": status, "description": description, "parameters": parameters });
+        return Some(document(StatusCode::BAD_REQUEST, &body));
+    }
+    Some(failure(status, description))
 }
 
 fn too_many(seconds: u32) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{Telegram, parameters::Parameters};
+use super::{Sent, Telegram, parameters::Parameters};
 
 /// A bot may not download more than this.
 const MOST_TO_DOWNLOAD: u64 = 20 * 1024 * 1024;
@@ -70,6 +70,8 @@ fn send(telegram: &mut Telegram, parameters: &Parameters) -> Answer {
         return Answer::Failure(400, "Bad Request: message text is empty");
     }
     telegram.account.sent(text);
+    let reply_to = parameters.inner("reply_parameters", "message_id");
+    telegram.sent.push(Sent { chat, reply_to, topic: parameters.number("message_thread_id"), text: text.to_owned() });
     telegram.messages += 1;
     let chat = if chat < 0 {
         json!({ "id": chat, "type": "supergroup", "title": "A group" })

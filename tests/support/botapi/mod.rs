@@ -24,13 +24,14 @@ pub(crate) mod queue;
 mod updates;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tokio::{
     net::TcpListener,
     runtime::{self, Handle},
@@ -51,7 +52,21 @@ pub(crate) struct Telegram {
     pub(crate) files: HashMap<String, File>,
     /// So many calls from now are answered 429, to be tried again after so many seconds.
     pub(crate) flood: (u32, u32),
+    /// Calls of these methods (`file`: downloads) are answered so next, oldest first.
+    pub(crate) failures: VecDeque<(&'static str, u16, &'static str)>,
     pub(crate) messages: i64,
+    /// What the bot has sent, oldest first.
+    pub(crate) sent: Vec<Sent>,
+}
+
+/// A message that the bot has sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) chat: i64,
+    /// The message that it answers.
+    pub(crate) reply_to: Option<i64>,
+    pub(crate) topic: Option<i64>,
+    pub(crate) text: String,
 }
 
 impl Telegram {
@@ -62,7 +77,9 @@ impl Telegram {
             account: Account::new(Instant::now()),
             files: HashMap::new(),
             flood: (0, 0),
+            failures: VecDeque::new(),
             messages: 0,
+            sent: Vec::new(),
         }
     }
 
@@ -90,6 +107,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// What a group becomes that is upgraded.
+    pub(crate) const SUPERGROUP: i64 = -1_000_000_000_777;
+
     /// A server for the bot with this token.
     pub(crate) fn start(token: &str) -> Server {
         let telegram = Arc::new(Mutex::new(Telegram::new(token)));
@@ -132,6 +152,20 @@ impl Server {
         }
     }
 
+    /// This update arrives, made for the number that it is given.
+    pub(crate) fn inject_json(&self, update: impl FnOnce(i64) -> Value) -> i64 {
+        let mut telegram = self.telegram();
+        let id = telegram.queue.next_id();
+        telegram.account.injected(id);
+        telegram.queue.push(update(id));
+        id
+    }
+
+    /// What the bot has sent, oldest first.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.telegram().sent.clone()
+    }
+
     /// So many updates a second arrive from now on, of these kinds in turn, until the flow is dropped.
     pub(crate) fn flow(&self, each_second: f64, kinds: &'static [Kind]) -> Flow {
         let telegram = self.telegram.clone();
@@ -154,6 +188,11 @@ impl Server {
     /// The next calls are answered 429, each with this many seconds to wait.
     pub(crate) fn flood(&self, calls: u32, retry_after: u32) {
         self.telegram().flood = (calls, retry_after);
+    }
+
+    /// The next call of this method (`file`: the next download) is answered with this status and description.
+    pub(crate) fn fail(&self, method: &'static str, status: u16, description: &'static str) {
+        self.telegram().failures.push_back((method, status, description));
     }
 
     /// The account up to now.

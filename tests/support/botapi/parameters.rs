@@ -33,6 +33,13 @@ impl Parameters {
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
+    /// A number within an object, which forms have as a text of JSON.
+    pub(super) fn inner(&self, name: &str, field: &str) -> Option<i64> {
+        let value = self.0.get(name)?;
+        let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        parsed.as_ref().unwrap_or(value).get(field)?.as_i64()
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }

@@ -1,0 +1,138 @@
+//! The parts of a start by themselves: `cargo bench --bench micro`. What they add up to for a person is in `benches/peers`.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench may fail, and looks at the real machine")]
+
+#[path = "../tests/fixture/mod.rs"]
+mod fixture;
+
+use std::{hint::black_box, path::PathBuf};
+
+use divan::Bencher;
+use fixture::{MINE, child_of, entry, guarded, named, policy, process, rule, snapshot, twin};
+use monopoll::{
+    Config, Sources,
+    engine::{
+        action::{Action, OnConflict},
+        decide::decide,
+        fact::Fact::Known,
+        pattern::PathPattern,
+        policy::{Conditions, Policy},
+        snapshot::{Process, Snapshot},
+    },
+    host::{
+        command::Command,
+        look::{Sight, Standing},
+        machine::{self, Machine},
+        query::Query,
+        token::Token,
+    },
+};
+
+fn main() {
+    divan::main();
+}
+
+/// Nothing in the way, as nearly every start finds it.
+#[divan::bench]
+fn decide_clear(bencher: Bencher<'_, '_>) {
+    deciding(bencher, &policy(OnConflict::Graceful), &snapshot(Vec::new()));
+}
+
+/// A guard in the way.
+#[divan::bench]
+fn decide_guarded(bencher: Bencher<'_, '_>) {
+    deciding(bencher, &policy(OnConflict::Graceful), &guarded(Some(7)));
+}
+
+/// A twin in the way, with a tree below it, among processes that only have the token in their environment.
+#[divan::bench(args = [10, 100, 1_000])]
+fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
+    let mut processes = vec![twin(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
+    processes.extend((0..others).map(|n| Process { token: Known(MINE), name: Known("other".to_owned()), ..process(2_000 + n) }));
+    deciding(bencher, &ruled(), &snapshot(processes));
+}
+
+fn deciding(bencher: Bencher<'_, '_>, policy: &Policy, snapshot: &Snapshot) {
+    bencher.bench_local(|| decide(black_box(policy), black_box(snapshot)));
+}
+
+/// Ten entries and ten rules, of which the last ones hold.
+fn ruled() -> Policy {
+    let mut policy = policy(OnConflict::Refuse);
+    policy.max_targets = usize::MAX;
+    policy.matches = (0..10).map(|n| entry(&format!(r"main{n}\.py"))).chain([entry(r"main\.py$")]).collect();
+    let other = |n| rule(&format!("rule {n}"), Action::Force, Conditions { pattern: named(&format!("other{n}")), ..Conditions::default() });
+    policy.rules = (0..10).map(other).chain([rule("last", Action::Graceful, Conditions::default())]).collect();
+    policy
+}
+
+/// One process, each kind of matcher.
+#[divan::bench]
+fn match_name(bencher: Bencher<'_, '_>) {
+    let (pattern, process) = (named("python3?"), process(1));
+    bencher.bench_local(|| pattern.matches(black_box(&process)));
+}
+
+#[divan::bench]
+fn match_cmdline(bencher: Bencher<'_, '_>) {
+    let (pattern, process) = (entry(r"main\.py").pattern, process(1));
+    bencher.bench_local(|| pattern.matches(black_box(&process)));
+}
+
+#[divan::bench]
+fn match_cwd(bencher: Bencher<'_, '_>) {
+    let pattern = PathPattern::new("/srv/*").unwrap();
+    let path = PathBuf::from("/srv/bot/deep/below");
+    bencher.bench_local(|| pattern.matches_at_or_below(black_box(&path)));
+}
+
+/// A token in two kilobytes of environment, and none in them.
+#[divan::bench(args = ["BOT_TOKEN=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1\0", "NO_TOKEN=1\0"])]
+fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
+    let token = token();
+    let environ = format!("{}{variable}", "FILL=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0".repeat(50));
+    let names = ["TELOXIDE_TOKEN".to_owned(), "BOT_TOKEN".to_owned()];
+    bencher.bench_local(|| token.carried(black_box(b"python3\0main.py\0"), black_box(environ.as_bytes()), &names));
+}
+
+fn token() -> Token {
+    Token::parse("123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1").unwrap()
+}
+
+/// A look at all of this machine: it takes as long as there are processes.
+#[divan::bench]
+fn scan_this_machine(bencher: Bencher<'_, '_>) {
+    let user = machine::myself();
+    let command = Command::find(vec!["true".into()], std::env::temp_dir()).unwrap();
+    let query = Query {
+        policy: policy(OnConflict::Refuse),
+        token: Some(token()),
+        token_env: vec!["BOT_TOKEN".to_owned()],
+        command: Some(command),
+        wrapper: None,
+        library: None,
+        user,
+        asked: None,
+    };
+    let mut machine = Machine::new(query).unwrap();
+    let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
+    bencher.bench_local(|| machine.look(&[Sight::Missing(&lock)], None, &Standing::default()).unwrap());
+}
+
+/// No file at all: the defaults.
+#[divan::bench]
+fn load_defaults(bencher: Bencher<'_, '_>) {
+    loading(bencher, &Sources { cwd: std::env::temp_dir(), ..Sources::default() });
+}
+
+/// A file with every key, and three variables.
+#[divan::bench]
+fn load_every_key(bencher: Bencher<'_, '_>) {
+    let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/valid/every_key.toml"));
+    let variables = [("MONOPOLL_ON_CONFLICT", "wait"), ("MONOPOLL_INSTANCE", "bench"), ("BOT_TOKEN", "123456:x")];
+    let env = variables.map(|(name, value)| (name.into(), value.into())).to_vec();
+    loading(bencher, &Sources { config: Some(file), env, cwd: std::env::temp_dir(), ..Sources::default() });
+}
+
+fn loading(bencher: Bencher<'_, '_>, sources: &Sources) {
+    bencher.bench_local(|| Config::load(black_box(sources)).unwrap());
+}

@@ -1,0 +1,109 @@
+//! From the old one to the new one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    bench::{Bench, Failure, LONG},
+    peer,
+    race::race,
+    stamps::{gone, now},
+    table::{Target, row},
+};
+
+pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
+    let graceful = |lock: &Path, child: &[PathBuf]| peer::monopoll(lock, &["--on-conflict", "graceful", "run", "--"], child);
+    let [waiter, flock, taker, daemon, guard] = race(
+        bench,
+        bench.rounds,
+        [
+            ("monopoll", &|bench| waits(bench, |lock, child| peer::monopoll(lock, &["--on-conflict", "wait", "run", "--"], child))),
+            ("flock", &|bench| waits(bench, |lock, child| peer::flock(lock, &["-w", "60"], child))),
+            ("monopoll", &|bench| takes_over(bench, graceful)),
+            ("start-stop-daemon", &|bench| daemon_takes_over(bench).map(|(_, gap)| gap)),
+            ("guard.py", &|bench| takes_over(bench, peer::guard)),
+        ],
+    )?;
+    let what = "old one's exit → exec, taking over";
+    row("old one's exit → exec, waiting", waiter, "`flock -w`", flock, Target::AtMost(1.5));
+    row(what, taker, "`flock -w`", flock, Target::AtMost(2.0));
+    row(what, taker, "`start-stop-daemon`, stop + start", daemon, Target::Faster(8.0));
+    row(what, taker, "Python guard", guard, Target::None);
+    let [ours, daemon, guard] = race(
+        bench,
+        bench.rounds,
+        [
+            ("monopoll", &|bench| cold(bench, graceful)),
+            ("start-stop-daemon", &|bench| daemon_takes_over(bench).map(|(whole, _)| whole)),
+            ("guard.py", &|bench| cold(bench, peer::guard)),
+        ],
+    )?;
+    let what = "cold takeover of an orphan: start → exec";
+    row(what, ours, "`start-stop-daemon`, stop + start", daemon, Target::Faster(3.0));
+    row(what, ours, "Python guard", guard, Target::Faster(15.0));
+    Ok(())
+}
+
+/// The new one waits for the end of the old one, which comes by itself.
+fn waits(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+    let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
+    let old = start(&lock, &child).spawn()?;
+    let first = bench.stamps.start()?;
+    let new = start(&lock, &child).spawn()?;
+    // Long enough to settle down to its wait; if it is not, the gap only grows.
+    thread::sleep(Duration::from_millis(80));
+    let end = bench.stamps.terminate(first)?;
+    let second = bench.stamps.start()?;
+    bench.stamps.terminate(second)?;
+    gone(old)?;
+    gone(new)?;
+    Ok(second.at.saturating_sub(end.at))
+}
+
+/// The new one ends the old one, which runs under a guard like its own.
+fn takes_over(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+    let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
+    let old = start(&lock, &child).spawn()?;
+    bench.stamps.start()?;
+    let new = start(&lock, &child).spawn()?;
+    let end = bench.stamps.end()?;
+    let second = bench.stamps.start()?;
+    bench.stamps.terminate(second)?;
+    gone(old)?;
+    gone(new)?;
+    Ok(second.at.saturating_sub(end.at))
+}
+
+/// The new one ends an old one that has no guard and no parent of its own, where both have run before.
+fn cold(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+    let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
+    start(&lock, &["true".into()]).status()?;
+    peer::orphan(&child).status()?;
+    bench.stamps.start()?;
+    let began = now();
+    let new = start(&lock, &child).spawn()?;
+    bench.stamps.end()?;
+    let second = bench.stamps.start()?;
+    bench.stamps.terminate(second)?;
+    gone(new)?;
+    Ok(second.at.saturating_sub(began))
+}
+
+/// The whole of it, and from the old one's exit.
+fn daemon_takes_over(bench: &mut Bench) -> Result<(Duration, Duration), Failure> {
+    let (pid_file, child) = (bench.fresh("pid")?, bench.child_for(LONG));
+    peer::daemon_start(&pid_file, &child).status()?;
+    bench.stamps.start()?;
+    let began = now();
+    peer::daemon_stop(&pid_file).status()?;
+    let start = peer::daemon_start(&pid_file, &child).spawn()?;
+    let end = bench.stamps.end()?;
+    let second = bench.stamps.start()?;
+    bench.stamps.terminate(second)?;
+    gone(start)?;
+    Ok((second.at.saturating_sub(began), second.at.saturating_sub(end.at)))
+}

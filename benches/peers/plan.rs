@@ -1,0 +1,44 @@
+//! `plan` beside `pgrep -f`: whole processes that look at all others.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    bench::{Bench, Failure},
+    peer,
+    race::race,
+    table::{Target, row},
+};
+
+pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
+    let lock = bench.fresh("bot.lock")?;
+    let command = ["sleep".into(), "77".into()];
+    let [ours, pgrep, floor, all] = race(
+        bench,
+        bench.rounds,
+        [
+            ("monopoll", &|_| whole(peer::monopoll(&lock, &["plan", "--"], &command))),
+            ("pgrep", &|_| whole(pgrep())),
+            ("floor", &|bench| whole(peer::floor(bench, &["scan"]))),
+            ("floor", &|bench| whole(peer::floor(bench, &["scan-all"]))),
+        ],
+    )?;
+    let target = if matches!(processes, 1_000 | 5_000) { Target::Faster(6.0) } else { Target::None };
+    let what = format!("`plan`, {processes} processes");
+    row(&what, ours, "`pgrep -f`", pgrep, target);
+    row(&what, ours, "floor: a pass over the command lines", floor, Target::None);
+    row(&what, ours, "floor: and the environments", all, Target::None);
+    Ok(())
+}
+
+fn pgrep() -> std::process::Command {
+    let mut pgrep = peer::quiet("pgrep");
+    pgrep.args(["-f", "no such command line"]);
+    pgrep
+}
+
+/// A whole process, from its start to its end.
+pub(crate) fn whole(mut command: std::process::Command) -> Result<Duration, Failure> {
+    let began = Instant::now();
+    command.status()?;
+    Ok(began.elapsed())
+}

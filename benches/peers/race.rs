@@ -1,0 +1,27 @@
+//! Runs in turn, so that a busy moment hits everybody.
+
+use std::time::Duration;
+
+use crate::bench::{Bench, Failure};
+
+/// One who runs: its name, and one run of it.
+pub(crate) type Runner<'a> = (&'a str, &'a dyn Fn(&mut Bench) -> Result<Duration, Failure>);
+
+/// The medians of so many rounds, in the order of the runners; a different one begins each round.
+pub(crate) fn race<const N: usize>(bench: &mut Bench, rounds: usize, runners: [Runner<'_>; N]) -> Result<[Duration; N], Failure> {
+    let mut times = [const { Vec::new() }; N];
+    for round in 0..rounds {
+        for place in 0..N {
+            let at = (round + place) % N;
+            let (name, run) = runners[at];
+            times[at].push(run(bench).map_err(|error| format!("{name}: {error}"))?);
+        }
+    }
+    Ok(times.map(median))
+}
+
+/// The one in the middle.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! When children began and ended, by their own word: lines in a FIFO, read without polling.
+
+use std::{
+    collections::VecDeque,
+    fs::{File, OpenOptions},
+    io::Read,
+    path::{Path, PathBuf},
+    process::Child,
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{CWD, FileType, Mode, mknodat},
+    process::{Pid, Signal, kill_process},
+    time::{ClockId, clock_gettime},
+};
+
+use crate::bench::Failure;
+
+/// Nothing here takes so long.
+const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// The FIFO.
+pub(crate) struct Stamps {
+    path: PathBuf,
+    file: File,
+    read: String,
+    lines: VecDeque<Stamp>,
+}
+
+/// A child's word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    /// Whose.
+    pub(crate) pid: Pid,
+    /// When, by the monotonic clock.
+    pub(crate) at: Duration,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Start,
+    End,
+}
+
+impl Stamps {
+    /// Makes it. Open for writing here too, so that it has no end.
+    pub(crate) fn open(path: PathBuf) -> Result<Stamps, Failure> {
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        Ok(Stamps { path, file, read: String::new(), lines: VecDeque::new() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next child that began.
+    pub(crate) fn start(&mut self) -> Result<Stamp, Failure> {
+        self.next(What::Start)
+    }
+
+    /// The next child that ended.
+    pub(crate) fn end(&mut self) -> Result<Stamp, Failure> {
+        self.next(What::End)
+    }
+
+    /// Ends a child, and says when it ended.
+    pub(crate) fn terminate(&mut self, child: Stamp) -> Result<Stamp, Failure> {
+        kill_process(child.pid, Signal::TERM)?;
+        self.end()
+    }
+
+    fn next(&mut self, what: What) -> Result<Stamp, Failure> {
+        loop {
+            if let Some(at) = self.lines.iter().position(|stamp| stamp.what == what) {
+                return self.lines.remove(at).ok_or_else(|| "a stamp is gone".into());
+            }
+            if poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&PATIENCE))? == 0 {
+                return Err("no child began or ended for a minute".into());
+            }
+            let mut buffer = [0; 4096];
+            let length = self.file.read(&mut buffer)?;
+            self.read.push_str(std::str::from_utf8(&buffer[..length])?);
+            while let Some((line, rest)) = self.read.split_once('\n') {
+                self.lines.push_back(stamp(line)?);
+                self.read = rest.to_owned();
+            }
+        }
+    }
+}
+
+fn stamp(line: &str) -> Result<Stamp, Failure> {
+    let mut words = line.split(' ');
+    let (Some(what), Some(pid), Some(at), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return Err(format!("a child said `{line}`").into());
+    };
+    let what = if what == "start" { What::Start } else { What::End };
+    let pid = Pid::from_raw(pid.parse()?).ok_or("a child has no pid")?;
+    Ok(Stamp { pid, at: Duration::from_nanos(at.parse()?), what })
+}
+
+/// The children's clock.
+pub(crate) fn now() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
+/// Waits for a process that was told to end.
+pub(crate) fn gone(mut child: Child) -> Result<(), Failure> {
+    child.wait()?;
+    Ok(())
+}

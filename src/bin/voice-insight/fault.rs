@@ -1,0 +1,89 @@
+//! How a request to somebody's service can fail: in a word for the log, and whether to try again.
+
+use std::{fmt, time::Duration};
+
+use crate::retry::Hope;
+
+/// A request that failed. It holds nothing of what was sent or answered, so that it can be logged and said back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No connection came about.
+    Unreachable,
+    /// It took longer than it may.
+    TimedOut,
+    /// The connection ended within the answer.
+    CutOff,
+    /// Too many requests; perhaps with the time after which to come back.
+    Busy(Option<Duration>),
+    /// The service has a fault of its own: this status.
+    Broken(u16),
+    /// The service does not want this request: this status.
+    Refused(u16),
+    /// The answer is not what such a service answers.
+    Unreadable,
+    /// The answer is longer than any sensible one.
+    TooLong,
+}
+
+impl Fault {
+    /// The fault of a status that is no success.
+    pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Fault {
+        match status {
+            429 => Fault::Busy(retry_after),
+            503 if retry_after.is_some() => Fault::Busy(retry_after),
+            // A proxy's "too slow" and "too early": the request itself is not to blame.
+            408 | 425 | 500..=599 => Fault::Broken(status),
+            _ => Fault::Refused(status),
+        }
+    }
+
+    /// What another try may come to.
+    pub(crate) fn hope(self) -> Hope {
+        match self {
+            Fault::Unreachable | Fault::TimedOut | Fault::CutOff | Fault::Broken(_) | Fault::Unreadable | Fault::Busy(None) => Hope::Soon,
+            Fault::Busy(Some(pause)) => Hope::After(pause),
+            Fault::Refused(_) | Fault::TooLong => Hope::None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Unreachable => f.write_str("it cannot be reached"),
+            Fault::TimedOut => f.write_str("it took too long"),
+            Fault::CutOff => f.write_str("the connection broke off"),
+            Fault::Busy(_) => f.write_str("it takes no more requests for now"),
+            Fault::Broken(status) => write!(f, "it has a fault of its own (status {status})"),
+            Fault::Refused(status @ (401 | 403)) => write!(f, "it does not let me in (status {status})"),
+            Fault::Refused(status) => write!(f, "it refused the request (status {status})"),
+            Fault::Unreadable => f.write_str("its answer cannot be understood"),
+            Fault::TooLong => f.write_str("its answer is too long"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_says_whether_another_try_is_worth_it() {
+        let pause = Some(Duration::from_secs(7));
+        for (status, retry_after, hope) in [
+            (429, None, Hope::Soon),
+            (429, pause, Hope::After(Duration::from_secs(7))),
+            (503, pause, Hope::After(Duration::from_secs(7))),
+            (503, None, Hope::Soon),
+            (500, pause, Hope::Soon),
+            (408, None, Hope::Soon),
+            (400, None, Hope::None),
+            (401, pause, Hope::None),
+            (413, None, Hope::None),
+            (302, None, Hope::None),
+            (100, None, Hope::None),
+        ] {
+            assert_eq!(Fault::of_status(status, retry_after).hope(), hope, "{status}");
+        }
+    }
+}

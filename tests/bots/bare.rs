@@ -1,0 +1,39 @@
+//! What the frameworks lose and double where a bot says nothing about how it ends: the figures of `docs/telegram.md`.
+
+use serde_json::json;
+
+use crate::scene::{Framework, Scene, Written};
+
+#[test]
+#[ignore = "measures the frameworks and asserts nothing of them: `cargo test --test bots -- --ignored bare --nocapture`"]
+fn what_a_bare_bot_loses_at_a_takeover() {
+    for framework in Framework::ALL.into_iter().filter(|it| it.is_there()) {
+        measure(framework, Written::Bare);
+    }
+    for framework in [Framework::Grammy, Framework::GrammyRunner].into_iter().filter(|it| it.is_there()) {
+        measure(framework, Written::Documented);
+    }
+}
+
+/// The new one is no bot, and polls nothing: what the next bot would get again is what was finished and is not confirmed.
+fn measure(framework: Framework, written: Written) {
+    let scene = Scene::new(framework);
+    let traffic = scene.traffic();
+    let first = scene.run_as(written, "graceful").start();
+    scene.processes(20);
+    let second = scene.stage.run_command("sleep", &["60"]).on_conflict("graceful").start();
+    let ended = first.end();
+    drop(traffic);
+    let report = scene.server.report();
+    drop(second);
+    let figures = json!({
+        "bot": format!("{framework:?}"),
+        "written": format!("{written:?}"),
+        "exit": ended.code,
+        "lost": report.lost.len(),
+        "again": report.unconfirmed - report.waiting,
+        "processed": report.processed,
+        "last_line": ended.err.lines().last(),
+    });
+    println!("{figures}");
+}
