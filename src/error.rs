@@ -27,7 +27,7 @@ pub enum ExitStatus {
     Config,
     /// COMMAND cannot be executed.
     NotExecutable,
-    /// COMMAND is not found.
+    /// COMMAND, or the script that it names, is not found.
     NotFound,
     /// Ended by this signal: 128+n, as shells say it.
     Signalled(u8),

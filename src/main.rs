@@ -24,8 +24,7 @@ fn main() -> ExitCode {
             ExitStatus::Done
         }
         Err(error) => {
-            say(error.render().to_string().trim_end());
-            say("monopoll: the command line is wrong; see `monopoll --help`");
+            say(cli::wrong(&error));
             ExitStatus::Usage
         }
     };

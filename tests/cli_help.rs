@@ -91,6 +91,51 @@ fn no_line_of_help_is_wider_than_a_window() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    assert_eq!(said(&["help"]), said(&["--help"]));
+    assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
+    assert!(said(&["help", "run"]).contains("a bot that another user started is not seen"));
+}
+
+#[test]
+fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
+    for (args, first, last) in [
+        (&["hlep"][..], "unrecognized subcommand 'hlep'", "`monopoll --help`"),
+        (&["run", "--bogus", "--", "true"], "unexpected argument '--bogus' found", "`monopoll help run`"),
+        (&["plan", "python", "main.py"], "unexpected argument 'python' found", "`monopoll help plan`"),
+        (&["stop", "--bogus"], "unexpected argument '--bogus' found", "`monopoll help stop`"),
+        (&["--on-conflict", "kill", "plan"], "invalid value 'kill' for '--on-conflict <ACTION>'", "`monopoll --help`"),
+    ] {
+        let output = monopoll(args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{args:?}");
+        assert!(said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"), "{said}");
+        let behind = if args.contains(&"python") { "; COMMAND goes behind `--`" } else { "" };
+        assert_eq!(said.lines().last().unwrap(), format!("monopoll: the command line is wrong{behind}; see {last}"), "{args:?}");
+    }
+}
+
+#[test]
+fn to_be_quiet_may_be_said_twice() {
+    for flags in [&["-qq"][..], &["-q", "--quiet"], &["--json", "--json"]] {
+        assert!(Cli::try_parse_from([&["monopoll"], flags, &["doctor"]].concat()).is_ok(), "{flags:?}");
+    }
+    assert!(Cli::try_parse_from(["monopoll", "-q", "-v", "doctor"]).is_err());
+}
+
+#[test]
+fn a_shell_offers_the_actions() {
+    for (shell, offer) in [("bash", "\"refuse graceful force wait\""), ("zsh", "(refuse graceful force wait)"), ("fish", "-l on-conflict")]
+    {
+        let script = said(&["completions", shell]);
+        assert!(script.contains(offer), "{shell}: {script}");
+    }
+    let fish = said(&["completions", "fish"]);
+    let line = fish.lines().skip_while(|line| !line.contains("-l on-conflict")).take(5).collect::<Vec<_>>().join("\n");
+    assert!(["refuse", "graceful", "force", "wait"].iter().all(|action| line.contains(action)), "{line}");
+}
+
+#[test]
 fn each_shell_gets_completions_of_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = said(&["completions", shell]);
@@ -120,10 +165,11 @@ fn the_man_page_has_every_command_and_no_page_that_is_not_there() {
         let name = format!("monopoll {}", command.get_name());
         assert!(page.contains(&format!(".SS \"{name}")), "{name}");
     }
-    for section in ["NAME", "SYNOPSIS", "SUBCOMMANDS", "OPTIONS", "EXAMPLES", "\"EXIT STATUS\""] {
+    for section in ["NAME", "SYNOPSIS", "SUBCOMMANDS", "OPTIONS", "EXAMPLES", "FILES", "ENVIRONMENT", "\"EXIT STATUS\""] {
         assert_eq!(page.lines().filter(|line| *line == format!(".SH {section}")).count(), 1, "{section}");
     }
-    assert!(!page.contains("(1)") && !page.contains("monopoll\\-"), "{page}");
+    let other_page = |command: &String| page.contains(&format!("monopoll\\-{command}"));
+    assert!(!page.contains("(1)") && !subcommands().iter().any(other_page), "{page}");
     assert_eq!(page.lines().filter(|line| line.starts_with(".TH ")).count(), 1);
 }
 

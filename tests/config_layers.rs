@@ -4,8 +4,11 @@
 use std::{ffi::OsString, fs, path::Path};
 
 use monopoll::{
-    cli::config::{Format, check, init, show},
-    config::{Config, LockPath, Placeholders, Problems, Sources, settings::LogFormat},
+    cli::config::{EXAMPLE, Format, check, init, show},
+    config::{
+        Config, LockPath, Placeholders, Problems, Sources,
+        settings::{LogFormat, Settings},
+    },
     engine::action::{Action, OnConflict},
     error::ExitStatus,
 };
@@ -188,6 +191,17 @@ fn a_config_toml_of_another_program_is_ignored_with_one_line() {
         assert_eq!(config.notes.len(), 1, "{text}");
         assert!(config.notes[0].starts_with("./config.toml: ignored"), "{}", config.notes[0]);
     }
+}
+
+#[test]
+fn check_says_what_was_ignored_too() {
+    let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
+    let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
+    assert!(said.starts_with("./config.toml: ignored, as it has no key of monopoll's; "), "{said}");
+    assert!(said.ends_with("\nthere is no configuration file: every key has its default, and nothing is wrong\n"), "{said}");
+    let start = Start::new();
+    fs::create_dir(start.folder.path().join("config.toml")).unwrap();
+    assert!(ignored(&start).starts_with("./config.toml: ignored, as it is a folder\n"), "{}", ignored(&start));
 }
 
 #[test]
@@ -391,10 +405,16 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
     let start = Start::new();
     let path = init(start.folder.path()).unwrap();
     assert_eq!(path, start.folder.path().join("config.toml"));
-    assert_eq!(start.load().file.as_deref(), Some(Path::new("./config.toml")));
+    let config = start.load();
+    assert_eq!(config.file.as_deref(), Some(Path::new("./config.toml")));
+    assert_eq!((config.settings, config.notes), (Settings::default(), Vec::new()));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("./schemas/") && !text.starts_with("#:schema"), "a schema that is not there: {text}");
+    assert_eq!(text.split_once("\n#\n").unwrap().1, EXAMPLE.split_once("\n#\n").unwrap().1, "all else is the example");
     fs::write(&path, "mine").unwrap();
     let error = init(start.folder.path()).unwrap_err();
     assert_eq!(error.status, ExitStatus::Config);
+    assert!(error.to_string().contains("is left as it is; move it away first"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use monopoll::{
     config::{Config, Sources},
-    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, TokenSearch},
+    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
     engine::{
         action::SameToken,
         instance::BotId,
@@ -53,7 +53,7 @@ fn checkup() -> Checkup {
 }
 
 fn me() -> Me {
-    Me { user: User { id: "0".to_owned(), name: "root".to_owned() }, privileged: true, enclosure: None }
+    Me { user: User { id: "0".to_owned(), name: "root".to_owned() }, privileged: true, enclosure: None, sight: Sight::Others }
 }
 
 fn load(set: &[&str]) -> Vec<Finding> {
@@ -63,7 +63,7 @@ fn load(set: &[&str]) -> Vec<Finding> {
 
 fn search(found: Option<BotId>) -> TokenSearch {
     let variables = vec!["BOT_TOKEN".to_owned(), "TELEGRAM_TOKEN".to_owned()];
-    TokenSearch { found, variables, file: ".env".to_owned(), same_token: SameToken::Refuse }
+    TokenSearch { found, variables, file: ".env".to_owned(), misfits: Vec::new(), same_token: SameToken::Refuse }
 }
 
 fn ready() -> Vec<Finding> {
@@ -98,7 +98,8 @@ fn troubled() -> Vec<Finding> {
         LockFolder::Unsafe(link),
     ]));
     findings.push(doctor::running(&Running::Strangers(vec![55, 56])));
-    let me = Me { user: User { id: "1000".to_owned(), name: "bot".to_owned() }, privileged: false, enclosure: enclosure() };
+    let me =
+        Me { user: User { id: "1000".to_owned(), name: "bot".to_owned() }, privileged: false, enclosure: enclosure(), sight: Sight::Mine };
     let checkup = Checkup {
         pidfd: Offer::Refused("Function not implemented (os error 38)".to_owned()),
         inotify: Offer::Refused("EMFILE: Too many open files".to_owned()),
@@ -129,7 +130,7 @@ fn a_machine_in_trouble_gets_the_way_out_of_each() {
 #[test]
 fn every_problem_and_every_warning_has_its_way_out() {
     for finding in troubled() {
-        assert_eq!(finding.way_out.is_some(), finding.grade != Grade::Ok, "{finding:?}");
+        assert!(finding.way_out.is_some() || finding.grade == Grade::Ok, "{finding:?}");
     }
 }
 

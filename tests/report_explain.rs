@@ -192,6 +192,18 @@ fn a_person_is_told_what_was_weighed() {
 }
 
 #[test]
+fn a_script_without_arguments_is_told_from_one_that_has_some() {
+    let args = ["python3", "/srv/bot/main.py", "--extra"].map(str::to_owned);
+    let process = Process { args: Known(args.to_vec()), own_program: Known(true), cwd: Known("/srv/other".into()), ..process(5) };
+    let case = case("script", policy(OnConflict::Graceful), vec![process], 5);
+    let script = Likeness { program: "/srv/bot/main.py".into(), runs: Runs::ByInterpreter, args: Vec::new(), cwd: "/srv/bot".into() };
+    let plan = decide(&case.policy, &case.snapshot);
+    let explanation = explain(&case.policy, &case.snapshot, &plan, 5, Some(&script)).unwrap();
+    let said = explain_text::one(&explanation, &plan, &context(), Paint::Plain);
+    assert!(said.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"), "{said}");
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
     for case in cases() {
         let (plain, mut coloured) = (case.text(Paint::Plain), case.text(Paint::Colour));

@@ -23,6 +23,7 @@ use monopoll::{
         Context, Paint,
         plan_json::{document, schema, to_text},
         plan_text::text,
+        way_out::way_out,
     },
 };
 use serde_json::Value;
@@ -249,6 +250,36 @@ fn a_person_is_told_what_would_happen_and_why() {
     for (name, plan) in all() {
         insta::assert_snapshot!(format!("text_{name}"), said(&plan));
     }
+}
+
+#[test]
+fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
+    let origin = |key: &str| if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned();
+    let context = Context { origin: &origin, ..context() };
+    insta::assert_snapshot!("text_by_a_flag", text(&force(), &context, Paint::Plain));
+    insta::assert_snapshot!("text_wait_by_a_flag", text(&wait_then_graceful(), &context, Paint::Plain));
+}
+
+#[test]
+fn a_refusal_names_the_way_out_of_its_own_reason() {
+    let more = "`monopoll plan -- …` says more";
+    for (plan, way) in [
+        (refuse_guarded(), Some(format!("`--on-conflict graceful` takes over; {more}"))),
+        (same_token(), Some(format!("`--set same_token=act` treats it as any other conflict; {more}"))),
+        (permission(), Some(format!("run monopoll as the user that the process belongs to, or as root; {more}"))),
+        (too_many(), Some(more.to_owned())),
+        // These say it themselves.
+        (superseded(), None),
+        (comes_back(), None),
+        (comes_back_below_a_launcher(), None),
+        // There is nothing to get out of.
+        (clear(), None),
+        (force(), None),
+    ] {
+        assert_eq!(way_out(&plan), way, "{}", plan.reason);
+    }
+    let unknown = way_out(&unknown_holder()).unwrap();
+    assert!(unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more), "{unknown}");
 }
 
 #[test]

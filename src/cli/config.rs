@@ -117,10 +117,13 @@ fn inline(value: &Value) -> String {
 #[must_use]
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
-        (Ok(config), Format::Text) => match &config.file {
-            Some(file) => format!("{}: nothing is wrong\n", printable(&file.to_string_lossy())),
-            None => "there is no configuration file: every key has its default, and nothing is wrong\n".to_owned(),
-        },
+        (Ok(config), Format::Text) => {
+            let sum = match &config.file {
+                Some(file) => format!("{}: nothing is wrong\n", printable(&file.to_string_lossy())),
+                None => "there is no configuration file: every key has its default, and nothing is wrong\n".to_owned(),
+            };
+            config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()
+        }
         (Err(problems), Format::Text) => format!("{problems}\n"),
         (outcome, Format::Json) => document(&check_json::document(outcome.as_ref().err())),
     }
@@ -132,6 +135,20 @@ pub fn schema() -> String {
     document(&config_schema())
 }
 
+/// What a new file begins with instead of the path of a schema that lies in this project.
+const SCHEMA_ELSEWHERE: &str = "\
+# For an editor that reads schemas: `monopoll config schema > monopoll.schema.json`, and `#:schema ./monopoll.schema.json` as
+# the first line of this file.";
+
+/// The example as a file of its own, right wherever it lies.
+#[must_use]
+pub fn starter() -> String {
+    match EXAMPLE.split_once('\n') {
+        Some((schema, rest)) if schema.starts_with("#:schema ") => format!("{SCHEMA_ELSEWHERE}\n{rest}"),
+        Some(_) | None => EXAMPLE.to_owned(),
+    }
+}
+
 /// Writes the example to `config.toml` in `folder`, never over anything.
 ///
 /// # Errors
@@ -139,11 +156,13 @@ pub fn schema() -> String {
 pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     let path = folder.join(FILE);
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
-    match opened.and_then(|mut file| file.write_all(EXAMPLE.as_bytes())) {
+    match opened.and_then(|mut file| file.write_all(starter().as_bytes())) {
         Ok(()) => Ok(path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let what = format!("`{}` is there already and is left as it is", path.display());
-            Err(Error::new(ExitStatus::Config, what).hint("move it away first, or start in another folder"))
+            Err(Error::new(ExitStatus::Config, what).hint(
+                "move it away first; or, where it is another program's, write one in another folder and bring it here as `monopoll.toml`",
+            ))
         }
         Err(error) => {
             let what = format!("`{}` cannot be written: {error}", path.display());

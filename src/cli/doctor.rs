@@ -8,11 +8,11 @@ use std::{
 use super::{Common, plan::paint, print, start};
 use crate::{
     config::{Config, Placeholders},
-    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, TokenSearch},
-    engine::{instance::Instance, snapshot::User},
+    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
+    engine::{instance::Instance, pattern::UserLimit, snapshot::User},
     error::{Error, ExitStatus},
     guard::{
-        identity,
+        identity::{self, Search},
         place::{Existing, Place},
     },
     host::{
@@ -58,15 +58,18 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     };
     let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
     let found = command.as_ref().map(|command| match command {
+        // A `[check]` may be what makes the script.
+        Ok(command) if config.check.is_none() => command.insist_on_its_script().map(|()| command.found.to_string_lossy().into_owned()),
         Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command(found.as_ref()));
-    let token = identity::token(&config);
+    let Search { token, misfits, .. } = identity::search(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_env.clone(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
+        misfits,
         same_token: config.policy.same_token,
     }));
     findings.extend(token.as_ref().map(|token| doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)));
@@ -85,7 +88,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         findings.extend(running(&paths).map(|who| doctor::running(&who)));
     }
     let enclosure = paths.first().and_then(|path| machine::enclosure(&resolved(path.parent()?)));
-    let me = Me { user, privileged: machine::is_privileged(), enclosure };
+    let me = Me { user, privileged: machine::is_privileged(), enclosure, sight: sight(&config) };
     match machine::checkup() {
         Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
         Err(error) => {
@@ -94,6 +97,13 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         }
     }
     Ok(findings)
+}
+
+/// Who may read everything sees everybody who carries the token; everybody else, whom an entry names or who shares the lock.
+fn sight(config: &Config) -> Sight {
+    let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
+    let shares = config.locks.iter().any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
+    if machine::is_privileged() || reaches || shares { Sight::Others } else { Sight::Mine }
 }
 
 fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeSet, ffi::OsString};
 
-use super::{Common, plan, print, start::Start};
+use super::{
+    Common,
+    plan::{self, Said},
+    print,
+    start::Start,
+};
 use crate::{
     engine::{
         decide::decide,
@@ -10,7 +15,7 @@ use crate::{
             self,
             likeness::{Likeness, Runs},
         },
-        plan::Plan,
+        plan::{Plan, Verdict},
     },
     error::{Error, ExitStatus},
     guard::place::Place,
@@ -30,6 +35,7 @@ use crate::{
 pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
     let start = Start::prepare(common, command)?;
+    start.warn_of_a_missing_script();
     let mut machine = Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
@@ -48,12 +54,17 @@ pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) ->
             print(&explain_text::one(&explanation, &plan, &context, paint))
         }
     } else {
-        let all: Vec<_> = concerned(&plan).into_iter().filter_map(explain).collect();
+        let told = if common.json { plan.clone() } else { plan::told(common, &plan) };
+        let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
         if common.json {
-            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)
+            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)?;
         } else {
-            print(&explain_text::whole(&all, &plan, &context, paint))
+            print(&explain_text::whole(&all, &told, &context, paint))?;
         }
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+            plan::aside(common, reservation, Said::Plainly)?;
+        }
+        Ok(ExitStatus::Done)
     }
 }
 

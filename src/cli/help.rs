@@ -1,6 +1,10 @@
 //! What stands below `--help`, and the pages that are made of the same source: completions and the man page.
 
-use clap::{Command, CommandFactory};
+use clap::{
+    Command, CommandFactory,
+    builder::{PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
+};
 use clap_complete::Shell;
 use clap_mangen::{
     Man,
@@ -8,7 +12,10 @@ use clap_mangen::{
 };
 
 use super::{Cli, Common, print};
-use crate::error::{Error, ExitStatus};
+use crate::{
+    engine::action::OnConflict,
+    error::{Error, ExitStatus},
+};
 
 /// Below `-h`.
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
@@ -17,6 +24,43 @@ pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
 pub(super) const EXAMPLES_AND_STATUSES: &str = concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
 
 const STATUSES: &str = include_str!("help/statuses.txt");
+
+/// In the man page alone.
+const FILES: &str = include_str!("help/files.txt");
+const ENVIRONMENT: &str = include_str!("help/environment.txt");
+
+/// The actions of `--on-conflict`, so that a shell can offer them.
+pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
+    PossibleValuesParser::new(["refuse", "graceful", "force", "wait"]).try_map(|name| name.parse::<OnConflict>())
+}
+
+/// What is said of a command line that is not understood: what is wrong with it, how it would be right, and last the line that
+/// every error ends with.
+#[must_use]
+pub fn wrong(error: &clap::Error) -> String {
+    let whole = error.render().to_string();
+    let (mut said, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
+    for line in whole.trim_end().lines() {
+        // Where to read more is said in the last line, and said once.
+        if line.starts_with("For more information, try ") {
+            continue;
+        }
+        if let Some(usage) = line.strip_prefix("Usage: monopoll ") {
+            let command = usage.split([' ', '\n']).next().filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+            see = command.map_or(see, |command| format!("`monopoll help {command}`"));
+        }
+        said.push(line.strip_prefix("error: ").unwrap_or(line));
+    }
+    while said.last().is_some_and(|line| line.is_empty()) {
+        said.pop();
+    }
+    said.push("");
+    let behind = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") => "; COMMAND goes behind `--`",
+        _ => "",
+    };
+    format!("{}monopoll: the command line is wrong{behind}; see {see}", said.join("\n"))
+}
 
 /// Prints what a shell needs to complete a command line of ours.
 ///
@@ -60,6 +104,8 @@ fn page() -> std::io::Result<String> {
     }
     man.render_options_section(&mut page)?;
     literal("EXAMPLES", EXAMPLES).to_writer(&mut page)?;
+    literal("FILES", FILES).to_writer(&mut page)?;
+    literal("ENVIRONMENT", ENVIRONMENT).to_writer(&mut page)?;
     literal("EXIT STATUS", STATUSES.split_once('\n').map_or(STATUSES, |(_, statuses)| statuses)).to_writer(&mut page)?;
     Ok(assembled(&String::from_utf8_lossy(&page)))
 }
@@ -75,6 +121,7 @@ fn assembled(parts: &str) -> String {
 
 /// The commands that do something, by their whole names; before they are built, none has the options of all of them.
 fn leaves(command: &Command, name: &str) -> Vec<Command> {
+    // Before they are built, `help` is none of them.
     let inner: Vec<Command> = command.get_subcommands().flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name()))).collect();
     if inner.is_empty() { vec![command.clone().bin_name(name).disable_help_flag(true)] } else { inner }
 }

@@ -16,6 +16,8 @@ mod told;
 
 use std::{ffi::OsString, path::PathBuf};
 
+pub use help::wrong;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
@@ -34,7 +36,7 @@ pub fn log_as(program: &'static str, logging: &crate::config::Logging) {
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
-#[command(name = "monopoll", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "monopoll", version, max_term_width = 100)]
 #[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
 pub struct Cli {
     /// What every command understands.
@@ -58,19 +60,19 @@ pub struct Common {
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
     /// What to do about whoever is in the way: refuse, graceful, force or wait
-    #[arg(long, value_name = "ACTION", global = true)]
+    #[arg(long, value_name = "ACTION", value_parser = help::actions(), hide_possible_values = true, global = true)]
     pub on_conflict: Option<OnConflict>,
     /// The thing there may be only one of [default: by the bot's token, else by COMMAND]
     #[arg(long, value_name = "ID", global = true)]
     pub instance: Option<String>,
     /// Print one JSON document to standard output
-    #[arg(long, global = true)]
+    #[arg(long, overrides_with = "json", global = true)]
     pub json: bool,
     /// Say more
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say only what went wrong
-    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    #[arg(short, long, overrides_with = "quiet", conflicts_with = "verbose", global = true)]
     pub quiet: bool,
 }
 
@@ -78,6 +80,9 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Settle who polls, then run COMMAND while holding the lock
+    ///
+    /// Whoever is in the way is looked for among this user's processes and by this user's lock: a bot
+    /// that another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
     Run {
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -198,6 +203,9 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
             match (outcome, format) {
                 (Err(problems), config::Format::Text) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
                 (outcome, format) => {
+                    // The document is a list of what is wrong, and has no place for what is only odd.
+                    let notes = outcome.as_ref().ok().filter(|_| common.json).into_iter().flat_map(|config| &config.notes);
+                    notes.for_each(|note| say(format_args!("monopoll: {note}")));
                     print(&config::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),

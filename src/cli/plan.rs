@@ -47,6 +47,7 @@ pub(super) enum Said {
 /// Something is wrong beforehand, as it would be for `run`.
 pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
+    start.insist_on_the_script()?;
     let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let mut plan = look(&start)?;
     let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
@@ -54,6 +55,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
+    if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+        aside(common, reservation, said)?;
+    }
     if let Some(report) = report {
         remark(common, report, said)?;
     }
@@ -63,7 +67,13 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
         Verdict::Act | Verdict::Wait if said == Said::InDetail => (ExitStatus::WouldAct, "would start after killing or waiting"),
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };
-    Err(Error::new(status, format!("{}: {why}: {}", start.instance, plan.reason)))
+    Err(Error::new(status, verdict(common, &start, why, &plan)))
+}
+
+/// The line that an error ends with: beside a document it says why, beside a text that has been said.
+pub(super) fn verdict(common: &Common, start: &Start, what: &str, plan: &Plan) -> String {
+    let instance = &start.instance;
+    if common.json { format!("{instance}: {what}: {}", plan.reason) } else { format!("{instance}: {what}") }
 }
 
 /// Prints a plan.
@@ -72,12 +82,24 @@ pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> R
     let context = context(start, &origin);
     if common.json {
         print(&document(&plan_json::document(plan, &context))?)?;
-    } else if said == Said::ByRun {
+        return Ok(());
+    }
+    let plan = &told(common, plan);
+    if said == Said::ByRun {
         say(plan_text::text(plan, &context, paint(&std::io::stderr())).trim_end());
     } else {
         print(&plan_text::text(plan, &context, paint(&std::io::stdout())))?;
     }
     Ok(())
+}
+
+/// What a person is told of a plan: whoever has every reason to carry the token only with `-v`.
+pub(super) fn told(common: &Common, plan: &Plan) -> Plan {
+    let mut told = plan.clone();
+    if common.verbose == 0 {
+        told.suspects.retain(|suspect| !suspect.is_expected());
+    }
+    told
 }
 
 /// What Telegram said, below the plan. The document has no place for it: there it is an event.
@@ -87,13 +109,27 @@ fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
         Report::Objection(_) => {}
         Report::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         Report::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
-        Report::Fine(sentence) | Report::Odd(sentence) => {
-            let line = format!("\nTelegram: {sentence}.");
-            match said {
-                Said::ByRun => say(line),
-                Said::Plainly | Said::InDetail => drop(print(&line)?),
-            }
-        }
+        Report::Fine(sentence) | Report::Odd(sentence) => return below(&format!("\nTelegram: {sentence}."), said),
+    }
+    Ok(())
+}
+
+/// A sentence that goes with a plan. The document has no place for it either.
+pub(super) fn aside(common: &Common, sentence: &str, said: Said) -> Result<(), Error> {
+    if common.json {
+        tracing::warn!("{sentence}");
+        return Ok(());
+    }
+    let mut letters = sentence.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    below(&format!("{first}{}.", letters.as_str()), said)
+}
+
+/// A line where the plan was said.
+fn below(line: &str, said: Said) -> Result<(), Error> {
+    match said {
+        Said::ByRun => say(line),
+        Said::Plainly | Said::InDetail => drop(print(line)?),
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ use crate::{
         machine::{self, Machine, blind, tree::Tree, wait::Alarm},
         mark::{HELD, Mark},
     },
-    report::mask,
+    report::{self, mask},
     telegram::Preflight,
     wrap::{
         child::{self, Child, Inheritance},
@@ -48,12 +48,14 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
+    start.insist_on_the_script()?;
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = Entrance::open(&start.locks)?;
     told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check, Interruption::Signals)?;
+        command.insist_on_its_script()?;
     }
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
@@ -81,8 +83,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         };
         match settling.run() {
             Ok(settled) => {
+                let company = teller.company();
                 drop(teller);
-                let won = Won { settled, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                let won = Won { settled, company, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
                 return guard(&start, command, place, machine, record, won);
             }
             Err(stop) => {
@@ -92,7 +95,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                 } else {
                     let chronicle = Chronicle::new(machine.whereabouts(), ticket);
                     chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
-                    return Err(refused(&start.instance, stop));
+                    let way_out = way_out(&stop);
+                    let error = refused(&start.instance, stop);
+                    return Err(way_out.into_iter().fold(error, Error::hint));
                 }
             }
         }
@@ -101,9 +106,18 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
+/// What a person can do about it.
+fn way_out(stop: &Stop) -> Option<String> {
+    match stop {
+        Stop::Refused { plan: Some(plan), .. } => report::way_out::way_out(plan),
+        Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Interrupted(_) | Stop::Replaced | Stop::Failed(_) => None,
+    }
+}
+
 /// A start that came through, and how.
 struct Won {
     settled: Settled,
+    company: told::Company,
     took: Duration,
     ended: Vec<Ended>,
 }
@@ -112,7 +126,7 @@ struct Won {
 pub(super) const MOST_REPLACEMENTS: u32 = 100;
 
 fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
-    let Won { settled, took, ended } = won;
+    let Won { settled, company, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, _kept) = machine.into_supervision();
@@ -122,6 +136,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = Chronicle::new(&whereabouts, ticket);
+    told::yours(holding.first_path(), company, start.token.as_ref());
     let spawned = Child::spawn(
         &command.found,
         &command.args,

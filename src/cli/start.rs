@@ -6,7 +6,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 use super::{Common, log, plan::paint};
 use crate::{
     config::{Config, Placeholders, Sources},
-    engine::{instance::Instance, snapshot::User},
+    engine::{action::SameToken, instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
     guard::identity::{self, token},
     host::{command::Command, lock_dir::lock_dir, machine, query::Query, token::Token},
@@ -121,6 +121,37 @@ impl Start {
         let instance = nameless.instance()?;
         log::speak_for(instance.as_str());
         Ok(nameless.of(instance))
+    }
+
+    /// What an all-clear does not mean, where nobody was compared with anything.
+    pub(super) fn reservation(&self) -> Option<&'static str> {
+        if self.command.is_some() || !self.config.policy.matches.is_empty() {
+            return None;
+        }
+        Some(match (&self.token, self.config.policy.same_token) {
+            (None, _) | (Some(_), SameToken::Off) => "without COMMAND no running bot can be recognized: only the lock was looked at",
+            (Some(_), SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
+                "without COMMAND no running bot can be recognized by it: only the lock and the tokens on command lines were looked at"
+            }
+        })
+    }
+
+    /// Insists that the script which COMMAND names is there, unless `[check]` may be what makes it.
+    ///
+    /// # Errors
+    /// 127: it is not.
+    pub(super) fn insist_on_the_script(&self) -> Result<(), Error> {
+        match (&self.command, &self.config.check) {
+            (Some(command), None) => command.insist_on_its_script(),
+            (Some(_), Some(_)) | (None, _) => Ok(()),
+        }
+    }
+
+    /// The same for what starts nothing: a missing script is no hindrance there, but a sign of the wrong folder.
+    pub(super) fn warn_of_a_missing_script(&self) {
+        if let Err(error) = self.insist_on_the_script() {
+            tracing::warn!("{}", error.what);
+        }
     }
 
     /// What to look for in the process table.

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use super::{
-    Common, plan, print,
+    Common,
+    plan::{self, Said},
+    print,
     start::{Nameless, Start},
 };
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
         machine::{self, Machine},
         query::Query,
     },
-    report::{Context, Paint, history_text, status_json, status_text},
+    report::{Context, Paint, history_text, mask::printable, status_json, status_text},
 };
 
 /// How often to look again where the instance is just changing hands.
@@ -51,6 +53,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, detail: Detail) -> Re
 }
 
 fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Error> {
+    start.warn_of_a_missing_script();
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
     let origin = |key: &str| plan::origin(start, key);
@@ -59,6 +62,12 @@ fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Err
         print(&plan::document(&status_json::one(&status, &context))?)?;
     } else {
         print(&said(&status, &context, plan::paint(&std::io::stdout()), detail))?;
+    }
+    if let (State::Stopped, Some(reservation)) = (status.state, start.reservation()) {
+        if !common.json {
+            print("")?;
+        }
+        plan::aside(common, reservation, Said::Plainly)?;
     }
     let (status, what) = match status.state {
         State::Starting | State::Running | State::Stopping => return Ok(ExitStatus::Done),
@@ -100,8 +109,7 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     } else if any(|state| state == State::Unknown) {
         Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
     } else {
-        let path = nameless.config.locks.first().map_or("", |path| path.as_str());
-        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running whose lock is `{path}`")))
+        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running: nobody has a lock {}", looked_into(nameless))))
     }
 }
 
@@ -135,6 +143,16 @@ fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Polic
         }
     }
     Ok(Status::unknown(instance, "it is just changing hands".to_owned()))
+}
+
+/// Where the instances were looked for.
+fn looked_into(nameless: &Nameless) -> String {
+    let with = nameless.placeholders("");
+    let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
+    let (word, path) = path.folder_of_instances(&with).map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
+    // Without the separator at its end, behind which the instance would stand.
+    let path: PathBuf = path.components().collect();
+    format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.

@@ -46,7 +46,7 @@ fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<S
         }
         Progress::Acting(plan) => plan.kills().map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action)).collect(),
         Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
-        Progress::Clear(plan) => plan.suspects.iter().map(suspicion).collect(),
+        Progress::Clear(plan) => plan.unexpected().map(suspicion).collect(),
     };
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
 }
@@ -72,12 +72,16 @@ pub(super) enum Doing {
 pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Result<ExitStatus, Error> {
     let mode = mode(common)?;
     let mut start = Start::prepare(common, command)?;
+    start.warn_of_a_missing_script();
     start.config.policy = start.config.policy.to_stop(mode);
     let plan = plan::look(&start)?;
     if doing == Doing::Tries {
         plan::show(common, &start, &plan, Said::Plainly)?;
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+            plan::aside(common, reservation, Said::Plainly)?;
+        }
         return match plan.verdict {
-            Verdict::Refuse(refusal) => Err(refused(&start, "would not be stopped", refusal, &plan.reason)),
+            Verdict::Refuse(refusal) => Err(Error::new(status(refusal), plan::verdict(common, &start, "would not be stopped", &plan))),
             Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
         };
     }
@@ -197,8 +201,13 @@ fn tell(common: &Common, start: &Start, done: &mut Done, progress: &Progress<'_>
 /// The end of a stop that came through.
 fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<ExitStatus, Error> {
     let instance = &start.instance;
+    let reservation = start.reservation().filter(|_| !done.has_acted());
     if common.json {
-        return show_document(common, start, done.plan.as_ref().unwrap_or(first)).map(|()| ExitStatus::Done);
+        show_document(common, start, done.plan.as_ref().unwrap_or(first))?;
+        if let Some(reservation) = reservation {
+            tracing::warn!("{reservation}");
+        }
+        return Ok(ExitStatus::Done);
     }
     if common.quiet {
         return Ok(ExitStatus::Done);
@@ -209,7 +218,8 @@ fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<Exi
     for (manager, command) in &done.managers {
         print(&format!("{instance}: {} may start it again; `{}` ends it for good", printable(manager), printable(command)))?;
     }
-    print(&format!("{instance}: {}", if done.has_acted() { "stopped" } else { "nothing to stop" }))
+    print(&format!("{instance}: {}", if done.has_acted() { "stopped" } else { "nothing to stop" }))?;
+    reservation.map_or(Ok(ExitStatus::Done), |reservation| print(&format!("{instance}: {reservation}")))
 }
 
 /// With `--json`, the plan that was carried out, or could not be.
@@ -233,9 +243,12 @@ fn not_stopped(start: &Start, stop: Stop) -> Error {
 }
 
 fn refused(start: &Start, what: &str, refusal: Refusal, why: &str) -> Error {
-    let status = match refusal {
+    Error::new(status(refusal), format!("{}: {what}: {why}", start.instance))
+}
+
+fn status(refusal: Refusal) -> ExitStatus {
+    match refusal {
         Refusal::Permission => ExitStatus::Permission,
         Refusal::Policy | Refusal::Storm | Refusal::Superseded => ExitStatus::Refused,
-    };
-    Error::new(status, format!("{}: {what}: {why}", start.instance))
+    }
 }

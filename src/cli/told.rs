@@ -1,7 +1,7 @@
 //! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line that is drawn over and
 //! over. A person who watches that line does not need the records of each step as well; `-v` shows both.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use tracing::{Level, debug, info, warn};
 
@@ -18,7 +18,7 @@ use crate::{
         snapshot::ProcessId,
     },
     guard::{keeper::Trouble, settle::Progress},
-    host::{clock, container::Enclosure, execute::Event},
+    host::{clock, container::Enclosure, execute::Event, token::Token},
     report::mask,
     wrap::supervise::Incident,
 };
@@ -52,6 +52,16 @@ pub(super) struct Teller {
     waiting_since: Option<Duration>,
     /// Those that it is known of that they are waited for.
     announced: BTreeSet<Option<u32>>,
+    company: Company,
+}
+
+/// Who is left beside a start that came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Nobody that is known of.
+    None,
+    /// Somebody whom a rule ignores, who must not be touched, or who only looks related.
+    Somebody,
 }
 
 impl Teller {
@@ -61,7 +71,12 @@ impl Teller {
             LogFormat::Text if tracing::enabled!(Level::INFO) => Line::possible(),
             LogFormat::Text | LogFormat::Json => None,
         };
-        Teller { line, course: Course::Idle, waiting_since: None, announced: BTreeSet::new() }
+        Teller { line, course: Course::Idle, waiting_since: None, announced: BTreeSet::new(), company: Company::None }
+    }
+
+    /// Who was left when the start came through.
+    pub(super) fn company(&self) -> Company {
+        self.company
     }
 
     /// How often it wants to be told that something still goes on.
@@ -110,6 +125,8 @@ impl Teller {
                 self.course = Course::Idle;
                 self.draw(now);
                 suspects(plan);
+                let alone = plan.conflicts.is_empty() && plan.shielded.is_empty() && plan.unexpected().next().is_none();
+                self.company = if alone { Company::None } else { Company::Somebody };
             }
         }
     }
@@ -163,13 +180,24 @@ impl Teller {
     }
 }
 
-/// Who only looks related is left alone, and a person should know.
+/// Who only looks related is left alone, and a person should know, unless it was to be expected.
 fn suspects(plan: &Plan) {
-    for suspect in &plan.suspects {
+    for suspect in plan.unexpected() {
         let pid = suspect.process.id.pid;
         let name = suspect.process.name.known().map_or("?", String::as_str);
         warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", suspect.reason);
     }
+}
+
+/// That a start came through: whose the instance is now, and by which lock.
+pub(super) fn yours(lock: &Path, company: Company, token: Option<&Token>) {
+    let alone = match (company, token) {
+        (Company::Somebody, _) => "",
+        (Company::None, Some(_)) => ": nobody else polls here",
+        (Company::None, None) => ", as far as can be told without a bot token",
+    };
+    let lock = lock.to_string_lossy();
+    info!(lock = &*lock, "is yours{alone} (lock {lock})");
 }
 
 /// Something that happened while the child ran.

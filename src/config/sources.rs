@@ -156,7 +156,11 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
         let whole = sources.cwd.join(&path);
         match std::fs::metadata(&whole) {
             // A folder of that name, or a pipe that would never end, is nobody's configuration.
-            Ok(metadata) if !metadata.is_file() => continue,
+            Ok(metadata) if !metadata.is_file() => {
+                let what = if metadata.is_dir() { "a folder" } else { "no regular file" };
+                notes.push(format!("{}: ignored, as it is {what}", clean(&path.to_string_lossy())));
+                continue;
+            }
             // The home of another user, left in the environment by sudo: there is nothing for this one in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 notes.push(format!("{}: ignored, as this user may not look into its folder", clean(&path.to_string_lossy())));

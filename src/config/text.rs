@@ -9,10 +9,14 @@ use super::{
     problem::Fault,
     wording::{list, nearest, quote},
 };
-use crate::engine::{
-    instance::{BadInstance, Instance},
-    pattern::{CmdlinePattern, NamePattern, PathPattern},
-    signal::Signal,
+use crate::{
+    engine::{
+        instance::{BadInstance, Instance},
+        pattern::{CmdlinePattern, NamePattern, PathPattern},
+        signal::Signal,
+    },
+    host::token::Token,
+    report::mask::secret_spans,
 };
 
 /// What a text stands for.
@@ -187,6 +191,11 @@ fn variable(text: &str) -> Result<(), Fault> {
         return Err(Fault::new(format!("{} has a `=`, which no variable's name can have", quote(text)))
             .part_of(text, '=')
             .help("write the name alone, never the token"));
+    }
+    if Token::parse(text).is_some() || !secret_spans(text).is_empty() {
+        // Not said back: one that is too short to be masked is somebody's token all the same.
+        return Err(Fault::new("is a bot token where a variable's name belongs")
+            .help("write the name of the variable that has it, such as \"BOT_TOKEN\", and the token nowhere here"));
     }
     one_line(text, "a variable's name")
 }

@@ -28,6 +28,8 @@ pub struct TokenSearch {
     pub variables: Vec<String>,
     /// The file.
     pub file: String,
+    /// Where none was found: the variables that have something else, as they are shown.
+    pub misfits: Vec<String>,
     /// What is done about a process that has it too.
     pub same_token: SameToken,
 }
@@ -37,6 +39,11 @@ pub struct TokenSearch {
 pub fn token(search: &TokenSearch) -> Finding {
     match (search.found, search.same_token) {
         (Some(id), _) => Finding::ok("token", format!("the one of bot {id} is known")),
+        (None, _) if !search.misfits.is_empty() => Finding::warning(
+            "token",
+            format!("none is known: {} has something that is no bot token (a number, a colon and a secret)", search.misfits.join(" and ")),
+            "set it to what @BotFather gave, or name the bot's own variable in `token_env`",
+        ),
         (None, SameToken::Off) => Finding::ok("token", "none is known, and `same_token` is off: nobody looks for it"),
         (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
             let variables: Vec<String> = search.variables.iter().map(|name| format!("${}", printable(name))).collect();

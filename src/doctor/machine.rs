@@ -19,12 +19,24 @@ pub struct Me {
     pub privileged: bool,
     /// What keeps others from seeing the lock folder.
     pub enclosure: Option<Enclosure>,
+    /// Whose bots are looked for.
+    pub sight: Sight,
+}
+
+/// Whose bots a start looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// This user's alone: by its processes, and by a lock that is its own.
+    Mine,
+    /// Others' too: by an entry that reaches them, by a lock that they share, or because everything can be read.
+    Others,
 }
 
 /// What is to be said of the machine; of one that tells nothing, only whose process this is.
 #[must_use]
 pub fn machine(me: &Me, checkup: Option<&Checkup>) -> Vec<Finding> {
     let mut findings = vec![user(me)];
+    findings.extend(others(me));
     if let Some(checkup) = checkup {
         findings.extend([
             container(checkup, me.enclosure.as_ref()),
@@ -44,6 +56,21 @@ fn user(me: &Me) -> Finding {
     let who = if name == id { id.into_owned() } else { format!("{name} ({id})") };
     let reach = if me.privileged { "everybody's processes" } else { "this user's processes alone" };
     Finding::ok("user", format!("{who}: may signal {reach}"))
+}
+
+/// That nothing is seen of them is no fault, and still nobody expects it.
+fn others(me: &Me) -> Option<Finding> {
+    let name = printable(&me.user.name);
+    match me.sight {
+        Sight::Others => None,
+        Sight::Mine => Some(Finding::note(
+            "other users",
+            format!(
+                "a bot that another user started is not seen: who is in the way is looked for among {name}'s processes, by {name}'s lock"
+            ),
+            "start a bot as one user everywhere, or write a `[[match]]` entry with `user = \"any\"`: what it finds of others' is refused",
+        )),
+    }
 }
 
 fn container(checkup: &Checkup, enclosure: Option<&Enclosure>) -> Finding {

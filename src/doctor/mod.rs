@@ -13,7 +13,7 @@ pub use self::{
     bot::{Named, Running, TokenSearch, command, instance, running, token},
     configuration::configuration,
     locks::{LockFolder, locks},
-    machine::{Me, machine},
+    machine::{Me, Sight, machine},
     telegram::telegram,
 };
 use crate::error::Error;
@@ -46,6 +46,11 @@ pub enum Grade {
 impl Finding {
     fn ok(name: &'static str, what: impl Into<String>) -> Finding {
         Finding { name, grade: Grade::Ok, what: what.into(), way_out: None }
+    }
+
+    /// It is as it should be, and worth knowing.
+    fn note(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
+        Finding { way_out: Some(way_out.into()), ..Finding::ok(name, what) }
     }
 
     fn warning(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{
     action::Action,
+    fact::Fact,
     policy::Patience,
     shield::Shield,
     signal::Signal,
-    snapshot::{GuardView, LockView, Process},
+    snapshot::{GuardView, Kin, LockView, Process},
 };
 
 /// What will be done, and why: a picture of one moment.
@@ -56,6 +57,11 @@ impl Plan {
             ends = ends.max(end);
         }
         Some(waits.saturating_add(ends))
+    }
+
+    /// Those that only look related, and not because they are monopoll's own kin.
+    pub fn unexpected(&self) -> impl Iterator<Item = &Suspect> {
+        self.suspects.iter().filter(|suspect| !suspect.is_expected())
     }
 
     /// Those that are waited for; none where the start is refused.
@@ -129,7 +135,8 @@ impl Conflict {
     }
 
     /// How long it is waited for, and then how long ending it may take; `None`: for ever.
-    fn patience(&self) -> Option<(Duration, Duration)> {
+    #[must_use]
+    pub fn patience(&self) -> Option<(Duration, Duration)> {
         let (mut wait, mut end) = (Duration::ZERO, Duration::ZERO);
         for (index, step) in self.steps.iter().enumerate() {
             match (step, step.timeout()) {
@@ -247,4 +254,13 @@ pub struct Suspect {
     pub process: Process,
     /// Why it looks related.
     pub reason: &'static str,
+}
+
+impl Suspect {
+    /// Whether it has every reason to look so: what started monopoll, and what monopoll started, has its environment. Nobody
+    /// needs to be warned about it.
+    #[must_use]
+    pub fn is_expected(&self) -> bool {
+        matches!(self.process.kin, Fact::Known(Kin::Ancestor | Kin::Descendant))
+    }
 }

@@ -207,7 +207,7 @@ fn tell(instance: &Instance, progress: &Progress<'_>) {
         Progress::Did(Event::Sent(id, blow)) => info!(pid = id.pid, "{instance}: sent {} to pid {}", blow.name(), id.pid),
         Progress::Did(Event::Ended(pid)) => info!(pid, "{instance}: what was in the way has ended"),
         Progress::Clear(plan) => {
-            for suspect in &plan.suspects {
+            for suspect in plan.unexpected() {
                 let (pid, reason) = (suspect.process.id.pid, suspect.reason);
                 warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
             }

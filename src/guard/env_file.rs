@@ -22,6 +22,8 @@ pub(super) struct EnvFile {
     pub(super) token: Option<Token>,
     /// What is worth a line to a person.
     pub(super) note: Option<String>,
+    /// Where there is none: the first of the variables that has something else, to be shown.
+    pub(super) misfit: Option<String>,
 }
 
 impl EnvFile {
@@ -38,18 +40,25 @@ impl EnvFile {
             Some(format!("`{}` {what}; set ${variable} or `instance`", printable(&path)))
         };
         match text(path) {
-            Ok(Text { text, end }) => EnvFile {
-                token: token(&text, &config.token_env),
-                note: match end {
-                    End::Reached => None,
-                    End::CutOff => note(&format!("is large, and only its first {} KiB are read for a bot token", MOST >> 10)),
-                },
-            },
+            Ok(Text { text, end }) => {
+                let values = values_of(&text, &config.token_env);
+                let shown = |name: &str| format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()));
+                EnvFile {
+                    token: values.iter().find_map(|(_, value)| Token::parse(value)),
+                    misfit: values.iter().find(|(_, value)| !value.trim().is_empty()).map(|(name, _)| shown(name)),
+                    note: match end {
+                        End::Reached => None,
+                        End::CutOff => note(&format!("is large, and only its first {} KiB are read for a bot token", MOST >> 10)),
+                    },
+                }
+            }
             Err(Unread::Missing) => EnvFile::default(),
             // `.env` is what many call the folder of a virtual environment: nobody asked for it to be read.
             Err(Unread::Kind("a folder")) if config.origin("env_file") == Origin::Default => EnvFile::default(),
-            Err(Unread::Kind(kind)) => EnvFile { token: None, note: note(&format!("is {kind}, and is not read for a bot token")) },
-            Err(Unread::Failed(error)) => EnvFile { token: None, note: note(&format!("cannot be read for a bot token ({error})")) },
+            Err(Unread::Kind(kind)) => EnvFile { note: note(&format!("is {kind}, and is not read for a bot token")), ..EnvFile::default() },
+            Err(Unread::Failed(error)) => {
+                EnvFile { note: note(&format!("cannot be read for a bot token ({error})")), ..EnvFile::default() }
+            }
         }
     }
 }
@@ -144,11 +153,11 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     values(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// The token of the first of these variables that has one.
-fn token(text: &[u8], variables: &[String]) -> Option<Token> {
+/// What each of these variables has there, in their order.
+fn values_of<'a>(text: &[u8], variables: &'a [String]) -> Vec<(&'a str, String)> {
     let values = values(text);
-    let in_file = |name: &String| values.iter().find(|(key, _)| key == name).and_then(|(_, value)| Token::parse(value));
-    variables.iter().find_map(in_file)
+    let in_file = |name: &'a String| values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()));
+    variables.iter().filter_map(in_file).collect()
 }
 
 /// Every variable of a file, and its value.

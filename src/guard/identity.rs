@@ -1,10 +1,7 @@
 //! Who a start is: its bot's token, and the instance that there may be only one of.
 #![expect(clippy::disallowed_methods, reason = "a bot's token is in its environment, or in a file that it reads itself")]
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-};
+use std::{env, ffi::OsString};
 
 use super::env_file::EnvFile;
 use crate::{
@@ -17,14 +14,44 @@ use crate::{
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
 #[must_use]
 pub fn token(config: &Config) -> Option<Token> {
-    let in_environment = |name: &String| env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(Token::parse);
-    config.token_env.iter().find_map(in_environment).or_else(|| {
-        let EnvFile { token, note } = EnvFile::read(config);
-        if let Some(note) = note {
-            tracing::info!("{note}");
+    let Search { token, note, misfits } = search(config);
+    if let Some(note) = note {
+        tracing::info!("{note}");
+    }
+    for misfit in misfits {
+        tracing::warn!("{misfit} is set, but is no bot token (a number, a colon and a secret), and is passed over");
+    }
+    token
+}
+
+/// What came of the search for a token.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The first one.
+    pub(crate) token: Option<Token>,
+    /// What is worth a line about `env_file`.
+    pub(crate) note: Option<String>,
+    /// Where there is none: the variables that have something else, to be shown.
+    pub(crate) misfits: Vec<String>,
+}
+
+/// Looks for the token, and says nothing.
+pub(crate) fn search(config: &Config) -> Search {
+    let mut misfits = Vec::new();
+    for name in &config.token_env {
+        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
+        match value.to_str().and_then(Token::parse) {
+            Some(token) => return Search { token: Some(token), ..Search::default() },
+            None => misfits.push(format!("${}", printable(name))),
         }
-        token
-    })
+    }
+    match EnvFile::read(config) {
+        EnvFile { token: Some(token), note, .. } => Search { token: Some(token), note, misfits: Vec::new() },
+        EnvFile { token: None, note, misfit } => {
+            misfits.extend(misfit);
+            Search { token: None, note, misfits }
+        }
+    }
 }
 
 /// What there may be only one of, by the configuration, the token or COMMAND; `None`: none of them names it.

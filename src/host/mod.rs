@@ -31,6 +31,7 @@ pub mod portable;
 #[cfg(unix)]
 pub(crate) mod privacy;
 pub mod query;
+pub mod script;
 pub mod seam;
 pub mod supervisors;
 pub mod surroundings;

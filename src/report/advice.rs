@@ -50,7 +50,7 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
             }
         },
         DecidedBy::SameToken => vec![format!("to treat it as any other conflict, choose \"act\" for {}", key(context, "same_token"))],
-        DecidedBy::Caution => caution(conflict, plan, context),
+        DecidedBy::Caution => caution(conflict, plan, context.purpose),
     };
     if let Some(Step::Wait { timeout }) = conflict.steps.first() {
         lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
@@ -68,7 +68,7 @@ fn rule(context: &Context<'_>, name: &str) -> String {
 }
 
 /// Where no key helps, something outside of the configuration may.
-fn caution(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
+pub(super) fn caution(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
     let manager = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
     match (&conflict.refusal, manager, &conflict.root, &conflict.guard) {
         (Some((Refusal::Superseded, _)), ..) => vec!["start it once more: the newest start wins".to_owned()],
@@ -81,7 +81,7 @@ fn caution(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<Strin
                 LockState::Held(_) | LockState::Unknown => Some(safe(&lock.path.to_string_lossy())),
                 LockState::Free | LockState::Mine => None,
             })
-            .map(|path| match context.purpose {
+            .map(|path| match purpose {
                 Purpose::Start => format!("find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \"wait\""),
                 Purpose::Stop => format!("find who has it with `fuser -v {path}`, and end that yourself"),
             })
@@ -98,7 +98,10 @@ fn key(context: &Context<'_>, key: &str) -> String {
         "on_conflict" => "`--on-conflict refuse|graceful|force|wait`".to_owned(),
         _ => format!("`--set {key}=…`"),
     };
-    if place == "default" {
+    if place.starts_with("--") {
+        // There is nothing to be changed but this very command line.
+        format!("`{key}` with {flag}")
+    } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
         format!("`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})")
     } else {

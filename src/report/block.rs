@@ -125,6 +125,7 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
+            (Purpose::Start, _) if (context.origin)("on_conflict") == "--on-conflict" => "by `--on-conflict`".to_owned(),
             (Purpose::Start, _) => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
             (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => "as `stop` does".to_owned(),
@@ -147,23 +148,27 @@ pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: P
             Purpose::Start => "nothing: it goes on beside the new one".to_owned(),
             Purpose::Stop => "nothing: it is left alone".to_owned(),
         },
-        Action::Graceful | Action::Force | Action::Wait => ladder(&conflict.steps),
+        Action::Graceful | Action::Force | Action::Wait => ladder(conflict),
     };
     let tone = if conflict.steps.is_empty() { Tone::Strong } else { Tone::Care };
     paint.tone(tone, &text)
 }
 
-/// The steps, each joined to the one before by what leads from that to this.
-fn ladder(steps: &[Step]) -> String {
+/// The steps, each joined to the one before by what leads from that to this, and how long all of them may take.
+fn ladder(conflict: &Conflict) -> String {
+    let steps = conflict.steps.as_slice();
     let mut text = String::new();
     for (index, step) in steps.iter().enumerate() {
         text.push_str(match index.checked_sub(1).map(|before| steps[before]) {
             None => "",
             Some(Step::Wait { .. }) => "; if that is not enough: ",
-            Some(Step::Ask { .. }) => "; if it does not answer: ",
+            Some(Step::Ask { .. }) => "; if it does not answer, instead of that: ",
             Some(Step::Signal { .. }) => ", then ",
         });
         text.push_str(&self::step(step));
+    }
+    if let (true, Some((wait, end))) = (steps.len() > 1, conflict.patience()) {
+        text.extend([": at most ", &span(wait.saturating_add(end))]);
     }
     text.push_str(match steps.last() {
         Some(Step::Wait { timeout: Patience::For(_) }) => "; if that is not enough: refuse",

@@ -139,11 +139,15 @@ impl Row {
     fn of(asked: &Asked<'_>, truth: Truth, process: &Process) -> Row {
         let shown = |text: &str| wording::cut(&mask::printable(text));
         let fact = facts::fact(asked, process).map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
+        let wanted = || match shown(&facts::wanted(asked)) {
+            none if none.is_empty() => "none".to_owned(),
+            wanted => wanted,
+        };
         let fact = match (asked, truth, fact) {
             // The same name in another file system, or a difference that is masked.
-            (Asked::Part(_), Truth::False, Some(fact)) if fact == shown(&facts::wanted(asked)) => format!("{fact}, but not the same"),
-            (Asked::Part(_), Truth::False, Some(fact)) => format!("{fact}, not {}", shown(&facts::wanted(asked))),
-            (Asked::Part(_), Truth::Unknown, _) => format!("cannot be compared with {}", shown(&facts::wanted(asked))),
+            (Asked::Part(_), Truth::False, Some(fact)) if fact == wanted() => format!("{fact}, but not the same"),
+            (Asked::Part(_), Truth::False, Some(fact)) => format!("{fact}, not {}", wanted()),
+            (Asked::Part(_), Truth::Unknown, _) => format!("cannot be compared with {}", wanted()),
             (Asked::Part(_) | Asked::Condition(_), _, Some(fact)) => fact,
             (Asked::Part(_) | Asked::Condition(_), _, None) => "cannot be read".to_owned(),
         };

@@ -23,6 +23,7 @@ pub mod plan_text;
 pub mod status_json;
 pub mod status_text;
 mod verdicts;
+pub mod way_out;
 mod wording;
 
 pub use context::Context;

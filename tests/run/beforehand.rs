@@ -79,6 +79,33 @@ fn a_script_without_its_interpreter_touches_nothing() {
 }
 
 #[test]
+fn a_script_that_is_not_in_this_folder_touches_nothing() {
+    let says = "COMMAND's script `./start.sh` is not in /";
+    touches_nothing(127, says, |stage| stage.run_command("sh", &["-e", "./start.sh"]));
+    touches_nothing(127, says, |stage| stage.monopoll(&["plan", "--", "sh", "-e", "./start.sh"]));
+}
+
+#[test]
+fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
+    let stage = Stage::new();
+    for (command, code) in [("status", 3), ("stop", 0), ("explain", 0)] {
+        let ended = stage.monopoll(&[command, "--", "sh", "./start.sh"]).end().exits(code);
+        assert!(ended.err.contains(": warning: COMMAND's script `./start.sh` is not in /"), "{command}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_script_that_is_there_or_that_the_check_makes_is_run() {
+    let stage = Stage::new();
+    fs::write(stage.folder().join("start.sh"), "exit 7\n").unwrap();
+    stage.run_command("sh", &["-e", "./start.sh"]).end().exits(7);
+    let check = |command: &str| format!("[check]\ncommand = {command}\n");
+    stage.run_command("sh", &["./made.sh"]).config(&check("['touch', 'made.sh']")).end().exits(0);
+    let refused = stage.run_command("sh", &["./gone.sh"]).config(&check("['true']"));
+    refused.end().exits(127).says("COMMAND's script `./gone.sh` is not in ");
+}
+
+#[test]
 fn a_folder_as_a_command_touches_nothing() {
     touches_nothing(126, "cannot be executed", |stage| stage.run_command("./locks", &[]));
 }

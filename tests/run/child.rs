@@ -142,7 +142,7 @@ fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
     let long = vec!["\u{1}"; 30_000];
     let first = stage.run(&long).start();
     stage.ready(1);
-    stage.plan(&long).end().exits(75).says("the guard with pid");
+    assert!(stage.plan(&long).end().exits(75).out.contains("the guard with pid"));
     stage.run(&["--exit", "7"]).on_conflict("graceful").end().exits(7);
     first.end().exits(0).says("took over");
 }

@@ -49,7 +49,7 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
     let ended = explain(&stage, pid).on_conflict("graceful").end().exits(0);
     let expected = format!("pid {pid} would be ended: it is the same command in the same place, and on_conflict says graceful.");
     assert_eq!((sentence(&ended), ended.err.as_str()), (expected.as_str(), ""));
-    assert!(ended.out.contains("yes     same folder") && ended.out.contains("(--on-conflict)"), "{}", ended.out);
+    assert!(ended.out.contains("yes     same folder") && ended.out.contains("graceful, by `--on-conflict`"), "{}", ended.out);
     let ended = explain(&stage, pid).end().exits(0);
     assert!(sentence(&ended).contains("is in the way, and there is no start"), "{}", ended.out);
     // Two outputs of each of two starts, and nothing else; nobody was touched.

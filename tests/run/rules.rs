@@ -128,7 +128,7 @@ fn nobody_is_ended_while_somebody_is_waited_for() {
 fn one_refusal_and_nothing_is_touched() {
     let stage = Stage::new();
     let (alpha, beta) = alpha_and_beta(&stage);
-    with_rules(&stage, "force", "refuse").end().exits(75).says("rule `b` says refuse");
+    with_rules(&stage, "force", "refuse").end().exits(75).says("rule `b` says refuse; change that rule, ");
     assert!(alpha.is_alive() && beta.is_alive());
     assert_eq!(stage.events().len(), 2);
 }

@@ -29,7 +29,8 @@ fn refuse_is_the_default() {
     let stage = Stage::new();
     let _first = stage.run(&[]).start();
     stage.ready(1);
-    stage.run(&[]).end().exits(75).says("on_conflict says refuse");
+    let refused = stage.run(&[]).end().exits(75);
+    refused.says("on_conflict says refuse; `--on-conflict graceful` takes over; `monopoll plan -- …` says more");
 }
 
 #[test]

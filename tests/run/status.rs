@@ -257,7 +257,9 @@ fn every<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
 #[test]
 fn without_an_instance_all_are_listed() {
     let stage = Stage::new();
-    every(&stage, &["status"]).end().exits(3).says("no instance is running");
+    let nobody = every(&stage, &["status"]).end().exits(3);
+    let folder = stage.locks().display().to_string();
+    assert_eq!(nobody.err, format!("monopoll: no instance is running: nobody has a lock in {folder}\n"));
     let seen = document(&every(&stage, &["status", "--json"]).end().exits(3));
     assert_eq!(seen, serde_json::json!({ "version": 1, "instances": [] }));
     let run = |name: &str, bot: &[&str]| {

@@ -43,6 +43,24 @@ fn an_unguarded_bot_is_ended_with_everything_below_it() {
 }
 
 #[test]
+fn without_a_command_an_all_clear_says_what_was_not_looked_at() {
+    let stage = Stage::new();
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let sentence = "ithout COMMAND no running bot can be recognized: only the lock was looked at";
+    for (args, code) in [(&["plan"][..], 0), (&["status"], 3), (&["stop"], 0), (&["stop", "--dry-run"], 0), (&["explain"], 0)] {
+        let ended = stage.monopoll(args).end().exits(code);
+        assert_eq!(ended.out.matches(sentence).count(), 1, "{args:?} {ended:?}");
+        let document = stage.monopoll(args).flag("--json").end().exits(code);
+        assert!(!document.out.contains(sentence) && document.err.contains(sentence), "{args:?} {document:?}");
+        let compared = stage.monopoll(args).config("[[match]]\nname = 'no-such-bot'\n").end().exits(code);
+        assert!(!compared.out.contains("COMMAND"), "{args:?} {compared:?}");
+    }
+    let token = stage.monopoll(&["plan"]).env("BOT_TOKEN", crate::support::token()).end().exits(0);
+    assert!(token.out.contains("only the lock and the tokens on command lines were looked at"), "{token:?}");
+}
+
+#[test]
 fn nothing_to_stop_is_fine_and_makes_nothing() {
     let stage = Stage::new();
     let ended = stop(&stage, &[]).end().exits(0);

@@ -24,7 +24,8 @@ fn the_same_token_in_the_same_program_is_a_conflict_that_refuses() {
     let mine = token();
     let first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
-    with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
+    let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75);
+    refused.says("same bot token").says("; `--set same_token=act` treats it as any other conflict");
     assert!(first.is_alive());
 }
 
@@ -60,7 +61,7 @@ fn the_same_token_is_not_looked_for_where_the_configuration_says_so() {
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='off'").start();
     stage.ready(2);
     assert!(first.is_alive());
-    assert_eq!(second.said(), "");
+    assert!(!second.said().contains("warning"), "{}", second.said());
 }
 
 #[test]
@@ -84,6 +85,39 @@ fn a_bystander_that_inherited_the_token_is_a_suspect_and_lives() {
     stage.ready(1);
     second.wait_for(&format!("pid {} (sleep) has the same token", editor.pid()));
     assert!(editor.is_alive());
+}
+
+#[test]
+fn what_started_monopoll_has_every_reason_to_carry_the_token_and_is_not_warned_about() {
+    let stage = Stage::new();
+    let mine = token();
+    let below = |start: Start<'_>| with(start, &mine).through(&["sh", "-c", "\"$@\"; exit $?", "sh"]).end();
+    let ended = below(stage.run(&["--exit", "7"])).exits(7);
+    assert!(!ended.err.contains("warning") && ended.err.contains("is yours: nobody else polls here (lock "), "{ended:?}");
+    let related = "Only looks related";
+    assert!(!below(stage.plan(&[])).exits(0).out.contains(related));
+    assert!(below(stage.plan(&[]).flag("-v")).exits(0).out.contains(related));
+    assert!(below(stage.plan(&[]).flag("--json")).exits(0).out.contains("\"the same token in its environment\""));
+}
+
+#[test]
+fn what_is_set_and_is_no_token_is_said_by_name_alone() {
+    let stage = Stage::new();
+    let warning = |what: &str| {
+        format!("monopoll: warning: {what} is set, but is no bot token (a number, a colon and a secret), and is passed over\n")
+    };
+    let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");
+    let ended = start().end().exits(7);
+    assert!(ended.err.contains(&warning("$BOT_TOKEN")) && !ended.err.contains("my-secret"), "{ended:?}");
+    fs::write(stage.folder().join(".env"), "TELEGRAM_TOKEN=\nBOT_TOKEN='bot1:my-secret'\n").unwrap();
+    let ended = start().env("BOT_TOKEN", "").end().exits(7);
+    let path = stage.folder().join(".env");
+    assert!(ended.err.contains(&warning(&format!("BOT_TOKEN in `{}`", path.display()))) && !ended.err.contains("my-secret"), "{ended:?}");
+    let doctor = stage.monopoll(&["doctor"]).env("BOT_TOKEN", "my-secret").end();
+    assert!(doctor.out.contains("none is known: $BOT_TOKEN and BOT_TOKEN in `") && !doctor.out.contains("my-secret"), "{doctor:?}");
+    for fine in [with(start(), "").end(), start().flag("-q").end(), start().env("TELEGRAM_TOKEN", token()).end()] {
+        assert!(!fine.err.contains("$BOT_TOKEN"), "{fine:?}");
+    }
 }
 
 #[test]

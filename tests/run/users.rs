@@ -56,6 +56,25 @@ fn another_users_bot_is_shielded_by_default() {
 }
 
 #[test]
+fn the_doctor_says_that_another_users_bot_is_not_seen() {
+    if !crate::support::may_do_everything() {
+        return;
+    }
+    let stage = stage();
+    let said = |more: &[&str]| {
+        let id = NOBODY.to_string();
+        let start = stage.program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "doctor"]);
+        let ended = more.iter().fold(start, |start, argument| start.argument(argument)).end();
+        ended.out.contains("a bot that another user started is not seen: ")
+    };
+    assert!(said(&[]));
+    assert!(!said(&["--set", &format!("lock.paths=[\"{}\"]", stage.lock().display())]), "who shares the lock is seen by it");
+    fs::write(stage.folder().join("monopoll.toml"), "match = [{ name = 'bot', user = 'any' }]\n").unwrap();
+    assert!(!said(&[]), "an entry reaches them");
+    assert!(!stage.monopoll(&["doctor"]).end().out.contains("another user started"), "root reads everything");
+}
+
+#[test]
 fn another_users_bot_that_may_not_be_signalled_refuses_with_77() {
     if !crate::support::may_do_everything() {
         return;

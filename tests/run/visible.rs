@@ -40,7 +40,9 @@ fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
     assert_eq!(screen.seen().len(), 1, "{:?}", screen.seen());
     first.signal(Signal::SIGTERM);
     stage.ready(2);
-    assert_eq!(screen.seen(), ["the bot speaks"]);
+    let seen = screen.seen();
+    assert!(seen[0].starts_with("monopoll: test: is yours"), "{seen:?}");
+    assert!(seen.iter().all(|line| !line.contains("waiting")) && seen.last().unwrap() == "the bot speaks", "{seen:?}");
     assert!(second.is_alive());
     assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
 }
@@ -60,7 +62,9 @@ fn on_a_terminal_an_end_is_one_line_that_says_what_comes_next() {
         written,
         &["ending `", &pid, "SIGTERM sent 0s ago, SIGKILL in 2s", "SIGTERM sent 1s ago, SIGKILL in 1s", "SIGKILL sent 0s ago"],
     );
-    assert_eq!(screen.seen(), [format!("monopoll: test: pid {old} and everything below it has ended")]);
+    let seen = screen.seen();
+    assert_eq!(seen[0], format!("monopoll: test: pid {old} and everything below it has ended"));
+    assert!(seen[1].starts_with("monopoll: test: is yours"), "{seen:?}");
 }
 
 #[test]
@@ -146,6 +150,15 @@ fn without_a_terminal_a_guard_that_is_asked_is_a_line() {
     let ended = stage.run(&["--exit", "7", "--slow", "100"]).config(&whoever_runs_the_bot(&stage)).on_conflict("graceful").end().exits(7);
     let asked = format!("monopoll: test: asked the guard (pid {})\n", first.pid());
     in_order(&ended.err, &["monopoll: test: ending `", &asked, "has ended\n"]);
+}
+
+#[test]
+fn a_clean_start_says_in_one_line_whose_the_instance_is() {
+    let stage = Stage::new();
+    let ended = stage.run(&["--exit", "7"]).end().exits(7);
+    let lock = stage.lock();
+    let line = "monopoll: test: is yours, as far as can be told without a bot token";
+    assert_eq!(ended.err, format!("{line} (lock {})\n", lock.display()));
 }
 
 #[test]

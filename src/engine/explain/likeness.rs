@@ -61,9 +61,15 @@ impl Likeness {
     fn has_same_arguments(&self, args: &[String]) -> bool {
         match self.runs {
             Runs::ByItself => args.get(1..) == Some(self.args.as_slice()),
-            Runs::ByInterpreter => args.ends_with(&self.args),
+            Runs::ByInterpreter => behind_the_script(args).is_some_and(|args| args == self.args),
         }
     }
+}
+
+/// What stands behind the interpreter, its options and the script.
+fn behind_the_script(args: &[String]) -> Option<&[String]> {
+    let script = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
+    args.get(script + 1..)
 }
 
 #[cfg(test)]
@@ -92,6 +98,8 @@ mod tests {
             (Runs::ByInterpreter, seen(&["python3", "bot"], "/srv/other", own, other), [yes, no, no]),
             (Runs::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
             (Runs::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
+            (Runs::ByInterpreter, seen(&["python3", "-u", "bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (Runs::ByInterpreter, seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
             (Runs::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
             (Runs::ByItself, Process::unseen(), [unknown, unknown, unknown]),
         ] {
