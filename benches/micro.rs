@@ -20,7 +20,7 @@ use monopoll::{
     },
     host::{
         command::Command,
-        look::{Sight, Standing},
+        look::{Breadth, Sight, Standing},
         machine::{self, Machine},
         query::Query,
         token::Token,
@@ -115,7 +115,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     };
     let mut machine = Machine::new(query).unwrap();
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
-    bencher.bench_local(|| machine.look(&[Sight::Missing(&lock)], None, &Standing::default()).unwrap());
+    bencher.bench_local(|| machine.look(&[Sight::Missing(&lock)], None, &Standing::default(), Breadth::Everybody).unwrap());
 }
 
 /// No file at all: the defaults.
