@@ -150,11 +150,17 @@ impl Target {
             // and so left alone, may stay: it has signed off then.
             Means::Asked(guard) => host.has_signed_off(guard),
         };
-        if let Means::Asked(guard) = &self.means
-            && signed_off
-            && host.has_left(guard)
-        {
-            return Stepped::Ended;
+        match &self.means {
+            Means::Asked(guard) if signed_off && host.has_left(guard) => return Stepped::Ended,
+            // It knows its tree best, and tells when that has ended: by its record, its lock, or its own end.
+            Means::Asked(_) if !signed_off => {
+                let living = host.living(&self.known);
+                if self.root.is_some_and(|root| living.contains(&root)) {
+                    self.known = living;
+                    return Stepped::Look { at: Duration::MAX };
+                }
+            }
+            Means::Asked(_) | Means::Ladder(_) => {}
         }
         let alive = host.members(&self.known);
         self.known = alive.iter().map(|member| member.id).collect();

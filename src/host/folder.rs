@@ -28,6 +28,9 @@ use crate::{
 /// The most that is read of a small file: a record has about 500 bytes.
 const MOST: u64 = 64 << 10;
 
+/// More than a record has.
+const USUAL: usize = 1 << 10;
+
 /// What is done where the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
@@ -206,7 +209,8 @@ impl Folder {
     #[must_use]
     pub fn read(&self, name: &str) -> Option<String> {
         let file = self.open_existing(name).ok()??;
-        let mut text = String::new();
+        // One read for most of them.
+        let mut text = String::with_capacity(USUAL);
         file.take(MOST).read_to_string(&mut text).ok()?;
         Some(text)
     }

@@ -16,6 +16,11 @@ pub trait Host {
     /// Those of `known` that live, and everything below them. A process that is new here is pinned by that.
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member>;
 
+    /// Those of `known` that live, and nobody else.
+    fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
+        self.members(known).iter().map(|member| member.id).filter(|id| known.contains(id)).collect()
+    }
+
     /// Sends a signal to exactly this process.
     fn send(&mut self, to: ProcessId, blow: Blow) -> Sent;
 

@@ -8,7 +8,7 @@ use super::{
     handle::Handle,
     is_privileged,
     locks::{self, IDENTIFY, List, Listed},
-    marks,
+    marks::Wanted,
     survey::{self, Sifting},
 };
 use crate::{
@@ -39,18 +39,20 @@ impl Machine {
     ) -> std::io::Result<Snapshot> {
         let record = beside.and_then(Beside::record).filter(|record| record.whereabouts.boot == self.whereabouts.boot);
         let record = record.filter(|record| record.whereabouts != self.whereabouts);
+        let me = self.whereabouts.process.pid;
         // Drawn up while the processes are looked through.
         let list = self.begin_listing(sights, record.as_ref())?;
-        let sifting = Sifting::begin(&self.proc, &self.query, breadth, self.whereabouts.process.pid)?;
-        let list = list.map(|list| list.finish(&self.proc, self.whereabouts.process.pid, &mut BTreeSet::new())).transpose()?;
+        let sifting = Sifting::begin(&self.proc, &self.query, breadth, self.wanted(sights), me)?;
+        let list = list.map(|list| list.finish(&self.proc, me, &mut BTreeSet::new())).transpose()?;
         let views = self.lock_views(sights, record.as_ref(), list);
         let mut guards: Vec<GuardView> = record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
-        if guards.is_empty() && sights.iter().any(Sight::is_new) {
-            guards = self.guards_by_mark(&views)?;
+        let mut sifted = sifting.finish(&self.proc, me)?;
+        if guards.is_empty() {
+            guards = sifted.guards();
         }
         let mut holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         holders.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
-        let survey = sifting.finish(&self.proc, &self.query, &holders, self.whereabouts.process.pid)?;
+        let survey = sifted.describe(&self.proc, &self.query, &holders, me)?;
         self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
         Ok(Snapshot {
             me: self.me(standing),
@@ -160,12 +162,10 @@ impl Machine {
     }
 
     /// Guards whose lock was deleted, and their record with it; `COMMAND` and what it started still carry their mark.
-    fn guards_by_mark(&self, views: &[LockView]) -> std::io::Result<Vec<GuardView>> {
-        let wrapper = self.query().wrapper.as_deref().and_then(Path::file_name);
-        match (views.first(), wrapper) {
-            (Some(first), Some(wrapper)) => marks::guards(&self.proc, self.whereabouts.process.pid, &first.path, wrapper),
-            (None, _) | (_, None) => Ok(Vec::new()),
-        }
+    fn wanted(&self, sights: &[Sight<'_>]) -> Option<Wanted> {
+        let wrapper = self.query().wrapper.as_deref().and_then(Path::file_name)?.to_owned();
+        let first = sights.first().filter(|_| sights.iter().any(Sight::is_new))?;
+        Some(Wanted { lock: first.path(), wrapper, me: self.whereabouts.process.pid })
     }
 
     fn is_a_monopoll(&self, pid: u32) -> bool {

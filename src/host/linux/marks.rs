@@ -1,19 +1,18 @@
 //! Guards by the mark that their trees carry: the last trace of one whose lock and record were taken away together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
 };
 
 use super::{
     describe::{age, user},
-    errand::Errand,
     handle::{Handle, Pin},
     locks,
     proc::{Proc, strings},
+    query::Buffers,
 };
 use crate::{
     engine::snapshot::{GuardView, ProcessId},
@@ -28,29 +27,30 @@ use crate::{
 /// The most that are looked at above a process: a chain that is longer was put together from different moments.
 const DEEPEST: usize = 1000;
 
-/// The living guards, run from an executable of this name, that hold `lock` for somebody. A mark alone is nobody's proof: anybody
-/// can carry any, and a path means another file in a container that has a folder of its own there. To find them takes a look into every
-/// environment that may be read: it is worth that where a lock file is new.
-pub(super) fn guards(proc: &Arc<Proc>, me: u32, lock: &Path, wrapper: &OsStr) -> std::io::Result<Vec<GuardView>> {
-    let (its_proc, lock, wrapper) = (Arc::clone(proc), lock.to_owned(), wrapper.to_owned());
-    let errand = Errand::begin(proc, move |progress, skip| {
-        let (mut found, mut environ) = (BTreeMap::new(), Vec::new());
-        for pid in its_proc.pids().unwrap_or_default() {
-            if pid == me || skip.contains(&pid) {
-                continue;
-            }
-            progress.at(pid);
-            if let Some(mark) = mark(&its_proc, pid, &mut environ).filter(|mark| mark.lock == lock && mark.guard.pid != me)
-                && is_a_guard(&its_proc, mark.guard, &wrapper)
-                && is_below(&its_proc, pid, mark.guard.pid)
-                && held_it(&its_proc, mark.guard.pid, &lock)
-            {
-                found.entry(mark.guard).or_insert_with(|| view(&its_proc, &mark, pid));
-            }
-        }
-        found.into_values().collect()
-    })?;
-    errand.finish(proc, me, &mut BTreeSet::new())
+/// Guards that hold a lock for somebody. To find them takes a look into every environment that may be read: it is worth that where a
+/// lock file is new.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Where the lock is.
+    pub(super) lock: PathBuf,
+    /// How a guard's executable is called.
+    pub(super) wrapper: OsString,
+    /// Who asks.
+    pub(super) me: u32,
+}
+
+impl Wanted {
+    /// The living guard whose mark this process carries. A mark alone is nobody's proof: anybody can carry any, and a path means
+    /// another file in a container that has a folder of its own there.
+    pub(super) fn guard_of(&self, proc: &Proc, pid: u32, buffers: &mut Buffers) -> Option<GuardView> {
+        let mark = buffers.environ(proc, pid).and_then(mark)?;
+        let is_it = mark.lock == self.lock
+            && mark.guard.pid != self.me
+            && is_a_guard(proc, mark.guard, &self.wrapper)
+            && is_below(proc, pid, mark.guard.pid)
+            && held_it(proc, mark.guard.pid, &self.lock);
+        is_it.then(|| view(proc, &mark, pid))
+    }
 }
 
 /// The guard that this process's own mark names, if it is above this process, lives, and has the lock.
@@ -68,9 +68,9 @@ pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
     (is_it && is_above && mark.guard.pid != me && has_it() && !handle.has_ended()).then_some(handle)
 }
 
-fn mark(proc: &Proc, pid: u32, environ: &mut Vec<u8>) -> Option<Mark> {
-    proc.read(pid, "environ", environ).ok()?;
+fn mark(environ: &[u8]) -> Option<Mark> {
     let name = HELD.as_bytes();
+    memchr::memmem::find(environ, name)?;
     let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))?;
     Mark::parse(OsStr::from_bytes(value))
 }

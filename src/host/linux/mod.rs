@@ -270,6 +270,12 @@ impl Host for Machine {
         family(&self.proc, &known, self.whereabouts.process.pid, &mut self.handles)
     }
 
+    fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
+        let mut living = known.clone();
+        self.retain_living(&mut living);
+        living
+    }
+
     fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
         self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
     }

@@ -22,8 +22,43 @@ use crate::{
 pub(super) struct Buffers {
     pub(super) args: Vec<u8>,
     pub(super) environ: Vec<u8>,
+    /// My own program, where a process that runs it has no other executable.
+    own: Option<FileId>,
+    /// Whose environment was read last.
+    environ_of: Option<u32>,
     /// The last one had no executable. Kernel threads come in rows.
     in_a_row: bool,
+}
+
+impl Buffers {
+    /// For a pass with this query.
+    pub(super) fn of(query: &Query) -> Buffers {
+        let own = query.command.as_ref().and_then(|command| match command.kind {
+            Kind::Binary => FileId::at(&command.program),
+            Kind::Script(_) => None,
+        });
+        Buffers { own, ..Buffers::default() }
+    }
+
+    /// Whether a process provably runs something else than my own program.
+    fn runs_another(&self, proc: &Proc, pid: u32) -> bool {
+        self.own.is_some_and(|own| proc.file_behind(pid, "exe").is_ok_and(|(dev, ino)| FileId { dev, ino } != own))
+    }
+
+    /// The environment of a process, read once however often it is asked for in a row.
+    pub(super) fn environ(&mut self, proc: &Proc, pid: u32) -> Option<&[u8]> {
+        if self.environ_of != Some(pid) {
+            self.environ_of = None;
+            proc.read(pid, "environ", &mut self.environ).ok()?;
+            self.environ_of = Some(pid);
+        }
+        Some(&self.environ)
+    }
+
+    /// Whether the process that was asked about last is a kernel thread, or one that has ended.
+    pub(super) fn last_was_bare(&self) -> bool {
+        self.in_a_row
+    }
 }
 
 impl Query {
@@ -52,18 +87,18 @@ impl Query {
             return Concern::Candidate;
         }
         let Some(token) = token else { return Concern::None };
-        let Buffers { args, environ, .. } = buffers;
-        let mut carries = || proc.read(pid, "environ", environ).is_ok() && token.may_be_in(environ);
-        let is_own_program = || {
+        let carries = |buffers: &mut Buffers| buffers.environ(proc, pid).is_some_and(|environ| token.may_be_in(environ));
+        let is_own_program = |buffers: &Buffers| {
             let cwd = || proc.link(pid, "cwd").ok();
-            self.command.as_ref().is_some_and(|command| command.runs_in(proc, pid, args, cwd().as_deref()))
+            self.command.as_ref().is_some_and(|command| command.runs_in(proc, pid, &buffers.args, cwd().as_deref()))
         };
         match breadth {
-            Breadth::Everybody if !carries() => Concern::None,
-            Breadth::Everybody if is_own_program() => Concern::Candidate,
+            Breadth::Everybody if !carries(buffers) => Concern::None,
+            Breadth::Everybody if is_own_program(buffers) => Concern::Candidate,
             Breadth::Everybody => Concern::Suspect,
             // An environment costs twice what it takes to see whose program it is.
-            Breadth::InTheWay if is_own_program() && carries() => Concern::Candidate,
+            Breadth::InTheWay if buffers.runs_another(proc, pid) => Concern::None,
+            Breadth::InTheWay if carries(buffers) && is_own_program(buffers) => Concern::Candidate,
             Breadth::InTheWay => Concern::None,
         }
     }

@@ -14,11 +14,15 @@ use super::{
     describe::{Describer, Stats},
     errand::{Errand, Progress},
     handle::Handle,
+    marks::Wanted,
     proc::Proc,
     query::Buffers,
 };
 use crate::{
-    engine::{fact::Fact, snapshot::Process},
+    engine::{
+        fact::Fact,
+        snapshot::{GuardView, Process, ProcessId},
+    },
     host::{
         look::Breadth,
         query::{Concern, Query},
@@ -26,7 +30,7 @@ use crate::{
 };
 
 /// With fewer processes a second thread costs more than it saves.
-const WORTH_A_SECOND_THREAD: usize = 256;
+const WORTH_A_SECOND_THREAD: usize = 64;
 
 /// What was seen of the processes.
 #[derive(Debug, Default)]
@@ -46,11 +50,44 @@ impl Sifting {
     ///
     /// # Errors
     /// The processes cannot be listed, or there is no thread to be had.
-    pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, me: u32) -> io::Result<Sifting> {
+    pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, wanted: Option<Wanted>, me: u32) -> io::Result<Sifting> {
         let pids = Arc::new(proc.pids()?);
+        let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
         let share = if pids.len() < WORTH_A_SECOND_THREAD { pids.len() } else { pids.len().div_ceil(2) };
-        let sieves = pids.chunks(share.max(1)).map(|share| begin_sifting(proc, query, share, breadth, me)).collect::<Result<_, _>>()?;
+        let sieves = pids.chunks(share.max(1)).map(|share| sieve.begin(proc, share)).collect::<Result<_, _>>()?;
         Ok(Sifting { pids, sieves })
+    }
+
+    /// Waits for what was found.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn finish(self, proc: &Proc, me: u32) -> io::Result<Sifted> {
+        let (mut skip, mut found) = (BTreeSet::new(), Found::default());
+        for sieve in self.sieves {
+            let more = sieve.finish(proc, me, &mut skip)?;
+            found.candidates.extend(more.candidates);
+            found.suspects.extend(more.suspects);
+            found.guards.extend(more.guards);
+        }
+        let (processes, candidates, suspects) = (self.pids.len(), found.candidates.len(), found.suspects.len());
+        trace!(processes, candidates, suspects, "of {processes} processes {candidates} may be in the way");
+        Ok(Sifted { pids: self.pids, skip, found })
+    }
+}
+
+/// What a look through all processes has found.
+pub(super) struct Sifted {
+    pids: Arc<Vec<u32>>,
+    /// Who could not be read about.
+    skip: BTreeSet<u32>,
+    found: Found,
+}
+
+impl Sifted {
+    /// The guards that were wanted.
+    pub(super) fn guards(&mut self) -> Vec<GuardView> {
+        std::mem::take(&mut self.found.guards).into_values().collect()
     }
 
     /// Describes those that were found and those of `known` with all their descendants; whoever `query` asks for is described
@@ -58,20 +95,13 @@ impl Sifting {
     ///
     /// # Errors
     /// Something was not seen that may be there.
-    pub(super) fn finish(self, proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
-        let mut skip = BTreeSet::new();
-        let mut found = Found { candidates: known.clone(), suspects: BTreeSet::new() };
-        for sieve in self.sieves {
-            let more = sieve.finish(proc, me, &mut skip)?;
-            found.candidates.extend(more.candidates);
-            found.suspects.extend(more.suspects);
-        }
-        let (processes, candidates, suspects) = (self.pids.len(), found.candidates.len(), found.suspects.len());
-        trace!(processes, candidates, suspects, "of {processes} processes {candidates} may be in the way");
+    pub(super) fn describe(self, proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
+        let Sifted { pids, skip, mut found } = self;
+        found.candidates.extend(known);
         if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
             return proc.insist_on_all().map(|()| Survey::default());
         }
-        let (its_proc, its_query, known, pids) = (Arc::clone(proc), Arc::clone(query), known.clone(), self.pids);
+        let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
         let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
             let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
             found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
@@ -86,23 +116,45 @@ impl Sifting {
 struct Found {
     candidates: BTreeSet<u32>,
     suspects: BTreeSet<u32>,
+    /// Those that hold a lock for one of them.
+    guards: BTreeMap<ProcessId, GuardView>,
 }
 
-fn begin_sifting(proc: &Arc<Proc>, query: &Arc<Query>, pids: &[u32], breadth: Breadth, me: u32) -> io::Result<Errand<Found>> {
-    let (its_proc, query, pids) = (Arc::clone(proc), Arc::clone(query), pids.to_vec());
-    Errand::begin(proc, move |progress, skip| {
-        let mut buffers = Buffers::default();
-        let mut found = Found::default();
-        for &pid in pids.iter().filter(|pid| **pid != me && !skip.contains(pid)) {
-            progress.at(pid);
-            match query.concern(&its_proc, pid, breadth, &mut buffers) {
-                Concern::None => {}
-                Concern::Suspect => drop(found.suspects.insert(pid)),
-                Concern::Candidate => drop(found.candidates.insert(pid)),
+/// Through which the processes go.
+struct Sieve {
+    query: Arc<Query>,
+    breadth: Breadth,
+    wanted: Option<Wanted>,
+    me: u32,
+}
+
+impl Sieve {
+    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, pids: &[u32]) -> io::Result<Errand<Found>> {
+        let (sieve, its_proc, pids) = (Arc::clone(self), Arc::clone(proc), pids.to_vec());
+        Errand::begin(proc, move |progress, skip| {
+            let (mut buffers, mut found) = (Buffers::of(&sieve.query), Found::default());
+            for &pid in pids.iter().filter(|pid| **pid != sieve.me && !skip.contains(pid)) {
+                progress.at(pid);
+                sieve.sift(&its_proc, pid, &mut buffers, &mut found);
             }
+            found
+        })
+    }
+
+    fn sift(&self, proc: &Proc, pid: u32, buffers: &mut Buffers, found: &mut Found) {
+        match self.query.concern(proc, pid, self.breadth, buffers) {
+            Concern::None => {}
+            Concern::Suspect => drop(found.suspects.insert(pid)),
+            Concern::Candidate => drop(found.candidates.insert(pid)),
         }
-        found
-    })
+        if let Some(wanted) = &self.wanted
+            && !buffers.last_was_bare()
+            && let Some(guard) = wanted.guard_of(proc, pid, buffers)
+            && let Some(id) = guard.process
+        {
+            found.guards.entry(id).or_insert(guard);
+        }
+    }
 }
 
 impl Found {
