@@ -176,9 +176,11 @@ fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>) -> Option<F
     let (snapshot, handle) = machine.glance_at(&place.first_lock()?, &record, &wish.standing)?;
     let plan = decide(wish.policy, &snapshot);
     let is_heeded = match plan.verdict {
-        Verdict::Refuse(_) => true,
+        Verdict::Refuse(Refusal::Superseded) => true,
+        Verdict::Refuse(Refusal::Policy) => wish.policy.on_conflict == OnConflict::Refuse,
+        // Whoever must not be signalled, or took over too often, is worth a look at everybody.
+        Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => false,
         Verdict::Wait => wish.heed == Heed::WaitsToo,
-        Verdict::Act | Verdict::Clear => false,
     };
     is_heeded.then_some(Forestalled { plan, handle })
 }

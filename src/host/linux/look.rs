@@ -72,6 +72,15 @@ impl Machine {
         let file = FileId::lies_at(lock).filter(|_| here && *process != self.whereabouts.process)?;
         let has_it = !locks::holders_among(&self.proc, file, &BTreeSet::from([process.pid])).is_empty();
         let (described, handle) = has_it.then(|| survey::alone(&self.proc, &self.query, process.pid, self.whereabouts.process.pid))??;
+        // One that is just ending has no facts left, and nothing must come of that.
+        let is_whole = described.args.known().is_some_and(|args| !args.is_empty())
+            && described.token.known().is_some()
+            && described.user.known().is_some()
+            && described.container.known().is_some()
+            && described.exe.known().is_some();
+        if !is_whole || handle.has_ended() {
+            return None;
+        }
         let views = vec![LockView { path: lock.to_owned(), state: LockState::Held(vec![process.pid]) }];
         let guard = self.guard(record, &views).filter(|_| handle.id == *process)?;
         let snapshot = Snapshot {
