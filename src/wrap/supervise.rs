@@ -22,7 +22,7 @@ use crate::{
         machine::{
             handle::Handle,
             tree::Tree,
-            wait::{Alarm, Arrived},
+            wait::{Alarm, Arrived, Wake},
         },
     },
 };
@@ -81,14 +81,24 @@ struct State {
     signalled: HashMap<Signal, Duration>,
     /// When to look again.
     wake: Option<Duration>,
+    /// The tree is worth a look: what is only written beside the lock changes nothing in it.
+    stirred: bool,
 }
 
 impl Guarding<'_> {
     /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
     #[must_use]
     pub(crate) fn run(&mut self, mut tree: Tree) -> End {
-        let mut state =
-            State { child: None, childless: false, ladder: None, superseded_by: None, lost: false, signalled: HashMap::new(), wake: None };
+        let mut state = State {
+            child: None,
+            childless: false,
+            ladder: None,
+            superseded_by: None,
+            lost: false,
+            signalled: HashMap::new(),
+            wake: None,
+            stirred: true,
+        };
         let mut told = true;
         loop {
             while let Some(arrived) = self.alarm.next() {
@@ -104,7 +114,8 @@ impl Guarding<'_> {
             }
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             let next_try = self.keeper.next_try();
-            Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, state.wake.into_iter().chain(next_try).min());
+            let until = state.wake.into_iter().chain(next_try).min();
+            state.stirred = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until) != Some(Wake::Told);
             told = self.keeper.watch.drain();
         }
     }
@@ -153,6 +164,7 @@ impl Guarding<'_> {
 
     /// A second request may only shorten the first.
     fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
+        state.stirred = true;
         if let Some(ladder) = &mut state.ladder {
             ladder.hasten(child::within_reach(manner));
             return;
@@ -167,7 +179,7 @@ impl Guarding<'_> {
 
     /// One step of ending the tree, if it is to be ended.
     fn end_the_tree(&mut self, tree: &mut Tree, state: &mut State) -> Option<End> {
-        if state.ladder.is_none() && state.child.is_none() {
+        if state.ladder.is_none() && state.child.is_none() || !state.stirred {
             return None;
         }
         let alive = if state.childless { Vec::new() } else { tree.members() };

@@ -30,6 +30,7 @@ use std::{
 
 use bell::Bell;
 pub use checkup::{checkup, holders_of, is_elsewhere};
+use describe::Stats;
 pub use enclosure::{enclosure, maker};
 use handle::{Handle, Pin};
 use locks::{List, Listed};
@@ -267,7 +268,10 @@ impl Host for Machine {
         if known.is_empty() {
             return Vec::new();
         }
-        family(&self.proc, &known, self.whereabouts.process.pid, &mut self.handles)
+        match survey::everybody(&self.proc) {
+            Ok(stats) => family(&self.proc, &stats, &known, self.whereabouts.process.pid, &mut self.handles),
+            Err(_) => unseen(&known),
+        }
     }
 
     fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
@@ -334,12 +338,9 @@ impl Host for Machine {
 
 /// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`. Where there are not
 /// descriptors enough for all, those that are left out come when others have ended; they are never taken for nobody.
-fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+fn family(proc: &Proc, stats: &Stats, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
     handles.retain(|_, handle| !handle.has_ended());
-    let moving = |id: &ProcessId| Member { id: *id, parent: 0, motion: Motion::Moving };
-    let Ok(pids) = proc.pids() else { return known.iter().map(moving).collect() };
-    let stats = survey::stats(proc, &pids);
-    let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), &stats, me);
+    let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), stats, me);
     let mut buffer = Vec::new();
     let (mut members, mut left_out) = (Vec::new(), Vec::new());
     for pid in all {
@@ -352,7 +353,7 @@ fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTree
                 Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
                 Ok((_, Err(error))) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => continue,
                 Ok((_, Err(_))) | Err(_) => {
-                    left_out.push(moving(&id));
+                    left_out.push(id);
                     continue;
                 }
             }
@@ -363,5 +364,10 @@ fn family(proc: &Proc, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTree
         let motion = if matches!(seen.state, b'T' | b't') { Motion::Stopped } else { Motion::Moving };
         members.push(Member { id, parent: seen.parent, motion });
     }
-    if members.is_empty() { left_out } else { members }
+    if members.is_empty() { unseen(&left_out) } else { members }
+}
+
+/// Those that are there, for all that can be seen.
+fn unseen<'a>(known: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
+    known.into_iter().map(|id| Member { id: *id, parent: 0, motion: Motion::Moving }).collect()
 }

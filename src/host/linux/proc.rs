@@ -1,9 +1,12 @@
 //! `/proc` as it is: one open folder, one buffer that the caller keeps.
 
 use std::{
-    ffi::OsStr,
-    io::{self, Read as _},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    ffi::{CStr, CString, OsStr},
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -55,15 +58,14 @@ impl Stat {
     /// The fields after the last `)`: a name may have blanks and parentheses of its own (proc(5)).
     fn parse(text: &[u8]) -> Option<Stat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
-        let fields: Vec<&str> = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace().collect();
-        // proc(5) counts from 1 and the state is field 3.
-        let field = |number: usize| fields.get(number - 3);
+        let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
+        // proc(5) counts from 1 and the state is field 3; between those that are taken the others are passed over.
         Some(Stat {
-            state: *field(3)?.as_bytes().first()?,
-            parent: field(4)?.parse().ok()?,
-            session: field(6)?.parse().ok()?,
-            flags: field(9)?.parse().ok()?,
-            start: field(22)?.parse().ok()?,
+            state: *fields.next()?.as_bytes().first()?,
+            parent: fields.next()?.parse().ok()?,
+            session: fields.nth(1)?.parse().ok()?,
+            flags: fields.nth(2)?.parse().ok()?,
+            start: fields.nth(12)?.parse().ok()?,
         })
     }
 }
@@ -121,10 +123,24 @@ impl Proc {
         Ok(pids)
     }
 
+    /// Makes a call about a file of a process. Its path is put together on the stack: whoever reads shares one heap with the others
+    /// that do, and a string that grows there waits for them.
+    fn about<T>(&self, pid: u32, file: &str, call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>) -> Result<T, Errno> {
+        let mut path = [0; 64];
+        let fits = write!(&mut path[..], "{pid}/{file}\0").is_ok();
+        match CStr::from_bytes_until_nul(&path) {
+            Ok(path) if fits => call(self.root.as_fd(), path),
+            Ok(_) | Err(_) => call(self.root.as_fd(), &CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?),
+        }
+    }
+
+    fn open_one(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.about(pid, file, |root, path| rustix::fs::openat(root, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
+    }
+
     /// Reads a whole file of a process into `buffer`.
     pub(super) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let path = format!("{pid}/{file}");
-        let fd = rustix::fs::openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|error| self.note(error))?;
+        let fd = self.open_one(pid, file, OFlags::empty()).map_err(|error| self.note(error))?;
         buffer.clear();
         buffer.reserve(USUAL);
         let room = buffer.capacity();
@@ -143,14 +159,15 @@ impl Proc {
 
     /// Where a link of a process leads, such as `exe`.
     pub(super) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
-        let target = rustix::fs::readlinkat(&self.root, format!("{pid}/{name}"), Vec::new())?;
+        let target = self.about(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
     /// Whether a process has no executable, as kernel threads and zombies have none, or is gone.
     pub(super) fn is_bare(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
-        matches!(rustix::fs::readlinkat_raw(&self.root, format!("{pid}/exe"), &mut target), Err(Errno::NOENT))
+        let length = self.about(pid, "exe", |root, path| rustix::fs::readlinkat_raw(root, path, &mut target).map(|(read, _)| read.len()));
+        length == Err(Errno::NOENT)
     }
 
     /// The number of the user whose process it is, as far as its files are concerned.
@@ -160,13 +177,13 @@ impl Proc {
 
     /// The device and inode behind a link of a process.
     pub(super) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
-        let stat = rustix::fs::statat(&self.root, format!("{pid}/{name}"), rustix::fs::AtFlags::empty())?;
+        let stat = self.about(pid, name, |root, path| rustix::fs::statat(root, path, rustix::fs::AtFlags::empty()))?;
         Ok((stat.st_dev, stat.st_ino))
     }
 
     /// Whether a file of a process may be opened.
     pub(super) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
-        rustix::fs::openat(&self.root, format!("{pid}/{file}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map(drop)
+        self.open_one(pid, file, OFlags::empty()).map(drop)
     }
 
     /// The effective user of a process.
@@ -179,8 +196,7 @@ impl Proc {
 
     /// The open descriptors of a process.
     pub(super) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let folder = rustix::fs::openat(&self.root, format!("{pid}/fd"), flags, Mode::empty())?;
+        let folder = self.open_one(pid, "fd", OFlags::DIRECTORY)?;
         let mut descriptors = Vec::new();
         for entry in Dir::read_from(&folder)? {
             if let Ok(name) = entry?.file_name().to_str()

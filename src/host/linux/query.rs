@@ -154,19 +154,15 @@ pub(super) fn name_of(exe: Option<&Path>, args: &[u8]) -> Option<String> {
 impl Command {
     /// Whether these arguments can be mine: all behind a program's name, or the last ones behind a script's interpreter.
     fn has_same_arguments(&self, args: &[u8]) -> bool {
-        let mut mine = Vec::new();
-        for arg in self.args.iter().skip(1) {
-            mine.extend_from_slice(arg.as_bytes());
-            mine.push(0);
-        }
-        let behind_the_name = memchr::memchr(0, args).and_then(|end| args.get(end + 1..));
-        match &self.kind {
-            Kind::Binary => behind_the_name == Some(&mine),
-            Kind::Script(_) => {
-                mine.insert(0, 0);
-                args.ends_with(&mine)
-            }
-        }
+        let mine = || self.args.iter().skip(1).map(|arg| arg.as_bytes());
+        let length: usize = mine().map(|arg| arg.len() + 1).sum();
+        let Some((before, behind)) = args.len().checked_sub(length).and_then(|at| args.split_at_checked(at)) else { return false };
+        let are_mine = || mine().try_fold(behind, |rest, arg| rest.strip_prefix(arg)?.strip_prefix(&[0])) == Some(&[]);
+        let is_their_place = match &self.kind {
+            Kind::Binary => memchr::memchr(0, args).is_some_and(|end| end + 1 == before.len()),
+            Kind::Script(_) => before.last() == Some(&0),
+        };
+        is_their_place && are_mine()
     }
 
     /// Whether the process is what this command would become: the same program with the same arguments, in the same place.

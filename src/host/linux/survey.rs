@@ -53,8 +53,10 @@ impl Sifting {
     pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, wanted: Option<Wanted>, me: u32) -> io::Result<Sifting> {
         let pids = Arc::new(proc.pids()?);
         let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
-        let share = if pids.len() < WORTH_A_SECOND_THREAD { pids.len() } else { pids.len().div_ceil(2) };
-        let sieves = pids.chunks(share.max(1)).map(|share| sieve.begin(proc, share)).collect::<Result<_, _>>()?;
+        let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
+        // Each takes every other one: the kernel's own, of which there is less to read, all come first.
+        let sieves = (0..shares).map(|first| sieve.begin(proc, pids.iter().skip(first).step_by(shares).copied().collect()));
+        let sieves = sieves.collect::<Result<_, _>>()?;
         Ok(Sifting { pids, sieves })
     }
 
@@ -129,8 +131,8 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, pids: &[u32]) -> io::Result<Errand<Found>> {
-        let (sieve, its_proc, pids) = (Arc::clone(self), Arc::clone(proc), pids.to_vec());
+    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, pids: Vec<u32>) -> io::Result<Errand<Found>> {
+        let (sieve, its_proc) = (Arc::clone(self), Arc::clone(proc));
         Errand::begin(proc, move |progress, skip| {
             let (mut buffers, mut found) = (Buffers::of(&sieve.query), Found::default());
             for &pid in pids.iter().filter(|pid| **pid != sieve.me && !skip.contains(pid)) {
@@ -205,8 +207,15 @@ pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> 
     Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
 }
 
-/// Everybody's parents.
-pub(super) fn stats(proc: &Proc, pids: &[u32]) -> Stats {
+/// Who there is, and who is whose parent.
+///
+/// # Errors
+/// The processes cannot be listed.
+pub(super) fn everybody(proc: &Proc) -> io::Result<Stats> {
+    proc.pids().map(|pids| stats(proc, &pids))
+}
+
+fn stats(proc: &Proc, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();
     pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
 }

@@ -7,7 +7,7 @@ use nix::{
     sys::wait::{Id, WaitPidFlag, waitid},
 };
 
-use super::{family, handle::Handle, proc::Proc, survey};
+use super::{describe::Stats, family, handle::Handle, proc::Proc, survey, unseen};
 use crate::{
     engine::{escalation::Member, plan::Blow, snapshot::ProcessId},
     host::seam::Sent,
@@ -29,7 +29,8 @@ impl Tree {
         let (proc, me) = (Proc::open().ok(), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
-        let strangers = proc.as_ref().filter(|_| !childless).and_then(|proc| children(proc, me).ok()).unwrap_or_default();
+        let stats = proc.as_ref().filter(|_| !childless).and_then(|proc| survey::everybody(proc).ok());
+        let strangers = stats.map(|stats| children(&stats, me)).unwrap_or_default();
         Tree { proc, me, strangers, handles: BTreeMap::new() }
     }
 
@@ -37,15 +38,10 @@ impl Tree {
     pub(crate) fn members(&mut self) -> Vec<Member> {
         let Some(proc) = &self.proc else { return Vec::new() };
         self.handles.retain(|_, handle| !handle.has_ended());
-        let children = match children(proc, self.me) {
-            Ok(children) => children.difference(&self.strangers).copied().collect(),
-            // Nothing can be looked at (no descriptor is left): those that were seen are still there.
-            Err(_) => self.handles.keys().copied().collect::<BTreeSet<_>>(),
-        };
-        if children.is_empty() {
-            return Vec::new();
-        }
-        family(proc, &children, self.me, &mut self.handles)
+        // Where nothing can be looked at (no descriptor is left), those that were seen are still there.
+        let Ok(stats) = survey::everybody(proc) else { return unseen(self.handles.keys()) };
+        let children = children(&stats, self.me).difference(&self.strangers).copied().collect();
+        family(proc, &stats, &children, self.me, &mut self.handles)
     }
 
     /// The identity of one of its processes.
@@ -64,7 +60,6 @@ impl Tree {
     }
 }
 
-fn children(proc: &Proc, me: u32) -> std::io::Result<BTreeSet<ProcessId>> {
-    let stats = survey::stats(proc, &proc.pids()?);
-    Ok(stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start }).collect())
+fn children(stats: &Stats, me: u32) -> BTreeSet<ProcessId> {
+    stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start }).collect()
 }
