@@ -132,6 +132,14 @@ impl Folder {
         })
     }
 
+    /// As [`write`](Self::write): nothing is written over where it lies here.
+    ///
+    /// # Errors
+    /// As the file system says; the old content is still there then.
+    pub fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write(name, content)
+    }
+
     /// As [`write`](Self::write), but only where there is nothing of this name; whoever writes reads again what is there then.
     ///
     /// # Errors
@@ -234,6 +242,8 @@ mod tests {
         folder.write("a.record", "one").unwrap();
         folder.write("a.record", "two").unwrap();
         assert_eq!(folder.read("a.record").as_deref(), Some("two"));
+        folder.overwrite("a.record", "six").unwrap();
+        assert_eq!(folder.read("a.record").as_deref(), Some("six"));
         assert_eq!(folder.names_with(".record"), ["a.record"]);
         folder.remove("a.record").unwrap();
         folder.remove("a.record").unwrap();
