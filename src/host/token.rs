@@ -35,7 +35,7 @@ impl Token {
         (!secret.is_empty() && secret.bytes().all(plain)).then(|| Token { id, text: text.to_owned(), beginning: format!("{id}:") })
     }
 
-    /// All of it, for the one who may have it: Telegram.
+    /// All of it, for a request to the Bot API and nothing else.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -45,11 +45,6 @@ impl Token {
     #[must_use]
     pub fn id(&self) -> BotId {
         self.id
-    }
-
-    /// All of it, for a request to the Bot API and nothing else.
-    pub(crate) fn whole(&self) -> &str {
-        &self.text
     }
 
     /// `text` without it, in whatever form a server may have said it back.

@@ -67,7 +67,7 @@ impl Api {
             .user_agent(concat!("monopoll/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.whole());
+        let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.expose());
         let response = match method {
             Method::GetWebhookInfo => agent.get(address("getWebhookInfo")).call(),
             Method::DeleteWebhook => agent.post(address("deleteWebhook")).send_form([("drop_pending_updates", "false")]),
