@@ -33,7 +33,7 @@ pub(crate) async fn ask(service: &Service, request: RequestBuilder) -> Result<Va
         Some(key) => request.bearer_auth(key.expose()),
         None => request,
     };
-    let response = request.send().await.map_err(|error| fault(&error))?;
+    let response = request.send().await.map_err(|error| Fault::of_connection(&error))?;
     if !response.status().is_success() {
         // What it says about it may repeat what was asked, so nobody reads it.
         return Err(Fault::of_status(response.status().as_u16(), retry_after(response.headers())));
@@ -43,21 +43,13 @@ pub(crate) async fn ask(service: &Service, request: RequestBuilder) -> Result<Va
 
 async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Fault::of_connection(&error))? {
         if body.len() + chunk.len() > MOST_ANSWERED {
             return Err(Fault::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-fn fault(error: &reqwest::Error) -> Fault {
-    match (error.is_timeout(), error.is_connect()) {
-        (true, _) => Fault::TimedOut,
-        (false, true) => Fault::Unreachable,
-        (false, false) => Fault::CutOff,
-    }
 }
 
 /// The seconds that the other side asks to be left alone; a date is passed over, as clocks differ.

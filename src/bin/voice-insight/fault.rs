@@ -37,6 +37,15 @@ impl Fault {
         }
     }
 
+    /// The fault of a request that got no answer, or not all of it.
+    pub(crate) fn of_connection(error: &reqwest::Error) -> Fault {
+        match (error.is_timeout(), error.is_connect()) {
+            (true, _) => Fault::TimedOut,
+            (false, true) => Fault::Unreachable,
+            (false, false) => Fault::CutOff,
+        }
+    }
+
     /// What another try may come to.
     pub(crate) fn hope(self) -> Hope {
         match self {

@@ -216,7 +216,7 @@ fn refused(error: &ApiError) -> Fetched {
 fn fault(error: &RequestError) -> Fault {
     match error {
         RequestError::RetryAfter(seconds) => Fault::Busy(Some(seconds.duration())),
-        RequestError::Network(error) => network(error),
+        RequestError::Network(error) => Fault::of_connection(error),
         RequestError::InvalidJson { .. } => Fault::Unreadable,
         RequestError::Io(_) => Fault::CutOff,
         RequestError::Api(_) => Fault::Broken(500),
@@ -227,14 +227,6 @@ fn fault(error: &RequestError) -> Fault {
 fn broken_off(error: &reqwest::Error) -> Fault {
     match error.status() {
         Some(status) => Fault::of_status(status.as_u16(), None),
-        None => network(error),
-    }
-}
-
-fn network(error: &reqwest::Error) -> Fault {
-    match (error.is_timeout(), error.is_connect()) {
-        (true, _) => Fault::TimedOut,
-        (false, true) => Fault::Unreachable,
-        (false, false) => Fault::CutOff,
+        None => Fault::of_connection(error),
     }
 }
