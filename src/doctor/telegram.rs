@@ -3,10 +3,11 @@
 use super::Finding;
 use crate::{
     config::{Telegram, settings::Webhook},
-    telegram::{Seen, Trouble},
+    telegram::{self, Seen, Trouble},
 };
 
 const NAME: &str = "Telegram";
+const WAY_OUT: &str = telegram::Webhook::WAY_OUT;
 
 /// What is to be said of what it said.
 #[must_use]
@@ -18,10 +19,9 @@ pub fn telegram(seen: &Seen, config: &Telegram) -> Finding {
         Err(trouble @ Trouble::Unauthorized) => return Finding::problem(NAME, trouble.sentence(server), trouble.way_out()),
         Err(trouble) => return Finding::warning(NAME, trouble.sentence(server), trouble.way_out()),
     };
-    let way_out = "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
     match config.webhook {
         Webhook::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
-        Webhook::Refuse => Finding::problem(NAME, format!("{webhook}: a start is refused"), way_out),
-        Webhook::Ignore | Webhook::Warn => Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), way_out),
+        Webhook::Refuse => Finding::problem(NAME, format!("{webhook}: a start is refused"), WAY_OUT),
+        Webhook::Ignore | Webhook::Warn => Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), WAY_OUT),
     }
 }

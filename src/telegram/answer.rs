@@ -17,6 +17,11 @@ pub struct Webhook {
     pub host: String,
 }
 
+impl Webhook {
+    /// What can be done about it.
+    pub(crate) const WAY_OUT: &str = "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+}
+
 /// What every answer of the Bot API looks like.
 #[derive(Deserialize)]
 struct Envelope {

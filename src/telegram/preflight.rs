@@ -168,7 +168,7 @@ impl Preflight {
 
     fn refusal(&self, seen: &Seen) -> Option<String> {
         match (seen, self.webhook) {
-            (Ok(Some(webhook)), settings::Webhook::Refuse) => Some(format!("{}; {WAY_OUT}", set(webhook))),
+            (Ok(Some(webhook)), settings::Webhook::Refuse) => Some(format!("{}; {}", set(webhook), Webhook::WAY_OUT)),
             (Ok(_) | Err(_), _) => None,
         }
     }
@@ -180,7 +180,7 @@ impl Preflight {
                 format!("a webhook to `{}` is set; a start deletes it, and drops no update", webhook.host)
             }
             (Ok(Some(webhook)), settings::Webhook::Ignore | settings::Webhook::Warn | settings::Webhook::Refuse) => {
-                format!("{}; {WAY_OUT}", set(webhook))
+                format!("{}; {}", set(webhook), Webhook::WAY_OUT)
             }
             (Err(Trouble::Unauthorized), _) => {
                 format!("{}: the bot will not be able to poll", Trouble::Unauthorized.sentence(self.server()))
@@ -196,9 +196,6 @@ impl Preflight {
 
 /// What a webhook means.
 const POLLING_FAILS: &str = "polling fails with 409 Conflict";
-
-/// And what can be done about it.
-const WAY_OUT: &str = "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 
 fn set(webhook: &Webhook) -> String {
     format!("a webhook to `{}` is set, and with it {POLLING_FAILS}", webhook.host)
