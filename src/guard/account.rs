@@ -57,7 +57,7 @@ impl Account {
                 DecidedBy::Rule(name) => Some(name.clone()),
                 DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
             },
-            took_ms: history::millis(at.saturating_sub(self.began)),
+            took_ms: clock::millis(at.saturating_sub(self.began)),
             killed: u32::try_from(killed).unwrap_or(u32::MAX),
         })
     }

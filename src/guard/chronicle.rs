@@ -8,7 +8,8 @@ use crate::{
     engine::{action::OnLost, plan::Refusal, takeover::Ticket},
     host::{
         beside::{Beside, Whereabouts},
-        history::{Cause, Ended, Event, Kind, millis},
+        clock,
+        history::{Cause, Ended, Event, Kind},
     },
 };
 
@@ -35,7 +36,7 @@ impl<'a> Chronicle<'a> {
 
     /// A start that came through, and whom it ended for that.
     pub(crate) fn started(&self, beside: &Beside, ended: Vec<Ended>, (command, child_pid): (&str, u32), took: Duration) {
-        let start = Kind::Start { command: command.to_owned(), child_pid, took_ms: millis(took) };
+        let start = Kind::Start { command: command.to_owned(), child_pid, took_ms: clock::millis(took) };
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: Some(self.me.process.pid) });
         let events: Vec<Event> = takeovers.chain([start]).map(|kind| self.event(kind)).collect();
         self.write(beside, &events);

@@ -143,7 +143,7 @@ impl Event {
     pub fn now(me: &Whereabouts, ticket: Ticket, kind: Kind) -> Event {
         Event {
             boot: me.boot.clone(),
-            since_boot_ms: millis(clock::since_boot()),
+            since_boot_ms: clock::millis(clock::since_boot()),
             at: clock::wall_seconds(),
             ticket,
             pid: me.process.pid,
@@ -236,11 +236,6 @@ fn add(all: &mut Vec<Event>, mut event: Event) {
     let later = |before: &&Event| before.boot == event.boot && before.since_boot_ms > event.since_boot_ms;
     let later = all.iter().rev().take_while(later).count();
     all.insert(all.len() - later, event);
-}
-
-/// Whole milliseconds.
-pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the engine has to know of it now.

@@ -7,13 +7,16 @@ use super::{
     Context,
     document::{ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument, StepDocument, VerdictWord},
     mask::{self, secrets},
-    wording::{self, millis, rfc3339},
+    wording::{self, rfc3339},
 };
-use crate::engine::{
-    fact::{Fact, Truth},
-    plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect, Verdict},
-    policy::Patience,
-    snapshot::{GuardView, LockState, LockView, Process},
+use crate::{
+    engine::{
+        fact::{Fact, Truth},
+        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect, Verdict},
+        policy::Patience,
+        snapshot::{GuardView, LockState, LockView, Process},
+    },
+    host::clock::millis,
 };
 
 /// `plan` as a document.

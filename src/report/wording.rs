@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Context, mask};
-use crate::engine::{fact::Fact, snapshot::Process};
+use crate::{
+    engine::{fact::Fact, snapshot::Process},
+    host::clock,
+};
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -49,11 +52,6 @@ pub(super) fn place(context: &Context<'_>, key: &str) -> String {
     }
 }
 
-/// Whole milliseconds.
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// That moment.
 pub(super) fn seconds_since_1970(seconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
@@ -68,7 +66,7 @@ pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
 /// A length of time in at most two neighbouring units: `3m 12s`, `2d`, `250ms`.
 pub(super) fn span(time: Duration) -> String {
     const UNITS: [(u64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-    let millis = millis(time);
+    let millis = clock::millis(time);
     let Some(first) = UNITS.iter().position(|(unit, _)| millis >= *unit) else { return "0s".to_owned() };
     let (unit, name) = UNITS[first];
     let head = format!("{}{name}", millis / unit);

@@ -37,7 +37,7 @@ impl Health {
     }
 
     pub(super) fn good(&self) {
-        let now = u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX);
+        let now = clock::millis(clock::since_boot());
         self.0.good.store(now.saturating_add(1), Ordering::Relaxed);
     }
 
