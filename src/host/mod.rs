@@ -16,6 +16,8 @@ pub mod file_id;
 pub mod filesystem;
 #[cfg(unix)]
 pub mod folder;
+#[cfg(unix)]
+pub(crate) mod heed;
 pub mod history;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;

@@ -6,12 +6,12 @@ use nix::{
 };
 use tokio::{
     process::{Child, Command},
-    signal::unix::{SignalKind, signal},
+    signal::unix::SignalKind,
 };
 
 use crate::{
     error::{Error, ExitStatus},
-    host::machine::wait,
+    host::heed::{Heeded, Ignored},
 };
 
 /// The check and whatever it starts.
@@ -37,41 +37,36 @@ impl Group {
 
 /// The signals that end a start; one that was ignored stays ignored.
 pub(super) struct Ending {
-    interrupt: Option<tokio::signal::unix::Signal>,
-    terminate: Option<tokio::signal::unix::Signal>,
-    hangup: Option<tokio::signal::unix::Signal>,
-    quit: Option<tokio::signal::unix::Signal>,
+    interrupt: Heeded,
+    terminate: Heeded,
+    hangup: Heeded,
+    quit: Heeded,
 }
 
 impl Ending {
     /// # Errors
     /// Signals cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
-        let ignored = wait::ignored();
-        let listen = |kind: SignalKind| {
-            let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
-            (!is_ignored).then(|| signal(kind)).transpose()
+        let ignored = Ignored::before();
+        let heed = |kind| {
+            let heeded = ignored.or_heeded(kind);
+            heeded.map_err(|error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}")))
         };
-        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
         Ok(Ending {
-            interrupt: listen(SignalKind::interrupt()).map_err(failed)?,
-            terminate: listen(SignalKind::terminate()).map_err(failed)?,
-            hangup: listen(SignalKind::hangup()).map_err(failed)?,
-            quit: listen(SignalKind::quit()).map_err(failed)?,
+            interrupt: heed(SignalKind::interrupt())?,
+            terminate: heed(SignalKind::terminate())?,
+            hangup: heed(SignalKind::hangup())?,
+            quit: heed(SignalKind::quit())?,
         })
     }
 
     /// The number of the first one that arrives.
     pub(super) async fn arrives(&mut self) -> u8 {
-        let next = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
-            Some(signal) => signal.recv().await,
-            None => std::future::pending().await,
-        };
         tokio::select! {
-            _ = next(&mut self.interrupt) => 2,
-            _ = next(&mut self.terminate) => 15,
-            _ = next(&mut self.hangup) => 1,
-            _ = next(&mut self.quit) => 3,
+            () = self.interrupt.arrival() => 2,
+            () = self.terminate.arrival() => 15,
+            () = self.hangup.arrival() => 1,
+            () = self.quit.arrival() => 3,
         }
     }
 }

@@ -1,10 +1,6 @@
 //! What tells a bot to stop, but for its guard: signals, or the program itself.
 
-use std::{
-    fmt,
-    future::{Future, pending},
-    pin::Pin,
-};
+use std::{fmt, future::Future, pin::Pin};
 
 use super::End;
 use crate::error::{Error, ExitStatus};
@@ -73,42 +69,30 @@ pub(super) use unix::Signals;
 
 #[cfg(unix)]
 mod unix {
-    use tokio::signal::unix::{Signal, SignalKind, signal};
+    use tokio::signal::unix::SignalKind;
 
-    use super::{INTERRUPT, pending};
-    use crate::host::machine::wait;
+    use super::INTERRUPT;
+    use crate::host::heed::{Heeded, Ignored};
 
     /// SIGTERM and SIGINT; one that was ignored stays ignored.
     pub(in super::super) struct Signals {
-        terminate: Option<Signal>,
-        interrupt: Option<Signal>,
+        terminate: Heeded,
+        interrupt: Heeded,
     }
 
     impl Signals {
         pub(super) fn take() -> std::io::Result<Signals> {
-            let ignored = wait::ignored();
-            let take = |kind: SignalKind| {
-                let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
-                (!is_ignored).then(|| signal(kind)).transpose()
-            };
-            Ok(Signals { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+            let ignored = Ignored::before();
+            let (terminate, interrupt) = (ignored.or_heeded(SignalKind::terminate())?, ignored.or_heeded(SignalKind::interrupt())?);
+            Ok(Signals { terminate, interrupt })
         }
 
         pub(super) async fn next(&mut self) -> &'static str {
             tokio::select! {
-                () = arrival(&mut self.terminate) => "SIGTERM",
-                () = arrival(&mut self.interrupt) => INTERRUPT,
+                () = self.terminate.arrival() => "SIGTERM",
+                () = self.interrupt.arrival() => INTERRUPT,
             }
         }
-    }
-
-    async fn arrival(signal: &mut Option<Signal>) {
-        if let Some(signal) = signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        pending::<()>().await;
     }
 }
 
@@ -119,7 +103,7 @@ pub(super) use windows::Signals;
 mod windows {
     use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
-    use super::{INTERRUPT, pending};
+    use super::INTERRUPT;
 
     /// What the console has in the place of SIGTERM and SIGINT.
     pub(in super::super) struct Signals {
@@ -140,7 +124,7 @@ mod windows {
                 Some(()) = self.harder.recv() => INTERRUPT,
                 Some(()) = self.close.recv() => "SIGTERM",
                 Some(()) = self.shutdown.recv() => "SIGTERM",
-                else => pending().await,
+                else => std::future::pending().await,
             }
         }
     }
