@@ -45,7 +45,8 @@ pub fn wrong(error: &clap::Error) -> String {
         if line.starts_with("For more information, try ") {
             continue;
         }
-        if let Some(usage) = line.strip_prefix("Usage: monopoll ") {
+        // The program is called as it was called, on Windows by its ending too.
+        if let Some((_, usage)) = line.strip_prefix("Usage: ").and_then(|usage| usage.split_once(' ')) {
             let command = usage.split([' ', '\n']).next().filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
             see = command.map_or(see, |command| format!("`monopoll help {command}`"));
         }

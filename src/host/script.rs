@@ -47,7 +47,8 @@ impl Command {
 
 fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
-    let script = (shown(script), script.is_absolute());
+    // On Windows a path that begins at the root is not absolute, as it names no drive; the folder has no part in it all the same.
+    let script = (shown(script), script.has_root());
     let (what, way_out) = match script {
         (script, true) => (format!("`{script}` is not there"), "check its path"),
         (script, false) => {
