@@ -4,6 +4,7 @@
 //! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one on Linux
 //! too, so that it can be tested with real processes there.
 
+mod asking;
 pub mod beat;
 pub mod beside;
 pub mod checkup;

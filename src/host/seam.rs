@@ -65,6 +65,15 @@ pub enum Answer {
     Unasked(std::io::ErrorKind),
 }
 
+/// How a sleep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Somebody closed a lock file.
+    LockClosed,
+    /// Somebody ended, or it is time.
+    Otherwise,
+}
+
 /// This signal told the start to give up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted(pub u8);

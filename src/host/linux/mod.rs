@@ -21,7 +21,6 @@ pub(crate) mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    io::ErrorKind,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,13 +39,14 @@ use rustix::io::Errno;
 use wait::{Alarm, Wake};
 use watch::Watch;
 
+pub(crate) use super::seam::Slept;
 use super::{
-    beside::{Asker, Beside, Request, Whereabouts},
+    asking::Asking,
+    beside::{Beside, Whereabouts},
     clock,
     lock::LockFile,
     query::Query,
     seam::{Answer, Host, Interrupted, Sent},
-    unshared::AFTER_A_CLOSE,
 };
 use crate::{
     engine::{
@@ -57,9 +57,6 @@ use crate::{
     },
     error::{Error, ExitStatus},
 };
-
-/// How long a guard may take to say that it heard (S10).
-const HEARING: Duration = Duration::from_secs(2);
 
 /// This machine, seen from this process.
 #[derive(Debug)]
@@ -75,12 +72,8 @@ pub struct Machine {
     watch: Watch,
     /// The lock files. A watch of its own: whoever waits for a lock is not to be woken by what others write beside it.
     lock_watch: Option<Watch>,
-    beside: Option<Arc<Beside>>,
-    /// Only to see whether a guard that cannot be seen has left.
-    first_lock: Option<LockFile>,
-    questions: u32,
-    /// What guards are asked for.
-    purpose: Purpose,
+    /// Who is asked to leave.
+    asking: Asking,
 }
 
 impl Machine {
@@ -103,10 +96,7 @@ impl Machine {
             alarm: None,
             watch: Watch::new(),
             lock_watch: None,
-            beside: None,
-            first_lock: None,
-            questions: 0,
-            purpose: Purpose::Start,
+            asking: Asking::nobody(),
         })
     }
 
@@ -124,7 +114,7 @@ impl Machine {
 
     /// Says to the guards that will be asked what it is for.
     pub(crate) fn ask_for(&mut self, purpose: Purpose) {
-        self.purpose = purpose;
+        self.asking.for_purpose(purpose);
     }
 
     /// From here on signals are waited for.
@@ -140,11 +130,10 @@ impl Machine {
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
     pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
         self.watch.changes_in(folders);
-        self.beside = Some(beside);
         if let Some(lock) = &lock {
             self.watch.closes_of(lock.path());
         }
-        self.first_lock = lock;
+        self.asking.by(beside, lock);
     }
 
     /// Whether nobody has this lock now, as far as it can be seen without taking it.
@@ -219,15 +208,6 @@ pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
     Some(ProcessId { pid, start })
 }
 
-/// How a sleep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slept {
-    /// Somebody closed a lock file.
-    LockClosed,
-    /// Somebody ended, or it is time.
-    Otherwise,
-}
-
 /// The effective user of this process.
 #[must_use]
 pub fn myself() -> User {
@@ -290,49 +270,17 @@ impl Host for Machine {
     }
 
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let (Some(beside), Some(ticket)) = (self.beside.clone(), guard.ticket) else { return Ok(Answer::Silence) };
-        self.questions += 1;
-        let me = self.whereabouts.process;
-        let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
-        let until = clock::patience() + HEARING;
-        let request = Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
-        if let Err(error) = beside.write_request(&request) {
-            return Ok(Answer::Unasked(error.kind()));
-        }
-        let ended = |machine: &Machine| guard.process.is_some_and(|id| machine.handles.get(&id).is_none_or(Handle::has_ended));
-        let answer = loop {
-            // A guard that has ended has done more than it was asked to.
-            if beside.is_acknowledged(&id) || ended(self) {
-                break Answer::Heard;
-            }
-            if !beside.folder().is_in_place() {
-                break Answer::Unasked(ErrorKind::NotFound);
-            }
-            if clock::patience() >= until {
-                break Answer::Silence;
-            }
-            let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
-            if let Err(interrupted) = self.sleep_on(&handle, until) {
-                beside.remove_request();
-                return Err(interrupted);
-            }
-        };
-        beside.remove_request();
-        Ok(answer)
+        let has_ended = || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
+        let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| self.sleep_on(&handle, until).map(drop))
     }
 
     fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
-        self.beside.as_ref().is_some_and(|beside| !beside.has_record())
+        self.asking.has_signed_off()
     }
 
     fn has_left(&mut self, _guard: &GuardView) -> bool {
-        let Some(lock) = &self.first_lock else { return false };
-        // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is told just before the lock goes.
-        lock.is_free_by_a_probe()
-            || AFTER_A_CLOSE.iter().any(|pause| {
-                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
-                lock.is_free_by_a_probe()
-            })
+        self.asking.has_left()
     }
 }
 

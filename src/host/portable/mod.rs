@@ -21,7 +21,6 @@ mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -43,8 +42,10 @@ use self::{
     wait::{Alarm, Wake},
     watch::Watch,
 };
+pub(crate) use super::seam::Slept;
 use super::{
-    beside::{Asker, Beside, Request, Whereabouts},
+    asking::Asking,
+    beside::{Beside, Whereabouts},
     checkup::Checkup,
     clock,
     container::Enclosure,
@@ -53,7 +54,6 @@ use super::{
     mark::Mark,
     query::Query,
     seam::{Answer, Host, Interrupted, Sent},
-    unshared::AFTER_A_CLOSE,
 };
 use crate::{
     engine::{
@@ -64,9 +64,6 @@ use crate::{
     },
     error::{Error, ExitStatus},
 };
-
-/// How long a guard may take to say that it heard (S10).
-const HEARING: Duration = Duration::from_secs(2);
 
 /// Start times are counted from 1970 here, so a pid with its start time is told from one of another boot by itself.
 const EVERY_BOOT: &str = "1970";
@@ -82,12 +79,8 @@ pub struct Machine {
     alarm: Option<Alarm>,
     /// The folder beside the lock.
     watch: Watch,
-    beside: Option<Arc<Beside>>,
-    /// Only to see whether a guard that was asked has left.
-    first_lock: Option<LockFile>,
-    questions: u32,
-    /// What guards are asked for.
-    purpose: Purpose,
+    /// Who is asked to leave.
+    asking: Asking,
 }
 
 impl Machine {
@@ -103,10 +96,7 @@ impl Machine {
             handles: BTreeMap::new(),
             alarm: None,
             watch: Watch::new(),
-            beside: None,
-            first_lock: None,
-            questions: 0,
-            purpose: Purpose::Start,
+            asking: Asking::nobody(),
         })
     }
 
@@ -124,7 +114,7 @@ impl Machine {
 
     /// Says to the guards that will be asked what it is for.
     pub(crate) fn ask_for(&mut self, purpose: Purpose) {
-        self.purpose = purpose;
+        self.asking.for_purpose(purpose);
     }
 
     /// From here on signals are waited for.
@@ -139,8 +129,7 @@ impl Machine {
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
     pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
         self.watch.changes_in(folders);
-        self.beside = Some(beside);
-        self.first_lock = lock;
+        self.asking.by(beside, lock);
     }
 
     /// Takes those away that have ended, or that this look has not seen.
@@ -195,15 +184,6 @@ impl Machine {
             }
         }
     }
-}
-
-/// How a sleep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slept {
-    /// Somebody closed a lock file.
-    LockClosed,
-    /// Somebody ended, or it is time.
-    Otherwise,
 }
 
 /// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
@@ -303,48 +283,17 @@ impl Host for Machine {
     }
 
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let (Some(beside), Some(ticket)) = (self.beside.clone(), guard.ticket) else { return Ok(Answer::Silence) };
-        self.questions += 1;
-        let me = self.whereabouts.process;
-        let id = format!("{}-{}-{}", me.pid, me.start, self.questions);
-        let until = clock::patience() + HEARING;
-        let request = Request::new(id.clone(), ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
-        if let Err(error) = beside.write_request(&request) {
-            return Ok(Answer::Unasked(error.kind()));
-        }
-        let answer = loop {
-            let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
-            // A guard that has ended has done more than it was asked to.
-            if beside.is_acknowledged(&id) || handle.first().is_none_or(|guard| guard.has_ended()) {
-                break Answer::Heard;
-            }
-            if !beside.folder().is_in_place() {
-                break Answer::Unasked(ErrorKind::NotFound);
-            }
-            if clock::patience() >= until {
-                break Answer::Silence;
-            }
-            if let Err(interrupted) = self.sleep_on(&handle, until) {
-                beside.remove_request();
-                return Err(interrupted);
-            }
-        };
-        beside.remove_request();
-        Ok(answer)
+        let has_ended = || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
+        let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| self.sleep_on(&handle, until))
     }
 
     fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
-        self.beside.as_ref().is_some_and(|beside| !beside.has_record())
+        self.asking.has_signed_off()
     }
 
     fn has_left(&mut self, _guard: &GuardView) -> bool {
-        let Some(lock) = &self.first_lock else { return false };
-        // Behind the turnstile nobody else of us tries, so a probe disturbs no start.
-        lock.is_free_by_a_probe()
-            || AFTER_A_CLOSE.iter().any(|pause| {
-                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
-                lock.is_free_by_a_probe()
-            })
+        self.asking.has_left()
     }
 }
 
