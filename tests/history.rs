@@ -11,9 +11,11 @@ use monopoll::{
         takeover::{Ticket, Try, TryKind},
     },
     host::{
-        beside::{Beside, Whereabouts},
+        beside::Beside,
+        event::{Cause, Ended, Event, Kind},
         folder::{Folder, Missing},
-        history::{Cause, Ended, Event, Kind, MOST_EVENTS, tries},
+        history::{MOST_EVENTS, tries},
+        record::Whereabouts,
     },
 };
 use tempfile::TempDir;

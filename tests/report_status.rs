@@ -21,8 +21,8 @@ use monopoll::{
     },
     guard::status::{State, Status},
     host::{
-        beside::{Record, Stage, Whereabouts},
-        history::{Cause, Ended, Event, Kind},
+        event::{Cause, Ended, Event, Kind},
+        record::{Record, Stage, Whereabouts},
     },
     report::{
         Context, Paint, history_text, plan_text,

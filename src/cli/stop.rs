@@ -28,8 +28,8 @@ use crate::{
         settle::{Progress, Settling, Stop},
     },
     host::{
+        event::{Event, Kind},
         folder::Missing,
-        history::{Event, Kind},
         machine::{Machine, blind, wait::Alarm},
     },
     report::mask::printable,

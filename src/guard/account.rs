@@ -9,8 +9,8 @@ use crate::{
     },
     host::{
         clock,
+        event::{self, Ended},
         execute::Event,
-        history::{self, Ended},
     },
 };
 
@@ -50,7 +50,7 @@ impl Account {
             from_pid: pid,
             command: match &conflict.guard {
                 Some(guard) => guard.command.clone(),
-                None => args.map(|args| history::kept(args)).unwrap_or_default(),
+                None => args.map(|args| event::kept(args)).unwrap_or_default(),
             },
             action: conflict.action,
             rule: match &conflict.decided_by {

@@ -30,7 +30,6 @@ use crate::{
     engine::{instance::Instance, snapshot::User},
     error::{Error, ExitStatus},
     host::{
-        beside::{Record, Stage},
         clock,
         command::{Command, Kind},
         execute::Event,
@@ -38,6 +37,7 @@ use crate::{
         machine::{self, Machine, blind, guard_above, handle::Handle, wait::Alarm},
         mark::{HELD, Mark},
         query::Query,
+        record::{Record, Stage},
         token::Token,
     },
     report::mask,

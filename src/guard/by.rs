@@ -3,10 +3,11 @@
 use crate::{
     engine::{instance::Instance, snapshot::User, takeover::Ticket},
     host::{
-        beside::{self, Record, Stage},
+        beside,
         command::Command,
         lock::LockFile,
         machine::{self, Machine},
+        record::{Record, Stage},
     },
     report::mask,
 };

@@ -7,9 +7,10 @@ use super::{keeper::Trouble, settle::Stop};
 use crate::{
     engine::{action::OnLost, plan::Refusal, takeover::Ticket},
     host::{
-        beside::{Beside, Whereabouts},
+        beside::Beside,
         clock,
-        history::{Cause, Ended, Event, Kind},
+        event::{Cause, Ended, Event, Kind},
+        record::Whereabouts,
     },
 };
 

@@ -11,7 +11,7 @@ use crate::{
         snapshot::{ManagedBy, Snapshot},
         takeover::History,
     },
-    host::{beat::Beat, clock, history::Ended},
+    host::{beat::Beat, clock, event::Ended},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).

@@ -8,9 +8,10 @@ use crate::{
     engine::action::OnLost,
     error::Error,
     host::{
-        beside::{Beside, Record, Request, Stage},
+        beside::Beside,
         clock,
         machine::watch::Watch,
+        record::{Record, Request, Stage},
     },
 };
 

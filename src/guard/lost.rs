@@ -9,7 +9,7 @@ use crate::{
         purpose::Purpose,
     },
     error::ExitStatus,
-    host::beside::Request,
+    host::record::Request,
 };
 
 /// Why a guard is to be dropped.

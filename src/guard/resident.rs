@@ -18,9 +18,10 @@ use super::{
 use crate::{
     engine::{action::OnLost, escalation::Mode, instance::Instance, purpose::Purpose},
     host::{
-        beside::{Asker, Beside, Request, Stage},
-        history::Kind,
+        beside::Beside,
+        event::Kind,
         machine::{handle::Handle, wait::Alarm, watch::Watch},
+        record::{Asker, Request, Stage},
     },
 };
 

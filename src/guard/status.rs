@@ -6,8 +6,8 @@ use crate::{
         snapshot::{LockState, Process, Role},
     },
     host::{
-        beside::{Record, Stage, Whereabouts},
-        history::{Event, Kind},
+        event::{Event, Kind},
+        record::{Record, Stage, Whereabouts},
     },
 };
 

@@ -3,10 +3,11 @@
 use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
 
 use super::{
-    beside::{Asker, Beside, Request},
+    beside::Beside,
     clock,
     lock::LockFile,
     machine::wait::Alarm,
+    record::{Asker, Request},
     seam::{Answer, Interrupted},
     unshared::AFTER_A_CLOSE,
 };

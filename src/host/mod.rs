@@ -11,6 +11,7 @@ pub mod checkup;
 pub mod clock;
 pub mod command;
 pub mod container;
+pub mod event;
 pub mod execute;
 pub mod file_id;
 #[cfg(unix)]
@@ -34,6 +35,7 @@ pub mod portable;
 #[cfg(unix)]
 pub(crate) mod privacy;
 pub mod query;
+pub mod record;
 pub mod script;
 pub mod seam;
 pub mod supervisors;

@@ -6,7 +6,7 @@ use super::{
     Context,
     wording::{cut, rfc3339, safe, seconds_since_1970, span},
 };
-use crate::host::history::{Cause, Ended, Event, Kind};
+use crate::host::event::{Cause, Ended, Event, Kind};
 
 /// The events in lines that each end with a line break.
 #[must_use]

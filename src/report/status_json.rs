@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::{action::Action, snapshot::LockState},
     guard::status::{State, Status},
-    host::history::{Event, Kind},
+    host::event::{Event, Kind},
 };
 
 /// What `status --json` prints.

@@ -12,8 +12,8 @@ use crate::{
     engine::plan::{Conflict, Plan},
     guard::status::{State, Status},
     host::{
-        beside::Record,
-        history::{Ended, Kind},
+        event::{Ended, Kind},
+        record::Record,
     },
 };
 

@@ -9,7 +9,7 @@ use std::{
 use humantime::{format_duration, format_rfc3339_seconds};
 use monopoll::{
     guard::place::Place,
-    host::{clock, folder::Missing, history::Kind},
+    host::{clock, event::Kind, folder::Missing},
     teloxide::Health,
 };
 

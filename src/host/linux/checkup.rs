@@ -9,10 +9,10 @@ use super::{
     proc::{Proc, strings},
 };
 use crate::host::{
-    beside::Whereabouts,
     checkup::{Checkup, Environments, Offer, PidNamespace, Starter},
     lock::LockFile,
     mounts,
+    record::Whereabouts,
     supervisors::{self, Told},
     surroundings,
 };

@@ -42,10 +42,11 @@ use watch::Watch;
 pub(crate) use super::seam::Slept;
 use super::{
     asking::Asking,
-    beside::{Beside, Whereabouts},
+    beside::Beside,
     clock,
     lock::LockFile,
     query::Query,
+    record::Whereabouts,
     seam::{Answer, Host, Interrupted, Sent},
 };
 use crate::{

@@ -18,10 +18,11 @@ use crate::{
         takeover::Ticket,
     },
     host::{
-        beside::{Beside, Record},
+        beside::Beside,
         clock,
         lock::Held,
         look::{Breadth, Displaced, Sight, Standing},
+        record::Record,
     },
 };
 

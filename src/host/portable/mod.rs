@@ -45,7 +45,7 @@ use self::{
 pub(crate) use super::seam::Slept;
 use super::{
     asking::Asking,
-    beside::{Beside, Whereabouts},
+    beside::Beside,
     checkup::Checkup,
     clock,
     container::Enclosure,
@@ -53,6 +53,7 @@ use super::{
     lock::LockFile,
     mark::Mark,
     query::Query,
+    record::Whereabouts,
     seam::{Answer, Host, Interrupted, Sent},
 };
 use crate::{
