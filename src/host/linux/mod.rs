@@ -14,6 +14,7 @@ pub(crate) mod memory;
 mod proc;
 mod query;
 pub(crate) mod real_time;
+mod signals;
 mod survey;
 pub(crate) mod tree;
 pub(crate) mod wait;

@@ -2,10 +2,7 @@
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,65 +13,18 @@ use nix::sys::{
 };
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+pub(crate) use super::signals::{Arrived, bit, ignored, ignored_at_start, remember_ignored};
 use super::{
     bell::Bell,
     handle::{Handle, is_readable},
-    proc::Proc,
     real_time,
+    signals::{SI_KERNEL, TAKEN},
     watch::Watch,
 };
-use crate::{engine::signal, host::clock};
-
-/// Every signal that the kernel lets a process take, and that is not about what the process itself did.
-const TAKEN: [Signal; 15] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGALRM,
-    Signal::SIGVTALRM,
-    Signal::SIGPROF,
-    Signal::SIGIO,
-    Signal::SIGPWR,
-    Signal::SIGCONT,
-    Signal::SIGTSTP,
-    Signal::SIGWINCH,
-    Signal::SIGCHLD,
-];
+use crate::host::clock;
 
 /// How often to look at processes that the kernel cannot tell about (no pidfd).
 const BLIND: Duration = Duration::from_millis(20);
-
-/// A signal that arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrived {
-    pub(crate) number: i32,
-    /// The terminal sent it, and so to its whole foreground group.
-    pub(crate) by_terminal: bool,
-}
-
-impl Arrived {
-    pub(crate) fn is(self, signal: Signal) -> bool {
-        self.number == signal as i32
-    }
-
-    /// A child has ended: there is somebody to reap, and nothing to forward.
-    pub(crate) fn tells_of_a_child(self) -> bool {
-        self.is(Signal::SIGCHLD)
-    }
-
-    /// The signal by its name here, if it is one that asks a process to end.
-    pub(crate) fn asks_to_end(self) -> Option<signal::Signal> {
-        signal::Signal::ALL.into_iter().find(|signal| Signal::try_from(self.number).is_ok_and(|it| it.as_str() == signal.name()))
-    }
-
-    /// Whether somebody who has not started yet should give up.
-    pub(crate) fn ends_a_start(self) -> bool {
-        ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP].into_iter().any(|harmless| self.is(harmless))
-    }
-}
 
 /// What ends a sleep before its time.
 #[derive(Debug)]
@@ -269,33 +219,4 @@ impl Alarm {
 /// A start has no child of its own yet: whoever ended was adopted, by PID 1 of a container, or was there before the exec.
 fn reap_orphans() {
     while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
-}
-
-/// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
-const SI_KERNEL: i32 = 0x80;
-
-pub(crate) fn bit(signal: Signal) -> u64 {
-    1 << (signal as i32 - 1)
-}
-
-/// The signals that were ignored when this process started.
-static IGNORED_AT_START: AtomicU64 = AtomicU64::new(0);
-
-/// To be called before Rust's start-up.
-pub(crate) extern "C" fn remember_ignored() {
-    IGNORED_AT_START.store(ignored(), Ordering::Relaxed);
-}
-
-/// The signals that were ignored when this process started, as a mask.
-pub(crate) fn ignored_at_start() -> u64 {
-    IGNORED_AT_START.load(Ordering::Relaxed)
-}
-
-/// The signals that are ignored now, as a mask (proc(5), `SigIgn`).
-pub(crate) fn ignored() -> u64 {
-    let mut status = Vec::new();
-    let read = Proc::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
-    let text = String::from_utf8_lossy(&status);
-    let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    read.ok().and(line).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
