@@ -5,6 +5,7 @@ mod acquire;
 pub(crate) mod by;
 pub(crate) mod check;
 pub(crate) mod chronicle;
+mod claim;
 pub mod course;
 pub(crate) mod diary;
 pub mod entrance;
