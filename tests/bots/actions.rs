@@ -10,11 +10,7 @@ fn graceful_loses_and_doubles_nothing() {
         let traffic = scene.traffic();
         let first = scene.run("graceful").start();
         scene.processes(20);
-        let second = scene.run("graceful").start();
-        scene.poller(2);
-        first.end().exits(0).says("took over");
-        scene.processes(20);
-        scene.close_without_a_loss(second, traffic);
+        scene.gives_way(first, traffic).says("took over");
     });
 }
 
@@ -24,11 +20,7 @@ fn graceful_loses_and_doubles_nothing_of_a_bot_without_a_guard() {
         let traffic = scene.traffic();
         let first = scene.alone().start();
         scene.processes(20);
-        let second = scene.run("graceful").start();
-        scene.poller(2);
-        first.end().exits(0);
-        scene.processes(20);
-        scene.close_without_a_loss(second, traffic);
+        scene.gives_way(first, traffic);
     });
 }
 

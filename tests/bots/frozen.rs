@@ -14,11 +14,7 @@ fn a_frozen_bot_is_thawed_to_finish_gracefully() {
         let first = scene.run("graceful").start();
         scene.processes(20);
         send(scene.poller(1), Signal::SIGSTOP);
-        let second = scene.run("graceful").start();
-        scene.poller(2);
-        first.end().exits(0).says("took over");
-        scene.processes(20);
-        scene.close_without_a_loss(second, traffic);
+        scene.gives_way(first, traffic).says("took over");
     });
 }
 
@@ -30,11 +26,7 @@ fn a_frozen_guard_is_thawed_and_asked() {
         scene.processes(20);
         first.signal(Signal::SIGSTOP);
         scene.stage.wait_until("the frozen guard", || (state(first.pid()) == Some('T')).then_some(()));
-        let second = scene.run("graceful").start();
-        scene.poller(2);
-        first.end().exits(0).says("took over");
-        scene.processes(20);
-        scene.close_without_a_loss(second, traffic);
+        scene.gives_way(first, traffic).says("took over");
     });
 }
 

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     botapi::{Flow, Kind, Report, Server},
-    support::{Running, Stage, Start},
+    support::{Ended, Running, Stage, Start},
 };
 
 /// Updates a second.
@@ -228,6 +228,18 @@ impl Scene {
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, wanted: impl Fn(&Report) -> Option<T>) -> T {
         self.stage.wait_until(what, || wanted(&self.server.report()))
+    }
+
+    /// A second start under `graceful`: the first one ends well, the second polls, and nothing is lost between them. How the first
+    /// one ended.
+    #[track_caller]
+    pub(crate) fn gives_way(&self, first: Running<'_>, traffic: Flow) -> Ended {
+        let second = self.run("graceful").start();
+        self.poller(2);
+        let ended = first.end().exits(0);
+        self.processes(20);
+        self.close_without_a_loss(second, traffic);
+        ended
     }
 
     /// The last bot is asked to end while updates still arrive, takes its time, and the account is closed.
