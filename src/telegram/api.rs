@@ -26,6 +26,12 @@ pub(super) struct Api {
     pub(super) timeout: Duration,
 }
 
+/// What the calls of one question share: a connection, and the time.
+struct Line {
+    agent: Agent,
+    until: Duration,
+}
+
 /// A call, and how it is made.
 enum Method {
     GetWebhookInfo,
@@ -35,42 +41,46 @@ enum Method {
 impl Api {
     /// The webhook that is set.
     pub(super) fn webhook(&self) -> Result<Option<Webhook>, Trouble> {
-        let until = self.deadline();
-        self.tidied(self.info(until))
+        self.tidied(self.line().and_then(|line| self.info(&line)))
     }
 
     /// Deletes the webhook and drops no update; the one that is set all the same, as something else sets it.
     pub(super) fn delete(&self) -> Result<Option<Webhook>, Trouble> {
-        let until = self.deadline();
-        self.tidied(self.call(&Method::DeleteWebhook, until).and_then(|_| self.info(until)))
+        self.tidied(self.line().and_then(|line| {
+            self.call(&Method::DeleteWebhook, &line)?;
+            self.info(&line)
+        }))
     }
 
-    fn info(&self, until: Duration) -> Result<Option<Webhook>, Trouble> {
-        self.call(&Method::GetWebhookInfo, until).and_then(|info| answer::webhook(&info))
+    fn info(&self, line: &Line) -> Result<Option<Webhook>, Trouble> {
+        self.call(&Method::GetWebhookInfo, line).and_then(|info| answer::webhook(&info))
     }
 
-    fn deadline(&self) -> Duration {
-        clock::patience().saturating_add(self.timeout)
-    }
-
-    fn call(&self, method: &Method, until: Duration) -> Result<Value, Trouble> {
-        let left = until.saturating_sub(clock::patience());
-        if left.is_zero() {
-            return Err(Trouble::Late(self.timeout));
-        }
-        let agent: Agent = Agent::config_builder()
-            .timeout_global(Some(left))
+    fn line(&self) -> Result<Line, Trouble> {
+        let until = clock::patience().saturating_add(self.timeout);
+        let config = Agent::config_builder()
             // The token is in the address: it goes nowhere else.
             .max_redirects(0)
             .http_status_as_error(false)
             .proxy(proxy::to(&self.url)?)
             .user_agent(concat!("monopoll/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+            .build();
+        Ok(Line { agent: config.into(), until })
+    }
+
+    fn call(&self, method: &Method, line: &Line) -> Result<Value, Trouble> {
+        let left = line.until.saturating_sub(clock::patience());
+        if left.is_zero() {
+            return Err(Trouble::Late(self.timeout));
+        }
+        let left = Some(left);
         let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.expose());
         let response = match method {
-            Method::GetWebhookInfo => agent.get(address("getWebhookInfo")).call(),
-            Method::DeleteWebhook => agent.post(address("deleteWebhook")).send_form([("drop_pending_updates", "false")]),
+            Method::GetWebhookInfo => line.agent.get(address("getWebhookInfo")).config().timeout_global(left).build().call(),
+            Method::DeleteWebhook => {
+                let request = line.agent.post(address("deleteWebhook")).config().timeout_global(left).build();
+                request.send_form([("drop_pending_updates", "false")])
+            }
         };
         self.read(response.map_err(|error| self.trouble(error))?)
     }
