@@ -10,7 +10,7 @@ use std::{
 const PRINTERS: [(&str, &str); 10] = [
     ("src/host/clock.rs", "it is read here"),
     ("src/host/beside.rs", "since when, in a record: shown by `status` and `plan`"),
-    ("src/host/history.rs", "when, in an event: shown by `status --history`"),
+    ("src/host/event.rs", "when, in an event: shown by `status --history`"),
     ("src/host/linux/marks.rs", "since when, of a guard without a record"),
     ("src/host/portable/watch.rs", "file systems stamp changes with it: a young stamp is looked at again"),
     ("src/cli/log.rs", "the timestamp of a record"),
