@@ -2,12 +2,11 @@
 //! it ends on SIGUSR1 alone; with `--shuts-down` it shuts its dispatcher down itself, after the first update; `--health` has it say
 //! in `$TESTBOT_LOG` when it hears, and when it has been deaf for a second.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test program may fail, and then a test fails")]
-#![expect(clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
 
-use std::{env, fmt::Debug, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
+use std::{env, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
 
 use monopoll::{
-    Config, Error, Sources,
+    Config, Error, Sources, cli,
     teloxide::{End, Health, Polling},
 };
 use teloxide::prelude::*;
@@ -16,14 +15,8 @@ use tokio::{
     sync::mpsc,
     time::sleep,
 };
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
 
 pub(super) fn main() -> ExitCode {
-    tracing::subscriber::set_global_default(Lines).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(serve());
     if let Ok(end) = &ended {
@@ -35,6 +28,7 @@ pub(super) fn main() -> ExitCode {
 async fn serve() -> Result<End, Error> {
     let has = |flag: &str| env::args().any(|arg| arg == flag);
     let config = Config::load(&Sources::here()?)?;
+    cli::log_as("guarded_echo", &config.logging);
     let bot = Bot::from_env();
     let (heard, mut hearing) = mpsc::unbounded_channel();
     let handler = dptree::endpoint(move |bot, update| echo(bot, update, heard.clone()));
@@ -93,39 +87,4 @@ fn say(event: &str) {
     let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
     // One write, so that lines of several bots never mix.
     log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
-}
-
-/// Each event of monopoll's is a line on standard error.
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("monopoll") && *metadata.level() <= Level::INFO
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Line(*event.metadata().level()));
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(Level);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            eprintln!("{}: {value:?}", self.0);
-        }
-    }
 }
