@@ -138,7 +138,7 @@ impl Settling<'_> {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        let is_new = files.iter().fold(false, |is_new, file| self.machine.watch_lock(file) || is_new);
+        let is_new = self.machine.watch_locks(files);
         // A lock that is let go without a close tells nobody; a guard never does that.
         let by_nobodys_word = |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
         let stranger = plan.waits().any(|conflict| conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES));

@@ -135,10 +135,13 @@ impl Machine {
     /// Whether a lock that is let go tells of it.
     pub(crate) const HEARS_OF_CLOSES: bool = true;
 
-    /// Watches this lock too: its close is the moment at which it may go. Whether that is the first one.
-    pub(crate) fn watch_lock(&mut self, lock: &LockFile) -> bool {
+    /// Watches these locks too: a close is the moment at which one may go. Whether the watch begins with that.
+    pub(crate) fn watch_locks(&mut self, locks: &[LockFile]) -> bool {
         let is_new = self.lock_watch.is_none();
-        self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
+        let watch = self.lock_watch.get_or_insert_with(Watch::new);
+        for lock in locks {
+            watch.closes_of(lock.path());
+        }
         is_new
     }
 

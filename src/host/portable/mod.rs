@@ -134,7 +134,7 @@ impl Machine {
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
-    pub(crate) fn watch_lock(&mut self, _lock: &LockFile) -> bool {
+    pub(crate) fn watch_locks(&mut self, _locks: &[LockFile]) -> bool {
         false
     }
 
