@@ -298,6 +298,20 @@ fn a_guard_that_heard_is_never_signalled() {
 }
 
 #[test]
+fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
+    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let mut bot = process(11, 10, "python3 main.py");
+    bot.holds_lock = Fact::Known(true);
+    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), bot], Some(guard_with(10))));
+    let ends_at = |at: u32, parent: u32| Actor { ends_at: Some(at * SECOND), ..Actor::new(parent, None) };
+    // The bot ends first and leaves a helper, which no plan knows of, to the guard.
+    let actors = BTreeMap::from([(id(10), ends_at(2, 5)), (id(11), ends_at(1, 10)), (id(12), ends_at(5, 10))]);
+    let mut script = Script { actors, answer: Some(Answer::Heard), ..Script::default() };
+    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
+}
+
+#[test]
 fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
         let policy = policy(on_conflict, Escalate::Kill);

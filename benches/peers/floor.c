@@ -4,13 +4,19 @@
  *     floor scan-all               the same, and each environment, or executable where there is no command line: it takes
  *                                  that much to find a token, and to tell a kernel thread
  *     floor lock FILE COMMAND...   flock(2), fork, exec, wait
- *     floor start FILE COMMAND...  two such passes with flock(2) between them, then fork, exec, wait */
+ *     floor start FILE COMMAND...  what a start has to do: flock(2) or nothing, two passes, a record of who runs, fork, exec,
+ *                                  wait, the record's end
+ *     floor wait FILE COMMAND...   the same behind whoever has the lock, with the second pass alone
+ *
+ * The second pass reads each command line, and whose program it is: it asks who is in the way of this very command. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +30,9 @@ static ssize_t take(int proc, const char *name) {
     return length;
 }
 
-static int scan(int all) {
+enum depth { ARGUMENTS, ENVIRONMENTS, PROGRAMS };
+
+static int scan(enum depth depth) {
     DIR *proc = opendir("/proc");
     if (!proc) return 1;
     for (struct dirent *entry; (entry = readdir(proc));) {
@@ -34,10 +42,14 @@ static int scan(int all) {
         memcpy(name, entry->d_name, length);
         strcpy(name + length, "/cmdline");
         ssize_t arguments = take(dirfd(proc), name);
-        if (!all) continue;
-        if (arguments > 0) {
+        if (depth == ARGUMENTS) continue;
+        struct stat program;
+        if (arguments > 0 && depth == ENVIRONMENTS) {
             strcpy(name + length, "/environ");
             take(dirfd(proc), name);
+        } else if (arguments > 0) {
+            strcpy(name + length, "/exe");
+            fstatat(dirfd(proc), name, &program, 0);
         } else {
             strcpy(name + length, "/exe");
             if (readlinkat(dirfd(proc), name, buffer, sizeof buffer) < 0) continue;
@@ -45,6 +57,16 @@ static int scan(int all) {
     }
     closedir(proc);
     return 0;
+}
+
+/* Who runs, for those that come later: whole or not at all. */
+static int record(const char *path, const char *new) {
+    int file = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) return 1;
+    int length = snprintf(buffer, sizeof buffer, "{\"pid\":%d,\"command\":\"%0300d\"}\n", (int)getpid(), 0);
+    if (write(file, buffer, (size_t)length) != length) return 1;
+    close(file);
+    return rename(new, path);
 }
 
 static int run(char **command) {
@@ -60,12 +82,19 @@ static int run(char **command) {
 
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
-    if (!strcmp(argv[1], "scan")) return scan(0);
-    if (!strcmp(argv[1], "scan-all")) return scan(1);
+    if (!strcmp(argv[1], "scan")) return scan(ARGUMENTS);
+    if (!strcmp(argv[1], "scan-all")) return scan(ENVIRONMENTS);
     if (argc < 4) return 2;
-    int looks = !strcmp(argv[1], "start");
+    int waits = !strcmp(argv[1], "wait"), guards = waits || !strcmp(argv[1], "start");
     int lock = open(argv[2], O_RDWR | O_CREAT, 0600);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) return 1;
-    for (int i = 0; looks && i < 2; i++) scan(1);
-    return run(argv + 3);
+    if (lock < 0 || flock(lock, LOCK_EX | (waits ? 0 : LOCK_NB))) return 1;
+    if (!guards) return run(argv + 3);
+    char path[4096], new[4096];
+    snprintf(path, sizeof path, "%s.record", argv[2]);
+    snprintf(new, sizeof new, "%s.new", argv[2]);
+    if (!waits) scan(ENVIRONMENTS);
+    scan(PROGRAMS);
+    if (record(path, new)) return 1;
+    int failed = run(argv + 3);
+    return unlink(path) || failed;
 }

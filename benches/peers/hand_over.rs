@@ -17,20 +17,31 @@ use crate::{
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     let graceful = |lock: &Path, child: &[PathBuf]| peer::monopoll(lock, &["--on-conflict", "graceful", "run", "--"], child);
-    let [waiter, flock, taker, daemon, guard] = race(
+    let program = bench.floor.clone();
+    let by_hand = |lock: &Path, child: &[PathBuf]| {
+        let mut floor = peer::floor(&program, &["wait".as_ref(), lock.as_ref()]);
+        floor.args(child);
+        floor
+    };
+    let [waiter, flock, floor, taker, daemon, guard] = race(
         bench,
         bench.rounds,
         [
             ("monopoll", &|bench| waits(bench, |lock, child| peer::monopoll(lock, &["--on-conflict", "wait", "run", "--"], child))),
             ("flock", &|bench| waits(bench, |lock, child| peer::flock(lock, &["-w", "60"], child))),
+            ("floor", &|bench| waits(bench, by_hand)),
             ("monopoll", &|bench| takes_over(bench, graceful)),
             ("start-stop-daemon", &|bench| daemon_takes_over(bench).map(|(_, gap)| gap)),
             ("guard.py", &|bench| takes_over(bench, peer::guard)),
         ],
     )?;
     let what = "old one's exit → exec, taking over";
-    row("old one's exit → exec, waiting", waiter, "`flock -w`", flock, Target::AtMost(1.5));
+    let waiting = "old one's exit → exec, waiting";
+    row(waiting, waiter, "`flock -w`", flock, Target::AtMost(1.5));
+    row(waiting, waiter, "floor: `flock`, one look, a record", floor, Target::None);
+    row("floor: `flock`, one look, a record", floor, "`flock -w`", flock, Target::AtMost(1.5));
     row(what, taker, "`flock -w`", flock, Target::AtMost(2.0));
+    row(what, taker, "floor: `flock`, one look, a record", floor, Target::None);
     row(what, taker, "`start-stop-daemon`, stop + start", daemon, Target::Faster(8.0));
     row(what, taker, "Python guard", guard, Target::None);
     let [ours, daemon, guard] = race(

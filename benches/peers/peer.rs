@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::bench::{Bench, Failure};
+use crate::bench::Failure;
 
 const MONOPOLL: &str = env!("CARGO_BIN_EXE_monopoll");
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
@@ -76,8 +76,8 @@ pub(crate) fn tini(command: &[PathBuf]) -> Command {
 }
 
 /// The system calls, written by hand.
-pub(crate) fn floor(bench: &Bench, args: &[&str]) -> Command {
-    let mut floor = quiet(&bench.floor);
+pub(crate) fn floor(program: &Path, args: &[&OsStr]) -> Command {
+    let mut floor = quiet(program);
     floor.args(args);
     floor
 }

@@ -19,8 +19,8 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
         [
             ("monopoll", &|_| whole(peer::monopoll(&lock, &["plan", "--"], &command))),
             ("pgrep", &|_| whole(pgrep())),
-            ("floor", &|bench| whole(peer::floor(bench, &["scan"]))),
-            ("floor", &|bench| whole(peer::floor(bench, &["scan-all"]))),
+            ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan".as_ref()]))),
+            ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan-all".as_ref()]))),
         ],
     )?;
     let target = if matches!(processes, 1_000 | 5_000) { Target::Faster(6.0) } else { Target::None };
@@ -28,6 +28,7 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     row(&what, ours, "`pgrep -f`", pgrep, target);
     row(&what, ours, "floor: a pass over the command lines", floor, Target::None);
     row(&what, ours, "floor: and the environments", all, Target::None);
+    row(&format!("floor: and the environments, {processes} processes"), all, "`pgrep -f`", pgrep, target);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::{
     engine::action::OnConflict,
     engine::{
         decide::decide,
+        fact::Truth,
         plan::{Conflict, Plan, Refusal, Verdict},
         policy::{Patience, Policy},
         snapshot::ProcessId,
@@ -137,14 +138,17 @@ impl Settling<'_> {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        for file in files {
-            self.machine.watch_lock(file);
-        }
+        let is_new = self.machine.watch_locks(files);
         // A lock that is let go without a close tells nobody; a guard never does that.
         let by_nobodys_word = |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
-        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && by_nobodys_word(conflict));
+        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES));
         let mut known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
         let somebody = !known.is_empty();
+        // One that let its lock go between the look and this watch, and lives on, tells nobody any more.
+        let guarded = !stranger && plan.waits().any(Conflict::holds_lock);
+        if is_new && guarded && !files.iter().any(|file| self.machine.is_held_by(file, &known)) {
+            return Ok(());
+        }
         loop {
             self.machine.retain_living(&mut known);
             let now = clock::patience();
@@ -175,12 +179,15 @@ fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>) -> Option<F
     }
     let (snapshot, handle) = machine.glance_at(&place.first_lock()?, &record, &wish.standing)?;
     let plan = decide(wish.policy, &snapshot);
+    // A token may be carried by its tree alone, which only a look at everybody finds.
+    let asks_for_a_token = wish.policy.rules.iter().any(|rule| rule.when.name_the_token());
+    let is_all = !asks_for_a_token || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
     let is_heeded = match plan.verdict {
         Verdict::Refuse(Refusal::Superseded) => true,
-        Verdict::Refuse(Refusal::Policy) => wish.policy.on_conflict == OnConflict::Refuse,
+        Verdict::Refuse(Refusal::Policy) => is_all && wish.policy.on_conflict == OnConflict::Refuse,
         // Whoever must not be signalled, or took over too often, is worth a look at everybody.
         Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => false,
-        Verdict::Wait => wish.heed == Heed::WaitsToo,
+        Verdict::Wait => is_all && wish.heed == Heed::WaitsToo,
     };
     is_heeded.then_some(Forestalled { plan, handle })
 }

@@ -70,7 +70,12 @@ struct Target {
     known: BTreeSet<ProcessId>,
     root: Option<ProcessId>,
     means: Means,
+    /// When to look who is below the root, whose own word was relied on until then.
+    look_at: Option<Duration>,
 }
+
+/// How long a guard may take from the end of its last process to its own word for that.
+const SIGNING_OFF: Duration = Duration::from_millis(2);
 
 enum Means {
     /// Its guard heard, and ends its tree itself.
@@ -86,7 +91,7 @@ impl Execution {
             let mode = if conflict.action == Action::Force { Mode::Force } else { Mode::Graceful };
             let means = means(host, conflict, Manner::of(policy, mode), tell)?;
             let known = conflict.processes().map(|process| process.id).collect();
-            targets.push(Target { known, root: conflict.root.as_ref().map(|root| root.id), means });
+            targets.push(Target { known, root: conflict.root.as_ref().map(|root| root.id), means, look_at: None });
         }
         Ok(Execution { targets })
     }
@@ -155,13 +160,20 @@ impl Target {
             // It knows its tree best, and tells when that has ended: by its record, its lock, or its own end.
             Means::Asked(_) if !signed_off => {
                 let living = host.living(&self.known);
-                if self.root.is_some_and(|root| living.contains(&root)) {
+                // One that ended may have left somebody behind, of whom a guard that is killed would not tell any more: unless it has
+                // signed off by then, it is looked at who is below it.
+                if living != self.known {
+                    self.look_at.get_or_insert(host.now().saturating_add(SIGNING_OFF));
+                }
+                let at = self.look_at.unwrap_or(Duration::MAX);
+                if host.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
                     self.known = living;
-                    return Stepped::Look { at: Duration::MAX };
+                    return Stepped::Look { at };
                 }
             }
             Means::Asked(_) | Means::Ladder(_) => {}
         }
+        self.look_at = None;
         let alive = host.members(&self.known);
         self.known = alive.iter().map(|member| member.id).collect();
         let ladder = match &mut self.means {

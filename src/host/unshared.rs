@@ -25,8 +25,8 @@ pub struct Unshared {
 }
 
 /// The kernel tells of a close just before it lets the lock go: how long to wait for that.
-pub(crate) const AFTER_A_CLOSE: [Duration; 4] =
-    [Duration::from_micros(200), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+pub(crate) const AFTER_A_CLOSE: [Duration; 5] =
+    [Duration::from_micros(50), Duration::from_micros(150), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
 
 /// What whoever waits for a lock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -102,6 +102,7 @@ impl Guarding<'_> {
         let mut told = true;
         loop {
             while let Some(arrived) = self.alarm.next() {
+                state.stirred = true;
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
@@ -115,7 +116,8 @@ impl Guarding<'_> {
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             let next_try = self.keeper.next_try();
             let until = state.wake.into_iter().chain(next_try).min();
-            state.stirred = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until) != Some(Wake::Told);
+            let woken = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
+            state.stirred = woken != Some(Wake::Told) || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
         }
     }
@@ -135,6 +137,7 @@ impl Guarding<'_> {
     /// Reaps whoever has ended, COMMAND or an orphan of its tree.
     fn reap(&mut self, state: &mut State) {
         let reaped = self.child.reap();
+        state.stirred |= reaped.child.is_some();
         state.child = state.child.or(reaped.child);
         state.childless = reaped.childless;
     }

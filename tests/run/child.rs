@@ -146,3 +146,13 @@ fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
     stage.run(&["--exit", "7"]).on_conflict("graceful").end().exits(7);
     first.end().exits(0).says("took over");
 }
+
+#[test]
+fn the_end_of_command_is_never_missed_whatever_the_guard_is_at() {
+    let stage = Stage::new();
+    for run in 0..200 {
+        // It ends while the guard still writes down that it began, or some moments later.
+        let moment = format!("0.00{}", run % 10);
+        stage.run_command("sleep", &[&moment]).end().exits(0);
+    }
+}

@@ -1,5 +1,7 @@
 //! A second start under each action, of a bot that has a guard and of one that has none.
 
+use std::{fs, thread, time::Duration};
+
 use nix::sys::signal::Signal;
 
 use crate::support::{Stage, contents, is_alive, send};
@@ -212,4 +214,24 @@ fn a_standard_error_that_is_full_stops_nobody() {
     assert_eq!(stage.run(&[]).through(&full).end().code, Some(75));
     assert_eq!(stage.run(&["--exit", "7"]).on_conflict("graceful").flag("-v").through(&full).end().code, Some(7));
     assert_eq!(first.end().code, Some(0));
+}
+
+#[test]
+fn whoever_meets_the_very_end_of_a_guard_starts_every_time() {
+    let stage = Stage::new();
+    for moment in 0..100 {
+        let first = stage.run_command("sleep", &["60"]).on_conflict("wait").start();
+        stage.wait_until("a child", || fs::read_to_string(stage.beside("record")).ok()?.contains("\"child\":{").then_some(()));
+        let second = stage
+            .run_command("true", &[])
+            .on_conflict("graceful")
+            .set("limits.max_takeovers=30")
+            .set("limits.takeover_window='1s'")
+            .start();
+        // The end comes anywhere between the second one's first instruction and its look.
+        thread::sleep(Duration::from_micros(moment * 200));
+        first.signal(Signal::SIGTERM);
+        second.end().exits(0);
+        first.end();
+    }
 }

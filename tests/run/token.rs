@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::support::{SECRET, Stage, Start, files_with, token};
+use crate::support::{SECRET, Stage, Start, files_with, testbot, token};
 
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token)
@@ -267,4 +267,22 @@ fn of_a_large_env_file_only_the_beginning_is_read() {
         assert_eq!(ended.err.contains("only its first 1024 KiB are read"), large, "{ended:?}");
         drop(bot);
     }
+}
+
+#[test]
+fn a_rule_about_the_token_holds_for_whoever_queues_too() {
+    let stage = Stage::new();
+    let mine = token();
+    let rule = "[[rules]]\nwhen = { same_token = true }\naction = 'graceful'\n";
+    // The guard does not carry the token: what it starts takes it from elsewhere.
+    let line = format!("export BOT_TOKEN={mine}; exec {}", testbot().display());
+    let first = stage.run_command("sh", &["-c", &line]).start();
+    stage.ready(1);
+    // The second one has to queue, and sees that somebody runs meanwhile.
+    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 1";
+    let _keeper = stage.program("bash", &["-c", line]).start();
+    stage.wait_until("the turnstile", || stage.folder().join("has").exists().then_some(()));
+    let _second = with(stage.run(&[]), &mine).config(rule).on_conflict("refuse").start();
+    first.end().exits(0).says("took over");
+    stage.ready(2);
 }

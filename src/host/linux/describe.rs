@@ -1,14 +1,14 @@
 //! A closer look at one process: pinned first, so that every fact is its own.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use nix::sys::signal::Signal;
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::{
     handle::{Handle, Pin},
     proc::{Proc, Stat, strings},
-    query::{Buffers, name_of},
+    query::{Buffers, executable, name_of},
+    wait::Alarm,
 };
 use crate::{
     engine::{
@@ -24,6 +24,9 @@ use crate::{
     report::mask,
 };
 
+/// How long the kernel may take over the end of a process that has nothing left to read about.
+const LEAVING: Duration = Duration::from_millis(100);
+
 /// The widest that the command of a launcher is shown, in characters.
 const WIDEST: usize = 60;
 
@@ -36,13 +39,18 @@ pub(super) struct Describer<'a> {
     pub(super) query: &'a Query,
     pub(super) stats: &'a Stats,
     pub(super) me: u32,
-    system: Option<System>,
+    /// What this process itself is in.
+    my_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
+    /// The command lines of those above whom was described.
+    args: RefCell<BTreeMap<u32, Rc<Vec<String>>>>,
 }
 
 impl<'a> Describer<'a> {
     pub(super) fn new(proc: &'a Proc, query: &'a Query, stats: &'a Stats, me: u32) -> Self {
-        Describer { proc, query, stats, me, system: System::new().ok(), users: BTreeMap::new() }
+        let users = query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
+        let my_cgroup = cgroup(proc, me, &mut Vec::new());
+        Describer { proc, query, stats, me, my_cgroup, users, args: RefCell::default() }
     }
 
     /// Describes `pid`; `None` where it has ended.
@@ -51,12 +59,22 @@ impl<'a> Describer<'a> {
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let process = self.facts(handle.id, stat, holds_lock, buffers);
+        if self.is_leaving(&process, buffers) {
+            Alarm::doze(None, None, &[&handle], Some(clock::patience() + LEAVING));
+        }
         (!handle.has_ended()).then_some((process, handle))
+    }
+
+    /// Whether it has nothing left to read about because it is ending: then it is nobody's riddle, it only takes a moment more. One
+    /// whose first thread alone has ended looks alike, and stays.
+    fn is_leaving(&self, process: &Process, buffers: &mut Buffers) -> bool {
+        let has_nothing_left = process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
+        has_nothing_left && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(Stat::is_exiting)
     }
 
     fn facts(&mut self, id: ProcessId, stat: Stat, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Process {
         let pid = id.pid;
-        let seen = self.seen_by_sysinfo(pid);
+        let (exe, cwd) = (executable(self.proc, pid), self.proc.link(pid, "cwd").ok());
         let args: Fact<Vec<String>> = self.proc.read(pid, "cmdline", &mut buffers.args).ok().map(|()| strings(&buffers.args)).into();
         let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
         let token = match (&self.query.token, &args) {
@@ -67,25 +85,25 @@ impl<'a> Describer<'a> {
             (Some(_), _) => Fact::Unknown,
         };
         let is_known = args.known().is_some();
-        let container = self.container(pid, &mut buffers.environ);
-        let managed_by = self.managed_by(stat.parent, pid, &mut buffers.environ);
-        let cwd = seen.cwd.as_deref();
+        let status = self.status(pid, &mut buffers.environ);
+        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
+        let managed_by = self.managed_by(stat.parent, pid, cgroup.as_deref());
         let command = self.query.command.as_ref();
         let runs = |twin: bool| match command {
             None => Fact::Known(false),
             Some(_) if !is_known || cwd.is_none() => Fact::Unknown,
-            Some(command) if twin => Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd)),
-            Some(command) => Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd)),
+            Some(command) if twin => Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd.as_deref())),
+            Some(command) => Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd.as_deref())),
         };
         Process {
             id,
             parent: Fact::Known(stat.parent),
-            name: name_of(seen.exe.as_deref(), &buffers.args).into(),
+            name: name_of(exe.as_deref(), &buffers.args).into(),
             own_program: runs(false),
             twin: runs(true),
             args,
-            user: seen.uid.map(|uid| self.user(uid)).into(),
-            container,
+            user: status.uid.map(|uid| self.user(uid)).into(),
+            container: self.container(status.levels, cgroup.as_deref()),
             state: state(stat.state),
             age: Fact::Known(age(stat.start)),
             orphaned: self.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
@@ -94,42 +112,31 @@ impl<'a> Describer<'a> {
             holds_lock,
             token,
             kin: self.kin(pid, stat),
-            role: self.role(pid, seen.exe.as_deref()),
-            exe: seen.exe.into(),
-            cwd: seen.cwd.into(),
+            role: self.role(pid, exe.as_deref()),
+            exe: exe.into(),
+            cwd: cwd.into(),
         }
     }
 
-    fn seen_by_sysinfo(&mut self, pid: u32) -> Seen {
-        let Some(system) = &mut self.system else { return Seen::default() };
-        let id = Pid::from_u32(pid);
-        let what = ProcessRefreshKind::nothing()
-            .with_exe(UpdateKind::Always)
-            .with_cwd(UpdateKind::Always)
-            .with_user(UpdateKind::Always)
-            .without_tasks();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), false, what);
-        let Some(process) = system.process(id) else { return Seen::default() };
-        let path = |path: Option<&std::path::Path>| path.filter(|path| !path.as_os_str().is_empty()).map(PathBuf::from);
-        Seen { exe: path(process.exe()), cwd: path(process.cwd()), uid: process.user_id().map(|uid| **uid) }
+    /// What `/proc/PID/status` says, as far as it matters here.
+    fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> Status {
+        if self.proc.read(pid, "status", buffer).is_err() {
+            return Status::default();
+        }
+        let text = String::from_utf8_lossy(buffer);
+        let numbers = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
+        Status { uid: numbers("Uid:").and_then(|mut uids| uids.next()?.parse().ok()), levels: numbers("NSpid:").map(Iterator::count) }
     }
 
     fn user(&mut self, uid: u32) -> User {
         self.users.entry(uid).or_insert_with(|| user(uid)).clone()
     }
 
-    /// A process that `/proc` shows is in this PID namespace or in one below; `NSpid` has a number for each level.
-    fn container(&self, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<String>> {
-        if self.proc.read(pid, "status", buffer).is_err() {
-            return Fact::Unknown;
-        }
-        let levels = String::from_utf8_lossy(buffer)
-            .lines()
-            .find_map(|line| line.strip_prefix("NSpid:").map(|pids| pids.split_whitespace().count()));
-        let theirs = self.cgroup(pid, buffer).unwrap_or_default();
-        let mine = self.cgroup(self.me, buffer).unwrap_or_default();
-        let alike = surroundings::containers(&theirs) == surroundings::containers(&mine);
-        match (levels, surroundings::container(&theirs, &mine)) {
+    /// A process that `/proc` shows is in this PID namespace or in one below.
+    fn container(&self, levels: Option<usize>, cgroup: Option<&str>) -> Fact<Option<String>> {
+        let (theirs, mine) = (cgroup.unwrap_or_default(), self.my_cgroup.as_deref().unwrap_or_default());
+        let alike = surroundings::containers(theirs) == surroundings::containers(mine);
+        match (levels, surroundings::container(theirs, mine)) {
             (Some(1), _) if alike => Fact::Known(None),
             (Some(_), Some(container)) => Fact::Known(Some(container.id)),
             (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
@@ -137,22 +144,17 @@ impl<'a> Describer<'a> {
         }
     }
 
-    fn cgroup(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
-        self.proc.read(pid, "cgroup", buffer).ok()?;
-        Some(String::from_utf8_lossy(buffer).into_owned())
-    }
-
     /// The supervisor, the service or the container above it; nothing that monopoll is in itself.
-    fn managed_by(&self, parent: u32, pid: u32, buffer: &mut Vec<u8>) -> Fact<Option<ManagedBy>> {
-        let (Some(theirs), Some(mine)) = (self.cgroup(pid, buffer), self.cgroup(self.me, buffer)) else { return Fact::Unknown };
-        let by = surroundings::manager(&theirs, &mine).filter(|by| Some(by) != surroundings::manager(&mine, &mine).as_ref());
+    fn managed_by(&self, parent: u32, pid: u32, cgroup: Option<&str>) -> Fact<Option<ManagedBy>> {
+        let (Some(theirs), Some(mine)) = (cgroup, self.my_cgroup.as_deref()) else { return Fact::Unknown };
+        let by = surroundings::manager(theirs, mine).filter(|by| Some(by) != surroundings::manager(mine, mine).as_ref());
         // A supervisor in another container can be told nothing from here.
         if matches!(by, Some(ManagedBy::Container(_))) {
             return Fact::Known(by);
         }
         let mut child = pid;
         for above in self.ancestors(parent) {
-            let args = self.args(above, buffer);
+            let args = self.args(above);
             let cwd = || self.proc.link(above, "cwd").ok();
             if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid)) {
                 return Fact::Known(Some(supervisor));
@@ -175,7 +177,7 @@ impl<'a> Describer<'a> {
         let mut buffer = Vec::new();
         for above in self.ancestors(stat.parent) {
             let Some(seen) = self.stats.get(&above) else { return Fact::Unknown };
-            let args = self.args(above, &mut buffer);
+            let args = self.args(above);
             let adopted = above == stat.parent && stat.session != pid && stat.session != seen.session;
             let no_launcher = supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
             if above == 1 || adopted || no_launcher || self.ancestors(self.me).any(|mine| mine == above) {
@@ -204,11 +206,12 @@ impl<'a> Describer<'a> {
         }
     }
 
-    fn args(&self, pid: u32, buffer: &mut Vec<u8>) -> Vec<String> {
-        match self.proc.read(pid, "cmdline", buffer) {
-            Ok(()) => strings(buffer),
-            Err(_) => Vec::new(),
-        }
+    fn args(&self, pid: u32) -> Rc<Vec<String>> {
+        let read = || {
+            let mut buffer = Vec::new();
+            self.proc.read(pid, "cmdline", &mut buffer).map(|()| strings(&buffer)).unwrap_or_default()
+        };
+        Rc::clone(self.args.borrow_mut().entry(pid).or_insert_with(|| Rc::new(read())))
     }
 
     /// `pid`, its parent, its parent's parent, …
@@ -226,7 +229,7 @@ impl<'a> Describer<'a> {
         }
         let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
         let adopted = stat.session != pid && stat.session != parent.session;
-        let by_an_adopter = || supervisors::adopts_orphans(&self.args(stat.parent, &mut Vec::new()));
+        let by_an_adopter = || supervisors::adopts_orphans(&self.args(stat.parent));
         Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 
@@ -253,12 +256,18 @@ impl<'a> Describer<'a> {
     }
 }
 
-/// What sysinfo found out.
+/// The lines of `/proc/PID/status` that matter here.
 #[derive(Default)]
-struct Seen {
-    exe: Option<PathBuf>,
-    cwd: Option<PathBuf>,
+struct Status {
+    /// Whose process it is: the real user.
     uid: Option<u32>,
+    /// In how many PID namespaces it has a number: `NSpid` has one for each.
+    levels: Option<usize>,
+}
+
+fn cgroup(proc: &Proc, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
+    proc.read(pid, "cgroup", buffer).ok()?;
+    Some(String::from_utf8_lossy(buffer).into_owned())
 }
 
 /// A user by number, with the name that the user database has for it.

@@ -107,15 +107,21 @@ impl Machine {
     /// The locks, looked at again for a moment while nobody can be identified who has one: it may just be changing hands.
     fn lock_views(&self, sights: &[Sight<'_>], record: Option<&Record>, mut list: Option<List>) -> Vec<LockView> {
         let until = clock::patience() + IDENTIFY;
+        let mut first = true;
         loop {
             let list = list.take();
-            let state = |sight: &Sight<'_>| self.lock_state(*sight, record, list.as_ref());
+            // A try that failed is the word of that moment: later on it is for the lock itself to say whether somebody has it.
+            let state = |sight: &Sight<'_>| match *sight {
+                Sight::Taken(lock) if !first => self.lock_state(Sight::Open(lock), record, list.as_ref()),
+                sight => self.lock_state(sight, record, list.as_ref()),
+            };
             let views: Vec<LockView> = sights.iter().map(|sight| LockView { path: sight.path(), state: state(sight) }).collect();
             let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
             let elsewhere = record.is_some_and(|record| record.whereabouts.pid_namespace != self.whereabouts.pid_namespace);
             if elsewhere || !views.iter().any(nobody) || clock::patience() >= until {
                 return views;
             }
+            first = false;
             // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
             super::wait::Alarm::doze(None, Some(&self.watch), &[], Some(clock::patience() + Duration::from_millis(5)));
         }

@@ -124,9 +124,23 @@ impl Machine {
         self.alarm = Some(alarm);
     }
 
-    /// Watches this lock too: its close is the moment at which it may go.
-    pub(crate) fn watch_lock(&mut self, lock: &LockFile) {
-        self.lock_watch.get_or_insert_with(Watch::new).closes_of(lock.path());
+    /// Whether a lock that is let go tells of it.
+    pub(crate) const HEARS_OF_CLOSES: bool = true;
+
+    /// Watches these locks too: a close is the moment at which one may go. Whether the watch begins with that.
+    pub(crate) fn watch_locks(&mut self, locks: &[LockFile]) -> bool {
+        let is_new = self.lock_watch.is_none();
+        let watch = self.lock_watch.get_or_insert_with(Watch::new);
+        for lock in locks {
+            watch.closes_of(lock.path());
+        }
+        is_new
+    }
+
+    /// Whether one of these has this lock.
+    pub(crate) fn is_held_by(&self, lock: &LockFile, pids: &BTreeSet<ProcessId>) -> bool {
+        let pids = pids.iter().map(|id| id.pid).collect();
+        !locks::holders_among(&self.proc, lock.id(), &pids).is_empty()
     }
 
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
@@ -250,8 +264,9 @@ impl Host for Machine {
         if known.is_empty() {
             return Vec::new();
         }
+        let me = self.whereabouts.process.pid;
         match survey::everybody(&self.proc) {
-            Ok(stats) => family(&self.proc, &stats, &known, self.whereabouts.process.pid, &mut self.handles),
+            Ok(stats) => family(&self.proc, &stats, &known, me, &mut self.handles),
             Err(_) => unseen(&known),
         }
     }

@@ -51,6 +51,14 @@ impl Stat {
     /// `PF_KTHREAD` of linux/sched.h.
     const KERNEL_THREAD: u64 = 0x0020_0000;
 
+    /// `PF_EXITING` of linux/sched.h.
+    const EXITING: u64 = 0x4;
+
+    /// Whether its first thread is ending, or has ended.
+    pub(super) fn is_exiting(self) -> bool {
+        self.flags & Self::EXITING != 0
+    }
+
     pub(super) fn is_kernel_thread(self) -> bool {
         self.flags & Self::KERNEL_THREAD != 0
     }
@@ -94,10 +102,12 @@ impl Proc {
         error
     }
 
+    /// Of what was read since this was asked last.
+    ///
     /// # Errors
     /// Something was not seen that may be there.
     pub(super) fn insist_on_all(&self) -> io::Result<()> {
-        if self.exhausted.load(Ordering::Relaxed) { Err(Errno::MFILE.into()) } else { Ok(()) }
+        if self.exhausted.swap(false, Ordering::Relaxed) { Err(Errno::MFILE.into()) } else { Ok(()) }
     }
 
     /// Who reads in it.
@@ -144,7 +154,7 @@ impl Proc {
         buffer.clear();
         buffer.reserve(USUAL);
         let room = buffer.capacity();
-        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))?;
+        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)).map_err(|error| self.note(error))?;
         // The kernel fills the room if it can: less than that was all there is.
         if read == room {
             std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
@@ -196,7 +206,7 @@ impl Proc {
 
     /// The open descriptors of a process.
     pub(super) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
-        let folder = self.open_one(pid, "fd", OFlags::DIRECTORY)?;
+        let folder = self.open_one(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note(error))?;
         let mut descriptors = Vec::new();
         for entry in Dir::read_from(&folder)? {
             if let Ok(name) = entry?.file_name().to_str()

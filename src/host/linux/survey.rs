@@ -163,7 +163,7 @@ impl Found {
     #[expect(clippy::too_many_arguments, reason = "it runs on another thread and brings everything along")]
     fn describe(
         &self,
-        proc: &Proc,
+        proc: &Arc<Proc>,
         query: &Query,
         pids: &[u32],
         known: &BTreeSet<u32>,
@@ -175,7 +175,7 @@ impl Found {
         let stats = if self.candidates.is_empty() {
             self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect()
         } else {
-            stats(proc, pids)
+            stats_by_two(proc, pids, me)
         };
         let mut all = with_descendants(self.candidates.clone(), &stats, me);
         all.extend(&self.suspects);
@@ -212,12 +212,30 @@ pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> 
 /// # Errors
 /// The processes cannot be listed.
 pub(super) fn everybody(proc: &Proc) -> io::Result<Stats> {
-    proc.pids().map(|pids| stats(proc, &pids))
+    // In the order of their numbers, by one thread: a parent that has ended when it is asked has given its children away before
+    // they are asked.
+    let stats = stats(proc, &proc.pids()?);
+    proc.insist_on_all().map(|()| stats)
 }
 
 fn stats(proc: &Proc, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();
     pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
+}
+
+/// The same by two threads. Nobody hangs here: to say who is whose parent takes no look into anybody's memory.
+fn stats_by_two(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
+    if pids.len() < WORTH_A_SECOND_THREAD {
+        return stats(proc, pids);
+    }
+    let (mine, theirs) = pids.split_at(pids.len() / 2);
+    let (its_proc, its_pids) = (Arc::clone(proc), theirs.to_vec());
+    let other = Errand::begin(proc, move |_, _| stats(&its_proc, &its_pids));
+    let mut all = stats(proc, mine);
+    let other = other.and_then(|other| other.finish(proc, me, &mut BTreeSet::new()));
+    // Where there is no second thread to be had, one reads them all.
+    all.extend(other.unwrap_or_else(|_| stats(proc, theirs)));
+    all
 }
 
 /// A process and everything above it.

@@ -72,17 +72,23 @@ impl Machine {
     /// identified who has one: it may just be changing hands.
     fn lock_views(&self, sights: &[Sight<'_>], beside: Option<&Beside>) -> (Vec<LockView>, Option<Record>) {
         let until = clock::patience() + IDENTIFY;
+        let mut first = true;
         loop {
             let record = beside.and_then(Beside::record).filter(|record| {
                 record.whereabouts.boot == self.whereabouts.boot && record.whereabouts.process != self.whereabouts.process
             });
             let holder = record.as_ref().and_then(holder);
-            let views: Vec<LockView> =
-                sights.iter().map(|sight| LockView { path: sight.path(), state: lock_state(*sight, holder) }).collect();
+            // A try that failed is the word of that moment: later on it is for the lock itself to say whether somebody has it.
+            let state = |sight: &Sight<'_>| match *sight {
+                Sight::Taken(lock) if !first => lock_state(Sight::Open(lock), holder),
+                sight => lock_state(sight, holder),
+            };
+            let views: Vec<LockView> = sights.iter().map(|sight| LockView { path: sight.path(), state: state(sight) }).collect();
             let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
             if !views.iter().any(nobody) || clock::patience() >= until {
                 return (views, record);
             }
+            first = false;
             // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
             Alarm::doze(None, None, &[], Some(clock::patience() + Duration::from_millis(5)));
         }

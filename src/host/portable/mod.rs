@@ -125,7 +125,18 @@ impl Machine {
 
     /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
-    pub(crate) fn watch_lock(&mut self, _lock: &LockFile) {}
+    pub(crate) fn watch_locks(&mut self, _locks: &[LockFile]) -> bool {
+        false
+    }
+
+    /// Whether a lock that is let go tells of it.
+    pub(crate) const HEARS_OF_CLOSES: bool = false;
+
+    /// Whether one of these has this lock: nobody says so here.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn is_held_by(&self, _lock: &LockFile, _pids: &BTreeSet<ProcessId>) -> bool {
+        true
+    }
 
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
     pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
