@@ -11,7 +11,7 @@ use crate::{
         snapshot::{ManagedBy, Snapshot},
         takeover::History,
     },
-    host::{beat::Beat, clock, event::Ended},
+    host::{beat::Beat, clock, event::Ended, unshared::Unshared},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -44,6 +44,8 @@ pub struct Course {
     pub(super) look_at: Option<Duration>,
     /// A guard that has lost its lock was given its second.
     pub(super) gave_back: bool,
+    /// The turnstile that it queued at, open and not locked.
+    pub(super) turnstile: Option<Unshared>,
     /// Whom it has ended, for the history: that is written when there is a child, or no start.
     pub(super) ended: Vec<Ended>,
 }

@@ -67,11 +67,13 @@ impl Settling<'_> {
     pub(super) fn wait(&mut self, mut plan: Plan, files: &[LockFile]) -> Result<Unshared, Stop> {
         loop {
             self.outlast(&plan, files)?;
-            if let Some(preflight) = self.preflight.as_deref_mut() {
-                preflight.ask_again();
-            }
             match self.pass(self.course.until, Heed::WaitsToo)? {
-                Passage::Through(turnstile) => return Ok(turnstile),
+                Passage::Through(turnstile) => {
+                    if let Some(preflight) = self.preflight.as_deref_mut() {
+                        preflight.ask_again();
+                    }
+                    return Ok(turnstile);
+                }
                 Passage::Forestalled(next) if next.verdict == Verdict::Wait => plan = *next,
                 Passage::Forestalled(next) => return Err(Stop::by(*next)),
             }
@@ -84,7 +86,7 @@ impl Settling<'_> {
         let beside = self.place.beside();
         let name = beside.turnstile_name();
         let mut beat = None;
-        let forestalled = Cell::new(None);
+        let (forestalled, glanced_at) = (Cell::new(None), Cell::new(None));
         let wish = Wish { policy: self.policy, mine: self.record.map(|record| record.ticket), heed, standing: self.standing() };
         let mut still = |now| {
             let beat = beat.get_or_insert_with(|| {
@@ -94,16 +96,19 @@ impl Settling<'_> {
             if beat.is_due(now) {
                 (self.tell)(Progress::Still);
             }
-            let by = forestalled_by(self.machine, self.place, &wish);
+            let by = forestalled_by(self.machine, self.place, &wish, &glanced_at);
             let still = if by.is_some() { Still::Enough } else { Still::Until(beat.next()) };
             forestalled.set(by);
             still
         };
         let Forestalled { plan, handle } = loop {
-            let file = beside.folder().open_or_make(&name)?;
-            let mut turnstile = Unshared::open(&file, &beside.folder().path().join(&name))?;
+            // Opened once: to close it would wake all that queue here.
+            let mut turnstile = match self.course.turnstile.take() {
+                Some(kept) => kept,
+                None => Unshared::open(beside.folder().open_or_make(&name)?, &beside.folder().path().join(&name))?,
+            };
             match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
-                Waited::Locked if beside.folder().still_has(&name, &file) => {
+                Waited::Locked if beside.folder().still_has(&name, turnstile.as_file()) => {
                     tracing::trace!("passed the turnstile");
                     return Ok(Passage::Through(turnstile));
                 }
@@ -112,6 +117,7 @@ impl Settling<'_> {
                 Waited::Locked => {}
                 Waited::Enough => {
                     if let Some(forestalled) = forestalled.take() {
+                        self.course.turnstile = Some(turnstile);
                         break forestalled;
                     }
                 }
@@ -170,8 +176,12 @@ impl Settling<'_> {
 }
 
 /// What comes of the guard that runs, if there is one by its own word and the kernel's, and it keeps this start from starting.
-fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>) -> Option<Forestalled> {
+/// Nobody is glanced at twice: where nothing came of it there is the turnstile, and a look at everybody behind it.
+fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>, glanced_at: &Cell<Option<Ticket>>) -> Option<Forestalled> {
     let record = place.beside().record().filter(|record| record.state == Stage::Running)?;
+    if glanced_at.replace(Some(record.ticket)) == Some(record.ticket) {
+        return None;
+    }
     let is_newer = wish.mine.is_some_and(|mine| mine < record.ticket);
     let is_respected = matches!(wish.policy.on_conflict, OnConflict::Refuse | OnConflict::Wait);
     if !(is_newer || is_respected) {

@@ -216,7 +216,7 @@ impl Beside {
         let name = format!("{}.drawing", self.lock_name);
         let path = self.folder.path().join(&name);
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
-        let mut lock = Unshared::open(&self.folder.open_or_make(&name)?, &path).map_err(failed)?;
+        let mut lock = Unshared::open(self.folder.open_or_make(&name)?, &path).map_err(failed)?;
         if lock.wait(COUNTER_PATIENCE).map_err(failed)? {
             return Ok(lock);
         }

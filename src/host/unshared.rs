@@ -22,11 +22,18 @@ use super::{
 pub struct Unshared {
     lock: LockFile,
     path: PathBuf,
+    /// Each close wakes whoever waits: it stays open as long as the lock does.
+    file: File,
+    /// Kept from one wait to the next.
+    watch: Option<Watch>,
 }
 
 /// The kernel tells of a close just before it lets the lock go: how long to wait for that.
 pub(crate) const AFTER_A_CLOSE: [Duration; 5] =
     [Duration::from_micros(50), Duration::from_micros(150), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+
+/// The same for a lock that is let go before it is closed, but where its holder dies: many may wait for it, and a try costs each.
+const AFTER_A_HOLDERS_DEATH: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(25)];
 
 /// What whoever waits for a lock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +49,13 @@ impl Unshared {
     ///
     /// # Errors
     /// As open(2).
-    pub fn open(file: &File, path: &Path) -> std::io::Result<Unshared> {
-        Ok(Unshared { lock: LockFile::open(&machine::path_of(file, path))?, path: path.to_owned() })
+    pub fn open(file: File, path: &Path) -> std::io::Result<Unshared> {
+        Ok(Unshared { lock: LockFile::open(&machine::path_of(&file, path))?, path: path.to_owned(), file, watch: None })
+    }
+
+    /// The file, for whoever asks whether it still lies there.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.file
     }
 
     /// One try.
@@ -74,12 +86,19 @@ impl Unshared {
         if self.try_lock()? {
             return Ok(Waited::Locked);
         }
-        let mut watch = Watch::new();
-        watch.closes_of(&self.path);
-        let mut tries = AFTER_A_CLOSE.iter();
+        let path = &self.path;
+        if let Some(watch) = &self.watch {
+            watch.drain();
+        }
+        let watch = self.watch.get_or_insert_with(|| {
+            let mut watch = Watch::new();
+            watch.closes_of(path);
+            watch
+        });
+        let mut tries = AFTER_A_HOLDERS_DEATH.iter();
         loop {
             // Watching came first: a close between the last try and now has been told.
-            if self.try_lock()? {
+            if self.lock.try_lock()? {
                 return Ok(Waited::Locked);
             }
             let now = clock::patience();
@@ -87,16 +106,16 @@ impl Unshared {
             let Still::Until(again) = still(now) else { return Ok(Waited::Enough) };
             let again = Some(again).filter(|again| *again < Duration::MAX);
             let at = [next, until, again].into_iter().flatten().min();
-            match Alarm::sleep(alarm, Some(&watch), &[], at) {
+            match Alarm::sleep(alarm, Some(watch), &[], at) {
                 Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
                 Wake::Told => {
                     watch.drain();
-                    tries = AFTER_A_CLOSE.iter();
+                    tries = AFTER_A_HOLDERS_DEATH.iter();
                 }
                 Wake::Ended | Wake::Late => {}
             }
             if until.is_some_and(|until| clock::patience() >= until) {
-                return Ok(if self.try_lock()? { Waited::Locked } else { Waited::TooLong });
+                return Ok(if self.lock.try_lock()? { Waited::Locked } else { Waited::TooLong });
             }
         }
     }
