@@ -23,13 +23,21 @@ use crate::{
         clock,
         lock::LockFile,
         look::Standing,
-        machine::{Machine, Slept, handle::Handle},
+        machine::{
+            Machine, Slept,
+            handle::Handle,
+            wait::{Alarm, Wake},
+        },
         unshared::{Still, Unshared, Waited},
     },
 };
 
 /// How often to try a lock whose holder may let it go without closing it.
 const STRANGER: Duration = Duration::from_secs(1);
+
+/// Within what whoever waited, and was not the first at the turnstile, comes back, each at a moment of its own: all at once they would
+/// leave the first one no processor to start on.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// How the way to the turnstile ended.
 pub(super) enum Passage {
@@ -101,14 +109,28 @@ impl Settling<'_> {
             forestalled.set(by);
             still
         };
+        let mut is_spread = heed == Heed::Refusals;
         let Forestalled { plan, handle } = loop {
             // Opened once: to close it would wake all that queue here.
             let mut turnstile = match self.course.turnstile.take() {
                 Some(kept) => kept,
                 None => Unshared::open(beside.folder().open_or_make(&name)?, &beside.folder().path().join(&name))?,
             };
+            if !is_spread && !turnstile.try_lock()? {
+                is_spread = true;
+                let at = clock::patience() + a_moment(self.machine);
+                if let Wake::Signal(signal) = Alarm::sleep(self.machine.alarm(), None, &[], until.into_iter().chain([at]).min()) {
+                    return Err(Stop::Interrupted(signal));
+                }
+            }
             match turnstile.wait_until(until, self.machine.alarm(), &mut still)? {
                 Waited::Locked if beside.folder().still_has(&name, turnstile.as_file()) => {
+                    // Whoever was the first may run by now: that is cheaper to see than everybody.
+                    if heed == Heed::WaitsToo
+                        && let Some(forestalled) = forestalled_by(self.machine, self.place, &wish, &glanced_at)
+                    {
+                        break forestalled;
+                    }
                     tracing::trace!("passed the turnstile");
                     return Ok(Passage::Through(turnstile));
                 }
@@ -173,6 +195,13 @@ impl Settling<'_> {
             }
         }
     }
+}
+
+/// Somewhere within [`A_MOMENT`]: where on the clock somebody comes is chance enough.
+fn a_moment(machine: &Machine) -> Duration {
+    let chance =
+        clock::patience().subsec_nanos().wrapping_mul(2_654_435_761) ^ machine.whereabouts().process.pid.wrapping_mul(2_246_822_519);
+    A_MOMENT.mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
 /// What comes of the guard that runs, if there is one by its own word and the kernel's, and it keeps this start from starting.
