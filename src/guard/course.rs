@@ -44,8 +44,8 @@ pub struct Course {
     pub(super) look_at: Option<Duration>,
     /// A guard that has lost its lock was given its second.
     pub(super) gave_back: bool,
-    /// The turnstile that it queued at, open and not locked.
-    pub(super) turnstile: Option<Unshared>,
+    /// It is the first of those who wait for a guard, until this is let go.
+    pub(super) first: Option<Unshared>,
     /// Whom it has ended, for the history: that is written when there is a child, or no start.
     pub(super) ended: Vec<Ended>,
 }

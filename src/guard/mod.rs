@@ -22,6 +22,7 @@ mod resident;
 pub mod settle;
 pub mod status;
 mod taken;
+mod turnstile;
 
 pub use env_file::in_env_file;
 pub use identity::token;

@@ -12,7 +12,7 @@ use super::{
     course::{Course, deadline, patience, respawn},
     diary,
     place::{Locks, Place},
-    queue::{Heed, Passage},
+    turnstile::{Heed, Passage},
 };
 use crate::{
     engine::{
@@ -109,8 +109,10 @@ impl From<std::io::Error> for Stop {
 pub struct Settled {
     /// Every lock.
     pub locks: Vec<Held>,
-    /// To be let go as soon as the child runs.
+    /// To be let go as soon as the child runs, for the next start.
     pub turnstile: Unshared,
+    /// To be let go after that, for the next who waits.
+    pub first: Option<Unshared>,
 }
 
 /// One start.
@@ -206,7 +208,7 @@ impl Settling<'_> {
                         insist_on_the_place(&held)?;
                         held.iter().for_each(Held::mark_as_settled);
                         (self.tell)(Progress::Clear(&plan));
-                        return Ok(Settled { locks: held, turnstile });
+                        return Ok(Settled { locks: held, turnstile, first: self.course.first.take() });
                     }
                     Locks::Held(_) | Locks::Open(..) => {}
                 },

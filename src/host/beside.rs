@@ -43,10 +43,29 @@ impl Beside {
         &self.folder
     }
 
-    /// The name of the turnstile, which is a lock of its own.
-    #[must_use]
-    pub fn turnstile_name(&self) -> String {
+    fn turnstile_name(&self) -> String {
         format!("{}.turnstile", self.lock_name)
+    }
+
+    /// What one start passes at a time, not locked yet.
+    ///
+    /// # Errors
+    /// As [`Folder::open_or_make`].
+    pub(crate) fn turnstile(&self) -> Result<Unshared, Error> {
+        self.unshared(&self.turnstile_name())
+    }
+
+    /// What the first of those has who wait for a guard, not locked yet.
+    ///
+    /// # Errors
+    /// As [`Folder::open_or_make`].
+    pub(crate) fn queue(&self) -> Result<Unshared, Error> {
+        self.unshared(&format!("{}.queue", self.lock_name))
+    }
+
+    fn unshared(&self, name: &str) -> Result<Unshared, Error> {
+        let path = self.folder.path().join(name);
+        Unshared::open(self.folder.open_or_make(name)?, &path).map_err(|error| unsafe_lock(&path, &error.to_string()))
     }
 
     /// Whether there was ever a start.
@@ -214,10 +233,10 @@ impl Beside {
     /// fslock empties its file when it lets go, so the lock is not on the counter itself.
     pub(super) fn draw_alone(&self) -> Result<Unshared, Error> {
         let name = format!("{}.drawing", self.lock_name);
+        let lock = self.unshared(&name)?;
         let path = self.folder.path().join(&name);
         let failed = |error: std::io::Error| unsafe_lock(&path, &error.to_string());
-        let mut lock = Unshared::open(self.folder.open_or_make(&name)?, &path).map_err(failed)?;
-        if lock.wait(COUNTER_PATIENCE).map_err(failed)? {
+        if let Some(lock) = lock.wait(COUNTER_PATIENCE).map_err(failed)? {
             return Ok(lock);
         }
         Err(Error::new(ExitStatus::Refused, format!("another start is in progress: it keeps {} locked", path.display()))
@@ -248,7 +267,8 @@ impl Beside {
 }
 
 /// How the names end of what lies beside a lock.
-const ENDINGS: [&str; 9] = [".record", ".counter", ".turnstile", ".drawing", ".request", ".answer", ".history", ".journal", ".new"];
+const ENDINGS: [&str; 10] =
+    [".record", ".counter", ".turnstile", ".queue", ".drawing", ".request", ".answer", ".history", ".journal", ".new"];
 
 /// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
 #[must_use]

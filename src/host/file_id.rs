@@ -1,7 +1,8 @@
 //! Which file it is, whatever it is called.
 
 #[cfg(unix)]
-use std::{fs::File, os::unix::fs::MetadataExt, path::Path};
+use std::os::unix::fs::MetadataExt;
+use std::{fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,20 @@ pub struct FileId {
     pub dev: u64,
     /// The inode.
     pub ino: u64,
+}
+
+/// Whether a file that was opened at this path still lies there.
+#[cfg(unix)]
+#[must_use]
+pub fn still_lies(file: &File, path: &Path) -> bool {
+    FileId::lies_at(path).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
+}
+
+/// Whether a file that was opened at this path still lies there: what replaces it cannot be told from it here.
+#[cfg(windows)]
+#[must_use]
+pub fn still_lies(_file: &File, path: &Path) -> bool {
+    path.is_file()
 }
 
 #[cfg(unix)]

@@ -80,12 +80,6 @@ impl Folder {
         FileId::lies_at(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
     }
 
-    /// Whether a file that was opened here still lies here under this name.
-    #[must_use]
-    pub fn still_has(&self, name: &str, file: &File) -> bool {
-        FileId::lies_at(&self.path.join(name)).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
-    }
-
     /// Nobody but me and root can replace what is in it, nor the folder itself, nor one above it.
     fn insist_on_privacy(&self) -> Result<(), Error> {
         let of_the_open_one = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());

@@ -1,8 +1,13 @@
 //! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it follows no link.
+//!
+//! Whoever has to wait for it stands in the kernel's queue: a lock that is let go wakes one, the first.
 
 use std::{
     fs::File,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver},
+    thread,
     time::Duration,
 };
 
@@ -10,30 +15,25 @@ use fslock::LockFile;
 
 use super::{
     clock,
+    file_id::still_lies,
     machine::{
         self,
+        bell::Bell,
         wait::{Alarm, Wake},
-        watch::Watch,
     },
 };
 
-/// The lock on a counter or a turnstile; it goes when this does.
+/// The lock on a counter, a turnstile or a queue; it goes when this does.
 #[derive(Debug)]
 pub struct Unshared {
     lock: LockFile,
-    path: PathBuf,
-    /// Each close wakes whoever waits: it stays open as long as the lock does.
     file: File,
-    /// Kept from one wait to the next.
-    watch: Option<Watch>,
+    path: PathBuf,
 }
 
 /// The kernel tells of a close just before it lets the lock go: how long to wait for that.
 pub(crate) const AFTER_A_CLOSE: [Duration; 5] =
     [Duration::from_micros(50), Duration::from_micros(150), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
-
-/// The same for a lock that is let go before it is closed, but where its holder dies: many may wait for it, and a try costs each.
-const AFTER_A_HOLDERS_DEATH: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(25)];
 
 /// What whoever waits for a lock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,89 +44,107 @@ pub(crate) enum Still {
     Enough,
 }
 
+/// How a wait for a lock ended.
+#[derive(Debug)]
+pub(crate) enum Waited {
+    Locked(Unshared),
+    TooLong,
+    /// It is not wanted any more.
+    Enough,
+    Signal(u8),
+}
+
 impl Unshared {
     /// A lock on the file that is open here, and is at `path`.
     ///
     /// # Errors
     /// As open(2).
-    pub fn open(file: File, path: &Path) -> std::io::Result<Unshared> {
-        Ok(Unshared { lock: LockFile::open(&machine::path_of(&file, path))?, path: path.to_owned(), file, watch: None })
+    pub fn open(file: File, path: &Path) -> io::Result<Unshared> {
+        Ok(Unshared { lock: LockFile::open(&machine::path_of(&file, path))?, file, path: path.to_owned() })
     }
 
-    /// The file, for whoever asks whether it still lies there.
-    pub(crate) fn as_file(&self) -> &File {
-        &self.file
+    /// Whether its file still lies where it was opened: one that was deleted or replaced keeps nobody out.
+    pub(crate) fn is_in_place(&self) -> bool {
+        still_lies(&self.file, &self.path)
     }
 
-    /// One try.
+    /// Waits so long at most; `None`: it was too long.
     ///
     /// # Errors
     /// As flock(2).
-    pub fn try_lock(&mut self) -> std::io::Result<bool> {
-        self.lock.owns_lock().then_some(true).map_or_else(|| self.lock.try_lock(), Ok)
-    }
-
-    /// Tries until it is had or the time is over.
-    ///
-    /// # Errors
-    /// As flock(2).
-    pub fn wait(&mut self, patience: Duration) -> std::io::Result<bool> {
+    pub fn wait(self, patience: Duration) -> io::Result<Option<Unshared>> {
         let until = clock::patience().saturating_add(patience);
-        self.wait_until(Some(until), None, &mut |_| Still::Until(Duration::MAX)).map(|waited| waited == Waited::Locked)
+        let waited = self.wait_until(Some(until), None, &mut |_| Still::Until(Duration::MAX))?;
+        Ok(if let Waited::Locked(locked) = waited { Some(locked) } else { None })
     }
 
-    /// Tries until it is had, the time is over (`None`: never), or a signal arrives. `still` is told what time it is whenever
-    /// it has to be waited for, and whenever that was in vain again.
+    /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is told what time it is as soon as it
+    /// has to be waited for, and then whenever it asked to be.
+    ///
+    /// # Errors
+    /// As flock(2); there is no thread to be had.
     pub(crate) fn wait_until(
-        &mut self,
+        mut self,
         until: Option<Duration>,
         alarm: Option<&Alarm>,
         still: &mut dyn FnMut(Duration) -> Still,
-    ) -> std::io::Result<Waited> {
-        if self.try_lock()? {
-            return Ok(Waited::Locked);
+    ) -> io::Result<Waited> {
+        if self.lock.try_lock()? {
+            return Ok(Waited::Locked(self));
         }
-        let path = &self.path;
-        if let Some(watch) = &self.watch {
-            watch.drain();
-        }
-        let watch = self.watch.get_or_insert_with(|| {
-            let mut watch = Watch::new();
-            watch.closes_of(path);
-            watch
-        });
-        let mut tries = AFTER_A_HOLDERS_DEATH.iter();
+        let mut next = |now| match until.filter(|until| now >= *until) {
+            Some(_) => Err(Waited::TooLong),
+            None => match still(now) {
+                Still::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
+                Still::Enough => Err(Waited::Enough),
+            },
+        };
+        let mut at = match next(clock::patience()) {
+            Ok(at) => at,
+            Err(over) => return Ok(over),
+        };
+        let Unshared { lock, file, path } = self;
+        let queued = Queued::behind_others(lock)?;
         loop {
-            // Watching came first: a close between the last try and now has been told.
-            if self.lock.try_lock()? {
-                return Ok(Waited::Locked);
-            }
-            let now = clock::patience();
-            let next = tries.next().map(|pause| now + *pause);
-            let Still::Until(again) = still(now) else { return Ok(Waited::Enough) };
-            let again = Some(again).filter(|again| *again < Duration::MAX);
-            let at = [next, until, again].into_iter().flatten().min();
-            match Alarm::sleep(alarm, Some(watch), &[], at) {
+            match Alarm::listen(alarm, &queued.bell, at) {
                 Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
-                Wake::Told => {
-                    watch.drain();
-                    tries = AFTER_A_HOLDERS_DEATH.iter();
-                }
+                Wake::Told => return Ok(Waited::Locked(Unshared { lock: queued.its_turn()?, file, path })),
                 Wake::Ended | Wake::Late => {}
             }
-            if until.is_some_and(|until| clock::patience() >= until) {
-                return Ok(if self.lock.try_lock()? { Waited::Locked } else { Waited::TooLong });
-            }
+            at = match next(clock::patience()) {
+                Ok(at) => at,
+                Err(over) => return Ok(over),
+            };
         }
     }
 }
 
-/// How a wait for a lock ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waited {
-    Locked,
-    TooLong,
-    /// It is not wanted any more.
-    Enough,
-    Signal(u8),
+/// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait before its time: where the lock
+/// is not wanted any more, the thread lets it go as soon as it has it.
+struct Queued {
+    bell: Bell,
+    locked: Receiver<io::Result<LockFile>>,
+}
+
+impl Queued {
+    fn behind_others(mut lock: LockFile) -> io::Result<Queued> {
+        let (bell, ringer) = Bell::hang()?;
+        let (send, locked) = mpsc::sync_channel(1);
+        thread::Builder::new().name("queue".to_owned()).spawn(move || {
+            let had = loop {
+                match lock.lock() {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    had => break had,
+                }
+            };
+            // A lock that nobody receives is dropped, and with that let go.
+            let _ = send.send(had.map(|()| lock));
+            drop(ringer);
+        })?;
+        Ok(Queued { bell, locked })
+    }
+
+    fn its_turn(&self) -> io::Result<LockFile> {
+        self.locked.recv().map_err(|_| io::Error::other("the wait for a lock failed"))?
+    }
 }

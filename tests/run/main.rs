@@ -35,3 +35,4 @@ mod tickets;
 mod token;
 mod users;
 mod visible;
+mod waiters;

@@ -112,7 +112,7 @@ impl<'a> Describer<'a> {
             holds_lock,
             token,
             kin: self.kin(pid, stat),
-            role: self.role(pid, exe.as_deref()),
+            role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) { Role::Monopoll } else { Role::Program },
             exe: exe.into(),
             cwd: cwd.into(),
         }
@@ -245,14 +245,6 @@ impl<'a> Describer<'a> {
             _ => Kin::None,
         };
         Fact::Known(kin)
-    }
-
-    fn role(&self, pid: u32, exe: Option<&std::path::Path>) -> Role {
-        let own = self.query.wrapper.as_deref().and_then(std::path::Path::file_name);
-        let wrapper = own.is_some() && exe.and_then(std::path::Path::file_name) == own;
-        let program = |pid| self.proc.file_behind(pid, "exe").ok();
-        let library = || self.query.library.is_some() && program(pid).is_some_and(|it| program(self.me) == Some(it));
-        if wrapper || library() { Role::Monopoll } else { Role::Program }
     }
 }
 

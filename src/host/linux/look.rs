@@ -9,6 +9,7 @@ use super::{
     is_privileged,
     locks::{self, IDENTIFY, List, Listed},
     marks::Wanted,
+    query::executable,
     survey::{self, Sifting},
 };
 use crate::{
@@ -168,7 +169,11 @@ impl Machine {
                 Listed::No => BTreeSet::new(),
             };
             holders = locks::holders(&self.proc, lock.id(), &lockers);
-            holders.retain(|pid| !(self.is_a_monopoll(*pid) && locks::only_shares(&self.proc, *pid, lock.id())));
+            let is_a_monopoll = |pid| {
+                let exe = executable(&self.proc, pid);
+                self.query.is_a_monopoll(&self.proc, pid, exe.as_deref(), self.whereabouts.process.pid)
+            };
+            holders.retain(|pid| !(is_a_monopoll(*pid) && locks::only_shares(&self.proc, *pid, lock.id())));
         }
         if holders.is_empty() && !taken && self.is_free(lock) {
             return LockState::Free;
@@ -181,13 +186,6 @@ impl Machine {
         let wrapper = self.query().wrapper.as_deref().and_then(Path::file_name)?.to_owned();
         let first = sights.first().filter(|_| sights.iter().any(Sight::is_new))?;
         Some(Wanted { lock: first.path(), wrapper, me: self.whereabouts.process.pid })
-    }
-
-    fn is_a_monopoll(&self, pid: u32) -> bool {
-        let own = self.query().wrapper.as_deref().and_then(Path::file_name);
-        let program = |pid| self.proc.file_behind(pid, "exe").ok();
-        let library = || self.query().library.is_some() && program(pid).is_some_and(|it| program(self.whereabouts.process.pid) == Some(it));
-        own.is_some() && self.proc.link(pid, "exe").is_ok_and(|exe| exe.file_name() == own) || library()
     }
 
     /// A record counts for a living (boot, pid, start time) that has the lock; from another PID namespace, while it is held.

@@ -127,20 +127,16 @@ impl Machine {
     /// Whether a lock that is let go tells of it.
     pub(crate) const HEARS_OF_CLOSES: bool = true;
 
-    /// Watches these locks too: a close is the moment at which one may go. Whether the watch begins with that.
-    pub(crate) fn watch_locks(&mut self, locks: &[LockFile]) -> bool {
+    /// Watches these locks too: a close is the moment at which one may go. `false`: when that began none of these processes had one
+    /// any more, so that none of them will tell.
+    pub(crate) fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool {
         let is_new = self.lock_watch.is_none();
         let watch = self.lock_watch.get_or_insert_with(Watch::new);
         for lock in locks {
             watch.closes_of(lock.path());
         }
-        is_new
-    }
-
-    /// Whether one of these has this lock.
-    pub(crate) fn is_held_by(&self, lock: &LockFile, pids: &BTreeSet<ProcessId>) -> bool {
-        let pids = pids.iter().map(|id| id.pid).collect();
-        !locks::holders_among(&self.proc, lock.id(), &pids).is_empty()
+        let holders = holders.iter().map(|id| id.pid).collect();
+        !is_new || locks.iter().any(|lock| !locks::holders_among(&self.proc, lock.id(), &holders).is_empty())
     }
 
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.

@@ -63,7 +63,23 @@ impl Buffers {
 
 impl Query {
     /// How close a look `pid` is worth. Reads no more than the answer needs; what cannot be read is no reason.
-    pub(super) fn concern(&self, proc: &Proc, pid: u32, breadth: Breadth, buffers: &mut Buffers) -> Concern {
+    pub(super) fn concern(&self, proc: &Proc, pid: u32, me: u32, breadth: Breadth, buffers: &mut Buffers) -> Concern {
+        match self.concern_of_a_program(proc, pid, breadth, buffers) {
+            // Many may wait, each with my token in its environment.
+            Concern::Suspect | Concern::Candidate if self.is_a_monopoll(proc, pid, executable(proc, pid).as_deref(), me) => Concern::None,
+            concern => concern,
+        }
+    }
+
+    /// Whether `pid`, which runs `exe`, is a start in progress or a guard: it is known by its ticket, never by pattern or token.
+    pub(super) fn is_a_monopoll(&self, proc: &Proc, pid: u32, exe: Option<&Path>, me: u32) -> bool {
+        let own = self.wrapper.as_deref().and_then(Path::file_name);
+        let program = |pid| proc.file_behind(pid, "exe").ok();
+        own.is_some() && exe.and_then(Path::file_name) == own
+            || self.library.is_some() && program(pid).is_some_and(|it| program(me) == Some(it))
+    }
+
+    fn concern_of_a_program(&self, proc: &Proc, pid: u32, breadth: Breadth, buffers: &mut Buffers) -> Concern {
         // Asked for its executable first, a kernel thread takes one system call instead of four.
         buffers.in_a_row = buffers.in_a_row && proc.is_bare(pid);
         if buffers.in_a_row {

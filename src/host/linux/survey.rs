@@ -144,7 +144,7 @@ impl Sieve {
     }
 
     fn sift(&self, proc: &Proc, pid: u32, buffers: &mut Buffers, found: &mut Found) {
-        match self.query.concern(proc, pid, self.breadth, buffers) {
+        match self.query.concern(proc, pid, self.me, self.breadth, buffers) {
             Concern::None => {}
             Concern::Suspect => drop(found.suspects.insert(pid)),
             Concern::Candidate => drop(found.candidates.insert(pid)),

@@ -123,18 +123,12 @@ impl Machine {
         self.alarm = Some(alarm);
     }
 
-    /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
-    #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
-    pub(crate) fn watch_locks(&mut self, _locks: &[LockFile]) -> bool {
-        false
-    }
-
     /// Whether a lock that is let go tells of it.
     pub(crate) const HEARS_OF_CLOSES: bool = false;
 
-    /// Whether one of these has this lock: nobody says so here.
-    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
-    pub(crate) fn is_held_by(&self, _lock: &LockFile, _pids: &BTreeSet<ProcessId>) -> bool {
+    /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
+    pub(crate) fn watch_locks(&mut self, _locks: &[LockFile], _holders: &BTreeSet<ProcessId>) -> bool {
         true
     }
 
@@ -145,8 +139,8 @@ impl Machine {
     }
 
     /// Takes those away that have ended, or that this look has not seen.
-    pub(crate) fn retain_living(&mut self, known: &mut BTreeSet<ProcessId>) {
-        *known = self.members(known).iter().map(|member| member.id).collect();
+    pub(crate) fn retain_living(&self, known: &mut BTreeSet<ProcessId>) {
+        known.retain(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended()));
     }
 
     /// Its end can be waited for from here on.

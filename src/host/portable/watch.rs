@@ -14,19 +14,12 @@ const COARSEST: Duration = Duration::from_secs(2);
 /// A set of things that are watched.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// When a file is closed cannot be seen: it is time to look whenever somebody asks.
-    closes: bool,
     folders: RefCell<Vec<(PathBuf, Option<SystemTime>)>>,
 }
 
 impl Watch {
     pub(crate) fn new() -> Watch {
         Watch::default()
-    }
-
-    /// Tells all the time, as nothing tells when a lock may go.
-    pub(crate) fn closes_of(&mut self, _file: &Path) {
-        self.closes = true;
     }
 
     /// Tells when files are put into these folders or taken out of them.
@@ -36,7 +29,7 @@ impl Watch {
 
     /// Whether something may have changed since the last [`drain`](Self::drain).
     pub(super) fn tells(&self) -> bool {
-        self.closes || self.folders.borrow().iter().any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
+        self.folders.borrow().iter().any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
     /// Takes what has been told; whoever is told looks at everything again, and cannot know that it was for nothing.

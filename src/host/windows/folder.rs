@@ -79,12 +79,6 @@ impl Folder {
         self.path.is_dir()
     }
 
-    /// Whether a file that was opened here still lies here: what replaces it cannot be told from it.
-    #[must_use]
-    pub fn still_has(&self, name: &str, _file: &File) -> bool {
-        self.path.join(name).is_file()
-    }
-
     /// Opens a file of ours for reading and writing, made if it is missing.
     ///
     /// # Errors
