@@ -68,6 +68,11 @@ impl Readers {
         }
     }
 
+    /// Whether one of them is there.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn rest(&self, reader: Sender<Job>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }

@@ -261,7 +261,7 @@ impl Host for Machine {
             return Vec::new();
         }
         let me = self.whereabouts.process.pid;
-        match survey::everybody(&self.proc) {
+        match survey::everybody(&self.proc, me) {
             Ok(stats) => family(&self.proc, &stats, &known, me, &mut self.handles),
             Err(_) => unseen(&known),
         }

@@ -175,7 +175,7 @@ impl Found {
         let stats = if self.candidates.is_empty() {
             self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect()
         } else {
-            stats_by_two(proc, pids, me)
+            stats_of_all(proc, pids, me)
         };
         let mut all = with_descendants(self.candidates.clone(), &stats, me);
         all.extend(&self.suspects);
@@ -210,22 +210,16 @@ pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> 
 /// Who there is, and who is whose parent.
 ///
 /// # Errors
-/// The processes cannot be listed.
-pub(super) fn everybody(proc: &Proc) -> io::Result<Stats> {
-    // In the order of their numbers, by one thread: a parent that has ended when it is asked has given its children away before
-    // they are asked.
-    let stats = stats(proc, &proc.pids()?);
+/// The processes cannot be listed, or there were too few descriptors for them.
+pub(super) fn everybody(proc: &Arc<Proc>, me: u32) -> io::Result<Stats> {
+    let stats = stats_of_all(proc, &proc.pids()?, me);
     proc.insist_on_all().map(|()| stats)
 }
 
-fn stats(proc: &Proc, pids: &[u32]) -> Stats {
-    let mut buffer = Vec::new();
-    pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
-}
-
-/// The same by two threads. Nobody hangs here: to say who is whose parent takes no look into anybody's memory.
-fn stats_by_two(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
-    if pids.len() < WORTH_A_SECOND_THREAD {
+/// By two threads, where a second one is there already: it takes longer to begin one than to read about a hundred. Nobody hangs
+/// here: to say who is whose parent takes no look into anybody's memory.
+fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
+    if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers().has_idle() {
         return stats(proc, pids);
     }
     let (mine, theirs) = pids.split_at(pids.len() / 2);
@@ -235,7 +229,16 @@ fn stats_by_two(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
     let other = other.and_then(|other| other.finish(proc, me, &mut BTreeSet::new()));
     // Where there is no second thread to be had, one reads them all.
     all.extend(other.unwrap_or_else(|_| stats(proc, theirs)));
+    // A parent that had ended when it was asked has given its children away, and they may have been asked before that.
+    let orphans: Vec<u32> =
+        all.iter().filter(|(_, stat)| stat.parent != 0 && !all.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
+    all.extend(stats(proc, &orphans));
     all
+}
+
+fn stats(proc: &Proc, pids: &[u32]) -> Stats {
+    let mut buffer = Vec::new();
+    pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
 }
 
 /// A process and everything above it.

@@ -1,6 +1,9 @@
 //! Everything below this process: what a guard started, and whatever that started.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use nix::{
     errno::Errno,
@@ -16,7 +19,7 @@ use crate::{
 /// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they forked.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    proc: Option<Proc>,
+    proc: Option<Arc<Proc>>,
     me: u32,
     /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
@@ -26,10 +29,10 @@ pub(crate) struct Tree {
 impl Tree {
     /// Of what this process starts from now on.
     pub(crate) fn of_myself() -> Tree {
-        let (proc, me) = (Proc::open().ok(), std::process::id());
+        let (proc, me) = (Proc::open().ok().map(Arc::new), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
-        let stats = proc.as_ref().filter(|_| !childless).and_then(|proc| survey::everybody(proc).ok());
+        let stats = proc.as_ref().filter(|_| !childless).and_then(|proc| survey::everybody(proc, me).ok());
         let strangers = stats.map(|stats| children(&stats, me)).unwrap_or_default();
         Tree { proc, me, strangers, handles: BTreeMap::new() }
     }
@@ -39,7 +42,7 @@ impl Tree {
         let Some(proc) = &self.proc else { return Vec::new() };
         self.handles.retain(|_, handle| !handle.has_ended());
         // Where nothing can be looked at (no descriptor is left), those that were seen are still there.
-        let Ok(stats) = survey::everybody(proc) else { return unseen(self.handles.keys()) };
+        let Ok(stats) = survey::everybody(proc, self.me) else { return unseen(self.handles.keys()) };
         let children = children(&stats, self.me).difference(&self.strangers).copied().collect();
         family(proc, &stats, &children, self.me, &mut self.handles)
     }
