@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::{
     handle::{Handle, Pin},
+    lineage::Stats,
     proc::{Proc, Stat, strings},
     query::{Buffers, executable, name_of},
     wait::Alarm,
@@ -29,9 +30,6 @@ const LEAVING: Duration = Duration::from_millis(100);
 
 /// The widest that the command of a launcher is shown, in characters.
 const WIDEST: usize = 60;
-
-/// Who is whose parent, from one pass over all processes.
-pub(super) type Stats = BTreeMap<u32, Stat>;
 
 /// What all descriptions of one look share.
 pub(super) struct Describer<'a> {

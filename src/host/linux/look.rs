@@ -54,6 +54,7 @@ impl Machine {
         let mut holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         holders.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
         let survey = sifted.describe(&self.proc, &self.query, &holders, me)?;
+        self.lineage = survey.lineage;
         self.handles.extend(survey.handles.into_values().map(|handle| (handle.id, handle)));
         Ok(Snapshot {
             me: self.me(standing),

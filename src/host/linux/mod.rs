@@ -1,12 +1,14 @@
 //! Linux: `/proc`, pidfds, flock, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod act;
 pub(crate) mod bell;
 mod checkup;
 mod describe;
 mod enclosure;
 mod errand;
 pub(crate) mod handle;
+mod lineage;
 mod locks;
 pub(crate) mod look;
 mod marks;
@@ -21,7 +23,7 @@ pub(crate) mod wait;
 pub(crate) mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,32 +32,21 @@ use std::{
 
 use bell::Bell;
 pub use checkup::{checkup, holders_of, is_elsewhere};
-use describe::Stats;
 pub use enclosure::{enclosure, maker};
-use handle::{Handle, Pin};
+use handle::Handle;
+use lineage::Lineage;
 use locks::{List, Listed};
 pub(crate) use marks::guard_above;
 use proc::Proc;
-use rustix::io::Errno;
 use wait::{Alarm, Wake};
 use watch::Watch;
 
 pub(crate) use super::seam::Slept;
-use super::{
-    asking::Asking,
-    beside::Beside,
-    clock,
-    lock::LockFile,
-    query::Query,
-    record::Whereabouts,
-    seam::{Answer, Host, Interrupted, Sent},
-};
+use super::{asking::Asking, beside::Beside, lock::LockFile, query::Query, record::Whereabouts, seam::Interrupted};
 use crate::{
     engine::{
-        escalation::{Manner, Member, Motion},
-        plan::Blow,
         purpose::Purpose,
-        snapshot::{GuardView, ProcessId, User},
+        snapshot::{ProcessId, User},
     },
     error::{Error, ExitStatus},
 };
@@ -68,6 +59,8 @@ pub struct Machine {
     whereabouts: Whereabouts,
     /// Everybody who may be signalled: pinned before its facts were read.
     handles: BTreeMap<ProcessId, Handle>,
+    /// Who was whose parent when this was last read.
+    lineage: Option<Lineage>,
     /// None in a dry run, which gives up as any program does.
     alarm: Option<Alarm>,
     /// The folder beside the lock.
@@ -95,6 +88,7 @@ impl Machine {
             query: Arc::new(query),
             whereabouts: Whereabouts { boot, pid_namespace, process: ProcessId { pid, start } },
             handles: BTreeMap::new(),
+            lineage: None,
             alarm: None,
             watch: Watch::new(),
             lock_watch: None,
@@ -247,88 +241,4 @@ pub fn blind(error: &std::io::Error) -> Error {
 /// An open file by a path that nobody can put a link into: what opens by path alone opens this very file.
 pub(super) fn path_of(file: &std::fs::File, _named: &Path) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
-impl Host for Machine {
-    fn now(&self) -> Duration {
-        clock::patience()
-    }
-
-    fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
-        let known: BTreeSet<ProcessId> =
-            known.iter().copied().filter(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended())).collect();
-        if known.is_empty() {
-            return Vec::new();
-        }
-        let me = self.whereabouts.process.pid;
-        match survey::everybody(&self.proc, me) {
-            Ok(stats) => family(&self.proc, &stats, &known, me, &mut self.handles),
-            Err(_) => unseen(&known),
-        }
-    }
-
-    fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
-        let mut living = known.clone();
-        self.retain_living(&mut living);
-        living
-    }
-
-    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
-        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
-    }
-
-    fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
-        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
-        self.sleep_on(&handles, until).map(|_| ())
-    }
-
-    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let has_ended = || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
-        let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
-        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| self.sleep_on(&handle, until).map(drop))
-    }
-
-    fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
-        self.asking.has_signed_off()
-    }
-
-    fn has_left(&mut self, _guard: &GuardView) -> bool {
-        self.asking.has_left()
-    }
-}
-
-/// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`. Where there are not
-/// descriptors enough for all, those that are left out come when others have ended; they are never taken for nobody.
-fn family(proc: &Proc, stats: &Stats, known: &BTreeSet<ProcessId>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
-    handles.retain(|_, handle| !handle.has_ended());
-    let all = survey::with_descendants(known.iter().map(|id| id.pid).collect(), stats, me);
-    let mut buffer = Vec::new();
-    let (mut members, mut left_out) = (Vec::new(), Vec::new());
-    for pid in all {
-        let Some(seen) = stats.get(&pid) else { continue };
-        let id = ProcessId { pid, start: seen.start };
-        if let Entry::Vacant(place) = handles.entry(id) {
-            // Pinned first, then looked at again: whoever has the pid now must still be the one that was seen.
-            match Pin::new(pid).map(|pin| (pin, proc.stat(pid, &mut buffer))) {
-                Ok((pin, Ok(now))) if now.start == seen.start => drop(place.insert(pin.into_handle(id))),
-                Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
-                Ok((_, Err(error))) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => continue,
-                Ok((_, Err(_))) | Err(_) => {
-                    left_out.push(id);
-                    continue;
-                }
-            }
-        }
-        if handles.get(&id).is_none_or(Handle::has_ended) {
-            continue;
-        }
-        let motion = if matches!(seen.state, b'T' | b't') { Motion::Stopped } else { Motion::Moving };
-        members.push(Member { id, parent: seen.parent, motion });
-    }
-    if members.is_empty() { unseen(&left_out) } else { members }
-}
-
-/// Those that are there, for all that can be seen.
-fn unseen<'a>(known: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
-    known.into_iter().map(|id| Member { id: *id, parent: 0, motion: Motion::Moving }).collect()
 }

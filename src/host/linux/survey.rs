@@ -11,9 +11,10 @@ use std::{
 use tracing::trace;
 
 use super::{
-    describe::{Describer, Stats},
+    describe::Describer,
     errand::{Errand, Progress},
     handle::Handle,
+    lineage::{Lineage, Stats, WORTH_A_SECOND_THREAD, chain, with_descendants},
     marks::Wanted,
     proc::Proc,
     query::Buffers,
@@ -29,19 +30,18 @@ use crate::{
     },
 };
 
-/// With fewer processes a second thread costs more than it saves.
-const WORTH_A_SECOND_THREAD: usize = 64;
-
 /// What was seen of the processes.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     pub(super) processes: Vec<Process>,
     pub(super) handles: BTreeMap<u32, Handle>,
+    /// Who was whose parent, where that was read of everybody.
+    pub(super) lineage: Option<Lineage>,
 }
 
 /// A look through all processes that has begun.
 pub(super) struct Sifting {
-    pids: Arc<Vec<u32>>,
+    processes: usize,
     sieves: Vec<Errand<Found>>,
 }
 
@@ -51,13 +51,13 @@ impl Sifting {
     /// # Errors
     /// The processes cannot be listed, or there is no thread to be had.
     pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, wanted: Option<Wanted>, me: u32) -> io::Result<Sifting> {
-        let pids = Arc::new(proc.pids()?);
+        let pids = proc.pids()?;
         let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
         let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
         // Each takes every other one: the kernel's own, of which there is less to read, all come first.
         let sieves = (0..shares).map(|first| sieve.begin(proc, pids.iter().skip(first).step_by(shares).copied().collect()));
         let sieves = sieves.collect::<Result<_, _>>()?;
-        Ok(Sifting { pids, sieves })
+        Ok(Sifting { processes: pids.len(), sieves })
     }
 
     /// Waits for what was found.
@@ -72,15 +72,14 @@ impl Sifting {
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
         }
-        let (processes, candidates, suspects) = (self.pids.len(), found.candidates.len(), found.suspects.len());
+        let (processes, candidates, suspects) = (self.processes, found.candidates.len(), found.suspects.len());
         trace!(processes, candidates, suspects, "of {processes} processes {candidates} may be in the way");
-        Ok(Sifted { pids: self.pids, skip, found })
+        Ok(Sifted { skip, found })
     }
 }
 
 /// What a look through all processes has found.
 pub(super) struct Sifted {
-    pids: Arc<Vec<u32>>,
     /// Who could not be read about.
     skip: BTreeSet<u32>,
     found: Found,
@@ -98,7 +97,7 @@ impl Sifted {
     /// # Errors
     /// Something was not seen that may be there.
     pub(super) fn describe(self, proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
-        let Sifted { pids, skip, mut found } = self;
+        let Sifted { skip, mut found } = self;
         found.candidates.extend(known);
         if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
             return proc.insist_on_all().map(|()| Survey::default());
@@ -106,10 +105,10 @@ impl Sifted {
         let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
         let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
             let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
-            found.describe(&its_proc, &its_query, &pids, &known, me, progress, &skip)
+            found.describe(&its_proc, &its_query, &known, me, progress, &skip)
         };
         let survey = Errand::begin(proc, describe)?.finish(proc, me, &mut BTreeSet::new())?;
-        proc.insist_on_all().map(|()| survey)
+        proc.insist_on_all().and(survey)
     }
 }
 
@@ -160,27 +159,28 @@ impl Sieve {
 }
 
 impl Found {
-    #[expect(clippy::too_many_arguments, reason = "it runs on another thread and brings everything along")]
     fn describe(
         &self,
         proc: &Arc<Proc>,
         query: &Query,
-        pids: &[u32],
         known: &BTreeSet<u32>,
         me: u32,
         progress: &Progress,
         skip: &BTreeSet<u32>,
-    ) -> Survey {
+    ) -> io::Result<Survey> {
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
-        let stats = if self.candidates.is_empty() {
-            self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect()
+        let lineage = if self.candidates.is_empty() { None } else { Some(Lineage::read(proc, me)?) };
+        let few: Stats;
+        let stats = if let Some(lineage) = &lineage {
+            lineage.stats()
         } else {
-            stats_of_all(proc, pids, me)
+            few = self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect();
+            &few
         };
-        let mut all = with_descendants(self.candidates.clone(), &stats, me);
+        let mut all = with_descendants(self.candidates.clone(), stats, me);
         all.extend(&self.suspects);
         all.extend(query.asked);
-        let mut describer = Describer::new(proc, query, &stats, me);
+        let mut describer = Describer::new(proc, query, stats, me);
         let mut buffers = Buffers::default();
         let mut survey = Survey::default();
         for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
@@ -190,7 +190,7 @@ impl Found {
                 survey.handles.insert(pid, handle);
             }
         }
-        survey
+        Ok(Survey { lineage, ..survey })
     }
 }
 
@@ -205,69 +205,4 @@ pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> 
         it.flatten()
     };
     Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
-}
-
-/// Who there is, and who is whose parent.
-///
-/// # Errors
-/// The processes cannot be listed, or there were too few descriptors for them.
-pub(super) fn everybody(proc: &Arc<Proc>, me: u32) -> io::Result<Stats> {
-    let stats = stats_of_all(proc, &proc.pids()?, me);
-    proc.insist_on_all().map(|()| stats)
-}
-
-/// By two threads, where a second one is there already: it takes longer to begin one than to read about a hundred. Nobody hangs
-/// here: to say who is whose parent takes no look into anybody's memory.
-fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
-    if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers().has_idle() {
-        return stats(proc, pids);
-    }
-    let (mine, theirs) = pids.split_at(pids.len() / 2);
-    let (its_proc, its_pids) = (Arc::clone(proc), theirs.to_vec());
-    let other = Errand::begin(proc, move |_, _| stats(&its_proc, &its_pids));
-    let mut all = stats(proc, mine);
-    let other = other.and_then(|other| other.finish(proc, me, &mut BTreeSet::new()));
-    // Where there is no second thread to be had, one reads them all.
-    all.extend(other.unwrap_or_else(|_| stats(proc, theirs)));
-    // A parent that had ended when it was asked has given its children away, and they may have been asked before that.
-    let orphans: Vec<u32> =
-        all.iter().filter(|(_, stat)| stat.parent != 0 && !all.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
-    all.extend(stats(proc, &orphans));
-    all
-}
-
-fn stats(proc: &Proc, pids: &[u32]) -> Stats {
-    let mut buffer = Vec::new();
-    pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
-}
-
-/// A process and everything above it.
-fn chain(proc: &Proc, pid: u32) -> Stats {
-    let mut buffer = Vec::new();
-    let mut chain = Stats::new();
-    let mut at = pid;
-    while let Ok(stat) = proc.stat(at, &mut buffer)
-        && chain.insert(at, stat).is_none()
-    {
-        at = stat.parent;
-    }
-    chain
-}
-
-/// These and everything below them, but for what is below `me`.
-pub(super) fn with_descendants(roots: BTreeSet<u32>, stats: &Stats, me: u32) -> BTreeSet<u32> {
-    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (pid, stat) in stats {
-        children.entry(stat.parent).or_default().push(*pid);
-    }
-    let mut all = roots;
-    let mut open: Vec<u32> = all.iter().copied().collect();
-    while let Some(pid) = open.pop() {
-        for &child in children.get(&pid).into_iter().flatten() {
-            if child != me && all.insert(child) {
-                open.push(child);
-            }
-        }
-    }
-    all
 }

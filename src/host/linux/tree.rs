@@ -10,7 +10,12 @@ use nix::{
     sys::wait::{Id, WaitPidFlag, waitid},
 };
 
-use super::{describe::Stats, family, handle::Handle, proc::Proc, survey, unseen};
+use super::{
+    act::{family, unseen},
+    handle::Handle,
+    lineage::{Lineage, Stats},
+    proc::Proc,
+};
 use crate::{
     engine::{escalation::Member, plan::Blow, snapshot::ProcessId},
     host::seam::Sent,
@@ -32,8 +37,8 @@ impl Tree {
         let (proc, me) = (Proc::open().ok().map(Arc::new), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
-        let stats = proc.as_ref().filter(|_| !childless).and_then(|proc| survey::everybody(proc, me).ok());
-        let strangers = stats.map(|stats| children(&stats, me)).unwrap_or_default();
+        let lineage = proc.as_ref().filter(|_| !childless).and_then(|proc| Lineage::read(proc, me).ok());
+        let strangers = lineage.map(|lineage| children(lineage.stats(), me)).unwrap_or_default();
         Tree { proc, me, strangers, handles: BTreeMap::new() }
     }
 
@@ -42,9 +47,9 @@ impl Tree {
         let Some(proc) = &self.proc else { return Vec::new() };
         self.handles.retain(|_, handle| !handle.has_ended());
         // Where nothing can be looked at (no descriptor is left), those that were seen are still there.
-        let Ok(stats) = survey::everybody(proc, self.me) else { return unseen(self.handles.keys()) };
-        let children = children(&stats, self.me).difference(&self.strangers).copied().collect();
-        family(proc, &stats, &children, self.me, &mut self.handles)
+        let Ok(lineage) = Lineage::read(proc, self.me) else { return unseen(self.handles.keys()) };
+        let children = children(lineage.stats(), self.me).difference(&self.strangers).copied().collect();
+        family(proc, lineage.stats(), &children, self.me, &mut self.handles)
     }
 
     /// The identity of one of its processes.
