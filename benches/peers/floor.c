@@ -3,6 +3,7 @@
  *     floor scan                   one pass over /proc, each command line read
  *     floor scan-all               the same, and each environment, or executable where there is no command line: it takes
  *                                  that much to find a token, and to tell a kernel thread
+ *     floor scan-two               the same by two threads, each every other process
  *     floor lock FILE COMMAND...   flock(2), fork, exec, wait
  *     floor start FILE COMMAND...  what a start has to do: flock(2) or nothing, two passes, a record of who runs, fork, exec,
  *                                  wait, the record's end
@@ -12,6 +13,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char buffer[1 << 16];
+static _Thread_local char buffer[1 << 16];
 
 static ssize_t take(int proc, const char *name) {
     int file = openat(proc, name, O_RDONLY | O_CLOEXEC);
@@ -32,29 +34,54 @@ static ssize_t take(int proc, const char *name) {
 
 enum depth { ARGUMENTS, ENVIRONMENTS, PROGRAMS };
 
+static void look(int proc, const char *pid, enum depth depth) {
+    char name[64];
+    size_t length = strlen(pid);
+    memcpy(name, pid, length);
+    strcpy(name + length, "/cmdline");
+    ssize_t arguments = take(proc, name);
+    if (depth == ARGUMENTS) return;
+    struct stat program;
+    if (arguments > 0 && depth == ENVIRONMENTS) {
+        strcpy(name + length, "/environ");
+        take(proc, name);
+        return;
+    }
+    strcpy(name + length, "/exe");
+    if (arguments > 0) fstatat(proc, name, &program, 0);
+    else if (readlinkat(proc, name, buffer, sizeof buffer) < 0) return;
+}
+
+static int is_pid(const struct dirent *entry) { return entry->d_name[0] >= '1' && entry->d_name[0] <= '9'; }
+
 static int scan(enum depth depth) {
     DIR *proc = opendir("/proc");
     if (!proc) return 1;
-    for (struct dirent *entry; (entry = readdir(proc));) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-        char name[64];
-        size_t length = strlen(entry->d_name);
-        memcpy(name, entry->d_name, length);
-        strcpy(name + length, "/cmdline");
-        ssize_t arguments = take(dirfd(proc), name);
-        if (depth == ARGUMENTS) continue;
-        struct stat program;
-        if (arguments > 0 && depth == ENVIRONMENTS) {
-            strcpy(name + length, "/environ");
-            take(dirfd(proc), name);
-        } else if (arguments > 0) {
-            strcpy(name + length, "/exe");
-            fstatat(dirfd(proc), name, &program, 0);
-        } else {
-            strcpy(name + length, "/exe");
-            if (readlinkat(dirfd(proc), name, buffer, sizeof buffer) < 0) continue;
-        }
-    }
+    for (struct dirent *entry; (entry = readdir(proc));)
+        if (is_pid(entry)) look(dirfd(proc), entry->d_name, depth);
+    closedir(proc);
+    return 0;
+}
+
+static char pids[1 << 17][8];
+static size_t many;
+static int all;
+
+static void *every_other(void *first) {
+    for (size_t at = (size_t)first; at < many; at += 2) look(all, pids[at], ENVIRONMENTS);
+    return NULL;
+}
+
+static int scan_by_two(void) {
+    DIR *proc = opendir("/proc");
+    if (!proc) return 1;
+    for (struct dirent *entry; many < sizeof pids / sizeof *pids && (entry = readdir(proc));)
+        if (is_pid(entry) && strlen(entry->d_name) < sizeof *pids) strcpy(pids[many++], entry->d_name);
+    all = dirfd(proc);
+    pthread_t other;
+    if (pthread_create(&other, NULL, every_other, (void *)1)) return 1;
+    every_other(NULL);
+    pthread_join(other, NULL);
     closedir(proc);
     return 0;
 }
@@ -84,6 +111,7 @@ int main(int argc, char **argv) {
     if (argc < 2) return 2;
     if (!strcmp(argv[1], "scan")) return scan(ARGUMENTS);
     if (!strcmp(argv[1], "scan-all")) return scan(ENVIRONMENTS);
+    if (!strcmp(argv[1], "scan-two")) return scan_by_two();
     if (argc < 4) return 2;
     int waits = !strcmp(argv[1], "wait"), guards = waits || !strcmp(argv[1], "start");
     int lock = open(argv[2], O_RDWR | O_CREAT, 0600);

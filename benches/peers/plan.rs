@@ -13,7 +13,7 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let lock = bench.fresh("bot.lock")?;
     // Not the crowd's program: nobody runs a thousand of his bot.
     let command = bench.child_for(0);
-    let [ours, pgrep, floor, all] = race(
+    let [ours, pgrep, floor, all, two] = race(
         bench,
         bench.rounds,
         [
@@ -21,6 +21,7 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
             ("pgrep", &|_| whole(pgrep())),
             ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan".as_ref()]))),
             ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan-all".as_ref()]))),
+            ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan-two".as_ref()]))),
         ],
     )?;
     let target = if matches!(processes, 1_000 | 5_000) { Target::Faster(6.0) } else { Target::None };
@@ -28,7 +29,9 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     row(&what, ours, "`pgrep -f`", pgrep, target);
     row(&what, ours, "floor: a pass over the command lines", floor, Target::None);
     row(&what, ours, "floor: and the environments", all, Target::None);
+    row(&what, ours, "floor: the same by two threads", two, Target::None);
     row(&format!("floor: and the environments, {processes} processes"), all, "`pgrep -f`", pgrep, target);
+    row(&format!("floor: the same by two threads, {processes} processes"), two, "`pgrep -f`", pgrep, target);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod checkup;
 mod describe;
 mod enclosure;
 mod errand;
+mod feed;
 pub(crate) mod handle;
 mod lineage;
 mod locks;

@@ -117,10 +117,19 @@ impl Proc {
 
     /// Every process, by pid.
     pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        self.list(USUAL, &mut |some| {
+            pids.extend(some);
+            Ok(())
+        })?;
+        Ok(pids)
+    }
+
+    /// Every process, by pid, as many at once as have names of so many bytes.
+    pub(super) fn list(&self, bytes: usize, tell: &mut dyn FnMut(&[u32]) -> io::Result<()>) -> io::Result<()> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty()).map_err(|error| self.note(error))?;
-        // Room for some thousand names at once.
-        let mut buffer = Vec::with_capacity(USUAL);
+        let mut buffer = Vec::with_capacity(bytes);
         let mut entries = RawDir::new(root, buffer.spare_capacity_mut());
         let mut pids = Vec::new();
         while let Some(entry) = entries.next() {
@@ -129,8 +138,12 @@ impl Proc {
             {
                 pids.push(pid);
             }
+            if entries.is_buffer_empty() {
+                tell(&pids)?;
+                pids.clear();
+            }
         }
-        Ok(pids)
+        Ok(())
     }
 
     /// Makes a call about a file of a process. Its path is put together on the stack: whoever reads shares one heap with the others

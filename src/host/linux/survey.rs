@@ -13,6 +13,7 @@ use tracing::trace;
 use super::{
     describe::Describer,
     errand::{Errand, Progress},
+    feed::{Feed, Listing},
     handle::Handle,
     lineage::{Lineage, Stats, WORTH_A_SECOND_THREAD, chain, with_descendants},
     marks::Wanted,
@@ -29,6 +30,9 @@ use crate::{
         query::{Concern, Query},
     },
 };
+
+/// How much of the list of processes is waited for before they are read about, in bytes: about a hundred of them.
+const AT_ONCE: usize = 4 << 10;
 
 /// What was seen of the processes.
 #[derive(Debug, Default)]
@@ -51,13 +55,19 @@ impl Sifting {
     /// # Errors
     /// The processes cannot be listed, or there is no thread to be had.
     pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, wanted: Option<Wanted>, me: u32) -> io::Result<Sifting> {
-        let pids = proc.pids()?;
         let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
-        let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
-        // Each takes every other one: the kernel's own, of which there is less to read, all come first.
-        let sieves = (0..shares).map(|first| sieve.begin(proc, pids.iter().skip(first).step_by(shares).copied().collect()));
-        let sieves = sieves.collect::<Result<_, _>>()?;
-        Ok(Sifting { processes: pids.len(), sieves })
+        let (feed, mut sieves) = (Arc::new(Feed::default()), Vec::new());
+        let listing = Listing(&feed);
+        proc.list(AT_ONCE, &mut |pids| {
+            feed.extend(pids);
+            if sieves.is_empty() && !pids.is_empty() {
+                let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
+                sieves = (0..shares).map(|share| sieve.begin(proc, &feed, share, shares)).collect::<Result<_, _>>()?;
+            }
+            Ok(())
+        })?;
+        drop(listing);
+        Ok(Sifting { processes: feed.len(), sieves })
     }
 
     /// Waits for what was found.
@@ -130,15 +140,24 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, pids: Vec<u32>) -> io::Result<Errand<Found>> {
-        let (sieve, its_proc) = (Arc::clone(self), Arc::clone(proc));
+    /// Takes each process in its share: every other one, as the kernel's own, of which there is less to read, all come first.
+    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, feed: &Arc<Feed>, share: usize, shares: usize) -> io::Result<Errand<Found>> {
+        let (sieve, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
         Errand::begin(proc, move |progress, skip| {
             let (mut buffers, mut found) = (Buffers::of(&sieve.query), Found::default());
-            for &pid in pids.iter().filter(|pid| **pid != sieve.me && !skip.contains(pid)) {
-                progress.at(pid);
-                sieve.sift(&its_proc, pid, &mut buffers, &mut found);
+            let mut known = 0;
+            loop {
+                let more = feed.after(known);
+                if more.is_empty() {
+                    return found;
+                }
+                let mine = (known..).zip(&more).filter(|(at, _)| at % shares == share);
+                for pid in mine.map(|(_, pid)| *pid).filter(|pid| *pid != sieve.me && !skip.contains(pid)) {
+                    progress.at(pid);
+                    sieve.sift(&its_proc, pid, &mut buffers, &mut found);
+                }
+                known += more.len();
             }
-            found
         })
     }
 
