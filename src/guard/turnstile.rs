@@ -59,10 +59,11 @@ impl Settling<'_> {
     /// Through the turnstile. Where many queue, most need not look at everybody: whoever is through and runs meanwhile decides for
     /// those behind it.
     pub(super) fn pass(&mut self, until: Option<Duration>, heed: Heed) -> Result<Passage, Stop> {
-        let mut beat = None;
+        let (mut beat, has_queued) = (None, Cell::new(false));
         let (forestalled, glanced_at) = (Cell::new(None), Cell::new(None));
         let wish = Wish { policy: self.policy, mine: self.record.map(|record| record.ticket), heed, standing: self.standing() };
         let mut still = |now| {
+            has_queued.set(true);
             let beat = beat.get_or_insert_with(|| {
                 (self.tell)(Progress::Queued);
                 Beat::begin(self.beat, now)
@@ -79,7 +80,7 @@ impl Settling<'_> {
             match self.place.beside().turnstile()?.wait_until(until, self.machine.alarm(), &mut still)? {
                 Waited::Locked(turnstile) if turnstile.is_in_place() => {
                     // Whoever was the first may run by now: that is cheaper to see than everybody.
-                    let may_run = heed == Heed::WaitsToo || glanced_at.get().is_some();
+                    let may_run = heed == Heed::WaitsToo || has_queued.get();
                     match may_run.then(|| forestalled_by(self.machine, self.place, &wish, &glanced_at)).flatten() {
                         Some(forestalled) => break forestalled,
                         None => return Ok(Passage::Through(turnstile)),
