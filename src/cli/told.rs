@@ -172,10 +172,10 @@ impl Teller {
     }
 
     fn draw(&mut self, now: Duration) {
-        let Some(line) = &mut self.line else { return };
+        let Some(line) = &self.line else { return };
         match self.course.sentence(now, line.width()) {
             Some(sentence) => line.draw(sentence),
-            None => line.clear(),
+            None => Line::clear(),
         }
     }
 }
