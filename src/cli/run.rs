@@ -160,7 +160,6 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     // Behind the turnstile: the next start counts this takeover.
     chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop((settled.turnstile, settled.first));
-    machine::memory::slim();
     let mut guarding = Guarding {
         alarm: &alarm,
         keeper: Keeper::new(watch, holding, record, start.config.on_lost),

@@ -21,6 +21,7 @@ use crate::{
         clock,
         machine::{
             handle::Handle,
+            memory,
             tree::Tree,
             wait::{Alarm, Arrived, Wake},
         },
@@ -99,7 +100,9 @@ impl Guarding<'_> {
             wake: None,
             stirred: true,
         };
-        let mut told = true;
+        // What it wrote itself is no news.
+        self.keeper.watch.drain();
+        let (mut told, mut is_new) = (true, true);
         loop {
             while let Some(arrived) = self.alarm.next() {
                 state.stirred = true;
@@ -116,6 +119,9 @@ impl Guarding<'_> {
             let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             let next_try = self.keeper.next_try();
             let until = state.wake.into_iter().chain(next_try).min();
+            if std::mem::take(&mut is_new) {
+                memory::slim();
+            }
             let woken = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
             state.stirred = woken != Some(Wake::Told) || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
