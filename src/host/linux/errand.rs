@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt, io,
+    fmt, io, iter,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -55,11 +55,7 @@ impl Readers {
     /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
     fn employ(&self, mut job: Job) -> io::Result<Sender<Job>> {
         loop {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let reader = match idle {
-                Some(reader) => reader,
-                None => begin()?,
-            };
+            let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return begin(job) };
             match reader.send(job) {
                 Ok(()) => return Ok(reader),
                 // Something that it read made it panic.
@@ -84,10 +80,11 @@ impl fmt::Debug for Readers {
     }
 }
 
-/// A thread that does what it is sent, until nobody can send it anything any more.
-fn begin() -> io::Result<Sender<Job>> {
+/// A thread that does this and then what it is sent, until nobody can send it anything any more. It begins with its job: one that
+/// had to wait for it would sleep, and be woken.
+fn begin(first: Job) -> io::Result<Sender<Job>> {
     let (send, jobs) = mpsc::channel::<Job>();
-    std::thread::Builder::new().name("look".to_owned()).spawn(move || jobs.into_iter().for_each(|job| job()))?;
+    std::thread::Builder::new().name("look".to_owned()).spawn(move || iter::once(first).chain(jobs).for_each(|job| job()))?;
     Ok(send)
 }
 
