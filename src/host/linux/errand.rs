@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::thread::CpuSet;
+
 use super::proc::Proc;
 
 /// How often to see whether a thread is caught; a healthy process takes some microseconds.
@@ -47,6 +49,8 @@ impl Progress {
 #[derive(Default)]
 pub(super) struct Readers {
     idle: Mutex<Vec<Sender<Job>>>,
+    /// How many there have been.
+    begun: AtomicU32,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -55,7 +59,9 @@ impl Readers {
     /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
     fn employ(&self, mut job: Job) -> io::Result<Sender<Job>> {
         loop {
-            let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return begin(job) };
+            let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
+                return begin(job, self.begun.fetch_add(1, Ordering::Relaxed));
+            };
             match reader.send(job) {
                 Ok(()) => return Ok(reader),
                 // Something that it read made it panic.
@@ -82,10 +88,28 @@ impl fmt::Debug for Readers {
 
 /// A thread that does this and then what it is sent, until nobody can send it anything any more. It begins with its job: one that
 /// had to wait for it would sleep, and be woken.
-fn begin(first: Job) -> io::Result<Sender<Job>> {
+fn begin(first: Job, nth: u32) -> io::Result<Sender<Job>> {
     let (send, jobs) = mpsc::channel::<Job>();
-    std::thread::Builder::new().name("look".to_owned()).spawn(move || iter::once(first).chain(jobs).for_each(|job| job()))?;
+    let work = move || {
+        keep_to_its_processors(nth);
+        iter::once(first).chain(jobs).for_each(|job| job());
+    };
+    std::thread::Builder::new().name("look".to_owned()).spawn(work)?;
     Ok(send)
+}
+
+/// Every other reader runs on every other processor. Left to the scheduler, one that another has woken is put behind it while a
+/// virtual processor idles: one that was halted counts as taken by its host.
+fn keep_to_its_processors(nth: u32) {
+    // Of the main thread, not of this one: readers begin readers.
+    let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else { return };
+    let mut mine = CpuSet::new();
+    let every_other = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).skip(usize::from(nth.is_multiple_of(2))).step_by(2);
+    every_other.for_each(|cpu| mine.set(cpu));
+    if mine.count() > 0 {
+        // One that may run anywhere reads as well.
+        let _ = rustix::thread::sched_setaffinity(None, &mine);
+    }
 }
 
 type Work<T> = Arc<dyn Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync>;
@@ -146,5 +170,27 @@ impl<T: Send + 'static> Errand<T> {
                 _ => before = now,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_read_beside_each_other_share_no_processor() {
+        let all = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())).unwrap();
+        let readers = Readers::default();
+        let mut employed = Vec::new();
+        let mut allowed_to_the_next = || {
+            let (send, allowed) = mpsc::channel();
+            employed.push(readers.employ(Box::new(move || send.send(rustix::thread::sched_getaffinity(None).unwrap()).unwrap())).unwrap());
+            allowed.recv().unwrap()
+        };
+        let (one, other) = (allowed_to_the_next(), allowed_to_the_next());
+        for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu) && all.count() > 1) {
+            assert!(one.is_set(cpu) != other.is_set(cpu), "processor {cpu} is for both or for nobody");
+        }
+        assert!(one.count() > 0 && other.count() > 0);
     }
 }
