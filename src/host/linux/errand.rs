@@ -104,8 +104,8 @@ fn keep_to_its_processors(nth: u32) {
     // Of the main thread, not of this one: readers begin readers.
     let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else { return };
     let mut mine = CpuSet::new();
-    let every_other = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).skip(usize::from(nth.is_multiple_of(2))).step_by(2);
-    every_other.for_each(|cpu| mine.set(cpu));
+    let processors = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(all.count() as usize);
+    processors.skip(usize::from(nth.is_multiple_of(2))).step_by(2).for_each(|cpu| mine.set(cpu));
     if mine.count() > 0 {
         // One that may run anywhere reads as well.
         let _ = rustix::thread::sched_setaffinity(None, &mine);
