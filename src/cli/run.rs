@@ -129,7 +129,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let Won { settled, company, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
-    let (alarm, watch, _kept) = machine.into_supervision();
+    let (alarm, watch, spent) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let tree = Tree::of_myself();
@@ -160,6 +160,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     // Behind the turnstile: the next start counts this takeover.
     chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop((settled.turnstile, settled.first));
+    let _kept = spent.put_away();
     let mut guarding = Guarding {
         alarm: &alarm,
         keeper: Keeper::new(watch, holding, record, start.config.on_lost),

@@ -182,7 +182,7 @@ impl Start<'_> {
         // Behind the turnstile: the next start counts this takeover.
         let chronicle = Chronicle::new(machine.whereabouts(), record.ticket);
         chronicle.started(place.beside(), course.into_ended(), (&record.command, pid), took);
-        let (alarm, watch, _kept) = machine.into_supervision();
+        let (alarm, watch, _spent) = machine.into_supervision();
         let alarm = alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
         drop((settled.turnstile, settled.first));
         Ok((Keeper::new(watch, Holding::new(place, settled.locks), record, self.config.on_lost), alarm))

@@ -159,10 +159,9 @@ impl Machine {
         self.alarm.as_ref()
     }
 
-    /// Hands the signals and the watches on to whoever supervises the child. The second is only kept: to close one takes
-    /// the kernel some milliseconds, and those belong to the end.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Option<Watch>) {
-        (self.alarm, self.watch, self.lock_watch)
+    /// Hands the signals and the watch on to whoever supervises the child.
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
+        (self.alarm, self.watch, Spent { lock_watch: self.lock_watch, _proc: self.proc, _handles: self.handles })
     }
 
     /// Takes those away that have ended, or that this look has not seen.
@@ -206,6 +205,21 @@ impl Machine {
                 Ok(wake)
             }
         }
+    }
+}
+
+/// What only the start needed. To put it away takes a while, which need not be before COMMAND runs.
+pub(crate) struct Spent {
+    lock_watch: Option<Watch>,
+    /// Its readers end with it.
+    _proc: Arc<Proc>,
+    _handles: BTreeMap<ProcessId, Handle>,
+}
+
+impl Spent {
+    /// Puts it away, but for what is to be kept to the end: to close a watch takes the kernel some milliseconds.
+    pub(crate) fn put_away(self) -> Option<Watch> {
+        self.lock_watch
     }
 }
 

@@ -159,8 +159,8 @@ impl Machine {
     }
 
     /// Hands the signals and the watch on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Option<Watch>) {
-        (self.alarm, self.watch, None)
+    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
+        (self.alarm, self.watch, Spent)
     }
 
     /// Sleeps until one of these ends, or it is this time.
@@ -189,6 +189,17 @@ impl Machine {
                 Ok(())
             }
         }
+    }
+}
+
+/// What only the start needed: here nothing that it would take a while to put away.
+pub(crate) struct Spent;
+
+impl Spent {
+    /// Nothing is to be kept.
+    #[expect(clippy::unused_self, reason = "on Linux there is something")]
+    pub(crate) fn put_away(self) -> Option<Watch> {
+        None
     }
 }
 
