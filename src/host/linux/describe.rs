@@ -1,10 +1,9 @@
 //! A closer look at one process: pinned first, so that every fact is its own.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
-
-use nix::sys::signal::Signal;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    above::Above,
     handle::{Handle, Pin},
     lineage::Stats,
     proc::{Proc, Stat, strings},
@@ -14,41 +13,30 @@ use super::{
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{CarriedToken, Kin, Launcher, ManagedBy, Process, ProcessId, Role, RunState, User},
+        snapshot::{CarriedToken, Process, ProcessId, Role, RunState, User},
     },
-    host::{
-        clock,
-        query::Query,
-        supervisors::{self, Told},
-        surroundings,
-    },
-    report::mask,
+    host::{clock, query::Query, surroundings},
 };
 
 /// How long the kernel may take over the end of a process that has nothing left to read about.
 const LEAVING: Duration = Duration::from_millis(100);
 
-/// The widest that the command of a launcher is shown, in characters.
-const WIDEST: usize = 60;
-
 /// What all descriptions of one look share.
 pub(super) struct Describer<'a> {
-    pub(super) proc: &'a Proc,
-    pub(super) query: &'a Query,
-    pub(super) stats: &'a Stats,
-    pub(super) me: u32,
+    proc: &'a Proc,
+    query: &'a Query,
+    me: u32,
     /// What this process itself is in.
     my_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
-    /// The command lines of those above whom was described.
-    args: RefCell<BTreeMap<u32, Rc<Vec<String>>>>,
+    above: Above<'a>,
 }
 
 impl<'a> Describer<'a> {
     pub(super) fn new(proc: &'a Proc, query: &'a Query, stats: &'a Stats, me: u32) -> Self {
         let users = query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
         let my_cgroup = cgroup(proc, me, &mut Vec::new());
-        Describer { proc, query, stats, me, my_cgroup, users, args: RefCell::default() }
+        Describer { proc, query, me, my_cgroup, users, above: Above::new(proc, stats, me) }
     }
 
     /// Describes `pid`; `None` where it has ended.
@@ -85,7 +73,7 @@ impl<'a> Describer<'a> {
         let is_known = args.known().is_some();
         let status = self.status(pid, &mut buffers.environ);
         let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
-        let managed_by = self.managed_by(stat.parent, pid, cgroup.as_deref());
+        let managed_by = self.above.managed_by(stat.parent, pid, cgroup.as_deref(), self.my_cgroup.as_deref());
         let command = self.query.command.as_ref();
         let runs = |twin: bool| match command {
             None => Fact::Known(false),
@@ -104,12 +92,12 @@ impl<'a> Describer<'a> {
             container: self.container(status.levels, cgroup.as_deref()),
             state: state(stat.state),
             age: Fact::Known(age(stat.start)),
-            orphaned: self.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
+            orphaned: self.above.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
             managed_by,
-            launchers: self.launchers(stat, pid),
+            launchers: self.above.launchers(stat, pid),
             holds_lock,
             token,
-            kin: self.kin(pid, stat),
+            kin: self.above.kin(pid, stat),
             role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) { Role::Monopoll } else { Role::Program },
             exe: exe.into(),
             cwd: cwd.into(),
@@ -140,109 +128,6 @@ impl<'a> Describer<'a> {
             (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
             (None, _) => Fact::Unknown,
         }
-    }
-
-    /// The supervisor, the service or the container above it; nothing that monopoll is in itself.
-    fn managed_by(&self, parent: u32, pid: u32, cgroup: Option<&str>) -> Fact<Option<ManagedBy>> {
-        let (Some(theirs), Some(mine)) = (cgroup, self.my_cgroup.as_deref()) else { return Fact::Unknown };
-        let by = surroundings::manager(theirs, mine).filter(|by| Some(by) != surroundings::manager(mine, mine).as_ref());
-        // A supervisor in another container can be told nothing from here.
-        if matches!(by, Some(ManagedBy::Container(_))) {
-            return Fact::Known(by);
-        }
-        let mut child = pid;
-        for above in self.ancestors(parent) {
-            let args = self.args(above);
-            let cwd = || self.proc.link(above, "cwd").ok();
-            if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid)) {
-                return Fact::Known(Some(supervisor));
-            }
-            child = above;
-        }
-        Fact::Known(by)
-    }
-
-    /// What a supervisor told its own child; where that is somebody else's, what is left of it below.
-    fn told(&self, child: u32, pid: u32) -> Told {
-        let mut buffer = Vec::new();
-        let readable = [child, pid].into_iter().any(|pid| self.proc.read(pid, "environ", &mut buffer).is_ok());
-        if readable { Told::by(buffer.split(|byte| *byte == 0)) } else { Told::default() }
-    }
-
-    /// Those above it, up to the first that only adopted it, that starts things for people, or that is above monopoll too.
-    fn launchers(&self, stat: Stat, pid: u32) -> Fact<Vec<Launcher>> {
-        let mut launchers = Vec::new();
-        let mut buffer = Vec::new();
-        for above in self.ancestors(stat.parent) {
-            let Some(seen) = self.stats.get(&above) else { return Fact::Unknown };
-            let args = self.args(above);
-            let adopted = above == stat.parent && stat.session != pid && stat.session != seen.session;
-            let no_launcher = supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
-            if above == 1 || adopted || no_launcher || self.ancestors(self.me).any(|mine| mine == above) {
-                break;
-            }
-            if args.is_empty() {
-                return Fact::Unknown;
-            }
-            let end = self.end(above, &mut buffer);
-            launchers.push(Launcher { id: ProcessId { pid: above, start: seen.start }, command: mask::shorten(&args, WIDEST), end });
-        }
-        Fact::Known(launchers)
-    }
-
-    /// What ends a process: an interactive shell ignores SIGTERM, and what `nohup` started SIGHUP.
-    fn end(&self, pid: u32, buffer: &mut Vec<u8>) -> String {
-        let ignored = self.proc.read(pid, "status", buffer).ok().and_then(|()| {
-            let text = String::from_utf8_lossy(buffer);
-            u64::from_str_radix(text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
-        });
-        let hears = |signal: Signal| ignored.unwrap_or_default() & (1 << (signal as i32 - 1)) == 0;
-        match (hears(Signal::SIGTERM), hears(Signal::SIGHUP)) {
-            (true, _) => format!("kill {pid}"),
-            (false, true) => format!("kill -HUP {pid}"),
-            (false, false) => format!("kill -KILL {pid}"),
-        }
-    }
-
-    fn args(&self, pid: u32) -> Rc<Vec<String>> {
-        let read = || {
-            let mut buffer = Vec::new();
-            self.proc.read(pid, "cmdline", &mut buffer).map(|()| strings(&buffer)).unwrap_or_default()
-        };
-        Rc::clone(self.args.borrow_mut().entry(pid).or_insert_with(|| Rc::new(read())))
-    }
-
-    /// `pid`, its parent, its parent's parent, …
-    fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
-        // A chain that is longer than there are processes was put together from different moments.
-        std::iter::successors(Some(pid), |pid| self.stats.get(pid).map(|stat| stat.parent))
-            .take(self.stats.len() + 1)
-            .filter(|pid| *pid != 0)
-    }
-
-    /// A process keeps its session when it is adopted: one that has neither its own nor its parent's was adopted.
-    fn orphaned(&self, stat: Stat, pid: u32, managed_by: Option<&ManagedBy>) -> Fact<bool> {
-        if managed_by.is_some() || stat.parent == 0 {
-            return Fact::Known(false);
-        }
-        let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
-        let adopted = stat.session != pid && stat.session != parent.session;
-        let by_an_adopter = || supervisors::adopts_orphans(&self.args(stat.parent));
-        Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
-    }
-
-    fn kin(&self, pid: u32, stat: Stat) -> Fact<Kin> {
-        if stat.is_kernel_thread() {
-            return Fact::Known(Kin::Kernel);
-        }
-        let kin = match pid {
-            1 => Kin::Init,
-            pid if pid == self.me => Kin::Myself,
-            pid if self.ancestors(self.me).any(|ancestor| ancestor == pid) => Kin::Ancestor,
-            _ if self.ancestors(stat.parent).any(|ancestor| ancestor == self.me) => Kin::Descendant,
-            _ => Kin::None,
-        };
-        Fact::Known(kin)
     }
 }
 

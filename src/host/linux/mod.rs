@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, flock, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod above;
 mod act;
 pub(crate) mod bell;
 mod checkup;
