@@ -132,7 +132,7 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let (alarm, watch, spent) = machine.into_supervision();
     let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
     let (me, ticket) = (whereabouts.process, record.ticket);
-    let tree = Tree::of_myself();
+    let tree = Tree::of_myself().map_err(|error| blind(&error))?;
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = Chronicle::new(&whereabouts, ticket);

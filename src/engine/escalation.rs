@@ -71,7 +71,7 @@ pub struct Member {
     pub id: ProcessId,
     /// Its parent's pid now.
     pub parent: u32,
-    /// Whether it is stopped, and hears nothing but SIGKILL and SIGCONT.
+    /// Whether a signal reaches it.
     pub motion: Motion,
 }
 
@@ -80,8 +80,10 @@ pub struct Member {
 pub enum Motion {
     /// It runs or sleeps.
     Moving,
-    /// It is stopped.
+    /// It is stopped, and hears nothing but SIGKILL and SIGCONT.
     Stopped,
+    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes when others have ended.
+    Unpinned,
 }
 
 /// What is to be done now.
@@ -114,6 +116,8 @@ pub enum GaveUp {
     OutlivedSignal(ProcessId),
     /// It outlived SIGKILL: it hangs in the kernel.
     OutlivedKill(ProcessId),
+    /// Nobody else is left, and it still cannot be pinned.
+    Unpinned(ProcessId),
 }
 
 /// The ladder of one tree and how far each member is on it.
@@ -122,13 +126,18 @@ pub struct Escalation {
     manner: Manner,
     signalled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
+    /// Since when there is nobody left whose end would make room for another one.
+    stuck: Option<Duration>,
 }
+
+/// How long to wait for a descriptor before it is tried again.
+pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl Escalation {
     /// At its foot.
     #[must_use]
     pub fn new(manner: Manner) -> Self {
-        Escalation { manner, signalled: BTreeMap::new(), killed: BTreeMap::new() }
+        Escalation { manner, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
     /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience counts from then.
@@ -145,7 +154,7 @@ impl Escalation {
     pub fn step(&mut self, now: Duration, alive: &[Member]) -> Orders {
         let mut blows = Vec::new();
         for member in alive {
-            if self.killed.contains_key(&member.id) {
+            if member.motion == Motion::Unpinned || self.killed.contains_key(&member.id) {
                 continue;
             }
             if self.is_due(now, member.id) {
@@ -153,7 +162,8 @@ impl Escalation {
                 blows.push((member.id, Blow::Kill));
                 continue;
             }
-            let has_parent = alive.iter().any(|other| other.id.pid == member.parent && other.id != member.id);
+            let is_parent = |other: &Member| other.id.pid == member.parent && other.id != member.id && other.motion != Motion::Unpinned;
+            let has_parent = alive.iter().any(is_parent);
             if !has_parent && !self.signalled.contains_key(&member.id) {
                 self.signalled.insert(member.id, now);
                 blows.push((member.id, Blow::Signal(self.manner.signal)));
@@ -173,7 +183,18 @@ impl Escalation {
         self.manner.mode == Mode::Force || waited_enough()
     }
 
-    fn next(&self, now: Duration, alive: &[Member]) -> Next {
+    fn next(&mut self, now: Duration, alive: &[Member]) -> Next {
+        if let [first, ..] = alive
+            && alive.iter().all(|member| member.motion == Motion::Unpinned)
+        {
+            let give_up = self.stuck.get_or_insert(now).saturating_add(self.manner.force);
+            return if now >= give_up {
+                Next::GaveUp(GaveUp::Unpinned(first.id))
+            } else {
+                Next::Look { at: now.saturating_add(PIN_AGAIN) }
+            };
+        }
+        self.stuck = None;
         let mut at = Duration::MAX;
         for member in alive {
             let killed = self.killed.get(&member.id).map(|at| at.saturating_add(self.manner.force));
@@ -248,6 +269,32 @@ mod tests {
         ladder.already_signalled(ROOT, SECOND);
         let alive = [member(ROOT, 1)];
         assert_eq!(ladder.step(10 * SECOND, &alive), Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } });
+    }
+
+    #[test]
+    fn who_cannot_be_pinned_has_its_turn_when_others_have_ended() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let unpinned = Member { motion: Motion::Unpinned, ..member(CHILD, 1) };
+        assert_eq!(ladder.step(SECOND, &[member(ROOT, 1), unpinned]).blows, [(ROOT, Blow::Signal(Signal::SigTerm))]);
+        let again = Next::Look { at: 10 * SECOND + PIN_AGAIN };
+        assert_eq!(ladder.step(10 * SECOND, &[unpinned]), Orders { blows: vec![], next: again });
+        let orders = ladder.step(11 * SECOND, &[member(CHILD, 1)]);
+        assert_eq!(orders, Orders { blows: vec![(CHILD, Blow::Signal(Signal::SigTerm))], next: Next::Look { at: 41 * SECOND } });
+    }
+
+    #[test]
+    fn who_is_never_pinned_is_given_up_and_never_taken_for_ended() {
+        let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
+        let unpinned = [Member { motion: Motion::Unpinned, ..member(CHILD, 1) }];
+        assert_eq!(ladder.step(SECOND, &unpinned), Orders { blows: vec![], next: Next::Look { at: SECOND + PIN_AGAIN } });
+        assert_eq!(ladder.step(6 * SECOND, &unpinned).next, Next::GaveUp(GaveUp::Unpinned(CHILD)));
+    }
+
+    #[test]
+    fn a_parent_that_cannot_be_pinned_keeps_no_signal_from_its_child() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let both = [Member { motion: Motion::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
+        assert_eq!(ladder.step(SECOND, &both).blows, [(CHILD, Blow::Signal(Signal::SigTerm))]);
     }
 
     #[test]

@@ -202,6 +202,10 @@ impl Target {
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
                 Stepped::Refused(Refusal::Policy, format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid))
             }
+            Next::GaveUp(GaveUp::Unpinned(id)) => Stepped::Refused(
+                Refusal::Policy,
+                format!("pid {} is still there, and there is no file descriptor left to signal it by", id.pid),
+            ),
         }
     }
 }

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::child::{self, Child};
 use crate::{
     engine::{
-        escalation::{Escalation, GaveUp, Manner, Mode, Next},
+        escalation::{Escalation, GaveUp, Manner, Mode, Next, PIN_AGAIN},
         signal::Signal,
         snapshot::ProcessId,
     },
@@ -35,6 +35,8 @@ pub enum Incident {
     Leftovers(usize),
     /// A member outlived even SIGKILL.
     Stuck(ProcessId),
+    /// There is no descriptor for a member, and nobody left whose end would free one.
+    Unpinned(ProcessId),
     /// Something happened to what it holds.
     Held(Trouble),
 }
@@ -191,7 +193,11 @@ impl Guarding<'_> {
         if state.ladder.is_none() && state.child.is_none() || !state.stirred {
             return None;
         }
-        let alive = if state.childless { Vec::new() } else { tree.members() };
+        let Some(alive) = (if state.childless { Some(Vec::new()) } else { tree.members() }) else {
+            // Nothing can be looked at, which is no proof that nobody is there.
+            state.wake = Some(clock::patience() + PIN_AGAIN);
+            return None;
+        };
         if state.ladder.is_none() && !alive.is_empty() {
             (self.tell)(self.keeper.holding.beside(), Incident::Leftovers(alive.len()));
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
@@ -217,6 +223,10 @@ impl Guarding<'_> {
             }
             Next::GaveUp(GaveUp::OutlivedKill(id)) => {
                 (self.tell)(self.keeper.holding.beside(), Incident::Stuck(id));
+                Some(end(alive.len()))
+            }
+            Next::GaveUp(GaveUp::Unpinned(id)) => {
+                (self.tell)(self.keeper.holding.beside(), Incident::Unpinned(id));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.

@@ -136,17 +136,6 @@ fn what_the_guard_did_not_start_outlives_a_takeover() {
 }
 
 #[test]
-fn a_tree_with_more_members_than_descriptors_is_ended_whole() {
-    let stage = Stage::new();
-    let children: Vec<&str> = std::iter::repeat_n(["--child", "--as member"], 30).flatten().collect();
-    let few = ["sh", "-c", "ulimit -n 24; exec \"$@\"", "sh"];
-    let bot = [children.as_slice(), &["--exit", "7"]].concat();
-    stage.run(&bot).through(&few).end().exits(7);
-    stage.wait_until("the members", || stage.who_said("member").iter().all(|member| !is_alive(*member)).then_some(()));
-    assert!(stage.lock_is_free());
-}
-
-#[test]
 fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
     let stage = Stage::new();
     let bot = ["--child", "--as member --stubborn", "--for", "500", "--exit", "7"];

@@ -23,6 +23,7 @@ mod namespaces;
 mod pid_one;
 mod preflight;
 mod rules;
+mod scarce;
 mod second_start;
 mod secrets;
 mod signals;

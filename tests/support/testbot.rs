@@ -40,13 +40,14 @@ struct Ways {
     children: Vec<String>,
     /// `--detached "ARGS"`: what it starts in a session of its own, by a parent that ends.
     detached: Vec<String>,
+    /// `--heir "ARGS"`: what it starts when a signal ends it.
+    heirs: Vec<String>,
     /// `--show`: prints what it was given, and ends.
     show: bool,
     /// `--echo`: copies its input to its output, says so on its error output, and ends.
     echo: bool,
 }
 
-#[expect(clippy::zombie_processes, reason = "what it leaves behind is for its guard to find")]
 pub(super) fn main() {
     let ways = ways(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
     if ways.show {
@@ -63,9 +64,8 @@ pub(super) fn main() {
     let taken = take_signals();
     let _polling = ways.role.is_none().then(poll).flatten();
     let myself = env::current_exe().unwrap();
-    for child in &ways.children {
-        Command::new(&myself).args(child.split(' ')).spawn().unwrap();
-    }
+    let start = |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
+    ways.children.iter().for_each(start);
     for child in &ways.detached {
         let started = Command::new("setsid").arg("-f").arg(&myself).args(child.split(' ')).stdin(Stdio::null()).status().unwrap();
         assert!(started.success());
@@ -82,6 +82,7 @@ pub(super) fn main() {
         let signal = taken.wait().unwrap();
         say(&format!("got {signal}"));
         if !ways.stubborn && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT) {
+            ways.heirs.iter().for_each(start);
             thread::sleep(ways.slow);
             say("end");
             exit(ways.code);
@@ -103,6 +104,7 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
             "--as" => ways.role = Some(value()),
             "--child" => ways.children.push(value()),
             "--detached" => ways.detached.push(value()),
+            "--heir" => ways.heirs.push(value()),
             "--show" => ways.show = true,
             "--echo" => ways.echo = true,
             // Anything else only makes command lines differ.

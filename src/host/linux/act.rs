@@ -31,8 +31,9 @@ impl Host for Machine {
     }
 
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        // Who is not pinned may be there all the same.
         let known: BTreeSet<ProcessId> =
-            known.iter().copied().filter(|id| self.handles.get(id).is_some_and(|handle| !handle.has_ended())).collect();
+            known.iter().copied().filter(|id| self.handles.get(id).is_none_or(|handle| !handle.has_ended())).collect();
         if known.is_empty() {
             return Vec::new();
         }
@@ -43,7 +44,7 @@ impl Host for Machine {
         };
         match lineage {
             Ok(lineage) => family(&self.proc, lineage.stats(), &known, me, &mut self.handles),
-            Err(_) => unseen(&known),
+            Err(_) => unseen(&known, &self.handles),
         }
     }
 
@@ -78,7 +79,7 @@ impl Host for Machine {
 }
 
 /// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`. Where there are not
-/// descriptors enough for all, those that are left out come when others have ended; they are never taken for nobody.
+/// descriptors enough for all, the others are members that are not pinned.
 pub(super) fn family(
     proc: &Proc,
     stats: &Stats,
@@ -87,9 +88,10 @@ pub(super) fn family(
     handles: &mut BTreeMap<ProcessId, Handle>,
 ) -> Vec<Member> {
     handles.retain(|_, handle| !handle.has_ended());
-    let all = with_descendants(known.iter().map(|id| id.pid).collect(), stats, me);
+    let is_there = |id: &&ProcessId| stats.get(&id.pid).is_some_and(|seen| seen.start == id.start);
+    let all = with_descendants(known.iter().filter(is_there).map(|id| id.pid).collect(), stats, me);
     let mut buffer = Vec::new();
-    let (mut members, mut left_out) = (Vec::new(), Vec::new());
+    let mut members = Vec::new();
     for pid in all {
         let Some(seen) = stats.get(&pid) else { continue };
         let id = ProcessId { pid, start: seen.start };
@@ -99,22 +101,24 @@ pub(super) fn family(
                 Ok((pin, Ok(now))) if now.start == seen.start => drop(place.insert(pin.into_handle(id))),
                 Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
                 Ok((_, Err(error))) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => continue,
-                Ok((_, Err(_))) | Err(_) => {
-                    left_out.push(id);
-                    continue;
-                }
+                Ok((_, Err(_))) | Err(_) => {}
             }
         }
-        if handles.get(&id).is_none_or(Handle::has_ended) {
-            continue;
-        }
-        let motion = if matches!(seen.state, b'T' | b't') { Motion::Stopped } else { Motion::Moving };
+        let motion = match handles.get(&id) {
+            Some(handle) if handle.has_ended() => continue,
+            Some(_) if matches!(seen.state, b'T' | b't') => Motion::Stopped,
+            Some(_) => Motion::Moving,
+            None => Motion::Unpinned,
+        };
         members.push(Member { id, parent: seen.parent, motion });
     }
-    if members.is_empty() { unseen(&left_out) } else { members }
+    // Who could not be pinned is among them: what is read next is not the worse for it.
+    let _ = proc.insist_on_all();
+    members
 }
 
 /// Those that are there, for all that can be seen.
-pub(super) fn unseen<'a>(known: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
-    known.into_iter().map(|id| Member { id: *id, parent: 0, motion: Motion::Moving }).collect()
+pub(super) fn unseen(known: &BTreeSet<ProcessId>, handles: &BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+    let motion = |id| if handles.contains_key(id) { Motion::Moving } else { Motion::Unpinned };
+    known.iter().map(|id| Member { id: *id, parent: 0, motion: motion(id) }).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::Arc,
 };
 
@@ -24,7 +25,7 @@ use crate::{
 /// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they forked.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    proc: Option<Arc<Proc>>,
+    proc: Arc<Proc>,
     me: u32,
     /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
@@ -33,28 +34,31 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Of what this process starts from now on.
-    pub(crate) fn of_myself() -> Tree {
-        let (proc, me) = (Proc::open().ok().map(Arc::new), std::process::id());
+    ///
+    /// # Errors
+    /// The processes cannot be read, and so nobody could tell later who was there before.
+    pub(crate) fn of_myself() -> io::Result<Tree> {
+        let (proc, me) = (Arc::new(Proc::open()?), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
-        let lineage = proc.as_ref().filter(|_| !childless).and_then(|proc| Lineage::read(proc, me).ok());
-        let strangers = lineage.map(|lineage| children(lineage.stats(), me)).unwrap_or_default();
-        Tree { proc, me, strangers, handles: BTreeMap::new() }
+        let strangers = if childless { BTreeSet::new() } else { children(Lineage::read(&proc, me)?.stats(), me) };
+        Ok(Tree { proc, me, strangers, handles: BTreeMap::new() })
     }
 
-    /// The living members, each pinned.
-    pub(crate) fn members(&mut self) -> Vec<Member> {
-        let Some(proc) = &self.proc else { return Vec::new() };
+    /// The living members. `None`: nothing can be looked at (no descriptor is left), and of those that were seen nobody lives.
+    pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
         self.handles.retain(|_, handle| !handle.has_ended());
-        // Where nothing can be looked at (no descriptor is left), those that were seen are still there.
-        let Ok(lineage) = Lineage::read(proc, self.me) else { return unseen(self.handles.keys()) };
+        let Ok(lineage) = Lineage::read(&self.proc, self.me) else {
+            let seen: BTreeSet<ProcessId> = self.handles.keys().copied().collect();
+            return Some(unseen(&seen, &self.handles)).filter(|members| !members.is_empty());
+        };
         let children = children(lineage.stats(), self.me).difference(&self.strangers).copied().collect();
-        family(proc, lineage.stats(), &children, self.me, &mut self.handles)
+        Some(family(&self.proc, lineage.stats(), &children, self.me, &mut self.handles))
     }
 
     /// The identity of one of its processes.
     pub(crate) fn id_of(&self, pid: u32) -> Option<ProcessId> {
-        let start = self.proc.as_ref()?.stat(pid, &mut Vec::new()).ok()?.start;
+        let start = self.proc.stat(pid, &mut Vec::new()).ok()?.start;
         Some(ProcessId { pid, start })
     }
 

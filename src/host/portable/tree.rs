@@ -3,7 +3,10 @@
 //! Nobody adopts orphans for a guard here. A member whose parent has ended is still known by [`HELD`], which the whole
 //! tree inherits, unless it was taken out of its environment or that may not be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use super::{
     family,
@@ -22,7 +25,7 @@ use crate::{
 /// The tree of a guard.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    me: Option<ProcessId>,
+    me: ProcessId,
     /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
     handles: BTreeMap<ProcessId, Handle>,
@@ -30,17 +33,23 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Of what this process starts from now on.
-    pub(crate) fn of_myself() -> Tree {
+    ///
+    /// # Errors
+    /// The processes cannot be read, and so nobody could tell later who was there before.
+    pub(crate) fn of_myself() -> io::Result<Tree> {
         let me = std::process::id();
         let children = |table: Table| table.ids().into_values().filter(|id| table.parent(id.pid) == Some(me)).collect();
-        let strangers = Table::all(Depth::Lineage).map(children).unwrap_or_default();
-        Tree { me: identity(me), strangers, handles: BTreeMap::new() }
+        let strangers = children(Table::all(Depth::Lineage)?);
+        let unseen = || io::Error::other("this process cannot be seen");
+        Ok(Tree { me: identity(me).ok_or_else(unseen)?, strangers, handles: BTreeMap::new() })
     }
 
-    /// The living members.
-    pub(crate) fn members(&mut self) -> Vec<Member> {
-        let Some(me) = self.me else { return Vec::new() };
-        let Ok(table) = Table::all(Depth::Environment) else { return still_there(self.handles.keys()) };
+    /// The living members. `None`: nothing can be looked at, and nobody was seen before.
+    pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
+        let me = self.me;
+        let Ok(table) = Table::all(Depth::Environment) else {
+            return Some(still_there(self.handles.keys())).filter(|members| !members.is_empty());
+        };
         let ids = table.ids();
         self.handles.retain(|id, _| ids.get(&id.pid) == Some(id));
         let is_mine =
@@ -48,9 +57,9 @@ impl Tree {
         let mut roots: BTreeSet<u32> = ids.values().filter(|id| **id != me && is_mine(id)).map(|id| id.pid).collect();
         roots.extend(self.handles.keys().map(|id| id.pid));
         if roots.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        family(&table, roots, me.pid, &mut self.handles)
+        Some(family(&table, roots, me.pid, &mut self.handles))
     }
 
     /// The identity of one of its processes.
