@@ -70,7 +70,8 @@ fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
     let bot = stage.ready(1);
     guard.signal(Signal::SIGKILL);
     guard.end();
-    stage.wait_until("the signal of the guard's death", || (stage.times(bot, "got SIGTERM") == 1).then_some(()));
+    // Maybe twice: to the kernel each thread of a guard dies by itself, and one that has just started COMMAND may have two.
+    stage.wait_until("the signal of the guard's death", || (stage.times(bot, "got SIGTERM") >= 1).then_some(()));
     let _second = stage.run(&["another"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
     stage.ready(2);
     assert!(!is_alive(bot));
