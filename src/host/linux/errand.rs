@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -48,21 +49,27 @@ impl Progress {
 /// The threads that have nothing to read just now. A look takes less time than a thread takes to begin.
 #[derive(Default)]
 pub(super) struct Readers {
-    idle: Mutex<Vec<Sender<Job>>>,
+    idle: Mutex<Vec<Reader>>,
     /// How many there have been.
     begun: AtomicU32,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// A thread, and how to give it something to do.
+struct Reader {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
 impl Readers {
     /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
-    fn employ(&self, mut job: Job) -> io::Result<Sender<Job>> {
+    fn employ(&self, mut job: Job) -> io::Result<Reader> {
         loop {
             let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
                 return begin(job, self.begun.fetch_add(1, Ordering::Relaxed));
             };
-            match reader.send(job) {
+            match reader.jobs.send(job) {
                 Ok(()) => return Ok(reader),
                 // Something that it read made it panic.
                 Err(mpsc::SendError(returned)) => job = returned,
@@ -75,7 +82,17 @@ impl Readers {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    fn rest(&self, reader: Sender<Job>) {
+    /// Ends them, and waits until they have ended. Others would begin where there is something to read again.
+    pub(super) fn dismiss(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads: Vec<JoinHandle<()>> = idle.into_iter().map(|reader| reader.thread).collect();
+        for thread in threads {
+            // One that something made panic has ended as well.
+            let _ = thread.join();
+        }
+    }
+
+    fn rest(&self, reader: Reader) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }
@@ -88,14 +105,14 @@ impl fmt::Debug for Readers {
 
 /// A thread that does this and then what it is sent, until nobody can send it anything any more. It begins with its job: one that
 /// had to wait for it would sleep, and be woken.
-fn begin(first: Job, nth: u32) -> io::Result<Sender<Job>> {
+fn begin(first: Job, nth: u32) -> io::Result<Reader> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
         keep_to_its_processors(nth);
         iter::once(first).chain(jobs).for_each(|job| job());
     };
-    std::thread::Builder::new().name("look".to_owned()).spawn(work)?;
-    Ok(send)
+    let thread = thread::Builder::new().name("look".to_owned()).spawn(work)?;
+    Ok(Reader { jobs: send, thread })
 }
 
 /// Every other reader runs on every other processor. Left to the scheduler, one that another has woken is put behind it while a
@@ -118,7 +135,7 @@ type Work<T> = Arc<dyn Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync>;
 pub(super) struct Errand<T> {
     work: Work<T>,
     progress: Arc<Progress>,
-    reader: Sender<Job>,
+    reader: Reader,
     result: Receiver<T>,
 }
 

@@ -162,6 +162,9 @@ impl Machine {
 
     /// Hands the signals and the watch on to whoever supervises the child.
     pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
+        // Before COMMAND is started: to the kernel the end of each thread is a parent's death, and COMMAND would hear of a guard that is
+        // killed once for each of them.
+        self.proc.readers().dismiss();
         (self.alarm, self.watch, Spent { lock_watch: self.lock_watch, _proc: self.proc, _handles: self.handles })
     }
 
@@ -212,7 +215,6 @@ impl Machine {
 /// What only the start needed. To put it away takes a while, which need not be before COMMAND runs.
 pub(crate) struct Spent {
     lock_watch: Option<Watch>,
-    /// Its readers end with it.
     _proc: Arc<Proc>,
     _handles: BTreeMap<ProcessId, Handle>,
 }
