@@ -204,8 +204,7 @@ pub(super) fn yours(lock: &Path, company: Company, token: Option<&Token>) {
 pub(super) fn incident(incident: Incident) {
     match incident {
         Incident::Leftovers(count) => debug!(count, "COMMAND has ended; ending {count} processes that it left behind"),
-        Incident::Stuck(id) => warn!(pid = id.pid, "pid {} outlived SIGKILL: it hangs in the kernel", id.pid),
-        Incident::Unpinned(id) => warn!(pid = id.pid, "pid {} cannot be signalled: there is no file descriptor left for it", id.pid),
+        Incident::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
         Incident::Held(trouble) => self::trouble(trouble),
     }
 }

@@ -3,7 +3,7 @@
 //! The root gets the signal; a member that outlives its parent gets it too, once. Each has its own patience from its
 //! first signal, then SIGKILL. Nothing here sends anything: see `host::execute` and `wrap::supervise`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
     plan::Blow,
@@ -118,6 +118,27 @@ pub enum GaveUp {
     OutlivedKill(ProcessId),
     /// Nobody else is left, and it still cannot be pinned.
     Unpinned(ProcessId),
+}
+
+impl GaveUp {
+    /// Who it is.
+    #[must_use]
+    pub fn id(self) -> ProcessId {
+        match self {
+            GaveUp::OutlivedSignal(id) | GaveUp::OutlivedKill(id) | GaveUp::Unpinned(id) => id,
+        }
+    }
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self {
+            GaveUp::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
+            GaveUp::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
+            GaveUp::Unpinned(_) => "is still there, and there is no file descriptor left to signal it by",
+        };
+        write!(f, "pid {} {why}", self.id().pid)
+    }
 }
 
 /// The ladder of one tree and how far each member is on it.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::{
     action::Action,
-    escalation::{Escalation, GaveUp, Manner, Mode, Motion, Next},
+    escalation::{Escalation, Manner, Mode, Motion, Next},
     plan::{Blow, Conflict, Plan, Refusal},
     policy::Policy,
     snapshot::{GuardView, ProcessId},
@@ -196,16 +196,7 @@ impl Target {
             // The look that found nobody is the proof that nobody is left.
             Next::Ended => Stepped::Ended,
             Next::Look { at } => Stepped::Look { at },
-            Next::GaveUp(GaveUp::OutlivedSignal(id)) => {
-                Stepped::Refused(Refusal::Policy, format!("pid {} outlived the signal, and `kill.escalate` is false", id.pid))
-            }
-            Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                Stepped::Refused(Refusal::Policy, format!("pid {} outlived SIGKILL: it hangs in the kernel", id.pid))
-            }
-            Next::GaveUp(GaveUp::Unpinned(id)) => Stepped::Refused(
-                Refusal::Policy,
-                format!("pid {} is still there, and there is no file descriptor left to signal it by", id.pid),
-            ),
+            Next::GaveUp(gave_up) => Stepped::Refused(Refusal::Policy, gave_up.to_string()),
         }
     }
 }

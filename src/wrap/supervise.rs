@@ -12,7 +12,6 @@ use crate::{
     engine::{
         escalation::{Escalation, GaveUp, Manner, Mode, Next, PIN_AGAIN},
         signal::Signal,
-        snapshot::ProcessId,
     },
     error::ExitStatus,
     guard::keeper::{Keeper, Kept, Trouble},
@@ -33,10 +32,8 @@ use crate::{
 pub enum Incident {
     /// What is left of the tree is being ended.
     Leftovers(usize),
-    /// A member outlived even SIGKILL.
-    Stuck(ProcessId),
-    /// There is no descriptor for a member, and nobody left whose end would free one.
-    Unpinned(ProcessId),
+    /// A member cannot be ended.
+    Stuck(GaveUp),
     /// Something happened to what it holds.
     Held(Trouble),
 }
@@ -193,7 +190,8 @@ impl Guarding<'_> {
         if state.ladder.is_none() && state.child.is_none() || !state.stirred {
             return None;
         }
-        let Some(alive) = (if state.childless { Some(Vec::new()) } else { tree.members() }) else {
+        let alive = if state.childless { Some(Vec::new()) } else { tree.members() };
+        let Some(alive) = alive else {
             // Nothing can be looked at, which is no proof that nobody is there.
             state.wake = Some(clock::patience() + PIN_AGAIN);
             return None;
@@ -221,12 +219,8 @@ impl Guarding<'_> {
                 state.wake = Some(at);
                 None
             }
-            Next::GaveUp(GaveUp::OutlivedKill(id)) => {
-                (self.tell)(self.keeper.holding.beside(), Incident::Stuck(id));
-                Some(end(alive.len()))
-            }
-            Next::GaveUp(GaveUp::Unpinned(id)) => {
-                (self.tell)(self.keeper.holding.beside(), Incident::Unpinned(id));
+            Next::GaveUp(gave_up @ (GaveUp::OutlivedKill(_) | GaveUp::Unpinned(_))) => {
+                (self.tell)(self.keeper.holding.beside(), Incident::Stuck(gave_up));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.

@@ -369,6 +369,11 @@ impl<'a> Start<'a> {
         self
     }
 
+    /// With so many file descriptors at most.
+    pub(crate) fn with_descriptors(self, most: u32) -> Self {
+        self.through(&["sh", "-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &most.to_string()])
+    }
+
     #[track_caller]
     pub(crate) fn start(self) -> Running<'a> {
         let number = self.stage.starts.get() + 1;
