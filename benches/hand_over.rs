@@ -1,5 +1,6 @@
-//! From an old bot's exit to the first poll of its successor, less what the successor needs to start by itself: what monopoll
-//! costs a hand-over. `cargo bench --bench hand_over`; medians of interleaved runs of a teloxide echo bot that has work to do.
+//! From an old bot's exit to the first poll of its successor, less what the successor needs to
+//! start by itself: what monopoll costs a hand-over. `cargo bench --bench hand_over`; medians of
+//! interleaved runs of a teloxide echo bot that has work to do.
 #![cfg_attr(
     target_os = "linux",
     expect(
@@ -64,7 +65,9 @@ mod linux {
         }
         std::fs::remove_dir_all(&folder).unwrap();
         let start = median(&mut alone);
-        println!("| old bot's exit → successor's first poll | whole | the bot's own start-up | monopoll |\n| --- | --- | --- | --- |");
+        println!(
+            "| old bot's exit → successor's first poll | whole | the bot's own start-up | monopoll |\n| --- | --- | --- | --- |"
+        );
         for (action, gaps) in ["graceful", "wait"].iter().zip(&mut gaps) {
             let whole = median(gaps);
             println!("| `{action}` | {whole:.1} ms | {start:.1} ms | {:.1} ms |", whole - start);
@@ -76,7 +79,8 @@ mod linux {
         let server = Server::start(TOKEN);
         let _traffic = server.flow(50.0, &[Kind::Text]);
         let started = Instant::now();
-        let mut bot = command(&env::current_exe().unwrap(), folder, &server).arg("--bot").spawn().unwrap();
+        let mut bot =
+            command(&env::current_exe().unwrap(), folder, &server).arg("--bot").spawn().unwrap();
         let first = first_poll(&server, 1);
         end(&mut bot);
         millis(started, server.began() + first)
@@ -108,20 +112,34 @@ mod linux {
     fn guarded(folder: &Path, server: &Server, action: &str) -> Child {
         let mut monopoll = command(Path::new(env!("CARGO_BIN_EXE_monopoll")), folder, server);
         let lock = format!("lock.paths=[\"{}/locks/x.lock\"]", folder.display());
-        monopoll.args(["--instance", "bench", "--set", &lock, "--on-conflict", action, "run", "--"]);
+        monopoll.args([
+            "--instance",
+            "bench",
+            "--set",
+            &lock,
+            "--on-conflict",
+            action,
+            "run",
+            "--",
+        ]);
         monopoll.arg(env::current_exe().unwrap()).arg("--bot").spawn().unwrap()
     }
 
     fn command(program: &Path, folder: &Path, server: &Server) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(folder).env("TELOXIDE_TOKEN", TOKEN).env("TELOXIDE_API_URL", server.url());
+        command
+            .current_dir(folder)
+            .env("TELOXIDE_TOKEN", TOKEN)
+            .env("TELOXIDE_API_URL", server.url());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
     /// When the n-th process first polled, counted from the server's beginning.
     fn first_poll(server: &Server, n: usize) -> Duration {
-        let of = |report: &Report| report.pollers.get(n - 1).map(|it| Duration::from_secs_f64(it.first_ms / 1000.0));
+        let of = |report: &Report| {
+            report.pollers.get(n - 1).map(|it| Duration::from_secs_f64(it.first_ms / 1000.0))
+        };
         loop {
             if let Some(first) = of(&server.report()) {
                 return first;

@@ -1,4 +1,5 @@
-//! The parts of a start by themselves: `cargo bench --bench micro`. What they add up to for a person is in `benches/peers`.
+//! The parts of a start by themselves: `cargo bench --bench micro`. What they add up to for a
+//! person is in `benches/peers`.
 #![expect(clippy::unwrap_used, reason = "a bench may fail")]
 
 #[path = "../tests/fixture/mod.rs"]
@@ -43,11 +44,17 @@ fn decide_guarded(bencher: Bencher<'_, '_>) {
     deciding(bencher, &policy(OnConflict::Graceful), &guarded(Some(7)));
 }
 
-/// A twin in the way, with a tree below it, among processes that only have the token in their environment.
+/// A twin in the way, with a tree below it, among processes that only have the token in their
+/// environment.
 #[divan::bench(args = [10, 100, 1_000])]
 fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
-    let mut processes = vec![twin(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
-    processes.extend((0..others).map(|n| Process { token: Known(MINE), name: Known("other".to_owned()), ..process(2_000 + n) }));
+    let mut processes =
+        vec![twin(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
+    processes.extend((0..others).map(|n| Process {
+        token: Known(MINE),
+        name: Known("other".to_owned()),
+        ..process(2_000 + n)
+    }));
     deciding(bencher, &ruled(), &snapshot(processes));
 }
 
@@ -59,9 +66,17 @@ fn deciding(bencher: Bencher<'_, '_>, policy: &Policy, snapshot: &Snapshot) {
 fn ruled() -> Policy {
     let mut policy = policy(OnConflict::Refuse);
     policy.max_targets = usize::MAX;
-    policy.matches = (0..10).map(|n| entry(&format!(r"main{n}\.py"))).chain([entry(r"main\.py$")]).collect();
-    let other = |n| rule(&format!("rule {n}"), Action::Force, Conditions { pattern: named(&format!("other{n}")), ..Conditions::default() });
-    policy.rules = (0..10).map(other).chain([rule("last", Action::Graceful, Conditions::default())]).collect();
+    policy.matches =
+        (0..10).map(|n| entry(&format!(r"main{n}\.py"))).chain([entry(r"main\.py$")]).collect();
+    let other = |n| {
+        rule(
+            &format!("rule {n}"),
+            Action::Force,
+            Conditions { pattern: named(&format!("other{n}")), ..Conditions::default() },
+        )
+    };
+    policy.rules =
+        (0..10).map(other).chain([rule("last", Action::Graceful, Conditions::default())]).collect();
     policy
 }
 
@@ -91,7 +106,9 @@ fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
     let token = token();
     let environ = format!("{}{variable}", "FILL=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0".repeat(50));
     let names = ["TELOXIDE_TOKEN".to_owned(), "BOT_TOKEN".to_owned()];
-    bencher.bench_local(|| token.carried(black_box(b"python3\0main.py\0"), black_box(environ.as_bytes()), &names));
+    bencher.bench_local(|| {
+        token.carried(black_box(b"python3\0main.py\0"), black_box(environ.as_bytes()), &names)
+    });
 }
 
 fn token() -> Token {
@@ -115,7 +132,11 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     };
     let mut machine = Machine::new(query).unwrap();
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
-    bencher.bench_local(|| machine.look(&[Sight::Missing(&lock)], None, &Standing::default(), Breadth::Everybody).unwrap());
+    bencher.bench_local(|| {
+        machine
+            .look(&[Sight::Missing(&lock)], None, &Standing::default(), Breadth::Everybody)
+            .unwrap()
+    });
 }
 
 /// No file at all: the defaults.
@@ -127,10 +148,18 @@ fn load_defaults(bencher: Bencher<'_, '_>) {
 /// A file with every key, and three variables.
 #[divan::bench]
 fn load_every_key(bencher: Bencher<'_, '_>) {
-    let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/valid/every_key.toml"));
-    let variables = [("MONOPOLL_ON_CONFLICT", "wait"), ("MONOPOLL_INSTANCE", "bench"), ("BOT_TOKEN", "123456:x")];
+    let file =
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/valid/every_key.toml"));
+    let variables = [
+        ("MONOPOLL_ON_CONFLICT", "wait"),
+        ("MONOPOLL_INSTANCE", "bench"),
+        ("BOT_TOKEN", "123456:x"),
+    ];
     let env = variables.map(|(name, value)| (name.into(), value.into())).to_vec();
-    loading(bencher, &Sources { config: Some(file), env, cwd: std::env::temp_dir(), ..Sources::default() });
+    loading(
+        bencher,
+        &Sources { config: Some(file), env, cwd: std::env::temp_dir(), ..Sources::default() },
+    );
 }
 
 fn loading(bencher: Bencher<'_, '_>, sources: &Sources) {

@@ -1,4 +1,5 @@
-//! What can go wrong, said to a person: where, what and the way out; and the table of exit statuses.
+//! What can go wrong, said to a person: where, what and the way out; and the table of exit
+//! statuses.
 
 use std::{fmt, io::Write, process::ExitCode};
 
@@ -81,7 +82,8 @@ impl Error {
         Error { status, what: what.into(), hint: None }
     }
 
-    /// As it is printed: what may be several lines first, and last the one that begins with `monopoll:`.
+    /// As it is printed: what may be several lines first, and last the one that begins with
+    /// `monopoll:`.
     #[must_use]
     pub fn report(&self) -> String {
         match self.to_string().rsplit_once('\n') {
@@ -107,8 +109,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// What a program that has the library in it returns from `main`: an error is said once, on standard error, and its status
-/// is what a supervisor goes by.
+/// What a program that has the library in it returns from `main`: an error is said once, on
+/// standard error, and its status is what a supervisor goes by.
 ///
 /// ```no_run
 /// # async fn serve() -> Result<(), monopoll::Error> { Ok(()) }

@@ -1,4 +1,5 @@
-//! One bot, one poller: settles by policy which process may poll a Telegram bot token, before polling starts.
+//! One bot, one poller: settles by policy which process may poll a Telegram bot token, before
+//! polling starts.
 //!
 //! # Expected flow
 //!
@@ -6,28 +7,34 @@
 //! arguments → Config → ticket → turnstile → Snapshot → decide → Plan → execute → locks → Snapshot → decide → child
 //! ```
 //!
-//! [`config`] reads what the user wrote, all layers of it, or says everything that is wrong with it. A start draws a ticket
-//! and passes the turnstile, one start at a time ([`host::beside`]). [`host`] looks at the machine: a
-//! [`engine::snapshot::Snapshot`] with the locks, the guards and the few processes that matter, each fact known or unknown.
-//! [`engine::decide::decide`] is pure and turns that into a [`engine::plan::Plan`]; a dry run ends here and prints it
-//! ([`report`]). [`host::execute`] carries it out on a signal ladder, [`guard::settle`] looks once more with the locks in
-//! hand, and [`wrap`] runs the child until its whole tree has ended – as long as the guard holds what lies at the lock's path:
-//! [`guard::holding`] takes back what is deleted or replaced. What happened is remembered beside the lock ([`host::history`]);
-//! from it a start knows a storm of takeovers. [`doctor`] looks at a machine before anything is started.
+//! [`config`] reads what the user wrote, all layers of it, or says everything that is wrong with
+//! it. A start draws a ticket and passes the turnstile, one start at a time ([`host::beside`]).
+//! [`host`] looks at the machine: a [`engine::snapshot::Snapshot`] with the locks, the guards and
+//! the few processes that matter, each fact known or unknown. [`engine::decide::decide`] is pure
+//! and turns that into a [`engine::plan::Plan`]; a dry run ends here and prints it ([`report`]).
+//! [`host::execute`] carries it out on a signal ladder, [`guard::settle`] looks once more with the
+//! locks in hand, and [`wrap`] runs the child until its whole tree has ended – as long as the guard
+//! holds what lies at the lock's path: [`guard::holding`] takes back what is deleted or replaced.
+//! What happened is remembered beside the lock ([`host::history`]); from it a start knows a storm
+//! of takeovers. [`doctor`] looks at a machine before anything is started.
 //!
 //! # Guarantees
 //!
 //! `docs/guarantees.md` has them all, with the tests that show them. What the code leans on:
 //!
-//! - The lock is flock(2) on a descriptor that the child inherits: while anything of the tree lives, nobody else starts, and
-//!   nothing has to be cleaned up after a kill. Lock files are never unlinked.
-//! - A process is pinned (pidfd) before its facts are read, and signalled through that pin: a recycled pid is never hit.
-//! - What lies beside the lock – record, counter, requests, history – is believed only as far as the kernel confirms it.
+//! - The lock is flock(2) on a descriptor that the child inherits: while anything of the tree
+//!   lives, nobody else starts, and nothing has to be cleaned up after a kill. Lock files are never
+//!   unlinked.
+//! - A process is pinned (pidfd) before its facts are read, and signalled through that pin: a
+//!   recycled pid is never hit.
+//! - What lies beside the lock – record, counter, requests, history – is believed only as far as
+//!   the kernel confirms it.
 //! - An unknown fact never makes a kill more likely.
 //!
 //! # Assumptions
 //!
-//! One host and a local file system for the lock; `/proc` on Linux; whoever must meet shares the lock folder.
+//! One host and a local file system for the lock; `/proc` on Linux; whoever must meet shares the
+//! lock folder.
 
 pub mod cli;
 pub mod config;

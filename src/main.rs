@@ -1,4 +1,5 @@
-//! The command line tool: does what it is told, says once what went wrong, and returns the exit status.
+//! The command line tool: does what it is told, says once what went wrong, and returns the exit
+//! status.
 
 use std::process::ExitCode;
 

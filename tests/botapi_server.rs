@@ -1,6 +1,11 @@
-//! The Bot API server of the tests does what the published one does about pollers: a test for each rule.
+//! The Bot API server of the tests does what the published one does about pollers: a test for each
+//! rule.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these speak HTTP and start processes")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and these speak HTTP and start processes"
+)]
 #![expect(clippy::disallowed_macros, reason = "how long an update took is worth a line")]
 
 #[path = "support/botapi/mod.rs"]
@@ -42,7 +47,9 @@ fn filled(count: i64) -> Queue {
 #[track_caller]
 fn given(poll: (Poll, impl Sized)) -> Vec<i64> {
     match poll.0 {
-        Poll::Answered(Reply::Updates(updates)) => updates.iter().map(|it| it["update_id"].as_i64().unwrap()).collect(),
+        Poll::Answered(Reply::Updates(updates)) => {
+            updates.iter().map(|it| it["update_id"].as_i64().unwrap()).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -79,7 +86,10 @@ fn the_earlier_of_two_that_wait_is_evicted() {
     let (second, effects) = queue.poll(call(5, 100, 10), now);
     assert!(effects.evicted.is_some());
     let (why, due) = conflict(&first.try_recv().unwrap(), now);
-    assert_eq!((why.split(';').next(), due), (Some("Conflict: terminated by other getUpdates request"), 0));
+    assert_eq!(
+        (why.split(';').next(), due),
+        (Some("Conflict: terminated by other getUpdates request"), 0)
+    );
     assert_eq!(patience(&second, now), 10_000);
 }
 
@@ -126,11 +136,27 @@ fn limit_and_timeout_are_clamped() {
 fn the_same_offset_within_3_s_waits_for_3_s() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     assert_eq!(patience(&queue.poll(call(1, 100, 0), now).0, now), 0);
-    assert_eq!(patience(&queue.poll(call(1, 100, 0), now + after(2999)).0, now + after(2999)), 3000);
-    assert_eq!(patience(&queue.poll(call(1, 100, 2), now + after(5998)).0, now + after(5998)), 3000);
-    assert_eq!(patience(&queue.poll(call(1, 100, 4), now + after(8000)).0, now + after(8000)), 4000);
-    assert_eq!(patience(&queue.poll(call(1, 100, 0), now + after(11_000)).0, now + after(11_000)), 0);
-    assert_eq!(patience(&queue.poll(call(2, 100, 0), now + after(11_001)).0, now + after(11_001)), 0, "another offset");
+    assert_eq!(
+        patience(&queue.poll(call(1, 100, 0), now + after(2999)).0, now + after(2999)),
+        3000
+    );
+    assert_eq!(
+        patience(&queue.poll(call(1, 100, 2), now + after(5998)).0, now + after(5998)),
+        3000
+    );
+    assert_eq!(
+        patience(&queue.poll(call(1, 100, 4), now + after(8000)).0, now + after(8000)),
+        4000
+    );
+    assert_eq!(
+        patience(&queue.poll(call(1, 100, 0), now + after(11_000)).0, now + after(11_000)),
+        0
+    );
+    assert_eq!(
+        patience(&queue.poll(call(2, 100, 0), now + after(11_001)).0, now + after(11_001)),
+        0,
+        "another offset"
+    );
 }
 
 #[test]
@@ -168,8 +194,13 @@ fn all_texts_are_paced_together() {
     let (mut queue, began) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(0, 100, 50), began));
     queue.set_webhook("https://example.org", began);
-    assert_eq!(conflict(&first.try_recv().unwrap(), began), ("Conflict: terminated by setWebhook request", 0));
-    let (Poll::Answered(second), _) = queue.poll(call(0, 100, 50), began + after(10)) else { panic!() };
+    assert_eq!(
+        conflict(&first.try_recv().unwrap(), began),
+        ("Conflict: terminated by setWebhook request", 0)
+    );
+    let (Poll::Answered(second), _) = queue.poll(call(0, 100, 50), began + after(10)) else {
+        panic!()
+    };
     assert_eq!(conflict(&second, began).1, 3010);
 }
 
@@ -217,7 +248,12 @@ fn an_active_webhook_refuses_every_poll() {
     queue.set_webhook("https://example.org", now);
     let (Poll::Answered(refused), effects) = queue.poll(call(2, 100, 0), now) else { panic!() };
     let (why, _) = conflict(&refused, now);
-    assert!(why.starts_with("Conflict: can't use getUpdates method while webhook is active; use deleteWebhook"), "{why}");
+    assert!(
+        why.starts_with(
+            "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook"
+        ),
+        "{why}"
+    );
     assert!(effects.confirmed.is_empty());
     queue.set_webhook("", now);
     assert_eq!(given(queue.poll(call(1, 100, 0), now)), [1]);
@@ -239,8 +275,10 @@ struct Sent(TcpStream);
 fn send(server: &Server, path: &str, kind: &str, body: &str) -> Sent {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all((head + body).as_bytes()).unwrap();
     Sent(stream)
 }
@@ -283,10 +321,22 @@ struct Poller(Child);
 impl Poller {
     fn start(server: &Server, parameters: &str) -> Poller {
         let address = server.address();
-        let request = format!("GET /bot{TOKEN}/getUpdates?{parameters} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let script = format!("exec 3<>/dev/tcp/{}/{}; printf '%s' \"$0\" >&3; exec cat <&3", address.ip(), address.port());
+        let request = format!(
+            "GET /bot{TOKEN}/getUpdates?{parameters} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        );
+        let script = format!(
+            "exec 3<>/dev/tcp/{}/{}; printf '%s' \"$0\" >&3; exec cat <&3",
+            address.ip(),
+            address.port()
+        );
         let mut bash = Command::new("bash");
-        Poller(bash.args(["-c", &script, &request]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
+        Poller(
+            bash.args(["-c", &script, &request])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
     }
 
     fn answer(mut self) -> String {
@@ -327,7 +377,12 @@ fn a_wrong_token_is_unauthorized() {
     for path in ["/bot123456:wrong/getMe", "/botnonsense/getMe", "/bot/getMe"] {
         let (head, body) = send(&server, path, "application/json", "{}").answer();
         assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
-        assert_eq!(body, json!({ "ok": false, "error_code": 401, "description": "Unauthorized" }).to_string().as_bytes());
+        assert_eq!(
+            body,
+            json!({ "ok": false, "error_code": 401, "description": "Unauthorized" })
+                .to_string()
+                .as_bytes()
+        );
     }
 }
 
@@ -336,7 +391,10 @@ fn too_many_requests_say_when_to_come_again() {
     let server = Server::start(TOKEN);
     server.flood(1, 17);
     let (head, body) = ask(&server, "getMe", &json!({})).answer();
-    assert!(head.starts_with("HTTP/1.1 429 ") && head.to_lowercase().contains("retry-after: 17"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 429 ") && head.to_lowercase().contains("retry-after: 17"),
+        "{head}"
+    );
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["parameters"]["retry_after"], 17);
     assert_eq!(ask(&server, "getMe", &json!({})).json()["result"]["id"], 123_456);
@@ -366,8 +424,14 @@ fn set_webhook_ends_the_poll_that_waits_and_delete_webhook_allows_polls_again() 
     until(&server, |report| report.pollers.len() == 1);
     ask(&server, "setWebhook", &json!({ "url": "https://example.org/x" })).json();
     assert_eq!(waiting.json()["description"], "Conflict: terminated by setWebhook request");
-    assert_eq!(ask(&server, "getWebhookInfo", &json!({})).json()["result"]["url"], "https://example.org/x");
-    assert_eq!(ask(&server, "deleteWebhook", &json!({})).json(), json!({ "ok": true, "result": true }));
+    assert_eq!(
+        ask(&server, "getWebhookInfo", &json!({})).json()["result"]["url"],
+        "https://example.org/x"
+    );
+    assert_eq!(
+        ask(&server, "deleteWebhook", &json!({})).json(),
+        json!({ "ok": true, "result": true })
+    );
     assert_eq!(ask(&server, "getUpdates", &json!({})).json(), json!({ "ok": true, "result": [] }));
 }
 
@@ -378,8 +442,14 @@ fn parameters_come_as_a_form_as_json_and_in_the_query() {
     let path = format!("/bot{TOKEN}/getUpdates");
     let form = send(&server, &path, "application/x-www-form-urlencoded", "offset=2&limit=1").json();
     let query = send(&server, &format!("{path}?offset=3&limit=1"), "", "").json();
-    assert_eq!((&form["result"][0]["update_id"], &query["result"][0]["update_id"]), (&json!(2), &json!(3)));
-    assert_eq!(send(&server, &path, "multipart/form-data; boundary=x", "--x--").json()["error_code"], 400);
+    assert_eq!(
+        (&form["result"][0]["update_id"], &query["result"][0]["update_id"]),
+        (&json!(2), &json!(3))
+    );
+    assert_eq!(
+        send(&server, &path, "multipart/form-data; boundary=x", "--x--").json()["error_code"],
+        400
+    );
 }
 
 #[test]
@@ -388,10 +458,18 @@ fn files_are_described_and_downloaded() {
     server.file("mine", File::new("documents/1.txt", b"hello".to_vec()));
     let file = ask(&server, "getFile", &json!({ "file_id": "mine" })).json()["result"].clone();
     assert_eq!((&file["file_size"], &file["file_path"]), (&json!(5), &json!("documents/1.txt")));
-    assert_eq!(send(&server, &format!("/file/bot{TOKEN}/documents/1.txt"), "", "").answer().1, b"hello");
-    assert_eq!(send(&server, &format!("/file/bot{TOKEN}/documents/2.txt"), "", "").json()["error_code"], 404);
+    assert_eq!(
+        send(&server, &format!("/file/bot{TOKEN}/documents/1.txt"), "", "").answer().1,
+        b"hello"
+    );
+    assert_eq!(
+        send(&server, &format!("/file/bot{TOKEN}/documents/2.txt"), "", "").json()["error_code"],
+        404
+    );
     let voice = server.inject(Kind::Voice);
-    let file = ask(&server, "getFile", &json!({ "file_id": format!("voice-{voice}") })).json()["result"].clone();
+    let file =
+        ask(&server, "getFile", &json!({ "file_id": format!("voice-{voice}") })).json()["result"]
+            .clone();
     let path = file["file_path"].as_str().unwrap();
     assert_eq!(send(&server, &format!("/file/bot{TOKEN}/{path}"), "", "").answer().1.len(), 12_000);
     let huge = server.inject(Kind::HugeVoice);
@@ -408,8 +486,19 @@ fn updates_of_all_kinds_are_numbered_and_lack_what_they_lack() {
     let numbers: Vec<i64> = all.iter().map(|it| it["update_id"].as_i64().unwrap()).collect();
     assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
     let with = |what: &str| all.iter().filter(|it| it.to_string().contains(what)).count();
-    assert_eq!((with("\"channel_post\""), with("\"from\""), with("\"voice\":"), with("\"new_chat_members\"")), (2, 11, 5, 1));
-    assert_eq!((with("\"duration\":0"), with("\"file_size\":0"), with("4503599627370496")), (1, 1, 1));
+    assert_eq!(
+        (
+            with("\"channel_post\""),
+            with("\"from\""),
+            with("\"voice\":"),
+            with("\"new_chat_members\"")
+        ),
+        (2, 11, 5, 1)
+    );
+    assert_eq!(
+        (with("\"duration\":0"), with("\"file_size\":0"), with("4503599627370496")),
+        (1, 1, 1)
+    );
 }
 
 #[test]
@@ -432,7 +521,10 @@ fn two_processes_that_poll_at_once_are_told_apart() {
     until(&server, |report| report.pollers.len() == 1);
     let second = Poller::start(&server, "timeout=50&offset=1");
     let report = until(&server, |report| report.pollers.len() == 2);
-    assert_eq!(report.pollers.iter().map(|it| it.pid).collect::<Vec<_>>(), [first.0.id(), second.0.id()]);
+    assert_eq!(
+        report.pollers.iter().map(|it| it.pid).collect::<Vec<_>>(),
+        [first.0.id(), second.0.id()]
+    );
     assert_eq!((report.most_at_once, report.conflicts.to_the_living), (2, 1));
     assert!(first.answer().starts_with("HTTP/1.1 409 "));
 }
@@ -441,7 +533,11 @@ fn two_processes_that_poll_at_once_are_told_apart() {
 fn one_after_the_other_is_one_at_a_time_and_the_gap_is_known() {
     let server = Server::start(TOKEN);
     for round in 1..=2 {
-        assert!(Poller::start(&server, &format!("offset={round}")).answer().starts_with("HTTP/1.1 200 "));
+        assert!(
+            Poller::start(&server, &format!("offset={round}"))
+                .answer()
+                .starts_with("HTTP/1.1 200 ")
+        );
     }
     let report = server.report();
     assert_eq!((report.most_at_once, report.pollers.len(), report.hand_overs.len()), (1, 2, 1));
@@ -459,7 +555,12 @@ fn two_that_take_turns_poll_at_once_although_no_409_was_sent() {
     // This process has polled before the other and does so again, answered at once.
     ask(&server, "getUpdates", &json!({ "offset": 4 })).json();
     let report = server.report();
-    assert_eq!((report.most_at_once, report.conflicts.decided), (2, 0), "{here}, {}: {report:?}", other.0.id());
+    assert_eq!(
+        (report.most_at_once, report.conflicts.decided),
+        (2, 0),
+        "{here}, {}: {report:?}",
+        other.0.id()
+    );
 }
 
 #[test]
@@ -468,12 +569,17 @@ fn a_killed_poller_polls_no_more_and_gets_its_409_in_vain() {
     let first = Poller::start(&server, "timeout=50");
     until(&server, |report| report.pollers.len() == 1);
     drop(first);
-    let dead = until(&server, |report| report.pollers[0].last_ms < server.began().elapsed().as_secs_f64() * 1000.0 - 20.0);
+    let dead = until(&server, |report| {
+        report.pollers[0].last_ms < server.began().elapsed().as_secs_f64() * 1000.0 - 20.0
+    });
     assert_eq!(dead.most_at_once, 1);
     let second = ask(&server, "getUpdates", &json!({ "offset": 1, "timeout": 50 }));
     let report = until(&server, |report| report.pollers.len() == 2);
     let conflicts = report.conflicts;
-    assert_eq!((report.most_at_once, conflicts.decided, conflicts.to_the_living, conflicts.written), (1, 1, 0, 0));
+    assert_eq!(
+        (report.most_at_once, conflicts.decided, conflicts.to_the_living, conflicts.written),
+        (1, 1, 0, 0)
+    );
     drop(second);
 }
 
@@ -481,13 +587,20 @@ fn a_killed_poller_polls_no_more_and_gets_its_409_in_vain() {
 fn the_account_knows_what_was_processed_twice_lost_and_is_waiting() {
     let server = Server::start(TOKEN);
     server.inject_all(&[Kind::Text; 4]);
-    for (text, chat) in [("update 1", 7), ("update 2", 7), ("update 2", -7), ("something else", 7)] {
+    for (text, chat) in [("update 1", 7), ("update 2", 7), ("update 2", -7), ("something else", 7)]
+    {
         let sent = ask(&server, "sendMessage", &json!({ "chat_id": chat, "text": text })).json();
-        assert_eq!((&sent["result"]["text"], &sent["result"]["chat"]["id"]), (&json!(text), &json!(chat)));
+        assert_eq!(
+            (&sent["result"]["text"], &sent["result"]["chat"]["id"]),
+            (&json!(text), &json!(chat))
+        );
     }
     ask(&server, "getUpdates", &json!({ "offset": 4 })).json();
     let report = server.report();
-    assert_eq!((report.injected, report.processed, report.waiting, report.unconfirmed), (4, 2, 1, 1));
+    assert_eq!(
+        (report.injected, report.processed, report.waiting, report.unconfirmed),
+        (4, 2, 1, 1)
+    );
     assert_eq!((report.processed_twice, report.lost), (vec![2], vec![3]));
 }
 

@@ -1,5 +1,9 @@
 //! What the tool says about itself: help, completions and the man page, all of one source.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and starts the tool")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and starts the tool"
+)]
 
 use std::{
     io::Write,
@@ -34,7 +38,12 @@ fn examples() -> Vec<String> {
 
 /// Feeds a program that may not be there; `None`: it is not.
 fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
-    let piped = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let piped = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let Ok(mut child) = piped else {
         monopoll::cli::say(format_args!("passed over: there is no {program}"));
         return None;
@@ -54,8 +63,13 @@ fn every_example_is_a_command_line_that_is_understood() {
 #[test]
 fn every_command_has_an_example() {
     let examples = examples();
-    for command in subcommands().iter().filter(|name| !matches!(name.as_str(), "completions" | "man")) {
-        assert!(examples.iter().any(|example| example.split(' ').any(|word| word == command)), "{command}");
+    for command in
+        subcommands().iter().filter(|name| !matches!(name.as_str(), "completions" | "man"))
+    {
+        assert!(
+            examples.iter().any(|example| example.split(' ').any(|word| word == command)),
+            "{command}"
+        );
     }
 }
 
@@ -78,7 +92,9 @@ fn the_long_help_has_every_exit_status() {
         ExitStatus::Signalled(15),
     ] {
         let code = status.code().to_string();
-        let has = statuses.lines().any(|line| line.get(..18).is_some_and(|head| head.split([' ', ',']).any(|word| word == code)));
+        let has = statuses.lines().any(|line| {
+            line.get(..18).is_some_and(|head| head.split([' ', ',']).any(|word| word == code))
+        });
         assert!(has, "{code}");
     }
 }
@@ -101,38 +117,71 @@ fn help_is_a_command_too() {
 fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
     for (args, first, last) in [
         (&["hlep"][..], "unrecognized subcommand 'hlep'", "`monopoll --help`"),
-        (&["run", "--bogus", "--", "true"], "unexpected argument '--bogus' found", "`monopoll help run`"),
-        (&["plan", "python", "main.py"], "unexpected argument 'python' found", "`monopoll help plan`"),
+        (
+            &["run", "--bogus", "--", "true"],
+            "unexpected argument '--bogus' found",
+            "`monopoll help run`",
+        ),
+        (
+            &["plan", "python", "main.py"],
+            "unexpected argument 'python' found",
+            "`monopoll help plan`",
+        ),
         (&["stop", "--bogus"], "unexpected argument '--bogus' found", "`monopoll help stop`"),
-        (&["--on-conflict", "kill", "plan"], "invalid value 'kill' for '--on-conflict <ACTION>'", "`monopoll --help`"),
+        (
+            &["--on-conflict", "kill", "plan"],
+            "invalid value 'kill' for '--on-conflict <ACTION>'",
+            "`monopoll --help`",
+        ),
     ] {
         let output = monopoll(args);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{args:?}");
-        assert!(said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"), "{said}");
+        assert!(
+            said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"),
+            "{said}"
+        );
         let behind = if args.contains(&"python") { "; COMMAND goes behind `--`" } else { "" };
-        assert_eq!(said.lines().last().unwrap(), format!("monopoll: the command line is wrong{behind}; see {last}"), "{args:?}");
+        assert_eq!(
+            said.lines().last().unwrap(),
+            format!("monopoll: the command line is wrong{behind}; see {last}"),
+            "{args:?}"
+        );
     }
 }
 
 #[test]
 fn to_be_quiet_may_be_said_twice() {
     for flags in [&["-qq"][..], &["-q", "--quiet"], &["--json", "--json"]] {
-        assert!(Cli::try_parse_from([&["monopoll"], flags, &["doctor"]].concat()).is_ok(), "{flags:?}");
+        assert!(
+            Cli::try_parse_from([&["monopoll"], flags, &["doctor"]].concat()).is_ok(),
+            "{flags:?}"
+        );
     }
     assert!(Cli::try_parse_from(["monopoll", "-q", "-v", "doctor"]).is_err());
 }
 
 #[test]
 fn a_shell_offers_the_actions() {
-    for (shell, offer) in [("bash", "\"refuse graceful force wait\""), ("zsh", "(refuse graceful force wait)"), ("fish", "-l on-conflict")]
-    {
+    for (shell, offer) in [
+        ("bash", "\"refuse graceful force wait\""),
+        ("zsh", "(refuse graceful force wait)"),
+        ("fish", "-l on-conflict"),
+    ] {
         let script = said(&["completions", shell]);
         assert!(script.contains(offer), "{shell}: {script}");
     }
     let fish = said(&["completions", "fish"]);
-    let line = fish.lines().skip_while(|line| !line.contains("-l on-conflict")).take(5).collect::<Vec<_>>().join("\n");
-    assert!(["refuse", "graceful", "force", "wait"].iter().all(|action| line.contains(action)), "{line}");
+    let line = fish
+        .lines()
+        .skip_while(|line| !line.contains("-l on-conflict"))
+        .take(5)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        ["refuse", "graceful", "force", "wait"].iter().all(|action| line.contains(action)),
+        "{line}"
+    );
 }
 
 #[test]
@@ -165,8 +214,21 @@ fn the_man_page_has_every_command_and_no_page_that_is_not_there() {
         let name = format!("monopoll {}", command.get_name());
         assert!(page.contains(&format!(".SS \"{name}")), "{name}");
     }
-    for section in ["NAME", "SYNOPSIS", "SUBCOMMANDS", "OPTIONS", "EXAMPLES", "FILES", "ENVIRONMENT", "\"EXIT STATUS\""] {
-        assert_eq!(page.lines().filter(|line| *line == format!(".SH {section}")).count(), 1, "{section}");
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "SUBCOMMANDS",
+        "OPTIONS",
+        "EXAMPLES",
+        "FILES",
+        "ENVIRONMENT",
+        "\"EXIT STATUS\"",
+    ] {
+        assert_eq!(
+            page.lines().filter(|line| *line == format!(".SH {section}")).count(),
+            1,
+            "{section}"
+        );
     }
     let other_page = |command: &String| page.contains(&format!("monopoll\\-{command}"));
     assert!(!page.contains("(1)") && !subcommands().iter().any(other_page), "{page}");

@@ -1,18 +1,26 @@
 //! The clock on the wall, which anybody can set, is read only to be printed.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and this reads the project's own files")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and this reads the project's own files"
+)]
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Who reads it, and what for. clippy's `disallowed-methods` keeps everybody else from the system's own ways to read a clock.
+/// Who reads it, and what for. clippy's `disallowed-methods` keeps everybody else from the system's
+/// own ways to read a clock.
 const PRINTERS: [(&str, &str); 10] = [
     ("src/host/clock.rs", "it is read here"),
     ("src/host/beside.rs", "since when, in a record: shown by `status` and `plan`"),
     ("src/host/event.rs", "when, in an event: shown by `status --history`"),
     ("src/host/linux/marks.rs", "since when, of a guard without a record"),
-    ("src/host/portable/watch.rs", "file systems stamp changes with it: a young stamp is looked at again"),
+    (
+        "src/host/portable/watch.rs",
+        "file systems stamp changes with it: a young stamp is looked at again",
+    ),
     ("src/cli/log.rs", "the timestamp of a record"),
     ("src/cli/plan.rs", "turns ages into times"),
     ("src/guard/by.rs", "since when, in a record"),
@@ -35,7 +43,9 @@ fn the_wall_clock_is_read_only_to_be_printed() {
         let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
         let reads = fs::read_to_string(&path).unwrap().lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
-            ["clock::wall", "wall_seconds(", "SystemTime::now", "beside::now("].iter().any(|word| code.contains(word))
+            ["clock::wall", "wall_seconds(", "SystemTime::now", "beside::now("]
+                .iter()
+                .any(|word| code.contains(word))
         });
         let may = PRINTERS.iter().any(|(printer, _)| *printer == name);
         assert!(!reads || may, "{name} reads the clock on the wall: what is it for?");

@@ -1,6 +1,10 @@
 //! A configuration that others can write to is worth a line: they decide what is killed.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and makes its own files")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and makes its own files"
+)]
 
 use std::{
     fs,
@@ -46,8 +50,10 @@ fn a_file_that_everybody_writes_to_is_worth_a_line() {
 fn a_folder_that_everybody_writes_to_is_worth_a_line_unless_it_is_sticky() {
     let open = project(0o644, 0o777);
     let folder = fs::canonicalize(open.path()).unwrap();
-    let line =
-        format!("others can write to {0}, and so replace ./config.toml and decide what is killed; `chmod go-w {0}`", folder.display());
+    let line = format!(
+        "others can write to {0}, and so replace ./config.toml and decide what is killed; `chmod go-w {0}`",
+        folder.display()
+    );
     assert_eq!(notes(&open), [line]);
     assert_eq!(notes(&project(0o644, 0o1777)), [] as [String; 0]);
 }
@@ -57,7 +63,11 @@ fn a_link_is_judged_by_where_it_leads_and_by_where_it_stands() {
     let (hidden, exposed) = (project(0o644, 0o755), project(0o666, 0o755));
     let link = |to: &TempDir, folder: u32| {
         let project = TempDir::new().unwrap();
-        std::os::unix::fs::symlink(to.path().join("config.toml"), project.path().join("config.toml")).unwrap();
+        std::os::unix::fs::symlink(
+            to.path().join("config.toml"),
+            project.path().join("config.toml"),
+        )
+        .unwrap();
         chmod(project.path(), folder);
         notes(&project).len()
     };

@@ -1,5 +1,9 @@
 //! Whatever is written, and wherever: an answer, never a panic and never a hang.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and writes the files that it reads")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and writes the files that it reads"
+)]
 
 use std::{fs, time::Instant};
 
@@ -44,7 +48,10 @@ fn answers_about(sources: &Sources, text: &str) {
 
 #[track_caller]
 fn is_fit_to_be_printed(said: &str) {
-    let acts = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     assert!(!said.is_empty() && !said.chars().any(acts), "{said:?}");
 }
 
@@ -53,19 +60,33 @@ const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
 fn each_place_lies_in(text: &str, problems: &Problems) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines: Vec<usize> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count()).collect();
+    let lines: Vec<usize> = text
+        .split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count())
+        .collect();
     for problem in &problems.0 {
-        let Some(Position { line, column, end_column }) = problem.place.position() else { continue };
+        let Some(Position { line, column, end_column }) = problem.place.position() else {
+            continue;
+        };
         let length = lines.get(line - 1).unwrap_or_else(|| panic!("{problem:?} of {text:?}"));
-        assert!(0 < column && column <= end_column && end_column <= length + 1, "{problem:?} of {text:?}");
-        assert!(line == 1 || line < lines.len() || *length > 0, "{problem:?} is in no line of {text:?}");
+        assert!(
+            0 < column && column <= end_column && end_column <= length + 1,
+            "{problem:?} of {text:?}"
+        );
+        assert!(
+            line == 1 || line < lines.len() || *length > 0,
+            "{problem:?} is in no line of {text:?}"
+        );
     }
 }
 
 fn answers_to_a_file(text: &[u8]) {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("monopoll.toml"), text).unwrap();
-    answers_about(&Sources { cwd: folder.path().to_owned(), ..Sources::default() }, &String::from_utf8_lossy(text));
+    answers_about(
+        &Sources { cwd: folder.path().to_owned(), ..Sources::default() },
+        &String::from_utf8_lossy(text),
+    );
 }
 
 /// What a valid file becomes under somebody's fingers.
@@ -89,7 +110,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     (prop::sample::select(valid_files()), edits, any::<bool>()).prop_map(|(file, edits, crlf)| {
         let mut text = if crlf { file.replace('\n', "\r\n") } else { file };
         for (at, removed, inserted) in edits {
-            let boundaries: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let boundaries: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
             let at = at.index(boundaries.len());
             let end = (at + removed).min(boundaries.len() - 1);
             text.replace_range(boundaries[at]..boundaries[end], &inserted);
@@ -101,9 +123,13 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 /// Every valid sample, and the example, with everything in it and without.
 fn valid_files() -> Vec<String> {
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/valid");
-    let mut files: Vec<String> = fs::read_dir(samples).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let mut files: Vec<String> = fs::read_dir(samples)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
     files.sort();
-    let uncommented: Vec<&str> = EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
+    let uncommented: Vec<&str> =
+        EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
     files.push(uncommented.join("\n"));
     files.push(EXAMPLE.to_owned());
     files
@@ -218,7 +244,9 @@ fn a_long_line_with_many_mistakes_is_answered_in_time() {
     answers_to_a_file(format!("{} = 1", "a".repeat(500_000)).as_bytes());
     answers_to_a_file("'''\n".repeat(100_000).as_bytes());
     answers_to_a_file("寿\n".repeat(100_000).as_bytes());
-    answers_to_a_file(format!("token_env = [{}]", format!("7, '1:{SECRET}', ").repeat(15_000)).as_bytes());
+    answers_to_a_file(
+        format!("token_env = [{}]", format!("7, '1:{SECRET}', ").repeat(15_000)).as_bytes(),
+    );
     answers_to_a_file(format!("x = '{}", "\t".repeat(500_000)).as_bytes());
     answers_to_a_file(format!("x = \"{}", "\\\\".repeat(200_000)).as_bytes());
     answers_to_a_file("\r".repeat(100_000).as_bytes());

@@ -1,8 +1,14 @@
-//! What a tired operator reads: one sample for each way to get a configuration wrong, and everything that is said about it.
+//! What a tired operator reads: one sample for each way to get a configuration wrong, and
+//! everything that is said about it.
 //!
-//! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env: NAME=value`, `# set: key=value`,
-//! `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing: none is named).
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and reads its samples")]
+//! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env:
+//! NAME=value`, `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing:
+//! none is named).
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and reads its samples"
+)]
 
 use std::{
     fs,
@@ -19,17 +25,22 @@ use serde_json::Value;
 
 fn samples(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(folder);
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
 
-/// The sources that a sample asks for; itself by its bare name, so that no message depends on where the project lies.
+/// The sources that a sample asks for; itself by its bare name, so that no message depends on where
+/// the project lies.
 fn sources(sample: &Path) -> Sources {
     // One of them is not UTF-8.
     let text = String::from_utf8_lossy(&fs::read(sample).unwrap()).into_owned();
-    let mut sources =
-        Sources { config: Some(sample.file_name().unwrap().into()), cwd: sample.parent().unwrap().to_owned(), ..Sources::default() };
+    let mut sources = Sources {
+        config: Some(sample.file_name().unwrap().into()),
+        cwd: sample.parent().unwrap().to_owned(),
+        ..Sources::default()
+    };
     for line in text.lines().map_while(|line| line.strip_prefix("# ")) {
         match line.split_once(": ") {
             Some(("env", variable)) => {
@@ -38,7 +49,9 @@ fn sources(sample: &Path) -> Sources {
             }
             Some(("set", set)) => sources.set.push(set.to_owned()),
             Some(("profile", name)) => sources.profile = Some(name.to_owned()),
-            Some(("config", path)) => sources.config = Some(path.into()).filter(|_| !path.is_empty()),
+            Some(("config", path)) => {
+                sources.config = Some(path.into()).filter(|_| !path.is_empty())
+            }
             Some(("instance", id)) => sources.instance = Some(id.to_owned()),
             _ => {}
         }
@@ -69,31 +82,45 @@ fn the_schema_of_a_check_is_fresh() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(path, &fresh).unwrap();
     }
-    assert!(fs::read_to_string(path).unwrap_or_default() == fresh, "stale: run this test with UPDATE_SCHEMAS=1");
+    assert!(
+        fs::read_to_string(path).unwrap_or_default() == fresh,
+        "stale: run this test with UPDATE_SCHEMAS=1"
+    );
 }
 
 #[test]
 fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
     let validator = jsonschema::validator_for(check_json::schema().as_value()).unwrap();
-    assert!(validator.is_valid(&serde_json::from_str(&check(&Config::load(&Sources::default()), Format::Json)).unwrap()));
+    assert!(validator.is_valid(
+        &serde_json::from_str(&check(&Config::load(&Sources::default()), Format::Json)).unwrap()
+    ));
     for broken in ["{}", r#"[{"file": null}]"#, "[1]"] {
         assert!(!validator.is_valid(&serde_json::from_str(broken).unwrap()), "{broken}");
     }
     for sample in samples("invalid") {
         let outcome = Config::load(&sources(&sample));
         let said: Value = serde_json::from_str(&check(&outcome, Format::Json)).unwrap();
-        let errors: Vec<String> = validator.iter_errors(&said).map(|error| error.to_string()).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&said).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}\n{said:#}", sample.display());
         let problems = outcome.unwrap_err().0;
         assert_eq!(said.as_array().unwrap().len(), problems.len());
         let text = String::from_utf8_lossy(&fs::read(&sample).unwrap()).into_owned();
         for (problem, said) in problems.iter().zip(said.as_array().unwrap()) {
-            assert_eq!((said["key"].as_str(), said["help"].as_str()), (problem.key.as_deref(), problem.help.as_deref()));
+            assert_eq!(
+                (said["key"].as_str(), said["help"].as_str()),
+                (problem.key.as_deref(), problem.help.as_deref())
+            );
             let Some(line) = said["line"].as_u64() else { continue };
             assert_eq!(said["file"].as_str(), sample.file_name().unwrap().to_str());
             let line = text.lines().nth(usize::try_from(line).unwrap() - 1).unwrap_or_default();
-            let (column, end) = (said["column"].as_u64().unwrap(), said["end_column"].as_u64().unwrap());
-            assert!(column <= end && end <= line.chars().count() as u64 + 1, "{}: {said:#}", sample.display());
+            let (column, end) =
+                (said["column"].as_u64().unwrap(), said["end_column"].as_u64().unwrap());
+            assert!(
+                column <= end && end <= line.chars().count() as u64 + 1,
+                "{}: {said:#}",
+                sample.display()
+            );
         }
     }
 }
@@ -166,7 +193,9 @@ fn each_valid_sample_is_loaded_with_every_profile() {
         assert_eq!(config.notes, Vec::<String>::new(), "{}", sample.display());
         let text = fs::read_to_string(&sample).unwrap();
         for name in ["ci", "production", "1.2-b_c"] {
-            if text.contains(&format!("[profile.{name}")) || text.contains(&format!("[profile.\"{name}")) {
+            if text.contains(&format!("[profile.{name}"))
+                || text.contains(&format!("[profile.\"{name}"))
+            {
                 let selected = Sources { profile: Some(name.to_owned()), ..sources.clone() };
                 assert_eq!(Config::load(&selected).unwrap().profile.as_deref(), Some(name));
             }

@@ -1,5 +1,10 @@
-//! Which layer wins, which file is found, how a profile is laid over it, and where each value says it came from.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and writes the files that it reads")]
+//! Which layer wins, which file is found, how a profile is laid over it, and where each value says
+//! it came from.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and writes the files that it reads"
+)]
 
 use std::{ffi::OsString, fs, path::Path};
 
@@ -95,19 +100,32 @@ fn a_later_layer_wins_and_says_so() {
 
 #[test]
 fn the_variable_of_the_log_wins_over_every_layer() {
-    let mut start = Start::new().file("monopoll.toml", "[log]\nlevel = 'warn'\nformat = 'json'").env("MONOPOLL_LOG__LEVEL", "error");
+    let mut start = Start::new()
+        .file("monopoll.toml", "[log]\nlevel = 'warn'\nformat = 'json'")
+        .env("MONOPOLL_LOG__LEVEL", "error");
     start = start.set("log.level=debug");
     let of = |start: &Start| {
         let config = start.load();
         assert_eq!(config.logging.format, LogFormat::Json);
-        (config.logging.filter.to_string(), config.settings.log.level.clone(), config.origin("log.level").to_string())
+        (
+            config.logging.filter.to_string(),
+            config.settings.log.level.clone(),
+            config.origin("log.level").to_string(),
+        )
     };
     assert_eq!(of(&start), ("debug".to_owned(), "debug".to_owned(), "--set".to_owned()));
     start = start.env("MONOPOLL_LOG", "");
-    assert_eq!(of(&start).2, "--set", "an empty variable is how many a launcher says that it is not set");
+    assert_eq!(
+        of(&start).2,
+        "--set",
+        "an empty variable is how many a launcher says that it is not set"
+    );
     start = start.env("MONOPOLL_LOG", "info,monopoll::host=trace");
     let filter = "info,monopoll::host=trace".to_owned();
-    assert_eq!(of(&start), ("monopoll::host=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned()));
+    assert_eq!(
+        of(&start),
+        ("monopoll::host=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned())
+    );
 }
 
 #[test]
@@ -124,8 +142,12 @@ fn tables_are_merged_key_by_key_and_lists_are_replaced() {
     assert_eq!(config.policy.timeouts.graceful.as_secs(), 3);
     assert_eq!(config.policy.timeouts.force.as_secs(), 4);
     assert_eq!(config.token_env, ["C"]);
-    let origins = ["timeouts.wait", "timeouts.graceful", "timeouts.force"].map(|key| config.origin(key).to_string());
-    assert_eq!(origins, ["./monopoll.toml:3", "./monopoll.toml:7 [profile.ci]", "$MONOPOLL_TIMEOUTS"]);
+    let origins = ["timeouts.wait", "timeouts.graceful", "timeouts.force"]
+        .map(|key| config.origin(key).to_string());
+    assert_eq!(
+        origins,
+        ["./monopoll.toml:3", "./monopoll.toml:7 [profile.ci]", "$MONOPOLL_TIMEOUTS"]
+    );
 }
 
 #[test]
@@ -135,12 +157,23 @@ fn a_profile_s_rules_come_first_and_its_match_entries_are_added() {
     let start = Start::new().file("monopoll.toml", file);
     assert_eq!(start.load().policy.rules.len(), 1);
     let config = start.profile("ci").load();
-    let rules: Vec<(&str, Action)> = config.policy.rules.iter().map(|rule| (rule.name.as_str(), rule.action)).collect();
+    let rules: Vec<(&str, Action)> =
+        config.policy.rules.iter().map(|rule| (rule.name.as_str(), rule.action)).collect();
     assert_eq!(rules, [("rules[0]", Action::Refuse), ("own", Action::Wait)]);
-    let names: Vec<_> = config.settings.matches.iter().map(|entry| entry.name.as_deref().unwrap()).collect();
+    let names: Vec<_> =
+        config.settings.matches.iter().map(|entry| entry.name.as_deref().unwrap()).collect();
     assert_eq!(names, ["own", "theirs"]);
-    let origins = ["rules[0]", "rules[1]", "match[0]", "match[1]"].map(|key| config.origin(key).to_string());
-    assert_eq!(origins, ["./monopoll.toml:9 [profile.ci]", "./monopoll.toml:3", "./monopoll.toml:1", "./monopoll.toml:7 [profile.ci]"]);
+    let origins =
+        ["rules[0]", "rules[1]", "match[0]", "match[1]"].map(|key| config.origin(key).to_string());
+    assert_eq!(
+        origins,
+        [
+            "./monopoll.toml:9 [profile.ci]",
+            "./monopoll.toml:3",
+            "./monopoll.toml:1",
+            "./monopoll.toml:7 [profile.ci]"
+        ]
+    );
 }
 
 #[test]
@@ -153,7 +186,11 @@ fn a_profile_adds_to_a_file_that_has_neither_rules_nor_match() {
 #[test]
 fn above_the_file_match_and_rules_are_replaced_as_every_list_is() {
     let file = "[[match]]\nname = 'own'\n[[rules]]\naction = 'refuse'\n";
-    let config = Start::new().file("monopoll.toml", file).env("MONOPOLL_MATCH", "[{name='x'},{name='y'}]").set("rules=[]").load();
+    let config = Start::new()
+        .file("monopoll.toml", file)
+        .env("MONOPOLL_MATCH", "[{name='x'},{name='y'}]")
+        .set("rules=[]")
+        .load();
     assert_eq!((config.policy.matches.len(), config.policy.rules.len()), (2, 0));
     assert_eq!(config.origin("match[1]").to_string(), "$MONOPOLL_MATCH");
 }
@@ -163,10 +200,16 @@ fn the_file_is_the_first_that_is_there() {
     let mut start = Start::new();
     let home = start.folder.path().join("home");
     let xdg = start.folder.path().join("xdg");
-    start = start.env("HOME", home.as_os_str()).file("home/.config/monopoll/config.toml", "instance = 'home'");
+    start = start
+        .env("HOME", home.as_os_str())
+        .file("home/.config/monopoll/config.toml", "instance = 'home'");
     assert_eq!(start.load().instance.unwrap().as_str(), "home");
     start = start.env("XDG_CONFIG_HOME", "relative");
-    assert_eq!(start.load().instance.unwrap().as_str(), "home", "the standard has a relative one ignored");
+    assert_eq!(
+        start.load().instance.unwrap().as_str(),
+        "home",
+        "the standard has a relative one ignored"
+    );
     start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
     assert_eq!(start.load().file, None, "a user who moved the folder does not want the other one");
     start = start.file("xdg/monopoll/config.toml", "instance = 'xdg'");
@@ -175,7 +218,8 @@ fn the_file_is_the_first_that_is_there() {
     assert_eq!(start.load().instance.unwrap().as_str(), "config");
     start = start.file("monopoll.toml", "instance = 'monopoll'");
     assert_eq!(start.load().instance.unwrap().as_str(), "monopoll");
-    start = start.file("named/a.toml", "instance = 'variable'").env("MONOPOLL_CONFIG", "named/a.toml");
+    start =
+        start.file("named/a.toml", "instance = 'variable'").env("MONOPOLL_CONFIG", "named/a.toml");
     assert_eq!(start.load().instance.unwrap().as_str(), "variable");
     start = start.file("named/b.toml", "instance = 'flag'").config("named/b.toml");
     let config = start.load();
@@ -198,28 +242,55 @@ fn check_says_what_was_ignored_too() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
     let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
     assert!(said.starts_with("./config.toml: ignored, as it has no key of monopoll's; "), "{said}");
-    assert!(said.ends_with("\nthere is no configuration file: every key has its default, and nothing is wrong\n"), "{said}");
+    assert!(
+        said.ends_with(
+            "\nthere is no configuration file: every key has its default, and nothing is wrong\n"
+        ),
+        "{said}"
+    );
     let start = Start::new();
     fs::create_dir(start.folder.path().join("config.toml")).unwrap();
-    assert!(ignored(&start).starts_with("./config.toml: ignored, as it is a folder\n"), "{}", ignored(&start));
+    assert!(
+        ignored(&start).starts_with("./config.toml: ignored, as it is a folder\n"),
+        "{}",
+        ignored(&start)
+    );
 }
 
 #[test]
 fn a_config_toml_with_a_key_of_ours_or_one_near_it_is_ours() {
-    for text in
-        ["[database]\nurl = 'x'\n[timeouts]\nwait = '1s'", "on_conflit = 'force'", "[profile.ci]", "[profiles.ci]", "[log]\nfile = 'x'"]
-    {
+    for text in [
+        "[database]\nurl = 'x'\n[timeouts]\nwait = '1s'",
+        "on_conflit = 'force'",
+        "[profile.ci]",
+        "[profiles.ci]",
+        "[log]\nfile = 'x'",
+    ] {
         let start = Start::new().file("config.toml", text);
         let said = Config::load(&start.sources).map(|config| config.file);
         assert!(!matches!(said, Ok(None)), "{text}");
     }
-    assert!(Start::new().file("config.toml", "on_conflit = 'force'").problems().to_string().contains("did you mean `on_conflict`?"));
-    assert!(Start::new().file("config.toml", "[database\n").problems().to_string().contains("config.toml:1"));
+    assert!(
+        Start::new()
+            .file("config.toml", "on_conflit = 'force'")
+            .problems()
+            .to_string()
+            .contains("did you mean `on_conflict`?")
+    );
+    assert!(
+        Start::new()
+            .file("config.toml", "[database\n")
+            .problems()
+            .to_string()
+            .contains("config.toml:1")
+    );
 }
 
 #[test]
 fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
-    let mut start = Start::new().file("config.toml", "[database]").file("x/monopoll/config.toml", "instance = 'mine'");
+    let mut start = Start::new()
+        .file("config.toml", "[database]")
+        .file("x/monopoll/config.toml", "instance = 'mine'");
     let xdg = start.folder.path().join("x");
     start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
     assert_eq!(start.load().instance.unwrap().as_str(), "mine");
@@ -227,7 +298,13 @@ fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
 
 #[test]
 fn a_file_of_another_name_and_one_that_was_named_are_always_ours() {
-    assert!(Start::new().file("monopoll.toml", "[database]").problems().to_string().contains("database: there is no such key"));
+    assert!(
+        Start::new()
+            .file("monopoll.toml", "[database]")
+            .problems()
+            .to_string()
+            .contains("database: there is no such key")
+    );
     let named = Start::new().file("config.toml", "[database]").config("config.toml");
     assert!(named.problems().to_string().contains("database: there is no such key"));
 }
@@ -243,7 +320,10 @@ fn what_is_named_must_be_there() {
     assert!(folder.contains("is a folder"), "{folder}");
     let profile = Start::new().profile("ci").problems().to_string();
     assert!(profile.contains("no configuration file was found"), "{profile}");
-    assert_eq!(Start::new().env("MONOPOLL_CONFIG", "").env("MONOPOLL_PROFILE", "").load().file, None);
+    assert_eq!(
+        Start::new().env("MONOPOLL_CONFIG", "").env("MONOPOLL_PROFILE", "").load().file,
+        None
+    );
 }
 
 #[test]
@@ -259,7 +339,8 @@ fn a_file_that_is_no_text_or_too_large_is_refused() {
 #[test]
 fn a_home_that_may_not_be_looked_into_is_passed_over_with_a_line_and_an_unreadable_file_is_not() {
     use std::os::unix::fs::PermissionsExt;
-    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let chmod =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let mut start = Start::new().file("home/.config/monopoll/config.toml", "instance = 'other'");
     let home = start.folder.path().join("home");
     start = start.env("HOME", home.as_os_str());
@@ -300,7 +381,10 @@ fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
 
 #[test]
 fn the_deeper_variable_wins_whatever_their_order() {
-    let config = Start::new().env("MONOPOLL_LOCK__PATHS", "['/b']").env("MONOPOLL_LOCK", "{paths = ['/a'], on_lost = 'warn'}").load();
+    let config = Start::new()
+        .env("MONOPOLL_LOCK__PATHS", "['/b']")
+        .env("MONOPOLL_LOCK", "{paths = ['/a'], on_lost = 'warn'}")
+        .load();
     assert_eq!(config.settings.lock.paths, ["/b"]);
     assert_eq!(config.origin("lock.on_lost").to_string(), "$MONOPOLL_LOCK");
 }
@@ -313,7 +397,11 @@ fn a_variable_that_an_orchestrator_made_up_is_a_warning() {
         .env("MONOPOLL_PROFIL", "ci")
         .load();
     assert_eq!(config.notes.len(), 3, "{:?}", config.notes);
-    assert!(config.notes.iter().any(|note| note.contains("did you mean $MONOPOLL_PROFILE?")), "{:?}", config.notes);
+    assert!(
+        config.notes.iter().any(|note| note.contains("did you mean $MONOPOLL_PROFILE?")),
+        "{:?}",
+        config.notes
+    );
 }
 
 #[test]
@@ -330,8 +418,16 @@ fn the_variables_that_are_no_keys_are_passed_over() {
 fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
     use std::os::unix::ffi::OsStringExt;
     let broken = || OsString::from_vec(vec![b'a', 0xff]);
-    assert!(Start::new().env("MONOPOLL_ON_CONFLICT", broken()).problems().to_string().contains("not UTF-8"));
-    assert!(Start::new().env("MONOPOLL_LOG", broken()).problems().to_string().contains("not UTF-8"));
+    assert!(
+        Start::new()
+            .env("MONOPOLL_ON_CONFLICT", broken())
+            .problems()
+            .to_string()
+            .contains("not UTF-8")
+    );
+    assert!(
+        Start::new().env("MONOPOLL_LOG", broken()).problems().to_string().contains("not UTF-8")
+    );
     assert!(Start::new().env("OTHER", broken()).load().notes.is_empty());
     let mut start = Start::new();
     start.sources.env.push((OsString::from_vec(b"MONOPOLL_\xff".to_vec()), "x".into()));
@@ -341,18 +437,24 @@ fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
 #[test]
 fn app_is_anybody_s_in_every_layer_and_keeps_its_types() {
     let config = Start::new()
-        .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nday = 2026-01-01\nx.a = 1\n[profile.ci.app]\nx.b = [1]\n")
+        .file(
+            "monopoll.toml",
+            "on_conflict = 'wait'\n[app]\nday = 2026-01-01\nx.a = 1\n[profile.ci.app]\nx.b = [1]\n",
+        )
         .profile("ci")
         .env("MONOPOLL_APP__X__C", "true")
         .set("app.x.a=2")
         .load();
-    let expected: toml::Table = toml::from_str("day = 2026-01-01\nx = { a = 2, b = [1], c = true }").unwrap();
+    let expected: toml::Table =
+        toml::from_str("day = 2026-01-01\nx = { a = 2, b = [1], c = true }").unwrap();
     assert_eq!(config.settings.app.into_iter().collect::<toml::Table>(), expected);
 }
 
 #[test]
 fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
-    let config = Start::new().file("monopoll.toml", "on_conflict = 'wait'\n[app]\nhuge = 99999999999999999999\n").load();
+    let config = Start::new()
+        .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nhuge = 99999999999999999999\n")
+        .load();
     assert_eq!(config.settings.app["huge"].as_str(), Some("99999999999999999999"));
 }
 
@@ -360,13 +462,23 @@ fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
 fn a_rule_that_is_never_asked_is_pointed_at() {
     let file = "[[rules]]\naction = 'wait'\n[[rules]]\nname = 'late'\nwhen.orphaned = true\naction = 'force'\n";
     let notes = Start::new().file("monopoll.toml", file).load().notes;
-    assert_eq!(notes, ["./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no conditions"]);
+    assert_eq!(
+        notes,
+        [
+            "./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no conditions"
+        ]
+    );
 }
 
 #[test]
 fn a_lock_path_is_filled_for_one_start() {
     let config = Start::new().set("lock.paths=['{lock_dir}/{instance}-{profile}.lock']").load();
-    let with = Placeholders { instance: "bot1", profile: config.profile.as_deref(), user: "me", lock_dir: Path::new("/run/monopoll") };
+    let with = Placeholders {
+        instance: "bot1",
+        profile: config.profile.as_deref(),
+        user: "me",
+        lock_dir: Path::new("/run/monopoll"),
+    };
     assert_eq!(config.locks[0].fill(&with), Path::new("/run/monopoll/bot1-default.lock"));
 }
 
@@ -383,17 +495,31 @@ fn show_says_each_value_with_its_place_and_no_secret() {
     });
     let json: serde_json::Value = serde_json::from_str(&show(&config, Format::Json)).unwrap();
     assert_eq!(json["version"], 1);
-    let wait = json["values"].as_array().unwrap().iter().find(|value| value["key"] == "on_conflict").unwrap();
-    assert_eq!((&wait["value"], &wait["origin"]), (&"wait".into(), &"$MONOPOLL_ON_CONFLICT".into()));
+    let wait = json["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|value| value["key"] == "on_conflict")
+        .unwrap();
+    assert_eq!(
+        (&wait["value"], &wait["origin"]),
+        (&"wait".into(), &"$MONOPOLL_ON_CONFLICT".into())
+    );
     assert!(!json.to_string().contains(secret));
 }
 
 #[test]
 fn check_says_every_problem_as_json_as_well() {
-    let start = Start::new().file("monopoll.toml", "\non_conflict = 'kill'\n").env("MONOPOLL_INSTANCE", "a/b");
-    let json: serde_json::Value = serde_json::from_str(&check(&Config::load(&start.sources), Format::Json)).unwrap();
+    let start = Start::new()
+        .file("monopoll.toml", "\non_conflict = 'kill'\n")
+        .env("MONOPOLL_INSTANCE", "a/b");
+    let json: serde_json::Value =
+        serde_json::from_str(&check(&Config::load(&start.sources), Format::Json)).unwrap();
     assert_eq!(json.as_array().unwrap().len(), 2);
-    assert_eq!((&json[0]["file"], &json[0]["line"], &json[0]["column"]), (&"./monopoll.toml".into(), &2.into(), &15.into()));
+    assert_eq!(
+        (&json[0]["file"], &json[0]["line"], &json[0]["column"]),
+        (&"./monopoll.toml".into(), &2.into(), &15.into())
+    );
     assert_eq!(json[0]["key"], "on_conflict");
     assert!(json[1]["file"].is_null() && json[1]["line"].is_null());
     assert_eq!(json[1]["place"], "$MONOPOLL_INSTANCE");
@@ -409,8 +535,15 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
     assert_eq!(config.file.as_deref(), Some(Path::new("./config.toml")));
     assert_eq!((config.settings, config.notes), (Settings::default(), Vec::new()));
     let text = fs::read_to_string(&path).unwrap();
-    assert!(!text.contains("./schemas/") && !text.starts_with("#:schema"), "a schema that is not there: {text}");
-    assert_eq!(text.split_once("\n#\n").unwrap().1, EXAMPLE.split_once("\n#\n").unwrap().1, "all else is the example");
+    assert!(
+        !text.contains("./schemas/") && !text.starts_with("#:schema"),
+        "a schema that is not there: {text}"
+    );
+    assert_eq!(
+        text.split_once("\n#\n").unwrap().1,
+        EXAMPLE.split_once("\n#\n").unwrap().1,
+        "all else is the example"
+    );
     fs::write(&path, "mine").unwrap();
     let error = init(start.folder.path()).unwrap_err();
     assert_eq!(error.status, ExitStatus::Config);
@@ -421,7 +554,13 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
 #[test]
 fn a_key_of_very_many_steps_is_a_problem_and_no_crash() {
     let deep = "a.".repeat(50_000);
-    let start = Start::new().set(&format!("app.{deep}b=1")).env(&format!("MONOPOLL_APP{}", "__A".repeat(40_000)), "1");
+    let start = Start::new()
+        .set(&format!("app.{deep}b=1"))
+        .env(&format!("MONOPOLL_APP{}", "__A".repeat(40_000)), "1");
     let problems = start.problems().to_string();
-    assert!(problems.contains("the key has 50002 steps") && problems.contains("the key has 40001 steps"), "{problems}");
+    assert!(
+        problems.contains("the key has 50002 steps")
+            && problems.contains("the key has 40001 steps"),
+        "{problems}"
+    );
 }

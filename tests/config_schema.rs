@@ -1,5 +1,9 @@
 //! The example file and the JSON schema say what the types say.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and reads its samples")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and reads its samples"
+)]
 
 use std::{fs, path::PathBuf};
 
@@ -50,7 +54,10 @@ fn the_schema_file_is_fresh() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(SCHEMA, schema()).unwrap();
     }
-    assert!(fs::read_to_string(SCHEMA).unwrap_or_default() == schema(), "stale: run this test with UPDATE_SCHEMAS=1");
+    assert!(
+        fs::read_to_string(SCHEMA).unwrap_or_default() == schema(),
+        "stale: run this test with UPDATE_SCHEMAS=1"
+    );
 }
 
 #[test]
@@ -63,7 +70,11 @@ fn the_example_is_the_defaults() {
 #[test]
 fn the_example_writes_every_key_that_has_a_default() {
     let config = load(EXAMPLE);
-    let shown: Value = serde_json::from_str(&monopoll::cli::config::show(&config, monopoll::cli::config::Format::Json)).unwrap();
+    let shown: Value = serde_json::from_str(&monopoll::cli::config::show(
+        &config,
+        monopoll::cli::config::Format::Json,
+    ))
+    .unwrap();
     let defaults: Vec<&str> = shown["values"]
         .as_array()
         .unwrap()
@@ -87,7 +98,8 @@ fn the_example_is_valid_against_the_schema() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for text in [EXAMPLE.to_owned(), uncommented()] {
-        let errors: Vec<String> = validator.iter_errors(&as_json(&text)).map(|error| error.to_string()).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&as_json(&text)).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());
     }
 }
@@ -100,8 +112,10 @@ fn every_valid_sample_is_valid_against_the_schema() {
     let mut seen = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let errors: Vec<String> =
-            validator.iter_errors(&as_json(&fs::read_to_string(&path).unwrap())).map(|error| error.to_string()).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&as_json(&fs::read_to_string(&path).unwrap()))
+            .map(|error| error.to_string())
+            .collect();
         assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
         seen += 1;
     }

@@ -28,7 +28,8 @@ const KILL: Step = Step::Signal { blow: Blow::Kill, timeout: FORCE };
 const WAIT: Step = Step::Wait { timeout: Patience::For(MINUTE) };
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
 
-const EVERY: [OnConflict; 4] = [OnConflict::Refuse, OnConflict::Graceful, OnConflict::Force, OnConflict::Wait];
+const EVERY: [OnConflict; 4] =
+    [OnConflict::Refuse, OnConflict::Graceful, OnConflict::Force, OnConflict::Wait];
 
 fn waiting(wait: Patience, after_wait: AfterWait) -> Policy {
     let base = policy(OnConflict::Wait);
@@ -59,8 +60,14 @@ fn with_rules(rules: Vec<monopoll::engine::policy::Rule>) -> Policy {
 fn nobody_in_the_way_is_clear() {
     for on_conflict in EVERY {
         for state in [LockState::Free, LockState::Mine] {
-            let plan = decide(&policy(on_conflict), &Snapshot { locks: vec![lock(state)], ..snapshot(vec![process(5)]) });
-            assert_eq!((plan.verdict, plan.conflicts.len(), plan.deadline()), (Verdict::Clear, 0, Some(Duration::ZERO)));
+            let plan = decide(
+                &policy(on_conflict),
+                &Snapshot { locks: vec![lock(state)], ..snapshot(vec![process(5)]) },
+            );
+            assert_eq!(
+                (plan.verdict, plan.conflicts.len(), plan.deadline()),
+                (Verdict::Clear, 0, Some(Duration::ZERO))
+            );
         }
     }
 }
@@ -110,8 +117,14 @@ fn what_comes_after_waiting_is_planned_with_it() {
 #[test]
 fn waiting_for_ever_has_nothing_after_it() {
     for waited in [Duration::ZERO, 1000 * MINUTE] {
-        let plan = decide(&waiting(Patience::Forever, AfterWait::Force), &Snapshot { waited, ..guarded(Some(7)) });
-        assert_eq!((plan.verdict, steps(&plan)), (Verdict::Wait, vec![Step::Wait { timeout: Patience::Forever }]));
+        let plan = decide(
+            &waiting(Patience::Forever, AfterWait::Force),
+            &Snapshot { waited, ..guarded(Some(7)) },
+        );
+        assert_eq!(
+            (plan.verdict, steps(&plan)),
+            (Verdict::Wait, vec![Step::Wait { timeout: Patience::Forever }])
+        );
         assert_eq!(plan.deadline(), None);
     }
 }
@@ -124,24 +137,42 @@ fn patience_ends_exactly_when_its_time_is_over() {
         (Patience::For(MINUTE), MINUTE, Verdict::Act),
         (Patience::For(Duration::ZERO), Duration::ZERO, Verdict::Act),
     ] {
-        let plan = decide(&waiting(patience, AfterWait::Graceful), &Snapshot { waited, ..guarded(Some(7)) });
+        let plan = decide(
+            &waiting(patience, AfterWait::Graceful),
+            &Snapshot { waited, ..guarded(Some(7)) },
+        );
         assert_eq!(plan.verdict, verdict);
     }
 }
 
 #[test]
 fn when_waiting_has_run_out_after_wait_decides() {
-    for (after, verdict) in [(AfterWait::Refuse, POLICY_REFUSAL), (AfterWait::Graceful, Verdict::Act), (AfterWait::Force, Verdict::Act)] {
-        let plan = decide(&waiting(Patience::For(MINUTE), after), &Snapshot { waited: MINUTE, ..guarded(Some(7)) });
+    for (after, verdict) in [
+        (AfterWait::Refuse, POLICY_REFUSAL),
+        (AfterWait::Graceful, Verdict::Act),
+        (AfterWait::Force, Verdict::Act),
+    ] {
+        let plan = decide(
+            &waiting(Patience::For(MINUTE), after),
+            &Snapshot { waited: MINUTE, ..guarded(Some(7)) },
+        );
         assert_eq!((plan.verdict, only(&plan).action), (verdict, after.into()));
-        assert_eq!(plan.reason.contains("waited too long"), after == AfterWait::Refuse, "{}", plan.reason);
+        assert_eq!(
+            plan.reason.contains("waited too long"),
+            after == AfterWait::Refuse,
+            "{}",
+            plan.reason
+        );
     }
 }
 
 #[test]
 fn only_a_wait_runs_out() {
     let base = policy(OnConflict::Refuse);
-    let plan = decide(&Policy { after_wait: AfterWait::Force, ..base }, &Snapshot { waited: 1000 * MINUTE, ..guarded(Some(7)) });
+    let plan = decide(
+        &Policy { after_wait: AfterWait::Force, ..base },
+        &Snapshot { waited: 1000 * MINUTE, ..guarded(Some(7)) },
+    );
     assert_eq!(plan.verdict, POLICY_REFUSAL);
     assert!(!plan.reason.contains("waited"), "{}", plan.reason);
 }
@@ -177,23 +208,36 @@ fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
         (OnConflict::Wait, Verdict::Wait, Verdict::Wait),
         (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
     ] {
-        let verdict = |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
-        assert_eq!((verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))), (stranger, guard), "{on_conflict:?}");
+        let verdict =
+            |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
+        assert_eq!(
+            (verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))),
+            (stranger, guard),
+            "{on_conflict:?}"
+        );
     }
 }
 
 #[test]
 fn after_waiting_for_a_newer_guard_the_start_gives_way() {
-    for (after, refusal) in [(AfterWait::Graceful, Refusal::Superseded), (AfterWait::Refuse, Refusal::Policy)] {
+    for (after, refusal) in
+        [(AfterWait::Graceful, Refusal::Superseded), (AfterWait::Refuse, Refusal::Policy)]
+    {
         let snapshot = Snapshot { waited: MINUTE, ..guarded(Some(51)) };
-        assert_eq!(decide(&waiting(Patience::For(MINUTE), after), &snapshot).verdict, Verdict::Refuse(refusal));
+        assert_eq!(
+            decide(&waiting(Patience::For(MINUTE), after), &snapshot).verdict,
+            Verdict::Refuse(refusal)
+        );
     }
 }
 
 #[test]
 fn a_guard_in_another_namespace_can_only_be_asked() {
     let plan = decide(&policy(OnConflict::Graceful), &elsewhere(Some(7)));
-    assert_eq!((plan.verdict, steps(&plan), plan.deadline()), (Verdict::Act, vec![ASK], Some(GRACEFUL)));
+    assert_eq!(
+        (plan.verdict, steps(&plan), plan.deadline()),
+        (Verdict::Act, vec![ASK], Some(GRACEFUL))
+    );
     let plan = decide(&waiting(Patience::For(MINUTE), AfterWait::Graceful), &elsewhere(Some(7)));
     assert_eq!((steps(&plan), plan.deadline()), (vec![WAIT, ASK], Some(MINUTE + GRACEFUL)));
 }
@@ -207,13 +251,23 @@ fn an_unknown_holder_can_be_waited_for_and_nothing_else() {
             (OnConflict::Force, POLICY_REFUSAL),
             (OnConflict::Wait, Verdict::Wait),
         ] {
-            let plan = decide(&policy(on_conflict), &Snapshot { locks: vec![lock(state.clone())], ..snapshot(vec![process(5)]) });
+            let plan = decide(
+                &policy(on_conflict),
+                &Snapshot { locks: vec![lock(state.clone())], ..snapshot(vec![process(5)]) },
+            );
             assert_eq!(plan.verdict, verdict, "{state:?}");
-            assert!(only(&plan).holds_lock() && only(&plan).root.is_none() && only(&plan).guard.is_none());
+            assert!(
+                only(&plan).holds_lock()
+                    && only(&plan).root.is_none()
+                    && only(&plan).guard.is_none()
+            );
         }
     }
     let waited = Snapshot { waited: MINUTE, ..unknown_holder() };
-    assert_eq!(decide(&waiting(Patience::For(MINUTE), AfterWait::Force), &waited).verdict, POLICY_REFUSAL);
+    assert_eq!(
+        decide(&waiting(Patience::For(MINUTE), AfterWait::Force), &waited).verdict,
+        POLICY_REFUSAL
+    );
 }
 
 #[test]
@@ -226,26 +280,55 @@ fn a_second_lock_with_an_unknown_holder_counts_beside_a_known_one() {
 
 #[test]
 fn rules_can_tell_an_unknown_holder_by_its_lock_alone() {
-    let by_lock = |action| rule("holders", action, Conditions { holds_lock: Some(true), ..Conditions::default() });
-    assert_eq!(decide(&with_rules(vec![by_lock(Action::Wait)]), &unknown_holder()).verdict, Verdict::Wait);
-    assert_eq!(decide(&with_rules(vec![by_lock(Action::Ignore)]), &unknown_holder()).verdict, POLICY_REFUSAL);
+    let by_lock = |action| {
+        rule("holders", action, Conditions { holds_lock: Some(true), ..Conditions::default() })
+    };
+    assert_eq!(
+        decide(&with_rules(vec![by_lock(Action::Wait)]), &unknown_holder()).verdict,
+        Verdict::Wait
+    );
+    assert_eq!(
+        decide(&with_rules(vec![by_lock(Action::Ignore)]), &unknown_holder()).verdict,
+        POLICY_REFUSAL
+    );
 }
 
 #[test]
 fn one_refusal_leaves_everybody_untouched() {
-    let rules = vec![rule("not that one", Action::Refuse, Conditions { orphaned: Some(true), ..Conditions::default() })];
-    let plan = plan(&with_rules(rules), vec![twin(5), Process { orphaned: Known(true), ..twin(6) }, twin(7)]);
+    let rules = vec![rule(
+        "not that one",
+        Action::Refuse,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let plan = plan(
+        &with_rules(rules),
+        vec![twin(5), Process { orphaned: Known(true), ..twin(6) }, twin(7)],
+    );
     assert_eq!(plan.verdict, POLICY_REFUSAL);
-    assert_eq!(plan.reason, "`python3` (pid 6) is running already, and rule `not that one` says refuse");
-    assert_eq!(plan.conflicts.iter().map(|it| it.action).collect::<Vec<_>>(), [Action::Graceful, Action::Refuse, Action::Graceful]);
+    assert_eq!(
+        plan.reason,
+        "`python3` (pid 6) is running already, and rule `not that one` says refuse"
+    );
+    assert_eq!(
+        plan.conflicts.iter().map(|it| it.action).collect::<Vec<_>>(),
+        [Action::Graceful, Action::Refuse, Action::Graceful]
+    );
     assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
-    assert_eq!((plan.kills().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
+    assert_eq!(
+        (plan.kills().count(), plan.waits().count(), plan.deadline()),
+        (0, 0, Some(Duration::ZERO))
+    );
 }
 
 #[test]
 fn waits_come_before_kills() {
-    let rules = vec![rule("that one first", Action::Wait, Conditions { orphaned: Some(true), ..Conditions::default() })];
-    let plan = plan(&with_rules(rules), vec![twin(5), Process { orphaned: Known(true), ..twin(6) }]);
+    let rules = vec![rule(
+        "that one first",
+        Action::Wait,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let plan =
+        plan(&with_rules(rules), vec![twin(5), Process { orphaned: Known(true), ..twin(6) }]);
     assert_eq!(plan.verdict, Verdict::Wait);
     assert_eq!((plan.waits().count(), plan.kills().count()), (1, 1));
     assert_eq!(plan.deadline(), Some(MINUTE + GRACEFUL + FORCE));
@@ -255,20 +338,37 @@ fn waits_come_before_kills() {
 #[test]
 fn the_weightiest_refusal_gives_the_exit_status() {
     let foreign = Process { user: Known(user("deploy")), ..holder(6) };
-    let newer = Snapshot { guards: vec![guard(Some(10), Some(51))], ..snapshot(vec![guard_process(10), foreign]) };
-    assert_eq!(decide(&policy(OnConflict::Graceful), &newer).verdict, Verdict::Refuse(Refusal::Permission));
+    let newer = Snapshot {
+        guards: vec![guard(Some(10), Some(51))],
+        ..snapshot(vec![guard_process(10), foreign])
+    };
+    assert_eq!(
+        decide(&policy(OnConflict::Graceful), &newer).verdict,
+        Verdict::Refuse(Refusal::Permission)
+    );
     let locks = vec![newer.locks[0].clone(), lock(LockState::Unknown)];
-    assert_eq!(decide(&policy(OnConflict::Graceful), &Snapshot { locks, ..newer }).verdict, POLICY_REFUSAL);
+    assert_eq!(
+        decide(&policy(OnConflict::Graceful), &Snapshot { locks, ..newer }).verdict,
+        POLICY_REFUSAL
+    );
 }
 
 #[test]
 fn ignore_starts_beside_a_stranger_and_never_beside_a_holder() {
     let policy = with_rules(vec![rule("let it be", Action::Ignore, Conditions::default())]);
     let beside = plan(&policy, vec![twin(5)]);
-    assert_eq!((beside.verdict, only(&beside).action, steps(&beside)), (Verdict::Clear, Action::Ignore, vec![]));
-    for snapshot in [guarded(Some(7)), elsewhere(Some(7)), unknown_holder(), snapshot(vec![holder(5)])] {
+    assert_eq!(
+        (beside.verdict, only(&beside).action, steps(&beside)),
+        (Verdict::Clear, Action::Ignore, vec![])
+    );
+    for snapshot in
+        [guarded(Some(7)), elsewhere(Some(7)), unknown_holder(), snapshot(vec![holder(5)])]
+    {
         let plan = decide(&policy, &snapshot);
-        assert_eq!((plan.verdict, only(&plan).decided_by.clone()), (POLICY_REFUSAL, DecidedBy::Caution));
+        assert_eq!(
+            (plan.verdict, only(&plan).decided_by.clone()),
+            (POLICY_REFUSAL, DecidedBy::Caution)
+        );
         assert!(plan.reason.contains("cannot be ignored"), "{}", plan.reason);
     }
 }
@@ -279,19 +379,32 @@ fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
     assert_eq!(plan(&two, vec![twin(5), twin(6)]).verdict, Verdict::Act);
     let many = plan(&two, vec![twin(5), twin(6), twin(7)]);
     assert_eq!(many.verdict, POLICY_REFUSAL);
-    assert!(many.reason.starts_with("3 conflicts are more than `limits.max_targets` = 2"), "{}", many.reason);
+    assert!(
+        many.reason.starts_with("3 conflicts are more than `limits.max_targets` = 2"),
+        "{}",
+        many.reason
+    );
     assert!(many.conflicts.iter().all(|it| it.steps.is_empty()));
-    let rules = vec![rule("let it be", Action::Ignore, Conditions { orphaned: Some(true), ..Conditions::default() })];
-    let ignored = plan(&Policy { rules, ..two }, vec![twin(5), twin(6), Process { orphaned: Known(true), ..twin(7) }]);
+    let rules = vec![rule(
+        "let it be",
+        Action::Ignore,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let ignored = plan(
+        &Policy { rules, ..two },
+        vec![twin(5), twin(6), Process { orphaned: Known(true), ..twin(7) }],
+    );
     assert_eq!(ignored.verdict, Verdict::Act);
 }
 
 #[test]
 fn what_may_not_be_signalled_is_a_matter_of_permission() {
-    let reach = MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
+    let reach =
+        MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
     let policy = |on_conflict| Policy { matches: vec![reach.clone()], ..policy(on_conflict) };
     let foreign = |pid| Process { user: Known(user("deploy")), ..process(pid) };
-    let below = vec![process(5), child_of(5, Process { name: Known("sudo".to_owned()), ..foreign(6) })];
+    let below =
+        vec![process(5), child_of(5, Process { name: Known("sudo".to_owned()), ..foreign(6) })];
     for processes in [vec![foreign(5)], below] {
         let mut snapshot = snapshot(processes);
         let plan = decide(&policy(OnConflict::Graceful), &snapshot);
@@ -307,7 +420,10 @@ fn what_may_not_be_signalled_is_a_matter_of_permission() {
 
 #[test]
 fn a_process_of_an_unknown_user_may_not_be_signalled() {
-    let plan = plan(&policy(OnConflict::Graceful), vec![twin(5), child_of(5, Process { user: Unknown, ..process(6) })]);
+    let plan = plan(
+        &policy(OnConflict::Graceful),
+        vec![twin(5), child_of(5, Process { user: Unknown, ..process(6) })],
+    );
     assert_eq!(plan.verdict, Verdict::Refuse(Refusal::Permission));
     assert!(plan.reason.contains("its user cannot be read"), "{}", plan.reason);
 }
@@ -324,9 +440,11 @@ fn a_guard_is_asked_and_needs_no_permission() {
 #[test]
 fn no_tree_is_ended_while_a_parent_is_unknown() {
     let adrift = Process { parent: Unknown, ..process(6) };
-    for (on_conflict, verdict) in
-        [(OnConflict::Graceful, POLICY_REFUSAL), (OnConflict::Force, POLICY_REFUSAL), (OnConflict::Wait, Verdict::Wait)]
-    {
+    for (on_conflict, verdict) in [
+        (OnConflict::Graceful, POLICY_REFUSAL),
+        (OnConflict::Force, POLICY_REFUSAL),
+        (OnConflict::Wait, Verdict::Wait),
+    ] {
         let plan = plan(&policy(on_conflict), vec![twin(5), adrift.clone()]);
         assert_eq!(plan.verdict, verdict);
         assert_eq!(plan.reason.contains("pid 6"), verdict == POLICY_REFUSAL, "{}", plan.reason);
@@ -340,38 +458,76 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
     for (rounds, by, verdict, says) in [
         (0, systemd.clone(), Verdict::Act, "ends 1 conflict first"),
         (1, systemd.clone(), Verdict::Act, "ends 1 conflict first"),
-        (2, systemd.clone(), POLICY_REFUSAL, "systemd:bot.service restarts it; end it for good with `systemctl stop bot.service`"),
+        (
+            2,
+            systemd.clone(),
+            POLICY_REFUSAL,
+            "systemd:bot.service restarts it; end it for good with `systemctl stop bot.service`",
+        ),
         (3, Known(None), POLICY_REFUSAL, "something restarts it"),
         (2, Unknown, POLICY_REFUSAL, "something restarts it"),
     ] {
         let plan = decide(
             &policy(OnConflict::Graceful),
-            &Snapshot { history: History { rounds, ..History::default() }, ..snapshot(vec![managed(by)]) },
+            &Snapshot {
+                history: History { rounds, ..History::default() },
+                ..snapshot(vec![managed(by)])
+            },
         );
         assert_eq!(plan.verdict, verdict, "{rounds}");
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
-    let guarded = Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
+    let guarded =
+        Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
 }
 
 #[test]
 fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
-    let launcher = |pid: u32, command: &str| Launcher { id: process(pid).id, command: command.to_owned(), end: format!("kill {pid}") };
-    let above = || vec![launcher(8, "sh -c 'python3 main.py'"), launcher(7, "nodemon main.py"), launcher(6, "bash")];
-    let after =
-        |launchers: &[u32]| History { rounds: 2, launchers: launchers.iter().map(|pid| process(*pid).id).collect(), ..History::default() };
+    let launcher = |pid: u32, command: &str| Launcher {
+        id: process(pid).id,
+        command: command.to_owned(),
+        end: format!("kill {pid}"),
+    };
+    let above = || {
+        vec![
+            launcher(8, "sh -c 'python3 main.py'"),
+            launcher(7, "nodemon main.py"),
+            launcher(6, "bash"),
+        ]
+    };
+    let after = |launchers: &[u32]| History {
+        rounds: 2,
+        launchers: launchers.iter().map(|pid| process(*pid).id).collect(),
+        ..History::default()
+    };
     for (launchers, managed_by, history, says) in [
         // The shell is new each time; who was there before is the launcher.
-        (Known(above()), Known(None), after(&[5, 7, 6]), "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`"),
-        (Known(above()), Known(None), after(&[8]), "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`"),
+        (
+            Known(above()),
+            Known(None),
+            after(&[5, 7, 6]),
+            "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`",
+        ),
+        (
+            Known(above()),
+            Known(None),
+            after(&[8]),
+            "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`",
+        ),
         (Known(above()), Known(None), after(&[]), "something restarts it; end that first"),
         (Known(Vec::new()), Known(None), after(&[7]), "something restarts it; end that first"),
         (Unknown, Unknown, after(&[7]), "something restarts it; end that first"),
-        (Known(above()), Known(Some(ManagedBy::Supervisord(None))), after(&[7]), "supervisord restarts it; end it for good with"),
+        (
+            Known(above()),
+            Known(Some(ManagedBy::Supervisord(None))),
+            after(&[7]),
+            "supervisord restarts it; end it for good with",
+        ),
     ] {
         let bot = Process { launchers, managed_by, ..twin(5) };
-        let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
+        let plan =
+            decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
         assert_eq!(plan.verdict, POLICY_REFUSAL);
         assert!(plan.reason.contains(says), "{}", plan.reason);
     }
@@ -381,18 +537,29 @@ fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
 fn the_first_rule_that_holds_decides() {
     let orphans = || Conditions { orphaned: Some(true), ..Conditions::default() };
     let all = Conditions::default;
-    let rules = vec![rule("never", Action::Force, orphans()), rule("first", Action::Wait, all()), rule("second", Action::Refuse, all())];
+    let rules = vec![
+        rule("never", Action::Force, orphans()),
+        rule("first", Action::Wait, all()),
+        rule("second", Action::Refuse, all()),
+    ];
     let plan = plan(&with_rules(rules), vec![twin(5)]);
-    assert_eq!((only(&plan).action, only(&plan).decided_by.clone()), (Action::Wait, DecidedBy::Rule("first".to_owned())));
+    assert_eq!(
+        (only(&plan).action, only(&plan).decided_by.clone()),
+        (Action::Wait, DecidedBy::Rule("first".to_owned()))
+    );
 }
 
-/// A condition, a process for which it holds, one for which it does not, one of which it is not known.
+/// A condition, a process for which it holds, one for which it does not, one of which it is not
+/// known.
 type Case = (Conditions, Process, Process, Option<Process>);
 
 fn conditions() -> Vec<Case> {
     let none = Conditions::default;
     let bot = || twin(5);
-    let managed = || Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..bot() };
+    let managed = || Process {
+        managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
+        ..bot()
+    };
     let minutes = |n: u32| Process { age: Known(n * MINUTE), ..bot() };
     vec![
         (
@@ -413,8 +580,18 @@ fn conditions() -> Vec<Case> {
             Process { orphaned: Known(true), ..bot() },
             Some(Process { orphaned: Unknown, ..bot() }),
         ),
-        (Conditions { older_than: Some(2 * MINUTE), ..none() }, minutes(2), minutes(1), Some(Process { age: Unknown, ..bot() })),
-        (Conditions { younger_than: Some(2 * MINUTE), ..none() }, minutes(1), minutes(2), Some(Process { age: Unknown, ..bot() })),
+        (
+            Conditions { older_than: Some(2 * MINUTE), ..none() },
+            minutes(2),
+            minutes(1),
+            Some(Process { age: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { younger_than: Some(2 * MINUTE), ..none() },
+            minutes(1),
+            minutes(2),
+            Some(Process { age: Unknown, ..bot() }),
+        ),
         (
             Conditions { managed_by: Some(Regex::new("^systemd:").unwrap()), ..none() },
             managed(),
@@ -427,7 +604,12 @@ fn conditions() -> Vec<Case> {
             Process { holds_lock: Known(true), ..bot() },
             Some(Process { holds_lock: Unknown, ..bot() }),
         ),
-        (Conditions { same_token: Some(true), ..none() }, Process { token: Known(MINE), ..bot() }, bot(), None),
+        (
+            Conditions { same_token: Some(true), ..none() },
+            Process { token: Known(MINE), ..bot() },
+            bot(),
+            None,
+        ),
         (
             Conditions { user: Some(UserLimit::Same), ..none() },
             bot(),
@@ -437,7 +619,11 @@ fn conditions() -> Vec<Case> {
         (
             Conditions { container: Some(ContainerLimit::Same), ..none() },
             bot(),
-            Process { container: Known(Some("c0ffee".to_owned())), holds_lock: Known(true), ..bot() },
+            Process {
+                container: Known(Some("c0ffee".to_owned())),
+                holds_lock: Known(true),
+                ..bot()
+            },
             None,
         ),
         (Conditions { local: Some(true), ..none() }, bot(), bot(), None),
@@ -456,15 +642,27 @@ fn a_rule_that_kills_does_not_hold_on_an_unknown_condition_and_any_other_refuses
         let by_rule = DecidedBy::Rule("it".to_owned());
         assert_eq!(only(&decided(Action::Force, holds)).decided_by, by_rule, "case {index}");
         if when.local.is_none() {
-            assert_eq!(only(&decided(Action::Force, fails)).decided_by, DecidedBy::OnConflict, "case {index}");
+            assert_eq!(
+                only(&decided(Action::Force, fails)).decided_by,
+                DecidedBy::OnConflict,
+                "case {index}"
+            );
         }
         let Some(unknown) = unknown else { continue };
         for action in [Action::Force, Action::Graceful] {
-            assert_eq!(only(&decided(action, unknown.clone())).decided_by, DecidedBy::OnConflict, "case {index}");
+            assert_eq!(
+                only(&decided(action, unknown.clone())).decided_by,
+                DecidedBy::OnConflict,
+                "case {index}"
+            );
         }
         for action in [Action::Refuse, Action::Wait, Action::Ignore] {
             let plan = decided(action, unknown.clone());
-            assert_eq!((plan.verdict, only(&plan).decided_by.clone()), (POLICY_REFUSAL, by_rule.clone()), "case {index}");
+            assert_eq!(
+                (plan.verdict, only(&plan).decided_by.clone()),
+                (POLICY_REFUSAL, by_rule.clone()),
+                "case {index}"
+            );
             assert!(plan.reason.contains("rule `it` depends on a fact"), "{}", plan.reason);
         }
     }
@@ -472,7 +670,11 @@ fn a_rule_that_kills_does_not_hold_on_an_unknown_condition_and_any_other_refuses
 
 #[test]
 fn a_condition_about_another_host_never_holds_here() {
-    let rules = vec![rule("far away", Action::Force, Conditions { local: Some(false), ..Conditions::default() })];
+    let rules = vec![rule(
+        "far away",
+        Action::Force,
+        Conditions { local: Some(false), ..Conditions::default() },
+    )];
     assert_eq!(only(&plan(&with_rules(rules), vec![twin(5)])).decided_by, DecidedBy::OnConflict);
 }
 
@@ -498,19 +700,40 @@ fn the_root_is_judged_with_what_its_tree_proves() {
 fn the_reason_says_what_the_conflict_is() {
     let refuse = policy(OnConflict::Refuse);
     for (plan, says) in [
-        (decide(&refuse, &guarded(Some(7))), "the guard with pid 10 has the instance, and on_conflict says refuse"),
-        (decide(&refuse, &elsewhere(None)), "a guard in another PID namespace (host web-1) has the instance, and on_conflict says refuse"),
-        (decide(&refuse, &unknown_holder()), "an unknown holder of the lock has the instance, and on_conflict says refuse"),
-        (plan(&refuse, vec![twin(5)]), "`python3` (pid 5) is running already, and on_conflict says refuse"),
-        (plan(&refuse, vec![Process { name: Unknown, ..twin(5) }]), "pid 5 is running already, and on_conflict says refuse"),
+        (
+            decide(&refuse, &guarded(Some(7))),
+            "the guard with pid 10 has the instance, and on_conflict says refuse",
+        ),
+        (
+            decide(&refuse, &elsewhere(None)),
+            "a guard in another PID namespace (host web-1) has the instance, and on_conflict says refuse",
+        ),
+        (
+            decide(&refuse, &unknown_holder()),
+            "an unknown holder of the lock has the instance, and on_conflict says refuse",
+        ),
+        (
+            plan(&refuse, vec![twin(5)]),
+            "`python3` (pid 5) is running already, and on_conflict says refuse",
+        ),
+        (
+            plan(&refuse, vec![Process { name: Unknown, ..twin(5) }]),
+            "pid 5 is running already, and on_conflict says refuse",
+        ),
         (
             plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
             "`python3` (pid 5) has the same bot token, and same_token says refuse",
         ),
         (plan(&policy(OnConflict::Force), vec![twin(5), twin(6)]), "ends 2 conflicts first"),
         (plan(&policy(OnConflict::Wait), vec![twin(5)]), "waits for 1 conflict to end"),
-        (decide(&policy(OnConflict::Graceful), &guarded(Some(51))), "superseded: the guard with pid 10 is a newer start"),
-        (decide(&policy(OnConflict::Graceful), &unknown_holder()), "the lock is taken and nobody can be identified who has it"),
+        (
+            decide(&policy(OnConflict::Graceful), &guarded(Some(51))),
+            "superseded: the guard with pid 10 is a newer start",
+        ),
+        (
+            decide(&policy(OnConflict::Graceful), &unknown_holder()),
+            "the lock is taken and nobody can be identified who has it",
+        ),
         (plan(&refuse, vec![]), "nobody is in the way"),
     ] {
         assert_eq!(plan.reason, says);
@@ -519,23 +742,33 @@ fn the_reason_says_what_the_conflict_is() {
 
 #[test]
 fn the_deadline_is_the_longest_wait_and_the_longest_end() {
-    for (on_conflict, guarded_for, stranger_for) in
-        [(OnConflict::Graceful, GRACEFUL + FORCE, GRACEFUL + FORCE), (OnConflict::Force, FORCE, FORCE), (OnConflict::Wait, MINUTE, MINUTE)]
-    {
+    for (on_conflict, guarded_for, stranger_for) in [
+        (OnConflict::Graceful, GRACEFUL + FORCE, GRACEFUL + FORCE),
+        (OnConflict::Force, FORCE, FORCE),
+        (OnConflict::Wait, MINUTE, MINUTE),
+    ] {
         assert_eq!(decide(&policy(on_conflict), &guarded(Some(7))).deadline(), Some(guarded_for));
-        assert_eq!(plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(), Some(stranger_for));
+        assert_eq!(
+            plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(),
+            Some(stranger_for)
+        );
     }
 }
 
 #[test]
 fn a_stop_ends_what_no_rule_forbids() {
     use monopoll::engine::{escalation::Mode, purpose::Purpose};
-    let base = Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
-    for (mode, action, on_conflict) in
-        [(Mode::Graceful, Action::Graceful, OnConflict::Graceful), (Mode::Force, Action::Force, OnConflict::Force)]
-    {
+    let base =
+        Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
+    for (mode, action, on_conflict) in [
+        (Mode::Graceful, Action::Graceful, OnConflict::Graceful),
+        (Mode::Force, Action::Force, OnConflict::Force),
+    ] {
         let stop = base.to_stop(mode);
-        assert_eq!((stop.purpose, stop.on_conflict, stop.after_wait), (Purpose::Stop, on_conflict, AfterWait::Refuse));
+        assert_eq!(
+            (stop.purpose, stop.on_conflict, stop.after_wait),
+            (Purpose::Stop, on_conflict, AfterWait::Refuse)
+        );
         assert_eq!(only(&decide(&stop, &guarded(Some(7)))).action, action);
         for (of_the_rule, expected) in [
             (Action::Refuse, Action::Refuse),
@@ -544,7 +777,11 @@ fn a_stop_ends_what_no_rule_forbids() {
             (Action::Graceful, action),
             (Action::Force, action),
         ] {
-            let stop = Policy { rules: vec![rule("x", of_the_rule, Conditions::default())], ..base.clone() }.to_stop(mode);
+            let stop = Policy {
+                rules: vec![rule("x", of_the_rule, Conditions::default())],
+                ..base.clone()
+            }
+            .to_stop(mode);
             assert_eq!(only(&plan(&stop, vec![twin(5)])).action, expected, "{of_the_rule}");
         }
     }
@@ -553,14 +790,25 @@ fn a_stop_ends_what_no_rule_forbids() {
 #[test]
 fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
     use monopoll::engine::escalation::Mode;
-    let mine = |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
+    let mine =
+        |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
     let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(Mode::Graceful);
     let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
     assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
     let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];
-    assert_eq!(only(&plan(&before, unreadable.clone())).action, Action::Refuse, "a rule that kills does not hold on what is unknown");
+    assert_eq!(
+        only(&plan(&before, unreadable.clone())).action,
+        Action::Refuse,
+        "a rule that kills does not hold on what is unknown"
+    );
     let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
-    assert_eq!(waits.reason, "rule `x` depends on a fact about `python3` (pid 5) that cannot be read");
+    assert_eq!(
+        waits.reason,
+        "rule `x` depends on a fact about `python3` (pid 5) that cannot be read"
+    );
     let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![twin(5)]);
-    assert_eq!(forbidden.reason, "`python3` (pid 5) is running already, and rule `x` forbids to end it");
+    assert_eq!(
+        forbidden.reason,
+        "`python3` (pid 5) is running already, and rule `x` forbids to end it"
+    );
 }

@@ -30,12 +30,22 @@ use proptest::prelude::*;
 
 /// `python3 main.py` in `/srv/bot`.
 fn likeness() -> Likeness {
-    Likeness { program: "/usr/bin/python3".into(), runs: Runs::ByItself, args: vec!["main.py".to_owned()], cwd: "/srv/bot".into() }
+    Likeness {
+        program: "/usr/bin/python3".into(),
+        runs: Runs::ByItself,
+        args: vec!["main.py".to_owned()],
+        cwd: "/srv/bot".into(),
+    }
 }
 
 /// Looks at the explanation of one process.
 #[track_caller]
-fn about<T>(policy: &Policy, snapshot: &Snapshot, pid: u32, look: impl FnOnce(&Explanation<'_>) -> T) -> T {
+fn about<T>(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    pid: u32,
+    look: impl FnOnce(&Explanation<'_>) -> T,
+) -> T {
     let plan = decide(policy, snapshot);
     let likeness = likeness();
     look(&explain(policy, snapshot, &plan, pid, Some(&likeness)).unwrap())
@@ -141,7 +151,8 @@ proptest! {
                 Standing::Candidate { evidence, .. } => evidence.contains(entry),
                 Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated => false,
             };
-            // Whoever an entry finds within its reach is a candidate by it, unless something shields absolutely.
+            // Whoever an entry finds within its reach is a candidate by it, unless something
+            // shields absolutely.
             for entry in &it.entries {
                 let all = Truth::all(entry.asked.iter().map(|(_, truth)| *truth));
                 prop_assert!(entry.entry == Evidence::Command || (entry.holds() == Truth::True) == (all == Truth::True));
@@ -193,16 +204,28 @@ fn a_candidate_is_told_its_fate() {
         &ignore,
         &bot(),
         5,
-        &format!("pid 5 would be left alone, and the new one started beside it: {why}, and rule `it stays` says ignore"),
+        &format!(
+            "pid 5 would be left alone, and the new one started beside it: {why}, and rule `it stays` says ignore"
+        ),
     );
     let entries = matching(vec![entry("main"), entry("py")], OnConflict::Graceful);
-    says(&entries, &bot(), 5, "pid 5 would be ended: it meets match[0] and meets match[1], and on_conflict says graceful");
+    says(
+        &entries,
+        &bot(),
+        5,
+        "pid 5 would be ended: it meets match[0] and meets match[1], and on_conflict says graceful",
+    );
 }
 
 #[test]
 fn a_guard_is_asked() {
-    for (on_conflict, fate) in [(OnConflict::Graceful, "asked to end"), (OnConflict::Force, "asked to end at once")] {
-        let expected = format!("pid 10 would be {fate}: it has the lock, and on_conflict says {}", Action::from(on_conflict));
+    for (on_conflict, fate) in
+        [(OnConflict::Graceful, "asked to end"), (OnConflict::Force, "asked to end at once")]
+    {
+        let expected = format!(
+            "pid 10 would be {fate}: it has the lock, and on_conflict says {}",
+            Action::from(on_conflict)
+        );
         says(&policy(on_conflict), &guarded(Some(7)), 10, &expected);
     }
 }
@@ -211,31 +234,46 @@ fn a_guard_is_asked() {
 fn a_member_shares_the_fate_of_its_tree() {
     let tree = snapshot(vec![twin(5), child_of(5, process(6))]);
     let graceful = policy(OnConflict::Graceful);
-    let expected =
-        "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
+    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
     says(&graceful, &tree, 6, expected);
     let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
-    about(&graceful, &tree, 6, |it| assert_eq!((&it.standing, it.subject.id.pid), (&Standing::Unrelated, 5)));
+    about(&graceful, &tree, 6, |it| {
+        assert_eq!((&it.standing, it.subject.id.pid), (&Standing::Unrelated, 5))
+    });
 }
 
 #[test]
 fn what_a_holder_started_goes_with_it_although_it_would_be_shielded_by_itself() {
     let other = Process { user: Known(user("deploy")), ..process(11) };
-    let snapshot = Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(vec![guard_process(10), child_of(10, other)]) };
+    let snapshot = Snapshot {
+        guards: vec![guard(Some(10), Some(7))],
+        ..snapshot(vec![guard_process(10), child_of(10, other)])
+    };
     let policy = matching(vec![entry("main.py")], OnConflict::Graceful);
     let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which has the lock, and on_conflict says graceful; \
         by itself it would not be touched (another user (deploy)), but what a holder of the lock started goes with it";
     says(&policy, &snapshot, 11, expected);
-    assert!(decide(&policy, &snapshot).shielded.is_empty(), "nobody is called untouched who would be ended");
+    assert!(
+        decide(&policy, &snapshot).shielded.is_empty(),
+        "nobody is called untouched who would be ended"
+    );
 }
 
 #[test]
 fn below_a_guard_below_another_root_the_guard_counts() {
     let guard_below = child_of(5, guard_process(10));
-    let processes = vec![twin(5), guard_below, child_of(10, Process { holds_lock: Known(true), ..process(11) })];
+    let processes = vec![
+        twin(5),
+        guard_below,
+        child_of(10, Process { holds_lock: Known(true), ..process(11) }),
+    ];
     let snapshot = Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(processes) };
-    let root = |pid| about(&policy(OnConflict::Wait), &snapshot, pid, |it| it.conflict.unwrap().root.as_ref().unwrap().id.pid);
+    let root = |pid| {
+        about(&policy(OnConflict::Wait), &snapshot, pid, |it| {
+            it.conflict.unwrap().root.as_ref().unwrap().id.pid
+        })
+    };
     assert_eq!([5, 10, 11].map(root), [5, 10, 10]);
 }
 
@@ -244,9 +282,15 @@ fn one_decision_for_all_is_told_to_each() {
     let rules = vec![rule("the forgotten may go", Action::Force, orphans())];
     let two = snapshot(vec![Process { orphaned: Known(true), ..twin(5) }, twin(6)]);
     let wait = Policy { rules: rules.clone(), ..policy(OnConflict::Wait) };
-    let why = "it is the same command in the same place, and rule `the forgotten may go` says force";
+    let why =
+        "it is the same command in the same place, and rule `the forgotten may go` says force";
     says(&wait, &two, 5, &format!("pid 5 would be killed once nobody is left to wait for: {why}"));
-    says(&wait, &two, 6, "pid 6 would be waited for: it is the same command in the same place, and on_conflict says wait");
+    says(
+        &wait,
+        &two,
+        6,
+        "pid 6 would be waited for: it is the same command in the same place, and on_conflict says wait",
+    );
     let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but there is no start and nothing is touched: \
         `python3` (pid 6) is running already, and on_conflict says refuse";
     says(&ruled(rules), &two, 5, refused);
@@ -259,20 +303,32 @@ fn a_wait_that_is_over_says_what_comes_after() {
     let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
     let bot = snapshot(vec![twin(5)]);
     let why = "it is the same command in the same place";
-    says(&after, &bot, 5, &format!("pid 5 would be killed: {why}, and on_conflict says wait, and after_wait says force once that is over"));
+    says(
+        &after,
+        &bot,
+        5,
+        &format!(
+            "pid 5 would be killed: {why}, and on_conflict says wait, and after_wait says force once that is over"
+        ),
+    );
     let rules = vec![rule("patience", Action::Wait, Conditions::default())];
     let by_rule = Policy { on_conflict: OnConflict::Refuse, rules, ..after };
     says(
         &by_rule,
         &bot,
         5,
-        &format!("pid 5 would be killed: {why}, and rule `patience` says wait, and after_wait says force once that is over"),
+        &format!(
+            "pid 5 would be killed: {why}, and rule `patience` says wait, and after_wait says force once that is over"
+        ),
     );
 }
 
 #[test]
 fn caution_has_the_last_word() {
-    let comes_back = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![twin(5)]) };
+    let comes_back = Snapshot {
+        history: History { rounds: 2, ..History::default() },
+        ..snapshot(vec![twin(5)])
+    };
     let expected = "pid 5 is in the way, and there is no start: `python3` (pid 5) comes back: something restarts it; end that first";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }
@@ -281,9 +337,19 @@ fn caution_has_the_last_word() {
 fn a_shielded_process_is_told_its_shield() {
     let graceful = policy(OnConflict::Graceful);
     let shell = Process { kin: Known(Kin::Ancestor), ..twin(5) };
-    says(&graceful, &snapshot(vec![shell]), 5, "pid 5 would be a candidate, but is never touched: it started monopoll");
+    says(
+        &graceful,
+        &snapshot(vec![shell]),
+        5,
+        "pid 5 would be a candidate, but is never touched: it started monopoll",
+    );
     let foreign = Process { user: Known(user("deploy")), ..twin(5) };
-    says(&graceful, &snapshot(vec![foreign]), 5, "pid 5 would be a candidate, but is never touched: another user (deploy)");
+    says(
+        &graceful,
+        &snapshot(vec![foreign]),
+        5,
+        "pid 5 would be a candidate, but is never touched: another user (deploy)",
+    );
 }
 
 #[test]
@@ -292,10 +358,14 @@ fn a_suspect_is_told_why_it_only_looks_related() {
     let suspect = |process: Process| snapshot(vec![process]);
     let editor = Process { token: Known(INHERITED), ..process(5) };
     let begins = "pid 5 only looks related and is not touched: it carries this bot's token in its environment";
-    let inherited = format!("{begins}, which it may only have inherited, and it does not run COMMAND's program");
+    let inherited = format!(
+        "{begins}, which it may only have inherited, and it does not run COMMAND's program"
+    );
     says(&graceful, &suspect(editor.clone()), 5, &inherited);
     let hidden = Process { own_program: unknown(), ..editor.clone() };
-    let unclear = format!("{begins}, which it may only have inherited, and which program it runs cannot be read");
+    let unclear = format!(
+        "{begins}, which it may only have inherited, and which program it runs cannot be read"
+    );
     says(&graceful, &suspect(hidden), 5, &unclear);
     let shell = Process { kin: Known(Kin::Ancestor), ..editor };
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
@@ -310,20 +380,34 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     let graceful = policy(OnConflict::Graceful);
     let no = "does not have the lock";
     let of = |process: Process| snapshot(vec![Process { id: fixture::process(5).id, ..process }]);
-    let elsewhere = Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
+    let elsewhere =
+        Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
     let place = |what: &str| {
-        format!("pid 5 is no candidate: it is not the same command in the same place ({what}), {no} and does not carry this bot's token")
+        format!(
+            "pid 5 is no candidate: it is not the same command in the same place ({what}), {no} and does not carry this bot's token"
+        )
     };
     says(&graceful, &of(elsewhere.clone()), 5, &place("another folder"));
     says(&graceful, &of(process(5)), 5, &place("another program"));
-    let nothing = Process { args: Known(vec!["bash".to_owned()]), own_program: Known(false), ..elsewhere.clone() };
+    let nothing = Process {
+        args: Known(vec!["bash".to_owned()]),
+        own_program: Known(false),
+        ..elsewhere.clone()
+    };
     says(&graceful, &of(nothing), 5, &place("another program, other arguments and another folder"));
 
-    let two = matching(vec![entry("nobody"), MatchEntry { pattern: named("node"), ..entry("x") }], OnConflict::Graceful);
-    let none = format!("pid 5 is no candidate: it meets no match entry, {no} and does not carry this bot's token");
+    let two = matching(
+        vec![entry("nobody"), MatchEntry { pattern: named("node"), ..entry("x") }],
+        OnConflict::Graceful,
+    );
+    let none = format!(
+        "pid 5 is no candidate: it meets no match entry, {no} and does not carry this bot's token"
+    );
     says(&two, &of(process(5)), 5, &none);
     let one = matching(vec![entry("nobody")], OnConflict::Graceful);
-    let expected = format!("pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token");
+    let expected = format!(
+        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token"
+    );
     says(&one, &of(process(5)), 5, &expected);
     let nameless = Process { name: unknown(), ..process(5) };
     let expected = format!(
@@ -334,15 +418,30 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
 
     let monopoll = Process { role: Role::Monopoll, ..process(5) };
     let known = "is a monopoll, which is known by its lock and its ticket alone";
-    says(&graceful, &of(monopoll), 5, &format!("pid 5 is no candidate: it {known}, {no} and does not carry this bot's token"));
+    says(
+        &graceful,
+        &of(monopoll),
+        5,
+        &format!("pid 5 is no candidate: it {known}, {no} and does not carry this bot's token"),
+    );
 
     let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
     let init = Process { kin: Known(Kin::Init), ..unheard.clone() };
-    let folder = format!("pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}");
+    let folder = format!(
+        "pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}"
+    );
     says(&graceful, &of(unheard), 5, &folder);
-    says(&graceful, &of(init), 5, &format!("{folder}; were it one, it would not be touched either: PID 1"));
+    says(
+        &graceful,
+        &of(init),
+        5,
+        &format!("{folder}; were it one, it would not be touched either: PID 1"),
+    );
     let others = Process { token: Known(CarriedToken::Other(BotId(9))), ..process(5) };
-    let expected = format!("{}; were it one, it would not be touched either: another bot's process (bot 9)", place("another program"));
+    let expected = format!(
+        "{}; were it one, it would not be touched either: another bot's process (bot 9)",
+        place("another program")
+    );
     says(&graceful, &of(others), 5, &expected);
     let off = Policy { same_token: SameToken::Off, ..graceful };
     let carrier = Process { token: Known(MINE), ..process(5) };
@@ -361,8 +460,14 @@ fn what_cannot_be_read_is_said_to_be_unknown() {
     let graceful = policy(OnConflict::Graceful);
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
-        assert_eq!((it.lock.holds, it.token.same, it.entries[0].holds()), (Truth::Unknown, Truth::Unknown, Truth::Unknown));
-        assert_eq!(it.shields.each_ref().map(ShieldVerdict::holds), [Truth::False, Truth::Unknown, Truth::Unknown, Truth::Unknown]);
+        assert_eq!(
+            (it.lock.holds, it.token.same, it.entries[0].holds()),
+            (Truth::Unknown, Truth::Unknown, Truth::Unknown)
+        );
+        assert_eq!(
+            it.shields.each_ref().map(ShieldVerdict::holds),
+            [Truth::False, Truth::Unknown, Truth::Unknown, Truth::Unknown]
+        );
     });
 }
 
@@ -371,16 +476,22 @@ fn without_a_command_there_is_nothing_to_be_like() {
     let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
-    let expected =
-        "pid 5 is no candidate: it is compared with no COMMAND (none is named), does not have the lock and does not carry this bot's token";
+    let expected = "pid 5 is no candidate: it is compared with no COMMAND (none is named), does not have the lock and does not carry this bot's token";
     assert_eq!(it.sentence, expected);
 }
 
 #[test]
 fn one_part_that_differs_settles_what_cannot_be_read() {
-    let init =
-        Process { args: Known(vec!["/sbin/init".to_owned()]), cwd: unknown(), own_program: unknown(), twin: unknown(), ..process(5) };
-    about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| assert_eq!(it.entries[0].looks, Truth::False));
+    let init = Process {
+        args: Known(vec!["/sbin/init".to_owned()]),
+        cwd: unknown(),
+        own_program: unknown(),
+        twin: unknown(),
+        ..process(5)
+    };
+    about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {
+        assert_eq!(it.entries[0].looks, Truth::False)
+    });
 }
 
 #[test]
@@ -394,19 +505,29 @@ fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
         rule("late", Action::Wait, always()),
     ];
     let unsure = snapshot(vec![Process { orphaned: unknown(), ..twin(5) }]);
-    let rulings = |rules: Vec<Rule>, pid| about(&ruled(rules), &unsure, pid, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>());
+    let rulings = |rules: Vec<Rule>, pid| {
+        about(&ruled(rules), &unsure, pid, |it| {
+            it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>()
+        })
+    };
     let expected = [Ruling::DoesNotHold, Ruling::TooUncertain, Ruling::Decides, Ruling::NotAsked];
     assert_eq!(rulings(rules, 5), expected);
-    let rules = vec![rule("unsure", Action::Ignore, orphans()), rule("all", Action::Graceful, always())];
+    let rules =
+        vec![rule("unsure", Action::Ignore, orphans()), rule("all", Action::Graceful, always())];
     assert_eq!(rulings(rules, 5), [Ruling::Undecidable, Ruling::NotAsked]);
 }
 
 #[test]
 fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
     let token = Conditions { same_token: Some(true), ..Conditions::default() };
-    let rules = vec![rule("all", Action::Graceful, Conditions::default()), rule("carriers", Action::Wait, token)];
+    let rules = vec![
+        rule("all", Action::Graceful, Conditions::default()),
+        rule("carriers", Action::Wait, token),
+    ];
     let carrier = snapshot(vec![Process { token: Known(MINE), ..process(5) }]);
-    let rulings = |policy: &Policy| about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>());
+    let rulings = |policy: &Policy| {
+        about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>())
+    };
     assert_eq!(rulings(&ruled(rules.clone())), [Ruling::NotAboutTokens, Ruling::Decides]);
     let act = Policy { same_token: SameToken::Act, ..ruled(rules) };
     assert_eq!(rulings(&act), [Ruling::Decides, Ruling::NotAsked]);
@@ -422,9 +543,15 @@ fn where_nobody_asks_the_rules_they_say_what_they_would() {
 
 #[test]
 fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
-    let foreign = Process { user: Known(user("deploy")), container: Known(Some("c0ffee".to_owned())), ..twin(5) };
+    let foreign = Process {
+        user: Known(user("deploy")),
+        container: Known(Some("c0ffee".to_owned())),
+        ..twin(5)
+    };
     let lifted = |policy: &Policy, process: Process| {
-        about(policy, &snapshot(vec![process]), 5, |it| it.shields.each_ref().map(|verdict| (verdict.kind, verdict.lifted_by)))
+        about(policy, &snapshot(vec![process]), 5, |it| {
+            it.shields.each_ref().map(|verdict| (verdict.kind, verdict.lifted_by))
+        })
     };
     let shields = |by| {
         let (user, container) = (ShieldKind::OtherUser, ShieldKind::OtherContainer);
@@ -433,7 +560,10 @@ fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
     let any = MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
     let entries = |second| matching(vec![entry("main"), second], OnConflict::Graceful);
     assert_eq!(lifted(&entries(any.clone()), foreign.clone()), shields(Some(Evidence::Match(1))));
-    assert_eq!(lifted(&entries(MatchEntry { pattern: named("node"), ..any }), foreign.clone()), shields(None));
+    assert_eq!(
+        lifted(&entries(MatchEntry { pattern: named("node"), ..any }), foreign.clone()),
+        shields(None)
+    );
     let holder = Process { holds_lock: Known(true), ..foreign };
     assert_eq!(lifted(&policy(OnConflict::Graceful), holder), shields(Some(Evidence::Lock)));
     assert_eq!(lifted(&policy(OnConflict::Graceful), twin(5)), shields(None));
@@ -441,13 +571,24 @@ fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
 
 #[test]
 fn the_locks_are_named() {
-    let states = [LockState::Held(vec![5]), LockState::Free, LockState::Mine, LockState::Unknown, LockState::Held(vec![99])];
-    let locks: Vec<LockView> =
-        states.into_iter().enumerate().map(|(index, state)| LockView { path: format!("/run/{index}").into(), state }).collect();
+    let states = [
+        LockState::Held(vec![5]),
+        LockState::Free,
+        LockState::Mine,
+        LockState::Unknown,
+        LockState::Held(vec![99]),
+    ];
+    let locks: Vec<LockView> = states
+        .into_iter()
+        .enumerate()
+        .map(|(index, state)| LockView { path: format!("/run/{index}").into(), state })
+        .collect();
     let snapshot = Snapshot { locks, ..snapshot(vec![process(5), process(6)]) };
     let lock = |pid| {
         about(&policy(OnConflict::Wait), &snapshot, pid, |it| {
-            let named = |paths: &[&std::path::Path]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+            let named = |paths: &[&std::path::Path]| {
+                paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+            };
             (it.lock.holds, named(&it.lock.paths), named(&it.lock.unidentified))
         })
     };

@@ -44,7 +44,8 @@ const FACTS: [(&str, Hide); 17] = [
 ];
 
 /// Those that make a process a candidate; the others only say what is done about one.
-const FINDING: [&str; 8] = ["name", "args", "exe", "cwd", "holds_lock", "token", "own_program", "twin"];
+const FINDING: [&str; 8] =
+    ["name", "args", "exe", "cwd", "holds_lock", "token", "own_program", "twin"];
 
 fn planned_kills(plan: &Plan) -> impl Iterator<Item = &Conflict> {
     plan.conflicts.iter().filter(|conflict| conflict.action.kills())
@@ -60,7 +61,10 @@ fn root_pid(conflict: &Conflict) -> Option<u32> {
 
 /// Whether `pid` was judged below `outer` before, and `outer` is nobody's business any more.
 fn was_below(before: &Plan, after: &Plan, outer: u32, pid: u32) -> bool {
-    let below = before.conflicts.iter().any(|it| root_pid(it) == Some(outer) && pid != outer && pids(it).contains(&pid));
+    let below = before
+        .conflicts
+        .iter()
+        .any(|it| root_pid(it) == Some(outer) && pid != outer && pids(it).contains(&pid));
     below && !after.conflicts.iter().any(|it| root_pid(it) == Some(outer))
 }
 
@@ -152,7 +156,8 @@ proptest! {
                 let hidden = dim.processes[index].id.pid;
                 let after = decide(&policy, &dim);
                 for pid in pids_of(after.kills()).difference(&killed) {
-                    // Without what made the outer one a candidate, the inner one is judged for itself.
+                    // Without what made the outer one a candidate, the inner one is judged for
+                    // itself.
                     let freed = FINDING.contains(&name) && was_below(&before, &after, hidden, *pid);
                     prop_assert!(freed, "pid {pid} is ended once {name} of {hidden} is hidden: {after:#?}");
                 }

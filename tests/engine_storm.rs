@@ -17,7 +17,8 @@ use monopoll::engine::{
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit refused.
+/// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit
+/// refused.
 fn tries(ago: &[i64]) -> History {
     let one = |(ticket, &ago): (u64, &i64)| Try {
         ago: Duration::from_secs(ago.unsigned_abs()),
@@ -64,7 +65,8 @@ fn a_limit_that_was_raised_since_lets_a_start_through() {
 
 #[test]
 fn what_one_start_ended_is_one_takeover() {
-    let one = |ticket| Try { ago: Duration::from_secs(10), ticket: Ticket(ticket), kind: TryKind::Done };
+    let one =
+        |ticket| Try { ago: Duration::from_secs(10), ticket: Ticket(ticket), kind: TryKind::Done };
     let history = History { tries: vec![one(5), one(5), one(5), one(6)], ..History::default() };
     assert!(!history.is_stormy(None, 3, WINDOW));
     assert!(history.is_stormy(None, 2, WINDOW));
@@ -90,20 +92,34 @@ fn a_storm_refuses_whoever_would_end_somebody_and_nobody_else() {
         (OnConflict::Refuse, Verdict::Refuse(Refusal::Policy)),
         (OnConflict::Wait, Verdict::Wait),
     ] {
-        assert_eq!(verdict(&policy(on_conflict), &ago, snapshot(vec![twin(5)])), expected, "{on_conflict:?}");
-        assert_eq!(verdict(&policy(on_conflict), &ago, snapshot(Vec::new())), Verdict::Clear, "without a conflict nothing is refused");
+        assert_eq!(
+            verdict(&policy(on_conflict), &ago, snapshot(vec![twin(5)])),
+            expected,
+            "{on_conflict:?}"
+        );
+        assert_eq!(
+            verdict(&policy(on_conflict), &ago, snapshot(Vec::new())),
+            Verdict::Clear,
+            "without a conflict nothing is refused"
+        );
     }
 }
 
 #[test]
 fn who_gives_way_is_not_refused_by_a_storm() {
     let seen = Snapshot { guards: vec![guard(None, Some(51))], ..snapshot(Vec::new()) };
-    assert_eq!(verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen), Verdict::Refuse(Refusal::Superseded));
+    assert_eq!(
+        verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen),
+        Verdict::Refuse(Refusal::Superseded)
+    );
 }
 
 #[test]
 fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
-    let plan = decide(&policy(OnConflict::Graceful), &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![twin(5)]) });
+    let plan = decide(
+        &policy(OnConflict::Graceful),
+        &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![twin(5)]) },
+    );
     assert!(plan.conflicts.iter().all(|conflict| conflict.steps.is_empty()));
     for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {
         assert!(plan.reason.contains(part), "{}", plan.reason);

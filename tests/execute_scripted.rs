@@ -16,7 +16,10 @@ use monopoll::{
         policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
         purpose::Purpose,
         signal::Signal,
-        snapshot::{CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role, RunState, Snapshot, User},
+        snapshot::{
+            CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role,
+            RunState, Snapshot, User,
+        },
         takeover::{History, Ticket},
     },
     host::{
@@ -44,7 +47,14 @@ struct Actor {
 
 impl Actor {
     fn new(parent: u32, dies_after: Option<Duration>) -> Actor {
-        Actor { parent, motion: Motion::Moving, dies_after, hangs: false, ends_at: None, pending: false }
+        Actor {
+            parent,
+            motion: Motion::Moving,
+            dies_after,
+            hangs: false,
+            ends_at: None,
+            pending: false,
+        }
     }
 }
 
@@ -67,8 +77,12 @@ struct Script {
 impl Script {
     fn bury(&mut self) {
         let now = self.now;
-        let dead: Vec<ProcessId> =
-            self.actors.iter().filter(|(_, actor)| actor.ends_at.is_some_and(|at| at <= now)).map(|(id, _)| *id).collect();
+        let dead: Vec<ProcessId> = self
+            .actors
+            .iter()
+            .filter(|(_, actor)| actor.ends_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for id in dead {
             self.actors.remove(&id);
             for orphan in self.actors.values_mut().filter(|actor| actor.parent == id.pid) {
@@ -85,16 +99,29 @@ impl Host for Script {
 
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
         self.bury();
-        let mut family: BTreeSet<ProcessId> = known.iter().copied().filter(|id| self.actors.contains_key(id)).collect();
+        let mut family: BTreeSet<ProcessId> =
+            known.iter().copied().filter(|id| self.actors.contains_key(id)).collect();
         loop {
             let pids: BTreeSet<u32> = family.iter().map(|id| id.pid).collect();
             let before = family.len();
-            family.extend(self.actors.iter().filter(|(_, actor)| pids.contains(&actor.parent)).map(|(id, _)| *id));
+            family.extend(
+                self.actors
+                    .iter()
+                    .filter(|(_, actor)| pids.contains(&actor.parent))
+                    .map(|(id, _)| *id),
+            );
             if family.len() == before {
                 break;
             }
         }
-        family.into_iter().map(|id| Member { id, parent: self.actors[&id].parent, motion: self.actors[&id].motion }).collect()
+        family
+            .into_iter()
+            .map(|id| Member {
+                id,
+                parent: self.actors[&id].parent,
+                motion: self.actors[&id].motion,
+            })
+            .collect()
     }
 
     fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
@@ -125,7 +152,8 @@ impl Host for Script {
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
-        let ends = ends_of.iter().filter_map(|id| self.actors.get(id)).filter_map(|actor| actor.ends_at);
+        let ends =
+            ends_of.iter().filter_map(|id| self.actors.get(id)).filter_map(|actor| actor.ends_at);
         let next = ends.chain([until]).min().unwrap_or(until);
         if let Some(at) = self.interrupt_at
             && at <= next
@@ -200,9 +228,17 @@ fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
         on_conflict,
         after_wait: AfterWait::Refuse,
         same_token: SameToken::Refuse,
-        matches: vec![MatchEntry { pattern, user: UserLimit::Same, container: ContainerLimit::Same }],
+        matches: vec![MatchEntry {
+            pattern,
+            user: UserLimit::Same,
+            container: ContainerLimit::Same,
+        }],
         rules: Vec::new(),
-        timeouts: Timeouts { wait: Patience::For(60 * SECOND), graceful: 30 * SECOND, force: 5 * SECOND },
+        timeouts: Timeouts {
+            wait: Patience::For(60 * SECOND),
+            graceful: 30 * SECOND,
+            force: 5 * SECOND,
+        },
         signal: Signal::SigTerm,
         escalation,
         max_targets: 5,
@@ -215,7 +251,13 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
     let held = guard.as_ref().and_then(|guard| guard.process).map(|id| id.pid);
     let state = held.map_or(LockState::Free, |pid| LockState::Held(vec![pid]));
     Snapshot {
-        me: Me { pid: 999, user: me(), privileged: false, reach: Reach::Signals, ticket: Some(Ticket(9)) },
+        me: Me {
+            pid: 999,
+            user: me(),
+            privileged: false,
+            reach: Reach::Signals,
+            ticket: Some(Ticket(9)),
+        },
         locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],
         guards: guard.into_iter().collect(),
         processes,
@@ -237,7 +279,8 @@ fn guard_with(pid: u32) -> GuardView {
 
 fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<Event>) {
     let mut events = Vec::new();
-    let timing = Timing { until: plan.deadline().map(|time| script.now + time), beat: Duration::MAX };
+    let timing =
+        Timing { until: plan.deadline().map(|time| script.now + time), beat: Duration::MAX };
     let outcome = execute(script, plan, policy, timing, &mut |event| events.push(event));
     (outcome, events)
 }
@@ -268,12 +311,21 @@ fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_
             for guarded in [false, true] {
                 let policy = policy(on_conflict, escalation);
                 let guard = guarded.then(|| guard_with(10));
-                let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], guard));
+                let plan =
+                    decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], guard));
                 assert_eq!(plan.verdict, Verdict::Act);
-                let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
+                let mut script = Script {
+                    actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
+                    ..Script::default()
+                };
                 let (outcome, events) = carry_out(&mut script, &plan, &policy);
-                assert_eq!(steps_done(&events, 10), steps_planned(&plan), "{on_conflict:?} {escalation:?} guarded: {guarded}");
-                let survives = on_conflict == OnConflict::Graceful && escalation == Escalate::Refuse;
+                assert_eq!(
+                    steps_done(&events, 10),
+                    steps_planned(&plan),
+                    "{on_conflict:?} {escalation:?} guarded: {guarded}"
+                );
+                let survives =
+                    on_conflict == OnConflict::Graceful && escalation == Escalate::Refuse;
                 assert_eq!(outcome == Outcome::Ended, !survives, "{outcome:?}");
                 assert_eq!(script.actors.is_empty(), !survives);
             }
@@ -286,7 +338,10 @@ fn a_guard_that_heard_is_never_signalled() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
     let mut child = process(11, 10, "python3 main.py");
     child.holds_lock = Fact::Known(true);
-    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), child], Some(guard_with(10))));
+    let plan = decide(
+        &policy,
+        &snapshot(vec![process(10, 5, "monopoll run"), child], Some(guard_with(10))),
+    );
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None)), (id(11), Actor::new(10, None))]),
         answer: Some(Answer::Heard),
@@ -302,10 +357,16 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
     let mut bot = process(11, 10, "python3 main.py");
     bot.holds_lock = Fact::Known(true);
-    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), bot], Some(guard_with(10))));
-    let ends_at = |at: u32, parent: u32| Actor { ends_at: Some(at * SECOND), ..Actor::new(parent, None) };
+    let plan =
+        decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), bot], Some(guard_with(10))));
+    let ends_at =
+        |at: u32, parent: u32| Actor { ends_at: Some(at * SECOND), ..Actor::new(parent, None) };
     // The bot ends first and leaves a helper, which no plan knows of, to the guard.
-    let actors = BTreeMap::from([(id(10), ends_at(2, 5)), (id(11), ends_at(1, 10)), (id(12), ends_at(5, 10))]);
+    let actors = BTreeMap::from([
+        (id(10), ends_at(2, 5)),
+        (id(11), ends_at(1, 10)),
+        (id(12), ends_at(5, 10)),
+    ]);
     let mut script = Script { actors, answer: Some(Answer::Heard), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
     assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
@@ -315,14 +376,18 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
 fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
         let policy = policy(on_conflict, Escalate::Kill);
-        let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+        let plan =
+            decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
         let mut script = Script {
             actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
             answer: Some(Answer::Unasked(std::io::ErrorKind::StorageFull)),
             ..Script::default()
         };
         let (outcome, _) = carry_out(&mut script, &plan, &policy);
-        assert!(matches!(&outcome, Outcome::Unasked(why) if why.contains("pid 10 cannot be asked")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Unasked(why) if why.contains("pid 10 cannot be asked")),
+            "{outcome:?}"
+        );
         assert_eq!((script.asked, script.sent), (1, vec![]));
     }
 }
@@ -330,7 +395,8 @@ fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
 #[test]
 fn a_guard_that_is_stopped_is_continued_with_the_question() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
-    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+    let plan =
+        decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
     let stopped = Actor { motion: Motion::Stopped, ..Actor::new(5, None) };
     let mut script = Script {
         actors: BTreeMap::from([(id(10), stopped)]),
@@ -345,8 +411,13 @@ fn a_guard_that_is_stopped_is_continued_with_the_question() {
 #[test]
 fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
-    let plan = decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
-    let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), answer: Some(Answer::Heard), ..Script::default() };
+    let plan =
+        decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
+        answer: Some(Answer::Heard),
+        ..Script::default()
+    };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
     assert!(matches!(outcome, Outcome::Refused(Refusal::Policy, _)), "{outcome:?}");
     assert_eq!((script.sent, script.now), (vec![], 35 * SECOND));
@@ -357,19 +428,27 @@ fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let told = |beat: Duration| {
-        let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
+        let mut script =
+            Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
         let timing = Timing { until: Some(60 * SECOND), beat };
-        assert_eq!(execute(&mut script, &plan, &policy, timing, &mut |event| events.push(event)), Outcome::Ended);
+        assert_eq!(
+            execute(&mut script, &plan, &policy, timing, &mut |event| events.push(event)),
+            Outcome::Ended
+        );
         (events, script.woken)
     };
-    let (sent, killed) = (Event::Sent(id(10), Blow::Signal(Signal::SigTerm)), Event::Sent(id(10), Blow::Kill));
+    let (sent, killed) =
+        (Event::Sent(id(10), Blow::Signal(Signal::SigTerm)), Event::Sent(id(10), Blow::Kill));
     let (events, woken) = told(10 * SECOND);
     // That it was killed says as well that it goes on.
     assert_eq!(events, [sent, Event::Still, Event::Still, killed, Event::Ended(Some(10))]);
     assert_eq!(woken, [10, 20, 30, 30].map(|seconds| seconds * SECOND));
     assert_eq!(told(SECOND).0.iter().filter(|event| **event == Event::Still).count(), 29);
-    assert_eq!(told(Duration::MAX), (vec![sent, killed, Event::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND]));
+    assert_eq!(
+        told(Duration::MAX),
+        (vec![sent, killed, Event::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND])
+    );
 }
 
 #[test]
@@ -379,30 +458,44 @@ fn who_hangs_in_the_kernel_is_a_refusal() {
     let hanging = Actor { hangs: true, ..Actor::new(5, None) };
     let mut script = Script { actors: BTreeMap::from([(id(10), hanging)]), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
-    assert!(matches!(&outcome, Outcome::Refused(Refusal::Policy, why) if why.contains("outlived SIGKILL")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Refused(Refusal::Policy, why) if why.contains("outlived SIGKILL")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
-    let mut script =
-        Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), denied: BTreeSet::from([id(10)]), ..Script::default() };
-    assert!(matches!(carry_out(&mut script, &plan, &policy).0, Outcome::Refused(Refusal::Permission, _)));
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
+        denied: BTreeSet::from([id(10)]),
+        ..Script::default()
+    };
+    assert!(matches!(
+        carry_out(&mut script, &plan, &policy).0,
+        Outcome::Refused(Refusal::Permission, _)
+    ));
 }
 
 #[test]
 fn a_start_that_is_interrupted_sends_nothing_more() {
     let policy = policy(OnConflict::Graceful, Escalate::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
-    let mut script = Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), interrupt_at: Some(SECOND), ..Script::default() };
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
+        interrupt_at: Some(SECOND),
+        ..Script::default()
+    };
     assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Interrupted(Interrupted(2)));
     assert_eq!(script.sent, [(id(10), Blow::Signal(Signal::SigTerm))]);
 }
 
 proptest! {
-    /// Whatever the tree looks like and however its members behave: each gets the signal at most once and SIGKILL at most
-    /// once, SIGKILL never before its patience is over, and nobody outside the tree gets anything.
+    /// Whatever the tree looks like and however its members behave: each gets the signal at most
+    /// once and SIGKILL at most once, SIGKILL never before its patience is over, and nobody outside
+    /// the tree gets anything.
     #[test]
     fn nobody_is_signalled_twice_and_no_bystander_ever(
         shape in prop::collection::vec((0_usize..6, prop::option::of(0_u64..60), any::<bool>()), 1..8),

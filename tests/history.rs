@@ -1,6 +1,10 @@
 //! The history beside the lock: bounded, masked, and harmless whatever lies there.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and writes the files that it reads")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and writes the files that it reads"
+)]
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -64,7 +68,8 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
         Kind::Loss { why: "deleted".to_owned(), times: 1 },
         stop("exited with 0"),
     ];
-    let events: Vec<Event> = kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();
+    let events: Vec<Event> =
+        kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();
     beside.remember(&events).unwrap();
     assert_eq!(beside.history(), events);
     for ticket in 6..=120 {
@@ -78,7 +83,12 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
 fn however_hostile_its_texts_a_full_history_is_read_whole() {
     let (dir, beside) = beside();
     for text in ["\u{1}".repeat(2000), "\"\\".repeat(2000), "名".repeat(2000), "a".repeat(2000)] {
-        let event = Event { boot: text.clone(), since_boot_ms: u64::MAX, at: u64::MAX, ..event(u64::MAX, takeover(&text)) };
+        let event = Event {
+            boot: text.clone(),
+            since_boot_ms: u64::MAX,
+            at: u64::MAX,
+            ..event(u64::MAX, takeover(&text))
+        };
         beside.remember(&vec![event; 120]).unwrap();
         assert_eq!(beside.history().len(), MOST_EVENTS);
         assert!(fs::metadata(dir.path().join("bot1.lock.history")).unwrap().len() < 60_000);
@@ -91,7 +101,9 @@ fn no_token_gets_into_it() {
     let secret = TOKEN.split_once(':').unwrap().1;
     let padded = format!("{}{TOKEN}", "x".repeat(110));
     let start = Kind::Start { command: format!("bot --token={TOKEN}"), child_pid: 1, took_ms: 1 };
-    beside.remember(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))]).unwrap();
+    beside
+        .remember(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))])
+        .unwrap();
     let text = fs::read_to_string(dir.path().join("bot1.lock.history")).unwrap();
     assert!(!text.contains(&secret[..6]), "{text}");
     assert!(text.contains("123456:***"));
@@ -118,7 +130,8 @@ fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_ane
 fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
     let (dir, beside) = beside();
     beside.remember(&[event(1, stop("one"))]).unwrap();
-    // A folder in the place of the file that is being written: nobody can write there, not even root.
+    // A folder in the place of the file that is being written: nobody can write there, not even
+    // root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
     let error = beside.remember(&[event(2, stop("two"))]).unwrap_err();
     assert!(error.what.starts_with("the history cannot be written"), "{error}");
@@ -137,7 +150,11 @@ fn two_writers_lose_nothing() {
         (0..4).for_each(|writer| drop(scope.spawn(move || write(writer))));
     });
     let folder = Folder::open(dir.path(), Missing::Leave).unwrap().unwrap();
-    let mut tickets: Vec<u64> = Beside::new(Arc::new(folder), "bot1.lock").history().iter().map(|event| event.ticket.0).collect();
+    let mut tickets: Vec<u64> = Beside::new(Arc::new(folder), "bot1.lock")
+        .history()
+        .iter()
+        .map(|event| event.ticket.0)
+        .collect();
     tickets.sort_unstable();
     assert_eq!(tickets, (0..40).collect::<Vec<_>>());
 }
@@ -164,7 +181,9 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
 #[test]
 fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
     let (_dir, beside) = beside();
-    let refused = |ticket, cause, why: &str| beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap();
+    let refused = |ticket, cause, why: &str| {
+        beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap()
+    };
     (1..=3).for_each(|ticket| refused(ticket, Cause::Policy, "on_conflict says refuse"));
     (4..=5).for_each(|ticket| refused(ticket, Cause::Limit, "too many takeovers"));
     refused(6, Cause::Policy, "on_conflict says refuse");
@@ -176,7 +195,10 @@ fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(seen, [(3, Cause::Policy, 3), (4, Cause::Limit, 1), (5, Cause::Limit, 1), (6, Cause::Policy, 1)]);
+    assert_eq!(
+        seen,
+        [(3, Cause::Policy, 3), (4, Cause::Limit, 1), (5, Cause::Limit, 1), (6, Cause::Policy, 1)]
+    );
 }
 
 #[test]

@@ -1,6 +1,11 @@
-//! Programs that hold their instance themselves: who has the library in it settles with everybody else.
+//! Programs that hold their instance themselves: who has the library in it settles with everybody
+//! else.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and real files are looked at")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and real files are looked at"
+)]
 
 #[path = "support/mod.rs"]
 mod support;
@@ -22,7 +27,8 @@ fn hostbot() -> PathBuf {
     bot
 }
 
-/// It is told everything by its environment, as a program is that has no command line of monopoll's.
+/// It is told everything by its environment, as a program is that has no command line of
+/// monopoll's.
 fn host<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     nameless(stage, args).env("MONOPOLL_INSTANCE", "test")
 }
@@ -96,7 +102,12 @@ fn a_newer_start_asks_and_the_program_finishes_first() {
     let _second = graceful(&stage, &[]).start();
     stage.ready(2);
     first.end().exits(0);
-    let order: Vec<String> = stage.events().into_iter().filter(|event| event.pid == old).map(|event| event.what).collect();
+    let order: Vec<String> = stage
+        .events()
+        .into_iter()
+        .filter(|event| event.pid == old)
+        .map(|event| event.what)
+        .collect();
     assert_eq!(order.len(), 6, "{order:?}");
     assert!(order[2].starts_with("lost: a newer start (pid "), "{order:?}");
     assert_eq!(order[3..], ["stops", "gave it back", "end"]);
@@ -124,7 +135,12 @@ fn stop_asks_a_program() {
     let bot = stage.ready(1);
     stage.monopoll(&["stop"]).end().exits(0);
     first.end().exits(0);
-    assert!(stage.events().iter().any(|event| event.pid == bot && event.what.starts_with("lost: `monopoll stop` (pid ")));
+    assert!(
+        stage
+            .events()
+            .iter()
+            .any(|event| event.pid == bot && event.what.starts_with("lost: `monopoll stop` (pid "))
+    );
 }
 
 #[test]
@@ -158,7 +174,11 @@ fn one_that_heard_and_gives_nothing_back_is_never_signalled() {
     let stage = Stage::new();
     let first = host(&stage, &["--deaf"]).start();
     let old = stage.ready(1);
-    let hasty = || graceful(&stage, &[]).env("MONOPOLL_TIMEOUTS__GRACEFUL", "200ms").env("MONOPOLL_TIMEOUTS__FORCE", "200ms");
+    let hasty = || {
+        graceful(&stage, &[])
+            .env("MONOPOLL_TIMEOUTS__GRACEFUL", "200ms")
+            .env("MONOPOLL_TIMEOUTS__FORCE", "200ms")
+    };
     hasty().end().exits(75).says("did not end in time");
     assert!(stage.monopoll(&["status"]).end().exits(0).out.contains("is stopping"));
     assert!(first.is_alive() && is_alive(old));
@@ -212,8 +232,12 @@ fn a_program_that_is_killed_leaves_nothing_in_the_way() {
 fn under_a_run_of_the_same_instance_its_guard_is_adopted() {
     let stage = Stage::new();
     let locks = format!("[\"{}\"]", stage.lock().display());
-    let under = |args: &[&str]| stage.run_command(hostbot(), args).env("MONOPOLL_LOCK__PATHS", &locks);
-    under(&["--for", "0", "--twice"]).end().exits(0).says("this very process has its guard already");
+    let under =
+        |args: &[&str]| stage.run_command(hostbot(), args).env("MONOPOLL_LOCK__PATHS", &locks);
+    under(&["--for", "0", "--twice"])
+        .end()
+        .exits(0)
+        .says("this very process has its guard already");
     let outer = under(&[]).start();
     let bot = stage.ready(2);
     assert_eq!(stage.times(bot, "holds test"), 1);
@@ -240,7 +264,11 @@ fn a_mark_that_nobody_above_stands_for_is_not_believed() {
     let me = std::process::id();
     let above = format!("test:1:{me}:{}:{}", start_of(me), lock.display());
     for held in [beside.as_str(), above.as_str(), "test:1:1:1:/nowhere", "nonsense"] {
-        host(&stage, &[]).env("MONOPOLL_HELD", held).end().exits(75).says("on_conflict says refuse");
+        host(&stage, &[])
+            .env("MONOPOLL_HELD", held)
+            .end()
+            .exits(75)
+            .says("on_conflict says refuse");
     }
 }
 
@@ -254,13 +282,19 @@ fn a_guard_that_is_adopted_is_lost_when_its_run_is_killed() {
     let stage = Stage::new();
     let locks = format!("[\"{}\"]", stage.lock().display());
     // It does not get the signal that a guard's death sends its child.
-    let run = stage.run_command("setpriv", &["--pdeathsig", "clear"]).argument(hostbot().to_str().unwrap());
+    let run = stage
+        .run_command("setpriv", &["--pdeathsig", "clear"])
+        .argument(hostbot().to_str().unwrap());
     let run = run.env("MONOPOLL_LOCK__PATHS", &locks).start();
     let bot = stage.ready(1);
     run.signal(Signal::SIGKILL);
     run.end();
     stage.wait_until("the loss", || {
-        stage.events().iter().any(|event| event.pid == bot && event.what.starts_with("lost: the `monopoll run`")).then_some(())
+        stage
+            .events()
+            .iter()
+            .any(|event| event.pid == bot && event.what.starts_with("lost: the `monopoll run`"))
+            .then_some(())
     });
 }
 
@@ -271,7 +305,9 @@ fn a_lock_that_is_deleted_is_taken_back() {
     stage.ready(1);
     stage.wait_until_settled();
     fs::remove_file(stage.lock()).unwrap();
-    stage.wait_until("the retaken lock", || (stage.lock().exists() && !stage.lock_is_free()).then_some(()));
+    stage.wait_until("the retaken lock", || {
+        (stage.lock().exists() && !stage.lock_is_free()).then_some(())
+    });
     host(&stage, &[]).end().exits(75);
     assert!(first.is_alive());
 }
@@ -311,7 +347,8 @@ fn an_acquisition_that_nobody_waits_for_is_called_off() {
     stage.nth_to_say(1, "gave up");
     send(old, Signal::SIGTERM);
     first.end();
-    // The one that gave up lives, and neither takes the lock nor stands in the way of the turnstile.
+    // The one that gave up lives, and neither takes the lock nor stands in the way of the
+    // turnstile.
     let _third = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
     assert!(waiter.is_alive());
@@ -322,14 +359,19 @@ fn programs_that_start_at_the_same_moment_leave_exactly_one() {
     for action in ["refuse", "graceful", "force"] {
         let stage = Stage::new();
         let start = |_| {
-            let storm = host(&stage, &[]).env("MONOPOLL_ON_CONFLICT", action).env("MONOPOLL_LIMITS__MAX_TAKEOVERS", "30");
+            let storm = host(&stage, &[])
+                .env("MONOPOLL_ON_CONFLICT", action)
+                .env("MONOPOLL_LIMITS__MAX_TAKEOVERS", "30");
             storm.env("MONOPOLL_LIMITS__MAX_TARGETS", "50").start()
         };
         let starts: Vec<_> = (0..12).map(start).collect();
-        stage.wait_until("the end of all but one", || (starts.iter().filter(|it| it.is_alive()).count() == 1).then_some(()));
+        stage.wait_until("the end of all but one", || {
+            (starts.iter().filter(|it| it.is_alive()).count() == 1).then_some(())
+        });
         stage.wait_until_settled();
         stage.wait_until("the one that polls", || {
-            let alive: Vec<u32> = starts.iter().filter(|it| it.is_alive()).map(support::Running::pid).collect();
+            let alive: Vec<u32> =
+                starts.iter().filter(|it| it.is_alive()).map(support::Running::pid).collect();
             (alive.len() == 1 && stage.times(alive[0], "ready") == 1).then_some(())
         });
         stage.assert_no_overlap();
@@ -364,7 +406,8 @@ fn a_check_that_fails_refuses_the_start_and_the_running_one_lives_on() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     stage.ready(1);
-    let checked = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['sh', '-c', 'exit 3']").end();
+    let checked =
+        graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['sh', '-c', 'exit 3']").end();
     checked.exits(75).says("`[check]` failed");
     assert!(first.is_alive());
     let _second = graceful(&stage, &[]).env("MONOPOLL_CHECK__COMMAND", "['true']").start();
@@ -381,7 +424,11 @@ fn what_happened_is_remembered() {
     first.end().exits(0);
     second.end().exits(0);
     let history = stage.monopoll(&["status", "--history"]).end();
-    for what in [format!("took over from pid {old}"), "the program gave it back".to_owned(), format!("pid {new}")] {
+    for what in [
+        format!("took over from pid {old}"),
+        "the program gave it back".to_owned(),
+        format!("pid {new}"),
+    ] {
         assert!(history.out.contains(&what), "`{what}` is not in {}", history.out);
     }
 }

@@ -1,5 +1,9 @@
 //! What `doctor` says of a machine, from the facts alone.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and reads the schema")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and reads the schema"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -53,17 +57,32 @@ fn checkup() -> Checkup {
 }
 
 fn me() -> Me {
-    Me { user: User { id: "0".to_owned(), name: "root".to_owned() }, privileged: true, enclosure: None, sight: Sight::Others }
+    Me {
+        user: User { id: "0".to_owned(), name: "root".to_owned() },
+        privileged: true,
+        enclosure: None,
+        sight: Sight::Others,
+    }
 }
 
 fn load(set: &[&str]) -> Vec<Finding> {
     let set = set.iter().map(|set| (*set).to_owned()).collect();
-    doctor::configuration(&Config::load(&Sources { set, cwd: PathBuf::from("/nowhere"), ..Sources::default() }))
+    doctor::configuration(&Config::load(&Sources {
+        set,
+        cwd: PathBuf::from("/nowhere"),
+        ..Sources::default()
+    }))
 }
 
 fn search(found: Option<BotId>) -> TokenSearch {
     let variables = vec!["BOT_TOKEN".to_owned(), "TELEGRAM_TOKEN".to_owned()];
-    TokenSearch { found, variables, file: ".env".to_owned(), misfits: Vec::new(), same_token: SameToken::Refuse }
+    TokenSearch {
+        found,
+        variables,
+        file: ".env".to_owned(),
+        misfits: Vec::new(),
+        same_token: SameToken::Refuse,
+    }
 }
 
 fn ready() -> Vec<Finding> {
@@ -73,23 +92,50 @@ fn ready() -> Vec<Finding> {
     findings.push(doctor::token(&search(Some(BotId(123_456)))));
     findings.push(doctor::instance(Ok((&instance, Named::ByToken))));
     findings.extend(doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(folder()))]));
-    findings.push(doctor::running(&Running::Guard(4700, format!("python3 main.py --token 123456:{SECRET}"))));
+    findings.push(doctor::running(&Running::Guard(
+        4700,
+        format!("python3 main.py --token 123456:{SECRET}"),
+    )));
     findings.extend(doctor::machine(&me(), Some(&checkup())));
     findings
 }
 
 fn troubled() -> Vec<Finding> {
     let mut findings = load(&["timeouts.gracefull=3s", "on_conflict=\u{1b}[2J"]);
-    let missing = Error::new(ExitStatus::NotFound, "COMMAND `pyhton` is not found").hint("check its spelling and $PATH");
+    let missing = Error::new(ExitStatus::NotFound, "COMMAND `pyhton` is not found")
+        .hint("check its spelling and $PATH");
     findings.extend(doctor::command(Some(&Err(missing))));
     findings.push(doctor::token(&search(None)));
-    let nameless = Error::new(ExitStatus::Usage, "no instance is named").hint("give `--instance ID`");
+    let nameless =
+        Error::new(ExitStatus::Usage, "no instance is named").hint("give `--instance ID`");
     findings.push(doctor::instance(Err(&nameless)));
-    let exposed = FolderFacts { exposed: Some("/srv/open".into()), mode: 0o777, file_system: Some("ext4".to_owned()), ..folder() };
-    let foreign = FolderFacts { foreign: Some(("/home/other".into(), 1001)), file_system: Some("ext4".to_owned()), ..folder() };
-    let forbidden = FolderFacts { writing: Offer::Refused("Permission denied (os error 13)".to_owned()), free_bytes: 4096, ..folder() };
-    let network = FolderFacts { network: Some("NFS"), file_system: Some("nfs4".to_owned()), free_inodes: Some(0), ..folder() };
-    let link = Error::new(ExitStatus::LockFile, "the lock cannot be used: it is a symbolic link: /srv/x.lock").hint("remove the link");
+    let exposed = FolderFacts {
+        exposed: Some("/srv/open".into()),
+        mode: 0o777,
+        file_system: Some("ext4".to_owned()),
+        ..folder()
+    };
+    let foreign = FolderFacts {
+        foreign: Some(("/home/other".into(), 1001)),
+        file_system: Some("ext4".to_owned()),
+        ..folder()
+    };
+    let forbidden = FolderFacts {
+        writing: Offer::Refused("Permission denied (os error 13)".to_owned()),
+        free_bytes: 4096,
+        ..folder()
+    };
+    let network = FolderFacts {
+        network: Some("NFS"),
+        file_system: Some("nfs4".to_owned()),
+        free_inodes: Some(0),
+        ..folder()
+    };
+    let link = Error::new(
+        ExitStatus::LockFile,
+        "the lock cannot be used: it is a symbolic link: /srv/x.lock",
+    )
+    .hint("remove the link");
     findings.extend(doctor::locks(&[
         LockFolder::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
         LockFolder::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
@@ -98,8 +144,12 @@ fn troubled() -> Vec<Finding> {
         LockFolder::Unsafe(link),
     ]));
     findings.push(doctor::running(&Running::Strangers(vec![55, 56])));
-    let me =
-        Me { user: User { id: "1000".to_owned(), name: "bot".to_owned() }, privileged: false, enclosure: enclosure(), sight: Sight::Mine };
+    let me = Me {
+        user: User { id: "1000".to_owned(), name: "bot".to_owned() },
+        privileged: false,
+        enclosure: enclosure(),
+        sight: Sight::Mine,
+    };
     let checkup = Checkup {
         pidfd: Offer::Refused("Function not implemented (os error 38)".to_owned()),
         inotify: Offer::Refused("EMFILE: Too many open files".to_owned()),
@@ -114,7 +164,11 @@ fn troubled() -> Vec<Finding> {
 }
 
 fn enclosure() -> Option<Enclosure> {
-    Enclosure::of(Maker::Docker, "1 0 0:9 / / rw - overlay overlay rw", Path::new("/var/tmp/monopoll-1000"))
+    Enclosure::of(
+        Maker::Docker,
+        "1 0 0:9 / / rw - overlay overlay rw",
+        Path::new("/var/tmp/monopoll-1000"),
+    )
 }
 
 #[test]
@@ -153,7 +207,9 @@ fn no_finding_has_a_secret_or_moves_the_cursor() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     let coloured = text(&troubled(), Paint::Colour);
-    let plain = coloured.split('\u{1b}').map(|part| part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1));
+    let plain = coloured.split('\u{1b}').map(|part| {
+        part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1)
+    });
     assert_eq!(plain.collect::<String>(), text(&troubled(), Paint::Plain));
 }
 
@@ -161,7 +217,10 @@ fn colour_adds_nothing_but_colour() {
 fn little_room_is_a_warning_and_none_is_a_problem() {
     let grade = |free_bytes, free_inodes| {
         let facts = FolderFacts { free_bytes, free_inodes, ..folder() };
-        doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(facts))]).last().unwrap().grade
+        doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(facts))])
+            .last()
+            .unwrap()
+            .grade
     };
     assert_eq!(grade(1 << 30, Some(1000)), Grade::Ok);
     assert_eq!(grade(1 << 30, None), Grade::Ok);
@@ -182,7 +241,8 @@ fn what_cannot_be_seen_is_said_so() {
 
 #[test]
 fn a_machine_that_tells_nothing_still_names_the_user() {
-    let names: Vec<&str> = doctor::machine(&me(), None).iter().map(|finding| finding.name).collect();
+    let names: Vec<&str> =
+        doctor::machine(&me(), None).iter().map(|finding| finding.name).collect();
     assert_eq!(names, ["user"]);
 }
 
@@ -193,7 +253,10 @@ fn the_schema_is_fresh() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         std::fs::write(path, &fresh).unwrap();
     }
-    assert!(std::fs::read_to_string(path).unwrap_or_default() == fresh, "stale: run this test with UPDATE_SCHEMAS=1");
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == fresh,
+        "stale: run this test with UPDATE_SCHEMAS=1"
+    );
 }
 
 #[test]

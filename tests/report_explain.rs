@@ -32,7 +32,8 @@ use serde_json::Value;
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
-const HOSTILE: &str = "py\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+const HOSTILE: &str =
+    "py\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
 fn origin(key: &str) -> String {
     match key {
@@ -58,7 +59,12 @@ fn context() -> Context<'static> {
 }
 
 fn likeness() -> Likeness {
-    Likeness { program: "/usr/bin/python3".into(), runs: Runs::ByItself, args: vec!["main.py".to_owned()], cwd: "/srv/bot".into() }
+    Likeness {
+        program: "/usr/bin/python3".into(),
+        runs: Runs::ByItself,
+        args: vec!["main.py".to_owned()],
+        cwd: "/srv/bot".into(),
+    }
 }
 
 /// Somebody to be explained.
@@ -91,7 +97,11 @@ fn case(name: &'static str, policy: Policy, processes: Vec<Process>, pid: u32) -
 }
 
 fn rules() -> Policy {
-    let forgotten = Conditions { orphaned: Some(true), older_than: Some(Duration::from_mins(10)), ..Conditions::default() };
+    let forgotten = Conditions {
+        orphaned: Some(true),
+        older_than: Some(Duration::from_mins(10)),
+        ..Conditions::default()
+    };
     let everything = Conditions {
         pattern: Pattern {
             name: Some(NamePattern::new(r"python\d").unwrap()),
@@ -110,13 +120,20 @@ fn rules() -> Policy {
         managed_by: Some(regex::Regex::new("systemd:.*").unwrap()),
         local: Some(true),
     };
-    let rules = vec![rule("the forgotten may go", Action::Force, forgotten), rule("all at once", Action::Refuse, everything)];
+    let rules = vec![
+        rule("the forgotten may go", Action::Force, forgotten),
+        rule("all at once", Action::Refuse, everything),
+    ];
     Policy { rules, ..policy(OnConflict::Graceful) }
 }
 
 fn entries() -> Policy {
     let cwd = Some(PathPattern::new("/srv/bot").unwrap());
-    let second = MatchEntry { pattern: Pattern { cwd, ..named("python3?") }, user: UserLimit::Any, container: ContainerLimit::Any };
+    let second = MatchEntry {
+        pattern: Pattern { cwd, ..named("python3?") },
+        user: UserLimit::Any,
+        container: ContainerLimit::Any,
+    };
     Policy { matches: vec![entry("main.py"), second], ..policy(OnConflict::Graceful) }
 }
 
@@ -126,16 +143,32 @@ fn dim(pid: u32) -> Process {
 
 fn cases() -> Vec<Case> {
     let graceful = || policy(OnConflict::Graceful);
-    let elsewhere = Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
-    let foreign = Process { user: Known(user("deploy")), container: Known(Some("3f2a91c0b7de".to_owned())), ..process(5) };
+    let elsewhere =
+        Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
+    let foreign = Process {
+        user: Known(user("deploy")),
+        container: Known(Some("3f2a91c0b7de".to_owned())),
+        ..process(5)
+    };
     let sleeper = Process { args: Known(vec!["sleep".to_owned()]), ..process(5) };
     let secret = format!("--token=123456:{SECRET}");
-    let carrier =
-        Process { args: Known(vec!["node".to_owned(), secret]), token: Known(MINE), name: Known("node".to_owned()), ..process(5) };
-    let forgotten = Process { orphaned: Known(true), age: Known(Duration::from_mins(125)), ..twin(5) };
-    let managed = Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..twin(5) };
+    let carrier = Process {
+        args: Known(vec!["node".to_owned(), secret]),
+        token: Known(MINE),
+        name: Known("node".to_owned()),
+        ..process(5)
+    };
+    let forgotten =
+        Process { orphaned: Known(true), age: Known(Duration::from_mins(125)), ..twin(5) };
+    let managed = Process {
+        managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
+        ..twin(5)
+    };
     let inherited = Process { token: Known(INHERITED), ..process(5) };
-    let holder_below = vec![guard_process(10), child_of(10, Process { user: Known(user("deploy")), ..process(11) })];
+    let holder_below = vec![
+        guard_process(10),
+        child_of(10, Process { user: Known(user("deploy")), ..process(11) }),
+    ];
     let hostile = Process {
         name: Known(HOSTILE.to_owned()),
         args: Known(vec!["main.py".to_owned(), HOSTILE.to_owned()]),
@@ -146,8 +179,15 @@ fn cases() -> Vec<Case> {
         ..process(5)
     };
     let hostile_policy = Policy {
-        matches: vec![MatchEntry { user: UserLimit::Named(HOSTILE.to_owned()), ..entry(&regex::escape(HOSTILE)) }],
-        rules: vec![rule(HOSTILE, Action::Graceful, Conditions { pattern: entry("nobody").pattern, ..Conditions::default() })],
+        matches: vec![MatchEntry {
+            user: UserLimit::Named(HOSTILE.to_owned()),
+            ..entry(&regex::escape(HOSTILE))
+        }],
+        rules: vec![rule(
+            HOSTILE,
+            Action::Graceful,
+            Conditions { pattern: entry("nobody").pattern, ..Conditions::default() },
+        )],
         ..graceful()
     };
     let taken = |state| Snapshot { locks: vec![lock(state)], ..snapshot(vec![process(5)]) };
@@ -161,10 +201,20 @@ fn cases() -> Vec<Case> {
         case("nobody_asks_the_rules", rules(), vec![sleeper.clone()], 5),
         case("an_unsure_rule", rules(), vec![Process { orphaned: unknown(), ..forgotten }], 5),
         case("entries", entries(), vec![foreign.clone()], 5),
-        case("no_entry", entries(), vec![Process { name: Known("sleep".to_owned()), ..sleeper }], 5),
+        case(
+            "no_entry",
+            entries(),
+            vec![Process { name: Known("sleep".to_owned()), ..sleeper }],
+            5,
+        ),
         case("shielded", graceful(), vec![Process { twin: Known(true), ..foreign.clone() }], 5),
         case("the_shell", graceful(), vec![Process { kin: Known(Kin::Ancestor), ..twin(5) }], 5),
-        case("another_bot", graceful(), vec![Process { token: Known(CarriedToken::Other(BotId(654_321))), ..twin(5) }], 5),
+        case(
+            "another_bot",
+            graceful(),
+            vec![Process { token: Known(CarriedToken::Other(BotId(654_321))), ..twin(5) }],
+            5,
+        ),
         case("token", rules(), vec![carrier.clone()], 5),
         case("token_off", Policy { same_token: SameToken::Off, ..graceful() }, vec![carrier], 5),
         case("suspect", graceful(), vec![inherited.clone()], 5),
@@ -179,7 +229,12 @@ fn cases() -> Vec<Case> {
             snapshot: Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(holder_below) },
             pid: 11,
         },
-        Case { name: "unknown_holder", policy: graceful(), snapshot: taken(LockState::Unknown), pid: 5 },
+        Case {
+            name: "unknown_holder",
+            policy: graceful(),
+            snapshot: taken(LockState::Unknown),
+            pid: 5,
+        },
         case("hostile", hostile_policy, vec![hostile], 5),
     ]
 }
@@ -194,13 +249,26 @@ fn a_person_is_told_what_was_weighed() {
 #[test]
 fn a_script_without_arguments_is_told_from_one_that_has_some() {
     let args = ["python3", "/srv/bot/main.py", "--extra"].map(str::to_owned);
-    let process = Process { args: Known(args.to_vec()), own_program: Known(true), cwd: Known("/srv/other".into()), ..process(5) };
+    let process = Process {
+        args: Known(args.to_vec()),
+        own_program: Known(true),
+        cwd: Known("/srv/other".into()),
+        ..process(5)
+    };
     let case = case("script", policy(OnConflict::Graceful), vec![process], 5);
-    let script = Likeness { program: "/srv/bot/main.py".into(), runs: Runs::ByInterpreter, args: Vec::new(), cwd: "/srv/bot".into() };
+    let script = Likeness {
+        program: "/srv/bot/main.py".into(),
+        runs: Runs::ByInterpreter,
+        args: Vec::new(),
+        cwd: "/srv/bot".into(),
+    };
     let plan = decide(&case.policy, &case.snapshot);
     let explanation = explain(&case.policy, &case.snapshot, &plan, 5, Some(&script)).unwrap();
     let said = explain_text::one(&explanation, &plan, &context(), Paint::Plain);
-    assert!(said.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"), "{said}");
+    assert!(
+        said.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -220,7 +288,11 @@ fn no_report_has_a_secret_or_moves_the_cursor() {
     for case in cases() {
         let json = case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap());
         for report in [case.text(Paint::Plain), json] {
-            assert!(!report.contains("AAHdq") && !report.contains("Dsaw"), "{}: {report}", case.name);
+            assert!(
+                !report.contains("AAHdq") && !report.contains("Dsaw"),
+                "{}: {report}",
+                case.name
+            );
             let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
             assert!(!report.contains(raw), "{}: {report:?}", case.name);
         }
@@ -232,20 +304,35 @@ fn the_whole_is_the_plan_and_everybody_in_it() {
     let case = case("whole", policy(OnConflict::Graceful), vec![twin(5), twin(6)], 5);
     let plan = decide(&case.policy, &case.snapshot);
     let likeness = likeness();
-    let all: Vec<_> = [5, 6].into_iter().filter_map(|pid| explain(&case.policy, &case.snapshot, &plan, pid, Some(&likeness))).collect();
+    let all: Vec<_> = [5, 6]
+        .into_iter()
+        .filter_map(|pid| explain(&case.policy, &case.snapshot, &plan, pid, Some(&likeness)))
+        .collect();
     let text = explain_text::whole(&all, &plan, &context(), Paint::Plain);
     let rest = text.strip_prefix(&plan_text::text(&plan, &context(), Paint::Plain)).unwrap();
-    assert!(rest.starts_with("\npid 5 would be ended") && rest.contains("\n\npid 6 would be ended"), "{rest}");
+    assert!(
+        rest.starts_with("\npid 5 would be ended") && rest.contains("\n\npid 6 would be ended"),
+        "{rest}"
+    );
     let document = serde_json::to_value(explain_json::whole(&all, &plan, &context())).unwrap();
-    assert_eq!(document["plan"], serde_json::to_value(monopoll::report::plan_json::document(&plan, &context())).unwrap());
+    assert_eq!(
+        document["plan"],
+        serde_json::to_value(monopoll::report::plan_json::document(&plan, &context())).unwrap()
+    );
     assert_eq!(document["processes"].as_array().unwrap().len(), 2);
     assert!(validator().is_valid(&document), "{document:#}");
 }
 
 #[test]
 fn the_keys_stand_in_the_promised_order() {
-    for case in cases().into_iter().filter(|case| ["below_it", "a_rule_decides", "entries", "unreadable"].contains(&case.name)) {
-        insta::assert_snapshot!(format!("json_{}", case.name), case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap()));
+    for case in cases()
+        .into_iter()
+        .filter(|case| ["below_it", "a_rule_decides", "entries", "unreadable"].contains(&case.name))
+    {
+        insta::assert_snapshot!(
+            format!("json_{}", case.name),
+            case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap())
+        );
     }
 }
 
@@ -277,14 +364,21 @@ fn the_schema_is_fresh() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         std::fs::write(&path, &fresh).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), fresh, "stale: run the tests once with UPDATE_SCHEMAS=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        fresh,
+        "stale: run the tests once with UPDATE_SCHEMAS=1"
+    );
 }
 
 #[test]
 fn every_document_is_valid() {
     for case in cases() {
         let document = case.json();
-        let problems: Vec<String> = validator().iter_errors(&document).map(|it| format!("{}: {it}", it.instance_path())).collect();
+        let problems: Vec<String> = validator()
+            .iter_errors(&document)
+            .map(|it| format!("{}: {it}", it.instance_path()))
+            .collect();
         assert!(problems.is_empty(), "{}: {problems:?}\n{document:#}", case.name);
     }
 }

@@ -16,7 +16,9 @@ use monopoll::{
         plan::Plan,
         policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
         purpose::Purpose,
-        snapshot::{App, CarriedToken, Kin, Launcher, LockState, ManagedBy, Process, RunState, Snapshot},
+        snapshot::{
+            App, CarriedToken, Kin, Launcher, LockState, ManagedBy, Process, RunState, Snapshot,
+        },
         takeover::{History, Ticket},
     },
     report::{
@@ -31,7 +33,8 @@ use serde_json::Value;
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
-const HOSTILE: &str = "py\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+const HOSTILE: &str =
+    "py\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
 fn origin(key: &str) -> String {
     match key {
@@ -104,15 +107,27 @@ fn refuse_guarded() -> Plan {
 }
 
 fn graceful_tree() -> Plan {
-    let root =
-        Process { args: args(&["/usr/bin/python3", "-X", "dev", "main.py", "--token", &format!("123456:{SECRET}")]), ..service(4242) };
+    let root = Process {
+        args: args(&[
+            "/usr/bin/python3",
+            "-X",
+            "dev",
+            "main.py",
+            "--token",
+            &format!("123456:{SECRET}"),
+        ]),
+        ..service(4242)
+    };
     let tree = (4243..4255).map(|pid| child_of(4242, process(pid)));
     let policy = Policy { matches: vec![entry("main.py")], ..policy(OnConflict::Graceful) };
     plan(&policy, std::iter::once(root).chain(tree).collect())
 }
 
 fn force() -> Plan {
-    plan(&policy(OnConflict::Force), vec![Process { orphaned: Known(true), state: Known(RunState::Stopped), ..twin(77) }])
+    plan(
+        &policy(OnConflict::Force),
+        vec![Process { orphaned: Known(true), state: Known(RunState::Stopped), ..twin(77) }],
+    )
 }
 
 fn graceful_guarded() -> Plan {
@@ -120,7 +135,10 @@ fn graceful_guarded() -> Plan {
 }
 
 fn wait_then_graceful() -> Plan {
-    decide(&Policy { after_wait: AfterWait::Graceful, ..policy(OnConflict::Wait) }, &guarded(Some(7)))
+    decide(
+        &Policy { after_wait: AfterWait::Graceful, ..policy(OnConflict::Wait) },
+        &guarded(Some(7)),
+    )
 }
 
 fn wait_forever() -> Plan {
@@ -130,22 +148,38 @@ fn wait_forever() -> Plan {
 }
 
 fn wait_and_kill() -> Plan {
-    let rules = vec![rule("the forgotten may go", Action::Force, Conditions { orphaned: Some(true), ..Conditions::default() })];
-    let orphan = Process { orphaned: Known(true), age: Known(Duration::from_secs(200_000)), ..twin(31) };
+    let rules = vec![rule(
+        "the forgotten may go",
+        Action::Force,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let orphan =
+        Process { orphaned: Known(true), age: Known(Duration::from_secs(200_000)), ..twin(31) };
     plan(&Policy { rules, ..policy(OnConflict::Wait) }, vec![orphan, service(32)])
 }
 
 fn shielded() -> Plan {
     let foreign = Process { user: Known(user("deploy")), ..twin(61) };
     let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..twin(62) };
-    let other_bot = Process { token: Known(CarriedToken::Other(monopoll::engine::instance::BotId(654_321))), ..twin(63) };
-    let shell = Process { kin: Known(Kin::Ancestor), args: args(&["bash", "-c", "monopoll run -- python3 main.py"]), ..twin(64) };
+    let other_bot = Process {
+        token: Known(CarriedToken::Other(monopoll::engine::instance::BotId(654_321))),
+        ..twin(63)
+    };
+    let shell = Process {
+        kin: Known(Kin::Ancestor),
+        args: args(&["bash", "-c", "monopoll run -- python3 main.py"]),
+        ..twin(64)
+    };
     plan(&policy(OnConflict::Graceful), vec![foreign, boxed, other_bot, shell])
 }
 
 fn suspects() -> Plan {
-    let editor =
-        Process { name: Known("code".to_owned()), args: args(&["/usr/share/code/code", "."]), token: Known(INHERITED), ..process(70) };
+    let editor = Process {
+        name: Known("code".to_owned()),
+        args: args(&["/usr/share/code/code", "."]),
+        token: Known(INHERITED),
+        ..process(70)
+    };
     let nameless = Process { args: unknown(), name: unknown(), ..editor.clone() };
     plan(&policy(OnConflict::Graceful), vec![editor, Process { id: process(71).id, ..nameless }])
 }
@@ -161,17 +195,25 @@ fn same_token() -> Plan {
 }
 
 fn unknown_holder() -> Plan {
-    let snapshot = Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) };
+    let snapshot =
+        Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 
 fn elsewhere() -> Plan {
-    let snapshot = Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], guards: vec![guard(None, Some(7))], ..snapshot(Vec::new()) };
+    let snapshot = Snapshot {
+        locks: vec![lock(LockState::Held(Vec::new()))],
+        guards: vec![guard(None, Some(7))],
+        ..snapshot(Vec::new())
+    };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 
 fn too_many() -> Plan {
-    plan(&Policy { max_targets: 2, ..policy(OnConflict::Graceful) }, vec![twin(5), twin(6), twin(7)])
+    plan(
+        &Policy { max_targets: 2, ..policy(OnConflict::Graceful) },
+        vec![twin(5), twin(6), twin(7)],
+    )
 }
 
 fn superseded() -> Plan {
@@ -179,13 +221,20 @@ fn superseded() -> Plan {
 }
 
 fn permission() -> Plan {
-    let entry = MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main.py") };
+    let entry =
+        MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main.py") };
     let foreign = Process { user: Known(user("deploy")), ..process(61) };
-    plan(&Policy { matches: vec![entry], ..policy(OnConflict::Graceful) }, vec![foreign, process(62)])
+    plan(
+        &Policy { matches: vec![entry], ..policy(OnConflict::Graceful) },
+        vec![foreign, process(62)],
+    )
 }
 
 fn comes_back() -> Plan {
-    let snapshot = Snapshot { history: History { rounds: 2, ..History::default() }, ..snapshot(vec![service(5)]) };
+    let snapshot = Snapshot {
+        history: History { rounds: 2, ..History::default() },
+        ..snapshot(vec![service(5)])
+    };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 
@@ -214,7 +263,10 @@ fn unreadable() -> Plan {
 }
 
 fn no_lock_known() -> Plan {
-    let snapshot = Snapshot { locks: vec![lock(LockState::Unknown), lock(LockState::Mine), lock(LockState::Free)], ..snapshot(Vec::new()) };
+    let snapshot = Snapshot {
+        locks: vec![lock(LockState::Unknown), lock(LockState::Mine), lock(LockState::Free)],
+        ..snapshot(Vec::new())
+    };
     decide(&policy(OnConflict::Wait), &snapshot)
 }
 
@@ -254,10 +306,15 @@ fn a_person_is_told_what_would_happen_and_why() {
 
 #[test]
 fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
-    let origin = |key: &str| if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned();
+    let origin = |key: &str| {
+        if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned()
+    };
     let context = Context { origin: &origin, ..context() };
     insta::assert_snapshot!("text_by_a_flag", text(&force(), &context, Paint::Plain));
-    insta::assert_snapshot!("text_wait_by_a_flag", text(&wait_then_graceful(), &context, Paint::Plain));
+    insta::assert_snapshot!(
+        "text_wait_by_a_flag",
+        text(&wait_then_graceful(), &context, Paint::Plain)
+    );
 }
 
 #[test]
@@ -265,8 +322,16 @@ fn a_refusal_names_the_way_out_of_its_own_reason() {
     let more = "`monopoll plan -- …` says more";
     for (plan, way) in [
         (refuse_guarded(), Some(format!("`--on-conflict graceful` takes over; {more}"))),
-        (same_token(), Some(format!("`--set same_token=act` treats it as any other conflict; {more}"))),
-        (permission(), Some(format!("run monopoll as the user that the process belongs to, or as root; {more}"))),
+        (
+            same_token(),
+            Some(format!("`--set same_token=act` treats it as any other conflict; {more}")),
+        ),
+        (
+            permission(),
+            Some(format!(
+                "run monopoll as the user that the process belongs to, or as root; {more}"
+            )),
+        ),
         (too_many(), Some(more.to_owned())),
         // These say it themselves.
         (superseded(), None),
@@ -279,7 +344,10 @@ fn a_refusal_names_the_way_out_of_its_own_reason() {
         assert_eq!(way_out(&plan), way, "{}", plan.reason);
     }
     let unknown = way_out(&unknown_holder()).unwrap();
-    assert!(unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more), "{unknown}");
+    assert!(
+        unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -313,7 +381,13 @@ fn the_json_escapes_lose_nothing() {
     let document = document(&hostile(), &context());
     let read: Value = serde_json::from_str(&to_text(&document).unwrap()).unwrap();
     assert_eq!(read, serde_json::to_value(&document).unwrap());
-    assert!(read["conflicts"][1]["name"].as_str().unwrap().contains("\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:***"), "{read}");
+    assert!(
+        read["conflicts"][1]["name"]
+            .as_str()
+            .unwrap()
+            .contains("\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:***"),
+        "{read}"
+    );
 }
 
 #[test]
@@ -325,7 +399,11 @@ fn the_schema_is_fresh() {
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(path, &fresh).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), fresh, "stale: run the tests once with UPDATE_SCHEMAS=1");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            fresh,
+            "stale: run the tests once with UPDATE_SCHEMAS=1"
+        );
     }
 }
 
@@ -334,8 +412,12 @@ fn every_document_is_valid() {
     let validator = jsonschema::validator_for(schema().as_value()).unwrap();
     for (name, plan) in all() {
         for profile in [None, Some("ci".to_owned())] {
-            let document = serde_json::to_value(document(&plan, &Context { profile, ..context() })).unwrap();
-            let problems: Vec<String> = validator.iter_errors(&document).map(|it| format!("{}: {it}", it.instance_path())).collect();
+            let document =
+                serde_json::to_value(document(&plan, &Context { profile, ..context() })).unwrap();
+            let problems: Vec<String> = validator
+                .iter_errors(&document)
+                .map(|it| format!("{}: {it}", it.instance_path()))
+                .collect();
             assert!(problems.is_empty(), "{name}: {problems:?}\n{document:#}");
         }
     }
@@ -365,10 +447,22 @@ fn what_breaks_the_promise_is_not_valid() {
 
 #[test]
 fn the_keys_stand_in_the_promised_order() {
-    insta::assert_snapshot!("json_graceful_guarded", to_text(&document(&graceful_guarded(), &context())).unwrap());
-    insta::assert_snapshot!("json_wait_and_kill", to_text(&document(&wait_and_kill(), &context())).unwrap());
-    insta::assert_snapshot!("json_elsewhere", to_text(&document(&elsewhere(), &context())).unwrap());
-    insta::assert_snapshot!("json_unknown_holder", to_text(&document(&unknown_holder(), &context())).unwrap());
+    insta::assert_snapshot!(
+        "json_graceful_guarded",
+        to_text(&document(&graceful_guarded(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_wait_and_kill",
+        to_text(&document(&wait_and_kill(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_elsewhere",
+        to_text(&document(&elsewhere(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_unknown_holder",
+        to_text(&document(&unknown_holder(), &context())).unwrap()
+    );
     insta::assert_snapshot!("json_suspects", to_text(&document(&suspects(), &context())).unwrap());
 }
 
@@ -378,7 +472,10 @@ fn json(plan: &Plan) -> Value {
 
 #[test]
 fn waiting_for_ever_has_no_number() {
-    assert_eq!(json(&wait_forever())["conflicts"][0]["steps"], serde_json::json!([{ "do": "wait", "timeout_ms": null }]));
+    assert_eq!(
+        json(&wait_forever())["conflicts"][0]["steps"],
+        serde_json::json!([{ "do": "wait", "timeout_ms": null }])
+    );
 }
 
 #[test]
@@ -403,12 +500,18 @@ fn a_lock_names_its_holder_as_well_as_it_can() {
         (LockState::Held(vec![]), vec![], "held", Value::Null),
         (LockState::Held(vec![5]), vec![], "held", 5.into()),
         (LockState::Held(vec![99, 5]), vec![], "held", 99.into()),
-        (LockState::Held(vec![11, 10]), vec![guard(Some(9), Some(8)), guard(Some(10), Some(7))], "held", 10.into()),
+        (
+            LockState::Held(vec![11, 10]),
+            vec![guard(Some(9), Some(8)), guard(Some(10), Some(7))],
+            "held",
+            10.into(),
+        ),
         (LockState::Held(vec![5]), vec![guard(Some(10), Some(7))], "held", 10.into()),
     ];
     for (state, guards, word, pid) in cases {
         let shown = format!("{state:?}");
-        let snapshot = Snapshot { locks: vec![lock(state)], guards, ..snapshot(vec![stranger.clone()]) };
+        let snapshot =
+            Snapshot { locks: vec![lock(state)], guards, ..snapshot(vec![stranger.clone()]) };
         let lock = json(&decide(&policy(OnConflict::Refuse), &snapshot))["locks"][0].clone();
         assert_eq!(lock["state"], word, "{shown}");
         assert_eq!(lock["holder"]["pid"], pid, "{shown}");
@@ -419,7 +522,8 @@ fn a_lock_names_its_holder_as_well_as_it_can() {
 #[test]
 fn a_stranger_that_has_the_lock_is_described_from_what_was_seen() {
     let stranger = Process { holds_lock: Known(true), ..process(5) };
-    let holder = json(&plan(&policy(OnConflict::Refuse), vec![stranger]))["locks"][0]["holder"].clone();
+    let holder =
+        json(&plan(&policy(OnConflict::Refuse), vec![stranger]))["locks"][0]["holder"].clone();
     assert_eq!(
         holder,
         serde_json::json!({ "pid": 5, "ticket": null, "command": "python3 main.py", "user": "bot", "host": "web-1", "since": "2026-01-01T00:56:48Z" })
@@ -433,9 +537,15 @@ fn only_what_decided_is_offered_for_a_change() {
     assert!(!said(&clear()).contains("If this is not"));
     let dry = decide(
         &policy(OnConflict::Refuse),
-        &Snapshot { me: monopoll::engine::snapshot::Me { ticket: Some(Ticket(1)), ..snapshot(vec![]).me }, ..guarded(None) },
+        &Snapshot {
+            me: monopoll::engine::snapshot::Me { ticket: Some(Ticket(1)), ..snapshot(vec![]).me },
+            ..guarded(None)
+        },
     );
     assert!(said(&dry).contains("ticket unreadable"));
     let off = Policy { same_token: SameToken::Off, ..policy(OnConflict::Refuse) };
-    assert!(!said(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }]))).contains("same_token"));
+    assert!(
+        !said(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }])))
+            .contains("same_token")
+    );
 }

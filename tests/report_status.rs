@@ -49,7 +49,11 @@ fn context() -> Context<'static> {
 }
 
 fn me() -> Whereabouts {
-    Whereabouts { boot: "b0".to_owned(), pid_namespace: 1, process: ProcessId { pid: MY_PID, start: 1 } }
+    Whereabouts {
+        boot: "b0".to_owned(),
+        pid_namespace: 1,
+        process: ProcessId { pid: MY_PID, start: 1 },
+    }
 }
 
 fn record(state: Stage) -> Record {
@@ -71,12 +75,26 @@ fn record(state: Stage) -> Record {
 }
 
 fn event(ticket: u64, kind: Kind) -> Event {
-    Event { boot: "b0".to_owned(), since_boot_ms: 1_000 * ticket, at: SINCE + 60 * ticket, ticket: Ticket(ticket), pid: 10, kind }
+    Event {
+        boot: "b0".to_owned(),
+        since_boot_ms: 1_000 * ticket,
+        at: SINCE + 60 * ticket,
+        ticket: Ticket(ticket),
+        pid: 10,
+        kind,
+    }
 }
 
 fn ended(rule: Option<&str>) -> Ended {
     let rule = rule.map(str::to_owned);
-    Ended { from_pid: Some(4), command: "python3 main.py".to_owned(), action: Action::Graceful, rule, took_ms: 1_200, killed: 0 }
+    Ended {
+        from_pid: Some(4),
+        command: "python3 main.py".to_owned(),
+        action: Action::Graceful,
+        rule,
+        took_ms: 1_200,
+        killed: 0,
+    }
 }
 
 fn history() -> Vec<Event> {
@@ -84,11 +102,27 @@ fn history() -> Vec<Event> {
     vec![
         event(3, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 5, took_ms: 12 }),
         event(4, Kind::Takeover { ended: killed, to_pid: None }),
-        event(5, Kind::Refusal { cause: Cause::Policy, why: "on_conflict says refuse".to_owned(), times: 37 }),
-        event(6, Kind::Refusal { cause: Cause::Limit, why: "too many takeovers".to_owned(), times: 1 }),
+        event(
+            5,
+            Kind::Refusal {
+                cause: Cause::Policy,
+                why: "on_conflict says refuse".to_owned(),
+                times: 37,
+            },
+        ),
+        event(
+            6,
+            Kind::Refusal { cause: Cause::Limit, why: "too many takeovers".to_owned(), times: 1 },
+        ),
         event(7, Kind::Takeover { ended: ended(Some("the forgotten may go")), to_pid: Some(10) }),
-        event(7, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 1_340 }),
-        event(7, Kind::Loss { why: "the lock file was deleted; it was taken back".to_owned(), times: 1 }),
+        event(
+            7,
+            Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 1_340 },
+        ),
+        event(
+            7,
+            Kind::Loss { why: "the lock file was deleted; it was taken back".to_owned(), times: 1 },
+        ),
     ]
 }
 
@@ -107,7 +141,8 @@ fn running() -> Status {
 fn managed() -> Status {
     let mut snapshot = guarded(Some(7));
     snapshot.processes[0].managed_by = Known(Some(ManagedBy::Systemd("bot.service".to_owned())));
-    let start = event(7, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 9 });
+    let start =
+        event(7, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 9 });
     status_of(&snapshot, Some(Record { profile: None, ..record(Stage::Stopping) }), vec![start])
 }
 
@@ -136,23 +171,41 @@ fn foreign() -> Status {
 }
 
 fn nobody() -> Status {
-    status_of(&Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) }, None, Vec::new())
+    status_of(
+        &Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) },
+        None,
+        Vec::new(),
+    )
 }
 
 fn elsewhere() -> Status {
-    let snapshot = Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], guards: vec![guard(None, Some(7))], ..snapshot(Vec::new()) };
+    let snapshot = Snapshot {
+        locks: vec![lock(LockState::Held(Vec::new()))],
+        guards: vec![guard(None, Some(7))],
+        ..snapshot(Vec::new())
+    };
     let mut record = record(Stage::Running);
     record.whereabouts.pid_namespace = 2;
     status_of(&snapshot, Some(record), history())
 }
 
 fn unreadable() -> Status {
-    Status::unknown("voice-insight", "the lock cannot be used: the folder belongs to another user (uid 7): /run/x".to_owned())
+    Status::unknown(
+        "voice-insight",
+        "the lock cannot be used: the folder belongs to another user (uid 7): /run/x".to_owned(),
+    )
 }
 
 fn hostile() -> Status {
     let text = || HOSTILE.to_owned();
-    let record = Record { command: text(), user: text(), host: text(), monopoll: text(), profile: Some(text()), ..record(Stage::Running) };
+    let record = Record {
+        command: text(),
+        user: text(),
+        host: text(),
+        monopoll: text(),
+        profile: Some(text()),
+        ..record(Stage::Running)
+    };
     let takeover = Ended { command: text(), rule: Some(text()), ..ended(None) };
     let events = vec![
         event(7, Kind::Takeover { ended: takeover, to_pid: Some(10) }),
@@ -195,10 +248,19 @@ fn a_list_has_a_line_for_each() {
 #[test]
 fn a_history_is_one_line_an_event() {
     let more = [
-        event(8, Kind::Stop { why: "a newer start took over; COMMAND exited with 0".to_owned(), asked_by: Some(9) }),
+        event(
+            8,
+            Kind::Stop {
+                why: "a newer start took over; COMMAND exited with 0".to_owned(),
+                asked_by: Some(9),
+            },
+        ),
         event(9, Kind::Clearing { ended: ended(None) }),
     ];
-    insta::assert_snapshot!("history", history_text::text(&history().into_iter().chain(more).collect::<Vec<_>>()));
+    insta::assert_snapshot!(
+        "history",
+        history_text::text(&history().into_iter().chain(more).collect::<Vec<_>>())
+    );
     assert_eq!(history_text::text(&[]), "Nothing is remembered.\n");
 }
 
@@ -206,7 +268,8 @@ fn a_history_is_one_line_an_event() {
 fn nothing_hostile_gets_through() {
     let status = hostile();
     let json = serde_json::to_string(&one(&status, &context())).unwrap();
-    for said in [text(&status, &context(), Paint::Plain), history_text::text(&status.history), json] {
+    for said in [text(&status, &context(), Paint::Plain), history_text::text(&status.history), json]
+    {
         assert!(!said.contains("AAHdqTcvCH1"), "{said}");
         assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
     }
@@ -214,24 +277,58 @@ fn nothing_hostile_gets_through() {
 
 #[test]
 fn the_state_is_what_the_kernel_confirms() {
-    let state = |snapshot: &Snapshot, record| Status::of("x", seen(snapshot), record, Vec::new(), &me()).map(|status| status.state);
+    let state = |snapshot: &Snapshot, record| {
+        Status::of("x", seen(snapshot), record, Vec::new(), &me()).map(|status| status.state)
+    };
     let guarded = guarded(Some(7));
-    for (stage, expected) in [(Stage::Starting, State::Starting), (Stage::Running, State::Running), (Stage::Stopping, State::Stopping)] {
+    for (stage, expected) in [
+        (Stage::Starting, State::Starting),
+        (Stage::Running, State::Running),
+        (Stage::Stopping, State::Stopping),
+    ] {
         assert_eq!(state(&guarded, Some(record(stage))), Some(expected));
     }
     let free = snapshot(Vec::new());
-    let another_boot = Record { whereabouts: Whereabouts { boot: "b1".to_owned(), ..me() }, ..record(Stage::Running) };
+    let another_boot = Record {
+        whereabouts: Whereabouts { boot: "b1".to_owned(), ..me() },
+        ..record(Stage::Running)
+    };
     let stranger = Process { holds_lock: Known(true), ..process(5) };
     let monopoll = Process { role: Role::Monopoll, ..stranger.clone() };
     for (what, snapshot, record, expected) in [
-        ("a record that nobody stands behind", free.clone(), Some(record(Stage::Running)), Some(State::Stopped)),
+        (
+            "a record that nobody stands behind",
+            free.clone(),
+            Some(record(Stage::Running)),
+            Some(State::Stopped),
+        ),
         ("no record", free.clone(), None, Some(State::Stopped)),
-        ("a holder that the record does not name", snapshot(vec![stranger.clone()]), Some(record(Stage::Running)), Some(State::Unknown)),
-        ("a record of another boot", snapshot(vec![stranger]), Some(another_boot), Some(State::Unknown)),
+        (
+            "a holder that the record does not name",
+            snapshot(vec![stranger.clone()]),
+            Some(record(Stage::Running)),
+            Some(State::Unknown),
+        ),
+        (
+            "a record of another boot",
+            snapshot(vec![stranger]),
+            Some(another_boot),
+            Some(State::Unknown),
+        ),
         ("a start without a record yet", snapshot(vec![monopoll]), None, Some(State::Starting)),
         ("a guard whose record has just gone", guarded.clone(), None, None),
-        ("a guard whose record has just changed", guarded, Some(Record { ticket: Ticket(8), ..record(Stage::Running) }), None),
-        ("a lock that cannot be looked at", Snapshot { locks: vec![lock(LockState::Unknown)], ..free }, None, Some(State::Unknown)),
+        (
+            "a guard whose record has just changed",
+            guarded,
+            Some(Record { ticket: Ticket(8), ..record(Stage::Running) }),
+            None,
+        ),
+        (
+            "a lock that cannot be looked at",
+            Snapshot { locks: vec![lock(LockState::Unknown)], ..free },
+            None,
+            Some(State::Unknown),
+        ),
     ] {
         assert_eq!(state(&snapshot, record), expected, "{what}");
     }
@@ -246,7 +343,11 @@ fn the_schema_is_fresh() {
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(path, &fresh).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), fresh, "stale: run the tests once with UPDATE_SCHEMAS=1");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            fresh,
+            "stale: run the tests once with UPDATE_SCHEMAS=1"
+        );
     }
 }
 
@@ -284,7 +385,10 @@ fn the_keys_stand_in_the_promised_order() {
     insta::assert_snapshot!("json_running", json(&running()));
     insta::assert_snapshot!("json_stopped", json(&stopped()));
     insta::assert_snapshot!("json_elsewhere", json(&elsewhere()));
-    insta::assert_snapshot!("json_all", serde_json::to_string_pretty(&all(&[stopped()], &context())).unwrap());
+    insta::assert_snapshot!(
+        "json_all",
+        serde_json::to_string_pretty(&all(&[stopped()], &context())).unwrap()
+    );
 }
 
 /// The plan of a stop, as a person reads it.
@@ -298,8 +402,12 @@ fn stop(policy: &Policy, mode: Mode, snapshot: &Snapshot) -> String {
 #[test]
 fn a_stop_says_what_it_would_end() {
     let base = || policy(OnConflict::Refuse);
-    let forbid = |action| Policy { rules: vec![rule("mine", action, Conditions::default())], ..base() };
-    let service = Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..twin(5) };
+    let forbid =
+        |action| Policy { rules: vec![rule("mine", action, Conditions::default())], ..base() };
+    let service = Process {
+        managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
+        ..twin(5)
+    };
     for (name, policy, mode, snapshot) in [
         ("guarded", base(), Mode::Graceful, guarded(Some(99))),
         ("managed", base(), Mode::Graceful, snapshot(vec![service])),
@@ -307,7 +415,12 @@ fn a_stop_says_what_it_would_end() {
         ("nothing", base(), Mode::Graceful, snapshot(Vec::new())),
         ("forbidden", forbid(Action::Wait), Mode::Force, guarded(Some(7))),
         ("left_alone", forbid(Action::Ignore), Mode::Graceful, snapshot(vec![twin(5)])),
-        ("nobody", base(), Mode::Graceful, Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) }),
+        (
+            "nobody",
+            base(),
+            Mode::Graceful,
+            Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) },
+        ),
     ] {
         insta::assert_snapshot!(format!("stop_{name}"), stop(&policy, mode, &snapshot));
     }

@@ -1,6 +1,11 @@
-//! A teloxide bot under a guard of its own, against a server that does about two pollers what Telegram's does.
+//! A teloxide bot under a guard of its own, against a server that does about two pollers what
+//! Telegram's does.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these speak HTTP and start processes")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and these speak HTTP and start processes"
+)]
 
 #[path = "support/botapi/mod.rs"]
 mod botapi;
@@ -23,7 +28,10 @@ fn example(name: &str) -> PathBuf {
     let bot = Path::new(env!("CARGO_BIN_EXE_monopoll")).with_file_name("examples").join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/support/{name}.rs"));
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    assert!(changed(&bot) >= changed(&source), "the bot is stale: `cargo build --features teloxide --example {name}`");
+    assert!(
+        changed(&bot) >= changed(&source),
+        "the bot is stale: `cargo build --features teloxide --example {name}`"
+    );
     bot
 }
 
@@ -43,18 +51,24 @@ impl World {
     /// The bot under its guard.
     fn bot(&self, args: &[&str]) -> Start<'_> {
         let locks = format!("[\"{}\"]", self.stage.lock().display());
-        self.rival("guarded_echo", args).env("MONOPOLL_LOCK__PATHS", locks).env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "3s")
+        self.rival("guarded_echo", args)
+            .env("MONOPOLL_LOCK__PATHS", locks)
+            .env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "3s")
     }
 
     /// The same bot under `monopoll run`.
     fn under_run(&self) -> Start<'_> {
-        let run = self.stage.run_command(example("guarded_echo"), &[]).env("MONOPOLL_INSTANCE", "test");
+        let run =
+            self.stage.run_command(example("guarded_echo"), &[]).env("MONOPOLL_INSTANCE", "test");
         run.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", self.server.url())
     }
 
     /// A bot that has the token, and no guard.
     fn rival(&self, program: &str, args: &[&str]) -> Start<'_> {
-        self.stage.program(example(program), args).env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", self.server.url())
+        self.stage
+            .program(example(program), args)
+            .env("TELOXIDE_TOKEN", &self.token)
+            .env("TELOXIDE_API_URL", self.server.url())
     }
 
     #[track_caller]
@@ -71,8 +85,16 @@ impl World {
     fn ask(&self, method: &str, parameters: &Value) -> String {
         let (body, address): (String, SocketAddr) = (parameters.to_string(), self.server.address());
         let mut stream = TcpStream::connect(address).unwrap();
-        let head = format!("POST /bot{}/{method} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n", self.token);
-        write!(stream, "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let head = format!(
+            "POST /bot{}/{method} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n",
+            self.token
+        );
+        write!(
+            stream,
+            "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -120,7 +142,8 @@ fn a_newer_start_takes_over_without_a_conflict_and_nothing_is_lost() {
     world.polls(first.pid());
     let flow = world.server.flow(40.0, &[Kind::Text]);
     world.until("updates", |report| report.processed > 10);
-    let second = world.bot(&[]).env("HANDLER_MS", "300").env("MONOPOLL_ON_CONFLICT", "graceful").start();
+    let second =
+        world.bot(&[]).env("HANDLER_MS", "300").env("MONOPOLL_ON_CONFLICT", "graceful").start();
     world.polls(second.pid());
     first.end().exits(0);
     let before = world.server.report().processed;
@@ -131,7 +154,11 @@ fn a_newer_start_takes_over_without_a_conflict_and_nothing_is_lost() {
     second.end().exits(0);
     let report = world.server.report();
     nothing_is_lost(&report);
-    assert_eq!((report.most_at_once, report.conflicts.to_the_living, report.unconfirmed), (1, 0, 0), "{report:?}");
+    assert_eq!(
+        (report.most_at_once, report.conflicts.to_the_living, report.unconfirmed),
+        (1, 0, 0),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -256,8 +283,18 @@ fn a_signal_before_the_guard_is_held_ends_the_wait() {
 fn a_token_that_is_not_accepted_and_a_server_that_is_away_are_no_panics() {
     let world = World::new();
     let other = format!("1{}", world.token);
-    world.bot(&[]).env("TELOXIDE_TOKEN", &other).end().exits(78).says("Telegram does not accept the bot's token");
-    world.bot(&[]).env("TELOXIDE_API_URL", "http://127.0.0.1:9").end().exits(75).says("Telegram cannot be reached");
+    world
+        .bot(&[])
+        .env("TELOXIDE_TOKEN", &other)
+        .end()
+        .exits(78)
+        .says("Telegram does not accept the bot's token");
+    world
+        .bot(&[])
+        .env("TELOXIDE_API_URL", "http://127.0.0.1:9")
+        .end()
+        .exits(75)
+        .says("Telegram cannot be reached");
     assert!(world.stage.lock_is_free() && !world.stage.seen().contains(SECRET));
 }
 

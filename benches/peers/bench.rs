@@ -1,4 +1,5 @@
-//! The place where everything is measured: a folder, the two small C programs, and the stamps that children write.
+//! The place where everything is measured: a folder, the two small C programs, and the stamps that
+//! children write.
 
 use std::{
     fs,
@@ -38,7 +39,8 @@ impl Bench {
         Ok(bench)
     }
 
-    /// A name in a folder that nobody has used before: a lock without a past, so that no run counts as part of a storm.
+    /// A name in a folder that nobody has used before: a lock without a past, so that no run counts
+    /// as part of a storm.
     pub(crate) fn fresh(&mut self, name: &str) -> Result<PathBuf, Failure> {
         self.places += 1;
         let folder = self.folder.join(self.places.to_string());
@@ -64,6 +66,11 @@ pub(crate) const LONG: u32 = 600_000;
 
 fn compile(source: &str, program: &Path) -> Result<(), Failure> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(source);
-    let status = Command::new("cc").args(["-O2", "-static", "-o"]).args([program, &source]).status()?;
-    if status.success() { Ok(()) } else { Err(format!("{} does not compile", source.display()).into()) }
+    let status =
+        Command::new("cc").args(["-O2", "-static", "-o"]).args([program, &source]).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} does not compile", source.display()).into())
+    }
 }

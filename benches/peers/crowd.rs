@@ -14,7 +14,8 @@ pub(crate) struct Crowd(Vec<Child>);
 impl Crowd {
     /// Fills the machine up to so many processes.
     pub(crate) fn fill(&mut self, processes: usize) -> Result<(), Failure> {
-        let is_process = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().is_ok();
+        let is_process =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().is_ok();
         let there = fs::read_dir("/proc")?.filter_map(Result::ok).filter(is_process).count();
         for _ in there..processes {
             let mut idle = Command::new("sleep");

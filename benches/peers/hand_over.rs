@@ -16,7 +16,9 @@ use crate::{
 };
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
-    let graceful = |lock: &Path, child: &[PathBuf]| peer::monopoll(lock, &["--on-conflict", "graceful", "run", "--"], child);
+    let graceful = |lock: &Path, child: &[PathBuf]| {
+        peer::monopoll(lock, &["--on-conflict", "graceful", "run", "--"], child)
+    };
     let program = bench.floor.clone();
     let by_hand = |lock: &Path, child: &[PathBuf]| {
         let mut floor = peer::floor(&program, &["wait".as_ref(), lock.as_ref()]);
@@ -27,7 +29,11 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
         bench,
         bench.rounds,
         [
-            ("monopoll", &|bench| waits(bench, |lock, child| peer::monopoll(lock, &["--on-conflict", "wait", "run", "--"], child))),
+            ("monopoll", &|bench| {
+                waits(bench, |lock, child| {
+                    peer::monopoll(lock, &["--on-conflict", "wait", "run", "--"], child)
+                })
+            }),
             ("flock", &|bench| waits(bench, |lock, child| peer::flock(lock, &["-w", "60"], child))),
             ("floor", &|bench| waits(bench, by_hand)),
             ("monopoll", &|bench| takes_over(bench, graceful)),
@@ -60,7 +66,10 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 /// The new one waits for the end of the old one, which comes by itself.
-fn waits(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+fn waits(
+    bench: &mut Bench,
+    start: impl Fn(&Path, &[PathBuf]) -> Command,
+) -> Result<Duration, Failure> {
     let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
     let old = start(&lock, &child).spawn()?;
     let first = bench.stamps.start()?;
@@ -76,7 +85,10 @@ fn waits(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Res
 }
 
 /// The new one ends the old one, which runs under a guard like its own.
-fn takes_over(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+fn takes_over(
+    bench: &mut Bench,
+    start: impl Fn(&Path, &[PathBuf]) -> Command,
+) -> Result<Duration, Failure> {
     let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
     let old = start(&lock, &child).spawn()?;
     bench.stamps.start()?;
@@ -89,8 +101,12 @@ fn takes_over(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -
     Ok(second.at.saturating_sub(end.at))
 }
 
-/// The new one ends an old one that has no guard and no parent of its own, where both have run before.
-fn cold(bench: &mut Bench, start: impl Fn(&Path, &[PathBuf]) -> Command) -> Result<Duration, Failure> {
+/// The new one ends an old one that has no guard and no parent of its own, where both have run
+/// before.
+fn cold(
+    bench: &mut Bench,
+    start: impl Fn(&Path, &[PathBuf]) -> Command,
+) -> Result<Duration, Failure> {
     let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
     start(&lock, &["true".into()]).status()?;
     peer::orphan(&child).status()?;

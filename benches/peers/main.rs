@@ -1,7 +1,8 @@
 //! The README's figures, side by side with what people use today: `cargo bench --bench peers`.
 //!
-//! It needs what `.ci/run` installs, and the C compiler that rustc links with. `-- --only a,c` measures some sections, `-- --rounds N`
-//! changes how often. Every figure is the median of interleaved runs, and only the ratios hold elsewhere.
+//! It needs what `.ci/run` installs, and the C compiler that rustc links with. `-- --only a,c`
+//! measures some sections, `-- --rounds N` changes how often. Every figure is the median of
+//! interleaved runs, and only the ratios hold elsewhere.
 #![cfg_attr(
     target_os = "linux",
     expect(

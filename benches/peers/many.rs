@@ -22,25 +22,49 @@ use crate::{
     table::{Target, count, row},
 };
 
-/// How many at once, and how often: the more there are, the less one run depends on chance, and the longer it takes.
+/// How many at once, and how often: the more there are, the less one run depends on chance, and the
+/// longer it takes.
 const NUMBERS: [(u32, usize); 3] = [(10, 7), (100, 3), (300, 1)];
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     let mut each = Vec::new();
     for (n, rounds) in NUMBERS {
-        let [ours, flock] =
-            race(bench, rounds, [("monopoll", &|bench| starts(bench, n, ours)), ("flock", &|bench| starts(bench, n, theirs))])?;
-        row(&format!("{n} starts at once, until one is left"), ours, "`flock -n`", flock, Target::None);
+        let [ours, flock] = race(
+            bench,
+            rounds,
+            [
+                ("monopoll", &|bench| starts(bench, n, ours)),
+                ("flock", &|bench| starts(bench, n, theirs)),
+            ],
+        )?;
+        row(
+            &format!("{n} starts at once, until one is left"),
+            ours,
+            "`flock -n`",
+            flock,
+            Target::None,
+        );
         each.push(ours / n);
     }
     growth("starts at once", &each, Target::AtMost(1.5));
     each.clear();
     for (n, rounds) in NUMBERS {
-        let [ours, flock] = race(bench, rounds, [("monopoll", &|bench| waiters(bench, n)), ("flock", &|bench| flocks(bench, n))])?;
-        row(&format!("{n} waiters, until each had its turn"), ours, "`flock -w`", flock, Target::None);
+        let [ours, flock] = race(
+            bench,
+            rounds,
+            [("monopoll", &|bench| waiters(bench, n)), ("flock", &|bench| flocks(bench, n))],
+        )?;
+        row(
+            &format!("{n} waiters, until each had its turn"),
+            ours,
+            "`flock -w`",
+            flock,
+            Target::None,
+        );
         each.push(ours / n);
     }
-    // Each turn is also a look at all processes, and those who wait are processes: they say what that takes, and nothing more.
+    // Each turn is also a look at all processes, and those who wait are processes: they say what
+    // that takes, and nothing more.
     growth("waiters", &each, Target::None);
     woken(bench)
 }
@@ -61,7 +85,11 @@ fn theirs(lock: &Path, bench: &Bench) -> Command {
 }
 
 /// From the first of n starts until one runs its child and all others have gone.
-fn starts(bench: &mut Bench, n: u32, start: impl Fn(&Path, &Bench) -> Command) -> Result<Duration, Failure> {
+fn starts(
+    bench: &mut Bench,
+    n: u32,
+    start: impl Fn(&Path, &Bench) -> Command,
+) -> Result<Duration, Failure> {
     let lock = bench.fresh("lock")?;
     let began = now();
     let all: Vec<Child> = (0..n).map(|_| start(&lock, bench).spawn()).collect::<Result<_, _>>()?;
@@ -78,9 +106,11 @@ fn until_left(all: &[Child], left: usize) -> Result<(), Failure> {
     let open = |child: &Child| pidfd_open(Pid::from_child(child), PidfdFlags::empty());
     let mut living = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     while living.len() > left {
-        let mut polled: Vec<PollFd<'_>> = living.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> =
+            living.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
         poll(&mut polled, None)?;
-        let mut ended = polled.iter().map(|it| !it.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let mut ended =
+            polled.iter().map(|it| !it.revents().is_empty()).collect::<Vec<_>>().into_iter();
         living.retain(|_| !ended.next().unwrap_or_default());
     }
     Ok(())
@@ -100,12 +130,19 @@ fn flocks(bench: &mut Bench, n: u32) -> Result<Duration, Failure> {
     let lock = bench.fresh("lock")?;
     let holder = theirs(&lock, bench).spawn()?;
     let first = bench.stamps.start()?;
-    let all = (0..n).map(|_| peer::flock(&lock, &["-w", "60"], &bench.child_for(0)).spawn()).collect::<Result<Vec<_>, _>>()?;
+    let all = (0..n)
+        .map(|_| peer::flock(&lock, &["-w", "60"], &bench.child_for(0)).spawn())
+        .collect::<Result<Vec<_>, _>>()?;
     thread::sleep(Duration::from_millis(100 + 3 * u64::from(n)));
     for_turns(bench, first, all, holder)
 }
 
-fn for_turns(bench: &mut Bench, first: crate::stamps::Stamp, all: Vec<Child>, holder: Child) -> Result<Duration, Failure> {
+fn for_turns(
+    bench: &mut Bench,
+    first: crate::stamps::Stamp,
+    all: Vec<Child>,
+    holder: Child,
+) -> Result<Duration, Failure> {
     let end = bench.stamps.terminate(first)?;
     let mut last = end.at;
     for _ in &all {
@@ -119,8 +156,11 @@ fn for_turns(bench: &mut Bench, first: crate::stamps::Stamp, all: Vec<Child>, ho
 
 /// One that is going to wait.
 fn waiter(bench: &Bench, lock: &Path, milliseconds: u32) -> Result<Child, Failure> {
-    let mut command =
-        peer::monopoll(lock, &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"], &bench.child_for(milliseconds));
+    let mut command = peer::monopoll(
+        lock,
+        &["--on-conflict", "wait", "--set", "timeouts.wait=forever", "run", "--"],
+        &bench.child_for(milliseconds),
+    );
     Ok(command.stderr(Stdio::piped()).spawn()?)
 }
 
@@ -138,7 +178,8 @@ fn settled(mut child: Child) -> Result<Child, Failure> {
     Ok(child)
 }
 
-/// How often a waiter wakes up while others come to wait, and how many wake up when one of them gets its turn.
+/// How often a waiter wakes up while others come to wait, and how many wake up when one of them
+/// gets its turn.
 fn woken(bench: &mut Bench) -> Result<(), Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
@@ -166,8 +207,20 @@ fn woken(bench: &mut Bench) -> Result<(), Failure> {
     all.into_iter().try_for_each(gone)?;
     gone(holder)?;
     let nobody = || ("", String::new());
-    count("100 waiters: wake-ups of the first while the others come", by_arrivals, "", nobody(), Some(5));
-    count("100 waiters: how many wake up when one of them gets its turn", u64::try_from(woken)?, "", nobody(), Some(2));
+    count(
+        "100 waiters: wake-ups of the first while the others come",
+        by_arrivals,
+        "",
+        nobody(),
+        Some(5),
+    );
+    count(
+        "100 waiters: how many wake up when one of them gets its turn",
+        u64::try_from(woken)?,
+        "",
+        nobody(),
+        Some(2),
+    );
     Ok(())
 }
 

@@ -17,8 +17,13 @@ pub(crate) enum Section {
     Many,
 }
 
-const ALL: [(&str, Section); 5] =
-    [("a", Section::Start), ("b", Section::Plan), ("c", Section::HandOver), ("d", Section::Resident), ("e", Section::Many)];
+const ALL: [(&str, Section); 5] = [
+    ("a", Section::Start),
+    ("b", Section::Plan),
+    ("c", Section::HandOver),
+    ("d", Section::Resident),
+    ("e", Section::Many),
+];
 
 /// The command line.
 #[derive(Debug)]
@@ -31,13 +36,16 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the arguments; what is not for people is passed over.
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
-        let mut options = Options { only: ALL.iter().map(|(_, section)| *section).collect(), rounds: 21 };
+        let mut options =
+            Options { only: ALL.iter().map(|(_, section)| *section).collect(), rounds: 21 };
         while let Some(arg) = args.next() {
             if arg == "--bench" || arg == reaper::INSIDE {
                 continue;
             }
             match (arg.as_str(), args.next()) {
-                ("--only", Some(list)) => options.only = list.split(',').map(section).collect::<Result<_, _>>()?,
+                ("--only", Some(list)) => {
+                    options.only = list.split(',').map(section).collect::<Result<_, _>>()?
+                }
                 ("--rounds", Some(rounds)) => options.rounds = rounds.parse()?,
                 _ => return Err(format!("`{arg}`: say --only a,b,c,d,e or --rounds N").into()),
             }
@@ -56,5 +64,7 @@ impl Options {
 
 fn section(letter: &str) -> Result<Section, Failure> {
     let found = ALL.iter().find(|(known, _)| *known == letter);
-    found.map(|(_, section)| *section).ok_or_else(|| format!("there is no section `{letter}`").into())
+    found
+        .map(|(_, section)| *section)
+        .ok_or_else(|| format!("there is no section `{letter}`").into())
 }

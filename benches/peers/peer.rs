@@ -14,21 +14,38 @@ const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 /// Whoever is not there is named at once.
 pub(crate) fn insist() -> Result<(), Failure> {
     let python = python();
-    let peers =
-        [("flock", "--version"), ("pgrep", "--version"), ("start-stop-daemon", "--version"), ("tini", "--version"), ("cc", "--version")];
-    let missing: Vec<&str> = peers.iter().filter(|(peer, arg)| !runs(Command::new(peer).arg(arg))).map(|(peer, _)| *peer).collect();
+    let peers = [
+        ("flock", "--version"),
+        ("pgrep", "--version"),
+        ("start-stop-daemon", "--version"),
+        ("tini", "--version"),
+        ("cc", "--version"),
+    ];
+    let missing: Vec<&str> = peers
+        .iter()
+        .filter(|(peer, arg)| !runs(Command::new(peer).arg(arg)))
+        .map(|(peer, _)| *peer)
+        .collect();
     if !missing.is_empty() {
-        return Err(format!("not installed: {}; `.ci/run` installs them", missing.join(", ")).into());
+        return Err(
+            format!("not installed: {}; `.ci/run` installs them", missing.join(", ")).into()
+        );
     }
     if runs(Command::new(&python).args(["-c", "import psutil, filelock"])) {
         Ok(())
     } else {
-        Err(format!("{} has no psutil and filelock; `.ci/run` installs them", python.display()).into())
+        Err(format!("{} has no psutil and filelock; `.ci/run` installs them", python.display())
+            .into())
     }
 }
 
 fn runs(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// On defaults, with a token that is known.
@@ -64,7 +81,10 @@ pub(crate) fn daemon_stop(pid_file: &Path) -> Command {
 /// The guard that people write.
 pub(crate) fn guard(lock: &Path, command: &[PathBuf]) -> Command {
     let mut guard = quiet(python());
-    guard.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/guard.py")).arg(lock).args(command);
+    guard
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/guard.py"))
+        .arg(lock)
+        .args(command);
     guard
 }
 
@@ -92,7 +112,11 @@ pub(crate) fn orphan(command: &[PathBuf]) -> Command {
 /// Anything else.
 pub(crate) fn quiet(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_remove("BOT_TOKEN").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .env_remove("BOT_TOKEN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 

@@ -24,14 +24,27 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
             ("floor", &|bench| whole(peer::floor(&bench.floor, &["scan-two".as_ref()]))),
         ],
     )?;
-    let target = if matches!(processes, 1_000 | 5_000) { Target::Faster(6.0) } else { Target::None };
+    let target =
+        if matches!(processes, 1_000 | 5_000) { Target::Faster(6.0) } else { Target::None };
     let what = format!("`plan`, {processes} processes");
     row(&what, ours, "`pgrep -f`", pgrep, target);
     row(&what, ours, "floor: a pass over the command lines", floor, Target::None);
     row(&what, ours, "floor: and the environments", all, Target::None);
     row(&what, ours, "floor: the same by two threads", two, Target::None);
-    row(&format!("floor: and the environments, {processes} processes"), all, "`pgrep -f`", pgrep, target);
-    row(&format!("floor: the same by two threads, {processes} processes"), two, "`pgrep -f`", pgrep, target);
+    row(
+        &format!("floor: and the environments, {processes} processes"),
+        all,
+        "`pgrep -f`",
+        pgrep,
+        target,
+    );
+    row(
+        &format!("floor: the same by two threads, {processes} processes"),
+        two,
+        "`pgrep -f`",
+        pgrep,
+        target,
+    );
     Ok(())
 }
 

@@ -8,7 +8,11 @@ use crate::bench::{Bench, Failure};
 pub(crate) type Runner<'a> = (&'a str, &'a dyn Fn(&mut Bench) -> Result<Duration, Failure>);
 
 /// The medians of so many rounds, in the order of the runners; a different one begins each round.
-pub(crate) fn race<const N: usize>(bench: &mut Bench, rounds: usize, runners: [Runner<'_>; N]) -> Result<[Duration; N], Failure> {
+pub(crate) fn race<const N: usize>(
+    bench: &mut Bench,
+    rounds: usize,
+    runners: [Runner<'_>; N],
+) -> Result<[Duration; N], Failure> {
     let mut times = [const { Vec::new() }; N];
     for round in 0..rounds {
         for place in 0..N {

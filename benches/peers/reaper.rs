@@ -1,8 +1,9 @@
 //! Where everything is measured: in a PID namespace of its own, with a tini as its first process.
 //!
-//! Not every machine's first process reaps orphans at once; one here looks every other second. Who waits for a pid to be gone, as
-//! start-stop-daemon and psutil do, would wait for that, and who waits for a pidfd would not: the ratios would be the machine's
-//! and nobody's merit. And so there are exactly as many processes as a row says.
+//! Not every machine's first process reaps orphans at once; one here looks every other second. Who
+//! waits for a pid to be gone, as start-stop-daemon and psutil do, would wait for that, and who
+//! waits for a pidfd would not: the ratios would be the machine's and nobody's merit. And so there
+//! are exactly as many processes as a row says.
 
 use std::{env, os::unix::process::CommandExt, process::Command};
 

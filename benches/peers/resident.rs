@@ -28,7 +28,13 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
         ("monopoll", peer::monopoll(&bench.fresh("lock")?, &["run", "--"], &child)),
         ("`flock`", peer::flock(&bench.fresh("lock")?, &["-n"], &child)),
         ("`tini`", peer::tini(&child)),
-        ("Python guard", peer::guard(&bench.fresh("lock")?, &[child[0].clone(), child[1].clone(), (LONG + 1).to_string().into()])),
+        (
+            "Python guard",
+            peer::guard(
+                &bench.fresh("lock")?,
+                &[child[0].clone(), child[1].clone(), (LONG + 1).to_string().into()],
+            ),
+        ),
     ];
     let mut watched = Vec::new();
     for (name, mut command) in guards {
@@ -47,10 +53,22 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     }
     let (_, memory, wake_ups) = seen[0];
     for (name, theirs, _) in &seen[1..] {
-        count("resident guard: private memory", memory, "kB", (name, format!("{theirs} kB")), Some(3 * 1024));
+        count(
+            "resident guard: private memory",
+            memory,
+            "kB",
+            (name, format!("{theirs} kB")),
+            Some(3 * 1024),
+        );
     }
     for (name, _, theirs) in &seen[1..] {
-        count("resident guard: wake-ups in 10 s", wake_ups, "", (name, theirs.to_string()), Some(0));
+        count(
+            "resident guard: wake-ups in 10 s",
+            wake_ups,
+            "",
+            (name, theirs.to_string()),
+            Some(0),
+        );
     }
     for it in watched {
         bench.stamps.terminate(it.child)?;
@@ -69,7 +87,8 @@ fn private(pid: u32) -> Result<u64, Failure> {
 pub(crate) fn switches(pid: u32) -> Result<u64, Failure> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        sum += number(&fs::read_to_string(task?.path().join("status"))?, "voluntary_ctxt_switches:");
+        sum +=
+            number(&fs::read_to_string(task?.path().join("status"))?, "voluntary_ctxt_switches:");
     }
     Ok(sum)
 }

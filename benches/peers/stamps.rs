@@ -94,7 +94,9 @@ impl Stamps {
 
 fn stamp(line: &str) -> Result<Stamp, Failure> {
     let mut words = line.split(' ');
-    let (Some(what), Some(pid), Some(at), None) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(what), Some(pid), Some(at), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
         return Err(format!("a child said `{line}`").into());
     };
     let what = if what == "start" { What::Start } else { What::End };

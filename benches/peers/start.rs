@@ -13,7 +13,8 @@ use crate::{
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let child = bench.child_for(0);
-    let (lock, other, third) = (bench.fresh("bot.lock")?, bench.fresh("flock")?, bench.fresh("floor")?);
+    let (lock, other, third) =
+        (bench.fresh("bot.lock")?, bench.fresh("flock")?, bench.fresh("floor")?);
     let floor = |bench: &mut Bench, which: &str| {
         let mut floor = peer::floor(&bench.floor, &[which.as_ref(), third.as_ref()]);
         floor.args(&child);
@@ -34,7 +35,13 @@ pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     row(&what, ours, "`flock -n`", flock, target);
     row(&what, ours, "floor: lock, fork, exec", plain, Target::None);
     row(&what, ours, "floor: and two looks, a record", looking, Target::None);
-    row(&format!("floor: and two looks, a record, {processes} processes"), looking, "`flock -n`", flock, target);
+    row(
+        &format!("floor: and two looks, a record, {processes} processes"),
+        looking,
+        "`flock -n`",
+        flock,
+        target,
+    );
     if processes == 100 { smaller_crowd(bench, ours) } else { Ok(()) }
 }
 

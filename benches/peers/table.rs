@@ -44,7 +44,9 @@ fn yes(met: bool) -> &'static str {
 }
 
 pub(crate) fn head() {
-    println!("| what | monopoll | beside | | ratio | target | met |\n| --- | ---: | --- | ---: | ---: | --- | --- |");
+    println!(
+        "| what | monopoll | beside | | ratio | target | met |\n| --- | ---: | --- | ---: | ---: | --- | --- |"
+    );
 }
 
 /// How it was measured.
@@ -60,7 +62,12 @@ pub(crate) fn foot(rounds: usize) {
 pub(crate) fn row(what: &str, ours: Duration, peer: &str, theirs: Duration, target: Target) {
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
     let (ours, theirs) = (time(ours), time(theirs));
-    println!("| {what} | {ours} | {peer} | {theirs} | {} | {} | {} |", target.ratio(ratio), target.said(), target.met(ratio));
+    println!(
+        "| {what} | {ours} | {peer} | {theirs} | {} | {} | {} |",
+        target.ratio(ratio),
+        target.said(),
+        target.met(ratio)
+    );
 }
 
 /// A count that should be at most so large.

@@ -34,20 +34,34 @@ pub enum Format {
     Json,
 }
 
-/// The effective configuration, each value with the layer and place that it came from; secrets are masked, `[app]` is left out.
+/// The effective configuration, each value with the layer and place that it came from; secrets are
+/// masked, `[app]` is left out.
 #[must_use]
 pub fn show(config: &Config, format: Format) -> String {
     let values = effective(config);
     match format {
         Format::Json => {
-            let values: Vec<Value> =
-                values.into_iter().map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin})).collect();
+            let values: Vec<Value> = values
+                .into_iter()
+                .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
+                .collect();
             document(&json!({ "version": 1, "values": values }))
         }
         Format::Text => {
-            let lines: Vec<(String, String)> = values.into_iter().map(|(key, value, origin)| (line(&key, &value), origin)).collect();
-            let width = lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= WIDEST).max().unwrap_or(0);
-            let lines: Vec<String> = lines.into_iter().map(|(line, origin)| format!("{line:width$}  # {origin}\n")).collect();
+            let lines: Vec<(String, String)> = values
+                .into_iter()
+                .map(|(key, value, origin)| (line(&key, &value), origin))
+                .collect();
+            let width = lines
+                .iter()
+                .map(|(line, _)| line.chars().count())
+                .filter(|width| *width <= WIDEST)
+                .max()
+                .unwrap_or(0);
+            let lines: Vec<String> = lines
+                .into_iter()
+                .map(|(line, origin)| format!("{line:width$}  # {origin}\n"))
+                .collect();
             lines.concat()
         }
     }
@@ -61,14 +75,33 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
     let mut values = Vec::new();
     let settings = serde_json::to_value(&config.settings).unwrap_or_default();
     // What is empty is still in effect: a reader asks whether there are rules at all.
-    let of = |key: &str, empty: Value| settings.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(empty);
-    let keys = ["instance", "on_conflict", "after_wait", "same_token", "token_env", "env_file", "match", "rules"];
-    for key in keys.into_iter().chain(["check", "lock", "timeouts", "kill", "limits", "telegram", "log"]) {
+    let of = |key: &str, empty: Value| {
+        settings.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(empty)
+    };
+    let keys = [
+        "instance",
+        "on_conflict",
+        "after_wait",
+        "same_token",
+        "token_env",
+        "env_file",
+        "match",
+        "rules",
+    ];
+    for key in
+        keys.into_iter().chain(["check", "lock", "timeouts", "kill", "limits", "telegram", "log"])
+    {
         let empty = if matches!(key, "match" | "rules") { json!([]) } else { Value::Null };
         match of(key, empty) {
-            Value::Object(table) => values.extend(table.into_iter().map(|(name, value)| (format!("{key}.{name}"), value))),
+            Value::Object(table) => values
+                .extend(table.into_iter().map(|(name, value)| (format!("{key}.{name}"), value))),
             Value::Array(items) if matches!(key, "match" | "rules") && !items.is_empty() => {
-                values.extend(items.into_iter().enumerate().map(|(index, item)| (format!("{key}[{index}]"), item)));
+                values.extend(
+                    items
+                        .into_iter()
+                        .enumerate()
+                        .map(|(index, item)| (format!("{key}[{index}]"), item)),
+                );
             }
             value => values.push((key.to_owned(), value)),
         }
@@ -86,7 +119,9 @@ fn masked(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(secrets(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(masked).collect()),
-        Value::Object(table) => Value::Object(table.into_iter().map(|(key, value)| (key, masked(value))).collect()),
+        Value::Object(table) => {
+            Value::Object(table.into_iter().map(|(key, value)| (key, masked(value))).collect())
+        }
         scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => scalar,
     }
 }
@@ -101,19 +136,27 @@ fn line(key: &str, value: &Value) -> String {
 
 fn inline(value: &Value) -> String {
     match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(table) if table.is_empty() => "{}".to_owned(),
         Value::Object(table) => {
-            let entries: Vec<String> = table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
+            let entries: Vec<String> =
+                table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         // JSON's way of writing a line break is TOML's too, and stays on one line.
-        Value::String(text) if !text.contains(char::is_control) => toml::Value::String(text.clone()).to_string(),
-        scalar @ (Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) => scalar.to_string(),
+        Value::String(text) if !text.contains(char::is_control) => {
+            toml::Value::String(text.clone()).to_string()
+        }
+        scalar @ (Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) => {
+            scalar.to_string()
+        }
     }
 }
 
-/// What `config check` says of an outcome of [`Config::load`]: one sentence or every problem; as JSON, an array of the problems.
+/// What `config check` says of an outcome of [`Config::load`]: one sentence or every problem; as
+/// JSON, an array of the problems.
 #[must_use]
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
@@ -144,7 +187,9 @@ const SCHEMA_ELSEWHERE: &str = "\
 #[must_use]
 pub fn starter() -> String {
     match EXAMPLE.split_once('\n') {
-        Some((schema, rest)) if schema.starts_with("#:schema ") => format!("{SCHEMA_ELSEWHERE}\n{rest}"),
+        Some((schema, rest)) if schema.starts_with("#:schema ") => {
+            format!("{SCHEMA_ELSEWHERE}\n{rest}")
+        }
         Some(_) | None => EXAMPLE.to_owned(),
     }
 }

@@ -1,4 +1,5 @@
-//! What a start is busy with, in a sentence that has the time in it: for the line on a terminal, and every ten seconds elsewhere.
+//! What a start is busy with, in a sentence that has the time in it: for the line on a terminal,
+//! and every ten seconds elsewhere.
 
 use std::time::Duration;
 
@@ -104,8 +105,15 @@ impl Course {
     pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
         let (doing, others, time) = match self {
             Course::Idle => return None,
-            Course::Queued { since } => return Some(format!("waiting for another start to be through: {} so far", passed(*since, now))),
-            Course::Waiting { since, whom } => ("waiting for", whom, whom.first()?.waited(*since, now)),
+            Course::Queued { since } => {
+                return Some(format!(
+                    "waiting for another start to be through: {} so far",
+                    passed(*since, now)
+                ));
+            }
+            Course::Waiting { since, whom } => {
+                ("waiting for", whom, whom.first()?.waited(*since, now))
+            }
             Course::Ending(others) => ("ending", others, others.first()?.progress(now)),
         };
         let more = match others.len() {
@@ -137,7 +145,9 @@ impl Other {
     }
 
     fn named(&self, room: usize) -> String {
-        let pid = self.pid.map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+        let pid = self
+            .pid
+            .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
         let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
         let command = match (&self.command, self.pid) {
             (Command::Arguments(args), _) => mask::shorten(args, width),
@@ -170,9 +180,12 @@ impl Other {
             Some((Done::Heard, at)) => format!("its guard has been at it for {}", passed(at, now)),
             Some((Done::Sent(blow), at)) => {
                 let sent = format!("{} sent {} ago", blow.name(), passed(at, now));
-                let is_this = |step: &Step| matches!(step, Step::Signal { blow: it, .. } if *it == blow);
+                let is_this =
+                    |step: &Step| matches!(step, Step::Signal { blow: it, .. } if *it == blow);
                 let Some(index) = self.steps.iter().position(is_this) else { return sent };
-                let Some(Patience::For(limit)) = self.steps.get(index).map(Step::timeout) else { return sent };
+                let Some(Patience::For(limit)) = self.steps.get(index).map(Step::timeout) else {
+                    return sent;
+                };
                 let next = match self.steps.get(index + 1) {
                     Some(Step::Signal { blow, .. }) => blow.name(),
                     Some(Step::Ask { .. } | Step::Wait { .. }) | None => "given up",
@@ -192,7 +205,8 @@ fn passed(since: Duration, now: Duration) -> String {
     whole(Duration::from_secs(now.saturating_sub(since).as_secs()))
 }
 
-/// Whole seconds that are left, one that has begun among them, so that both together are what was promised.
+/// Whole seconds that are left, one that has begun among them, so that both together are what was
+/// promised.
 fn left(until: Duration, now: Duration) -> String {
     let left = until.saturating_sub(now);
     whole(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
@@ -243,7 +257,8 @@ mod tests {
         }
     }
 
-    const TERM: Step = Step::Signal { blow: Blow::Signal(Signal::SigTerm), timeout: Duration::from_secs(30) };
+    const TERM: Step =
+        Step::Signal { blow: Blow::Signal(Signal::SigTerm), timeout: Duration::from_secs(30) };
     const KILL: Step = Step::Signal { blow: Blow::Kill, timeout: Duration::from_secs(5) };
 
     #[test]
@@ -256,12 +271,18 @@ mod tests {
             (vec![limited], "12s of 1m, then this start is refused"),
             (vec![Step::Wait { timeout: Patience::Forever }], "12s so far, as long as it takes"),
         ] {
-            let waiting = Course::waiting(&plan(vec![conflict(4711, "python3 main.py", Action::Wait, steps)]), 5 * SECOND);
+            let waiting = Course::waiting(
+                &plan(vec![conflict(4711, "python3 main.py", Action::Wait, steps)]),
+                5 * SECOND,
+            );
             let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
             assert_eq!(said, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
         }
         let queued = Course::Queued { since: SECOND };
-        assert_eq!(queued.sentence(11 * SECOND, WIDE).as_deref(), Some("waiting for another start to be through: 10s so far"));
+        assert_eq!(
+            queued.sentence(11 * SECOND, WIDE).as_deref(),
+            Some("waiting for another start to be through: 10s so far")
+        );
         assert_eq!(Course::Idle.sentence(SECOND, WIDE), None);
     }
 
@@ -269,7 +290,9 @@ mod tests {
     fn an_end_says_what_was_done_when_and_what_comes_when() {
         let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, vec![TERM, KILL]);
         let mut ending = Course::ending(&plan(vec![one(4711), one(4712)]));
-        let said = |ending: &Course, now: u32| ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default();
+        let said = |ending: &Course, now: u32| {
+            ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
+        };
         let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
         ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
         assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
@@ -278,20 +301,33 @@ mod tests {
         assert!(ending.ends(4711) && !ending.ends(4713));
         ending.ended(Some(4711));
         ending.did(Some(4712), Done::Asked, 33 * SECOND);
-        assert_eq!(said(&ending, 34), "ending `python3 main.py` (pid 4712): asked its guard 1s ago");
+        assert_eq!(
+            said(&ending, 34),
+            "ending `python3 main.py` (pid 4712): asked its guard 1s ago"
+        );
         ending.did(Some(4712), Done::Heard, 34 * SECOND);
-        assert_eq!(said(&ending, 44), "ending `python3 main.py` (pid 4712): its guard has been at it for 10s");
+        assert_eq!(
+            said(&ending, 44),
+            "ending `python3 main.py` (pid 4712): its guard has been at it for 10s"
+        );
         ending.ended(Some(4712));
         assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
     }
 
     #[test]
     fn where_there_is_little_room_the_command_is_shortened_and_the_time_stays() {
-        let long = format!("/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}", "a".repeat(35));
-        let mut ending = Course::ending(&plan(vec![conflict(4711, &long, Action::Graceful, vec![TERM, KILL])]));
+        let long = format!(
+            "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",
+            "a".repeat(35)
+        );
+        let mut ending =
+            Course::ending(&plan(vec![conflict(4711, &long, Action::Graceful, vec![TERM, KILL])]));
         ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
         let said = ending.sentence(SECOND, 77).unwrap_or_default();
-        assert_eq!(said, "ending `python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s");
+        assert_eq!(
+            said,
+            "ending `python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s"
+        );
         for room in 0..300 {
             let said = ending.sentence(SECOND, room).unwrap_or_default();
             assert!(said.ends_with("SIGKILL in 30s") && !said.contains("aaa"), "{said}");

@@ -1,4 +1,5 @@
-//! `monopoll doctor`: is this machine ready? It looks at everything that a start depends on and touches nothing.
+//! `monopoll doctor`: is this machine ready? It looks at everything that a start depends on and
+//! touches nothing.
 
 use std::{
     ffi::OsString,
@@ -35,9 +36,15 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let findings = examine(common, command)?;
     if common.json {
         let text = plan_json::to_text(&report::document(&findings));
-        print(&text.map_err(|error| Error::new(ExitStatus::Fault, format!("the findings cannot be written: {error}")))?)?;
+        print(&text.map_err(|error| {
+            Error::new(ExitStatus::Fault, format!("the findings cannot be written: {error}"))
+        })?)?;
     } else {
-        let shown: Vec<Finding> = findings.iter().filter(|finding| !common.quiet || finding.grade == Grade::Problem).cloned().collect();
+        let shown: Vec<Finding> = findings
+            .iter()
+            .filter(|finding| !common.quiet || finding.grade == Grade::Problem)
+            .cloned()
+            .collect();
         print(&report::text(&shown, paint(&std::io::stdout())))?;
     }
     match findings.iter().filter(|finding| finding.grade == Grade::Problem).count() {
@@ -59,7 +66,9 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
     let found = command.as_ref().map(|command| match command {
         // A `[check]` may be what makes the script.
-        Ok(command) if config.check.is_none() => command.insist_on_its_script().map(|()| command.found.to_string_lossy().into_owned()),
+        Ok(command) if config.check.is_none() => {
+            command.insist_on_its_script().map(|()| command.found.to_string_lossy().into_owned())
+        }
         Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
         Err(error) => Err(error.clone()),
     });
@@ -72,8 +81,16 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         misfits,
         same_token: config.policy.same_token,
     }));
-    findings.extend(token.as_ref().map(|token| doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)));
-    let named = start::instance(&config, token.as_ref(), command.as_ref().and_then(|command| command.as_ref().ok()));
+    findings.extend(
+        token.as_ref().map(|token| {
+            doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)
+        }),
+    );
+    let named = start::instance(
+        &config,
+        token.as_ref(),
+        command.as_ref().and_then(|command| command.as_ref().ok()),
+    );
     let by = match (&config.instance, &token) {
         (Some(_), _) => Named::ByConfiguration,
         (None, Some(_)) => Named::ByToken,
@@ -99,10 +116,14 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     Ok(findings)
 }
 
-/// Who may read everything sees everybody who carries the token; everybody else, whom an entry names or who shares the lock.
+/// Who may read everything sees everybody who carries the token; everybody else, whom an entry
+/// names or who shares the lock.
 fn sight(config: &Config) -> Sight {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
-    let shares = config.locks.iter().any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
+    let shares = config
+        .locks
+        .iter()
+        .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
     if machine::is_privileged() || reaches || shares { Sight::Others } else { Sight::Mine }
 }
 
@@ -132,7 +153,9 @@ fn folders(paths: &[PathBuf]) -> Vec<LockFolder> {
 fn folder(path: &Path) -> LockFolder {
     match Folder::open(path, Missing::Leave) {
         Err(error) => LockFolder::Unsafe(error),
-        Ok(Some(folder)) => LockFolder::There(folder.path().to_owned(), filesystem::facts(folder.path())),
+        Ok(Some(folder)) => {
+            LockFolder::There(folder.path().to_owned(), filesystem::facts(folder.path()))
+        }
         Ok(None) => {
             let above = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
             LockFolder::Missing(path.to_owned(), above.to_owned(), filesystem::facts(above))
@@ -151,7 +174,9 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// Who has the lock, without taking it; nothing where the folder says more already.
 fn running(paths: &[PathBuf]) -> Option<Running> {
-    let Some(place) = Place::find(paths, Missing::Leave).ok()? else { return Some(Running::Nobody) };
+    let Some(place) = Place::find(paths, Missing::Leave).ok()? else {
+        return Some(Running::Nobody);
+    };
     let locks = place.existing_locks().ok()?;
     let mut holders = Vec::new();
     for lock in &locks {
@@ -166,10 +191,16 @@ fn running(paths: &[PathBuf]) -> Option<Running> {
     let record = place.beside().record();
     let guard = record.as_ref().filter(|record| holders.contains(&record.whereabouts.process.pid));
     Some(match (guard, holders.is_empty(), record.as_ref()) {
-        (Some(record), ..) => Running::Guard(record.whereabouts.process.pid, record.command.clone()),
-        (None, false, Some(record)) if machine::is_elsewhere(&record.whereabouts) => Running::Below(record.command.clone()),
+        (Some(record), ..) => {
+            Running::Guard(record.whereabouts.process.pid, record.command.clone())
+        }
+        (None, false, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
+            Running::Below(record.command.clone())
+        }
         (None, false, _) => Running::Strangers(holders),
-        (None, true, Some(record)) if machine::is_elsewhere(&record.whereabouts) => Running::Elsewhere(record.command.clone()),
+        (None, true, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
+            Running::Elsewhere(record.command.clone())
+        }
         (None, true, _) => Running::Nobody,
     })
 }

@@ -32,11 +32,16 @@ use crate::{
 ///
 /// # Errors
 /// Something is wrong beforehand, as it would be for `run`; or there is no such process.
-pub(super) fn run(common: &Common, pid: Option<&str>, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+pub(super) fn run(
+    common: &Common,
+    pid: Option<&str>,
+    command: Vec<OsString>,
+) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
     let start = Start::prepare(common, command)?;
     start.warn_of_a_missing_script();
-    let mut machine = Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
+    let mut machine =
+        Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
     let place = Place::find(&start.locks, Missing::Leave)?;
     let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
@@ -78,9 +83,12 @@ fn number(pid: &str) -> Result<u32, Error> {
 fn nobody(pid: u32) -> Error {
     let what = match machine::identity(pid) {
         None => format!("there is no process with pid {pid} that can be seen from here"),
-        Some(_) => format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel"),
+        Some(_) => {
+            format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel")
+        }
     };
-    Error::new(ExitStatus::Usage, what).hint("`monopoll plan` shows who is in the way, `ps` the others")
+    Error::new(ExitStatus::Usage, what)
+        .hint("`monopoll plan` shows who is in the way, `ps` the others")
 }
 
 /// The root of each conflict, and whoever is not touched, each once.
@@ -89,7 +97,12 @@ fn concerned(plan: &Plan) -> Vec<u32> {
     let shielded = plan.shielded.iter().map(|it| &it.process);
     let suspects = plan.suspects.iter().map(|it| &it.process);
     let mut seen = BTreeSet::new();
-    roots.chain(shielded).chain(suspects).map(|process| process.id.pid).filter(|pid| seen.insert(*pid)).collect()
+    roots
+        .chain(shielded)
+        .chain(suspects)
+        .map(|process| process.id.pid)
+        .filter(|pid| seen.insert(*pid))
+        .collect()
 }
 
 fn likeness(command: &Command) -> Likeness {

@@ -1,4 +1,5 @@
-//! What stands below `--help`, and the pages that are made of the same source: completions and the man page.
+//! What stands below `--help`, and the pages that are made of the same source: completions and the
+//! man page.
 
 use clap::{
     Command, CommandFactory,
@@ -21,7 +22,8 @@ use crate::{
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
 
 /// Below `--help`.
-pub(super) const EXAMPLES_AND_STATUSES: &str = concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
+pub(super) const EXAMPLES_AND_STATUSES: &str =
+    concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
 
 const STATUSES: &str = include_str!("help/statuses.txt");
 
@@ -31,11 +33,12 @@ const ENVIRONMENT: &str = include_str!("help/environment.txt");
 
 /// The actions of `--on-conflict`, so that a shell can offer them.
 pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
-    PossibleValuesParser::new(["refuse", "graceful", "force", "wait"]).try_map(|name| name.parse::<OnConflict>())
+    PossibleValuesParser::new(["refuse", "graceful", "force", "wait"])
+        .try_map(|name| name.parse::<OnConflict>())
 }
 
-/// What is said of a command line that is not understood: what is wrong with it, how it would be right, and last the line that
-/// every error ends with.
+/// What is said of a command line that is not understood: what is wrong with it, how it would be
+/// right, and last the line that every error ends with.
 #[must_use]
 pub fn wrong(error: &clap::Error) -> String {
     let whole = error.render().to_string();
@@ -46,8 +49,13 @@ pub fn wrong(error: &clap::Error) -> String {
             continue;
         }
         // The program is called as it was called, on Windows by its ending too.
-        if let Some((_, usage)) = line.strip_prefix("Usage: ").and_then(|usage| usage.split_once(' ')) {
-            let command = usage.split([' ', '\n']).next().filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+        if let Some((_, usage)) =
+            line.strip_prefix("Usage: ").and_then(|usage| usage.split_once(' '))
+        {
+            let command = usage
+                .split([' ', '\n'])
+                .next()
+                .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
             see = command.map_or(see, |command| format!("`monopoll help {command}`"));
         }
         said.push(line.strip_prefix("error: ").unwrap_or(line));
@@ -57,7 +65,11 @@ pub fn wrong(error: &clap::Error) -> String {
     }
     said.push("");
     let behind = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(word)) if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") => "; COMMAND goes behind `--`",
+        Some(ContextValue::String(word))
+            if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") =>
+        {
+            "; COMMAND goes behind `--`"
+        }
         _ => "",
     };
     format!("{}monopoll: the command line is wrong{behind}; see {see}", said.join("\n"))
@@ -80,13 +92,16 @@ pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, E
 /// It was asked for as JSON, or cannot be printed.
 pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
     refuse_json(common, "a man page")?;
-    let page = page().map_err(|error| Error::new(ExitStatus::Fault, format!("the man page cannot be written: {error}")))?;
+    let page = page().map_err(|error| {
+        Error::new(ExitStatus::Fault, format!("the man page cannot be written: {error}"))
+    })?;
     print(&page)
 }
 
 fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
     if common.json {
-        Err(Error::new(ExitStatus::Usage, format!("this prints {what}, and no JSON")).hint("leave `--json` out"))
+        Err(Error::new(ExitStatus::Usage, format!("this prints {what}, and no JSON"))
+            .hint("leave `--json` out"))
     } else {
         Ok(())
     }
@@ -107,11 +122,13 @@ fn page() -> std::io::Result<String> {
     literal("EXAMPLES", EXAMPLES).to_writer(&mut page)?;
     literal("FILES", FILES).to_writer(&mut page)?;
     literal("ENVIRONMENT", ENVIRONMENT).to_writer(&mut page)?;
-    literal("EXIT STATUS", STATUSES.split_once('\n').map_or(STATUSES, |(_, statuses)| statuses)).to_writer(&mut page)?;
+    literal("EXIT STATUS", STATUSES.split_once('\n').map_or(STATUSES, |(_, statuses)| statuses))
+        .to_writer(&mut page)?;
     Ok(assembled(&String::from_utf8_lossy(&page)))
 }
 
-/// The parts as one page: what each of them begins with stands once, before the title, which has no date to be stale.
+/// The parts as one page: what each of them begins with stands once, before the title, which has no
+/// date to be stale.
 fn assembled(parts: &str) -> String {
     let is_preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
     let preamble = parts.lines().filter(is_preamble).take(2);
@@ -120,11 +137,19 @@ fn assembled(parts: &str) -> String {
     lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-/// The commands that do something, by their whole names; before they are built, none has the options of all of them.
+/// The commands that do something, by their whole names; before they are built, none has the
+/// options of all of them.
 fn leaves(command: &Command, name: &str) -> Vec<Command> {
     // Before they are built, `help` is none of them.
-    let inner: Vec<Command> = command.get_subcommands().flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name()))).collect();
-    if inner.is_empty() { vec![command.clone().bin_name(name).disable_help_flag(true)] } else { inner }
+    let inner: Vec<Command> = command
+        .get_subcommands()
+        .flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name())))
+        .collect();
+    if inner.is_empty() {
+        vec![command.clone().bin_name(name).disable_help_flag(true)]
+    } else {
+        inner
+    }
 }
 
 fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {

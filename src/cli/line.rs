@@ -1,4 +1,5 @@
-//! The one line on a terminal that is drawn over and over while a start settles; it is gone when the start goes on.
+//! The one line on a terminal that is drawn over and over while a start settles; it is gone when
+//! the start goes on.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -14,8 +15,8 @@ fn drawn() -> MutexGuard<'static, Option<Drawn>> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to standard error, in one piece: many may write to the same log. One that is full or gone must not end a start
-/// halfway, nor a guard, and there is nobody to tell.
+/// Writes to standard error, in one piece: many may write to the same log. One that is full or gone
+/// must not end a start halfway, nor a guard, and there is nobody to tell.
 pub(super) fn write(text: &str) {
     let drawn = drawn();
     if let Some(line) = &*drawn {
@@ -36,7 +37,8 @@ pub(super) struct Line {
 impl Line {
     /// A line, where standard error is a terminal that one can be drawn on.
     pub(super) fn possible() -> Option<Line> {
-        (io::stderr().is_terminal() && !console::is_dumb() && is_in_front()).then(|| Line { terminal: Term::buffered_stderr() })
+        (io::stderr().is_terminal() && !console::is_dumb() && is_in_front())
+            .then(|| Line { terminal: Term::buffered_stderr() })
     }
 
     /// The characters that it has room for.
@@ -89,13 +91,14 @@ impl Drawn {
 /// `^C`, and the column behind the last one.
 const MARGIN: u16 = 3;
 
-/// A little less than the terminal is wide. The line would fill it to its edge, and `^C`, which the terminal itself writes behind
-/// the line, must not begin a new one: only the last is taken away.
+/// A little less than the terminal is wide. The line would fill it to its edge, and `^C`, which the
+/// terminal itself writes behind the line, must not begin a new one: only the last is taken away.
 fn width(terminal: &Term) -> usize {
     terminal.size().1.saturating_sub(MARGIN).max(MARGIN).into()
 }
 
-/// Whether this process has the terminal: in the background it would draw over somebody else's line.
+/// Whether this process has the terminal: in the background it would draw over somebody else's
+/// line.
 #[cfg(unix)]
 fn is_in_front() -> bool {
     // Where nobody has the terminal, there is nobody to be disturbed.

@@ -1,7 +1,8 @@
-//! What is logged becomes a line on standard error, each in one write; never on standard output, which is COMMAND's.
+//! What is logged becomes a line on standard error, each in one write; never on standard output,
+//! which is COMMAND's.
 //!
-//! A record's message says everything that a person needs, and its fields say it once more to machines. No spans: a process
-//! is one start of one instance, and that is named in every line.
+//! A record's message says everything that a person needs, and its fields say it once more to
+//! machines. No spans: a process is one start of one instance, and that is named in every line.
 
 use std::{fmt, sync::OnceLock};
 
@@ -39,7 +40,8 @@ pub(super) fn begin(common: &Common, logging: &Logging) {
     write(OURS, filter, logging.format);
 }
 
-/// From here on records are written as `logging` says, in the name of a program that has the library in it.
+/// From here on records are written as `logging` says, in the name of a program that has the
+/// library in it.
 pub(super) fn begin_as(program: &'static str, logging: &Logging) {
     write(program, logging.filter.clone(), logging.format);
 }
@@ -120,7 +122,13 @@ impl Record {
             ("message", self.message.into()),
         ];
         let instance = INSTANCE.get().map(|instance| ("instance", instance.as_str().into()));
-        known.into_iter().chain(instance).chain(self.fields).map(|(name, value)| (name.to_owned(), value)).collect::<Value>().to_string()
+        known
+            .into_iter()
+            .chain(instance)
+            .chain(self.fields)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect::<Value>()
+            .to_string()
     }
 
     fn put(&mut self, field: &Field, value: impl Into<Value>) {

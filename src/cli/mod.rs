@@ -28,8 +28,9 @@ use crate::{
     report::mask::secrets,
 };
 
-/// Writes the records of this process to standard error from here on, as `logging` says and as the command line tool does: for a
-/// program that has the library in it and no log of its own. Secrets are masked.
+/// Writes the records of this process to standard error from here on, as `logging` says and as the
+/// command line tool does: for a program that has the library in it and no log of its own. Secrets
+/// are masked.
 pub fn log_as(program: &'static str, logging: &crate::config::Logging) {
     log::begin_as(program, logging);
 }
@@ -50,7 +51,8 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
-    /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's, the system's]
+    /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's,
+    /// the system's]
     #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The [profile.NAME] of the file to use
@@ -81,8 +83,8 @@ pub struct Common {
 pub enum Command {
     /// Settle who polls, then run COMMAND while holding the lock
     ///
-    /// Whoever is in the way is looked for among this user's processes and by this user's lock: a bot
-    /// that another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
+    /// Whoever is in the way is looked for among this user's processes and by this user's lock: a
+    /// bot that another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
     Run {
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -167,10 +169,11 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => plan::run(&common, command, plan::Said::ByRun),
-        Command::Run { dry_run: false, .. } if common.json => {
-            Err(Error::new(ExitStatus::Usage, "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's")
-                .hint("add `--dry-run`, or use `monopoll plan --json`"))
-        }
+        Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
+            ExitStatus::Usage,
+            "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's",
+        )
+        .hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
             let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
@@ -180,7 +183,11 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let detail = if history { status::Detail::History } else { status::Detail::Now };
             status::run(&common, command, detail)
         }
-        Command::Stop { dry_run, command } => stop::run(&common, command, if dry_run { stop::Doing::Tries } else { stop::Doing::Stops }),
+        Command::Stop { dry_run, command } => stop::run(
+            &common,
+            command,
+            if dry_run { stop::Doing::Tries } else { stop::Doing::Stops },
+        ),
         Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
         Command::Doctor { command } => doctor::run(&common, command),
@@ -201,10 +208,18 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
         ConfigCommand::Check => {
             let outcome = crate::config::Config::load(&start::sources(common)?);
             match (outcome, format) {
-                (Err(problems), config::Format::Text) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
+                (Err(problems), config::Format::Text) => {
+                    Err(problems.into_error(plan::paint(&std::io::stderr())))
+                }
                 (outcome, format) => {
-                    // The document is a list of what is wrong, and has no place for what is only odd.
-                    let notes = outcome.as_ref().ok().filter(|_| common.json).into_iter().flat_map(|config| &config.notes);
+                    // The document is a list of what is wrong, and has no place for what is only
+                    // odd.
+                    let notes = outcome
+                        .as_ref()
+                        .ok()
+                        .filter(|_| common.json)
+                        .into_iter()
+                        .flat_map(|config| &config.notes);
                     notes.for_each(|note| say(format_args!("monopoll: {note}")));
                     print(&config::check(&outcome, format))?;
                     match outcome {
@@ -217,7 +232,8 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
     }
 }
 
-/// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error that is full or gone must not end a start halfway, nor a guard.
+/// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error
+/// that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
     line::write(&format!("{}\n", secrets(&text.to_string())));
 }
@@ -228,6 +244,9 @@ fn print(text: &str) -> Result<ExitStatus, Error> {
     match writeln!(std::io::stdout(), "{}", secrets(text.trim_end_matches('\n'))) {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
-        Err(error) => Err(Error::new(ExitStatus::Fault, format!("standard output cannot be written: {error}"))),
+        Err(error) => Err(Error::new(
+            ExitStatus::Fault,
+            format!("standard output cannot be written: {error}"),
+        )),
     }
 }

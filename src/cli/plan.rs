@@ -1,4 +1,5 @@
-//! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing is touched.
+//! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing
+//! is touched.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
 use std::{env, ffi::OsString, io::IsTerminal, path::PathBuf};
@@ -45,7 +46,11 @@ pub(super) enum Said {
 ///
 /// # Errors
 /// Something is wrong beforehand, as it would be for `run`.
-pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result<ExitStatus, Error> {
+pub(super) fn run(
+    common: &Common,
+    command: Vec<OsString>,
+    said: Said,
+) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
     start.insist_on_the_script()?;
     let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
@@ -63,17 +68,26 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, said: Said) -> Result
     }
     let (status, why) = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
-        Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => (ExitStatus::Refused, "would refuse to start"),
-        Verdict::Act | Verdict::Wait if said == Said::InDetail => (ExitStatus::WouldAct, "would start after killing or waiting"),
+        Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
+            (ExitStatus::Refused, "would refuse to start")
+        }
+        Verdict::Act | Verdict::Wait if said == Said::InDetail => {
+            (ExitStatus::WouldAct, "would start after killing or waiting")
+        }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };
     Err(Error::new(status, verdict(common, &start, why, &plan)))
 }
 
-/// The line that an error ends with: beside a document it says why, beside a text that has been said.
+/// The line that an error ends with: beside a document it says why, beside a text that has been
+/// said.
 pub(super) fn verdict(common: &Common, start: &Start, what: &str, plan: &Plan) -> String {
     let instance = &start.instance;
-    if common.json { format!("{instance}: {what}: {}", plan.reason) } else { format!("{instance}: {what}") }
+    if common.json {
+        format!("{instance}: {what}: {}", plan.reason)
+    } else {
+        format!("{instance}: {what}")
+    }
 }
 
 /// Prints a plan.
@@ -109,7 +123,9 @@ fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
         Report::Objection(_) => {}
         Report::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         Report::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
-        Report::Fine(sentence) | Report::Odd(sentence) => return below(&format!("\nTelegram: {sentence}."), said),
+        Report::Fine(sentence) | Report::Odd(sentence) => {
+            return below(&format!("\nTelegram: {sentence}."), said);
+        }
     }
     Ok(())
 }
@@ -148,7 +164,9 @@ pub(super) fn context<'a>(start: &Start, origin: &'a dyn Fn(&str) -> String) -> 
 
 /// A document as it is printed.
 pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
-    plan_json::to_text(document).map_err(|error| Error::new(ExitStatus::Fault, format!("the document cannot be written: {error}")))
+    plan_json::to_text(document).map_err(|error| {
+        Error::new(ExitStatus::Fault, format!("the document cannot be written: {error}"))
+    })
 }
 
 /// The plan of this moment; nothing is touched.
@@ -159,7 +177,12 @@ pub(super) fn look(start: &Start) -> Result<Plan, Error> {
 }
 
 /// The plan for the locks that are, or would be, in this place.
-pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf], policy: &Policy) -> Result<Plan, Error> {
+pub(super) fn seen(
+    machine: &mut Machine,
+    place: Option<&Place>,
+    locks: &[PathBuf],
+    policy: &Policy,
+) -> Result<Plan, Error> {
     let began = clock::patience();
     let snapshot = snapshot(machine, place, locks)?;
     let plan = decide(policy, &snapshot);
@@ -168,22 +191,32 @@ pub(super) fn seen(machine: &mut Machine, place: Option<&Place>, locks: &[PathBu
 }
 
 /// What a start would see of them; nothing is touched.
-pub(super) fn snapshot(machine: &mut Machine, place: Option<&Place>, locks: &[PathBuf]) -> Result<Snapshot, Error> {
+pub(super) fn snapshot(
+    machine: &mut Machine,
+    place: Option<&Place>,
+    locks: &[PathBuf],
+) -> Result<Snapshot, Error> {
     let existing = place.map(Place::existing_locks).transpose()?;
     let sights: Vec<Sight<'_>> = match &existing {
         Some(existing) => existing.iter().map(Existing::sight).collect(),
         None => locks.iter().map(|path| Sight::Missing(path)).collect(),
     };
     let beside = place.map(|place| place.beside().as_ref());
-    let tries = beside.map(|beside| history::of_this_boot(beside, machine.whereabouts())).unwrap_or_default();
-    let standing = Standing { history: History { tries, ..History::default() }, ..Standing::default() };
-    machine.look(&sights, beside, &standing, Breadth::Everybody).map_err(|error| machine::blind(&error))
+    let tries = beside
+        .map(|beside| history::of_this_boot(beside, machine.whereabouts()))
+        .unwrap_or_default();
+    let standing =
+        Standing { history: History { tries, ..History::default() }, ..Standing::default() };
+    machine
+        .look(&sights, beside, &standing, Breadth::Everybody)
+        .map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.
 pub(super) fn origin(start: &Start, key: &str) -> String {
     let rules = &start.config.policy.rules;
-    let rule = key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
+    let rule =
+        key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
     match rule {
         Some(index) => start.config.origin(&format!("rules[{index}]")).to_string(),
         None => start.config.origin(key).to_string(),

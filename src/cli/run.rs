@@ -46,7 +46,8 @@ use crate::{
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let start = Start::prepare(common, command)?;
     let Some(command) = &start.command else {
-        return Err(Error::new(ExitStatus::Usage, "there is no COMMAND").hint("write it behind `--`: `monopoll run -- python main.py`"));
+        return Err(Error::new(ExitStatus::Usage, "there is no COMMAND")
+            .hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
     start.insist_on_the_script()?;
     // First, because everything that follows needs /proc as well and would say so less clearly.
@@ -66,7 +67,12 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     for _ in 0..MOST_REPLACEMENTS {
         let Entrance { place, files, ticket } = entrance;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
-        let by = By { instance: &start.instance, user: &start.user, profile: start.config.profile.as_deref(), command };
+        let by = By {
+            instance: &start.instance,
+            user: &start.user,
+            profile: start.config.profile.as_deref(),
+            command,
+        };
         let record = by.record(ticket, &files, &machine);
         debug!(ticket = ticket.0, "drew ticket {ticket}");
         let mut tell = |progress: Progress<'_>| teller.progress(&progress);
@@ -85,7 +91,12 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             Ok(settled) => {
                 let company = teller.company();
                 drop(teller);
-                let won = Won { settled, company, took: clock::patience().saturating_sub(began), ended: course.into_ended() };
+                let won = Won {
+                    settled,
+                    company,
+                    took: clock::patience().saturating_sub(began),
+                    ended: course.into_ended(),
+                };
                 return guard(&start, command, place, machine, record, won);
             }
             Err(stop) => {
@@ -94,7 +105,11 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                     entrance = Entrance::open(&start.locks)?;
                 } else {
                     let chronicle = Chronicle::new(machine.whereabouts(), ticket);
-                    chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
+                    chronicle.given_up(
+                        place.beside(),
+                        course.into_ended(),
+                        chronicle::reason(&stop),
+                    );
                     let way_out = way_out(&stop);
                     let error = refused(&start.instance, stop);
                     return Err(way_out.into_iter().fold(error, Error::hint));
@@ -102,15 +117,22 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             }
         }
     }
-    Err(Error::new(ExitStatus::LockFile, "the lock cannot be used: somebody deletes or replaces it all the time")
-        .hint("see who writes to its folder, or name another one in `lock.paths`"))
+    Err(Error::new(
+        ExitStatus::LockFile,
+        "the lock cannot be used: somebody deletes or replaces it all the time",
+    )
+    .hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
 /// What a person can do about it.
 fn way_out(stop: &Stop) -> Option<String> {
     match stop {
         Stop::Refused { plan: Some(plan), .. } => report::way_out::way_out(plan),
-        Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Interrupted(_) | Stop::Replaced | Stop::Failed(_) => None,
+        Stop::Refused { plan: None, .. }
+        | Stop::Asked
+        | Stop::Interrupted(_)
+        | Stop::Replaced
+        | Stop::Failed(_) => None,
     }
 }
 
@@ -125,12 +147,21 @@ struct Won {
 /// How often the lock may be deleted or replaced under a start before it gives up.
 pub(super) const MOST_REPLACEMENTS: u32 = 100;
 
-fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut record: Record, won: Won) -> Result<ExitStatus, Error> {
+fn guard(
+    start: &Start,
+    command: &Command,
+    place: Place,
+    machine: Machine,
+    mut record: Record,
+    won: Won,
+) -> Result<ExitStatus, Error> {
     let Won { settled, company, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, spent) = machine.into_supervision();
-    let Some(alarm) = alarm else { return Err(blind(&std::io::Error::other("signals are not attended to"))) };
+    let Some(alarm) = alarm else {
+        return Err(blind(&std::io::Error::other("signals are not attended to")));
+    };
     let (me, ticket) = (whereabouts.process, record.ticket);
     let tree = Tree::of_myself().map_err(|error| blind(&error))?;
     let holding = Holding::new(place, settled.locks);
@@ -140,7 +171,12 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
     let spawned = Child::spawn(
         &command.found,
         &command.args,
-        &Inheritance { locks: holding.locks(), alarm: &alarm, on_guards_death: start.config.policy.signal, held: (HELD, mark.value()) },
+        &Inheritance {
+            locks: holding.locks(),
+            alarm: &alarm,
+            on_guards_death: start.config.policy.signal,
+            held: (HELD, mark.value()),
+        },
     );
     let child = match spawned {
         Ok(child) => child,
@@ -179,22 +215,32 @@ fn guard(start: &Start, command: &Command, place: Place, machine: Machine, mut r
         guarding.keeper.holding.beside().remove_record(ticket);
     }
     // The lock first: whoever waits for it does not wait for what is left of this process.
-    let (beside, left) = (Arc::clone(guarding.keeper.holding.beside()), chronicle.event(departure(&end)));
+    let (beside, left) =
+        (Arc::clone(guarding.keeper.holding.beside()), chronicle.event(departure(&end)));
     drop(guarding.keeper.holding);
     chronicle.write(&beside, &[left]);
     if end.left > 0 {
-        warn!(count = end.left, "{} processes of the tree could not be ended; they keep the lock", end.left);
+        warn!(
+            count = end.left,
+            "{} processes of the tree could not be ended; they keep the lock", end.left
+        );
     }
     match end.superseded_by {
-        None if end.lost => {
-            Err(Error::new(ExitStatus::Done, format!("{}: the lock was lost to another guard, and COMMAND was ended", start.instance)))
-        }
-        Some(Asker { pid, purpose: Purpose::Start }) => {
-            Err(Error::new(ExitStatus::Done, format!("{}: a newer start (pid {pid}) took over", start.instance)))
-        }
-        Some(Asker { pid, purpose: Purpose::Stop }) => {
-            Err(Error::new(ExitStatus::Done, format!("{}: `monopoll stop` (pid {pid}) ended it", start.instance)))
-        }
+        None if end.lost => Err(Error::new(
+            ExitStatus::Done,
+            format!(
+                "{}: the lock was lost to another guard, and COMMAND was ended",
+                start.instance
+            ),
+        )),
+        Some(Asker { pid, purpose: Purpose::Start }) => Err(Error::new(
+            ExitStatus::Done,
+            format!("{}: a newer start (pid {pid}) took over", start.instance),
+        )),
+        Some(Asker { pid, purpose: Purpose::Stop }) => Err(Error::new(
+            ExitStatus::Done,
+            format!("{}: `monopoll stop` (pid {pid}) ended it", start.instance),
+        )),
         None => Ok(end.status),
     }
 }
@@ -206,17 +252,32 @@ fn departure(end: &End) -> Kind {
         status => format!("COMMAND exited with {}", status.code()),
     };
     let (why, asked_by) = match end.superseded_by {
-        Some(Asker { pid, purpose: Purpose::Start }) => (format!("a newer start took over; {how}"), Some(pid)),
-        Some(Asker { pid, purpose: Purpose::Stop }) => (format!("`monopoll stop` ended it; {how}"), Some(pid)),
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            (format!("a newer start took over; {how}"), Some(pid))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            (format!("`monopoll stop` ended it; {how}"), Some(pid))
+        }
         None if end.lost => (format!("the lock was lost to another guard; {how}"), None),
         None => (how, None),
     };
-    let why = if end.left == 0 { why } else { format!("{why}; {} processes of its tree could not be ended", end.left) };
+    let why = if end.left == 0 {
+        why
+    } else {
+        format!("{why}; {} processes of its tree could not be ended", end.left)
+    };
     Kind::Stop { why, asked_by }
 }
 
 fn not_started(command: &Command, error: &std::io::Error) -> Error {
-    let status = if error.kind() == std::io::ErrorKind::NotFound { ExitStatus::NotFound } else { ExitStatus::NotExecutable };
-    Error::new(status, format!("COMMAND `{}` cannot be executed: {error}", mask::printable(&command.base_name())))
-        .hint("check the file, its first line and its permissions")
+    let status = if error.kind() == std::io::ErrorKind::NotFound {
+        ExitStatus::NotFound
+    } else {
+        ExitStatus::NotExecutable
+    };
+    Error::new(
+        status,
+        format!("COMMAND `{}` cannot be executed: {error}", mask::printable(&command.base_name())),
+    )
+    .hint("check the file, its first line and its permissions")
 }

@@ -1,5 +1,5 @@
-//! What `run` and `plan` have in common: the configuration, COMMAND, the token, the instance and its lock paths – all that
-//! can be wrong beforehand, found out beforehand.
+//! What `run` and `plan` have in common: the configuration, COMMAND, the token, the instance and
+//! its lock paths – all that can be wrong beforehand, found out beforehand.
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -34,7 +34,8 @@ pub(super) struct Start {
 /// # Errors
 /// It is wrong; every problem is in the message.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
-    Config::load(&sources(common)?).map_err(|problems| problems.into_error(paint(&std::io::stderr())))
+    Config::load(&sources(common)?)
+        .map_err(|problems| problems.into_error(paint(&std::io::stderr())))
 }
 
 /// Every place that a value may come from.
@@ -74,7 +75,11 @@ impl Nameless {
         for note in &config.notes {
             tracing::info!("{note}");
         }
-        let command = if command.is_empty() { None } else { Some(Command::find(command, Sources::here()?.cwd)?) };
+        let command = if command.is_empty() {
+            None
+        } else {
+            Some(Command::find(command, Sources::here()?.cwd)?)
+        };
         let token = token(&config);
         let user = machine::myself();
         let lock_dir = lock_dir(&user);
@@ -91,7 +96,12 @@ impl Nameless {
 
     /// What a lock path's placeholders stand for.
     pub(super) fn placeholders<'a>(&'a self, instance: &'a str) -> Placeholders<'a> {
-        Placeholders { instance, profile: self.config.profile.as_deref(), user: &self.user.name, lock_dir: &self.lock_dir }
+        Placeholders {
+            instance,
+            profile: self.config.profile.as_deref(),
+            user: &self.user.name,
+            lock_dir: &self.lock_dir,
+        }
     }
 
     /// The lock files of an instance.
@@ -107,7 +117,14 @@ impl Nameless {
     /// The start of this instance.
     pub(super) fn of(self, instance: Instance) -> Start {
         let locks = self.locks(instance.as_str());
-        Start { config: self.config, instance, command: self.command, token: self.token, user: self.user, locks }
+        Start {
+            config: self.config,
+            instance,
+            command: self.command,
+            token: self.token,
+            user: self.user,
+            locks,
+        }
     }
 }
 
@@ -129,7 +146,9 @@ impl Start {
             return None;
         }
         Some(match (&self.token, self.config.policy.same_token) {
-            (None, _) | (Some(_), SameToken::Off) => "without COMMAND no running bot can be recognized: only the lock was looked at",
+            (None, _) | (Some(_), SameToken::Off) => {
+                "without COMMAND no running bot can be recognized: only the lock was looked at"
+            }
             (Some(_), SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
                 "without COMMAND no running bot can be recognized by it: only the lock and the tokens on command lines were looked at"
             }
@@ -147,7 +166,8 @@ impl Start {
         }
     }
 
-    /// The same for what starts nothing: a missing script is no hindrance there, but a sign of the wrong folder.
+    /// The same for what starts nothing: a missing script is no hindrance there, but a sign of the
+    /// wrong folder.
     pub(super) fn warn_of_a_missing_script(&self) {
         if let Err(error) = self.insist_on_the_script() {
             tracing::warn!("{}", error.what);
@@ -178,7 +198,11 @@ fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user
 ///
 /// # Errors
 /// Nothing names it.
-pub(super) fn instance(config: &Config, token: Option<&Token>, command: Option<&Command>) -> Result<Instance, Error> {
+pub(super) fn instance(
+    config: &Config,
+    token: Option<&Token>,
+    command: Option<&Command>,
+) -> Result<Instance, Error> {
     identity::instance(config, token, command).ok_or_else(|| {
         Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
             "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",

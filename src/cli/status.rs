@@ -1,4 +1,5 @@
-//! `monopoll status`: who has the instance, since when, and how it got there. Nothing is touched and no lock is taken.
+//! `monopoll status`: who has the instance, since when, and how it got there. Nothing is touched
+//! and no lock is taken.
 
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
@@ -41,9 +42,14 @@ pub(super) enum Detail {
 ///
 /// # Errors
 /// It is not running, or cannot be known; something is wrong beforehand.
-pub(super) fn run(common: &Common, command: Vec<OsString>, detail: Detail) -> Result<ExitStatus, Error> {
+pub(super) fn run(
+    common: &Common,
+    command: Vec<OsString>,
+    detail: Detail,
+) -> Result<ExitStatus, Error> {
     if common.json && detail == Detail::History {
-        return Err(Error::new(ExitStatus::Usage, "`--history` is for people").hint("`status --json` has the takeovers"));
+        return Err(Error::new(ExitStatus::Usage, "`--history` is for people")
+            .hint("`status --json` has the takeovers"));
     }
     let nameless = Nameless::prepare(common, command)?;
     match nameless.instance() {
@@ -72,15 +78,24 @@ fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Err
     let (status, what) = match status.state {
         State::Starting | State::Running | State::Stopping => return Ok(ExitStatus::Done),
         State::Stopped => (ExitStatus::NotRunning, "not running".to_owned()),
-        State::Unknown => (ExitStatus::Unknown, format!("cannot be known: {}", status.doubt.unwrap_or_default())),
+        State::Unknown => {
+            (ExitStatus::Unknown, format!("cannot be known: {}", status.doubt.unwrap_or_default()))
+        }
     };
     Err(Error::new(status, format!("{}: {what}", start.instance)))
 }
 
 fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatus, Error> {
-    // What the configuration says of one bot's processes says nothing about the others': only who has a lock is looked for.
+    // What the configuration says of one bot's processes says nothing about the others': only who
+    // has a lock is looked for.
     let policy = Policy { matches: Vec::new(), ..nameless.config.policy.clone() };
-    let query = Query { policy: policy.clone(), token: None, token_env: Vec::new(), command: None, ..nameless.query() };
+    let query = Query {
+        policy: policy.clone(),
+        token: None,
+        token_env: Vec::new(),
+        command: None,
+        ..nameless.query()
+    };
     let mut machine = Machine::new(query).map_err(|error| machine::blind(&error))?;
     let mut statuses = Vec::new();
     for name in names(nameless)? {
@@ -98,7 +113,8 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     if common.json {
         print(&plan::document(&status_json::all(&statuses, &context))?)?;
     } else if detail == Detail::History {
-        let texts: Vec<String> = statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
+        let texts: Vec<String> =
+            statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
         print(&texts.join("\n"))?;
     } else if !statuses.is_empty() {
         print(&status_text::list(&statuses, &context, paint))?;
@@ -109,7 +125,10 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     } else if any(|state| state == State::Unknown) {
         Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
     } else {
-        Err(Error::new(ExitStatus::NotRunning, format!("no instance is running: nobody has a lock {}", looked_into(nameless))))
+        Err(Error::new(
+            ExitStatus::NotRunning,
+            format!("no instance is running: nobody has a lock {}", looked_into(nameless)),
+        ))
     }
 }
 
@@ -122,7 +141,12 @@ fn said(status: &Status, context: &Context<'_>, paint: Paint, detail: Detail) ->
 }
 
 /// What is known of one instance now.
-fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Policy) -> Result<Status, Error> {
+fn look(
+    machine: &mut Machine,
+    instance: &str,
+    locks: &[PathBuf],
+    policy: &Policy,
+) -> Result<Status, Error> {
     let unknown = |error: Error| match error.status {
         ExitStatus::LockFile => Ok(Status::unknown(instance, error.what)),
         _ => Err(error),
@@ -138,7 +162,13 @@ fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Polic
         };
         let beside: Option<&Beside> = place.as_ref().map(|place| place.beside().as_ref());
         let history = beside.map(Beside::history).unwrap_or_default();
-        if let Some(status) = Status::of(instance, plan, beside.and_then(Beside::record), history, machine.whereabouts()) {
+        if let Some(status) = Status::of(
+            instance,
+            plan,
+            beside.and_then(Beside::record),
+            history,
+            machine.whereabouts(),
+        ) {
             return Ok(status);
         }
     }
@@ -149,7 +179,9 @@ fn look(machine: &mut Machine, instance: &str, locks: &[PathBuf], policy: &Polic
 fn looked_into(nameless: &Nameless) -> String {
     let with = nameless.placeholders("");
     let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
-    let (word, path) = path.folder_of_instances(&with).map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
+    let (word, path) = path
+        .folder_of_instances(&with)
+        .map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
     // Without the separator at its end, behind which the instance would stand.
     let path: PathBuf = path.components().collect();
     format!("{word} {}", printable(&path.to_string_lossy()))
@@ -160,10 +192,14 @@ fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
     let with = nameless.placeholders("");
     let Some(path) = nameless.config.locks.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
-    let Some(folder) = Folder::open(&parent, Missing::Leave).map_err(unreadable)? else { return Ok(BTreeSet::new()) };
+    let Some(folder) = Folder::open(&parent, Missing::Leave).map_err(unreadable)? else {
+        return Ok(BTreeSet::new());
+    };
     let names = folder.names_with("");
-    let instances: Vec<Instance> =
-        names.iter().filter_map(|name| path.instance_of(beside::lock_of(name, &names).unwrap_or(name), &with)).collect();
+    let instances: Vec<Instance> = names
+        .iter()
+        .filter_map(|name| path.instance_of(beside::lock_of(name, &names).unwrap_or(name), &with))
+        .collect();
     // Where each instance has a folder of its own, the folder alone is none.
     let has_lock = |instance: &Instance| {
         let lock = path.fill(&nameless.placeholders(instance.as_str()));
@@ -175,14 +211,21 @@ fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
 
 /// Where all instances share a lock, there is the one whose record lies beside it.
 fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
-    let Some(place) = Place::find(&[lock.to_owned()], Missing::Leave).map_err(unreadable)? else { return Ok(BTreeSet::new()) };
+    let Some(place) = Place::find(&[lock.to_owned()], Missing::Leave).map_err(unreadable)? else {
+        return Ok(BTreeSet::new());
+    };
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let recorded = place.beside().record().and_then(|record| record.instance.parse::<Instance>().ok());
+    let recorded =
+        place.beside().record().and_then(|record| record.instance.parse::<Instance>().ok());
     let exists = lock.symlink_metadata().is_ok() || recorded.is_some();
     Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
 }
 
 /// A folder that may not be looked into.
 fn unreadable(error: Error) -> Error {
-    Error { status: ExitStatus::Unknown, what: format!("which instances there are cannot be known: {}", error.what), ..error }
+    Error {
+        status: ExitStatus::Unknown,
+        what: format!("which instances there are cannot be known: {}", error.what),
+        ..error
+    }
 }

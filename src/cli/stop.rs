@@ -41,10 +41,16 @@ fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<S
         return Vec::new();
     }
     let lines: Vec<String> = match progress {
-        Progress::Waiting(plan) => {
-            plan.waits().map(|conflict| format!("waiting for {}{}", told::named(conflict), told::limit(conflict))).collect()
-        }
-        Progress::Acting(plan) => plan.kills().map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action)).collect(),
+        Progress::Waiting(plan) => plan
+            .waits()
+            .map(|conflict| {
+                format!("waiting for {}{}", told::named(conflict), told::limit(conflict))
+            })
+            .collect(),
+        Progress::Acting(plan) => plan
+            .kills()
+            .map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action))
+            .collect(),
         Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
         Progress::Clear(plan) => plan.unexpected().map(suspicion).collect(),
     };
@@ -53,7 +59,10 @@ fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<S
 
 fn suspicion(suspect: &Suspect) -> String {
     let name = printable(suspect.process.name.known().map_or("?", String::as_str));
-    format!("warning: pid {} ({name}) has {}; it is left alone", suspect.process.id.pid, suspect.reason)
+    format!(
+        "warning: pid {} ({name}) has {}; it is left alone",
+        suspect.process.id.pid, suspect.reason
+    )
 }
 
 /// Whether it is done or only said.
@@ -69,7 +78,11 @@ pub(super) enum Doing {
 ///
 /// # Errors
 /// Something may not be ended, or does not end.
-pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Result<ExitStatus, Error> {
+pub(super) fn run(
+    common: &Common,
+    command: Vec<OsString>,
+    doing: Doing,
+) -> Result<ExitStatus, Error> {
     let mode = mode(common)?;
     let mut start = Start::prepare(common, command)?;
     start.warn_of_a_missing_script();
@@ -81,11 +94,15 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Resu
             plan::aside(common, reservation, Said::Plainly)?;
         }
         return match plan.verdict {
-            Verdict::Refuse(refusal) => Err(Error::new(status(refusal), plan::verdict(common, &start, "would not be stopped", &plan))),
+            Verdict::Refuse(refusal) => Err(Error::new(
+                status(refusal),
+                plan::verdict(common, &start, "would not be stopped", &plan),
+            )),
             Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
         };
     }
-    // Where nobody ever started there is no start to wait for, and nothing to be made for a stop that ends nobody.
+    // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
+    // that ends nobody.
     let place = Place::find(&start.locks, Missing::Leave)?;
     let ever_started = place.is_some_and(|place| place.beside().has_turnstile());
     match plan.verdict {
@@ -98,7 +115,9 @@ pub(super) fn run(common: &Common, command: Vec<OsString>, doing: Doing) -> Resu
             show_document(common, &start, &plan)?;
             Err(refused(&start, "not stopped", refusal, &plan.reason))
         }
-        Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => stop(common, &start, &plan),
+        Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {
+            stop(common, &start, &plan)
+        }
     }
 }
 
@@ -107,10 +126,11 @@ fn mode(common: &Common) -> Result<Mode, Error> {
     match common.on_conflict {
         None | Some(OnConflict::Graceful) => Ok(Mode::Graceful),
         Some(OnConflict::Force) => Ok(Mode::Force),
-        Some(OnConflict::Refuse | OnConflict::Wait) => {
-            Err(Error::new(ExitStatus::Usage, "`stop` ends what runs: its `--on-conflict` is graceful or force")
-                .hint("`monopoll stop --dry-run` only says what would be ended"))
-        }
+        Some(OnConflict::Refuse | OnConflict::Wait) => Err(Error::new(
+            ExitStatus::Usage,
+            "`stop` ends what runs: its `--on-conflict` is graceful or force",
+        )
+        .hint("`monopoll stop --dry-run` only says what would be ended")),
     }
 }
 
@@ -133,20 +153,28 @@ impl Done {
     fn note(&mut self, progress: &Progress<'_>) {
         match progress {
             Progress::Acting(plan) => {
-                let managers = plan.kills().filter_map(|conflict| conflict.root.as_ref()?.managed_by.known()?.as_ref());
-                self.managers.extend(managers.map(|by: &ManagedBy| (by.to_string(), by.stop_command())));
+                let managers = plan
+                    .kills()
+                    .filter_map(|conflict| conflict.root.as_ref()?.managed_by.known()?.as_ref());
+                self.managers
+                    .extend(managers.map(|by: &ManagedBy| (by.to_string(), by.stop_command())));
                 self.plan.get_or_insert_with(|| (*plan).clone());
             }
             Progress::Clear(plan) => {
                 self.plan.get_or_insert_with(|| (*plan).clone());
-                self.ignored = plan.conflicts.iter().filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid)).collect();
+                self.ignored = plan
+                    .conflicts
+                    .iter()
+                    .filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid))
+                    .collect();
             }
             Progress::Queued | Progress::Waiting(_) | Progress::Still | Progress::Did(_) => {}
         }
     }
 }
 
-/// Through the turnstile as a start, and newer than everybody: a person ends what runs now, whatever its ticket.
+/// Through the turnstile as a start, and newer than everybody: a person ends what runs now,
+/// whatever its ticket.
 fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     machine.attend(Alarm::set().map_err(|error| blind(&error))?);
@@ -174,7 +202,11 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
         stopped = settling.run().map(drop);
         if !matches!(stopped, Err(Stop::Replaced)) {
             let chronicle = Chronicle::new(machine.whereabouts(), ticket);
-            let events: Vec<Event> = course.into_ended().into_iter().map(|ended| chronicle.event(Kind::Clearing { ended })).collect();
+            let events: Vec<Event> = course
+                .into_ended()
+                .into_iter()
+                .map(|ended| chronicle.event(Kind::Clearing { ended }))
+                .collect();
             chronicle.write(place.beside(), &events);
             break;
         }
@@ -182,7 +214,11 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
     let Err(stop) = stopped else { return said(common, start, first, &done) };
     let seen = match &stop {
         Stop::Refused { plan: Some(plan), .. } => plan,
-        Stop::Refused { plan: None, .. } | Stop::Asked | Stop::Replaced | Stop::Interrupted(_) | Stop::Failed(_) => first,
+        Stop::Refused { plan: None, .. }
+        | Stop::Asked
+        | Stop::Replaced
+        | Stop::Interrupted(_)
+        | Stop::Failed(_) => first,
     };
     show_document(common, start, done.plan.as_ref().unwrap_or(seen))?;
     Err(not_stopped(start, stop))
@@ -216,10 +252,18 @@ fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<Exi
         print(&format!("{instance}: pid {pid} is left alone, by a rule"))?;
     }
     for (manager, command) in &done.managers {
-        print(&format!("{instance}: {} may start it again; `{}` ends it for good", printable(manager), printable(command)))?;
+        print(&format!(
+            "{instance}: {} may start it again; `{}` ends it for good",
+            printable(manager),
+            printable(command)
+        ))?;
     }
-    print(&format!("{instance}: {}", if done.has_acted() { "stopped" } else { "nothing to stop" }))?;
-    reservation.map_or(Ok(ExitStatus::Done), |reservation| print(&format!("{instance}: {reservation}")))
+    print(&format!(
+        "{instance}: {}",
+        if done.has_acted() { "stopped" } else { "nothing to stop" }
+    ))?;
+    reservation
+        .map_or(Ok(ExitStatus::Done), |reservation| print(&format!("{instance}: {reservation}")))
 }
 
 /// With `--json`, the plan that was carried out, or could not be.
@@ -230,14 +274,22 @@ fn show_document(common: &Common, start: &Start, plan: &Plan) -> Result<(), Erro
 fn not_stopped(start: &Start, stop: Stop) -> Error {
     match stop {
         Stop::Refused { refusal, why, .. } => refused(start, "not stopped", refusal, &why),
-        Stop::Interrupted(signal) => {
-            Error::new(ExitStatus::Signalled(signal), format!("{}: ended by a signal before everything had ended", start.instance))
-        }
-        Stop::Asked => Error::new(ExitStatus::Refused, format!("{}: not stopped: another start is in progress", start.instance)),
-        Stop::Replaced => {
-            Error::new(ExitStatus::LockFile, format!("{}: not stopped: the lock is deleted or replaced all the time", start.instance))
-                .hint("see who writes to its folder")
-        }
+        Stop::Interrupted(signal) => Error::new(
+            ExitStatus::Signalled(signal),
+            format!("{}: ended by a signal before everything had ended", start.instance),
+        ),
+        Stop::Asked => Error::new(
+            ExitStatus::Refused,
+            format!("{}: not stopped: another start is in progress", start.instance),
+        ),
+        Stop::Replaced => Error::new(
+            ExitStatus::LockFile,
+            format!(
+                "{}: not stopped: the lock is deleted or replaced all the time",
+                start.instance
+            ),
+        )
+        .hint("see who writes to its folder"),
         Stop::Failed(error) => error,
     }
 }

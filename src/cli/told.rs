@@ -1,5 +1,6 @@
-//! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line that is drawn over and
-//! over. A person who watches that line does not need the records of each step as well; `-v` shows both.
+//! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line
+//! that is drawn over and over. A person who watches that line does not need the records of each
+//! step as well; `-v` shows both.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -34,7 +35,8 @@ pub(super) fn enclosure(enclosure: Option<&Enclosure>) {
 const DRAWN: Duration = Duration::from_secs(1);
 const RECORDED: Duration = Duration::from_secs(10);
 
-/// The characters that a record has room for: it is not as narrow as a terminal, and has no need to be long.
+/// The characters that a record has room for: it is not as narrow as a terminal, and has no need to
+/// be long.
 const ROOM: usize = 160;
 
 /// A step of a start: where a line shows it, its record is for those who want to see everything.
@@ -71,7 +73,13 @@ impl Teller {
             LogFormat::Text if tracing::enabled!(Level::INFO) => Line::possible(),
             LogFormat::Text | LogFormat::Json => None,
         };
-        Teller { line, course: Course::Idle, waiting_since: None, announced: BTreeSet::new(), company: Company::None }
+        Teller {
+            line,
+            course: Course::Idle,
+            waiting_since: None,
+            announced: BTreeSet::new(),
+            company: Company::None,
+        }
     }
 
     /// Who was left when the start came through.
@@ -98,7 +106,8 @@ impl Teller {
                 debug!("waiting for another start to be through");
             }
             Progress::Waiting(plan) => {
-                for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict))) {
+                for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict)))
+                {
                     step!(
                         self.line,
                         pid = pid(conflict),
@@ -114,7 +123,14 @@ impl Teller {
             Progress::Acting(plan) => {
                 for conflict in plan.kills() {
                     let action = conflict.action.to_string();
-                    step!(self.line, pid = pid(conflict), command = command(conflict), action, "ending {} ({action})", named(conflict));
+                    step!(
+                        self.line,
+                        pid = pid(conflict),
+                        command = command(conflict),
+                        action,
+                        "ending {} ({action})",
+                        named(conflict)
+                    );
                 }
                 self.course = Course::ending(plan);
                 self.draw(now);
@@ -125,7 +141,9 @@ impl Teller {
                 self.course = Course::Idle;
                 self.draw(now);
                 suspects(plan);
-                let alone = plan.conflicts.is_empty() && plan.shielded.is_empty() && plan.unexpected().next().is_none();
+                let alone = plan.conflicts.is_empty()
+                    && plan.shielded.is_empty()
+                    && plan.unexpected().next().is_none();
                 self.company = if alone { Company::None } else { Company::Somebody };
             }
         }
@@ -146,7 +164,14 @@ impl Teller {
                 self.course.ended(pid);
                 self.draw(now);
                 let below = |pid| format!("pid {pid} and everything below it has ended");
-                info!(pid, "{}", pid.map_or_else(|| "the guard in another PID namespace has left".to_owned(), below));
+                info!(
+                    pid,
+                    "{}",
+                    pid.map_or_else(
+                        || "the guard in another PID namespace has left".to_owned(),
+                        below
+                    )
+                );
             }
             Event::Still => self.still(now),
         }
@@ -203,7 +228,9 @@ pub(super) fn yours(lock: &Path, company: Company, token: Option<&Token>) {
 /// Something that happened while the child ran.
 pub(super) fn incident(incident: Incident) {
     match incident {
-        Incident::Leftovers(count) => debug!(count, "COMMAND has ended; ending {count} processes that it left behind"),
+        Incident::Leftovers(count) => {
+            debug!(count, "COMMAND has ended; ending {count} processes that it left behind")
+        }
         Incident::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
         Incident::Held(trouble) => self::trouble(trouble),
     }
@@ -213,9 +240,15 @@ fn trouble(trouble: Trouble) {
     match trouble {
         Trouble::Unwritten(what) => warn!("{what}"),
         Trouble::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
-        Trouble::Unusable(error) => warn!("the lock file is gone and cannot be held again for now: {error}"),
-        Trouble::Lost(OnLost::Stop) => warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says"),
-        Trouble::Lost(OnLost::Warn) => warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says"),
+        Trouble::Unusable(error) => {
+            warn!("the lock file is gone and cannot be held again for now: {error}")
+        }
+        Trouble::Lost(OnLost::Stop) => {
+            warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says")
+        }
+        Trouble::Lost(OnLost::Warn) => {
+            warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says")
+        }
     }
 }
 
@@ -226,14 +259,19 @@ fn pid(conflict: &Conflict) -> Option<u32> {
 fn command(conflict: &Conflict) -> Option<String> {
     match (&conflict.guard, &conflict.root) {
         (Some(guard), _) => Some(guard.command.clone()),
-        (None, Some(root)) => Some(root.args.known().map(|args| mask::command(args)).unwrap_or_default()),
+        (None, Some(root)) => {
+            Some(root.args.known().map(|args| mask::command(args)).unwrap_or_default())
+        }
         (None, None) => None,
     }
 }
 
 pub(super) fn named(conflict: &Conflict) -> String {
-    let Some(command) = command(conflict) else { return "an unknown holder of the lock".to_owned() };
-    let pid = pid(conflict).map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+    let Some(command) = command(conflict) else {
+        return "an unknown holder of the lock".to_owned();
+    };
+    let pid = pid(conflict)
+        .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
     format!("`{}` ({pid})", mask::printable(&command))
 }
 
@@ -243,7 +281,9 @@ fn whose(pid: Option<u32>) -> String {
 
 pub(super) fn limit(conflict: &Conflict) -> String {
     match conflict.steps.first() {
-        Some(Step::Wait { timeout: Patience::For(time) }) => format!(", at most {}", humantime::format_duration(*time)),
+        Some(Step::Wait { timeout: Patience::For(time) }) => {
+            format!(", at most {}", humantime::format_duration(*time))
+        }
         Some(Step::Wait { timeout: Patience::Forever }) => ", as long as it takes".to_owned(),
         Some(Step::Ask { .. } | Step::Signal { .. }) | None => String::new(),
     }

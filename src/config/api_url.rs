@@ -25,8 +25,7 @@ pub enum Scheme {
 }
 
 /// What to write.
-pub(crate) const HELP: &str =
-    "write an address such as \"https://api.telegram.org\", or \"http://127.0.0.1:8081\" for a server of your own";
+pub(crate) const HELP: &str = "write an address such as \"https://api.telegram.org\", or \"http://127.0.0.1:8081\" for a server of your own";
 
 impl ApiUrl {
     /// Reads an address.
@@ -35,7 +34,11 @@ impl ApiUrl {
             return Err(Fault::new("is empty").help(HELP));
         }
         let Some((scheme, rest)) = scheme(text) else {
-            return Err(Fault::new(format!("{} begins with neither https:// nor http://", shown(text))).help(HELP));
+            return Err(Fault::new(format!(
+                "{} begins with neither https:// nor http://",
+                shown(text)
+            ))
+            .help(HELP));
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -48,18 +51,27 @@ impl ApiUrl {
         }
         if let Some(at) = path.find(['?', '#']) {
             let at = text.len() - path.len() + at;
-            return Err(Fault::new("has more than an address").part(at..at + 1).help("take out the `?` or `#` and what follows it"));
+            return Err(Fault::new("has more than an address")
+                .part(at..at + 1)
+                .help("take out the `?` or `#` and what follows it"));
         }
-        let Some(whole) = text.parse::<ureq::http::Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty())) else {
+        let Some(whole) = text
+            .parse::<ureq::http::Uri>()
+            .ok()
+            .filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+        else {
             return Err(Fault::new(format!("{} is no address of a server", quote(text))).help(HELP));
         };
         // What a port could not be is silently none to the parser.
-        if authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']') && whole.port_u16().is_none_or(|port| port == 0)) {
+        if authority.rsplit_once(':').is_some_and(|(_, port)| {
+            !port.ends_with(']') && whole.port_u16().is_none_or(|port| port == 0)
+        }) {
             return Err(Fault::new(format!("{} has a port that is none", quote(text))).help(HELP));
         }
         let path = path.trim_end_matches('/');
         if path.ends_with("/bot") {
-            return Err(Fault::new(format!("{} ends in `/bot`", quote(text))).help("leave `/bot` out: it is added with the token"));
+            return Err(Fault::new(format!("{} ends in `/bot`", quote(text)))
+                .help("leave `/bot` out: it is added with the token"));
         }
         Ok(ApiUrl { scheme, authority: authority.to_owned(), path: path.to_owned() })
     }

@@ -91,7 +91,8 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Config, Problems> {
         let loaded = load::load(sources)?;
         compile(loaded, &sources.cwd).map_err(|(key, fault, origins)| {
-            // Each text was checked where it was written; that one fails here is our own mistake, and still must not start a bot.
+            // Each text was checked where it was written; that one fails here is our own mistake,
+            // and still must not start a bot.
             let place = match origins.of(&key) {
                 Origin::Written(place) => place,
                 Origin::Default => Place::flag("default", ""),
@@ -105,11 +106,20 @@ impl Config {
     /// # Errors
     /// Never, unless the defaults themselves are wrong.
     pub fn defaults(cwd: &Path) -> Result<Config, Problems> {
-        let loaded = Loaded { file: None, profile: None, settings: Settings::default(), origins: Origins::default(), notes: Vec::new() };
-        compile(loaded, cwd).map_err(|(key, fault, _)| Problems(vec![Problem::with(Place::flag("default", ""), key, fault)]))
+        let loaded = Loaded {
+            file: None,
+            profile: None,
+            settings: Settings::default(),
+            origins: Origins::default(),
+            notes: Vec::new(),
+        };
+        compile(loaded, cwd).map_err(|(key, fault, _)| {
+            Problems(vec![Problem::with(Place::flag("default", ""), key, fault)])
+        })
     }
 
-    /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an entry of a list as `rules[0]`.
+    /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an
+    /// entry of a list as `rules[0]`.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.of(key)
@@ -129,7 +139,8 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
                 policy,
                 token_env: settings.token_env.clone(),
                 env_file: cwd.join(&settings.env_file),
-                check: check.map(|check| CheckCommand { command: check.command, timeout: check.timeout }),
+                check: check
+                    .map(|check| CheckCommand { command: check.command, timeout: check.timeout }),
                 locks,
                 on_lost: settings.lock.on_lost,
                 telegram,
@@ -153,16 +164,23 @@ struct Parts {
 }
 
 fn parts(settings: &Settings) -> Result<Parts, Misfit> {
-    let instance = settings
-        .instance
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(|bad: crate::engine::instance::BadInstance| ("instance".to_owned(), Fault::new(bad.to_string())))?;
-    let locks = settings.lock.paths.iter().map(|path| LockPath::parse(path)).collect::<Result<_, _>>();
+    let instance = settings.instance.as_deref().map(str::parse).transpose().map_err(
+        |bad: crate::engine::instance::BadInstance| {
+            ("instance".to_owned(), Fault::new(bad.to_string()))
+        },
+    )?;
+    let locks =
+        settings.lock.paths.iter().map(|path| LockPath::parse(path)).collect::<Result<_, _>>();
     let locks = locks.map_err(|fault| ("lock.paths".to_owned(), fault))?;
-    let filter = filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
-    Ok(Parts { instance, policy: policy(settings)?, locks, telegram: telegram(&settings.telegram)?, filter })
+    let filter =
+        filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
+    Ok(Parts {
+        instance,
+        policy: policy(settings)?,
+        locks,
+        telegram: telegram(&settings.telegram)?,
+        filter,
+    })
 }
 
 fn telegram(settings: &settings::Telegram) -> Result<Telegram, Misfit> {
@@ -173,12 +191,23 @@ fn telegram(settings: &settings::Telegram) -> Result<Telegram, Misfit> {
 
 /// A line for each rule that comes after one that always holds.
 fn unreachable_rules(settings: &Settings, policy: &Policy, origins: &Origins) -> Vec<String> {
-    let Some(last) = settings.rules.iter().position(|rule| rule.when == settings::Conditions::default()) else { return Vec::new() };
-    let name = |index: usize| policy.rules.get(index).map_or_else(String::new, |rule| super::wording::quote(&rule.name));
+    let Some(last) =
+        settings.rules.iter().position(|rule| rule.when == settings::Conditions::default())
+    else {
+        return Vec::new();
+    };
+    let name = |index: usize| {
+        policy.rules.get(index).map_or_else(String::new, |rule| super::wording::quote(&rule.name))
+    };
     (last + 1..settings.rules.len())
         .map(|index| {
             let key = format!("rules[{index}]");
-            format!("{}: the rule {} is never asked: {} before it has no conditions", origins.of(&key), name(index), name(last))
+            format!(
+                "{}: the rule {} is never asked: {} before it has no conditions",
+                origins.of(&key),
+                name(index),
+                name(last)
+            )
         })
         .collect()
 }

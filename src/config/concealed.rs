@@ -1,5 +1,6 @@
-//! What of a text must not be shown when a line of it is: bot tokens however they are written, passwords, and the values of keys that
-//! sound like secrets – a file holds its owner's own keys, too.
+//! What of a text must not be shown when a line of it is: bot tokens however they are written,
+//! passwords, and the values of keys that sound like secrets – a file holds its owner's own keys,
+//! too.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -14,10 +15,14 @@ static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i){key}[ \t]*[=:][ \t]*{value}")).ok()
 });
 
-/// An address, with what stands before its host and what follows its path: neither belongs there, and both may be secrets.
+/// An address, with what stands before its host and what follows its path: neither belongs there,
+/// and both may be secrets.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let before = r#"(?:[a-z]*://)?(?:(?<before>[^\s"'/?#@][^\s"'/?#]*)@)?"#;
-    Regex::new(&format!(r#"(?i)url["']?[ \t]*[=:][ \t]*["']*{before}[^\s"'?\#]*(?:[?\#](?<after>[^\s"']+))?"#)).ok()
+    Regex::new(&format!(
+        r#"(?i)url["']?[ \t]*[=:][ \t]*["']*{before}[^\s"'?\#]*(?:[?\#](?<after>[^\s"']+))?"#
+    ))
+    .ok()
 });
 
 /// Our own keys that sound like secrets' and have none.
@@ -32,12 +37,20 @@ pub(super) fn masked(text: &str) -> String {
 pub(super) fn concealed(text: &str) -> Vec<Range<usize>> {
     let mut spans = tokens(text);
     for captures in SECRET_VALUE.iter().flat_map(|regex| regex.captures_iter(text)) {
-        let ours = captures.name("key").is_some_and(|key| NO_SECRETS.iter().any(|name| key.as_str().to_lowercase().ends_with(name)));
-        let value = ["a", "b", "c", "d", "e"].iter().find_map(|name| captures.name(name)).filter(|_| !ours);
+        let ours = captures.name("key").is_some_and(|key| {
+            NO_SECRETS.iter().any(|name| key.as_str().to_lowercase().ends_with(name))
+        });
+        let value =
+            ["a", "b", "c", "d", "e"].iter().find_map(|name| captures.name(name)).filter(|_| !ours);
         spans.extend(value.map(|value| value.range()).filter(|range| !range.is_empty()));
     }
     for captures in ADDRESS.iter().flat_map(|regex| regex.captures_iter(text)) {
-        spans.extend(["before", "after"].iter().filter_map(|name| captures.name(name)).map(|part| part.range()));
+        spans.extend(
+            ["before", "after"]
+                .iter()
+                .filter_map(|name| captures.name(name))
+                .map(|part| part.range()),
+        );
     }
     merged(spans)
 }
@@ -82,15 +95,19 @@ impl Decoded {
 
     fn before(&self, at: usize) -> usize {
         let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
-        let (decoded, original) = self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
+        let (decoded, original) =
+            self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
         original + (at - decoded)
     }
 }
 
-/// What the escape at the beginning of `text` stands for, and how long it is; itself where it is none.
+/// What the escape at the beginning of `text` stands for, and how long it is; itself where it is
+/// none.
 fn escape(text: &str) -> (Option<char>, usize) {
     let digits = |count: usize| {
-        let digits = text.get(2..2 + count).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        let digits = text
+            .get(2..2 + count)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         Some((Some(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?), 2 + count))
     };
     let found = match text.as_bytes().get(1) {
@@ -101,7 +118,9 @@ fn escape(text: &str) -> (Option<char>, usize) {
         // A line break that is none.
         Some(b' ' | b'\t' | b'\r' | b'\n') => {
             let rest = text[1..].trim_start_matches([' ', '\t', '\r']);
-            rest.starts_with('\n').then(|| (None, text.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len()))
+            rest.starts_with('\n').then(|| {
+                (None, text.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len())
+            })
         }
         Some(_) | None => None,
     };
@@ -162,8 +181,14 @@ mod tests {
                 "telegram = { api_url = \"https://host/?#\", timeout = \"1s\" }",
             ),
             ("MONOPOLL_TELEGRAM__API_URL=me:hunter2@host", "MONOPOLL_TELEGRAM__API_URL=#@host"),
-            ("--set telegram.api_url=https://host:8081/a#hunter2", "--set telegram.api_url=https://host:8081/a##"),
-            ("api_url = \"https://api.telegram.org\" # it's ours", "api_url = \"https://api.telegram.org\" # it's ours"),
+            (
+                "--set telegram.api_url=https://host:8081/a#hunter2",
+                "--set telegram.api_url=https://host:8081/a##",
+            ),
+            (
+                "api_url = \"https://api.telegram.org\" # it's ours",
+                "api_url = \"https://api.telegram.org\" # it's ours",
+            ),
             ("token_env = ['A']\nsame_token = 'warn'", "token_env = ['A']\nsame_token = 'warn'"),
             ("MONOPOLL_TOKEN_ENV=A", "MONOPOLL_TOKEN_ENV=A"),
             ("a = 1\npassword =\nb = 2", "a = 1\npassword =\nb = 2"),

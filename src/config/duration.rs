@@ -23,18 +23,22 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Fault> {
     let fault = match humantime::parse_duration(text) {
         Ok(duration) if duration <= LONGEST => return Ok(duration),
         Ok(_) => Fault::new(format!("{shown} is longer than ten years")),
-        Err(E::NumberOverflow) => Fault::new(format!("{shown} is too long or too fine to be counted")),
+        Err(E::NumberOverflow) => {
+            Fault::new(format!("{shown} is too long or too fine to be counted"))
+        }
         Err(E::Empty) => Fault::new("is empty"),
         Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
-            return Err(
-                Fault::new(format!("{shown} has no unit")).help(format!("write \"{value}s\" for seconds, \"{value}ms\" for milliseconds"))
-            );
+            return Err(Fault::new(format!("{shown} has no unit"))
+                .help(format!("write \"{value}s\" for seconds, \"{value}ms\" for milliseconds")));
         }
         Err(E::UnknownUnit { unit, start, end, .. }) => {
-            let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit))).part(start..end);
+            let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit)))
+                .part(start..end);
             return Err(fault.help("the units are ms, s, m, h and d"));
         }
-        Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => Fault::new(format!("{shown} is not a duration")),
+        Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => {
+            Fault::new(format!("{shown} is not a duration"))
+        }
     };
     Err(fault.help(HELP))
 }
@@ -46,7 +50,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Fault> {
 pub(crate) fn patience(text: &str) -> Result<Patience, Fault> {
     match text {
         "forever" => Ok(Patience::Forever),
-        _ if nearest(text, ["forever"]).is_some() => Err(Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?")),
+        _ if nearest(text, ["forever"]).is_some() => {
+            Err(Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?"))
+        }
         _ => parse(text).map(Patience::For).map_err(|fault| match &fault.help {
             Some(help) => Fault { help: Some(format!("{help}, or \"forever\"")), ..fault },
             None => fault,

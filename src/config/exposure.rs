@@ -1,9 +1,13 @@
 //! Who else can write to the configuration file: they decide what is killed.
-#![cfg_attr(unix, expect(clippy::disallowed_methods, reason = "the file and its folders are looked at"))]
+#![cfg_attr(
+    unix,
+    expect(clippy::disallowed_methods, reason = "the file and its folders are looked at")
+)]
 
 use std::path::Path;
 
-/// A line about the file at `path`, which a person knows as `shown`, where others than its owner and root can change it.
+/// A line about the file at `path`, which a person knows as `shown`, where others than its owner
+/// and root can change it.
 #[cfg(unix)]
 pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -16,24 +20,32 @@ pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
         return None;
     }
     if others_write(&file) {
-        return Some(format!("others can write to {shown}, and so decide what is killed; `chmod go-w {shown}`"));
+        return Some(format!(
+            "others can write to {shown}, and so decide what is killed; `chmod go-w {shown}`"
+        ));
     }
     // Who can replace the file, or the link that leads to it, need not write to it.
-    let mut folders: Vec<_> = [path.parent().map(std::fs::canonicalize), Some(std::fs::canonicalize(path))]
-        .into_iter()
-        .filter_map(|path| path?.ok())
-        .flat_map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<_>>())
-        .collect();
+    let mut folders: Vec<_> =
+        [path.parent().map(std::fs::canonicalize), Some(std::fs::canonicalize(path))]
+            .into_iter()
+            .filter_map(|path| path?.ok())
+            .flat_map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+            .collect();
     folders.dedup();
     let open = |folder: &Path| {
-        std::fs::metadata(folder).is_ok_and(|folder| folder.is_dir() && others_write(&folder) && folder.mode() & 0o1000 == 0)
+        std::fs::metadata(folder).is_ok_and(|folder| {
+            folder.is_dir() && others_write(&folder) && folder.mode() & 0o1000 == 0
+        })
     };
     let folder = folders.into_iter().find(|folder| open(folder))?;
     let folder = clean(&folder.to_string_lossy());
-    Some(format!("others can write to {folder}, and so replace {shown} and decide what is killed; `chmod go-w {folder}`"))
+    Some(format!(
+        "others can write to {folder}, and so replace {shown} and decide what is killed; `chmod go-w {folder}`"
+    ))
 }
 
-/// A group that has nobody in it but the owner is nobody else: many systems give each user one, and let it write.
+/// A group that has nobody in it but the owner is nobody else: many systems give each user one, and
+/// let it write.
 #[cfg(unix)]
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

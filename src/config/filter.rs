@@ -1,6 +1,7 @@
 //! What is logged: a level, or levels by target as tracing's filters write them.
 //!
-//! The targets are the paths of the modules, such as `monopoll::host`. Filters on spans and fields are not read: nothing here needs them.
+//! The targets are the paths of the modules, such as `monopoll::host`. Filters on spans and fields
+//! are not read: nothing here needs them.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -18,7 +19,10 @@ const OURS: &str = "monopoll";
 
 /// What to write.
 pub(crate) fn help() -> String {
-    format!("the levels are {}; or write levels by target, such as \"info,monopoll::host=trace\"", list(LEVELS))
+    format!(
+        "the levels are {}; or write levels by target, such as \"info,monopoll::host=trace\"",
+        list(LEVELS)
+    )
 }
 
 /// Reads a filter: `info`, `monopoll=debug`, `info,monopoll::host=trace`.
@@ -52,7 +56,8 @@ fn level(word: &str) -> Result<LevelFilter, Fault> {
     })
 }
 
-/// A target is a module's path; whoever writes a span or a field beside it would otherwise wonder why nothing is logged.
+/// A target is a module's path; whoever writes a span or a field beside it would otherwise wonder
+/// why nothing is logged.
 fn named(target: &str) -> Result<&str, Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
     if !target.is_empty() && target.chars().all(plain) {

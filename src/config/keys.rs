@@ -1,4 +1,5 @@
-//! Every key that a user may write and what may stand there: `settings` says it to serde and to editors, this to people.
+//! Every key that a user may write and what may stand there: `settings` says it to serde and to
+//! editors, this to people.
 //!
 //! A test holds the two together.
 
@@ -44,7 +45,11 @@ impl Key {
         Key { name, kind: Kind::Bool }
     }
 
-    const fn table(name: &'static str, keys: &'static [Key], whole: fn(&Table) -> Option<Fault>) -> Key {
+    const fn table(
+        name: &'static str,
+        keys: &'static [Key],
+        whole: fn(&Table) -> Option<Fault>,
+    ) -> Key {
         Key { name, kind: Kind::Table(keys, whole) }
     }
 }
@@ -86,8 +91,11 @@ pub(crate) const ACTIONS: &[&str] = &["refuse", "graceful", "force", "wait", "ig
 
 const CONTAINER: &[&str] = &["same", "any"];
 
-const RULE: &[Key] =
-    &[Key::text("name", Text::Label), Key::table("when", CONDITIONS, age_fault), Key::text("action", Text::Choice(ACTIONS))];
+const RULE: &[Key] = &[
+    Key::text("name", Text::Label),
+    Key::table("when", CONDITIONS, age_fault),
+    Key::text("action", Text::Choice(ACTIONS)),
+];
 
 const CONDITIONS: &[Key] = &[
     Key::text("name", Text::WholeName),
@@ -99,19 +107,31 @@ const CONDITIONS: &[Key] = &[
     Key::bool("holds_lock"),
     Key::bool("same_token"),
     Key::bool("orphaned"),
-    Key::text("state", Text::Choice(&["running", "sleeping", "stopped", "zombie", "uninterruptible"])),
+    Key::text(
+        "state",
+        Text::Choice(&["running", "sleeping", "stopped", "zombie", "uninterruptible"]),
+    ),
     Key::text("older_than", Text::Duration),
     Key::text("younger_than", Text::Duration),
     Key::text("managed_by", Text::Regex),
     Key::bool("local"),
 ];
 
-const CHECK: &[Key] = &[Key { name: "command", kind: Kind::List(Text::Argument, program_fault) }, Key::text("timeout", Text::Span)];
+const CHECK: &[Key] = &[
+    Key { name: "command", kind: Kind::List(Text::Argument, program_fault) },
+    Key::text("timeout", Text::Span),
+];
 
-const LOCK: &[Key] =
-    &[Key { name: "paths", kind: Kind::List(Text::LockPath, lock_paths_fault) }, Key::text("on_lost", Text::Choice(&["stop", "warn"]))];
+const LOCK: &[Key] = &[
+    Key { name: "paths", kind: Kind::List(Text::LockPath, lock_paths_fault) },
+    Key::text("on_lost", Text::Choice(&["stop", "warn"])),
+];
 
-const TIMEOUTS: &[Key] = &[Key::text("wait", Text::Patience), Key::text("graceful", Text::Duration), Key::text("force", Text::Duration)];
+const TIMEOUTS: &[Key] = &[
+    Key::text("wait", Text::Patience),
+    Key::text("graceful", Text::Duration),
+    Key::text("force", Text::Duration),
+];
 
 const KILL: &[Key] = &[Key::text("signal", Text::Signal), Key::bool("escalate")];
 
@@ -128,7 +148,8 @@ const TELEGRAM: &[Key] = &[
     Key::text("conflict_window", Text::Duration),
 ];
 
-const LOG: &[Key] = &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
+const LOG: &[Key] =
+    &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
 
 fn fine<T: ?Sized>(_: &T) -> Option<Fault> {
     None
@@ -139,7 +160,8 @@ pub(crate) fn find<'a>(keys: &'a [Key], name: &str) -> Option<&'a Key> {
     keys.iter().find(|key| key.name == name)
 }
 
-/// Every key that can be written on one line, as its dotted path; lists count as one key, tables as such are among them.
+/// Every key that can be written on one line, as its dotted path; lists count as one key, tables as
+/// such are among them.
 pub(crate) fn paths() -> Vec<String> {
     let mut paths = Vec::new();
     for key in ROOT {
@@ -180,7 +202,9 @@ mod tests {
         if let Some(items) = schema.get("items") {
             of_schema(items, root, prefix, out);
         }
-        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        for (name, inner) in
+            schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
             let path = format!("{prefix}.{name}");
             out.insert(path.clone());
             of_schema(inner, root, &path, out);
@@ -191,8 +215,12 @@ mod tests {
         for key in keys {
             let path = format!("{prefix}.{}", key.name);
             match &key.kind {
-                Kind::Text(Text::Choice(words)) => out.extend(words.iter().map(|word| format!("{path}={word}"))),
-                Kind::Text(Text::Signal) => out.extend(Signal::ALL.map(|signal| format!("{path}={signal}"))),
+                Kind::Text(Text::Choice(words)) => {
+                    out.extend(words.iter().map(|word| format!("{path}={word}")))
+                }
+                Kind::Text(Text::Signal) => {
+                    out.extend(Signal::ALL.map(|signal| format!("{path}={signal}")))
+                }
                 Kind::Table(keys, _) | Kind::Tables(keys, _) => of_keys(keys, &path, out),
                 Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Free => {}
             }

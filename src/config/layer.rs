@@ -18,7 +18,8 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// The layer of a profile: its `rules` are asked before those of the file, its `match` entries come after them; all else replaces.
+    /// The layer of a profile: its `rules` are asked before those of the file, its `match` entries
+    /// come after them; all else replaces.
     pub(crate) fn of_profile(mut table: Table, file: &Table) -> Layer {
         for (key, profile_first) in [("rules", true), ("match", false)] {
             let Some(Node { value: Value::List(theirs), .. }) = file.get(key) else { continue };
@@ -38,7 +39,9 @@ impl Layer {
         let mut steps = key.split('.').peekable();
         while let Some(step) = steps.next() {
             let (name, index) = match step.split_once('[') {
-                Some((name, index)) => (name, Some(index.trim_end_matches(']').parse::<usize>().ok()?)),
+                Some((name, index)) => {
+                    (name, Some(index.trim_end_matches(']').parse::<usize>().ok()?))
+                }
                 None => (step, None),
             };
             let mut node = table.get(name)?;
@@ -71,9 +74,14 @@ fn dict(table: &Table) -> Dict {
 
 fn laid(node: &Node) -> Laid {
     match &node.value {
-        Value::Integer(_, Some(number)) => Laid::Num(figment::value::Tag::Default, Num::I64(*number)),
-        // None of our keys is a number that large, or has a fraction: such a value was refused before it is laid.
-        Value::Text(text) | Value::Integer(text, None) | Value::Float(text) => Laid::from(text.as_str()),
+        Value::Integer(_, Some(number)) => {
+            Laid::Num(figment::value::Tag::Default, Num::I64(*number))
+        }
+        // None of our keys is a number that large, or has a fraction: such a value was refused
+        // before it is laid.
+        Value::Text(text) | Value::Integer(text, None) | Value::Float(text) => {
+            Laid::from(text.as_str())
+        }
         Value::Moment(moment) => Laid::from(moment.to_string()),
         Value::Bool(value) => Laid::from(*value),
         Value::List(items) => Laid::from(items.iter().map(laid).collect::<Vec<_>>()),

@@ -1,4 +1,5 @@
-//! Lays the sources over each other, insists that what is named exists, and remembers where each value came from.
+//! Lays the sources over each other, insists that what is named exists, and remembers where each
+//! value came from.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -81,7 +82,9 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
 fn file_layers(mut root: Table, profile: Option<&str>) -> Vec<Layer> {
     let profiles = root.remove("profile").map(|node| node.value);
     let selected = match (profiles, profile) {
-        (Some(Value::Table(mut by_name)), Some(name)) => by_name.remove(name).map(|node| node.in_profile(&name.into()).value),
+        (Some(Value::Table(mut by_name)), Some(name)) => {
+            by_name.remove(name).map(|node| node.in_profile(&name.into()).value)
+        }
         _ => None,
     };
     let top = match selected {
@@ -104,16 +107,27 @@ fn lay(layers: &[Layer]) -> Result<Settings, Problems> {
         figment = figment.merge(ours);
     }
     let settings: Settings = figment.extract().map_err(|error| {
-        // Every layer was checked by itself; what does not fit now is our own mistake, and still must not start a bot.
-        let place = layers.iter().find_map(|layer| layer.table.values().next()).map(|node| node.place.clone());
+        // Every layer was checked by itself; what does not fit now is our own mistake, and still
+        // must not start a bot.
+        let place = layers
+            .iter()
+            .find_map(|layer| layer.table.values().next())
+            .map(|node| node.place.clone());
         let key = error.path.join(".");
-        Problems(vec![Problem::with(place.unwrap_or_else(|| Place::flag("--set", "")), key, Fault::new("the value does not fit"))])
+        Problems(vec![Problem::with(
+            place.unwrap_or_else(|| Place::flag("--set", "")),
+            key,
+            Fault::new("the value does not fit"),
+        )])
     })?;
     Ok(Settings { app, ..settings })
 }
 
 /// Lays `over` over `under`, table by table.
-fn merge(under: &mut BTreeMap<String, toml::Value>, over: impl Iterator<Item = (String, toml::Value)>) {
+fn merge(
+    under: &mut BTreeMap<String, toml::Value>,
+    over: impl Iterator<Item = (String, toml::Value)>,
+) {
     for (key, value) in over {
         match (under.remove(&key), value) {
             (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
@@ -136,7 +150,9 @@ fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
     let fault = Fault::new(format!("there is no profile {}", quote(name)));
     let (path, root) = match search {
         Search::Found(path, root) => (path, root),
-        Search::None => return Some(fault.help("no configuration file was found; name one with --config")),
+        Search::None => {
+            return Some(fault.help("no configuration file was found; name one with --config"));
+        }
         // Its own problems say more.
         Search::Unusable => return None,
     };
@@ -149,7 +165,9 @@ fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
     let all = clean(&list(names.iter().copied()));
     Some(match (nearest(name, names.iter().copied()), names.is_empty()) {
         (Some(near), _) => fault.help(format!("did you mean {}? {shown} has {all}", quote(near))),
-        (None, true) => fault.help(format!("{shown} has none; add [profile.{name}] to it", name = clean(name))),
+        (None, true) => {
+            fault.help(format!("{shown} has none; add [profile.{name}] to it", name = clean(name)))
+        }
         (None, false) => fault.help(format!("{shown} has {all}")),
     })
 }

@@ -44,10 +44,13 @@ impl LockPath {
     /// Reads a template.
     pub(crate) fn parse(source: &str) -> Result<Self, Fault> {
         if source.is_empty() {
-            return Err(Fault::new("is empty").help("write a path such as \"{lock_dir}/{instance}.lock\""));
+            return Err(
+                Fault::new("is empty").help("write a path such as \"{lock_dir}/{instance}.lock\"")
+            );
         }
         if source.chars().any(char::is_control) {
-            return Err(Fault::new(format!("{} has a control character", quote(source))).help("write a path on one line"));
+            return Err(Fault::new(format!("{} has a control character", quote(source)))
+                .help("write a path on one line"));
         }
         let mut parts = Vec::new();
         let mut rest = source;
@@ -57,7 +60,9 @@ impl LockPath {
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
             }
-            let Some((name, after)) = tail.strip_prefix('{').and_then(|inner| inner.split_once('}')) else {
+            let Some((name, after)) =
+                tail.strip_prefix('{').and_then(|inner| inner.split_once('}'))
+            else {
                 return Err(lone_bracket(source, bracket));
             };
             parts.push(placeholder(source, name, bracket)?);
@@ -69,7 +74,8 @@ impl LockPath {
         LockPath { source: source.to_owned(), parts }.validated()
     }
 
-    /// The path at one start. What is filled in is never read for placeholders again, and never adds a folder.
+    /// The path at one start. What is filled in is never read for placeholders again, and never
+    /// adds a folder.
     #[must_use]
     pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
         let mut path = std::ffi::OsString::new();
@@ -81,7 +87,12 @@ impl LockPath {
             match part {
                 Part::Text(text) => path.push(text),
                 Part::Instance => path.push(with.instance.replace(is_separator, "_")),
-                Part::Profile => path.push(with.profile.filter(|name| !name.is_empty()).unwrap_or("default").replace(is_separator, "_")),
+                Part::Profile => path.push(
+                    with.profile
+                        .filter(|name| !name.is_empty())
+                        .unwrap_or("default")
+                        .replace(is_separator, "_"),
+                ),
                 Part::User => path.push(with.user.replace(is_separator, "_")),
                 Part::LockDir => path.push(with.lock_dir),
             }
@@ -89,22 +100,27 @@ impl LockPath {
         path.into()
     }
 
-    /// Which instance `name` belongs to, in the folder in which this path tells instances apart: see
-    /// [`folder_of_instances`](Self::folder_of_instances).
+    /// Which instance `name` belongs to, in the folder in which this path tells instances apart:
+    /// see [`folder_of_instances`](Self::folder_of_instances).
     #[must_use]
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.until_the_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;
-        // Filled in, it must say this name again: that holds for whatever stands behind the instance, itself once more too.
+        // Filled in, it must say this name again: that holds for whatever stands behind the
+        // instance, itself once more too.
         let fits = |instance: &Instance| {
             let path = self.fill(&Placeholders { instance: instance.as_str(), ..*with });
-            path.strip_prefix(&folder).ok().and_then(|path| path.iter().next()).is_some_and(|first| first == name)
+            path.strip_prefix(&folder)
+                .ok()
+                .and_then(|path| path.iter().next())
+                .is_some_and(|first| first == name)
         };
         let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
         ends.filter_map(|end| rest.get(..end)?.parse().ok()).find(fits)
     }
 
-    /// The folder in which the instances of this path have a name each; `None` where one path is everybody's.
+    /// The folder in which the instances of this path have a name each; `None` where one path is
+    /// everybody's.
     #[must_use]
     pub fn folder_of_instances(&self, with: &Placeholders<'_>) -> Option<PathBuf> {
         self.until_the_instance(with).map(|(folder, _)| folder)
@@ -113,7 +129,9 @@ impl LockPath {
     /// That folder, and what stands in it before the instance.
     fn until_the_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
         let at = self.parts.iter().position(|part| *part == Part::Instance)?;
-        let before = LockPath { source: self.source.clone(), parts: self.parts.get(..at)?.to_vec() }.fill(with);
+        let before =
+            LockPath { source: self.source.clone(), parts: self.parts.get(..at)?.to_vec() }
+                .fill(with);
         let before = before.to_str()?;
         let cut = before.rfind(is_separator)? + 1;
         Some((PathBuf::from(before.get(..cut)?), before.get(cut..)?.to_owned()))
@@ -143,10 +161,14 @@ impl LockPath {
             return Err(Fault::new(format!("{shown} is not absolute")).help(help));
         }
         if self.source.ends_with(is_separator) || self.parts == [Part::LockDir] {
-            return Err(Fault::new(format!("{shown} names a folder")).help("add the file's name, such as `{instance}.lock`"));
+            return Err(Fault::new(format!("{shown} names a folder"))
+                .help("add the file's name, such as `{instance}.lock`"));
         }
         if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with(is_separator))
-            || matches!(self.parts.get(..2), Some([Part::LockDir, Part::Instance | Part::Profile | Part::User]))
+            || matches!(
+                self.parts.get(..2),
+                Some([Part::LockDir, Part::Instance | Part::Profile | Part::User])
+            )
         {
             return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}"))
                 .part(0..LOCK_DIR.len())
@@ -156,7 +178,9 @@ impl LockPath {
         for step in self.source.split(is_separator) {
             if matches!(step, "." | "..") {
                 let help = "write the path without `.` and `..`: one file must have one name";
-                return Err(Fault::new(format!("{shown} takes a detour")).part(start..start + step.len()).help(help));
+                return Err(Fault::new(format!("{shown} takes a detour"))
+                    .part(start..start + step.len())
+                    .help(help));
             }
             start += step.len() + 1;
         }
@@ -164,7 +188,8 @@ impl LockPath {
     }
 }
 
-/// Whether a path begins at a root. What begins with a bare `/` on Windows is on its first drive: see `DRIVE`.
+/// Whether a path begins at a root. What begins with a bare `/` on Windows is on its first drive:
+/// see `DRIVE`.
 fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }
@@ -177,7 +202,9 @@ const DRIVE: &str = "C:";
 const LOCK_DIR: &str = "{lock_dir}";
 
 fn lone_bracket(source: &str, at: usize) -> Fault {
-    Fault::new(format!("{} has a bracket without its other half", quote(source))).part(at..at + 1).help(LockPath::HELP)
+    Fault::new(format!("{} has a bracket without its other half", quote(source)))
+        .part(at..at + 1)
+        .help(LockPath::HELP)
 }
 
 /// The placeholder of this name; its bracket is at `at`.
@@ -190,8 +217,12 @@ fn placeholder(source: &str, name: &str, at: usize) -> Result<Part, Fault> {
         _ if name.contains('{') => Err(lone_bracket(source, at)),
         _ => {
             let written = format!("{{{name}}}");
-            let fault =
-                Fault::new(format!("{} has an unknown placeholder {}", quote(source), quote(&written))).part(at..at + written.len());
+            let fault = Fault::new(format!(
+                "{} has an unknown placeholder {}",
+                quote(source),
+                quote(&written)
+            ))
+            .part(at..at + written.len());
             Err(match nearest(name, LockPath::NAMES) {
                 Some(near) => fault.help(format!("did you mean {{{near}}}? {}", LockPath::HELP)),
                 None => fault.help(LockPath::HELP),
@@ -206,26 +237,45 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once_and_add_no_folder() {
-        let with = Placeholders { instance: "bot1", profile: None, user: "a/{instance}", lock_dir: Path::new("/run/monopoll") };
+        let with = Placeholders {
+            instance: "bot1",
+            profile: None,
+            user: "a/{instance}",
+            lock_dir: Path::new("/run/monopoll"),
+        };
         for (template, expected) in [
             ("{lock_dir}/{instance}.lock", "/run/monopoll/bot1.lock"),
             ("/run/{user}/{profile}.lock", "/run/a_{instance}/default.lock"),
             ("/run/a.lock", "/run/a.lock"),
         ] {
             let drive = if cfg!(windows) && template.starts_with('/') { "C:" } else { "" };
-            assert_eq!(LockPath::parse(template).unwrap().fill(&with), PathBuf::from(format!("{drive}{expected}")), "{template}");
+            assert_eq!(
+                LockPath::parse(template).unwrap().fill(&with),
+                PathBuf::from(format!("{drive}{expected}")),
+                "{template}"
+            );
         }
     }
 
     #[test]
     fn an_instance_is_known_by_the_name_of_its_lock() {
-        let with = Placeholders { instance: "", profile: None, user: "me", lock_dir: Path::new("/run/monopoll") };
+        let with = Placeholders {
+            instance: "",
+            profile: None,
+            user: "me",
+            lock_dir: Path::new("/run/monopoll"),
+        };
         for (template, folder, name, expected) in [
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock", Some("bot1")),
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock.record", None),
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), ".lock", None),
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "a.lock.lock", Some("a.lock")),
-            ("/srv/{user}-{instance}-{profile}.lock", Some("/srv/"), "me-bot-1-default.lock", Some("bot-1")),
+            (
+                "/srv/{user}-{instance}-{profile}.lock",
+                Some("/srv/"),
+                "me-bot-1-default.lock",
+                Some("bot-1"),
+            ),
             ("/srv/{user}-{instance}-{profile}.lock", Some("/srv/"), "you-bot1-default.lock", None),
             ("/srv/{instance}/{user}.lock", Some("/srv/"), "bot1", Some("bot1")),
             ("/srv/{instance}-{instance}", Some("/srv/"), "bot1-bot1", Some("bot1")),
@@ -235,16 +285,29 @@ mod tests {
         ] {
             let path = LockPath::parse(template).unwrap();
             if cfg!(unix) {
-                assert_eq!(path.folder_of_instances(&with).as_deref(), folder.map(Path::new), "{template}");
+                assert_eq!(
+                    path.folder_of_instances(&with).as_deref(),
+                    folder.map(Path::new),
+                    "{template}"
+                );
             }
-            assert_eq!(path.instance_of(name, &with).map(|it| it.to_string()).as_deref(), expected, "{template} {name}");
+            assert_eq!(
+                path.instance_of(name, &with).map(|it| it.to_string()).as_deref(),
+                expected,
+                "{template} {name}"
+            );
         }
     }
 
     #[test]
     #[cfg(windows)]
     fn a_drive_is_a_root_on_windows_and_a_folder_on_a_drive_is_none() {
-        let with = Placeholders { instance: "bot1", profile: None, user: "me", lock_dir: Path::new(r"C:\Users\me") };
+        let with = Placeholders {
+            instance: "bot1",
+            profile: None,
+            user: "me",
+            lock_dir: Path::new(r"C:\Users\me"),
+        };
         for path in ["C:/locks/{instance}.lock", r"D:\locks\a.lock", r"{lock_dir}\a.lock"] {
             assert!(LockPath::parse(path).unwrap().fill(&with).is_absolute(), "{path}");
         }

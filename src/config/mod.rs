@@ -1,10 +1,12 @@
 //! What the user wrote, and what of it is valid.
 //!
-//! Expected flow: [`Sources`] name every place a value may come from; each becomes a tree that remembers its places; each tree is checked
-//! by itself, whether its values win or not; figment lays them over each other into [`settings::Settings`]; [`Config`] is that, compiled.
+//! Expected flow: [`Sources`] name every place a value may come from; each becomes a tree that
+//! remembers its places; each tree is checked by itself, whether its values win or not; figment
+//! lays them over each other into [`settings::Settings`]; [`Config`] is that, compiled.
 //!
-//! Guarantees: nothing is read from the process but by [`Sources::here`] – environment and working directory are given –, and every
-//! problem of every layer is found in one go, with its place. A secret never gets into a message.
+//! Guarantees: nothing is read from the process but by [`Sources::here`] – environment and working
+//! directory are given –, and every problem of every layer is found in one go, with its place. A
+//! secret never gets into a message.
 
 mod api_url;
 pub mod compile;

@@ -60,8 +60,12 @@ impl Node {
         self.place = self.place.in_profile(name);
         self.key_place = self.key_place.in_profile(name);
         self.value = match self.value {
-            Value::List(items) => Value::List(items.into_iter().map(|item| item.in_profile(name)).collect()),
-            Value::Table(table) => Value::Table(table.into_iter().map(|(key, node)| (key, node.in_profile(name))).collect()),
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| item.in_profile(name)).collect())
+            }
+            Value::Table(table) => Value::Table(
+                table.into_iter().map(|(key, node)| (key, node.in_profile(name))).collect(),
+            ),
             scalar => scalar,
         };
         self
@@ -71,12 +75,20 @@ impl Node {
     pub(crate) fn into_toml(self) -> toml::Value {
         match self.value {
             Value::Text(text) => toml::Value::String(text),
-            Value::Integer(text, value) => value.map_or(toml::Value::String(text), toml::Value::Integer),
-            Value::Float(text) => text.parse().map_or(toml::Value::String(text), toml::Value::Float),
+            Value::Integer(text, value) => {
+                value.map_or(toml::Value::String(text), toml::Value::Integer)
+            }
+            Value::Float(text) => {
+                text.parse().map_or(toml::Value::String(text), toml::Value::Float)
+            }
             Value::Bool(value) => toml::Value::Boolean(value),
             Value::Moment(moment) => toml::Value::Datetime(moment),
-            Value::List(items) => toml::Value::Array(items.into_iter().map(Node::into_toml).collect()),
-            Value::Table(table) => toml::Value::Table(table.into_iter().map(|(key, node)| (key, node.into_toml())).collect()),
+            Value::List(items) => {
+                toml::Value::Array(items.into_iter().map(Node::into_toml).collect())
+            }
+            Value::Table(table) => toml::Value::Table(
+                table.into_iter().map(|(key, node)| (key, node.into_toml())).collect(),
+            ),
         }
     }
 }

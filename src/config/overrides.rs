@@ -22,12 +22,17 @@ const PREFIX: &str = "MONOPOLL_";
 /// Variables that are ours, but no keys.
 const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 
-/// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table within the last, and whoever walks
-/// through them needs some of the stack.
+/// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table
+/// within the last, and whoever walks through them needs some of the stack.
 const MOST_STEPS: usize = 80;
 
-/// One layer for each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before `MONOPOLL_LOCK__PATHS`.
-pub(crate) fn environment(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Vec<Layer> {
+/// One layer for each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before
+/// `MONOPOLL_LOCK__PATHS`.
+pub(crate) fn environment(
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
+) -> Vec<Layer> {
     let mut variables: Vec<_> = sources
         .env
         .iter()
@@ -72,15 +77,20 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
         };
         let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
         if path.iter().any(String::is_empty) {
-            let found =
-                if key.trim().is_empty() { "there is no key before the `=`".to_owned() } else { format!("{} is no key", quote(key)) };
+            let found = if key.trim().is_empty() {
+                "there is no key before the `=`".to_owned()
+            } else {
+                format!("{} is no key", quote(key))
+            };
             let fault = Fault::new(found).help(help);
             problems.push(Problem::at(set_source("", set).key(), fault));
         } else {
             layers.extend(layer(&path, &set_source(key.trim(), set), problems));
         }
     }
-    let on_conflict = sources.on_conflict.map(|choice| ("on_conflict", "--on-conflict", Action::from(choice).to_string()));
+    let on_conflict = sources
+        .on_conflict
+        .map(|choice| ("on_conflict", "--on-conflict", Action::from(choice).to_string()));
     let instance = sources.instance.clone().map(|id| ("instance", "--instance", id));
     for (key, flag, value) in on_conflict.into_iter().chain(instance) {
         let place = Place::flag(flag, &value);
@@ -101,7 +111,12 @@ struct Written {
 }
 
 impl Written {
-    fn new(source: Source, key: Range<usize>, value: Range<usize>, separator: &'static str) -> Written {
+    fn new(
+        source: Source,
+        key: Range<usize>,
+        value: Range<usize>,
+        separator: &'static str,
+    ) -> Written {
         Written { source: Arc::new(source), key, value, separator }
     }
 
@@ -120,7 +135,8 @@ impl Written {
     /// Each step of `path` with the place where it is written.
     fn steps(&self, path: &[String]) -> Vec<(String, Place)> {
         let mut start = self.key.start;
-        let written = self.source.text().get(self.key.clone()).unwrap_or_default().split(self.separator);
+        let written =
+            self.source.text().get(self.key.clone()).unwrap_or_default().split(self.separator);
         let steps = written.zip(path).map(|(written, step)| {
             let place = Place::part_of(&self.source, start..start + written.len());
             start += written.len() + self.separator.len();
@@ -141,12 +157,16 @@ fn set_source(key: &str, set: &str) -> Written {
 /// Before what was given, as it was typed.
 const SET: &str = "--set ";
 
-/// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is configured.
+/// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is
+/// configured.
 pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
     let value = sources.variable("MONOPOLL_LOG")?;
     let place = Place::variable("MONOPOLL_LOG", &value.to_string_lossy());
     let Some(text) = value.to_str() else {
-        problems.push(Problem::at(place, Fault::new("the value is not UTF-8").help("save it as UTF-8")));
+        problems.push(Problem::at(
+            place,
+            Fault::new("the value is not UTF-8").help("save it as UTF-8"),
+        ));
         return None;
     };
     if let Err(fault) = Text::Filter.check(text) {
@@ -160,7 +180,8 @@ pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Laye
 /// The layer that sets one key, if its value can be read.
 fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Option<Layer> {
     if path.len() > MOST_STEPS {
-        let fault = Fault::new(format!("the key has {} steps", path.len())).help(format!("the deepest that is read has {MOST_STEPS}"));
+        let fault = Fault::new(format!("the key has {} steps", path.len()))
+            .help(format!("the deepest that is read has {MOST_STEPS}"));
         problems.push(Problem::at(written.key(), fault));
         return None;
     }
@@ -178,7 +199,8 @@ fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Opt
     Some(Layer { table })
 }
 
-/// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are texts too.
+/// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are
+/// texts too.
 fn value(kind: Option<&Kind>, written: &Written) -> Result<Node, (Place, Fault)> {
     let part = trimmed(written.source.text(), written.value.clone());
     let text = written.source.text().get(part.clone()).unwrap_or_default();
@@ -206,7 +228,12 @@ fn kind_at(path: &[String]) -> Option<&'static Kind> {
         kind = match kind {
             Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
             Kind::Free if !step.is_empty() => kind,
-            Kind::Free | Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Tables(..) => return None,
+            Kind::Free
+            | Kind::Text(_)
+            | Kind::Bool
+            | Kind::Count(_)
+            | Kind::List(..)
+            | Kind::Tables(..) => return None,
         };
     }
     Some(kind)
@@ -214,13 +241,17 @@ fn kind_at(path: &[String]) -> Option<&'static Kind> {
 
 /// A path that leads into a list.
 fn list_step(path: &[String], written: impl Fn(&str) -> String) -> Option<Fault> {
-    let bare: Vec<String> = path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
+    let bare: Vec<String> =
+        path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
     let into = (1..=path.len()).find(|end| {
         let whole = matches!(kind_at(&bare[..*end]), Some(Kind::List(..) | Kind::Tables(..)));
         whole && (*end < path.len() || bare[end - 1] != path[end - 1])
     })?;
     let list = bare[..into].join(".");
-    Some(Fault::new("an entry of a list cannot be set by itself").help(format!("give the whole list: {}='[…]'", written(&list))))
+    Some(
+        Fault::new("an entry of a list cannot be set by itself")
+            .help(format!("give the whole list: {}='[…]'", written(&list))),
+    )
 }
 
 /// Whether a variable is spelt as a key of ours is.
@@ -232,7 +263,8 @@ fn is_ours(name: &str, path: &[String]) -> bool {
 fn near_variable(name: &str) -> Option<Fault> {
     let names: Vec<String> = keys::paths().iter().map(|path| as_variable(path)).collect();
     let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
-        // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a profile, is meant for us as well.
+        // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a
+        // profile, is meant for us as well.
         keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
     });
     let fault = Fault::new("there is no such key");
@@ -253,7 +285,9 @@ fn as_variable(path: &str) -> String {
 fn unknown_variable(name: &str) -> String {
     let shown = clean(&format!("{PREFIX}{name}"));
     match nearest(name, NO_KEYS) {
-        Some(near) => format!("${shown}: ignored, as it is no key of monopoll's; did you mean ${PREFIX}{near}?"),
+        Some(near) => format!(
+            "${shown}: ignored, as it is no key of monopoll's; did you mean ${PREFIX}{near}?"
+        ),
         None => format!("${shown}: ignored, as it is no key of monopoll's"),
     }
 }

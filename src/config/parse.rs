@@ -32,19 +32,29 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
             problems.push(Problem::at(Place::part_of(&source, span), fault));
         }
     }
-    if problems.is_empty() { Ok(Reader { source, offset: 0 }.table(root.get_ref())) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Reader { source, offset: 0 }.table(root.get_ref()))
+    } else {
+        Err(problems)
+    }
 }
 
 /// Reads the one TOML value that a part of a variable or a flag is.
 ///
 /// # Errors
 /// Why it is not TOML, and which part of it is to blame.
-pub(crate) fn parse_value(source: &Arc<Source>, part: Range<usize>) -> Result<Node, (Place, String)> {
+pub(crate) fn parse_value(
+    source: &Arc<Source>,
+    part: Range<usize>,
+) -> Result<Node, (Place, String)> {
     let text = source.text().get(part.clone()).unwrap_or_default();
     let reader = Reader { source: Arc::clone(source), offset: part.start };
     match DeValue::parse(text) {
         Ok(value) => Ok(reader.node(&value, None)),
-        Err(error) => Err((reader.place(&error.span().unwrap_or(0..text.len())), syntax::reason(error.message()))),
+        Err(error) => Err((
+            reader.place(&error.span().unwrap_or(0..text.len())),
+            syntax::reason(error.message()),
+        )),
     }
 }
 
@@ -61,18 +71,26 @@ impl Reader {
     }
 
     fn table(&self, table: &DeTable<'_>) -> Table {
-        table.iter().map(|(key, value)| (key.get_ref().to_string(), self.node(value, Some(&key.span())))).collect()
+        table
+            .iter()
+            .map(|(key, value)| (key.get_ref().to_string(), self.node(value, Some(&key.span()))))
+            .collect()
     }
 
     fn node(&self, spanned: &Spanned<DeValue<'_>>, key: Option<&Range<usize>>) -> Node {
         let place = self.place(&spanned.span());
         let value = match spanned.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Integer(number) => Value::Integer(number.to_string(), i64::from_str_radix(number.as_str(), number.radix()).ok()),
+            DeValue::Integer(number) => Value::Integer(
+                number.to_string(),
+                i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            ),
             DeValue::Float(number) => Value::Float(number.to_string()),
             DeValue::Boolean(value) => Value::Bool(*value),
             DeValue::Datetime(moment) => Value::Moment(*moment),
-            DeValue::Array(items) => Value::List(items.iter().map(|item| self.node(item, None)).collect()),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| self.node(item, None)).collect())
+            }
             DeValue::Table(table) => Value::Table(self.table(table)),
         };
         Node { value, key_place: key.map_or_else(|| place.clone(), |span| self.place(span)), place }

@@ -26,7 +26,11 @@ impl Place {
 
     /// A file that cannot be read.
     pub(crate) fn file(path: &Path) -> Place {
-        Place { source: Arc::new(Source::new(SourceName::File(path.to_owned()), String::new())), span: None, profile: None }
+        Place {
+            source: Arc::new(Source::new(SourceName::File(path.to_owned()), String::new())),
+            span: None,
+            profile: None,
+        }
     }
 
     /// The value of a variable.
@@ -64,9 +68,13 @@ impl Place {
         self.span.as_ref().map(|span| excerpt(self.source.text(), span, self.source.hidden()))
     }
 
-    /// The place of a part of the text that was written here; the place itself where that was written in another way, such as with escapes.
+    /// The place of a part of the text that was written here; the place itself where that was
+    /// written in another way, such as with escapes.
     pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Place {
-        let written = self.span.as_ref().and_then(|span| Some((span.start, self.source.text().get(span.clone())?)));
+        let written = self
+            .span
+            .as_ref()
+            .and_then(|span| Some((span.start, self.source.text().get(span.clone())?)));
         let Some((start, written)) = written else { return self.clone() };
         // The quotes, if there are any.
         let inner = written.trim_start_matches(['"', '\'']);
@@ -77,7 +85,8 @@ impl Place {
         Place { span: Some(start + part.start..start + part.end), ..self.clone() }
     }
 
-    /// For sorting: files by line, then variables, then flags in the order in which they were given.
+    /// For sorting: files by line, then variables, then flags in the order in which they were
+    /// given.
     pub(crate) fn rank(&self) -> (u8, Option<usize>) {
         let kind = match self.source() {
             SourceName::File(_) => return (0, self.span.as_ref().map(|span| span.start)),
@@ -106,7 +115,8 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source().fmt(f)?;
-        self.position().map_or(Ok(()), |Position { line, column, .. }| write!(f, ":{line}:{column}"))
+        self.position()
+            .map_or(Ok(()), |Position { line, column, .. }| write!(f, ":{line}:{column}"))
     }
 }
 
@@ -127,7 +137,9 @@ impl fmt::Display for Origin {
         };
         match place.source() {
             SourceName::Set(_) => f.write_str("--set")?,
-            name @ (SourceName::File(_) | SourceName::Variable(_) | SourceName::Flag(_)) => name.fmt(f)?,
+            name @ (SourceName::File(_) | SourceName::Variable(_) | SourceName::Flag(_)) => {
+                name.fmt(f)?
+            }
         }
         if let Some(Position { line, .. }) = place.position() {
             write!(f, ":{line}")?;

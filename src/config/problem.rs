@@ -128,9 +128,13 @@ impl Problems {
     /// All of them, each with its line; a blank line stands between two.
     #[must_use]
     pub fn draw(&self, paint: Paint) -> String {
-        let mut parts: Vec<String> = self.0.iter().take(MOST_DRAWN).map(|problem| problem.draw(paint)).collect();
-        let mut told: Vec<String> = self.0.iter().skip(MOST_DRAWN).take(MOST_TOLD).map(Problem::title).collect();
-        if let Some(more) = self.0.len().checked_sub(MOST_DRAWN + MOST_TOLD).filter(|more| *more > 0) {
+        let mut parts: Vec<String> =
+            self.0.iter().take(MOST_DRAWN).map(|problem| problem.draw(paint)).collect();
+        let mut told: Vec<String> =
+            self.0.iter().skip(MOST_DRAWN).take(MOST_TOLD).map(Problem::title).collect();
+        if let Some(more) =
+            self.0.len().checked_sub(MOST_DRAWN + MOST_TOLD).filter(|more| *more > 0)
+        {
             told.push(format!("and {more} more, which `monopoll config check --json` lists"));
         }
         if !told.is_empty() {
@@ -139,7 +143,8 @@ impl Problems {
         parts.join("\n\n")
     }
 
-    /// Every problem, then one line that says how many there are: the last line is the summary, as it is with every other error.
+    /// Every problem, then one line that says how many there are: the last line is the summary, as
+    /// it is with every other error.
     #[must_use]
     pub fn into_error(self, paint: Paint) -> Error {
         let count = match self.0.len() {

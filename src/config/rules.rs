@@ -18,9 +18,18 @@ pub(crate) type Misfit = (String, Fault);
 
 /// The policy, or the key that does not fit.
 pub(crate) fn policy(settings: &Settings) -> Result<Policy, Misfit> {
-    let named = |list: &'static str, index: usize| move |fault: Fault| (format!("{list}[{index}]"), fault);
-    let matches = settings.matches.iter().enumerate().map(|(index, entry)| match_entry(entry).map_err(named("match", index)));
-    let rules = settings.rules.iter().enumerate().map(|(index, entry)| rule(index, entry).map_err(named("rules", index)));
+    let named =
+        |list: &'static str, index: usize| move |fault: Fault| (format!("{list}[{index}]"), fault);
+    let matches = settings
+        .matches
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| match_entry(entry).map_err(named("match", index)));
+    let rules = settings
+        .rules
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| rule(index, entry).map_err(named("rules", index)));
     Ok(Policy {
         purpose: Purpose::Start,
         on_conflict: settings.on_conflict,
@@ -29,7 +38,8 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, Misfit> {
         matches: matches.collect::<Result<_, _>>()?,
         rules: rules.collect::<Result<_, _>>()?,
         timeouts: Timeouts {
-            wait: duration::patience(&settings.timeouts.wait).map_err(|fault| ("timeouts.wait".to_owned(), fault))?,
+            wait: duration::patience(&settings.timeouts.wait)
+                .map_err(|fault| ("timeouts.wait".to_owned(), fault))?,
             graceful: settings.timeouts.graceful,
             force: settings.timeouts.force,
         },

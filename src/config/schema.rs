@@ -1,11 +1,13 @@
-//! The JSON schema of a configuration file, for editors: made from the types, so that it cannot say anything else.
+//! The JSON schema of a configuration file, for editors: made from the types, so that it cannot say
+//! anything else.
 
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
 use super::settings::Settings;
 
-/// The schema of a whole file: the settings, and under `profile` the settings again, each profile by its name.
+/// The schema of a whole file: the settings, and under `profile` the settings again, each profile
+/// by its name.
 #[must_use]
 pub fn schema() -> Value {
     let mut schema = schema_for!(Settings).to_value();

@@ -1,4 +1,5 @@
-//! What a user may write: these docs are the reference, these types the schema, these defaults the only ones.
+//! What a user may write: these docs are the reference, these types the schema, these defaults the
+//! only ones.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -16,7 +17,8 @@ use crate::engine::{
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "monopoll configuration")]
 pub struct Settings {
-    /// The thing there may be only one of: 1–64 letters, digits, `.`, `_` or `-`. Default: `bot<id>` where a bot token is known, else the command's name and a hash.
+    /// The thing there may be only one of: 1–64 letters, digits, `.`, `_` or `-`. Default:
+    /// `bot<id>` where a bot token is known, else the command's name and a hash.
     #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
     pub instance: Option<String>,
     /// What to do about a conflict that no rule speaks of.
@@ -27,9 +29,11 @@ pub struct Settings {
     pub same_token: SameToken,
     /// The environment variables that may have the bot token, first one first.
     pub token_env: Vec<String>,
-    /// A file of `NAME=value` lines that is read for the bot id of a token only, if it is there; nothing in it is exported.
+    /// A file of `NAME=value` lines that is read for the bot id of a token only, if it is there;
+    /// nothing in it is exported.
     pub env_file: PathBuf,
-    /// Who is a candidate: a process that meets every field of one entry. Default: the same command in the same working directory.
+    /// Who is a candidate: a process that meets every field of one entry. Default: the same command
+    /// in the same working directory.
     #[serde(rename = "match", skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<MatchEntry>,
     /// The first rule whose every condition holds decides; if none does: `on_conflict`.
@@ -55,12 +59,14 @@ pub struct Settings {
     pub app: BTreeMap<String, toml::Value>,
 }
 
-/// A process that meets every field of one entry is a candidate; at least one of name, cmdline, exe and cwd is needed.
+/// A process that meets every field of one entry is a candidate; at least one of name, cmdline, exe
+/// and cwd is needed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("anyOf" = [{"required": ["name"]}, {"required": ["cmdline"]}, {"required": ["exe"]}, {"required": ["cwd"]}]))]
 pub struct MatchEntry {
-    /// A regular expression on the executable's base name (else the first argument's), the whole name.
+    /// A regular expression on the executable's base name (else the first argument's), the whole
+    /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// A regular expression anywhere in the command line (arguments joined by one space).
@@ -108,7 +114,8 @@ pub struct RuleEntry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
-    /// A regular expression on the executable's base name (else the first argument's), the whole name.
+    /// A regular expression on the executable's base name (else the first argument's), the whole
+    /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// A regular expression anywhere in the command line (arguments joined by one space).
@@ -158,7 +165,8 @@ pub struct Conditions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Check {
-    /// The program and its arguments; empty: no check. It runs in the working directory of the start.
+    /// The program and its arguments; empty: no check. It runs in the working directory of the
+    /// start.
     pub command: Vec<String>,
     /// How long it may take.
     #[serde(with = "humantime_serde")]
@@ -170,7 +178,8 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lock {
-    /// Absolute paths; all are taken or none, in one order everywhere. `{instance}`, `{profile}`, `{user}` and `{lock_dir}` are filled in.
+    /// Absolute paths; all are taken or none, in one order everywhere. `{instance}`, `{profile}`,
+    /// `{user}` and `{lock_dir}` are filled in.
     #[schemars(length(min = 1))]
     pub paths: Vec<String>,
     /// What a running instance does when its lock is no longer its own.
@@ -209,7 +218,8 @@ pub struct Kill {
 pub struct Limits {
     /// More conflicts than this: refuse, the patterns are too broad.
     pub max_targets: u32,
-    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at all, at most 30.
+    /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at
+    /// all, at most 30.
     #[schemars(range(max = 30))]
     pub max_takeovers: u32,
     /// The time in which takeovers are counted.
@@ -222,16 +232,19 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telegram {
-    /// What to do about a webhook, with which polling fails: whether to ask for one before a start, and what follows.
+    /// What to do about a webhook, with which polling fails: whether to ask for one before a start,
+    /// and what follows.
     pub webhook: Webhook,
-    /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path. Through a proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path. Through a
+    /// proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     #[schemars(regex(pattern = r"^https?://[^@?#]+$"))]
     pub api_url: String,
     /// How long it may take in all; then it is a warning, never a refusal.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub timeout: Duration,
-    /// For a bot that uses the library: how long a 409 while polling is ridden out before it stands down.
+    /// For a bot that uses the library: how long a 409 while polling is ridden out before it stands
+    /// down.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub conflict_window: Duration,
@@ -255,7 +268,9 @@ pub enum Webhook {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's filters are written: `info,monopoll::host=trace`. The variable `MONOPOLL_LOG` wins, and `-q` and `-v` over both.
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's filters
+    /// are written: `info,monopoll::host=trace`. The variable `MONOPOLL_LOG` wins, and `-q` and
+    /// `-v` over both.
     pub level: String,
     /// How each record is written.
     pub format: LogFormat,
@@ -278,7 +293,9 @@ impl Default for Settings {
             on_conflict: OnConflict::Refuse,
             after_wait: AfterWait::Refuse,
             same_token: SameToken::Refuse,
-            token_env: ["TELOXIDE_TOKEN", "BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"].map(str::to_owned).to_vec(),
+            token_env: ["TELOXIDE_TOKEN", "BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"]
+                .map(str::to_owned)
+                .to_vec(),
             env_file: PathBuf::from(".env"),
             matches: Vec::new(),
             rules: Vec::new(),
@@ -308,7 +325,11 @@ impl Default for Lock {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Timeouts { wait: "60s".to_owned(), graceful: Duration::from_secs(30), force: Duration::from_secs(5) }
+        Timeouts {
+            wait: "60s".to_owned(),
+            graceful: Duration::from_secs(30),
+            force: Duration::from_secs(5),
+        }
     }
 }
 

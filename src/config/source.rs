@@ -1,4 +1,5 @@
-//! One thing that somebody wrote: a file, a variable, a flag; with its text, so that any part of it can be shown.
+//! One thing that somebody wrote: a file, a variable, a flag; with its text, so that any part of it
+//! can be shown.
 
 use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
 
@@ -101,8 +102,8 @@ impl fmt::Display for SourceName {
     }
 }
 
-/// Where each line of a text is, and where a character goes on that began before: what a position is found with in little time,
-/// however long a line is.
+/// Where each line of a text is, and where a character goes on that began before: what a position
+/// is found with in little time, however long a line is.
 struct Lines {
     lines: Vec<Range<usize>>,
     continuations: Vec<usize>,
@@ -119,10 +120,12 @@ impl Lines {
     fn position(&self, span: &Range<usize>) -> Position {
         let line = self.lines.partition_point(|line| line.start <= span.start).max(1);
         let within = self.lines.get(line - 1).cloned().unwrap_or(0..0);
-        // What ends the line is not part of it: the end of the line is where something is missing then.
+        // What ends the line is not part of it: the end of the line is where something is missing
+        // then.
         let column = |at: usize| {
             let at = at.clamp(within.start, within.end);
-            at - within.start - (self.continued_before(at) - self.continued_before(within.start)) + 1
+            at - within.start - (self.continued_before(at) - self.continued_before(within.start))
+                + 1
         };
         Position { line, column: column(span.start), end_column: column(span.end.max(span.start)) }
     }
@@ -155,7 +158,10 @@ mod tests {
 
     #[test]
     fn a_source_does_not_show_its_text() {
-        let source = Source::new(SourceName::Set("instance".to_owned()), "--set instance=1:secret".to_owned());
+        let source = Source::new(
+            SourceName::Set("instance".to_owned()),
+            "--set instance=1:secret".to_owned(),
+        );
         assert!(!format!("{source:?}").contains("secret"));
     }
 }

@@ -1,5 +1,8 @@
 //! The places that a configuration comes from, and which file is the one.
-#![expect(clippy::disallowed_methods, reason = "this is where the configuration file is looked for and read")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where the configuration file is looked for and read"
+)]
 
 use std::{
     ffi::{OsStr, OsString},
@@ -46,14 +49,16 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// What this process would be given on its command line if it were monopoll: nothing, so that its environment, its working
-    /// directory and the file that is found decide. Every method below overrides one of those.
+    /// What this process would be given on its command line if it were monopoll: nothing, so that
+    /// its environment, its working directory and the file that is found decide. Every method below
+    /// overrides one of those.
     ///
     /// # Errors
     /// The working directory is gone.
     pub fn here() -> Result<Sources, Error> {
         let cwd = std::env::current_dir().map_err(|error| {
-            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}")).hint("change to a folder that exists")
+            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}"))
+                .hint("change to a folder that exists")
         })?;
         Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
     }
@@ -91,7 +96,8 @@ impl Sources {
 
     /// The variable of this name, unless it is empty, which is how many a launcher says "not set".
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
-        let found = self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
+        let found =
+            self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
         found.filter(|value| !value.is_empty())
     }
 
@@ -106,8 +112,10 @@ impl Sources {
 
     /// Where a file is looked for when none is named, first one first.
     fn candidates(&self) -> Vec<PathBuf> {
-        let absolute = |name| self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+        let absolute =
+            |name| self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = absolute("XDG_CONFIG_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".config")));
         let mut found = vec![PathBuf::from("./monopoll.toml"), PathBuf::from(OURS_OR_NOT)];
         found.extend(home.map(|home| home.join("monopoll/config.toml")));
         found.push(PathBuf::from("/etc/monopoll/config.toml"));
@@ -133,7 +141,11 @@ pub(crate) enum Search {
 }
 
 /// Finds and reads the file.
-pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut Vec<String>) -> Search {
+pub(crate) fn search(
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
+) -> Search {
     let flag = sources.config.clone().map(|path| {
         let place = Place::flag("--config", &path.to_string_lossy());
         (path, place)
@@ -146,8 +158,14 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
         return match read(&sources.cwd.join(&path)) {
             Ok(text) => parse(path, &text, problems),
             Err(error) => {
-                let fault = Fault::new(format!("{} {}", quote(&path.to_string_lossy()), cannot(&error)));
-                problems.push(Problem::at(place, fault.help("name a file that is there, or leave it out: every key has a default")));
+                let fault =
+                    Fault::new(format!("{} {}", quote(&path.to_string_lossy()), cannot(&error)));
+                problems.push(Problem::at(
+                    place,
+                    fault.help(
+                        "name a file that is there, or leave it out: every key has a default",
+                    ),
+                ));
                 Search::Unusable
             }
         };
@@ -161,18 +179,30 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
                 notes.push(format!("{}: ignored, as it is {what}", clean(&path.to_string_lossy())));
                 continue;
             }
-            // The home of another user, left in the environment by sudo: there is nothing for this one in it.
+            // The home of another user, left in the environment by sudo: there is nothing for this
+            // one in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                notes.push(format!("{}: ignored, as this user may not look into its folder", clean(&path.to_string_lossy())));
+                notes.push(format!(
+                    "{}: ignored, as this user may not look into its folder",
+                    clean(&path.to_string_lossy())
+                ));
                 continue;
             }
             Ok(_) | Err(_) => {}
         }
         let text = match read(&whole) {
             Ok(text) => text,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                continue;
+            }
             Err(error) => {
-                let fault = Fault::new(cannot(&error)).help("make it readable, or name another file with --config");
+                let fault = Fault::new(cannot(&error))
+                    .help("make it readable, or name another file with --config");
                 problems.push(Problem::at(Place::file(&path), fault));
                 return Search::Unusable;
             }
@@ -189,7 +219,9 @@ pub(crate) fn search(sources: &Sources, problems: &mut Vec<Problem>, notes: &mut
 
 /// Whether a file has no key of ours and none that looks like a misspelt one.
 fn is_foreign(root: &Table) -> bool {
-    let ours = || ROOT.iter().map(|key| key.name).filter(|name| !ANYBODYS.contains(name)).chain(["profile"]);
+    let ours = || {
+        ROOT.iter().map(|key| key.name).filter(|name| !ANYBODYS.contains(name)).chain(["profile"])
+    };
     !root.keys().any(|key| nearest(key, ours()).is_some())
 }
 
@@ -199,9 +231,16 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
     let parsed = match std::str::from_utf8(text) {
         Ok(text) => parse::parse_file(text, &path),
         Err(error) => {
-            let source = Source::new(SourceName::File(path.clone()), String::from_utf8_lossy(text).into_owned());
-            let place = Place::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
-            Err(vec![Problem::at(place, Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8"))])
+            let source = Source::new(
+                SourceName::File(path.clone()),
+                String::from_utf8_lossy(text).into_owned(),
+            );
+            let place =
+                Place::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
+            Err(vec![Problem::at(
+                place,
+                Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8"),
+            )])
         }
     };
     match parsed {
@@ -216,7 +255,8 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     // Windows calls a folder forbidden.
-    let file = File::open(path).map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
+    let file = File::open(path)
+        .map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
     file.take(LARGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
@@ -227,7 +267,9 @@ fn cannot(error: &io::Error) -> String {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "does not exist".to_owned(),
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
-        io::ErrorKind::FileTooLarge => format!("is larger than {} KiB, which no configuration is", LARGEST / 1024),
+        io::ErrorKind::FileTooLarge => {
+            format!("is larger than {} KiB, which no configuration is", LARGEST / 1024)
+        }
         _ => format!("cannot be read: {error}"),
     }
 }

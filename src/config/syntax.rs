@@ -33,11 +33,19 @@ pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
         return no_equals_sign(text, &line);
     }
     if value.as_ref().is_some_and(Range::is_empty) {
-        return (span, Fault::new("there is no value after the `=`").help("write one, or take the line out"));
+        return (
+            span,
+            Fault::new("there is no value after the `=`").help("write one, or take the line out"),
+        );
     }
-    let word =
-        if message.starts_with("string values must be quoted") { Some(span.clone()) } else { value.and_then(|value| bare(text, value)) };
-    if let Some(word) = word.filter(|word| span.start <= word.end && is_word(text.get(word.clone()).unwrap_or_default())) {
+    let word = if message.starts_with("string values must be quoted") {
+        Some(span.clone())
+    } else {
+        value.and_then(|value| bare(text, value))
+    };
+    if let Some(word) = word.filter(|word| {
+        span.start <= word.end && is_word(text.get(word.clone()).unwrap_or_default())
+    }) {
         let fault = no_quotes(source, &word);
         return (word, fault);
     }
@@ -60,7 +68,9 @@ pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
 /// Why a part of a variable or a flag is no value, to follow "is not TOML: ".
 pub(super) fn reason(message: &str) -> String {
     match message {
-        _ if message.starts_with("string values must be quoted") => "a text in it has no quotes".to_owned(),
+        _ if message.starts_with("string values must be quoted") => {
+            "a text in it has no quotes".to_owned()
+        }
         _ if is_unclosed(message) => "a text in it is not closed".to_owned(),
         _ => clean(message),
     }
@@ -70,12 +80,18 @@ pub(super) fn reason(message: &str) -> String {
 fn not_toml(message: &str) -> Fault {
     let fault = Fault::new(format!("this is not TOML: {}", clean(message)));
     match message {
-        _ if message.starts_with("unexpected key or value") => fault.help("a key has one value; several stand in a list: [\"a\", \"b\"]"),
+        _ if message.starts_with("unexpected key or value") => {
+            fault.help("a key has one value; several stand in a list: [\"a\", \"b\"]")
+        }
         _ if message.starts_with("missing comma") || message.starts_with("unclosed array,") => {
             fault.help("a list begins with `[` and ends with `]`; a `,` stands between its items")
         }
-        _ if message.starts_with("invalid key-value pair") => fault.help("a line is `key = value`, `[table]` or `# comment`"),
-        _ if message.starts_with("invalid unquoted key") => fault.help("a key has letters, digits, `_` and `-`, or it stands in quotes"),
+        _ if message.starts_with("invalid key-value pair") => {
+            fault.help("a line is `key = value`, `[table]` or `# comment`")
+        }
+        _ if message.starts_with("invalid unquoted key") => {
+            fault.help("a key has letters, digits, `_` and `-`, or it stands in quotes")
+        }
         _ => fault,
     }
 }
@@ -84,7 +100,8 @@ fn not_toml(message: &str) -> Fault {
 fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let written = text.get(line.clone()).unwrap_or_default();
     let start = line.end - written.trim_start().len();
-    let is_of_a_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'');
+    let is_of_a_key =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'');
     let key: &str = written.trim_start().split(|c| !is_of_a_key(c)).next().unwrap_or_default();
     let help = match key {
         "" => "a line is `key = value`, `[table]` or `# comment`".to_owned(),
@@ -92,7 +109,8 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
         _ => format!("write {} = …", clean(key)),
     };
     let end = start + key.len();
-    let after = text.get(end..line.end).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let after =
+        text.get(end..line.end).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     (end..end + after, Fault::new("there is no `=` after the key").help(help))
 }
 
@@ -126,24 +144,40 @@ fn no_quotes(source: &Source, span: &Range<usize>) -> Fault {
     let shown = clean(bare);
     match bare.to_lowercase().as_str() {
         _ if is_truth => fault.help(format!("write {}", bare.to_lowercase())),
-        "yes" | "no" | "on" | "off" => fault.help(format!("write \"{shown}\", or where a truth value is wanted true or false")),
-        _ if bare.chars().count() > LONGEST_ADVICE || bare.contains('\'') => fault.help("write it in quotes"),
+        "yes" | "no" | "on" | "off" => {
+            fault.help(format!("write \"{shown}\", or where a truth value is wanted true or false"))
+        }
+        _ if bare.chars().count() > LONGEST_ADVICE || bare.contains('\'') => {
+            fault.help("write it in quotes")
+        }
         _ if bare.contains(['"', '\\']) => fault.help(format!("write '{shown}'")),
         _ => fault.help(format!("write \"{shown}\"")),
     }
 }
 
 fn is_unclosed(message: &str) -> bool {
-    ["invalid basic string", "invalid literal string", "invalid multi-line"].iter().any(|what| message.starts_with(what))
+    ["invalid basic string", "invalid literal string", "invalid multi-line"]
+        .iter()
+        .any(|what| message.starts_with(what))
         && (message.ends_with("expected `\"`") || message.ends_with("expected `'`"))
 }
 
 /// A text without its second quote; of several lines, the first one is where it begins.
-fn unclosed(text: &str, line: &Range<usize>, span: Range<usize>, message: &str) -> (Range<usize>, Fault) {
+fn unclosed(
+    text: &str,
+    line: &Range<usize>,
+    span: Range<usize>,
+    message: &str,
+) -> (Range<usize>, Fault) {
     let one = if message.ends_with("`\"`") { "\"" } else { "'" };
-    let (quotes, from) = if message.starts_with("invalid multi-line") { (one.repeat(3), 0) } else { (one.to_owned(), line.start) };
+    let (quotes, from) = if message.starts_with("invalid multi-line") {
+        (one.repeat(3), 0)
+    } else {
+        (one.to_owned(), line.start)
+    };
     let before = text.get(from..span.start).unwrap_or_default();
-    let opening = before.rmatch_indices(&quotes).map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
+    let opening =
+        before.rmatch_indices(&quotes).map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
     let fault = Fault::new("the text is not closed").help(format!("end it with `{quotes}`"));
     match opening {
         Some(at) => (from + at..line_at(text, from + at).end, fault),
@@ -154,7 +188,11 @@ fn unclosed(text: &str, line: &Range<usize>, span: Range<usize>, message: &str) 
 /// A backslash before something that it does not belong to, as in a pattern or a path of Windows.
 fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
     let start = span.start.saturating_sub(1);
-    let length = text.get(span.start..).and_then(|rest| rest.chars().next()).filter(|c| !c.is_control()).map_or(0, char::len_utf8);
+    let length = text
+        .get(span.start..)
+        .and_then(|rest| rest.chars().next())
+        .filter(|c| !c.is_control())
+        .map_or(0, char::len_utf8);
     let escape = start..span.start + length;
     let shown = quote(text.get(escape.clone()).unwrap_or_default());
     let help = "write the text in single quotes, which keep each `\\` as it is, or write `\\\\`";

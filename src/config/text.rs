@@ -65,11 +65,17 @@ impl Text {
             Text::Choice(words) => format!("allowed are {}", list(words.iter().copied())),
             Text::Duration | Text::Span => duration::HELP.to_owned(),
             Text::Patience => format!("{}, or \"forever\"", duration::HELP),
-            Text::Signal => format!("allowed are {}", list(Signal::ALL.iter().map(|signal| signal.name()))),
-            Text::WholeName | Text::Regex => "write a regular expression in quotes, such as 'main\\.py'".to_owned(),
+            Text::Signal => {
+                format!("allowed are {}", list(Signal::ALL.iter().map(|signal| signal.name())))
+            }
+            Text::WholeName | Text::Regex => {
+                "write a regular expression in quotes, such as 'main\\.py'".to_owned()
+            }
             Text::Glob => "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned(),
             Text::User => "write \"same\", \"any\" or a user's name".to_owned(),
-            Text::LockPath => "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"".to_owned(),
+            Text::LockPath => {
+                "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"".to_owned()
+            }
             Text::Instance => "write an id in quotes, such as \"voice-insight\"".to_owned(),
             Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
             Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
@@ -85,31 +91,41 @@ impl Text {
     /// Why not.
     pub(crate) fn check(self, text: &str) -> Result<(), Fault> {
         if text.contains('\0') {
-            return Err(
-                Fault::new(format!("{} has a NUL character, which no path and no command line can have", quote(text))).help("take it out")
-            );
+            return Err(Fault::new(format!(
+                "{} has a NUL character, which no path and no command line can have",
+                quote(text)
+            ))
+            .help("take it out"));
         }
         match self {
-            Text::Instance => text.parse::<Instance>().map(drop).map_err(|bad| instance_fault(text, &bad)),
+            Text::Instance => {
+                text.parse::<Instance>().map(drop).map_err(|bad| instance_fault(text, &bad))
+            }
             Text::Choice(words) => one_of(text, words, &self.wanted()),
             Text::Duration => duration::parse(text).map(drop),
             Text::Span => match duration::parse(text)? {
-                Duration::ZERO => {
-                    Err(Fault::new(format!("{} is no time at all", quote(text))).help("write more than zero, such as \"30s\""))
-                }
+                Duration::ZERO => Err(Fault::new(format!("{} is no time at all", quote(text)))
+                    .help("write more than zero, such as \"30s\"")),
                 _ => Ok(()),
             },
             Text::Patience => duration::patience(text).map(drop),
-            Text::WholeName if text.is_empty() => Err(empty("no process has an empty name; leave the key out to allow every name")),
-            Text::WholeName => NamePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error)),
-            Text::Regex if text.is_empty() => {
-                Err(Fault::new("is empty, which matches everything").help("write what tells the bot apart, or leave the key out"))
+            Text::WholeName if text.is_empty() => {
+                Err(empty("no process has an empty name; leave the key out to allow every name"))
             }
-            Text::Regex => CmdlinePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error)),
+            Text::WholeName => {
+                NamePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error))
+            }
+            Text::Regex if text.is_empty() => Err(Fault::new("is empty, which matches everything")
+                .help("write what tells the bot apart, or leave the key out")),
+            Text::Regex => {
+                CmdlinePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error))
+            }
             Text::Glob => glob(text),
             Text::Signal => signal(text),
             Text::User => one_line(text, "a user's name"),
-            Text::Path if text.trim().is_empty() => Err(empty("\"/dev/null\" is a file with nothing in it")),
+            Text::Path if text.trim().is_empty() => {
+                Err(empty("\"/dev/null\" is a file with nothing in it"))
+            }
             Text::Path => one_line(text, "a path"),
             Text::Label => one_line(text, "a name"),
             Text::Variable => variable(text),
@@ -129,7 +145,8 @@ fn one_of(text: &str, words: &[&str], help: &str) -> Result<(), Fault> {
         return Err(empty(help));
     }
     Err(match nearest(text, words.iter().copied()) {
-        Some(word) => Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{word}`? {help}")),
+        Some(word) => Fault::new(format!("{} is unknown", quote(text)))
+            .help(format!("did you mean `{word}`? {help}")),
         None => Fault::new(format!("{} is unknown", quote(text))).help(help),
     })
 }
@@ -139,12 +156,15 @@ fn signal(text: &str) -> Result<(), Fault> {
     let full = if bare.starts_with("SIG") { bare } else { format!("SIG{bare}") };
     if full == "SIGKILL" {
         let help = "`on_conflict = \"force\"` sends SIGKILL at once, `kill.escalate = true` sends it when `timeouts.graceful` is over";
-        return Err(Fault::new(format!("{} leaves no time to end gracefully", quote(text))).help(help));
+        return Err(
+            Fault::new(format!("{} leaves no time to end gracefully", quote(text))).help(help)
+        );
     }
     let help = Text::Signal.wanted();
     match full.parse::<Signal>() {
         Ok(signal) if signal.name() == text => Ok(()),
-        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text))).help(format!("did you mean `{signal}`? {help}"))),
+        Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text)))
+            .help(format!("did you mean `{signal}`? {help}"))),
         Err(_) => one_of(text, &Signal::ALL.map(Signal::name), &help),
     }
 }
@@ -152,8 +172,16 @@ fn signal(text: &str) -> Result<(), Fault> {
 fn instance_fault(text: &str, bad: &BadInstance) -> Fault {
     let found = match bad {
         BadInstance::Empty => "is empty".to_owned(),
-        BadInstance::TooLong(length) => format!("{} has {length} characters, at most {} are allowed", quote(text), Instance::MAX_LEN),
-        BadInstance::Character(c) => format!("{} has a character that is not allowed: {}", quote(text), quote(&c.to_string())),
+        BadInstance::TooLong(length) => format!(
+            "{} has {length} characters, at most {} are allowed",
+            quote(text),
+            Instance::MAX_LEN
+        ),
+        BadInstance::Character(c) => format!(
+            "{} has a character that is not allowed: {}",
+            quote(text),
+            quote(&c.to_string())
+        ),
         BadInstance::Dots => format!("{} is only dots, which would name a folder", quote(text)),
     };
     let fault = match bad {
@@ -166,12 +194,20 @@ fn instance_fault(text: &str, bad: &BadInstance) -> Fault {
 fn regex_fault(text: &str, error: &regex::Error) -> Fault {
     let shown = quote(text);
     if let regex::Error::CompiledTooBig(_) = error {
-        return Fault::new(format!("{shown} is too large a regular expression")).help("repeat less in it");
+        return Fault::new(format!("{shown} is too large a regular expression"))
+            .help("repeat less in it");
     }
     // The error is a drawing of several lines; its last one says what is wrong.
     let whole = error.to_string();
-    let why = whole.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_lowercase();
-    let help = "`.*` is any text, `\\.` a dot, `\\(` a bracket; single quotes keep each `\\` as it is";
+    let why = whole
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim()
+        .trim_start_matches("error: ")
+        .to_lowercase();
+    let help =
+        "`.*` is any text, `\\.` a dot, `\\(` a bracket; single quotes keep each `\\` as it is";
     Fault::new(format!("{shown} is not a regular expression: {why}")).help(help)
 }
 
@@ -180,7 +216,9 @@ fn glob(text: &str) -> Result<(), Fault> {
         return Err(empty("no path is empty; leave the key out to allow every path"));
     }
     let help = "a glob has `*` within a folder, `**` across folders, `?`, `[abc]` and `{a,b}`";
-    PathPattern::new(text).map(drop).map_err(|error| Fault::new(format!("{} is not a glob: {}", quote(text), error.kind())).help(help))
+    PathPattern::new(text).map(drop).map_err(|error| {
+        Fault::new(format!("{} is not a glob: {}", quote(text), error.kind())).help(help)
+    })
 }
 
 fn variable(text: &str) -> Result<(), Fault> {
@@ -188,9 +226,12 @@ fn variable(text: &str) -> Result<(), Fault> {
         return Err(empty("write a variable's name, such as \"BOT_TOKEN\""));
     }
     if text.contains('=') {
-        return Err(Fault::new(format!("{} has a `=`, which no variable's name can have", quote(text)))
-            .part_of(text, '=')
-            .help("write the name alone, never the token"));
+        return Err(Fault::new(format!(
+            "{} has a `=`, which no variable's name can have",
+            quote(text)
+        ))
+        .part_of(text, '=')
+        .help("write the name alone, never the token"));
     }
     if Token::parse(text).is_some() || !secret_spans(text).is_empty() {
         // Not said back: one that is too short to be masked is somebody's token all the same.
@@ -205,9 +246,9 @@ fn one_line(text: &str, what: &str) -> Result<(), Fault> {
         return Err(Fault::new("is empty").help(format!("write {what}, or leave the key out")));
     }
     match text.chars().find(|c| c.is_control()) {
-        Some(c) => {
-            Err(Fault::new(format!("{} has a control character", quote(text))).part_of(text, c).help(format!("write {what} on one line")))
-        }
+        Some(c) => Err(Fault::new(format!("{} has a control character", quote(text)))
+            .part_of(text, c)
+            .help(format!("write {what} on one line"))),
         None => Ok(()),
     }
 }

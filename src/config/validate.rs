@@ -8,7 +8,8 @@ use super::{
     wording::{clean, list, nearest, quote},
 };
 
-/// Checks one layer that has no profiles: a profile itself, a variable, a flag. `prefix` is what its keys are called by in front.
+/// Checks one layer that has no profiles: a profile itself, a variable, a flag. `prefix` is what
+/// its keys are called by in front.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
     Walk { problems }.table(table, ROOT, prefix, "");
 }
@@ -19,15 +20,18 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     let Some(profiles) = own.remove("profile") else { return layer(&own, "", problems) };
     layer(&own, "", problems);
     let Value::Table(by_name) = profiles.value else {
-        let fault = Fault::new(format!("{}, no table", found(&profiles.value))).help("write [profile.NAME] above a profile's keys");
+        let fault = Fault::new(format!("{}, no table", found(&profiles.value)))
+            .help("write [profile.NAME] above a profile's keys");
         return problems.push(Problem::with(profiles.key_place, "profile", fault));
     };
     for (name, profile) in by_name {
         let key = format!("profile.{}", clean(&name));
         let profile = profile.in_profile(&name.as_str().into());
         let Value::Table(table) = profile.value else {
-            let fault = Fault::new(format!("{}, no table", found(&profile.value)))
-                .help(format!("a profile has a name: write [profile.NAME] above `{}`", clean(&name)));
+            let fault = Fault::new(format!("{}, no table", found(&profile.value))).help(format!(
+                "a profile has a name: write [profile.NAME] above `{}`",
+                clean(&name)
+            ));
             problems.push(Problem::with(profile.key_place, key, fault));
             continue;
         };
@@ -56,7 +60,11 @@ impl Walk<'_> {
             let path = join(prefix, &clean(name));
             match keys::find(keys, name) {
                 Some(key) => self.node(node, &key.kind, &path, &join(within, name)),
-                None => self.problems.push(Problem::with(node.key_place.clone(), path, unknown(name, keys, within))),
+                None => self.problems.push(Problem::with(
+                    node.key_place.clone(),
+                    path,
+                    unknown(name, keys, within),
+                )),
             }
         }
     }
@@ -71,7 +79,8 @@ impl Walk<'_> {
                 for (index, item) in items.iter().enumerate() {
                     self.node(item, &Kind::Text(*text), &format!("{path}[{index}]"), within);
                 }
-                // What is wrong with the list as a whole is only worth saying when its items are right.
+                // What is wrong with the list as a whole is only worth saying when its items are
+                // right.
                 if self.problems.len() == before { whole(items) } else { None }
             }
             (Kind::Table(keys, whole), Value::Table(table)) => {
@@ -80,7 +89,12 @@ impl Walk<'_> {
             }
             (Kind::Tables(keys, whole), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.node(item, &Kind::Table(keys, *whole), &format!("{path}[{index}]"), within);
+                    self.node(
+                        item,
+                        &Kind::Table(keys, *whole),
+                        &format!("{path}[{index}]"),
+                        within,
+                    );
                 }
                 None
             }
@@ -90,7 +104,9 @@ impl Walk<'_> {
             let place = match (&node.value, &fault.about) {
                 (Value::Table(_), _) => node.key_place.clone(),
                 (Value::Text(text), About::Part(part)) => node.place.within(text, part),
-                (Value::List(items), About::Item(index)) => items.get(*index).unwrap_or(node).place.clone(),
+                (Value::List(items), About::Item(index)) => {
+                    items.get(*index).unwrap_or(node).place.clone()
+                }
                 (_, About::All | About::Part(_) | About::Item(_)) => node.place.clone(),
             };
             self.problems.push(Problem::with(place, path, fault));
@@ -114,8 +130,11 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
     }
     match keys::homes(name).first() {
         Some(home) if home.contains('.') => fault.help(format!("it is `{home}`")),
-        Some(home) => fault.help(format!("`{home}` belongs to the top level: write it above the first [table]")),
-        None if within.is_empty() => fault.help(format!("the keys are {}; your own belong under [app]", list(names()))),
+        Some(home) => fault
+            .help(format!("`{home}` belongs to the top level: write it above the first [table]")),
+        None if within.is_empty() => {
+            fault.help(format!("the keys are {}; your own belong under [app]", list(names())))
+        }
         None => fault.help(format!("the keys here are {}", list(names()))),
     }
 }
@@ -123,10 +142,16 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
 /// The fault of a value of the wrong kind.
 fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
     let help = match (kind, value) {
-        (Kind::Text(Text::Duration | Text::Span | Text::Patience), Value::Integer(number, Some(0..))) => {
+        (
+            Kind::Text(Text::Duration | Text::Span | Text::Patience),
+            Value::Integer(number, Some(0..)),
+        ) => {
             format!("write a duration such as \"{number}s\"")
         }
-        (Kind::Text(Text::Instance | Text::User | Text::Label | Text::Argument), Value::Integer(number, _)) => {
+        (
+            Kind::Text(Text::Instance | Text::User | Text::Label | Text::Argument),
+            Value::Integer(number, _),
+        ) => {
             format!("write it in quotes: \"{number}\"")
         }
         (Kind::Text(text), _) => text.wanted(),
@@ -134,15 +159,22 @@ fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
         (Kind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
         (Kind::Count(_), _) => "write a whole number, without quotes".to_owned(),
         (Kind::List(item, _), Value::Text(text)) => {
-            let words: Vec<&str> =
-                if *item == Text::Argument { text.split_whitespace().collect() } else { text.split(',').map(str::trim).collect() };
+            let words: Vec<&str> = if *item == Text::Argument {
+                text.split_whitespace().collect()
+            } else {
+                text.split(',').map(str::trim).collect()
+            };
             format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
         }
         (Kind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
-        (Kind::Table(..), Value::List(items)) if items.iter().all(|item| matches!(item.value, Value::Table(_))) => {
+        (Kind::Table(..), Value::List(items))
+            if items.iter().all(|item| matches!(item.value, Value::Table(_))) =>
+        {
             format!("there is one of it: write [{within}], in single brackets")
         }
-        (Kind::Table(keys, _), _) => format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name))),
+        (Kind::Table(keys, _), _) => {
+            format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name)))
+        }
         (Kind::Tables(..), _) => format!("write [[{within}]] above each entry"),
         (Kind::Free, _) => String::new(),
     };
@@ -154,7 +186,9 @@ fn found(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "is empty".to_owned(),
         Value::Text(text) => format!("{} is a text", quote(text)),
-        Value::Integer(number, _) | Value::Float(number) => format!("{} is a number", quote(number)),
+        Value::Integer(number, _) | Value::Float(number) => {
+            format!("{} is a number", quote(number))
+        }
         Value::Bool(value) => format!("`{value}` is a truth value"),
         Value::Moment(moment) => format!("`{moment}` is a date or a time"),
         Value::List(_) => "a list stands here".to_owned(),
@@ -165,7 +199,12 @@ fn found(value: &Value) -> String {
 fn count_fault(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
     match value {
         Some(value) if u32::try_from(value).is_ok_and(|value| value <= most) => None,
-        Some(..0) => Some(Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0")),
-        Some(_) | None => Some(Fault::new(format!("{} is too large", quote(shown))).help(format!("the largest is {most}"))),
+        Some(..0) => Some(
+            Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0"),
+        ),
+        Some(_) | None => Some(
+            Fault::new(format!("{} is too large", quote(shown)))
+                .help(format!("the largest is {most}")),
+        ),
     }
 }

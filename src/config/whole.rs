@@ -16,7 +16,10 @@ pub(crate) fn match_fault(entry: &Table) -> Option<Fault> {
     if patterns.iter().any(|key| entry.contains_key(*key)) {
         return None;
     }
-    Some(Fault::new("the entry matches every process").help(format!("give it at least one of {}", either(patterns))))
+    Some(
+        Fault::new("the entry matches every process")
+            .help(format!("give it at least one of {}", either(patterns))),
+    )
 }
 
 /// A rule that does nothing.
@@ -24,7 +27,10 @@ pub(crate) fn rule_fault(rule: &Table) -> Option<Fault> {
     if rule.contains_key("action") {
         return None;
     }
-    Some(Fault::new("the rule has no action").help(format!("add `action`: {}", either(ACTIONS.iter().copied()))))
+    Some(
+        Fault::new("the rule has no action")
+            .help(format!("add `action`: {}", either(ACTIONS.iter().copied()))),
+    )
 }
 
 /// Two ages that no process has at once.
@@ -37,16 +43,22 @@ pub(crate) fn age_fault(conditions: &Table) -> Option<Fault> {
     if older < younger {
         return None;
     }
-    let found = format!("no process is both older than {} and younger than {}", quote(older_text), quote(younger_text));
+    let found = format!(
+        "no process is both older than {} and younger than {}",
+        quote(older_text),
+        quote(younger_text)
+    );
     Some(Fault::new(found).help("`older_than` must be less than `younger_than`"))
 }
 
 /// A check needs a program, where it has anything at all.
 pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
     match command.first().map(|node| &node.value) {
-        Some(Value::Text(program)) if program.trim().is_empty() => {
-            Some(Fault::new("the program's name is empty").item(0).help("write the program first, or [] for no check"))
-        }
+        Some(Value::Text(program)) if program.trim().is_empty() => Some(
+            Fault::new("the program's name is empty")
+                .item(0)
+                .help("write the program first, or [] for no check"),
+        ),
         _ => None,
     }
 }
@@ -54,14 +66,18 @@ pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
 /// One lock file at least, and none twice: it would wait for itself.
 pub(crate) fn lock_paths_fault(paths: &[Node]) -> Option<Fault> {
     if paths.is_empty() {
-        return Some(Fault::new("the list is empty").help("leave the key out for the default, \"{lock_dir}/{instance}.lock\""));
+        return Some(
+            Fault::new("the list is empty")
+                .help("leave the key out for the default, \"{lock_dir}/{instance}.lock\""),
+        );
     }
     let mut seen = BTreeMap::new();
     for (index, node) in paths.iter().enumerate() {
         let Value::Text(text) = &node.value else { continue };
         let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
         if let Some(first) = seen.insert(steps, index) {
-            let message = format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
+            let message =
+                format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
             return Some(Fault::new(message).item(index).help("take one of them out"));
         }
     }

@@ -1,4 +1,5 @@
-//! How user input is said back: masked, on one line, not too long; and the nearest of the names that would have been right.
+//! How user input is said back: masked, on one line, not too long; and the nearest of the names
+//! that would have been right.
 
 use super::concealed::masked;
 use crate::report::mask::printable;
@@ -75,10 +76,16 @@ mod tests {
         let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
         for (text, expected) in [
             (format!("123456:{secret}"), "123456:***"),
-            (format!("https://api.telegram.org/bot123456:{secret}/getMe"), "https://api.telegram.org/bot123456:***/getMe"),
+            (
+                format!("https://api.telegram.org/bot123456:{secret}/getMe"),
+                "https://api.telegram.org/bot123456:***/getMe",
+            ),
             (format!("1:{secret} 2:{secret}"), "1:*** 2:***"),
             ("12:30:00".to_owned(), "12:30:00"),
-            ("a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw".to_owned(), "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
+            (
+                "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw".to_owned(),
+                "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+            ),
             ("é:".to_owned(), "é:"),
         ] {
             assert_eq!(clean(&text), expected);

@@ -41,12 +41,18 @@ pub fn token(search: &TokenSearch) -> Finding {
         (Some(id), _) => Finding::ok("token", format!("the one of bot {id} is known")),
         (None, _) if !search.misfits.is_empty() => Finding::warning(
             "token",
-            format!("none is known: {} has something that is no bot token (a number, a colon and a secret)", search.misfits.join(" and ")),
+            format!(
+                "none is known: {} has something that is no bot token (a number, a colon and a secret)",
+                search.misfits.join(" and ")
+            ),
             "set it to what @BotFather gave, or name the bot's own variable in `token_env`",
         ),
-        (None, SameToken::Off) => Finding::ok("token", "none is known, and `same_token` is off: nobody looks for it"),
+        (None, SameToken::Off) => {
+            Finding::ok("token", "none is known, and `same_token` is off: nobody looks for it")
+        }
         (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
-            let variables: Vec<String> = search.variables.iter().map(|name| format!("${}", printable(name))).collect();
+            let variables: Vec<String> =
+                search.variables.iter().map(|name| format!("${}", printable(name))).collect();
             Finding::warning(
                 "token",
                 format!(
@@ -83,7 +89,11 @@ pub fn instance(name: Result<(&Instance, Named), &Error>) -> Finding {
             };
             Finding::ok("instance", format!("{instance}, {by}"))
         }
-        Err(error) => Finding::warning("instance", &error.what, error.hint.as_deref().unwrap_or("give `--instance ID`")),
+        Err(error) => Finding::warning(
+            "instance",
+            &error.what,
+            error.hint.as_deref().unwrap_or("give `--instance ID`"),
+        ),
     }
 }
 
@@ -110,14 +120,22 @@ pub fn running(who: &Running) -> Finding {
     const NAME: &str = "running";
     match who {
         Running::Nobody => Finding::ok(NAME, "nobody has the lock"),
-        Running::Guard(pid, command) => {
-            Finding::ok(NAME, format!("the guard with pid {pid} has the lock, and runs `{}`", printable(command)))
-        }
-        Running::Below(command) => {
-            Finding::ok(NAME, format!("a guard in a PID namespace below has the lock, and runs `{}`", printable(command)))
-        }
+        Running::Guard(pid, command) => Finding::ok(
+            NAME,
+            format!("the guard with pid {pid} has the lock, and runs `{}`", printable(command)),
+        ),
+        Running::Below(command) => Finding::ok(
+            NAME,
+            format!(
+                "a guard in a PID namespace below has the lock, and runs `{}`",
+                printable(command)
+            ),
+        ),
         Running::Elsewhere(command) => {
-            let what = format!("by its record, a guard in another PID namespace runs `{}`", printable(command));
+            let what = format!(
+                "by its record, a guard in another PID namespace runs `{}`",
+                printable(command)
+            );
             Finding::ok(NAME, format!("{what}; whether it still does cannot be seen from here"))
         }
         Running::Strangers(pids) => {
@@ -125,6 +143,9 @@ pub fn running(who: &Running) -> Finding {
             let what = format!("the lock is held by what is no guard: pid {}", pids.join(", "));
             Finding::warning(NAME, what, "`monopoll plan` says what a start would do about it")
         }
-        Running::Unknown => Finding::ok(NAME, "who has the lock cannot be seen here without taking it; `monopoll plan` takes a look"),
+        Running::Unknown => Finding::ok(
+            NAME,
+            "who has the lock cannot be seen here without taking it; `monopoll plan` takes a look",
+        ),
     }
 }

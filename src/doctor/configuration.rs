@@ -12,13 +12,18 @@ const NAME: &str = "configuration";
 #[must_use]
 pub fn configuration(outcome: &Result<Config, Problems>) -> Vec<Finding> {
     match outcome {
-        Ok(config) => std::iter::once(effective(config)).chain(config.notes.iter().map(|note| note_on(note))).collect(),
+        Ok(config) => std::iter::once(effective(config))
+            .chain(config.notes.iter().map(|note| note_on(note)))
+            .collect(),
         Err(problems) => problems.0.iter().map(problem).chain([on_defaults()]).collect(),
     }
 }
 
 fn effective(config: &Config) -> Finding {
-    let profile = config.profile.as_ref().map_or_else(String::new, |name| format!(", profile {}", printable(name)));
+    let profile = config
+        .profile
+        .as_ref()
+        .map_or_else(String::new, |name| format!(", profile {}", printable(name)));
     Finding::ok(
         NAME,
         match &config.file {
@@ -28,16 +33,27 @@ fn effective(config: &Config) -> Finding {
     )
 }
 
-/// A note is what was found, and behind its last `; ` the way out, as it is with everything that monopoll says.
+/// A note is what was found, and behind its last `; ` the way out, as it is with everything that
+/// monopoll says.
 fn note_on(note: &str) -> Finding {
-    let (what, way_out) = note.rsplit_once("; ").unwrap_or((note, "`monopoll config show` says where each value comes from"));
+    let (what, way_out) = note
+        .rsplit_once("; ")
+        .unwrap_or((note, "`monopoll config show` says where each value comes from"));
     Finding::warning(NAME, what, way_out)
 }
 
 fn problem(problem: &crate::config::Problem) -> Finding {
-    let key = problem.key.as_ref().filter(|key| !problem.place.names(key)).map_or_else(String::new, |key| format!("{key}: "));
+    let key = problem
+        .key
+        .as_ref()
+        .filter(|key| !problem.place.names(key))
+        .map_or_else(String::new, |key| format!("{key}: "));
     let what = format!("{}: {key}{}", problem.place, problem.message);
-    Finding::problem(NAME, what, problem.help.as_deref().unwrap_or("correct it there; `config.example.toml` has every key"))
+    Finding::problem(
+        NAME,
+        what,
+        problem.help.as_deref().unwrap_or("correct it there; `config.example.toml` has every key"),
+    )
 }
 
 fn on_defaults() -> Finding {

@@ -9,7 +9,8 @@ use crate::{
     report::mask::printable,
 };
 
-/// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is written again and again.
+/// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is
+/// written again and again.
 const LITTLE_ROOM: u64 = 1 << 20;
 const FEW_FILES: u64 = 100;
 
@@ -39,10 +40,14 @@ fn folder(folder: &LockFolder) -> Vec<Finding> {
             vec![may_write(&path, facts, format!("{path}{}", described(facts))), room(&path, facts)]
         }
         LockFolder::Missing(path, above, facts) => {
-            let what = format!("{} is not there yet: the first start makes it, private", shown(path));
+            let what =
+                format!("{} is not there yet: the first start makes it, private", shown(path));
             let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };
             let above = shown(above);
-            vec![may_write(&above, facts, format!("{what}, in {above}{}", described(facts))), room(&above, facts)]
+            vec![
+                may_write(&above, facts, format!("{what}, in {above}{}", described(facts))),
+                room(&above, facts),
+            ]
         }
     }
 }
@@ -53,14 +58,27 @@ fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
     if let Some(folder) = &facts.exposed {
         let folder = shown(folder);
         let way_out = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
-        return Finding::problem(NAME, format!("{what}: others can write to {folder}, and so replace what is in it"), way_out);
+        return Finding::problem(
+            NAME,
+            format!("{what}: others can write to {folder}, and so replace what is in it"),
+            way_out,
+        );
     }
     if let Some((folder, uid)) = &facts.foreign {
-        let what = format!("{what}: {} belongs to another user (uid {uid}), who could replace what is in it", shown(folder));
-        return Finding::problem(NAME, what, "name a folder in `lock.paths` that is yours, in folders of yours or of root's");
+        let what = format!(
+            "{what}: {} belongs to another user (uid {uid}), who could replace what is in it",
+            shown(folder)
+        );
+        return Finding::problem(
+            NAME,
+            what,
+            "name a folder in `lock.paths` that is yours, in folders of yours or of root's",
+        );
     }
     if let Some(network) = facts.network {
-        let what = format!("{what}: that is a network file system ({network}), whose locks cannot be relied on");
+        let what = format!(
+            "{what}: that is a network file system ({network}), whose locks cannot be relied on"
+        );
         return Finding::problem(NAME, what, "name a folder on a local disk in `lock.paths`");
     }
     match &facts.writing {
@@ -76,7 +94,9 @@ fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
 fn described(facts: &FolderFacts) -> String {
     let FolderFacts { owner, mode, file_system, .. } = facts;
     let on = match file_system.as_deref() {
-        Some(memory @ ("tmpfs" | "ramfs")) => format!(", on {memory}: emptied at a reboot, which ends every holder too"),
+        Some(memory @ ("tmpfs" | "ramfs")) => {
+            format!(", on {memory}: emptied at a reboot, which ends every holder too")
+        }
         Some(file_system) => format!(", on {file_system}"),
         None => String::new(),
     };
@@ -85,7 +105,10 @@ fn described(facts: &FolderFacts) -> String {
 
 fn room(path: &str, facts: &FolderFacts) -> Finding {
     const NAME: &str = "lock space";
-    let files = facts.free_inodes.map_or_else(|| "as many files as there is room for".to_owned(), |free| format!("{free} files"));
+    let files = facts.free_inodes.map_or_else(
+        || "as many files as there is room for".to_owned(),
+        |free| format!("{free} files"),
+    );
     let what = format!("{} and {files} are free at {path}", size(facts.free_bytes));
     let way_out = "make room there, or name a folder on another file system in `lock.paths`";
     let inodes = facts.free_inodes.unwrap_or(u64::MAX);
@@ -99,7 +122,8 @@ fn room(path: &str, facts: &FolderFacts) -> Finding {
 }
 
 fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] =
+        [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = UNITS.iter().find(|(unit, _)| bytes >= *unit);
     unit.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
 }

@@ -28,7 +28,8 @@ pub struct Me {
 pub enum Sight {
     /// This user's alone: by its processes, and by a lock that is its own.
     Mine,
-    /// Others' too: by an entry that reaches them, by a lock that they share, or because everything can be read.
+    /// Others' too: by an entry that reaches them, by a lock that they share, or because everything
+    /// can be read.
     Others,
 }
 
@@ -77,7 +78,10 @@ fn container(checkup: &Checkup, enclosure: Option<&Enclosure>) -> Finding {
     const NAME: &str = "container";
     match (&checkup.maker, enclosure) {
         (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
-        (Some(maker), None) => Finding::ok(NAME, format!("this is one of {maker}; whoever mounts the same lock folder meets")),
+        (Some(maker), None) => Finding::ok(
+            NAME,
+            format!("this is one of {maker}; whoever mounts the same lock folder meets"),
+        ),
         (None, None) => Finding::ok(NAME, "this is none"),
     }
 }
@@ -87,7 +91,9 @@ fn namespace(namespace: PidNamespace) -> Finding {
         "PID namespace",
         match namespace {
             PidNamespace::First => "the machine's first: every holder of a lock can be seen",
-            PidNamespace::Own => "one of its own: a guard outside is asked through the lock folder, any other holder there has no name",
+            PidNamespace::Own => {
+                "one of its own: a guard outside is asked through the lock folder, any other holder there has no name"
+            }
         },
     )
 }
@@ -95,28 +101,44 @@ fn namespace(namespace: PidNamespace) -> Finding {
 fn starter(starter: &Starter) -> Finding {
     const NAME: &str = "supervisor";
     match starter {
-        Starter::Nobody => Finding::ok(NAME, "this is the first process here, or its parent cannot be seen"),
-        Starter::Program(pid, name) => {
-            Finding::ok(NAME, format!("none that is known: `{}` (pid {pid}) started this", printable(&secrets(name))))
+        Starter::Nobody => {
+            Finding::ok(NAME, "this is the first process here, or its parent cannot be seen")
         }
+        Starter::Program(pid, name) => Finding::ok(
+            NAME,
+            format!("none that is known: `{}` (pid {pid}) started this", printable(&secrets(name))),
+        ),
         Starter::Supervisor(by) => {
             let once = match by {
                 ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_) => "`Restart=on-failure`",
                 ManagedBy::Supervisord(_) => "`autorestart=unexpected`",
-                ManagedBy::Container(_) | ManagedBy::Pm2(_) | ManagedBy::Runit(_) | ManagedBy::S6(_) => "a restart on failure alone",
+                ManagedBy::Container(_)
+                | ManagedBy::Pm2(_)
+                | ManagedBy::Runit(_)
+                | ManagedBy::S6(_) => "a restart on failure alone",
             };
             let by = by.to_string();
-            Finding::ok(NAME, format!("{}; with {once}, as exit status 0 says that a newer start took over", printable(&by)))
+            Finding::ok(
+                NAME,
+                format!(
+                    "{}; with {once}, as exit status 0 says that a newer start took over",
+                    printable(&by)
+                ),
+            )
         }
     }
 }
 
 fn pidfd(offer: &Offer) -> Finding {
     match offer {
-        Offer::Given => Finding::ok("pidfd", "a signal reaches the process that was looked at, or nobody"),
+        Offer::Given => {
+            Finding::ok("pidfd", "a signal reaches the process that was looked at, or nobody")
+        }
         Offer::Refused(why) => Finding::warning(
             "pidfd",
-            format!("the kernel gives none ({why}): a pid and its start time are compared before each signal instead"),
+            format!(
+                "the kernel gives none ({why}): a pid and its start time are compared before each signal instead"
+            ),
             "Linux 5.3 or later, and a container engine whose list of allowed system calls has pidfd_open",
         ),
     }
@@ -127,7 +149,10 @@ fn processes(hidden: Option<&str>) -> Finding {
         None => Finding::ok("processes", "/proc hides nobody of this PID namespace"),
         Some(value) => Finding::warning(
             "processes",
-            format!("/proc hides other users' processes (hidepid={}): one of them that has the lock has no name here", printable(value)),
+            format!(
+                "/proc hides other users' processes (hidepid={}): one of them that has the lock has no name here",
+                printable(value)
+            ),
             "mount /proc with `hidepid=off`, or put this user into the group of its `gid=`",
         ),
     }
@@ -137,11 +162,16 @@ fn environments(environments: Environments) -> Finding {
     let Environments { readable, unreadable } = environments;
     let all = readable + unreadable;
     if unreadable == 0 {
-        Finding::ok("environments", format!("those of all {all} other processes of this user can be read"))
+        Finding::ok(
+            "environments",
+            format!("those of all {all} other processes of this user can be read"),
+        )
     } else {
         Finding::warning(
             "environments",
-            format!("of {all} other processes of this user, {unreadable} show no environment, and so no token in it"),
+            format!(
+                "of {all} other processes of this user, {unreadable} show no environment, and so no token in it"
+            ),
             "they have more rights than this process, or hide it: name such a bot in a `[[match]]` entry, or give monopoll CAP_SYS_PTRACE",
         )
     }
@@ -152,7 +182,9 @@ fn inotify(offer: &Offer) -> Finding {
         Offer::Given => Finding::ok("inotify", "the kernel tells at once when a lock may go"),
         Offer::Refused(why) => Finding::warning(
             "inotify",
-            format!("there is no instance left for this user ({why}): a look every 50 ms stands in for it"),
+            format!(
+                "there is no instance left for this user ({why}): a look every 50 ms stands in for it"
+            ),
             "raise it: `sysctl fs.inotify.max_user_instances=1024`",
         ),
     }

@@ -1,4 +1,5 @@
-//! Is this machine ready? Facts in, findings out; what is wrong comes with the way out. Nothing here looks at anything.
+//! Is this machine ready? Facts in, findings out; what is wrong comes with the way out. Nothing
+//! here looks at anything.
 
 mod bot;
 mod configuration;
@@ -64,6 +65,10 @@ impl Finding {
     /// What a start would fail with.
     #[must_use]
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
-        Finding::problem(name, &error.what, error.hint.as_deref().unwrap_or("mend that and ask again"))
+        Finding::problem(
+            name,
+            &error.what,
+            error.hint.as_deref().unwrap_or("mend that and ask again"),
+        )
     }
 }

@@ -14,14 +14,24 @@ const WAY_OUT: &str = telegram::Webhook::WAY_OUT;
 pub fn telegram(seen: &Seen, config: &Telegram) -> Finding {
     let server = config.api_url.authority();
     let webhook = match seen {
-        Ok(None) => return Finding::ok(NAME, format!("{server} knows this bot, and no webhook is set")),
-        Ok(Some(webhook)) => format!("{server} knows this bot, and a webhook to `{}` is set", webhook.host),
-        Err(trouble @ Trouble::Unauthorized) => return Finding::problem(NAME, trouble.sentence(server), trouble.way_out()),
+        Ok(None) => {
+            return Finding::ok(NAME, format!("{server} knows this bot, and no webhook is set"));
+        }
+        Ok(Some(webhook)) => {
+            format!("{server} knows this bot, and a webhook to `{}` is set", webhook.host)
+        }
+        Err(trouble @ Trouble::Unauthorized) => {
+            return Finding::problem(NAME, trouble.sentence(server), trouble.way_out());
+        }
         Err(trouble) => return Finding::warning(NAME, trouble.sentence(server), trouble.way_out()),
     };
     match config.webhook {
         Webhook::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
-        Webhook::Refuse => Finding::problem(NAME, format!("{webhook}: a start is refused"), WAY_OUT),
-        Webhook::Ignore | Webhook::Warn => Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), WAY_OUT),
+        Webhook::Refuse => {
+            Finding::problem(NAME, format!("{webhook}: a start is refused"), WAY_OUT)
+        }
+        Webhook::Ignore | Webhook::Warn => {
+            Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), WAY_OUT)
+        }
     }
 }

@@ -35,14 +35,20 @@ pub(super) struct Found {
 type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
-    let table: BTreeMap<u32, &Process> = snapshot.processes.iter().map(|process| (process.id.pid, process)).collect();
+    let table: BTreeMap<u32, &Process> =
+        snapshot.processes.iter().map(|process| (process.id.pid, process)).collect();
     let mut gathered = Gathered::default();
     let mut candidates = Candidates::new();
     for (pid, &process) in &table {
         match standing(policy, snapshot, process) {
             Standing::Unrelated => {}
-            Standing::Suspect => gathered.suspects.push(Suspect { process: process.clone(), reason: "the same token in its environment" }),
-            Standing::Shielded(shield) => gathered.shielded.push(Shielded { process: process.clone(), shield }),
+            Standing::Suspect => gathered.suspects.push(Suspect {
+                process: process.clone(),
+                reason: "the same token in its environment",
+            }),
+            Standing::Shielded(shield) => {
+                gathered.shielded.push(Shielded { process: process.clone(), shield })
+            }
             Standing::Candidate { evidence, shield } => {
                 candidates.insert(*pid, (evidence, shield));
             }
@@ -50,10 +56,15 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
     }
     gathered.conflicts = trees(policy, snapshot, &table, &candidates);
     gathered.conflicts.extend(unseen(snapshot, &table));
-    let in_conflict: BTreeSet<u32> =
-        gathered.conflicts.iter().flat_map(|found| found.root.iter().chain(&found.tree)).map(|process| process.id.pid).collect();
+    let in_conflict: BTreeSet<u32> = gathered
+        .conflicts
+        .iter()
+        .flat_map(|found| found.root.iter().chain(&found.tree))
+        .map(|process| process.id.pid)
+        .collect();
     gathered.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
-    // What a holder started goes with it, and so does what the root's entry reaches, whatever would shield it by itself.
+    // What a holder started goes with it, and so does what the root's entry reaches, whatever would
+    // shield it by itself.
     let by_proof: BTreeSet<u32> = gathered
         .conflicts
         .iter()
@@ -65,31 +76,52 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
     gathered
 }
 
-/// One conflict for each topmost candidate, with everything below it. A guard always stands for itself.
-fn trees(policy: &Policy, snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> Vec<Found> {
+/// One conflict for each topmost candidate, with everything below it. A guard always stands for
+/// itself.
+fn trees(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    table: &BTreeMap<u32, &Process>,
+    candidates: &Candidates,
+) -> Vec<Found> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, process) in table {
         if let Fact::Known(parent) = process.parent {
             children.entry(parent).or_default().push(*pid);
         }
     }
-    let guards = candidates.keys().copied().filter(|pid| table.get(pid).is_some_and(|it| is_guard(snapshot, it)));
-    let roots: BTreeSet<u32> = candidates.keys().map(|pid| topmost(*pid, table, candidates)).chain(guards).collect();
+    let guards = candidates
+        .keys()
+        .copied()
+        .filter(|pid| table.get(pid).is_some_and(|it| is_guard(snapshot, it)));
+    let roots: BTreeSet<u32> =
+        candidates.keys().map(|pid| topmost(*pid, table, candidates)).chain(guards).collect();
     let mut found = Vec::new();
     for root in roots {
         let Some(&process) = table.get(&root) else { continue };
         let members = below(root, &children);
         let guard = snapshot.guards.iter().find(|guard| guard.process == Some(process.id)).cloned();
         let (mut evidence, mut shield) = candidates.get(&root).cloned().unwrap_or_default();
-        let tree: Vec<Process> = members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
-        // A holder's tree is ours by proof. What only a pattern or the token found reaches as far as they do, down to the leaves.
-        let has_lock = |pid: &u32| candidates.get(pid).is_some_and(|(own, _)| own.contains(&Evidence::Lock));
+        let tree: Vec<Process> =
+            members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
+        // A holder's tree is ours by proof. What only a pattern or the token found reaches as far
+        // as they do, down to the leaves.
+        let has_lock =
+            |pid: &u32| candidates.get(pid).is_some_and(|(own, _)| own.contains(&Evidence::Lock));
         let holders = members.iter().chain([&root]).copied().filter(has_lock);
-        let by_proof: BTreeSet<u32> = holders.flat_map(|holder| below(holder, &children).into_iter().chain([holder])).collect();
+        let by_proof: BTreeSet<u32> = holders
+            .flat_map(|holder| below(holder, &children).into_iter().chain([holder]))
+            .collect();
         let reach = reach(policy, &evidence);
         for member in &tree {
             evidence.extend(candidates.get(&member.id.pid).into_iter().flat_map(|(own, _)| own));
-            let limit = || if by_proof.contains(&member.id.pid) { None } else { beyond(&reach, snapshot, member) };
+            let limit = || {
+                if by_proof.contains(&member.id.pid) {
+                    None
+                } else {
+                    beyond(&reach, snapshot, member)
+                }
+            };
             shield = shield.or_else(|| shield::absolute(member)).or_else(limit);
         }
         found.push(Found { root: Some(process.clone()), guard, tree, evidence, shield });
@@ -98,17 +130,27 @@ fn trees(policy: &Policy, snapshot: &Snapshot, table: &BTreeMap<u32, &Process>, 
 }
 
 /// How far the entries reach that found the root of a tree.
-fn reach<'a>(policy: &'a Policy, evidence: &BTreeSet<Evidence>) -> Vec<(&'a UserLimit, ContainerLimit)> {
+fn reach<'a>(
+    policy: &'a Policy,
+    evidence: &BTreeSet<Evidence>,
+) -> Vec<(&'a UserLimit, ContainerLimit)> {
     let entries = evidence.iter().filter_map(|it| match it {
-        Evidence::Match(index) => policy.matches.get(*index).map(|entry| (&entry.user, entry.container)),
+        Evidence::Match(index) => {
+            policy.matches.get(*index).map(|entry| (&entry.user, entry.container))
+        }
         Evidence::Lock | Evidence::Token | Evidence::Command => None,
     });
     entries.chain([(&UserLimit::Same, ContainerLimit::Same)]).collect()
 }
 
 /// Why a member of a tree is beyond all of them.
-fn beyond(reach: &[(&UserLimit, ContainerLimit)], snapshot: &Snapshot, member: &Process) -> Option<Shield> {
-    let mut limits = reach.iter().map(|(user, container)| shield::limit(member, &snapshot.me, user, *container));
+fn beyond(
+    reach: &[(&UserLimit, ContainerLimit)],
+    snapshot: &Snapshot,
+    member: &Process,
+) -> Option<Shield> {
+    let mut limits =
+        reach.iter().map(|(user, container)| shield::limit(member, &snapshot.me, user, *container));
     let last = limits.next_back().flatten()?;
     if limits.any(|limit| limit.is_none()) { None } else { Some(last) }
 }
@@ -119,8 +161,10 @@ fn topmost(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -
     let mut at = pid;
     while let Some(Fact::Known(parent)) = table.get(&at).map(|process| process.parent) {
         if let Some(start) = line.iter().position(|seen| *seen == parent) {
-            // Only a table that changed while it was read has parents in a circle: nobody is on top, and none may be lost.
-            let in_circle = line[start..].iter().copied().filter(|pid| candidates.contains_key(pid)).min();
+            // Only a table that changed while it was read has parents in a circle: nobody is on
+            // top, and none may be lost.
+            let in_circle =
+                line[start..].iter().copied().filter(|pid| candidates.contains_key(pid)).min();
             return in_circle.unwrap_or_else(|| last_candidate(&line, candidates).unwrap_or(pid));
         }
         line.push(parent);
@@ -146,15 +190,22 @@ fn below(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
     members
 }
 
-/// Holders that are not in the process table: a guard in another PID namespace, or nobody that can be identified.
+/// Holders that are not in the process table: a guard in another PID namespace, or nobody that can
+/// be identified.
 fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<Found> {
     let lock = BTreeSet::from([Evidence::Lock]);
-    let is_seen = |guard: &GuardView| guard.process.is_some_and(|id| table.get(&id.pid).is_some_and(|process| process.id == id));
+    let is_seen = |guard: &GuardView| {
+        guard.process.is_some_and(|id| table.get(&id.pid).is_some_and(|process| process.id == id))
+    };
     let mut found: Vec<Found> = snapshot
         .guards
         .iter()
         .filter(|guard| !is_seen(guard))
-        .map(|guard| Found { guard: Some(guard.clone()), evidence: lock.clone(), ..Found::default() })
+        .map(|guard| Found {
+            guard: Some(guard.clone()),
+            evidence: lock.clone(),
+            ..Found::default()
+        })
         .collect();
     let nobody = snapshot.locks.iter().any(|lock| match &lock.state {
         LockState::Free | LockState::Mine => false,

@@ -73,7 +73,9 @@ impl Condition<'_> {
             Condition::State(state) => process.state.holds(|it| *it == state),
             Condition::OlderThan(age) => process.age.holds(|it| *it >= age),
             Condition::YoungerThan(age) => process.age.holds(|it| *it < age),
-            Condition::ManagedBy(by) => process.managed_by.holds(|it| it.as_ref().is_some_and(|it| by.is_match(&it.to_string()))),
+            Condition::ManagedBy(by) => process
+                .managed_by
+                .holds(|it| it.as_ref().is_some_and(|it| by.is_match(&it.to_string()))),
             Condition::Local(wanted) => is(wanted, Truth::True),
         }
     }

@@ -15,11 +15,14 @@ use super::{
 #[must_use]
 pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let gathered = candidates::gather(policy, snapshot);
-    let mut conflicts: Vec<Conflict> = gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
-    conflicts.sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
+    let mut conflicts: Vec<Conflict> =
+        gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
+    conflicts
+        .sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
     let (verdict, reason) = verdict(policy, snapshot, &conflicts);
     if matches!(verdict, Verdict::Refuse(_)) {
-        // One decision for all: a refusal plans no step, whatever the others' actions would have been.
+        // One decision for all: a refusal plans no step, whatever the others' actions would have
+        // been.
         for conflict in &mut conflicts {
             conflict.steps.clear();
         }
@@ -35,16 +38,21 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     }
 }
 
-/// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is waited for.
+/// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is
+/// waited for.
 fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Verdict, String) {
     let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
-    let refusal = conflicts.iter().filter_map(|conflict| conflict.refusal.as_ref()).max_by_key(|(refusal, _)| *refusal);
+    let refusal = conflicts
+        .iter()
+        .filter_map(|conflict| conflict.refusal.as_ref())
+        .max_by_key(|(refusal, _)| *refusal);
     let too_many = in_the_way > policy.max_targets;
-    let (waits, kills) = conflicts.iter().fold((0, 0), |(waits, kills), conflict| match conflict.action {
-        Action::Wait => (waits + 1, kills),
-        Action::Graceful | Action::Force => (waits, kills + 1),
-        Action::Refuse | Action::Ignore => (waits, kills),
-    });
+    let (waits, kills) =
+        conflicts.iter().fold((0, 0), |(waits, kills), conflict| match conflict.action {
+            Action::Wait => (waits + 1, kills),
+            Action::Graceful | Action::Force => (waits, kills + 1),
+            Action::Refuse | Action::Ignore => (waits, kills),
+        });
     match (too_many, refusal, waits, kills) {
         (true, ..) => (
             Verdict::Refuse(Refusal::Policy),
@@ -55,8 +63,17 @@ fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Ver
         ),
         (false, Some((refusal, why)), ..) => (Verdict::Refuse(*refusal), why.clone()),
         (false, None, 1.., 0) => (Verdict::Wait, format!("waits for {} to end", count(waits))),
-        (false, None, 1.., 1..) => (Verdict::Wait, format!("waits for {} to end before {} is ended", count(waits), count(kills))),
-        (false, None, 0, 1..) if snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window) => {
+        (false, None, 1.., 1..) => (
+            Verdict::Wait,
+            format!("waits for {} to end before {} is ended", count(waits), count(kills)),
+        ),
+        (false, None, 0, 1..)
+            if snapshot.history.is_stormy(
+                snapshot.me.ticket,
+                policy.max_takeovers,
+                policy.takeover_window,
+            ) =>
+        {
             (Verdict::Refuse(Refusal::Storm), reason::storm(policy))
         }
         (false, None, 0, 1..) => (Verdict::Act, format!("ends {} first", count(kills))),
@@ -71,7 +88,8 @@ fn count(conflicts: usize) -> String {
 /// What is done about one conflict: what the policy says, unless caution says no.
 fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
     let (wanted, asked) = wanted(policy, snapshot, &found);
-    let patience_over = wanted == Some(Action::Wait) && policy.timeouts.wait.is_over(snapshot.waited);
+    let patience_over =
+        wanted == Some(Action::Wait) && policy.timeouts.wait.is_over(snapshot.waited);
     let wanted = if patience_over { Some(policy.after_wait.into()) } else { wanted };
     let policy_says = |why| Some((Refusal::Policy, why));
     let (action, decided_by, refusal) = match wanted {
@@ -79,7 +97,11 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
             let why = undecidable(&found, &asked);
             (Action::Refuse, asked, policy_says(why))
         }
-        Some(Action::Refuse) if patience_over => (Action::Refuse, asked, policy_says(format!("waited too long for {}", describe(&found)))),
+        Some(Action::Refuse) if patience_over => (
+            Action::Refuse,
+            asked,
+            policy_says(format!("waited too long for {}", describe(&found))),
+        ),
         Some(Action::Refuse) => {
             let why = refused(&found, &asked, policy.purpose);
             (Action::Refuse, asked, policy_says(why))
@@ -103,7 +125,8 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
     }
 }
 
-/// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an unknown fact.
+/// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an
+/// unknown fact.
 fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action>, DecidedBy) {
     let docket = Docket::of(policy, &found.evidence);
     let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
@@ -111,7 +134,10 @@ fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action
         match ruling {
             Ruling::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
             Ruling::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
-            Ruling::DoesNotHold | Ruling::TooUncertain | Ruling::NotAboutTokens | Ruling::NotAsked => {}
+            Ruling::DoesNotHold
+            | Ruling::TooUncertain
+            | Ruling::NotAboutTokens
+            | Ruling::NotAsked => {}
         }
     }
     match docket {
@@ -127,13 +153,19 @@ fn steps(policy: &Policy, guarded: bool, visible: bool, action: Action) -> Vec<S
     let signal = |blow, timeout| visible.then_some(Step::Signal { blow, timeout });
     match action {
         Action::Refuse | Action::Ignore => Vec::new(),
-        Action::Force => [ask(timeouts.force), signal(Blow::Kill, timeouts.force)].into_iter().flatten().collect(),
+        Action::Force => [ask(timeouts.force), signal(Blow::Kill, timeouts.force)]
+            .into_iter()
+            .flatten()
+            .collect(),
         Action::Graceful => {
             let kill = match policy.escalation {
                 Escalate::Kill => signal(Blow::Kill, timeouts.force),
                 Escalate::Refuse => None,
             };
-            [ask(timeouts.graceful), signal(Blow::Signal(policy.signal), timeouts.graceful), kill].into_iter().flatten().collect()
+            [ask(timeouts.graceful), signal(Blow::Signal(policy.signal), timeouts.graceful), kill]
+                .into_iter()
+                .flatten()
+                .collect()
         }
         Action::Wait => {
             let then = match timeouts.wait {

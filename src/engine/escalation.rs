@@ -1,7 +1,8 @@
 //! The signal ladder as a step function: who gets what now, and when to look again.
 //!
-//! The root gets the signal; a member that outlives its parent gets it too, once. Each has its own patience from its
-//! first signal, then SIGKILL. Nothing here sends anything: see `host::execute` and `wrap::supervise`.
+//! The root gets the signal; a member that outlives its parent gets it too, once. Each has its own
+//! patience from its first signal, then SIGKILL. Nothing here sends anything: see `host::execute`
+//! and `wrap::supervise`.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -60,7 +61,13 @@ impl Manner {
             (Escalate::Refuse, Escalate::Refuse) => Escalate::Refuse,
             (Escalate::Kill, _) | (_, Escalate::Kill) => Escalate::Kill,
         };
-        Manner { mode, escalation, graceful: self.graceful.min(other.graceful), force: self.force.min(other.force), ..self }
+        Manner {
+            mode,
+            escalation,
+            graceful: self.graceful.min(other.graceful),
+            force: self.force.min(other.force),
+            ..self
+        }
     }
 }
 
@@ -82,7 +89,8 @@ pub enum Motion {
     Moving,
     /// It is stopped, and hears nothing but SIGKILL and SIGCONT.
     Stopped,
-    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes when others have ended.
+    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes
+    /// when others have ended.
     Unpinned,
 }
 
@@ -135,7 +143,9 @@ impl fmt::Display for GaveUp {
         let why = match self {
             GaveUp::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
             GaveUp::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
-            GaveUp::Unpinned(_) => "is still there, and there is no file descriptor left to signal it by",
+            GaveUp::Unpinned(_) => {
+                "is still there, and there is no file descriptor left to signal it by"
+            }
         };
         write!(f, "pid {} {why}", self.id().pid)
     }
@@ -161,7 +171,8 @@ impl Escalation {
         Escalation { manner, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
-    /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience counts from then.
+    /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience
+    /// counts from then.
     pub fn already_signalled(&mut self, member: ProcessId, at: Duration) {
         self.signalled.entry(member).or_insert(at);
     }
@@ -183,7 +194,11 @@ impl Escalation {
                 blows.push((member.id, Blow::Kill));
                 continue;
             }
-            let is_parent = |other: &Member| other.id.pid == member.parent && other.id != member.id && other.motion != Motion::Unpinned;
+            let is_parent = |other: &Member| {
+                other.id.pid == member.parent
+                    && other.id != member.id
+                    && other.motion != Motion::Unpinned
+            };
             let has_parent = alive.iter().any(is_parent);
             if !has_parent && !self.signalled.contains_key(&member.id) {
                 self.signalled.insert(member.id, now);
@@ -199,7 +214,10 @@ impl Escalation {
     fn is_due(&self, now: Duration, id: ProcessId) -> bool {
         let waited_enough = || {
             self.manner.escalation == Escalate::Kill
-                && self.signalled.get(&id).is_some_and(|at| now >= at.saturating_add(self.manner.graceful))
+                && self
+                    .signalled
+                    .get(&id)
+                    .is_some_and(|at| now >= at.saturating_add(self.manner.graceful))
         };
         self.manner.mode == Mode::Force || waited_enough()
     }
@@ -219,11 +237,16 @@ impl Escalation {
         let mut at = Duration::MAX;
         for member in alive {
             let killed = self.killed.get(&member.id).map(|at| at.saturating_add(self.manner.force));
-            let signalled = self.signalled.get(&member.id).map(|at| at.saturating_add(self.manner.graceful));
+            let signalled =
+                self.signalled.get(&member.id).map(|at| at.saturating_add(self.manner.graceful));
             match (killed, signalled) {
-                (Some(end), _) if now >= end => return Next::GaveUp(GaveUp::OutlivedKill(member.id)),
+                (Some(end), _) if now >= end => {
+                    return Next::GaveUp(GaveUp::OutlivedKill(member.id));
+                }
                 // It would have been killed above if the policy escalated.
-                (None, Some(end)) if now >= end => return Next::GaveUp(GaveUp::OutlivedSignal(member.id)),
+                (None, Some(end)) if now >= end => {
+                    return Next::GaveUp(GaveUp::OutlivedSignal(member.id));
+                }
                 (Some(end), _) | (None, Some(end)) => at = at.min(end),
                 (None, None) => {}
             }
@@ -241,7 +264,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn manner(mode: Mode, escalation: Escalate) -> Manner {
-        Manner { mode, signal: Signal::SigTerm, graceful: 30 * SECOND, force: 5 * SECOND, escalation }
+        Manner {
+            mode,
+            signal: Signal::SigTerm,
+            graceful: 30 * SECOND,
+            force: 5 * SECOND,
+            escalation,
+        }
     }
 
     fn member(id: ProcessId, parent: u32) -> Member {
@@ -253,11 +282,23 @@ mod tests {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
         let term = Blow::Signal(Signal::SigTerm);
-        assert_eq!(ladder.step(SECOND, &both), Orders { blows: vec![(ROOT, term)], next: Next::Look { at: 31 * SECOND } });
-        assert_eq!(ladder.step(2 * SECOND, &both), Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } });
+        assert_eq!(
+            ladder.step(SECOND, &both),
+            Orders { blows: vec![(ROOT, term)], next: Next::Look { at: 31 * SECOND } }
+        );
+        assert_eq!(
+            ladder.step(2 * SECOND, &both),
+            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+        );
         let alone = [member(CHILD, 1)];
-        assert_eq!(ladder.step(3 * SECOND, &alone), Orders { blows: vec![(CHILD, term)], next: Next::Look { at: 33 * SECOND } });
-        assert_eq!(ladder.step(33 * SECOND, &alone), Orders { blows: vec![(CHILD, Blow::Kill)], next: Next::Look { at: 38 * SECOND } });
+        assert_eq!(
+            ladder.step(3 * SECOND, &alone),
+            Orders { blows: vec![(CHILD, term)], next: Next::Look { at: 33 * SECOND } }
+        );
+        assert_eq!(
+            ladder.step(33 * SECOND, &alone),
+            Orders { blows: vec![(CHILD, Blow::Kill)], next: Next::Look { at: 38 * SECOND } }
+        );
         assert_eq!(ladder.step(34 * SECOND, &[]), Orders { blows: vec![], next: Next::Ended });
     }
 
@@ -265,7 +306,10 @@ mod tests {
     fn a_stopped_member_is_continued_after_the_signal() {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
         let stopped = [Member { motion: Motion::Stopped, ..member(ROOT, 1) }];
-        assert_eq!(ladder.step(SECOND, &stopped).blows, [(ROOT, Blow::Signal(Signal::SigTerm)), (ROOT, Blow::Continue)]);
+        assert_eq!(
+            ladder.step(SECOND, &stopped).blows,
+            [(ROOT, Blow::Signal(Signal::SigTerm)), (ROOT, Blow::Continue)]
+        );
     }
 
     #[test]
@@ -273,7 +317,10 @@ mod tests {
         let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
         assert_eq!(ladder.step(SECOND, &both).blows, [(ROOT, Blow::Kill), (CHILD, Blow::Kill)]);
-        assert_eq!(ladder.step(6 * SECOND, &both[1..]).next, Next::GaveUp(GaveUp::OutlivedKill(CHILD)));
+        assert_eq!(
+            ladder.step(6 * SECOND, &both[1..]).next,
+            Next::GaveUp(GaveUp::OutlivedKill(CHILD))
+        );
     }
 
     #[test]
@@ -281,7 +328,10 @@ mod tests {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Refuse));
         let alive = [member(ROOT, 1)];
         ladder.step(SECOND, &alive);
-        assert_eq!(ladder.step(31 * SECOND, &alive), Orders { blows: vec![], next: Next::GaveUp(GaveUp::OutlivedSignal(ROOT)) });
+        assert_eq!(
+            ladder.step(31 * SECOND, &alive),
+            Orders { blows: vec![], next: Next::GaveUp(GaveUp::OutlivedSignal(ROOT)) }
+        );
     }
 
     #[test]
@@ -289,32 +339,48 @@ mod tests {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
         ladder.already_signalled(ROOT, SECOND);
         let alive = [member(ROOT, 1)];
-        assert_eq!(ladder.step(10 * SECOND, &alive), Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } });
+        assert_eq!(
+            ladder.step(10 * SECOND, &alive),
+            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+        );
     }
 
     #[test]
     fn who_cannot_be_pinned_has_its_turn_when_others_have_ended() {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
         let unpinned = Member { motion: Motion::Unpinned, ..member(CHILD, 1) };
-        assert_eq!(ladder.step(SECOND, &[member(ROOT, 1), unpinned]).blows, [(ROOT, Blow::Signal(Signal::SigTerm))]);
+        assert_eq!(
+            ladder.step(SECOND, &[member(ROOT, 1), unpinned]).blows,
+            [(ROOT, Blow::Signal(Signal::SigTerm))]
+        );
         let again = Next::Look { at: 10 * SECOND + PIN_AGAIN };
         assert_eq!(ladder.step(10 * SECOND, &[unpinned]), Orders { blows: vec![], next: again });
         let orders = ladder.step(11 * SECOND, &[member(CHILD, 1)]);
-        assert_eq!(orders, Orders { blows: vec![(CHILD, Blow::Signal(Signal::SigTerm))], next: Next::Look { at: 41 * SECOND } });
+        assert_eq!(
+            orders,
+            Orders {
+                blows: vec![(CHILD, Blow::Signal(Signal::SigTerm))],
+                next: Next::Look { at: 41 * SECOND }
+            }
+        );
     }
 
     #[test]
     fn who_is_never_pinned_is_given_up_and_never_taken_for_ended() {
         let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
         let unpinned = [Member { motion: Motion::Unpinned, ..member(CHILD, 1) }];
-        assert_eq!(ladder.step(SECOND, &unpinned), Orders { blows: vec![], next: Next::Look { at: SECOND + PIN_AGAIN } });
+        assert_eq!(
+            ladder.step(SECOND, &unpinned),
+            Orders { blows: vec![], next: Next::Look { at: SECOND + PIN_AGAIN } }
+        );
         assert_eq!(ladder.step(6 * SECOND, &unpinned).next, Next::GaveUp(GaveUp::Unpinned(CHILD)));
     }
 
     #[test]
     fn a_parent_that_cannot_be_pinned_keeps_no_signal_from_its_child() {
         let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
-        let both = [Member { motion: Motion::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
+        let both =
+            [Member { motion: Motion::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
         assert_eq!(ladder.step(SECOND, &both).blows, [(CHILD, Blow::Signal(Signal::SigTerm))]);
     }
 

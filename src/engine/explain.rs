@@ -1,6 +1,8 @@
-//! Why a process is or is not a candidate: everything that [`decide`](super::decide::decide) weighs, each with its verdict.
+//! Why a process is or is not a candidate: everything that [`decide`](super::decide::decide)
+//! weighs, each with its verdict.
 //!
-//! Nothing is decided here. Each verdict comes from the very function that the decision asks, and the end of it from the plan.
+//! Nothing is decided here. Each verdict comes from the very function that the decision asks, and
+//! the end of it from the plan.
 
 pub mod likeness;
 mod sentence;
@@ -22,14 +24,17 @@ use super::{
     snapshot::{LockState, LockView, Process, Snapshot},
     standing,
 };
-pub use verdict::{Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict};
+pub use verdict::{
+    Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict,
+};
 
 /// Why a process is or is not a candidate.
 #[derive(Debug, Clone)]
 pub struct Explanation<'a> {
     /// Who.
     pub process: &'a Process,
-    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked for so.
+    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked
+    /// for so.
     pub entries: Vec<EntryVerdict<'a>>,
     /// What its token says.
     pub token: TokenVerdict,
@@ -49,8 +54,8 @@ pub struct Explanation<'a> {
     pub sentence: String,
 }
 
-/// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about that snapshot, and `likeness`
-/// is COMMAND, where one is named.
+/// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about
+/// that snapshot, and `likeness` is COMMAND, where one is named.
 #[must_use]
 pub fn explain<'a>(
     policy: &'a Policy,
@@ -65,7 +70,10 @@ pub fn explain<'a>(
     let (docket, subject) = match conflict {
         Some(conflict) => {
             let evidence = || &conflict.evidence;
-            (Docket::of(policy, evidence()), subject(conflict.root.as_ref(), &conflict.tree, evidence()))
+            (
+                Docket::of(policy, evidence()),
+                subject(conflict.root.as_ref(), &conflict.tree, evidence()),
+            )
         }
         None => (Docket::Every, subject(Some(process), &[], [])),
     };
@@ -93,29 +101,52 @@ pub fn explain<'a>(
 /// A root stands for itself, also where it is a guard below another conflict's root.
 fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
     let has = |conflict: &&Conflict| conflict.processes().any(|process| process.id.pid == pid);
-    let is_root = |conflict: &Conflict| conflict.root.as_ref().is_some_and(|root| root.id.pid == pid);
-    plan.conflicts.iter().filter(has).min_by_key(|conflict| (!is_root(conflict), conflict.tree.len()))
+    let is_root =
+        |conflict: &Conflict| conflict.root.as_ref().is_some_and(|root| root.id.pid == pid);
+    plan.conflicts
+        .iter()
+        .filter(has)
+        .min_by_key(|conflict| (!is_root(conflict), conflict.tree.len()))
 }
 
-fn entries<'a>(policy: &'a Policy, snapshot: &'a Snapshot, process: &'a Process, likeness: Option<&'a Likeness>) -> Vec<EntryVerdict<'a>> {
+fn entries<'a>(
+    policy: &'a Policy,
+    snapshot: &'a Snapshot,
+    process: &'a Process,
+    likeness: Option<&'a Likeness>,
+) -> Vec<EntryVerdict<'a>> {
     let me = &snapshot.me;
-    let verdict = |condition: Condition<'a>| (Asked::Condition(condition), condition.holds(process, &me.user));
-    let each = standing::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
-        let written = match entry {
-            Evidence::Match(index) => policy.matches.get(index),
-            Evidence::Command | Evidence::Lock | Evidence::Token => None,
-        };
-        let limit = shield::limit(process, me, user, container);
-        if let Some(written) = written {
-            return EntryVerdict { entry, looks, asked: written.each().map(verdict).collect(), limit };
-        }
-        let parts: Vec<_> = likeness.into_iter().flat_map(|likeness| likeness.parts(process)).collect();
-        // Where one part is known to differ, it does not matter that another one cannot be read.
-        let looks = looks.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
-        let limits = [Condition::User(user), Condition::Container(container)];
-        let asked = parts.into_iter().map(|(part, truth)| (Asked::Part(part), truth)).chain(limits.map(verdict)).collect();
-        EntryVerdict { entry, looks, asked, limit }
-    });
+    let verdict = |condition: Condition<'a>| {
+        (Asked::Condition(condition), condition.holds(process, &me.user))
+    };
+    let each =
+        standing::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
+            let written = match entry {
+                Evidence::Match(index) => policy.matches.get(index),
+                Evidence::Command | Evidence::Lock | Evidence::Token => None,
+            };
+            let limit = shield::limit(process, me, user, container);
+            if let Some(written) = written {
+                return EntryVerdict {
+                    entry,
+                    looks,
+                    asked: written.each().map(verdict).collect(),
+                    limit,
+                };
+            }
+            let parts: Vec<_> =
+                likeness.into_iter().flat_map(|likeness| likeness.parts(process)).collect();
+            // Where one part is known to differ, it does not matter that another one cannot be
+            // read.
+            let looks = looks.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
+            let limits = [Condition::User(user), Condition::Container(container)];
+            let asked = parts
+                .into_iter()
+                .map(|(part, truth)| (Asked::Part(part), truth))
+                .chain(limits.map(verdict))
+                .collect();
+            EntryVerdict { entry, looks, asked, limit }
+        });
     each.collect()
 }
 
@@ -133,13 +164,24 @@ fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {
         (false, Fact::Unknown) => Truth::Unknown,
         (false, Fact::Known(_)) => Truth::False,
     };
-    let paths = snapshot.locks.iter().filter(|lock| standing::is_held_by(lock, process)).map(path).collect();
+    let paths = snapshot
+        .locks
+        .iter()
+        .filter(|lock| standing::is_held_by(lock, process))
+        .map(path)
+        .collect();
     LockVerdict { holds, paths, unidentified }
 }
 
-fn shields(snapshot: &Snapshot, process: &Process, entries: &[EntryVerdict<'_>]) -> [ShieldVerdict; 4] {
+fn shields(
+    snapshot: &Snapshot,
+    process: &Process,
+    entries: &[EntryVerdict<'_>],
+) -> [ShieldVerdict; 4] {
     let by_proof = standing::has_lock(snapshot, process).then_some(Evidence::Lock);
-    let by_entry = || entries.iter().find(|it| it.looks == Truth::True && it.limit.is_none()).map(|it| it.entry);
+    let by_entry = || {
+        entries.iter().find(|it| it.looks == Truth::True && it.limit.is_none()).map(|it| it.entry)
+    };
     let always = |kind, shield| ShieldVerdict { kind, shield, lifted_by: None };
     let limit = |kind, shield: Option<Shield>| {
         let lifted_by = shield.as_ref().and_then(|_| by_proof.or_else(by_entry));
@@ -153,13 +195,24 @@ fn shields(snapshot: &Snapshot, process: &Process, entries: &[EntryVerdict<'_>])
     ]
 }
 
-fn rules<'a>(policy: &'a Policy, snapshot: &'a Snapshot, docket: Docket, subject: &Process) -> Vec<RuleVerdict<'a>> {
+fn rules<'a>(
+    policy: &'a Policy,
+    snapshot: &'a Snapshot,
+    docket: Docket,
+    subject: &Process,
+) -> Vec<RuleVerdict<'a>> {
     let me = &snapshot.me.user;
-    let each = docket.rulings(policy, subject, me).enumerate().map(|(index, (rule, ruling))| RuleVerdict {
-        index,
-        rule,
-        conditions: rule.when.each().map(|condition| (condition, condition.holds(subject, me))).collect(),
-        ruling,
+    let each = docket.rulings(policy, subject, me).enumerate().map(|(index, (rule, ruling))| {
+        RuleVerdict {
+            index,
+            rule,
+            conditions: rule
+                .when
+                .each()
+                .map(|condition| (condition, condition.holds(subject, me)))
+                .collect(),
+            ruling,
+        }
     });
     each.collect()
 }

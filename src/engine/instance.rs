@@ -39,7 +39,9 @@ impl FromStr for Instance {
         if text.is_empty() {
             return Err(BadInstance::Empty);
         }
-        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
+        if let Some(bad) =
+            text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'))
+        {
             return Err(BadInstance::Character(bad));
         }
         if text.len() > Self::MAX_LEN {

@@ -124,7 +124,9 @@ impl fmt::Display for ManagedBy {
             ManagedBy::Systemd(unit) => write!(f, "systemd:{unit}"),
             ManagedBy::SystemdUser(unit) => write!(f, "systemd-user:{unit}"),
             ManagedBy::Container(container) => write!(f, "container:{}", container.id),
-            ManagedBy::Supervisord(Some(program)) => write!(f, "supervisord:{}:{}", program.group, program.name),
+            ManagedBy::Supervisord(Some(program)) => {
+                write!(f, "supervisord:{}:{}", program.group, program.name)
+            }
             ManagedBy::Supervisord(None) => f.write_str("supervisord"),
             ManagedBy::Pm2(Some(app)) => write!(f, "pm2:{}", app.name),
             ManagedBy::Pm2(None) => f.write_str("pm2"),
@@ -162,9 +164,14 @@ impl Supervised {
 impl App {
     fn stop_command(&self) -> String {
         // PM2 takes some names for something else: every app, a number, a pattern, an option.
-        let ambiguous = self.name == "all" || self.name.starts_with(['/', '-']) || self.name.bytes().all(|byte| byte.is_ascii_digit());
+        let ambiguous = self.name == "all"
+            || self.name.starts_with(['/', '-'])
+            || self.name.bytes().all(|byte| byte.is_ascii_digit());
         let app = self.id.as_ref().filter(|_| ambiguous).unwrap_or(&self.name);
-        let home = self.home.as_ref().map_or_else(String::new, |home| format!("PM2_HOME={} ", quote(home)));
+        let home = self
+            .home
+            .as_ref()
+            .map_or_else(String::new, |home| format!("PM2_HOME={} ", quote(home)));
         format!("{home}pm2 stop {}", quote(app))
     }
 }
@@ -186,11 +193,19 @@ mod tests {
     use super::*;
 
     fn program(group: &str, name: &str, control: Control) -> ManagedBy {
-        ManagedBy::Supervisord(Some(Supervised { group: group.to_owned(), name: name.to_owned(), control }))
+        ManagedBy::Supervisord(Some(Supervised {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            control,
+        }))
     }
 
     fn app(name: &str, id: Option<&str>, home: Option<&str>) -> ManagedBy {
-        ManagedBy::Pm2(Some(App { name: name.to_owned(), id: id.map(str::to_owned), home: home.map(str::to_owned) }))
+        ManagedBy::Pm2(Some(App {
+            name: name.to_owned(),
+            id: id.map(str::to_owned),
+            home: home.map(str::to_owned),
+        }))
     }
 
     fn container(id: &str, engine: Engine) -> ManagedBy {
@@ -204,14 +219,38 @@ mod tests {
     #[test]
     fn each_is_named_with_the_command_that_ends_it() {
         for (managed_by, name, command) in [
-            (ManagedBy::Systemd("bot.service".to_owned()), "systemd:bot.service", "systemctl stop bot.service"),
-            (ManagedBy::SystemdUser("bot.service".to_owned()), "systemd-user:bot.service", "systemctl --user stop bot.service"),
-            (container("0123456789ab", Engine::Docker), "container:0123456789ab", "docker stop 0123456789ab"),
-            (container("0123456789ab", Engine::Podman), "container:0123456789ab", "podman stop 0123456789ab"),
-            (container("0123456789ab", Engine::Kubernetes), "container:0123456789ab", "kubectl scale --replicas=0 WORKLOAD"),
+            (
+                ManagedBy::Systemd("bot.service".to_owned()),
+                "systemd:bot.service",
+                "systemctl stop bot.service",
+            ),
+            (
+                ManagedBy::SystemdUser("bot.service".to_owned()),
+                "systemd-user:bot.service",
+                "systemctl --user stop bot.service",
+            ),
+            (
+                container("0123456789ab", Engine::Docker),
+                "container:0123456789ab",
+                "docker stop 0123456789ab",
+            ),
+            (
+                container("0123456789ab", Engine::Podman),
+                "container:0123456789ab",
+                "podman stop 0123456789ab",
+            ),
+            (
+                container("0123456789ab", Engine::Kubernetes),
+                "container:0123456789ab",
+                "kubectl scale --replicas=0 WORKLOAD",
+            ),
             (container("web", Engine::Lxc), "container:web", "lxc-stop web"),
             (container("web", Engine::Nspawn), "container:web", "machinectl poweroff web"),
-            (program("bots", "voice", Control::Default), "supervisord:bots:voice", "supervisorctl stop bots:voice"),
+            (
+                program("bots", "voice", Control::Default),
+                "supervisord:bots:voice",
+                "supervisorctl stop bots:voice",
+            ),
             (
                 program("bots", "voice", Control::Url("unix:///run/s.sock".to_owned())),
                 "supervisord:bots:voice",
@@ -228,7 +267,11 @@ mod tests {
             (ManagedBy::Pm2(None), "pm2", "pm2 stop NAME"),
             (ManagedBy::Runit(service(None)), "runit:bot", "sv down bot"),
             (ManagedBy::Runit(service(Some("/etc/sv/bot"))), "runit:bot", "sv down /etc/sv/bot"),
-            (ManagedBy::S6(service(Some("/run/service/bot"))), "s6:bot", "s6-svc -d /run/service/bot"),
+            (
+                ManagedBy::S6(service(Some("/run/service/bot"))),
+                "s6:bot",
+                "s6-svc -d /run/service/bot",
+            ),
         ] {
             assert_eq!(managed_by.to_string(), name);
             assert_eq!(managed_by.stop_command(), command);
@@ -238,11 +281,23 @@ mod tests {
     #[test]
     fn whatever_a_name_holds_a_command_has_it_as_one_word() {
         for (managed_by, command) in [
-            (ManagedBy::Systemd(r"bot@a\x2db.service".to_owned()), r"systemctl stop 'bot@a\x2db.service'"),
+            (
+                ManagedBy::Systemd(r"bot@a\x2db.service".to_owned()),
+                r"systemctl stop 'bot@a\x2db.service'",
+            ),
             (ManagedBy::Systemd("-.service".to_owned()), "systemctl stop -- -.service"),
-            (ManagedBy::Systemd("a;reboot.service".to_owned()), "systemctl stop 'a;reboot.service'"),
-            (program("b$(reboot)", "it's", Control::Default), r"supervisorctl stop 'b$(reboot):it'\''s'"),
-            (program("b", "v", Control::Url("http://x/`id`".to_owned())), "supervisorctl -s 'http://x/`id`' stop b:v"),
+            (
+                ManagedBy::Systemd("a;reboot.service".to_owned()),
+                "systemctl stop 'a;reboot.service'",
+            ),
+            (
+                program("b$(reboot)", "it's", Control::Default),
+                r"supervisorctl stop 'b$(reboot):it'\''s'",
+            ),
+            (
+                program("b", "v", Control::Url("http://x/`id`".to_owned())),
+                "supervisorctl -s 'http://x/`id`' stop b:v",
+            ),
             (app("a\nb", Some("3"), None), r"pm2 stop $'a\nb'"),
             (app("a b", None, Some("/h o")), "PM2_HOME='/h o' pm2 stop 'a b'"),
         ] {

@@ -1,7 +1,8 @@
 //! What should happen: values in, values out.
 //!
 //! Nothing in here knows a file, a clock or a process; clippy's `disallowed-methods` sees to that.
-//! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a [`plan::Plan`].
+//! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a
+//! [`plan::Plan`].
 
 pub mod action;
 mod candidates;

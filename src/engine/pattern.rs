@@ -76,9 +76,11 @@ impl NamePattern {
     /// # Errors
     /// What is wrong with the expression.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
-        // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays one.
+        // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays
+        // one.
         Regex::new(source)?;
-        // The line break ends a comment that `(?x)` allows; it is white space there, and nowhere else.
+        // The line break ends a comment that `(?x)` allows; it is white space there, and nowhere
+        // else.
         let verbose = format!("^(?:{source}\n)$");
         let plain = format!("^(?:{source})$");
         Regex::new(&plain).or_else(|_| Regex::new(&verbose)).map(NamePattern)
@@ -88,7 +90,10 @@ impl NamePattern {
     #[must_use]
     pub fn source(&self) -> &str {
         let anchored = self.0.as_str();
-        anchored.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).map_or(anchored, |source| source.trim_end_matches('\n'))
+        anchored
+            .strip_prefix("^(?:")
+            .and_then(|rest| rest.strip_suffix(")$"))
+            .map_or(anchored, |source| source.trim_end_matches('\n'))
     }
 
     /// Whether it matches the whole of `name`.
@@ -136,7 +141,10 @@ impl PathPattern {
     pub fn new(source: &str) -> Result<Self, globset::Error> {
         let trimmed = source.trim_end_matches('/');
         let source = if trimmed.is_empty() { source } else { trimmed };
-        GlobBuilder::new(source).literal_separator(true).build().map(|glob| PathPattern(glob.compile_matcher()))
+        GlobBuilder::new(source)
+            .literal_separator(true)
+            .build()
+            .map(|glob| PathPattern(glob.compile_matcher()))
     }
 
     /// As it was written, but for `/` at its end.
@@ -177,7 +185,9 @@ impl UserLimit {
         match self {
             UserLimit::Same => process.user.holds(|user| user.id == me.id),
             UserLimit::Any => Truth::True,
-            UserLimit::Named(name) => process.user.holds(|user| *name == user.name || *name == user.id),
+            UserLimit::Named(name) => {
+                process.user.holds(|user| *name == user.name || *name == user.id)
+            }
         }
     }
 }
@@ -216,7 +226,11 @@ mod tests {
             ("a|b", "b", true),
             ("(?x) bot # mine", "bot", true),
         ] {
-            assert_eq!(NamePattern::new(pattern).unwrap().matches(name), expected, "{pattern} on {name}");
+            assert_eq!(
+                NamePattern::new(pattern).unwrap().matches(name),
+                expected,
+                "{pattern} on {name}"
+            );
         }
         assert!(NamePattern::new("a)(b").is_err());
     }
@@ -233,10 +247,16 @@ mod tests {
 
     #[test]
     fn a_glob_star_stays_within_a_folder() {
-        for (pattern, path, expected) in
-            [("/usr/bin/python*", "/usr/bin/python3", true), ("/usr/*", "/usr/bin/python3", false), ("/usr/**", "/usr/bin/python3", true)]
-        {
-            assert_eq!(PathPattern::new(pattern).unwrap().matches(Path::new(path)), expected, "{pattern} on {path}");
+        for (pattern, path, expected) in [
+            ("/usr/bin/python*", "/usr/bin/python3", true),
+            ("/usr/*", "/usr/bin/python3", false),
+            ("/usr/**", "/usr/bin/python3", true),
+        ] {
+            assert_eq!(
+                PathPattern::new(pattern).unwrap().matches(Path::new(path)),
+                expected,
+                "{pattern} on {path}"
+            );
         }
     }
 
@@ -250,7 +270,11 @@ mod tests {
             ("/srv/*", "/srv/bot/sub", true),
             ("/", "/srv", true),
         ] {
-            assert_eq!(PathPattern::new(pattern).unwrap().matches_at_or_below(Path::new(path)), expected, "{pattern} on {path}");
+            assert_eq!(
+                PathPattern::new(pattern).unwrap().matches_at_or_below(Path::new(path)),
+                expected,
+                "{pattern} on {path}"
+            );
         }
     }
 }

@@ -69,7 +69,8 @@ impl Plan {
         self.acted_on().filter(|conflict| conflict.action == Action::Wait)
     }
 
-    /// Those that are ended, once there is nobody left to wait for; none where the start is refused.
+    /// Those that are ended, once there is nobody left to wait for; none where the start is
+    /// refused.
     pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
         self.acted_on().filter(|conflict| conflict.action.kills())
     }
@@ -144,7 +145,9 @@ impl Conflict {
                 (Step::Wait { .. }, Patience::For(time)) => wait = wait.saturating_add(time),
                 // The signals come instead of an answer, with the same patience.
                 (Step::Ask { .. }, Patience::For(_)) if index + 1 < self.steps.len() => {}
-                (Step::Ask { .. } | Step::Signal { .. }, Patience::For(time)) => end = end.saturating_add(time),
+                (Step::Ask { .. } | Step::Signal { .. }, Patience::For(time)) => {
+                    end = end.saturating_add(time)
+                }
             }
         }
         Some((wait, end))
@@ -257,8 +260,8 @@ pub struct Suspect {
 }
 
 impl Suspect {
-    /// Whether it has every reason to look so: what started monopoll, and what monopoll started, has its environment. Nobody
-    /// needs to be warned about it.
+    /// Whether it has every reason to look so: what started monopoll, and what monopoll started,
+    /// has its environment. Nobody needs to be warned about it.
     #[must_use]
     pub fn is_expected(&self) -> bool {
         matches!(self.process.kin, Fact::Known(Kin::Ancestor | Kin::Descendant))

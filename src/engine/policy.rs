@@ -13,7 +13,8 @@ use super::{
     snapshot::{Process, RunState, User},
 };
 
-/// What the user wants, valid and compiled: all that [`decide`](super::decide::decide) needs to know of the configuration.
+/// What the user wants, valid and compiled: all that [`decide`](super::decide::decide) needs to
+/// know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// What conflicts are ended for.
@@ -36,7 +37,8 @@ pub struct Policy {
     pub escalation: Escalate,
     /// The most conflicts that are acted on; more are a sign of patterns that are too broad.
     pub max_targets: usize,
-    /// The most takeovers within [`takeover_window`](Self::takeover_window) before a policy that kills refuses.
+    /// The most takeovers within [`takeover_window`](Self::takeover_window) before a policy that
+    /// kills refuses.
     pub max_takeovers: usize,
     /// The time in which takeovers are counted.
     pub takeover_window: Duration,

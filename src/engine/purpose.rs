@@ -20,9 +20,9 @@ pub enum Purpose {
 }
 
 impl Policy {
-    /// The policy of a stop: everything ends in this manner, unless a rule forbids it. What limits a start's reach limits a
-    /// stop's too; `same_token = "refuse"` therefore goes on refusing. Only takeovers are not counted: with a stop, a person
-    /// gets through (S14).
+    /// The policy of a stop: everything ends in this manner, unless a rule forbids it. What limits
+    /// a start's reach limits a stop's too; `same_token = "refuse"` therefore goes on refusing.
+    /// Only takeovers are not counted: with a stop, a person gets through (S14).
     #[must_use]
     pub fn to_stop(&self, mode: Mode) -> Policy {
         let (on_conflict, action) = match mode {
@@ -31,7 +31,8 @@ impl Policy {
         };
         let rule = |rule: &Rule| Rule {
             action: match rule.action {
-                // It stays where it is: the first rule that holds decides, and it may stand before one that forbids.
+                // It stays where it is: the first rule that holds decides, and it may stand before
+                // one that forbids.
                 Action::Graceful | Action::Force => action,
                 Action::Refuse | Action::Wait => Action::Refuse,
                 // What a start may run beside is not in its way, and not what is to be stopped.

@@ -31,9 +31,15 @@ pub(super) fn comes_back(found: &Found, who: &str, history: &History) -> String 
     let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
     // A shell that the launcher starts for each round is as new as what comes back.
     match (manager, above.find(|launcher| history.launchers.contains(&launcher.id))) {
-        (Some(manager), _) => format!("{who} comes back: {manager} restarts it; end it for good with `{}`", manager.stop_command()),
+        (Some(manager), _) => format!(
+            "{who} comes back: {manager} restarts it; end it for good with `{}`",
+            manager.stop_command()
+        ),
         (None, Some(Launcher { id, command, end })) => {
-            format!("{who} comes back: `{command}` (pid {}) starts it again; end that first with `{end}`", id.pid)
+            format!(
+                "{who} comes back: `{command}` (pid {}) starts it again; end that first with `{end}`",
+                id.pid
+            )
         }
         (None, None) => format!("{who} comes back: something restarts it; end that first"),
     }
@@ -68,7 +74,9 @@ pub(super) fn describe(found: &Found) -> String {
             Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
             None => format!("pid {}", root.id.pid),
         },
-        (None, Some(guard)) => format!("a guard in another PID namespace (host {})", guard.host.escape_debug()),
+        (None, Some(guard)) => {
+            format!("a guard in another PID namespace (host {})", guard.host.escape_debug())
+        }
         (None, None) => "an unknown holder of the lock".to_owned(),
     }
 }

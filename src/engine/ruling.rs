@@ -17,7 +17,8 @@ pub enum Ruling {
     DoesNotHold,
     /// A condition is unknown, and a rule that kills does not hold on that.
     TooUncertain,
-    /// A condition is unknown, and a rule that would not kill is not passed over for one that might: the start is refused.
+    /// A condition is unknown, and a rule that would not kill is not passed over for one that
+    /// might: the start is refused.
     Undecidable,
     /// It does not name the token, and nothing but the token speaks against the process.
     NotAboutTokens,
@@ -31,7 +32,10 @@ impl Ruling {
     pub fn is_final(self) -> bool {
         match self {
             Ruling::Decides | Ruling::Undecidable => true,
-            Ruling::DoesNotHold | Ruling::TooUncertain | Ruling::NotAboutTokens | Ruling::NotAsked => false,
+            Ruling::DoesNotHold
+            | Ruling::TooUncertain
+            | Ruling::NotAboutTokens
+            | Ruling::NotAsked => false,
         }
     }
 }
@@ -47,13 +51,25 @@ pub enum Docket {
 
 impl Docket {
     /// Which rules are asked about a conflict with this evidence.
-    pub(super) fn of<'a>(policy: &Policy, evidence: impl IntoIterator<Item = &'a Evidence>) -> Docket {
+    pub(super) fn of<'a>(
+        policy: &Policy,
+        evidence: impl IntoIterator<Item = &'a Evidence>,
+    ) -> Docket {
         let only_token = evidence.into_iter().all(|it| *it == Evidence::Token);
-        if only_token && policy.same_token != SameToken::Act { Docket::AboutTokens } else { Docket::Every }
+        if only_token && policy.same_token != SameToken::Act {
+            Docket::AboutTokens
+        } else {
+            Docket::Every
+        }
     }
 
     /// The rules in turn, each asked about `subject`.
-    pub(super) fn rulings<'p>(self, policy: &'p Policy, subject: &Process, me: &User) -> impl Iterator<Item = (&'p Rule, Ruling)> {
+    pub(super) fn rulings<'p>(
+        self,
+        policy: &'p Policy,
+        subject: &Process,
+        me: &User,
+    ) -> impl Iterator<Item = (&'p Rule, Ruling)> {
         policy.rules.iter().scan(false, move |decided, rule| {
             let ruling = if *decided { Ruling::NotAsked } else { self.ask(rule, subject, me) };
             *decided = *decided || ruling.is_final();
@@ -75,7 +91,11 @@ impl Docket {
 }
 
 /// What the rules are asked about: the root, with what its tree proves of it.
-pub(super) fn subject<'a>(root: Option<&Process>, tree: &[Process], evidence: impl IntoIterator<Item = &'a Evidence>) -> Process {
+pub(super) fn subject<'a>(
+    root: Option<&Process>,
+    tree: &[Process],
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+) -> Process {
     let mut subject = root.cloned().unwrap_or_else(Process::unseen);
     if evidence.into_iter().any(|it| *it == Evidence::Lock) {
         subject.holds_lock = Fact::Known(true);

@@ -1,9 +1,14 @@
 //! Words as a shell reads them back.
 
-/// `word` as a person would type it: quoted where a shell needs that, with nothing in it that a terminal acts on.
+/// `word` as a person would type it: quoted where a shell needs that, with nothing in it that a
+/// terminal acts on.
 #[must_use]
 pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,^".contains(c) || (!c.is_ascii() && !is_active(c) && !c.is_whitespace());
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || "_-./:=@%+,^".contains(c)
+            || (!c.is_ascii() && !is_active(c) && !c.is_whitespace())
+    };
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else if word.contains(is_active) {

@@ -43,7 +43,10 @@ impl Shield {
     #[must_use]
     pub fn holds(&self) -> Truth {
         match self {
-            Shield::UnknownKin | Shield::UnknownBot | Shield::UnknownUser | Shield::UnknownContainer => Truth::Unknown,
+            Shield::UnknownKin
+            | Shield::UnknownBot
+            | Shield::UnknownUser
+            | Shield::UnknownContainer => Truth::Unknown,
             Shield::Myself
             | Shield::Ancestor
             | Shield::Descendant
@@ -64,9 +67,13 @@ impl fmt::Display for Shield {
             Shield::Descendant => f.write_str("monopoll started it"),
             Shield::Init => f.write_str("PID 1"),
             Shield::Kernel => f.write_str("a kernel thread"),
-            Shield::UnknownKin => f.write_str("its parents cannot be read, so it may have started monopoll"),
+            Shield::UnknownKin => {
+                f.write_str("its parents cannot be read, so it may have started monopoll")
+            }
             Shield::OtherBot(bot) => write!(f, "another bot's process (bot {bot})"),
-            Shield::UnknownBot => f.write_str("its environment cannot be read, so it may be another bot's"),
+            Shield::UnknownBot => {
+                f.write_str("its environment cannot be read, so it may be another bot's")
+            }
             Shield::OtherUser(user) => write!(f, "another user ({user})"),
             Shield::UnknownUser => f.write_str("its user cannot be read"),
             Shield::OtherContainer(id) => write!(f, "another container ({id})"),
@@ -101,13 +108,20 @@ pub fn other_bot(process: &Process) -> Option<Shield> {
     match process.token {
         Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
         Fact::Unknown => Some(Shield::UnknownBot),
-        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => None,
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => {
+            None
+        }
     }
 }
 
 /// The shields of other users and other containers: they limit what a pattern or a token may find.
 #[must_use]
-pub fn limit(process: &Process, me: &Me, user: &UserLimit, container: ContainerLimit) -> Option<Shield> {
+pub fn limit(
+    process: &Process,
+    me: &Me,
+    user: &UserLimit,
+    container: ContainerLimit,
+) -> Option<Shield> {
     other_user(process, me, user).or_else(|| other_container(process, container))
 }
 
@@ -115,7 +129,9 @@ pub fn limit(process: &Process, me: &Me, user: &UserLimit, container: ContainerL
 #[must_use]
 pub fn other_user(process: &Process, me: &Me, limit: &UserLimit) -> Option<Shield> {
     match limit.admits(process, &me.user) {
-        Truth::False => Some(Shield::OtherUser(process.user.known().map_or_else(String::new, ToString::to_string))),
+        Truth::False => Some(Shield::OtherUser(
+            process.user.known().map_or_else(String::new, ToString::to_string),
+        )),
         Truth::Unknown => Some(Shield::UnknownUser),
         Truth::True => None,
     }

@@ -27,7 +27,14 @@ pub enum Signal {
 
 impl Signal {
     /// Every signal that `kill.signal` may name.
-    pub const ALL: [Signal; 6] = [Signal::SigTerm, Signal::SigInt, Signal::SigQuit, Signal::SigHup, Signal::SigUsr1, Signal::SigUsr2];
+    pub const ALL: [Signal; 6] = [
+        Signal::SigTerm,
+        Signal::SigInt,
+        Signal::SigQuit,
+        Signal::SigHup,
+        Signal::SigUsr1,
+        Signal::SigUsr2,
+    ];
 
     /// The POSIX name, with its `SIG`.
     #[must_use]

@@ -5,7 +5,9 @@ use std::{fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::managed::{App, Container, Control, Engine, Launcher, ManagedBy, Service, Supervised};
+pub use super::managed::{
+    App, Container, Control, Engine, Launcher, ManagedBy, Service, Supervised,
+};
 use super::{
     fact::{Fact, Truth},
     instance::BotId,
@@ -88,8 +90,9 @@ pub struct Process {
     pub age: Fact<Duration>,
     /// What would start it again.
     pub managed_by: Fact<Option<ManagedBy>>,
-    /// Who may have started it, the nearest first: the living processes above it, but for those that only adopt what others
-    /// started, that start things for people, or that monopoll is below itself.
+    /// Who may have started it, the nearest first: the living processes above it, but for those
+    /// that only adopt what others started, that start things for people, or that monopoll is below
+    /// itself.
     pub launchers: Fact<Vec<Launcher>>,
     /// Its parent did not start it and nothing manages it.
     pub orphaned: Fact<bool>,
@@ -188,7 +191,8 @@ impl fmt::Display for RunState {
     }
 }
 
-/// Which bot tokens a process carries, on its command line or in its environment. The tokens themselves are never kept.
+/// Which bot tokens a process carries, on its command line or in its environment. The tokens
+/// themselves are never kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarriedToken {
     /// My bot is not known, or the user asked not to look.
@@ -232,7 +236,8 @@ pub enum Kin {
 pub enum Role {
     /// Any other program.
     Program,
-    /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or token.
+    /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
+    /// token.
     Monopoll,
 }
 

@@ -60,25 +60,35 @@ pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     let proven = has_lock || token == Some(Carried::Proof);
     let by_pattern = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
     match shield::absolute(process) {
-        // What has the instance by proof is in the way, shielded or not; so is what nobody can rule out.
+        // What has the instance by proof is in the way, shielded or not; so is what nobody can rule
+        // out.
         Some(shield) if proven => Standing::Candidate { evidence, shield: Some(shield) },
-        Some(shield @ (Shield::UnknownBot | Shield::UnknownKin)) if by_pattern || !in_doubt.is_empty() => {
+        Some(shield @ (Shield::UnknownBot | Shield::UnknownKin))
+            if by_pattern || !in_doubt.is_empty() =>
+        {
             evidence.extend(in_doubt.into_keys());
             Standing::Candidate { evidence, shield: Some(shield) }
         }
-        Some(shield) if by_pattern || !in_doubt.is_empty() || !beyond.is_empty() => Standing::Shielded(shield),
+        Some(shield) if by_pattern || !in_doubt.is_empty() || !beyond.is_empty() => {
+            Standing::Shielded(shield)
+        }
         None if has_lock || by_pattern => Standing::Candidate { evidence, shield: None },
         // Nothing but the token: other users and containers are not ours to end.
         None if proven => {
-            let shield = shield::limit(process, &snapshot.me, &UserLimit::Same, ContainerLimit::Same);
+            let shield =
+                shield::limit(process, &snapshot.me, &UserLimit::Same, ContainerLimit::Same);
             Standing::Candidate { evidence, shield }
         }
         None if !in_doubt.is_empty() => {
             let shield = in_doubt.values().next().cloned();
             Standing::Candidate { evidence: in_doubt.into_keys().collect(), shield }
         }
-        None if !beyond.is_empty() => beyond.pop_first().map_or(Standing::Unrelated, Standing::Shielded),
-        None | Some(_) if token.is_some() && process.kin != Fact::Known(Kin::Myself) => Standing::Suspect,
+        None if !beyond.is_empty() => {
+            beyond.pop_first().map_or(Standing::Unrelated, Standing::Shielded)
+        }
+        None | Some(_) if token.is_some() && process.kin != Fact::Known(Kin::Myself) => {
+            Standing::Suspect
+        }
         None | Some(_) => Standing::Unrelated,
     }
 }
@@ -94,7 +104,11 @@ pub enum Carried {
 
 pub(super) fn token(policy: &Policy, process: &Process) -> Option<Carried> {
     let place = match (policy.same_token, process.role, &process.token) {
-        (SameToken::Refuse | SameToken::Act | SameToken::Warn, Role::Program, Fact::Known(CarriedToken::Mine(place))) => *place,
+        (
+            SameToken::Refuse | SameToken::Act | SameToken::Warn,
+            Role::Program,
+            Fact::Known(CarriedToken::Mine(place)),
+        ) => *place,
         _ => return None,
     };
     let related = matches!(process.kin, Fact::Known(Kin::Myself | Kin::Ancestor | Kin::Descendant));
@@ -102,25 +116,40 @@ pub(super) fn token(policy: &Policy, process: &Process) -> Option<Carried> {
         TokenPlace::CommandLine => true,
         TokenPlace::Environment => process.own_program == Fact::Known(true),
     };
-    Some(if meant_for_it && !related && policy.same_token != SameToken::Warn { Carried::Proof } else { Carried::Hint })
+    Some(if meant_for_it && !related && policy.same_token != SameToken::Warn {
+        Carried::Proof
+    } else {
+        Carried::Hint
+    })
 }
 
 /// Each way in which a pattern may find `process`, and how far it reaches.
-pub(super) fn patterns<'a>(policy: &'a Policy, process: &'a Process) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
+pub(super) fn patterns<'a>(
+    policy: &'a Policy,
+    process: &'a Process,
+) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
     if process.role == Role::Monopoll {
         return Vec::new();
     }
     if policy.matches.is_empty() {
-        return vec![(Evidence::Command, process.twin.holds(|twin| *twin), &UserLimit::Same, ContainerLimit::Same)];
+        return vec![(
+            Evidence::Command,
+            process.twin.holds(|twin| *twin),
+            &UserLimit::Same,
+            ContainerLimit::Same,
+        )];
     }
-    let each =
-        |(index, entry): (usize, &'a MatchEntry)| (Evidence::Match(index), entry.pattern.matches(process), &entry.user, entry.container);
+    let each = |(index, entry): (usize, &'a MatchEntry)| {
+        (Evidence::Match(index), entry.pattern.matches(process), &entry.user, entry.container)
+    };
     policy.matches.iter().enumerate().map(each).collect()
 }
 
 /// By its own descriptors, by the kernel's list of locks, or by its record.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
-    process.holds_lock == Fact::Known(true) || snapshot.locks.iter().any(|lock| is_held_by(lock, process)) || is_guard(snapshot, process)
+    process.holds_lock == Fact::Known(true)
+        || snapshot.locks.iter().any(|lock| is_held_by(lock, process))
+        || is_guard(snapshot, process)
 }
 
 pub(super) fn is_held_by(lock: &LockView, process: &Process) -> bool {

@@ -32,7 +32,10 @@ impl Account {
         match event {
             Event::Sent(id, Blow::Kill) => self.killed.push(id),
             Event::Ended(root) => self.ended.push((root, clock::patience())),
-            Event::Asked(_) | Event::Heard(_) | Event::Still | Event::Sent(_, Blow::Signal(_) | Blow::Continue) => {}
+            Event::Asked(_)
+            | Event::Heard(_)
+            | Event::Still
+            | Event::Sent(_, Blow::Signal(_) | Blow::Continue) => {}
         }
     }
 
@@ -45,7 +48,8 @@ impl Account {
         let pid = conflict.root.as_ref().map(|root| root.id.pid);
         let (_, at) = self.ended.iter().find(|(root, _)| *root == pid)?;
         let args = conflict.root.as_ref().and_then(|root| root.args.known());
-        let killed = conflict.processes().filter(|process| self.killed.contains(&process.id)).count();
+        let killed =
+            conflict.processes().filter(|process| self.killed.contains(&process.id)).count();
         Some(Ended {
             from_pid: pid,
             command: match &conflict.guard {

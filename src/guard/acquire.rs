@@ -1,5 +1,8 @@
 //! A program settles for itself: `monopoll run` without COMMAND, on a thread of its own.
-#![expect(clippy::disallowed_methods, reason = "who this program is, and under which guard, is read here, once")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "who this program is, and under which guard, is read here, once"
+)]
 
 use std::{
     env,
@@ -62,11 +65,16 @@ pub(super) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm)
     let named = identity::instance(config, token.as_ref(), None);
     if let Some((instance, guard)) = above(named.as_ref()) {
         info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
-        return Ok((Resident::Under(Under { claim: Claim::new(&instance)?, instance, guard }), alarm));
+        return Ok((
+            Resident::Under(Under { claim: Claim::new(&instance)?, instance, guard }),
+            alarm,
+        ));
     }
     let instance = named.ok_or_else(|| {
-        Error::new(ExitStatus::Usage, "no instance is named")
-            .hint(format!("write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}", identity::variable(config)))
+        Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
+            "write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}",
+            identity::variable(config)
+        ))
     })?;
     let claim = Claim::new(&instance)?;
     let start = Start { config, instance, token, command: itself()?, user: machine::myself() };
@@ -79,7 +87,8 @@ pub(super) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm)
     Ok((Resident::Own(Box::new(Own::new(start.instance, claim, keeper))), alarm))
 }
 
-/// The guard of a `run` above this process that has this instance, whatever it is called where nothing here names it.
+/// The guard of a `run` above this process that has this instance, whatever it is called where
+/// nothing here names it.
 fn above(named: Option<&Instance>) -> Option<(Instance, Handle)> {
     let mark = Mark::parse(&env::var_os(HELD)?)?;
     let instance: Instance = mark.instance.parse().ok()?;
@@ -88,17 +97,29 @@ fn above(named: Option<&Instance>) -> Option<(Instance, Handle)> {
     }
     let guard = guard_above(&mark);
     if guard.is_none() {
-        debug!("${HELD} names a guard (pid {}) that does not hold {instance} for this process", mark.guard.pid);
+        debug!(
+            "${HELD} names a guard (pid {}) that does not hold {instance} for this process",
+            mark.guard.pid
+        );
     }
     Some((instance, guard?))
 }
 
 /// This program as the command that it is.
 fn itself() -> Result<Command, Error> {
-    let unknown = |what: &str, error: std::io::Error| Error::new(ExitStatus::Fault, format!("{what} cannot be found out: {error}"));
-    let program = env::current_exe().map_err(|error| unknown("this program's executable", error))?;
+    let unknown = |what: &str, error: std::io::Error| {
+        Error::new(ExitStatus::Fault, format!("{what} cannot be found out: {error}"))
+    };
+    let program =
+        env::current_exe().map_err(|error| unknown("this program's executable", error))?;
     let cwd = env::current_dir().map_err(|error| unknown("the working directory", error))?;
-    Ok(Command { args: env::args_os().collect(), found: program.clone(), program, kind: Kind::Binary, cwd })
+    Ok(Command {
+        args: env::args_os().collect(),
+        found: program.clone(),
+        program,
+        kind: Kind::Binary,
+        cwd,
+    })
 }
 
 /// A start of this very program.
@@ -125,8 +146,10 @@ impl Start<'_> {
     }
 
     fn locks(&self) -> Vec<PathBuf> {
-        let (instance, profile, lock_dir) = (self.instance.as_str(), self.config.profile.as_deref(), lock_dir(&self.user));
-        let placeholders = Placeholders { instance, profile, user: &self.user.name, lock_dir: &lock_dir };
+        let (instance, profile, lock_dir) =
+            (self.instance.as_str(), self.config.profile.as_deref(), lock_dir(&self.user));
+        let placeholders =
+            Placeholders { instance, profile, user: &self.user.name, lock_dir: &lock_dir };
         self.config.locks.iter().map(|path| path.fill(&placeholders)).collect()
     }
 
@@ -135,11 +158,20 @@ impl Start<'_> {
         let began = clock::patience();
         let mut course = Course::default();
         let mut preflight = Preflight::set_out(&self.config.telegram, self.token.as_ref());
-        let by = By { instance: &self.instance, user: &self.user, profile: self.config.profile.as_deref(), command: &self.command };
+        let by = By {
+            instance: &self.instance,
+            user: &self.user,
+            profile: self.config.profile.as_deref(),
+            command: &self.command,
+        };
         for _ in 0..MOST_REPLACEMENTS {
             let Entrance { place, files, ticket } = Entrance::open(&locks)?;
             alone_in_a_container(place.beside().folder().path());
-            machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
+            machine.keep(
+                Arc::clone(place.beside()),
+                &place.folders(),
+                place.view_of_the_first_lock()?,
+            );
             let record = by.record(ticket, &files, &machine);
             let settling = Settling {
                 machine: &mut machine,
@@ -158,7 +190,11 @@ impl Start<'_> {
                     place.beside().remove_record(ticket);
                     if !matches!(stop, Stop::Replaced) {
                         let chronicle = Chronicle::new(machine.whereabouts(), ticket);
-                        chronicle.given_up(place.beside(), course.into_ended(), chronicle::reason(&stop));
+                        chronicle.given_up(
+                            place.beside(),
+                            course.into_ended(),
+                            chronicle::reason(&stop),
+                        );
                         return Err(refused(&self.instance, stop));
                     }
                 }
@@ -183,9 +219,13 @@ impl Start<'_> {
         let chronicle = Chronicle::new(machine.whereabouts(), record.ticket);
         chronicle.started(place.beside(), course.into_ended(), (&record.command, pid), took);
         let (alarm, watch, _spent) = machine.into_supervision();
-        let alarm = alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
+        let alarm =
+            alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
         drop((settled.turnstile, settled.first));
-        Ok((Keeper::new(watch, Holding::new(place, settled.locks), record, self.config.on_lost), alarm))
+        Ok((
+            Keeper::new(watch, Holding::new(place, settled.locks), record, self.config.on_lost),
+            alarm,
+        ))
     }
 }
 
@@ -200,11 +240,15 @@ fn alone_in_a_container(folder: &Path) {
 fn tell(instance: &Instance, progress: &Progress<'_>) {
     match progress {
         Progress::Queued => debug!("{instance}: waiting for another start to be through"),
-        Progress::Waiting(plan) | Progress::Acting(plan) => info!("{instance}: {}", mask::printable(&plan.reason)),
+        Progress::Waiting(plan) | Progress::Acting(plan) => {
+            info!("{instance}: {}", mask::printable(&plan.reason))
+        }
         Progress::Still | Progress::Did(Event::Still) => info!("{instance}: still at it"),
         Progress::Did(Event::Asked(pid)) => debug!(pid, "{instance}: asked the guard"),
         Progress::Did(Event::Heard(pid)) => debug!(pid, "{instance}: the guard heard"),
-        Progress::Did(Event::Sent(id, blow)) => info!(pid = id.pid, "{instance}: sent {} to pid {}", blow.name(), id.pid),
+        Progress::Did(Event::Sent(id, blow)) => {
+            info!(pid = id.pid, "{instance}: sent {} to pid {}", blow.name(), id.pid)
+        }
         Progress::Did(Event::Ended(pid)) => info!(pid, "{instance}: what was in the way has ended"),
         Progress::Clear(plan) => {
             for suspect in plan.unexpected() {

@@ -12,7 +12,8 @@ use crate::{
     report::mask,
 };
 
-/// What a record keeps of a command line: nobody reads a record that is longer than `host::folder` reads.
+/// What a record keeps of a command line: nobody reads a record that is longer than `host::folder`
+/// reads.
 const LONGEST_COMMAND: usize = 4000;
 
 /// Who starts.

@@ -1,4 +1,5 @@
-//! `[check]`: run before anything is touched; if it fails, the start is refused and the healthy bot lives on.
+//! `[check]`: run before anything is touched; if it fails, the start is refused and the healthy bot
+//! lives on.
 
 #[cfg(unix)]
 mod unix;
@@ -51,7 +52,9 @@ pub(crate) enum Interruption<'a> {
 /// It failed, took too long, cannot be run, or was interrupted.
 pub(crate) fn run(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::new(ExitStatus::Fault, format!("`[check]` cannot be run: {error}")))?;
+    let runtime = runtime.map_err(|error| {
+        Error::new(ExitStatus::Fault, format!("`[check]` cannot be run: {error}"))
+    })?;
     runtime.block_on(watch(check, interruption))
 }
 
@@ -70,7 +73,12 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
         }
     };
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     Group::prepare(&mut command);
     let mut child = command.spawn().map_err(|error| {
         Error::new(ExitStatus::Config, format!("`check.command` cannot be run: {shown}: {error}"))
@@ -110,11 +118,15 @@ async fn recalled(alarm: &Alarm) -> u8 {
 
 fn too_long(shown: &str, timeout: Duration) -> Error {
     let timeout = humantime::format_duration(timeout);
-    Error::new(ExitStatus::Refused, format!("refused: `[check]` took longer than {timeout}: {shown}"))
-        .hint("nothing was touched; give it more time in `check.timeout`")
+    Error::new(
+        ExitStatus::Refused,
+        format!("refused: `[check]` took longer than {timeout}: {shown}"),
+    )
+    .hint("nothing was touched; give it more time in `check.timeout`")
 }
 
-/// What the check said goes where people read, never to the child's standard output; with `-q` only where it went wrong.
+/// What the check said goes where people read, never to the child's standard output; with `-q` only
+/// where it went wrong.
 fn pass_on(said: &str, status: Ended) {
     for line in said.lines() {
         if status.success() {

@@ -1,5 +1,5 @@
-//! What a guard, or a command that ends one, writes into the history. It is no reason not to start, nor to wait before it: at
-//! most one warning.
+//! What a guard, or a command that ends one, writes into the history. It is no reason not to start,
+//! nor to wait before it: at most one warning.
 
 use std::{cell::Cell, time::Duration};
 
@@ -36,17 +36,32 @@ impl<'a> Chronicle<'a> {
     }
 
     /// A start that came through, and whom it ended for that.
-    pub(crate) fn started(&self, beside: &Beside, ended: Vec<Ended>, (command, child_pid): (&str, u32), took: Duration) {
-        let start = Kind::Start { command: command.to_owned(), child_pid, took_ms: clock::millis(took) };
-        let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: Some(self.me.process.pid) });
+    pub(crate) fn started(
+        &self,
+        beside: &Beside,
+        ended: Vec<Ended>,
+        (command, child_pid): (&str, u32),
+        took: Duration,
+    ) {
+        let start =
+            Kind::Start { command: command.to_owned(), child_pid, took_ms: clock::millis(took) };
+        let takeovers = ended
+            .into_iter()
+            .map(|ended| Kind::Takeover { ended, to_pid: Some(self.me.process.pid) });
         let events: Vec<Event> = takeovers.chain([start]).map(|kind| self.event(kind)).collect();
         self.write(beside, &events);
     }
 
     /// A start that did not, and whom it ended all the same.
-    pub(crate) fn given_up(&self, beside: &Beside, ended: Vec<Ended>, (cause, why): (Cause, String)) {
+    pub(crate) fn given_up(
+        &self,
+        beside: &Beside,
+        ended: Vec<Ended>,
+        (cause, why): (Cause, String),
+    ) {
         let takeovers = ended.into_iter().map(|ended| Kind::Takeover { ended, to_pid: None });
-        let events: Vec<Event> = takeovers.chain([Kind::refusal(cause, why)]).map(|kind| self.event(kind)).collect();
+        let events: Vec<Event> =
+            takeovers.chain([Kind::refusal(cause, why)]).map(|kind| self.event(kind)).collect();
         self.write(beside, &events);
     }
 
@@ -83,9 +98,15 @@ pub(crate) fn reason(stop: &Stop) -> (Cause, String) {
             };
             (cause, why.clone())
         }
-        Stop::Asked => (Cause::Superseded, "a newer start took over before this one had started".to_owned()),
-        Stop::Interrupted(signal) => (Cause::Interrupted, format!("ended by signal {signal} before the start")),
-        Stop::Replaced => (Cause::Failed, "the lock was deleted or replaced during the start".to_owned()),
+        Stop::Asked => {
+            (Cause::Superseded, "a newer start took over before this one had started".to_owned())
+        }
+        Stop::Interrupted(signal) => {
+            (Cause::Interrupted, format!("ended by signal {signal} before the start"))
+        }
+        Stop::Replaced => {
+            (Cause::Failed, "the lock was deleted or replaced during the start".to_owned())
+        }
         Stop::Failed(error) => (Cause::Failed, error.what.clone()),
     }
 }

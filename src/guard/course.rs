@@ -17,14 +17,16 @@ use crate::{
 /// How long a start that would refuse anyway waits for another one to be through (S3).
 const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long after its end a conflict that something manages may come back, and one that only has a living parent (S2).
+/// How long after its end a conflict that something manages may come back, and one that only has a
+/// living parent (S2).
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
 /// supervisord looks once a second: at one turn it sees the end, at the next it starts again.
 const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
 
-/// How much longer a supervisor that backs off lets pass where what it has just started ended at once.
+/// How much longer a supervisor that backs off lets pass where what it has just started ended at
+/// once.
 const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
@@ -58,17 +60,30 @@ impl Course {
     }
 }
 
-/// The end of everything that this plan may take. The ladder begins a moment later than the plan and has the last word.
+/// The end of everything that this plan may take. The ladder begins a moment later than the plan
+/// and has the last word.
 pub(super) fn deadline(plan: &Plan) -> Duration {
-    plan.deadline().map_or(Duration::MAX, |time| clock::patience().saturating_add(time).saturating_add(Duration::from_secs(1)))
+    plan.deadline().map_or(Duration::MAX, |time| {
+        clock::patience().saturating_add(time).saturating_add(Duration::from_secs(1))
+    })
 }
 
 /// How long a start may take that has not seen anything yet; `None`: for ever.
 pub(super) fn patience(policy: &Policy) -> Option<Duration> {
-    let actions = || policy.rules.iter().map(|rule| rule.action).chain([policy.on_conflict.into(), policy.after_wait.into()]);
+    let actions = || {
+        policy
+            .rules
+            .iter()
+            .map(|rule| rule.action)
+            .chain([policy.on_conflict.into(), policy.after_wait.into()])
+    };
     let waits = actions().any(|action| action == Action::Wait);
     let kills = actions().any(Action::kills);
-    let ending = if kills { policy.timeouts.graceful.saturating_add(policy.timeouts.force) } else { Duration::ZERO };
+    let ending = if kills {
+        policy.timeouts.graceful.saturating_add(policy.timeouts.force)
+    } else {
+        Duration::ZERO
+    };
     let waiting = match (waits, policy.timeouts.wait) {
         (false, _) => Duration::ZERO,
         (true, Patience::For(wait)) => wait,
@@ -86,7 +101,9 @@ pub(super) fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Durati
     let back_off = if just_started { BACK_OFF } else { Duration::ZERO };
     match (&root.managed_by, root.parent) {
         (Fact::Known(Some(ManagedBy::Supervisord(_))), _) => Some(SUPERVISORD_RESPAWN + back_off),
-        (Fact::Known(Some(ManagedBy::Runit(_) | ManagedBy::S6(_))), _) => Some(MANAGED_RESPAWN + back_off),
+        (Fact::Known(Some(ManagedBy::Runit(_) | ManagedBy::S6(_))), _) => {
+            Some(MANAGED_RESPAWN + back_off)
+        }
         (Fact::Known(Some(_)) | Fact::Unknown, _) => Some(MANAGED_RESPAWN),
         (Fact::Known(None), Fact::Known(0 | 1)) => None,
         (Fact::Known(None), Fact::Known(parent)) if parent == snapshot.me.pid => None,

@@ -39,8 +39,13 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
 fn conflict(conflict: &Conflict) {
     let pid = conflict.root.as_ref().map(|root| root.id.pid);
     let args = conflict.root.as_ref().and_then(|root| root.args.known());
-    let command = args.map(|args| mask::command(args)).or_else(|| conflict.guard.as_ref().map(|guard| guard.command.clone()));
-    let (who, tree) = (pid.map_or_else(|| "somebody".to_owned(), |pid| format!("pid {pid}")), conflict.tree.len());
+    let command = args
+        .map(|args| mask::command(args))
+        .or_else(|| conflict.guard.as_ref().map(|guard| guard.command.clone()));
+    let (who, tree) = (
+        pid.map_or_else(|| "somebody".to_owned(), |pid| format!("pid {pid}")),
+        conflict.tree.len(),
+    );
     let (action, decided) = (conflict.action, decided(&conflict.decided_by));
     debug!(
         pid,

@@ -8,7 +8,8 @@ use crate::{engine::takeover::Ticket, error::Error, host::lock::LockFile};
 /// How often a folder may be taken away just when it was opened.
 const MOST_REPLACEMENTS: u32 = 100;
 
-/// How often to try again what failed, and may have failed because the folder was just being emptied.
+/// How often to try again what failed, and may have failed because the folder was just being
+/// emptied.
 const MOST_DOUBTS: u32 = 5;
 
 /// The lock files, open, and the number that was drawn beside them.
@@ -32,7 +33,8 @@ impl Entrance {
         loop {
             let place = match Place::open(paths) {
                 Ok(place) => place,
-                // It may have vanished between two steps of opening it, and that says nothing about the next time.
+                // It may have vanished between two steps of opening it, and that says nothing about
+                // the next time.
                 Err(_) if doubts.next().is_some() => continue,
                 Err(error) => return Err(error),
             };

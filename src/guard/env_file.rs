@@ -1,4 +1,5 @@
-//! The bot token in `env_file`: read for its bot id, as bots read it, without ever waiting for a file that is none.
+//! The bot token in `env_file`: read for its bot id, as bots read it, without ever waiting for a
+//! file that is none.
 
 use std::{
     fs::{self, File, Metadata},
@@ -42,23 +43,38 @@ impl EnvFile {
         match text(path) {
             Ok(Text { text, end }) => {
                 let values = values_of(&text, &config.token_env);
-                let shown = |name: &str| format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()));
+                let shown = |name: &str| {
+                    format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()))
+                };
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
-                    misfit: values.iter().find(|(_, value)| !value.trim().is_empty()).map(|(name, _)| shown(name)),
+                    misfit: values
+                        .iter()
+                        .find(|(_, value)| !value.trim().is_empty())
+                        .map(|(name, _)| shown(name)),
                     note: match end {
                         End::Reached => None,
-                        End::CutOff => note(&format!("is large, and only its first {} KiB are read for a bot token", MOST >> 10)),
+                        End::CutOff => note(&format!(
+                            "is large, and only its first {} KiB are read for a bot token",
+                            MOST >> 10
+                        )),
                     },
                 }
             }
             Err(Unread::Missing) => EnvFile::default(),
-            // `.env` is what many call the folder of a virtual environment: nobody asked for it to be read.
-            Err(Unread::Kind("a folder")) if config.origin("env_file") == Origin::Default => EnvFile::default(),
-            Err(Unread::Kind(kind)) => EnvFile { note: note(&format!("is {kind}, and is not read for a bot token")), ..EnvFile::default() },
-            Err(Unread::Failed(error)) => {
-                EnvFile { note: note(&format!("cannot be read for a bot token ({error})")), ..EnvFile::default() }
+            // `.env` is what many call the folder of a virtual environment: nobody asked for it to
+            // be read.
+            Err(Unread::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
+                EnvFile::default()
             }
+            Err(Unread::Kind(kind)) => EnvFile {
+                note: note(&format!("is {kind}, and is not read for a bot token")),
+                ..EnvFile::default()
+            },
+            Err(Unread::Failed(error)) => EnvFile {
+                note: note(&format!("cannot be read for a bot token ({error})")),
+                ..EnvFile::default()
+            },
         }
     }
 }
@@ -146,7 +162,8 @@ fn special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
-/// What `env_file` has for this variable, read as the bot token is: for a program's own keys, which people keep beside it.
+/// What `env_file` has for this variable, read as the bot token is: for a program's own keys, which
+/// people keep beside it.
 #[must_use]
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let text = text(&config.env_file).ok()?.text;
@@ -156,14 +173,17 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
 /// What each of these variables has there, in their order.
 fn values_of<'a>(text: &[u8], variables: &'a [String]) -> Vec<(&'a str, String)> {
     let values = values(text);
-    let in_file = |name: &'a String| values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()));
+    let in_file = |name: &'a String| {
+        values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()))
+    };
     variables.iter().filter_map(in_file).collect()
 }
 
 /// Every variable of a file, and its value.
 fn values(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // A line that is no assignment says nothing about the others; one with a lone quote (`NAME=don't`) takes them all with it.
+    // A line that is no assignment says nothing about the others; one with a lone quote
+    // (`NAME=don't`) takes them all with it.
     let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
     dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
 }

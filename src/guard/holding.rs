@@ -92,7 +92,8 @@ impl Holding {
 
     /// Whether every lock lies where it was.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.locks.len() == self.place.len() && self.locks.iter().all(|lock| lock.file().is_in_place())
+        self.locks.len() == self.place.len()
+            && self.locks.iter().all(|lock| lock.file().is_in_place())
     }
 
     /// Opens the place anew and takes what can be had of it.
@@ -102,8 +103,12 @@ impl Holding {
         let mut known: Vec<Held> = self.locks.drain(..).chain(self.displaced.drain(..)).collect();
         let mut failed = None;
         for file in files {
-            // One that was moved away and back is still ours, and a second try would be refused by ourselves.
-            let ours = known.iter().position(|held| is_the_same(held.file(), &file)).map(|at| known.swap_remove(at));
+            // One that was moved away and back is still ours, and a second try would be refused by
+            // ourselves.
+            let ours = known
+                .iter()
+                .position(|held| is_the_same(held.file(), &file))
+                .map(|at| known.swap_remove(at));
             match ours.map_or_else(|| file.try_lock(), |held| Ok(Ok(held))) {
                 Ok(Ok(held)) => {
                     held.mark_as_settled();

@@ -1,5 +1,6 @@
-//! Who holds sees to it that it goes on holding: a lock that was taken away is taken back, what has vanished beside it is
-//! written again, and what is asked is heard. What comes of that is for whoever is guarded.
+//! Who holds sees to it that it goes on holding: a lock that was taken away is taken back, what has
+//! vanished beside it is written again, and what is asked is heard. What comes of that is for
+//! whoever is guarded.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::{
     },
 };
 
-/// How long somebody else may have what was taken from a guard before it is lost: a start has it for moments.
+/// How long somebody else may have what was taken from a guard before it is lost: a start has it
+/// for moments.
 const CONTESTED: Duration = Duration::from_secs(3);
 
 /// How often to try for what somebody else has for a moment, and for what cannot be had for longer.
@@ -90,7 +92,8 @@ impl Keeper {
         Some(clock::patience().saturating_add(pause))
     }
 
-    /// Sees to it that what lies in the place of the locks is held; where somebody else has it, `on_lost` says what comes.
+    /// Sees to it that what lies in the place of the locks is held; where somebody else has it,
+    /// `on_lost` says what comes.
     pub(crate) fn keep_hold(&mut self, tell: Tell<'_>) -> Kept {
         match self.holding.check() {
             Grip::Intact if self.hold == Hold::Firm => Kept::Still,
@@ -119,8 +122,13 @@ impl Keeper {
             Hold::Contested { since } => since,
             Hold::Firm | Hold::Unusable => now,
         };
-        // A start that would begin beside this guard sees it, and gives the lock back; one that has written its record did not.
-        let another = self.holding.beside().record().is_some_and(|record| record.whereabouts != self.record.whereabouts);
+        // A start that would begin beside this guard sees it, and gives the lock back; one that has
+        // written its record did not.
+        let another = self
+            .holding
+            .beside()
+            .record()
+            .is_some_and(|record| record.whereabouts != self.record.whereabouts);
         self.hold = Hold::Contested { since };
         if !another && now.saturating_sub(since) < CONTESTED {
             return Kept::Still;
@@ -145,7 +153,8 @@ impl Keeper {
         let beside = self.holding.beside();
         let (record, counter) = (beside.record(), beside.counter());
         match record {
-            // Of two that write theirs at the same moment one is told: who has the newer lies there then.
+            // Of two that write theirs at the same moment one is told: who has the newer lies there
+            // then.
             None if !beside.has_record() => {
                 if let Err(error) = beside.claim_record(&self.record) {
                     self.unwritten(tell, format!("the record cannot be written: {error}"));
@@ -153,7 +162,9 @@ impl Keeper {
             }
             None => self.write_own_record(tell),
             // Where somebody else has the lock, its record is true.
-            Some(record) if record.ticket < ticket && self.hold == Hold::Firm => self.write_record(tell),
+            Some(record) if record.ticket < ticket && self.hold == Hold::Firm => {
+                self.write_record(tell)
+            }
             Some(_) if counter.is_some() => return,
             Some(_) => {}
         }

@@ -33,7 +33,8 @@ pub enum Lost {
     Taken,
     /// The `monopoll run` that holds the instance for this program has ended.
     Orphaned,
-    /// The guard's own thread has ended: nobody sees to the lock any more. This is a fault of monopoll itself.
+    /// The guard's own thread has ended: nobody sees to the lock any more. This is a fault of
+    /// monopoll itself.
     Unwatched,
 }
 
@@ -60,7 +61,8 @@ impl Lost {
         }
     }
 
-    /// What the program should exit with: 0 where a supervisor that restarts on failure must not revive it.
+    /// What the program should exit with: 0 where a supervisor that restarts on failure must not
+    /// revive it.
     #[must_use]
     pub fn status(self) -> ExitStatus {
         match self {
@@ -86,7 +88,9 @@ impl fmt::Display for Lost {
             Lost::Stopped { by, .. } => write!(f, "`monopoll stop` (pid {by}) ends it"),
             Lost::Taken => f.write_str("the lock was lost to another guard"),
             Lost::Orphaned => f.write_str("the `monopoll run` that it runs under has ended"),
-            Lost::Unwatched => f.write_str("the thread that sees to the lock has ended, which is a fault of monopoll"),
+            Lost::Unwatched => f.write_str(
+                "the thread that sees to the lock has ended, which is a fault of monopoll",
+            ),
         }
     }
 }

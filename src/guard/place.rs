@@ -1,4 +1,5 @@
-//! Where an instance's locks are: their folders, opened safely, in the one order in which they are taken everywhere.
+//! Where an instance's locks are: their folders, opened safely, in the one order in which they are
+//! taken everywhere.
 
 use std::{
     path::{Path, PathBuf},
@@ -41,35 +42,49 @@ impl Place {
     pub fn open(paths: &[PathBuf]) -> Result<Place, Error> {
         match Self::find(paths, Missing::Make)? {
             Some(place) => Ok(place),
-            None => {
-                Err(Error::new(ExitStatus::LockFile, "the lock cannot be used: its folder vanished while it was opened").hint("try again"))
-            }
+            None => Err(Error::new(
+                ExitStatus::LockFile,
+                "the lock cannot be used: its folder vanished while it was opened",
+            )
+            .hint("try again")),
         }
     }
 
-    /// Opens the folders that exist; `None` where the first lock's does not, so that nobody can have it.
+    /// Opens the folders that exist; `None` where the first lock's does not, so that nobody can
+    /// have it.
     ///
     /// # Errors
     /// One of them is not safe to use.
     pub fn find(paths: &[PathBuf], missing: Missing) -> Result<Option<Place>, Error> {
         let mut spots = Vec::new();
         for path in paths {
-            let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+            let (Some(parent), Some(name)) =
+                (path.parent(), path.file_name().and_then(|name| name.to_str()))
+            else {
                 return Err(Error::new(
                     ExitStatus::LockFile,
-                    format!("the lock cannot be used: it has no file name: {}", printable(&path.to_string_lossy())),
+                    format!(
+                        "the lock cannot be used: it has no file name: {}",
+                        printable(&path.to_string_lossy())
+                    ),
                 )
                 .hint("name a file in `lock.paths`"));
             };
             if let Some(folder) = Folder::open(parent, missing)? {
-                spots.push((folder.path().join(name), Spot { folder: Arc::new(folder), name: name.to_owned() }));
+                spots.push((
+                    folder.path().join(name),
+                    Spot { folder: Arc::new(folder), name: name.to_owned() },
+                ));
             }
         }
-        // One order everywhere, links resolved: two starts that name the same files differently never wait for each other.
+        // One order everywhere, links resolved: two starts that name the same files differently
+        // never wait for each other.
         spots.sort_by(|(one, _), (other, _)| one.cmp(other));
         spots.dedup_by(|(one, _), (other, _)| one == other);
         let locks: Vec<Spot> = spots.into_iter().map(|(_, spot)| spot).collect();
-        let beside = locks.first().map(|first| Arc::new(Beside::new(Arc::clone(&first.folder), &first.name)));
+        let beside = locks
+            .first()
+            .map(|first| Arc::new(Beside::new(Arc::clone(&first.folder), &first.name)));
         Ok(beside.map(|beside| Place { paths: paths.to_owned(), locks, beside }))
     }
 
@@ -115,12 +130,15 @@ impl Place {
         self.locks.iter().map(|spot| LockFile::open(&spot.folder, &spot.name)).collect()
     }
 
-    /// The first lock, opened once more and for itself: a duplicate would keep the lock when the other one is closed.
+    /// The first lock, opened once more and for itself: a duplicate would keep the lock when the
+    /// other one is closed.
     ///
     /// # Errors
     /// It is not safe to use.
     pub fn view_of_the_first_lock(&self) -> Result<Option<LockFile>, Error> {
-        self.locks.first().map_or(Ok(None), |spot| LockFile::open_existing(&spot.folder, &spot.name))
+        self.locks
+            .first()
+            .map_or(Ok(None), |spot| LockFile::open_existing(&spot.folder, &spot.name))
     }
 
     /// Opens the lock files that exist, only to look at them.
@@ -130,7 +148,8 @@ impl Place {
     pub fn existing_locks(&self) -> Result<Vec<Existing>, Error> {
         let existing = |spot: &Spot| {
             let path = spot.folder.path().join(&spot.name);
-            Ok(LockFile::open_existing(&spot.folder, &spot.name)?.map_or(Existing::Missing(path), Existing::Open))
+            Ok(LockFile::open_existing(&spot.folder, &spot.name)?
+                .map_or(Existing::Missing(path), Existing::Open))
         };
         self.locks.iter().map(existing).collect()
     }
@@ -171,14 +190,18 @@ impl Locks {
             Locks::Open(files, taken) => files
                 .iter()
                 .enumerate()
-                .map(|(index, file)| if *taken == Some(index) { Sight::Taken(file) } else { Sight::Open(file) })
+                .map(
+                    |(index, file)| {
+                        if *taken == Some(index) { Sight::Taken(file) } else { Sight::Open(file) }
+                    },
+                )
                 .collect(),
             Locks::Held(held) => held.iter().map(|held| Sight::Mine(held.file())).collect(),
         }
     }
 
-    /// One try for all of them. What was had before one was refused is given back; every file stays open, because to close
-    /// one would wake its waiters for nothing.
+    /// One try for all of them. What was had before one was refused is given back; every file stays
+    /// open, because to close one would wake its waiters for nothing.
     pub(crate) fn try_all(files: Vec<LockFile>) -> Result<Locks, Error> {
         let mut held = Vec::new();
         let mut files = files.into_iter();
@@ -191,7 +214,8 @@ impl Locks {
                 Err(file) => {
                     trace!(lock = %file.path().display(), "somebody has the lock");
                     let taken = held.len();
-                    let mut open = held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
+                    let mut open =
+                        held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
                     open.push(file);
                     open.extend(files);
                     return Ok(Locks::Open(open, Some(taken)));

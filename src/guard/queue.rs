@@ -1,7 +1,7 @@
 //! Waiting for those whom the plan waits for to end.
 //!
-//! Those who wait for a guard queue: the first watches it, the others wait for the first. So the guard's end wakes one of them,
-//! and that one lets the next be the first when it has started.
+//! Those who wait for a guard queue: the first watches it, the others wait for the first. So the
+//! guard's end wakes one of them, and that one lets the next be the first when it has started.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -28,7 +28,8 @@ use crate::{
 /// How often to try a lock whose holder may let it go without closing it.
 const STRANGER: Duration = Duration::from_secs(1);
 
-/// How often whoever is not the first sees for itself whether those before it start at all: the first may have been stopped.
+/// How often whoever is not the first sees for itself whether those before it start at all: the
+/// first may have been stopped.
 const NOT_THE_FIRST: Duration = Duration::from_secs(5);
 
 /// Whom a plan waits for.
@@ -43,16 +44,22 @@ struct Awaited<'a> {
 
 impl Awaited<'_> {
     fn of(plan: &Plan) -> Awaited<'_> {
-        let by_nobodys_word = |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
-        let known: BTreeSet<ProcessId> = plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
-        let stranger = plan.waits().any(|conflict| conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES));
+        let by_nobodys_word =
+            |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
+        let known: BTreeSet<ProcessId> =
+            plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
+        let stranger = plan.waits().any(|conflict| {
+            conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES)
+        });
         Awaited { plan, somebody: !known.is_empty(), known, stranger }
     }
 
-    /// Whether there is nothing to wait for any more, as far as the processes themselves and a try show.
+    /// Whether there is nothing to wait for any more, as far as the processes themselves and a try
+    /// show.
     fn are_gone(&mut self, machine: &Machine, files: &[LockFile]) -> bool {
         machine.retain_living(&mut self.known);
-        self.somebody && self.known.is_empty() || self.stranger && files.iter().all(|file| machine.is_free(file))
+        self.somebody && self.known.is_empty()
+            || self.stranger && files.iter().all(|file| machine.is_free(file))
     }
 }
 
@@ -96,8 +103,15 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Behind those who wait for the same guard. `false`: it never was the first, and has to look all the same.
-    fn become_the_first(&mut self, awaited: &mut Awaited<'_>, files: &[LockFile], until: Duration, beat: &mut Beat) -> Result<bool, Stop> {
+    /// Behind those who wait for the same guard. `false`: it never was the first, and has to look
+    /// all the same.
+    fn become_the_first(
+        &mut self,
+        awaited: &mut Awaited<'_>,
+        files: &[LockFile],
+        until: Duration,
+        beat: &mut Beat,
+    ) -> Result<bool, Stop> {
         let first = self.course.first.take().filter(Unshared::is_in_place);
         if awaited.plan.waits().any(|conflict| conflict.guard.is_none()) {
             // Those behind may have nothing to do with what this one waits for.
@@ -110,7 +124,8 @@ impl Settling<'_> {
         // Nothing but the order depends on it.
         let Ok(queue) = self.place.beside().queue() else { return Ok(true) };
         let mut round = Beat::begin(NOT_THE_FIRST, clock::patience());
-        let mut last_guard = awaited.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
+        let mut last_guard =
+            awaited.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
         let mut still = |now| {
             if beat.is_due(now) {
                 (self.tell)(Progress::Still);
@@ -133,8 +148,15 @@ impl Settling<'_> {
     }
 
     /// Until something happens to them.
-    fn watch(&mut self, awaited: &mut Awaited<'_>, files: &[LockFile], until: Duration, beat: &mut Beat) -> Result<(), Stop> {
-        // One that let its lock go between the look and this watch, and lives on, tells nobody any more.
+    fn watch(
+        &mut self,
+        awaited: &mut Awaited<'_>,
+        files: &[LockFile],
+        until: Duration,
+        beat: &mut Beat,
+    ) -> Result<(), Stop> {
+        // One that let its lock go between the look and this watch, and lives on, tells nobody any
+        // more.
         let tells = self.machine.watch_locks(files, &awaited.known);
         if !tells && !awaited.stranger && awaited.plan.waits().any(Conflict::holds_lock) {
             return Ok(());
@@ -147,8 +169,11 @@ impl Settling<'_> {
             if beat.is_due(now) {
                 (self.tell)(Progress::Still);
             }
-            let next_look = if awaited.stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&awaited.known, until.min(next_look).min(beat.next()))? == Slept::LockClosed {
+            let next_look =
+                if awaited.stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
+            if self.machine.sleep_on_locks(&awaited.known, until.min(next_look).min(beat.next()))?
+                == Slept::LockClosed
+            {
                 return Ok(());
             }
         }

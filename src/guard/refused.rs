@@ -16,17 +16,25 @@ pub(crate) fn refused(instance: &Instance, stop: Stop) -> Error {
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),
-                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, format!("refused: {why}")),
+                Refusal::Policy | Refusal::Storm => {
+                    (ExitStatus::Refused, format!("refused: {why}"))
+                }
             };
             Error::new(status, format!("{instance}: {what}"))
         }
-        Stop::Asked => Error::new(ExitStatus::Done, format!("{instance}: a newer start took over before this one had started")),
-        Stop::Interrupted(signal) => {
-            Error::new(ExitStatus::Signalled(signal), format!("{instance}: ended by a signal before the start; nothing is left behind"))
-        }
-        Stop::Replaced => {
-            Error::new(ExitStatus::LockFile, format!("{instance}: the lock was deleted or replaced during the start")).hint("try again")
-        }
+        Stop::Asked => Error::new(
+            ExitStatus::Done,
+            format!("{instance}: a newer start took over before this one had started"),
+        ),
+        Stop::Interrupted(signal) => Error::new(
+            ExitStatus::Signalled(signal),
+            format!("{instance}: ended by a signal before the start; nothing is left behind"),
+        ),
+        Stop::Replaced => Error::new(
+            ExitStatus::LockFile,
+            format!("{instance}: the lock was deleted or replaced during the start"),
+        )
+        .hint("try again"),
         Stop::Failed(error) => error,
     }
 }

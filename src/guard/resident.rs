@@ -1,4 +1,5 @@
-//! What the guard's thread does while the program polls: it keeps hold of the lock, and hears who asks for it.
+//! What the guard's thread does while the program polls: it keeps hold of the lock, and hears who
+//! asks for it.
 
 use std::{
     mem,
@@ -43,7 +44,12 @@ impl Resident {
     }
 
     /// Holds until it is called back, gives back, and says so by dropping `through`.
-    pub(super) fn reside(self, alarm: &Alarm, tell: &watch::Sender<Word>, through: mpsc::Sender<()>) {
+    pub(super) fn reside(
+        self,
+        alarm: &Alarm,
+        tell: &watch::Sender<Word>,
+        through: mpsc::Sender<()>,
+    ) {
         match self {
             Resident::Own(mut own) => {
                 own.hold(alarm, tell);
@@ -64,7 +70,9 @@ impl Resident {
 }
 
 fn last_word(tell: &watch::Sender<Word>) {
-    tell.send_if_modified(|word| mem::replace(word, if *word == Word::Held { Word::GivenBack } else { *word }) == Word::Held);
+    tell.send_if_modified(|word| {
+        mem::replace(word, if *word == Word::Held { Word::GivenBack } else { *word }) == Word::Held
+    });
 }
 
 /// The first reason stays.
@@ -106,7 +114,8 @@ impl Own {
     }
 
     fn look(&mut self, tell: &watch::Sender<Word>) {
-        let (whereabouts, ticket) = (self.keeper.record.whereabouts.clone(), self.keeper.record.ticket);
+        let (whereabouts, ticket) =
+            (self.keeper.record.whereabouts.clone(), self.keeper.record.ticket);
         let (chronicle, instance) = (Chronicle::new(&whereabouts, ticket), self.instance.clone());
         let mut note = |beside: &Beside, trouble: Trouble| {
             chronicle.loss(beside, &trouble);
@@ -125,10 +134,13 @@ impl Own {
         self.keeper.put_back(&mut note);
     }
 
-    /// A request that is new. One that is graceful is answered at once; to one with force nothing is promised, and so the
-    /// answer waits until everything has been given back.
+    /// A request that is new. One that is graceful is answered at once; to one with force nothing
+    /// is promised, and so the answer waits until everything has been given back.
     fn request(&self) -> Option<Request> {
-        let request = self.keeper.request().filter(|request| self.asked.as_ref().is_none_or(|asked| asked.id != request.id))?;
+        let request = self
+            .keeper
+            .request()
+            .filter(|request| self.asked.as_ref().is_none_or(|asked| asked.id != request.id))?;
         let heard = match request.manner().mode {
             Mode::Graceful => self.keeper.holding.beside().acknowledge(&request).is_ok(),
             Mode::Force => true,
@@ -136,7 +148,8 @@ impl Own {
         heard.then_some(request)
     }
 
-    /// In reverse order: the record, the lock, the place in this process. What is left can be dropped later.
+    /// In reverse order: the record, the lock, the place in this process. What is left can be
+    /// dropped later.
     fn give_back(self) -> Watch {
         let Own { claim, keeper, asked, .. } = self;
         let Keeper { watch, holding, record, .. } = keeper;
@@ -144,7 +157,8 @@ impl Own {
         if let Some(request) = beside.request_to(record.ticket)
             && !beside.is_acknowledged(&request.id)
         {
-            // Before anything is given back: who is not answered in time kills, and then it would be too late.
+            // Before anything is given back: who is not answered in time kills, and then it would
+            // be too late.
             let _ = beside.acknowledge(&request);
         }
         beside.remove_record(record.ticket);
@@ -161,8 +175,12 @@ impl Own {
 /// Why it left, as the history has it.
 fn departure(asked: Option<&Request>) -> (&'static str, Option<u32>) {
     match asked.map(Request::asker) {
-        Some(Asker { pid, purpose: Purpose::Start }) => ("a newer start took over; the program gave it back", Some(pid)),
-        Some(Asker { pid, purpose: Purpose::Stop }) => ("`monopoll stop` ended it; the program gave it back", Some(pid)),
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            ("a newer start took over; the program gave it back", Some(pid))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            ("`monopoll stop` ended it; the program gave it back", Some(pid))
+        }
         None => ("the program gave it back", None),
     }
 }
@@ -170,12 +188,20 @@ fn departure(asked: Option<&Request>) -> (&'static str, Option<u32>) {
 fn say(instance: &Instance, trouble: &Trouble) {
     match trouble {
         Trouble::Unwritten(what) => warn!("{instance}: {what}"),
-        Trouble::Retaken => warn!("{instance}: the lock file was deleted, moved or replaced; it is held again"),
-        Trouble::Unusable(error) => warn!("{instance}: the lock file is gone and cannot be held again for now: {error}"),
-        Trouble::Lost(OnLost::Stop) => {
-            warn!("{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says");
+        Trouble::Retaken => {
+            warn!("{instance}: the lock file was deleted, moved or replaced; it is held again")
         }
-        Trouble::Lost(OnLost::Warn) => warn!("{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"),
+        Trouble::Unusable(error) => {
+            warn!("{instance}: the lock file is gone and cannot be held again for now: {error}")
+        }
+        Trouble::Lost(OnLost::Stop) => {
+            warn!(
+                "{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says"
+            );
+        }
+        Trouble::Lost(OnLost::Warn) => warn!(
+            "{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"
+        ),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Settling who polls: observe → decide → act → take the locks → observe once more → start.
 //!
-//! The turnstile is held from the first look until the child runs, and the main lock is only ever taken behind it; a
-//! waiter is not behind it while it waits. So two starts never signal the same conflict twice, and a waiter never snatches
-//! a lock that another start has cleared.
+//! The turnstile is held from the first look until the child runs, and the main lock is only ever
+//! taken behind it; a waiter is not behind it while it waits. So two starts never signal the same
+//! conflict twice, and a waiter never snatches a lock that another start has cleared.
 
 use std::time::Duration;
 
@@ -44,7 +44,8 @@ const OUTDATED: Duration = Duration::from_millis(50);
 pub enum Progress<'a> {
     /// It waits for another start to be through.
     Queued,
-    /// It waits for the conflicts that the plan waits for; told again where others have taken their place.
+    /// It waits for the conflicts that the plan waits for; told again where others have taken their
+    /// place.
     Waiting(&'a Plan),
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
@@ -70,7 +71,8 @@ pub enum Stop {
     },
     /// A newer start asked this one to end before it had started.
     Asked,
-    /// Its locks or their folder were deleted or replaced meanwhile: all of it has to be opened anew.
+    /// Its locks or their folder were deleted or replaced meanwhile: all of it has to be opened
+    /// anew.
     Replaced,
     /// A signal ended it.
     Interrupted(u8),
@@ -81,7 +83,8 @@ pub enum Stop {
 impl Stop {
     /// As this plan, which is a refusal, says.
     pub(super) fn by(plan: Plan) -> Stop {
-        let refusal = if let Verdict::Refuse(refusal) = plan.verdict { refusal } else { Refusal::Policy };
+        let refusal =
+            if let Verdict::Refuse(refusal) = plan.verdict { refusal } else { Refusal::Policy };
         Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) }
     }
 }
@@ -100,7 +103,10 @@ impl From<Interrupted> for Stop {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Stop::Failed(Error::new(ExitStatus::Fault, format!("the machine cannot be looked at: {error}")))
+        Stop::Failed(Error::new(
+            ExitStatus::Fault,
+            format!("the machine cannot be looked at: {error}"),
+        ))
     }
 }
 
@@ -125,10 +131,11 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     /// The lock files, open.
     pub files: Vec<LockFile>,
-    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts nothing, and is newer than
-    /// everybody, as a person is who stops what runs.
+    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts
+    /// nothing, and is newer than everybody, as a person is who stops what runs.
     pub record: Option<&'a Record>,
-    /// What Telegram is asked before anybody is signalled, and before the start; `None`: it is not asked.
+    /// What Telegram is asked before anybody is signalled, and before the start; `None`: it is not
+    /// asked.
     pub preflight: Option<&'a mut Preflight>,
     /// How far it has come.
     pub course: &'a mut Course,
@@ -146,11 +153,16 @@ impl Settling<'_> {
     pub fn run(mut self) -> Result<Settled, Stop> {
         let settled = self.settle();
         // Whatever went wrong in a place that lies nowhere any more went wrong because of that.
-        if matches!(settled, Err(Stop::Failed(_))) && !self.place.is_in_place() { Err(Stop::Replaced) } else { settled }
+        if matches!(settled, Err(Stop::Failed(_))) && !self.place.is_in_place() {
+            Err(Stop::Replaced)
+        } else {
+            settled
+        }
     }
 
     fn settle(&mut self) -> Result<Settled, Stop> {
-        let first = patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
+        let first =
+            patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
         let mut turnstile = match self.pass(self.course.until.or(first), Heed::Refusals)? {
             Passage::Through(turnstile) => turnstile,
             Passage::Forestalled(plan) => return Err(Stop::by(*plan)),
@@ -159,7 +171,8 @@ impl Settling<'_> {
         let mut looked = 0;
         let mut suspects: Option<Vec<Suspect>> = None;
         loop {
-            // A try says who has a lock better than the kernel's list, and what it wins is kept until the plan says no.
+            // A try says who has a lock better than the kernel's list, and what it wins is kept
+            // until the plan says no.
             locks = self.take(locks)?;
             if let Locks::Held(held) = &locks {
                 insist_on_the_place(held)?;
@@ -208,7 +221,11 @@ impl Settling<'_> {
                         insist_on_the_place(&held)?;
                         held.iter().for_each(Held::mark_as_settled);
                         (self.tell)(Progress::Clear(&plan));
-                        return Ok(Settled { locks: held, turnstile, first: self.course.first.take() });
+                        return Ok(Settled {
+                            locks: held,
+                            turnstile,
+                            first: self.course.first.take(),
+                        });
                     }
                     Locks::Held(_) | Locks::Open(..) => {}
                 },
@@ -216,19 +233,25 @@ impl Settling<'_> {
         }
     }
 
-    /// A plan that Telegram objects to is a refusal; one that is a refusal already need not wait for its word.
+    /// A plan that Telegram objects to is a refusal; one that is a refusal already need not wait
+    /// for its word.
     fn hear_telegram(&mut self, plan: &mut Plan, looked_at: Duration) -> Result<Heard, Stop> {
-        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else { return Ok(Heard::AtOnce) };
+        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else {
+            return Ok(Heard::AtOnce);
+        };
         let is_new = !preflight.has_answer();
         match preflight.objection(self.machine)? {
             Some(objection) => plan.refuse(objection),
-            None if is_new && clock::patience().saturating_sub(looked_at) >= OUTDATED => return Ok(Heard::Late),
+            None if is_new && clock::patience().saturating_sub(looked_at) >= OUTDATED => {
+                return Ok(Heard::Late);
+            }
             None => {}
         }
         Ok(Heard::AtOnce)
     }
 
-    /// The last thing before the start is announced, with the locks in hand; where it takes time, another look follows.
+    /// The last thing before the start is announced, with the locks in hand; where it takes time,
+    /// another look follows.
     fn hear_telegram_out(&mut self) -> Result<Heard, Stop> {
         let Some(preflight) = self.preflight.as_deref_mut() else { return Ok(Heard::AtOnce) };
         match preflight.last_word(self.machine)? {
@@ -239,17 +262,28 @@ impl Settling<'_> {
 
     /// What is known of this start now.
     pub(super) fn standing(&self) -> Standing {
-        let waited = self.course.waiting_since.map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        Standing { ticket: self.record.map(|record| record.ticket), waited, history: self.course.history.clone() }
+        let waited = self
+            .course
+            .waiting_since
+            .map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
+        Standing {
+            ticket: self.record.map(|record| record.ticket),
+            waited,
+            history: self.course.history.clone(),
+        }
     }
 
     fn look(&mut self, locks: &Locks, breadth: Breadth) -> Result<Snapshot, Stop> {
         let standing = self.standing();
         self.machine.forget_ended();
-        let mut snapshot = self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
-        if matches!(locks, Locks::Open(..)) || !(snapshot.processes.is_empty() && snapshot.guards.is_empty()) {
+        let mut snapshot =
+            self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
+        if matches!(locks, Locks::Open(..))
+            || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
+        {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
-            snapshot.history.tries = history::of_this_boot(self.place.beside(), self.machine.whereabouts());
+            snapshot.history.tries =
+                history::of_this_boot(self.place.beside(), self.machine.whereabouts());
         }
         Ok(snapshot)
     }
@@ -269,18 +303,26 @@ impl Settling<'_> {
         self.course.ended.extend(account.ended(plan));
         match outcome {
             Outcome::Ended => {}
-            Outcome::Refused(refusal, why) => return Err(Stop::Refused { refusal, why, plan: None }),
+            Outcome::Refused(refusal, why) => {
+                return Err(Stop::Refused { refusal, why, plan: None });
+            }
             // In a place that lies nowhere any more no guard hears anything.
             Outcome::Unasked(_) if !self.place.is_in_place() => return Err(Stop::Replaced),
-            Outcome::Unasked(why) => return Err(Stop::Refused { refusal: Refusal::Policy, why, plan: None }),
+            Outcome::Unasked(why) => {
+                return Err(Stop::Refused { refusal: Refusal::Policy, why, plan: None });
+            }
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
         self.course.letting_go = true;
         let guarded = plan.kills().filter(|conflict| conflict.guard.is_some());
-        self.course.history.released.extend(guarded.filter_map(|conflict| conflict.root.as_ref()).map(|root| root.id));
+        self.course
+            .history
+            .released
+            .extend(guarded.filter_map(|conflict| conflict.root.as_ref()).map(|root| root.id));
         let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
         self.course.history.rounds += u32::from(unguarded.peek().is_some());
-        let above = unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
+        let above =
+            unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
         self.course.history.launchers.extend(above.map(|launcher| launcher.id));
         let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
         self.course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));

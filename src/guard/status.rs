@@ -1,4 +1,5 @@
-//! What is known of an instance at one moment: who has it, how far that is, and how it got there. Nothing is taken for it.
+//! What is known of an instance at one moment: who has it, how far that is, and how it got there.
+//! Nothing is taken for it.
 
 use crate::{
     engine::{
@@ -33,7 +34,8 @@ pub struct Status {
 /// Who has an instance, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// A guard that has no child yet; or a start, or a stop, that is ending others with the lock in hand.
+    /// A guard that has no child yet; or a start, or a stop, that is ending others with the lock in
+    /// hand.
     Starting,
     /// A guard and its child, or a child that outlived its guard.
     Running,
@@ -57,15 +59,23 @@ impl State {
 }
 
 impl Status {
-    /// What a look and the files beside the lock say together, seen from `me`. `None`: they contradict each other, because
-    /// the instance is just changing hands.
+    /// What a look and the files beside the lock say together, seen from `me`. `None`: they
+    /// contradict each other, because the instance is just changing hands.
     #[must_use]
-    pub fn of(instance: &str, plan: Plan, record: Option<Record>, history: Vec<Event>, me: &Whereabouts) -> Option<Status> {
+    pub fn of(
+        instance: &str,
+        plan: Plan,
+        record: Option<Record>,
+        history: Vec<Event>,
+        me: &Whereabouts,
+    ) -> Option<Status> {
         let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
         let taken = held(|state| matches!(state, LockState::Held(_)));
         let record = record.filter(|record| record.whereabouts.boot == me.boot);
         let (state, record) = match (plan.guards.first(), record) {
-            (Some(guard), Some(record)) if guard.ticket.is_none() || guard.ticket == Some(record.ticket) => {
+            (Some(guard), Some(record))
+                if guard.ticket.is_none() || guard.ticket == Some(record.ticket) =>
+            {
                 let state = match record.state {
                     Stage::Starting => State::Starting,
                     Stage::Running => State::Running,
@@ -74,15 +84,30 @@ impl Status {
                 (state, Some(record))
             }
             (Some(_), _) => return None,
-            (None, Some(record)) if taken && left_its_child(&plan, &record) => (State::Running, Some(record)),
-            (None, _) if taken && holders(&plan).any(|root| root.role == Role::Monopoll) => (State::Starting, None),
-            (None, _) if taken || held(|state| *state == LockState::Unknown) => (State::Unknown, None),
+            (None, Some(record)) if taken && left_its_child(&plan, &record) => {
+                (State::Running, Some(record))
+            }
+            (None, _) if taken && holders(&plan).any(|root| root.role == Role::Monopoll) => {
+                (State::Starting, None)
+            }
+            (None, _) if taken || held(|state| *state == LockState::Unknown) => {
+                (State::Unknown, None)
+            }
             (None, _) => (State::Stopped, None),
         };
         let doubt = (state == State::Unknown).then(|| doubt(&plan));
         let mine = |record: &&Record| record.whereabouts.pid_namespace == me.pid_namespace;
-        let child = record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
-        Some(Status { instance: instance.to_owned(), state, doubt, plan: Some(plan), record, child, history })
+        let child =
+            record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
+        Some(Status {
+            instance: instance.to_owned(),
+            state,
+            doubt,
+            plan: Some(plan),
+            record,
+            child,
+            history,
+        })
     }
 
     /// One that cannot be looked at, and why.
@@ -110,7 +135,10 @@ impl Status {
     pub fn last_end(&self) -> Option<&Event> {
         self.history.iter().rev().find(|event| match event.kind {
             Kind::Stop { .. } | Kind::Clearing { .. } => true,
-            Kind::Start { .. } | Kind::Refusal { .. } | Kind::Takeover { .. } | Kind::Loss { .. } => false,
+            Kind::Start { .. }
+            | Kind::Refusal { .. }
+            | Kind::Takeover { .. }
+            | Kind::Loss { .. } => false,
         })
     }
 
@@ -123,12 +151,17 @@ impl Status {
 /// Whether one of those that have the lock is the child of the guard that wrote this, and is alive.
 fn left_its_child(plan: &Plan, record: &Record) -> bool {
     let holding = plan.conflicts.iter().filter(|conflict| conflict.holds_lock());
-    record.child.is_some_and(|child| holding.flat_map(Conflict::processes).any(|process| process.id == child))
+    record.child.is_some_and(|child| {
+        holding.flat_map(Conflict::processes).any(|process| process.id == child)
+    })
 }
 
 /// Those that have the lock, as far as they can be seen; of a tree its root.
 fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
-    plan.conflicts.iter().filter(|conflict| conflict.holds_lock()).filter_map(|conflict| conflict.root.as_ref())
+    plan.conflicts
+        .iter()
+        .filter(|conflict| conflict.holds_lock())
+        .filter_map(|conflict| conflict.root.as_ref())
 }
 
 fn doubt(plan: &Plan) -> String {

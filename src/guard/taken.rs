@@ -1,4 +1,5 @@
-//! What this very process holds, or is about to: the locks cannot say it, because it would be told of itself.
+//! What this very process holds, or is about to: the locks cannot say it, because it would be told
+//! of itself.
 
 use std::{
     collections::BTreeSet,
@@ -26,8 +27,11 @@ impl Claim {
         if taken().insert(name.clone()) {
             return Ok(Claim(name));
         }
-        Err(Error::new(ExitStatus::Refused, format!("{name}: refused: this very process has its guard already, or is acquiring it"))
-            .hint("keep the first one and share it; it gives the instance back when it is dropped"))
+        Err(Error::new(
+            ExitStatus::Refused,
+            format!("{name}: refused: this very process has its guard already, or is acquiring it"),
+        )
+        .hint("keep the first one and share it; it gives the instance back when it is dropped"))
     }
 }
 

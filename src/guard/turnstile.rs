@@ -56,12 +56,17 @@ struct Forestalled {
 }
 
 impl Settling<'_> {
-    /// Through the turnstile. Where many queue, most need not look at everybody: whoever is through and runs meanwhile decides for
-    /// those behind it.
+    /// Through the turnstile. Where many queue, most need not look at everybody: whoever is through
+    /// and runs meanwhile decides for those behind it.
     pub(super) fn pass(&mut self, until: Option<Duration>, heed: Heed) -> Result<Passage, Stop> {
         let (mut beat, has_queued) = (None, Cell::new(false));
         let (forestalled, glanced_at) = (Cell::new(None), Cell::new(None));
-        let wish = Wish { policy: self.policy, mine: self.record.map(|record| record.ticket), heed, standing: self.standing() };
+        let wish = Wish {
+            policy: self.policy,
+            mine: self.record.map(|record| record.ticket),
+            heed,
+            standing: self.standing(),
+        };
         let mut still = |now| {
             has_queued.set(true);
             let beat = beat.get_or_insert_with(|| {
@@ -77,11 +82,18 @@ impl Settling<'_> {
             still
         };
         let Forestalled { plan, handle } = loop {
-            match self.place.beside().turnstile()?.wait_until(until, self.machine.alarm(), &mut still)? {
+            match self.place.beside().turnstile()?.wait_until(
+                until,
+                self.machine.alarm(),
+                &mut still,
+            )? {
                 Waited::Locked(turnstile) if turnstile.is_in_place() => {
                     // Whoever was the first may run by now: that is cheaper to see than everybody.
                     let may_run = heed == Heed::WaitsToo || has_queued.get();
-                    match may_run.then(|| forestalled_by(self.machine, self.place, &wish, &glanced_at)).flatten() {
+                    match may_run
+                        .then(|| forestalled_by(self.machine, self.place, &wish, &glanced_at))
+                        .flatten()
+                    {
                         Some(forestalled) => break forestalled,
                         None => return Ok(Passage::Through(turnstile)),
                     }
@@ -96,7 +108,11 @@ impl Settling<'_> {
                 }
                 Waited::Signal(signal) => return Err(Stop::Interrupted(signal)),
                 Waited::TooLong => {
-                    return Err(Stop::Refused { refusal: Refusal::Policy, why: "another start is in progress".to_owned(), plan: None });
+                    return Err(Stop::Refused {
+                        refusal: Refusal::Policy,
+                        why: "another start is in progress".to_owned(),
+                        plan: None,
+                    });
                 }
             }
         };
@@ -106,9 +122,15 @@ impl Settling<'_> {
     }
 }
 
-/// What comes of the guard that runs, if there is one by its own word and the kernel's, and it keeps this start from starting.
-/// Nobody is glanced at twice: where nothing came of it there is the turnstile, and a look at everybody behind it.
-fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>, glanced_at: &Cell<Option<Ticket>>) -> Option<Forestalled> {
+/// What comes of the guard that runs, if there is one by its own word and the kernel's, and it
+/// keeps this start from starting. Nobody is glanced at twice: where nothing came of it there is
+/// the turnstile, and a look at everybody behind it.
+fn forestalled_by(
+    machine: &Machine,
+    place: &Place,
+    wish: &Wish<'_>,
+    glanced_at: &Cell<Option<Ticket>>,
+) -> Option<Forestalled> {
     let record = place.beside().record().filter(|record| record.state == Stage::Running)?;
     if glanced_at.replace(Some(record.ticket)) == Some(record.ticket) {
         return None;
@@ -122,12 +144,15 @@ fn forestalled_by(machine: &Machine, place: &Place, wish: &Wish<'_>, glanced_at:
     let plan = decide(wish.policy, &snapshot);
     // A token may be carried by its tree alone, which only a look at everybody finds.
     let asks_for_a_token = wish.policy.rules.iter().any(|rule| rule.when.name_the_token());
-    let is_all = !asks_for_a_token || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
+    let is_all = !asks_for_a_token
+        || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
     let is_heeded = match plan.verdict {
         Verdict::Refuse(Refusal::Superseded) => true,
         Verdict::Refuse(Refusal::Policy) => is_all && wish.policy.on_conflict == OnConflict::Refuse,
         // Whoever must not be signalled, or took over too often, is worth a look at everybody.
-        Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => false,
+        Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => {
+            false
+        }
         Verdict::Wait => is_all && wish.heed == Heed::WaitsToo,
     };
     is_heeded.then_some(Forestalled { plan, handle })

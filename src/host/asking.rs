@@ -47,8 +47,8 @@ impl Asking {
         self.first_lock = first_lock;
     }
 
-    /// Asks a guard, and waits at most two seconds for its word, or its end; `sleep` may wake for anything that happens before
-    /// its time.
+    /// Asks a guard, and waits at most two seconds for its word, or its end; `sleep` may wake for
+    /// anything that happens before its time.
     pub(super) fn ask(
         &self,
         me: ProcessId,
@@ -57,11 +57,14 @@ impl Asking {
         has_ended: impl Fn() -> bool,
         sleep: impl Fn(Duration) -> Result<(), Interrupted>,
     ) -> Result<Answer, Interrupted> {
-        let (Some(beside), Some(ticket)) = (&self.beside, guard.ticket) else { return Ok(Answer::Silence) };
+        let (Some(beside), Some(ticket)) = (&self.beside, guard.ticket) else {
+            return Ok(Answer::Silence);
+        };
         self.questions.set(self.questions.get() + 1);
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions.get());
         let until = clock::patience() + HEARING;
-        let request = Request::new(id, ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
+        let request =
+            Request::new(id, ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
         if let Err(error) = beside.write_request(&request) {
             return Ok(Answer::Unasked(error.kind()));
         }
@@ -92,7 +95,8 @@ impl Asking {
     /// Whether nobody has the first lock any more.
     pub(super) fn has_left(&self) -> bool {
         let Some(lock) = &self.first_lock else { return false };
-        // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is told just before the lock goes.
+        // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is
+        // told just before the lock goes.
         lock.is_free_by_a_probe()
             || AFTER_A_CLOSE.iter().any(|pause| {
                 Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));

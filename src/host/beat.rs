@@ -1,4 +1,5 @@
-//! How often it is told that something still goes on: whoever sleeps wakes for it, and only while a start settles.
+//! How often it is told that something still goes on: whoever sleeps wakes for it, and only while a
+//! start settles.
 
 use std::time::Duration;
 
@@ -48,7 +49,10 @@ mod tests {
     fn a_beat_comes_once_each_time() {
         let mut beat = Beat::begin(10 * SECOND, 5 * SECOND);
         assert_eq!((beat.is_due(14 * SECOND), beat.next()), (false, 15 * SECOND));
-        assert_eq!((beat.is_due(40 * SECOND), beat.is_due(40 * SECOND), beat.next()), (true, false, 50 * SECOND));
+        assert_eq!(
+            (beat.is_due(40 * SECOND), beat.is_due(40 * SECOND), beat.next()),
+            (true, false, 50 * SECOND)
+        );
         assert!(!Beat::begin(Duration::MAX, SECOND).is_due(1_000_000 * SECOND));
     }
 }

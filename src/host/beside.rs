@@ -1,7 +1,9 @@
-//! What lies beside the first lock and is named after it: the record, the ticket counter, requests and their answers; the
-//! history too, see [`history`](super::history). What they say is in [`record`](super::record).
+//! What lies beside the first lock and is named after it: the record, the ticket counter, requests
+//! and their answers; the history too, see [`history`](super::history). What they say is in
+//! [`record`](super::record).
 //!
-//! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads to a kill (S22).
+//! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads
+//! to a kill (S22).
 
 use std::{sync::Arc, time::Duration};
 
@@ -65,7 +67,8 @@ impl Beside {
 
     fn unshared(&self, name: &str) -> Result<Unshared, Error> {
         let path = self.folder.path().join(name);
-        Unshared::open(self.folder.open_or_make(name)?, &path).map_err(|error| unsafe_lock(&path, &error.to_string()))
+        Unshared::open(self.folder.open_or_make(name)?, &path)
+            .map_err(|error| unsafe_lock(&path, &error.to_string()))
     }
 
     /// Whether there was ever a start.
@@ -88,7 +91,8 @@ impl Beside {
         self.folder.path().join(self.record_name())
     }
 
-    /// Where a program may keep what it has taken and not finished: the next one that holds the instance finds it.
+    /// Where a program may keep what it has taken and not finished: the next one that holds the
+    /// instance finds it.
     #[must_use]
     pub fn journal_path(&self) -> std::path::PathBuf {
         self.folder.path().join(format!("{}.journal", self.lock_name))
@@ -109,7 +113,13 @@ impl Beside {
     /// The history cannot be written: said once, and no reason not to start.
     pub(super) fn unwritten(&self, error: &std::io::Error) -> Error {
         let path = self.folder.path().join(self.history_name());
-        Error::new(ExitStatus::LockFile, format!("the history cannot be written: {error}: {}", printable(&path.to_string_lossy())))
+        Error::new(
+            ExitStatus::LockFile,
+            format!(
+                "the history cannot be written: {error}: {}",
+                printable(&path.to_string_lossy())
+            ),
+        )
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -138,15 +148,24 @@ impl Beside {
         self.store(&self.record_name(), record)
     }
 
-    /// Writes the record where there is none: of two that do so at the same moment, one is told. `false`: it is not there now.
+    /// Writes the record where there is none: of two that do so at the same moment, one is told.
+    /// `false`: it is not there now.
     ///
     /// # Errors
     /// As the file system says.
     pub fn claim_record(&self, record: &Record) -> std::io::Result<bool> {
         match self.folder.write_first(&self.record_name(), &serde_json::to_string(record)?) {
-            // Not every file system can say so, and two that write at once may take each other's file: what lies there counts.
+            // Not every file system can say so, and two that write at once may take each other's
+            // file: what lies there counts.
             Ok(()) => Ok(self.record().as_ref() == Some(record)),
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotFound) => Ok(false),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotFound
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -198,7 +217,8 @@ impl Beside {
         self.load::<Answer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
     }
 
-    /// Whether everything that a start writes can be put in its place: found out before anybody is asked to leave it.
+    /// Whether everything that a start writes can be put in its place: found out before anybody is
+    /// asked to leave it.
     ///
     /// # Errors
     /// A folder is there, which nothing replaces.
@@ -209,25 +229,36 @@ impl Beside {
             .try_for_each(|name| self.folder.insist_on_no_folder(&name))
     }
 
-    /// Draws a ticket: larger than the counter and than that of every record in the folder that can be read.
+    /// Draws a ticket: larger than the counter and than that of every record in the folder that can
+    /// be read.
     ///
     /// # Errors
     /// The counter cannot be written: nothing is started that could not be told apart later.
     pub fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _alone = self.draw_alone()?;
-        // The largest number is not believed: a guard that had drawn it would find its counter lost for ever.
-        let ticket = self.newest().map(Ticket::next).filter(|ticket| *ticket < Ticket::MAX).unwrap_or(Ticket(1));
+        // The largest number is not believed: a guard that had drawn it would find its counter lost
+        // for ever.
+        let ticket = self
+            .newest()
+            .map(Ticket::next)
+            .filter(|ticket| *ticket < Ticket::MAX)
+            .unwrap_or(Ticket(1));
         self.write_counter(ticket)?;
         Ok(ticket)
     }
 
-    /// Writes the counter again if it lost this ticket: a guard that holds the instance sees to that.
+    /// Writes the counter again if it lost this ticket: a guard that holds the instance sees to
+    /// that.
     ///
     /// # Errors
     /// As the file system says.
     pub fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
         let _alone = self.draw_alone()?;
-        if self.counter().is_none_or(|counter| counter < ticket) { self.write_counter(ticket) } else { Ok(()) }
+        if self.counter().is_none_or(|counter| counter < ticket) {
+            self.write_counter(ticket)
+        } else {
+            Ok(())
+        }
     }
 
     /// fslock empties its file when it lets go, so the lock is not on the counter itself.
@@ -239,13 +270,17 @@ impl Beside {
         if let Some(lock) = lock.wait(COUNTER_PATIENCE).map_err(failed)? {
             return Ok(lock);
         }
-        Err(Error::new(ExitStatus::Refused, format!("another start is in progress: it keeps {} locked", path.display()))
-            .hint("try again; if nothing changes, `fuser -v` on that file names it"))
+        Err(Error::new(
+            ExitStatus::Refused,
+            format!("another start is in progress: it keeps {} locked", path.display()),
+        )
+        .hint("try again; if nothing changes, `fuser -v` on that file names it"))
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        // Of one width, so that it is written over where it lies: it is read and written behind its lock, and to put a file in the
-        // place of another costs some file systems a write to the disk.
+        // Of one width, so that it is written over where it lies: it is read and written behind its
+        // lock, and to put a file in the place of another costs some file systems a write to the
+        // disk.
         self.folder.overwrite(&self.counter_name(), &format!("{:020}\n", ticket.0)).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
                 .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
@@ -261,16 +296,28 @@ impl Beside {
 
     fn newest(&self) -> Option<Ticket> {
         let records = self.folder.names_with(".record");
-        let tickets = records.iter().filter_map(|name| self.load::<Record>(name)).map(|record| record.ticket);
+        let tickets =
+            records.iter().filter_map(|name| self.load::<Record>(name)).map(|record| record.ticket);
         tickets.filter(|ticket| *ticket < Ticket::MAX).chain(self.counter()).max()
     }
 }
 
 /// How the names end of what lies beside a lock.
-const ENDINGS: [&str; 10] =
-    [".record", ".counter", ".turnstile", ".queue", ".drawing", ".request", ".answer", ".history", ".journal", ".new"];
+const ENDINGS: [&str; 10] = [
+    ".record",
+    ".counter",
+    ".turnstile",
+    ".queue",
+    ".drawing",
+    ".request",
+    ".answer",
+    ".history",
+    ".journal",
+    ".new",
+];
 
-/// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to know of its lock.
+/// The lock that `name` is a file beside of, if `names` has that lock; a record alone is enough to
+/// know of its lock.
 #[must_use]
 pub fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
     let lock = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;

@@ -81,6 +81,7 @@ pub struct FolderFacts {
     pub network: Option<&'static str>,
     /// The folder in which others can replace what is there: this one or one above it.
     pub exposed: Option<PathBuf>,
-    /// The folder that another user (by their number) owns, and so can replace what is there: this one or one above it.
+    /// The folder that another user (by their number) owns, and so can replace what is there: this
+    /// one or one above it.
     pub foreign: Option<(PathBuf, u32)>,
 }

@@ -10,7 +10,8 @@ pub fn since_boot() -> Duration {
     read(rustix::time::ClockId::Boottime)
 }
 
-/// Since some moment before every process: macOS's goes on in suspend, other systems' may stand still.
+/// Since some moment before every process: macOS's goes on in suspend, other systems' may stand
+/// still.
 #[cfg(all(unix, not(target_os = "linux")))]
 #[must_use]
 pub fn since_boot() -> Duration {
@@ -32,7 +33,8 @@ pub fn patience() -> Duration {
     read(rustix::time::ClockId::Monotonic)
 }
 
-/// Since the first time that it was asked for: std's clock stands still in suspend where the system has one that does.
+/// Since the first time that it was asked for: std's clock stands still in suspend where the system
+/// has one that does.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn patience() -> Duration {
@@ -67,5 +69,8 @@ pub(crate) fn millis(time: Duration) -> u64 {
 #[cfg(unix)]
 fn read(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }

@@ -22,7 +22,8 @@ const LONGEST_INTERPRETER_LINE: u64 = 256;
 pub struct Command {
     /// As it was written.
     pub args: Vec<OsString>,
-    /// The file that will be executed, as it was found: a program may look at the links that lead to it.
+    /// The file that will be executed, as it was found: a program may look at the links that lead
+    /// to it.
     pub found: PathBuf,
     /// The same, links resolved.
     pub program: PathBuf,
@@ -37,7 +38,8 @@ pub struct Command {
 pub enum Kind {
     /// The kernel runs it itself.
     Binary,
-    /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one that env finds.
+    /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one
+    /// that env finds.
     Script(Vec<PathBuf>),
 }
 
@@ -48,16 +50,22 @@ impl Command {
     /// 127 where it is not found, 126 where it cannot be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
-            return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty").hint("write it behind `--`: `monopoll run -- python main.py`"));
+            return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
+                .hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
-        let found = if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
+        let found =
+            if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
                 ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
-                    Error::new(status, format!("COMMAND `{name}` is not found")).hint("check its path")
+                    Error::new(status, format!("COMMAND `{name}` is not found"))
+                        .hint("check its path")
                 }
-                ExitStatus::NotFound => Error::new(status, format!("COMMAND `{name}` is not found")).hint("check its spelling and $PATH"),
+                ExitStatus::NotFound => {
+                    Error::new(status, format!("COMMAND `{name}` is not found"))
+                        .hint("check its spelling and $PATH")
+                }
                 status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
                     .hint("check that it is a file and its permissions (`chmod +x`)"),
             }
@@ -119,7 +127,11 @@ fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
         _ => ExitStatus::NotFound,
     })?;
-    if metadata.is_file() && may_execute(path) { Ok(path.to_owned()) } else { Err(ExitStatus::NotExecutable) }
+    if metadata.is_file() && may_execute(path) {
+        Ok(path.to_owned())
+    } else {
+        Err(ExitStatus::NotExecutable)
+    }
 }
 
 #[cfg(unix)]
@@ -140,17 +152,30 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
 
     let mut start = Vec::new();
     // A program may be executed and not be read.
-    let read = File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
-    let line = start.strip_prefix(b"#!").filter(|_| read.is_ok()).and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
+    let read = File::open(program)
+        .and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
+    let line = start
+        .strip_prefix(b"#!")
+        .filter(|_| read.is_ok())
+        .and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
     let Some(line) = line else { return Ok(Kind::Binary) };
-    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).map(OsStr::from_bytes);
+    let mut words = line
+        .split(|byte| matches!(byte, b' ' | b'\t'))
+        .filter(|word| !word.is_empty())
+        .map(OsStr::from_bytes);
     let Some(interpreter) = words.next() else { return Ok(Kind::Script(Vec::new())) };
     let first = check(&cwd.join(interpreter)).map_err(|status| {
         let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
-        let what = format!("COMMAND `{}` cannot be executed: its interpreter `{}` cannot", printable(&program), printable(&interpreter));
+        let what = format!(
+            "COMMAND `{}` cannot be executed: its interpreter `{}` cannot",
+            printable(&program),
+            printable(&interpreter)
+        );
         Error::new(status, what).hint("check its first line, and its line ends")
     })?;
-    Ok(Kind::Script(std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect()))
+    Ok(Kind::Script(
+        std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),
+    ))
 }
 
 /// Nothing reads a `#!` line there.

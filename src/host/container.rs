@@ -1,4 +1,5 @@
-//! Whether this process is in a container, and what is said where only that container is guarded. Pure readings.
+//! Whether this process is in a container, and what is said where only that container is guarded.
+//! Pure readings.
 
 use std::{
     fmt,
@@ -31,7 +32,8 @@ pub enum Trace {
 /// The PID, IPC and UTS namespaces that this process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespaces {
-    /// The machine's first ones: what traces there are came with the image that the machine was made of.
+    /// The machine's first ones: what traces there are came with the image that the machine was
+    /// made of.
     First,
     /// At least one of its own, or nobody can tell.
     Own,
@@ -57,7 +59,8 @@ pub fn maker(traces: &[Trace], namespaces: Namespaces) -> Option<Maker> {
         return None;
     }
     traces.iter().filter_map(Trace::maker).min_by_key(|maker| match maker {
-        // Kubernetes leaves its runtime's traces too, and whoever is compatible with Docker leaves Docker's.
+        // Kubernetes leaves its runtime's traces too, and whoever is compatible with Docker leaves
+        // Docker's.
         Maker::Kubernetes => 0,
         Maker::Podman => 1,
         Maker::Docker => 2,
@@ -68,13 +71,15 @@ pub fn maker(traces: &[Trace], namespaces: Namespaces) -> Option<Maker> {
 impl Trace {
     fn maker(&self) -> Option<Maker> {
         match self {
-            Trace::Cgroups(text) => surroundings::containers(text).last().map(|container| match container.engine {
-                Engine::Docker => Maker::Docker,
-                Engine::Podman => Maker::Podman,
-                Engine::Kubernetes => Maker::Kubernetes,
-                Engine::Lxc => Maker::Named("lxc".to_owned()),
-                Engine::Nspawn => Maker::Named("systemd-nspawn".to_owned()),
-            }),
+            Trace::Cgroups(text) => {
+                surroundings::containers(text).last().map(|container| match container.engine {
+                    Engine::Docker => Maker::Docker,
+                    Engine::Podman => Maker::Podman,
+                    Engine::Kubernetes => Maker::Kubernetes,
+                    Engine::Lxc => Maker::Named("lxc".to_owned()),
+                    Engine::Nspawn => Maker::Named("systemd-nspawn".to_owned()),
+                })
+            }
             Trace::DockerFile => Some(Maker::Docker),
             Trace::PodmanFile => Some(Maker::Podman),
             Trace::KubernetesVariable => Some(Maker::Kubernetes),
@@ -109,8 +114,8 @@ pub struct Enclosure {
 }
 
 impl Enclosure {
-    /// `folder` as a container of this maker sees it, by `/proc/self/mountinfo`; `None` where others see it too, or nothing
-    /// is known.
+    /// `folder` as a container of this maker sees it, by `/proc/self/mountinfo`; `None` where
+    /// others see it too, or nothing is known.
     #[must_use]
     pub fn of(maker: Maker, mounts: &str, folder: &Path) -> Option<Enclosure> {
         let why = mounts::covering(mounts, folder)?.private()?;
@@ -128,7 +133,9 @@ impl Enclosure {
             Private::OwnVolume => ("container", "is on a volume without a name"),
             Private::Pod => ("pod", "is on an emptyDir"),
         };
-        format!("only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside sees")
+        format!(
+            "only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside sees"
+        )
     }
 
     /// What to do about it.
@@ -143,9 +150,13 @@ impl Enclosure {
                 )
             }
             Maker::Docker | Maker::Podman => {
-                format!("mount one volume there in every container that may run this bot, such as `-v monopoll-locks:{folder}`")
+                format!(
+                    "mount one volume there in every container that may run this bot, such as `-v monopoll-locks:{folder}`"
+                )
             }
-            Maker::Named(_) => format!("mount one folder of the host at {folder} in every container that may run this bot"),
+            Maker::Named(_) => format!(
+                "mount one folder of the host at {folder} in every container that may run this bot"
+            ),
         }
     }
 }
@@ -163,15 +174,35 @@ mod tests {
             (vec![], None),
             (vec![Trace::Cgroups(name("0::/system.slice/bot.service"))], None),
             (vec![Trace::DockerFile, Trace::Cgroups(name("0::/"))], Some(Maker::Docker)),
-            (vec![Trace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))], Some(Maker::Docker)),
-            (vec![Trace::DockerFile, Trace::Cgroups(format!("0::/system.slice/docker-{ID}.scope"))], Some(Maker::Docker)),
+            (
+                vec![Trace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))],
+                Some(Maker::Docker),
+            ),
+            (
+                vec![
+                    Trace::DockerFile,
+                    Trace::Cgroups(format!("0::/system.slice/docker-{ID}.scope")),
+                ],
+                Some(Maker::Docker),
+            ),
             (vec![Trace::Variable(name("podman"))], Some(Maker::Podman)),
             (vec![Trace::Variable(name("oci")), Trace::PodmanFile], Some(Maker::Podman)),
             (vec![Trace::DockerFile, Trace::KubernetesVariable], Some(Maker::Kubernetes)),
-            (vec![Trace::Cgroups(format!("0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"))], Some(Maker::Kubernetes)),
-            (vec![Trace::Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"))], Some(Maker::Kubernetes)),
+            (
+                vec![Trace::Cgroups(format!(
+                    "0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"
+                ))],
+                Some(Maker::Kubernetes),
+            ),
+            (
+                vec![Trace::Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"))],
+                Some(Maker::Kubernetes),
+            ),
             (vec![Trace::Variable(name("lxc"))], Some(Maker::Named(name("lxc")))),
-            (vec![Trace::SystemdFile(name("systemd-nspawn\n"))], Some(Maker::Named(name("systemd-nspawn")))),
+            (
+                vec![Trace::SystemdFile(name("systemd-nspawn\n"))],
+                Some(Maker::Named(name("systemd-nspawn"))),
+            ),
             (vec![Trace::Variable(name("")), Trace::SystemdFile(name("wsl"))], None),
         ] {
             assert_eq!(maker(&traces, Namespaces::Own), expected, "{traces:?}");

@@ -1,4 +1,5 @@
-//! Something that happened to an instance, as it is kept: no secret gets into it, and every text is cut.
+//! Something that happened to an instance, as it is kept: no secret gets into it, and every text is
+//! cut.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,8 @@ pub enum Kind {
         cause: Cause,
         /// In a sentence.
         why: String,
-        /// How often, one after the other: a supervisor that tries for hours must not push out everything else.
+        /// How often, one after the other: a supervisor that tries for hours must not push out
+        /// everything else.
         times: u32,
     },
     /// A start ended somebody.
@@ -96,7 +98,8 @@ pub struct Ended {
     pub rule: Option<String>,
     /// From the first signal or question to the end of its whole tree.
     pub took_ms: u64,
-    /// How many of its tree were sent SIGKILL by whoever wrote this; what a guard that was asked needed is not known here.
+    /// How many of its tree were sent SIGKILL by whoever wrote this; what a guard that was asked
+    /// needed is not known here.
     pub killed: u32,
 }
 
@@ -137,7 +140,9 @@ impl Event {
         self.boot = cut(&self.boot, LONGEST_NAME);
         match &mut self.kind {
             Kind::Start { command, .. } => *command = cut(command, LONGEST_COMMAND),
-            Kind::Refusal { why, .. } | Kind::Loss { why, .. } | Kind::Stop { why, .. } => *why = cut(why, LONGEST_SENTENCE),
+            Kind::Refusal { why, .. } | Kind::Loss { why, .. } | Kind::Stop { why, .. } => {
+                *why = cut(why, LONGEST_SENTENCE)
+            }
             Kind::Takeover { ended, .. } | Kind::Clearing { ended } => {
                 ended.command = cut(&ended.command, LONGEST_COMMAND);
                 ended.rule = ended.rule.as_deref().map(|rule| cut(rule, LONGEST_NAME));
@@ -154,10 +159,13 @@ impl Kind {
         Kind::Refusal { cause, why, times: 1 }
     }
 
-    /// Takes the same that happened just before into itself, where one word for both is enough. What the limit refuses is
-    /// counted, each for itself.
+    /// Takes the same that happened just before into itself, where one word for both is enough.
+    /// What the limit refuses is counted, each for itself.
     pub(super) fn repeats(&mut self, before: &Kind) -> bool {
-        if let (Kind::Refusal { cause, why, times }, Kind::Refusal { cause: earlier, why: said, times: often }) = (&mut *self, before)
+        if let (
+            Kind::Refusal { cause, why, times },
+            Kind::Refusal { cause: earlier, why: said, times: often },
+        ) = (&mut *self, before)
             && *cause != Cause::Limit
             && cause == earlier
             && why == said

@@ -1,4 +1,5 @@
-//! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each signal.
+//! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each
+//! signal.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -52,10 +53,18 @@ pub struct Timing {
 }
 
 /// Ends every conflict that the plan ends.
-pub fn execute(host: &mut dyn Host, plan: &Plan, policy: &Policy, timing: Timing, tell: &mut dyn FnMut(Event)) -> Outcome {
+pub fn execute(
+    host: &mut dyn Host,
+    plan: &Plan,
+    policy: &Policy,
+    timing: Timing,
+    tell: &mut dyn FnMut(Event),
+) -> Outcome {
     let beat = Beat::begin(timing.beat, host.now());
     match Execution::begin(host, plan, policy, tell) {
-        Ok(mut execution) => execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted),
+        Ok(mut execution) => {
+            execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted)
+        }
         Err(outcome) => outcome,
     }
 }
@@ -85,13 +94,23 @@ enum Means {
 }
 
 impl Execution {
-    fn begin(host: &mut dyn Host, plan: &Plan, policy: &Policy, tell: &mut dyn FnMut(Event)) -> Result<Execution, Outcome> {
+    fn begin(
+        host: &mut dyn Host,
+        plan: &Plan,
+        policy: &Policy,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Execution, Outcome> {
         let mut targets = Vec::new();
         for conflict in plan.kills() {
             let mode = if conflict.action == Action::Force { Mode::Force } else { Mode::Graceful };
             let means = means(host, conflict, Manner::of(policy, mode), tell)?;
             let known = conflict.processes().map(|process| process.id).collect();
-            targets.push(Target { known, root: conflict.root.as_ref().map(|root| root.id), means, look_at: None });
+            targets.push(Target {
+                known,
+                root: conflict.root.as_ref().map(|root| root.id),
+                means,
+                look_at: None,
+            });
         }
         Ok(Execution { targets })
     }
@@ -128,7 +147,10 @@ impl Execution {
                 return Ok(Outcome::Ended);
             }
             if until.is_some_and(|until| host.now() >= until) {
-                return Ok(Outcome::Refused(Refusal::Policy, "what is in the way did not end in time".to_owned()));
+                return Ok(Outcome::Refused(
+                    Refusal::Policy,
+                    "what is in the way did not end in time".to_owned(),
+                ));
             }
             if told {
                 // That something was done says as well that it goes on.
@@ -151,17 +173,19 @@ impl Target {
     fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
         let signed_off = match &self.means {
             Means::Ladder(_) => false,
-            // Its lock goes once its tree has ended; what is left of the guard itself then polls nobody. What it had not started,
-            // and so left alone, may stay: it has signed off then.
+            // Its lock goes once its tree has ended; what is left of the guard itself then polls
+            // nobody. What it had not started, and so left alone, may stay: it has signed off then.
             Means::Asked(guard) => host.has_signed_off(guard),
         };
         match &self.means {
             Means::Asked(guard) if signed_off && host.has_left(guard) => return Stepped::Ended,
-            // It knows its tree best, and tells when that has ended: by its record, its lock, or its own end.
+            // It knows its tree best, and tells when that has ended: by its record, its lock, or
+            // its own end.
             Means::Asked(_) if !signed_off => {
                 let living = host.living(&self.known);
-                // One that ended may have left somebody behind, of whom a guard that is killed would not tell any more: unless it has
-                // signed off by then, it is looked at who is below it.
+                // One that ended may have left somebody behind, of whom a guard that is killed
+                // would not tell any more: unless it has signed off by then, it is looked at who is
+                // below it.
                 if living != self.known {
                     self.look_at.get_or_insert(host.now().saturating_add(SIGNING_OFF));
                 }
@@ -180,7 +204,9 @@ impl Target {
             Means::Ladder(ladder) => ladder,
             Means::Asked(guard) => {
                 let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
-                let gone = !tree && (alive.is_empty() && self.root.is_some() || !signed_off && host.has_left(guard));
+                let gone = !tree
+                    && (alive.is_empty() && self.root.is_some()
+                        || !signed_off && host.has_left(guard));
                 return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
             }
         };
@@ -189,7 +215,12 @@ impl Target {
             match host.send(id, blow) {
                 Sent::Delivered => tell(Event::Sent(id, blow)),
                 Sent::Gone => {}
-                Sent::Denied => return Stepped::Refused(Refusal::Permission, format!("pid {} may not be signalled", id.pid)),
+                Sent::Denied => {
+                    return Stepped::Refused(
+                        Refusal::Permission,
+                        format!("pid {} may not be signalled", id.pid),
+                    );
+                }
             }
         }
         match orders.next {
@@ -201,14 +232,22 @@ impl Target {
     }
 }
 
-fn means(host: &mut dyn Host, conflict: &Conflict, manner: Manner, tell: &mut dyn FnMut(Event)) -> Result<Means, Outcome> {
+fn means(
+    host: &mut dyn Host,
+    conflict: &Conflict,
+    manner: Manner,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Means, Outcome> {
     let Some(guard) = &conflict.guard else { return Ok(Means::Ladder(Escalation::new(manner))) };
     let root = conflict.root.as_ref();
     tell(Event::Asked(root.map(|root| root.id.pid)));
     if let Some(root) = root {
         // A guard that is stopped cannot hear; one that is not does not mind.
         let known = BTreeSet::from([root.id]);
-        let stopped = host.members(&known).iter().any(|member| member.id == root.id && member.motion == Motion::Stopped);
+        let stopped = host
+            .members(&known)
+            .iter()
+            .any(|member| member.id == root.id && member.motion == Motion::Stopped);
         if stopped && host.send(root.id, Blow::Continue) == Sent::Delivered {
             tell(Event::Sent(root.id, Blow::Continue));
         }
@@ -219,13 +258,19 @@ fn means(host: &mut dyn Host, conflict: &Conflict, manner: Manner, tell: &mut dy
             Ok(Means::Asked(guard.clone()))
         }
         (Answer::Unasked(why), _) => {
-            let guard = root.map_or_else(|| "the guard".to_owned(), |root| format!("the guard with pid {}", root.id.pid));
-            Err(Outcome::Unasked(format!("{guard} cannot be asked to end: the question cannot be written ({why})")))
+            let guard = root.map_or_else(
+                || "the guard".to_owned(),
+                |root| format!("the guard with pid {}", root.id.pid),
+            );
+            Err(Outcome::Unasked(format!(
+                "{guard} cannot be asked to end: the question cannot be written ({why})"
+            )))
         }
         (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
         (Answer::Silence, None) => Err(Outcome::Refused(
             Refusal::Policy,
-            "the guard in another PID namespace did not answer, and cannot be signalled from here".to_owned(),
+            "the guard in another PID namespace did not answer, and cannot be signalled from here"
+                .to_owned(),
         )),
     }
 }

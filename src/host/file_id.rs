@@ -22,7 +22,8 @@ pub fn still_lies(file: &File, path: &Path) -> bool {
     FileId::lies_at(path).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
 }
 
-/// Whether a file that was opened at this path still lies there: what replaces it cannot be told from it here.
+/// Whether a file that was opened at this path still lies there: what replaces it cannot be told
+/// from it here.
 #[cfg(windows)]
 #[must_use]
 pub fn still_lies(_file: &File, path: &Path) -> bool {
@@ -40,7 +41,9 @@ impl FileId {
     /// Of what lies at this path itself, be it a link; `None` where there is nothing.
     #[must_use]
     pub fn lies_at(path: &Path) -> Option<FileId> {
-        path.symlink_metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
+        path.symlink_metadata()
+            .ok()
+            .map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
     /// Of an open file.

@@ -18,12 +18,15 @@ use crate::error::Error;
 pub(super) fn insist_on_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
     match kind(folder) {
         None => Ok(()),
-        Some(name) => Err(unsafe_lock(path, &format!("the folder is on a network file system ({name})"))
-            .hint("name a folder on a local disk in `lock.paths`")),
+        Some(name) => {
+            Err(unsafe_lock(path, &format!("the folder is on a network file system ({name})"))
+                .hint("name a folder on a local disk in `lock.paths`"))
+        }
     }
 }
 
-/// Whether a folder, or the first one above it that exists, is on a local disk and may be written to.
+/// Whether a folder, or the first one above it that exists, is on a local disk and may be written
+/// to.
 #[must_use]
 pub fn is_local_and_writable(folder: &Path) -> bool {
     let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) else { return false };
@@ -46,7 +49,10 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
     Some(FolderFacts {
         owner: owner.map_or_else(|| metadata.uid().to_string(), |user| user.name),
         mode: metadata.mode() & 0o1777,
-        file_system: path.as_deref().and_then(|path| mounts::covering(&mounts, path)).map(|mount| mount.file_system),
+        file_system: path
+            .as_deref()
+            .and_then(|path| mounts::covering(&mounts, path))
+            .map(|mount| mount.file_system),
         free_bytes: statistics.f_bavail.saturating_mul(statistics.f_frsize),
         // File systems that make inodes as they are needed say 0 of 0.
         free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
@@ -54,8 +60,17 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
             Ok(()) => Offer::Given,
             Err(error) => Offer::Refused(error.to_string()),
         },
-        network: rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty()).ok().and_then(kind),
-        exposed: path.as_deref().and_then(exposed).and_then(|(folder, danger)| (danger == Danger::Writers).then(|| folder.to_owned())),
+        network: rustix::fs::open(
+            folder,
+            OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY,
+            Mode::empty(),
+        )
+        .ok()
+        .and_then(kind),
+        exposed: path
+            .as_deref()
+            .and_then(exposed)
+            .and_then(|(folder, danger)| (danger == Danger::Writers).then(|| folder.to_owned())),
         foreign: path.as_deref().and_then(exposed).and_then(|(folder, danger)| match danger {
             Danger::Owner(uid) => Some((folder.to_owned(), uid)),
             Danger::Writers => None,
@@ -67,8 +82,8 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
 mod kind {
     use std::os::fd::AsFd;
 
-    /// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h. FUSE is among them because
-    /// what is behind it cannot be known.
+    /// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h.
+    /// FUSE is among them because what is behind it cannot be known.
     const SHARED: [(u64, &str); 14] = [
         (0x6969, "NFS"),
         (0x517b, "SMB"),
@@ -108,7 +123,12 @@ mod kind {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "freebsd"
+)))]
 mod kind {
     use std::os::fd::AsFd;
 

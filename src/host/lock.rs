@@ -1,4 +1,5 @@
-//! The lock: flock(2) on a file that was opened safely, kept on a descriptor that the child can inherit.
+//! The lock: flock(2) on a file that was opened safely, kept on a descriptor that the child can
+//! inherit.
 
 use std::{
     fs::{File, TryLockError},
@@ -12,7 +13,8 @@ use super::{
 };
 use crate::error::Error;
 
-/// Above what programs number by hand (0–2, systemd's 3…, shells' 10 and 255), below the usual limit of 1,024.
+/// Above what programs number by hand (0–2, systemd's 3…, shells' 10 and 255), below the usual
+/// limit of 1,024.
 const HIGH: i32 = 900;
 
 /// What a person finds in a lock file.
@@ -61,7 +63,8 @@ impl LockFile {
         &self.file
     }
 
-    /// Takes the lock, shared, and gives it back at once: only where the kernel does not list every holder.
+    /// Takes the lock, shared, and gives it back at once: only where the kernel does not list every
+    /// holder.
     #[must_use]
     pub fn is_free_by_a_probe(&self) -> bool {
         let free = self.file.try_lock_shared().is_ok();
@@ -90,13 +93,15 @@ impl LockFile {
         Some(self.id)
     }
 
-    /// Whether no guard has ever settled with it: it was just made, perhaps in the place of one that was deleted.
+    /// Whether no guard has ever settled with it: it was just made, perhaps in the place of one
+    /// that was deleted.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
     }
 
-    /// Whether it still lies where it was opened: one that was deleted, moved or replaced is locked for nobody but us.
+    /// Whether it still lies where it was opened: one that was deleted, moved or replaced is locked
+    /// for nobody but us.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         FileId::lies_at(&self.path) == Some(self.id)
@@ -110,14 +115,17 @@ impl LockFile {
         match self.file.try_lock() {
             Ok(()) => Ok(Ok(Held(self))),
             Err(TryLockError::WouldBlock) => Ok(Err(self)),
-            Err(TryLockError::Error(error)) => Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})"))),
+            Err(TryLockError::Error(error)) => {
+                Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})")))
+            }
         }
     }
 }
 
 impl Held {
-    /// Gives the lock back and keeps the file open: another descriptor of it, such as the one that only looks, would keep
-    /// the lock through a close. Nobody waits for a close by then: the lock was only tried, behind the turnstile.
+    /// Gives the lock back and keeps the file open: another descriptor of it, such as the one that
+    /// only looks, would keep the lock through a close. Nobody waits for a close by then: the lock
+    /// was only tried, behind the turnstile.
     ///
     /// # Errors
     /// As flock(2).
@@ -128,7 +136,8 @@ impl Held {
         }
     }
 
-    /// Notes that a guard has settled with this file. What somebody else wrote into it stays as it is.
+    /// Notes that a guard has settled with this file. What somebody else wrote into it stays as it
+    /// is.
     pub fn mark_as_settled(&self) {
         if self.0.is_new() {
             // On a full disk it stays as new as it was, and every start looks more closely.

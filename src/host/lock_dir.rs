@@ -8,7 +8,8 @@ use crate::engine::snapshot::User;
 /// What is emptied at a reboot, and what only root writes to.
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };
 
-/// The lock folder of this user: by the user id alone, never by the environment, so that every start of one user meets.
+/// The lock folder of this user: by the user id alone, never by the environment, so that every
+/// start of one user meets.
 #[must_use]
 pub fn lock_dir(user: &User) -> PathBuf {
     if user.id == "0" {

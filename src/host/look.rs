@@ -22,8 +22,12 @@ pub enum Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// Whether no guard has ever settled with this file, so that it may lie in the place of one that was deleted.
-    #[cfg_attr(any(not(target_os = "linux"), monopoll_portable), expect(dead_code, reason = "who lost a lock can be seen on Linux alone"))]
+    /// Whether no guard has ever settled with this file, so that it may lie in the place of one
+    /// that was deleted.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "who lost a lock can be seen on Linux alone")
+    )]
     pub(crate) fn is_new(&self) -> bool {
         match self {
             Sight::Missing(_) => true,
@@ -66,7 +70,10 @@ pub(crate) enum Displaced {
     /// Nobody's who lives.
     Nobody,
     /// A guard's, and it lives.
-    #[cfg_attr(any(not(target_os = "linux"), monopoll_portable), expect(dead_code, reason = "that can be seen on Linux alone"))]
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "that can be seen on Linux alone")
+    )]
     Guard,
     /// That of a guard that cannot be seen from here.
     Unseen,

@@ -10,7 +10,8 @@ use crate::engine::{instance::Instance, snapshot::ProcessId, takeover::Ticket};
 /// The variable's name.
 pub(crate) const HELD: &str = "MONOPOLL_HELD";
 
-/// `INSTANCE:TICKET:PID:START:LOCK`, as the guard was when it started COMMAND; the pid is of its own PID namespace.
+/// `INSTANCE:TICKET:PID:START:LOCK`, as the guard was when it started COMMAND; the pid is of its
+/// own PID namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// What is held.
@@ -33,7 +34,10 @@ impl Mark {
     /// The variable's value.
     #[must_use]
     pub fn value(&self) -> OsString {
-        let mut value = OsString::from(format!("{}:{}:{}:{}:", self.instance, self.ticket, self.guard.pid, self.guard.start));
+        let mut value = OsString::from(format!(
+            "{}:{}:{}:{}:",
+            self.instance, self.ticket, self.guard.pid, self.guard.start
+        ));
         value.push(&self.lock);
         value
     }
@@ -44,11 +48,16 @@ impl Mark {
         let bytes = value.as_encoded_bytes();
         let ends: Vec<usize> = memchr::memchr_iter(b':', bytes).take(4).collect();
         let &[first, second, third, fourth] = ends.as_slice() else { return None };
-        let text = |range: std::ops::Range<usize>| bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let text = |range: std::ops::Range<usize>| {
+            bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        };
         Some(Mark {
             instance: text(0..first)?.to_owned(),
             ticket: Ticket(text(first + 1..second)?.parse().ok()?),
-            guard: ProcessId { pid: text(second + 1..third)?.parse().ok()?, start: text(third + 1..fourth)?.parse().ok()? },
+            guard: ProcessId {
+                pid: text(second + 1..third)?.parse().ok()?,
+                start: text(third + 1..fourth)?.parse().ok()?,
+            },
             lock: behind(value, text(0..fourth + 1)?)?,
         })
     }
@@ -71,15 +80,26 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_as_it_was_written() {
-        let mark =
-            Mark::new(&"bot7".parse().unwrap(), Ticket(3), ProcessId { pid: 12, start: 345 }, Path::new("/run/with:colons/bot7.lock"));
+        let mark = Mark::new(
+            &"bot7".parse().unwrap(),
+            Ticket(3),
+            ProcessId { pid: 12, start: 345 },
+            Path::new("/run/with:colons/bot7.lock"),
+        );
         assert_eq!(mark.value(), "bot7:3:12:345:/run/with:colons/bot7.lock");
         assert_eq!(Mark::parse(&mark.value()), Some(mark));
     }
 
     #[test]
     fn garbage_is_no_mark() {
-        for garbage in ["", "bot7", "bot7:3:12:345", "bot7:x:12:345:/run/a.lock", "bot7:3:-1:345:/run/a.lock", ":::::"] {
+        for garbage in [
+            "",
+            "bot7",
+            "bot7:3:12:345",
+            "bot7:x:12:345:/run/a.lock",
+            "bot7:3:-1:345:/run/a.lock",
+            ":::::",
+        ] {
             assert_eq!(Mark::parse(OsStr::new(garbage)), None, "{garbage}");
         }
     }

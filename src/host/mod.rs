@@ -1,8 +1,9 @@
 //! What is, and making it so: processes, locks and clocks behind one seam.
 //!
-//! There are two machines behind it, and each system has one, called `machine` everywhere else: Linux's own, by what its
-//! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one on Linux
-//! too, so that it can be tested with real processes there.
+//! There are two machines behind it, and each system has one, called `machine` everywhere else:
+//! Linux's own, by what its kernel offers, and the portable one, by what sysinfo sees. `--cfg
+//! monopoll_portable` puts the portable one on Linux too, so that it can be tested with real
+//! processes there.
 
 mod asking;
 pub mod beat;

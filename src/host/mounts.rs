@@ -1,4 +1,5 @@
-//! What is mounted where: a pure reading of `/proc/PID/mountinfo` (proc(5)), and who outside sees a folder of a container.
+//! What is mounted where: a pure reading of `/proc/PID/mountinfo` (proc(5)), and who outside sees a
+//! folder of a container.
 
 use std::path::{Path, PathBuf};
 
@@ -46,8 +47,8 @@ impl Mount {
         Some(Mount { root, point: point.into(), file_system, options })
     }
 
-    /// Why nobody outside sees what lies there, if this is the mount of a container; `None` where whoever mounts the same
-    /// volume or folder does.
+    /// Why nobody outside sees what lies there, if this is the mount of a container; `None` where
+    /// whoever mounts the same volume or folder does.
     #[must_use]
     pub fn private(&self) -> Option<Private> {
         if self.point == Path::new("/") {
@@ -57,7 +58,8 @@ impl Mount {
         } else if self.is_volume_without_a_name() {
             Some(Private::OwnVolume)
         } else if matches!(self.file_system.as_str(), "tmpfs" | "ramfs") && self.root == "/" {
-            // A whole file system in memory that the host gave looks the same; it is hardly ever given.
+            // A whole file system in memory that the host gave looks the same; it is hardly ever
+            // given.
             Some(Private::OwnMemory)
         } else {
             None
@@ -68,18 +70,23 @@ impl Mount {
     fn is_volume_without_a_name(&self) -> bool {
         let mut parts = self.root.rsplit('/').skip_while(|part| *part != "_data").skip(1);
         let name = parts.next().unwrap_or_default();
-        parts.next() == Some("volumes") && name.len() == MADE_UP_NAME && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        parts.next() == Some("volumes")
+            && name.len() == MADE_UP_NAME
+            && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 
-/// The mount that a path without links lies on: the deepest one, and of those at one place the last.
+/// The mount that a path without links lies on: the deepest one, and of those at one place the
+/// last.
 #[must_use]
 pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
-    let mounts = mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));
+    let mounts =
+        mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));
     mounts.max_by_key(|mount| mount.point.components().count())
 }
 
-/// What hides other users' processes there: the value of `hidepid` of the mount of `/proc`, unless it hides nothing.
+/// What hides other users' processes there: the value of `hidepid` of the mount of `/proc`, unless
+/// it hides nothing.
 #[must_use]
 pub fn hidden_processes(mounts: &str) -> Option<String> {
     let proc = covering(mounts, Path::new("/proc")).filter(|mount| mount.file_system == "proc")?;
@@ -133,12 +140,18 @@ mod tests {
 351 295 8:1 /var/lib/lxc/bots/rootfs / rw,relatime - ext4 /dev/sda1 rw
 352 351 0:61 / /run rw,nosuid,nodev - tmpfs tmpfs rw,size=1600000k,mode=755,uid=100000,gid=100000
 353 351 8:1 /srv/shared /srv/shared rw,relatime - ext4 /dev/sda1 rw";
-    const PROXMOX: &str = "903 702 252:7 / / rw,relatime - ext4 /dev/mapper/pve-vm--101--disk--0 rw,stripe=16";
+    const PROXMOX: &str =
+        "903 702 252:7 / / rw,relatime - ext4 /dev/mapper/pve-vm--101--disk--0 rw,stripe=16";
 
     #[test]
     fn who_sees_a_folder_is_told_by_its_mount() {
-        let (root, memory, volume, pod, others) =
-            (Some(Private::OwnRoot), Some(Private::OwnMemory), Some(Private::OwnVolume), Some(Private::Pod), None);
+        let (root, memory, volume, pod, others) = (
+            Some(Private::OwnRoot),
+            Some(Private::OwnMemory),
+            Some(Private::OwnVolume),
+            Some(Private::Pod),
+            None,
+        );
         for (mounts, path, expected) in [
             (DOCKER, "/home/bot/.local/state/monopoll", root),
             (DOCKER, "/run/lock", memory),
@@ -169,7 +182,10 @@ mod tests {
     #[test]
     fn the_last_mount_at_a_place_is_the_one_that_is_seen() {
         let mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /a /locks rw - ext4 /dev/sda1 rw\n3 1 0:9 / /locks rw - tmpfs tmpfs rw";
-        assert_eq!(covering(mounts, Path::new("/locks/x")).map(|mount| mount.file_system), Some("tmpfs".to_owned()));
+        assert_eq!(
+            covering(mounts, Path::new("/locks/x")).map(|mount| mount.file_system),
+            Some("tmpfs".to_owned())
+        );
     }
 
     #[test]
@@ -181,7 +197,9 @@ mod tests {
 
     #[test]
     fn proc_says_whom_it_hides() {
-        let proc = |options: &str| format!("{DOCKER}\n1050 1039 0:56 / /proc rw,relatime - proc proc {options}");
+        let proc = |options: &str| {
+            format!("{DOCKER}\n1050 1039 0:56 / /proc rw,relatime - proc proc {options}")
+        };
         for (options, expected) in [
             ("rw", None),
             ("rw,hidepid=0", None),

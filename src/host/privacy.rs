@@ -1,5 +1,9 @@
-//! Who else could replace what is in a folder: whoever owns it or may write to it, or to one above it.
-#![expect(clippy::disallowed_methods, reason = "what the system says of this process and its user is read here")]
+//! Who else could replace what is in a folder: whoever owns it or may write to it, or to one above
+//! it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what the system says of this process and its user is read here"
+)]
 
 use std::{
     fs::{self, Metadata},
@@ -21,7 +25,8 @@ pub(super) enum Danger {
 pub(super) fn danger(folder: &Metadata) -> Option<Danger> {
     let me = rustix::process::geteuid().as_raw();
     let seen = Seen { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
-    // The databases are only asked where the answer depends on them: they may be on another machine.
+    // The databases are only asked where the answer depends on them: they may be on another
+    // machine.
     danger_to(me, seen, outer_root, || own_group(me))
 }
 
@@ -33,18 +38,25 @@ struct Seen {
     mode: u32,
 }
 
-/// `outer_root` is what root is called where a user namespace does not know its number, `own_group` a group that nobody else is in.
-fn danger_to(me: u32, seen: Seen, outer_root: fn() -> Option<u32>, own_group: impl FnOnce() -> Option<u32>) -> Option<Danger> {
+/// `outer_root` is what root is called where a user namespace does not know its number, `own_group`
+/// a group that nobody else is in.
+fn danger_to(
+    me: u32,
+    seen: Seen,
+    outer_root: fn() -> Option<u32>,
+    own_group: impl FnOnce() -> Option<u32>,
+) -> Option<Danger> {
     if seen.uid != 0 && seen.uid != me && Some(seen.uid) != outer_root() {
         return Some(Danger::Owner(seen.uid));
     }
-    let (group_writes, others_write, sticky) = (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
+    let (group_writes, others_write, sticky) =
+        (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
     let is_open = !sticky && (others_write || (group_writes && own_group() != Some(seen.gid)));
     is_open.then_some(Danger::Writers)
 }
 
-/// What the owner of root's folders is called in a user namespace that has no number for it. Every other user outside is called
-/// the same there: it is as much as can be known.
+/// What the owner of root's folders is called in a user namespace that has no number for it. Every
+/// other user outside is called the same there: it is as much as can be known.
 fn outer_root() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     if maps_everything(&map) {
@@ -58,15 +70,18 @@ fn maps_everything(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// The group that many systems make for each user, where umask 002 leaves its folders writable to it.
+/// The group that many systems make for each user, where umask 002 leaves its folders writable to
+/// it.
 pub(crate) fn own_group(uid: u32) -> Option<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok()??;
     let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;
     let users = fs::read_to_string("/etc/passwd").ok()?;
-    is_private(&user.name, user.gid.as_raw(), &group.name, &group.mem, &users).then_some(user.gid.as_raw())
+    is_private(&user.name, user.gid.as_raw(), &group.name, &group.mem, &users)
+        .then_some(user.gid.as_raw())
 }
 
-/// Whether nobody but this user is in their primary group: it has their name, no other member, and is no other user's primary one.
+/// Whether nobody but this user is in their primary group: it has their name, no other member, and
+/// is no other user's primary one.
 fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &str) -> bool {
     let has_another_user = passwd.lines().any(|line| {
         let mut fields = line.split(':');
@@ -113,7 +128,10 @@ mod tests {
         assert_eq!(danger(seen(1000, 1000, 0o775)), None);
         assert_eq!(danger(seen(1000, 1000, 0o777)), Some(Danger::Writers));
         assert_eq!(danger(seen(1000, 100, 0o775)), Some(Danger::Writers));
-        assert_eq!(danger_to(1000, seen(1000, 1000, 0o775), || None, || None), Some(Danger::Writers));
+        assert_eq!(
+            danger_to(1000, seen(1000, 1000, 0o775), || None, || None),
+            Some(Danger::Writers)
+        );
     }
 
     #[test]
@@ -146,7 +164,11 @@ mod tests {
             ("bot", vec![], shared.as_str(), false),
             ("bot", vec![], "", true),
         ] {
-            assert_eq!(is_private("bot", 1000, group, &members, users), expected, "{group} {members:?}");
+            assert_eq!(
+                is_private("bot", 1000, group, &members, users),
+                expected,
+                "{group} {members:?}"
+            );
         }
     }
 }

@@ -16,9 +16,11 @@ pub struct Query {
     pub token_env: Vec<String>,
     /// COMMAND, where there is one.
     pub command: Option<Command>,
-    /// My own executable, where it is the command-line tool: others that run it are known by their ticket.
+    /// My own executable, where it is the command-line tool: others that run it are known by their
+    /// ticket.
     pub wrapper: Option<PathBuf>,
-    /// My own executable, where the library is in it: whoever runs it settles as I do, and is known by its ticket too.
+    /// My own executable, where the library is in it: whoever runs it settles as I do, and is known
+    /// by its ticket too.
     pub library: Option<PathBuf>,
     /// Whose process I am.
     pub user: User,
@@ -31,7 +33,8 @@ pub struct Query {
 pub(crate) enum Concern {
     /// None at all.
     None,
-    /// It is only to be shown: it has my token in its environment, as whatever was started there has.
+    /// It is only to be shown: it has my token in its environment, as whatever was started there
+    /// has.
     Suspect,
     /// It may be acted on, and so may everything below it.
     Candidate,

@@ -39,7 +39,8 @@ pub struct Record {
     /// Who it is.
     #[serde(flatten)]
     pub whereabouts: Whereabouts,
-    /// The files that it locked, where the system tells files apart: it has them locked even when they lie nowhere any more.
+    /// The files that it locked, where the system tells files apart: it has them locked even when
+    /// they lie nowhere any more.
     #[serde(default)]
     pub locks: Vec<FileId>,
     /// Its host's name.

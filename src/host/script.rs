@@ -1,7 +1,8 @@
-//! The script that COMMAND has its interpreter run: whether it is there, found out before anything is touched.
+//! The script that COMMAND has its interpreter run: whether it is there, found out before anything
+//! is touched.
 //!
-//! An interpreter that is found starts well, and only then sees that it has nothing to run – when the healthy bot has gone
-//! already. In doubt which argument is the script, nothing is said.
+//! An interpreter that is found starts well, and only then sees that it has nothing to run – when
+//! the healthy bot has gone already. In doubt which argument is the script, nothing is said.
 #![expect(clippy::disallowed_methods, reason = "a file is looked at as the interpreter would")]
 
 use std::{
@@ -19,13 +20,16 @@ use crate::{
 };
 
 impl Command {
-    /// Insists that the script which COMMAND names is there, where it is plain which argument that is.
+    /// Insists that the script which COMMAND names is there, where it is plain which argument that
+    /// is.
     ///
     /// # Errors
     /// 127: it is not.
     pub fn insist_on_its_script(&self) -> Result<(), Error> {
         // A hook that this loads may find the script elsewhere.
-        if env::var_os("NODE_OPTIONS").is_some() && Interpreter::called(&self.base_name()) == Some(Interpreter::Node) {
+        if env::var_os("NODE_OPTIONS").is_some()
+            && Interpreter::called(&self.base_name()) == Some(Interpreter::Node)
+        {
             return Ok(());
         }
         let Some(script) = self.script().map(Path::new) else { return Ok(()) };
@@ -36,24 +40,28 @@ impl Command {
         }
     }
 
-    /// The first argument that is no option, where every option before it is known to have no value of its own.
+    /// The first argument that is no option, where every option before it is known to have no value
+    /// of its own.
     fn script(&self) -> Option<&str> {
         let interpreter = Interpreter::called(&self.base_name())?;
         let words = self.args.get(1..)?.iter().map(OsString::as_os_str);
-        let mut rest = words.skip_while(|word| word.to_str().is_some_and(|word| interpreter.passes_over(word)));
+        let mut rest = words
+            .skip_while(|word| word.to_str().is_some_and(|word| interpreter.passes_over(word)));
         rest.next()?.to_str().filter(|word| interpreter.reads(word))
     }
 }
 
 fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
-    // On Windows a path that begins at the root is not absolute, as it names no drive; the folder has no part in it all the same.
+    // On Windows a path that begins at the root is not absolute, as it names no drive; the folder
+    // has no part in it all the same.
     let script = (shown(script), script.has_root());
     let (what, way_out) = match script {
         (script, true) => (format!("`{script}` is not there"), "check its path"),
-        (script, false) => {
-            (format!("`{script}` is not in {}", shown(cwd)), "start it from the bot's folder, or write the script's whole path")
-        }
+        (script, false) => (
+            format!("`{script}` is not in {}", shown(cwd)),
+            "start it from the bot's folder, or write the script's whole path",
+        ),
     };
     Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).hint(way_out)
 }
@@ -84,20 +92,29 @@ impl Interpreter {
         })
     }
 
-    /// Whether `word` is an option that has no value, and after which there is a script all the same.
+    /// Whether `word` is an option that has no value, and after which there is a script all the
+    /// same.
     fn passes_over(self, word: &str) -> bool {
         let letters = match self {
             Interpreter::Python => "bBdEIOPqRsSuv",
             Interpreter::Shell => "eux",
             Interpreter::Perl | Interpreter::Ruby => "w",
-            Interpreter::Node => return matches!(word, "--enable-source-maps" | "--no-warnings" | "--trace-warnings"),
+            Interpreter::Node => {
+                return matches!(
+                    word,
+                    "--enable-source-maps" | "--no-warnings" | "--trace-warnings"
+                );
+            }
             Interpreter::Php => return false,
         };
-        word.strip_prefix('-').is_some_and(|flags| !flags.is_empty() && flags.chars().all(|flag| letters.contains(flag)))
+        word.strip_prefix('-').is_some_and(|flags| {
+            !flags.is_empty() && flags.chars().all(|flag| letters.contains(flag))
+        })
     }
 
-    /// Whether `word` can be nothing but the path of a script: by its ending, or by its folder. A shell looks for a bare name
-    /// in `$PATH` too, and node for what it makes of one that has no ending.
+    /// Whether `word` can be nothing but the path of a script: by its ending, or by its folder. A
+    /// shell looks for a bare name in `$PATH` too, and node for what it makes of one that has no
+    /// ending.
     fn reads(self, word: &str) -> bool {
         let endings: &[&str] = match self {
             Interpreter::Python => &["py", "pyw", "pyc", "pyz"],
@@ -108,8 +125,12 @@ impl Interpreter {
             Interpreter::Shell => &[],
         };
         let path = Path::new(word);
-        let ends = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending));
-        let in_a_folder = self != Interpreter::Node && path.components().filter(|part| *part != Component::CurDir).count() > 1;
+        let ends = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .is_some_and(|ending| endings.contains(&ending));
+        let in_a_folder = self != Interpreter::Node
+            && path.components().filter(|part| *part != Component::CurDir).count() > 1;
         let here = self != Interpreter::Node && path.starts_with(".");
         // What is open in one process may not be in another.
         let special = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
@@ -125,7 +146,13 @@ mod tests {
     fn command(line: &str) -> Command {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let program = Path::new("/usr/bin/x").to_owned();
-        Command { args, found: program.clone(), program, kind: Kind::Binary, cwd: "/srv/bot".into() }
+        Command {
+            args,
+            found: program.clone(),
+            program,
+            kind: Kind::Binary,
+            cwd: "/srv/bot".into(),
+        }
     }
 
     #[test]
@@ -186,9 +213,15 @@ mod tests {
     fn the_folder_is_named() {
         let error = command("python3 main.py").insist_on_its_script().unwrap_err();
         assert_eq!(error.status, ExitStatus::NotFound);
-        assert!(error.to_string().starts_with("COMMAND's script `main.py` is not in /srv/bot; "), "{error}");
+        assert!(
+            error.to_string().starts_with("COMMAND's script `main.py` is not in /srv/bot; "),
+            "{error}"
+        );
         let error = command("python3 /nowhere/main.py").insist_on_its_script().unwrap_err();
-        assert!(error.to_string().starts_with("COMMAND's script `/nowhere/main.py` is not there; "), "{error}");
+        assert!(
+            error.to_string().starts_with("COMMAND's script `/nowhere/main.py` is not there; "),
+            "{error}"
+        );
         command("python3 /").insist_on_its_script().unwrap();
     }
 }

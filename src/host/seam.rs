@@ -1,4 +1,5 @@
-//! The seam between deciding and doing: what the ladder needs of a machine. Tests put a scripted one in its place.
+//! The seam between deciding and doing: what the ladder needs of a machine. Tests put a scripted
+//! one in its place.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +14,8 @@ pub trait Host {
     /// The clock of patience: it stands still in suspend.
     fn now(&self) -> Duration;
 
-    /// Those of `known` that live, and everything below them. A process that is new here is pinned by that.
+    /// Those of `known` that live, and everything below them. A process that is new here is pinned
+    /// by that.
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member>;
 
     /// Those of `known` that live, and nobody else.
@@ -61,7 +63,8 @@ pub enum Answer {
     Heard,
     /// Nothing, for two seconds.
     Silence,
-    /// It was not asked: the question could not be put where it would be heard. That is no silence of its.
+    /// It was not asked: the question could not be put where it would be heard. That is no silence
+    /// of its.
     Unasked(std::io::ErrorKind),
 }
 

@@ -1,4 +1,5 @@
-//! Supervisors: which one is above a process, and by what name it knows the program. Pure readings of what the kernel shows.
+//! Supervisors: which one is above a process, and by what name it knows the program. Pure readings
+//! of what the kernel shows.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,8 @@ const VARIABLES: [&str; 9] = [
     "HOME",
 ];
 
-/// What an environment says of a supervisor. Everything inherits it, so it counts only where that supervisor is seen too.
+/// What an environment says of a supervisor. Everything inherits it, so it counts only where that
+/// supervisor is seen too.
 #[derive(Debug, Default)]
 pub struct Told(BTreeMap<&'static str, String>);
 
@@ -28,9 +30,13 @@ impl Told {
     /// By these `NAME=VALUE`.
     pub fn by<'a>(environ: impl Iterator<Item = &'a [u8]>) -> Told {
         let mut told = BTreeMap::new();
-        for (name, value) in environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('=')) {
+        for (name, value) in
+            environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
+        {
             // The first of a name is the one that programs see.
-            if let Some(known) = VARIABLES.into_iter().find(|known| *known == name).filter(|_| !value.is_empty()) {
+            if let Some(known) =
+                VARIABLES.into_iter().find(|known| *known == name).filter(|_| !value.is_empty())
+            {
                 told.entry(known).or_insert_with(|| value.to_owned());
             }
         }
@@ -42,11 +48,16 @@ impl Told {
     }
 }
 
-/// The supervisor that a command line shows a process to be. `cwd` is where that one is, `child` what the environment of
-/// the process that it started says.
-pub fn supervisor(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>, child: impl FnOnce() -> Told) -> Option<ManagedBy> {
+/// The supervisor that a command line shows a process to be. `cwd` is where that one is, `child`
+/// what the environment of the process that it started says.
+pub fn supervisor(
+    args: &[String],
+    cwd: impl FnOnce() -> Option<PathBuf>,
+    child: impl FnOnce() -> Told,
+) -> Option<ManagedBy> {
     let program = args.first()?;
-    // `supervisord` is a Python script: it may stand behind its interpreter, and one option of that.
+    // `supervisord` is a Python script: it may stand behind its interpreter, and one option of
+    // that.
     let behind = if base_name(program).starts_with("py") { 3 } else { 1 };
     if args.iter().take(behind).any(|arg| base_name(arg) == "supervisord") {
         return Some(ManagedBy::Supervisord(supervised(args, cwd, &child())));
@@ -62,14 +73,22 @@ pub fn supervisor(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>, child:
     }
 }
 
-fn supervised(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>, told: &Told) -> Option<Supervised> {
+fn supervised(
+    args: &[String],
+    cwd: impl FnOnce() -> Option<PathBuf>,
+    told: &Told,
+) -> Option<Supervised> {
     let name = told.of("SUPERVISOR_PROCESS_NAME")?;
     let control = match (told.of("SUPERVISOR_SERVER_URL"), configuration(args)) {
         (Some(url), _) => Control::Url(url),
         (None, Some(file)) => absolute(file, cwd).map_or(Control::Default, Control::File),
         (None, None) => Control::Default,
     };
-    Some(Supervised { group: told.of("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()), name, control })
+    Some(Supervised {
+        group: told.of("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()),
+        name,
+        control,
+    })
 }
 
 /// What stands behind supervisord's `-c`.
@@ -80,7 +99,8 @@ fn configuration(args: &[String]) -> Option<&str> {
             "-c" | "--configuration" => return args.next().map(String::as_str),
             _ => {}
         }
-        if let Some(file) = arg.strip_prefix("--configuration=").or_else(|| arg.strip_prefix("-c")) {
+        if let Some(file) = arg.strip_prefix("--configuration=").or_else(|| arg.strip_prefix("-c"))
+        {
             return Some(file);
         }
     }
@@ -92,11 +112,16 @@ fn absolute(file: &str, cwd: impl FnOnce() -> Option<PathBuf>) -> Option<String>
     path.to_str().map(str::to_owned)
 }
 
-/// In cluster mode, where Node numbers its workers, PM2 says all that it has to say in one variable.
+/// In cluster mode, where Node numbers its workers, PM2 says all that it has to say in one
+/// variable.
 fn app(told: &Told) -> Option<App> {
-    let cluster = told.of("NODE_UNIQUE_ID").and_then(|_| serde_json::from_str::<serde_json::Value>(&told.of("pm2_env")?).ok());
+    let cluster = told
+        .of("NODE_UNIQUE_ID")
+        .and_then(|_| serde_json::from_str::<serde_json::Value>(&told.of("pm2_env")?).ok());
     let (name, id) = match &cluster {
-        Some(pm2) => (pm2.get("name")?.as_str()?.to_owned(), pm2.get("pm_id").map(ToString::to_string)),
+        Some(pm2) => {
+            (pm2.get("name")?.as_str()?.to_owned(), pm2.get("pm_id").map(ToString::to_string))
+        }
         None => (told.of("name")?, told.of("pm_id")),
     };
     let usual = told.of("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
@@ -106,7 +131,8 @@ fn app(told: &Told) -> Option<App> {
 
 /// runsv and s6-supervise are in the folder of their service.
 fn service(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Service {
-    let name = args.get(1).map(|arg| base_name(arg.trim_end_matches('/')).to_owned()).unwrap_or_default();
+    let name =
+        args.get(1).map(|arg| base_name(arg.trim_end_matches('/')).to_owned()).unwrap_or_default();
     let folder = cwd().filter(|cwd| cwd.file_name().is_some_and(|it| it.to_str() == Some(&name)));
     Service { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
 }
@@ -123,8 +149,25 @@ pub fn adopts_orphans(args: &[String]) -> bool {
 #[must_use]
 pub fn serves_people(args: &[String]) -> bool {
     // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.
-    let name = args.first().and_then(|arg| arg.split([':', ' ']).next()).map(base_name).unwrap_or_default();
-    ["sshd", "sshd-session", "tmux", "screen", "SCREEN", "login", "cron", "CRON", "crond", "atd", "dbus-daemon"].contains(&name)
+    let name = args
+        .first()
+        .and_then(|arg| arg.split([':', ' ']).next())
+        .map(base_name)
+        .unwrap_or_default();
+    [
+        "sshd",
+        "sshd-session",
+        "tmux",
+        "screen",
+        "SCREEN",
+        "login",
+        "cron",
+        "CRON",
+        "crond",
+        "atd",
+        "dbus-daemon",
+    ]
+    .contains(&name)
         || name.starts_with("gnome-terminal")
 }
 
@@ -155,49 +198,117 @@ mod tests {
     #[test]
     fn a_supervisor_is_known_by_its_command_line_and_what_it_starts_by_its_environment() {
         const NAMED: &str = "SUPERVISOR_PROCESS_NAME=voice|SUPERVISOR_GROUP_NAME=bots";
-        const SERVER: &str = "SUPERVISOR_SERVER_URL=unix:///run/s.sock|SUPERVISOR_PROCESS_NAME=voice";
+        const SERVER: &str =
+            "SUPERVISOR_SERVER_URL=unix:///run/s.sock|SUPERVISOR_PROCESS_NAME=voice";
         const CLUSTER: &str = r#"NODE_UNIQUE_ID=1|name=stale|pm2_env={"name":"voice","pm_id":4}"#;
         for (args, environ, name, command) in [
-            ("/usr/bin/python3|/usr/bin/supervisord|-n", "PATH=/bin", "supervisord", "supervisorctl stop NAME"),
+            (
+                "/usr/bin/python3|/usr/bin/supervisord|-n",
+                "PATH=/bin",
+                "supervisord",
+                "supervisorctl stop NAME",
+            ),
             ("supervisord", NAMED, "supervisord:bots:voice", "supervisorctl stop bots:voice"),
-            ("python3|-u|/opt/supervisord", SERVER, "supervisord:voice:voice", "supervisorctl -s unix:///run/s.sock stop voice:voice"),
-            ("supervisord|-c|/etc/s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/s.conf stop bots:voice"),
-            ("supervisord|-n|-cs.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice"),
-            ("supervisord|--configuration=s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice"),
-            ("supervisord|--configuration|/s.conf", NAMED, "supervisord:bots:voice", "supervisorctl -c /s.conf stop bots:voice"),
+            (
+                "python3|-u|/opt/supervisord",
+                SERVER,
+                "supervisord:voice:voice",
+                "supervisorctl -s unix:///run/s.sock stop voice:voice",
+            ),
+            (
+                "supervisord|-c|/etc/s.conf",
+                NAMED,
+                "supervisord:bots:voice",
+                "supervisorctl -c /etc/s.conf stop bots:voice",
+            ),
+            (
+                "supervisord|-n|-cs.conf",
+                NAMED,
+                "supervisord:bots:voice",
+                "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
+            ),
+            (
+                "supervisord|--configuration=s.conf",
+                NAMED,
+                "supervisord:bots:voice",
+                "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
+            ),
+            (
+                "supervisord|--configuration|/s.conf",
+                NAMED,
+                "supervisord:bots:voice",
+                "supervisorctl -c /s.conf stop bots:voice",
+            ),
             ("PM2 v6.0.5: God Daemon (/root/.pm2)", "PATH=/bin", "pm2", "pm2 stop NAME"),
-            ("PM2 v6.0.5: God Daemon (/root/.pm2)", "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root", "pm2:voice", "pm2 stop voice"),
-            ("PM2 v6.0.5: God Daemon (/p)", "name=voice|PM2_HOME=/p|HOME=/root", "pm2:voice", "PM2_HOME=/p pm2 stop voice"),
+            (
+                "PM2 v6.0.5: God Daemon (/root/.pm2)",
+                "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root",
+                "pm2:voice",
+                "pm2 stop voice",
+            ),
+            (
+                "PM2 v6.0.5: God Daemon (/p)",
+                "name=voice|PM2_HOME=/p|HOME=/root",
+                "pm2:voice",
+                "PM2_HOME=/p pm2 stop voice",
+            ),
             ("PM2 v6.0.5: God Daemon (/p)", "name=all|pm_id=x;y", "pm2:all", "pm2 stop all"),
             ("PM2 v6.0.5: God Daemon (/p)", CLUSTER, "pm2:voice", "pm2 stop voice"),
             ("runsv|bot", "", "runit:bot", "sv down /etc/sv/bot"),
             ("/usr/bin/runsv|other", "", "runit:other", "sv down other"),
             ("s6-supervise|/etc/sv/bot/", "", "s6:bot", "s6-svc -d /etc/sv/bot"),
         ] {
-            assert_eq!(seen(args, environ), Some((name.to_owned(), command.to_owned())), "{args} {environ}");
+            assert_eq!(
+                seen(args, environ),
+                Some((name.to_owned(), command.to_owned())),
+                "{args} {environ}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_supervisor_manages_nothing_whatever_its_environment_says() {
-        for args in ["bash", "", "python3|main.py|supervised", "python3|a|b|supervisord", "tail|-f|supervisord"] {
-            assert_eq!(seen(args, "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0"), None, "{args}");
+        for args in [
+            "bash",
+            "",
+            "python3|main.py|supervised",
+            "python3|a|b|supervisord",
+            "tail|-f|supervisord",
+        ] {
+            assert_eq!(
+                seen(args, "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0"),
+                None,
+                "{args}"
+            );
         }
     }
 
     #[test]
     fn the_first_variable_of_a_name_counts_and_an_empty_one_says_nothing() {
         let told = told("name=one|name=two|pm_id=|PATH=/bin|garbage");
-        assert_eq!((told.of("name").as_deref(), told.of("pm_id"), told.of("PATH")), (Some("one"), None, None));
+        assert_eq!(
+            (told.of("name").as_deref(), told.of("pm_id"), told.of("PATH")),
+            (Some("one"), None, None)
+        );
         assert_eq!(Told::by([&b"name=\xff"[..]].into_iter()).of("name"), None);
     }
 
     #[test]
     fn an_adopter_and_a_server_of_people_are_known_by_name() {
-        for args in ["/usr/lib/systemd/systemd|--user", "/sbin/init", "tini|--|bot", "/usr/bin/containerd-shim-runc-v2"] {
+        for args in [
+            "/usr/lib/systemd/systemd|--user",
+            "/sbin/init",
+            "tini|--|bot",
+            "/usr/bin/containerd-shim-runc-v2",
+        ] {
             assert!(adopts_orphans(&words(args)), "{args}");
         }
-        for args in ["sshd: bot@pts/0", "tmux: server", "/usr/sbin/cron|-f", "/usr/libexec/gnome-terminal-server"] {
+        for args in [
+            "sshd: bot@pts/0",
+            "tmux: server",
+            "/usr/sbin/cron|-f",
+            "/usr/libexec/gnome-terminal-server",
+        ] {
             assert!(serves_people(&words(args)) && !adopts_orphans(&words(args)), "{args}");
         }
         for args in ["sh|-c|while :; do bot; done", "nodemon", "python3|watch.py", "", "sshdx"] {

@@ -1,4 +1,5 @@
-//! What surrounds a process: the container it is in, and the service. Pure readings of `/proc/PID/cgroup`.
+//! What surrounds a process: the container it is in, and the service. Pure readings of
+//! `/proc/PID/cgroup`.
 
 use crate::engine::snapshot::{Container, Engine, ManagedBy};
 
@@ -20,7 +21,8 @@ const SPAWNERS: [&str; 13] = [
 ];
 
 /// The same, one for each of something.
-const SPAWNERS_OF_MANY: [&str; 7] = ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
+const SPAWNERS_OF_MANY: [&str; 7] =
+    ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
 
 /// The length to which people shorten a container id.
 const SHORT_ID: usize = 12;
@@ -40,18 +42,26 @@ pub fn containers(cgroups: &str) -> Vec<Container> {
 pub fn container(theirs: &str, mine: &str) -> Option<Container> {
     let mine = containers(mine);
     let theirs = containers(theirs).into_iter().enumerate();
-    theirs.into_iter().find(|(index, container)| mine.get(*index) != Some(container)).map(|(_, container)| container)
+    theirs
+        .into_iter()
+        .find(|(index, container)| mine.get(*index) != Some(container))
+        .map(|(_, container)| container)
 }
 
-/// What manages a process with the cgroups `theirs`, as far as one with `mine` can see and stop it. A service inside of
-/// another container is none of ours, the container is. Scopes are not managed: systemd never starts them again.
+/// What manages a process with the cgroups `theirs`, as far as one with `mine` can see and stop it.
+/// A service inside of another container is none of ours, the container is. Scopes are not managed:
+/// systemd never starts them again.
 #[must_use]
 pub fn manager(theirs: &str, mine: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
     let outside = containers(mine).len();
     match (container(theirs, mine), found_in(&path).get(outside)) {
         // Podman may keep its container inside of the service that restarts it.
-        (Some(Container { engine: Engine::Podman, .. }), Some((at, _))) if service(&path[..*at]).is_some() => service(&path[..*at]),
+        (Some(Container { engine: Engine::Podman, .. }), Some((at, _)))
+            if service(&path[..*at]).is_some() =>
+        {
+            service(&path[..*at])
+        }
         (Some(container), _) => Some(ManagedBy::Container(container)),
         (None, _) => {
             let inside = found_in(&path).last().map_or(0, |(at, _)| at + 1);
@@ -65,15 +75,22 @@ fn service(path: &[&str]) -> Option<ManagedBy> {
     let unit = path.iter().rfind(|part| has_suffix(part, ".service"))?;
     // A part that could be taken for a file of the cgroup's own has `_` before it.
     let unit = unit.strip_prefix('_').unwrap_or(unit);
-    let spawner = SPAWNERS.contains(&unit) || SPAWNERS_OF_MANY.iter().any(|prefix| unit.starts_with(prefix));
-    if spawner || path.iter().any(|part| part.starts_with("session-") && has_suffix(part, ".scope")) {
+    let spawner =
+        SPAWNERS.contains(&unit) || SPAWNERS_OF_MANY.iter().any(|prefix| unit.starts_with(prefix));
+    if spawner || path.iter().any(|part| part.starts_with("session-") && has_suffix(part, ".scope"))
+    {
         return None;
     }
     let of_a_user = path.iter().any(|part| part.starts_with("user@"));
-    Some(if of_a_user { ManagedBy::SystemdUser(unit.to_owned()) } else { ManagedBy::Systemd(unit.to_owned()) })
+    Some(if of_a_user {
+        ManagedBy::SystemdUser(unit.to_owned())
+    } else {
+        ManagedBy::Systemd(unit.to_owned())
+    })
 }
 
-/// The parts of each path: systemd's own hierarchy first, then that of version 2, then the controllers of version 1.
+/// The parts of each path: systemd's own hierarchy first, then that of version 2, then the
+/// controllers of version 1.
 fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     let mut lines: Vec<(u8, &str)> = cgroups
         .lines()
@@ -98,17 +115,24 @@ fn found_in(path: &[&str]) -> Vec<(usize, Container)> {
     for (index, part) in path.iter().enumerate() {
         pods |= part.starts_with("kubepods");
         let before = index.checked_sub(1).map_or("", |before| path[before]);
-        found.extend(numbered(part, pods).or_else(|| named(before, part)).map(|container| (index, container)));
+        found.extend(
+            numbered(part, pods)
+                .or_else(|| named(before, part))
+                .map(|container| (index, container)),
+        );
     }
     found
 }
 
-/// `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`; without systemd the id alone, or behind a colon.
+/// `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`; without
+/// systemd the id alone, or behind a colon.
 fn numbered(part: &str, pods: bool) -> Option<Container> {
     let part = part.strip_suffix(".scope").unwrap_or(part);
     let (engine, id) = part.rsplit_once(['-', ':']).unwrap_or(("", part));
     // What watches over a container is not in it.
-    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !engine.ends_with("conmon");
+    let is_id = id.len() == 64
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && !engine.ends_with("conmon");
     let engine = match engine {
         _ if pods || engine.starts_with("cri") => Engine::Kubernetes,
         "libpod" | "libpod-payload" => Engine::Podman,
@@ -119,12 +143,16 @@ fn numbered(part: &str, pods: bool) -> Option<Container> {
 
 /// `lxc.payload.NAME`, `lxc/NAME`, `systemd-nspawn@NAME.service/payload`.
 fn named(before: &str, part: &str) -> Option<Container> {
-    let lxc = part.strip_prefix("lxc.payload.").or(matches!(before, "lxc" | "lxc.payload").then_some(part));
+    let lxc = part
+        .strip_prefix("lxc.payload.")
+        .or(matches!(before, "lxc" | "lxc.payload").then_some(part));
     if let Some(name) = lxc.filter(|name| !name.is_empty()) {
         return Some(Container { id: name.to_owned(), engine: Engine::Lxc });
     }
     let machine = before.strip_prefix("systemd-nspawn@").and_then(|it| it.strip_suffix(".service"));
-    let machine = machine.or_else(|| before.strip_prefix("machine-")?.strip_suffix(".scope")).filter(|_| part == "payload")?;
+    let machine = machine
+        .or_else(|| before.strip_prefix("machine-")?.strip_suffix(".scope"))
+        .filter(|_| part == "payload")?;
     // systemd writes `-` in what a unit is named after as `\x2d`.
     Some(Container { id: machine.replace("\\x2d", "-"), engine: Engine::Nspawn })
 }
@@ -151,19 +179,32 @@ mod tests {
 
     #[test]
     fn a_cgroup_names_the_service_that_manages_it() {
-        // As systemd 229 to 256, cron, OpenSSH, GNOME, snapd and flatpak leave them; %d stands for `@` in units.
+        // As systemd 229 to 256, cron, OpenSSH, GNOME, snapd and flatpak leave them; %d stands for
+        // `@` in units.
         for (theirs, expected) in [
             ("0::/system.slice/bot.service", Some("systemd:bot.service")),
-            ("0::/system.slice/system-monopoll.slice/monopoll%dvoice.service", Some("systemd:monopoll@voice.service")),
-            (r"0::/system.slice/system-my\x2dbot.slice/my-bot%da\x2db.service", Some(r"systemd:my-bot@a\x2db.service")),
+            (
+                "0::/system.slice/system-monopoll.slice/monopoll%dvoice.service",
+                Some("systemd:monopoll@voice.service"),
+            ),
+            (
+                r"0::/system.slice/system-my\x2dbot.slice/my-bot%da\x2db.service",
+                Some(r"systemd:my-bot@a\x2db.service"),
+            ),
             ("0::/system.slice/bot.service/workers", Some("systemd:bot.service")),
             ("0::/bots.slice/bots-telegram.slice/voice.service", Some("systemd:voice.service")),
             ("0::/system.slice/_memory.service", Some("systemd:memory.service")),
             ("0::/system.slice/docker.service", Some("systemd:docker.service")),
             ("0::/system.slice/containerd.service", Some("systemd:containerd.service")),
-            ("0::/system.slice/run-r0123456789abcdef.service", Some("systemd:run-r0123456789abcdef.service")),
+            (
+                "0::/system.slice/run-r0123456789abcdef.service",
+                Some("systemd:run-r0123456789abcdef.service"),
+            ),
             ("0::/system.slice/snap.bot.daemon.service", Some("systemd:snap.bot.daemon.service")),
-            ("12:pids:/system.slice/bot.service\n1:name=systemd:/system.slice/bot.service", Some("systemd:bot.service")),
+            (
+                "12:pids:/system.slice/bot.service\n1:name=systemd:/system.slice/bot.service",
+                Some("systemd:bot.service"),
+            ),
             (
                 "11:cpu,cpuacct:/\n5:devices:/system.slice/ssh.service\n1:name=systemd:/system.slice/bot.service",
                 Some("systemd:bot.service"),
@@ -172,7 +213,10 @@ mod tests {
                 "4:pids:/user.slice/user-1000.slice/user%d1000.service\n1:name=systemd:/user.slice/user-1000.slice/user%d1000.service/bot.service\n0::/user.slice/user-1000.slice/user%d1000.service/bot.service",
                 Some("systemd-user:bot.service"),
             ),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/bot.service", Some("systemd-user:bot.service")),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/bot.service",
+                Some("systemd-user:bot.service"),
+            ),
             (
                 "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-bot.slice/bot%d1.service",
                 Some("systemd-user:bot@1.service"),
@@ -183,12 +227,30 @@ mod tests {
                 None,
             ),
             ("0::/user.slice/user-1000.slice/user%d1000.service/init.scope", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-gnome-terminal-4711.scope", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/gnome-terminal-server.service", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/snap.code.code-0c6e.scope", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-flatpak-org.telegram.desktop-4711.scope", None),
-            ("0::/user.slice/user-1000.slice/user%d1000.service/session.slice/dbus-broker.service", None),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-gnome-terminal-4711.scope",
+                None,
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope",
+                None,
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/gnome-terminal-server.service",
+                None,
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/snap.code.code-0c6e.scope",
+                None,
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/app.slice/app-flatpak-org.telegram.desktop-4711.scope",
+                None,
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user%d1000.service/session.slice/dbus-broker.service",
+                None,
+            ),
             ("0::/system.slice/cron.service", None),
             ("0::/system.slice/crond.service", None),
             ("0::/system.slice/ssh.service", None),
@@ -204,7 +266,11 @@ mod tests {
             ("", None),
         ] {
             let theirs = theirs.replace("%d", "@");
-            assert_eq!(manager(&theirs, "0::/init.scope").map(|by| by.to_string()).as_deref(), expected, "{theirs}");
+            assert_eq!(
+                manager(&theirs, "0::/init.scope").map(|by| by.to_string()).as_deref(),
+                expected,
+                "{theirs}"
+            );
         }
     }
 
@@ -213,25 +279,46 @@ mod tests {
         for (theirs, command) in [
             ("0::/system.slice/docker-@.scope", "docker stop 0123456789ab"),
             ("0::/system.slice/docker-@.scope/init.scope", "docker stop 0123456789ab"),
-            ("0::/system.slice/docker-@.scope/system.slice/bot.service", "docker stop 0123456789ab"),
+            (
+                "0::/system.slice/docker-@.scope/system.slice/bot.service",
+                "docker stop 0123456789ab",
+            ),
             ("5:memory:/docker/@", "docker stop 0123456789ab"),
-            ("12:pids:/docker/@\n1:name=systemd:/docker/@\n0::/system.slice/containerd.service", "docker stop 0123456789ab"),
+            (
+                "12:pids:/docker/@\n1:name=systemd:/docker/@\n0::/system.slice/containerd.service",
+                "docker stop 0123456789ab",
+            ),
             ("0::/ecs/aaaa/@", "docker stop 0123456789ab"),
             ("0::/docker/@/docker/#", "docker stop 0123456789ab"),
             ("0::/machine.slice/libpod-@.scope/container", "podman stop 0123456789ab"),
-            ("0::/user.slice/user-1000.slice/user%1000.service/user.slice/libpod-@.scope/container", "podman stop 0123456789ab"),
+            (
+                "0::/user.slice/user-1000.slice/user%1000.service/user.slice/libpod-@.scope/container",
+                "podman stop 0123456789ab",
+            ),
             ("0::/system.slice/bot.service/libpod-payload-@", "systemctl stop bot.service"),
             (
                 "0::/user.slice/user-1000.slice/user%1000.service/app.slice/bot.service/libpod-payload-@",
                 "systemctl --user stop bot.service",
             ),
-            ("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope", KUBERNETES),
+            (
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope",
+                KUBERNETES,
+            ),
             ("0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container", KUBERNETES),
-            ("11:pids:/kubepods/besteffort/pod1/@\n1:name=systemd:/kubepods/besteffort/pod1/@", KUBERNETES),
-            ("0::/system.slice/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@", KUBERNETES),
+            (
+                "11:pids:/kubepods/besteffort/pod1/@\n1:name=systemd:/kubepods/besteffort/pod1/@",
+                KUBERNETES,
+            ),
+            (
+                "0::/system.slice/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@",
+                KUBERNETES,
+            ),
             ("0::/lxc.payload.web/system.slice/bot.service", "lxc-stop web"),
             ("5:memory:/lxc/web\n1:name=systemd:/lxc/web/system.slice/bot.service", "lxc-stop web"),
-            (r"0::/machine.slice/systemd-nspawn%my\x2dweb.service/payload/system.slice/bot.service", "machinectl poweroff my-web"),
+            (
+                r"0::/machine.slice/systemd-nspawn%my\x2dweb.service/payload/system.slice/bot.service",
+                "machinectl poweroff my-web",
+            ),
             ("0::/machine.slice/machine-web.scope/payload/init.scope", "machinectl poweroff web"),
         ] {
             let theirs = cgroups(theirs).replace('%', "@");
@@ -264,7 +351,11 @@ mod tests {
             ("0::/docker/@/docker/#", "0::/docker/@", Some("container:fedcba987654")),
             ("0::/docker/#", "0::/docker/@", Some("container:fedcba987654")),
             ("0::/docker/@", "0::/docker/@/docker/#", None),
-            ("0::/docker/@/system.slice/bot.service", "0::/docker/@/system.slice/ssh.service", Some("systemd:bot.service")),
+            (
+                "0::/docker/@/system.slice/bot.service",
+                "0::/docker/@/system.slice/ssh.service",
+                Some("systemd:bot.service"),
+            ),
             ("0::/system.slice/bot.service", "0::/docker/@", Some("systemd:bot.service")),
             ("0::/../docker-#.scope", "0::/", Some("container:fedcba987654")),
         ] {

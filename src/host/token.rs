@@ -12,7 +12,8 @@ use crate::{
     report::mask::MASK,
 };
 
-/// The secret half of a real token has 35 characters; on a command line anything shorter than this is no token.
+/// The secret half of a real token has 35 characters; on a command line anything shorter than this
+/// is no token.
 const SHORTEST_SECRET: usize = 20;
 
 /// My own bot token.
@@ -32,7 +33,11 @@ impl Token {
         let (id, secret) = text.split_once(':')?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         let id = parse_id(id.as_bytes())?;
-        (!secret.is_empty() && secret.bytes().all(plain)).then(|| Token { id, text: text.to_owned(), beginning: format!("{id}:") })
+        (!secret.is_empty() && secret.bytes().all(plain)).then(|| Token {
+            id,
+            text: text.to_owned(),
+            beginning: format!("{id}:"),
+        })
     }
 
     /// All of it, for a request to the Bot API and nothing else.
@@ -53,7 +58,8 @@ impl Token {
         text.replace(secret, MASK)
     }
 
-    /// Which token a process carries, by its arguments and its environment as the kernel shows them.
+    /// Which token a process carries, by its arguments and its environment as the kernel shows
+    /// them.
     #[must_use]
     pub fn carried(&self, args: &[u8], environ: &[u8], token_env: &[String]) -> CarriedToken {
         let on_command_line = self.in_arguments(args);
@@ -61,7 +67,9 @@ impl Token {
         match (on_command_line, in_environment) {
             (Carried::Mine, _) => CarriedToken::Mine(TokenPlace::CommandLine),
             (_, Carried::Mine) => CarriedToken::Mine(TokenPlace::Environment),
-            (Carried::Other(id), _) | (Carried::None, Carried::Other(id)) => CarriedToken::Other(id),
+            (Carried::Other(id), _) | (Carried::None, Carried::Other(id)) => {
+                CarriedToken::Other(id)
+            }
             (Carried::None, Carried::None) => CarriedToken::None,
         }
     }
@@ -78,9 +86,13 @@ impl Token {
         }
         let mut other = Carried::None;
         for colon in memchr::memchr_iter(b':', args) {
-            let (before, after) = (args.get(..colon).unwrap_or_default(), args.get(colon + 1..).unwrap_or_default());
+            let (before, after) =
+                (args.get(..colon).unwrap_or_default(), args.get(colon + 1..).unwrap_or_default());
             let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-            let secret = after.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+            let secret = after
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+                .count();
             if secret < SHORTEST_SECRET {
                 continue;
             }
@@ -97,7 +109,10 @@ impl Token {
         let mut other = Carried::None;
         for entry in environ.split(|byte| *byte == 0) {
             let Some(equals) = memchr::memchr(b'=', entry) else { continue };
-            let (name, value) = (entry.get(..equals).unwrap_or_default(), entry.get(equals + 1..).unwrap_or_default());
+            let (name, value) = (
+                entry.get(..equals).unwrap_or_default(),
+                entry.get(equals + 1..).unwrap_or_default(),
+            );
             if value == self.text.as_bytes() {
                 return Carried::Mine;
             }
@@ -141,13 +156,19 @@ mod tests {
     const OTHER: &str = "654321:BBHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw2";
 
     fn carried(args: &str, environ: &str) -> CarriedToken {
-        Token::parse(MINE).unwrap().carried(args.as_bytes(), environ.as_bytes(), &["BOT_TOKEN".to_owned()])
+        Token::parse(MINE).unwrap().carried(
+            args.as_bytes(),
+            environ.as_bytes(),
+            &["BOT_TOKEN".to_owned()],
+        )
     }
 
     #[test]
     fn a_token_is_a_number_a_colon_and_a_secret() {
         assert_eq!(Token::parse("123456:abc-_").map(|it| it.id()), Some(BotId(123_456)));
-        for no_token in ["", ":abc", "123456:", "abc:def", "12 3:abc", "123:a b", "99999999999999999999999:abc"] {
+        for no_token in
+            ["", ":abc", "123456:", "abc:def", "12 3:abc", "123:a b", "99999999999999999999999:abc"]
+        {
             assert_eq!(Token::parse(no_token), None, "{no_token}");
         }
     }
@@ -165,7 +186,11 @@ mod tests {
             ("bot\0".into(), format!("BOT_TOKEN={OTHER}\0"), CarriedToken::Other(BotId(654_321))),
             (format!("bot\0{OTHER}\0"), String::new(), CarriedToken::Other(BotId(654_321))),
             (format!("bot\0{OTHER}\0"), format!("BOT_TOKEN={MINE}\0"), in_environment),
-            ("bot\0--listen=123456:8080\0".into(), format!("UNRELATED={OTHER}\0"), CarriedToken::None),
+            (
+                "bot\0--listen=123456:8080\0".into(),
+                format!("UNRELATED={OTHER}\0"),
+                CarriedToken::None,
+            ),
         ] {
             assert_eq!(carried(&args, &environ), expected, "{args:?} {environ:?}");
         }

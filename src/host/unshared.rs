@@ -1,6 +1,8 @@
-//! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it follows no link.
+//! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it
+//! follows no link.
 //!
-//! Whoever has to wait for it stands in the kernel's queue: a lock that is let go wakes one, the first.
+//! Whoever has to wait for it stands in the kernel's queue: a lock that is let go wakes one, the
+//! first.
 
 use std::{
     fs::File,
@@ -32,8 +34,13 @@ pub struct Unshared {
 }
 
 /// The kernel tells of a close just before it lets the lock go: how long to wait for that.
-pub(crate) const AFTER_A_CLOSE: [Duration; 5] =
-    [Duration::from_micros(50), Duration::from_micros(150), Duration::from_millis(1), Duration::from_millis(5), Duration::from_millis(25)];
+pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
+    Duration::from_micros(50),
+    Duration::from_micros(150),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(25),
+];
 
 /// What whoever waits for a lock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +67,15 @@ impl Unshared {
     /// # Errors
     /// As open(2).
     pub fn open(file: File, path: &Path) -> io::Result<Unshared> {
-        Ok(Unshared { lock: LockFile::open(&machine::path_of(&file, path))?, file, path: path.to_owned() })
+        Ok(Unshared {
+            lock: LockFile::open(&machine::path_of(&file, path))?,
+            file,
+            path: path.to_owned(),
+        })
     }
 
-    /// Whether its file still lies where it was opened: one that was deleted or replaced keeps nobody out.
+    /// Whether its file still lies where it was opened: one that was deleted or replaced keeps
+    /// nobody out.
     pub(crate) fn is_in_place(&self) -> bool {
         still_lies(&self.file, &self.path)
     }
@@ -78,8 +90,8 @@ impl Unshared {
         Ok(if let Waited::Locked(locked) = waited { Some(locked) } else { None })
     }
 
-    /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is told what time it is as soon as it
-    /// has to be waited for, and then whenever it asked to be.
+    /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is
+    /// told what time it is as soon as it has to be waited for, and then whenever it asked to be.
     ///
     /// # Errors
     /// As flock(2); there is no thread to be had.
@@ -108,7 +120,9 @@ impl Unshared {
         loop {
             match Alarm::listen(alarm, &queued.bell, at) {
                 Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
-                Wake::Told => return Ok(Waited::Locked(Unshared { lock: queued.its_turn()?, file, path })),
+                Wake::Told => {
+                    return Ok(Waited::Locked(Unshared { lock: queued.its_turn()?, file, path }));
+                }
                 Wake::Ended | Wake::Late => {}
             }
             at = match next(clock::patience()) {
@@ -119,8 +133,9 @@ impl Unshared {
     }
 }
 
-/// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait before its time: where the lock
-/// is not wanted any more, the thread lets it go as soon as it has it.
+/// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait
+/// before its time: where the lock is not wanted any more, the thread lets it go as soon as it has
+/// it.
 struct Queued {
     bell: Bell,
     locked: Receiver<io::Result<LockFile>>,

@@ -15,24 +15,36 @@ pub(super) fn advice(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let too_many = plan.reason.contains("limits.max_targets");
     if too_many {
-        lines.push(format!("narrow the `match` entries, or raise {}", key(context, "limits.max_targets")));
+        lines.push(format!(
+            "narrow the `match` entries, or raise {}",
+            key(context, "limits.max_targets")
+        ));
     }
     let storm = plan.verdict == Verdict::Refuse(Refusal::Storm);
     if storm {
         lines.push(format!("to allow more, raise {}", key(context, "limits.max_takeovers")));
-        lines.push(format!("to forget them sooner, lower {}", key(context, "limits.takeover_window")));
+        lines.push(format!(
+            "to forget them sooner, lower {}",
+            key(context, "limits.takeover_window")
+        ));
     }
     for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
         lines.extend(about(conflict, plan, context));
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
-        lines.push("a `match` entry with `user = \"any\"` reaches other users' processes".to_owned());
+        lines.push(
+            "a `match` entry with `user = \"any\"` reaches other users' processes".to_owned(),
+        );
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherContainer(_))) {
-        lines.push("a `match` entry with `container = \"any\"` reaches other containers".to_owned());
+        lines
+            .push("a `match` entry with `container = \"any\"` reaches other containers".to_owned());
     }
     if !plan.suspects.is_empty() {
-        lines.push(format!("to look for no tokens at all, choose \"off\" for {}", key(context, "same_token")));
+        lines.push(format!(
+            "to look for no tokens at all, choose \"off\" for {}",
+            key(context, "same_token")
+        ));
     }
     let mut seen = std::collections::BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
@@ -44,18 +56,28 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
         DecidedBy::Rule(name) => vec![rule(context, name)],
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
             (Purpose::Start, _) => vec![format!("choose another {}", key(context, "on_conflict"))],
-            (Purpose::Stop, Action::Force) => vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()],
+            (Purpose::Stop, Action::Force) => {
+                vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
+            }
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
-                vec!["forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned()]
+                vec![
+                    "forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned(),
+                ]
             }
         },
-        DecidedBy::SameToken => vec![format!("to treat it as any other conflict, choose \"act\" for {}", key(context, "same_token"))],
+        DecidedBy::SameToken => vec![format!(
+            "to treat it as any other conflict, choose \"act\" for {}",
+            key(context, "same_token")
+        )],
         DecidedBy::Caution => caution(conflict, plan, context.purpose),
     };
     if let Some(Step::Wait { timeout }) = conflict.steps.first() {
         lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
         if *timeout != Patience::Forever {
-            lines.push(format!("do something else when that runs out: {}", key(context, "after_wait")));
+            lines.push(format!(
+                "do something else when that runs out: {}",
+                key(context, "after_wait")
+            ));
         }
     }
     lines
@@ -69,7 +91,8 @@ fn rule(context: &Context<'_>, name: &str) -> String {
 
 /// Where no key helps, something outside of the configuration may.
 pub(super) fn caution(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
-    let manager = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    let manager =
+        conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
     match (&conflict.refusal, manager, &conflict.root, &conflict.guard) {
         (Some((Refusal::Superseded, _)), ..) => vec!["start it once more: the newest start wins".to_owned()],
         (Some((Refusal::Permission, _)), ..) => vec!["run monopoll as the user that the process belongs to, or as root".to_owned()],
@@ -103,7 +126,9 @@ fn key(context: &Context<'_>, key: &str) -> String {
         format!("`{key}` with {flag}")
     } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
-        format!("`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})")
+        format!(
+            "`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})"
+        )
     } else {
         format!("`{key}` (at {}; for one start {flag})", safe(&place))
     }

@@ -17,7 +17,13 @@ use crate::engine::{
 /// The most pids of a tree that are named.
 const MOST_PIDS: usize = 8;
 
-pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> Vec<String> {
+pub(super) fn block(
+    number: usize,
+    conflict: &Conflict,
+    plan: &Plan,
+    context: &Context<'_>,
+    paint: Paint,
+) -> Vec<String> {
     let mut lines = vec![format!("{number}. {}", head(conflict, paint))];
     let mut line = |label: &str, text: String| {
         lines.push(format!("   {} {text}", paint.tone(Tone::Quiet, &format!("{label:<8}"))));
@@ -29,12 +35,28 @@ pub(super) fn block(number: usize, conflict: &Conflict, plan: &Plan, context: &C
         line("guard", guarded(guard));
     }
     let unguarded = || conflict.root.as_ref().filter(|_| conflict.guard.is_none());
-    if let Some(manager) = conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
-        line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
-    } else if let Some(launcher) = unguarded().and_then(|root| root.launchers.known()).and_then(|above| above.first()) {
+    if let Some(manager) =
+        conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref)
+    {
+        line(
+            "managed",
+            format!(
+                "by {}; ended for good by `{}`",
+                safe(&manager.to_string()),
+                safe(&manager.stop_command())
+            ),
+        );
+    } else if let Some(launcher) =
+        unguarded().and_then(|root| root.launchers.known()).and_then(|above| above.first())
+    {
         line(
             "below",
-            format!("pid {}  {}; should that start it again: `{}`", launcher.id.pid, safe(&launcher.command), safe(&launcher.end)),
+            format!(
+                "pid {}  {}; should that start it again: `{}`",
+                launcher.id.pid,
+                safe(&launcher.command),
+                safe(&launcher.end)
+            ),
         );
     }
     if !conflict.tree.is_empty() {
@@ -54,17 +76,24 @@ pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
         // A guard is known to people by its bot.
-        (Some(root), Some(guard)) => format!("{}  {}", pid(root), wording::cut(&safe(&guard.command))),
+        (Some(root), Some(guard)) => {
+            format!("{}  {}", pid(root), wording::cut(&safe(&guard.command)))
+        }
         (Some(root), None) => format!("{}  {}", pid(root), wording::shortened(root)),
         (None, Some(guard)) => {
-            format!("{}  {}", paint.tone(Tone::Strong, "a guard in another PID namespace"), wording::cut(&safe(&guard.command)))
+            format!(
+                "{}  {}",
+                paint.tone(Tone::Strong, "a guard in another PID namespace"),
+                wording::cut(&safe(&guard.command))
+            )
         }
         (None, None) => paint.tone(Tone::Strong, "an unknown holder of the lock"),
     }
 }
 
 pub(super) fn who(root: &Process) -> String {
-    let known = |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
+    let known =
+        |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
         known(root.user.known().map(|user| format!("user {}", safe(&user.name))), "user"),
         known(root.age.known().map(|age| format!("{} old", span(*age))), "age"),
@@ -80,13 +109,18 @@ pub(super) fn who(root: &Process) -> String {
 }
 
 pub(super) fn guarded(guard: &GuardView) -> String {
-    let ticket = guard.ticket.map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
-    let since = seconds_since_1970(guard.since).and_then(rfc3339).map_or_else(String::new, |since| format!(", since {since}"));
+    let ticket = guard
+        .ticket
+        .map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
+    let since = seconds_since_1970(guard.since)
+        .and_then(rfc3339)
+        .map_or_else(String::new, |since| format!(", since {since}"));
     format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
 }
 
 pub(super) fn pids(tree: &[Process]) -> String {
-    let shown: Vec<String> = tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
+    let shown: Vec<String> =
+        tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
     let more = tree.len().saturating_sub(MOST_PIDS);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
     let pid = if tree.len() == 1 { "pid" } else { "pids" };
@@ -113,7 +147,10 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
         .iter()
         .filter(|lock| match &lock.state {
             LockState::Free | LockState::Mine => false,
-            LockState::Held(pids) => conflict.root.is_none() || conflict.processes().any(|process| pids.contains(&process.id.pid)),
+            LockState::Held(pids) => {
+                conflict.root.is_none()
+                    || conflict.processes().any(|process| pids.contains(&process.id.pid))
+            }
             LockState::Unknown => conflict.root.is_none(),
         })
         .map(|lock| format!(" {}", safe(&lock.path.to_string_lossy())))
@@ -123,14 +160,26 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
 
 pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
-        DecidedBy::Rule(name) => format!("by rule `{}` {}", safe(name), wording::place(context, &format!("rules.{name}"))),
+        DecidedBy::Rule(name) => format!(
+            "by rule `{}` {}",
+            safe(name),
+            wording::place(context, &format!("rules.{name}"))
+        ),
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
-            (Purpose::Start, _) if (context.origin)("on_conflict") == "--on-conflict" => "by `--on-conflict`".to_owned(),
-            (Purpose::Start, _) => format!("by `on_conflict` {}", wording::place(context, "on_conflict")),
+            (Purpose::Start, _) if (context.origin)("on_conflict") == "--on-conflict" => {
+                "by `--on-conflict`".to_owned()
+            }
+            (Purpose::Start, _) => {
+                format!("by `on_conflict` {}", wording::place(context, "on_conflict"))
+            }
             (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
-            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => "as `stop` does".to_owned(),
+            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
+                "as `stop` does".to_owned()
+            }
         },
-        DecidedBy::SameToken => format!("by `same_token` {}", wording::place(context, "same_token")),
+        DecidedBy::SameToken => {
+            format!("by `same_token` {}", wording::place(context, "same_token"))
+        }
         DecidedBy::Caution => "by monopoll's own caution".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())
@@ -154,7 +203,8 @@ pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: P
     paint.tone(tone, &text)
 }
 
-/// The steps, each joined to the one before by what leads from that to this, and how long all of them may take.
+/// The steps, each joined to the one before by what leads from that to this, and how long all of
+/// them may take.
 fn ladder(conflict: &Conflict) -> String {
     let steps = conflict.steps.as_slice();
     let mut text = String::new();
@@ -172,7 +222,9 @@ fn ladder(conflict: &Conflict) -> String {
     }
     text.push_str(match steps.last() {
         Some(Step::Wait { timeout: Patience::For(_) }) => "; if that is not enough: refuse",
-        Some(Step::Ask { .. }) => "; it cannot be signalled from here, so if it does not answer: refuse",
+        Some(Step::Ask { .. }) => {
+            "; it cannot be signalled from here, so if it does not answer: refuse"
+        }
         Some(Step::Signal { blow: Blow::Signal(_), .. }) => "; if it outlives that: refuse",
         Some(Step::Wait { timeout: Patience::Forever } | Step::Signal { .. }) | None => "",
     });
@@ -183,7 +235,9 @@ fn step(step: &Step) -> String {
     match *step {
         Step::Ask { timeout } => format!("ask the guard to end it ({})", span(timeout)),
         Step::Signal { blow, timeout } => format!("{} ({})", blow.name(), span(timeout)),
-        Step::Wait { timeout: Patience::Forever } => "wait for its end, as long as it takes".to_owned(),
+        Step::Wait { timeout: Patience::Forever } => {
+            "wait for its end, as long as it takes".to_owned()
+        }
         Step::Wait { timeout: Patience::For(time) } => format!("wait for its end ({})", span(time)),
     }
 }

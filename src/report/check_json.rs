@@ -1,4 +1,5 @@
-//! What is wrong with a configuration, as a machine reads it: an array; see `schemas/check.schema.json`.
+//! What is wrong with a configuration, as a machine reads it: an array; see
+//! `schemas/check.schema.json`.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub struct ProblemDocument {
     /// The first column, in characters, from 1.
     #[schemars(range(min = 1))]
     pub column: Option<usize>,
-    /// The column after the last one, in the same line; the first one where something is missing there.
+    /// The column after the last one, in the same line; the first one where something is missing
+    /// there.
     #[schemars(range(min = 1))]
     pub end_column: Option<usize>,
     /// Where, as a person reads it: `FILE:LINE:COLUMN`, `$VARIABLE`, `--flag`.
@@ -45,7 +47,10 @@ pub fn document(problems: Option<&Problems>) -> CheckDocument {
 /// The schema of that document.
 #[must_use]
 pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<CheckDocument>()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<CheckDocument>()
 }
 
 fn problem(problem: &Problem) -> ProblemDocument {

@@ -1,23 +1,28 @@
-//! Command lines as they are shown: quoted, printable, masked, and shortened where there is no room.
+//! Command lines as they are shown: quoted, printable, masked, and shortened where there is no
+//! room.
 
 use super::mask::secrets;
 use crate::engine::shell::quote;
 
-/// A command line as a person would type it: quoted where a shell needs it, printable, secrets masked.
+/// A command line as a person would type it: quoted where a shell needs it, printable, secrets
+/// masked.
 #[must_use]
 pub fn command(args: &[String]) -> String {
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     words.join(" ")
 }
 
-/// The same in about `width` characters: the program, the script and what else there is room for; `…` where something is left out.
+/// The same in about `width` characters: the program, the script and what else there is room for;
+/// `…` where something is left out.
 #[must_use]
 pub fn shorten(args: &[String], width: usize) -> String {
-    // A word and its blank take two characters: no more words than this are ever shown, however many there are.
+    // A word and its blank take two characters: no more words than this are ever shown, however
+    // many there are.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     let script = script(args);
-    let mut kept: Vec<bool> = (0..words.len()).map(|index| index == 0 || Some(index) == script).collect();
+    let mut kept: Vec<bool> =
+        (0..words.len()).map(|index| index == 0 || Some(index) == script).collect();
     let mut shown = words.clone();
     if len(&join(&shown, &kept)) > width {
         for index in [Some(0), script].into_iter().flatten().filter(|index| *index < words.len()) {
@@ -33,10 +38,16 @@ pub fn shorten(args: &[String], width: usize) -> String {
 
 /// Where the script is: the first argument that is named like one, else the first that is no flag.
 fn script(args: &[String]) -> Option<usize> {
-    const ENDINGS: [&str; 16] = ["py", "pyz", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "lua", "sh", "jar", "exs", "dll", "go", "phar"];
+    const ENDINGS: [&str; 16] = [
+        "py", "pyz", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "lua", "sh", "jar", "exs", "dll",
+        "go", "phar",
+    ];
     let rest = || args.iter().enumerate().skip(1).filter(|(_, arg)| !arg.starts_with('-'));
     rest()
-        .find(|(_, arg)| arg.rsplit_once('.').is_some_and(|(stem, ending)| !stem.is_empty() && ENDINGS.contains(&ending)))
+        .find(|(_, arg)| {
+            arg.rsplit_once('.')
+                .is_some_and(|(stem, ending)| !stem.is_empty() && ENDINGS.contains(&ending))
+        })
         .or_else(|| rest().next())
         .map(|(index, _)| index)
 }
@@ -100,9 +111,18 @@ mod tests {
         ] {
             assert_eq!(command(&args(&given)), expected);
         }
-        assert_eq!(command(&args(&["bot", &format!("--token=123456:{SECRET}")])), "bot --token=123456:***");
-        assert_eq!(command(&args(&["bot", &format!("a b 123456:{SECRET}")])), "bot 'a b 123456:***'");
-        assert_eq!(command(&args(&["bot", &format!("\n123456:{SECRET}\n")])), r"bot $'\n123456:***\n'");
+        assert_eq!(
+            command(&args(&["bot", &format!("--token=123456:{SECRET}")])),
+            "bot --token=123456:***"
+        );
+        assert_eq!(
+            command(&args(&["bot", &format!("a b 123456:{SECRET}")])),
+            "bot 'a b 123456:***'"
+        );
+        assert_eq!(
+            command(&args(&["bot", &format!("\n123456:{SECRET}\n")])),
+            r"bot $'\n123456:***\n'"
+        );
     }
 
     #[test]
@@ -110,11 +130,27 @@ mod tests {
         let long = "x".repeat(60);
         for (given, width, expected) in [
             (vec!["python3", "main.py"], 40, "python3 main.py".to_owned()),
-            (vec!["/usr/bin/python3", "-W", &long, "main.py", &long, "-v"], 40, "/usr/bin/python3 -W … main.py … -v".to_owned()),
-            (vec!["/usr/bin/python3", "-W", &long, "main.py", &long], 22, "python3 -W … main.py …".to_owned()),
-            (vec!["/usr/bin/python3", "/a/long/way/to/main.py", &long], 20, "python3 main.py …".to_owned()),
+            (
+                vec!["/usr/bin/python3", "-W", &long, "main.py", &long, "-v"],
+                40,
+                "/usr/bin/python3 -W … main.py … -v".to_owned(),
+            ),
+            (
+                vec!["/usr/bin/python3", "-W", &long, "main.py", &long],
+                22,
+                "python3 -W … main.py …".to_owned(),
+            ),
+            (
+                vec!["/usr/bin/python3", "/a/long/way/to/main.py", &long],
+                20,
+                "python3 main.py …".to_owned(),
+            ),
             (vec!["python3", "-m", "bot.main", &long], 30, "python3 -m bot.main …".to_owned()),
-            (vec!["node", "--require", "dotenv/config", "bot.js", &long], 20, "node … bot.js …".to_owned()),
+            (
+                vec!["node", "--require", "dotenv/config", "bot.js", &long],
+                20,
+                "node … bot.js …".to_owned(),
+            ),
             (vec![&long], 10, format!("…{}", "x".repeat(9))),
             (vec![], 10, String::new()),
         ] {
@@ -126,7 +162,12 @@ mod tests {
 
     #[test]
     fn cutting_never_uncovers_a_secret() {
-        let given = args(&["bot", &format!("--token=123456:{SECRET}"), "main.py", &format!("https://x/bot1:{SECRET}")]);
+        let given = args(&[
+            "bot",
+            &format!("--token=123456:{SECRET}"),
+            "main.py",
+            &format!("https://x/bot1:{SECRET}"),
+        ]);
         for width in 0..120 {
             let shown = shorten(&given, width);
             assert!(!shown.contains("AAH") && !shown.contains("Dsaw"), "{shown}");

@@ -17,15 +17,19 @@ pub struct Context<'a> {
     pub host: String,
     /// The moment of the plan, to turn ages into times.
     pub now_wall: SystemTime,
-    /// Where the effective value of a key was written, such as `./config.toml:3`; `default` where nobody wrote it.
+    /// Where the effective value of a key was written, such as `./config.toml:3`; `default` where
+    /// nobody wrote it.
     ///
-    /// Asked for keys of the configuration (`on_conflict`, `limits.max_targets`), for an entry of `match` by its
-    /// index (`match[0]`) and for a rule by its name (`rules.NAME`).
+    /// Asked for keys of the configuration (`on_conflict`, `limits.max_targets`), for an entry of
+    /// `match` by its index (`match[0]`) and for a rule by its name (`rules.NAME`).
     pub origin: &'a dyn Fn(&str) -> String,
 }
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("instance", &self.instance).field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("instance", &self.instance)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! Something that is wrong with a text, as compilers show it: a sentence, the line with the place underlined, the way out.
+//! Something that is wrong with a text, as compilers show it: a sentence, the line with the place
+//! underlined, the way out.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 
@@ -33,7 +34,8 @@ impl Diagnostic<'_> {
             .line_numbering(self.number.is_some())
             .line_start(self.number.unwrap_or(1))
             .annotation(AnnotationKind::Primary.span(excerpt.marked.clone()));
-        let said = Group::with_title(Level::ERROR.no_name().primary_title(self.title)).element(line);
+        let said =
+            Group::with_title(Level::ERROR.no_name().primary_title(self.title)).element(line);
         let said = said.elements(self.help.map(|help| Level::HELP.message(help)));
         let renderer = match paint {
             Paint::Plain => Renderer::plain(),
@@ -48,7 +50,11 @@ impl Diagnostic<'_> {
     fn without_a_line(&self, paint: Paint) -> String {
         let title = paint.tone(Tone::Strong, self.title);
         match self.help {
-            Some(help) => format!("{title}\n {} {}: {help}", paint.tone(Tone::Strong, "="), paint.tone(Tone::Strong, "help")),
+            Some(help) => format!(
+                "{title}\n {} {}: {help}",
+                paint.tone(Tone::Strong, "="),
+                paint.tone(Tone::Strong, "help")
+            ),
             None => title,
         }
     }

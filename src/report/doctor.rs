@@ -31,7 +31,10 @@ pub fn document(findings: &[Finding]) -> DoctorDocument {
 /// The JSON schema of [`DoctorDocument`].
 #[must_use]
 pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<DoctorDocument>()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<DoctorDocument>()
 }
 
 /// The findings for a person, a line each, and what is to be done below it.
@@ -46,9 +49,19 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
             Grade::Problem => (Tone::Bad, "problem"),
         };
         let name = paint.tone(Tone::Strong, &format!("{:<width$}", finding.name));
-        lines.push(format!("{}  {name}  {}", paint.tone(tone, &format!("{word:<7}")), safe(&finding.what)));
+        lines.push(format!(
+            "{}  {name}  {}",
+            paint.tone(tone, &format!("{word:<7}")),
+            safe(&finding.what)
+        ));
         if let Some(way_out) = &finding.way_out {
-            lines.push(format!("{:9}{:width$}  {} {}", "", "", paint.tone(Tone::Quiet, "way out:"), safe(way_out)));
+            lines.push(format!(
+                "{:9}{:width$}  {} {}",
+                "",
+                "",
+                paint.tone(Tone::Quiet, "way out:"),
+                safe(way_out)
+            ));
         }
     }
     lines.extend([String::new(), sum(findings)]);
@@ -58,7 +71,11 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
 /// All of it in a sentence.
 #[must_use]
 pub fn sum(findings: &[Finding]) -> String {
-    let count = |grade: Grade, word: &str| match findings.iter().filter(|finding| finding.grade == grade).count() {
+    let count = |grade: Grade, word: &str| match findings
+        .iter()
+        .filter(|finding| finding.grade == grade)
+        .count()
+    {
         0 => None,
         1 => Some(format!("1 {word}")),
         n => Some(format!("{n} {word}s")),
@@ -67,6 +84,8 @@ pub fn sum(findings: &[Finding]) -> String {
         (None, None) => "This machine is ready.".to_owned(),
         (None, Some(warnings)) => format!("This machine is ready, with {warnings}."),
         (Some(problems), None) => format!("This machine is not ready: {problems}."),
-        (Some(problems), Some(warnings)) => format!("This machine is not ready: {problems}, {warnings}."),
+        (Some(problems), Some(warnings)) => {
+            format!("This machine is not ready: {problems}, {warnings}.")
+        }
     }
 }

@@ -124,7 +124,8 @@ pub struct ConflictDocument {
     pub rule: Option<String>,
     /// What is done.
     pub action: Action,
-    /// One after the other, each only if the one before did not help; none where nothing is touched.
+    /// One after the other, each only if the one before did not help; none where nothing is
+    /// touched.
     pub steps: Vec<StepDocument>,
 }
 

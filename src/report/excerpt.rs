@@ -1,4 +1,5 @@
-//! One line of somebody's text as it may be shown, with a place in it: secrets masked, printable, cut around the place.
+//! One line of somebody's text as it may be shown, with a place in it: secrets masked, printable,
+//! cut around the place.
 
 use std::ops::Range;
 
@@ -10,7 +11,8 @@ const WIDTH: usize = 100;
 const BEFORE: usize = 30;
 /// Stands where something was cut off.
 const CUT: &str = "…";
-/// A tab stands for as many blanks, wherever it is: what is marked below it must not depend on a terminal's tab stops.
+/// A tab stands for as many blanks, wherever it is: what is marked below it must not depend on a
+/// terminal's tab stops.
 const TAB: &str = "    ";
 
 /// A line and a place in it.
@@ -22,7 +24,8 @@ pub struct Excerpt {
     pub marked: Range<usize>,
 }
 
-/// The line of `text` that `place` begins in, as it may be shown. `hidden` are the secrets in `text`, in order.
+/// The line of `text` that `place` begins in, as it may be shown. `hidden` are the secrets in
+/// `text`, in order.
 #[must_use]
 pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Excerpt {
     let line = line_at(text, place.start);
@@ -34,7 +37,8 @@ pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Exc
     let mut before: Vec<Range<usize>> = Vec::new();
     let (mut at, mut width) = (start, 0);
     while at > line.start && width <= WIDTH {
-        let piece = pieces.containing(text[..at].char_indices().next_back().map_or(0, |(at, _)| at));
+        let piece =
+            pieces.containing(text[..at].char_indices().next_back().map_or(0, |(at, _)| at));
         (at, width) = (piece.start, width + pieces.shown(&piece).chars().count());
         before.push(piece);
     }
@@ -45,7 +49,11 @@ pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Exc
         (at, width_after) = (piece.end, width_after + pieces.shown(&piece).chars().count());
         after.push(piece);
     }
-    let room_before = if width + width_after <= WIDTH { WIDTH } else { BEFORE.max(WIDTH.saturating_sub(width_after)) };
+    let room_before = if width + width_after <= WIDTH {
+        WIDTH
+    } else {
+        BEFORE.max(WIDTH.saturating_sub(width_after))
+    };
     let mut shown = String::new();
     let kept = fitting(&pieces, &before, room_before);
     if kept < before.len() {
@@ -137,7 +145,8 @@ mod tests {
     /// The shown line with the marked part in guillemets; `place` is a part of `text`.
     fn shown(text: &str, place: &str) -> String {
         let start = text.find(place).unwrap();
-        let Excerpt { line, marked } = excerpt(text, &(start..start + place.len()), &secret_spans(text));
+        let Excerpt { line, marked } =
+            excerpt(text, &(start..start + place.len()), &secret_spans(text));
         format!("{}«{}»{}", &line[..marked.start], &line[marked.clone()], &line[marked.end..])
     }
 
@@ -158,10 +167,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_marked_where_it_is_missing() {
-        for (text, at, expected) in
-            [("a =\nb = 1", 3, "a ="), ("a =\r\n", 3, "a ="), ("a =\r\n", 4, "a ="), ("a =", 99, "a ="), ("\n", 1, "")]
-        {
-            assert_eq!(excerpt(text, &(at..at + 1), &[]), Excerpt { line: expected.to_owned(), marked: expected.len()..expected.len() });
+        for (text, at, expected) in [
+            ("a =\nb = 1", 3, "a ="),
+            ("a =\r\n", 3, "a ="),
+            ("a =\r\n", 4, "a ="),
+            ("a =", 99, "a ="),
+            ("\n", 1, ""),
+        ] {
+            assert_eq!(
+                excerpt(text, &(at..at + 1), &[]),
+                Excerpt { line: expected.to_owned(), marked: expected.len()..expected.len() }
+            );
         }
     }
 
@@ -169,7 +185,10 @@ mod tests {
     fn a_secret_is_masked_and_the_mark_stays_where_it_belongs() {
         let text = format!("a = \"1:{SECRET}\" b = \"2:{SECRET}\" # \u{202e}3:{SECRET}");
         assert_eq!(shown(&text, "b"), "a = \"1:***\" «b» = \"2:***\" # \\u{202e}3:***");
-        assert_eq!(shown(&text, &format!("\"2:{SECRET}\"")), "a = \"1:***\" b = «\"2:***\"» # \\u{202e}3:***");
+        assert_eq!(
+            shown(&text, &format!("\"2:{SECRET}\"")),
+            "a = \"1:***\" b = «\"2:***\"» # \\u{202e}3:***"
+        );
         assert_eq!(shown(&text, "Tcv"), "a = \"1:«***»\" b = \"2:***\" # \\u{202e}3:***");
     }
 
@@ -187,10 +206,18 @@ mod tests {
         }
         let long = "x".repeat(WIDTH);
         for distance in 0..WIDTH + 50 {
-            let text = format!("7:{SECRET}{}!{}8:{SECRET}{long}", " ".repeat(distance), " ".repeat(distance));
+            let text = format!(
+                "7:{SECRET}{}!{}8:{SECRET}{long}",
+                " ".repeat(distance),
+                " ".repeat(distance)
+            );
             let shown = shown(&text, "!");
             assert!(
-                shown.contains("«!»") && !SECRET.as_bytes().windows(4).any(|part| shown.contains(str::from_utf8(part).unwrap())),
+                shown.contains("«!»")
+                    && !SECRET
+                        .as_bytes()
+                        .windows(4)
+                        .any(|part| shown.contains(str::from_utf8(part).unwrap())),
                 "{shown}"
             );
         }

@@ -1,5 +1,5 @@
-//! What an explanation's JSON consists of; the order of the fields is the order of the keys. A verdict is true, false, or
-//! null where it depends on a fact that cannot be read.
+//! What an explanation's JSON consists of; the order of the fields is the order of the keys. A
+//! verdict is true, false, or null where it depends on a fact that cannot be read.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,7 +20,8 @@ pub struct ExplainDocument {
     pub profile: Option<String>,
     /// What `monopoll plan` prints; null where one process was asked for.
     pub plan: Option<PlanDocument>,
-    /// The one that was asked for; else each conflict's root, each shielded process and each suspect.
+    /// The one that was asked for; else each conflict's root, each shielded process and each
+    /// suspect.
     pub processes: Vec<ProcessDocument>,
 }
 
@@ -35,7 +36,8 @@ pub struct ProcessDocument {
     pub standing: StandingWord,
     /// And in a sentence.
     pub sentence: String,
-    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked for so.
+    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked
+    /// for so.
     #[serde(rename = "match")]
     pub entries: Vec<EntryDocument>,
     /// What its token says.
@@ -172,7 +174,8 @@ pub enum RulingWord {
     DoesNotHold,
     /// A condition is unknown, and a rule that kills does not hold on that.
     TooUncertain,
-    /// A condition is unknown, and a rule that would not kill is not passed over: the start is refused.
+    /// A condition is unknown, and a rule that would not kill is not passed over: the start is
+    /// refused.
     Undecidable,
     /// It does not name the token, and nothing but the token speaks against the process.
     NotAboutTokens,

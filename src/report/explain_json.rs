@@ -5,8 +5,9 @@ use schemars::{Schema, generate::SchemaSettings};
 use super::{
     Context,
     explain_document::{
-        AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument, LockVerdictDocument, ProcessDocument, RuleDocument,
-        RulingWord, ShieldDocument, ShieldWord, StandingWord, TokenDocument,
+        AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
+        LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument, ShieldWord,
+        StandingWord, TokenDocument,
     },
     facts,
     mask::secrets,
@@ -14,7 +15,9 @@ use super::{
 };
 use crate::engine::{
     condition::Condition,
-    explain::{Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict, Standing},
+    explain::{
+        Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict, Standing,
+    },
     fact::Truth,
     plan::{Conflict, DecidedBy, Evidence, Plan},
     ruling::Ruling,
@@ -36,10 +39,17 @@ pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> Exp
 /// The JSON schema of [`ExplainDocument`].
 #[must_use]
 pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<ExplainDocument>()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<ExplainDocument>()
 }
 
-fn document(plan: Option<&Plan>, processes: Vec<ProcessDocument>, context: &Context<'_>) -> ExplainDocument {
+fn document(
+    plan: Option<&Plan>,
+    processes: Vec<ProcessDocument>,
+    context: &Context<'_>,
+) -> ExplainDocument {
     ExplainDocument {
         version: 1,
         instance: secrets(&context.instance),
@@ -67,7 +77,10 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
             paths: it.lock.paths.iter().map(|path| secrets(&path.to_string_lossy())).collect(),
         },
         shields: it.shields.iter().map(shield).collect(),
-        rules_about: it.conflict.and_then(|conflict| conflict.root.as_ref()).map_or(pid, |root| root.id.pid),
+        rules_about: it
+            .conflict
+            .and_then(|conflict| conflict.root.as_ref())
+            .map_or(pid, |root| root.id.pid),
         rules: it.rules.iter().map(|rule| self::rule(rule, &it.subject, context)).collect(),
         conflict: it.conflict.map(|conflict| decision(conflict, pid)),
     }
@@ -76,7 +89,9 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
 fn standing(it: &Explanation<'_>) -> StandingWord {
     match (&it.standing, it.conflict) {
         (Standing::Candidate { .. }, _) => StandingWord::Candidate,
-        (Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated, Some(_)) => StandingWord::Member,
+        (Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated, Some(_)) => {
+            StandingWord::Member
+        }
         (Standing::Shielded(_), None) => StandingWord::Shielded,
         (Standing::Suspect, None) => StandingWord::Suspect,
         (Standing::Unrelated, None) => StandingWord::Unrelated,
@@ -92,13 +107,22 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
         },
         entry: name,
         holds: known(entry.holds()),
-        asked: entry.asked.iter().map(|(asked, truth)| self::asked(asked, *truth, process)).collect(),
+        asked: entry
+            .asked
+            .iter()
+            .map(|(asked, truth)| self::asked(asked, *truth, process))
+            .collect(),
         limit: entry.limit.as_ref().map(|limit| secrets(&limit.to_string())),
     }
 }
 
 fn asked(asked: &Asked<'_>, truth: Truth, process: &Process) -> AskedDocument {
-    AskedDocument { key: facts::key(asked), wanted: facts::wanted(asked), holds: known(truth), fact: facts::fact(asked, process) }
+    AskedDocument {
+        key: facts::key(asked),
+        wanted: facts::wanted(asked),
+        holds: known(truth),
+        fact: facts::fact(asked, process),
+    }
 }
 
 fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
@@ -116,7 +140,9 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
 }
 
 fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> RuleDocument {
-    let asked = |(condition, truth): &(Condition<'_>, Truth)| self::asked(&Asked::Condition(*condition), *truth, subject);
+    let asked = |(condition, truth): &(Condition<'_>, Truth)| {
+        self::asked(&Asked::Condition(*condition), *truth, subject)
+    };
     RuleDocument {
         name: secrets(&verdict.rule.name),
         place: place(context, &format!("rules[{}]", verdict.index)),

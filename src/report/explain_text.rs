@@ -1,4 +1,5 @@
-//! What an explanation says to a person: the sentence first, then everything that was weighed, in the order in which it counts.
+//! What an explanation says to a person: the sentence first, then everything that was weighed, in
+//! the order in which it counts.
 
 use super::{
     Context, Paint, block, facts, mask,
@@ -16,7 +17,10 @@ use crate::engine::{
 /// One process, in lines that each end with a line break.
 #[must_use]
 pub fn one(it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let profile = context.profile.as_ref().map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
+    let profile = context
+        .profile
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
     let instance = format!("{}{profile}", safe(&context.instance));
     let mut text = Text::new(paint);
     text.explain(it, plan, context, Some(&instance));
@@ -47,20 +51,41 @@ impl Text {
         Text { lines: Vec::new(), paint }
     }
 
-    fn explain(&mut self, it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, instance: Option<&str>) {
+    fn explain(
+        &mut self,
+        it: &Explanation<'_>,
+        plan: &Plan,
+        context: &Context<'_>,
+        instance: Option<&str>,
+    ) {
         let pid = format!("pid {}", it.process.id.pid);
         let strong = self.paint.tone(Tone::Strong, &pid);
-        self.lines.push(format!("{strong}{}.", safe(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))));
+        self.lines.push(format!(
+            "{strong}{}.",
+            safe(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))
+        ));
         self.lines.push(String::new());
         self.lines.push(format!("{strong}  {}", wording::shortened(it.process)));
         self.under("for", instance.map(str::to_owned));
         self.under("who", [block::who(it.process)]);
-        self.under("guard", it.conflict.filter(|conflict| is_root(conflict, it)).and_then(|it| it.guard.as_ref()).map(block::guarded));
+        self.under(
+            "guard",
+            it.conflict
+                .filter(|conflict| is_root(conflict, it))
+                .and_then(|it| it.guard.as_ref())
+                .map(block::guarded),
+        );
         self.under("tree", verdicts::tree(it));
         self.under("match", self.entries(it, context));
         self.under("token", [self.row(it.token.same, &verdicts::token(it))]);
         self.under("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
-        self.under("shields", it.shields.iter().map(|shield| self.row(shield.holds(), &verdicts::shield(shield))).collect::<Vec<_>>());
+        self.under(
+            "shields",
+            it.shields
+                .iter()
+                .map(|shield| self.row(shield.holds(), &verdicts::shield(shield)))
+                .collect::<Vec<_>>(),
+        );
         self.under("rules", self.rules(it, context));
         if let Some(conflict) = it.conflict {
             self.under("decided", [block::decided(conflict, context)]);
@@ -72,7 +97,10 @@ impl Text {
     fn under(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
         for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            self.lines.push(format!("   {} {line}", self.paint.tone(Tone::Quiet, &format!("{label:<8}"))));
+            self.lines.push(format!(
+                "   {} {line}",
+                self.paint.tone(Tone::Quiet, &format!("{label:<8}"))
+            ));
         }
     }
 
@@ -87,11 +115,18 @@ impl Text {
 
     fn entries(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {
         if it.entries.is_empty() {
-            return vec![self.row(Truth::False, "a monopoll is known by its lock and its ticket, never by its likeness")];
+            return vec![self.row(
+                Truth::False,
+                "a monopoll is known by its lock and its ticket, never by its likeness",
+            )];
         }
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &verdicts::entry(entry, context));
-            let asked: Vec<Row> = entry.asked.iter().map(|(asked, truth)| Row::of(asked, *truth, it.process)).collect();
+            let asked: Vec<Row> = entry
+                .asked
+                .iter()
+                .map(|(asked, truth)| Row::of(asked, *truth, it.process))
+                .collect();
             std::iter::once(head).chain(self.aligned(asked)).collect::<Vec<_>>()
         };
         it.entries.iter().flat_map(rows).collect()
@@ -99,7 +134,9 @@ impl Text {
 
     fn rules(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {
         let whose = match it.conflict.and_then(|conflict| conflict.root.as_ref()) {
-            Some(root) if root.id.pid != it.process.id.pid => Some(format!("asked of pid {}, the root of its tree", root.id.pid)),
+            Some(root) if root.id.pid != it.process.id.pid => {
+                Some(format!("asked of pid {}, the root of its tree", root.id.pid))
+            }
             Some(_) => None,
             None => Some("not asked, as there is no conflict; they would say".to_owned()),
         };
@@ -107,7 +144,10 @@ impl Text {
             return vec!["none is written".to_owned()];
         }
         let rows = |rule: &RuleVerdict<'_>| {
-            let conditions = rule.conditions.iter().map(|(asked, truth)| Row::of(&Asked::Condition(*asked), *truth, &it.subject));
+            let conditions = rule
+                .conditions
+                .iter()
+                .map(|(asked, truth)| Row::of(&Asked::Condition(*asked), *truth, &it.subject));
             let head = self.row(rule.holds(), &verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
         };
@@ -116,8 +156,20 @@ impl Text {
 
     /// What is asked in one column, the facts in the next.
     fn aligned(&self, rows: Vec<Row>) -> Vec<String> {
-        let width = rows.iter().map(|row| row.question.chars().count()).max().unwrap_or_default().min(WIDEST_QUESTION);
-        rows.into_iter().map(|row| format!("  {}", self.row(row.truth, &format!("{:<width$}  {}", row.question, row.fact)))).collect()
+        let width = rows
+            .iter()
+            .map(|row| row.question.chars().count())
+            .max()
+            .unwrap_or_default()
+            .min(WIDEST_QUESTION);
+        rows.into_iter()
+            .map(|row| {
+                format!(
+                    "  {}",
+                    self.row(row.truth, &format!("{:<width$}  {}", row.question, row.fact))
+                )
+            })
+            .collect()
     }
 }
 
@@ -138,14 +190,17 @@ struct Row {
 impl Row {
     fn of(asked: &Asked<'_>, truth: Truth, process: &Process) -> Row {
         let shown = |text: &str| wording::cut(&mask::printable(text));
-        let fact = facts::fact(asked, process).map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
+        let fact = facts::fact(asked, process)
+            .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
         let wanted = || match shown(&facts::wanted(asked)) {
             none if none.is_empty() => "none".to_owned(),
             wanted => wanted,
         };
         let fact = match (asked, truth, fact) {
             // The same name in another file system, or a difference that is masked.
-            (Asked::Part(_), Truth::False, Some(fact)) if fact == wanted() => format!("{fact}, but not the same"),
+            (Asked::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
+                format!("{fact}, but not the same")
+            }
             (Asked::Part(_), Truth::False, Some(fact)) => format!("{fact}, not {}", wanted()),
             (Asked::Part(_), Truth::Unknown, _) => format!("cannot be compared with {}", wanted()),
             (Asked::Part(_) | Asked::Condition(_), _, Some(fact)) => fact,

@@ -26,7 +26,12 @@ pub(super) fn question(asked: &Asked<'_>) -> String {
     let (key, wanted) = (key(asked), wanted(asked));
     match asked {
         Asked::Part(_) => format!("same {key}"),
-        Asked::Condition(Condition::HoldsLock(_) | Condition::SameToken(_) | Condition::Orphaned(_) | Condition::Local(_)) => {
+        Asked::Condition(
+            Condition::HoldsLock(_)
+            | Condition::SameToken(_)
+            | Condition::Orphaned(_)
+            | Condition::Local(_),
+        ) => {
             format!("{key} = {wanted}")
         }
         // As people write it, so that nothing has to be escaped.
@@ -38,7 +43,9 @@ pub(super) fn question(asked: &Asked<'_>) -> String {
 /// What the process should be, secrets masked.
 pub(super) fn wanted(asked: &Asked<'_>) -> String {
     match asked {
-        Asked::Part(Part::Program(path) | Part::Folder(path)) => mask::secrets(&path.to_string_lossy()),
+        Asked::Part(Part::Program(path) | Part::Folder(path)) => {
+            mask::secrets(&path.to_string_lossy())
+        }
         Asked::Part(Part::Arguments(args)) => mask::command(args),
         Asked::Condition(condition) => match condition {
             Condition::Looks(field) => mask::secrets(match field {
@@ -46,10 +53,17 @@ pub(super) fn wanted(asked: &Asked<'_>) -> String {
                 Field::Cmdline(cmdline) => cmdline.source(),
                 Field::Exe(path) | Field::Cwd(path) => path.source(),
             }),
-            Condition::User(UserLimit::Same) | Condition::Container(ContainerLimit::Same) => "same".to_owned(),
-            Condition::User(UserLimit::Any) | Condition::Container(ContainerLimit::Any) => "any".to_owned(),
+            Condition::User(UserLimit::Same) | Condition::Container(ContainerLimit::Same) => {
+                "same".to_owned()
+            }
+            Condition::User(UserLimit::Any) | Condition::Container(ContainerLimit::Any) => {
+                "any".to_owned()
+            }
             Condition::User(UserLimit::Named(name)) => mask::secrets(name),
-            Condition::HoldsLock(is) | Condition::SameToken(is) | Condition::Orphaned(is) | Condition::Local(is) => is.to_string(),
+            Condition::HoldsLock(is)
+            | Condition::SameToken(is)
+            | Condition::Orphaned(is)
+            | Condition::Local(is) => is.to_string(),
             Condition::State(state) => state.to_string(),
             Condition::OlderThan(age) | Condition::YoungerThan(age) => exact(*age),
             Condition::ManagedBy(by) => mask::secrets(by.as_str()),
@@ -60,14 +74,23 @@ pub(super) fn wanted(asked: &Asked<'_>) -> String {
 /// An age as short as it can be said without leaving anything out.
 fn exact(age: Duration) -> String {
     let short = span(age);
-    if humantime::parse_duration(&short) == Ok(age) { short } else { humantime::format_duration(age).to_string() }
+    if humantime::parse_duration(&short) == Ok(age) {
+        short
+    } else {
+        humantime::format_duration(age).to_string()
+    }
 }
 
 /// What it is, secrets masked; `None` where that cannot be read.
 pub(super) fn fact(asked: &Asked<'_>, process: &Process) -> Option<String> {
     let condition = match asked {
         Asked::Part(Part::Program(_)) => return path(&process.exe),
-        Asked::Part(Part::Arguments(_)) => return process.args.known().map(|args| mask::command(args.get(1..).unwrap_or_default())),
+        Asked::Part(Part::Arguments(_)) => {
+            return process
+                .args
+                .known()
+                .map(|args| mask::command(args.get(1..).unwrap_or_default()));
+        }
         Asked::Part(Part::Folder(_)) => return path(&process.cwd),
         Asked::Condition(condition) => condition,
     };
@@ -77,15 +100,27 @@ pub(super) fn fact(asked: &Asked<'_>, process: &Process) -> Option<String> {
         Condition::Looks(Field::Exe(_)) => path(&process.exe),
         Condition::Looks(Field::Cwd(_)) => path(&process.cwd),
         Condition::User(_) => process.user.known().map(|user| mask::secrets(&user.name)),
-        Condition::Container(_) => process.container.known().map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask::secrets)),
-        Condition::HoldsLock(_) => yes(process.holds_lock.known().copied(), "has the lock", "does not have the lock"),
+        Condition::Container(_) => process
+            .container
+            .known()
+            .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask::secrets)),
+        Condition::HoldsLock(_) => {
+            yes(process.holds_lock.known().copied(), "has the lock", "does not have the lock")
+        }
         Condition::SameToken(_) => token(&process.token).map(Cow::into_owned),
-        Condition::Orphaned(_) => yes(process.orphaned.known().copied(), "orphaned", "not orphaned"),
+        Condition::Orphaned(_) => {
+            yes(process.orphaned.known().copied(), "orphaned", "not orphaned")
+        }
         Condition::State(_) => process.state.known().map(ToString::to_string),
-        Condition::OlderThan(_) | Condition::YoungerThan(_) => process.age.known().map(|age| format!("{} old", span(*age))),
+        Condition::OlderThan(_) | Condition::YoungerThan(_) => {
+            process.age.known().map(|age| format!("{} old", span(*age)))
+        }
         Condition::ManagedBy(_) => {
             let manager = process.managed_by.known()?.as_ref();
-            Some(manager.map_or_else(|| "managed by nothing".to_owned(), |manager| mask::secrets(&manager.to_string())))
+            Some(manager.map_or_else(
+                || "managed by nothing".to_owned(),
+                |manager| mask::secrets(&manager.to_string()),
+            ))
         }
         Condition::Local(_) => Some("on this host".to_owned()),
     }
@@ -95,11 +130,21 @@ pub(super) fn fact(asked: &Asked<'_>, process: &Process) -> Option<String> {
 pub(super) fn token(token: &Fact<CarriedToken>) -> Option<Cow<'static, str>> {
     Some(match token {
         Fact::Unknown => return None,
-        Fact::Known(CarriedToken::NotLookedFor) => Cow::Borrowed("not looked for: this start knows no bot token"),
-        Fact::Known(CarriedToken::None) => Cow::Borrowed("carries none that can be seen; one that a bot reads from a file cannot"),
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Cow::Borrowed("carries this bot's token on its command line"),
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Cow::Borrowed("carries this bot's token in its environment"),
-        Fact::Known(CarriedToken::Other(bot)) => Cow::Owned(format!("carries another bot's token (bot {bot})")),
+        Fact::Known(CarriedToken::NotLookedFor) => {
+            Cow::Borrowed("not looked for: this start knows no bot token")
+        }
+        Fact::Known(CarriedToken::None) => {
+            Cow::Borrowed("carries none that can be seen; one that a bot reads from a file cannot")
+        }
+        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
+            Cow::Borrowed("carries this bot's token on its command line")
+        }
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => {
+            Cow::Borrowed("carries this bot's token in its environment")
+        }
+        Fact::Known(CarriedToken::Other(bot)) => {
+            Cow::Owned(format!("carries another bot's token (bot {bot})"))
+        }
     })
 }
 

@@ -14,8 +14,18 @@ pub fn text(events: &[Event]) -> String {
     if events.is_empty() {
         return "Nothing is remembered.\n".to_owned();
     }
-    let moment = |event: &Event| seconds_since_1970(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned());
-    let line = |event: &Event| format!("{}  ticket {:<4}  pid {:<7}  {}\n", moment(event), event.ticket, event.pid, what(event));
+    let moment = |event: &Event| {
+        seconds_since_1970(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned())
+    };
+    let line = |event: &Event| {
+        format!(
+            "{}  ticket {:<4}  pid {:<7}  {}\n",
+            moment(event),
+            event.ticket,
+            event.pid,
+            what(event)
+        )
+    };
     events.iter().map(line).collect()
 }
 
@@ -23,7 +33,9 @@ pub fn text(events: &[Event]) -> String {
 pub(super) fn when(event: &Event, context: &Context<'_>) -> String {
     let moment = seconds_since_1970(event.at);
     let ago = moment.and_then(|moment| context.now_wall.duration_since(moment).ok());
-    let ago = ago.map_or_else(String::new, |ago| format!(" ({} ago)", span(Duration::from_secs(ago.as_secs()))));
+    let ago = ago.map_or_else(String::new, |ago| {
+        format!(" ({} ago)", span(Duration::from_secs(ago.as_secs())))
+    });
     format!("{}{ago}", moment.and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned()))
 }
 
@@ -45,9 +57,13 @@ pub(super) fn what(event: &Event) -> String {
             format!("{}{}: {}", given_up(*cause), often(*times), safe(why))
         }
         Kind::Takeover { ended, to_pid: Some(_) } => format!("took over from {}", victim(ended)),
-        Kind::Takeover { ended, to_pid: None } => format!("gave up after it had ended {}", victim(ended)),
+        Kind::Takeover { ended, to_pid: None } => {
+            format!("gave up after it had ended {}", victim(ended))
+        }
         Kind::Loss { why, times } => format!("lost the lock{}: {}", often(*times), safe(why)),
-        Kind::Stop { why, asked_by: Some(pid) } => format!("left, asked by pid {pid}: {}", safe(why)),
+        Kind::Stop { why, asked_by: Some(pid) } => {
+            format!("left, asked by pid {pid}: {}", safe(why))
+        }
         Kind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
         Kind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
     }
@@ -69,8 +85,11 @@ fn given_up(cause: Cause) -> &'static str {
 }
 
 fn victim(ended: &Ended) -> String {
-    let pid = ended.from_pid.map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
-    let killed = if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
+    let pid = ended
+        .from_pid
+        .map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+    let killed =
+        if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
     format!("{pid} {} ({}) in {}{killed}", quoted(&ended.command), by(ended), millis(ended.took_ms))
 }
 

@@ -14,7 +14,8 @@ pub(crate) const MASK: &str = "***";
 /// What stands between a token's halves: itself, and as an URL writes it.
 const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 
-/// `text` with the secret half of everything that looks like a bot token replaced, and the password of an URL; the bot's id stays.
+/// `text` with the secret half of everything that looks like a bot token replaced, and the password
+/// of an URL; the bot's id stays.
 #[must_use]
 pub fn secrets(text: &str) -> String {
     replaced(text, &secret_spans(text))
@@ -71,7 +72,8 @@ fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
         let authority = text[start..].split(ends).next().unwrap_or_default();
         let user_and_password = &authority[..authority.rfind('@')?];
         let password = start + user_and_password.find(':')? + 1;
-        (password < start + user_and_password.len()).then_some(password..start + user_and_password.len())
+        (password < start + user_and_password.len())
+            .then_some(password..start + user_and_password.len())
     })
 }
 
@@ -83,7 +85,8 @@ fn is_secret(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// `text` with everything escaped that a terminal would act on: control characters, and what turns the writing direction.
+/// `text` with everything escaped that a terminal would act on: control characters, and what turns
+/// the writing direction.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_active) {
@@ -110,7 +113,10 @@ mod tests {
         for (text, expected) in [
             ("123456:@", "123456:***"),
             ("--token=123456:@", "--token=123456:***"),
-            ("https://api.telegram.org/bot123456:@/getMe", "https://api.telegram.org/bot123456:***/getMe"),
+            (
+                "https://api.telegram.org/bot123456:@/getMe",
+                "https://api.telegram.org/bot123456:***/getMe",
+            ),
             ("https://x/bot123456%3A@/getMe", "https://x/bot123456%3A***/getMe"),
             ("https://x/bot123456%3a@?a=b", "https://x/bot123456%3a***?a=b"),
             ("1:@ and 2:@", "1:*** and 2:***"),
@@ -129,7 +135,10 @@ mod tests {
     fn the_password_of_an_url_is_masked() {
         for (text, expected) in [
             ("redis://:hunter2@host:6379/0", "redis://:***@host:6379/0"),
-            ("url = \"postgres://bot:hunter2@host/db\" # a@b", "url = \"postgres://bot:***@host/db\" # a@b"),
+            (
+                "url = \"postgres://bot:hunter2@host/db\" # a@b",
+                "url = \"postgres://bot:***@host/db\" # a@b",
+            ),
             ("http://a:b@c https://d:e:f@g@h/", "http://a:***@c https://d:***@h/"),
             ("https://host:8080/a@b", "https://host:8080/a@b"),
             ("https://user@host", "https://user@host"),
@@ -142,7 +151,17 @@ mod tests {
 
     #[test]
     fn what_is_no_token_stays() {
-        for text in ["", "12:30:00", "localhost:8080", "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", ":", "1:", "%3A", "1%3Aé", "123456:short"] {
+        for text in [
+            "",
+            "12:30:00",
+            "localhost:8080",
+            "a:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+            ":",
+            "1:",
+            "%3A",
+            "1%3Aé",
+            "123456:short",
+        ] {
             assert_eq!(secrets(text), text);
         }
         assert_eq!(secrets(&format!("1:{}", "a".repeat(19))), format!("1:{}", "a".repeat(19)));

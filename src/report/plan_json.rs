@@ -5,7 +5,10 @@ use serde::Serialize;
 
 use super::{
     Context,
-    document::{ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument, StepDocument, VerdictWord},
+    document::{
+        ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
+        StepDocument, VerdictWord,
+    },
     mask::{self, secrets},
     wording::{self, rfc3339},
 };
@@ -44,7 +47,10 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
 /// The JSON schema of [`PlanDocument`].
 #[must_use]
 pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<PlanDocument>()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<PlanDocument>()
 }
 
 /// Any document as text: indented, and with everything escaped that a terminal would act on.
@@ -90,7 +96,8 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
         });
     }
     let pid = *pids.first()?;
-    let process = plan.conflicts.iter().flat_map(Conflict::processes).find(|process| process.id.pid == pid);
+    let process =
+        plan.conflicts.iter().flat_map(Conflict::processes).find(|process| process.id.pid == pid);
     Some(HolderDocument {
         pid: Some(pid),
         ticket: None,
@@ -120,7 +127,11 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
             Truth::Unknown => None,
         },
         orphaned: root.orphaned.known().copied(),
-        managed_by: root.managed_by.known().and_then(Option::as_ref).map(|by| secrets(&by.to_string())),
+        managed_by: root
+            .managed_by
+            .known()
+            .and_then(Option::as_ref)
+            .map(|by| secrets(&by.to_string())),
         container: root.container.known().and_then(Option::as_deref).map(secrets),
         host: secrets(guard.map_or(&context.host, |guard| &guard.host)),
         tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
@@ -146,18 +157,30 @@ fn evidence(evidence: &Evidence) -> String {
 fn step(step: &Step) -> StepDocument {
     match *step {
         Step::Ask { timeout } => StepDocument::Ask { timeout_ms: millis(timeout) },
-        Step::Signal { blow, timeout } => StepDocument::Signal { signal: blow.name(), timeout_ms: millis(timeout) },
+        Step::Signal { blow, timeout } => {
+            StepDocument::Signal { signal: blow.name(), timeout_ms: millis(timeout) }
+        }
         Step::Wait { timeout: Patience::Forever } => StepDocument::Wait { timeout_ms: None },
-        Step::Wait { timeout: Patience::For(time) } => StepDocument::Wait { timeout_ms: Some(millis(time)) },
+        Step::Wait { timeout: Patience::For(time) } => {
+            StepDocument::Wait { timeout_ms: Some(millis(time)) }
+        }
     }
 }
 
 fn shielded(it: &Shielded) -> OtherDocument {
-    OtherDocument { pid: it.process.id.pid, command: wording::command(&it.process), reason: secrets(&it.shield.to_string()) }
+    OtherDocument {
+        pid: it.process.id.pid,
+        command: wording::command(&it.process),
+        reason: secrets(&it.shield.to_string()),
+    }
 }
 
 fn suspect(it: &Suspect) -> OtherDocument {
-    OtherDocument { pid: it.process.id.pid, command: wording::command(&it.process), reason: it.reason.to_owned() }
+    OtherDocument {
+        pid: it.process.id.pid,
+        command: wording::command(&it.process),
+        reason: it.reason.to_owned(),
+    }
 }
 
 fn user(process: &Process) -> Option<String> {

@@ -1,4 +1,5 @@
-//! What a plan says to a person: the verdict first, then each conflict, then who is left alone, then what to change.
+//! What a plan says to a person: the verdict first, then each conflict, then who is left alone,
+//! then what to change.
 
 use super::{
     Context, Paint, advice, block,
@@ -44,12 +45,20 @@ fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
 
 fn other(process: &Process, why: &str, paint: Paint) -> String {
     let pid = format!("pid {}", process.id.pid);
-    format!("  {}  {}\n     {}", paint.tone(Tone::Strong, &pid), wording::shortened(process), safe(why))
+    format!(
+        "  {}  {}\n     {}",
+        paint.tone(Tone::Strong, &pid),
+        wording::shortened(process),
+        safe(why)
+    )
 }
 
 fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let instance = paint.tone(Tone::Strong, &safe(&context.instance));
-    let profile = context.profile.as_ref().map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
+    let profile = context
+        .profile
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
     let ignored = those(plan, |action| action == Action::Ignore);
     let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
     let kills = those(plan, Action::kills).unwrap_or_default();
@@ -58,11 +67,19 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         return format!("{instance}{profile}{}{rest}", paint.tone(tone, would));
     }
     let (tone, would, rest) = match plan.verdict {
-        Verdict::Clear if beside.is_empty() => (Tone::Good, "would start at once", ": nobody is in the way.".to_owned()),
+        Verdict::Clear if beside.is_empty() => {
+            (Tone::Good, "would start at once", ": nobody is in the way.".to_owned())
+        }
         Verdict::Clear => (Tone::Good, "would start at once", format!("{beside}.")),
-        Verdict::Act => (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan))),
-        Verdict::Wait => (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills))),
-        Verdict::Refuse(Refusal::Superseded) => (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan))),
+        Verdict::Act => {
+            (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan)))
+        }
+        Verdict::Wait => {
+            (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills)))
+        }
+        Verdict::Refuse(Refusal::Superseded) => {
+            (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan)))
+        }
         Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => {
             (Tone::Bad, "would not start", format!(": {}.\n{}", safe(&plan.reason), exit(plan)))
         }
@@ -75,14 +92,21 @@ fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Tone, &'static st
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
     match plan.verdict {
         Verdict::Clear => (Tone::Good, ": nothing to stop", format!("{alone}.")),
-        Verdict::Act | Verdict::Wait => (Tone::Care, " would end", format!(" {kills}{}{alone}.", deadline(plan))),
-        Verdict::Refuse(_) => (Tone::Bad, " would not be stopped", format!(": {}.\n{}", safe(&plan.reason), exit(plan))),
+        Verdict::Act | Verdict::Wait => {
+            (Tone::Care, " would end", format!(" {kills}{}{alone}.", deadline(plan)))
+        }
+        Verdict::Refuse(_) => (
+            Tone::Bad,
+            " would not be stopped",
+            format!(": {}.\n{}", safe(&plan.reason), exit(plan)),
+        ),
     }
 }
 
 /// Those conflicts about which this is done: a single one by its pid.
 fn those(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
-    let them: Vec<&Conflict> = plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
+    let them: Vec<&Conflict> =
+        plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
     match them.as_slice() {
         [] => None,
         [one] => Some(match (&one.root, one.tree.len()) {
@@ -115,7 +139,9 @@ fn exit(plan: &Plan) -> String {
     let status = match plan.verdict {
         Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
         Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,
-        Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => ExitStatus::Done,
+        Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => {
+            ExitStatus::Done
+        }
     };
     format!("Nothing would be touched; exit status {}.", status.code())
 }

@@ -1,4 +1,5 @@
-//! A status as a machine reads it; see `schemas/status.schema.json`. The order of the fields is the order of the keys.
+//! A status as a machine reads it; see `schemas/status.schema.json`. The order of the fields is the
+//! order of the keys.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
@@ -109,13 +110,19 @@ pub fn one(status: &Status, context: &Context<'_>) -> StatusDocument {
 /// The status of several as a document.
 #[must_use]
 pub fn all(statuses: &[Status], context: &Context<'_>) -> StatusDocument {
-    StatusDocument::All { version: 1, instances: statuses.iter().map(|status| instance(status, context)).collect() }
+    StatusDocument::All {
+        version: 1,
+        instances: statuses.iter().map(|status| instance(status, context)).collect(),
+    }
 }
 
 /// The JSON schema of [`StatusDocument`].
 #[must_use]
 pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<StatusDocument>()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<StatusDocument>()
 }
 
 fn instance(status: &Status, context: &Context<'_>) -> InstanceDocument {
@@ -130,7 +137,12 @@ fn instance(status: &Status, context: &Context<'_>) -> InstanceDocument {
         },
         holder: holder(status, context),
         takeovers: status.history.iter().filter_map(takeover).collect(),
-        conflicts: status.plan.iter().flat_map(|plan| &plan.conflicts).map(|it| plan_json::conflict(it, context)).collect(),
+        conflicts: status
+            .plan
+            .iter()
+            .flat_map(|plan| &plan.conflicts)
+            .map(|it| plan_json::conflict(it, context))
+            .collect(),
     }
 }
 
@@ -161,6 +173,10 @@ fn takeover(event: &Event) -> Option<TakeoverDocument> {
             action: ended.action,
             took_ms: ended.took_ms,
         }),
-        Kind::Start { .. } | Kind::Refusal { .. } | Kind::Loss { .. } | Kind::Stop { .. } | Kind::Clearing { .. } => None,
+        Kind::Start { .. }
+        | Kind::Refusal { .. }
+        | Kind::Loss { .. }
+        | Kind::Stop { .. }
+        | Kind::Clearing { .. } => None,
     }
 }

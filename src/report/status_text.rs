@@ -1,4 +1,5 @@
-//! What a status says to a person: in a sentence first, then who has the instance and how it got there.
+//! What a status says to a person: in a sentence first, then who has the instance and how it got
+//! there.
 
 use std::time::Duration;
 
@@ -34,11 +35,24 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
             }
         }
     }
-    if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(|root| root.managed_by.known()).and_then(Option::as_ref) {
-        line("managed", format!("by {}; ended for good by `{}`", safe(&manager.to_string()), safe(&manager.stop_command())));
+    if let Some(manager) = conflict
+        .and_then(|it| it.root.as_ref())
+        .and_then(|root| root.managed_by.known())
+        .and_then(Option::as_ref)
+    {
+        line(
+            "managed",
+            format!(
+                "by {}; ended for good by `{}`",
+                safe(&manager.to_string()),
+                safe(&manager.stop_command())
+            ),
+        );
     }
     // The child alone has been named.
-    let is_more = |conflict: &&Conflict| conflict.tree.iter().any(|member| Some(member.id.pid) != status.child);
+    let is_more = |conflict: &&Conflict| {
+        conflict.tree.iter().any(|member| Some(member.id.pid) != status.child)
+    };
     if let Some(conflict) = conflict.filter(is_more) {
         line("tree", block::pids(&conflict.tree));
     }
@@ -61,7 +75,8 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
 /// One line for each.
 #[must_use]
 pub fn list(statuses: &[Status], context: &Context<'_>, paint: Paint) -> String {
-    let width = statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
+    let width =
+        statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
     let line = |status: &Status| {
         let name = paint.tone(Tone::Strong, &format!("{:<width$}", safe(&status.instance)));
         let (tone, word) = word(status.state);
@@ -86,8 +101,10 @@ fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
     let (tone, word) = word(status.state);
     match status.state {
         State::Starting | State::Running | State::Stopping => {
-            let ended = status.record.is_some() && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
-            let alone = if ended { "; its guard has ended, and its child has the lock" } else { "" };
+            let ended = status.record.is_some()
+                && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
+            let alone =
+                if ended { "; its guard has ended, and its child has the lock" } else { "" };
             let since = match (status.state, since(status, context)) {
                 (State::Stopping, Some(since)) => format!("; it has had the instance {since}"),
                 (_, Some(since)) => format!(", {since}"),
@@ -96,9 +113,14 @@ fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
             format!("{instance} is {}{since}{alone}.", paint.tone(tone, word))
         }
         State::Stopped if status.unguarded().next().is_some() => {
-            format!("{instance} is {}: nobody has the lock, but see below.", paint.tone(tone, "not guarded"))
+            format!(
+                "{instance} is {}: nobody has the lock, but see below.",
+                paint.tone(tone, "not guarded")
+            )
         }
-        State::Stopped => format!("{instance} is {}: nobody has the lock.", paint.tone(tone, "not running")),
+        State::Stopped => {
+            format!("{instance} is {}: nobody has the lock.", paint.tone(tone, "not running"))
+        }
         State::Unknown => {
             let why = status.doubt.as_deref().map(safe).unwrap_or_default();
             format!("{instance}: whether it runs {}: {why}.", paint.tone(tone, "cannot be known"))
@@ -114,15 +136,21 @@ fn since(status: &Status, context: &Context<'_>) -> Option<String> {
 
 /// How long ago; nothing where the clock on the wall says that it is still to come.
 fn ago(seconds: u64, context: &Context<'_>) -> String {
-    let time = seconds_since_1970(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
-    time.map_or_else(String::new, |time| format!(" ({})", span(Duration::from_secs(time.as_secs()))))
+    let time =
+        seconds_since_1970(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
+    time.map_or_else(String::new, |time| {
+        format!(" ({})", span(Duration::from_secs(time.as_secs())))
+    })
 }
 
 fn guard(record: &Record, status: &Status, line: &mut impl FnMut(&str, String)) {
     let here = status.plan.as_ref().and_then(|plan| plan.guards.first());
     let who = match here {
         None => "has ended".to_owned(),
-        Some(guard) => guard.process.map_or_else(|| "in another PID namespace".to_owned(), |process| format!("pid {}", process.pid)),
+        Some(guard) => guard.process.map_or_else(
+            || "in another PID namespace".to_owned(),
+            |process| format!("pid {}", process.pid),
+        ),
     };
     line("runs", wording::cut(&safe(&record.command)));
     line(
@@ -152,22 +180,34 @@ fn how_it_got_there(status: &Status) -> Option<String> {
     let mut events = status.own_events().peekable();
     events.peek()?;
     let from = |ended: &Ended| {
-        let pid = ended.from_pid.map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+        let pid = ended.from_pid.map_or_else(
+            || "a guard in another PID namespace".to_owned(),
+            |pid| format!("pid {pid}"),
+        );
         format!("{pid} ({}) in {}", by(ended), span(Duration::from_millis(ended.took_ms)))
     };
     let takeovers: Vec<String> = events
         .filter_map(|event| match &event.kind {
             Kind::Takeover { ended, .. } => Some(from(ended)),
-            Kind::Start { .. } | Kind::Refusal { .. } | Kind::Loss { .. } | Kind::Stop { .. } | Kind::Clearing { .. } => None,
+            Kind::Start { .. }
+            | Kind::Refusal { .. }
+            | Kind::Loss { .. }
+            | Kind::Stop { .. }
+            | Kind::Clearing { .. } => None,
         })
         .collect();
-    Some(if takeovers.is_empty() { "nobody was in its way".to_owned() } else { format!("took over from {}", takeovers.join(", ")) })
+    Some(if takeovers.is_empty() {
+        "nobody was in its way".to_owned()
+    } else {
+        format!("took over from {}", takeovers.join(", "))
+    })
 }
 
 /// Those that run without the lock.
 fn beside(status: &Status, context: &Context<'_>, paint: Paint) -> Vec<String> {
     let Some(plan) = &status.plan else { return Vec::new() };
-    let lines: Vec<String> = status.unguarded().map(|conflict| other(conflict, plan, context, paint)).collect();
+    let lines: Vec<String> =
+        status.unguarded().map(|conflict| other(conflict, plan, context, paint)).collect();
     if lines.is_empty() {
         return lines;
     }
@@ -182,12 +222,22 @@ fn other(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) 
 fn brief(status: &Status, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
-            let guard = status.plan.as_ref().and_then(|plan| plan.guards.first()).and_then(|guard| guard.process);
-            let pid = guard.map(|guard| guard.pid).or(status.child).map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
-            let since = since(status, context).map_or_else(String::new, |since| format!(", {since}"));
+            let guard = status
+                .plan
+                .as_ref()
+                .and_then(|plan| plan.guards.first())
+                .and_then(|guard| guard.process);
+            let pid = guard
+                .map(|guard| guard.pid)
+                .or(status.child)
+                .map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
+            let since =
+                since(status, context).map_or_else(String::new, |since| format!(", {since}"));
             format!("{pid}{since}  {}", wording::cut(&safe(&record.command)))
         }
         (None, Some(why)) => safe(why),
-        (None, None) => status.last_end().map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),
+        (None, None) => status
+            .last_end()
+            .map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),
     }
 }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::engine::{
     action::SameToken,
-    explain::{Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict},
+    explain::{
+        Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind,
+        ShieldVerdict,
+    },
     fact::Truth,
     plan::Evidence,
     ruling::Ruling,
@@ -17,7 +20,9 @@ use crate::engine::{
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {
-        Some(root) if root.id.pid != it.process.id.pid => Some(format!("in that of pid {}  {}", root.id.pid, wording::shortened(root))),
+        Some(root) if root.id.pid != it.process.id.pid => {
+            Some(format!("in that of pid {}  {}", root.id.pid, wording::shortened(root)))
+        }
         Some(_) | None if conflict.tree.is_empty() => None,
         Some(_) | None => Some(block::pids(&conflict.tree)),
     }
@@ -26,8 +31,12 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
     let name = match (entry.entry, compared) {
-        (Evidence::Command, true) => "the same command in the same place (no `match` entry is written)".to_owned(),
-        (Evidence::Command, false) => "the same command in the same place: no COMMAND is named behind `--`".to_owned(),
+        (Evidence::Command, true) => {
+            "the same command in the same place (no `match` entry is written)".to_owned()
+        }
+        (Evidence::Command, false) => {
+            "the same command in the same place: no COMMAND is named behind `--`".to_owned()
+        }
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
             let key = label(entry.entry);
             format!("{key} {}", wording::place(context, &key)).trim_end().to_owned()
@@ -36,8 +45,12 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     let limit = entry.limit.as_ref().map(|limit| safe(&limit.to_string()));
     match (entry.looks, entry.holds(), limit) {
         (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
-        (Truth::Unknown, Truth::False, Some(limit)) => format!("{name}: {limit}, whatever it looks like"),
-        (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => format!("{name}: what cannot be read finds nobody"),
+        (Truth::Unknown, Truth::False, Some(limit)) => {
+            format!("{name}: {limit}, whatever it looks like")
+        }
+        (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => {
+            format!("{name}: what cannot be read finds nobody")
+        }
         (Truth::True, _, None) | (Truth::False, ..) => name,
     }
 }
@@ -60,7 +73,9 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
         (Some(Carried::Proof), ..) => ": a candidate by that alone",
         (Some(Carried::Hint), ..) => ": no candidate by that alone",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
-        (None, Truth::True, _) if it.process.role == Role::Monopoll => ", which does not count for a monopoll",
+        (None, Truth::True, _) if it.process.role == Role::Monopoll => {
+            ", which does not count for a monopoll"
+        }
         (None, Truth::True | Truth::False | Truth::Unknown, _) => "",
     };
     format!("{carries}{so}")
@@ -76,7 +91,10 @@ pub(super) fn lock(lock: &LockVerdict<'_>) -> String {
         (Truth::True, paths, _) => format!("has {}", named(paths)),
         (Truth::False, _, []) => "does not have the lock".to_owned(),
         (Truth::False, _, taken) => {
-            format!("does not have the lock as far as can be seen; nobody can be identified who has {}", named(taken))
+            format!(
+                "does not have the lock as far as can be seen; nobody can be identified who has {}",
+                named(taken)
+            )
         }
         (Truth::Unknown, ..) => "whether it has the lock cannot be read".to_owned(),
     }
@@ -85,7 +103,9 @@ pub(super) fn lock(lock: &LockVerdict<'_>) -> String {
 pub(super) fn shield(verdict: &ShieldVerdict) -> String {
     let Some(shield) = &verdict.shield else {
         return match verdict.kind {
-            ShieldKind::Relation => "monopoll itself, what started it, what it started, PID 1, a kernel thread",
+            ShieldKind::Relation => {
+                "monopoll itself, what started it, what it started, PID 1, a kernel thread"
+            }
             ShieldKind::OtherBot => "another bot's process",
             ShieldKind::OtherUser => "another user",
             ShieldKind::OtherContainer => "another container",
@@ -96,11 +116,17 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
     match verdict.lifted_by {
         None => shield,
         Some(Evidence::Lock) => format!("{shield}, but it has the lock"),
-        Some(entry @ (Evidence::Match(_) | Evidence::Token | Evidence::Command)) => format!("{shield}, but {} reaches it", label(entry)),
+        Some(entry @ (Evidence::Match(_) | Evidence::Token | Evidence::Command)) => {
+            format!("{shield}, but {} reaches it", label(entry))
+        }
     }
 }
 
-pub(super) fn rule(verdict: &RuleVerdict<'_>, it: &Explanation<'_>, context: &Context<'_>) -> String {
+pub(super) fn rule(
+    verdict: &RuleVerdict<'_>,
+    it: &Explanation<'_>,
+    context: &Context<'_>,
+) -> String {
     let place = wording::place(context, &format!("rules[{}]", verdict.index));
     let rule = format!("`{}` {place}", safe(&verdict.rule.name));
     let so = match (verdict.ruling, it.conflict) {

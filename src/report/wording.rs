@@ -11,7 +11,8 @@ use crate::{
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A process's command line, masked and printable; its name in brackets where it has none, as `ps` writes it.
+/// A process's command line, masked and printable; its name in brackets where it has none, as `ps`
+/// writes it.
 pub(super) fn command(process: &Process) -> Option<String> {
     match (&process.args, &process.name) {
         (Fact::Known(args), _) if !args.is_empty() => Some(mask::command(args)),
@@ -27,7 +28,8 @@ const WIDEST: usize = 80;
 pub(super) fn shortened(process: &Process) -> String {
     match &process.args {
         Fact::Known(args) if !args.is_empty() => mask::shorten(args, WIDEST),
-        Fact::Known(_) | Fact::Unknown => command(process).map_or_else(|| "(command unknown)".to_owned(), |name| cut(&safe(&name))),
+        Fact::Known(_) | Fact::Unknown => command(process)
+            .map_or_else(|| "(command unknown)".to_owned(), |name| cut(&safe(&name))),
     }
 }
 
@@ -65,13 +67,17 @@ pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
 
 /// A length of time in at most two neighbouring units: `3m 12s`, `2d`, `250ms`.
 pub(super) fn span(time: Duration) -> String {
-    const UNITS: [(u64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    const UNITS: [(u64, &str); 5] =
+        [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let millis = clock::millis(time);
-    let Some(first) = UNITS.iter().position(|(unit, _)| millis >= *unit) else { return "0s".to_owned() };
+    let Some(first) = UNITS.iter().position(|(unit, _)| millis >= *unit) else {
+        return "0s".to_owned();
+    };
     let (unit, name) = UNITS[first];
     let head = format!("{}{name}", millis / unit);
     match UNITS.get(first + 1) {
-        // Nobody needs the milliseconds of what takes seconds, unless that is all that was asked for.
+        // Nobody needs the milliseconds of what takes seconds, unless that is all that was asked
+        // for.
         Some((smaller, name)) if millis % unit >= *smaller && (*smaller > 1 || millis < 10_000) => {
             format!("{head} {}{name}", millis % unit / smaller)
         }
@@ -104,8 +110,14 @@ mod tests {
 
     #[test]
     fn a_moment_that_no_calendar_has_is_not_said() {
-        assert_eq!(seconds_since_1970(0).and_then(rfc3339).as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(seconds_since_1970(LAST_SECOND).and_then(rfc3339).as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(
+            seconds_since_1970(0).and_then(rfc3339).as_deref(),
+            Some("1970-01-01T00:00:00Z")
+        );
+        assert_eq!(
+            seconds_since_1970(LAST_SECOND).and_then(rfc3339).as_deref(),
+            Some("9999-12-31T23:59:59Z")
+        );
         assert_eq!(seconds_since_1970(LAST_SECOND + 1).and_then(rfc3339), None);
         assert_eq!(seconds_since_1970(u64::MAX).and_then(rfc3339), None);
         assert_eq!(UNIX_EPOCH.checked_sub(Duration::from_secs(1)).and_then(rfc3339), None);

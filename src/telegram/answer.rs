@@ -19,7 +19,8 @@ pub struct Webhook {
 
 impl Webhook {
     /// What can be done about it.
-    pub(crate) const WAY_OUT: &str = "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+    pub(crate) const WAY_OUT: &str =
+        "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 }
 
 /// What every answer of the Bot API looks like.
@@ -49,7 +50,10 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, Trouble> {
             let seconds = envelope.and_then(|envelope| envelope.parameters?.retry_after);
             Err(Trouble::TooMany(seconds.map(Duration::from_secs)))
         }
-        (_, envelope) => Err(Trouble::Answered(status, envelope.and_then(|envelope| envelope.description).map(|why| cut(&why)))),
+        (_, envelope) => Err(Trouble::Answered(
+            status,
+            envelope.and_then(|envelope| envelope.description).map(|why| cut(&why)),
+        )),
     }
 }
 
@@ -89,13 +93,25 @@ mod tests {
             (200, "", Err(Trouble::NoBotApi)),
             (200, "[1]", Err(Trouble::NoBotApi)),
             (200, r#"{"ok":"yes","result":1}"#, Err(Trouble::NoBotApi)),
-            (200, r#"{"ok":false,"description":"no"}"#, Err(Trouble::Answered(200, Some("no".to_owned())))),
+            (
+                200,
+                r#"{"ok":false,"description":"no"}"#,
+                Err(Trouble::Answered(200, Some("no".to_owned()))),
+            ),
             (401, unauthorized, Err(Trouble::Unauthorized)),
-            (404, r#"{"ok":false,"error_code":404,"description":"Not Found"}"#, Err(Trouble::Unauthorized)),
+            (
+                404,
+                r#"{"ok":false,"error_code":404,"description":"Not Found"}"#,
+                Err(Trouble::Unauthorized),
+            ),
             (401, "who are you?", Err(Trouble::Answered(401, None))),
             (404, "<html>", Err(Trouble::Answered(404, None))),
             (302, unauthorized, Err(Trouble::Redirects(302))),
-            (429, r#"{"ok":false,"parameters":{"retry_after":7}}"#, Err(Trouble::TooMany(Some(Duration::from_secs(7))))),
+            (
+                429,
+                r#"{"ok":false,"parameters":{"retry_after":7}}"#,
+                Err(Trouble::TooMany(Some(Duration::from_secs(7)))),
+            ),
             (429, "slow down", Err(Trouble::TooMany(None))),
             (500, r#"{"ok":true,"result":true}"#, Err(Trouble::Answered(500, None))),
             (502, "<html>Bad Gateway", Err(Trouble::Answered(502, None))),
@@ -123,8 +139,11 @@ mod tests {
 
     #[test]
     fn no_server_talks_for_long() {
-        let body = serde_json::json!({ "ok": false, "description": "é".repeat(100_000) }).to_string();
-        let Err(Trouble::Answered(400, Some(said))) = result(400, body.as_bytes()) else { panic!() };
+        let body =
+            serde_json::json!({ "ok": false, "description": "é".repeat(100_000) }).to_string();
+        let Err(Trouble::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
+            panic!()
+        };
         assert_eq!(said.chars().count(), MOST_SAID + 1);
     }
 }

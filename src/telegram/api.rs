@@ -44,7 +44,8 @@ impl Api {
         self.tidied(self.line().and_then(|line| self.info(&line)))
     }
 
-    /// Deletes the webhook and drops no update; the one that is set all the same, as something else sets it.
+    /// Deletes the webhook and drops no update; the one that is set all the same, as something else
+    /// sets it.
     pub(super) fn delete(&self) -> Result<Option<Webhook>, Trouble> {
         self.tidied(self.line().and_then(|line| {
             self.call(&Method::DeleteWebhook, &line)?;
@@ -76,9 +77,16 @@ impl Api {
         let left = Some(left);
         let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.expose());
         let response = match method {
-            Method::GetWebhookInfo => line.agent.get(address("getWebhookInfo")).config().timeout_global(left).build().call(),
+            Method::GetWebhookInfo => line
+                .agent
+                .get(address("getWebhookInfo"))
+                .config()
+                .timeout_global(left)
+                .build()
+                .call(),
             Method::DeleteWebhook => {
-                let request = line.agent.post(address("deleteWebhook")).config().timeout_global(left).build();
+                let request =
+                    line.agent.post(address("deleteWebhook")).config().timeout_global(left).build();
                 request.send_form([("drop_pending_updates", "false")])
             }
         };
@@ -94,7 +102,8 @@ impl Api {
         }
     }
 
-    /// The client's own words may have the address in them, and so the token: only those are passed on that cannot.
+    /// The client's own words may have the address in them, and so the token: only those are passed
+    /// on that cannot.
     fn trouble(&self, error: Error) -> Trouble {
         match error {
             Error::Timeout(_) => Trouble::Late(self.timeout),
@@ -102,9 +111,15 @@ impl Api {
             Error::HostNotFound => Trouble::Unreachable("there is no such host".to_owned()),
             Error::Tls(why) => Trouble::Untrusted(why.to_owned()),
             Error::Rustls(error) => Trouble::Untrusted(error.to_string()),
-            Error::ConnectProxyFailed(why) => Trouble::Proxy(format!("the proxy does not let it through ({why})")),
-            Error::InvalidProxyUrl => Trouble::Proxy("the proxy's address cannot be read".to_owned()),
-            Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..) => Trouble::NoBotApi,
+            Error::ConnectProxyFailed(why) => {
+                Trouble::Proxy(format!("the proxy does not let it through ({why})"))
+            }
+            Error::InvalidProxyUrl => {
+                Trouble::Proxy("the proxy's address cannot be read".to_owned())
+            }
+            Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..) => {
+                Trouble::NoBotApi
+            }
             _ => Trouble::Unreachable("the connection failed".to_owned()),
         }
     }
@@ -112,7 +127,9 @@ impl Api {
     fn failure(&self, error: &io::Error) -> Trouble {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Late(self.timeout),
-            io::ErrorKind::UnexpectedEof => Trouble::Unreachable("it hung up before it had answered".to_owned()),
+            io::ErrorKind::UnexpectedEof => {
+                Trouble::Unreachable("it hung up before it had answered".to_owned())
+            }
             // TLS speaks through an I/O error while it shakes hands.
             io::ErrorKind::InvalidData => Trouble::Untrusted(error.to_string()),
             _ => Trouble::Unreachable(error.to_string()),
@@ -121,10 +138,14 @@ impl Api {
 
     /// Whatever somebody else said, fit to be repeated.
     fn tidied(&self, answer: Result<Option<Webhook>, Trouble>) -> Result<Option<Webhook>, Trouble> {
-        let tidy = |text: String| mask::printable(&mask::secrets(&self.token.taken_out_of(&text))).into_owned();
+        let tidy = |text: String| {
+            mask::printable(&mask::secrets(&self.token.taken_out_of(&text))).into_owned()
+        };
         match answer {
             Ok(webhook) => Ok(webhook.map(|webhook| Webhook { host: tidy(webhook.host) })),
-            Err(Trouble::Answered(status, Some(why))) => Err(Trouble::Answered(status, Some(tidy(why)))),
+            Err(Trouble::Answered(status, Some(why))) => {
+                Err(Trouble::Answered(status, Some(tidy(why))))
+            }
             Err(Trouble::Unreachable(why)) => Err(Trouble::Unreachable(tidy(why))),
             Err(Trouble::Untrusted(why)) => Err(Trouble::Untrusted(tidy(why))),
             Err(Trouble::Proxy(why)) => Err(Trouble::Proxy(tidy(why))),

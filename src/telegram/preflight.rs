@@ -19,7 +19,8 @@ pub fn look(telegram: &Telegram, token: &Token) -> Seen {
     Question::set_out(&api, Api::webhook).answer()
 }
 
-/// What one start asks Telegram, and does about the answer. Whatever goes wrong with that is a warning.
+/// What one start asks Telegram, and does about the answer. Whatever goes wrong with that is a
+/// warning.
 #[derive(Debug)]
 pub struct Preflight {
     api: Api,
@@ -67,13 +68,15 @@ pub enum Report {
 }
 
 impl Preflight {
-    /// Asks what a start with this token wants to know, on a thread of its own; `None`: nobody is to be asked. To be called once
-    /// signals are waited for: that thread must not take one.
+    /// Asks what a start with this token wants to know, on a thread of its own; `None`: nobody is
+    /// to be asked. To be called once signals are waited for: that thread must not take one.
     #[must_use]
     pub fn set_out(telegram: &Telegram, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
             settings::Webhook::Ignore => None,
-            webhook @ (settings::Webhook::Warn | settings::Webhook::Refuse | settings::Webhook::Delete) => {
+            webhook @ (settings::Webhook::Warn
+            | settings::Webhook::Refuse
+            | settings::Webhook::Delete) => {
                 let api = api(telegram, token?);
                 let asked = ask(&api);
                 Some(Preflight { api, webhook, asked, warned: None, deleting: Deleting::NotTried })
@@ -110,7 +113,10 @@ impl Preflight {
     fn tell(&mut self, seen: &Seen) {
         let warning = match (seen, self.webhook) {
             (Ok(Some(_)), settings::Webhook::Warn) => self.sentence(seen),
-            (Ok(Some(_)), settings::Webhook::Ignore | settings::Webhook::Refuse | settings::Webhook::Delete) => return,
+            (
+                Ok(Some(_)),
+                settings::Webhook::Ignore | settings::Webhook::Refuse | settings::Webhook::Delete,
+            ) => return,
             (Ok(None), _) => return debug!("no webhook is set"),
             (Err(trouble), _) => format!("{}; {}", self.sentence(seen), trouble.way_out()),
         };
@@ -120,7 +126,8 @@ impl Preflight {
         }
     }
 
-    /// The last thing before the start, with the locks in hand: a webhook is deleted where that is wanted.
+    /// The last thing before the start, with the locks in hand: a webhook is deleted where that is
+    /// wanted.
     ///
     /// # Errors
     /// A signal told the start to give up.
@@ -140,7 +147,8 @@ impl Preflight {
             Ok(None) => info!(host, "deleted the webhook to `{host}`; no update was dropped"),
             Ok(Some(again)) => warn!(
                 host = again.host,
-                "the webhook to `{host}` was deleted, and one to `{}` is set: something else sets it; {POLLING_FAILS}", again.host
+                "the webhook to `{host}` was deleted, and one to `{}` is set: something else sets it; {POLLING_FAILS}",
+                again.host
             ),
             Err(trouble) => warn!(
                 host,
@@ -168,7 +176,9 @@ impl Preflight {
 
     fn refusal(&self, seen: &Seen) -> Option<String> {
         match (seen, self.webhook) {
-            (Ok(Some(webhook)), settings::Webhook::Refuse) => Some(format!("{}; {}", set(webhook), Webhook::WAY_OUT)),
+            (Ok(Some(webhook)), settings::Webhook::Refuse) => {
+                Some(format!("{}; {}", set(webhook), Webhook::WAY_OUT))
+            }
             (Ok(_) | Err(_), _) => None,
         }
     }
@@ -177,15 +187,27 @@ impl Preflight {
         match (seen, self.webhook) {
             (Ok(None), _) => "no webhook is set".to_owned(),
             (Ok(Some(webhook)), settings::Webhook::Delete) => {
-                format!("a webhook to `{}` is set; a start deletes it, and drops no update", webhook.host)
+                format!(
+                    "a webhook to `{}` is set; a start deletes it, and drops no update",
+                    webhook.host
+                )
             }
-            (Ok(Some(webhook)), settings::Webhook::Ignore | settings::Webhook::Warn | settings::Webhook::Refuse) => {
+            (
+                Ok(Some(webhook)),
+                settings::Webhook::Ignore | settings::Webhook::Warn | settings::Webhook::Refuse,
+            ) => {
                 format!("{}; {}", set(webhook), Webhook::WAY_OUT)
             }
             (Err(Trouble::Unauthorized), _) => {
-                format!("{}: the bot will not be able to poll", Trouble::Unauthorized.sentence(self.server()))
+                format!(
+                    "{}: the bot will not be able to poll",
+                    Trouble::Unauthorized.sentence(self.server())
+                )
             }
-            (Err(trouble), _) => format!("whether a webhook is set is not known: {}", trouble.sentence(self.server())),
+            (Err(trouble), _) => format!(
+                "whether a webhook is set is not known: {}",
+                trouble.sentence(self.server())
+            ),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The proxy that the environment names: a bot behind one reaches Telegram in no other way.
 //!
-//! Only https goes through it, in a tunnel that keeps the token from the proxy. An `http://` address is a server of the
-//! user's own, and is asked directly.
+//! Only https goes through it, in a tunnel that keeps the token from the proxy. An `http://`
+//! address is a server of the user's own, and is asked directly.
 #![expect(clippy::disallowed_methods, reason = "these variables are every program's, and no keys")]
 
 use std::env;
@@ -43,12 +43,17 @@ fn read(name: &str, value: &str) -> Result<Proxy, Trouble> {
     }
 }
 
-/// Whether `host` is in a list such as `localhost,.example.org`: a name stands for those below it as well.
+/// Whether `host` is in a list such as `localhost,.example.org`: a name stands for those below it
+/// as well.
 fn is_excepted(host: &str, list: &str) -> bool {
     let host = host.to_lowercase();
     list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| {
         let name = entry.trim_start_matches('*').trim_start_matches('.');
-        entry == "*" || (!name.is_empty() && host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        entry == "*"
+            || (!name.is_empty()
+                && host
+                    .strip_suffix(name)
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     })
 }
 
@@ -75,9 +80,13 @@ mod tests {
 
     #[test]
     fn a_proxy_that_cannot_be_used_is_named_by_its_variable_alone() {
-        for value in ["socks5://me:hunter2@host:1080", "ftp://me:hunter2@host", "http://", "\u{1}"] {
+        for value in ["socks5://me:hunter2@host:1080", "ftp://me:hunter2@host", "http://", "\u{1}"]
+        {
             let Err(Trouble::Proxy(why)) = read("ALL_PROXY", value) else { panic!("{value}") };
-            assert!(why.starts_with("the proxy in $ALL_PROXY ") && !why.contains("hunter2"), "{why}");
+            assert!(
+                why.starts_with("the proxy in $ALL_PROXY ") && !why.contains("hunter2"),
+                "{why}"
+            );
         }
         assert_eq!(read("ALL_PROXY", "proxy:3128").unwrap().port(), 3128);
     }

@@ -17,7 +17,8 @@ use crate::host::{
 /// What was found out.
 pub type Seen = Result<Option<Webhook>, Trouble>;
 
-/// Something that is being asked on a thread of its own. One that nobody waits for any more is left behind, and ends by itself.
+/// Something that is being asked on a thread of its own. One that nobody waits for any more is left
+/// behind, and ends by itself.
 #[derive(Debug)]
 pub(super) struct Question {
     answer: Receiver<Seen>,
@@ -36,7 +37,9 @@ impl Question {
             Ok(bell) => Some(bell),
             Err(error) => {
                 // There is room for it.
-                let _ = send.send(Err(Trouble::Unreachable(format!("there is no thread to ask with ({error})"))));
+                let _ = send.send(Err(Trouble::Unreachable(format!(
+                    "there is no thread to ask with ({error})"
+                ))));
                 None
             }
         };

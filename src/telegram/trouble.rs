@@ -32,17 +32,30 @@ impl Trouble {
     #[must_use]
     pub fn sentence(&self, server: &str) -> String {
         match self {
-            Trouble::Unauthorized => format!("{server} does not know this bot's token (401 Unauthorized)"),
-            Trouble::TooMany(Some(wait)) => {
-                format!("{server} wants to be left alone for {} (429 Too Many Requests)", format_duration(*wait))
+            Trouble::Unauthorized => {
+                format!("{server} does not know this bot's token (401 Unauthorized)")
             }
-            Trouble::TooMany(None) => format!("{server} wants to be left alone (429 Too Many Requests)"),
+            Trouble::TooMany(Some(wait)) => {
+                format!(
+                    "{server} wants to be left alone for {} (429 Too Many Requests)",
+                    format_duration(*wait)
+                )
+            }
+            Trouble::TooMany(None) => {
+                format!("{server} wants to be left alone (429 Too Many Requests)")
+            }
             Trouble::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
             Trouble::Answered(status, None) => format!("{server} answered {status}"),
-            Trouble::Redirects(status) => format!("{server} answered {status}, which names another place; the token is not taken there"),
+            Trouble::Redirects(status) => format!(
+                "{server} answered {status}, which names another place; the token is not taken there"
+            ),
             Trouble::NoBotApi => format!("{server} answered what no Bot API does"),
-            Trouble::Late(timeout) => format!("{server} did not answer within {}", format_duration(*timeout)),
-            Trouble::Unreachable(why) | Trouble::Proxy(why) => format!("{server} cannot be reached: {why}"),
+            Trouble::Late(timeout) => {
+                format!("{server} did not answer within {}", format_duration(*timeout))
+            }
+            Trouble::Unreachable(why) | Trouble::Proxy(why) => {
+                format!("{server} cannot be reached: {why}")
+            }
             Trouble::Untrusted(why) => format!("{server} cannot be trusted: {why}"),
         }
     }
@@ -51,11 +64,19 @@ impl Trouble {
     #[must_use]
     pub fn way_out(&self) -> &'static str {
         match self {
-            Trouble::Unauthorized => "compare it with what @BotFather says: it may have been revoked, or cut off",
+            Trouble::Unauthorized => {
+                "compare it with what @BotFather says: it may have been revoked, or cut off"
+            }
             Trouble::TooMany(_) => "try again later",
-            Trouble::Answered(..) | Trouble::Redirects(_) | Trouble::NoBotApi => "see whether `telegram.api_url` is right",
-            Trouble::Late(_) => "see whether this machine reaches it, and give it more time in `telegram.timeout`",
-            Trouble::Unreachable(_) => "see whether this machine reaches it, and whether `telegram.api_url` is right",
+            Trouble::Answered(..) | Trouble::Redirects(_) | Trouble::NoBotApi => {
+                "see whether `telegram.api_url` is right"
+            }
+            Trouble::Late(_) => {
+                "see whether this machine reaches it, and give it more time in `telegram.timeout`"
+            }
+            Trouble::Unreachable(_) => {
+                "see whether this machine reaches it, and whether `telegram.api_url` is right"
+            }
             Trouble::Untrusted(_) => {
                 "see who answers at `telegram.api_url`: the authorities that browsers trust are trusted here, and no others"
             }

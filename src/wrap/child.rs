@@ -1,4 +1,5 @@
-//! COMMAND as its guard handles it on Linux: it forwards with the origin of a signal in mind, and reaps every orphan.
+//! COMMAND as its guard handles it on Linux: it forwards with the origin of a signal in mind, and
+//! reaps every orphan.
 
 use std::{ffi::OsString, io, path::Path};
 
@@ -67,11 +68,16 @@ pub(crate) fn within_reach(manner: Manner) -> Manner {
 }
 
 impl Child {
-    /// Starts `program` as `args`. It must be called on the main thread: PDEATHSIG fires when the thread that forked ends.
+    /// Starts `program` as `args`. It must be called on the main thread: PDEATHSIG fires when the
+    /// thread that forked ends.
     ///
     /// # Errors
     /// As fork(2) and execvp(3).
-    pub(crate) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<Child> {
+    pub(crate) fn spawn(
+        program: &Path,
+        args: &[OsString],
+        inheritance: &Inheritance<'_>,
+    ) -> io::Result<Child> {
         let pid = spawn::spawn(program, args, inheritance)?;
         Ok(Child { pid: Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)) })
     }
@@ -83,7 +89,8 @@ impl Child {
 
     /// Sends it on, unless the terminal gave it to the whole group already.
     pub(crate) fn forward(&self, arrived: Arrived) {
-        let in_my_group = nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
+        let in_my_group =
+            nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
         if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived)) {
             real_time::send(self.pid, arrived.number);
         }
@@ -97,15 +104,21 @@ impl Child {
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped { child: None, childless: false };
         loop {
-            // Looked at first and reaped after: COMMAND's pid must not be used again while a signal may be on its way.
-            let status = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
+            // Looked at first and reaped after: COMMAND's pid must not be used again while a signal
+            // may be on its way.
+            let status =
+                waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
             reaped.childless = status == Err(Errno::ECHILD);
             let Ok(status) = status else { return reaped };
             let Some(ended) = status.pid() else { return reaped };
             if ended == self.pid {
                 reaped.child = Some(match status {
-                    WaitStatus::Exited(_, code) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-                    WaitStatus::Signaled(_, signal, _) => ExitStatus::Signalled(u8::try_from(signal as i32).unwrap_or(u8::MAX)),
+                    WaitStatus::Exited(_, code) => {
+                        ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
+                    }
+                    WaitStatus::Signaled(_, signal, _) => {
+                        ExitStatus::Signalled(u8::try_from(signal as i32).unwrap_or(u8::MAX))
+                    }
                     _ => ExitStatus::Fault,
                 });
             }
@@ -118,7 +131,8 @@ impl Child {
 
 /// A terminal that is closed tells only the leader of its session.
 fn is_for_me_alone(arrived: Arrived) -> bool {
-    arrived.is(Signal::SIGHUP) && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
+    arrived.is(Signal::SIGHUP)
+        && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
 /// As the kernel's signals are called here.

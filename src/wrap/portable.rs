@@ -1,7 +1,8 @@
 //! COMMAND as its guard handles it on systems other than Linux.
 //!
-//! Unix: the child inherits the locks, and signals are forwarded. Windows: the lock stays with the guard, and the console
-//! gives its keys to the child by itself. Nothing ends the child when its guard is killed; the record still names it.
+//! Unix: the child inherits the locks, and signals are forwarded. Windows: the lock stays with the
+//! guard, and the console gives its keys to the child by itself. Nothing ends the child when its
+//! guard is killed; the record still names it.
 
 #[cfg(unix)]
 mod unix;
@@ -59,15 +60,26 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(())
 }
 
-/// What this system can do of it: where nothing can ask a process to end, there is nothing to wait for before it is killed.
+/// What this system can do of it: where nothing can ask a process to end, there is nothing to wait
+/// for before it is killed.
 pub(crate) fn within_reach(manner: Manner) -> Manner {
     let can_ask = cfg!(unix);
-    if can_ask || manner.escalation == Escalate::Refuse { manner } else { Manner { mode: Mode::Force, ..manner } }
+    if can_ask || manner.escalation == Escalate::Refuse {
+        manner
+    } else {
+        Manner { mode: Mode::Force, ..manner }
+    }
 }
 
-fn prepared(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<std::process::Command> {
+fn prepared(
+    program: &Path,
+    args: &[OsString],
+    inheritance: &Inheritance<'_>,
+) -> io::Result<std::process::Command> {
     #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
-    let Some((_, rest)) = args.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let Some((_, rest)) = args.split_first() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
     let (variable, value) = &inheritance.held;
     let mut command = std::process::Command::new(program);
     command.args(rest).env(variable, value);

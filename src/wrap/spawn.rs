@@ -1,8 +1,12 @@
 //! COMMAND is started as if monopoll were not there – and with the lock in its hands.
 //!
-//! What must happen between the new process and its program has no safe interface, so this one small module is allowed
-//! `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl, getppid, sigaction, sigprocmask and execvpe.
-#![expect(unsafe_code, reason = "clone and what happens in its child; each block says why it is sound")]
+//! What must happen between the new process and its program has no safe interface, so this one
+//! small module is allowed `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl,
+//! getppid, sigaction, sigprocmask and execvpe.
+#![expect(
+    unsafe_code,
+    reason = "clone and what happens in its child; each block says why it is sound"
+)]
 #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
 
 use std::{
@@ -30,17 +34,24 @@ use rustix::io::FdFlags;
 use super::child::{Inheritance, number};
 use crate::host::machine::wait;
 
-/// Room for the calls of the child; execvpe(3) puts the arguments of a script without a `#!` line there too.
+/// Room for the calls of the child; execvpe(3) puts the arguments of a script without a `#!` line
+/// there too.
 const STACK: usize = 32 << 10;
 
-/// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG fires when the thread that forked ends.
+/// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG
+/// fires when the thread that forked ends.
 ///
-/// The child shares the guard's memory until it executes its program, and the guard's thread stands still that long, as with
-/// vfork(2): to copy the page tables and to part them again costs as much as a look at the whole process table.
+/// The child shares the guard's memory until it executes its program, and the guard's thread stands
+/// still that long, as with vfork(2): to copy the page tables and to part them again costs as much
+/// as a look at the whole process table.
 ///
 /// # Errors
 /// As clone(2) and execvp(3).
-pub(super) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<u32> {
+pub(super) fn spawn(
+    program: &Path,
+    args: &[OsString],
+    inheritance: &Inheritance<'_>,
+) -> io::Result<u32> {
     let (variable, value) = &inheritance.held;
     let image = Image::new(program, args, variable, value)?;
     let child = Beginning {
@@ -57,10 +68,18 @@ pub(super) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance
         127
     };
     let mut stack = vec![0_u8; STACK + size_of_val(image.args.as_slice())];
-    // SAFETY: with CLONE_VFORK this thread goes on only when the child has executed its program or ended, so everything that
-    // `begin` borrows outlives it, and nobody else uses `stack`. It makes only the async-signal-safe calls that are listed
-    // above and allocates nothing, so the memory that it shares with the guard's other threads stays whole.
-    let pid = unsafe { clone(Box::new(begin), &mut stack, CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK, Some(Signal::SIGCHLD as i32)) }?;
+    // SAFETY: with CLONE_VFORK this thread goes on only when the child has executed its program or
+    // ended, so everything that `begin` borrows outlives it, and nobody else uses `stack`. It makes
+    // only the async-signal-safe calls that are listed above and allocates nothing, so the memory
+    // that it shares with the guard's other threads stays whole.
+    let pid = unsafe {
+        clone(
+            Box::new(begin),
+            &mut stack,
+            CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK,
+            Some(Signal::SIGCHLD as i32),
+        )
+    }?;
     match failure.load(Ordering::Relaxed) {
         0 => Ok(pid.as_raw().unsigned_abs()),
         errno => {
@@ -86,14 +105,19 @@ enum Never {}
 impl Image {
     fn new(program: &Path, args: &[OsString], variable: &str, value: &OsStr) -> io::Result<Image> {
         let own = (OsString::from(variable), value.to_owned());
-        let environ = std::env::vars_os().filter(|(name, _)| name != variable).chain([own]).map(|(mut entry, value)| {
-            entry.push("=");
-            entry.push(value);
-            CString::new(entry.into_vec())
-        });
-        let args: Vec<CString> = args.iter().map(|arg| CString::new(arg.as_bytes())).collect::<Result<_, _>>()?;
+        let environ = std::env::vars_os().filter(|(name, _)| name != variable).chain([own]).map(
+            |(mut entry, value)| {
+                entry.push("=");
+                entry.push(value);
+                CString::new(entry.into_vec())
+            },
+        );
+        let args: Vec<CString> =
+            args.iter().map(|arg| CString::new(arg.as_bytes())).collect::<Result<_, _>>()?;
         let environ: Vec<CString> = environ.collect::<Result<_, _>>()?;
-        let pointers = |strings: &[CString]| strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect();
+        let pointers = |strings: &[CString]| {
+            strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect()
+        };
         Ok(Image {
             program: CString::new(program.as_os_str().as_bytes())?,
             args: pointers(&args),
@@ -104,7 +128,8 @@ impl Image {
 
     /// Becomes that program.
     fn execute(&self) -> Result<Never, Errno> {
-        // SAFETY: both lists end with a null pointer, and what their pointers point to lives as long as `self`.
+        // SAFETY: both lists end with a null pointer, and what their pointers point to lives as
+        // long as `self`.
         unsafe { libc::execvpe(self.program.as_ptr(), self.args.as_ptr(), self.environ.as_ptr()) };
         Err(Errno::last())
     }
@@ -122,9 +147,11 @@ struct Beginning {
 impl Beginning {
     fn prepare(&self) -> Result<(), Errno> {
         for lock in &self.locks {
-            // SAFETY: the guard keeps these descriptors open for as long as it lives, and the child has them too.
+            // SAFETY: the guard keeps these descriptors open for as long as it lives, and the child
+            // has them too.
             let lock = unsafe { BorrowedFd::borrow_raw(*lock) };
-            rustix::io::fcntl_setfd(lock.as_fd(), FdFlags::empty()).map_err(|error| Errno::from_raw(error.raw_os_error()))?;
+            rustix::io::fcntl_setfd(lock.as_fd(), FdFlags::empty())
+                .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
         }
         nix::sys::prctl::set_pdeathsig(self.on_guards_death)?;
         // A guard that was killed between clone and here can no longer be the one to say so.
@@ -134,15 +161,16 @@ impl Beginning {
         // SAFETY: no handler is installed. Rust's start-up ignores SIGPIPE for itself alone.
         unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
         for ignored in &self.ignored {
-            // SAFETY: no handler is installed, the signal is ignored as it was when monopoll was started.
+            // SAFETY: no handler is installed, the signal is ignored as it was when monopoll was
+            // started.
             unsafe { signal(*ignored, SigHandler::SigIgn) }?;
         }
         self.mask.thread_set_mask()
     }
 }
 
-/// What the child must ignore although its guard does not. A guard that ignored SIGCHLD would never learn how COMMAND
-/// ended: the kernel would reap it.
+/// What the child must ignore although its guard does not. A guard that ignored SIGCHLD would never
+/// learn how COMMAND ended: the kernel would reap it.
 fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     let mut ignored = Vec::new();
     let at_start = wait::ignored_at_start();
@@ -158,7 +186,8 @@ fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
 }
 
 /// Runs before Rust's start-up, which ignores SIGPIPE for itself; nobody can tell later.
-// SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this one only reads a file.
+// SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this
+// one only reads a file.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEFORE_START: extern "C" fn() = wait::remember_ignored;

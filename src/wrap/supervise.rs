@@ -1,7 +1,9 @@
-//! The resident guard: it forwards signals, reaps, hears requests, and ends what is left of the tree.
+//! The resident guard: it forwards signals, reaps, hears requests, and ends what is left of the
+//! tree.
 //!
-//! On Linux it sleeps in one poll and is woken by the kernel alone, and it is the subreaper of everything that it started,
-//! so its tree is whatever is below it, however often it forked. Elsewhere its tree is what can be seen of that.
+//! On Linux it sleeps in one poll and is woken by the kernel alone, and it is the subreaper of
+//! everything that it started, so its tree is whatever is below it, however often it forked.
+//! Elsewhere its tree is what can be seen of that.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -115,14 +117,16 @@ impl Guarding<'_> {
             if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
                 return end;
             }
-            let handles: Vec<&Handle> = if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
+            let handles: Vec<&Handle> =
+                if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             let next_try = self.keeper.next_try();
             let until = state.wake.into_iter().chain(next_try).min();
             if std::mem::take(&mut is_new) {
                 memory::slim();
             }
             let woken = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
-            state.stirred = woken != Some(Wake::Told) || state.wake.is_some_and(|wake| clock::patience() >= wake);
+            state.stirred = woken != Some(Wake::Told)
+                || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
         }
     }
@@ -149,7 +153,10 @@ impl Guarding<'_> {
 
     /// Where the lock is somebody else's, the tree is ended.
     fn keep_hold(&mut self, tree: &Tree, state: &mut State) {
-        match self.keeper.keep_hold(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble))) {
+        match self
+            .keeper
+            .keep_hold(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)))
+        {
             Kept::Still => {}
             Kept::Lost => {
                 state.lost = true;
@@ -178,11 +185,15 @@ impl Guarding<'_> {
             return;
         }
         let mut ladder = Escalation::new(child::within_reach(manner));
-        if let (Some(at), Some(child)) = (state.signalled.get(&manner.signal), tree.id_of(self.child.pid())) {
+        if let (Some(at), Some(child)) =
+            (state.signalled.get(&manner.signal), tree.id_of(self.child.pid()))
+        {
             ladder.already_signalled(child, *at);
         }
         state.ladder = Some(ladder);
-        self.keeper.stage(Stage::Stopping, &mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
+        self.keeper.stage(Stage::Stopping, &mut |beside, trouble| {
+            (self.tell)(beside, Incident::Held(trouble))
+        });
     }
 
     /// One step of ending the tree, if it is to be ended.
@@ -201,8 +212,12 @@ impl Guarding<'_> {
             let manner = Manner { mode: Mode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
-        let end =
-            |left| End { status: state.child.unwrap_or(ExitStatus::Fault), superseded_by: state.superseded_by, lost: state.lost, left };
+        let end = |left| End {
+            status: state.child.unwrap_or(ExitStatus::Fault),
+            superseded_by: state.superseded_by,
+            lost: state.lost,
+            left,
+        };
         let Some(ladder) = &mut state.ladder else { return Some(end(0)) };
         let orders = ladder.step(clock::patience(), &alive);
         for (id, blow) in orders.blows {
@@ -224,15 +239,22 @@ impl Guarding<'_> {
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
-            Next::GaveUp(GaveUp::OutlivedSignal(_)) if state.child.is_some() && state.superseded_by.is_none() => Some(end(alive.len())),
-            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its guard. How what COMMAND leaves
-            // behind is ended, and how patiently the next one to ask is, are matters of their own.
+            Next::GaveUp(GaveUp::OutlivedSignal(_))
+                if state.child.is_some() && state.superseded_by.is_none() =>
+            {
+                Some(end(alive.len()))
+            }
+            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its
+            // guard. How what COMMAND leaves behind is ended, and how patiently the next one to ask
+            // is, are matters of their own.
             Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
                 state.superseded_by = None;
                 state.ladder = None;
                 // Where COMMAND has ended, what is left of it is ended next.
                 state.wake = state.child.map(|_| clock::patience());
-                self.keeper.stage(Stage::Running, &mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
+                self.keeper.stage(Stage::Running, &mut |beside, trouble| {
+                    (self.tell)(beside, Incident::Held(trouble))
+                });
                 None
             }
         }

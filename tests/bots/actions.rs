@@ -54,7 +54,8 @@ fn refuse_leaves_the_running_bot_to_its_work() {
     });
 }
 
-/// What was at work when it was killed is lost, see `docs/telegram.md`; two never poll all the same.
+/// What was at work when it was killed is lost, see `docs/telegram.md`; two never poll all the
+/// same.
 #[test]
 fn force_loses_only_what_the_old_one_had_taken() {
     with_each(|scene| {
@@ -67,7 +68,15 @@ fn force_loses_only_what_the_old_one_had_taken() {
         first.end().exits(0).says("took over");
         scene.processes(20);
         let report = scene.close(second, traffic);
-        println!("{:?} under force: {} lost, {} twice", scene.framework(), report.lost.len(), report.processed_twice.len());
-        assert!(report.lost.iter().chain(&report.processed_twice).all(|id| *id <= arrived), "{report:#?}");
+        println!(
+            "{:?} under force: {} lost, {} twice",
+            scene.framework(),
+            report.lost.len(),
+            report.processed_twice.len()
+        );
+        assert!(
+            report.lost.iter().chain(&report.processed_twice).all(|id| *id <= arrived),
+            "{report:#?}"
+        );
     });
 }

@@ -1,4 +1,5 @@
-//! What the frameworks lose and double where a bot says nothing about how it ends: the figures of `docs/telegram.md`.
+//! What the frameworks lose and double where a bot says nothing about how it ends: the figures of
+//! `docs/telegram.md`.
 
 use serde_json::json;
 
@@ -10,12 +11,15 @@ fn what_a_bare_bot_loses_at_a_takeover() {
     for framework in Framework::ALL.into_iter().filter(|it| it.is_there()) {
         measure(framework, Written::Bare);
     }
-    for framework in [Framework::Grammy, Framework::GrammyRunner].into_iter().filter(|it| it.is_there()) {
+    for framework in
+        [Framework::Grammy, Framework::GrammyRunner].into_iter().filter(|it| it.is_there())
+    {
         measure(framework, Written::Documented);
     }
 }
 
-/// The new one is no bot, and polls nothing: what the next bot would get again is what was finished and is not confirmed.
+/// The new one is no bot, and polls nothing: what the next bot would get again is what was finished
+/// and is not confirmed.
 fn measure(framework: Framework, written: Written) {
     let scene = Scene::new(framework);
     let traffic = scene.traffic();

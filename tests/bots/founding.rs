@@ -16,7 +16,8 @@ fn the_demo_of_the_readme_is_true() {
     let readme = include_str!("../../README.md").split("## The founding case").nth(1).unwrap();
     let demo = readme.split("```sh\n").nth(1).and_then(|it| it.split("```").next()).unwrap();
     // Where a person waits a moment, the test waits for what that moment is for.
-    let moments: Vec<&str> = demo.split_inclusive('\n').filter(|line| line.starts_with("sleep ")).collect();
+    let moments: Vec<&str> =
+        demo.split_inclusive('\n').filter(|line| line.starts_with("sleep ")).collect();
     let [first, second] = moments[..] else { panic!("{moments:?}") };
     let (begin, rest) = demo.split_once(first).unwrap();
     let (settle, end) = rest.split_once(second).unwrap();
@@ -26,8 +27,10 @@ fn the_demo_of_the_readme_is_true() {
     let pollers = |shell: &Running<'_>, n: usize| {
         stage.wait_until(&format!("{n} who poll"), || {
             let printed = shell.printed();
-            let pids: BTreeSet<u32> =
-                printed.lines().filter_map(|line| line.strip_prefix("pid ")?.strip_suffix(" polls")?.parse().ok()).collect();
+            let pids: BTreeSet<u32> = printed
+                .lines()
+                .filter_map(|line| line.strip_prefix("pid ")?.strip_suffix(" polls")?.parse().ok())
+                .collect();
             (pids.len() == n).then_some(pids)
         })
     };
@@ -35,12 +38,22 @@ fn the_demo_of_the_readme_is_true() {
     let two = pollers(&shell, 2);
     let shell = paste(settle);
     let one = pollers(&shell, 1);
-    assert!(one.is_disjoint(&two) && !two.iter().any(|pid| is_alive(*pid)), "one polls, and it is the new one");
+    assert!(
+        one.is_disjoint(&two) && !two.iter().any(|pid| is_alive(*pid)),
+        "one polls, and it is the new one"
+    );
     let plan = shell.printed();
-    assert!(plan.contains("would end 2 conflicts") && two.iter().all(|pid| plan.contains(&format!(". pid {pid}  "))), "{plan}");
+    assert!(
+        plan.contains("would end 2 conflicts")
+            && two.iter().all(|pid| plan.contains(&format!(". pid {pid}  "))),
+        "{plan}"
+    );
     stage.wait_until_settled();
     let printed = paste(end).end().exits(0).out;
-    assert!(printed.contains(" is running, since ") && printed.contains("took over from pid"), "{printed}");
+    assert!(
+        printed.contains(" is running, since ") && printed.contains("took over from pid"),
+        "{printed}"
+    );
     assert!(!one.iter().any(|pid| is_alive(*pid)), "it was stopped");
 }
 
@@ -60,17 +73,24 @@ fn two_main_py_fight_until_monopoll_settles_it() {
     fs::copy(source, scene.stage.folder().join("main.py")).unwrap();
     let main_py = || scene.connected(scene.stage.program(&python, &["main.py"])).start();
     let fighters = [main_py(), main_py()];
-    let fight = scene.until("two 409s", |report| (report.conflicts.written >= 2).then(|| report.clone()));
+    let fight =
+        scene.until("two 409s", |report| (report.conflicts.written >= 2).then(|| report.clone()));
     assert_eq!(fight.most_at_once, 2);
 
     let python = python.to_str().unwrap();
-    let plan = scene.connected(scene.stage.monopoll(&["plan", "--json", "--", python, "main.py"])).on_conflict("graceful");
+    let plan = scene
+        .connected(scene.stage.monopoll(&["plan", "--json", "--", python, "main.py"]))
+        .on_conflict("graceful");
     let plan: Value = serde_json::from_str(&plan.end().exits(0).out).unwrap();
-    let named: BTreeSet<u64> = plan["conflicts"].as_array().unwrap().iter().filter_map(|it| it["pid"].as_u64()).collect();
+    let named: BTreeSet<u64> =
+        plan["conflicts"].as_array().unwrap().iter().filter_map(|it| it["pid"].as_u64()).collect();
     assert_eq!(named, fighters.iter().map(|it| u64::from(it.pid())).collect(), "{plan:#}");
     assert!(fighters.iter().all(crate::support::Running::is_alive), "a plan touches nobody");
 
-    let guarded = scene.connected(scene.stage.run_command(python, &["main.py"])).on_conflict("graceful").start();
+    let guarded = scene
+        .connected(scene.stage.run_command(python, &["main.py"]))
+        .on_conflict("graceful")
+        .start();
     scene.poller(3);
     for fighter in fighters {
         fighter.end().exits(0);
@@ -83,7 +103,14 @@ fn two_main_py_fight_until_monopoll_settles_it() {
     guarded.signal(Signal::SIGTERM);
     guarded.end().exits(0);
     let report = scene.server.report();
-    assert_eq!((report.conflicts.to_the_living, report.conflicts.written), (settled.to_the_living, settled.written), "{report:#?}");
+    assert_eq!(
+        (report.conflicts.to_the_living, report.conflicts.written),
+        (settled.to_the_living, settled.written),
+        "{report:#?}"
+    );
     let last = &report.pollers[2];
-    assert!(report.pollers[..2].iter().all(|it| it.last_ms < last.first_ms), "one polls\n{report:#?}");
+    assert!(
+        report.pollers[..2].iter().all(|it| it.last_ms < last.first_ms),
+        "one polls\n{report:#?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Guards and bots that are stopped (SIGSTOP), as by a debugger, a full disk's `fsfreeze` or a paused container.
+//! Guards and bots that are stopped (SIGSTOP), as by a debugger, a full disk's `fsfreeze` or a
+//! paused container.
 
 use nix::sys::signal::Signal;
 
@@ -25,7 +26,9 @@ fn a_frozen_guard_is_thawed_and_asked() {
         let first = scene.run("graceful").start();
         scene.processes(20);
         first.signal(Signal::SIGSTOP);
-        scene.stage.wait_until("the frozen guard", || (state(first.pid()) == Some('T')).then_some(()));
+        scene
+            .stage
+            .wait_until("the frozen guard", || (state(first.pid()) == Some('T')).then_some(()));
         scene.gives_way(first, traffic).says("took over");
     });
 }
@@ -40,7 +43,8 @@ fn a_frozen_bot_still_has_the_instance_and_goes_on_when_it_is_thawed() {
         send(bot, Signal::SIGSTOP);
         let before = scene.server.report().injected;
         scene.run("refuse").end().exits(75).says("refuse");
-        scene.until("updates that pile up", |report| (report.injected >= before + 20).then_some(()));
+        scene
+            .until("updates that pile up", |report| (report.injected >= before + 20).then_some(()));
         send(bot, Signal::SIGCONT);
         scene.processes(40);
         let report = scene.close_without_a_loss(guard, traffic);

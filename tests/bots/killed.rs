@@ -45,6 +45,11 @@ fn a_killed_bot_is_followed_by_one() {
         scene.poller(2);
         scene.processes(20);
         let report = scene.close(second, traffic);
-        println!("{:?} killed: {} lost, {} twice", scene.framework(), report.lost.len(), report.processed_twice.len());
+        println!(
+            "{:?} killed: {} lost, {} twice",
+            scene.framework(),
+            report.lost.len(),
+            report.processed_twice.len()
+        );
     });
 }

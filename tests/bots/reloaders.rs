@@ -1,4 +1,5 @@
-//! Reloaders below `monopoll run`: they start the bot anew under the same guard, and end together with it.
+//! Reloaders below `monopoll run`: they start the bot anew under the same guard, and end together
+//! with it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,18 +15,25 @@ use crate::{
 
 #[test]
 fn watchfiles_reloads_under_one_guard() {
-    reloads(Framework::PythonTelegramBot, |main, _| vec![peers().join("venv/bin/watchfiles").display().to_string(), main, ".".into()]);
+    reloads(Framework::PythonTelegramBot, |main, _| {
+        vec![peers().join("venv/bin/watchfiles").display().to_string(), main, ".".into()]
+    });
 }
 
 #[test]
 fn nodemon_reloads_under_one_guard() {
     let nodemon = || peers().join("npm/node_modules/.bin/nodemon").display().to_string();
-    reloads(Framework::Telegraf, |_, file| vec![nodemon(), "--signal".into(), "SIGTERM".into(), file]);
+    reloads(Framework::Telegraf, |_, file| {
+        vec![nodemon(), "--signal".into(), "SIGTERM".into(), file]
+    });
 }
 
 #[test]
 fn node_watch_reloads_under_one_guard() {
-    let knows = Command::new("node").args(["--watch", "--version"]).output().is_ok_and(|it| it.status.success());
+    let knows = Command::new("node")
+        .args(["--watch", "--version"])
+        .output()
+        .is_ok_and(|it| it.status.success());
     if !knows {
         return crate::support::passed_over("this node has no `--watch`");
     }
@@ -50,7 +58,8 @@ fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String
     let args: Vec<&str> = line[1..].iter().map(String::as_str).collect();
     let run = || -> Start<'_> {
         // What the kernel has of inotify is shared by all of a user's processes, tests among them.
-        let start = scene.stage.run_command(&line[0], &args).env("WATCHFILES_FORCE_POLLING", "true");
+        let start =
+            scene.stage.run_command(&line[0], &args).env("WATCHFILES_FORCE_POLLING", "true");
         scene.connected(start).on_conflict("graceful").within(&folder)
     };
 
@@ -71,5 +80,9 @@ fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String
     second.end();
     drop(traffic);
     let report = scene.server.report();
-    assert_eq!((report.most_at_once, report.conflicts.written, report.pollers.len()), (1, 0, 3), "{report:#?}");
+    assert_eq!(
+        (report.most_at_once, report.conflicts.written, report.pollers.len()),
+        (1, 0, 3),
+        "{report:#?}"
+    );
 }

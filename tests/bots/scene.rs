@@ -1,4 +1,5 @@
-//! A scene: a bot of a framework that people use, its own Bot API server, and a stage for its processes.
+//! A scene: a bot of a framework that people use, its own Bot API server, and a stage for its
+//! processes.
 
 use std::{
     fs,
@@ -41,7 +42,8 @@ pub(crate) enum Written {
     WithTheRecipe,
     /// Without a word about how it ends.
     Bare,
-    /// With the line for SIGTERM that its framework's documentation shows, where the recipe is another.
+    /// With the line for SIGTERM that its framework's documentation shows, where the recipe is
+    /// another.
     Documented,
 }
 
@@ -55,31 +57,37 @@ impl Framework {
         Framework::GrammyRunner,
     ];
 
-    /// One that needs nothing but Rust, and one that needs the most care: every scene is played with these.
+    /// One that needs nothing but Rust, and one that needs the most care: every scene is played
+    /// with these.
     const IN_DEPTH: [Framework; 2] = [Framework::Teloxide, Framework::Aiogram];
 
     pub(crate) fn is_there(self) -> bool {
         match self {
             Framework::Teloxide => true,
             Framework::Aiogram | Framework::PythonTelegramBot => python().is_some(),
-            Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => modules().is_some(),
+            Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => {
+                modules().is_some()
+            }
         }
     }
 
-    /// How long a handler works, in milliseconds. One that handles a single update at a time is given less: a scene would be
-    /// ten times as long.
+    /// How long a handler works, in milliseconds. One that handles a single update at a time is
+    /// given less: a scene would be ten times as long.
     fn work(self) -> &'static str {
         match self {
             Framework::Grammy => "150",
-            Framework::Teloxide | Framework::Aiogram | Framework::PythonTelegramBot | Framework::Telegraf | Framework::GrammyRunner => {
-                "1500"
-            }
+            Framework::Teloxide
+            | Framework::Aiogram
+            | Framework::PythonTelegramBot
+            | Framework::Telegraf
+            | Framework::GrammyRunner => "1500",
         }
     }
 
     /// The program and its first argument, if any.
     pub(crate) fn command(self) -> (PathBuf, Option<String>) {
-        let source = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name);
+        let source =
+            |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name);
         let script = |name: &str| Some(source(name).display().to_string());
         match self {
             Framework::Teloxide => (example("teloxide_echo", &source("teloxide_echo.rs")), None),
@@ -109,18 +117,26 @@ fn side_by_side(frameworks: &[Framework], play: impl Fn(&Scene) + Sync) {
     let play = &play;
     let there = frameworks.iter().copied().filter(|bot| bot.is_there());
     thread::scope(|scope| {
-        let plays: Vec<_> = there.map(|bot| (bot, scope.spawn(move || play(&Scene::new(bot))))).collect();
-        let failed: Vec<_> = plays.into_iter().filter_map(|(bot, play)| play.join().is_err().then_some(bot)).collect();
+        let plays: Vec<_> =
+            there.map(|bot| (bot, scope.spawn(move || play(&Scene::new(bot))))).collect();
+        let failed: Vec<_> = plays
+            .into_iter()
+            .filter_map(|(bot, play)| play.join().is_err().then_some(bot))
+            .collect();
         assert!(failed.is_empty(), "failed with {failed:?}, see above");
     });
 }
 
-/// The Python that has the frameworks. Where it is missing, a test says so and passes over; on CI that is a failure.
+/// The Python that has the frameworks. Where it is missing, a test says so and passes over; on CI
+/// that is a failure.
 pub(crate) fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<bool> = OnceLock::new();
     let python = peers().join("venv/bin/python");
     let found = *FOUND.get_or_init(|| {
-        let import = Command::new(&python).args(["-c", "import aiogram, telegram"]).stderr(Stdio::null()).status();
+        let import = Command::new(&python)
+            .args(["-c", "import aiogram, telegram"])
+            .stderr(Stdio::null())
+            .status();
         let found = import.is_ok_and(|status| status.success());
         found || passed_over("aiogram and python-telegram-bot are not in target/peers/venv")
     });
@@ -132,7 +148,8 @@ fn modules() -> Option<PathBuf> {
     static FOUND: OnceLock<bool> = OnceLock::new();
     let modules = peers().join("npm/node_modules");
     let found = *FOUND.get_or_init(|| {
-        let all = ["telegraf", "grammy", "@grammyjs/runner"].iter().all(|it| modules.join(it).is_dir());
+        let all =
+            ["telegraf", "grammy", "@grammyjs/runner"].iter().all(|it| modules.join(it).is_dir());
         all || passed_over("telegraf, grammY and its runner are not in target/peers/npm")
     });
     found.then_some(modules)
@@ -179,24 +196,34 @@ impl Scene {
     /// The same of a bot that is written in this way.
     pub(crate) fn run_as(&self, written: Written, action: &str) -> Start<'_> {
         let (program, args) = self.command(written);
-        self.connected(self.stage.run_command(program, &args.iter().map(String::as_str).collect::<Vec<_>>())).on_conflict(action)
+        self.connected(
+            self.stage.run_command(program, &args.iter().map(String::as_str).collect::<Vec<_>>()),
+        )
+        .on_conflict(action)
     }
 
     /// The bot without a guard.
     pub(crate) fn alone(&self) -> Start<'_> {
         let (program, args) = self.command(Written::WithTheRecipe);
-        self.connected(self.stage.program(program, &args.iter().map(String::as_str).collect::<Vec<_>>()))
+        self.connected(
+            self.stage.program(program, &args.iter().map(String::as_str).collect::<Vec<_>>()),
+        )
     }
 
     /// With the token, under the names that its bots use, and this server instead of Telegram's.
     pub(crate) fn connected<'a>(&self, start: Start<'a>) -> Start<'a> {
         let url = self.server.url();
         match self.framework {
-            Framework::Teloxide => start.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", url),
-            Framework::Aiogram | Framework::PythonTelegramBot => start.env("BOT_TOKEN", &self.token).env("API_URL", url),
-            Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => {
-                start.env("BOT_TOKEN", &self.token).env("API_URL", url).env("NODE_PATH", modules().unwrap())
+            Framework::Teloxide => {
+                start.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", url)
             }
+            Framework::Aiogram | Framework::PythonTelegramBot => {
+                start.env("BOT_TOKEN", &self.token).env("API_URL", url)
+            }
+            Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => start
+                .env("BOT_TOKEN", &self.token)
+                .env("API_URL", url)
+                .env("NODE_PATH", modules().unwrap()),
         }
         .env("HANDLER_MS", self.framework.work())
     }
@@ -221,7 +248,9 @@ impl Scene {
     #[track_caller]
     pub(crate) fn processes(&self, more: usize) {
         let wanted = self.server.report().processed + more;
-        self.until(&format!("{wanted} processed updates"), |report| (report.processed >= wanted).then_some(()));
+        self.until(&format!("{wanted} processed updates"), |report| {
+            (report.processed >= wanted).then_some(())
+        });
     }
 
     /// Waits for something in the account.
@@ -230,8 +259,8 @@ impl Scene {
         self.stage.wait_until(what, || wanted(&self.server.report()))
     }
 
-    /// A second start under `graceful`: the first one ends well, the second polls, and nothing is lost between them. How the first
-    /// one ended.
+    /// A second start under `graceful`: the first one ends well, the second polls, and nothing is
+    /// lost between them. How the first one ended.
     #[track_caller]
     pub(crate) fn gives_way(&self, first: Running<'_>, traffic: Flow) -> Ended {
         let second = self.run("graceful").start();
@@ -242,7 +271,8 @@ impl Scene {
         ended
     }
 
-    /// The last bot is asked to end while updates still arrive, takes its time, and the account is closed.
+    /// The last bot is asked to end while updates still arrive, takes its time, and the account is
+    /// closed.
     #[track_caller]
     pub(crate) fn close(&self, last: Running<'_>, traffic: Flow) -> Report {
         last.signal(Signal::SIGTERM);
@@ -251,17 +281,29 @@ impl Scene {
         let report = self.server.report();
         println!("{:?}: {report:?}", self.framework);
         // Nobody saw anybody else, whatever happened.
-        assert_eq!((report.most_at_once, report.conflicts.to_the_living, report.conflicts.written), (1, 0, 0), "{report:#?}");
-        assert_eq!(report.processed + report.lost.len() + report.waiting, report.injected, "{report:#?}");
+        assert_eq!(
+            (report.most_at_once, report.conflicts.to_the_living, report.conflicts.written),
+            (1, 0, 0),
+            "{report:#?}"
+        );
+        assert_eq!(
+            report.processed + report.lost.len() + report.waiting,
+            report.injected,
+            "{report:#?}"
+        );
         report
     }
 
-    /// The same, and not an update was lost or processed twice, nor would one be by the next bot: what was not confirmed was
-    /// not processed.
+    /// The same, and not an update was lost or processed twice, nor would one be by the next bot:
+    /// what was not confirmed was not processed.
     #[track_caller]
     pub(crate) fn close_without_a_loss(&self, last: Running<'_>, traffic: Flow) -> Report {
         let report = self.close(last, traffic);
-        assert_eq!((report.lost.as_slice(), report.processed_twice.as_slice()), (&[] as &[i64], &[] as &[i64]), "{report:#?}");
+        assert_eq!(
+            (report.lost.as_slice(), report.processed_twice.as_slice()),
+            (&[] as &[i64], &[] as &[i64]),
+            "{report:#?}"
+        );
         assert_eq!(report.unconfirmed, report.waiting, "{report:#?}");
         report
     }
@@ -276,6 +318,9 @@ fn example(name: &str, source: &Path) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_monopoll")).with_file_name("examples").join(name);
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let fresh = changed(&program) >= changed(source);
-    assert!(fresh, "`{name}` is stale: `cargo test` builds it, before a single target `cargo build --example {name}` does");
+    assert!(
+        fresh,
+        "`{name}` is stale: `cargo test` builds it, before a single target `cargo build --example {name}` does"
+    );
     program
 }

@@ -26,7 +26,9 @@ fn a_wrong_configuration_touches_nothing() {
 
 #[test]
 fn a_wrong_profile_that_is_not_selected_touches_nothing() {
-    touches_nothing(78, "", |stage| stage.run(&[]).config("[profile.other]\non_conflict = 'kill'\n"));
+    touches_nothing(78, "", |stage| {
+        stage.run(&[]).config("[profile.other]\non_conflict = 'kill'\n")
+    });
 }
 
 #[test]
@@ -50,7 +52,8 @@ fn a_working_directory_that_is_gone_is_said_with_the_way_out() {
     for command in [vec!["run", "--", "true"], vec!["plan"], vec!["config", "check"]] {
         let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$@\"";
         let start = stage.program("sh", &["-c", gone, env!("CARGO_BIN_EXE_monopoll")]);
-        let ended = command.iter().fold(start, |start, argument| start.argument(argument)).end().exits(64);
+        let ended =
+            command.iter().fold(start, |start, argument| start.argument(argument)).end().exits(64);
         ended.says("the working directory cannot be read").says("change to a folder that exists");
     }
 }
@@ -90,7 +93,10 @@ fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
     let stage = Stage::new();
     for (command, code) in [("status", 3), ("stop", 0), ("explain", 0)] {
         let ended = stage.monopoll(&[command, "--", "sh", "./start.sh"]).end().exits(code);
-        assert!(ended.err.contains(": warning: COMMAND's script `./start.sh` is not in /"), "{command}: {ended:?}");
+        assert!(
+            ended.err.contains(": warning: COMMAND's script `./start.sh` is not in /"),
+            "{command}: {ended:?}"
+        );
     }
 }
 
@@ -139,7 +145,11 @@ fn a_check_that_fails_refuses_and_says_why() {
 
 #[test]
 fn a_check_that_takes_too_long_refuses() {
-    a_check_that_refuses(75, "took longer than 200ms", "[check]\ncommand = ['sleep', '600']\ntimeout = '200ms'\n");
+    a_check_that_refuses(
+        75,
+        "took longer than 200ms",
+        "[check]\ncommand = ['sleep', '600']\ntimeout = '200ms'\n",
+    );
 }
 
 #[test]
@@ -166,17 +176,23 @@ fn a_check_that_passes_lets_the_bot_start() {
 #[test]
 fn a_check_that_is_interrupted_ends_with_all_that_it_started() {
     let stage = Stage::new();
-    let check = format!("[check]\ncommand = ['{}', '--as', 'check', '--child', '--as below']\n", crate::support::testbot().display());
+    let check = format!(
+        "[check]\ncommand = ['{}', '--as', 'check', '--child', '--as below']\n",
+        crate::support::testbot().display()
+    );
     let start = stage.run(&[]).config(&check).start();
     let (check, below) = (stage.nth_to_say(1, "check"), stage.nth_to_say(1, "below"));
     start.signal(Signal::SIGINT);
     start.end().exits(130);
-    stage.wait_until("the check's end", || (!crate::support::is_alive(check) && !crate::support::is_alive(below)).then_some(()));
+    stage.wait_until("the check's end", || {
+        (!crate::support::is_alive(check) && !crate::support::is_alive(below)).then_some(())
+    });
     assert!(stage.lock_is_free());
     assert!(!stage.beside("record").exists());
 }
 
-/// A start with this in the lock's place exits with 73; neither it nor a plan changes what is there.
+/// A start with this in the lock's place exits with 73; neither it nor a plan changes what is
+/// there.
 #[track_caller]
 fn is_not_safe(says: &str, prepare: impl FnOnce(&Stage)) {
     let stage = Stage::new();
@@ -208,7 +224,9 @@ fn a_symbolic_link_in_the_locks_place_is_not_followed() {
 
 #[test]
 fn a_link_to_nowhere_in_the_locks_place_makes_nothing() {
-    is_not_safe("symbolic link", |stage| std::os::unix::fs::symlink("../target", stage.lock()).unwrap());
+    is_not_safe("symbolic link", |stage| {
+        std::os::unix::fs::symlink("../target", stage.lock()).unwrap()
+    });
 }
 
 #[test]
@@ -244,7 +262,9 @@ fn another_owners_file_in_the_locks_place_is_refused() {
 
 #[test]
 fn a_folder_that_others_can_write_to_is_refused() {
-    is_not_safe("others can write", |stage| fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap());
+    is_not_safe("others can write", |stage| {
+        fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap()
+    });
 }
 
 #[test]
@@ -252,7 +272,9 @@ fn a_folder_of_another_owner_is_refused() {
     if !crate::support::may_do_everything() {
         return;
     }
-    is_not_safe("another user", |stage| std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap());
+    is_not_safe("another user", |stage| {
+        std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap()
+    });
 }
 
 #[test]
@@ -260,12 +282,16 @@ fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
     if !crate::support::may_do_everything() {
         return;
     }
-    is_not_safe("another user", |stage| std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap());
+    is_not_safe("another user", |stage| {
+        std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap()
+    });
 }
 
 #[test]
 fn a_folder_above_the_lock_that_others_can_write_to_is_refused() {
-    is_not_safe("others can write", |stage| fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap());
+    is_not_safe("others can write", |stage| {
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap()
+    });
 }
 
 /// A user id that nobody has, and so no group of that name either.
@@ -283,10 +309,13 @@ fn of_somebody(through: &[&str], prepare: impl FnOnce(&Stage)) -> crate::support
     prepare(&stage);
     let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
     let run = ["./monopoll", "run", "--set", &lock, "--instance", "test", "--", "true"];
-    run.into_iter().fold(stage.program(through[0], &through[1..]), crate::support::Start::argument).end()
+    run.into_iter()
+        .fold(stage.program(through[0], &through[1..]), crate::support::Start::argument)
+        .end()
 }
 
-const AS_SOMEBODY: [&str; 6] = ["setpriv", "--reuid", "54322", "--regid", "54322", "--clear-groups"];
+const AS_SOMEBODY: [&str; 6] =
+    ["setpriv", "--reuid", "54322", "--regid", "54322", "--clear-groups"];
 
 #[test]
 fn folders_of_mine_within_those_of_root_are_safe() {
@@ -301,7 +330,9 @@ fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out
     if !crate::support::may_do_everything() {
         return;
     }
-    let group_may_write = |stage: &Stage| fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap();
+    let group_may_write = |stage: &Stage| {
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap()
+    };
     of_somebody(&AS_SOMEBODY, group_may_write).exits(73).says("`chmod go-w");
 }
 

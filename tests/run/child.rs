@@ -57,7 +57,8 @@ fn the_environment_is_the_childs_and_says_who_holds() {
 fn nothing_but_the_lock_is_inherited_and_that_at_a_high_number() {
     let stage = Stage::new();
     let (plain, guarded) = both(&stage, &[], "ls", &["/proc/self/fd"]);
-    let numbers = |text: &str| text.lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<u32>>();
+    let numbers =
+        |text: &str| text.lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<u32>>();
     let added: Vec<u32> = numbers(&guarded.out).difference(&numbers(&plain.out)).copied().collect();
     assert_eq!(added.len(), 1, "{added:?}");
     assert!(added[0] >= 900, "{added:?}");
@@ -67,7 +68,10 @@ fn nothing_but_the_lock_is_inherited_and_that_at_a_high_number() {
 fn input_output_and_errors_pass_through() {
     let stage = Stage::new();
     let ended = stage.run(&["--echo"]).flag("--quiet").reads("first\nsecond\n").end().exits(0);
-    assert_eq!((ended.out.as_str(), ended.err.as_str()), ("first\nsecond\n", "the bot's own words\n"));
+    assert_eq!(
+        (ended.out.as_str(), ended.err.as_str()),
+        ("first\nsecond\n", "the bot's own words\n")
+    );
 }
 
 #[test]
@@ -110,7 +114,11 @@ fn a_script_is_run_by_its_interpreter_and_found_again() {
     fs::write(&script, "#!/bin/sh\necho started\nsleep 60\n").unwrap();
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let unguarded = stage.program("./bot.sh", &["--polling"]).start();
-    stage.wait_until("the script", || fs::read_to_string(stage.folder().join("start-1.out")).is_ok_and(|it| !it.is_empty()).then_some(()));
+    stage.wait_until("the script", || {
+        fs::read_to_string(stage.folder().join("start-1.out"))
+            .is_ok_and(|it| !it.is_empty())
+            .then_some(())
+    });
     stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is running already");
     stage.run_command(&script, &["--polling"]).end().exits(75).says("is running already");
     // Other arguments are another bot's, also where one has none.
@@ -131,7 +139,11 @@ fn whoever_only_reads_a_script_is_not_it() {
     fs::write(&script, "#!/bin/sh\nexit 7\n").unwrap();
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let reader = stage.program("tail", &["-f", "bot.sh"]).start();
-    stage.wait_until("the reader", || fs::read_to_string(stage.folder().join("start-1.out")).is_ok_and(|it| !it.is_empty()).then_some(()));
+    stage.wait_until("the reader", || {
+        fs::read_to_string(stage.folder().join("start-1.out"))
+            .is_ok_and(|it| !it.is_empty())
+            .then_some(())
+    });
     stage.run_command("./bot.sh", &[]).on_conflict("force").end().exits(7);
     assert!(reader.is_alive());
 }

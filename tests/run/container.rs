@@ -1,12 +1,25 @@
-//! In a container whose lock folder nobody outside sees, a start says that only this container is guarded (S20).
+//! In a container whose lock folder nobody outside sees, a start says that only this container is
+//! guarded (S20).
 
 use crate::support::{Stage, Start};
 
-/// A container as engines make them: namespaces of its own, memory of its own at the lock folder, and an engine's trace.
+/// A container as engines make them: namespaces of its own, memory of its own at the lock folder,
+/// and an engine's trace.
 fn in_a_container<'a>(start: Start<'a>, stage: &Stage, mount: &str) -> Start<'a> {
     std::fs::create_dir_all(stage.locks()).unwrap();
     let script = format!("{mount}; exec \"$@\"");
-    let through = ["unshare", "--fork", "--pid", "--mount-proc", "--mount", "--kill-child", "sh", "-ec", script.as_str(), "sh"];
+    let through = [
+        "unshare",
+        "--fork",
+        "--pid",
+        "--mount-proc",
+        "--mount",
+        "--kill-child",
+        "sh",
+        "-ec",
+        script.as_str(),
+        "sh",
+    ];
     start.through(&through).within(stage.folder()).env("container", "podman")
 }
 
@@ -22,8 +35,16 @@ fn a_private_lock_folder_guards_only_this_container_and_says_so() {
     let ended = in_a_container(stage.run(&["--exit", "7"]), &stage, OWN_MEMORY).end().exits(7);
     let lines: Vec<&str> = ended.err.lines().collect();
     assert_eq!(lines.len(), 2, "{ended:?}");
-    assert!(lines[0].starts_with("monopoll: test: warning: only this container is guarded: its lock folder "), "{ended:?}");
-    assert!(lines[0].contains(&format!("-v monopoll-locks:{}", stage.locks().display())), "{ended:?}");
+    assert!(
+        lines[0].starts_with(
+            "monopoll: test: warning: only this container is guarded: its lock folder "
+        ),
+        "{ended:?}"
+    );
+    assert!(
+        lines[0].contains(&format!("-v monopoll-locks:{}", stage.locks().display())),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -32,7 +53,9 @@ fn a_quiet_start_does_not_say_so() {
         return;
     }
     let stage = Stage::new();
-    let ended = in_a_container(stage.run(&["--exit", "7"]).flag("--quiet"), &stage, OWN_MEMORY).end().exits(7);
+    let ended = in_a_container(stage.run(&["--exit", "7"]).flag("--quiet"), &stage, OWN_MEMORY)
+        .end()
+        .exits(7);
     assert_eq!(ended.err, "");
 }
 

@@ -1,4 +1,5 @@
-//! How the old one is ended when it does not end by itself: stubborn, stopped, dead already, wrapped, renamed.
+//! How the old one is ended when it does not end by itself: stubborn, stopped, dead already,
+//! wrapped, renamed.
 
 use nix::sys::signal::Signal;
 
@@ -9,7 +10,8 @@ fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let _second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    let _second =
+        stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
     stage.ready(2);
     assert_eq!(first.end().signal, Some(9));
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
@@ -20,7 +22,8 @@ fn a_guard_kills_its_stubborn_bot_as_patiently_as_it_was_asked() {
     let stage = Stage::new();
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let _second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    let _second =
+        stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
     stage.ready(2);
     first.end().exits(0).says("took over");
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
@@ -31,7 +34,11 @@ fn without_escalation_a_stubborn_bot_lives_and_the_start_is_refused() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("kill.escalate=false");
+    let second = stage
+        .run(&["--stubborn"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("kill.escalate=false");
     second.end().exits(75).says("refused");
     assert!(first.is_alive());
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
@@ -42,7 +49,11 @@ fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
     let stage = Stage::new();
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let second = stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("timeouts.force='300ms'");
+    let second = stage
+        .run(&["--stubborn"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("timeouts.force='300ms'");
     second.set("kill.escalate=false").end().exits(75);
     assert!(first.is_alive() && is_alive(old));
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
@@ -51,9 +62,16 @@ fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
 
 /// A question without escalation that the bot has outlived, and its guard has given up.
 fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
-    let second = stage.run(&["--other"]).on_conflict("graceful").set("timeouts.graceful='300ms'").set("timeouts.force='300ms'");
+    let second = stage
+        .run(&["--other"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("timeouts.force='300ms'");
     second.set("kill.escalate=false").end().exits(75);
-    let running = || std::fs::read_to_string(stage.beside("record")).is_ok_and(|record| record.contains("running"));
+    let running = || {
+        std::fs::read_to_string(stage.beside("record"))
+            .is_ok_and(|record| record.contains("running"))
+    };
     stage.wait_until("the record to say that it runs", || running().then_some(()));
     assert!(first.is_alive());
 }
@@ -126,7 +144,12 @@ fn a_guard_that_cannot_be_asked_is_left_alone() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let bot = stage.ready(1);
-    let second = stage.run(&["--other"]).on_conflict("wait").set("after_wait=force").set("timeouts.wait='2s'").start();
+    let second = stage
+        .run(&["--other"])
+        .on_conflict("wait")
+        .set("after_wait=force")
+        .set("timeouts.wait='2s'")
+        .start();
     second.wait_for("waiting for");
     // Any reason not to write will do; a full disk is the usual one.
     std::fs::create_dir(stage.beside("request")).unwrap();
@@ -139,7 +162,8 @@ fn a_stopped_guard_is_woken_to_hear_the_question() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
-    // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for that.
+    // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for
+    // that.
     stage.wait_until_settled();
     first.signal(Signal::SIGSTOP);
     stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
@@ -217,7 +241,11 @@ fn the_whole_tree_ends_before_the_new_one_starts() {
     let _second = stage.run(&args).on_conflict("graceful").start();
     stage.ready(2);
     first.end().exits(0);
-    let order: Vec<_> = stage.events().into_iter().filter(|it| it.pid == old || it.pid == member || it.what == "ready").collect();
+    let order: Vec<_> = stage
+        .events()
+        .into_iter()
+        .filter(|it| it.pid == old || it.pid == member || it.what == "ready")
+        .collect();
     assert_eq!(order.last().map(|it| it.what.as_str()), Some("ready"), "{order:?}");
     assert_eq!((stage.times(old, "got SIGTERM"), stage.times(member, "got SIGTERM")), (1, 1));
 }

@@ -23,10 +23,17 @@ fn sentence(ended: &Ended) -> &str {
 /// The only thing on standard output, valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
-    let document: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/explain.schema.json")).unwrap();
+    let document: Value =
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let schema =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/explain.schema.json"))
+            .unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema).unwrap().iter_errors(&document).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&document)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}\n{document:#}");
     document
 }
@@ -35,7 +42,11 @@ fn document(ended: &Ended) -> Value {
 #[track_caller]
 fn process(start: Start<'_>) -> Value {
     let document = document(&start.flag("--json").end().exits(0));
-    assert_eq!((&document["plan"], document["processes"].as_array().unwrap().len()), (&Value::Null, 1), "{document:#}");
+    assert_eq!(
+        (&document["plan"], document["processes"].as_array().unwrap().len()),
+        (&Value::Null, 1),
+        "{document:#}"
+    );
     document["processes"][0].clone()
 }
 
@@ -47,13 +58,23 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
     let pid = bot.pid();
     let before = contents(stage.folder()).len();
     let ended = explain(&stage, pid).on_conflict("graceful").end().exits(0);
-    let expected = format!("pid {pid} would be ended: it is the same command in the same place, and on_conflict says graceful.");
+    let expected = format!(
+        "pid {pid} would be ended: it is the same command in the same place, and on_conflict says graceful."
+    );
     assert_eq!((sentence(&ended), ended.err.as_str()), (expected.as_str(), ""));
-    assert!(ended.out.contains("yes     same folder") && ended.out.contains("graceful, by `--on-conflict`"), "{}", ended.out);
+    assert!(
+        ended.out.contains("yes     same folder")
+            && ended.out.contains("graceful, by `--on-conflict`"),
+        "{}",
+        ended.out
+    );
     let ended = explain(&stage, pid).end().exits(0);
     assert!(sentence(&ended).contains("is in the way, and there is no start"), "{}", ended.out);
     // Two outputs of each of two starts, and nothing else; nobody was touched.
-    assert_eq!((contents(stage.folder()).len(), stage.locks().exists(), bot.is_alive()), (before + 4, false, true));
+    assert_eq!(
+        (contents(stage.folder()).len(), stage.locks().exists(), bot.is_alive()),
+        (before + 4, false, true)
+    );
     assert_eq!(stage.times(pid, "got SIGTERM"), 0);
 }
 
@@ -65,12 +86,29 @@ fn another_folder_and_other_arguments_are_named() {
     let bot = stage.bot(&["--stubborn"]).within(&other).start();
     stage.ready(1);
     let said = process(explain(&stage, bot.pid()));
-    assert_eq!((&said["standing"], &said["match"][0]["holds"]), (&"unrelated".into(), &false.into()), "{said:#}");
-    let verdicts: Vec<(&str, bool)> =
-        said["match"][0]["asked"].as_array().unwrap().iter().map(|it| (it["key"].as_str().unwrap(), it["holds"] == true)).collect();
-    let expected = [("program", true), ("arguments", false), ("folder", false), ("user", true), ("container", true)];
+    assert_eq!(
+        (&said["standing"], &said["match"][0]["holds"]),
+        (&"unrelated".into(), &false.into()),
+        "{said:#}"
+    );
+    let verdicts: Vec<(&str, bool)> = said["match"][0]["asked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["key"].as_str().unwrap(), it["holds"] == true))
+        .collect();
+    let expected = [
+        ("program", true),
+        ("arguments", false),
+        ("folder", false),
+        ("user", true),
+        ("container", true),
+    ];
     assert_eq!(verdicts, expected, "{said:#}");
-    assert!(said["sentence"].as_str().unwrap().contains("(other arguments and another folder)"), "{said:#}");
+    assert!(
+        said["sentence"].as_str().unwrap().contains("(other arguments and another folder)"),
+        "{said:#}"
+    );
 }
 
 #[test]
@@ -80,7 +118,11 @@ fn a_process_that_no_quick_look_finds_is_described_and_is_no_holder() {
     stage.ready(1);
     let sleeper = stage.program("sleep", &["60"]).start();
     let said = process(explain(&stage, sleeper.pid()));
-    assert_eq!((&said["standing"], &said["lock"]["holds"]), (&"unrelated".into(), &false.into()), "{said:#}");
+    assert_eq!(
+        (&said["standing"], &said["lock"]["holds"]),
+        (&"unrelated".into(), &false.into()),
+        "{said:#}"
+    );
     assert_eq!((&said["command"], &said["conflict"]), (&"sleep 60".into(), &Value::Null));
 }
 
@@ -90,12 +132,26 @@ fn a_guard_and_its_bot_have_the_lock() {
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
     let said = process(explain(&stage, guard.pid()).on_conflict("graceful"));
-    assert_eq!((&said["standing"], &said["lock"]["holds"]), (&"candidate".into(), &true.into()), "{said:#}");
+    assert_eq!(
+        (&said["standing"], &said["lock"]["holds"]),
+        (&"candidate".into(), &true.into()),
+        "{said:#}"
+    );
     assert_eq!(said["lock"]["paths"][0], stage.lock().display().to_string());
-    assert!(said["sentence"].as_str().unwrap().contains("would be asked to end: it has the lock"), "{said:#}");
+    assert!(
+        said["sentence"].as_str().unwrap().contains("would be asked to end: it has the lock"),
+        "{said:#}"
+    );
     let said = process(explain(&stage, bot).on_conflict("graceful"));
-    assert_eq!((&said["conflict"]["pid"], &said["rules_about"]), (&guard.pid().into(), &guard.pid().into()), "{said:#}");
-    assert!(said["sentence"].as_str().unwrap().contains(&format!("in the tree of pid {}", guard.pid())), "{said:#}");
+    assert_eq!(
+        (&said["conflict"]["pid"], &said["rules_about"]),
+        (&guard.pid().into(), &guard.pid().into()),
+        "{said:#}"
+    );
+    assert!(
+        said["sentence"].as_str().unwrap().contains(&format!("in the tree of pid {}", guard.pid())),
+        "{said:#}"
+    );
 }
 
 #[test]
@@ -104,9 +160,14 @@ fn a_child_in_a_candidates_tree_shares_its_fate() {
     let bot = stage.bot(&["--child", "--as worker"]).start();
     stage.ready(1);
     let child = stage.nth_to_say(1, "worker");
-    let start = stage.monopoll(&["explain", &child.to_string(), "--on-conflict", "force", "--"]).argument(&testbot().display().to_string());
+    let start = stage
+        .monopoll(&["explain", &child.to_string(), "--on-conflict", "force", "--"])
+        .argument(&testbot().display().to_string());
     let ended = start.argument("--child").argument("--as worker").end().exits(0);
-    let expected = format!("pid {child} would be killed: it is in the tree of pid {}, which is the same command", bot.pid());
+    let expected = format!(
+        "pid {child} would be killed: it is in the tree of pid {}, which is the same command",
+        bot.pid()
+    );
     assert!(sentence(&ended).starts_with(&expected), "{}", ended.out);
     assert!(is_alive(child));
 }
@@ -120,12 +181,25 @@ fn a_rule_that_decides_is_named_with_its_place() {
         [[rules]]\nname = 'young'\nwhen = { younger_than = '1d', user = 'same' }\naction = 'wait'\n\
         [[rules]]\nname = 'late'\naction = 'refuse'\n";
     let said = process(explain(&stage, bot.pid()).config(rules));
-    let rulings: Vec<&str> = said["rules"].as_array().unwrap().iter().map(|rule| rule["ruling"].as_str().unwrap()).collect();
+    let rulings: Vec<&str> = said["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["ruling"].as_str().unwrap())
+        .collect();
     assert_eq!(rulings, ["does_not_hold", "decides", "not_asked"], "{said:#}");
-    assert_eq!((&said["conflict"]["rule"], &said["conflict"]["action"]), (&"young".into(), &"wait".into()), "{said:#}");
+    assert_eq!(
+        (&said["conflict"]["rule"], &said["conflict"]["action"]),
+        (&"young".into(), &"wait".into()),
+        "{said:#}"
+    );
     assert!(said["rules"][1]["place"].as_str().unwrap().contains(".toml:5"), "{said:#}");
     let ended = explain(&stage, bot.pid()).config(rules).end().exits(0);
-    assert!(ended.out.contains("says wait, and decides") && ended.out.contains("younger_than = \"1d\""), "{}", ended.out);
+    assert!(
+        ended.out.contains("says wait, and decides") && ended.out.contains("younger_than = \"1d\""),
+        "{}",
+        ended.out
+    );
 }
 
 #[test]
@@ -136,16 +210,26 @@ fn an_entry_says_which_of_its_fields_failed() {
     let entry = "match = [{ name = 'testbot', cwd = '/srv/bot' }]\n";
     let said = process(explain(&stage, bot.pid()).config(entry));
     let fields = &said["match"][0]["asked"];
-    assert_eq!((&fields[0]["holds"], &fields[1]["holds"]), (&true.into(), &false.into()), "{said:#}");
+    assert_eq!(
+        (&fields[0]["holds"], &fields[1]["holds"]),
+        (&true.into(), &false.into()),
+        "{said:#}"
+    );
     assert_eq!(fields[1]["fact"], fs::canonicalize(stage.folder()).unwrap().display().to_string());
-    assert!(said["sentence"].as_str().unwrap().contains("does not meet match[0] (another cwd)"), "{said:#}");
+    assert!(
+        said["sentence"].as_str().unwrap().contains("does not meet match[0] (another cwd)"),
+        "{said:#}"
+    );
 }
 
 #[test]
 fn another_bots_process_is_shielded_and_no_token_is_shown() {
     let stage = Stage::new();
     let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
-    let (mine, other) = (format!("{}31415:{secret}", std::process::id()), format!("{}27182:{secret}", std::process::id()));
+    let (mine, other) = (
+        format!("{}31415:{secret}", std::process::id()),
+        format!("{}27182:{secret}", std::process::id()),
+    );
     let bot = stage.bot(&[]).env("BOT_TOKEN", &other).start();
     stage.ready(1);
     let ended = explain(&stage, bot.pid()).env("BOT_TOKEN", &mine).end().exits(0);
@@ -154,8 +238,16 @@ fn another_bots_process_is_shielded_and_no_token_is_shown() {
     let carrier = stage.bot(&["--as", "carrier", "--token", &mine]).start();
     stage.nth_to_say(1, "carrier");
     let ended = explain(&stage, carrier.pid()).env("BOT_TOKEN", &mine).end().exits(0);
-    assert!(sentence(&ended).contains("has the same bot token, and same_token says refuse"), "{}", ended.out);
-    assert!(ended.out.contains("a candidate by that alone") && !ended.out.contains("AAHdq"), "{}", ended.out);
+    assert!(
+        sentence(&ended).contains("has the same bot token, and same_token says refuse"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("a candidate by that alone") && !ended.out.contains("AAHdq"),
+        "{}",
+        ended.out
+    );
 }
 
 #[test]
@@ -164,16 +256,35 @@ fn another_users_process_is_shielded_unless_an_entry_reaches_it() {
         return;
     }
     let stage = Stage::new();
-    fs::set_permissions(stage.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let sleeper = stage.program("setpriv", &["--reuid", "54321", "--regid", "54321", "--clear-groups", "sleep", "61"]).start();
+    fs::set_permissions(stage.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let sleeper = stage
+        .program(
+            "setpriv",
+            &["--reuid", "54321", "--regid", "54321", "--clear-groups", "sleep", "61"],
+        )
+        .start();
     let pid = sleeper.pid();
-    stage.wait_until("the sleeper", || fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x0061\x00").then_some(()));
-    let mine = format!("match = [{{ cmdline = '^sleep 61$', cwd = '{}' }}]\n", stage.folder().display());
+    stage.wait_until("the sleeper", || {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line == b"sleep\x0061\x00")
+            .then_some(())
+    });
+    let mine =
+        format!("match = [{{ cmdline = '^sleep 61$', cwd = '{}' }}]\n", stage.folder().display());
     let said = process(explain(&stage, pid).config(&mine));
-    assert_eq!((&said["standing"], &said["match"][0]["limit"]), (&"shielded".into(), &"another user (54321)".into()), "{said:#}");
+    assert_eq!(
+        (&said["standing"], &said["match"][0]["limit"]),
+        (&"shielded".into(), &"another user (54321)".into()),
+        "{said:#}"
+    );
     let any = mine.replace(" }]", ", user = 'any' }]");
     let said = process(explain(&stage, pid).config(&any).on_conflict("graceful"));
-    assert_eq!((&said["standing"], &said["conflict"]["action"]), (&"candidate".into(), &"graceful".into()), "{said:#}");
+    assert_eq!(
+        (&said["standing"], &said["conflict"]["action"]),
+        (&"candidate".into(), &"graceful".into()),
+        "{said:#}"
+    );
     assert_eq!(said["shields"][2]["lifted_by"], "match[0]", "{said:#}");
 }
 
@@ -183,48 +294,99 @@ fn what_may_not_be_read_is_said_to_be_unknown() {
         return;
     }
     let stage = Stage::new();
-    fs::set_permissions(stage.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    fs::set_permissions(stage.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
     let roots = stage.program("sleep", &["62"]).start();
     // The build folder may be out of reach for others.
     stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
     let pid = roots.pid().to_string();
-    let nobody = ["--reuid", "54321", "--regid", "54321", "--clear-groups", "./monopoll", "explain", &pid, "--json", "--instance", "x"];
+    let nobody = [
+        "--reuid",
+        "54321",
+        "--regid",
+        "54321",
+        "--clear-groups",
+        "./monopoll",
+        "explain",
+        &pid,
+        "--json",
+        "--instance",
+        "x",
+    ];
     let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
-    let start = stage.program("setpriv", &nobody).env("BOT_TOKEN", "1:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1");
-    let ended = start.argument("--set").argument(&lock).argument("--set").argument("match=[{cwd='/'}]").end().exits(0);
+    let start =
+        stage.program("setpriv", &nobody).env("BOT_TOKEN", "1:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1");
+    let ended = start
+        .argument("--set")
+        .argument(&lock)
+        .argument("--set")
+        .argument("match=[{cwd='/'}]")
+        .end()
+        .exits(0);
     let said = &document(&ended)["processes"][0];
-    assert_eq!((&said["match"][0]["asked"][0]["holds"], &said["token"]["same"]), (&Value::Null, &Value::Null), "{said:#}");
+    assert_eq!(
+        (&said["match"][0]["asked"][0]["holds"], &said["token"]["same"]),
+        (&Value::Null, &Value::Null),
+        "{said:#}"
+    );
     let unknown = "whether it carries this bot's token cannot be known, and what is unknown makes nobody a candidate";
     let sentence = said["sentence"].as_str().unwrap();
-    assert!(sentence.contains("does not meet match[0] (another user)") && sentence.contains(unknown), "{said:#}");
+    assert!(
+        sentence.contains("does not meet match[0] (another user)") && sentence.contains(unknown),
+        "{said:#}"
+    );
 }
 
 #[test]
 fn pid_1_is_shielded() {
     let stage = Stage::new();
     let said = process(explain(&stage, 1));
-    assert_eq!((&said["shields"][0]["holds"], &said["shields"][0]["reason"]), (&true.into(), &"PID 1".into()), "{said:#}");
-    assert!(said["sentence"].as_str().unwrap().ends_with("were it one, it would not be touched either: PID 1"), "{said:#}");
+    assert_eq!(
+        (&said["shields"][0]["holds"], &said["shields"][0]["reason"]),
+        (&true.into(), &"PID 1".into()),
+        "{said:#}"
+    );
+    assert!(
+        said["sentence"]
+            .as_str()
+            .unwrap()
+            .ends_with("were it one, it would not be touched either: PID 1"),
+        "{said:#}"
+    );
 }
 
 #[test]
 fn what_started_monopoll_is_shielded() {
     let stage = Stage::new();
     let matches = "match = [{ cmdline = 'the-shell-of-this-test' }]\n";
-    fs::write(stage.folder().join("monopoll.toml"), format!("instance = 'test'\nlock.paths = ['{}']\n{matches}", stage.lock().display()))
-        .unwrap();
+    fs::write(
+        stage.folder().join("monopoll.toml"),
+        format!("instance = 'test'\nlock.paths = ['{}']\n{matches}", stage.lock().display()),
+    )
+    .unwrap();
     let line = format!("'{}' explain $$; : the-shell-of-this-test", env!("CARGO_BIN_EXE_monopoll"));
     let ended = stage.program("sh", &["-c", &line]).end().exits(0);
-    assert!(sentence(&ended).ends_with("would be a candidate, but is never touched: it started monopoll."), "{ended:?}");
+    assert!(
+        sentence(&ended)
+            .ends_with("would be a candidate, but is never touched: it started monopoll."),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn monopoll_itself_is_no_candidate() {
     let stage = Stage::new();
-    let line =
-        format!("exec '{}' explain $$ --instance test --set 'lock.paths=[\"{}\"]'", env!("CARGO_BIN_EXE_monopoll"), stage.lock().display());
+    let line = format!(
+        "exec '{}' explain $$ --instance test --set 'lock.paths=[\"{}\"]'",
+        env!("CARGO_BIN_EXE_monopoll"),
+        stage.lock().display()
+    );
     let ended = stage.program("sh", &["-c", &line]).end().exits(0);
-    assert!(sentence(&ended).contains("is no candidate") && ended.out.contains("yes     monopoll itself"), "{ended:?}");
+    assert!(
+        sentence(&ended).contains("is no candidate")
+            && ended.out.contains("yes     monopoll itself"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -233,7 +395,10 @@ fn a_pid_that_is_gone_is_a_wrong_command_line() {
     let mut gone = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
     let pid = gone.id();
     // Ended and not yet reaped: nothing can be read of it either.
-    let fd = rustix::process::pidfd_open(rustix::process::Pid::from_child(&gone), rustix::process::PidfdFlags::empty());
+    let fd = rustix::process::pidfd_open(
+        rustix::process::Pid::from_child(&gone),
+        rustix::process::PidfdFlags::empty(),
+    );
     if let Ok(fd) = fd {
         let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
         assert_eq!(rustix::event::poll(&mut fds, None), Ok(1));
@@ -241,8 +406,14 @@ fn a_pid_that_is_gone_is_a_wrong_command_line() {
     }
     gone.wait().unwrap();
     // No kernel has pids of this size.
-    let ended = explain(&stage, 2_000_000_000).end().exits(64).says("there is no process with pid 2000000000");
-    assert!(ended.out.is_empty() && ended.err.contains("`monopoll plan` shows who is in the way"), "{ended:?}");
+    let ended = explain(&stage, 2_000_000_000)
+        .end()
+        .exits(64)
+        .says("there is no process with pid 2000000000");
+    assert!(
+        ended.out.is_empty() && ended.err.contains("`monopoll plan` shows who is in the way"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -272,9 +443,13 @@ fn without_a_pid_the_plan_and_everybody_in_it_are_explained() {
         start.env("BOT_TOKEN", &token)
     };
     let said = document(&whole().flag("--json").end().exits(0));
-    let pids: Vec<&Value> = said["processes"].as_array().unwrap().iter().map(|it| &it["pid"]).collect();
+    let pids: Vec<&Value> =
+        said["processes"].as_array().unwrap().iter().map(|it| &it["pid"]).collect();
     assert_eq!(pids, [&Value::from(bot.pid()), &Value::from(editor.pid())], "{said:#}");
-    assert_eq!((&said["plan"]["verdict"], &said["plan"]["suspects"][0]["pid"]), (&"refuse".into(), &editor.pid().into()));
+    assert_eq!(
+        (&said["plan"]["verdict"], &said["plan"]["suspects"][0]["pid"]),
+        (&"refuse".into(), &editor.pid().into())
+    );
     let text = whole().end().exits(0).out;
     let first = |end: &Ended| end.out.lines().next().unwrap_or_default().to_owned();
     let plan = stage.plan(&[]).env("BOT_TOKEN", &token).end().exits(75);

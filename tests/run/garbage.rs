@@ -1,4 +1,5 @@
-//! A record, a counter, a request that is garbage, missing or unreadable never leads to a kill and never to a crash.
+//! A record, a counter, a request that is garbage, missing or unreadable never leads to a kill and
+//! never to a crash.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -94,7 +95,9 @@ fn what_is_no_file_in_their_places_never_kills() {
 fn with_a_record(stage: &Stage, change: impl FnOnce(&mut Value)) {
     let guard = stage.run(&["--as", "first"]).start();
     stage.nth_to_say(1, "first");
-    let text = stage.wait_until("the record", || fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running")));
+    let text = stage.wait_until("the record", || {
+        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+    });
     guard.signal(nix::sys::signal::Signal::SIGKILL);
     guard.end();
     stage.nth_to_say(1, "end");

@@ -1,4 +1,5 @@
-//! What somebody may have put in the place of any file of ours, and names that are written to do harm.
+//! What somebody may have put in the place of any file of ours, and names that are written to do
+//! harm.
 
 use std::{
     fs,
@@ -48,8 +49,9 @@ fn ours(stage: &Stage, kind: &str) -> PathBuf {
     stage.locks().join(format!("x.lock{kind}"))
 }
 
-/// With this in the place of each file of ours in turn, a start either works, or says which file it is and what to do about it;
-/// what lies there is not followed, not written to and not emptied, and a bystander lives.
+/// With this in the place of each file of ours in turn, a start either works, or says which file it
+/// is and what to do about it; what lies there is not followed, not written to and not emptied, and
+/// a bystander lives.
 #[track_caller]
 fn in_each_place(put: Put) {
     for kind in OURS {
@@ -103,7 +105,11 @@ fn beside_a_running_guard(put: Put) {
         assert!(began.elapsed() < PROMPT, "{kind}: {:?}", began.elapsed());
         // Whoever did not start has ended nobody.
         assert!(ended.code == Some(7) || guard.is_alive(), "{kind}: {ended:?}\n{}", stage.seen());
-        assert_eq!(fs::read_to_string(stage.folder().join("precious")).unwrap(), "precious", "{kind}");
+        assert_eq!(
+            fs::read_to_string(stage.folder().join("precious")).unwrap(),
+            "precious",
+            "{kind}"
+        );
         assert!(bystander.is_alive(), "{kind}");
     }
 }
@@ -114,7 +120,10 @@ fn judge(ended: &Ended, kind: &str, what: &str) {
         Some(7) => {}
         Some(73 | 75) => {
             let last = ended.err.lines().last().unwrap_or_default();
-            assert!(last.starts_with("monopoll: ") && last.contains("x.lock"), "{what} {kind}: the file is named: {ended:?}");
+            assert!(
+                last.starts_with("monopoll: ") && last.contains("x.lock"),
+                "{what} {kind}: the file is named: {ended:?}"
+            );
             assert!(last.contains("; "), "{what} {kind}: and the way out: {ended:?}");
         }
         _ => panic!("{what} {kind}: {ended:?}"),
@@ -274,7 +283,9 @@ fn what_belongs_to_another_user_is_not_ours() {
 /// What a start that is no root's says.
 fn as_nobody(stage: &Stage, command: &[&str]) -> Ended {
     let somebody = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"];
-    stage.program(somebody[0], &somebody[1..].iter().chain(command).copied().collect::<Vec<_>>()).end()
+    stage
+        .program(somebody[0], &somebody[1..].iter().chain(command).copied().collect::<Vec<_>>())
+        .end()
 }
 
 #[test]
@@ -293,7 +304,23 @@ fn an_own_file_that_its_owner_may_not_open_is_mended_and_a_plan_says_how() {
             chown(path, Some(54321), Some(54321)).unwrap();
         }
         let lock = format!("lock.paths=['{}']", stage.lock().display());
-        let start = |what: &str| as_nobody(&stage, &["./monopoll", what, "--instance", "x", "--set", &lock, "--", "sh", "-c", "exit 7"]);
+        let start = |what: &str| {
+            as_nobody(
+                &stage,
+                &[
+                    "./monopoll",
+                    what,
+                    "--instance",
+                    "x",
+                    "--set",
+                    &lock,
+                    "--",
+                    "sh",
+                    "-c",
+                    "exit 7",
+                ],
+            )
+        };
         let plan = start("plan");
         if kind.is_empty() {
             assert!(plan.exits(73).err.contains("`chmod 600 "));
@@ -348,7 +375,16 @@ fn a_process_that_is_named_to_do_harm_does_none_to_a_terminal_or_a_document() {
     all.push(json);
     all.push(stage.plan(&["x"]).config(found).flag("-v").end());
     all.push(stage.run(&["x"]).config(found).flag("-v").flag("-v").end().exits(75));
-    all.push(stage.run(&["--exit", "0"]).config(found).flag("-v").flag("-v").on_conflict("graceful").end().exits(0));
+    all.push(
+        stage
+            .run(&["--exit", "0"])
+            .config(found)
+            .flag("-v")
+            .flag("-v")
+            .on_conflict("graceful")
+            .end()
+            .exits(0),
+    );
     for ended in all {
         for text in [&ended.out, &ended.err] {
             let raw = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202e}' | '\u{9b}'));

@@ -63,11 +63,17 @@ fn a_start_that_is_killed_while_it_waits_is_in_nobodys_way() {
 
 #[test]
 fn a_start_that_is_interrupted_during_its_check_ends_the_check() {
-    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGQUIT, 131), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [
+        (Signal::SIGHUP, 129),
+        (Signal::SIGINT, 130),
+        (Signal::SIGQUIT, 131),
+        (Signal::SIGTERM, 143),
+    ] {
         let stage = Stage::new();
         let check = "[check]\ncommand = ['sh', '-c', 'echo $$ > checking; exec sleep 60']\n";
         let start = stage.run(&[]).config(check).start();
-        let read = || std::fs::read_to_string(stage.folder().join("checking")).ok()?.trim().parse().ok();
+        let read =
+            || std::fs::read_to_string(stage.folder().join("checking")).ok()?.trim().parse().ok();
         let checking = stage.wait_until("the check", read);
         start.signal(signal);
         start.end().exits(code).says("while `[check]` ran");

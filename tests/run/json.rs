@@ -9,10 +9,17 @@ use crate::support::{Ended, Stage};
 /// The only thing on standard output, valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
-    let plan: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/plan.schema.json")).unwrap();
+    let plan: Value =
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let schema =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/plan.schema.json"))
+            .unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema).unwrap().iter_errors(&plan).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&plan)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}\n{plan:#}");
     plan
 }
@@ -21,7 +28,10 @@ fn document(ended: &Ended) -> Value {
 fn nobody_is_in_the_way() {
     let stage = Stage::new();
     let plan = document(&stage.plan(&[]).flag("--json").end().exits(0));
-    assert_eq!((&plan["verdict"], &plan["instance"], &plan["locks"][0]["state"]), (&"clear".into(), &"test".into(), &"free".into()));
+    assert_eq!(
+        (&plan["verdict"], &plan["instance"], &plan["locks"][0]["state"]),
+        (&"clear".into(), &"test".into(), &"free".into())
+    );
     assert_eq!(plan["conflicts"], Value::Array(Vec::new()));
 }
 
@@ -36,7 +46,12 @@ fn a_guard_is_asked() {
     assert_eq!(plan["locks"][0]["holder"]["ticket"], 1);
     let conflict = &plan["conflicts"][0];
     assert_eq!((&conflict["pid"], &conflict["tree"][0]), (&guard.pid().into(), &bot.into()));
-    let steps: Vec<&str> = conflict["steps"].as_array().unwrap().iter().map(|step| step["do"].as_str().unwrap()).collect();
+    let steps: Vec<&str> = conflict["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["do"].as_str().unwrap())
+        .collect();
     assert_eq!(steps, ["ask", "signal", "signal"]);
 }
 
@@ -45,13 +60,27 @@ fn a_stranger_is_waited_for_and_then_refused() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
-    let plan = document(&stage.plan(&[]).flag("--json").on_conflict("wait").set("timeouts.wait='7s'").end().exits(0));
+    let plan = document(
+        &stage
+            .plan(&[])
+            .flag("--json")
+            .on_conflict("wait")
+            .set("timeouts.wait='7s'")
+            .end()
+            .exits(0),
+    );
     assert_eq!(plan["verdict"], "wait");
     let conflict = &plan["conflicts"][0];
-    assert_eq!((&conflict["pid"], &conflict["matched_by"][0]), (&bot.pid().into(), &"command".into()));
+    assert_eq!(
+        (&conflict["pid"], &conflict["matched_by"][0]),
+        (&bot.pid().into(), &"command".into())
+    );
     assert_eq!(conflict["steps"][0]["timeout_ms"], 7000);
     let plan = document(&stage.plan(&[]).flag("--json").end().exits(75));
-    assert_eq!((&plan["verdict"], &plan["conflicts"][0]["steps"]), (&"refuse".into(), &Value::Array(Vec::new())));
+    assert_eq!(
+        (&plan["verdict"], &plan["conflicts"][0]["steps"]),
+        (&"refuse".into(), &Value::Array(Vec::new()))
+    );
 }
 
 #[test]
@@ -59,7 +88,14 @@ fn a_detailed_exit_status_tells_acting_from_starting() {
     let stage = Stage::new();
     let detailed = |action: &str| stage.plan(&[]).flag("--json").on_conflict(action);
     let with = |action: &str| {
-        let mut start = stage.monopoll(&["plan", "--detailed-exitcode", "--json", "--on-conflict", action, "--"]);
+        let mut start = stage.monopoll(&[
+            "plan",
+            "--detailed-exitcode",
+            "--json",
+            "--on-conflict",
+            action,
+            "--",
+        ]);
         start = start.argument(&crate::support::testbot().display().to_string());
         start.end()
     };
@@ -78,7 +114,8 @@ fn a_run_that_is_only_tried_prints_the_same_document() {
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
     let tried = stage.monopoll(&["run", "--dry-run", "--json", "--on-conflict", "force", "--"]);
-    let plan = document(&tried.argument(&crate::support::testbot().display().to_string()).end().exits(0));
+    let plan =
+        document(&tried.argument(&crate::support::testbot().display().to_string()).end().exits(0));
     assert_eq!(plan["conflicts"][0]["steps"][0]["signal"], "SIGKILL");
     assert!(!stage.locks().exists());
 }
@@ -104,15 +141,25 @@ fn a_holder_that_nobody_can_see_has_no_pid() {
     let _guard = stage.run(&[]).start();
     stage.ready(1);
     let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
-    let plan = document(&stage.plan(&[]).flag("--json").on_conflict("graceful").through(&elsewhere).end());
+    let plan =
+        document(&stage.plan(&[]).flag("--json").on_conflict("graceful").through(&elsewhere).end());
     let conflict = &plan["conflicts"][0];
-    assert_eq!((&conflict["pid"], &conflict["steps"][0]["do"]), (&Value::Null, &"ask".into()), "{plan:#}");
+    assert_eq!(
+        (&conflict["pid"], &conflict["steps"][0]["do"]),
+        (&Value::Null, &"ask".into()),
+        "{plan:#}"
+    );
     assert_eq!(plan["locks"][0]["holder"]["pid"], Value::Null);
 }
 
 #[test]
 fn each_configured_profile_is_named() {
     let stage = Stage::new();
-    let plan = stage.plan(&[]).flag("--json").flag("--profile").flag("ci").config("[profile.ci]\non_conflict = 'force'\n");
+    let plan = stage
+        .plan(&[])
+        .flag("--json")
+        .flag("--profile")
+        .flag("ci")
+        .config("[profile.ci]\non_conflict = 'force'\n");
     assert_eq!(document(&plan.end().exits(0))["profile"], "ci");
 }

@@ -85,8 +85,11 @@ fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
     let bot = stage.ready(1);
     guard.signal(Signal::SIGKILL);
     guard.end();
-    stage.wait_until("the signal of the guard's death", || (stage.times(bot, "got SIGTERM") == 1).then_some(()));
-    let _second = stage.run(&["another"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.wait_until("the signal of the guard's death", || {
+        (stage.times(bot, "got SIGTERM") == 1).then_some(())
+    });
+    let _second =
+        stage.run(&["another"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
     stage.ready(2);
     assert!(!is_alive(bot));
     stage.assert_no_overlap();
@@ -95,13 +98,26 @@ fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
 #[test]
 fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
     let stage = Stage::new();
-    let args = ["--child", "--as child --slow 200", "--detached", "--as daemon --slow 200", "--for", "300", "--exit", "7"];
+    let args = [
+        "--child",
+        "--as child --slow 200",
+        "--detached",
+        "--as daemon --slow 200",
+        "--for",
+        "300",
+        "--exit",
+        "7",
+    ];
     let guard = stage.run(&args).start();
     let (child, daemon) = (stage.nth_to_say(1, "child"), stage.nth_to_say(1, "daemon"));
     guard.end().exits(7);
     assert!(!is_alive(child) && !is_alive(daemon));
     assert_eq!((stage.times(child, "got SIGTERM"), stage.times(daemon, "got SIGTERM")), (1, 1));
-    assert_eq!((stage.times(child, "end"), stage.times(daemon, "end")), (1, 1), "each had its time");
+    assert_eq!(
+        (stage.times(child, "end"), stage.times(daemon, "end")),
+        (1, 1),
+        "each had its time"
+    );
     assert!(stage.lock_is_free());
 }
 
@@ -128,7 +144,9 @@ fn a_guard_leaves_no_record_behind() {
 const BESIDE: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > beside; exec \"$@\"", "sh"];
 
 fn beside(stage: &Stage) -> u32 {
-    stage.wait_until("what was started beside", || std::fs::read_to_string(stage.folder().join("beside")).ok()?.trim().parse().ok())
+    stage.wait_until("what was started beside", || {
+        std::fs::read_to_string(stage.folder().join("beside")).ok()?.trim().parse().ok()
+    })
 }
 
 #[test]
@@ -154,6 +172,12 @@ fn what_the_guard_did_not_start_outlives_a_takeover() {
 fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
     let stage = Stage::new();
     let bot = ["--child", "--as member --stubborn", "--for", "500", "--exit", "7"];
-    stage.run(&bot).set("kill.escalate=false").set("timeouts.graceful='300ms'").end().exits(7).says("keep the lock");
+    stage
+        .run(&bot)
+        .set("kill.escalate=false")
+        .set("timeouts.graceful='300ms'")
+        .end()
+        .exits(7)
+        .says("keep the lock");
     assert!(is_alive(stage.nth_to_say(1, "member")) && !stage.lock_is_free());
 }

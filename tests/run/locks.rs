@@ -50,7 +50,8 @@ fn a_lock_that_is_let_go_without_a_close_is_taken() {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
-    let line = "exec 7> locks/x.lock; flock 7; echo has > has; read line < go; flock -u 7; sleep 60";
+    let line =
+        "exec 7> locks/x.lock; flock 7; echo has > has; read line < go; flock -u 7; sleep 60";
     stage.program("mkfifo", &["go"]).end().exits(0);
     let holder = stage.program("bash", &["-c", line]).start();
     stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
@@ -127,7 +128,8 @@ fn one_of_two_locks_is_enough_to_be_in_the_way() {
 #[test]
 fn locks_in_two_folders_are_both_held() {
     let stage = Stage::new();
-    let both = format!("lock.paths=[\"{0}/one/a.lock\", \"{0}/two/b.lock\"]", stage.folder().display());
+    let both =
+        format!("lock.paths=[\"{0}/one/a.lock\", \"{0}/two/b.lock\"]", stage.folder().display());
     let _guard = stage.run(&[]).set(&both).start();
     stage.ready(1);
     for lock in ["one/a.lock", "two/b.lock"] {
@@ -154,10 +156,16 @@ fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
 fn a_monopoll_that_only_looks_is_not_taken_for_a_holder() {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
-    // What a look from a PID namespace does for an instant: by its executable's name a monopoll, with a shared lock.
+    // What a look from a PID namespace does for an instant: by its executable's name a monopoll,
+    // with a shared lock.
     let looker = stage.folder().join("monopoll");
     fs::copy("/usr/bin/flock", &looker).unwrap();
-    let holder = stage.program(&looker, &["--shared", "--close", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
+    let holder = stage
+        .program(
+            &looker,
+            &["--shared", "--close", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"],
+        )
+        .start();
     stage.wait_until("the shared lock", || stage.folder().join("has").exists().then_some(()));
     fs::set_permissions(stage.locks(), fs::Permissions::from_mode(0o700)).unwrap();
     stage.run(&[]).on_conflict("force").end().exits(75).says("nobody can be identified who has it");

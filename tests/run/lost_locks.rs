@@ -1,4 +1,5 @@
-//! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is taken back at once.
+//! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is
+//! taken back at once.
 
 use std::{fs, fs::File, path::Path};
 
@@ -67,7 +68,11 @@ fn a_lock_that_is_moved_away_and_back_is_held_all_the_while() {
 #[test]
 fn a_folder_that_is_removed_is_made_again() {
     // As `rm -r` does it, until the folder is gone: the guard may put a file back in between.
-    survives(|stage| stage.wait_until("the end of the folder", || fs::remove_dir_all(stage.locks()).is_ok().then_some(())));
+    survives(|stage| {
+        stage.wait_until("the end of the folder", || {
+            fs::remove_dir_all(stage.locks()).is_ok().then_some(())
+        })
+    });
 }
 
 #[test]
@@ -83,7 +88,9 @@ fn a_folder_that_moves_with_the_one_above_it_is_made_again() {
     let guard = stage.run(&[]).set(&paths).start();
     stage.ready(1);
     fs::rename(&above, stage.folder().join("elsewhere")).unwrap();
-    stage.wait_until("the lock", || File::open(&lock).is_ok_and(|file| file.try_lock().is_err()).then_some(()));
+    stage.wait_until("the lock", || {
+        File::open(&lock).is_ok_and(|file| file.try_lock().is_err()).then_some(())
+    });
     stage.run(&["--other"]).set(&paths).end().exits(75).says("has the instance");
     assert!(guard.is_alive());
 }
@@ -97,7 +104,9 @@ fn every_lock_is_taken_back_in_whatever_folder_it_is() {
     stage.ready(1);
     for path in &paths {
         let _ = fs::remove_file(path);
-        stage.wait_until("the lock", || File::open(path).is_ok_and(|file| file.try_lock().is_err()).then_some(()));
+        stage.wait_until("the lock", || {
+            File::open(path).is_ok_and(|file| file.try_lock().is_err()).then_some(())
+        });
     }
     assert!(guard.is_alive());
 }
@@ -142,7 +151,12 @@ fn a_guard_that_cannot_take_it_back_counts_as_the_holder_by_its_record() {
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
     fs::remove_file(stage.lock()).unwrap();
-    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&format!("the guard with pid {}", guard.pid()));
+    stage
+        .run(&["--other"])
+        .on_conflict("refuse")
+        .end()
+        .exits(75)
+        .says(&format!("the guard with pid {}", guard.pid()));
     assert!(is_alive(bot));
     let _second = stage.run(&["--other"]).on_conflict("graceful").start();
     stage.ready(2);
@@ -162,9 +176,12 @@ fn a_mark_that_anybody_can_carry_makes_nobody_a_holder() {
     let elsewhere = format!("lock.paths=['{}']", stage.locks().join("elsewhere.lock").display());
     let others = stage.run(&["--as", "others"]).set(&elsewhere).start();
     stage.nth_to_say(1, "others");
-    stage.wait_until("the other guard's record", || stage.locks().join("elsewhere.lock.record").exists().then_some(()));
+    stage.wait_until("the other guard's record", || {
+        stage.locks().join("elsewhere.lock.record").exists().then_some(())
+    });
     // A bystander says that it holds ours.
-    let forged = format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
+    let forged =
+        format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
     let bystander = stage.bot(&["--as", "bystander"]).env("MONOPOLL_HELD", forged).start();
     stage.nth_to_say(1, "bystander");
     let _ours = stage.run(&[]).on_conflict("force").start();
@@ -208,7 +225,8 @@ fn a_guard_whose_record_vanished_too_is_known_by_the_mark_of_its_bot() {
     assert!(guard.is_alive() && is_alive(bot));
 }
 
-/// A guard that was frozen while all of its files vanished, and a second one that could not know of it: it sees nobody.
+/// A guard that was frozen while all of its files vanished, and a second one that could not know of
+/// it: it sees nobody.
 fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running<'a>) {
     let (first, second) = two_guards_of(stage, &[], on_lost);
     let bot = stage.ready(1);
@@ -221,7 +239,8 @@ fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<
     stage.wait_until_settled();
     freeze(stage, &first);
     fs::remove_dir_all(stage.locks()).unwrap();
-    let second = stage.run(&["--other"]).polls_another().on_conflict("refuse").through(&ELSEWHERE).start();
+    let second =
+        stage.run(&["--other"]).polls_another().on_conflict("refuse").through(&ELSEWHERE).start();
     stage.ready(2);
     stage.wait_until_settled();
     first.signal(Signal::SIGCONT);
@@ -277,7 +296,8 @@ fn a_stranger_that_keeps_what_lies_there_makes_the_guard_stop() {
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
     fs::remove_file(stage.lock()).unwrap();
-    let stranger = stage.program("flock", &["locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
+    let stranger =
+        stage.program("flock", &["locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
     stage.wait_until("the stranger", || stage.folder().join("has").exists().then_some(()));
     guard.signal(Signal::SIGCONT);
     guard.end().exits(0).says("the lock was lost");
@@ -335,14 +355,27 @@ fn raced_by_starts_that_take_over_exactly_one_is_left() {
     for round in 0..rounds() {
         let second = stage.run(&["--other"]).on_conflict("graceful").start();
         vanish(round, &stage);
-        stage.wait_until("one of the two", || (!second.is_alive() || !guard.is_alive()).then_some(()));
+        stage.wait_until("one of the two", || {
+            (!second.is_alive() || !guard.is_alive()).then_some(())
+        });
         if second.is_alive() {
             let at = usize::try_from(round).unwrap();
-            bot = stage.wait_until("its bot", || stage.who_said("ready").into_iter().filter(|it| *it != bot).rfind(|it| is_alive(*it)));
+            bot = stage.wait_until("its bot", || {
+                stage
+                    .who_said("ready")
+                    .into_iter()
+                    .filter(|it| *it != bot)
+                    .rfind(|it| is_alive(*it))
+            });
             assert!(!guard.is_alive(), "round {at}");
             guard = second;
         } else {
-            assert!(guard.is_alive() && is_alive(bot), "round {round}: {:?}\n{}", second.end(), stage.seen());
+            assert!(
+                guard.is_alive() && is_alive(bot),
+                "round {round}: {:?}\n{}",
+                second.end(),
+                stage.seen()
+            );
         }
         stage.assert_no_overlap();
     }

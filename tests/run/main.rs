@@ -1,6 +1,11 @@
-//! What `monopoll run` and `monopoll plan` do to real processes. One file a behaviour; one program, so that they run side by side.
+//! What `monopoll run` and `monopoll plan` do to real processes. One file a behaviour; one program,
+//! so that they run side by side.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and real files are looked at")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and real files are looked at"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,5 @@
-//! Across PID namespaces: a guard is asked through the lock folder, a stranger there is an unknown holder.
+//! Across PID namespaces: a guard is asked through the lock folder, a stranger there is an unknown
+//! holder.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -7,7 +8,8 @@ use nix::sys::signal::Signal;
 use crate::support::{Stage, state};
 
 /// A PID namespace of its own, in which `/proc` shows nobody else.
-pub(crate) const ELSEWHERE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
+pub(crate) const ELSEWHERE: [&str; 5] =
+    ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
 #[test]
 fn a_guard_outside_is_asked_from_within() {
@@ -59,7 +61,13 @@ fn a_guard_elsewhere_refuses_a_start() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
-    stage.run(&[]).on_conflict("refuse").through(&ELSEWHERE).end().exits(75).says("another PID namespace");
+    stage
+        .run(&[])
+        .on_conflict("refuse")
+        .through(&ELSEWHERE)
+        .end()
+        .exits(75)
+        .says("another PID namespace");
     assert!(first.is_alive());
 }
 
@@ -98,7 +106,9 @@ fn a_guard_elsewhere_that_does_not_answer_is_a_refusal() {
 fn unknown_holder(stage: &Stage) -> crate::support::Running<'_> {
     fs::create_dir(stage.locks()).unwrap();
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
-    let holder = stage.program("flock", &["--no-fork", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
+    let holder = stage
+        .program("flock", &["--no-fork", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"])
+        .start();
     stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
     holder
 }
@@ -149,6 +159,12 @@ fn a_proc_of_another_namespace_is_not_believed() {
     stage.ready(1);
     // Without a /proc of its own it would see pids that are somebody else's here.
     let within = ["unshare", "--fork", "--pid", "--kill-child"];
-    stage.run(&[]).on_conflict("force").through(&within).end().exits(1).says("/proc is that of another PID namespace");
+    stage
+        .run(&[])
+        .on_conflict("force")
+        .through(&within)
+        .end()
+        .exits(1)
+        .says("/proc is that of another PID namespace");
     assert_eq!(stage.events().len(), 1);
 }

@@ -1,4 +1,5 @@
-//! As PID 1 of a container: orphans are reaped, every signal that can be forwarded is, and the child's end is its own (S20).
+//! As PID 1 of a container: orphans are reaped, every signal that can be forwarded is, and the
+//! child's end is its own (S20).
 
 use std::fs;
 
@@ -13,12 +14,15 @@ const AS_PID_ONE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--
 #[track_caller]
 fn first_process(stage: &Stage, unshare: &Running<'_>) -> u32 {
     let children = format!("/proc/{0}/task/{0}/children", unshare.pid());
-    stage.wait_until("the first process", || fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok())
+    stage.wait_until("the first process", || {
+        fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok()
+    })
 }
 
 /// Everybody below it, by their pids out here.
 fn below(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
@@ -49,7 +53,8 @@ fn orphans_are_reaped_while_a_start_waits() {
     // What was there before: a child of the shell that became monopoll.
     let script = ["sh", "-c", "mkfifo go; sh -c 'read gone < go' & exec \"$@\"", "sh"];
     let through = [&AS_PID_ONE[..], &script].concat();
-    let start = stage.run(&[]).on_conflict("wait").set("timeouts.wait='forever'").through(&through).start();
+    let start =
+        stage.run(&[]).on_conflict("wait").set("timeouts.wait='forever'").through(&through).start();
     start.wait_for("waiting for");
     let guard = first_process(&stage, &start);
     assert_eq!(below(guard).len(), 1);
@@ -68,9 +73,18 @@ fn every_signal_that_can_be_forwarded_is() {
     let start = stage.run(&["--stubborn"]).through(&AS_PID_ONE).start();
     let bot = stage.ready(1);
     let guard = first_process(&stage, &start);
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGWINCH] {
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGWINCH,
+    ] {
         send(guard, signal);
-        stage.wait_until(signal.as_str(), || (stage.times(bot, &format!("got {signal}")) > 0).then_some(()));
+        stage.wait_until(signal.as_str(), || {
+            (stage.times(bot, &format!("got {signal}")) > 0).then_some(())
+        });
     }
     send(guard, Signal::SIGUSR2);
     stage.wait_until("the last one", || (stage.times(bot, "got SIGUSR2") > 0).then_some(()));
@@ -135,7 +149,8 @@ fn a_start_that_waits_can_be_stopped() {
     start.end().exits(143).says("nothing is left behind");
 }
 
-/// Two containers that share the lock folder: the second one's action, and what becomes of the first.
+/// Two containers that share the lock folder: the second one's action, and what becomes of the
+/// first.
 fn takes_over_by(action: &str) {
     let stage = Stage::new();
     let first = stage.run(&[]).through(&AS_PID_ONE).start();
@@ -170,7 +185,13 @@ fn a_container_refuses_beside_another() {
     let stage = Stage::new();
     let first = stage.run(&[]).through(&AS_PID_ONE).start();
     let bot = stage.ready(1);
-    stage.run(&[]).on_conflict("refuse").through(&AS_PID_ONE).end().exits(75).says("another PID namespace");
+    stage
+        .run(&[])
+        .on_conflict("refuse")
+        .through(&AS_PID_ONE)
+        .end()
+        .exits(75)
+        .says("another PID namespace");
     assert!(first.is_alive());
     assert_eq!((stage.events().len(), stage.times(bot, "ready")), (1, 1));
 }

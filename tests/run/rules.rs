@@ -119,7 +119,9 @@ fn nobody_is_ended_while_somebody_is_waited_for() {
     alpha.signal(Signal::SIGTERM);
     stage.ready(3);
     let events = stage.events();
-    let at = |pid: u32, what: &str| events.iter().position(|event| event.pid == pid && event.what == what);
+    let at = |pid: u32, what: &str| {
+        events.iter().position(|event| event.pid == pid && event.what == what)
+    };
     assert!(at(alpha.pid(), "end") < at(beta.pid(), "got SIGTERM"), "{events:?}");
     beta.end().exits(0);
 }
@@ -128,7 +130,10 @@ fn nobody_is_ended_while_somebody_is_waited_for() {
 fn one_refusal_and_nothing_is_touched() {
     let stage = Stage::new();
     let (alpha, beta) = alpha_and_beta(&stage);
-    with_rules(&stage, "force", "refuse").end().exits(75).says("rule `b` says refuse; change that rule, ");
+    with_rules(&stage, "force", "refuse")
+        .end()
+        .exits(75)
+        .says("rule `b` says refuse; change that rule, ");
     assert!(alpha.is_alive() && beta.is_alive());
     assert_eq!(stage.events().len(), 2);
 }
@@ -167,7 +172,11 @@ fn the_holder_of_the_lock_cannot_be_ignored() {
 fn more_conflicts_than_the_limit_refuse() {
     let stage = Stage::new();
     let (alpha, beta) = alpha_and_beta(&stage);
-    with_rules(&stage, "force", "force").set("limits.max_targets=1").end().exits(75).says("limits.max_targets");
+    with_rules(&stage, "force", "force")
+        .set("limits.max_targets=1")
+        .end()
+        .exits(75)
+        .says("limits.max_targets");
     assert!(alpha.is_alive() && beta.is_alive());
 }
 

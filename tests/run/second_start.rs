@@ -113,7 +113,13 @@ fn a_wait_that_runs_out_refuses_by_default() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
-    stage.run(&[]).on_conflict("wait").set("timeouts.wait='300ms'").end().exits(75).says("waited too long");
+    stage
+        .run(&[])
+        .on_conflict("wait")
+        .set("timeouts.wait='300ms'")
+        .end()
+        .exits(75)
+        .says("waited too long");
     assert!(first.is_alive());
 }
 
@@ -122,7 +128,12 @@ fn a_wait_that_runs_out_may_end_gracefully() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
-    let _second = stage.run(&[]).on_conflict("wait").set("timeouts.wait='300ms'").set("after_wait='graceful'").start();
+    let _second = stage
+        .run(&[])
+        .on_conflict("wait")
+        .set("timeouts.wait='300ms'")
+        .set("after_wait='graceful'")
+        .start();
     stage.ready(2);
     first.end().exits(0);
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
@@ -133,7 +144,12 @@ fn a_wait_that_runs_out_may_kill() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let second = stage.run(&["--stubborn"]).on_conflict("wait").set("timeouts.wait='300ms'").set("after_wait='force'").start();
+    let second = stage
+        .run(&["--stubborn"])
+        .on_conflict("wait")
+        .set("timeouts.wait='300ms'")
+        .set("after_wait='force'")
+        .start();
     stage.ready(2);
     assert_eq!(first.end().signal, Some(9));
     assert_eq!(stage.times(old, "got SIGTERM"), 0);
@@ -145,7 +161,13 @@ fn a_wait_of_0s_is_one_try() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
-    stage.run(&[]).on_conflict("wait").set("timeouts.wait='0s'").end().exits(75).says("waited too long");
+    stage
+        .run(&[])
+        .on_conflict("wait")
+        .set("timeouts.wait='0s'")
+        .end()
+        .exits(75)
+        .says("waited too long");
     assert!(first.is_alive());
     send(stage.ready(1), Signal::SIGTERM);
     first.end().exits(0);
@@ -175,7 +197,11 @@ fn a_dry_run_says_the_same_and_touches_nothing() {
     stage.plan(&[]).on_conflict("graceful").end().exits(0);
     stage.plan(&[]).on_conflict("refuse").end().exits(75).says("would refuse");
     stage.monopoll(&["plan", "--detailed-exitcode", "--"]).end().exits(75);
-    let dry = stage.monopoll(&["run", "--dry-run", "--", "sleep", "1"]).on_conflict("force").end().exits(0);
+    let dry = stage
+        .monopoll(&["run", "--dry-run", "--", "sleep", "1"])
+        .on_conflict("force")
+        .end()
+        .exits(0);
     assert_eq!(dry.out, "", "what a person reads goes to the error output");
     assert_eq!(contents(&stage.locks()), before);
     assert!(first.is_alive() && is_alive(old));
@@ -211,7 +237,10 @@ fn a_standard_error_that_is_full_stops_nobody() {
     let first = stage.run(&[]).through(&full).start();
     stage.ready(1);
     assert_eq!(stage.run(&[]).through(&full).end().code, Some(75));
-    assert_eq!(stage.run(&["--exit", "7"]).on_conflict("graceful").flag("-v").through(&full).end().code, Some(7));
+    assert_eq!(
+        stage.run(&["--exit", "7"]).on_conflict("graceful").flag("-v").through(&full).end().code,
+        Some(7)
+    );
     assert_eq!(first.end().code, Some(0));
 }
 
@@ -220,7 +249,9 @@ fn whoever_meets_the_very_end_of_a_guard_starts_every_time() {
     let stage = Stage::new();
     for moment in 0..100 {
         let first = stage.run_command("sleep", &["60"]).on_conflict("wait").start();
-        stage.wait_until("a child", || fs::read_to_string(stage.beside("record")).ok()?.contains("\"child\":{").then_some(()));
+        stage.wait_until("a child", || {
+            fs::read_to_string(stage.beside("record")).ok()?.contains("\"child\":{").then_some(())
+        });
         let second = stage
             .run_command("true", &[])
             .on_conflict("graceful")

@@ -1,16 +1,21 @@
-//! A token is where its owner put it, and nowhere else: not in what is printed, not in any file, whatever goes wrong.
+//! A token is where its owner put it, and nowhere else: not in what is printed, not in any file,
+//! whatever goes wrong.
 
 use std::{fs, path::PathBuf};
 
 use crate::support::{Ended, SECRET, Stage, Start, files_with, token};
 
-/// Nothing that these printed, and no file but those that the test wrote itself, has the secret in it.
+/// Nothing that these printed, and no file but those that the test wrote itself, has the secret in
+/// it.
 #[track_caller]
 fn nowhere(stage: &Stage, printed: &[Ended], own: &[PathBuf]) {
     for ended in printed {
         assert!(!ended.out.contains(SECRET) && !ended.err.contains(SECRET), "{ended:?}");
     }
-    assert!(printed.iter().any(|ended| ended.err.contains(":***") || ended.out.contains(":***")), "it was shown masked: {printed:?}");
+    assert!(
+        printed.iter().any(|ended| ended.err.contains(":***") || ended.out.contains(":***")),
+        "it was shown masked: {printed:?}"
+    );
     let mut found = files_with(SECRET, stage.folder());
     found.retain(|path| !own.contains(path));
     assert_eq!(found, [] as [PathBuf; 0]);
@@ -26,16 +31,25 @@ fn a_token_of_mine_is_told_to_nobody() {
     let stage = Stage::new();
     let mine = token();
     let env_file = stage.folder().join(".env");
-    fs::write(&env_file, format!("BOT_TOKEN={mine}\nURL=https://api.telegram.org/bot{mine}/\n")).unwrap();
+    fs::write(&env_file, format!("BOT_TOKEN={mine}\nURL=https://api.telegram.org/bot{mine}/\n"))
+        .unwrap();
     let config = stage.folder().join("with-a-comment.toml");
-    fs::write(&config, format!("# {mine}\non_conflict = \"graceful\"\n[app]\ntoken = \"{mine}\" # {mine}\n")).unwrap();
-    let args = ["--token", mine.as_str(), "--url", &format!("https://api.telegram.org/bot{mine}/getMe")];
+    fs::write(
+        &config,
+        format!("# {mine}\non_conflict = \"graceful\"\n[app]\ntoken = \"{mine}\" # {mine}\n"),
+    )
+    .unwrap();
+    let args =
+        ["--token", mine.as_str(), "--url", &format!("https://api.telegram.org/bot{mine}/getMe")];
     let mut printed = Vec::new();
-    let first = loud(stage.run(&args)).flag("--config").flag(&config).env("BOT_TOKEN", &mine).start();
+    let first =
+        loud(stage.run(&args)).flag("--config").flag(&config).env("BOT_TOKEN", &mine).start();
     stage.ready(1);
     stage.wait_until_settled();
     assert_eq!(files_with(SECRET, &stage.locks()), [] as [PathBuf; 0], "while it runs");
-    let configured = |start: Start<'_>| -> Ended { loud(start).flag("--config").flag(&config).env("TELEGRAM_TOKEN", &mine).end() };
+    let configured = |start: Start<'_>| -> Ended {
+        loud(start).flag("--config").flag(&config).env("TELEGRAM_TOKEN", &mine).end()
+    };
     printed.push(configured(stage.plan(&args)));
     printed.push(configured(stage.plan(&args).flag("--json")));
     printed.push(configured(stage.run(&args).on_conflict("refuse")));
@@ -52,8 +66,15 @@ fn a_token_of_a_strangers_is_told_to_nobody() {
     let stage = Stage::new();
     let (mine, url) = (token(), "https://api.telegram.org/bot");
     let named = stage.program("sh", &["-c", "sleep 60; :", &mine]).start();
-    let in_url = stage
-        .program("sh", &["-c", "sleep 60; :", &format!("{url}{mine}/getUpdates?offset=1"), &format!("{url}{}", mine.replace(':', "%3A"))]);
+    let in_url = stage.program(
+        "sh",
+        &[
+            "-c",
+            "sleep 60; :",
+            &format!("{url}{mine}/getUpdates?offset=1"),
+            &format!("{url}{}", mine.replace(':', "%3A")),
+        ],
+    );
     let in_url = in_url.start();
     let inherited = stage.program("sleep", &["60"]).env("BOT_TOKEN", &mine).start();
     let printed = vec![
@@ -91,7 +112,9 @@ fn an_error_quotes_no_token() {
         fs::write(&path, text).unwrap();
         own.push(path.clone());
         printed.push(loud(stage.run(&[])).flag("--config").flag(&path).end().exits(78));
-        printed.push(stage.monopoll(&["config", "check", "--json"]).flag("--config").flag(&path).end());
+        printed.push(
+            stage.monopoll(&["config", "check", "--json"]).flag("--config").flag(&path).end(),
+        );
     }
     printed.extend([
         stage.run(&[]).flag(format!("--{mine}")).end().exits(64),
@@ -103,7 +126,11 @@ fn an_error_quotes_no_token() {
         stage.run(&[]).env("MONOPOLL_ON_CONFLICT", &mine).end().exits(78),
         stage.run_command(format!("./{mine}"), &[]).end().exits(127),
         stage.run(&[]).set(&format!("check.command=['no-such-{mine}']")).end().exits(78),
-        stage.run(&[]).set(&format!("check.command=['sh', '-c', 'echo {mine}; echo {mine} >&2; false']")).end().exits(75),
+        stage
+            .run(&[])
+            .set(&format!("check.command=['sh', '-c', 'echo {mine}; echo {mine} >&2; false']"))
+            .end()
+            .exits(75),
     ]);
     nowhere(&stage, &printed, &own);
 }
@@ -113,8 +140,14 @@ fn what_a_check_says_without_end_is_cut_within_no_token() {
     let stage = Stage::new();
     let mine = token();
     // The end that is kept begins somewhere within one of them.
-    let script = format!("for i in $(seq 4000); do printf '%s,' {mine}; test $((i % 7)) = 0 && printf ' '; done; false");
-    let ended = stage.run(&[]).set(&format!("check.command=[\"sh\", \"-c\", \"{script}\"]")).end().exits(75);
+    let script = format!(
+        "for i in $(seq 4000); do printf '%s,' {mine}; test $((i % 7)) = 0 && printf ' '; done; false"
+    );
+    let ended = stage
+        .run(&[])
+        .set(&format!("check.command=[\"sh\", \"-c\", \"{script}\"]"))
+        .end()
+        .exits(75);
     assert!(ended.err.contains(":***"), "{ended:?}");
     let tail = &SECRET[SECRET.len() - 8..];
     assert!(!ended.err.contains(tail), "{ended:?}");
@@ -125,7 +158,13 @@ fn a_program_that_is_named_like_a_token_is_told_masked() {
     let stage = Stage::new();
     let mine = token();
     let named = stage.folder().join(&mine);
-    stage.program("cp", &[&crate::support::testbot().display().to_string(), &named.display().to_string()]).end().exits(0);
+    stage
+        .program(
+            "cp",
+            &[&crate::support::testbot().display().to_string(), &named.display().to_string()],
+        )
+        .end()
+        .exits(0);
     let bot = stage.program(&named, &["marker"]).start();
     stage.ready(1);
     let found = "[[match]]\ncmdline = 'marker$'\n";

@@ -11,7 +11,8 @@ use crate::support::{Running, Stage, is_alive, send, state, terminal::terminal};
 fn all_is_forwarded(stage: &Stage, guard: u32, bot: u32) {
     let before = stage.times(bot, "got SIGUSR2");
     send(guard, Signal::SIGUSR2);
-    stage.wait_until("the last signal", || (stage.times(bot, "got SIGUSR2") > before).then_some(()));
+    stage
+        .wait_until("the last signal", || (stage.times(bot, "got SIGUSR2") > before).then_some(()));
 }
 
 #[test]
@@ -19,9 +20,19 @@ fn each_signal_is_forwarded_once() {
     let stage = Stage::new();
     let guard = stage.run(&["--stubborn"]).start();
     let bot = stage.ready(1);
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGALRM, Signal::SIGWINCH] {
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGALRM,
+        Signal::SIGWINCH,
+    ] {
         guard.signal(signal);
-        stage.wait_until(signal.as_str(), || (stage.times(bot, &format!("got {signal}")) > 0).then_some(()));
+        stage.wait_until(signal.as_str(), || {
+            (stage.times(bot, &format!("got {signal}")) > 0).then_some(())
+        });
         all_is_forwarded(&stage, guard.pid(), bot);
         assert_eq!(stage.times(bot, &format!("got {signal}")), 1);
     }
@@ -41,7 +52,8 @@ fn a_forwarded_signal_ends_both_with_the_childs_status() {
 /// A guard and its bot in the foreground of a terminal of their own.
 fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
     let (master, terminal) = terminal();
-    let guard = stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
+    let guard =
+        stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
     (master, guard)
 }
 
@@ -85,9 +97,13 @@ fn ctrl_z_stops_both_and_both_go_on() {
     let guard = stage.run(&[]).in_a_group_of_its_own().start();
     let bot = stage.ready(1);
     guard.signal(Signal::SIGTSTP);
-    stage.wait_until("the stop of both", || (state(guard.pid()) == Some('T') && state(bot) == Some('T')).then_some(()));
+    stage.wait_until("the stop of both", || {
+        (state(guard.pid()) == Some('T') && state(bot) == Some('T')).then_some(())
+    });
     guard.signal(Signal::SIGCONT);
-    stage.wait_until("both to go on", || (state(guard.pid()) == Some('S') && state(bot) == Some('S')).then_some(()));
+    stage.wait_until("both to go on", || {
+        (state(guard.pid()) == Some('S') && state(bot) == Some('S')).then_some(())
+    });
     guard.signal(Signal::SIGTERM);
     guard.end().exits(0);
 }
@@ -109,7 +125,8 @@ fn an_interrupt_that_was_ignored_stays_ignored_while_it_waits() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     stage.ready(1);
-    let second = stage.run(&[]).on_conflict("wait").through(&["env", "--ignore-signal=INT"]).start();
+    let second =
+        stage.run(&[]).on_conflict("wait").through(&["env", "--ignore-signal=INT"]).start();
     second.wait_for("waiting for");
     second.signal(Signal::SIGINT);
     first.signal(Signal::SIGTERM);
@@ -123,7 +140,11 @@ fn a_real_time_signal_is_forwarded_like_any_other() {
     let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done";
     let guard = stage.run_command("bash", &["-c", script]).start();
     stage.wait_until("the script", || stage.folder().join("up").exists().then_some(()));
-    let sent = std::process::Command::new("bash").arg("-c").arg(format!("kill -s RTMIN+3 {}", guard.pid())).status().unwrap();
+    let sent = std::process::Command::new("bash")
+        .arg("-c")
+        .arg(format!("kill -s RTMIN+3 {}", guard.pid()))
+        .status()
+        .unwrap();
     assert!(sent.success());
     stage.wait_until("the signal", || stage.folder().join("heard").exists().then_some(()));
     guard.signal(Signal::SIGTERM);

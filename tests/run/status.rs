@@ -1,4 +1,5 @@
-//! `monopoll status`: who has the instance, by the kernel's word; it touches nothing and takes no lock.
+//! `monopoll status`: who has the instance, by the kernel's word; it touches nothing and takes no
+//! lock.
 
 use std::{
     fs,
@@ -21,10 +22,17 @@ fn with<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
 /// The only thing on standard output, valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
-    let status: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/status.schema.json")).unwrap();
+    let status: Value =
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let schema =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/status.schema.json"))
+            .unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema).unwrap().iter_errors(&status).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&status)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}\n{status:#}");
     status
 }
@@ -35,7 +43,9 @@ fn json(stage: &Stage) -> Start<'_> {
 
 /// The record of a guard that runs its child.
 fn record(stage: &Stage) -> Value {
-    let text = stage.wait_until("the record", || fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running")));
+    let text = stage.wait_until("the record", || {
+        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+    });
     serde_json::from_str(&text).unwrap()
 }
 
@@ -54,17 +64,25 @@ fn a_running_guard_is_named_with_its_child() {
     record(&stage);
     let said = status(&stage).end().exits(0);
     assert!(said.out.starts_with("test is running, since 20"), "{said:?}");
-    for line in
-        [format!("guard    pid {}, ticket 1", guard.pid()), format!("child    pid {bot}"), "got it   nobody was in its way".to_owned()]
-    {
+    for line in [
+        format!("guard    pid {}, ticket 1", guard.pid()),
+        format!("child    pid {bot}"),
+        "got it   nobody was in its way".to_owned(),
+    ] {
         assert!(said.out.contains(&line), "{line}: {said:?}");
     }
     let seen = document(&json(&stage).end().exits(0));
     assert_eq!((&seen["instance"], &seen["state"]), (&"test".into(), &"running".into()));
     let holder = &seen["holder"];
-    assert_eq!((&holder["pid"], &holder["child_pid"], &holder["ticket"]), (&guard.pid().into(), &bot.into(), &1.into()));
+    assert_eq!(
+        (&holder["pid"], &holder["child_pid"], &holder["ticket"]),
+        (&guard.pid().into(), &bot.into(), &1.into())
+    );
     assert_eq!(holder["monopoll"], env!("CARGO_PKG_VERSION"));
-    assert_eq!((&seen["conflicts"][0]["pid"], &seen["conflicts"][0]["holds_lock"]), (&guard.pid().into(), &true.into()));
+    assert_eq!(
+        (&seen["conflicts"][0]["pid"], &seen["conflicts"][0]["holds_lock"]),
+        (&guard.pid().into(), &true.into())
+    );
 }
 
 #[test]
@@ -78,10 +96,16 @@ fn a_takeover_is_told() {
     let from = first.pid();
     first.end().exits(0);
     let said = status(&stage).end().exits(0);
-    assert!(said.out.contains(&format!("got it   took over from pid {from} (graceful) in ")), "{said:?}");
+    assert!(
+        said.out.contains(&format!("got it   took over from pid {from} (graceful) in ")),
+        "{said:?}"
+    );
     let seen = document(&json(&stage).end().exits(0));
     let takeover = &seen["takeovers"][0];
-    assert_eq!((&takeover["from_pid"], &takeover["to_pid"], &takeover["action"]), (&from.into(), &second.pid().into(), &"graceful".into()));
+    assert_eq!(
+        (&takeover["from_pid"], &takeover["to_pid"], &takeover["action"]),
+        (&from.into(), &second.pid().into(), &"graceful".into())
+    );
     let history = with(&stage, &["status", "--history"]).end().exits(0).out;
     for what in ["started `", "took over from pid ", "left, asked by pid "] {
         assert!(history.contains(what), "{what}: {history}");
@@ -110,7 +134,11 @@ fn a_start_that_has_the_lock_while_it_ends_another_is_starting() {
     let start = stage.run(&["--stubborn"]).on_conflict("graceful").start();
     stage.nth_to_say(1, "got SIGTERM");
     let seen = document(&json(&stage).end().exits(0));
-    assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"starting".into(), &start.pid().into()), "{seen:#}");
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"]),
+        (&"starting".into(), &start.pid().into()),
+        "{seen:#}"
+    );
     start.signal(Signal::SIGTERM);
     start.end().exits(143);
 }
@@ -122,8 +150,16 @@ fn a_guard_that_is_ending_its_tree_is_stopping() {
     stage.ready(1);
     let stop = with(&stage, &["stop"]).start();
     stage.nth_to_say(1, "got SIGTERM");
-    stage.wait_until("the state", || (document(&json(&stage).end().exits(0))["state"] == "stopping").then_some(()));
-    assert!(status(&stage).end().exits(0).out.starts_with("test is stopping; it has had the instance since 20"));
+    stage.wait_until("the state", || {
+        (document(&json(&stage).end().exits(0))["state"] == "stopping").then_some(())
+    });
+    assert!(
+        status(&stage)
+            .end()
+            .exits(0)
+            .out
+            .starts_with("test is stopping; it has had the instance since 20")
+    );
     with(&stage, &["plan"]).end().exits(75);
     drop((guard, stop));
 }
@@ -137,9 +173,14 @@ fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
     fs::remove_file(stage.lock()).unwrap();
     let seen = document(&json(&stage).end().exits(0));
     assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"running".into(), &guard.pid().into()));
-    stage.wait_until("the loss", || fs::read_to_string(stage.beside("history")).unwrap().contains("taken back").then_some(()));
+    stage.wait_until("the loss", || {
+        fs::read_to_string(stage.beside("history")).unwrap().contains("taken back").then_some(())
+    });
     let said = with(&stage, &["status", "--history"]).end().exits(0).out;
-    assert!(said.contains("lost the lock: its file was deleted, moved or replaced; it was taken back"), "{said}");
+    assert!(
+        said.contains("lost the lock: its file was deleted, moved or replaced; it was taken back"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -160,9 +201,15 @@ fn a_bot_that_nobody_guards_has_nothing_but_is_shown() {
     let bot = stage.bot(&[]).start();
     stage.ready(1);
     let said = status(&stage).end().exits(3);
-    assert!(said.out.contains(&format!("Running without the lock:\n  pid {}", bot.pid())), "{said:?}");
+    assert!(
+        said.out.contains(&format!("Running without the lock:\n  pid {}", bot.pid())),
+        "{said:?}"
+    );
     let seen = document(&json(&stage).end().exits(3));
-    assert_eq!((&seen["state"], &seen["conflicts"][0]["pid"]), (&"stopped".into(), &bot.pid().into()));
+    assert_eq!(
+        (&seen["state"], &seen["conflicts"][0]["pid"]),
+        (&"stopped".into(), &bot.pid().into())
+    );
 }
 
 #[test]
@@ -174,8 +221,17 @@ fn a_child_that_outlived_its_guard_is_running() {
     guard.signal(Signal::SIGKILL);
     guard.end();
     let seen = document(&json(&stage).end().exits(0));
-    assert_eq!((&seen["state"], &seen["holder"]["pid"], &seen["holder"]["child_pid"]), (&"running".into(), &bot.into(), &bot.into()));
-    assert!(status(&stage).end().exits(0).out.contains("its guard has ended, and its child has the lock"));
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"], &seen["holder"]["child_pid"]),
+        (&"running".into(), &bot.into(), &bot.into())
+    );
+    assert!(
+        status(&stage)
+            .end()
+            .exits(0)
+            .out
+            .contains("its guard has ended, and its child has the lock")
+    );
 }
 
 #[test]
@@ -183,16 +239,22 @@ fn a_foreign_holder_is_unknown_and_4() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let lock = stage.lock().display().to_string();
-    let foreign = stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    let foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
     stage.nth_to_say(1, "foreign");
     let seen = document(&json(&stage).end().exits(4).says("which is no guard"));
-    assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"unknown".into(), &foreign.pid().into()));
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"]),
+        (&"unknown".into(), &foreign.pid().into())
+    );
     assert_eq!(seen["holder"]["monopoll"], Value::Null);
 }
 
 #[test]
 fn garbage_is_nobodys_word() {
-    for garbage in [b"garbage".to_vec(), b"{}".to_vec(), b"\xff\xfe".to_vec(), Vec::new(), vec![b'7'; 200_000]] {
+    for garbage in
+        [b"garbage".to_vec(), b"{}".to_vec(), b"\xff\xfe".to_vec(), Vec::new(), vec![b'7'; 200_000]]
+    {
         let stage = Stage::new();
         stage.run(&["--exit", "0"]).end().exits(0);
         for kind in ["record", "history", "counter"] {
@@ -201,7 +263,13 @@ fn garbage_is_nobodys_word() {
         let before = contents(&stage.locks());
         let seen = document(&json(&stage).end().exits(3));
         assert_eq!(seen["takeovers"], Value::Array(Vec::new()));
-        assert!(with(&stage, &["status", "--history"]).end().exits(3).out.contains("Nothing is remembered."));
+        assert!(
+            with(&stage, &["status", "--history"])
+                .end()
+                .exits(3)
+                .out
+                .contains("Nothing is remembered.")
+        );
         assert_eq!(contents(&stage.locks()), before);
     }
 }
@@ -259,7 +327,10 @@ fn without_an_instance_all_are_listed() {
     let stage = Stage::new();
     let nobody = every(&stage, &["status"]).end().exits(3);
     let folder = stage.locks().display().to_string();
-    assert_eq!(nobody.err, format!("monopoll: no instance is running: nobody has a lock in {folder}\n"));
+    assert_eq!(
+        nobody.err,
+        format!("monopoll: no instance is running: nobody has a lock in {folder}\n")
+    );
     let seen = document(&every(&stage, &["status", "--json"]).end().exits(3));
     assert_eq!(seen, serde_json::json!({ "version": 1, "instances": [] }));
     let run = |name: &str, bot: &[&str]| {
@@ -273,19 +344,38 @@ fn without_an_instance_all_are_listed() {
     stage.nth_to_say(1, "other");
     for name in ["bot-1", "bot.2"] {
         let record = stage.locks().join(format!("{name}.lock.record"));
-        stage.wait_until("the record", || fs::read_to_string(&record).ok().filter(|it| it.contains("running")));
+        stage.wait_until("the record", || {
+            fs::read_to_string(&record).ok().filter(|it| it.contains("running"))
+        });
     }
     let said = every(&stage, &["status"]).end().exits(0).out;
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines.len() == 3 && lines[0].starts_with(&format!("bot-1  running   pid {}, since 20", one.pid())), "{said}");
     assert!(
-        lines[1].starts_with("bot.2  running") && lines[2].starts_with("over   stopped") && lines[2].contains("exited with 0"),
+        lines.len() == 3
+            && lines[0].starts_with(&format!("bot-1  running   pid {}, since 20", one.pid())),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("bot.2  running")
+            && lines[2].starts_with("over   stopped")
+            && lines[2].contains("exited with 0"),
         "{said}"
     );
     let seen = document(&every(&stage, &["status", "--json"]).end().exits(0));
-    let all: Vec<(&str, &Value)> =
-        seen["instances"].as_array().unwrap().iter().map(|it| (it["state"].as_str().unwrap(), &it["holder"]["pid"])).collect();
-    assert_eq!(all, [("running", &one.pid().into()), ("running", &other.pid().into()), ("stopped", &Value::Null)]);
+    let all: Vec<(&str, &Value)> = seen["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["state"].as_str().unwrap(), &it["holder"]["pid"]))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("running", &one.pid().into()),
+            ("running", &other.pid().into()),
+            ("stopped", &Value::Null)
+        ]
+    );
 }
 
 #[test]
@@ -299,11 +389,17 @@ fn where_all_share_one_lock_the_record_names_the_instance() {
     stage.ready(1);
     record(&stage);
     let seen = document(&shared(&["status", "--json"]).end().exits(0));
-    assert_eq!((&seen["instances"][0]["instance"], &seen["instances"][0]["state"]), (&"test".into(), &"running".into()));
+    assert_eq!(
+        (&seen["instances"][0]["instance"], &seen["instances"][0]["state"]),
+        (&"test".into(), &"running".into())
+    );
 }
 
 #[test]
 fn a_history_as_json_is_a_wrong_command_line() {
     let stage = Stage::new();
-    with(&stage, &["status", "--history", "--json"]).end().exits(64).says("`--history` is for people");
+    with(&stage, &["status", "--history", "--json"])
+        .end()
+        .exits(64)
+        .says("`--history` is for people");
 }

@@ -23,7 +23,10 @@ fn a_guarded_bot_is_asked_and_its_guard_leaves_with_0() {
     let below = stage.nth_to_say(1, "below");
     let bot = stage.ready(1);
     let ended = stop(&stage, &[]).end().exits(0);
-    assert!(ended.out.contains("test: ending `") && ended.out.trim_end().ends_with("test: stopped"), "{ended:?}");
+    assert!(
+        ended.out.contains("test: ending `") && ended.out.trim_end().ends_with("test: stopped"),
+        "{ended:?}"
+    );
     assert!(!is_alive(bot) && !is_alive(below) && stage.lock_is_free());
     assert_eq!(stage.times(bot, "got SIGTERM"), 1);
     guard.end().exits(0).says("`monopoll stop` (pid ");
@@ -48,16 +51,29 @@ fn without_a_command_an_all_clear_says_what_was_not_looked_at() {
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
     let sentence = "ithout COMMAND no running bot can be recognized: only the lock was looked at";
-    for (args, code) in [(&["plan"][..], 0), (&["status"], 3), (&["stop"], 0), (&["stop", "--dry-run"], 0), (&["explain"], 0)] {
+    for (args, code) in [
+        (&["plan"][..], 0),
+        (&["status"], 3),
+        (&["stop"], 0),
+        (&["stop", "--dry-run"], 0),
+        (&["explain"], 0),
+    ] {
         let ended = stage.monopoll(args).end().exits(code);
         assert_eq!(ended.out.matches(sentence).count(), 1, "{args:?} {ended:?}");
         let document = stage.monopoll(args).flag("--json").end().exits(code);
-        assert!(!document.out.contains(sentence) && document.err.contains(sentence), "{args:?} {document:?}");
-        let compared = stage.monopoll(args).config("[[match]]\nname = 'no-such-bot'\n").end().exits(code);
+        assert!(
+            !document.out.contains(sentence) && document.err.contains(sentence),
+            "{args:?} {document:?}"
+        );
+        let compared =
+            stage.monopoll(args).config("[[match]]\nname = 'no-such-bot'\n").end().exits(code);
         assert!(!compared.out.contains("COMMAND"), "{args:?} {compared:?}");
     }
     let token = stage.monopoll(&["plan"]).env("BOT_TOKEN", crate::support::token()).end().exits(0);
-    assert!(token.out.contains("only the lock and the tokens on command lines were looked at"), "{token:?}");
+    assert!(
+        token.out.contains("only the lock and the tokens on command lines were looked at"),
+        "{token:?}"
+    );
 }
 
 #[test]
@@ -96,7 +112,8 @@ fn a_stubborn_bot_that_may_not_be_killed_lives_on() {
     let stage = Stage::new();
     let bot = stage.bot(&["--stubborn"]).start();
     stage.ready(1);
-    let stop = stop(&stage, &["--stubborn"]).set("timeouts.graceful='300ms'").set("kill.escalate=false");
+    let stop =
+        stop(&stage, &["--stubborn"]).set("timeouts.graceful='300ms'").set("kill.escalate=false");
     stop.end().exits(75).says("not stopped: ");
     assert!(bot.is_alive());
 }
@@ -134,13 +151,24 @@ fn to_be_told_to_refuse_or_to_wait_is_no_stop() {
 
 #[test]
 fn a_rule_forbids_it_and_no_rule_forces_it() {
-    let rule = |action: &str| format!("[[rules]]\nname = 'mine'\nwhen = {{ state = 'sleeping' }}\naction = '{action}'\n");
+    let rule = |action: &str| {
+        format!("[[rules]]\nname = 'mine'\nwhen = {{ state = 'sleeping' }}\naction = '{action}'\n")
+    };
     for action in ["refuse", "wait"] {
         let stage = Stage::new();
         let guard = stage.run(&[]).start();
         stage.ready(1);
-        stop(&stage, &[]).config(&rule(action)).end().exits(75).says("rule `mine` forbids to end it");
-        stop(&stage, &[]).config(&rule(action)).on_conflict("force").end().exits(75).says("rule `mine` forbids to end it");
+        stop(&stage, &[])
+            .config(&rule(action))
+            .end()
+            .exits(75)
+            .says("rule `mine` forbids to end it");
+        stop(&stage, &[])
+            .config(&rule(action))
+            .on_conflict("force")
+            .end()
+            .exits(75)
+            .says("rule `mine` forbids to end it");
         assert!(guard.is_alive());
         assert_eq!(stage.events().len(), 1, "nobody was signalled");
     }
@@ -162,11 +190,20 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
     stage.wait_until_settled();
     let before = contents(&stage.locks());
     let ended = with(&stage, &["stop", "--dry-run"], &[]).end().exits(0);
-    assert!(ended.out.starts_with(&format!("test would end pid {} and 1 below it, within 35s.", guard.pid())), "{ended:?}");
+    assert!(
+        ended.out.starts_with(&format!(
+            "test would end pid {} and 1 below it, within 35s.",
+            guard.pid()
+        )),
+        "{ended:?}"
+    );
     assert!(ended.out.contains("decided  graceful, as `stop` does"), "{ended:?}");
     let json = with(&stage, &["stop", "--dry-run", "--json"], &[]).end().exits(0);
     let plan: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!((&plan["verdict"], &plan["conflicts"][0]["steps"][0]["do"]), (&"act".into(), &"ask".into()));
+    assert_eq!(
+        (&plan["verdict"], &plan["conflicts"][0]["steps"][0]["do"]),
+        (&"act".into(), &"ask".into())
+    );
     assert_eq!(contents(&stage.locks()), before);
     assert!(guard.is_alive());
     assert_eq!(stage.events().len(), 1, "nobody was signalled");
@@ -180,12 +217,17 @@ fn an_unknown_holder_is_not_guessed_at() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let lock = stage.lock().display().to_string();
-    let _foreign = stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    let _foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
     stage.nth_to_say(1, "foreign");
     // From another PID namespace nobody can be seen who has it.
     let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
     stop(&stage, &[]).through(&elsewhere).end().exits(75).says("nobody can be identified");
-    with(&stage, &["stop", "--dry-run"], &[]).through(&elsewhere).end().exits(75).says("would not be stopped");
+    with(&stage, &["stop", "--dry-run"], &[])
+        .through(&elsewhere)
+        .end()
+        .exits(75)
+        .says("would not be stopped");
 }
 
 #[test]
@@ -193,7 +235,8 @@ fn whoever_has_the_lock_is_ended_whatever_it_is() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let lock = stage.lock().display().to_string();
-    let foreign = stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    let foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
     let bot = stage.nth_to_say(1, "foreign");
     stop(&stage, &[]).end().exits(0);
     assert!(!is_alive(bot) && stage.lock_is_free());
@@ -219,13 +262,16 @@ fn a_guard_with_a_larger_ticket_than_the_counter_is_ended_too() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
-    let record = stage.wait_until("the record", || fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running")));
+    let record = stage.wait_until("the record", || {
+        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+    });
     let mut record: Value = serde_json::from_str(&record).unwrap();
     record["ticket"] = 900.into();
     let newer = stage.locks().join("x.lock.newer");
     fs::write(&newer, record.to_string()).unwrap();
     fs::rename(newer, stage.beside("record")).unwrap();
-    // The ticket is not its own, so it does not hear, and is signalled after two seconds like a stranger.
+    // The ticket is not its own, so it does not hear, and is signalled after two seconds like a
+    // stranger.
     stop(&stage, &[]).end().exits(0);
     guard.end();
     assert!(stage.lock_is_free());
@@ -264,7 +310,11 @@ fn what_comes_back_again_and_again_is_refused() {
 #[test]
 fn without_an_instance_it_is_a_wrong_command_line() {
     let stage = Stage::new();
-    stage.program(env!("CARGO_BIN_EXE_monopoll"), &["stop"]).end().exits(64).says("no instance is named");
+    stage
+        .program(env!("CARGO_BIN_EXE_monopoll"), &["stop"])
+        .end()
+        .exits(64)
+        .says("no instance is named");
 }
 
 #[test]
@@ -274,9 +324,13 @@ fn as_json_it_is_the_plan_that_was_carried_out() {
     stage.ready(1);
     let ended = with(&stage, &["stop", "--json"], &[]).end().exits(0);
     let plan: Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!((&plan["verdict"], &plan["conflicts"][0]["pid"]), (&"act".into(), &guard.pid().into()));
+    assert_eq!(
+        (&plan["verdict"], &plan["conflicts"][0]["pid"]),
+        (&"act".into(), &guard.pid().into())
+    );
     guard.end().exits(0);
-    let plan: Value = serde_json::from_str(&with(&stage, &["stop", "--json"], &[]).end().exits(0).out).unwrap();
+    let plan: Value =
+        serde_json::from_str(&with(&stage, &["stop", "--json"], &[]).end().exits(0).out).unwrap();
     assert_eq!(plan["verdict"], "clear");
 }
 
@@ -288,7 +342,8 @@ fn it_is_remembered_and_a_takeover_is_too() {
         let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events.map(|event| (event["event"].as_str().unwrap().to_owned(), event)).collect()
     };
-    let names = |kinds: &[(String, Value)]| kinds.iter().map(|(kind, _)| kind.clone()).collect::<Vec<_>>();
+    let names =
+        |kinds: &[(String, Value)]| kinds.iter().map(|(kind, _)| kind.clone()).collect::<Vec<_>>();
     let first = stage.run(&[]).start();
     stage.ready(1);
     stage.run(&[]).on_conflict("refuse").end().exits(75);
@@ -302,9 +357,16 @@ fn it_is_remembered_and_a_takeover_is_too() {
     let second_pid = second.pid();
     second.end().exits(0);
     let seen = kinds();
-    assert_eq!(names(&seen), ["start", "refusal", "stop", "takeover", "start", "stop", "clearing"], "{seen:#?}");
+    assert_eq!(
+        names(&seen),
+        ["start", "refusal", "stop", "takeover", "start", "stop", "clearing"],
+        "{seen:#?}"
+    );
     assert_eq!(seen[1].1["times"], 2);
-    assert_eq!((&seen[2].1["pid"], &seen[2].1["asked_by"]), (&first_pid.into(), &second_pid.into()));
+    assert_eq!(
+        (&seen[2].1["pid"], &seen[2].1["asked_by"]),
+        (&first_pid.into(), &second_pid.into())
+    );
     assert_eq!(
         (&seen[3].1["from_pid"], &seen[3].1["to_pid"], &seen[3].1["action"]),
         (&first_pid.into(), &second_pid.into(), &"graceful".into())

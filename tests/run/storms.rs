@@ -8,7 +8,8 @@ use crate::support::{Running, Stage, Start, is_alive};
 
 /// A start that takes over, `most` times within this window.
 fn taking_over<'a>(stage: &'a Stage, most: u32, window: &str) -> Start<'a> {
-    let limits = [format!("limits.max_takeovers={most}"), format!("limits.takeover_window={window}")];
+    let limits =
+        [format!("limits.max_takeovers={most}"), format!("limits.takeover_window={window}")];
     limits.iter().fold(stage.run(&[]).on_conflict("graceful"), |start, limit| start.set(limit))
 }
 
@@ -102,10 +103,19 @@ fn a_person_gets_through_with_a_stop_and_a_start() {
 fn a_plan_says_that_the_limit_would_refuse() {
     let stage = Stage::new();
     let _last = takeovers(&stage, 1, 1, "1h");
-    let plan = stage.plan(&[]).on_conflict("graceful").set("limits.max_takeovers=1").set("limits.takeover_window=1h").end().exits(75);
+    let plan = stage
+        .plan(&[])
+        .on_conflict("graceful")
+        .set("limits.max_takeovers=1")
+        .set("limits.takeover_window=1h")
+        .end()
+        .exits(75);
     assert!(plan.out.contains("limits.max_takeovers"), "{plan:?}");
     // To look is no try.
-    assert_eq!(std::fs::read_to_string(stage.beside("history")).unwrap().matches("\"limit\"").count(), 0);
+    assert_eq!(
+        std::fs::read_to_string(stage.beside("history")).unwrap().matches("\"limit\"").count(),
+        0
+    );
 }
 
 #[test]
@@ -117,7 +127,11 @@ fn when_a_whole_window_has_passed_without_a_try_takeovers_are_allowed_again() {
     let next = loop {
         let next = taking_over(&stage, 1, "2s").start();
         let was_refused = stage.wait_until("a refusal or a bot", || {
-            if stage.who_said("ready").len() > 2 { Some(false) } else { (!next.is_alive()).then_some(true) }
+            if stage.who_said("ready").len() > 2 {
+                Some(false)
+            } else {
+                (!next.is_alive()).then_some(true)
+            }
         });
         if !was_refused {
             break next;

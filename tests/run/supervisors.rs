@@ -1,17 +1,22 @@
-//! A bot that comes back: who restarts it is named, and so is the command that ends it for good. With the supervisors themselves:
-//! `.ci/run` installs supervisord and PM2 below `target/peers`.
+//! A bot that comes back: who restarts it is named, and so is the command that ends it for good.
+//! With the supervisors themselves: `.ci/run` installs supervisord and PM2 below `target/peers`.
 
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ended, Running, Stage, is_alive, state, testbot};
 
-/// A program of a supervisor's; without it, a test says so and passes over, but not where everything must be tried.
+/// A program of a supervisor's; without it, a test says so and passes over, but not where
+/// everything must be tried.
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(program);
     if path.exists() {
         return Some(path);
     }
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{} is missing: `.ci/run` installs it", path.display());
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "{} is missing: `.ci/run` installs it",
+        path.display()
+    );
     crate::support::passed_over(&format!("{} is missing; `.ci/run` installs it", path.display()));
     None
 }
@@ -73,13 +78,19 @@ pub(crate) fn supervisord<'a>(stage: &'a Stage, program: &Path, lines: &str) -> 
 fn what_supervisord_restarts_is_named_and_ended_for_good_by_its_command() {
     let Some(program) = peer("venv/bin/supervisord") else { return };
     let stage = Stage::new();
-    let lines = format!("[group:bots]\nprograms=voice\n[program:voice]\nautorestart=true\nstartsecs=0\ncommand={}", testbot().display());
+    let lines = format!(
+        "[group:bots]\nprograms=voice\n[program:voice]\nautorestart=true\nstartsecs=0\ncommand={}",
+        testbot().display()
+    );
     let supervisord = supervisord(&stage, &program, &lines);
     stage.ready(1);
     let plan = stage.plan(&[]).flag("--json").end();
     assert!(plan.out.contains("\"supervisord:bots:voice\""), "{plan:?}");
     let command = refused(&stage, "supervisord:bots:voice restarts it");
-    assert_eq!(command, format!("supervisorctl -s unix://{}/s.sock stop bots:voice", stage.folder().display()));
+    assert_eq!(
+        command,
+        format!("supervisorctl -s unix://{}/s.sock stop bots:voice", stage.folder().display())
+    );
     stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
     goes_through(&stage);
     assert!(supervisord.is_alive());
@@ -90,7 +101,10 @@ fn what_supervisord_restarts_only_after_a_while_is_named_too() {
     let Some(program) = peer("venv/bin/supervisord") else { return };
     let stage = Stage::new();
     // It backs off from a program that ended so soon after its start.
-    let lines = format!("[program:voice]\nautorestart=true\nstartsecs=9\ncommand=sh -c '{}; :'", testbot().display());
+    let lines = format!(
+        "[program:voice]\nautorestart=true\nstartsecs=9\ncommand=sh -c '{}; :'",
+        testbot().display()
+    );
     let _supervisord = supervisord(&stage, &program, &lines);
     stage.ready(1);
     let command = refused(&stage, "supervisord:voice:voice restarts it");
@@ -104,7 +118,8 @@ fn what_pm2_restarts_is_named_and_ended_for_good_by_its_command() {
     let stage = Stage::new();
     let home = stage.folder().join("pm2 home");
     let bot = testbot().display().to_string();
-    let start = stage.program(&program, &["start", &bot, "--name", "voice bot", "--interpreter", "none"]);
+    let start =
+        stage.program(&program, &["start", &bot, "--name", "voice bot", "--interpreter", "none"]);
     start.env("PM2_HOME", &home).end().exits(0);
     stage.ready(1);
     let command = refused(&stage, "pm2:voice bot restarts it");
@@ -113,7 +128,8 @@ fn what_pm2_restarts_is_named_and_ended_for_good_by_its_command() {
     goes_through(&stage);
 }
 
-/// What this program below restarts is named with it and the command that ends it, which then does that.
+/// What this program below restarts is named with it and the command that ends it, which then does
+/// that.
 #[track_caller]
 fn ends_with_its_launcher(stage: &Stage, launcher: &Running<'_>, named: &str, kill: &str) {
     stage.ready(1);
@@ -153,7 +169,10 @@ fn a_loop_in_an_interactive_shell_is_ended_by_a_signal_that_it_hears() {
 #[test]
 fn a_loop_that_is_deaf_to_both_is_killed() {
     let stage = Stage::new();
-    let line = format!("trap '' TERM HUP; while :; do env --default-signal=TERM {}; done", testbot().display());
+    let line = format!(
+        "trap '' TERM HUP; while :; do env --default-signal=TERM {}; done",
+        testbot().display()
+    );
     let shell = stage.program("bash", &["-c", &line]).start();
     ends_with_its_launcher(&stage, &shell, "done'`", "kill -KILL");
 }
@@ -171,7 +190,12 @@ fn what_nothing_starts_again_names_nobody() {
 #[test]
 fn what_an_environment_says_of_a_supervisor_that_is_not_there_is_not_believed() {
     let stage = Stage::new();
-    let bot = stage.bot(&[]).env("SUPERVISOR_PROCESS_NAME", "voice").env("SUPERVISOR_ENABLED", "1").env("pm_id", "0").env("name", "voice");
+    let bot = stage
+        .bot(&[])
+        .env("SUPERVISOR_PROCESS_NAME", "voice")
+        .env("SUPERVISOR_ENABLED", "1")
+        .env("pm_id", "0")
+        .env("name", "voice");
     let bot = bot.start();
     stage.ready(1);
     let plan = stage.plan(&[]).flag("--json").end();

@@ -35,7 +35,8 @@ fn the_same_token_is_acted_on_where_the_configuration_says_so() {
     let mine = token();
     let first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
-    let _second = with(stage.run(&[]), &mine).on_conflict("graceful").set("same_token='act'").start();
+    let _second =
+        with(stage.run(&[]), &mine).on_conflict("graceful").set("same_token='act'").start();
     stage.ready(2);
     first.end().exits(0);
 }
@@ -91,31 +92,59 @@ fn a_bystander_that_inherited_the_token_is_a_suspect_and_lives() {
 fn what_started_monopoll_has_every_reason_to_carry_the_token_and_is_not_warned_about() {
     let stage = Stage::new();
     let mine = token();
-    let below = |start: Start<'_>| with(start, &mine).through(&["sh", "-c", "\"$@\"; exit $?", "sh"]).end();
+    let below =
+        |start: Start<'_>| with(start, &mine).through(&["sh", "-c", "\"$@\"; exit $?", "sh"]).end();
     let ended = below(stage.run(&["--exit", "7"])).exits(7);
-    assert!(!ended.err.contains("warning") && ended.err.contains("is yours: nobody else polls here (lock "), "{ended:?}");
+    assert!(
+        !ended.err.contains("warning")
+            && ended.err.contains("is yours: nobody else polls here (lock "),
+        "{ended:?}"
+    );
     let related = "Only looks related";
     assert!(!below(stage.plan(&[])).exits(0).out.contains(related));
     assert!(below(stage.plan(&[]).flag("-v")).exits(0).out.contains(related));
-    assert!(below(stage.plan(&[]).flag("--json")).exits(0).out.contains("\"the same token in its environment\""));
+    assert!(
+        below(stage.plan(&[]).flag("--json"))
+            .exits(0)
+            .out
+            .contains("\"the same token in its environment\"")
+    );
 }
 
 #[test]
 fn what_is_set_and_is_no_token_is_said_by_name_alone() {
     let stage = Stage::new();
     let warning = |what: &str| {
-        format!("monopoll: warning: {what} is set, but is no bot token (a number, a colon and a secret), and is passed over\n")
+        format!(
+            "monopoll: warning: {what} is set, but is no bot token (a number, a colon and a secret), and is passed over\n"
+        )
     };
     let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");
     let ended = start().end().exits(7);
-    assert!(ended.err.contains(&warning("$BOT_TOKEN")) && !ended.err.contains("my-secret"), "{ended:?}");
-    fs::write(stage.folder().join(".env"), "TELEGRAM_TOKEN=\nBOT_TOKEN='bot1:my-secret'\n").unwrap();
+    assert!(
+        ended.err.contains(&warning("$BOT_TOKEN")) && !ended.err.contains("my-secret"),
+        "{ended:?}"
+    );
+    fs::write(stage.folder().join(".env"), "TELEGRAM_TOKEN=\nBOT_TOKEN='bot1:my-secret'\n")
+        .unwrap();
     let ended = start().env("BOT_TOKEN", "").end().exits(7);
     let path = stage.folder().join(".env");
-    assert!(ended.err.contains(&warning(&format!("BOT_TOKEN in `{}`", path.display()))) && !ended.err.contains("my-secret"), "{ended:?}");
+    assert!(
+        ended.err.contains(&warning(&format!("BOT_TOKEN in `{}`", path.display())))
+            && !ended.err.contains("my-secret"),
+        "{ended:?}"
+    );
     let doctor = stage.monopoll(&["doctor"]).env("BOT_TOKEN", "my-secret").end();
-    assert!(doctor.out.contains("none is known: $BOT_TOKEN and BOT_TOKEN in `") && !doctor.out.contains("my-secret"), "{doctor:?}");
-    for fine in [with(start(), "").end(), start().flag("-q").end(), start().env("TELEGRAM_TOKEN", token()).end()] {
+    assert!(
+        doctor.out.contains("none is known: $BOT_TOKEN and BOT_TOKEN in `")
+            && !doctor.out.contains("my-secret"),
+        "{doctor:?}"
+    );
+    for fine in [
+        with(start(), "").end(),
+        start().flag("-q").end(),
+        start().env("TELEGRAM_TOKEN", token()).end(),
+    ] {
         assert!(!fine.err.contains("$BOT_TOKEN"), "{fine:?}");
     }
 }
@@ -125,7 +154,8 @@ fn the_token_on_a_strangers_command_line_is_a_conflict() {
     let stage = Stage::new();
     let mine = token();
     let stranger = stage.program("sh", &["-c", "sleep 60; :", &mine]).start();
-    let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
+    let refused =
+        with(stage.run(&[]), &mine).on_conflict("force").end().exits(75).says("same bot token");
     assert!(stranger.is_alive());
     assert!(!refused.err.contains(SECRET));
 }
@@ -157,12 +187,22 @@ fn a_token_is_never_written_anywhere() {
         with(stage.run(&args), &mine).flag("-v").end().exits(75),
         with(stage.plan(&args), &mine).on_conflict("graceful").end(),
         with(stage.plan(&args), &mine).flag("--json").end(),
-        with(stage.run(&["--token", &mine, "--exit", "3"]), &mine).on_conflict("graceful").flag("-v").end().exits(3),
+        with(stage.run(&["--token", &mine, "--exit", "3"]), &mine)
+            .on_conflict("graceful")
+            .flag("-v")
+            .end()
+            .exits(3),
         first.end().exits(0),
         with(stage.run_command("./nowhere", &[&mine]), &mine).end().exits(127),
         with(stage.run(&args), &mine).set(&format!("instance=\"{mine}\"")).end().exits(78),
-        with(stage.run(&args), &mine).set(&format!("check.command=[\"sh\", \"-c\", \"echo {mine}; false\"]")).end().exits(75),
-        with(stage.monopoll(&["config", "show"]), &mine).set(&format!("check.command=[\"echo\", \"{mine}\"]")).end().exits(0),
+        with(stage.run(&args), &mine)
+            .set(&format!("check.command=[\"sh\", \"-c\", \"echo {mine}; false\"]"))
+            .end()
+            .exits(75),
+        with(stage.monopoll(&["config", "show"]), &mine)
+            .set(&format!("check.command=[\"echo\", \"{mine}\"]"))
+            .end()
+            .exits(0),
     ];
     printed.retain(|ended| ended.out.contains(SECRET) || ended.err.contains(SECRET));
     assert!(printed.is_empty(), "{printed:?}");
@@ -200,7 +240,8 @@ fn a_byte_order_mark_hides_no_token() {
 fn a_lone_quote_in_the_env_file_hides_no_token() {
     let stage = Stage::new();
     let mine = token();
-    fs::write(stage.folder().join(".env"), format!("GREETING=don't panic\nBOT_TOKEN={mine}\n")).unwrap();
+    fs::write(stage.folder().join(".env"), format!("GREETING=don't panic\nBOT_TOKEN={mine}\n"))
+        .unwrap();
     let _first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
     stage.run(&[]).end().exits(75).says("same bot token");
@@ -220,7 +261,12 @@ fn an_env_file_that_is_a_fifo_without_a_writer_is_not_waited_for() {
         stage.program("mkfifo", &[".env"]).end().exits(0);
     };
     let ended = with_an_env_file(make);
-    assert!(ended.err.contains("/.env` is a FIFO, and is not read for a bot token; set $TELOXIDE_TOKEN or `instance`"), "{ended:?}");
+    assert!(
+        ended.err.contains(
+            "/.env` is a FIFO, and is not read for a bot token; set $TELOXIDE_TOKEN or `instance`"
+        ),
+        "{ended:?}"
+    );
     let stage = Stage::new();
     make(&stage);
     let ended = stage.run(&["--exit", "4"]).end().exits(4);
@@ -235,7 +281,9 @@ fn an_env_file_that_is_a_socket_or_may_not_be_read_is_said() {
         let _socket = std::os::unix::net::UnixListener::bind(stage.folder().join(".env")).unwrap();
     });
     assert!(ended.err.contains("is a socket"), "{ended:?}");
-    let ended = with_an_env_file(|stage| std::os::unix::fs::symlink(".env", stage.folder().join(".env")).unwrap());
+    let ended = with_an_env_file(|stage| {
+        std::os::unix::fs::symlink(".env", stage.folder().join(".env")).unwrap()
+    });
     assert!(ended.err.contains("cannot be read for a bot token"), "{ended:?}");
 }
 
@@ -257,7 +305,8 @@ fn of_a_large_env_file_only_the_beginning_is_read() {
     let filler = "#".repeat(200) + "\n";
     for (before, after, expected) in [(0, 6000, true), (6000, 6000, false), (1000, 0, true)] {
         let stage = Stage::new();
-        let text = [filler.repeat(before), format!("BOT_TOKEN={mine}\n"), filler.repeat(after)].concat();
+        let text =
+            [filler.repeat(before), format!("BOT_TOKEN={mine}\n"), filler.repeat(after)].concat();
         let large = text.len() > 1 << 20;
         fs::write(stage.folder().join(".env"), text).unwrap();
         let bot = with(stage.bot(&["--another"]), &mine).start();

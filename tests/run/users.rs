@@ -1,4 +1,5 @@
-//! Other users' processes: shielded unless a `match` entry reaches them, and not to be signalled without permission.
+//! Other users' processes: shielded unless a `match` entry reaches them, and not to be signalled
+//! without permission.
 
 use std::{
     fs,
@@ -20,14 +21,16 @@ fn stage() -> Stage {
     own(&stage.locks());
     fs::write(stage.folder().join("bots.log"), "").unwrap();
     fs::set_permissions(stage.folder().join("bots.log"), PermissionsExt::from_mode(0o666)).unwrap();
-    // The build folder may be out of reach for others. cp(1) copies: a file that is open for writing here could be inherited by
-    // what another test just starts, and cannot be executed as long.
+    // The build folder may be out of reach for others. cp(1) copies: a file that is open for
+    // writing here could be inherited by what another test just starts, and cannot be executed as
+    // long.
     let bot = testbot().display().to_string();
     stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), &bot, "."]).end().exits(0);
     stage
 }
 
-/// An argument that no other test's bots have: somebody without rights sees little more than command lines.
+/// An argument that no other test's bots have: somebody without rights sees little more than
+/// command lines.
 fn mark(stage: &Stage) -> String {
     stage.folder().file_name().unwrap().display().to_string()
 }
@@ -38,8 +41,13 @@ fn as_nobody<'a>(stage: &'a Stage, more: &str) -> Start<'a> {
     let config = format!("match = [{{ cmdline = '^./testbot {mark}$' {more} }}]\n");
     fs::write(stage.folder().join("monopoll.toml"), config).unwrap();
     let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
-    let start = stage.program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "run", "--set", &lock]);
-    ["--instance", "test", "--on-conflict", "force", "--", "./testbot", &mark].into_iter().fold(start, Start::argument)
+    let start = stage.program(
+        "setpriv",
+        &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "run", "--set", &lock],
+    );
+    ["--instance", "test", "--on-conflict", "force", "--", "./testbot", &mark]
+        .into_iter()
+        .fold(start, Start::argument)
 }
 
 #[test]
@@ -63,15 +71,25 @@ fn the_doctor_says_that_another_users_bot_is_not_seen() {
     let stage = stage();
     let said = |more: &[&str]| {
         let id = NOBODY.to_string();
-        let start = stage.program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "doctor"]);
+        let start = stage.program(
+            "setpriv",
+            &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "doctor"],
+        );
         let ended = more.iter().fold(start, |start, argument| start.argument(argument)).end();
         ended.out.contains("a bot that another user started is not seen: ")
     };
     assert!(said(&[]));
-    assert!(!said(&["--set", &format!("lock.paths=[\"{}\"]", stage.lock().display())]), "who shares the lock is seen by it");
-    fs::write(stage.folder().join("monopoll.toml"), "match = [{ name = 'bot', user = 'any' }]\n").unwrap();
+    assert!(
+        !said(&["--set", &format!("lock.paths=[\"{}\"]", stage.lock().display())]),
+        "who shares the lock is seen by it"
+    );
+    fs::write(stage.folder().join("monopoll.toml"), "match = [{ name = 'bot', user = 'any' }]\n")
+        .unwrap();
     assert!(!said(&[]), "an entry reaches them");
-    assert!(!stage.monopoll(&["doctor"]).end().out.contains("another user started"), "root reads everything");
+    assert!(
+        !stage.monopoll(&["doctor"]).end().out.contains("another user started"),
+        "root reads everything"
+    );
 }
 
 #[test]

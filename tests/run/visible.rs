@@ -1,4 +1,5 @@
-//! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere, and never when told to be quiet.
+//! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere,
+//! and never when told to be quiet.
 
 use nix::sys::signal::Signal;
 
@@ -6,7 +7,11 @@ use crate::support::{Stage, Start, terminal::Screen, testbot};
 
 /// In the foreground of this terminal.
 fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
-    start.through(&["setsid", "--ctty"]).on_terminal(screen.file()).errors_to(screen.file()).env("TERM", "xterm")
+    start
+        .through(&["setsid", "--ctty"])
+        .on_terminal(screen.file())
+        .errors_to(screen.file())
+        .env("TERM", "xterm")
 }
 
 /// Whether these come in this order.
@@ -14,7 +19,9 @@ fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
 fn in_order(text: &str, all: &[&str]) {
     let mut rest = text;
     for part in all {
-        let Some((_, after)) = rest.split_once(part) else { panic!("`{part}` is not in its place of {all:?}:\n{text}") };
+        let Some((_, after)) = rest.split_once(part) else {
+            panic!("`{part}` is not in its place of {all:?}:\n{text}")
+        };
         rest = after;
     }
 }
@@ -32,9 +39,12 @@ fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
     stage.ready(1);
     let before = screen.modes();
     let bot = testbot().display().to_string();
-    let start = stage.run_command("sh", &["-c", "echo the bot speaks >&2; exec \"$@\"", "sh", &bot]);
-    let second = upon(&screen, start.config(&whoever_runs_the_bot(&stage)).on_conflict("wait")).start();
-    screen.wait_for(&stage, &format!("(pid {}): 0s of 1m, then this start is refused", first.pid()));
+    let start =
+        stage.run_command("sh", &["-c", "echo the bot speaks >&2; exec \"$@\"", "sh", &bot]);
+    let second =
+        upon(&screen, start.config(&whoever_runs_the_bot(&stage)).on_conflict("wait")).start();
+    screen
+        .wait_for(&stage, &format!("(pid {}): 0s of 1m, then this start is refused", first.pid()));
     screen.wait_for(&stage, "): 1s of 1m, ");
     screen.wait_for(&stage, "): 2s of 1m, ");
     assert_eq!(screen.seen().len(), 1, "{:?}", screen.seen());
@@ -42,7 +52,11 @@ fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
     stage.ready(2);
     let seen = screen.seen();
     assert!(seen[0].starts_with("monopoll: test: is yours"), "{seen:?}");
-    assert!(seen.iter().all(|line| !line.contains("waiting")) && seen.last().unwrap() == "the bot speaks", "{seen:?}");
+    assert!(
+        seen.iter().all(|line| !line.contains("waiting"))
+            && seen.last().unwrap() == "the bot speaks",
+        "{seen:?}"
+    );
     assert!(second.is_alive());
     assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
 }
@@ -53,14 +67,24 @@ fn on_a_terminal_an_end_is_one_line_that_says_what_comes_next() {
     let mut screen = Screen::new();
     let _first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let start = stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("graceful").set("timeouts.graceful=2s");
+    let start = stage
+        .run(&["--exit", "7"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("graceful")
+        .set("timeouts.graceful=2s");
     let ended = upon(&screen, start).end();
     assert_eq!(ended.code, Some(7));
     let written = screen.written();
     let pid = format!("(pid {old}): ");
     in_order(
         written,
-        &["ending `", &pid, "SIGTERM sent 0s ago, SIGKILL in 2s", "SIGTERM sent 1s ago, SIGKILL in 1s", "SIGKILL sent 0s ago"],
+        &[
+            "ending `",
+            &pid,
+            "SIGTERM sent 0s ago, SIGKILL in 2s",
+            "SIGTERM sent 1s ago, SIGKILL in 1s",
+            "SIGKILL sent 0s ago",
+        ],
     );
     let seen = screen.seen();
     assert_eq!(seen[0], format!("monopoll: test: pid {old} and everything below it has ended"));
@@ -74,11 +98,16 @@ fn ctrl_c_on_a_terminal_takes_the_line_away_and_leaves_nothing_behind() {
     let first = stage.bot(&[]).start();
     stage.ready(1);
     let before = screen.modes();
-    let second = upon(&screen, stage.run(&[]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait")).start();
+    let second =
+        upon(&screen, stage.run(&[]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait"))
+            .start();
     screen.wait_for(&stage, "waiting for `");
     screen.press(b"\x03");
     assert_eq!(second.end().code, Some(130));
-    assert_eq!(screen.seen(), ["monopoll: test: ended by a signal before the start; nothing is left behind"]);
+    assert_eq!(
+        screen.seen(),
+        ["monopoll: test: ended by a signal before the start; nothing is left behind"]
+    );
     assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
     assert!(first.is_alive() && stage.lock_is_free() && !stage.beside("record").exists());
 }
@@ -90,8 +119,12 @@ fn a_terminal_that_can_draw_nothing_gets_lines() {
         let mut screen = Screen::new();
         let first = stage.bot(&[]).start();
         stage.ready(1);
-        let start =
-            upon(&screen, stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait")).env(name, value).start();
+        let start = upon(
+            &screen,
+            stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait"),
+        )
+        .env(name, value)
+        .start();
         screen.wait_for(&stage, "waiting for `");
         first.signal(Signal::SIGTERM);
         assert_eq!(start.end().code, Some(7));
@@ -125,7 +158,11 @@ fn without_a_terminal_the_beginning_and_each_step_are_lines() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
-    let start = stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait").set("after_wait=graceful");
+    let start = stage
+        .run(&["--exit", "7"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("wait")
+        .set("after_wait=graceful");
     let ended = start.set("timeouts.wait=300ms").set("timeouts.graceful=300ms").end().exits(7);
     let pid = format!("(pid {old})");
     let steps = [
@@ -147,7 +184,12 @@ fn without_a_terminal_a_guard_that_is_asked_is_a_line() {
     let stage = Stage::new();
     let first = stage.run(&["--slow", "100"]).start();
     stage.ready(1);
-    let ended = stage.run(&["--exit", "7", "--slow", "100"]).config(&whoever_runs_the_bot(&stage)).on_conflict("graceful").end().exits(7);
+    let ended = stage
+        .run(&["--exit", "7", "--slow", "100"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("graceful")
+        .end()
+        .exits(7);
     let asked = format!("monopoll: test: asked the guard (pid {})\n", first.pid());
     in_order(&ended.err, &["monopoll: test: ending `", &asked, "has ended\n"]);
 }
@@ -168,7 +210,11 @@ fn a_quiet_start_says_nothing_wherever_it_runs() {
         let mut screen = Screen::new();
         let _first = stage.bot(&["--slow", "100"]).start();
         stage.ready(1);
-        let start = stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("graceful").flag("-q");
+        let start = stage
+            .run(&["--exit", "7"])
+            .config(&whoever_runs_the_bot(&stage))
+            .on_conflict("graceful")
+            .flag("-q");
         let start = start.env("MONOPOLL_LOG", "trace");
         let ended = if drawn { upon(&screen, start).end() } else { start.end() };
         assert_eq!((ended.code, ended.err.as_str(), screen.written()), (Some(7), "", ""));

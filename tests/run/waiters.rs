@@ -16,13 +16,18 @@ fn waiter<'a>(stage: &'a Stage, bot: &[&str]) -> Running<'a> {
 
 /// Whether it waits in the kernel's queue behind others.
 fn is_queued(waiter: &Running<'_>) -> bool {
-    let threads = fs::read_dir(format!("/proc/{}/task", waiter.pid())).into_iter().flatten().flatten();
-    threads.into_iter().any(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "queue\n"))
+    let threads =
+        fs::read_dir(format!("/proc/{}/task", waiter.pid())).into_iter().flatten().flatten();
+    threads.into_iter().any(|thread| {
+        fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "queue\n")
+    })
 }
 
 #[track_caller]
 fn wait_until_queued(stage: &Stage, waiters: &[Running<'_>], how_many: usize) {
-    stage.wait_until("a queue", || (waiters.iter().filter(|waiter| is_queued(waiter)).count() == how_many).then_some(()));
+    stage.wait_until("a queue", || {
+        (waiters.iter().filter(|waiter| is_queued(waiter)).count() == how_many).then_some(())
+    });
 }
 
 #[test]

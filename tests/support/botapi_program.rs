@@ -1,7 +1,12 @@
-//! `botapi TOKEN [--rate UPDATES_A_SECOND] [--kinds text|all]`: prints `{"port":…,"url":…}` on a line of its own, and when its
-//! input ends or SIGTERM or SIGINT comes, the account as one JSON document. Meanwhile `GET /statistics` has the account so far.
+//! `botapi TOKEN [--rate UPDATES_A_SECOND] [--kinds text|all]`: prints `{"port":…,"url":…}` on a
+//! line of its own, and when its input ends or SIGTERM or SIGINT comes, the account as one JSON
+//! document. Meanwhile `GET /statistics` has the account so far.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a program for tests and demonstrations may fail loudly")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a program for tests and demonstrations may fail loudly"
+)]
 #![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program of its own")]
 
 use std::{env, io, thread};

@@ -1,5 +1,10 @@
-//! An endpoint for tests: a small HTTP server on 127.0.0.1 that answers as it is told, and remembers what it was asked.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test target uses its own part of this, and a test may fail")]
+//! An endpoint for tests: a small HTTP server on 127.0.0.1 that answers as it is told, and
+//! remembers what it was asked.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test target uses its own part of this, and a test may fail"
+)]
 #![expect(clippy::disallowed_methods, reason = "this is a server")]
 
 use std::{
@@ -39,7 +44,9 @@ impl Answer {
 
     /// A chat completion with this content.
     pub(crate) fn chat(content: &impl ToString) -> Answer {
-        Answer::json(&serde_json::json!({ "choices": [{ "message": { "role": "assistant", "content": content.to_string() } }] }))
+        Answer::json(
+            &serde_json::json!({ "choices": [{ "message": { "role": "assistant", "content": content.to_string() } }] }),
+        )
     }
 }
 
@@ -156,7 +163,11 @@ fn read(connection: &mut TcpStream) -> Option<Asked> {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+                if name.eq_ignore_ascii_case("content-length") {
+                    value.trim().parse().ok()
+                } else {
+                    None
+                }
             });
             if bytes.len() >= end + 4 + length.unwrap_or(0) {
                 let body = String::from_utf8_lossy(&bytes[end + 4..]).into_owned();

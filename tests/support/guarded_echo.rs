@@ -1,7 +1,12 @@
-//! A teloxide bot under a guard of its own: it answers each update with its number, after `$HANDLER_MS` of work. With `--owns-signals`
-//! it ends on SIGUSR1 alone; with `--shuts-down` it shuts its dispatcher down itself, after the first update; `--health` has it say
-//! in `$TESTBOT_LOG` when it hears, and when it has been deaf for a second.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test program may fail, and then a test fails")]
+//! A teloxide bot under a guard of its own: it answers each update with its number, after
+//! `$HANDLER_MS` of work. With `--owns-signals` it ends on SIGUSR1 alone; with `--shuts-down` it
+//! shuts its dispatcher down itself, after the first update; `--health` has it say in
+//! `$TESTBOT_LOG` when it hears, and when it has been deaf for a second.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test program may fail, and then a test fails"
+)]
 
 use std::{env, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
 
@@ -32,7 +37,8 @@ async fn serve() -> Result<End, Error> {
     let bot = Bot::from_env();
     let (heard, mut hearing) = mpsc::unbounded_channel();
     let handler = dptree::endpoint(move |bot, update| echo(bot, update, heard.clone()));
-    let dispatcher = Dispatcher::builder(bot.clone(), handler).distribution_function(|_| None::<()>).build();
+    let dispatcher =
+        Dispatcher::builder(bot.clone(), handler).distribution_function(|_| None::<()>).build();
     let token = dispatcher.shutdown_token();
     let mut polling = Polling::new(bot).timeout(Duration::from_secs(2));
     if has("--owns-signals") {

@@ -1,9 +1,17 @@
-//! A bot with the library in it, to be started, asked, signalled and killed by the tests. Like the testbot it "polls" by holding
-//! a socket name of which the kernel allows one at a time, and everything that happens to it is a line `PID EVENT` in the
-//! file that `$TESTBOT_LOG` names.
+//! A bot with the library in it, to be started, asked, signalled and killed by the tests. Like the
+//! testbot it "polls" by holding a socket name of which the kernel allows one at a time, and
+//! everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test program may fail, and then a test fails")]
-#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test program may fail, and then a test fails"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "this is a program that the tests look at from outside"
+)]
 
 use std::{
     env,
@@ -20,10 +28,12 @@ use tokio::time::{sleep, timeout};
 
 /// How it behaves; anything that is not said here only makes command lines differ.
 ///
-/// `$HOSTBOT_LATE`: so many milliseconds it does something else first. `--gives-up MS`: so long it waits for the guard. `--twice`: it acquires
-/// a second guard of the same instance. `--child`: it starts a process that outlives it. `--for MS`: so long it polls. `--deaf`:
-/// it does not care whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop. `--again`: it acquires
-/// the guard once more when it has given it back. `--lives-on`: it goes on living without it.
+/// `$HOSTBOT_LATE`: so many milliseconds it does something else first. `--gives-up MS`: so long it
+/// waits for the guard. `--twice`: it acquires a second guard of the same instance. `--child`: it
+/// starts a process that outlives it. `--for MS`: so long it polls. `--deaf`: it does not care
+/// whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop.
+/// `--again`: it acquires the guard once more when it has given it back. `--lives-on`: it goes on
+/// living without it.
 struct Ways(Vec<String>);
 
 impl Ways {
@@ -72,7 +82,10 @@ async fn run(ways: &Ways) -> i32 {
     assert_eq!(masks(), before, "the signal mask was changed");
     say(&format!("holds {}", guard.instance()));
     if ways.has("--twice") {
-        eprintln!("{}", Guard::acquire(&config).await.expect_err("there is a second guard").report());
+        eprintln!(
+            "{}",
+            Guard::acquire(&config).await.expect_err("there is a second guard").report()
+        );
     }
     if ways.has("--child") {
         Command::new("sleep").arg("600").spawn().unwrap();
@@ -123,12 +136,19 @@ fn poll() -> Option<UnixListener> {
     slot.ok()
 }
 
-/// Which signals this thread blocks, and the process ignores and takes. The C library takes some of its own, above the usual
-/// ones, as soon as there is a second thread.
+/// Which signals this thread blocks, and the process ignores and takes. The C library takes some of
+/// its own, above the usual ones, as soon as there is a second thread.
 fn masks() -> Vec<u64> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let mask = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(|mask| u64::from_str_radix(mask.trim(), 16));
-    ["SigBlk:", "SigIgn:", "SigCgt:"].map(|name| mask(name).unwrap().unwrap() & 0x7FFF_FFFF).to_vec()
+    let mask = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(|mask| u64::from_str_radix(mask.trim(), 16))
+    };
+    ["SigBlk:", "SigIgn:", "SigCgt:"]
+        .map(|name| mask(name).unwrap().unwrap() & 0x7FFF_FFFF)
+        .to_vec()
 }
 
 fn say(event: &str) {

@@ -1,6 +1,11 @@
-//! A stage for real processes: a folder, a lock and an instance of their own for each test, and an end for all that it started.
+//! A stage for real processes: a folder, a lock and an instance of their own for each test, and an
+//! end for all that it started.
 #![allow(dead_code, reason = "each test target uses its own part of this")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and these start real processes")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and these start real processes"
+)]
 #![expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
 
 pub(crate) mod terminal;
@@ -25,7 +30,8 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine; nothing waits for it but what has failed.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Who carries this variable with a stage's folder in it was started by that stage, however it was re-parented.
+/// Who carries this variable with a stage's folder in it was started by that stage, however it was
+/// re-parented.
 const MARK: &str = "TESTBOT_STAGE";
 
 /// The secret half of every token here; nothing that is printed or kept has it in it.
@@ -98,7 +104,10 @@ impl Stage {
     /// `monopoll ARGS`, with this stage's lock and instance.
     pub(crate) fn monopoll(&self, args: &[&str]) -> Start<'_> {
         let start = self.program(env!("CARGO_BIN_EXE_monopoll"), args);
-        start.flag("--instance").flag("test").set(&format!("lock.paths=[\"{}\"]", self.lock().display()))
+        start
+            .flag("--instance")
+            .flag("test")
+            .set(&format!("lock.paths=[\"{}\"]", self.lock().display()))
     }
 
     /// The bot without a guard.
@@ -138,7 +147,11 @@ impl Stage {
 
     /// The pids of those who said this, in order.
     pub(crate) fn who_said(&self, what: &str) -> Vec<u32> {
-        self.events().into_iter().filter(|event| event.what == what).map(|event| event.pid).collect()
+        self.events()
+            .into_iter()
+            .filter(|event| event.what == what)
+            .map(|event| event.pid)
+            .collect()
     }
 
     /// How often this one said that.
@@ -186,12 +199,15 @@ impl Stage {
     #[track_caller]
     pub(crate) fn wait_until_settled(&self) {
         let turnstile = self.beside("turnstile");
-        self.wait_until("the turnstile", || File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(()));
+        self.wait_until("the turnstile", || {
+            File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
+        });
     }
 
     /// Everything that was said and printed, for a failure.
     pub(crate) fn seen(&self) -> String {
-        let mut seen = format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
+        let mut seen =
+            format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
         for start in 1..=self.starts.get() {
             let text = fs::read_to_string(self.output(start, "err")).unwrap_or_default();
             if !text.is_empty() {
@@ -211,9 +227,13 @@ impl Stage {
 
     /// No test leaves the secret half of a token in what was printed or lies beside a lock.
     fn assert_no_secret_is_left(&self) {
-        let outputs = (1..=self.starts.get()).flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
-        let mut found: Vec<PathBuf> =
-            outputs.filter(|path| fs::read(path).is_ok_and(|it| String::from_utf8_lossy(&it).contains(SECRET))).collect();
+        let outputs = (1..=self.starts.get())
+            .flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
+        let mut found: Vec<PathBuf> = outputs
+            .filter(|path| {
+                fs::read(path).is_ok_and(|it| String::from_utf8_lossy(&it).contains(SECRET))
+            })
+            .collect();
         found.extend(files_with(SECRET, &self.locks()));
         assert!(found.is_empty(), "a secret is in {found:?}");
     }
@@ -221,9 +241,12 @@ impl Stage {
     /// Who of all processes was started by this stage and lives.
     fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
-        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let pids = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
         pids.filter(|pid| {
-            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|it| it == mark))
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|it| it == mark))
         })
         .collect()
     }
@@ -413,7 +436,8 @@ impl<'a> Start<'a> {
             }
             Input::File(file) => command.stdin(file),
         };
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line[0].display()));
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line[0].display()));
         Running { stage: self.stage, child, number }
     }
 
@@ -463,14 +487,27 @@ impl Running<'_> {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
-        let pidfd = rustix::process::pidfd_open(rustix::process::Pid::from_child(&self.child), rustix::process::PidfdFlags::empty());
+        let pidfd = rustix::process::pidfd_open(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::PidfdFlags::empty(),
+        );
         if let Ok(pidfd) = pidfd {
-            let mut fds = [PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&pidfd), PollFlags::IN)];
+            let mut fds =
+                [PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&pidfd), PollFlags::IN)];
             let ready = poll(&mut fds, Some(&Timespec::try_from(PATIENCE).unwrap()));
-            assert_eq!(ready, Ok(1), "waited too long for the end of start {}\n{}", self.number, self.stage.seen());
+            assert_eq!(
+                ready,
+                Ok(1),
+                "waited too long for the end of start {}\n{}",
+                self.number,
+                self.stage.seen()
+            );
         }
         let status = self.child.wait().unwrap();
-        let read = |kind: &str| String::from_utf8_lossy(&fs::read(self.stage.output(self.number, kind)).unwrap()).into_owned();
+        let read = |kind: &str| {
+            String::from_utf8_lossy(&fs::read(self.stage.output(self.number, kind)).unwrap())
+                .into_owned()
+        };
         Ended { code: status.code(), signal: status.signal(), out: read("out"), err: read("err") }
     }
 }
@@ -503,7 +540,10 @@ impl Ended {
     #[track_caller]
     pub(crate) fn says(self, what: &str) -> Self {
         let last = self.err.lines().last().unwrap_or_default();
-        assert!(last.starts_with("monopoll: ") && last.contains(what), "`{what}` is not in the last line of {self:?}");
+        assert!(
+            last.starts_with("monopoll: ") && last.contains(what),
+            "`{what}` is not in the last line of {self:?}"
+        );
         self
     }
 }
@@ -514,7 +554,10 @@ pub(crate) fn testbot() -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/testbot.rs");
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let fresh = changed(&bot) >= changed(&source);
-    assert!(fresh, "the test bot is stale: `cargo test` builds it, before a single target `cargo build --example testbot` does");
+    assert!(
+        fresh,
+        "the test bot is stale: `cargo test` builds it, before a single target `cargo build --example testbot` does"
+    );
     bot
 }
 
@@ -539,7 +582,9 @@ pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .into_iter()
         .flatten()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.clone(), if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() }))
+        .map(|path| {
+            (path.clone(), if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() })
+        })
         .collect();
     all.sort();
     all
@@ -548,12 +593,17 @@ pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// Which file below this folder has this text in it, name or content.
 pub(crate) fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let below = entries.flat_map(|path| match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => files_with(text, &path),
         Ok(metadata) if metadata.is_file() && metadata.len() < 1 << 20 => {
             let read = fs::read(&path).unwrap_or_default();
-            if has(&read) || has(path.file_name().unwrap_or_default().as_bytes()) { vec![path] } else { Vec::new() }
+            if has(&read) || has(path.file_name().unwrap_or_default().as_bytes()) {
+                vec![path]
+            } else {
+                Vec::new()
+            }
         }
         Ok(_) | Err(_) => Vec::new(),
     });
@@ -565,7 +615,8 @@ pub(crate) fn passed_over(why: &str) {
     eprintln!("passed over: {why}");
 }
 
-/// Whether this is root: PID namespaces and other users' processes and files take it. Without, a test says so and passes over.
+/// Whether this is root: PID namespaces and other users' processes and files take it. Without, a
+/// test says so and passes over.
 pub(crate) fn may_do_everything() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {

@@ -18,7 +18,9 @@ const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
 
 /// Both ends of a new one: where a person sits, and where programs do.
 pub(crate) fn terminal() -> (File, File) {
-    let open = |path: &str| File::options().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap();
+    let open = |path: &str| {
+        File::options().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap()
+    };
     let master = open("/dev/ptmx");
     rustix::pty::unlockpt(&master).unwrap();
     let terminal = open(rustix::pty::ptsname(&master, Vec::new()).unwrap().to_str().unwrap());
@@ -71,17 +73,24 @@ impl Screen {
     /// Waits until this was written to it.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, stage: &Stage, what: &str) {
-        stage.wait_until(&format!("`{what}` on the terminal"), || self.written().contains(what).then_some(()));
+        stage.wait_until(&format!("`{what}` on the terminal"), || {
+            self.written().contains(what).then_some(())
+        });
     }
 
     /// The lines that a person sees, without the empty ones.
     pub(crate) fn seen(&mut self) -> Vec<String> {
         let lines = shown(self.written());
-        lines.into_iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+        lines
+            .into_iter()
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
     }
 }
 
-/// What a terminal makes of a text: the few things that are used of what terminals can do; whatever else is a failure.
+/// What a terminal makes of a text: the few things that are used of what terminals can do; whatever
+/// else is a failure.
 fn shown(text: &str) -> Vec<String> {
     let mut lines: Vec<Vec<char>> = vec![Vec::new()];
     let (mut row, mut column) = (0, 0);
@@ -91,7 +100,8 @@ fn shown(text: &str) -> Vec<String> {
             '\r' => column = 0,
             '\n' => row += 1,
             '\u{1b}' => {
-                let code: String = rest.by_ref().take_while(|c| !c.is_ascii_alphabetic() || *c == '[').collect();
+                let code: String =
+                    rest.by_ref().take_while(|c| !c.is_ascii_alphabetic() || *c == '[').collect();
                 panic_unless_clear(&code, text);
                 lines[row].clear();
             }

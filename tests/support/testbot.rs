@@ -1,10 +1,18 @@
-//! A bot to be started, asked, signalled and killed by the tests. It "polls" by holding a socket name of which the kernel
-//! allows one at a time: a second poller cannot come to be unseen.
+//! A bot to be started, asked, signalled and killed by the tests. It "polls" by holding a socket
+//! name of which the kernel allows one at a time: a second poller cannot come to be unseen.
 //!
 //! Everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test program may fail, and then a test fails")]
-#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "this is a program that the tests look at from outside")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test program may fail, and then a test fails"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "this is a program that the tests look at from outside"
+)]
 
 use std::{
     env,
@@ -64,10 +72,17 @@ pub(super) fn main() {
     let taken = take_signals();
     let _polling = ways.role.is_none().then(poll).flatten();
     let myself = env::current_exe().unwrap();
-    let start = |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
+    let start =
+        |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
     ways.children.iter().for_each(start);
     for child in &ways.detached {
-        let started = Command::new("setsid").arg("-f").arg(&myself).args(child.split(' ')).stdin(Stdio::null()).status().unwrap();
+        let started = Command::new("setsid")
+            .arg("-f")
+            .arg(&myself)
+            .args(child.split(' '))
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
         assert!(started.success());
     }
     say(ways.role.as_deref().unwrap_or("ready"));
@@ -81,7 +96,9 @@ pub(super) fn main() {
     loop {
         let signal = taken.wait().unwrap();
         say(&format!("got {signal}"));
-        if !ways.stubborn && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT) {
+        if !ways.stubborn
+            && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
+        {
             ways.heirs.iter().for_each(start);
             thread::sleep(ways.slow);
             say("end");
@@ -99,7 +116,10 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
             "--stubborn" => ways.stubborn = true,
             "--slow" => ways.slow = millis(value()),
             "--for" => ways.lives = Some(millis(value())),
-            "--exit" => (ways.lives, ways.code) = (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap()),
+            "--exit" => {
+                (ways.lives, ways.code) =
+                    (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap())
+            }
             "--die" => ways.dies = Some(value().parse().unwrap()),
             "--as" => ways.role = Some(value()),
             "--child" => ways.children.push(value()),
@@ -130,9 +150,19 @@ fn take_signals() -> SigSet {
     let ignored = u64::from_str_radix(&mask("SigIgn"), 16).unwrap();
     let mut taken = SigSet::empty();
     for signal in Signal::iterator() {
-        let special = matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCHLD | Signal::SIGTSTP | Signal::SIGCONT);
-        let own_fault =
-            matches!(signal, Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE | Signal::SIGABRT | Signal::SIGTRAP);
+        let special = matches!(
+            signal,
+            Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCHLD | Signal::SIGTSTP | Signal::SIGCONT
+        );
+        let own_fault = matches!(
+            signal,
+            Signal::SIGSEGV
+                | Signal::SIGBUS
+                | Signal::SIGILL
+                | Signal::SIGFPE
+                | Signal::SIGABRT
+                | Signal::SIGTRAP
+        );
         if !special && !own_fault && ignored & (1 << (signal as i32 - 1)) == 0 {
             taken.add(signal);
         }
@@ -157,7 +187,8 @@ fn mask(name: &str) -> String {
 }
 
 fn show() {
-    // Rust's start-up changes what it was given of SIGPIPE: `--show` is asked of programs that do not, see tests/run/child.rs.
+    // Rust's start-up changes what it was given of SIGPIPE: `--show` is asked of programs that do
+    // not, see tests/run/child.rs.
     println!("blocked {}", mask("SigBlk"));
     println!("group {}", nix::unistd::getpgrp());
     println!("cwd {}", env::current_dir().unwrap().display());

@@ -5,7 +5,12 @@ use crate::scene::Scene;
 #[test]
 fn a_wrong_configuration_and_a_missing_token_are_said_before_telegram_is_asked() {
     let mut scene = Scene::bare();
-    scene.bot().env("BOT_TOKEN", "").end().exits(78).says("no bot token is known; set one of $BOT_TOKEN, here or in `env_file`");
+    scene
+        .bot()
+        .env("BOT_TOKEN", "")
+        .end()
+        .exits(78)
+        .says("no bot token is known; set one of $BOT_TOKEN, here or in `env_file`");
     scene.configure("[app.transcription]\nurl = \"ftp://example.org\"\nmodel = \"m\"");
     let ended = scene.bot().end().exits(78).says("the configuration is wrong");
     assert!(ended.err.contains("is neither http nor https"), "{}", ended.err);

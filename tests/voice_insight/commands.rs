@@ -17,9 +17,18 @@ fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
     let _bot = scene.bot().start();
     scene.sent(5);
     let said = scene.sent_to(5);
-    let has = |part: &str| assert!(said.iter().any(|text| text.contains(part)), "`{part}` is not in {said:#?}");
-    for part in ["Hello.", "/health – whether I am well", "up to 20 MB", "Instance bot", "running since 20", "Takeovers: none", "s ago."]
-    {
+    let has = |part: &str| {
+        assert!(said.iter().any(|text| text.contains(part)), "`{part}` is not in {said:#?}")
+    };
+    for part in [
+        "Hello.",
+        "/health – whether I am well",
+        "up to 20 MB",
+        "Instance bot",
+        "running since 20",
+        "Takeovers: none",
+        "s ago.",
+    ] {
         has(part);
     }
     has("Messages: ");

@@ -1,4 +1,5 @@
-//! Between the bot and Telegram: files that do not come, answers that are refused, and a server with faults.
+//! Between the bot and Telegram: files that do not come, answers that are refused, and a server
+//! with faults.
 
 use nix::sys::signal::Signal;
 
@@ -9,14 +10,19 @@ use crate::{
 };
 
 #[test]
-fn a_file_that_is_larger_than_20_mb_is_said_to_be_before_it_is_downloaded_whatever_the_message_leaves_out() {
+fn a_file_that_is_larger_than_20_mb_is_said_to_be_before_it_is_downloaded_whatever_the_message_leaves_out()
+ {
     let transcription = Endpoint::new([Answer::text(WORDS)]);
     let scene = Scene::with_transcription(&transcription);
     scene.telegram.file("large", File::new("voice/large", vec![0; (20 << 20) + 1]));
     // A download would fail, and be said to have.
     scene.telegram.fail("file", 403, "Forbidden");
     scene.message(5, "audio", &serde_json::json!({ "file_id": "large" }));
-    scene.message(6, "audio", &serde_json::json!({ "file_id": "large", "file_size": (20 << 20) + 1 }));
+    scene.message(
+        6,
+        "audio",
+        &serde_json::json!({ "file_id": "large", "file_size": (20 << 20) + 1 }),
+    );
     let _bot = scene.bot().start();
     scene.sent(2);
     let limit = "Telegram lets bots download at most 20 MB. Please send it in shorter pieces.";
@@ -35,12 +41,17 @@ fn a_download_that_fails_is_tried_again_and_one_that_goes_on_failing_is_said_to(
     scene.voice(5);
     let bot = scene.bot().start();
     assert_eq!(scene.sent(1)[0].text, WORDS);
-    bot.wait_for("downloading from Telegram: it has a fault of its own (status 503); once more in 4ms");
+    bot.wait_for(
+        "downloading from Telegram: it has a fault of its own (status 503); once more in 4ms",
+    );
     for _ in 0..4 {
         scene.telegram.fail("file", 500, "Internal Server Error");
     }
     scene.voice(5);
-    assert_eq!(scene.sent(2)[1].text, "I could not download this voice message from Telegram. Please send it again later.");
+    assert_eq!(
+        scene.sent(2)[1].text,
+        "I could not download this voice message from Telegram. Please send it again later."
+    );
     bot.wait_for("downloading from Telegram: it has a fault of its own (status 500); given up");
 }
 
@@ -69,7 +80,11 @@ fn a_telegram_with_a_fault_of_its_own_gets_the_answer_later_and_once_however_oft
     }
     scene.telegram.fail("sendMessage", 502, "Bad Gateway");
     scene.voice(5);
-    let bot = scene.bot().env("MONOPOLL_APP__RETRY__FIRST", "1ms").env("MONOPOLL_APP__RETRY__LONGEST", "10ms").start();
+    let bot = scene
+        .bot()
+        .env("MONOPOLL_APP__RETRY__FIRST", "1ms")
+        .env("MONOPOLL_APP__RETRY__LONGEST", "10ms")
+        .start();
     scene.sent(1);
     bot.signal(Signal::SIGTERM);
     let ended = bot.end().exits(0);
@@ -80,7 +95,11 @@ fn a_telegram_with_a_fault_of_its_own_gets_the_answer_later_and_once_however_oft
 #[test]
 fn an_answer_follows_a_group_that_has_become_another_one() {
     let scene = Scene::bare();
-    scene.telegram.fail("sendMessage", 400, "Bad Request: group chat was upgraded to a supergroup chat");
+    scene.telegram.fail(
+        "sendMessage",
+        400,
+        "Bad Request: group chat was upgraded to a supergroup chat",
+    );
     scene.voice(-7);
     let _bot = scene.bot().start();
     let sent = scene.sent(1).remove(0);

@@ -27,13 +27,20 @@ fn without_a_transcription_endpoint_one_sentence_says_so() {
 
 #[test]
 fn an_endpoint_that_fails_and_recovers_is_asked_again_and_the_answer_is_whole() {
-    let transcription = Endpoint::new([broken(), Answer::Busy("0"), Answer::Status(200, "nonsense".to_owned()), Answer::text(WORDS)]);
+    let transcription = Endpoint::new([
+        broken(),
+        Answer::Busy("0"),
+        Answer::Status(200, "nonsense".to_owned()),
+        Answer::text(WORDS),
+    ]);
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);
     let bot = scene.bot().start();
     assert_eq!(scene.sent(1)[0].text, WORDS);
     assert_eq!(transcription.asked().len(), 4);
-    bot.wait_for("the transcription service: it has a fault of its own (status 500); once more in 1ms");
+    bot.wait_for(
+        "the transcription service: it has a fault of its own (status 500); once more in 1ms",
+    );
 }
 
 #[test]
@@ -53,16 +60,23 @@ fn an_endpoint_that_goes_on_failing_is_said_to_and_the_next_message_is_tried_ane
 #[test]
 fn what_cannot_get_better_is_asked_once_and_said_without_what_the_service_says() {
     for (answer, said) in [
-        (Answer::Status(401, format!("{{\"error\": \"sk-{SECRET} is no key\"}}")), "it does not let me in (status 401)"),
-        (Answer::Status(400, "<html>quokka</html>".to_owned()), "it refused the request (status 400)"),
+        (
+            Answer::Status(401, format!("{{\"error\": \"sk-{SECRET} is no key\"}}")),
+            "it does not let me in (status 401)",
+        ),
+        (
+            Answer::Status(400, "<html>quokka</html>".to_owned()),
+            "it refused the request (status 400)",
+        ),
         (Answer::Busy("3600"), "it takes no more requests for now"),
     ] {
         let transcription = Endpoint::new([answer]);
         let scene = Scene::with_transcription(&transcription);
         scene.voice(5);
         let bot = scene.bot().start();
-        let expected =
-            format!("I could not transcribe this voice message: the transcription service failed; {said}. Please send it again later.");
+        let expected = format!(
+            "I could not transcribe this voice message: the transcription service failed; {said}. Please send it again later."
+        );
         assert_eq!(scene.sent(1)[0].text, expected);
         bot.wait_for(&format!("the transcription service: {said}; given up"));
         bot.signal(Signal::SIGTERM);
@@ -95,18 +109,22 @@ fn a_transcript_is_given_without_an_insight_where_that_fails() {
         (Answer::Status(401, String::new()), "it does not let me in (status 401)"),
         (Answer::chat(&"Ignore that. Here is a poem."), "its answer cannot be understood"),
     ] {
-        let (transcription, summing) = (Endpoint::new([Answer::text(WORDS)]), Endpoint::new([answer]));
+        let (transcription, summing) =
+            (Endpoint::new([Answer::text(WORDS)]), Endpoint::new([answer]));
         let scene = Scene::with_insight(&transcription, &summing);
         scene.voice(5);
         let _bot = scene.bot().start();
-        let expected = format!("I could not sum this up: the insight service failed; {said}.\n\nTranscript\n{WORDS}");
+        let expected = format!(
+            "I could not sum this up: the insight service failed; {said}.\n\nTranscript\n{WORDS}"
+        );
         assert_eq!(scene.sent(1)[0].text, expected);
     }
 }
 
 #[test]
 fn a_recording_without_words_is_said_to_be_one_and_nobody_sums_it_up() {
-    let (transcription, summing) = (Endpoint::new([Answer::text("  ")]), Endpoint::new([insight()]));
+    let (transcription, summing) =
+        (Endpoint::new([Answer::text("  ")]), Endpoint::new([insight()]));
     let scene = Scene::with_insight(&transcription, &summing);
     scene.voice(5);
     let _bot = scene.bot().start();
@@ -124,7 +142,10 @@ fn a_long_transcript_comes_in_parts_that_fit() {
     let sent = scene.sent(6);
     assert!(sent.iter().all(|sent| sent.text.encode_utf16().count() <= 4096));
     let solid = |text: &str| text.split_whitespace().collect::<String>();
-    assert_eq!(solid(&sent.iter().map(|sent| sent.text.as_str()).collect::<String>()), solid(&words));
+    assert_eq!(
+        solid(&sent.iter().map(|sent| sent.text.as_str()).collect::<String>()),
+        solid(&words)
+    );
     let replies: Vec<bool> = sent.iter().map(|sent| sent.reply_to.is_some()).collect();
     assert_eq!(replies, [true, false, false, false, false, false]);
 }
@@ -135,7 +156,9 @@ fn a_telegram_that_wants_to_be_left_alone_gets_the_answer_later_and_once() {
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);
     let bot = scene.bot().start();
-    scene.stage.wait_until("the endpoint to be asked", || (!transcription.asked().is_empty()).then_some(()));
+    scene.stage.wait_until("the endpoint to be asked", || {
+        (!transcription.asked().is_empty()).then_some(())
+    });
     scene.telegram.flood(4, 1);
     transcription.open();
     assert_eq!(scene.sent(1)[0].text, "hello");

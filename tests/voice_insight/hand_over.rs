@@ -29,7 +29,9 @@ fn a_takeover_in_the_middle_of_work_loses_nothing_and_answers_nothing_twice() {
         scene.voice(chat);
     }
     let first = scene.bot().start();
-    scene.stage.wait_until("the first one to be worked on", || (transcription.asked().len() == 1).then_some(()));
+    scene.stage.wait_until("the first one to be worked on", || {
+        (transcription.asked().len() == 1).then_some(())
+    });
     let second = scene.bot().start();
     first.wait_for("takes over");
     // Arrives while nobody polls.
@@ -43,7 +45,11 @@ fn a_takeover_in_the_middle_of_work_loses_nothing_and_answers_nothing_twice() {
     // What was begun was finished, and what only waited was left: nothing was transcribed twice.
     assert_eq!(transcription.asked().len(), 6);
     let report = scene.telegram.report();
-    assert_eq!((report.most_at_once, report.conflicts.to_the_living, report.unconfirmed), (1, 0, 0), "{report:?}");
+    assert_eq!(
+        (report.most_at_once, report.conflicts.to_the_living, report.unconfirmed),
+        (1, 0, 0),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -55,8 +61,12 @@ fn what_a_killed_process_had_taken_is_answered_by_the_next_one() {
         scene.voice(chat);
     }
     let first = scene.bot().start();
-    scene.stage.wait_until("two to be worked on", || (transcription.asked().len() == 2).then_some(()));
-    scene.stage.wait_until("all of them to be confirmed", || (scene.telegram.report().unconfirmed == 0).then_some(()));
+    scene
+        .stage
+        .wait_until("two to be worked on", || (transcription.asked().len() == 2).then_some(()));
+    scene.stage.wait_until("all of them to be confirmed", || {
+        (scene.telegram.report().unconfirmed == 0).then_some(())
+    });
     first.signal(Signal::SIGKILL);
     drop(first);
     transcription.open();
@@ -88,7 +98,8 @@ fn a_process_that_is_killed_within_an_answer_is_followed_by_one_that_sends_the_r
     let mut once = parts.clone();
     once.dedup();
     assert_eq!(once, all, "after {before} parts");
-    // The one part that Telegram had taken when the process was killed, before it could be crossed out.
+    // The one part that Telegram had taken when the process was killed, before it could be crossed
+    // out.
     assert!(parts.len() <= all.len() + 1, "{parts:?}");
     assert_eq!(transcription.asked().len(), 1);
 }
@@ -100,10 +111,16 @@ fn work_that_takes_longer_than_there_is_time_for_is_left_to_the_next_one() {
     scene.configure("[timeouts]\ngraceful = \"2s\"");
     scene.voice(1);
     let first = scene.bot().start();
-    scene.stage.wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
+    scene
+        .stage
+        .wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
     first.signal(Signal::SIGTERM);
     let ended = first.end().exits(0);
-    assert!(ended.err.contains("is left in the journal for whoever holds the instance next"), "{}", ended.err);
+    assert!(
+        ended.err.contains("is left in the journal for whoever holds the instance next"),
+        "{}",
+        ended.err
+    );
     assert!(scene.telegram.sent().is_empty());
     transcription.answer([Answer::text(WORDS)]);
     let _second = scene.bot().start();
@@ -119,8 +136,12 @@ fn a_signal_in_the_middle_of_a_transcription_lets_it_finish_and_begins_nothing_m
     scene.voice(1);
     scene.voice(2);
     let first = scene.bot().start();
-    scene.stage.wait_until("the first one to be worked on", || (transcription.asked().len() == 1).then_some(()));
-    scene.stage.wait_until("both to be confirmed", || (scene.telegram.report().unconfirmed == 0).then_some(()));
+    scene.stage.wait_until("the first one to be worked on", || {
+        (transcription.asked().len() == 1).then_some(())
+    });
+    scene.stage.wait_until("both to be confirmed", || {
+        (scene.telegram.report().unconfirmed == 0).then_some(())
+    });
     first.signal(Signal::SIGTERM);
     first.wait_for("polling stops, and what was taken is finished");
     transcription.open();
@@ -139,11 +160,17 @@ fn a_takeover_that_does_not_wait_long_enough_gets_the_unfinished_work_too() {
     scene.configure("[timeouts]\ngraceful = \"8s\"");
     scene.voice(1);
     let first = scene.bot().start();
-    scene.stage.wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
+    scene
+        .stage
+        .wait_until("it to be worked on", || (!transcription.asked().is_empty()).then_some(()));
     transcription.answer([Answer::text(WORDS)]);
     let second = scene.bot().start();
     let ended = first.end().exits(0);
-    assert!(ended.err.contains("is left in the journal for whoever holds the instance next"), "{}", ended.err);
+    assert!(
+        ended.err.contains("is left in the journal for whoever holds the instance next"),
+        "{}",
+        ended.err
+    );
     second.wait_for("taken before this start and not answered, so answered now: 1");
     scene.sent(1);
     second.signal(Signal::SIGTERM);

@@ -1,7 +1,11 @@
-//! The Voice-to-Insight bot as people run it: the program itself, against a Bot API server and endpoints of the tests. One file a
-//! behaviour.
+//! The Voice-to-Insight bot as people run it: the program itself, against a Bot API server and
+//! endpoints of the tests. One file a behaviour.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and real processes are started")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and real processes are started"
+)]
 
 #[path = "../support/botapi/mod.rs"]
 mod botapi;

@@ -1,4 +1,5 @@
-//! Recordings of one chat are answered in their order, so many at once in all, and whoever waits for long is told.
+//! Recordings of one chat are answered in their order, so many at once in all, and whoever waits
+//! for long is told.
 
 use serde_json::json;
 
@@ -19,7 +20,10 @@ fn recordings_of_one_chat_are_answered_in_their_order() {
     let ids = [scene.voice(5), scene.voice(5), scene.voice(5)];
     let _bot = scene.bot().start();
     let sent = scene.sent(3);
-    assert_eq!(sent.iter().map(|sent| sent.text.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert_eq!(
+        sent.iter().map(|sent| sent.text.as_str()).collect::<Vec<_>>(),
+        ["one", "two", "three"]
+    );
     assert_eq!(sent.iter().map(|sent| sent.reply_to.unwrap()).collect::<Vec<_>>(), ids);
 }
 
@@ -32,9 +36,15 @@ fn no_more_are_worked_on_at_once_than_was_said_and_commands_do_not_wait() {
         scene.voice(chat);
     }
     let _bot = scene.bot().start();
-    scene.stage.wait_until("two to be worked on", || (transcription.asked().len() == 2).then_some(()));
+    scene
+        .stage
+        .wait_until("two to be worked on", || (transcription.asked().len() == 2).then_some(()));
     scene.message(1, "text", &json!("/status"));
-    assert!(scene.sent(1)[0].text.contains("Messages: 5 waiting or at work, 0 answered"), "{:?}", scene.telegram.sent());
+    assert!(
+        scene.sent(1)[0].text.contains("Messages: 5 waiting or at work, 0 answered"),
+        "{:?}",
+        scene.telegram.sent()
+    );
     assert_eq!(transcription.asked().len(), 2);
     transcription.open();
     scene.sent(6);
@@ -51,10 +61,17 @@ fn who_waits_for_long_is_told_once_and_who_finds_the_queue_full_is_told_at_once(
     }
     let bot = scene.bot().start();
     scene.sent(2);
-    assert_eq!(scene.sent_to(2), ["I have a lot to do. Your voice message is in the queue, and I answer as soon as I get to it."]);
+    assert_eq!(
+        scene.sent_to(2),
+        [
+            "I have a lot to do. Your voice message is in the queue, and I answer as soon as I get to it."
+        ]
+    );
     assert_eq!(
         scene.sent_to(3),
-        ["I have too much to do: 2 messages are waiting already, so I have to leave this one. Please send it again later."]
+        [
+            "I have too much to do: 2 messages are waiting already, so I have to leave this one. Please send it again later."
+        ]
     );
     transcription.open();
     scene.sent(4);

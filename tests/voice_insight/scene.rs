@@ -15,7 +15,9 @@ pub(crate) const WORDS: &str = "the quokka ate my homework";
 
 /// What an insight endpoint says of it.
 pub(crate) fn insight() -> Answer {
-    Answer::chat(&json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it again"], "topics": ["homework"] }))
+    Answer::chat(
+        &json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it again"], "topics": ["homework"] }),
+    )
 }
 
 pub(crate) struct Scene {
@@ -60,7 +62,8 @@ impl Scene {
         writeln!(self.config, "{lines}").unwrap();
     }
 
-    /// The bot, to be started. Its keys have the secret in them that no output and no file may have.
+    /// The bot, to be started. Its keys have the secret in them that no output and no file may
+    /// have.
     pub(crate) fn bot(&self) -> Start<'_> {
         self.stage
             .program(env!("CARGO_BIN_EXE_voice-insight"), &[])
@@ -80,7 +83,8 @@ impl Scene {
 
     /// A voice message arrives, and its file.
     pub(crate) fn voice(&self, chat: i64) -> i64 {
-        self.telegram.file("a-voice", crate::botapi::File::new("voice/a-voice.oga", b"OggS".to_vec()));
+        self.telegram
+            .file("a-voice", crate::botapi::File::new("voice/a-voice.oga", b"OggS".to_vec()));
         self.message(
             chat,
             "voice",
@@ -91,12 +95,19 @@ impl Scene {
     /// Waits until the bot has sent so many messages.
     #[track_caller]
     pub(crate) fn sent(&self, n: usize) -> Vec<Sent> {
-        self.stage.wait_until(&format!("{n} answers"), || Some(self.telegram.sent()).filter(|sent| sent.len() >= n))
+        self.stage.wait_until(&format!("{n} answers"), || {
+            Some(self.telegram.sent()).filter(|sent| sent.len() >= n)
+        })
     }
 
     /// What was sent to this chat.
     pub(crate) fn sent_to(&self, chat: i64) -> Vec<String> {
-        self.telegram.sent().into_iter().filter(|sent| sent.chat == chat).map(|sent| sent.text).collect()
+        self.telegram
+            .sent()
+            .into_iter()
+            .filter(|sent| sent.chat == chat)
+            .map(|sent| sent.text)
+            .collect()
     }
 
     /// What lies in the journal beside the lock.

@@ -15,7 +15,8 @@ use monopoll::{
 
 use crate::desk::Counts;
 
-/// A bot whose last good poll is older than this is deaf: a poll takes ten seconds at most, and a bad moment is forgiven.
+/// A bot whose last good poll is older than this is deaf: a poll takes ten seconds at most, and a
+/// bad moment is forgiven.
 const DEAF: Duration = Duration::from_mins(1);
 
 /// What is known of this process.
@@ -43,24 +44,35 @@ impl About {
         let (open, answered) = (self.counts.open(), self.counts.answered());
         // The question itself is open while it is answered.
         let others = open.saturating_sub(1);
-        format!("{}\nMessages: {others} waiting or at work, {answered} answered since then.\n{}", self.guard(), self.services)
+        format!(
+            "{}\nMessages: {others} waiting or at work, {answered} answered since then.\n{}",
+            self.guard(),
+            self.services
+        )
     }
 
     /// `/health`
     pub(crate) fn health(&self) -> String {
         let verdict = match (self.health.age(), self.health.conflicts()) {
             (None, _) => "Not well: no poll has succeeded yet.".to_owned(),
-            (Some(age), _) if age > DEAF => format!("Not well: no poll has succeeded for {}.", said(age)),
+            (Some(age), _) if age > DEAF => {
+                format!("Not well: no poll has succeeded for {}.", said(age))
+            }
             (Some(_), 0) => "Well.".to_owned(),
             (Some(_), conflicts) => {
-                format!("Well now, but another process polled with my token: {conflicts} polls were answered with 409.")
+                format!(
+                    "Well now, but another process polled with my token: {conflicts} polls were answered with 409."
+                )
             }
         };
         format!("{verdict}\n{}", self.guard())
     }
 
     fn guard(&self) -> String {
-        let poll = self.health.age().map_or_else(|| "none yet".to_owned(), |age| format!("{} ago", said(age)));
+        let poll = self
+            .health
+            .age()
+            .map_or_else(|| "none yet".to_owned(), |age| format!("{} ago", said(age)));
         let age = clock::since_boot().saturating_sub(self.begun);
         format!(
             "Instance {}, running since {} ({}).\nTakeovers: {}.\nLast poll: {poll}.",
@@ -73,13 +85,20 @@ impl About {
 
     /// From the history beside the lock, which keeps the last hundred events.
     fn takeovers(&self) -> String {
-        let Ok(Some(place)) = Place::find(&self.locks, Missing::Leave) else { return "not known".to_owned() };
+        let Ok(Some(place)) = Place::find(&self.locks, Missing::Leave) else {
+            return "not known".to_owned();
+        };
         let history = place.beside().history();
-        let takeovers: Vec<u64> =
-            history.iter().filter(|event| matches!(event.kind, Kind::Takeover { .. })).map(|event| event.at).collect();
+        let takeovers: Vec<u64> = history
+            .iter()
+            .filter(|event| matches!(event.kind, Kind::Takeover { .. }))
+            .map(|event| event.at)
+            .collect();
         match takeovers.last().and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(*at))) {
             None => "none".to_owned(),
-            Some(last) => format!("{}, the last one at {}", takeovers.len(), format_rfc3339_seconds(last)),
+            Some(last) => {
+                format!("{}, the last one at {}", takeovers.len(), format_rfc3339_seconds(last))
+            }
         }
     }
 }

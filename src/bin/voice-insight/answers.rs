@@ -55,24 +55,29 @@ impl Answers {
 
     async fn of_recording(&self, recording: &Recording) -> Result<Vec<String>, Failed> {
         let kind = recording.kind;
-        let Some(transcription) = &self.transcription else { return Ok(vec![wording::no_transcription()]) };
+        let Some(transcription) = &self.transcription else {
+            return Ok(vec![wording::no_transcription()]);
+        };
         let sentence = match self.fetched(recording).await {
             Ok(Fetched::File(sound)) if sound.is_empty() => wording::nothing_in_it(kind),
             Ok(Fetched::TooLarge(size)) => wording::too_large(kind, size),
             Ok(Fetched::NotGiven) => wording::not_given(kind),
             Err(Failed::Fault(_)) => wording::no_download(kind),
             Err(Failed::Ending) => return Err(Failed::Ending),
-            Ok(Fetched::File(sound)) => match self.services.transcript(transcription, recording, &sound).await {
-                Ok(Heard::Words(words)) => return self.with_insight(&words).await,
-                Ok(Heard::Nothing) => wording::no_words(kind),
-                Err(Failed::Fault(fault)) => wording::no_transcript(kind, fault),
-                Err(Failed::Ending) => return Err(Failed::Ending),
-            },
+            Ok(Fetched::File(sound)) => {
+                match self.services.transcript(transcription, recording, &sound).await {
+                    Ok(Heard::Words(words)) => return self.with_insight(&words).await,
+                    Ok(Heard::Nothing) => wording::no_words(kind),
+                    Err(Failed::Fault(fault)) => wording::no_transcript(kind, fault),
+                    Err(Failed::Ending) => return Err(Failed::Ending),
+                }
+            }
         };
         Ok(vec![sentence])
     }
 
-    /// What the message says of itself is believed only where it says no: the download counts what comes.
+    /// What the message says of itself is believed only where it says no: the download counts what
+    /// comes.
     async fn fetched(&self, recording: &Recording) -> Result<Fetched, Failed> {
         match recording.claims {
             Some(size) if size > MOST_BYTES => Ok(Fetched::TooLarge(Some(size))),

@@ -1,7 +1,8 @@
-//! Where messages wait for their answers: recordings of one chat in their order, so many at once in all; the rest right away.
+//! Where messages wait for their answers: recordings of one chat in their order, so many at once in
+//! all; the rest right away.
 //!
-//! Every message that is taken has one task. It ends with the answer delivered, or with the message left in the journal
-//! because the bot ends.
+//! Every message that is taken has one task. It ends with the answer delivered, or with the message
+//! left in the journal because the bot ends.
 
 mod way;
 
@@ -84,11 +85,15 @@ impl Desk {
         let left = self.at.journal.unanswered();
         if !left.is_empty() {
             let messages = left.len();
-            tracing::info!(messages, "taken before this start and not answered, so answered now: {messages}");
+            tracing::info!(
+                messages,
+                "taken before this start and not answered, so answered now: {messages}"
+            );
         }
         for entry in left {
             let in_line = entry.answer.is_some() || self.at.takes_work(&entry.letter);
-            let place = if in_line { Place::InLine(self.at.queue(&entry.letter)) } else { Place::AtOnce };
+            let place =
+                if in_line { Place::InLine(self.at.queue(&entry.letter)) } else { Place::AtOnce };
             self.begin(entry, place);
         }
     }
@@ -100,7 +105,11 @@ impl Desk {
                 let place = self.at.place(&letter);
                 self.begin(Entry { letter, notice: Notice::Untold, answer: None }, place);
             }
-            Taken::Again => tracing::info!(update = letter.update, "update {} came once more; it is answered once", letter.update),
+            Taken::Again => tracing::info!(
+                update = letter.update,
+                "update {} came once more; it is answered once",
+                letter.update
+            ),
         }
     }
 
@@ -117,7 +126,11 @@ impl Desk {
     /// Resolves when everything that was begun has ended. What was only taken stays in the journal.
     pub(crate) async fn finish(&self) {
         // Not taken out: whoever stops waiting here must not end them by that.
-        let next = || poll_fn(|context| self.tasks.lock().unwrap_or_else(PoisonError::into_inner).poll_join_next(context));
+        let next = || {
+            poll_fn(|context| {
+                self.tasks.lock().unwrap_or_else(PoisonError::into_inner).poll_join_next(context)
+            })
+        };
         while let Some(ended) = next().await {
             mourn(ended);
         }

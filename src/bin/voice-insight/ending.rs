@@ -1,4 +1,5 @@
-//! Whether the bot is on its way out: what was begun is finished then, and nothing is begun any more.
+//! Whether the bot is on its way out: what was begun is finished then, and nothing is begun any
+//! more.
 
 use std::{future::Future, time::Duration};
 
@@ -57,11 +58,17 @@ impl Ending {
         }
     }
 
-    /// Tries until it succeeds, or `retry` gives up, or the bot ends; `name` is what the log calls it.
+    /// Tries until it succeeds, or `retry` gives up, or the bot ends; `name` is what the log calls
+    /// it.
     ///
     /// # Errors
     /// The last failure, or the end.
-    pub(crate) async fn persist<T, F>(&self, retry: Retry, name: &str, mut once: impl FnMut() -> F) -> Result<T, Failed>
+    pub(crate) async fn persist<T, F>(
+        &self,
+        retry: Retry,
+        name: &str,
+        mut once: impl FnMut() -> F,
+    ) -> Result<T, Failed>
     where
         F: Future<Output = Result<T, Fault>>,
     {
@@ -74,7 +81,11 @@ impl Ending {
             failed += 1;
             match retry.after(failed, fault.hope()) {
                 Next::Again(pause) => {
-                    tracing::info!(failed, "{name}: {fault}; once more in {}", humantime::format_duration(pause));
+                    tracing::info!(
+                        failed,
+                        "{name}: {fault}; once more in {}",
+                        humantime::format_duration(pause)
+                    );
                     self.pause(pause).await?;
                 }
                 Next::GiveUp => {
@@ -92,10 +103,15 @@ mod tests {
 
     use super::*;
 
-    const RETRY: Retry = Retry { tries: 3, first: Duration::from_millis(1), longest: Duration::from_hours(1) };
+    const RETRY: Retry =
+        Retry { tries: 3, first: Duration::from_millis(1), longest: Duration::from_hours(1) };
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 
     #[test]
@@ -108,7 +124,10 @@ mod tests {
         };
         assert_eq!(block_on(ending.persist(RETRY, "a test", || once(2))), Ok(2));
         tries.set(0);
-        assert_eq!(block_on(ending.persist(RETRY, "a test", || once(4))), Err(Failed::Fault(Fault::Unreachable)));
+        assert_eq!(
+            block_on(ending.persist(RETRY, "a test", || once(4))),
+            Err(Failed::Fault(Fault::Unreachable))
+        );
         assert_eq!(tries.get(), 3);
     }
 
@@ -117,7 +136,9 @@ mod tests {
         let (tell, ending) = Ending::new();
         let busy = Err::<(), Fault>(Fault::Busy(Some(Duration::from_mins(30))));
         let (done, ()) = block_on(async {
-            tokio::join!(ending.persist(RETRY, "a test", || std::future::ready(busy)), async { tell.send(Stage::Finishing).unwrap() })
+            tokio::join!(ending.persist(RETRY, "a test", || std::future::ready(busy)), async {
+                tell.send(Stage::Finishing).unwrap()
+            })
         });
         assert_eq!(done, Err(Failed::Ending));
     }

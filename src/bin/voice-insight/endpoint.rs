@@ -65,9 +65,14 @@ mod tests {
 
     #[test]
     fn only_seconds_are_understood_and_no_value_is_too_odd() {
-        for (text, seconds) in
-            [("7", Some(7)), (" 0 ", Some(0)), ("-1", None), ("1.5", None), ("Fri, 01 Jan 2100 00:00:00 GMT", None), ("", None)]
-        {
+        for (text, seconds) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("Fri, 01 Jan 2100 00:00:00 GMT", None),
+            ("", None),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
             assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{text}");

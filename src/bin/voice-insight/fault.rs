@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use crate::retry::Hope;
 
-/// A request that failed. It holds nothing of what was sent or answered, so that it can be logged and said back.
+/// A request that failed. It holds nothing of what was sent or answered, so that it can be logged
+/// and said back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No connection came about.
@@ -49,7 +50,12 @@ impl Fault {
     /// What another try may come to.
     pub(crate) fn hope(self) -> Hope {
         match self {
-            Fault::Unreachable | Fault::TimedOut | Fault::CutOff | Fault::Broken(_) | Fault::Unreadable | Fault::Busy(None) => Hope::Soon,
+            Fault::Unreachable
+            | Fault::TimedOut
+            | Fault::CutOff
+            | Fault::Broken(_)
+            | Fault::Unreadable
+            | Fault::Busy(None) => Hope::Soon,
             Fault::Busy(Some(pause)) => Hope::After(pause),
             Fault::Refused(_) | Fault::TooLong => Hope::None,
         }
@@ -64,7 +70,9 @@ impl fmt::Display for Fault {
             Fault::CutOff => f.write_str("the connection broke off"),
             Fault::Busy(_) => f.write_str("it takes no more requests for now"),
             Fault::Broken(status) => write!(f, "it has a fault of its own (status {status})"),
-            Fault::Refused(status @ (401 | 403)) => write!(f, "it does not let me in (status {status})"),
+            Fault::Refused(status @ (401 | 403)) => {
+                write!(f, "it does not let me in (status {status})")
+            }
             Fault::Refused(status) => write!(f, "it refused the request (status {status})"),
             Fault::Unreadable => f.write_str("its answer cannot be understood"),
             Fault::TooLong => f.write_str("its answer is too long"),

@@ -1,9 +1,11 @@
-//! What is in a transcript: the question that is put to a chat model, and what is believed of its answer.
+//! What is in a transcript: the question that is put to a chat model, and what is believed of its
+//! answer.
 //!
-//! The transcript is somebody's words and stays data: it is a JSON string in a message of its own, so no word in it ends the
-//! quotation or becomes one of our instructions. A model can still be talked into a wrong answer by what it reads. What that
-//! can do is bounded: it is given no tool, no key and no other chat's words, its answer is read as three fields of plain text
-//! with bounded lengths, and goes only to the chat that the recording came from.
+//! The transcript is somebody's words and stays data: it is a JSON string in a message of its own,
+//! so no word in it ends the quotation or becomes one of our instructions. A model can still be
+//! talked into a wrong answer by what it reads. What that can do is bounded: it is given no tool,
+//! no key and no other chat's words, its answer is read as three fields of plain text with bounded
+//! lengths, and goes only to the chat that the recording came from.
 
 use serde_json::{Value, json};
 
@@ -57,9 +59,17 @@ pub(crate) fn question(model: &str, transcript: &str) -> Value {
 /// # Errors
 /// It is no chat completion, or its message is not the object that was asked for.
 pub(crate) fn answer(body: &Value) -> Result<Insight, Fault> {
-    let content = body.pointer("/choices/0/message/content").and_then(Value::as_str).ok_or(Fault::Unreadable)?;
-    let object: Value = serde_json::from_str(object_in(content).ok_or(Fault::Unreadable)?).map_err(|_| Fault::Unreadable)?;
-    let summary = object.get("summary").and_then(Value::as_str).map(|text| plain(text, LONGEST_SUMMARY)).filter(|text| !text.is_empty());
+    let content = body
+        .pointer("/choices/0/message/content")
+        .and_then(Value::as_str)
+        .ok_or(Fault::Unreadable)?;
+    let object: Value = serde_json::from_str(object_in(content).ok_or(Fault::Unreadable)?)
+        .map_err(|_| Fault::Unreadable)?;
+    let summary = object
+        .get("summary")
+        .and_then(Value::as_str)
+        .map(|text| plain(text, LONGEST_SUMMARY))
+        .filter(|text| !text.is_empty());
     Ok(Insight {
         summary: summary.ok_or(Fault::Unreadable)?,
         action_items: entries(&object, "action_items"),
@@ -74,13 +84,22 @@ fn object_in(content: &str) -> Option<&str> {
 
 /// A list that is missing or no list is an empty one: the summary is what counts.
 fn entries(object: &Value, key: &str) -> Vec<String> {
-    let texts = object.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    texts.map(|text| plain(text, LONGEST_ENTRY)).filter(|text| !text.is_empty()).take(MOST_ENTRIES).collect()
+    let texts =
+        object.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    texts
+        .map(|text| plain(text, LONGEST_ENTRY))
+        .filter(|text| !text.is_empty())
+        .take(MOST_ENTRIES)
+        .collect()
 }
 
 /// `text` on one line and not too long.
 fn plain(text: &str, most: usize) -> String {
-    let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
@@ -105,26 +124,48 @@ mod tests {
             action_items: vec!["Buy bread".to_owned()],
             topics: vec!["walking".to_owned(), "bread".to_owned()],
         };
-        for content in [object.to_owned(), format!("```json\n{object}\n```"), format!("Here you are: {object} Anything else?")] {
+        for content in [
+            object.to_owned(),
+            format!("```json\n{object}\n```"),
+            format!("Here you are: {object} Anything else?"),
+        ] {
             assert_eq!(said(&content), Ok(expected.clone()), "{content}");
         }
     }
 
     #[test]
     fn lists_may_be_missing_or_odd_but_a_summary_is_needed() {
-        let insight = said(r#"{"summary": "A walk.", "action_items": "none", "topics": [1, null, "", " bread "]}"#).unwrap();
+        let insight = said(
+            r#"{"summary": "A walk.", "action_items": "none", "topics": [1, null, "", " bread "]}"#,
+        )
+        .unwrap();
         assert_eq!((insight.action_items.len(), insight.topics), (0, vec!["bread".to_owned()]));
-        for content in ["", "{}", "}{", "{", "I cannot do that.", r#"{"summary": ""}"#, r#"{"summary": 5}"#, r#"["summary"]"#] {
+        for content in [
+            "",
+            "{}",
+            "}{",
+            "{",
+            "I cannot do that.",
+            r#"{"summary": ""}"#,
+            r#"{"summary": 5}"#,
+            r#"["summary"]"#,
+        ] {
             assert_eq!(said(content), Err(Fault::Unreadable), "{content}");
         }
-        for body in [json!(null), json!({ "choices": [] }), json!({ "choices": [{ "message": { "content": null } }] })] {
+        for body in [
+            json!(null),
+            json!({ "choices": [] }),
+            json!({ "choices": [{ "message": { "content": null } }] }),
+        ] {
             assert_eq!(answer(&body), Err(Fault::Unreadable));
         }
     }
 
     #[test]
     fn what_a_model_says_is_bounded_and_on_one_line() {
-        let content = json!({ "summary": "a\n\u{1b}b ".repeat(5000), "topics": vec!["x".repeat(999); 99] }).to_string();
+        let content =
+            json!({ "summary": "a\n\u{1b}b ".repeat(5000), "topics": vec!["x".repeat(999); 99] })
+                .to_string();
         let insight = said(&content).unwrap();
         assert_eq!(insight.summary.chars().count(), LONGEST_SUMMARY + 1);
         assert!(!insight.summary.contains(char::is_control));
@@ -135,7 +176,8 @@ mod tests {
     #[test]
     fn a_long_transcript_is_read_as_far_as_it_goes() {
         let body = question("m", &"ä".repeat(MOST_READ + 1));
-        let content: Value = serde_json::from_str(body["messages"][1]["content"].as_str().unwrap()).unwrap();
+        let content: Value =
+            serde_json::from_str(body["messages"][1]["content"].as_str().unwrap()).unwrap();
         assert_eq!(content["transcript"].as_str().unwrap().chars().count(), MOST_READ);
     }
 

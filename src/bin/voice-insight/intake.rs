@@ -1,7 +1,7 @@
 //! What an update holds, and what is expected of it.
 //!
-//! Read from the JSON itself, as every field may be missing, null or of another kind: an update that a typed reader gives up
-//! on still has a chat and a message that can be answered.
+//! Read from the JSON itself, as every field may be missing, null or of another kind: an update
+//! that a typed reader gives up on still has a chat and a message that can be answered.
 
 use std::fmt;
 
@@ -117,7 +117,10 @@ const SOMETHING_ELSE: [&str; 16] = [
 
 /// What is expected of an update, given as Telegram sent it; `me` is the bot's user name.
 pub(crate) fn intake(update: u32, body: &Value, me: &str) -> Intake {
-    let Some(message) = ["message", "channel_post"].iter().find_map(|key| body.get(key).filter(|message| message.is_object())) else {
+    let Some(message) = ["message", "channel_post"]
+        .iter()
+        .find_map(|key| body.get(key).filter(|message| message.is_object()))
+    else {
         return Intake::Silence(Silence::NoMessage);
     };
     let Some(address) = address(message) else { return Intake::Silence(Silence::NoChat) };
@@ -128,15 +131,24 @@ pub(crate) fn intake(update: u32, body: &Value, me: &str) -> Intake {
 }
 
 fn address(message: &Value) -> Option<Address> {
-    let number = |key: &str| message.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
+    let number = |key: &str| {
+        message.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok())
+    };
     let chat = message.get("chat")?.get("id")?.as_i64()?;
     // Outside forums a thread is only a chain of replies, and naming it is an error.
     let in_topic = message.get("is_topic_message").and_then(Value::as_bool) == Some(true);
-    Some(Address { chat, message: number("message_id"), topic: number("message_thread_id").filter(|_| in_topic) })
+    Some(Address {
+        chat,
+        message: number("message_id"),
+        topic: number("message_thread_id").filter(|_| in_topic),
+    })
 }
 
 fn asks(message: &Value, address: Address, me: &str) -> Result<Asks, Silence> {
-    if let Some(found) = Kind::ALL.into_iter().find_map(|kind| Some((kind, message.get(kind.key()).filter(|value| !value.is_null())?))) {
+    if let Some(found) = Kind::ALL
+        .into_iter()
+        .find_map(|kind| Some((kind, message.get(kind.key()).filter(|value| !value.is_null())?)))
+    {
         let (kind, value) = found;
         return Ok(Recording::read(kind, value).map_or(Asks::Fileless(kind), Asks::Transcript));
     }
@@ -176,7 +188,8 @@ fn words(text: &str, me: &str, private: bool) -> Result<Asks, Silence> {
 
 impl Command {
     /// Every command, as `/help` lists them.
-    pub(crate) const ALL: [Command; 4] = [Command::Start, Command::Help, Command::Status, Command::Health];
+    pub(crate) const ALL: [Command; 4] =
+        [Command::Start, Command::Help, Command::Status, Command::Health];
 
     /// Its name, without the slash.
     pub(crate) fn name(self) -> &'static str {
@@ -224,14 +237,18 @@ mod tests {
         for kind in Kind::ALL {
             let file = json!({ "file_id": "abc" });
             for asks in [private(kind.key(), &file), group(kind.key(), &file)] {
-                assert!(matches!(asks, Ok(Asks::Transcript(recording)) if recording.kind == kind && recording.file == "abc"));
+                assert!(
+                    matches!(asks, Ok(Asks::Transcript(recording)) if recording.kind == kind && recording.file == "abc")
+                );
             }
         }
     }
 
     #[test]
     fn a_recording_without_a_file_is_answered_too() {
-        for odd in [json!({}), json!({ "file_id": 7 }), json!({ "file_id": "" }), json!(true), json!([])] {
+        for odd in
+            [json!({}), json!({ "file_id": 7 }), json!({ "file_id": "" }), json!(true), json!([])]
+        {
             assert_eq!(private("voice", &odd), Ok(Asks::Fileless(Kind::Voice)));
         }
         assert_eq!(private("voice", &Value::Null), Err(Silence::Notice));
@@ -293,13 +310,22 @@ mod tests {
     fn notices_edits_and_what_names_no_chat_are_met_with_silence() {
         assert_eq!(private("new_chat_title", &json!("x")), Err(Silence::Notice));
         assert_eq!(group("left_chat_member", &json!({ "id": 1 })), Err(Silence::Notice));
-        assert_eq!(read(&json!({ "edited_message": { "chat": { "id": 5 } } })), Intake::Silence(Silence::NoMessage));
-        for nowhere in
-            [json!({}), json!({ "chat": 5 }), json!({ "chat": {} }), json!({ "chat": { "id": "5" } }), json!({ "chat": { "id": 1e30 } })]
-        {
+        assert_eq!(
+            read(&json!({ "edited_message": { "chat": { "id": 5 } } })),
+            Intake::Silence(Silence::NoMessage)
+        );
+        for nowhere in [
+            json!({}),
+            json!({ "chat": 5 }),
+            json!({ "chat": {} }),
+            json!({ "chat": { "id": "5" } }),
+            json!({ "chat": { "id": 1e30 } }),
+        ] {
             assert_eq!(asked(&nowhere), Err(Silence::NoChat));
         }
-        for odd in [json!(null), json!([]), json!(5), json!({ "message": null }), json!({ "message": [] })] {
+        for odd in
+            [json!(null), json!([]), json!(5), json!({ "message": null }), json!({ "message": [] })]
+        {
             assert_eq!(read(&odd), Intake::Silence(Silence::NoMessage));
         }
     }
@@ -317,12 +343,15 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             "\\PC{0,9}".prop_map(Value::from)
         ];
-        let key =
-            prop_oneof!["message|channel_post|chat|id|type|voice|audio|video_note|file_id|file_size|duration|text|from", "[a-z]{1,4}"];
+        let key = prop_oneof![
+            "message|channel_post|chat|id|type|voice|audio|video_note|file_id|file_size|duration|text|from",
+            "[a-z]{1,4}"
+        ];
         leaf.prop_recursive(4, 40, 6, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::btree_map(key.clone(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+                proptest::collection::btree_map(key.clone(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

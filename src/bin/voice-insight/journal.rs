@@ -1,13 +1,15 @@
 //! What was taken from Telegram and is not answered yet, in one small file beside the lock.
 //!
-//! Telegram forgets an update as soon as the next poll goes out, long before its answer is made. So each message is written
-//! down before that poll, and crossed out when its answer has been delivered: whoever holds the instance next goes on where
-//! this process ended, however it ended. An answer is written down whole before its first part is sent, and each part is
-//! crossed out as Telegram takes it, so a part comes twice only where the process was killed between the two.
+//! Telegram forgets an update as soon as the next poll goes out, long before its answer is made. So
+//! each message is written down before that poll, and crossed out when its answer has been
+//! delivered: whoever holds the instance next goes on where this process ended, however it ended.
+//! An answer is written down whole before its first part is sent, and each part is crossed out as
+//! Telegram takes it, so a part comes twice only where the process was killed between the two.
 //!
-//! The file is written whole and renamed, which a killed process cannot leave in halves. It is not forced to the disk: what
-//! a power cut takes is lost. Nothing but the holder of the lock reads or writes it, and it is private as the lock is. A
-//! transcript is in it from the moment when its first part is sent to the moment when its last one is delivered.
+//! The file is written whole and renamed, which a killed process cannot leave in halves. It is not
+//! forced to the disk: what a power cut takes is lost. Nothing but the holder of the lock reads or
+//! writes it, and it is private as the lock is. A transcript is in it from the moment when its
+//! first part is sent to the moment when its last one is delivered.
 #![expect(clippy::disallowed_methods, reason = "the journal is a file of its own")]
 
 use std::{
@@ -22,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::Letter;
 
-/// How many numbers of taken updates are kept: Telegram gives at most 100 at once, and what it gives again are those of the last polls.
+/// How many numbers of taken updates are kept: Telegram gives at most 100 at once, and what it
+/// gives again are those of the last polls.
 const MOST_NUMBERS: usize = 512;
 
 /// A larger file is none of ours.
@@ -84,13 +87,16 @@ pub(crate) enum Taken {
 }
 
 impl Journal {
-    /// The journal at `path`, with what the last holder left in it; what cannot be read is left out, and told in the log.
+    /// The journal at `path`, with what the last holder left in it; what cannot be read is left
+    /// out, and told in the log.
     pub(crate) fn open(path: PathBuf) -> Journal {
         let pages = match read(&path) {
             Ok(pages) => pages,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Pages::default(),
             Err(error) => {
-                tracing::warn!("the journal of unanswered messages cannot be read, so what was in it stays unanswered: {error}");
+                tracing::warn!(
+                    "the journal of unanswered messages cannot be read, so what was in it stays unanswered: {error}"
+                );
                 Pages::default()
             }
         };
@@ -112,7 +118,10 @@ impl Journal {
         if pages.taken.len() > MOST_NUMBERS {
             pages.taken.pop_front();
         }
-        pages.open.insert(letter.update, Entry { letter: letter.clone(), notice: Notice::Untold, answer: None });
+        pages.open.insert(
+            letter.update,
+            Entry { letter: letter.clone(), notice: Notice::Untold, answer: None },
+        );
         self.write(&pages);
         Taken::New
     }
@@ -165,8 +174,12 @@ fn read(path: &Path) -> io::Result<Pages> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
     // What it is not does not matter, and what it holds belongs into no log.
-    let garbage = || io::Error::new(io::ErrorKind::InvalidData, "it is damaged, or of another version");
-    serde_json::from_slice(&bytes).ok().filter(|pages: &Pages| pages.version == VERSION).ok_or_else(garbage)
+    let garbage =
+        || io::Error::new(io::ErrorKind::InvalidData, "it is damaged, or of another version");
+    serde_json::from_slice(&bytes)
+        .ok()
+        .filter(|pages: &Pages| pages.version == VERSION)
+        .ok_or_else(garbage)
 }
 
 fn write(path: &Path, pages: &Pages) -> io::Result<()> {
@@ -190,7 +203,11 @@ mod tests {
     use crate::intake::{Address, Asks};
 
     fn letter(update: u32) -> Letter {
-        Letter { update, address: Address { chat: 5, message: Some(1), topic: None }, asks: Asks::Words }
+        Letter {
+            update,
+            address: Address { chat: 5, message: Some(1), topic: None },
+            asks: Asks::Words,
+        }
     }
 
     fn parts(parts: &[&str]) -> VecDeque<String> {
@@ -218,7 +235,8 @@ mod tests {
         for update in [7, 8, 9] {
             assert_eq!(journal.take(&letter(update)), Taken::Again);
         }
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["x.lock.journal"]);
     }
 
@@ -248,7 +266,9 @@ mod tests {
     #[test]
     fn garbage_a_folder_and_a_folder_that_is_gone_are_an_empty_journal_that_works() {
         let folder = tempfile::tempdir().unwrap();
-        for garbage in [&b""[..], b"{", b"\xff\xff", br#"{"version": 2, "taken": [], "open": {}}"#, b"[]"] {
+        for garbage in
+            [&b""[..], b"{", b"\xff\xff", br#"{"version": 2, "taken": [], "open": {}}"#, b"[]"]
+        {
             let path = folder.path().join("x.journal");
             fs::write(&path, garbage).unwrap();
             let journal = Journal::open(path);

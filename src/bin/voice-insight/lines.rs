@@ -37,7 +37,13 @@ impl Lines {
         let last = tails.remove(&chat);
         let place = last.as_ref().map_or(0, |last| last.place + 1);
         tails.insert(chat, Tail { place, left });
-        Turn { lines: self.clone(), chat, place, before: last.map(|last| last.left), _leaves: leaves }
+        Turn {
+            lines: self.clone(),
+            chat,
+            place,
+            before: last.map(|last| last.left),
+            _leaves: leaves,
+        }
     }
 
     fn tails(&self) -> MutexGuard<'_, HashMap<i64, Tail>> {
@@ -79,7 +85,8 @@ mod tests {
     #[test]
     fn each_has_its_turn_when_the_one_before_has_left_and_chats_do_not_wait_for_each_other() {
         let lines = Lines::default();
-        let (mut first, mut second, mut third, mut other) = (lines.queue(1), lines.queue(1), lines.queue(1), lines.queue(2));
+        let (mut first, mut second, mut third, mut other) =
+            (lines.queue(1), lines.queue(1), lines.queue(1), lines.queue(2));
         assert!(has_its_turn(&mut first) && has_its_turn(&mut other));
         assert!(!has_its_turn(&mut second) && !has_its_turn(&mut third));
         drop(first);

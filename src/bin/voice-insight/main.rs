@@ -1,18 +1,21 @@
-//! The Telegram Voice-to-Insight bot: what is said in a recording, and what is in it. The reference host of the library.
+//! The Telegram Voice-to-Insight bot: what is said in a recording, and what is in it. The reference
+//! host of the library.
 //!
 //! # Expected flow
 //!
-//! Configuration → guard → [`journal`] → polling. An update is read ([`intake`]) and written down before Telegram forgets it, waits
-//! at the [`desk`], and is answered ([`answers`]): downloaded, transcribed, summed up, cut into parts ([`split`]), sent.
+//! Configuration → guard → [`journal`] → polling. An update is read ([`intake`]) and written down
+//! before Telegram forgets it, waits at the [`desk`], and is answered ([`answers`]): downloaded,
+//! transcribed, summed up, cut into parts ([`split`]), sent.
 //!
 //! # Guarantees
 //!
-//! - Each message is answered once: in one process by its update's number, from one to the next by the journal. Only where a
-//!   process is killed, or a connection breaks, between Telegram taking a part of an answer and its word that it did, does that
-//!   part come twice.
-//! - No message is lost silently: what fails is answered with what failed, and what is unanswered when the process ends – in
-//!   whatever way – is answered by the next one that holds the instance.
-//! - When it is to end, what was begun is finished, within the time that whoever asked has; nothing is begun any more.
+//! - Each message is answered once: in one process by its update's number, from one to the next by
+//!   the journal. Only where a process is killed, or a connection breaks, between Telegram taking a
+//!   part of an answer and its word that it did, does that part come twice.
+//! - No message is lost silently: what fails is answered with what failed, and what is unanswered
+//!   when the process ends – in whatever way – is answered by the next one that holds the instance.
+//! - When it is to end, what was begun is finished, within the time that whoever asked has; nothing
+//!   is begun any more.
 //! - No recording touches the disk; no transcript and no key gets into a log.
 //!
 //! # Assumptions
@@ -82,18 +85,27 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Error> {
-    let sources = Sources { config: cli.config.clone(), profile: cli.profile.clone(), set: cli.set.clone(), ..Sources::here()? };
+    let sources = Sources {
+        config: cli.config.clone(),
+        profile: cli.profile.clone(),
+        set: cli.set.clone(),
+        ..Sources::here()?
+    };
     let config = Config::load(&sources)?;
     cli::log_as("voice-insight", &config.logging);
     let settings = Settings::read(&config, &sources.env)?;
     let token = guard::token(&config).ok_or_else(|| {
-        let names = config.token_env.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
-        Error::new(ExitStatus::Config, "no bot token is known").hint(format!("set one of {names}, here or in `env_file`"))
+        let names =
+            config.token_env.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
+        Error::new(ExitStatus::Config, "no bot token is known")
+            .hint(format!("set one of {names}, here or in `env_file`"))
     })?;
     if cli.check {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::new(ExitStatus::Fault, format!("there is no runtime to be had: {error}")))?;
+    let runtime = runtime.map_err(|error| {
+        Error::new(ExitStatus::Fault, format!("there is no runtime to be had: {error}"))
+    })?;
     runtime.block_on(serve::serve(&config, settings, &token))
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What Telegram lets a bot download, in bytes: `MAX_DOWNLOAD_FILE_SIZE` of its server, which people call 20 MB.
+/// What Telegram lets a bot download, in bytes: `MAX_DOWNLOAD_FILE_SIZE` of its server, which
+/// people call 20 MB.
 pub(crate) const MOST_BYTES: u64 = 20 << 20;
 
 /// What kind of recording it is.
@@ -69,16 +70,24 @@ impl Recording {
     pub(crate) fn read(kind: Kind, field: &Value) -> Option<Recording> {
         let file = field.get("file_id")?.as_str().filter(|file| !file.is_empty())?;
         let text = |key: &str| field.get(key).and_then(Value::as_str);
-        let ending = text("file_name").and_then(ending_of_name).or_else(|| text("mime_type").and_then(ending_of_type));
+        let ending = text("file_name")
+            .and_then(ending_of_name)
+            .or_else(|| text("mime_type").and_then(ending_of_type));
         let ending = ending.unwrap_or_else(|| kind.usual_ending().to_owned());
-        Some(Recording { kind, file: file.to_owned(), claims: field.get("file_size").and_then(Value::as_u64), ending })
+        Some(Recording {
+            kind,
+            file: file.to_owned(),
+            claims: field.get("file_size").and_then(Value::as_u64),
+            ending,
+        })
     }
 }
 
 /// Of a name that somebody else chose, only a short plain ending is taken over.
 fn ending_of_name(name: &str) -> Option<String> {
     let (_, ending) = name.rsplit_once('.')?;
-    let plain = (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain =
+        (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
     plain.then(|| ending.to_ascii_lowercase())
 }
 
@@ -116,13 +125,17 @@ mod tests {
         assert_eq!(ending(Kind::VideoNote, &[]), "mp4");
         assert_eq!(ending(Kind::Audio, &[]), "mp3");
         assert_eq!(ending(Kind::Audio, &[("mime_type", "audio/x-m4a")]), "m4a");
-        assert_eq!(ending(Kind::Audio, &[("mime_type", "audio/x-m4a"), ("file_name", "talk.FLAC")]), "flac");
+        assert_eq!(
+            ending(Kind::Audio, &[("mime_type", "audio/x-m4a"), ("file_name", "talk.FLAC")]),
+            "flac"
+        );
         assert_eq!(ending(Kind::Audio, &[("mime_type", "application/x-sh")]), "mp3");
     }
 
     #[test]
     fn a_hostile_name_gets_nowhere() {
-        for name in ["x.\"; rm", "x.mp3\r\nX: y", "../../etc/passwd", "x.", "x.toolong", ".ünï", ""] {
+        for name in ["x.\"; rm", "x.mp3\r\nX: y", "../../etc/passwd", "x.", "x.toolong", ".ünï", ""]
+        {
             assert_eq!(ending(Kind::Audio, &[("file_name", name)]), "mp3", "{name}");
         }
     }
@@ -137,7 +150,12 @@ mod tests {
             (json!(1.5), None),
             (json!(null), None),
         ] {
-            assert_eq!(Recording::read(Kind::Voice, &json!({ "file_id": "a", "file_size": size })).unwrap().claims, claims);
+            assert_eq!(
+                Recording::read(Kind::Voice, &json!({ "file_id": "a", "file_size": size }))
+                    .unwrap()
+                    .claims,
+                claims
+            );
         }
         assert_eq!(Recording::read(Kind::Voice, &json!({ "file_id": "a" })).unwrap().claims, None);
     }

@@ -36,7 +36,8 @@ pub(crate) enum Next {
 impl Retry {
     /// What follows the failure number `failed`, counted from 1.
     ///
-    /// A pause that the other side asks for is kept, and is never cut short: where it is longer than the longest pause, this gives up.
+    /// A pause that the other side asks for is kept, and is never cut short: where it is longer
+    /// than the longest pause, this gives up.
     pub(crate) fn after(self, failed: u32, hope: Hope) -> Next {
         if failed >= self.tries {
             return Next::GiveUp;
@@ -52,7 +53,9 @@ impl Retry {
 
     /// The pause after the failure number `failed`, counted from 1.
     pub(crate) fn pause(self, failed: u32) -> Duration {
-        let doubled = 2_u32.checked_pow(failed.saturating_sub(1)).and_then(|times| self.first.checked_mul(times));
+        let doubled = 2_u32
+            .checked_pow(failed.saturating_sub(1))
+            .and_then(|times| self.first.checked_mul(times));
         doubled.map_or(self.longest, |pause| pause.min(self.longest))
     }
 }
@@ -61,7 +64,8 @@ impl Retry {
 mod tests {
     use super::*;
 
-    const RETRY: Retry = Retry { tries: 4, first: Duration::from_secs(1), longest: Duration::from_secs(3) };
+    const RETRY: Retry =
+        Retry { tries: 4, first: Duration::from_secs(1), longest: Duration::from_secs(3) };
 
     fn seconds(n: u64) -> Next {
         Next::Again(Duration::from_secs(n))

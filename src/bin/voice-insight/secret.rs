@@ -10,7 +10,8 @@ impl Secret {
     /// The key in a variable's value; `None`: no header could carry it.
     pub(crate) fn parse(text: &str) -> Option<Secret> {
         let text = text.trim();
-        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Secret(text.to_owned()))
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| Secret(text.to_owned()))
     }
 
     /// For the one header that it belongs into.

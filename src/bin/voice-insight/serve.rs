@@ -32,7 +32,8 @@ use crate::{
     updates::{self, Me},
 };
 
-/// How much of the time to finish in is left for the last words to Telegram and to the lock: whoever waits longer is refused.
+/// How much of the time to finish in is left for the last words to Telegram and to the lock:
+/// whoever waits longer is refused.
 fn last_moment(within: Duration) -> Duration {
     (within / 4).clamp(Duration::from_secs(1), Duration::from_secs(5))
 }
@@ -62,7 +63,11 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     };
     let answers = Answers {
         telegram: telegram.clone(),
-        services: Services::new(endpoint::client().map_err(|error| no_client(&error))?, settings.retry, ending.clone()),
+        services: Services::new(
+            endpoint::client().map_err(|error| no_client(&error))?,
+            settings.retry,
+            ending.clone(),
+        ),
         transcription: settings.transcription.clone(),
         insight: settings.insight.clone(),
         about,
@@ -74,31 +79,41 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let (taking, finishing) = (desk.clone(), desk);
     let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
     let (asking, me) = (bot.clone(), Arc::new(Me::new()));
-    let polling = polling.asking(move |request| updates::ask(asking.clone(), request, taking.clone(), me.clone())).finishing(async move {
-        // Nobody hears it only where nobody works.
-        let _ = tell.send(Stage::Finishing);
-        let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);
-        if tokio::time::timeout(within.saturating_sub(last_moment(within)), finishing.finish()).await.is_err() {
-            let _ = tell.send(Stage::Dropping);
-            finishing.finish().await;
-        }
-    });
+    let polling = polling
+        .asking(move |request| updates::ask(asking.clone(), request, taking.clone(), me.clone()))
+        .finishing(async move {
+            // Nobody hears it only where nobody works.
+            let _ = tell.send(Stage::Finishing);
+            let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);
+            if tokio::time::timeout(within.saturating_sub(last_moment(within)), finishing.finish())
+                .await
+                .is_err()
+            {
+                let _ = tell.send(Stage::Dropping);
+                finishing.finish().await;
+            }
+        });
     let dispatcher = Dispatcher::builder(bot, handler()).build();
     polling.run_under(guard, config, dispatcher).await.map(drop)
 }
 
-/// Everything is done when an update is taken, so its handler has nothing left to do; it says which kinds of updates are wanted.
+/// Everything is done when an update is taken, so its handler has nothing left to do; it says which
+/// kinds of updates are wanted.
 fn handler() -> UpdateHandler<std::convert::Infallible> {
     let nothing = || dptree::endpoint(async || Ok(()));
-    dptree::entry().branch(Update::filter_message().chain(nothing())).branch(Update::filter_channel_post().chain(nothing()))
+    dptree::entry()
+        .branch(Update::filter_message().chain(nothing()))
+        .branch(Update::filter_channel_post().chain(nothing()))
 }
 
 fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
-    let client = default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
+    let client =
+        default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
     let url = config.telegram.api_url.to_string();
     // It was checked when the configuration was read.
-    let address =
-        Url::parse(&url).map_err(|_| Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(&url))))?;
+    let address = Url::parse(&url).map_err(|_| {
+        Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(&url)))
+    })?;
     Ok(Bot::with_client(token.expose(), client).set_api_url(address))
 }
 
@@ -110,7 +125,12 @@ fn no_client(error: &reqwest::Error) -> Error {
 fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
     let user = machine::myself();
     let lock_dir = lock_dir(&user);
-    let with = Placeholders { instance: guard.instance(), profile: config.profile.as_deref(), user: &user.name, lock_dir: &lock_dir };
+    let with = Placeholders {
+        instance: guard.instance(),
+        profile: config.profile.as_deref(),
+        user: &user.name,
+        lock_dir: &lock_dir,
+    };
     config.locks.iter().map(|path| path.fill(&with)).collect()
 }
 

@@ -30,7 +30,12 @@ impl Services {
     ///
     /// # Errors
     /// The service failed, or the bot ends.
-    pub(crate) async fn transcript(&self, service: &Service, recording: &Recording, sound: &[u8]) -> Result<Heard, Failed> {
+    pub(crate) async fn transcript(
+        &self,
+        service: &Service,
+        recording: &Recording,
+        sound: &[u8],
+    ) -> Result<Heard, Failed> {
         let once = async || {
             let question = transcription::question(service, recording, sound.to_vec());
             let request = self.client.post(service.url.clone()).multipart(question);
@@ -43,9 +48,16 @@ impl Services {
     ///
     /// # Errors
     /// The service failed, or the bot ends.
-    pub(crate) async fn insight(&self, service: &Service, transcript: &str) -> Result<Insight, Failed> {
+    pub(crate) async fn insight(
+        &self,
+        service: &Service,
+        transcript: &str,
+    ) -> Result<Insight, Failed> {
         let once = async || {
-            let request = self.client.post(service.url.clone()).json(&insight::question(&service.model, transcript));
+            let request = self
+                .client
+                .post(service.url.clone())
+                .json(&insight::question(&service.model, transcript));
             insight::answer(&endpoint::ask(service, request).await?)
         };
         self.ending.persist(self.retry, "the insight service", once).await

@@ -1,14 +1,16 @@
 //! Cuts a text into parts that fit into Telegram's messages.
 //!
-//! A part is as long as it may be, ends at a paragraph, a line or a word where one ends late enough in it, and never within
-//! what a person sees as one character.
+//! A part is as long as it may be, ends at a paragraph, a line or a word where one ends late enough
+//! in it, and never within what a person sees as one character.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most UTF-16 code units that Telegram takes in one message; it counts text and entities in these.
+/// The most UTF-16 code units that Telegram takes in one message; it counts text and entities in
+/// these.
 pub(crate) const MOST_UNITS: usize = 4096;
 
-/// The parts of `text`, none of them empty or longer than `most` UTF-16 code units; blanks around a cut are left out.
+/// The parts of `text`, none of them empty or longer than `most` UTF-16 code units; blanks around a
+/// cut are left out.
 pub(crate) fn split(text: &str, most: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
@@ -30,11 +32,19 @@ fn end_of_part(text: &str, most: usize) -> usize {
         return fits;
     }
     let window = text.get(..fits).unwrap_or(text);
-    // An end in the first half would make a part of a few words; the blank right behind the window is an end too.
+    // An end in the first half would make a part of a few words; the blank right behind the window
+    // is an end too.
     let late = |at: &usize| *at >= fits / 2;
-    let blank_follows = text.get(fits..).is_some_and(|after| after.starts_with(char::is_whitespace));
+    let blank_follows =
+        text.get(fits..).is_some_and(|after| after.starts_with(char::is_whitespace));
     let paragraph = window.rfind("\n\n").filter(late);
-    let word = || if blank_follows { Some(fits) } else { window.rfind(char::is_whitespace).filter(|at| *at > 0) };
+    let word = || {
+        if blank_follows {
+            Some(fits)
+        } else {
+            window.rfind(char::is_whitespace).filter(|at| *at > 0)
+        }
+    };
     paragraph.or_else(|| window.rfind('\n').filter(late)).or_else(word).unwrap_or(fits)
 }
 
@@ -50,7 +60,8 @@ fn fitting(text: &str, most: usize) -> usize {
     text.len()
 }
 
-/// A grapheme that is longer than a whole message, a letter under a thousand accents, is the one that is cut: between its characters.
+/// A grapheme that is longer than a whole message, a letter under a thousand accents, is the one
+/// that is cut: between its characters.
 fn fitting_chars(text: &str, most: usize) -> usize {
     let mut units = 0;
     for (at, c) in text.char_indices() {
@@ -118,7 +129,10 @@ mod tests {
     #[test]
     fn a_million_letters_take_no_time_to_speak_of() {
         assert_eq!(split(&"a".repeat(1 << 20), MOST_UNITS).len(), 256);
-        assert_eq!(split(&"word ".repeat(1 << 18), MOST_UNITS).concat().matches("word").count(), 1 << 18);
+        assert_eq!(
+            split(&"word ".repeat(1 << 18), MOST_UNITS).concat().matches("word").count(),
+            1 << 18
+        );
     }
 
     proptest! {

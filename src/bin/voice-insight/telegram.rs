@@ -1,4 +1,5 @@
-//! What the bot asks of Telegram: a file, a message, a sign that it works. Polling is the library's.
+//! What the bot asks of Telegram: a file, a message, a sign that it works. Polling is the
+//! library's.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use crate::{
 /// How long a download may take in all: 20 MB at 70 kB a second.
 pub(crate) const DOWNLOAD: Duration = Duration::from_mins(5);
 
-/// What `getFile` says of a size that it does not know (teloxide's stand-in for a field that is missing).
+/// What `getFile` says of a size that it does not know (teloxide's stand-in for a field that is
+/// missing).
 const UNKNOWN_SIZE: u32 = u32::MAX;
 
 /// What became of a download.
@@ -57,13 +59,17 @@ impl Telegram {
     /// # Errors
     /// Telegram cannot be reached, or the bot ends.
     pub(crate) async fn fetch(&self, recording: &Recording) -> Result<Fetched, Failed> {
-        self.ending.persist(self.retry, "downloading from Telegram", || self.fetch_once(recording)).await
+        self.ending
+            .persist(self.retry, "downloading from Telegram", || self.fetch_once(recording))
+            .await
     }
 
     async fn fetch_once(&self, recording: &Recording) -> Result<Fetched, Fault> {
         let file = match self.bot.get_file(FileId(recording.file.clone())).await {
             Ok(file) => file,
-            Err(RequestError::Api(error)) if Refusal::of(&error) == Refusal::Final => return Ok(refused(&error)),
+            Err(RequestError::Api(error)) if Refusal::of(&error) == Refusal::Final => {
+                return Ok(refused(&error));
+            }
             Err(error) => return Err(fault(&error)),
         };
         let size = Some(file.size).filter(|size| *size != UNKNOWN_SIZE).map(u64::from);
@@ -92,13 +98,19 @@ impl Telegram {
         };
     }
 
-    /// Sends one part of an answer, and goes on trying for as long as there is hope and the bot works: an answer that is made
-    /// is not thrown away because Telegram cannot be reached, has a fault or does not know the bot's token for a while. `Ok` also
-    /// where Telegram will never take it.
+    /// Sends one part of an answer, and goes on trying for as long as there is hope and the bot
+    /// works: an answer that is made is not thrown away because Telegram cannot be reached, has a
+    /// fault or does not know the bot's token for a while. `Ok` also where Telegram will never take
+    /// it.
     ///
     /// # Errors
     /// The bot ends.
-    pub(crate) async fn send(&self, address: Address, reply: Reply, part: &str) -> Result<(), Failed> {
+    pub(crate) async fn send(
+        &self,
+        address: Address,
+        reply: Reply,
+        part: &str,
+    ) -> Result<(), Failed> {
         let mut failed = 0;
         let mut address = address;
         loop {
@@ -114,26 +126,45 @@ impl Telegram {
                     continue;
                 }
                 RequestError::RetryAfter(seconds) => seconds.duration(),
-                RequestError::Network(_) | RequestError::InvalidJson { .. } | RequestError::Io(_) => self.retry.pause(failed),
+                RequestError::Network(_)
+                | RequestError::InvalidJson { .. }
+                | RequestError::Io(_) => self.retry.pause(failed),
                 RequestError::Api(error) => match Refusal::of(error) {
                     Refusal::Passing => self.retry.pause(failed),
                     Refusal::Unknown if failed < self.retry.tries => self.retry.pause(failed),
                     Refusal::Unknown | Refusal::Final => {
-                        tracing::warn!(chat = address.chat, "an answer is not delivered: Telegram refuses it ({})", told(error));
+                        tracing::warn!(
+                            chat = address.chat,
+                            "an answer is not delivered: Telegram refuses it ({})",
+                            told(error)
+                        );
                         return Ok(());
                     }
                 },
                 RequestError::MigrateToChatId(_) => {
-                    tracing::warn!(chat = address.chat, "an answer is not delivered: Telegram says that the group is now itself");
+                    tracing::warn!(
+                        chat = address.chat,
+                        "an answer is not delivered: Telegram says that the group is now itself"
+                    );
                     return Ok(());
                 }
             };
-            tracing::info!(chat = address.chat, failed, "an answer is not delivered yet: {}; once more in {pause:?}", fault(&error));
+            tracing::info!(
+                chat = address.chat,
+                failed,
+                "an answer is not delivered yet: {}; once more in {pause:?}",
+                fault(&error)
+            );
             self.ending.pause(pause).await?;
         }
     }
 
-    async fn send_once(&self, address: Address, reply: Reply, part: &str) -> Result<(), RequestError> {
+    async fn send_once(
+        &self,
+        address: Address,
+        reply: Reply,
+        part: &str,
+    ) -> Result<(), RequestError> {
         let no_preview = LinkPreviewOptions {
             is_disabled: true,
             url: None,
@@ -141,16 +172,20 @@ impl Telegram {
             prefer_large_media: false,
             show_above_text: false,
         };
-        let mut request = self.bot.send_message(ChatId(address.chat), part).link_preview_options(no_preview);
+        let mut request =
+            self.bot.send_message(ChatId(address.chat), part).link_preview_options(no_preview);
         if let (Reply::ToTheMessage, Some(message)) = (reply, address.message) {
-            request = request.reply_parameters(ReplyParameters::new(MessageId(message)).allow_sending_without_reply());
+            request = request.reply_parameters(
+                ReplyParameters::new(MessageId(message)).allow_sending_without_reply(),
+            );
         }
         if let Some(topic) = topic(address) {
             request = request.message_thread_id(topic);
         }
         match request.await {
             Ok(_) => Ok(()),
-            // Delivered; only what Telegram says of the message is of a kind that is not known here.
+            // Delivered; only what Telegram says of the message is of a kind that is not known
+            // here.
             Err(RequestError::InvalidJson { raw, .. }) if raw.starts_with("{\"ok\":true") => Ok(()),
             Err(error) => Err(error),
         }
@@ -180,25 +215,38 @@ fn told(error: &ApiError) -> String {
 enum Refusal {
     /// The same: the chat is gone, the bot is blocked, the text is none.
     Final,
-    /// Sooner or later it is taken: a fault of Telegram's own, or a token that is not known at the moment, and the message is not
-    /// to blame.
+    /// Sooner or later it is taken: a fault of Telegram's own, or a token that is not known at the
+    /// moment, and the message is not to blame.
     Passing,
     /// Nobody knows.
     Unknown,
 }
 
 impl Refusal {
-    /// Told by the text, as no status comes with it: faults of Telegram's own are errors without a name, too.
+    /// Told by the text, as no status comes with it: faults of Telegram's own are errors without a
+    /// name, too.
     fn of(error: &ApiError) -> Refusal {
         let begins = |text: &str, with: &[&str]| with.iter().any(|kind| text.starts_with(kind));
         match error {
             ApiError::InvalidToken => Refusal::Passing,
             ApiError::Unknown(text)
-                if begins(text, &["Internal Server Error", "Bad Gateway", "Service Unavailable", "Gateway Timeout"]) =>
+                if begins(
+                    text,
+                    &[
+                        "Internal Server Error",
+                        "Bad Gateway",
+                        "Service Unavailable",
+                        "Gateway Timeout",
+                    ],
+                ) =>
             {
                 Refusal::Passing
             }
-            ApiError::Unknown(text) if !begins(text, &["Bad Request", "Forbidden", "Request Entity Too Large"]) => Refusal::Unknown,
+            ApiError::Unknown(text)
+                if !begins(text, &["Bad Request", "Forbidden", "Request Entity Too Large"]) =>
+            {
+                Refusal::Unknown
+            }
             _ => Refusal::Final,
         }
     }

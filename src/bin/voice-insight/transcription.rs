@@ -1,4 +1,5 @@
-//! Speech to text: the request to an endpoint that speaks as `OpenAI`'s `/v1/audio/transcriptions`, and its answer.
+//! Speech to text: the request to an endpoint that speaks as `OpenAI`'s `/v1/audio/transcriptions`,
+//! and its answer.
 
 use reqwest::{
     Body,
@@ -22,7 +23,10 @@ pub(crate) fn question(service: &Service, recording: &Recording, sound: Vec<u8>)
     let name = format!("{}.{}", recording.kind.key(), recording.ending);
     let length = sound.len() as u64;
     let file = Part::stream_with_length(Body::from(sound), length).file_name(name);
-    let form = Form::new().part("file", file).text("model", service.model.clone()).text("response_format", "json");
+    let form = Form::new()
+        .part("file", file)
+        .text("model", service.model.clone())
+        .text("response_format", "json");
     match &service.language {
         Some(language) => form.text("language", language.clone()),
         None => form,
@@ -35,9 +39,15 @@ pub(crate) fn question(service: &Service, recording: &Recording, sound: Vec<u8>)
 /// It has no text.
 pub(crate) fn answer(body: &Value) -> Result<Heard, Fault> {
     let text = body.get("text").and_then(Value::as_str).ok_or(Fault::Unreadable)?;
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    // A note for music, three dots, a sign that nobody sees: Telegram may not even take it for a message.
-    Ok(if text.contains(char::is_alphanumeric) { Heard::Words(text.trim().to_owned()) } else { Heard::Nothing })
+    let text: String =
+        text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    // A note for music, three dots, a sign that nobody sees: Telegram may not even take it for a
+    // message.
+    Ok(if text.contains(char::is_alphanumeric) {
+        Heard::Words(text.trim().to_owned())
+    } else {
+        Heard::Nothing
+    })
 }
 
 #[cfg(test)]

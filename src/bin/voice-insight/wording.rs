@@ -49,7 +49,10 @@ fn commands() -> String {
         Command::Status => "which of me is running, since when, and what it is doing",
         Command::Health => "whether I am well",
     };
-    let lines: Vec<String> = Command::ALL.into_iter().map(|command| format!("/{} – {}", command.name(), about(command))).collect();
+    let lines: Vec<String> = Command::ALL
+        .into_iter()
+        .map(|command| format!("/{} – {}", command.name(), about(command)))
+        .collect();
     lines.join("\n")
 }
 
@@ -109,12 +112,16 @@ pub(crate) fn no_download(kind: Kind) -> String {
 
 /// The transcription failed, however often it was tried.
 pub(crate) fn no_transcript(kind: Kind, fault: Fault) -> String {
-    format!("I could not transcribe this {kind}: the transcription service failed; {fault}. Please send it again later.")
+    format!(
+        "I could not transcribe this {kind}: the transcription service failed; {fault}. Please send it again later."
+    )
 }
 
 /// Too many wait already.
 pub(crate) fn full(waiting: usize) -> String {
-    format!("I have too much to do: {waiting} messages are waiting already, so I have to leave this one. Please send it again later.")
+    format!(
+        "I have too much to do: {waiting} messages are waiting already, so I have to leave this one. Please send it again later."
+    )
 }
 
 /// A recording that waits for long.
@@ -122,7 +129,8 @@ pub(crate) fn patience(kind: Kind) -> String {
     format!("I have a lot to do. Your {kind} is in the queue, and I answer as soon as I get to it.")
 }
 
-/// What is said and what is in it, as messages; what does not fit into the most of them is left out, and the last one says so.
+/// What is said and what is in it, as messages; what does not fit into the most of them is left
+/// out, and the last one says so.
 pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
     let mut text = String::new();
     match told {
@@ -135,7 +143,8 @@ pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
         }
         Told::Failed(fault) => {
             // Writing into a string cannot fail.
-            let _ = write!(text, "I could not sum this up: the insight service failed; {fault}.\n\n");
+            let _ =
+                write!(text, "I could not sum this up: the insight service failed; {fault}.\n\n");
         }
     }
     match told {
@@ -151,7 +160,8 @@ pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
 fn sections(insight: &Insight) -> String {
     let mut text = format!("Summary\n{}\n\n", insight.summary);
     if !insight.action_items.is_empty() {
-        let items: Vec<String> = insight.action_items.iter().map(|item| format!("• {item}")).collect();
+        let items: Vec<String> =
+            insight.action_items.iter().map(|item| format!("• {item}")).collect();
         text.extend(["To do\n", &items.join("\n"), "\n\n"]);
     }
     if !insight.topics.is_empty() {
@@ -163,7 +173,9 @@ fn sections(insight: &Insight) -> String {
 fn cut(mut parts: Vec<String>) -> Vec<String> {
     if parts.len() > MOST_PARTS {
         parts.truncate(MOST_PARTS);
-        parts.push(format!("The rest is left out: {MOST_PARTS} messages are the most that I answer with."));
+        parts.push(format!(
+            "The rest is left out: {MOST_PARTS} messages are the most that I answer with."
+        ));
     }
     parts
 }
@@ -198,11 +210,16 @@ mod tests {
     fn a_transcript_alone_has_no_heading_and_a_failure_is_said() {
         assert_eq!(answer("We walked.", &Told::Unasked), ["We walked."]);
         let bare = Insight { action_items: Vec::new(), topics: Vec::new(), ..insight() };
-        assert_eq!(answer("We walked.", &Told::Insight(bare)), ["Summary\nA walk.\n\nTranscript\nWe walked."]);
+        assert_eq!(
+            answer("We walked.", &Told::Insight(bare)),
+            ["Summary\nA walk.\n\nTranscript\nWe walked."]
+        );
         let failed = answer("We walked.", &Told::Failed(Fault::Broken(500)));
         assert_eq!(
             failed,
-            ["I could not sum this up: the insight service failed; it has a fault of its own (status 500).\n\nTranscript\nWe walked."]
+            [
+                "I could not sum this up: the insight service failed; it has a fault of its own (status 500).\n\nTranscript\nWe walked."
+            ]
         );
     }
 
@@ -216,15 +233,23 @@ mod tests {
 
     #[test]
     fn a_summary_of_less_than_everything_says_so() {
-        let about = |words: usize| answer(&"word ".repeat(words), &Told::Insight(insight())).concat().contains("about the beginning alone");
+        let about = |words: usize| {
+            answer(&"word ".repeat(words), &Told::Insight(insight()))
+                .concat()
+                .contains("about the beginning alone")
+        };
         assert!(about(20_001) && !about(20_000));
     }
 
     #[test]
     fn a_size_is_never_said_to_be_within_the_limit_that_it_exceeds() {
-        for (bytes, said) in
-            [(0, "0 MB"), (1, "0.1 MB"), (MOST_BYTES, "20 MB"), (MOST_BYTES + 1, "20.1 MB"), (u64::MAX, "1759218604441.6 MB")]
-        {
+        for (bytes, said) in [
+            (0, "0 MB"),
+            (1, "0.1 MB"),
+            (MOST_BYTES, "20 MB"),
+            (MOST_BYTES + 1, "20.1 MB"),
+            (u64::MAX, "1759218604441.6 MB"),
+        ] {
             assert_eq!(megabytes(bytes), said);
         }
     }

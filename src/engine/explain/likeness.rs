@@ -7,7 +7,8 @@ use crate::engine::{
     snapshot::Process,
 };
 
-/// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to say.
+/// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to
+/// say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Likeness {
     /// The file that is executed.
@@ -41,7 +42,8 @@ pub enum Part<'a> {
 }
 
 impl Likeness {
-    /// What `process` has in common with it, and what not. These never contradict [`Process::twin`].
+    /// What `process` has in common with it, and what not. These never contradict
+    /// [`Process::twin`].
     #[must_use]
     pub fn parts(&self, process: &Process) -> [(Part<'_>, Truth); 3] {
         let program = process.own_program.holds(|own| *own);
@@ -55,7 +57,11 @@ impl Likeness {
             (Fact::Known(false) | Fact::Unknown, ..) => [program, arguments, folder],
         };
         let [program, arguments, folder] = verdicts;
-        [(Part::Program(&self.program), program), (Part::Arguments(&self.args), arguments), (Part::Folder(&self.cwd), folder)]
+        [
+            (Part::Program(&self.program), program),
+            (Part::Arguments(&self.args), arguments),
+            (Part::Folder(&self.cwd), folder),
+        ]
     }
 
     fn has_same_arguments(&self, args: &[String]) -> bool {
@@ -77,7 +83,12 @@ mod tests {
     use super::*;
 
     fn likeness(runs: Runs) -> Likeness {
-        Likeness { program: "/usr/bin/bot".into(), runs, args: vec!["-v".to_owned()], cwd: "/srv/bot".into() }
+        Likeness {
+            program: "/usr/bin/bot".into(),
+            runs,
+            args: vec!["-v".to_owned()],
+            cwd: "/srv/bot".into(),
+        }
     }
 
     fn seen(args: &[&str], cwd: &str, own_program: Fact<bool>, twin: Fact<bool>) -> Process {
@@ -94,16 +105,36 @@ mod tests {
             (Runs::ByItself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
             (Runs::ByItself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
             (Runs::ByItself, seen(&["bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
-            (Runs::ByInterpreter, seen(&["python3", "bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
-            (Runs::ByInterpreter, seen(&["python3", "bot"], "/srv/other", own, other), [yes, no, no]),
+            (
+                Runs::ByInterpreter,
+                seen(&["python3", "bot", "-v"], "/srv/other", own, other),
+                [yes, yes, no],
+            ),
+            (
+                Runs::ByInterpreter,
+                seen(&["python3", "bot"], "/srv/other", own, other),
+                [yes, no, no],
+            ),
             (Runs::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
             (Runs::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
-            (Runs::ByInterpreter, seen(&["python3", "-u", "bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
-            (Runs::ByInterpreter, seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
+            (
+                Runs::ByInterpreter,
+                seen(&["python3", "-u", "bot", "-v"], "/srv/other", own, other),
+                [yes, yes, no],
+            ),
+            (
+                Runs::ByInterpreter,
+                seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other),
+                [yes, no, no],
+            ),
             (Runs::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
             (Runs::ByItself, Process::unseen(), [unknown, unknown, unknown]),
         ] {
-            assert_eq!(likeness(runs).parts(&process).map(|(_, truth)| truth), expected, "{process:?}");
+            assert_eq!(
+                likeness(runs).parts(&process).map(|(_, truth)| truth),
+                expected,
+                "{process:?}"
+            );
         }
     }
 }

@@ -15,10 +15,16 @@ pub(super) fn sentence(policy: &Policy, plan: &Plan, it: &Explanation<'_>) -> St
     let pid = it.process.id.pid;
     match (it.conflict, &it.standing) {
         (Some(conflict), _) => in_the_way(policy, plan, it, conflict),
-        (None, Standing::Shielded(shield)) => format!("pid {pid} would be a candidate, but is never touched: {shield}"),
-        (None, Standing::Suspect) => format!("pid {pid} only looks related and is not touched: {}", suspicion(policy, it)),
+        (None, Standing::Shielded(shield)) => {
+            format!("pid {pid} would be a candidate, but is never touched: {shield}")
+        }
+        (None, Standing::Suspect) => {
+            format!("pid {pid} only looks related and is not touched: {}", suspicion(policy, it))
+        }
         // Every candidate of a snapshot is in a conflict of its plan.
-        (None, Standing::Candidate { evidence, .. }) => format!("pid {pid} is a candidate: it {}", has(evidence)),
+        (None, Standing::Candidate { evidence, .. }) => {
+            format!("pid {pid} is a candidate: it {}", has(evidence))
+        }
         (None, Standing::Unrelated) => format!("pid {pid} is no candidate: {}", unrelated(it)),
     }
 }
@@ -26,26 +32,42 @@ pub(super) fn sentence(policy: &Policy, plan: &Plan, it: &Explanation<'_>) -> St
 fn in_the_way(policy: &Policy, plan: &Plan, it: &Explanation<'_>, conflict: &Conflict) -> String {
     let pid = it.process.id.pid;
     let tree = match &conflict.root {
-        Some(root) if root.id.pid != pid => format!("is in the tree of pid {}, which ", root.id.pid),
+        Some(root) if root.id.pid != pid => {
+            format!("is in the tree of pid {}, which ", root.id.pid)
+        }
         Some(_) | None => String::new(),
     };
     let because = format!("it {tree}{}", has(&conflict.evidence));
     let (fate, says) = (fate(conflict), says(policy, it, conflict));
     let sentence = match (&conflict.refusal, plan.verdict) {
-        (Some((_, why)), _) => return format!("pid {pid} {tree}is in the way, and there is no start: {why}"),
+        (Some((_, why)), _) => {
+            return format!("pid {pid} {tree}is in the way, and there is no start: {why}");
+        }
         (None, Verdict::Refuse(_)) => {
-            return format!("pid {pid} would be {fate} ({says}), but there is no start and nothing is touched: {}", plan.reason);
+            return format!(
+                "pid {pid} would be {fate} ({says}), but there is no start and nothing is touched: {}",
+                plan.reason
+            );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
-            format!("pid {pid} would be {fate} once nobody is left to wait for: {because}, and {says}")
+            format!(
+                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and {says}"
+            )
         }
-        (None, Verdict::Clear | Verdict::Act | Verdict::Wait) => format!("pid {pid} would be {fate}: {because}, and {says}"),
+        (None, Verdict::Clear | Verdict::Act | Verdict::Wait) => {
+            format!("pid {pid} would be {fate}: {because}, and {says}")
+        }
     };
     match &it.standing {
         Standing::Shielded(shield) if conflict.action.kills() => {
-            format!("{sentence}; by itself it would not be touched ({shield}), but what a holder of the lock started goes with it")
+            format!(
+                "{sentence}; by itself it would not be touched ({shield}), but what a holder of the lock started goes with it"
+            )
         }
-        Standing::Shielded(_) | Standing::Candidate { .. } | Standing::Suspect | Standing::Unrelated => sentence,
+        Standing::Shielded(_)
+        | Standing::Candidate { .. }
+        | Standing::Suspect
+        | Standing::Unrelated => sentence,
     }
 }
 
@@ -66,7 +88,8 @@ fn says(policy: &Policy, it: &Explanation<'_>, conflict: &Conflict) -> String {
     let action = conflict.action;
     let (who, said) = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
-            let rule = it.rules.iter().find(|rule| rule.ruling.is_final()).map(|rule| rule.rule.action);
+            let rule =
+                it.rules.iter().find(|rule| rule.ruling.is_final()).map(|rule| rule.rule.action);
             (format!("rule `{name}`"), rule.unwrap_or(action))
         }
         DecidedBy::OnConflict => ("on_conflict".to_owned(), policy.on_conflict.into()),
@@ -93,12 +116,16 @@ fn has<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
 
 fn suspicion(policy: &Policy, it: &Explanation<'_>) -> String {
     let carries = match it.token.carried {
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => "it carries this bot's token on its command line",
+        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
+            "it carries this bot's token on its command line"
+        }
         Fact::Known(_) | Fact::Unknown => "it carries this bot's token in its environment",
     };
     match (policy.same_token, shield::relation(it.process)) {
         (SameToken::Warn, _) => format!("{carries}, and same_token says warn"),
-        (SameToken::Refuse | SameToken::Act | SameToken::Off, Some(relation)) => format!("{carries}, but {relation}"),
+        (SameToken::Refuse | SameToken::Act | SameToken::Off, Some(relation)) => {
+            format!("{carries}, but {relation}")
+        }
         (SameToken::Refuse | SameToken::Act | SameToken::Off, None) => {
             let runs = match it.process.own_program {
                 Fact::Known(_) => "and it does not run COMMAND's program",
@@ -118,37 +145,63 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Truth::Unknown => unclear.push("has the lock".to_owned()),
     }
     match it.token.carried {
-        Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => not.push("does not carry this bot's token".to_owned()),
+        Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => {
+            not.push("does not carry this bot's token".to_owned())
+        }
         Fact::Known(CarriedToken::Mine(_)) if it.token.policy == SameToken::Off => {
-            not.push("carries this bot's token without being looked for by it (same_token says off)".to_owned());
+            not.push(
+                "carries this bot's token without being looked for by it (same_token says off)"
+                    .to_owned(),
+            );
         }
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
         Fact::Unknown => unclear.push("carries this bot's token".to_owned()),
     }
     let not = if not.is_empty() { Vec::new() } else { vec![format!("it {}", listed(&not))] };
-    let doubt = format!("whether it {} cannot be known, and what is unknown makes nobody a candidate", unclear.join(" or "));
+    let doubt = format!(
+        "whether it {} cannot be known, and what is unknown makes nobody a candidate",
+        unclear.join(" or ")
+    );
     let doubt = if unclear.is_empty() { None } else { Some(doubt) };
     let shield = it.shields.iter().find_map(|verdict| match (verdict.kind, &verdict.shield) {
-        (ShieldKind::Relation | ShieldKind::OtherBot, Some(shield)) if shield.holds() == Truth::True => Some(shield),
-        (ShieldKind::Relation | ShieldKind::OtherBot | ShieldKind::OtherUser | ShieldKind::OtherContainer, _) => None,
+        (ShieldKind::Relation | ShieldKind::OtherBot, Some(shield))
+            if shield.holds() == Truth::True =>
+        {
+            Some(shield)
+        }
+        (
+            ShieldKind::Relation
+            | ShieldKind::OtherBot
+            | ShieldKind::OtherUser
+            | ShieldKind::OtherContainer,
+            _,
+        ) => None,
     });
-    let shield = shield.map(|shield| format!("were it one, it would not be touched either: {shield}"));
+    let shield =
+        shield.map(|shield| format!("were it one, it would not be touched either: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 
 /// What it is not by its likeness, and what it may be.
 fn likeness(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     if it.process.role == Role::Monopoll {
-        return (vec!["is a monopoll, which is known by its lock and its ticket alone".to_owned()], Vec::new());
+        return (
+            vec!["is a monopoll, which is known by its lock and its ticket alone".to_owned()],
+            Vec::new(),
+        );
     }
-    let (not, unclear): (Vec<_>, Vec<_>) = it.entries.iter().partition(|entry| entry.holds() == Truth::False);
+    let (not, unclear): (Vec<_>, Vec<_>) =
+        it.entries.iter().partition(|entry| entry.holds() == Truth::False);
     let name = |entry: &&EntryVerdict<'_>| has([&entry.entry]);
     let unclear = unclear.iter().map(name).collect();
     let not = match not.as_slice() {
         [] => Vec::new(),
         [one] => vec![difference(one)],
         [..] if not.len() == it.entries.len() => vec!["meets no match entry".to_owned()],
-        [..] => vec![format!("does not meet {}", listed(&not.iter().map(|it| label(it)).collect::<Vec<_>>()))],
+        [..] => vec![format!(
+            "does not meet {}",
+            listed(&not.iter().map(|it| label(it)).collect::<Vec<_>>())
+        )],
     };
     (not, unclear)
 }
@@ -162,18 +215,25 @@ fn label(entry: &EntryVerdict<'_>) -> String {
 
 /// In what a process is not what the entry says.
 fn difference(entry: &EntryVerdict<'_>) -> String {
-    let parts = entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| match asked {
-        Asked::Part(Part::Program(_)) => "another program".to_owned(),
-        Asked::Part(Part::Arguments(_)) => "other arguments".to_owned(),
-        Asked::Part(Part::Folder(_)) => "another folder".to_owned(),
-        Asked::Condition(condition) => format!("another {}", condition.key()),
-    });
+    let parts =
+        entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(
+            |(asked, _)| match asked {
+                Asked::Part(Part::Program(_)) => "another program".to_owned(),
+                Asked::Part(Part::Arguments(_)) => "other arguments".to_owned(),
+                Asked::Part(Part::Folder(_)) => "another folder".to_owned(),
+                Asked::Condition(condition) => format!("another {}", condition.key()),
+            },
+        );
     let parts: Vec<String> = parts.collect();
     let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
     let what = match (entry.entry, compared) {
-        (Evidence::Command, false) => return "is compared with no COMMAND (none is named)".to_owned(),
+        (Evidence::Command, false) => {
+            return "is compared with no COMMAND (none is named)".to_owned();
+        }
         (Evidence::Command, true) => "is not the same command in the same place".to_owned(),
-        (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => format!("does not meet {}", label(entry)),
+        (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
+            format!("does not meet {}", label(entry))
+        }
     };
     if parts.is_empty() { what } else { format!("{what} ({})", listed(&parts)) }
 }

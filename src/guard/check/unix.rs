@@ -1,4 +1,5 @@
-//! What ends a check on Unix: two signals for whoever waits for it, and one for its whole process group.
+//! What ends a check on Unix: two signals for whoever waits for it, and one for its whole process
+//! group.
 
 use nix::{
     sys::signal::{Signal, killpg},
@@ -50,7 +51,9 @@ impl Ending {
         let ignored = Ignored::before();
         let heed = |kind| {
             let heeded = ignored.or_heeded(kind);
-            heeded.map_err(|error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}")))
+            heeded.map_err(|error| {
+                Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"))
+            })
         };
         Ok(Ending {
             interrupt: heed(SignalKind::interrupt())?,

@@ -1,4 +1,5 @@
-//! What ends a check on Windows: the console's keys for whoever waits for it; its tree, as far as it can be seen.
+//! What ends a check on Windows: the console's keys for whoever waits for it; its tree, as far as
+//! it can be seen.
 
 use tokio::{
     process::{Child, Command},
@@ -38,8 +39,12 @@ impl Ending {
     /// # Errors
     /// They cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
-        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
-        Ok(Ending { interrupt: ctrl_c().map_err(failed)?, interrupt_harder: ctrl_break().map_err(failed)? })
+        let failed =
+            |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+        Ok(Ending {
+            interrupt: ctrl_c().map_err(failed)?,
+            interrupt_harder: ctrl_break().map_err(failed)?,
+        })
     }
 
     /// The number of the POSIX signal that the first one stands for.

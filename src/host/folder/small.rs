@@ -36,15 +36,19 @@ impl Folder {
         self.write_and(name, content, |new| rustix::fs::renameat(&self.fd, new, &self.fd, name))
     }
 
-    /// Writes a small file over where it lies, if its content stays as long as it is; whole, and put in its place, else. Whoever
-    /// reads it at the same moment may read a part of each.
+    /// Writes a small file over where it lies, if its content stays as long as it is; whole, and
+    /// put in its place, else. Whoever reads it at the same moment may read a part of each.
     ///
     /// # Errors
     /// As the file system says.
     pub fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags =
+            OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let there = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map(File::from).ok();
-        let is_as_long = |file: &File| self.insist_on_ours(name, file).is_ok_and(|metadata| metadata.len() == content.len() as u64);
+        let is_as_long = |file: &File| {
+            self.insist_on_ours(name, file)
+                .is_ok_and(|metadata| metadata.len() == content.len() as u64)
+        };
         match there.filter(is_as_long) {
             Some(file) => file.write_all_at(content.as_bytes(), 0),
             None => self.write(name, content),
@@ -58,7 +62,9 @@ impl Folder {
     pub fn write_first(&self, name: &str, content: &str) -> io::Result<()> {
         self.write_and(name, content, |new| match self.put_first(new, name) {
             // Not every file system can; whoever writes reads again what is there then.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rustix::fs::renameat(&self.fd, new, &self.fd, name),
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                rustix::fs::renameat(&self.fd, new, &self.fd, name)
+            }
             renamed => renamed,
         })
     }
@@ -73,9 +79,15 @@ impl Folder {
         Err(rustix::io::Errno::NOSYS)
     }
 
-    fn write_and(&self, name: &str, content: &str, put: impl Fn(&str) -> rustix::io::Result<()>) -> io::Result<()> {
+    fn write_and(
+        &self,
+        name: &str,
+        content: &str,
+        put: impl Fn(&str) -> rustix::io::Result<()>,
+    ) -> io::Result<()> {
         let new = format!("{name}.{UNFINISHED}");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.remove(&new)?;
         let file = rustix::fs::openat(&self.fd, &new, flags, Mode::RUSR | Mode::WUSR)?;
         let written = File::from(file).write_all(content.as_bytes());

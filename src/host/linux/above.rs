@@ -38,9 +38,16 @@ impl<'a> Above<'a> {
     }
 
     /// The supervisor, the service or the container above it; nothing that monopoll is in itself.
-    pub(super) fn managed_by(&self, parent: u32, pid: u32, cgroup: Option<&str>, my_cgroup: Option<&str>) -> Fact<Option<ManagedBy>> {
+    pub(super) fn managed_by(
+        &self,
+        parent: u32,
+        pid: u32,
+        cgroup: Option<&str>,
+        my_cgroup: Option<&str>,
+    ) -> Fact<Option<ManagedBy>> {
         let (Some(theirs), Some(mine)) = (cgroup, my_cgroup) else { return Fact::Unknown };
-        let by = surroundings::manager(theirs, mine).filter(|by| Some(by) != surroundings::manager(mine, mine).as_ref());
+        let by = surroundings::manager(theirs, mine)
+            .filter(|by| Some(by) != surroundings::manager(mine, mine).as_ref());
         // A supervisor in another container can be told nothing from here.
         if matches!(by, Some(ManagedBy::Container(_))) {
             return Fact::Known(by);
@@ -49,7 +56,8 @@ impl<'a> Above<'a> {
         for above in self.ancestors(parent) {
             let args = self.args(above);
             let cwd = || self.proc.link(above, "cwd").ok();
-            if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid)) {
+            if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid))
+            {
                 return Fact::Known(Some(supervisor));
             }
             child = above;
@@ -57,30 +65,43 @@ impl<'a> Above<'a> {
         Fact::Known(by)
     }
 
-    /// What a supervisor told its own child; where that is somebody else's, what is left of it below.
+    /// What a supervisor told its own child; where that is somebody else's, what is left of it
+    /// below.
     fn told(&self, child: u32, pid: u32) -> Told {
         let mut buffer = Vec::new();
-        let readable = [child, pid].into_iter().any(|pid| self.proc.read(pid, "environ", &mut buffer).is_ok());
+        let readable =
+            [child, pid].into_iter().any(|pid| self.proc.read(pid, "environ", &mut buffer).is_ok());
         if readable { Told::by(buffer.split(|byte| *byte == 0)) } else { Told::default() }
     }
 
-    /// Those above it, up to the first that only adopted it, that starts things for people, or that is above monopoll too.
+    /// Those above it, up to the first that only adopted it, that starts things for people, or that
+    /// is above monopoll too.
     pub(super) fn launchers(&self, stat: Stat, pid: u32) -> Fact<Vec<Launcher>> {
         let mut launchers = Vec::new();
         let mut buffer = Vec::new();
         for above in self.ancestors(stat.parent) {
             let Some(seen) = self.stats.get(&above) else { return Fact::Unknown };
             let args = self.args(above);
-            let adopted = above == stat.parent && stat.session != pid && stat.session != seen.session;
-            let no_launcher = supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
-            if above == 1 || adopted || no_launcher || self.ancestors(self.me).any(|mine| mine == above) {
+            let adopted =
+                above == stat.parent && stat.session != pid && stat.session != seen.session;
+            let no_launcher =
+                supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
+            if above == 1
+                || adopted
+                || no_launcher
+                || self.ancestors(self.me).any(|mine| mine == above)
+            {
                 break;
             }
             if args.is_empty() {
                 return Fact::Unknown;
             }
             let end = self.end(above, &mut buffer);
-            launchers.push(Launcher { id: ProcessId { pid: above, start: seen.start }, command: mask::shorten(&args, WIDEST), end });
+            launchers.push(Launcher {
+                id: ProcessId { pid: above, start: seen.start },
+                command: mask::shorten(&args, WIDEST),
+                end,
+            });
         }
         Fact::Known(launchers)
     }
@@ -89,7 +110,11 @@ impl<'a> Above<'a> {
     fn end(&self, pid: u32, buffer: &mut Vec<u8>) -> String {
         let ignored = self.proc.read(pid, "status", buffer).ok().and_then(|()| {
             let text = String::from_utf8_lossy(buffer);
-            u64::from_str_radix(text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
+            u64::from_str_radix(
+                text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(),
+                16,
+            )
+            .ok()
         });
         let hears = |signal: Signal| ignored.unwrap_or_default() & (1 << (signal as i32 - 1)) == 0;
         match (hears(Signal::SIGTERM), hears(Signal::SIGHUP)) {
@@ -102,7 +127,10 @@ impl<'a> Above<'a> {
     fn args(&self, pid: u32) -> Rc<Vec<String>> {
         let read = || {
             let mut buffer = Vec::new();
-            self.proc.read(pid, "cmdline", &mut buffer).map(|()| strings(&buffer)).unwrap_or_default()
+            self.proc
+                .read(pid, "cmdline", &mut buffer)
+                .map(|()| strings(&buffer))
+                .unwrap_or_default()
         };
         Rc::clone(self.args.borrow_mut().entry(pid).or_insert_with(|| Rc::new(read())))
     }
@@ -115,8 +143,14 @@ impl<'a> Above<'a> {
             .filter(|pid| *pid != 0)
     }
 
-    /// A process keeps its session when it is adopted: one that has neither its own nor its parent's was adopted.
-    pub(super) fn orphaned(&self, stat: Stat, pid: u32, managed_by: Option<&ManagedBy>) -> Fact<bool> {
+    /// A process keeps its session when it is adopted: one that has neither its own nor its
+    /// parent's was adopted.
+    pub(super) fn orphaned(
+        &self,
+        stat: Stat,
+        pid: u32,
+        managed_by: Option<&ManagedBy>,
+    ) -> Fact<bool> {
         if managed_by.is_some() || stat.parent == 0 {
             return Fact::Known(false);
         }

@@ -32,8 +32,11 @@ impl Host for Machine {
 
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
         // Who is not pinned may be there all the same.
-        let known: BTreeSet<ProcessId> =
-            known.iter().copied().filter(|id| self.handles.get(id).is_none_or(|handle| !handle.has_ended())).collect();
+        let known: BTreeSet<ProcessId> = known
+            .iter()
+            .copied()
+            .filter(|id| self.handles.get(id).is_none_or(|handle| !handle.has_ended()))
+            .collect();
         if known.is_empty() {
             return Vec::new();
         }
@@ -64,9 +67,13 @@ impl Host for Machine {
     }
 
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let has_ended = || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
-        let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
-        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| self.sleep_on(&handle, until).map(drop))
+        let has_ended =
+            || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
+        let handle: Vec<&Handle> =
+            guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| {
+            self.sleep_on(&handle, until).map(drop)
+        })
     }
 
     fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
@@ -78,8 +85,9 @@ impl Host for Machine {
     }
 }
 
-/// Those of `known` that live, and everything below them but `me`; who is new is pinned into `handles`. Where there are not
-/// descriptors enough for all, the others are members that are not pinned.
+/// Those of `known` that live, and everything below them but `me`; who is new is pinned into
+/// `handles`. Where there are not descriptors enough for all, the others are members that are not
+/// pinned.
 pub(super) fn family(
     proc: &Proc,
     stats: &Stats,
@@ -96,11 +104,18 @@ pub(super) fn family(
         let Some(seen) = stats.get(&pid) else { continue };
         let id = ProcessId { pid, start: seen.start };
         if let Entry::Vacant(place) = handles.entry(id) {
-            // Pinned first, then looked at again: whoever has the pid now must still be the one that was seen.
+            // Pinned first, then looked at again: whoever has the pid now must still be the one
+            // that was seen.
             match Pin::new(pid).map(|pin| (pin, proc.stat(pid, &mut buffer))) {
-                Ok((pin, Ok(now))) if now.start == seen.start => drop(place.insert(pin.into_handle(id))),
+                Ok((pin, Ok(now))) if now.start == seen.start => {
+                    drop(place.insert(pin.into_handle(id)))
+                }
                 Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
-                Ok((_, Err(error))) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => continue,
+                Ok((_, Err(error)))
+                    if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) =>
+                {
+                    continue;
+                }
                 Ok((_, Err(_))) | Err(_) => {}
             }
         }
@@ -118,7 +133,10 @@ pub(super) fn family(
 }
 
 /// Those that are there, for all that can be seen.
-pub(super) fn unseen(known: &BTreeSet<ProcessId>, handles: &BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+pub(super) fn unseen(
+    known: &BTreeSet<ProcessId>,
+    handles: &BTreeMap<ProcessId, Handle>,
+) -> Vec<Member> {
     let motion = |id| if handles.contains_key(id) { Motion::Moving } else { Motion::Unpinned };
     known.iter().map(|id| Member { id: *id, parent: 0, motion: motion(id) }).collect()
 }

@@ -1,4 +1,5 @@
-//! The end of another thread's work as something to be polled for: a pipe whose other end that thread has.
+//! The end of another thread's work as something to be polled for: a pipe whose other end that
+//! thread has.
 
 use std::{
     io,

@@ -1,4 +1,5 @@
-//! What this machine offers, tried out: a descriptor for a process, an instance of inotify, a look at the others.
+//! What this machine offers, tried out: a descriptor for a process, an instance of inotify, a look
+//! at the others.
 
 use nix::sys::inotify::{InitFlags, Inotify};
 use rustix::{io::Errno, process::PidfdFlags};
@@ -46,7 +47,8 @@ pub fn is_elsewhere(them: &Whereabouts) -> bool {
     them.boot == boot.trim() && mine.is_some_and(|mine| mine != them.pid_namespace)
 }
 
-/// Who has this lock, as far as it can be seen from here without taking it; `None` where nothing could tell.
+/// Who has this lock, as far as it can be seen from here without taking it; `None` where nothing
+/// could tell.
 #[must_use]
 pub fn holders_of(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = Proc::open().ok()?;
@@ -72,7 +74,9 @@ fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
     let mut buffer = Vec::new();
     let my_user = rustix::process::geteuid().as_raw();
     for pid in proc.pids()?.into_iter().filter(|pid| *pid != me) {
-        let is_a_program = proc.stat(pid, &mut buffer).is_ok_and(|stat| !stat.is_kernel_thread() && stat.state != b'Z');
+        let is_a_program = proc
+            .stat(pid, &mut buffer)
+            .is_ok_and(|stat| !stat.is_kernel_thread() && stat.state != b'Z');
         if !is_a_program || proc.effective_user(pid, &mut buffer) != Some(my_user) {
             continue;
         }
@@ -89,12 +93,17 @@ fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
 /// The supervisor above this process, else the service that it is part of, else its parent.
 fn starter(proc: &Proc, me: u32) -> Starter {
     let mut buffer = Vec::new();
-    let args = |pid: u32, buffer: &mut Vec<u8>| proc.read(pid, "cmdline", buffer).map(|()| strings(buffer)).unwrap_or_default();
-    let parent = |pid: u32, buffer: &mut Vec<u8>| proc.stat(pid, buffer).map(|stat| stat.parent).ok().filter(|pid| *pid != 0);
+    let args = |pid: u32, buffer: &mut Vec<u8>| {
+        proc.read(pid, "cmdline", buffer).map(|()| strings(buffer)).unwrap_or_default()
+    };
+    let parent = |pid: u32, buffer: &mut Vec<u8>| {
+        proc.stat(pid, buffer).map(|stat| stat.parent).ok().filter(|pid| *pid != 0)
+    };
     // What it told its child stands in the environment, which what is below inherits.
     let mut environ = Vec::new();
     let has_one = proc.read(me, "environ", &mut environ).is_ok();
-    let told = || if has_one { Told::by(environ.split(|byte| *byte == 0)) } else { Told::default() };
+    let told =
+        || if has_one { Told::by(environ.split(|byte| *byte == 0)) } else { Told::default() };
     let first = parent(me, &mut buffer);
     let mut above = first;
     while let Some(pid) = above {
@@ -111,6 +120,7 @@ fn starter(proc: &Proc, me: u32) -> Starter {
         }
     }
     let Some(pid) = first else { return Starter::Nobody };
-    let name = args(pid, &mut buffer).first().map(|arg| arg.rsplit('/').next().unwrap_or(arg).to_owned());
+    let name =
+        args(pid, &mut buffer).first().map(|arg| arg.rsplit('/').next().unwrap_or(arg).to_owned());
     Starter::Program(pid, name.unwrap_or_else(|| "?".to_owned()))
 }

@@ -34,13 +34,19 @@ pub(super) struct Describer<'a> {
 
 impl<'a> Describer<'a> {
     pub(super) fn new(proc: &'a Proc, query: &'a Query, stats: &'a Stats, me: u32) -> Self {
-        let users = query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
+        let users =
+            query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
         let my_cgroup = cgroup(proc, me, &mut Vec::new());
         Describer { proc, query, me, my_cgroup, users, above: Above::new(proc, stats, me) }
     }
 
     /// Describes `pid`; `None` where it has ended.
-    pub(super) fn describe(&mut self, pid: u32, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Option<(Process, Handle)> {
+    pub(super) fn describe(
+        &mut self,
+        pid: u32,
+        holds_lock: Fact<bool>,
+        buffers: &mut Buffers,
+    ) -> Option<(Process, Handle)> {
         let pin = Pin::new(pid).map_err(|error| self.proc.note(error)).ok()?;
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
@@ -51,17 +57,30 @@ impl<'a> Describer<'a> {
         (!handle.has_ended()).then_some((process, handle))
     }
 
-    /// Whether it has nothing left to read about because it is ending: then it is nobody's riddle, it only takes a moment more. One
-    /// whose first thread alone has ended looks alike, and stays.
+    /// Whether it has nothing left to read about because it is ending: then it is nobody's riddle,
+    /// it only takes a moment more. One whose first thread alone has ended looks alike, and stays.
     fn is_leaving(&self, process: &Process, buffers: &mut Buffers) -> bool {
-        let has_nothing_left = process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
-        has_nothing_left && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(Stat::is_exiting)
+        let has_nothing_left =
+            process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
+        has_nothing_left
+            && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(Stat::is_exiting)
     }
 
-    fn facts(&mut self, id: ProcessId, stat: Stat, holds_lock: Fact<bool>, buffers: &mut Buffers) -> Process {
+    fn facts(
+        &mut self,
+        id: ProcessId,
+        stat: Stat,
+        holds_lock: Fact<bool>,
+        buffers: &mut Buffers,
+    ) -> Process {
         let pid = id.pid;
         let (exe, cwd) = (executable(self.proc, pid), self.proc.link(pid, "cwd").ok());
-        let args: Fact<Vec<String>> = self.proc.read(pid, "cmdline", &mut buffers.args).ok().map(|()| strings(&buffers.args)).into();
+        let args: Fact<Vec<String>> = self
+            .proc
+            .read(pid, "cmdline", &mut buffers.args)
+            .ok()
+            .map(|()| strings(&buffers.args))
+            .into();
         let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
         let token = match (&self.query.token, &args) {
             (None, _) => Fact::Known(CarriedToken::NotLookedFor),
@@ -73,13 +92,18 @@ impl<'a> Describer<'a> {
         let is_known = args.known().is_some();
         let status = self.status(pid, &mut buffers.environ);
         let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
-        let managed_by = self.above.managed_by(stat.parent, pid, cgroup.as_deref(), self.my_cgroup.as_deref());
+        let managed_by =
+            self.above.managed_by(stat.parent, pid, cgroup.as_deref(), self.my_cgroup.as_deref());
         let command = self.query.command.as_ref();
         let runs = |twin: bool| match command {
             None => Fact::Known(false),
             Some(_) if !is_known || cwd.is_none() => Fact::Unknown,
-            Some(command) if twin => Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd.as_deref())),
-            Some(command) => Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd.as_deref())),
+            Some(command) if twin => {
+                Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd.as_deref()))
+            }
+            Some(command) => {
+                Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd.as_deref()))
+            }
         };
         Process {
             id,
@@ -92,13 +116,21 @@ impl<'a> Describer<'a> {
             container: self.container(status.levels, cgroup.as_deref()),
             state: state(stat.state),
             age: Fact::Known(age(stat.start)),
-            orphaned: self.above.orphaned(stat, pid, managed_by.known().cloned().flatten().as_ref()),
+            orphaned: self.above.orphaned(
+                stat,
+                pid,
+                managed_by.known().cloned().flatten().as_ref(),
+            ),
             managed_by,
             launchers: self.above.launchers(stat, pid),
             holds_lock,
             token,
             kin: self.above.kin(pid, stat),
-            role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) { Role::Monopoll } else { Role::Program },
+            role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) {
+                Role::Monopoll
+            } else {
+                Role::Program
+            },
             exe: exe.into(),
             cwd: cwd.into(),
         }
@@ -110,8 +142,13 @@ impl<'a> Describer<'a> {
             return Status::default();
         }
         let text = String::from_utf8_lossy(buffer);
-        let numbers = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
-        Status { uid: numbers("Uid:").and_then(|mut uids| uids.next()?.parse().ok()), levels: numbers("NSpid:").map(Iterator::count) }
+        let numbers = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace)
+        };
+        Status {
+            uid: numbers("Uid:").and_then(|mut uids| uids.next()?.parse().ok()),
+            levels: numbers("NSpid:").map(Iterator::count),
+        }
     }
 
     fn user(&mut self, uid: u32) -> User {
@@ -120,7 +157,8 @@ impl<'a> Describer<'a> {
 
     /// A process that `/proc` shows is in this PID namespace or in one below.
     fn container(&self, levels: Option<usize>, cgroup: Option<&str>) -> Fact<Option<String>> {
-        let (theirs, mine) = (cgroup.unwrap_or_default(), self.my_cgroup.as_deref().unwrap_or_default());
+        let (theirs, mine) =
+            (cgroup.unwrap_or_default(), self.my_cgroup.as_deref().unwrap_or_default());
         let alike = surroundings::containers(theirs) == surroundings::containers(mine);
         match (levels, surroundings::container(theirs, mine)) {
             (Some(1), _) if alike => Fact::Known(None),

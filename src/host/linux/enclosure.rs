@@ -6,7 +6,8 @@ use super::{locks::FIRST_PID_NAMESPACE, proc::Proc};
 use crate::host::container::{self, Enclosure, Maker, Namespaces, Trace};
 
 /// The inodes of the machine's first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
-const FIRST: [(&str, u64); 3] = [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
+const FIRST: [(&str, u64); 3] =
+    [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
 
 /// Who made the container that this process is in.
 #[must_use]
@@ -18,7 +19,8 @@ pub fn maker() -> Option<Maker> {
     }
 }
 
-/// What keeps everybody outside from seeing this folder, links in it resolved, where this process is in a container.
+/// What keeps everybody outside from seeing this folder, links in it resolved, where this process
+/// is in a container.
 #[must_use]
 pub fn enclosure(folder: &Path) -> Option<Enclosure> {
     Enclosure::of(maker()?, &std::fs::read_to_string("/proc/self/mountinfo").ok()?, folder)
@@ -26,7 +28,9 @@ pub fn enclosure(folder: &Path) -> Option<Enclosure> {
 
 fn namespaces() -> Namespaces {
     let Ok(proc) = Proc::open() else { return Namespaces::Own };
-    let is_first = |(name, inode): (&str, u64)| proc.file_behind(std::process::id(), name).is_ok_and(|(_, found)| found == inode);
+    let is_first = |(name, inode): (&str, u64)| {
+        proc.file_behind(std::process::id(), name).is_ok_and(|(_, found)| found == inode)
+    };
     if FIRST.into_iter().all(is_first) { Namespaces::First } else { Namespaces::Own }
 }
 

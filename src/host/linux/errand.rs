@@ -1,7 +1,9 @@
-//! Reading about processes on threads of their own, so that one that hangs in the kernel does not hang the start.
+//! Reading about processes on threads of their own, so that one that hangs in the kernel does not
+//! hang the start.
 //!
-//! To read the command line of a process whose memory is locked blocks, and no signal but SIGKILL ends that. A thread that
-//! is caught so is left behind, and its errand is run again without the process that it was caught at.
+//! To read the command line of a process whose memory is locked blocks, and no signal but SIGKILL
+//! ends that. A thread that is caught so is left behind, and its errand is run again without the
+//! process that it was caught at.
 
 use std::{
     collections::BTreeSet,
@@ -35,7 +37,8 @@ impl Progress {
         self.pid.store(pid, Ordering::Relaxed);
     }
 
-    /// The process at which the thread waits in the kernel. One that only was not given a processor is not caught.
+    /// The process at which the thread waits in the kernel. One that only was not given a processor
+    /// is not caught.
     fn caught_at(&self, proc: &Proc, me: u32) -> Option<u32> {
         let thread = self.thread.load(Ordering::Relaxed);
         let mut stat = Vec::new();
@@ -46,7 +49,8 @@ impl Progress {
     }
 }
 
-/// The threads that have nothing to read just now. A look takes less time than a thread takes to begin.
+/// The threads that have nothing to read just now. A look takes less time than a thread takes to
+/// begin.
 #[derive(Default)]
 pub(super) struct Readers {
     idle: Mutex<Vec<Reader>>,
@@ -66,7 +70,8 @@ impl Readers {
     /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
     fn employ(&self, mut job: Job) -> io::Result<Reader> {
         loop {
-            let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
+            let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+            else {
                 return begin(job, self.begun.fetch_add(1, Ordering::Relaxed));
             };
             match reader.jobs.send(job) {
@@ -82,7 +87,8 @@ impl Readers {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Ends them, and waits until they have ended. Others would begin where there is something to read again.
+    /// Ends them, and waits until they have ended. Others would begin where there is something to
+    /// read again.
     pub(super) fn dismiss(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let threads: Vec<JoinHandle<()>> = idle.into_iter().map(|reader| reader.thread).collect();
@@ -103,8 +109,8 @@ impl fmt::Debug for Readers {
     }
 }
 
-/// A thread that does this and then what it is sent, until nobody can send it anything any more. It begins with its job: one that
-/// had to wait for it would sleep, and be woken.
+/// A thread that does this and then what it is sent, until nobody can send it anything any more. It
+/// begins with its job: one that had to wait for it would sleep, and be woken.
 fn begin(first: Job, nth: u32) -> io::Result<Reader> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
@@ -115,11 +121,14 @@ fn begin(first: Job, nth: u32) -> io::Result<Reader> {
     Ok(Reader { jobs: send, thread })
 }
 
-/// Every other reader runs on every other processor. Left to the scheduler, one that another has woken is put behind it while a
-/// virtual processor idles: one that was halted counts as taken by its host.
+/// Every other reader runs on every other processor. Left to the scheduler, one that another has
+/// woken is put behind it while a virtual processor idles: one that was halted counts as taken by
+/// its host.
 fn keep_to_its_processors(nth: u32) {
     // Of the main thread, not of this one: readers begin readers.
-    let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else { return };
+    let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else {
+        return;
+    };
     let mut mine = CpuSet::new();
     let processors = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(all.count() as usize);
     processors.skip(usize::from(nth.is_multiple_of(2))).step_by(2).for_each(|cpu| mine.set(cpu));
@@ -144,7 +153,10 @@ impl<T: Send + 'static> Errand<T> {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn begin(proc: &Proc, work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static) -> io::Result<Errand<T>> {
+    pub(super) fn begin(
+        proc: &Proc,
+        work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
+    ) -> io::Result<Errand<T>> {
         Self::again(proc.readers(), Arc::new(work), BTreeSet::new())
     }
 
@@ -153,7 +165,10 @@ impl<T: Send + 'static> Errand<T> {
         let (send, result) = mpsc::sync_channel(1);
         let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
         let reader = readers.employ(Box::new(move || {
-            its_progress.thread.store(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(), Ordering::Relaxed);
+            its_progress.thread.store(
+                rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(),
+                Ordering::Relaxed,
+            );
             let read = its_work(&its_progress, &skip);
             // What it needed for that goes before the word that it is done.
             drop(its_work);
@@ -167,7 +182,12 @@ impl<T: Send + 'static> Errand<T> {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn finish(mut self, proc: &Proc, me: u32, skip: &mut BTreeSet<u32>) -> io::Result<T> {
+    pub(super) fn finish(
+        mut self,
+        proc: &Proc,
+        me: u32,
+        skip: &mut BTreeSet<u32>,
+    ) -> io::Result<T> {
         let mut before = None;
         loop {
             match self.result.recv_timeout(GLANCE) {
@@ -175,7 +195,9 @@ impl<T: Send + 'static> Errand<T> {
                     proc.readers().rest(self.reader);
                     return Ok(result);
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the look at the process table failed")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the look at the process table failed"));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = self.progress.caught_at(proc, me);
@@ -201,12 +223,21 @@ mod tests {
         let mut employed = Vec::new();
         let mut allowed_to_the_next = || {
             let (send, allowed) = mpsc::channel();
-            employed.push(readers.employ(Box::new(move || send.send(rustix::thread::sched_getaffinity(None).unwrap()).unwrap())).unwrap());
+            employed.push(
+                readers
+                    .employ(Box::new(move || {
+                        send.send(rustix::thread::sched_getaffinity(None).unwrap()).unwrap()
+                    }))
+                    .unwrap(),
+            );
             allowed.recv().unwrap()
         };
         let (one, other) = (allowed_to_the_next(), allowed_to_the_next());
         for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu) && all.count() > 1) {
-            assert!(one.is_set(cpu) != other.is_set(cpu), "processor {cpu} is for both or for nobody");
+            assert!(
+                one.is_set(cpu) != other.is_set(cpu),
+                "processor {cpu} is for both or for nobody"
+            );
         }
         assert!(one.count() > 0 && other.count() > 0);
     }

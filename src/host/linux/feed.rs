@@ -1,5 +1,5 @@
-//! Pids while they are being listed: to list them takes the kernel a while, and whoever reads about the first need not wait for the
-//! last.
+//! Pids while they are being listed: to list them takes the kernel a while, and whoever reads about
+//! the first need not wait for the last.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -28,7 +28,10 @@ impl Feed {
     /// Those behind the first `known`, as soon as there are any; none: there will be no more.
     pub(super) fn after(&self, known: usize) -> Vec<u32> {
         let nothing_yet = |listed: &mut Listed| listed.pids.len() <= known && !listed.is_over;
-        let listed = self.more.wait_while(self.listed(), nothing_yet).unwrap_or_else(PoisonError::into_inner);
+        let listed = self
+            .more
+            .wait_while(self.listed(), nothing_yet)
+            .unwrap_or_else(PoisonError::into_inner);
         listed.pids.get(known..).unwrap_or_default().to_vec()
     }
 

@@ -1,4 +1,5 @@
-//! A process, pinned: what is sent here reaches this process or nobody, however often its pid is used again.
+//! A process, pinned: what is sent here reaches this process or nobody, however often its pid is
+//! used again.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -35,11 +36,13 @@ enum Grip {
 pub(super) struct Pin(Grip);
 
 impl Pin {
-    /// Pins whoever has this pid now. Facts that are read afterwards are this process's, if it still lives then.
+    /// Pins whoever has this pid now. Facts that are read afterwards are this process's, if it
+    /// still lives then.
     pub(super) fn new(pid: u32) -> Result<Pin, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Pin(Grip::Pidfd(pidfd))),
-            // The kernel never forbids it: a container's older list of allowed calls does, by which nobody must become unseen.
+            // The kernel never forbids it: a container's older list of allowed calls does, by which
+            // nobody must become unseen.
             Err(Errno::NOSYS | Errno::PERM) => Ok(Pin(Grip::Checked)),
             Err(error) => Err(error),
         }
@@ -63,7 +66,9 @@ impl Handle {
     pub(crate) fn send(&self, blow: Blow) -> Sent {
         let sent = match &self.grip {
             Grip::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(blow)),
-            Grip::Checked if self.is_still_there() => raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(blow))),
+            Grip::Checked if self.is_still_there() => {
+                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(blow)))
+            }
             Grip::Checked => Err(Errno::SRCH),
         };
         match sent {
@@ -122,7 +127,8 @@ mod tests {
     fn without_pidfd_the_start_time_tells_a_recycled_pid() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let start = Proc::open().unwrap().stat(child.id(), &mut Vec::new()).unwrap().start;
-        let recycled = Handle { id: ProcessId { pid: child.id(), start: start - 1 }, grip: Grip::Checked };
+        let recycled =
+            Handle { id: ProcessId { pid: child.id(), start: start - 1 }, grip: Grip::Checked };
         assert!(recycled.has_ended());
         assert_eq!(recycled.send(Blow::Kill), Sent::Gone);
         let itself = Handle { id: ProcessId { pid: child.id(), start }, grip: Grip::Checked };

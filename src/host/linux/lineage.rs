@@ -47,14 +47,16 @@ impl Lineage {
         &self.stats
     }
 
-    /// Whether reading it again would hardly show more: the first of those lines would be as old as the last one here is now.
+    /// Whether reading it again would hardly show more: the first of those lines would be as old as
+    /// the last one here is now.
     pub(super) fn is_fresh(&self) -> bool {
         clock::patience().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
     }
 }
 
-/// By two threads, where a second one is there already: it takes longer to begin one than to read about a hundred. Nobody hangs
-/// here: to say who is whose parent takes no look into anybody's memory.
+/// By two threads, where a second one is there already: it takes longer to begin one than to read
+/// about a hundred. Nobody hangs here: to say who is whose parent takes no look into anybody's
+/// memory.
 fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
     if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers().has_idle() {
         return stats(proc, pids);
@@ -66,16 +68,22 @@ fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
     let other = other.and_then(|other| other.finish(proc, me, &mut BTreeSet::new()));
     // Where there is no second thread to be had, one reads them all.
     all.extend(other.unwrap_or_else(|_| stats(proc, theirs)));
-    // A parent that had ended when it was asked has given its children away, and they may have been asked before that.
-    let orphans: Vec<u32> =
-        all.iter().filter(|(_, stat)| stat.parent != 0 && !all.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
+    // A parent that had ended when it was asked has given its children away, and they may have been
+    // asked before that.
+    let orphans: Vec<u32> = all
+        .iter()
+        .filter(|(_, stat)| stat.parent != 0 && !all.contains_key(&stat.parent))
+        .map(|(pid, _)| *pid)
+        .collect();
     all.extend(stats(proc, &orphans));
     all
 }
 
 fn stats(proc: &Proc, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();
-    pids.iter().filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat))).collect()
+    pids.iter()
+        .filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat)))
+        .collect()
 }
 
 /// A process and everything above it.

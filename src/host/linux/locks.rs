@@ -15,7 +15,8 @@ use crate::host::{clock, file_id::FileId};
 /// How long to look for the holder before it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 
-/// The inode of the first PID namespace (`PROC_PID_INIT_INO`): from there every lock's owner is shown.
+/// The inode of the first PID namespace (`PROC_PID_INIT_INO`): from there every lock's owner is
+/// shown.
 pub(super) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// What the kernel's list of locks says about one file.
@@ -27,7 +28,8 @@ pub(super) enum Listed {
     No,
 }
 
-/// The kernel's list of locks at one moment. To draw it up takes the kernel some milliseconds, in which it waits and works not.
+/// The kernel's list of locks at one moment. To draw it up takes the kernel some milliseconds, in
+/// which it waits and works not.
 #[derive(Debug, Default)]
 pub(super) struct List(String);
 
@@ -35,24 +37,32 @@ impl List {
     /// Reads `/proc/locks`; where it cannot be read, nobody is listed.
     pub(super) fn read() -> List {
         let mut text = Vec::new();
-        let read = File::open("/proc/locks").and_then(|mut locks| std::io::Read::read_to_end(&mut locks, &mut text));
+        let read = File::open("/proc/locks")
+            .and_then(|mut locks| std::io::Read::read_to_end(&mut locks, &mut text));
         read.map(|_| List(String::from_utf8_lossy(&text).into_owned())).unwrap_or_default()
     }
 
     /// What it says about this file.
     pub(super) fn says_of(&self, file: &File, id: FileId) -> Listed {
-        let entries: Vec<Entry> = self.0.lines().filter_map(Entry::parse).filter(|entry| entry.ino == id.ino).collect();
+        let entries: Vec<Entry> =
+            self.0.lines().filter_map(Entry::parse).filter(|entry| entry.ino == id.ino).collect();
         if entries.is_empty() {
             return Listed::No;
         }
-        // The list names the device of the file system; stat(2) may name another one (btrfs, overlayfs).
+        // The list names the device of the file system; stat(2) may name another one (btrfs,
+        // overlayfs).
         let devices = [Some(split(id.dev)), mount_device(file)];
-        let holders: BTreeSet<u32> = entries.iter().filter(|entry| devices.contains(&Some(entry.device))).map(|entry| entry.pid).collect();
+        let holders: BTreeSet<u32> = entries
+            .iter()
+            .filter(|entry| devices.contains(&Some(entry.device)))
+            .map(|entry| entry.pid)
+            .collect();
         if holders.is_empty() { Listed::No } else { Listed::Held(holders) }
     }
 }
 
-/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; a `->` in it is a waiter, no holder.
+/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; a `->` in it is a waiter, no
+/// holder.
 struct Entry {
     pid: u32,
     device: (u32, u32),
@@ -66,7 +76,12 @@ impl Entry {
             return None;
         }
         // -1 and 0 are owners that this namespace does not know.
-        let pid = fields.nth(2)?.parse::<i64>().ok().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default();
+        let pid = fields
+            .nth(2)?
+            .parse::<i64>()
+            .ok()
+            .and_then(|pid| u32::try_from(pid).ok())
+            .unwrap_or_default();
         let mut file = fields.next()?.split(':');
         let major = u32::from_str_radix(file.next()?, 16).ok()?;
         let minor = u32::from_str_radix(file.next()?, 16).ok()?;
@@ -102,8 +117,8 @@ pub(super) fn namespace(proc: &Proc, pid: u32) -> Option<u64> {
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The processes that have one of `files` open, and locked. `first` are asked first; if one of them has it, the rest can
-/// only be what inherited it from that one.
+/// The processes that have one of `files` open, and locked. `first` are asked first; if one of them
+/// has it, the rest can only be what inherited it from that one.
 pub(super) fn holders(proc: &Proc, file: FileId, first: &BTreeSet<u32>) -> BTreeSet<u32> {
     let known = holders_among(proc, file, first);
     if !known.is_empty() {
@@ -114,7 +129,11 @@ pub(super) fn holders(proc: &Proc, file: FileId, first: &BTreeSet<u32>) -> BTree
     let until = clock::own_work() + IDENTIFY;
     let pids = proc.pids().unwrap_or_default();
     // The newest first: what a guard left behind is younger than most of the system.
-    pids.into_iter().rev().take_while(|_| clock::own_work() < until).filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
+    pids.into_iter()
+        .rev()
+        .take_while(|_| clock::own_work() < until)
+        .filter(|pid| holds(proc, *pid, file, &mut buffer))
+        .collect()
 }
 
 /// Those of `pids` that have the file open, and locked.
@@ -127,13 +146,15 @@ fn holds(proc: &Proc, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
     !grips(proc, pid, file, buffer).is_empty()
 }
 
-/// Whether a process has the lock only together with others: where not every lock is listed, a look takes it so for an
-/// instant, and a monopoll that was stopped in that instant has not got the instance.
+/// Whether a process has the lock only together with others: where not every lock is listed, a look
+/// takes it so for an instant, and a monopoll that was stopped in that instant has not got the
+/// instance.
 pub(super) fn only_shares(proc: &Proc, pid: u32, file: FileId) -> bool {
     grips(proc, pid, file, &mut Vec::new()).iter().all(|grip| *grip == Grip::Shared)
 }
 
-/// Whether a process has a file locked that is called like this one: it may have been deleted, or moved with its folder.
+/// Whether a process has a file locked that is called like this one: it may have been deleted, or
+/// moved with its folder.
 pub(super) fn has_locked_one_named(proc: &Proc, pid: u32, lock: &Path) -> bool {
     let mut buffer = Vec::new();
     proc.descriptors(pid).unwrap_or_default().into_iter().any(|descriptor| {
@@ -142,7 +163,9 @@ pub(super) fn has_locked_one_named(proc: &Proc, pid: u32, lock: &Path) -> bool {
         let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
         lock.file_name().is_some_and(|lock| lock.as_bytes() == name)
             && proc.read(pid, &format!("fdinfo/{descriptor}"), &mut buffer).is_ok()
-            && String::from_utf8_lossy(&buffer).lines().any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
+            && String::from_utf8_lossy(&buffer)
+                .lines()
+                .any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
     })
 }
 
@@ -153,15 +176,21 @@ enum Grip {
     Shared,
 }
 
-/// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that open file.
+/// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that
+/// open file.
 fn grips(proc: &Proc, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<Grip> {
     let mut grips = Vec::new();
     for descriptor in proc.descriptors(pid).unwrap_or_default() {
-        let is_it = proc.file_behind(pid, &format!("fd/{descriptor}")).is_ok_and(|(dev, ino)| FileId { dev, ino } == file);
+        let is_it = proc
+            .file_behind(pid, &format!("fd/{descriptor}"))
+            .is_ok_and(|(dev, ino)| FileId { dev, ino } == file);
         if is_it && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok() {
             let text = String::from_utf8_lossy(buffer);
-            let locks = text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
-            grips.extend(locks.map(|line| if line.contains("READ") { Grip::Shared } else { Grip::Alone }));
+            let locks =
+                text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
+            grips.extend(
+                locks.map(|line| if line.contains("READ") { Grip::Shared } else { Grip::Alone }),
+            );
         }
     }
     grips

@@ -1,12 +1,15 @@
 //! A guard sleeps for weeks beside its bot: what it only needed to start, it gives back.
 //!
 //! Nothing here has a safe interface, so this small module is allowed `unsafe`.
-#![expect(unsafe_code, reason = "madvise on the program's own pages, and the allocator's settings; each block says why it is sound")]
+#![expect(
+    unsafe_code,
+    reason = "madvise on the program's own pages, and the allocator's settings; each block says why it is sound"
+)]
 
 use std::{ffi::c_void, ops::Range};
 
-/// All threads share the main thread's heap: the few that read beside it would each take one of their own, and a look is
-/// through before that is made. For a program that is monopoll alone.
+/// All threads share the main thread's heap: the few that read beside it would each take one of
+/// their own, and a look is through before that is made. For a program that is monopoll alone.
 pub(crate) fn share_one_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it sets a number, before there is a second thread.
@@ -17,11 +20,19 @@ pub(crate) fn share_one_heap() {
 
 /// Unmaps the program's own pages that it can read from its file again, and lets go of free heap.
 pub(crate) fn slim() {
-    for pages in std::fs::read_to_string("/proc/self/smaps").map(|smaps| read_again(&smaps)).unwrap_or_default() {
-        // SAFETY: these are whole mappings of a file, never written to: what is read there next is read from the file again,
-        // and is the same, as the file of a program that runs cannot be written to.
+    for pages in std::fs::read_to_string("/proc/self/smaps")
+        .map(|smaps| read_again(&smaps))
+        .unwrap_or_default()
+    {
+        // SAFETY: these are whole mappings of a file, never written to: what is read there next is
+        // read from the file again, and is the same, as the file of a program that runs cannot be
+        // written to.
         unsafe {
-            libc::madvise(std::ptr::with_exposed_provenance_mut::<c_void>(pages.start), pages.len(), libc::MADV_DONTNEED);
+            libc::madvise(
+                std::ptr::with_exposed_provenance_mut::<c_void>(pages.start),
+                pages.len(),
+                libc::MADV_DONTNEED,
+            );
         }
     }
     #[cfg(target_env = "gnu")]
@@ -31,7 +42,8 @@ pub(crate) fn slim() {
     }
 }
 
-/// Where the program's own file is mapped, to be read alone, and was not written to when it was loaded.
+/// Where the program's own file is mapped, to be read alone, and was not written to when it was
+/// loaded.
 fn read_again(smaps: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut own: Option<&str> = None;
@@ -48,8 +60,8 @@ fn read_again(smaps: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The path that a line such as `55d0-55e0 r-xp 0001000 fe:00 77 /usr/bin/monopoll` is about, and where it is, if it is a file that is
-/// only read.
+/// The path that a line such as `55d0-55e0 r-xp 0001000 fe:00 77 /usr/bin/monopoll` is about, and
+/// where it is, if it is a file that is only read.
 fn mapping(line: &str) -> Option<(Option<Range<usize>>, &str)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -82,7 +94,10 @@ mod tests {
     fn what_was_given_back_is_still_there() {
         let before = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let pages = read_again(&before);
-        assert!(pages.iter().any(|pages| pages.contains(&(slim as fn() as usize))), "the code of this very test is not among {pages:?}");
+        assert!(
+            pages.iter().any(|pages| pages.contains(&(slim as fn() as usize))),
+            "the code of this very test is not among {pages:?}"
+        );
         slim();
         let after = std::fs::read_to_string("/proc/self/smaps").unwrap();
         assert_eq!(read_again(&after).first(), pages.first());

@@ -44,7 +44,10 @@ use wait::{Alarm, Wake};
 use watch::Watch;
 
 pub(crate) use super::seam::Slept;
-use super::{asking::Asking, beside::Beside, lock::LockFile, query::Query, record::Whereabouts, seam::Interrupted};
+use super::{
+    asking::Asking, beside::Beside, lock::LockFile, query::Query, record::Whereabouts,
+    seam::Interrupted,
+};
 use crate::{
     engine::{
         purpose::Purpose,
@@ -67,7 +70,8 @@ pub struct Machine {
     alarm: Option<Alarm>,
     /// The folder beside the lock.
     watch: Watch,
-    /// The lock files. A watch of its own: whoever waits for a lock is not to be woken by what others write beside it.
+    /// The lock files. A watch of its own: whoever waits for a lock is not to be woken by what
+    /// others write beside it.
     lock_watch: Option<Watch>,
     /// Who is asked to leave.
     asking: Asking,
@@ -84,7 +88,8 @@ impl Machine {
         proc.insist_on_mine(pid)?;
         let start = proc.stat(pid, &mut Vec::new())?.start;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        let pid_namespace = locks::namespace(&proc, pid).ok_or_else(|| std::io::Error::other("the PID namespace cannot be read"))?;
+        let pid_namespace = locks::namespace(&proc, pid)
+            .ok_or_else(|| std::io::Error::other("the PID namespace cannot be read"))?;
         Ok(Machine {
             proc: Arc::new(proc),
             query: Arc::new(query),
@@ -123,19 +128,27 @@ impl Machine {
     /// Whether a lock that is let go tells of it.
     pub(crate) const HEARS_OF_CLOSES: bool = true;
 
-    /// Watches these locks too: a close is the moment at which one may go. `false`: when that began none of these processes had one
-    /// any more, so that none of them will tell.
-    pub(crate) fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool {
+    /// Watches these locks too: a close is the moment at which one may go. `false`: when that began
+    /// none of these processes had one any more, so that none of them will tell.
+    pub(crate) fn watch_locks(
+        &mut self,
+        locks: &[LockFile],
+        holders: &BTreeSet<ProcessId>,
+    ) -> bool {
         let is_new = self.lock_watch.is_none();
         let watch = self.lock_watch.get_or_insert_with(Watch::new);
         for lock in locks {
             watch.closes_of(lock.path());
         }
         let holders = holders.iter().map(|id| id.pid).collect();
-        !is_new || locks.iter().any(|lock| !locks::holders_among(&self.proc, lock.id(), &holders).is_empty())
+        !is_new
+            || locks
+                .iter()
+                .any(|lock| !locks::holders_among(&self.proc, lock.id(), &holders).is_empty())
     }
 
-    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard
+    /// that was asked has left.
     pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
         self.watch.changes_in(folders);
         if let Some(lock) = &lock {
@@ -152,7 +165,10 @@ impl Machine {
     fn is_free_by(&self, list: &List, lock: &LockFile) -> bool {
         match list.says_of(lock.as_file(), lock.id()) {
             Listed::Held(_) => false,
-            Listed::No => locks::all_are_listed(&self.proc, self.whereabouts.process.pid) || lock.is_free_by_a_probe(),
+            Listed::No => {
+                locks::all_are_listed(&self.proc, self.whereabouts.process.pid)
+                    || lock.is_free_by_a_probe()
+            }
         }
     }
 
@@ -162,10 +178,14 @@ impl Machine {
 
     /// Hands the signals and the watch on to whoever supervises the child.
     pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
-        // Before COMMAND is started: to the kernel the end of each thread is a parent's death, and COMMAND would hear of a guard that is
-        // killed once for each of them.
+        // Before COMMAND is started: to the kernel the end of each thread is a parent's death, and
+        // COMMAND would hear of a guard that is killed once for each of them.
         self.proc.readers().dismiss();
-        (self.alarm, self.watch, Spent { lock_watch: self.lock_watch, _proc: self.proc, _handles: self.handles })
+        (
+            self.alarm,
+            self.watch,
+            Spent { lock_watch: self.lock_watch, _proc: self.proc, _handles: self.handles },
+        )
     }
 
     /// Takes those away that have ended, or that this look has not seen.
@@ -179,7 +199,11 @@ impl Machine {
     }
 
     /// Sleeps until one of these ends, a lock file that is watched is closed, or it is this time.
-    pub(crate) fn sleep_on_locks(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<Slept, Interrupted> {
+    pub(crate) fn sleep_on_locks(
+        &self,
+        ends_of: &BTreeSet<ProcessId>,
+        until: Duration,
+    ) -> Result<Slept, Interrupted> {
         let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
         match Alarm::sleep(self.alarm.as_ref(), self.lock_watch.as_ref(), &handles, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
@@ -220,7 +244,8 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
-    /// Puts it away, but for what is to be kept to the end: to close a watch takes the kernel some milliseconds.
+    /// Puts it away, but for what is to be kept to the end: to close a watch takes the kernel some
+    /// milliseconds.
     pub(crate) fn put_away(self) -> Option<Watch> {
         self.lock_watch
     }
@@ -253,10 +278,12 @@ pub fn host_name() -> String {
 /// What is said where the machine cannot be looked at.
 #[must_use]
 pub fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}")).hint("mount /proc in this PID namespace")
+    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
+        .hint("mount /proc in this PID namespace")
 }
 
-/// An open file by a path that nobody can put a link into: what opens by path alone opens this very file.
+/// An open file by a path that nobody can put a link into: what opens by path alone opens this very
+/// file.
 pub(super) fn path_of(file: &std::fs::File, _named: &Path) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

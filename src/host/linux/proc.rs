@@ -18,7 +18,8 @@ use rustix::{
 
 use super::errand::Readers;
 
-/// No file that is read here is worth more than this; an environment or a command line that is longer is cut.
+/// No file that is read here is worth more than this; an environment or a command line that is
+/// longer is cut.
 const MOST: u64 = 4 << 20;
 
 /// More than almost every environment has, so that one read is enough.
@@ -67,7 +68,8 @@ impl Stat {
     fn parse(text: &[u8]) -> Option<Stat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
-        // proc(5) counts from 1 and the state is field 3; between those that are taken the others are passed over.
+        // proc(5) counts from 1 and the state is field 3; between those that are taken the others
+        // are passed over.
         Some(Stat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
@@ -81,20 +83,26 @@ impl Stat {
 impl Proc {
     pub(super) fn open() -> io::Result<Proc> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(Proc { root: rustix::fs::open("/proc", flags, Mode::empty())?, exhausted: AtomicBool::new(false), readers: Readers::default() })
+        Ok(Proc {
+            root: rustix::fs::open("/proc", flags, Mode::empty())?,
+            exhausted: AtomicBool::new(false),
+            readers: Readers::default(),
+        })
     }
 
     /// Whether its pids are the ones that this process would signal.
     ///
     /// # Errors
-    /// There is nothing in it, or it was mounted in another PID namespace: whoever has a pid there is not who has it here.
+    /// There is nothing in it, or it was mounted in another PID namespace: whoever has a pid there
+    /// is not who has it here.
     pub(super) fn insist_on_mine(&self, me: u32) -> io::Result<()> {
         let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
         if is_me { Ok(()) } else { Err(io::Error::other("/proc is that of another PID namespace")) }
     }
 
-    /// Notes an error that says nothing about the process: who was not seen because of it may be in the way all the same.
+    /// Notes an error that says nothing about the process: who was not seen because of it may be in
+    /// the way all the same.
     pub(super) fn note(&self, error: Errno) -> Errno {
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
             self.exhausted.store(true, Ordering::Relaxed);
@@ -107,7 +115,11 @@ impl Proc {
     /// # Errors
     /// Something was not seen that may be there.
     pub(super) fn insist_on_all(&self) -> io::Result<()> {
-        if self.exhausted.swap(false, Ordering::Relaxed) { Err(Errno::MFILE.into()) } else { Ok(()) }
+        if self.exhausted.swap(false, Ordering::Relaxed) {
+            Err(Errno::MFILE.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Who reads in it.
@@ -126,9 +138,14 @@ impl Proc {
     }
 
     /// Every process, by pid, as many at once as have names of so many bytes.
-    pub(super) fn list(&self, bytes: usize, tell: &mut dyn FnMut(&[u32]) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn list(
+        &self,
+        bytes: usize,
+        tell: &mut dyn FnMut(&[u32]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty()).map_err(|error| self.note(error))?;
+        let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty())
+            .map_err(|error| self.note(error))?;
         let mut buffer = Vec::with_capacity(bytes);
         let mut entries = RawDir::new(root, buffer.spare_capacity_mut());
         let mut pids = Vec::new();
@@ -146,19 +163,29 @@ impl Proc {
         Ok(())
     }
 
-    /// Makes a call about a file of a process. Its path is put together on the stack: whoever reads shares one heap with the others
-    /// that do, and a string that grows there waits for them.
-    fn about<T>(&self, pid: u32, file: &str, call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>) -> Result<T, Errno> {
+    /// Makes a call about a file of a process. Its path is put together on the stack: whoever reads
+    /// shares one heap with the others that do, and a string that grows there waits for them.
+    fn about<T>(
+        &self,
+        pid: u32,
+        file: &str,
+        call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let mut path = [0; 64];
         let fits = write!(&mut path[..], "{pid}/{file}\0").is_ok();
         match CStr::from_bytes_until_nul(&path) {
             Ok(path) if fits => call(self.root.as_fd(), path),
-            Ok(_) | Err(_) => call(self.root.as_fd(), &CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?),
+            Ok(_) | Err(_) => call(
+                self.root.as_fd(),
+                &CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?,
+            ),
         }
     }
 
     fn open_one(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        self.about(pid, file, |root, path| rustix::fs::openat(root, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
+        self.about(pid, file, |root, path| {
+            rustix::fs::openat(root, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        })
     }
 
     /// Reads a whole file of a process into `buffer`.
@@ -167,7 +194,8 @@ impl Proc {
         buffer.clear();
         buffer.reserve(USUAL);
         let room = buffer.capacity();
-        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)).map_err(|error| self.note(error))?;
+        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
+            .map_err(|error| self.note(error))?;
         // The kernel fills the room if it can: less than that was all there is.
         if read == room {
             std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
@@ -182,14 +210,17 @@ impl Proc {
 
     /// Where a link of a process leads, such as `exe`.
     pub(super) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
-        let target = self.about(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
+        let target =
+            self.about(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
     /// Whether a process has no executable, as kernel threads and zombies have none, or is gone.
     pub(super) fn is_bare(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
-        let length = self.about(pid, "exe", |root, path| rustix::fs::readlinkat_raw(root, path, &mut target).map(|(read, _)| read.len()));
+        let length = self.about(pid, "exe", |root, path| {
+            rustix::fs::readlinkat_raw(root, path, &mut target).map(|(read, _)| read.len())
+        });
         length == Err(Errno::NOENT)
     }
 
@@ -200,7 +231,9 @@ impl Proc {
 
     /// The device and inode behind a link of a process.
     pub(super) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
-        let stat = self.about(pid, name, |root, path| rustix::fs::statat(root, path, rustix::fs::AtFlags::empty()))?;
+        let stat = self.about(pid, name, |root, path| {
+            rustix::fs::statat(root, path, rustix::fs::AtFlags::empty())
+        })?;
         Ok((stat.st_dev, stat.st_ino))
     }
 
@@ -214,12 +247,18 @@ impl Proc {
         // The folder's own owner is root where a process may not be looked at.
         self.read(pid, "status", buffer).ok()?;
         let text = String::from_utf8_lossy(buffer);
-        text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
+        text.lines()
+            .find_map(|line| line.strip_prefix("Uid:"))?
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
     }
 
     /// The open descriptors of a process.
     pub(super) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
-        let folder = self.open_one(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note(error))?;
+        let folder =
+            self.open_one(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note(error))?;
         let mut descriptors = Vec::new();
         for entry in Dir::read_from(&folder)? {
             if let Ok(name) = entry?.file_name().to_str()

@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use super::proc::Proc;
 use crate::engine::signal;
 
-/// Every signal that the kernel lets a process take, and that is not about what the process itself did.
+/// Every signal that the kernel lets a process take, and that is not about what the process itself
+/// did.
 pub(super) const TAKEN: [Signal; 15] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -46,12 +47,16 @@ impl Arrived {
 
     /// The signal by its name here, if it is one that asks a process to end.
     pub(crate) fn asks_to_end(self) -> Option<signal::Signal> {
-        signal::Signal::ALL.into_iter().find(|signal| Signal::try_from(self.number).is_ok_and(|it| it.as_str() == signal.name()))
+        signal::Signal::ALL.into_iter().find(|signal| {
+            Signal::try_from(self.number).is_ok_and(|it| it.as_str() == signal.name())
+        })
     }
 
     /// Whether somebody who has not started yet should give up.
     pub(crate) fn ends_a_start(self) -> bool {
-        ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP].into_iter().any(|harmless| self.is(harmless))
+        ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP]
+            .into_iter()
+            .any(|harmless| self.is(harmless))
     }
 }
 
@@ -81,5 +86,8 @@ pub(crate) fn ignored() -> u64 {
     let read = Proc::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
     let text = String::from_utf8_lossy(&status);
     let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    read.ok().and(line).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    read.ok()
+        .and(line)
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
 }

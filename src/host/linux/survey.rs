@@ -1,6 +1,8 @@
-//! The process table in two passes: a fast one that finds the few that matter, a close one that describes them.
+//! The process table in two passes: a fast one that finds the few that matter, a close one that
+//! describes them.
 //!
-//! Both read on threads of their own (see `errand`), the first on two, because it is all of the work where nobody is found.
+//! Both read on threads of their own (see `errand`), the first on two, because it is all of the
+//! work where nobody is found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +33,8 @@ use crate::{
     },
 };
 
-/// How much of the list of processes is waited for before they are read about, in bytes: about a hundred of them.
+/// How much of the list of processes is waited for before they are read about, in bytes: about a
+/// hundred of them.
 const AT_ONCE: usize = 4 << 10;
 
 /// What was seen of the processes.
@@ -54,7 +57,13 @@ impl Sifting {
     ///
     /// # Errors
     /// The processes cannot be listed, or there is no thread to be had.
-    pub(super) fn begin(proc: &Arc<Proc>, query: &Arc<Query>, breadth: Breadth, wanted: Option<Wanted>, me: u32) -> io::Result<Sifting> {
+    pub(super) fn begin(
+        proc: &Arc<Proc>,
+        query: &Arc<Query>,
+        breadth: Breadth,
+        wanted: Option<Wanted>,
+        me: u32,
+    ) -> io::Result<Sifting> {
         let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
         let (feed, mut sieves) = (Arc::new(Feed::default()), Vec::new());
         let listing = Listing(&feed);
@@ -62,7 +71,9 @@ impl Sifting {
             feed.extend(pids);
             if sieves.is_empty() && !pids.is_empty() {
                 let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
-                sieves = (0..shares).map(|share| sieve.begin(proc, &feed, share, shares)).collect::<Result<_, _>>()?;
+                sieves = (0..shares)
+                    .map(|share| sieve.begin(proc, &feed, share, shares))
+                    .collect::<Result<_, _>>()?;
             }
             Ok(())
         })?;
@@ -82,8 +93,12 @@ impl Sifting {
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
         }
-        let (processes, candidates, suspects) = (self.processes, found.candidates.len(), found.suspects.len());
-        trace!(processes, candidates, suspects, "of {processes} processes {candidates} may be in the way");
+        let (processes, candidates, suspects) =
+            (self.processes, found.candidates.len(), found.suspects.len());
+        trace!(
+            processes,
+            candidates, suspects, "of {processes} processes {candidates} may be in the way"
+        );
         Ok(Sifted { skip, found })
     }
 }
@@ -101,12 +116,18 @@ impl Sifted {
         std::mem::take(&mut self.found.guards).into_values().collect()
     }
 
-    /// Describes those that were found and those of `known` with all their descendants; whoever `query` asks for is described
-    /// too, alone.
+    /// Describes those that were found and those of `known` with all their descendants; whoever
+    /// `query` asks for is described too, alone.
     ///
     /// # Errors
     /// Something was not seen that may be there.
-    pub(super) fn describe(self, proc: &Arc<Proc>, query: &Arc<Query>, known: &BTreeSet<u32>, me: u32) -> io::Result<Survey> {
+    pub(super) fn describe(
+        self,
+        proc: &Arc<Proc>,
+        query: &Arc<Query>,
+        known: &BTreeSet<u32>,
+        me: u32,
+    ) -> io::Result<Survey> {
         let Sifted { skip, mut found } = self;
         found.candidates.extend(known);
         if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
@@ -140,8 +161,15 @@ struct Sieve {
 }
 
 impl Sieve {
-    /// Takes each process in its share: every other one, as the kernel's own, of which there is less to read, all come first.
-    fn begin(self: &Arc<Self>, proc: &Arc<Proc>, feed: &Arc<Feed>, share: usize, shares: usize) -> io::Result<Errand<Found>> {
+    /// Takes each process in its share: every other one, as the kernel's own, of which there is
+    /// less to read, all come first.
+    fn begin(
+        self: &Arc<Self>,
+        proc: &Arc<Proc>,
+        feed: &Arc<Feed>,
+        share: usize,
+        shares: usize,
+    ) -> io::Result<Errand<Found>> {
         let (sieve, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
         Errand::begin(proc, move |progress, skip| {
             let (mut buffers, mut found) = (Buffers::of(&sieve.query), Found::default());
@@ -152,7 +180,9 @@ impl Sieve {
                     return found;
                 }
                 let mine = (known..).zip(&more).filter(|(at, _)| at % shares == share);
-                for pid in mine.map(|(_, pid)| *pid).filter(|pid| *pid != sieve.me && !skip.contains(pid)) {
+                for pid in
+                    mine.map(|(_, pid)| *pid).filter(|pid| *pid != sieve.me && !skip.contains(pid))
+                {
                     progress.at(pid);
                     sieve.sift(&its_proc, pid, &mut buffers, &mut found);
                 }
@@ -188,12 +218,19 @@ impl Found {
         skip: &BTreeSet<u32>,
     ) -> io::Result<Survey> {
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
-        let lineage = if self.candidates.is_empty() { None } else { Some(Lineage::read(proc, me)?) };
+        let lineage =
+            if self.candidates.is_empty() { None } else { Some(Lineage::read(proc, me)?) };
         let few: Stats;
         let stats = if let Some(lineage) = &lineage {
             lineage.stats()
         } else {
-            few = self.suspects.iter().chain([&me]).chain(&query.asked).flat_map(|pid| chain(proc, *pid)).collect();
+            few = self
+                .suspects
+                .iter()
+                .chain([&me])
+                .chain(&query.asked)
+                .flat_map(|pid| chain(proc, *pid))
+                .collect();
             &few
         };
         let mut all = with_descendants(self.candidates.clone(), stats, me);
@@ -204,7 +241,9 @@ impl Found {
         let mut survey = Survey::default();
         for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
             progress.at(pid);
-            if let Some((process, handle)) = describer.describe(pid, Fact::Known(known.contains(&pid)), &mut buffers) {
+            if let Some((process, handle)) =
+                describer.describe(pid, Fact::Known(known.contains(&pid)), &mut buffers)
+            {
                 survey.processes.push(process);
                 survey.handles.insert(pid, handle);
             }
@@ -214,13 +253,19 @@ impl Found {
 }
 
 /// A holder of the lock, described alone.
-pub(super) fn alone(proc: &Arc<Proc>, query: &Arc<Query>, pid: u32, me: u32) -> Option<(Process, Handle)> {
+pub(super) fn alone(
+    proc: &Arc<Proc>,
+    query: &Arc<Query>,
+    pid: u32,
+    me: u32,
+) -> Option<(Process, Handle)> {
     let (its_proc, its_query) = (Arc::clone(proc), Arc::clone(query));
     let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
         progress.at(pid);
         let stats: Stats = [pid, me].into_iter().flat_map(|pid| chain(&its_proc, pid)).collect();
         let mut describer = Describer::new(&its_proc, &its_query, &stats, me);
-        let it = (!caught.contains(&pid)).then(|| describer.describe(pid, Fact::Known(true), &mut Buffers::default()));
+        let it = (!caught.contains(&pid))
+            .then(|| describer.describe(pid, Fact::Known(true), &mut Buffers::default()));
         it.flatten()
     };
     Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?

@@ -22,12 +22,14 @@ use crate::{
     host::seam::Sent,
 };
 
-/// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they forked.
+/// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they
+/// forked.
 #[derive(Debug)]
 pub(crate) struct Tree {
     proc: Arc<Proc>,
     me: u32,
-    /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
+    /// Children that this process had before it started anything: a shell that had started them
+    /// made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
     handles: BTreeMap<ProcessId, Handle>,
 }
@@ -41,18 +43,24 @@ impl Tree {
         let (proc, me) = (Arc::new(Proc::open()?), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
-        let strangers = if childless { BTreeSet::new() } else { children(Lineage::read(&proc, me)?.stats(), me) };
+        let strangers = if childless {
+            BTreeSet::new()
+        } else {
+            children(Lineage::read(&proc, me)?.stats(), me)
+        };
         Ok(Tree { proc, me, strangers, handles: BTreeMap::new() })
     }
 
-    /// The living members. `None`: nothing can be looked at (no descriptor is left), and of those that were seen nobody lives.
+    /// The living members. `None`: nothing can be looked at (no descriptor is left), and of those
+    /// that were seen nobody lives.
     pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
         self.handles.retain(|_, handle| !handle.has_ended());
         let Ok(lineage) = Lineage::read(&self.proc, self.me) else {
             let seen: BTreeSet<ProcessId> = self.handles.keys().copied().collect();
             return Some(unseen(&seen, &self.handles)).filter(|members| !members.is_empty());
         };
-        let children = children(lineage.stats(), self.me).difference(&self.strangers).copied().collect();
+        let children =
+            children(lineage.stats(), self.me).difference(&self.strangers).copied().collect();
         Some(family(&self.proc, lineage.stats(), &children, self.me, &mut self.handles))
     }
 
@@ -73,5 +81,9 @@ impl Tree {
 }
 
 fn children(stats: &Stats, me: u32) -> BTreeSet<ProcessId> {
-    stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start }).collect()
+    stats
+        .iter()
+        .filter(|(_, stat)| stat.parent == me)
+        .map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start })
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! One sleep for everything that can happen: signals, ends of processes, changes of files, and the time.
+//! One sleep for everything that can happen: signals, ends of processes, changes of files, and the
+//! time.
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -75,12 +76,16 @@ pub(crate) enum Wake {
 }
 
 impl Alarm {
-    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay ignored.
+    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
+    /// ignored.
     pub(crate) fn set() -> std::io::Result<Alarm> {
         let ignored = ignored_at_start();
         let mut mask = SigSet::empty();
         // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
-        TAKEN.into_iter().filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD).for_each(|signal| mask.add(signal));
+        TAKEN
+            .into_iter()
+            .filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD)
+            .for_each(|signal| mask.add(signal));
         let mask = real_time::add_to(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -129,8 +134,14 @@ impl Alarm {
         Some(Arrived { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
 
-    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this time on the patience clock.
-    pub(crate) fn sleep(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Wake {
+    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
+    /// time on the patience clock.
+    pub(crate) fn sleep(
+        alarm: Option<&Alarm>,
+        watch: Option<&Watch>,
+        processes: &[&Handle],
+        until: Option<Duration>,
+    ) -> Wake {
         loop {
             match Self::doze(alarm, watch, processes, until) {
                 Some(wake) => return wake,
@@ -163,7 +174,8 @@ impl Alarm {
         None
     }
 
-    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
+    /// clock.
     pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
         loop {
             let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
@@ -182,7 +194,12 @@ impl Alarm {
     }
 
     /// As `sleep`, but any signal ends it: `None`, and [`next`](Self::next) says which.
-    pub(crate) fn doze(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Option<Wake> {
+    pub(crate) fn doze(
+        alarm: Option<&Alarm>,
+        watch: Option<&Watch>,
+        processes: &[&Handle],
+        until: Option<Duration>,
+    ) -> Option<Wake> {
         let now = clock::patience();
         let blind_watch = watch.and_then(Watch::patience);
         let blind_process = processes.iter().any(|process| process.fd().is_none()).then_some(BLIND);
@@ -198,25 +215,39 @@ impl Alarm {
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
         let watched = fds.len();
-        fds.extend(processes.iter().filter_map(|process| process.fd()).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(
+            processes
+                .iter()
+                .filter_map(|process| process.fd())
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         // EINTR is a wake like any other: whoever wakes looks at everything.
         let _ = poll(&mut fds, timeout.as_ref());
-        let ready = |range: std::ops::Range<usize>| fds.get(range).is_some_and(|fds| fds.iter().any(|fd| !fd.revents().is_empty()));
+        let ready = |range: std::ops::Range<usize>| {
+            fds.get(range).is_some_and(|fds| fds.iter().any(|fd| !fd.revents().is_empty()))
+        };
         if ready(0..signals) {
             return None;
         }
-        if ready(watched..fds.len()) || (blind_process.is_some() && processes.iter().any(|process| process.has_ended())) {
+        if ready(watched..fds.len())
+            || (blind_process.is_some() && processes.iter().any(|process| process.has_ended()))
+        {
             return Some(Wake::Ended);
         }
-        if ready(signals..watched) || blind_watch.is_some() && left.is_none_or(|left| !left.is_zero()) {
+        if ready(signals..watched)
+            || blind_watch.is_some() && left.is_none_or(|left| !left.is_zero())
+        {
             return Some(Wake::Told);
         }
         Some(Wake::Late)
     }
 }
 
-/// A start has no child of its own yet: whoever ended was adopted, by PID 1 of a container, or was there before the exec.
+/// A start has no child of its own yet: whoever ended was adopted, by PID 1 of a container, or was
+/// there before the exec.
 fn reap_orphans() {
-    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
+    {
+    }
 }

@@ -1,4 +1,5 @@
-//! Being told that files change: inotify, and a patient second look where the system has no more of it.
+//! Being told that files change: inotify, and a patient second look where the system has no more of
+//! it.
 
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -27,17 +28,27 @@ impl Watch {
         self.add(file, AddWatchFlags::IN_CLOSE);
     }
 
-    /// Tells when files are put into these folders or taken out of them, and when one is itself moved away.
+    /// Tells when files are put into these folders or taken out of them, and when one is itself
+    /// moved away.
     pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
         let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
-        // With a folder moves everything below it. One that may not be read cannot be watched, and seldom moves. These come
-        // first: the last word about a folder counts.
-        let above = folders.iter().flat_map(|folder| folder.ancestors().skip(1)).filter(|above| above.parent().is_some());
+        // With a folder moves everything below it. One that may not be read cannot be watched, and
+        // seldom moves. These come first: the last word about a folder counts.
+        let above = folders
+            .iter()
+            .flat_map(|folder| folder.ancestors().skip(1))
+            .filter(|above| above.parent().is_some());
         for above in above {
             let _ = self.0.as_ref().map(|inotify| inotify.add_watch(above, gone));
         }
         for folder in folders {
-            self.add(folder, AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE | gone);
+            self.add(
+                folder,
+                AddWatchFlags::IN_MOVED_TO
+                    | AddWatchFlags::IN_MOVED_FROM
+                    | AddWatchFlags::IN_DELETE
+                    | gone,
+            );
         }
     }
 
@@ -60,11 +71,14 @@ impl Watch {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what has been told; whoever is told looks at everything again. Returns whether there is anything to look at: a
-    /// file that could not be written whole is taken away again, and whoever wrote on hearing that would never stop.
+    /// Takes what has been told; whoever is told looks at everything again. Returns whether there
+    /// is anything to look at: a file that could not be written whole is taken away again, and
+    /// whoever wrote on hearing that would never stop.
     pub(crate) fn drain(&self) -> bool {
         let Some(inotify) = &self.0 else { return true };
-        let unfinished = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|extension| extension == UNFINISHED);
+        let unfinished = |name: &std::ffi::OsString| {
+            Path::new(name).extension().is_some_and(|extension| extension == UNFINISHED)
+        };
         let mut told = false;
         while let Ok(events) = inotify.read_events()
             && !events.is_empty()

@@ -1,4 +1,5 @@
-//! A process by its identity: looked at again right before whatever is sent, as nothing pins it here.
+//! A process by its identity: looked at again right before whatever is sent, as nothing pins it
+//! here.
 
 use super::{
     system,
@@ -19,7 +20,8 @@ impl Handle {
     /// Whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         // A table that cannot be read says nothing about anybody's end.
-        Table::of(&[self.id.pid], Depth::Lineage).is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
+        Table::of(&[self.id.pid], Depth::Lineage)
+            .is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
     }
 
     /// Sends a signal to this process, if its pid is still its own.

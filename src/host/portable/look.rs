@@ -62,28 +62,43 @@ impl Machine {
         })
     }
 
-    /// A guard that has this lock, and nothing else of the machine: here that costs as much as a look at all of it.
+    /// A guard that has this lock, and nothing else of the machine: here that costs as much as a
+    /// look at all of it.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
-    pub(crate) fn glance_at(&self, _lock: &Path, _record: &Record, _standing: &Standing) -> Option<(Snapshot, Handle)> {
+    pub(crate) fn glance_at(
+        &self,
+        _lock: &Path,
+        _record: &Record,
+        _standing: &Standing,
+    ) -> Option<(Snapshot, Handle)> {
         None
     }
 
-    /// The locks, and the record that says who has them. Both are looked at again for a moment while nobody can be
-    /// identified who has one: it may just be changing hands.
-    fn lock_views(&self, sights: &[Sight<'_>], beside: Option<&Beside>) -> (Vec<LockView>, Option<Record>) {
+    /// The locks, and the record that says who has them. Both are looked at again for a moment
+    /// while nobody can be identified who has one: it may just be changing hands.
+    fn lock_views(
+        &self,
+        sights: &[Sight<'_>],
+        beside: Option<&Beside>,
+    ) -> (Vec<LockView>, Option<Record>) {
         let until = clock::patience() + IDENTIFY;
         let mut first = true;
         loop {
             let record = beside.and_then(Beside::record).filter(|record| {
-                record.whereabouts.boot == self.whereabouts.boot && record.whereabouts.process != self.whereabouts.process
+                record.whereabouts.boot == self.whereabouts.boot
+                    && record.whereabouts.process != self.whereabouts.process
             });
             let holder = record.as_ref().and_then(holder);
-            // A try that failed is the word of that moment: later on it is for the lock itself to say whether somebody has it.
+            // A try that failed is the word of that moment: later on it is for the lock itself to
+            // say whether somebody has it.
             let state = |sight: &Sight<'_>| match *sight {
                 Sight::Taken(lock) if !first => lock_state(Sight::Open(lock), holder),
                 sight => lock_state(sight, holder),
             };
-            let views: Vec<LockView> = sights.iter().map(|sight| LockView { path: sight.path(), state: state(sight) }).collect();
+            let views: Vec<LockView> = sights
+                .iter()
+                .map(|sight| LockView { path: sight.path(), state: state(sight) })
+                .collect();
             let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
             if !views.iter().any(nobody) || clock::patience() >= until {
                 return (views, record);
@@ -94,7 +109,8 @@ impl Machine {
         }
     }
 
-    /// Whether we have a lock that a living guard has lost: who has locked a file that lies nowhere any more cannot be seen here.
+    /// Whether we have a lock that a living guard has lost: who has locked a file that lies nowhere
+    /// any more cannot be seen here.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn displaced_by(&self, _record: &Record, _mine: &[Held]) -> Displaced {
         Displaced::Nobody
@@ -121,10 +137,12 @@ fn holder(record: &Record) -> Option<Holder> {
     if lives(&guard) {
         return Some(Holder::Guard(guard));
     }
-    // The word of a guard that has ended is believed of a process that bears its mark, and of nobody else (S22).
+    // The word of a guard that has ended is believed of a process that bears its mark, and of
+    // nobody else (S22).
     let is_its_child = |child: &ProcessId| {
-        Table::of(&[child.pid], Depth::Environment)
-            .is_ok_and(|table| table.id(child.pid) == Some(*child) && is_marked(&table, child.pid, guard))
+        Table::of(&[child.pid], Depth::Environment).is_ok_and(|table| {
+            table.id(child.pid) == Some(*child) && is_marked(&table, child.pid, guard)
+        })
     };
     record.child.filter(is_its_child).map(Holder::Child)
 }
@@ -138,7 +156,8 @@ fn lock_state(sight: Sight<'_>, holder: Option<Holder>) -> LockState {
     };
     match (is_free, holder) {
         (true, None | Some(Holder::Guard(_))) => LockState::Free,
-        // Where the lock is not inherited, it goes with the guard; what that left behind has the instance all the same.
+        // Where the lock is not inherited, it goes with the guard; what that left behind has the
+        // instance all the same.
         (true, Some(Holder::Child(child))) => {
             if cfg!(windows) {
                 LockState::Held(vec![child.pid])
@@ -146,7 +165,9 @@ fn lock_state(sight: Sight<'_>, holder: Option<Holder>) -> LockState {
                 LockState::Free
             }
         }
-        (false, Some(Holder::Guard(holder) | Holder::Child(holder))) => LockState::Held(vec![holder.pid]),
+        (false, Some(Holder::Guard(holder) | Holder::Child(holder))) => {
+            LockState::Held(vec![holder.pid])
+        }
         (false, None) => LockState::Held(Vec::new()),
     }
 }

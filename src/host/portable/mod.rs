@@ -1,7 +1,9 @@
-//! Systems other than Linux: processes as sysinfo sees them, and a patient second look where a kernel would tell.
+//! Systems other than Linux: processes as sysinfo sees them, and a patient second look where a
+//! kernel would tell.
 //!
-//! What is different here: a process is told from every other by its pid and the second in which it started, looked at
-//! again right before each signal; who has a lock is known by the record alone; ends and changes are noticed within 50 ms.
+//! What is different here: a process is told from every other by its pid and the second in which it
+//! started, looked at again right before each signal; who has a lock is known by the record alone;
+//! ends and changes are noticed within 50 ms.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 pub(crate) mod bell;
@@ -66,7 +68,8 @@ use crate::{
     error::{Error, ExitStatus},
 };
 
-/// Start times are counted from 1970 here, so a pid with its start time is told from one of another boot by itself.
+/// Start times are counted from 1970 here, so a pid with its start time is told from one of another
+/// boot by itself.
 const EVERY_BOOT: &str = "1970";
 
 /// This machine, seen from this process.
@@ -90,7 +93,8 @@ impl Machine {
     /// # Errors
     /// This process is not in the process table.
     pub fn new(query: Query) -> std::io::Result<Machine> {
-        let process = identity(std::process::id()).ok_or_else(|| std::io::Error::other("this process cannot be seen"))?;
+        let process = identity(std::process::id())
+            .ok_or_else(|| std::io::Error::other("this process cannot be seen"))?;
         Ok(Machine {
             query: Arc::new(query),
             whereabouts: Whereabouts { boot: EVERY_BOOT.to_owned(), pid_namespace: 0, process },
@@ -126,13 +130,19 @@ impl Machine {
     /// Whether a lock that is let go tells of it.
     pub(crate) const HEARS_OF_CLOSES: bool = false;
 
-    /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or tries once a second.
+    /// Nothing tells here of a close: whoever waits for a lock waits for the end of its holder, or
+    /// tries once a second.
     #[expect(clippy::unused_self, reason = "on Linux the kernel tells of it")]
-    pub(crate) fn watch_locks(&mut self, _locks: &[LockFile], _holders: &BTreeSet<ProcessId>) -> bool {
+    pub(crate) fn watch_locks(
+        &mut self,
+        _locks: &[LockFile],
+        _holders: &BTreeSet<ProcessId>,
+    ) -> bool {
         true
     }
 
-    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard that was asked has left.
+    /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard
+    /// that was asked has left.
     pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
         self.watch.changes_in(folders);
         self.asking.by(beside, lock);
@@ -164,7 +174,11 @@ impl Machine {
     }
 
     /// Sleeps until one of these ends, or it is this time.
-    pub(crate) fn sleep_on_locks(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<Slept, Interrupted> {
+    pub(crate) fn sleep_on_locks(
+        &self,
+        ends_of: &BTreeSet<ProcessId>,
+        until: Duration,
+    ) -> Result<Slept, Interrupted> {
         let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
         match Alarm::sleep(self.alarm.as_ref(), None, &handles, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
@@ -208,7 +222,8 @@ pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
     Table::of(&[pid], Depth::Lineage).ok()?.id(pid)
 }
 
-/// The guard that this process's own mark names, if it is above this process, lives, and has the lock by its record.
+/// The guard that this process's own mark names, if it is above this process, lives, and has the
+/// lock by its record.
 pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
     let table = Table::all(Depth::Lineage).ok()?;
     let me = std::process::id();
@@ -218,7 +233,8 @@ pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
     let record = Beside::new(Arc::clone(&folder), name).record()?;
     let is_its = record.ticket == mark.ticket && record.whereabouts.process == mark.guard;
     let is_held = !LockFile::open_existing(&folder, name).ok()??.is_free_by_a_probe();
-    (is_above && is_its && is_held && table.id(mark.guard.pid) == Some(mark.guard)).then_some(Handle { id: mark.guard })
+    (is_above && is_its && is_held && table.id(mark.guard.pid) == Some(mark.guard))
+        .then_some(Handle { id: mark.guard })
 }
 
 /// The effective user of this process.
@@ -239,7 +255,8 @@ pub fn host_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
 }
 
-/// What keeps everybody outside from seeing this folder, where this process is in a container: nothing tells of that here.
+/// What keeps everybody outside from seeing this folder, where this process is in a container:
+/// nothing tells of that here.
 #[must_use]
 pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
     None
@@ -286,7 +303,8 @@ impl Host for Machine {
             return Vec::new();
         }
         let Ok(table) = Table::all(Depth::Lineage) else { return still_there(known) };
-        let known: BTreeSet<u32> = known.iter().filter(|id| table.id(id.pid) == Some(**id)).map(|id| id.pid).collect();
+        let known: BTreeSet<u32> =
+            known.iter().filter(|id| table.id(id.pid) == Some(**id)).map(|id| id.pid).collect();
         family(&table, known, self.whereabouts.process.pid, &mut self.handles)
     }
 
@@ -300,9 +318,13 @@ impl Host for Machine {
     }
 
     fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let has_ended = || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
-        let handle: Vec<&Handle> = guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
-        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| self.sleep_on(&handle, until))
+        let has_ended =
+            || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
+        let handle: Vec<&Handle> =
+            guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
+        self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| {
+            self.sleep_on(&handle, until)
+        })
     }
 
     fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
@@ -320,12 +342,21 @@ fn still_there<'a>(seen: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member>
 }
 
 /// These and everything below them but `me`; who is new gets a handle.
-fn family(table: &Table, roots: BTreeSet<u32>, me: u32, handles: &mut BTreeMap<ProcessId, Handle>) -> Vec<Member> {
+fn family(
+    table: &Table,
+    roots: BTreeSet<u32>,
+    me: u32,
+    handles: &mut BTreeMap<ProcessId, Handle>,
+) -> Vec<Member> {
     let all = table.with_descendants(roots, me);
     let members = all.into_iter().filter_map(|pid| {
         let id = table.id(pid)?;
         handles.entry(id).or_insert(Handle { id });
-        Some(Member { id, parent: table.parent(pid).unwrap_or_default(), motion: table.motion(pid) })
+        Some(Member {
+            id,
+            parent: table.parent(pid).unwrap_or_default(),
+            motion: table.motion(pid),
+        })
     });
     members.collect()
 }

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all their descendants; whoever
-/// `query` asks for is described too, alone.
+/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all
+/// their descendants; whoever `query` asks for is described too, alone.
 pub(super) fn survey(
     table: &Table,
     query: &Query,
@@ -32,7 +32,9 @@ pub(super) fn survey(
     let mut candidates = known.clone();
     let mut suspects = BTreeSet::new();
     for pid in table.ids().into_keys().filter(|pid| *pid != me || query.asked == Some(me)) {
-        let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else { continue };
+        let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else {
+            continue;
+        };
         let concern = if pid == me { Concern::None } else { concern(query, &process) };
         match concern {
             Concern::None => {}
@@ -43,7 +45,12 @@ pub(super) fn survey(
         everybody.insert(pid, process);
     }
     let (processes, few) = (everybody.len(), candidates.len());
-    trace!(processes, candidates = few, suspects = suspects.len(), "of {processes} processes {few} may be in the way");
+    trace!(
+        processes,
+        candidates = few,
+        suspects = suspects.len(),
+        "of {processes} processes {few} may be in the way"
+    );
     let mut all = table.with_descendants(candidates, me);
     all.extend(suspects);
     all.extend(query.asked);
@@ -65,8 +72,13 @@ fn concern(query: &Query, process: &Process) -> Concern {
     match process.token {
         _ if query.policy.same_token == SameToken::Off => Concern::None,
         Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Concern::Candidate,
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) if process.own_program == Fact::Known(true) => Concern::Candidate,
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
+            if process.own_program == Fact::Known(true) =>
+        {
+            Concern::Candidate
+        }
         Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Concern::Suspect,
-        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_)) | Fact::Unknown => Concern::None,
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
+        | Fact::Unknown => Concern::None,
     }
 }

@@ -5,7 +5,9 @@ use std::{
     io,
 };
 
-use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
 
 use crate::engine::{escalation::Motion, snapshot::ProcessId};
 
@@ -44,7 +46,12 @@ impl Table {
         let what = match depth {
             Depth::Lineage => lineage,
             Depth::Environment => lineage.with_environ(always),
-            Depth::Everything => lineage.with_cmd(always).with_exe(always).with_cwd(always).with_user(always).with_environ(always),
+            Depth::Everything => lineage
+                .with_cmd(always)
+                .with_exe(always)
+                .with_cwd(always)
+                .with_user(always)
+                .with_environ(always),
         };
         system.refresh_processes_specifics(whom, true, what);
         Ok(Table { system })
@@ -52,23 +59,30 @@ impl Table {
 
     /// Everybody who lives and can be told from others.
     pub(super) fn ids(&self) -> BTreeMap<u32, ProcessId> {
-        self.system.processes().keys().filter_map(|pid| Some((pid.as_u32(), self.id(pid.as_u32())?))).collect()
+        self.system
+            .processes()
+            .keys()
+            .filter_map(|pid| Some((pid.as_u32(), self.id(pid.as_u32())?)))
+            .collect()
     }
 
     /// One that lives, with what was read of it.
     pub(super) fn process(&self, pid: u32) -> Option<&Process> {
-        let ended = |process: &&Process| matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+        let ended = |process: &&Process| {
+            matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
+        };
         self.system.process(Pid::from_u32(pid)).filter(|process| !ended(process))
     }
 
-    /// Who has this pid, if it lives. Without a start time it cannot be told from others, and is nobody.
+    /// Who has this pid, if it lives. Without a start time it cannot be told from others, and is
+    /// nobody.
     pub(super) fn id(&self, pid: u32) -> Option<ProcessId> {
         let start = self.process(pid)?.start_time();
         (start != 0).then_some(ProcessId { pid, start })
     }
 
-    /// Its parent. Windows keeps the number of one that has ended, and gives it to others: who is younger than the child
-    /// is not its parent.
+    /// Its parent. Windows keeps the number of one that has ended, and gives it to others: who is
+    /// younger than the child is not its parent.
     pub(super) fn parent(&self, pid: u32) -> Option<u32> {
         let process = self.process(pid)?;
         let parent = process.parent()?.as_u32();
@@ -79,7 +93,8 @@ impl Table {
     /// `pid`, its parent, its parent's parent, …
     pub(super) fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
         // A chain that is longer than there are processes was put together from different moments.
-        std::iter::successors(Some(pid), |pid| self.parent(*pid)).take(self.system.processes().len() + 1)
+        std::iter::successors(Some(pid), |pid| self.parent(*pid))
+            .take(self.system.processes().len() + 1)
     }
 
     /// These and everything below them, but for what is below `me`.

@@ -1,7 +1,9 @@
-//! What a guard started, as far as it can be seen: whoever is below it, and whoever has its mark in the environment.
+//! What a guard started, as far as it can be seen: whoever is below it, and whoever has its mark in
+//! the environment.
 //!
-//! Nobody adopts orphans for a guard here. A member whose parent has ended is still known by [`HELD`], which the whole
-//! tree inherits, unless it was taken out of its environment or that may not be read.
+//! Nobody adopts orphans for a guard here. A member whose parent has ended is still known by
+//! [`HELD`], which the whole tree inherits, unless it was taken out of its environment or that may
+//! not be read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +28,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Tree {
     me: ProcessId,
-    /// Children that this process had before it started anything: a shell that had started them made way for it (`exec`).
+    /// Children that this process had before it started anything: a shell that had started them
+    /// made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
     handles: BTreeMap<ProcessId, Handle>,
 }
@@ -38,7 +41,9 @@ impl Tree {
     /// The processes cannot be read, and so nobody could tell later who was there before.
     pub(crate) fn of_myself() -> io::Result<Tree> {
         let me = std::process::id();
-        let children = |table: Table| table.ids().into_values().filter(|id| table.parent(id.pid) == Some(me)).collect();
+        let children = |table: Table| {
+            table.ids().into_values().filter(|id| table.parent(id.pid) == Some(me)).collect()
+        };
         let strangers = children(Table::all(Depth::Lineage)?);
         let unseen = || io::Error::other("this process cannot be seen");
         Ok(Tree { me: identity(me).ok_or_else(unseen)?, strangers, handles: BTreeMap::new() })
@@ -52,9 +57,12 @@ impl Tree {
         };
         let ids = table.ids();
         self.handles.retain(|id, _| ids.get(&id.pid) == Some(id));
-        let is_mine =
-            |id: &ProcessId| table.parent(id.pid) == Some(me.pid) && !self.strangers.contains(id) || is_marked(&table, id.pid, me);
-        let mut roots: BTreeSet<u32> = ids.values().filter(|id| **id != me && is_mine(id)).map(|id| id.pid).collect();
+        let is_mine = |id: &ProcessId| {
+            table.parent(id.pid) == Some(me.pid) && !self.strangers.contains(id)
+                || is_marked(&table, id.pid, me)
+        };
+        let mut roots: BTreeSet<u32> =
+            ids.values().filter(|id| **id != me && is_mine(id)).map(|id| id.pid).collect();
         roots.extend(self.handles.keys().map(|id| id.pid));
         if roots.is_empty() {
             return Some(Vec::new());
@@ -81,6 +89,7 @@ impl Tree {
 /// Whether its environment says that this guard holds the instance for it.
 pub(super) fn is_marked(table: &Table, pid: u32, guard: ProcessId) -> bool {
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
-    let mut held = environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
+    let mut held =
+        environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
     held.any(|held| Mark::parse(held.as_ref()).is_some_and(|mark| mark.guard == guard))
 }

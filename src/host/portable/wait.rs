@@ -1,4 +1,5 @@
-//! One sleep for everything that can happen: signals are told; ends of processes and changes of files are looked for.
+//! One sleep for everything that can happen: signals are told; ends of processes and changes of
+//! files are looked for.
 
 use std::{
     cell::RefCell,
@@ -79,7 +80,10 @@ impl Recall {
     fn was_called_within(&self, time: Duration) -> bool {
         let (called, told) = &*self.0;
         let called = called.lock().unwrap_or_else(PoisonError::into_inner);
-        *told.wait_timeout_while(called, time, |called| !*called).unwrap_or_else(PoisonError::into_inner).0
+        *told
+            .wait_timeout_while(called, time, |called| !*called)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
     }
 }
 
@@ -107,14 +111,19 @@ pub(crate) enum Wake {
 }
 
 impl Alarm {
-    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay ignored.
+    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
+    /// ignored.
     pub(crate) fn set() -> io::Result<Alarm> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sources = {
             let _context = runtime.enter();
             Sources::open()?
         };
-        Ok(Alarm(Source::Signals(RefCell::new(Inner { runtime, sources, arrived: VecDeque::new() }))))
+        Ok(Alarm(Source::Signals(RefCell::new(Inner {
+            runtime,
+            sources,
+            arrived: VecDeque::new(),
+        }))))
     }
 
     /// One that takes no signals, and what calls its sleeper back.
@@ -152,8 +161,14 @@ impl Alarm {
         inner.arrived.pop_front()
     }
 
-    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this time on the patience clock.
-    pub(crate) fn sleep(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Wake {
+    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
+    /// time on the patience clock.
+    pub(crate) fn sleep(
+        alarm: Option<&Alarm>,
+        watch: Option<&Watch>,
+        processes: &[&Handle],
+        until: Option<Duration>,
+    ) -> Wake {
         loop {
             if let Some(wake) = Self::doze(alarm, watch, processes, until) {
                 return wake;
@@ -172,7 +187,8 @@ impl Alarm {
         std::iter::from_fn(|| self.next()).find_map(Arrived::asks_to_end).map(unix_number)
     }
 
-    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience clock.
+    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
+    /// clock.
     pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
         loop {
             let left = until.saturating_sub(clock::patience());
@@ -193,7 +209,12 @@ impl Alarm {
     }
 
     /// As `sleep`, but anything that arrives ends it: `None`, and [`next`](Self::next) says what.
-    pub(crate) fn doze(alarm: Option<&Alarm>, watch: Option<&Watch>, processes: &[&Handle], until: Option<Duration>) -> Option<Wake> {
+    pub(crate) fn doze(
+        alarm: Option<&Alarm>,
+        watch: Option<&Watch>,
+        processes: &[&Handle],
+        until: Option<Duration>,
+    ) -> Option<Wake> {
         loop {
             let left = until.map(|until| until.saturating_sub(clock::patience()));
             if left.is_some_and(|left| left.is_zero()) {
@@ -230,16 +251,21 @@ impl Inner {
         let Inner { runtime, sources, arrived } = self;
         let next = std::future::poll_fn(|context| sources.poll(context, arrived));
         // It is `Err` where the time was over first.
-        runtime.block_on(async { tokio::time::timeout(time, next).await }).is_ok() || !arrived.is_empty()
+        runtime.block_on(async { tokio::time::timeout(time, next).await }).is_ok()
+            || !arrived.is_empty()
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "nothing on this system tells of what is looked for here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing on this system tells of what is looked for here"
+)]
 fn nap_without_signals(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// The number that the signal has on every Unix but for SIGUSR1 and SIGUSR2, which are Linux's here: 128+n is how it is shown.
+/// The number that the signal has on every Unix but for SIGUSR1 and SIGUSR2, which are Linux's
+/// here: 128+n is how it is shown.
 fn unix_number(signal: Signal) -> u8 {
     match signal {
         Signal::SigHup => 1,

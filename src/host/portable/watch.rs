@@ -1,4 +1,5 @@
-//! Noticing that files change, by looking: a folder's time moves when something is put into it or taken out of it.
+//! Noticing that files change, by looking: a folder's time moves when something is put into it or
+//! taken out of it.
 
 use std::{
     cell::RefCell,
@@ -8,7 +9,8 @@ use std::{
 
 use crate::host::clock;
 
-/// File systems count time in ticks, FAT in two seconds: a change this young may have one behind it that does not show.
+/// File systems count time in ticks, FAT in two seconds: a change this young may have one behind it
+/// that does not show.
 const COARSEST: Duration = Duration::from_secs(2);
 
 /// A set of things that are watched.
@@ -24,18 +26,24 @@ impl Watch {
 
     /// Tells when files are put into these folders or taken out of them.
     pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
-        *self.folders.get_mut() = folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();
+        *self.folders.get_mut() =
+            folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();
     }
 
     /// Whether something may have changed since the last [`drain`](Self::drain).
     pub(super) fn tells(&self) -> bool {
-        self.folders.borrow().iter().any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
+        self.folders
+            .borrow()
+            .iter()
+            .any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
-    /// Takes what has been told; whoever is told looks at everything again, and cannot know that it was for nothing.
+    /// Takes what has been told; whoever is told looks at everything again, and cannot know that it
+    /// was for nothing.
     pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
-            let is_old = |at: &SystemTime| clock::wall().duration_since(*at).is_ok_and(|age| age > COARSEST);
+            let is_old =
+                |at: &SystemTime| clock::wall().duration_since(*at).is_ok_and(|age| age > COARSEST);
             *seen = changed(folder).filter(is_old);
         }
         true

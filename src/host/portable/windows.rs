@@ -26,10 +26,15 @@ pub(super) const INIT: Option<u32> = None;
 /// The user of this process.
 pub(super) fn myself() -> User {
     let pid = std::process::id();
-    let id = Table::of(&[pid], Depth::Everything).ok().and_then(|table| Some(table.process(pid)?.user_id()?.to_string()));
+    let id = Table::of(&[pid], Depth::Everything)
+        .ok()
+        .and_then(|table| Some(table.process(pid)?.user_id()?.to_string()));
     let id = id.unwrap_or_else(|| "unknown".to_owned());
     let profile = get_known_folder_path(KnownFolder::Profile);
-    let name = profile.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let name = profile
+        .as_deref()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned());
     User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
@@ -38,8 +43,8 @@ pub(super) fn is_privileged() -> bool {
     false
 }
 
-/// The users of processes. sysinfo's list of accounts is undefined behaviour where the system refuses it (0.40, Wine), so
-/// mine is known by its profile's name, and everybody else by the SID.
+/// The users of processes. sysinfo's list of accounts is undefined behaviour where the system
+/// refuses it (0.40, Wine), so mine is known by its profile's name, and everybody else by the SID.
 #[derive(Debug)]
 pub(super) struct Users {
     me: User,
@@ -58,7 +63,8 @@ impl Users {
     }
 }
 
-/// Ends a process that was identified just now; while `process` lives, its handle keeps the pid from being used again.
+/// Ends a process that was identified just now; while `process` lives, its handle keeps the pid
+/// from being used again.
 pub(super) fn send(process: &Process, blow: Blow) -> Sent {
     match blow {
         // Nothing is ever stopped here.
@@ -67,7 +73,8 @@ pub(super) fn send(process: &Process, blow: Blow) -> Sent {
         Blow::Kill if process.kill() => Sent::Delivered,
         Blow::Kill => {
             let pid = process.pid().as_u32();
-            let lives = Table::of(&[pid], Depth::Lineage).is_ok_and(|table| table.id(pid).is_some());
+            let lives =
+                Table::of(&[pid], Depth::Lineage).is_ok_and(|table| table.id(pid).is_some());
             if lives { Sent::Denied } else { Sent::Gone }
         }
     }

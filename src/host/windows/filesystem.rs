@@ -9,8 +9,11 @@ use crate::{error::Error, host::checkup::FolderFacts};
 /// The folder is on another host; a drive letter that stands for a share was resolved before.
 pub(super) fn insist_on_local(folder: &Path) -> Result<(), Error> {
     match folder.components().next() {
-        Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) => {
-            Err(unsafe_lock(folder, "the folder is on a network share").hint("name a folder on a local disk in `lock.paths`"))
+        Some(Component::Prefix(prefix))
+            if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) =>
+        {
+            Err(unsafe_lock(folder, "the folder is on a network share")
+                .hint("name a folder on a local disk in `lock.paths`"))
         }
         _ => Ok(()),
     }

@@ -1,7 +1,9 @@
-//! A folder that locks are kept in, and the only way in which its files are opened, read, written and removed.
+//! A folder that locks are kept in, and the only way in which its files are opened, read, written
+//! and removed.
 //!
-//! Nothing is followed through a link and nothing is truncated in place. Who else may write to the folder is what its
-//! access list says, which std does not read: the default folder is in the user's own profile, where nobody else may.
+//! Nothing is followed through a link and nothing is truncated in place. Who else may write to the
+//! folder is what its access list says, which std does not read: the default folder is in the
+//! user's own profile, where nobody else may.
 #![expect(clippy::disallowed_methods, reason = "this is where the folder is looked at")]
 
 use std::{
@@ -52,16 +54,21 @@ impl Folder {
     pub fn open(path: &Path, missing: Missing) -> Result<Option<Folder>, Error> {
         if missing == Missing::Make {
             fs::create_dir_all(path).map_err(|error| {
-                unsafe_lock(path, &format!("the folder cannot be made ({error})")).hint("name another one in `lock.paths`")
+                unsafe_lock(path, &format!("the folder cannot be made ({error})"))
+                    .hint("name another one in `lock.paths`")
             })?;
         }
         let path = match fs::canonicalize(path) {
             Ok(path) => plain(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unsafe_lock(path, &format!("the folder cannot be reached ({error})"))),
+            Err(error) => {
+                return Err(unsafe_lock(path, &format!("the folder cannot be reached ({error})")));
+            }
         };
         if !path.is_dir() {
-            return Err(unsafe_lock(&path, "it is no folder").hint("name another one in `lock.paths`"));
+            return Err(
+                unsafe_lock(&path, "it is no folder").hint("name another one in `lock.paths`")
+            );
         }
         filesystem::insist_on_local(&path)?;
         Ok(Some(Folder { path }))
@@ -73,7 +80,8 @@ impl Folder {
         &self.path
     }
 
-    /// Whether it still lies where it was opened: while a file in it is open, it can hardly be taken away here.
+    /// Whether it still lies where it was opened: while a file in it is open, it can hardly be
+    /// taken away here.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         self.path.is_dir()
@@ -85,7 +93,13 @@ impl Folder {
     /// It is a link, no regular file, or cannot be made.
     pub fn open_or_make(&self, name: &str) -> Result<File, Error> {
         let path = self.path.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(NOT_THROUGH_A_LINK).open(&path);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(NOT_THROUGH_A_LINK)
+            .open(&path);
         insist_on_a_file(&path, file.map_err(|error| cannot_open(&path, &error))?)
     }
 
@@ -119,7 +133,11 @@ impl Folder {
         let new = format!("{name}.{UNFINISHED}");
         self.remove(&new)?;
         let path = self.path.join(&new);
-        let written = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(content.as_bytes()));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(content.as_bytes()));
         written.and_then(|()| replace(&path, &self.path.join(name))).inspect_err(|_| {
             // What could not be written whole is of no use to anybody.
             let _ = self.remove(&new);
@@ -134,12 +152,17 @@ impl Folder {
         self.write(name, content)
     }
 
-    /// As [`write`](Self::write), but only where there is nothing of this name; whoever writes reads again what is there then.
+    /// As [`write`](Self::write), but only where there is nothing of this name; whoever writes
+    /// reads again what is there then.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`]: there is; else as the file system says.
     pub fn write_first(&self, name: &str, content: &str) -> io::Result<()> {
-        if self.path.join(name).exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { self.write(name, content) }
+        if self.path.join(name).exists() {
+            Err(io::ErrorKind::AlreadyExists.into())
+        } else {
+            self.write(name, content)
+        }
     }
 
     /// Whether what is put in the place of this name would find it taken by a folder.
@@ -149,7 +172,8 @@ impl Folder {
     pub fn insist_on_no_folder(&self, name: &str) -> Result<(), Error> {
         let path = self.path.join(name);
         if path.is_dir() {
-            return Err(unsafe_lock(&path, "it is a folder").hint("remove it, or name another file in `lock.paths`"));
+            return Err(unsafe_lock(&path, "it is a folder")
+                .hint("remove it, or name another file in `lock.paths`"));
         }
         Ok(())
     }
@@ -169,17 +193,20 @@ impl Folder {
     #[must_use]
     pub fn names_with(&self, suffix: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(&self.path) else { return Vec::new() };
-        let names = entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok());
+        let names =
+            entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| name.ends_with(suffix)).collect()
     }
 }
 
-/// A file that somebody has open cannot be replaced on every version of the system and every file system: small ones are
-/// open for a moment.
+/// A file that somebody has open cannot be replaced on every version of the system and every file
+/// system: small ones are open for a moment.
 fn replace(new: &Path, old: &Path) -> io::Result<()> {
     for _ in 0..MOST_TRIES {
         match fs::rename(new, old) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => std::thread::sleep(BETWEEN_TRIES),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(BETWEEN_TRIES)
+            }
             done => return done,
         }
     }
@@ -187,12 +214,16 @@ fn replace(new: &Path, old: &Path) -> io::Result<()> {
 }
 
 fn insist_on_a_file(path: &Path, file: File) -> Result<File, Error> {
-    let metadata = file.metadata().map_err(|error| unsafe_lock(path, &format!("it cannot be examined ({error})")))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| unsafe_lock(path, &format!("it cannot be examined ({error})")))?;
     if metadata.is_symlink() {
-        return Err(unsafe_lock(path, "it is a symbolic link, and links are never followed").hint("remove the link"));
+        return Err(unsafe_lock(path, "it is a symbolic link, and links are never followed")
+            .hint("remove the link"));
     }
     if !metadata.is_file() {
-        return Err(unsafe_lock(path, "it is not a regular file").hint("remove it, or name another file in `lock.paths`"));
+        return Err(unsafe_lock(path, "it is not a regular file")
+            .hint("remove it, or name another file in `lock.paths`"));
     }
     Ok(file)
 }
@@ -217,7 +248,10 @@ fn plain(path: PathBuf) -> PathBuf {
 
 /// A lock file that cannot be used.
 pub(in crate::host) fn unsafe_lock(path: &Path, why: &str) -> Error {
-    Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {}", printable(&path.to_string_lossy())))
+    Error::new(
+        ExitStatus::LockFile,
+        format!("the lock cannot be used: {why}: {}", printable(&path.to_string_lossy())),
+    )
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ impl LockFile {
         None
     }
 
-    /// Whether it still lies where it was opened: what replaces a file that is open cannot be told from it here.
+    /// Whether it still lies where it was opened: what replaces a file that is open cannot be told
+    /// from it here.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         true
@@ -81,7 +82,9 @@ impl LockFile {
         match self.file.try_lock() {
             Ok(()) => Ok(Ok(Held(self))),
             Err(TryLockError::WouldBlock) => Ok(Err(self)),
-            Err(TryLockError::Error(error)) => Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})"))),
+            Err(TryLockError::Error(error)) => {
+                Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})")))
+            }
         }
     }
 }
@@ -98,7 +101,8 @@ impl Held {
         }
     }
 
-    /// On other systems this notes that a guard has settled with this file; here nobody would read it.
+    /// On other systems this notes that a guard has settled with this file; here nobody would read
+    /// it.
     #[expect(clippy::unused_self, reason = "as elsewhere")]
     pub fn mark_as_settled(&self) {}
 

@@ -6,8 +6,9 @@ use known_folders::{KnownFolder, get_known_folder_path};
 
 use crate::engine::snapshot::User;
 
-/// The lock folder of this user: by what the system knows of the user, never by the environment, so that every start of
-/// one user meets. It is in the profile, where nobody else may write; a user without one has a folder by the SID.
+/// The lock folder of this user: by what the system knows of the user, never by the environment, so
+/// that every start of one user meets. It is in the profile, where nobody else may write; a user
+/// without one has a folder by the SID.
 #[must_use]
 pub fn lock_dir(user: &User) -> PathBuf {
     match get_known_folder_path(KnownFolder::LocalAppData) {

@@ -4,10 +4,13 @@ use std::{fmt, time::Duration};
 
 use teloxide::{ApiError, RequestError};
 
-/// How long to wait before the next try. The server itself answers at most one 409 in three seconds.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// How long to wait before the next try. The server itself answers at most one 409 in three
+/// seconds.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// So long without a 409 is no proof yet, however short the window: a poll, the pause before it and the server's pace come to this.
+/// So long without a 409 is no proof yet, however short the window: a poll, the pause before it and
+/// the server's pace come to this.
 const QUIET: Duration = Duration::from_secs(20);
 
 /// Who is in the way.
@@ -20,7 +23,8 @@ pub(super) enum Rival {
 }
 
 impl Rival {
-    /// The rival that an answer tells of. Of a 409 nothing is left in the error but its text, which begins with `Conflict`.
+    /// The rival that an answer tells of. Of a 409 nothing is left in the error but its text, which
+    /// begins with `Conflict`.
     pub(super) fn of(error: &RequestError) -> Option<Rival> {
         match error {
             RequestError::Api(ApiError::TerminatedByOtherGetUpdates) => Some(Rival::Poller),
@@ -76,8 +80,9 @@ pub(super) enum Advice {
     },
 }
 
-/// The 409s that belong together: each comes less than half a window, or some seconds, after the one before. Good polls between them prove nothing:
-/// of two pollers that evict each other, both get updates now and then.
+/// The 409s that belong together: each comes less than half a window, or some seconds, after the
+/// one before. Good polls between them prove nothing: of two pollers that evict each other, both
+/// get updates now and then.
 #[derive(Debug)]
 pub(super) struct Conflict {
     window: Duration,
@@ -142,7 +147,9 @@ mod tests {
             (RequestError::Api(ApiError::CantGetUpdates), Some(Rival::Webhook)),
             (unknown("Conflict: terminated by setWebhook request"), Some(Rival::Webhook)),
             (
-                unknown("Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"),
+                unknown(
+                    "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+                ),
                 Some(Rival::Webhook),
             ),
             (unknown("Bad Gateway"), None),
@@ -159,7 +166,10 @@ mod tests {
             assert!(matches!(conflict.arrived(at * SECOND), Advice::RideOut { .. }), "{at}");
             assert_eq!(conflict.passed((at + 1) * SECOND), None, "a good poll proves nothing");
         }
-        assert_eq!(conflict.arrived(90 * SECOND), Advice::StandDown { lasted: 90 * SECOND, count: 6 });
+        assert_eq!(
+            conflict.arrived(90 * SECOND),
+            Advice::StandDown { lasted: 90 * SECOND, count: 6 }
+        );
     }
 
     #[test]
@@ -189,6 +199,9 @@ mod tests {
 
     #[test]
     fn no_window_at_all_stands_down_at_once() {
-        assert_eq!(Conflict::new(Duration::ZERO).arrived(SECOND), Advice::StandDown { lasted: Duration::ZERO, count: 1 });
+        assert_eq!(
+            Conflict::new(Duration::ZERO).arrived(SECOND),
+            Advice::StandDown { lasted: Duration::ZERO, count: 1 }
+        );
     }
 }

@@ -10,7 +10,8 @@ use std::{
 
 use crate::host::clock;
 
-/// How a bot's polling goes, for whoever watches it from another task or thread. It goes on saying so when the polling has ended.
+/// How a bot's polling goes, for whoever watches it from another task or thread. It goes on saying
+/// so when the polling has ended.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Told>);
 
@@ -22,8 +23,9 @@ struct Told {
 }
 
 impl Health {
-    /// How long ago the last good `getUpdates` ended, on a clock that goes on in suspend; `None`: there was none yet. A bot that
-    /// hears has one for each long poll, so this stays below the poll's timeout and some seconds.
+    /// How long ago the last good `getUpdates` ended, on a clock that goes on in suspend; `None`:
+    /// there was none yet. A bot that hears has one for each long poll, so this stays below the
+    /// poll's timeout and some seconds.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         let good = self.0.good.load(Ordering::Relaxed).checked_sub(1)?;

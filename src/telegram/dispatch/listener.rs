@@ -1,5 +1,6 @@
-//! Long polling as teloxide's listeners do it, with three differences: every answer is seen, a conflict is not ridden out for
-//! ever, and nothing is confirmed at the end before the handlers have finished.
+//! Long polling as teloxide's listeners do it, with three differences: every answer is seen, a
+//! conflict is not ridden out for ever, and nothing is confirmed at the end before the handlers
+//! have finished.
 
 use std::{
     convert::Infallible,
@@ -87,20 +88,33 @@ impl Shared {
         self.marks().stood_down.take()
     }
 
-    /// Tells the server what has been handled, where it does not know that yet: whoever polls next is not given it again.
+    /// Tells the server what has been handled, where it does not know that yet: whoever polls next
+    /// is not given it again.
     pub(super) async fn confirm<R: Requester<Err = RequestError>>(&self, bot: &R, instance: &str) {
         let Some(handed) = self.unconfirmed() else { return };
-        match timeout(LAST_WORD, bot.get_updates().offset(handed).limit(1).timeout(0).send()).await {
+        match timeout(LAST_WORD, bot.get_updates().offset(handed).limit(1).timeout(0).send()).await
+        {
             Ok(Ok(_)) => debug!(offset = handed, "{instance}: confirmed everything below {handed}"),
-            Ok(Err(error)) => warn!("{instance}: the last updates could not be confirmed and may come again: {}", said(&error)),
-            Err(_) => warn!("{instance}: the last updates could not be confirmed in time and may come again"),
+            Ok(Err(error)) => warn!(
+                "{instance}: the last updates could not be confirmed and may come again: {}",
+                said(&error)
+            ),
+            Err(_) => warn!(
+                "{instance}: the last updates could not be confirmed in time and may come again"
+            ),
         }
     }
 }
 
 impl<R: Requester<Err = RequestError>> Listener<R> {
     /// Nothing is asked yet.
-    pub(super) fn new(bot: R, instance: &str, timeout: Duration, window: Duration, health: Health) -> Listener<R> {
+    pub(super) fn new(
+        bot: R,
+        instance: &str,
+        timeout: Duration,
+        window: Duration,
+        health: Health,
+    ) -> Listener<R> {
         let (token, flag) = mk_stop_token();
         Listener {
             bot,
@@ -134,8 +148,8 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         self.token.clone()
     }
 
-    /// The next update; `None` when it was stopped or has stood down. Updates that are left in the buffer then were never
-    /// confirmed: they come again to whoever polls next.
+    /// The next update; `None` when it was stopped or has stood down. Updates that are left in the
+    /// buffer then were never confirmed: they come again to whoever polls next.
     async fn next(&mut self) -> Option<Update> {
         loop {
             if self.flag.is_stopped() || self.shared.marks().stood_down.is_some() {
@@ -161,8 +175,22 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         let seconds = u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX);
         let asked = async {
             match &self.asking {
-                Some(ask) => ask(GetUpdates::new().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone())).await,
-                None => self.bot.get_updates().offset(offset).timeout(seconds).allowed_updates(self.allowed.clone()).send().await,
+                Some(ask) => {
+                    ask(GetUpdates::new()
+                        .offset(offset)
+                        .timeout(seconds)
+                        .allowed_updates(self.allowed.clone()))
+                    .await
+                }
+                None => {
+                    self.bot
+                        .get_updates()
+                        .offset(offset)
+                        .timeout(seconds)
+                        .allowed_updates(self.allowed.clone())
+                        .send()
+                        .await
+                }
             }
         };
         match timeout(self.timeout.saturating_add(SLACK), asked).await {
@@ -183,7 +211,11 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             info!("{}: polling again", self.instance);
         }
         if let Some(count) = self.conflict.passed(clock::patience()) {
-            info!(count, "{}: the conflict is over, after {count} polls that were answered with 409", self.instance);
+            info!(
+                count,
+                "{}: the conflict is over, after {count} polls that were answered with 409",
+                self.instance
+            );
         }
     }
 
@@ -201,7 +233,10 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         let instance = &self.instance;
         match self.conflict.arrived(clock::patience()) {
             Advice::RideOut { pause, count: 1 } => {
-                warn!("{instance}: {rival} (409 Conflict), which is ridden out for a while; {}", rival.where_to_look());
+                warn!(
+                    "{instance}: {rival} (409 Conflict), which is ridden out for a while; {}",
+                    rival.where_to_look()
+                );
                 self.pause = pause;
             }
             Advice::RideOut { pause, count } => {
@@ -210,9 +245,14 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             }
             Advice::StandDown { lasted, count } => {
                 let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
-                let times = if count == 1 { "once".to_owned() } else { format!("{count} times in {lasted}") };
+                let times = if count == 1 {
+                    "once".to_owned()
+                } else {
+                    format!("{count} times in {lasted}")
+                };
                 let what = format!("{instance}: stood down: {rival} (409 Conflict, {times})");
-                self.shared.marks().stood_down = Some(Error::new(ExitStatus::Refused, what).hint(rival.where_to_look()));
+                self.shared.marks().stood_down =
+                    Some(Error::new(ExitStatus::Refused, what).hint(rival.where_to_look()));
             }
         }
     }
@@ -220,7 +260,9 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     fn failed(&mut self, why: &str, retry_after: Option<Duration>) {
         let instance = &self.instance;
         self.failures = self.failures.saturating_add(1);
-        self.pause = retry_after.unwrap_or_else(|| LONGEST_PAUSE.min(Duration::from_secs(1 << (self.failures - 1).min(10))));
+        self.pause = retry_after.unwrap_or_else(|| {
+            LONGEST_PAUSE.min(Duration::from_secs(1 << (self.failures - 1).min(10)))
+        });
         let pause = humantime::format_duration(self.pause);
         if self.failures == 1 {
             warn!("{instance}: a poll failed, and is tried again in {pause}: {why}");
@@ -230,10 +272,15 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     }
 }
 
-/// An error as it may be shown. Of an answer that cannot be read only the place is told: the rest of it are people's messages.
+/// An error as it may be shown. Of an answer that cannot be read only the place is told: the rest
+/// of it are people's messages.
 pub(super) fn said(error: &RequestError) -> String {
     if let RequestError::InvalidJson { source, .. } = error {
-        return format!("the answer cannot be understood, from line {}, column {} on", source.line(), source.column());
+        return format!(
+            "the answer cannot be understood, from line {}, column {} on",
+            source.line(),
+            source.column()
+        );
     }
     mask::printable(&mask::secrets(&error.to_string())).into_owned()
 }
@@ -247,7 +294,10 @@ where
     type Stream = BoxStream<'a, Result<Update, Infallible>>;
 
     fn as_stream(&'a mut self) -> Self::Stream {
-        stream::unfold(self, async |listener| listener.next().await.map(|update| (Ok(update), listener))).boxed()
+        stream::unfold(self, async |listener| {
+            listener.next().await.map(|update| (Ok(update), listener))
+        })
+        .boxed()
     }
 }
 

@@ -17,7 +17,8 @@ impl Stopping {
     /// # Errors
     /// There is no runtime that could tell of signals.
     pub(super) fn by_signals() -> Result<Stopping, Error> {
-        let failed = |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+        let failed =
+            |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
         Signals::take().map(Stopping::Signals).map_err(failed)
     }
 
@@ -48,7 +49,10 @@ pub(super) fn before_the_start(end: End) -> Result<End, Error> {
         End::Signalled(_) => 15,
         End::Told | End::Lost(_) | End::ShutDown => return Ok(end),
     };
-    Err(Error::new(ExitStatus::Signalled(number), "ended by a signal before the start; nothing is left behind"))
+    Err(Error::new(
+        ExitStatus::Signalled(number),
+        "ended by a signal before the start; nothing is left behind",
+    ))
 }
 
 const INTERRUPT: &str = "SIGINT";
@@ -83,7 +87,10 @@ mod unix {
     impl Signals {
         pub(super) fn take() -> std::io::Result<Signals> {
             let ignored = Ignored::before();
-            let (terminate, interrupt) = (ignored.or_heeded(SignalKind::terminate())?, ignored.or_heeded(SignalKind::interrupt())?);
+            let (terminate, interrupt) = (
+                ignored.or_heeded(SignalKind::terminate())?,
+                ignored.or_heeded(SignalKind::interrupt())?,
+            );
             Ok(Signals { terminate, interrupt })
         }
 
@@ -101,7 +108,9 @@ pub(super) use windows::Signals;
 
 #[cfg(windows)]
 mod windows {
-    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+    use tokio::signal::windows::{
+        CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
+    };
 
     use super::INTERRUPT;
 
@@ -115,7 +124,12 @@ mod windows {
 
     impl Signals {
         pub(super) fn take() -> std::io::Result<Signals> {
-            Ok(Signals { interrupt: ctrl_c()?, harder: ctrl_break()?, close: ctrl_close()?, shutdown: ctrl_shutdown()? })
+            Ok(Signals {
+                interrupt: ctrl_c()?,
+                harder: ctrl_break()?,
+                close: ctrl_close()?,
+                shutdown: ctrl_shutdown()?,
+            })
         }
 
         pub(super) async fn next(&mut self) -> &'static str {

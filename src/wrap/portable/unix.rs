@@ -1,4 +1,5 @@
-//! The child on Unix: it inherits the locks; what the terminal gave to its whole group is not sent again.
+//! The child on Unix: it inherits the locks; what the terminal gave to its whole group is not sent
+//! again.
 
 use std::{
     ffi::OsString,
@@ -27,16 +28,26 @@ use crate::{
 pub(crate) struct Child(process::Child);
 
 impl Child {
-    /// Starts `program` as `args`. No other thread may start anything meanwhile: it would inherit the locks as well.
+    /// Starts `program` as `args`. No other thread may start anything meanwhile: it would inherit
+    /// the locks as well.
     ///
     /// # Errors
     /// As fork(2) and execvp(3).
-    pub(crate) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<Child> {
+    pub(crate) fn spawn(
+        program: &Path,
+        args: &[OsString],
+        inheritance: &Inheritance<'_>,
+    ) -> io::Result<Child> {
         let mut command = prepared(program, args, inheritance)?;
         if let Some(name) = args.first() {
             command.arg0(name);
         }
-        let flag = |flags| inheritance.locks.iter().try_for_each(|lock| rustix::io::fcntl_setfd(lock.as_fd(), flags));
+        let flag = |flags| {
+            inheritance
+                .locks
+                .iter()
+                .try_for_each(|lock| rustix::io::fcntl_setfd(lock.as_fd(), flags))
+        };
         flag(FdFlags::empty())?;
         let child = command.spawn();
         flag(FdFlags::CLOEXEC)?;
@@ -50,7 +61,9 @@ impl Child {
 
     /// Sends it on, unless the terminal gave it to the whole group already.
     pub(crate) fn forward(&self, arrived: Arrived) {
-        let (Some(signal), Ok(pid)) = (arrived.asks_to_end(), i32::try_from(self.0.id())) else { return };
+        let (Some(signal), Ok(pid)) = (arrived.asks_to_end(), i32::try_from(self.0.id())) else {
+            return;
+        };
         let pid = Pid::from_raw(pid);
         if !(is_a_key(signal) && in_the_foreground(pid)) {
             // It may just have ended; then its end is the next thing that is heard.
@@ -75,7 +88,8 @@ fn is_a_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }
 
-/// Who sent a signal is not told here: one that has a key is taken for the terminal's while this group is in its foreground.
+/// Who sent a signal is not told here: one that has a key is taken for the terminal's while this
+/// group is in its foreground.
 fn in_the_foreground(child: Pid) -> bool {
     #![expect(clippy::disallowed_methods, reason = "the terminal is asked whom it serves")]
     let mine = nix::unistd::getpgrp();

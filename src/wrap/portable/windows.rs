@@ -30,13 +30,21 @@ impl Child {
     ///
     /// # Errors
     /// As `CreateProcessW`.
-    pub(crate) fn spawn(program: &Path, args: &[OsString], inheritance: &Inheritance<'_>) -> io::Result<Child> {
+    pub(crate) fn spawn(
+        program: &Path,
+        args: &[OsString],
+        inheritance: &Inheritance<'_>,
+    ) -> io::Result<Child> {
         let mut child = prepared(program, args, inheritance)?.spawn()?;
         let pid = child.id();
         let bell = Arc::clone(&inheritance.alarm.bell());
         let (tell, ended) = mpsc::sync_channel(1);
         thread::Builder::new().name("child".to_owned()).spawn(move || {
-            let status = child.wait().ok().and_then(|status| status.code()).map_or(ExitStatus::Fault, status);
+            let status = child
+                .wait()
+                .ok()
+                .and_then(|status| status.code())
+                .map_or(ExitStatus::Fault, status);
             // Nobody listens any more where the guard has given up.
             let _ = tell.send(status);
             bell.store(true, Ordering::Release);
@@ -73,7 +81,9 @@ mod tests {
 
     #[test]
     fn no_failure_becomes_a_success() {
-        for (code, expected) in [(0, 0), (3, 3), (256, 255), (-1, 255), (CONTROL_C.cast_signed(), 130)] {
+        for (code, expected) in
+            [(0, 0), (3, 3), (256, 255), (-1, 255), (CONTROL_C.cast_signed(), 130)]
+        {
             assert_eq!(status(code).code(), expected, "{code}");
         }
     }

@@ -45,7 +45,11 @@ pub(super) fn deleted() -> Reply {
 
 /// How the Bot API says no.
 pub(super) fn failure(status: u16, description: &str) -> Reply {
-    Reply::Json(status, serde_json::json!({ "ok": false, "error_code": status, "description": description }).to_string())
+    Reply::Json(
+        status,
+        serde_json::json!({ "ok": false, "error_code": status, "description": description })
+            .to_string(),
+    )
 }
 
 /// It runs until this is dropped.
@@ -64,10 +68,13 @@ struct Shared {
 
 impl Server {
     /// One that answers so; the first number counts the requests before this one.
-    pub(super) fn start(answer: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Server {
+    pub(super) fn start(
+        answer: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { hanging: Mutex::new(Some(Vec::new())), ..Shared::default() });
+        let shared =
+            Arc::new(Shared { hanging: Mutex::new(Some(Vec::new())), ..Shared::default() });
         let (its, answer) = (Arc::clone(&shared), Arc::new(answer));
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -111,7 +118,10 @@ impl Drop for Server {
         let _ = TcpStream::connect(self.address);
         if !thread::panicking() {
             let asked = self.requests();
-            assert!(asked.iter().all(|it| !it.line.to_lowercase().contains("getupdates")), "it would evict who polls: {asked:?}");
+            assert!(
+                asked.iter().all(|it| !it.line.to_lowercase().contains("getupdates")),
+                "it would evict who polls: {asked:?}"
+            );
         }
     }
 }
@@ -127,8 +137,12 @@ fn attend(mut connection: TcpStream, shared: &Shared, answer: &dyn Fn(usize, &Re
     };
     match answer(before, &request) {
         Reply::Json(status, body) => {
-            let head = format!("HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-            let _ = connection.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
+            let head = format!(
+                "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            );
+            let _ =
+                connection.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
         }
         Reply::Raw(bytes) => {
             // Whoever has read enough hangs up.

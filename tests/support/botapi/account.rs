@@ -58,7 +58,8 @@ pub(crate) struct Polling {
 pub(crate) struct HandOver {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    /// From the end of the old one's last poll to the arrival of the new one's first; negative where they overlapped.
+    /// From the end of the old one's last poll to the arrival of the new one's first; negative
+    /// where they overlapped.
     pub(crate) gap_ms: f64,
 }
 
@@ -167,14 +168,27 @@ impl Account {
             .collect();
         let hand_overs = pollers
             .windows(2)
-            .map(|pair| HandOver { from: pair[0].pid, to: pair[1].pid, gap_ms: pair[1].first_ms - pair[0].last_ms })
+            .map(|pair| HandOver {
+                from: pair[0].pid,
+                to: pair[1].pid,
+                gap_ms: pair[1].first_ms - pair[0].last_ms,
+            })
             .collect();
         Report {
             injected: self.injected.len(),
             processed: self.injected.iter().filter(|id| answered(id)).count(),
-            processed_twice: self.answered.iter().filter(|(_, times)| **times > 1).map(|(id, _)| *id).collect(),
+            processed_twice: self
+                .answered
+                .iter()
+                .filter(|(_, times)| **times > 1)
+                .map(|(id, _)| *id)
+                .collect(),
             lost: self.confirmed.iter().filter(|id| !answered(id)).copied().collect(),
-            waiting: self.injected.iter().filter(|id| !answered(id) && !self.confirmed.contains(id)).count(),
+            waiting: self
+                .injected
+                .iter()
+                .filter(|id| !answered(id) && !self.confirmed.contains(id))
+                .count(),
             unconfirmed: self.injected.difference(&self.confirmed).count(),
             conflicts: self.conflicts,
             most_at_once: most_at_once(&pollers),
@@ -186,6 +200,8 @@ impl Account {
 
 /// The most that polled at once do so when one of them begins.
 fn most_at_once(pollers: &[Polling]) -> usize {
-    let at = |moment: f64| pollers.iter().filter(|it| it.first_ms <= moment && moment <= it.last_ms).count();
+    let at = |moment: f64| {
+        pollers.iter().filter(|it| it.first_ms <= moment && moment <= it.last_ms).count()
+    };
     pollers.iter().map(|it| at(it.first_ms)).max().unwrap_or(0)
 }

@@ -34,12 +34,13 @@ pub(super) async fn serve(listener: TcpListener, telegram: Shared) {
     }
 }
 
-/// One connection, until either end closes it. When the client does, the answer that it waits for is dropped with everything
-/// else of the connection: that is how a poll of the dead ends.
+/// One connection, until either end closes it. When the client does, the answer that it waits for
+/// is dropped with everything else of the connection: that is how a poll of the dead ends.
 async fn attend(connection: TcpStream, telegram: Shared) {
     let (Ok(peer), Ok(here)) = (connection.peer_addr(), connection.local_addr()) else { return };
     let known = telegram.lock().unwrap().account.pids();
-    let process = tokio::task::spawn_blocking(move || process_of(peer, here, &known)).await.ok().flatten();
+    let process =
+        tokio::task::spawn_blocking(move || process_of(peer, here, &known)).await.ok().flatten();
     // A small answer must not wait for the acknowledgement of the one before.
     let _ = connection.set_nodelay(true);
     let service = service_fn(move |request| respond(request, process, telegram.clone()));
@@ -47,26 +48,40 @@ async fn attend(connection: TcpStream, telegram: Shared) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
 }
 
-async fn respond(request: Request<Incoming>, process: Option<Process>, telegram: Shared) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(
+    request: Request<Incoming>,
+    process: Option<Process>,
+    telegram: Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     if path == "/statistics" {
         let report = telegram.lock().unwrap().account.report(Instant::now());
         return Ok(document(StatusCode::OK, &json!(report)));
     }
     let token = telegram.lock().unwrap().token.clone();
-    if let Some(file) = path.strip_prefix("/file/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) {
+    if let Some(file) =
+        path.strip_prefix("/file/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/'))
+    {
         if let Some(failure) = failed("file", &telegram) {
             return Ok(failure);
         }
         // Some clients write the path's slash as it is, some as one piece of an address.
         let file = file.replace("%2F", "/");
-        let content = telegram.lock().unwrap().files.values().find(|it| it.path == file).map(super::File::content);
+        let content = telegram
+            .lock()
+            .unwrap()
+            .files
+            .values()
+            .find(|it| it.path == file)
+            .map(super::File::content);
         return Ok(match content {
             Some(content) => Response::new(Full::new(content)),
             None => failure(404, "Not Found"),
         });
     }
-    let Some(method) = path.strip_prefix("/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/')) else {
+    let Some(method) =
+        path.strip_prefix("/bot").and_then(|rest| rest.strip_prefix(&token)?.strip_prefix('/'))
+    else {
         return Ok(failure(401, "Unauthorized"));
     };
     let Some(parameters) = Parameters::read(request).await else {
@@ -83,12 +98,18 @@ async fn respond(request: Request<Incoming>, process: Option<Process>, telegram:
     }
     let given = answer(&mut telegram.lock().unwrap(), method, &parameters);
     Ok(match given {
-        Answer::Result(result) => document(StatusCode::OK, &json!({ "ok": true, "result": result })),
+        Answer::Result(result) => {
+            document(StatusCode::OK, &json!({ "ok": true, "result": result }))
+        }
         Answer::Failure(code, description) => failure(code, description),
     })
 }
 
-async fn poll(parameters: &Parameters, process: Option<Process>, telegram: &Shared) -> Response<Full<Bytes>> {
+async fn poll(
+    parameters: &Parameters,
+    process: Option<Process>,
+    telegram: &Shared,
+) -> Response<Full<Bytes>> {
     let call = Call {
         offset: parameters.number("offset").unwrap_or(0),
         limit: parameters.number("limit").unwrap_or(100),
@@ -106,15 +127,21 @@ async fn poll(parameters: &Parameters, process: Option<Process>, telegram: &Shar
     };
     let reply = match poll {
         Poll::Answered(reply) => reply,
-        Poll::Waits { slot, until, mut answer } => match tokio::time::timeout_at(until.into(), &mut answer).await {
-            Ok(answered) => answered.unwrap_or(Reply::Updates(Vec::new())),
-            Err(_) if telegram.lock().unwrap().queue.time_is_over(slot) => Reply::Updates(Vec::new()),
-            // It was answered at the same moment.
-            Err(_) => answer.await.unwrap_or(Reply::Updates(Vec::new())),
-        },
+        Poll::Waits { slot, until, mut answer } => {
+            match tokio::time::timeout_at(until.into(), &mut answer).await {
+                Ok(answered) => answered.unwrap_or(Reply::Updates(Vec::new())),
+                Err(_) if telegram.lock().unwrap().queue.time_is_over(slot) => {
+                    Reply::Updates(Vec::new())
+                }
+                // It was answered at the same moment.
+                Err(_) => answer.await.unwrap_or(Reply::Updates(Vec::new())),
+            }
+        }
     };
     match reply {
-        Reply::Updates(updates) => document(StatusCode::OK, &json!({ "ok": true, "result": updates })),
+        Reply::Updates(updates) => {
+            document(StatusCode::OK, &json!({ "ok": true, "result": updates }))
+        }
         Reply::Conflict(why, due) => {
             tokio::time::sleep_until(due.into()).await;
             telegram.lock().unwrap().account.conflict_is_written();
@@ -178,11 +205,14 @@ fn failure(code: u16, description: &str) -> Response<Full<Bytes>> {
 fn document(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
     response
 }
 
-/// The body of a request, within a time: a client that was stopped in the middle of one keeps nobody waiting.
+/// The body of a request, within a time: a client that was stopped in the middle of one keeps
+/// nobody waiting.
 pub(super) async fn body(request: Request<Incoming>) -> Option<Bytes> {
     let whole = tokio::time::timeout(Duration::from_mins(1), request.into_body().collect()).await;
     Some(whole.ok()?.ok()?.to_bytes())

@@ -20,7 +20,9 @@ pub(super) fn answer(telegram: &mut Telegram, method: &str, parameters: &Paramet
         "sendmessage" | "editmessagetext" => send(telegram, parameters),
         "getfile" => file(telegram, parameters),
         "setwebhook" => {
-            let evicted = telegram.queue.set_webhook(parameters.text("url").unwrap_or_default(), Instant::now());
+            let evicted = telegram
+                .queue
+                .set_webhook(parameters.text("url").unwrap_or_default(), Instant::now());
             if let Some(evicted) = evicted {
                 telegram.account.conflict(evicted);
             }
@@ -64,31 +66,42 @@ fn me(telegram: &Telegram) -> Value {
 }
 
 fn send(telegram: &mut Telegram, parameters: &Parameters) -> Answer {
-    let Some(chat) = parameters.number("chat_id") else { return Answer::Failure(400, "Bad Request: chat_id is empty") };
+    let Some(chat) = parameters.number("chat_id") else {
+        return Answer::Failure(400, "Bad Request: chat_id is empty");
+    };
     let text = parameters.text("text").unwrap_or_default();
     if text.is_empty() {
         return Answer::Failure(400, "Bad Request: message text is empty");
     }
     telegram.account.sent(text);
     let reply_to = parameters.inner("reply_parameters", "message_id");
-    telegram.sent.push(Sent { chat, reply_to, topic: parameters.number("message_thread_id"), text: text.to_owned() });
+    telegram.sent.push(Sent {
+        chat,
+        reply_to,
+        topic: parameters.number("message_thread_id"),
+        text: text.to_owned(),
+    });
     telegram.messages += 1;
     let chat = if chat < 0 {
         json!({ "id": chat, "type": "supergroup", "title": "A group" })
     } else {
         json!({ "id": chat, "type": "private", "first_name": "Someone" })
     };
-    Answer::Result(json!({ "message_id": telegram.messages, "date": now(), "chat": chat, "from": me(telegram), "text": text }))
+    Answer::Result(
+        json!({ "message_id": telegram.messages, "date": now(), "chat": chat, "from": me(telegram), "text": text }),
+    )
 }
 
 fn file(telegram: &Telegram, parameters: &Parameters) -> Answer {
     let id = parameters.text("file_id").unwrap_or_default();
     match telegram.files.get(id) {
         None => Answer::Failure(400, "Bad Request: invalid file_id"),
-        Some(file) if file.size > MOST_TO_DOWNLOAD => Answer::Failure(400, "Bad Request: file is too big"),
-        Some(file) => {
-            Answer::Result(json!({ "file_id": id, "file_unique_id": format!("u{id}"), "file_size": file.size, "file_path": file.path }))
+        Some(file) if file.size > MOST_TO_DOWNLOAD => {
+            Answer::Failure(400, "Bad Request: file is too big")
         }
+        Some(file) => Answer::Result(
+            json!({ "file_id": id, "file_unique_id": format!("u{id}"), "file_size": file.size, "file_path": file.path }),
+        ),
     }
 }
 

@@ -1,19 +1,26 @@
-//! A Bot API server for tests and demos, on 127.0.0.1 and a port that the system picks: it has one bot, invents updates for
-//! it, and keeps account of who polled when and what became of each update.
+//! A Bot API server for tests and demos, on 127.0.0.1 and a port that the system picks: it has one
+//! bot, invents updates for it, and keeps account of who polled when and what became of each
+//! update.
 //!
-//! What it does about two pollers is what the published server does: `queue.rs` has the rules, `tests/botapi_server.rs` a test
-//! for each. What it leaves out: `allowed_updates` does not filter, a webhook's URL is never called, uploads (multipart) are
-//! refused, and a message that is sent reaches nobody.
+//! What it does about two pollers is what the published server does: `queue.rs` has the rules,
+//! `tests/botapi_server.rs` a test for each. What it leaves out: `allowed_updates` does not filter,
+//! a webhook's URL is never called, uploads (multipart) are refused, and a message that is sent
+//! reaches nobody.
 //!
-//! **Who polls** is told by process. The client's end of a connection is looked up in `/proc/net/tcp`, its socket in
-//! `/proc/*/fd`; so it works for any bot in any language on this machine and in this network namespace. A process polls from
-//! the arrival of its first `getUpdates` to the end of its last one (answered, or its connection closed): two that take
+//! **Who polls** is told by process. The client's end of a connection is looked up in
+//! `/proc/net/tcp`, its socket in `/proc/*/fd`; so it works for any bot in any language on this
+//! machine and in this network namespace. A process polls from the arrival of its first
+//! `getUpdates` to the end of its last one (answered, or its connection closed): two that take
 //! turns count as two at once, although neither may ever see a 409.
 //!
-//! **An update is processed** when the bot sends a message whose text is `update N`, with N its number. It is *lost* when it
-//! was confirmed, by an offset above it, and never processed.
+//! **An update is processed** when the bot sends a message whose text is `update N`, with N its
+//! number. It is *lost* when it was confirmed, by an offset above it, and never processed.
 #![allow(dead_code, reason = "each test target uses its own part of this")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and this is a server")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and this is a server"
+)]
 
 mod account;
 mod http;
@@ -166,7 +173,8 @@ impl Server {
         self.telegram().sent.clone()
     }
 
-    /// So many updates a second arrive from now on, of these kinds in turn, until the flow is dropped.
+    /// So many updates a second arrive from now on, of these kinds in turn, until the flow is
+    /// dropped.
     pub(crate) fn flow(&self, each_second: f64, kinds: &'static [Kind]) -> Flow {
         let telegram = self.telegram.clone();
         let task = self.handle.spawn(async move {
@@ -190,7 +198,8 @@ impl Server {
         self.telegram().flood = (calls, retry_after);
     }
 
-    /// The next call of this method (`file`: the next download) is answered with this status and description.
+    /// The next call of this method (`file`: the next download) is answered with this status and
+    /// description.
     pub(crate) fn fail(&self, method: &'static str, status: u16, description: &'static str) {
         self.telegram().failures.push_back((method, status, description));
     }

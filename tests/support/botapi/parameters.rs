@@ -15,12 +15,19 @@ impl Parameters {
     /// Reads them all; none where the body is of a kind that is not known here.
     pub(super) async fn read(request: Request<Incoming>) -> Option<Parameters> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+        let kind = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let body = body(request).await?;
         let mut all: HashMap<String, Value> = form(query.as_bytes());
         if !body.is_empty() {
             all.extend(match kind.split(';').next().unwrap_or_default() {
-                "application/json" => serde_json::from_slice::<HashMap<String, Value>>(&body).ok()?,
+                "application/json" => {
+                    serde_json::from_slice::<HashMap<String, Value>>(&body).ok()?
+                }
                 "application/x-www-form-urlencoded" => form(&body),
                 _ => return None,
             });
@@ -45,12 +52,15 @@ impl Parameters {
     }
 
     pub(super) fn is_true(&self, name: &str) -> bool {
-        self.0
-            .get(name)
-            .is_some_and(|value| *value == Value::Bool(true) || value.as_str().is_some_and(|it| matches!(it, "true" | "True" | "1")))
+        self.0.get(name).is_some_and(|value| {
+            *value == Value::Bool(true)
+                || value.as_str().is_some_and(|it| matches!(it, "true" | "True" | "1"))
+        })
     }
 }
 
 fn form(encoded: &[u8]) -> HashMap<String, Value> {
-    form_urlencoded::parse(encoded).map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
+    form_urlencoded::parse(encoded)
+        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+        .collect()
 }

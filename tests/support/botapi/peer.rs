@@ -14,8 +14,8 @@ pub(crate) struct Process {
     pub(crate) started: u64,
 }
 
-/// The process that has the other end of a connection from `peer` to `here`; none if it has closed it, and so polls no more.
-/// Whoever polled before is asked first: bots open many connections.
+/// The process that has the other end of a connection from `peer` to `here`; none if it has closed
+/// it, and so polls no more. Whoever polled before is asked first: bots open many connections.
 pub(crate) fn process_of(peer: SocketAddr, here: SocketAddr, known: &[u32]) -> Option<Process> {
     let socket = format!("socket:[{}]", inode(peer, here)?);
     let again = known.iter().rev().copied().find(|pid| has_open(*pid, &socket));
@@ -23,7 +23,10 @@ pub(crate) fn process_of(peer: SocketAddr, here: SocketAddr, known: &[u32]) -> O
 }
 
 fn anybody_with(socket: &str) -> Option<u32> {
-    let mut pids: Vec<u32> = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    let mut pids: Vec<u32> = fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
     // The newest is the likeliest to have just connected.
     pids.sort_unstable_by(|a, b| b.cmp(a));
     pids.into_iter().find(|pid| has_open(*pid, socket))
@@ -39,7 +42,8 @@ pub(crate) fn process(pid: u32) -> Option<Process> {
 
 fn has_open(pid: u32, socket: &str) -> bool {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target.as_os_str() == socket)
+    open.filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|target| target.as_os_str() == socket)
 }
 
 /// The inode of the socket whose own address is `peer` and whose other end is `here`.

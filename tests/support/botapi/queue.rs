@@ -1,5 +1,5 @@
-//! The updates that wait for the bot, and the one slot for the `getUpdates` that waits for updates. The numbers in the
-//! comments are those of the published server.
+//! The updates that wait for the bot, and the one slot for the `getUpdates` that waits for updates.
+//! The numbers in the comments are those of the published server.
 
 use std::{
     collections::VecDeque,
@@ -98,11 +98,13 @@ impl Queue {
         &self.webhook
     }
 
-    /// An update arrives, and wakes the poll that waits, dead or alive: an answer to a dead connection is just not confirmed.
+    /// An update arrives, and wakes the poll that waits, dead or alive: an answer to a dead
+    /// connection is just not confirmed.
     pub(crate) fn push(&mut self, update: Value) {
         self.pushed += 1;
         self.updates.push_back((self.pushed, update));
-        let found = self.waiting.as_ref().map(|it| self.read(it.offset, it.limit)).unwrap_or_default();
+        let found =
+            self.waiting.as_ref().map(|it| self.read(it.offset, it.limit)).unwrap_or_default();
         if let Some(waiting) = self.waiting.take_if(|_| !found.is_empty()) {
             let _ = waiting.answer.send(Reply::Updates(found));
         }
@@ -116,7 +118,10 @@ impl Queue {
         }
         let mut limit = call.limit.clamp(1, 100);
         let mut timeout = Duration::from_secs(call.timeout.clamp(0, 50).unsigned_abs());
-        let again = self.previous.filter(|(offset, _)| *offset == call.offset).map(|(_, at)| now.saturating_duration_since(at));
+        let again = self
+            .previous
+            .filter(|(offset, _)| *offset == call.offset)
+            .map(|(_, at)| now.saturating_duration_since(at));
         if again.is_some_and(|again| again < SAME_OFFSET) {
             timeout = timeout.max(SAME_OFFSET);
         }
@@ -134,11 +139,13 @@ impl Queue {
         effects.evicted = self.evict(EVICTED, now);
         self.slots += 1;
         let (sender, answer) = oneshot::channel();
-        self.waiting = Some(Waiting { slot: self.slots, offset: call.offset, limit, answer: sender });
+        self.waiting =
+            Some(Waiting { slot: self.slots, offset: call.offset, limit, answer: sender });
         (Poll::Waits { slot: self.slots, until: now + timeout, answer }, effects)
     }
 
-    /// The time of the poll in this slot is over. Whether it still had the slot, and so is to be answered with nothing.
+    /// The time of the poll in this slot is over. Whether it still had the slot, and so is to be
+    /// answered with nothing.
     pub(crate) fn time_is_over(&mut self, slot: u64) -> bool {
         self.waiting.take_if(|waiting| waiting.slot == slot).is_some()
     }
@@ -154,11 +161,16 @@ impl Queue {
         self.updates.drain(..).map(|(id, _)| id).collect()
     }
 
-    /// Nobody looks whether the one that had the slot is still there: its 409 may go to a connection that died.
+    /// Nobody looks whether the one that had the slot is still there: its 409 may go to a
+    /// connection that died.
     fn evict(&mut self, why: &'static str, now: Instant) -> Option<Evicted> {
         let waiting = self.waiting.take()?;
         let due = self.pace(now);
-        Some(if waiting.answer.send(Reply::Conflict(why, due)).is_ok() { Evicted::Living } else { Evicted::Dead })
+        Some(if waiting.answer.send(Reply::Conflict(why, due)).is_ok() {
+            Evicted::Living
+        } else {
+            Evicted::Dead
+        })
     }
 
     /// When a 409 that is due now is written. One that is held does not move the window.

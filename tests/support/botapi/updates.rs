@@ -1,4 +1,5 @@
-//! Updates as they arrive in life: of many kinds, with much of what is optional missing, and sizes from nothing to huge.
+//! Updates as they arrive in life: of many kinds, with much of what is optional missing, and sizes
+//! from nothing to huge.
 
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -54,8 +55,13 @@ impl Kind {
     /// The update with this number, in a chat of its own, and the file that it brings.
     pub(super) fn update(self, id: i64) -> (Value, Option<(String, File)>) {
         let (chat, from) = match self {
-            Kind::ChannelPost | Kind::ChannelVoice => (json!({ "id": -CHANNELS - id, "type": "channel", "title": "A channel" }), None),
-            Kind::AnonymousAdmin => (group(id), Some(json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group" }))),
+            Kind::ChannelPost | Kind::ChannelVoice => {
+                (json!({ "id": -CHANNELS - id, "type": "channel", "title": "A channel" }), None)
+            }
+            Kind::AnonymousAdmin => (
+                group(id),
+                Some(json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group" })),
+            ),
             Kind::FromNobody => (group(id), None),
             Kind::NewMember | Kind::LeftMember => (group(id), Some(user(id))),
             _ => (json!({ "id": id, "type": "private", "first_name": "Someone" }), Some(user(id))),
@@ -81,7 +87,11 @@ impl Kind {
 
     fn content(self, id: i64, message: &mut Value) -> Option<(String, File)> {
         let (name, seconds, size) = match self {
-            Kind::Text | Kind::Edited | Kind::ChannelPost | Kind::AnonymousAdmin | Kind::FromNobody => {
+            Kind::Text
+            | Kind::Edited
+            | Kind::ChannelPost
+            | Kind::AnonymousAdmin
+            | Kind::FromNobody => {
                 message["text"] = format!("number {id}").into();
                 return None;
             }
@@ -107,7 +117,10 @@ impl Kind {
         match self {
             Kind::VideoNote => message[name]["length"] = json!(240),
             Kind::BareVoice => {}
-            _ => message[name]["mime_type"] = json!(if name == "audio" { "audio/mpeg" } else { "audio/ogg" }),
+            _ => {
+                message[name]["mime_type"] =
+                    json!(if name == "audio" { "audio/mpeg" } else { "audio/ogg" })
+            }
         }
         Some((file_id.clone(), File { path: format!("{name}/{file_id}"), size, content: None }))
     }
@@ -138,7 +151,8 @@ impl File {
         File { path: path.to_owned(), size: content.len() as u64, content: Some(content.into()) }
     }
 
-    /// What is downloaded; of a file that came with an update so many zeros as it is large, within reason.
+    /// What is downloaded; of a file that came with an update so many zeros as it is large, within
+    /// reason.
     pub(super) fn content(&self) -> Bytes {
         let zeros = || vec![0; usize::try_from(self.size).unwrap_or(0).min(1 << 24)].into();
         self.content.clone().unwrap_or_else(zeros)

@@ -53,7 +53,11 @@ impl Shared {
     pub(super) fn takes_work(&self, letter: &Letter) -> bool {
         match letter.asks {
             Asks::Transcript(_) => self.answers.can_transcribe(),
-            Asks::Fileless(_) | Asks::Command(_) | Asks::UnknownCommand | Asks::Words | Asks::SomethingElse => false,
+            Asks::Fileless(_)
+            | Asks::Command(_)
+            | Asks::UnknownCommand
+            | Asks::Words
+            | Asks::SomethingElse => false,
         }
     }
 
@@ -87,7 +91,10 @@ impl Shared {
                 tracing::debug!(update, "update {update} is answered");
             }
             Err(Failed::Ending | Failed::Fault(_)) => {
-                tracing::info!(update, "update {update} is left in the journal for whoever holds the instance next");
+                tracing::info!(
+                    update,
+                    "update {update} is left in the journal for whoever holds the instance next"
+                );
             }
         }
     }
@@ -112,7 +119,11 @@ impl Shared {
     }
 
     /// Waits for its turn and for a free place; who waits for long is told so once.
-    async fn admitted(&self, entry: &Entry, turn: &mut Turn) -> Result<SemaphorePermit<'_>, Failed> {
+    async fn admitted(
+        &self,
+        entry: &Entry,
+        turn: &mut Turn,
+    ) -> Result<SemaphorePermit<'_>, Failed> {
         let mut admission = std::pin::pin!(async {
             turn.comes().await;
             // Nobody ever closes it: no error is an end.
@@ -136,13 +147,16 @@ impl Shared {
 
     async fn ask_for_patience(&self, letter: &Letter) -> Result<(), Failed> {
         if let Asks::Transcript(recording) = &letter.asks {
-            self.telegram.send(letter.address, Reply::ToTheMessage, &wording::patience(recording.kind)).await?;
+            self.telegram
+                .send(letter.address, Reply::ToTheMessage, &wording::patience(recording.kind))
+                .await?;
             self.journal.noticed(letter.update);
         }
         Ok(())
     }
 
-    /// The answer, with a sign in the chat that it is being made; written down whole before anything of it is sent.
+    /// The answer, with a sign in the chat that it is being made; written down whole before
+    /// anything of it is sent.
     async fn made(&self, letter: &Letter) -> Result<VecDeque<String>, Failed> {
         let parts: VecDeque<String> = tokio::select! {
             parts = self.answers.make(letter) => parts?.into(),

@@ -10,11 +10,18 @@ use crate::{
     test_endpoint::{Answer, Endpoint},
 };
 
-const RETRY: Retry = Retry { tries: 3, first: Duration::from_millis(1), longest: Duration::from_secs(5) };
+const RETRY: Retry =
+    Retry { tries: 3, first: Duration::from_millis(1), longest: Duration::from_secs(5) };
 
 fn service(endpoint: &Endpoint, timeout: Duration) -> Service {
     let url = endpoint.url("/v1/x").parse().unwrap();
-    Service { url, model: "m-1".to_owned(), key: Secret::parse("sk-hidden"), timeout, language: Some("de".to_owned()) }
+    Service {
+        url,
+        model: "m-1".to_owned(),
+        key: Secret::parse("sk-hidden"),
+        timeout,
+        language: Some("de".to_owned()),
+    }
 }
 
 fn recording() -> Recording {
@@ -30,7 +37,9 @@ fn with_services<T>(ask: impl AsyncFnOnce(Services) -> T) -> T {
 }
 
 fn heard(endpoint: &Endpoint, timeout: Duration) -> Result<Heard, Failed> {
-    with_services(async |services| services.transcript(&service(endpoint, timeout), &recording(), b"OggS\0\xff").await)
+    with_services(async |services| {
+        services.transcript(&service(endpoint, timeout), &recording(), b"OggS\0\xff").await
+    })
 }
 
 fn heard_of(answers: impl IntoIterator<Item = Answer>) -> (Result<Heard, Failed>, usize) {
@@ -73,8 +82,16 @@ fn what_goes_on_failing_is_given_up_after_as_many_tries_as_were_said() {
         (Answer::Status(200, "<html>a login page</html>".to_owned()), Fault::Unreadable),
         (Answer::Status(200, r#"{"texts": []}"#.to_owned()), Fault::Unreadable),
         (Answer::Status(200, String::new()), Fault::Unreadable),
-        (Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"text\":\"\xff\"}".to_vec()), Fault::Unreadable),
-        (Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"text\":".to_vec()), Fault::CutOff),
+        (
+            Answer::Raw(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"text\":\"\xff\"}".to_vec(),
+            ),
+            Fault::Unreadable,
+        ),
+        (
+            Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"text\":".to_vec()),
+            Fault::CutOff,
+        ),
         (Answer::Raw(b"SSH-2.0-not-http\r\n".to_vec()), Fault::CutOff),
         (Answer::Raw(Vec::new()), Fault::CutOff),
         (Answer::Busy("later"), Fault::Busy(None)),
@@ -88,9 +105,18 @@ fn what_goes_on_failing_is_given_up_after_as_many_tries_as_were_said() {
 fn what_cannot_get_better_is_asked_once() {
     let huge = format!(r#"{{"text": "{}"}}"#, "a".repeat(1 << 20));
     for (answer, fault) in [
-        (Answer::Status(401, r#"{"error": "the key sk-hidden is wrong"}"#.to_owned()), Fault::Refused(401)),
+        (
+            Answer::Status(401, r#"{"error": "the key sk-hidden is wrong"}"#.to_owned()),
+            Fault::Refused(401),
+        ),
         (Answer::Status(413, String::new()), Fault::Refused(413)),
-        (Answer::Raw(b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec()), Fault::Refused(307)),
+        (
+            Answer::Raw(
+                b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+                    .to_vec(),
+            ),
+            Fault::Refused(307),
+        ),
         (Answer::Busy("3600"), Fault::Busy(Some(Duration::from_hours(1)))),
         (Answer::json(&huge), Fault::TooLong),
     ] {
@@ -107,8 +133,12 @@ fn a_service_that_does_not_answer_is_not_waited_for_for_ever() {
 #[test]
 fn nobody_there_is_told_apart() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let service = Service { url: format!("http://{free}/").parse().unwrap(), ..service(&Endpoint::new([]), PATIENT) };
-    let heard = with_services(async |services| services.transcript(&service, &recording(), b"").await);
+    let service = Service {
+        url: format!("http://{free}/").parse().unwrap(),
+        ..service(&Endpoint::new([]), PATIENT)
+    };
+    let heard =
+        with_services(async |services| services.transcript(&service, &recording(), b"").await);
     assert_eq!(heard, Err(Failed::Fault(Fault::Unreachable)));
 }
 
@@ -121,7 +151,10 @@ fn silence_is_heard_as_such() {
 fn an_insight_that_cannot_be_understood_is_asked_for_again() {
     let good = json!({ "summary": "A walk.", "action_items": [], "topics": ["walking"] });
     let endpoint = Endpoint::new([Answer::chat(&"I would rather not."), Answer::chat(&good)]);
-    let insight = with_services(async |services| services.insight(&service(&endpoint, PATIENT), "We \"walked\".").await).unwrap();
+    let insight = with_services(async |services| {
+        services.insight(&service(&endpoint, PATIENT), "We \"walked\".").await
+    })
+    .unwrap();
     assert_eq!((insight.summary.as_str(), endpoint.asked().len()), ("A walk.", 2));
     let body: serde_json::Value = serde_json::from_str(&endpoint.asked()[0].body).unwrap();
     assert_eq!((&body["model"], &body["messages"][1]["role"]), (&json!("m-1"), &json!("user")));

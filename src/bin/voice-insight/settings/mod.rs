@@ -1,4 +1,5 @@
-//! What `[app]` says: every key, its default and its bounds; all that is wrong with it is told at once.
+//! What `[app]` says: every key, its default and its bounds; all that is wrong with it is told at
+//! once.
 
 mod table;
 
@@ -54,7 +55,11 @@ impl Default for Settings {
             busy_after: Duration::from_secs(30),
             transcription: None,
             insight: None,
-            retry: Retry { tries: 4, first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+            retry: Retry {
+                tries: 4,
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(30),
+            },
         }
     }
 }
@@ -64,22 +69,37 @@ const TRANSCRIPTION: Duration = Duration::from_mins(2);
 const INSIGHT: Duration = Duration::from_mins(1);
 
 impl Settings {
-    /// What the `[app]` of this configuration says; keys of services are looked up in `env`, and in `env_file`.
+    /// What the `[app]` of this configuration says; keys of services are looked up in `env`, and in
+    /// `env_file`.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn read(config: &Config, env: &[(OsString, OsString)]) -> Result<Settings, Problems> {
+    pub(crate) fn read(
+        config: &Config,
+        env: &[(OsString, OsString)],
+    ) -> Result<Settings, Problems> {
         let mut reader = Reader::new(config, env);
         let default = Settings::default();
         let app = Table::root(config);
-        reader.only(&app, &["at_once", "most_waiting", "busy_after", "transcription", "insight", "retry"]);
+        reader.only(
+            &app,
+            &["at_once", "most_waiting", "busy_after", "transcription", "insight", "retry"],
+        );
         let settings = Settings {
             at_once: reader.count(&app, "at_once", 1..=16).unwrap_or(default.at_once),
-            most_waiting: reader.count(&app, "most_waiting", 1..=1000).unwrap_or(default.most_waiting),
+            most_waiting: reader
+                .count(&app, "most_waiting", 1..=1000)
+                .unwrap_or(default.most_waiting),
             busy_after: reader.span(&app, "busy_after").unwrap_or(default.busy_after),
-            transcription: reader.table(&app, "transcription").and_then(|table| service(&mut reader, &table, TRANSCRIPTION, &["language"])),
-            insight: reader.table(&app, "insight").and_then(|table| service(&mut reader, &table, INSIGHT, &[])),
-            retry: reader.table(&app, "retry").map_or(default.retry, |table| retry(&mut reader, &table, default.retry)),
+            transcription: reader
+                .table(&app, "transcription")
+                .and_then(|table| service(&mut reader, &table, TRANSCRIPTION, &["language"])),
+            insight: reader
+                .table(&app, "insight")
+                .and_then(|table| service(&mut reader, &table, INSIGHT, &[])),
+            retry: reader
+                .table(&app, "retry")
+                .map_or(default.retry, |table| retry(&mut reader, &table, default.retry)),
         };
         if app.has("insight") && !app.has("transcription") {
             reader.wrong::<()>(
@@ -94,14 +114,29 @@ impl Settings {
 }
 
 fn service(reader: &mut Reader, table: &Table, usual: Duration, more: &[&str]) -> Option<Service> {
-    let known: Vec<&str> = ["url", "model", "api_key_env", "timeout"].into_iter().chain(more.iter().copied()).collect();
+    let known: Vec<&str> = ["url", "model", "api_key_env", "timeout"]
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect();
     reader.only(table, &known);
-    let address = reader.needed(table, "url", "the whole address of the endpoint").and_then(|text| url(reader, table, &text));
+    let address = reader
+        .needed(table, "url", "the whole address of the endpoint")
+        .and_then(|text| url(reader, table, &text));
     let model = reader.needed(table, "model", "the name of a model that the endpoint knows");
     let key = reader.text(table, "api_key_env").map(|name| key(reader, table, &name));
     let timeout = reader.span(table, "timeout").unwrap_or(usual);
-    let language = if more.contains(&"language") { reader.text(table, "language").map(|text| language(reader, table, text)) } else { None };
-    Some(Service { url: address?, model: model?, key: key.unwrap_or_default(), timeout, language: language.unwrap_or_default() })
+    let language = if more.contains(&"language") {
+        reader.text(table, "language").map(|text| language(reader, table, text))
+    } else {
+        None
+    };
+    Some(Service {
+        url: address?,
+        model: model?,
+        key: key.unwrap_or_default(),
+        timeout,
+        language: language.unwrap_or_default(),
+    })
 }
 
 fn url(reader: &mut Reader, table: &Table, text: &str) -> Option<Url> {
@@ -109,13 +144,25 @@ fn url(reader: &mut Reader, table: &Table, text: &str) -> Option<Url> {
     let url = match Url::parse(text) {
         Ok(url) => url,
         // Said back without the address here and below: it may have a secret in it, or be one.
-        Err(error) => return reader.wrong(table, "url", format!("is no address: {error}"), example),
+        Err(error) => {
+            return reader.wrong(table, "url", format!("is no address: {error}"), example);
+        }
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return reader.wrong(table, "url", "has a secret in it", "put the key into a variable and name that in `api_key_env`");
+        return reader.wrong(
+            table,
+            "url",
+            "has a secret in it",
+            "put the key into a variable and name that in `api_key_env`",
+        );
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return reader.wrong(table, "url", format!("{} is neither http nor https", quote(url.scheme())), example);
+        return reader.wrong(
+            table,
+            "url",
+            format!("{} is neither http nor https", quote(url.scheme())),
+            example,
+        );
     }
     Some(url)
 }
@@ -132,9 +179,12 @@ fn key(reader: &mut Reader, table: &Table, name: &str) -> Option<Secret> {
         );
     }
     match reader.variable(name) {
-        None => {
-            reader.wrong(table, "api_key_env", format!("${} is not set", clean(name)), "set it where the bot is started, or in `env_file`")
-        }
+        None => reader.wrong(
+            table,
+            "api_key_env",
+            format!("${} is not set", clean(name)),
+            "set it where the bot is started, or in `env_file`",
+        ),
         Some(value) => match Secret::parse(&value) {
             Some(secret) => Some(secret),
             None => reader.wrong(
@@ -151,7 +201,12 @@ fn language(reader: &mut Reader, table: &Table, text: String) -> Option<String> 
     if (2..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Some(text);
     }
-    reader.wrong(table, "language", format!("{} is no language", quote(&text)), "write its ISO code, such as \"en\", or leave it out")
+    reader.wrong(
+        table,
+        "language",
+        format!("{} is no language", quote(&text)),
+        "write its ISO code, such as \"en\", or leave it out",
+    )
 }
 
 fn retry(reader: &mut Reader, table: &Table, default: Retry) -> Retry {
@@ -164,7 +219,11 @@ fn retry(reader: &mut Reader, table: &Table, default: Retry) -> Retry {
     };
     if retry.first > retry.longest {
         let key = if table.has("first") { "first" } else { "longest" };
-        let found = format!("the first pause ({}) is longer than the longest ({})", shown(retry.first), shown(retry.longest));
+        let found = format!(
+            "the first pause ({}) is longer than the longest ({})",
+            shown(retry.first),
+            shown(retry.longest)
+        );
         reader.wrong(table, key, found, "lower `first` or raise `longest`").unwrap_or(default)
     } else {
         retry

@@ -24,7 +24,10 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// `[app]` itself.
     pub(super) fn root(config: &'a Config) -> Table<'a> {
-        Table { path: "app".to_owned(), entries: config.settings.app.iter().map(|(key, value)| (key.as_str(), value)).collect() }
+        Table {
+            path: "app".to_owned(),
+            entries: config.settings.app.iter().map(|(key, value)| (key.as_str(), value)).collect(),
+        }
     }
 
     /// Whether somebody wrote this key.
@@ -57,14 +60,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Remembers that something is wrong with `key`; there is no value then.
-    pub(super) fn wrong<T>(&mut self, table: &Table, key: &str, found: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub(super) fn wrong<T>(
+        &mut self,
+        table: &Table,
+        key: &str,
+        found: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
         let key = format!("{}.{key}", table.path);
         // A key that is missing is missing in its table.
         let place = match (self.config.origin(&key), self.config.origin(&table.path)) {
             (Origin::Written(place), _) | (Origin::Default, Origin::Written(place)) => place,
             (Origin::Default, Origin::Default) => Place::flag("--config", "[app]"),
         };
-        self.problems.push(Problem { place, key: Some(key), message: found.into(), help: Some(help.into()) });
+        self.problems.push(Problem {
+            place,
+            key: Some(key),
+            message: found.into(),
+            help: Some(help.into()),
+        });
         None
     }
 
@@ -88,31 +102,51 @@ impl<'a> Reader<'a> {
                 let entries = inner.iter().map(|(key, value)| (key.as_str(), value)).collect();
                 Some(Table { path: format!("{}.{key}", table.path), entries })
             }
-            other => self.wrong(table, key, format!("is {}", kind(other)), format!("write it as a table: [{}.{key}]", table.path)),
+            other => self.wrong(
+                table,
+                key,
+                format!("is {}", kind(other)),
+                format!("write it as a table: [{}.{key}]", table.path),
+            ),
         }
     }
 
     /// A text that is not empty.
     pub(super) fn text(&mut self, table: &Table, key: &str) -> Option<String> {
         match table.get(key)? {
-            Value::String(text) if text.trim().is_empty() => self.wrong(table, key, "is empty", "write something, or leave it out"),
+            Value::String(text) if text.trim().is_empty() => {
+                self.wrong(table, key, "is empty", "write something, or leave it out")
+            }
             Value::String(text) => Some(text.trim().to_owned()),
-            other => self.wrong(table, key, format!("is {}", kind(other)), "write a text in quotes"),
+            other => {
+                self.wrong(table, key, format!("is {}", kind(other)), "write a text in quotes")
+            }
         }
     }
 
     /// A text that must be there.
     pub(super) fn needed(&mut self, table: &Table, key: &str, what: &str) -> Option<String> {
-        if table.has(key) { self.text(table, key) } else { self.wrong(table, key, "is missing", format!("write {what}")) }
+        if table.has(key) {
+            self.text(table, key)
+        } else {
+            self.wrong(table, key, "is missing", format!("write {what}"))
+        }
     }
 
     /// A number within these bounds.
-    pub(super) fn count(&mut self, table: &Table, key: &str, allowed: RangeInclusive<usize>) -> Option<usize> {
+    pub(super) fn count(
+        &mut self,
+        table: &Table,
+        key: &str,
+        allowed: RangeInclusive<usize>,
+    ) -> Option<usize> {
         let help = format!("write a number from {} to {}", allowed.start(), allowed.end());
         match table.get(key)? {
             Value::Integer(number) => match usize::try_from(*number) {
                 Ok(count) if allowed.contains(&count) => Some(count),
-                Ok(_) | Err(_) => self.wrong(table, key, format!("`{number}` is out of bounds"), help),
+                Ok(_) | Err(_) => {
+                    self.wrong(table, key, format!("`{number}` is out of bounds"), help)
+                }
             },
             other => self.wrong(table, key, format!("is {}", kind(other)), help),
         }
@@ -124,17 +158,27 @@ impl<'a> Reader<'a> {
         match table.get(key)? {
             Value::String(text) => match humantime::parse_duration(text) {
                 Ok(span) if span.is_zero() => self.wrong(table, key, "is no time at all", help),
-                Ok(span) if span > LONGEST => self.wrong(table, key, format!("{} is too long", quote(text)), help),
+                Ok(span) if span > LONGEST => {
+                    self.wrong(table, key, format!("{} is too long", quote(text)), help)
+                }
                 Ok(span) => Some(span),
-                Err(_) => self.wrong(table, key, format!("{} is not a duration", quote(text)), help),
+                Err(_) => {
+                    self.wrong(table, key, format!("{} is not a duration", quote(text)), help)
+                }
             },
             other => self.wrong(table, key, format!("is {}", kind(other)), help),
         }
     }
 
-    /// The value of a variable: of the environment, else of `env_file`, as the bot's token is found.
+    /// The value of a variable: of the environment, else of `env_file`, as the bot's token is
+    /// found.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        let here = self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.to_string_lossy().into_owned());
+        let here = self
+            .env
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.to_string_lossy().into_owned());
         here.filter(|value| !value.is_empty()).or_else(|| guard::in_env_file(self.config, name))
     }
 }

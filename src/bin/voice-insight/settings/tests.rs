@@ -10,9 +10,11 @@ use super::*;
 fn read(text: &str, env: &[(&str, &str)]) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.toml"), text).unwrap();
-    let env: Vec<(OsString, OsString)> = env.iter().map(|(key, value)| (key.into(), value.into())).collect();
+    let env: Vec<(OsString, OsString)> =
+        env.iter().map(|(key, value)| (key.into(), value.into())).collect();
     let config = Some(Path::new("config.toml").to_owned());
-    let sources = Sources { config, env: env.clone(), cwd: folder.path().to_owned(), ..Sources::default() };
+    let sources =
+        Sources { config, env: env.clone(), cwd: folder.path().to_owned(), ..Sources::default() };
     Settings::read(&Config::load(&sources).unwrap(), &env).map_err(|problems| problems.to_string())
 }
 
@@ -39,14 +41,23 @@ longest = "1s"
 #[test]
 fn every_key_is_read() {
     let settings = read(WHOLE, &[("KEY", "sk-1")]).unwrap();
-    assert_eq!((settings.at_once, settings.most_waiting, settings.busy_after), (3, 7, Duration::from_secs(10)));
+    assert_eq!(
+        (settings.at_once, settings.most_waiting, settings.busy_after),
+        (3, 7, Duration::from_secs(10))
+    );
     let transcription = settings.transcription.unwrap();
     assert_eq!(transcription.url.as_str(), "http://127.0.0.1:1/v1/audio/transcriptions");
     assert_eq!(transcription.key.unwrap().expose(), "sk-1");
-    assert_eq!((transcription.timeout, transcription.language.as_deref()), (Duration::from_secs(5), Some("en")));
+    assert_eq!(
+        (transcription.timeout, transcription.language.as_deref()),
+        (Duration::from_secs(5), Some("en"))
+    );
     let insight = settings.insight.unwrap();
     assert_eq!((insight.model.as_str(), insight.key, insight.timeout), ("small", None, INSIGHT));
-    assert_eq!(settings.retry, Retry { tries: 2, first: Duration::from_millis(10), longest: Duration::from_secs(1) });
+    assert_eq!(
+        settings.retry,
+        Retry { tries: 2, first: Duration::from_millis(10), longest: Duration::from_secs(1) }
+    );
 }
 
 #[test]
@@ -58,7 +69,15 @@ fn every_key_has_a_default() {
 
 #[test]
 fn a_profile_and_a_variable_change_single_keys() {
-    let settings = read(WHOLE, &[("KEY", "sk-1"), ("MONOPOLL_APP__AT_ONCE", "5"), ("MONOPOLL_APP__INSIGHT__MODEL", "\"large\"")]).unwrap();
+    let settings = read(
+        WHOLE,
+        &[
+            ("KEY", "sk-1"),
+            ("MONOPOLL_APP__AT_ONCE", "5"),
+            ("MONOPOLL_APP__INSIGHT__MODEL", "\"large\""),
+        ],
+    )
+    .unwrap();
     assert_eq!(settings.at_once, 5);
     assert_eq!(settings.insight.unwrap().model, "large");
 }
@@ -94,7 +113,11 @@ longest = "1s"
 fn an_insight_needs_a_transcript_and_a_service_is_a_table() {
     let told = read("[app.insight]\nurl = \"http://x/\"\nmodel = \"m\"\n", &[]).unwrap_err();
     insta::assert_snapshot!(told);
-    assert!(read("[app]\ntranscription = \"http://x/\"\n", &[]).unwrap_err().contains("write it as a table"));
+    assert!(
+        read("[app]\ntranscription = \"http://x/\"\n", &[])
+            .unwrap_err()
+            .contains("write it as a table")
+    );
 }
 
 #[test]
@@ -117,14 +140,17 @@ fn a_key_may_be_in_the_env_file_and_the_environment_wins() {
 /// The configurations of the documentation: the shortest one, and the one that has every key.
 fn documented() -> [&'static str; 2] {
     let text = include_str!("../../../../docs/voice-insight.md");
-    let mut blocks = text.split("```toml\n").skip(1).map(|after| after.split_once("```").unwrap().0);
+    let mut blocks =
+        text.split("```toml\n").skip(1).map(|after| after.split_once("```").unwrap().0);
     std::array::from_fn(|_| blocks.next().unwrap())
 }
 
 #[test]
 fn the_shortest_documented_configuration_is_enough() {
     let settings = read(documented()[0], &[("OPENAI_API_KEY", "sk-1")]).unwrap();
-    assert!(settings.transcription.unwrap().key.is_some() && settings.insight.unwrap().key.is_some());
+    assert!(
+        settings.transcription.unwrap().key.is_some() && settings.insight.unwrap().key.is_some()
+    );
 }
 
 #[test]

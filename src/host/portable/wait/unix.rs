@@ -17,7 +17,8 @@ use crate::{engine::signal::Signal, host::portable::unix::number};
 pub(super) struct Sources(Vec<(Arrived, Stream)>);
 
 impl Sources {
-    /// Every signal that asks to end, but for those that were ignored before, and the end of a child.
+    /// Every signal that asks to end, but for those that were ignored before, and the end of a
+    /// child.
     pub(super) fn open() -> io::Result<Sources> {
         let ignored = ignored();
         let mut sources = vec![(Arrived::Child, signal(SignalKind::child())?)];
@@ -31,7 +32,11 @@ impl Sources {
     }
 
     /// Takes what has arrived.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, arrived: &mut VecDeque<Arrived>) -> Poll<()> {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        arrived: &mut VecDeque<Arrived>,
+    ) -> Poll<()> {
         for (what, stream) in &mut self.0 {
             if let Poll::Ready(Some(())) = stream.poll_recv(context) {
                 arrived.push_back(*what);
@@ -51,7 +56,8 @@ fn bit(number: i32) -> u64 {
     1 << (number - 1)
 }
 
-/// The signals that were ignored when this process started, as a mask; to be asked before any handler is installed.
+/// The signals that were ignored when this process started, as a mask; to be asked before any
+/// handler is installed.
 pub(crate) fn ignored() -> u64 {
     let asking = Signal::ALL.into_iter().map(number);
     asking.filter(|signal| is_ignored(*signal)).fold(0, |mask, signal| mask | bit(signal as i32))
@@ -59,8 +65,8 @@ pub(crate) fn ignored() -> u64 {
 
 fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: to be told what was there one has to put something in its place: nothing that runs code, and what was there
-    // is put back at once.
+    // SAFETY: to be told what was there one has to put something in its place: nothing that runs
+    // code, and what was there is put back at once.
     let Ok(before) = (unsafe { sigaction(signal, &ignore) }) else { return false };
     // SAFETY: as above; this is the very action that was installed.
     let _ = unsafe { sigaction(signal, &before) };

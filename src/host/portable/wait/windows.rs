@@ -11,7 +11,8 @@ use std::{
 };
 
 use tokio::signal::windows::{
-    CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown,
+    CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close,
+    ctrl_logoff, ctrl_shutdown,
 };
 
 use super::Arrived;
@@ -42,7 +43,11 @@ impl Sources {
     }
 
     /// Takes what has arrived. The bell wakes nobody: it is looked at whenever a nap is over.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, arrived: &mut VecDeque<Arrived>) -> Poll<()> {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        arrived: &mut VecDeque<Arrived>,
+    ) -> Poll<()> {
         let asked = [
             (self.interrupt.poll_recv(context), Signal::SigInt),
             (self.interrupt_harder.poll_recv(context), Signal::SigInt),
@@ -50,7 +55,12 @@ impl Sources {
             (self.logoff.poll_recv(context), Signal::SigTerm),
             (self.shutdown.poll_recv(context), Signal::SigTerm),
         ];
-        arrived.extend(asked.into_iter().filter(|(came, _)| came.is_ready()).map(|(_, signal)| Arrived::Ask(signal)));
+        arrived.extend(
+            asked
+                .into_iter()
+                .filter(|(came, _)| came.is_ready())
+                .map(|(_, signal)| Arrived::Ask(signal)),
+        );
         if self.bell.swap(false, Ordering::AcqRel) {
             arrived.push_back(Arrived::Child);
         }
