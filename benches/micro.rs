@@ -9,8 +9,9 @@ use std::{hint::black_box, path::PathBuf};
 
 use divan::Bencher;
 use fixture::{MINE, child_of, entry, guarded, named, policy, process, rule, snapshot, twin};
+
 use monopoll::{
-    Config, Sources,
+    config::{Config, Sources},
     engine::{
         action::{Action, OnConflict},
         decide::decide,
@@ -18,13 +19,13 @@ use monopoll::{
         pattern::PathPattern,
         policy::{Conditions, Policy},
         snapshot::{Process, Snapshot},
-    },
-    host::{
-        command::Command,
-        look::{Breadth, Sight, Standing},
-        machine::{self, Machine},
-        query::Query,
         token::Token,
+    },
+    scan::{
+        command::Command,
+        machine::{self, Machine},
+        request::Query,
+        types::{Breadth, Sight, Standing},
     },
 };
 

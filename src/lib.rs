@@ -8,15 +8,15 @@
 //! ```
 //!
 //! [`config`] reads what the user wrote, all layers of it, or says everything that is wrong with
-//! it. A start draws a ticket and passes the turnstile, one start at a time ([`host::beside`]).
-//! [`host`] looks at the machine: a [`engine::snapshot::Snapshot`] with the locks, the guards and
+//! it. A start draws a ticket and passes the turnstile, one start at a time ([`state::state_dir`]).
+//! [`scan`] looks at the machine: a [`engine::snapshot::Snapshot`] with the locks, the guards and
 //! the few processes that matter, each fact known or unknown. [`engine::decide::decide`] is pure
 //! and turns that into a [`engine::plan::Plan`]; a dry run ends here and prints it ([`report`]).
-//! [`host::execute`] carries it out on a signal ladder, [`guard::settle`] looks once more with the
-//! locks in hand, and [`wrap`] runs the child until its whole tree has ended – as long as the guard
-//! holds what lies at the lock's path: [`guard::holding`] takes back what is deleted or replaced.
-//! What happened is remembered beside the lock ([`host::history`]); from it a start knows a storm
-//! of takeovers. [`doctor`] looks at a machine before anything is started.
+//! [`terminate::execute`] carries it out on a signal ladder, [`guard::start`] looks once more with
+//! the locks in hand, and [`supervise`] runs the child until its whole tree has ended – as long as
+//! the guard holds what lies at the lock's path: [`guard::held_locks`] takes back what is deleted
+//! or replaced. What happened is remembered beside the lock ([`state::history`]); from it a start
+//! knows a storm of takeovers. [`doctor`] looks at a machine before anything is started.
 //!
 //! # Guarantees
 //!
@@ -42,16 +42,21 @@ pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod guard;
-pub mod host;
+pub mod library;
 pub mod report;
+pub mod scan;
+pub mod state;
+pub mod supervise;
+pub mod sys;
 pub mod telegram;
-pub mod wrap;
-
-pub use config::{Config, Sources};
-pub use error::{Error, ExitStatus, exit};
-pub use guard::{Guard, Lost};
 #[cfg(feature = "teloxide")]
-pub use telegram::dispatch as teloxide;
+pub mod teloxide;
+pub mod terminate;
+pub mod text;
+
+pub use crate::config::{Config, Sources};
+pub use crate::error::{Error, ExitStatus, exit};
+pub use crate::library::{Guard, Lost};
 
 /// What the README shows of the library is compiled.
 #[cfg(all(doctest, feature = "teloxide"))]

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+
 use monopoll::{
     cli::{self, Cli, say},
     error::ExitStatus,

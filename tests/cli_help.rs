@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
+
 use monopoll::{cli::Cli, error::ExitStatus};
 
 fn monopoll(args: &[&str]) -> Output {

@@ -12,8 +12,9 @@ use std::{
     path::Path,
 };
 
-use monopoll::config::{Config, Sources};
 use tempfile::TempDir;
+
+use monopoll::config::{Config, Sources};
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();

@@ -7,13 +7,14 @@
 
 use std::{fs, time::Instant};
 
+use proptest::prelude::*;
+use tempfile::TempDir;
+
 use monopoll::{
     cli::config::{EXAMPLE, Format, show},
     config::{Config, Problems, Sources, source::Position},
-    report::{Paint, mask::secrets},
+    text::{mask::secrets, style::Paint},
 };
-use proptest::prelude::*;
-use tempfile::TempDir;
 
 /// Longer than this is a hang, on a busy machine too: a start waits for it.
 const PATIENCE_SECS: u64 = 30;

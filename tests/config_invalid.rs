@@ -15,13 +15,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
+
 use monopoll::{
     cli::config::{Format, check},
     config::{Config, Sources},
     error::{Error, ExitStatus},
-    report::{Paint, check_json},
+    report::check_json,
+    text::style::Paint,
 };
-use serde_json::Value;
 
 fn samples(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(folder);
@@ -50,7 +52,7 @@ fn sources(sample: &Path) -> Sources {
             Some(("set", set)) => sources.set.push(set.to_owned()),
             Some(("profile", name)) => sources.profile = Some(name.to_owned()),
             Some(("config", path)) => {
-                sources.config = Some(path.into()).filter(|_| !path.is_empty())
+                sources.config = Some(path.into()).filter(|_| !path.is_empty());
             }
             Some(("instance", id)) => sources.instance = Some(id.to_owned()),
             _ => {}

@@ -8,6 +8,8 @@
 
 use std::{ffi::OsString, fs, path::Path};
 
+use tempfile::TempDir;
+
 use monopoll::{
     cli::config::{EXAMPLE, Format, check, init, show},
     config::{
@@ -17,7 +19,6 @@ use monopoll::{
     engine::action::{Action, OnConflict},
     error::ExitStatus,
 };
-use tempfile::TempDir;
 
 /// A working directory with files, and the sources that are seen from there.
 struct Start {
@@ -120,11 +121,11 @@ fn the_variable_of_the_log_wins_over_every_layer() {
         "--set",
         "an empty variable is how many a launcher says that it is not set"
     );
-    start = start.env("MONOPOLL_LOG", "info,monopoll::host=trace");
-    let filter = "info,monopoll::host=trace".to_owned();
+    start = start.env("MONOPOLL_LOG", "info,monopoll::sys=trace");
+    let filter = "info,monopoll::sys=trace".to_owned();
     assert_eq!(
         of(&start),
-        ("monopoll::host=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned())
+        ("monopoll::sys=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned())
     );
 }
 

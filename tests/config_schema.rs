@@ -7,12 +7,13 @@
 
 use std::{fs, path::PathBuf};
 
+use serde_json::Value;
+use tempfile::TempDir;
+
 use monopoll::{
     cli::config::{EXAMPLE, schema},
     config::{Config, Sources, settings::Settings},
 };
-use serde_json::Value;
-use tempfile::TempDir;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/config.schema.json");
 

@@ -15,8 +15,9 @@ use std::{
     time::Duration,
 };
 
-use monopoll::error::ExitStatus;
 use serde_json::Value;
+
+use monopoll::error::ExitStatus;
 
 fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)).unwrap()

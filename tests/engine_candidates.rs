@@ -6,6 +6,7 @@ mod fixture;
 use std::path::PathBuf;
 
 use fixture::*;
+
 use monopoll::engine::{
     action::{Action, OnConflict, SameToken},
     decide::decide,

@@ -6,18 +6,19 @@ mod fixture;
 use std::time::Duration;
 
 use fixture::*;
+use regex::Regex;
+
 use monopoll::engine::{
     action::{Action, AfterWait, OnConflict},
     decide::decide,
     fact::Fact::{Known, Unknown},
+    history::{History, Ticket},
     pattern::{ContainerLimit, UserLimit},
     plan::{Blow, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
     signal::Signal,
     snapshot::{Launcher, LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
-    takeover::{History, Ticket},
 };
-use regex::Regex;
 
 const GRACEFUL: Duration = Duration::from_secs(30);
 const FORCE: Duration = Duration::from_secs(5);
@@ -757,7 +758,7 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
 
 #[test]
 fn a_stop_ends_what_no_rule_forbids() {
-    use monopoll::engine::{escalation::Mode, purpose::Purpose};
+    use monopoll::engine::{ladder::Mode, purpose::Purpose};
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
     for (mode, action, on_conflict) in [
@@ -789,7 +790,7 @@ fn a_stop_ends_what_no_rule_forbids() {
 
 #[test]
 fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
-    use monopoll::engine::escalation::Mode;
+    use monopoll::engine::ladder::Mode;
     let mine =
         |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
     let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(Mode::Graceful);

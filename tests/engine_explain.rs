@@ -9,24 +9,26 @@ use std::time::Duration;
 
 use fixture::*;
 use generators::{policies, snapshots};
+use proptest::prelude::*;
+
 use monopoll::engine::{
     action::{Action, AfterWait, OnConflict, SameToken},
     decide::decide,
     explain::{
-        Carried, Explanation, ShieldKind, ShieldVerdict, Standing, explain,
-        likeness::{Likeness, Runs},
+        Carried, Explanation, ShieldKind, ShieldVerdict, Standing,
+        command_match::{Likeness, Runs},
+        explain,
     },
     fact::{Fact::Known, Truth},
+    history::History,
     instance::BotId,
     pattern::{ContainerLimit, UserLimit},
     plan::{DecidedBy, Evidence},
     policy::{Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
-    ruling::Ruling,
+    rules::Ruling,
     shield::{self, Shield},
     snapshot::{CarriedToken, Kin, LockState, LockView, Process, Role, Snapshot},
-    takeover::History,
 };
-use proptest::prelude::*;
 
 /// `python3 main.py` in `/srv/bot`.
 fn likeness() -> Likeness {
@@ -239,7 +241,7 @@ fn a_member_shares_the_fate_of_its_tree() {
     let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
     about(&graceful, &tree, 6, |it| {
-        assert_eq!((&it.standing, it.subject.id.pid), (&Standing::Unrelated, 5))
+        assert_eq!((&it.standing, it.subject.id.pid), (&Standing::Unrelated, 5));
     });
 }
 
@@ -490,7 +492,7 @@ fn one_part_that_differs_settles_what_cannot_be_read() {
         ..process(5)
     };
     about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {
-        assert_eq!(it.entries[0].looks, Truth::False)
+        assert_eq!(it.entries[0].looks, Truth::False);
     });
 }
 

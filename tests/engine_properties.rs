@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use fixture::*;
 use generators::{policies, snapshots};
+use proptest::prelude::*;
+
 use monopoll::engine::{
     action::Action,
     decide::decide,
@@ -17,7 +19,6 @@ use monopoll::engine::{
     shield,
     snapshot::{CarriedToken, Kin, LockState, Process, Snapshot},
 };
-use proptest::prelude::*;
 
 /// Forgets one fact.
 type Hide = fn(&mut Process);

@@ -6,13 +6,14 @@ mod fixture;
 use std::time::Duration;
 
 use fixture::*;
+
 use monopoll::engine::{
     action::OnConflict,
     decide::decide,
+    history::{History, Ticket, Try, TryKind},
     plan::{Refusal, Verdict},
     policy::Policy,
     snapshot::Snapshot,
-    takeover::{History, Ticket, Try, TryKind},
 };
 
 const WINDOW: Duration = Duration::from_mins(1);

@@ -5,12 +5,15 @@ use std::{
     time::Duration,
 };
 
+use proptest::prelude::*;
+
 use monopoll::{
     engine::{
         action::{AfterWait, OnConflict, SameToken},
         decide::decide,
-        escalation::{Manner, Member, Motion},
         fact::Fact,
+        history::{History, Ticket},
+        ladder::{Manner, Member, Motion},
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
         plan::{Blow, Plan, Refusal, Step, Verdict},
         policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
@@ -20,14 +23,12 @@ use monopoll::{
             CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role,
             RunState, Snapshot, User,
         },
-        takeover::{History, Ticket},
     },
-    host::{
+    terminate::{
         execute::{Event, Outcome, Timing, execute},
-        seam::{Answer, Host, Interrupted, Sent},
+        process_control::{Answer, Host, Interrupted, Sent},
     },
 };
-use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,21 +8,22 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use tempfile::TempDir;
+
 use monopoll::{
     engine::{
         action::Action,
+        history::{Ticket, Try, TryKind},
         snapshot::ProcessId,
-        takeover::{Ticket, Try, TryKind},
     },
-    host::{
-        beside::Beside,
+    state::{
         event::{Cause, Ended, Event, Kind},
         folder::{Folder, Missing},
         history::{MOST_EVENTS, tries},
         record::Whereabouts,
+        state_dir::Beside,
     },
 };
-use tempfile::TempDir;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
@@ -182,7 +183,7 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
 fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
     let (_dir, beside) = beside();
     let refused = |ticket, cause, why: &str| {
-        beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap()
+        beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap();
     };
     (1..=3).for_each(|ticket| refused(ticket, Cause::Policy, "on_conflict says refuse"));
     (4..=5).for_each(|ticket| refused(ticket, Cause::Limit, "too many takeovers"));

@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use monopoll::{
     config::{Config, Sources},
     doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
@@ -16,17 +18,16 @@ use monopoll::{
         snapshot::{ManagedBy, User},
     },
     error::{Error, ExitStatus},
-    host::{
-        checkup::{Checkup, Environments, FolderFacts, Offer, PidNamespace, Starter},
-        container::{Enclosure, Maker},
-    },
     report::{
-        Paint,
         doctor::{document, schema, text},
         plan_json::to_text,
     },
+    scan::{
+        capabilities::{Checkup, Environments, FolderFacts, Offer, PidNamespace, Starter},
+        container::{Enclosure, Maker},
+    },
+    text::style::Paint,
 };
-use serde_json::Value;
 
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 

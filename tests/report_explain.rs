@@ -9,13 +9,16 @@ use std::{
 };
 
 use fixture::*;
+use serde_json::Value;
+
 use monopoll::{
     engine::{
         action::{Action, OnConflict, SameToken},
         decide::decide,
         explain::{
-            Explanation, explain,
-            likeness::{Likeness, Runs},
+            Explanation,
+            command_match::{Likeness, Runs},
+            explain,
         },
         fact::Fact::Known,
         instance::BotId,
@@ -25,9 +28,9 @@ use monopoll::{
         purpose::Purpose,
         snapshot::{CarriedToken, Kin, LockState, ManagedBy, Process, Role, RunState, Snapshot},
     },
-    report::{Context, Paint, explain_json, explain_text, plan_json::to_text, plan_text},
+    report::{Context, explain_json, explain_text, plan_json::to_text, plan_text},
+    text::style::Paint,
 };
-use serde_json::Value;
 
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);

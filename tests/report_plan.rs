@@ -7,11 +7,14 @@ mod fixture;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fixture::*;
+use serde_json::Value;
+
 use monopoll::{
     engine::{
         action::{Action, AfterWait, OnConflict, SameToken},
         decide::decide,
         fact::Fact::Known,
+        history::{History, Ticket},
         pattern::{ContainerLimit, UserLimit},
         plan::Plan,
         policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
@@ -19,16 +22,15 @@ use monopoll::{
         snapshot::{
             App, CarriedToken, Kin, Launcher, LockState, ManagedBy, Process, RunState, Snapshot,
         },
-        takeover::{History, Ticket},
     },
     report::{
-        Context, Paint,
+        Context,
+        hints::way_out,
         plan_json::{document, schema, to_text},
         plan_text::text,
-        way_out::way_out,
     },
+    text::style::Paint,
 };
-use serde_json::Value;
 
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);

@@ -7,30 +7,32 @@ mod fixture;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fixture::*;
+use serde_json::Value;
+
 use monopoll::{
     engine::{
         action::{Action, OnConflict},
         decide::decide,
-        escalation::Mode,
         fact::Fact::Known,
+        history::Ticket,
+        ladder::Mode,
         plan::Plan,
         policy::{Conditions, Policy},
         purpose::Purpose,
         snapshot::{LockState, ManagedBy, Me, Process, ProcessId, Role, Snapshot},
-        takeover::Ticket,
     },
     guard::status::{State, Status},
-    host::{
-        event::{Cause, Ended, Event, Kind},
-        record::{Record, Stage, Whereabouts},
-    },
     report::{
-        Context, Paint, history_text, plan_text,
+        Context, history_text, plan_text,
         status_json::{all, one, schema},
         status_text::{list, text},
     },
+    state::{
+        event::{Cause, Ended, Event, Kind},
+        record::{Record, Stage, Whereabouts},
+    },
+    text::style::Paint,
 };
-use serde_json::Value;
 
 /// 2026-01-01T01:00:00Z; a guard of the fixture has the instance for an hour by then.
 const MOMENT: Duration = Duration::from_hours(490_897);

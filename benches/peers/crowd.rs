@@ -1,11 +1,10 @@
 //! Idle processes, with the environment of an ordinary one.
 
+use crate::bench::Failure;
 use std::{
     fs,
     process::{Child, Command, Stdio},
 };
-
-use crate::bench::Failure;
 
 /// They end when this is dropped.
 #[derive(Default)]

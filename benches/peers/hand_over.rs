@@ -1,18 +1,17 @@
 //! From the old one to the new one.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Duration,
-};
-
 use crate::{
     bench::{Bench, Failure, LONG},
     peer,
     race::race,
     stamps::{gone, now},
     table::{Target, row},
+};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {

@@ -8,11 +8,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
-};
-
 use crate::{
     bench::{Bench, Failure, LONG},
     peer,
@@ -20,6 +15,10 @@ use crate::{
     resident::switches,
     stamps::{gone, now},
     table::{Target, count, row},
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
 /// How many at once, and how often: the more there are, the less one run depends on chance, and the

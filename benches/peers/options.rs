@@ -44,7 +44,7 @@ impl Options {
             }
             match (arg.as_str(), args.next()) {
                 ("--only", Some(list)) => {
-                    options.only = list.split(',').map(section).collect::<Result<_, _>>()?
+                    options.only = list.split(',').map(section).collect::<Result<_, _>>()?;
                 }
                 ("--rounds", Some(rounds)) => options.rounds = rounds.parse()?,
                 _ => return Err(format!("`{arg}`: say --only a,b,c,d,e or --rounds N").into()),

@@ -1,12 +1,11 @@
 //! How everybody is started.
 
+use crate::bench::Failure;
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-use crate::bench::Failure;
 
 const MONOPOLL: &str = env!("CARGO_BIN_EXE_monopoll");
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";

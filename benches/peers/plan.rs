@@ -1,13 +1,12 @@
 //! `plan` beside `pgrep -f`: whole processes that look at all others.
 
-use std::time::{Duration, Instant};
-
 use crate::{
     bench::{Bench, Failure},
     peer,
     race::race,
     table::{Target, row},
 };
+use std::time::{Duration, Instant};
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let lock = bench.fresh("bot.lock")?;

@@ -1,8 +1,7 @@
 //! Runs in turn, so that a busy moment hits everybody.
 
-use std::time::Duration;
-
 use crate::bench::{Bench, Failure};
+use std::time::Duration;
 
 /// One who runs: its name, and one run of it.
 pub(crate) type Runner<'a> = (&'a str, &'a dyn Fn(&mut Bench) -> Result<Duration, Failure>);

@@ -7,9 +7,8 @@
 
 use std::{env, os::unix::process::CommandExt, process::Command};
 
-use rustix::process::getuid;
-
 use crate::bench::Failure;
+use rustix::process::getuid;
 
 /// Becomes this program once more, in such a namespace, unless it is there.
 pub(crate) fn insist() -> Result<(), Failure> {

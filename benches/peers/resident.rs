@@ -1,17 +1,16 @@
 //! What a guard costs while its bot runs: memory that is its own, and how often it wakes up.
 
-use std::{
-    fs,
-    process::{Child, Command},
-    thread,
-    time::Duration,
-};
-
 use crate::{
     bench::{Bench, Failure, LONG},
     peer,
     stamps::{Stamp, gone},
     table::count,
+};
+use std::{
+    fs,
+    process::{Child, Command},
+    thread,
+    time::Duration,
 };
 
 /// A guard with its child, and how often it had woken up when the watch began.

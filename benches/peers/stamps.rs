@@ -9,14 +9,13 @@ use std::{
     time::Duration,
 };
 
+use crate::bench::Failure;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{CWD, FileType, Mode, mknodat},
     process::{Pid, Signal, kill_process},
     time::{ClockId, clock_gettime},
 };
-
-use crate::bench::Failure;
 
 /// Nothing here takes so long.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };

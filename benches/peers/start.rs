@@ -1,7 +1,5 @@
 //! From the start of whoever guards to the exec of what it guards, with nobody in the way.
 
-use std::{process::Command, time::Duration};
-
 use crate::{
     bench::{Bench, Failure},
     peer,
@@ -10,6 +8,7 @@ use crate::{
     stamps::{gone, now},
     table::{Target, row},
 };
+use std::{process::Command, time::Duration};
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let child = bench.child_for(0);

@@ -12,11 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     config::{Config, Problems, schema::schema as config_schema},
     error::{Error, ExitStatus},
-    report::{
-        check_json,
-        mask::{printable, secrets},
-        plan_json,
-    },
+    report::{check_json, plan_json},
+    text::mask::{printable, secrets},
 };
 
 /// The example file: every key, its default and one line of why.

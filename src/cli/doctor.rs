@@ -6,25 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Common, plan::paint, print, start};
 use crate::{
+    cli::{Common, plan::paint, prepare, print},
     config::{Config, Placeholders},
     doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
-    engine::{instance::Instance, pattern::UserLimit, snapshot::User},
+    engine::{instance::Instance, pattern::UserLimit, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
         identity::{self, Search},
-        place::{Existing, Place},
-    },
-    host::{
-        command::Command,
-        filesystem,
-        folder::{Folder, Missing},
-        lock_dir::lock_dir,
-        machine,
-        token::Token,
+        lock_set::{Existing, Place},
     },
     report::{doctor as report, plan_json},
+    scan::{command::Command, machine},
+    state::{
+        folder::{Folder, Missing},
+        lock_dir::lock_dir,
+    },
+    sys::filesystem,
     telegram,
 };
 
@@ -55,7 +53,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 }
 
 fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Error> {
-    let sources = start::sources(common)?;
+    let sources = prepare::sources(common)?;
     let outcome = Config::load(&sources);
     let mut findings = doctor::configuration(&outcome);
     let config = match outcome {
@@ -86,7 +84,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
             doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)
         }),
     );
-    let named = start::instance(
+    let named = prepare::instance(
         &config,
         token.as_ref(),
         command.as_ref().and_then(|command| command.as_ref().ok()),

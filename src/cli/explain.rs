@@ -2,30 +2,31 @@
 
 use std::{collections::BTreeSet, ffi::OsString};
 
-use super::{
-    Common,
-    plan::{self, Said},
-    print,
-    start::Start,
-};
 use crate::{
+    cli::{
+        Common,
+        plan::{self, Said},
+        prepare::Start,
+        print,
+    },
     engine::{
         decide::decide,
         explain::{
             self,
-            likeness::{Likeness, Runs},
+            command_match::{Likeness, Runs},
         },
         plan::{Plan, Verdict},
     },
     error::{Error, ExitStatus},
-    guard::place::Place,
-    host::{
+    guard::lock_set::Place,
+    report::{explain_json, explain_text},
+    scan::{
         command::{Command, Kind},
-        folder::Missing,
         machine::{self, Machine},
-        query::Query,
+        request::Query,
     },
-    report::{explain_json, explain_text, mask::printable},
+    state::folder::Missing,
+    text::mask::printable,
 };
 
 /// Looks, decides, and says what was weighed.

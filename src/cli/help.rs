@@ -12,8 +12,8 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 
-use super::{Cli, Common, print};
 use crate::{
+    cli::{Cli, Common, print},
     engine::action::OnConflict,
     error::{Error, ExitStatus},
 };

@@ -15,12 +15,12 @@ use tracing::{
 };
 use tracing_subscriber::filter::Targets;
 
-use super::{Common, say};
 use crate::{
+    cli::{Common, say},
     config::{Logging, settings::LogFormat},
     guard::check::PASSED_ON,
-    host::clock,
-    report::mask,
+    sys::clock,
+    text::mask,
 };
 
 /// Whose name a line begins with.

@@ -1,18 +1,18 @@
 //! The command line: what may be written on it.
 
 pub mod config;
-mod course;
 mod doctor;
 mod explain;
 mod help;
-mod line;
 mod log;
 mod plan;
+mod prepare;
+mod progress;
 mod run;
-mod start;
 mod status;
+mod status_line;
 mod stop;
-mod told;
+mod terminal_line;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -24,8 +24,8 @@ use clap_complete::Shell;
 use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
-    host::machine,
-    report::mask::secrets,
+    sys::machine,
+    text::mask::secrets,
 };
 
 /// Writes the records of this process to standard error from here on, as `logging` says and as the
@@ -199,14 +199,14 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
 fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
     let format = if common.json { config::Format::Json } else { config::Format::Text };
     match command {
-        ConfigCommand::Show => print(&config::show(&start::configuration(common)?, format)),
+        ConfigCommand::Show => print(&config::show(&prepare::configuration(common)?, format)),
         ConfigCommand::Schema => print(&config::schema()),
         ConfigCommand::Init => {
-            let path = config::init(&start::sources(common)?.cwd)?;
+            let path = config::init(&prepare::sources(common)?.cwd)?;
             print(&format!("wrote {}", path.display()))
         }
         ConfigCommand::Check => {
-            let outcome = crate::config::Config::load(&start::sources(common)?);
+            let outcome = crate::config::Config::load(&prepare::sources(common)?);
             match (outcome, format) {
                 (Err(problems), config::Format::Text) => {
                     Err(problems.into_error(plan::paint(&std::io::stderr())))
@@ -235,7 +235,7 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
 /// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error
 /// that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    line::write(&format!("{}\n", secrets(&text.to_string())));
+    terminal_line::write(&format!("{}\n", secrets(&text.to_string())));
 }
 
 /// Writes to standard output, and no secret either; a reader that went away is no fault.

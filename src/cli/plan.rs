@@ -6,29 +6,29 @@ use std::{env, ffi::OsString, io::IsTerminal, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{Common, print, say, start::Start};
 use crate::{
+    cli::{Common, prepare::Start, print, say},
     engine::{
         decide::decide,
+        history::History,
         plan::{Plan, Refusal, Verdict},
         policy::Policy,
         snapshot::Snapshot,
-        takeover::History,
     },
     error::{Error, ExitStatus},
     guard::{
-        diary,
-        place::{Existing, Place},
+        lock_set::{Existing, Place},
+        trace,
     },
-    host::{
-        clock,
-        folder::Missing,
-        history,
-        look::{Breadth, Sight, Standing},
+    report::{Context, plan_json, plan_text},
+    scan::{
         machine::{self, Machine},
+        types::{Breadth, Sight, Standing},
     },
-    report::{Context, Paint, plan_json, plan_text},
+    state::{folder::Missing, history},
+    sys::clock,
     telegram::{Preflight, Report},
+    text::style::Paint,
 };
 
 /// For whom the plan is.
@@ -186,7 +186,7 @@ pub(super) fn seen(
     let began = clock::patience();
     let snapshot = snapshot(machine, place, locks)?;
     let plan = decide(policy, &snapshot);
-    diary::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    trace::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
     Ok(plan)
 }
 

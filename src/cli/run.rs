@@ -4,39 +4,42 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use tracing::{debug, warn};
 
-use super::{Common, start::Start, told};
 use crate::{
+    cli::{Common, prepare::Start, progress},
     engine::{
-        escalation::{Manner, Mode},
+        ladder::{Manner, Mode},
         purpose::Purpose,
     },
     error::{Error, ExitStatus},
     guard::{
         by::By,
         check::{self, Interruption},
-        chronicle::{self, Chronicle},
-        course::Course,
         entrance::Entrance,
-        holding::Holding,
-        keeper::Keeper,
-        place::Place,
+        held_locks::Holding,
+        history_writer::{self, Chronicle},
+        lock_keeper::Keeper,
+        lock_set::Place,
+        progress::Course,
         refused::refused,
-        settle::{Progress, Settled, Settling, Stop},
+        start::{Progress, Settled, Settling, Stop},
     },
-    host::{
-        clock,
+    report,
+    scan::{
         command::Command,
+        env_marker::{HELD, Mark},
+        machine::{self, Machine, blind, guard_tree::Tree},
+    },
+    state::{
         event::{Cause, Ended, Kind},
-        machine::{self, Machine, blind, tree::Tree, wait::Alarm},
-        mark::{HELD, Mark},
         record::{Asker, Record, Stage},
     },
-    report::{self, mask},
-    telegram::Preflight,
-    wrap::{
+    supervise::{
         child::{self, Child, Inheritance},
-        supervise::{End, Guarding, Incident},
+        event_loop::{End, Guarding, Incident},
     },
+    sys::{clock, machine::poll::Alarm},
+    telegram::Preflight,
+    text::mask,
 };
 
 /// Settles, starts COMMAND and guards it to its end.
@@ -53,7 +56,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = Entrance::open(&start.locks)?;
-    told::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
+    progress::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check, Interruption::Signals)?;
         command.insist_on_its_script()?;
@@ -62,7 +65,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let began = clock::patience();
     let mut course = Course::default();
-    let mut teller = told::Teller::new(start.config.logging.format);
+    let mut teller = progress::Teller::new(start.config.logging.format);
     let beat = teller.beat();
     for _ in 0..MOST_REPLACEMENTS {
         let Entrance { place, files, ticket } = entrance;
@@ -108,7 +111,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                     chronicle.given_up(
                         place.beside(),
                         course.into_ended(),
-                        chronicle::reason(&stop),
+                        history_writer::reason(&stop),
                     );
                     let way_out = way_out(&stop);
                     let error = refused(&start.instance, stop);
@@ -127,7 +130,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 /// What a person can do about it.
 fn way_out(stop: &Stop) -> Option<String> {
     match stop {
-        Stop::Refused { plan: Some(plan), .. } => report::way_out::way_out(plan),
+        Stop::Refused { plan: Some(plan), .. } => report::hints::way_out(plan),
         Stop::Refused { plan: None, .. }
         | Stop::Asked
         | Stop::Interrupted(_)
@@ -139,7 +142,7 @@ fn way_out(stop: &Stop) -> Option<String> {
 /// A start that came through, and how.
 struct Won {
     settled: Settled,
-    company: told::Company,
+    company: progress::Company,
     took: Duration,
     ended: Vec<Ended>,
 }
@@ -167,7 +170,7 @@ fn guard(
     let holding = Holding::new(place, settled.locks);
     let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = Chronicle::new(&whereabouts, ticket);
-    told::yours(holding.first_path(), company, start.token.as_ref());
+    progress::yours(holding.first_path(), company, start.token.as_ref());
     let spawned = Child::spawn(
         &command.found,
         &command.args,
@@ -206,7 +209,7 @@ fn guard(
             if let Incident::Held(trouble) = &incident {
                 chronicle.loss(beside, trouble);
             }
-            told::incident(incident);
+            progress::incident(incident);
         },
     };
     let end = guarding.run(tree);

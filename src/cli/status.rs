@@ -3,27 +3,30 @@
 
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
-use super::{
-    Common,
-    plan::{self, Said},
-    print,
-    start::{Nameless, Start},
-};
 use crate::{
+    cli::{
+        Common,
+        plan::{self, Said},
+        prepare::{Nameless, Start},
+        print,
+    },
     engine::{instance::Instance, policy::Policy, purpose::Purpose},
     error::{Error, ExitStatus},
     guard::{
-        place::Place,
+        lock_set::Place,
         status::{State, Status},
     },
-    host::{
-        beside::{self, Beside},
-        clock,
-        folder::{Folder, Missing},
+    report::{Context, history_text, status_json, status_text},
+    scan::{
         machine::{self, Machine},
-        query::Query,
+        request::Query,
     },
-    report::{Context, Paint, history_text, mask::printable, status_json, status_text},
+    state::{
+        folder::{Folder, Missing},
+        state_dir::{self, Beside},
+    },
+    sys::clock,
+    text::{mask::printable, style::Paint},
 };
 
 /// How often to look again where the instance is just changing hands.
@@ -198,7 +201,9 @@ fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
     let names = folder.names_with("");
     let instances: Vec<Instance> = names
         .iter()
-        .filter_map(|name| path.instance_of(beside::lock_of(name, &names).unwrap_or(name), &with))
+        .filter_map(|name| {
+            path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), &with)
+        })
         .collect();
     // Where each instance has a folder of its own, the folder alone is none.
     let has_lock = |instance: &Instance| {

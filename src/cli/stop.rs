@@ -2,37 +2,37 @@
 
 use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 
-use super::{
-    Common,
-    plan::{self, Said},
-    print,
-    run::MOST_REPLACEMENTS,
-    start::Start,
-    told,
-};
 use crate::{
+    cli::{
+        Common,
+        plan::{self, Said},
+        prepare::Start,
+        print, progress,
+        run::MOST_REPLACEMENTS,
+    },
     engine::{
         action::OnConflict,
-        escalation::Mode,
         instance::Instance,
+        ladder::Mode,
         plan::{Plan, Refusal, Suspect, Verdict},
         purpose::Purpose,
         snapshot::ManagedBy,
     },
     error::{Error, ExitStatus},
     guard::{
-        chronicle::Chronicle,
-        course::Course,
         entrance::Entrance,
-        place::Place,
-        settle::{Progress, Settling, Stop},
+        history_writer::Chronicle,
+        lock_set::Place,
+        progress::Course,
+        start::{Progress, Settling, Stop},
     },
-    host::{
+    scan::machine::{Machine, blind},
+    state::{
         event::{Event, Kind},
         folder::Missing,
-        machine::{Machine, blind, wait::Alarm},
     },
-    report::mask::printable,
+    sys::machine::poll::Alarm,
+    text::mask::printable,
 };
 
 /// What is said while it goes on.
@@ -44,12 +44,12 @@ fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<S
         Progress::Waiting(plan) => plan
             .waits()
             .map(|conflict| {
-                format!("waiting for {}{}", told::named(conflict), told::limit(conflict))
+                format!("waiting for {}{}", progress::named(conflict), progress::limit(conflict))
             })
             .collect(),
         Progress::Acting(plan) => plan
             .kills()
-            .map(|conflict| format!("ending {} ({})", told::named(conflict), conflict.action))
+            .map(|conflict| format!("ending {} ({})", progress::named(conflict), conflict.action))
             .collect(),
         Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
         Progress::Clear(plan) => plan.unexpected().map(suspicion).collect(),

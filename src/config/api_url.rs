@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::{problem::Fault, wording::quote};
-use crate::report::mask::secret_spans;
+use crate::{
+    config::{problem::Fault, wording::quote},
+    text::mask::secret_spans,
+};
 
 /// The address of a Bot API server; a bot's own is `{address}/bot{token}/{method}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -7,18 +7,20 @@ use std::{
 
 use tracing_subscriber::filter::Targets;
 
-use super::{
-    api_url::ApiUrl,
-    filter,
-    load::{self, Loaded, Origins},
-    lock_path::LockPath,
-    place::{Origin, Place},
-    problem::{Fault, Problem, Problems},
-    rules::{Misfit, policy},
-    settings::{self, LogFormat, Settings, Webhook},
-    sources::Sources,
+use crate::{
+    config::{
+        api_url::ApiUrl,
+        discover::Sources,
+        load::{self, Loaded, Origins},
+        location::{Origin, Place},
+        lock_path::LockPath,
+        log_filter,
+        problem::{Fault, Problem, Problems},
+        rules::{Misfit, policy},
+        settings::{self, LogFormat, Settings, Webhook},
+    },
+    engine::{action::OnLost, instance::Instance, policy::Policy},
 };
-use crate::engine::{action::OnLost, instance::Instance, policy::Policy};
 
 /// A configuration in which nothing is wrong.
 #[derive(Debug, Clone)]
@@ -173,7 +175,7 @@ fn parts(settings: &Settings) -> Result<Parts, Misfit> {
         settings.lock.paths.iter().map(|path| LockPath::parse(path)).collect::<Result<_, _>>();
     let locks = locks.map_err(|fault| ("lock.paths".to_owned(), fault))?;
     let filter =
-        filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
+        log_filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
     Ok(Parts {
         instance,
         policy: policy(settings)?,
@@ -197,7 +199,10 @@ fn unreachable_rules(settings: &Settings, policy: &Policy, origins: &Origins) ->
         return Vec::new();
     };
     let name = |index: usize| {
-        policy.rules.get(index).map_or_else(String::new, |rule| super::wording::quote(&rule.name))
+        policy
+            .rules
+            .get(index)
+            .map_or_else(String::new, |rule| crate::config::wording::quote(&rule.name))
     };
     (last + 1..settings.rules.len())
         .map(|index| {

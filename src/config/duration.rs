@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
-    problem::Fault,
-    wording::{nearest, quote},
+use crate::{
+    config::{
+        problem::Fault,
+        wording::{nearest, quote},
+    },
+    engine::policy::Patience,
 };
-use crate::engine::policy::Patience;
 
 /// What to write.
 pub(crate) const HELP: &str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";

@@ -3,10 +3,10 @@
 //!
 //! A test holds the two together.
 
-use super::{
-    node::{Node, Table},
+use crate::config::{
     problem::Fault,
-    text::Text,
+    scalar::Text,
+    value::{Node, Table},
     whole::{age_fault, lock_paths_fault, match_fault, program_fault, rule_fault},
 };
 
@@ -185,6 +185,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
     use crate::{config::settings::Settings, engine::signal::Signal};
 
     /// The dotted names of a schema with the choices that it gives.
@@ -216,10 +217,10 @@ mod tests {
             let path = format!("{prefix}.{}", key.name);
             match &key.kind {
                 Kind::Text(Text::Choice(words)) => {
-                    out.extend(words.iter().map(|word| format!("{path}={word}")))
+                    out.extend(words.iter().map(|word| format!("{path}={word}")));
                 }
                 Kind::Text(Text::Signal) => {
-                    out.extend(Signal::ALL.map(|signal| format!("{path}={signal}")))
+                    out.extend(Signal::ALL.map(|signal| format!("{path}={signal}")));
                 }
                 Kind::Table(keys, _) | Kind::Tables(keys, _) => of_keys(keys, &path, out),
                 Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Free => {}

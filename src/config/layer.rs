@@ -5,9 +5,9 @@ use figment::{
     value::{Dict, Map, Num, Value as Laid},
 };
 
-use super::{
-    node::{Node, Table, Value},
-    place::Place,
+use crate::config::{
+    location::Place,
+    value::{Node, Table, Value},
 };
 
 /// What one source says; each value knows its place.

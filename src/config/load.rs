@@ -5,16 +5,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use figment::{Figment, providers::Serialized};
 
-use super::{
-    exposure,
+use crate::config::{
+    discover::{self, Search, Sources},
     layer::Layer,
-    node::{Node, Table, Value},
-    overrides,
-    place::{Origin, Place},
+    location::{Origin, Place},
+    overrides, permissions,
     problem::{Fault, Problem, Problems},
     settings::Settings,
-    sources::{self, Search, Sources},
     validate,
+    value::{Node, Table, Value},
     wording::{clean, list, nearest, quote},
 };
 
@@ -51,10 +50,10 @@ impl Origins {
 /// Everything that is wrong, in every layer and every profile.
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
-    let search = sources::search(sources, &mut problems, &mut notes);
+    let search = discover::search(sources, &mut problems, &mut notes);
     if let Search::Found(path, root) = &search {
         validate::file(root, &mut problems);
-        notes.extend(exposure::note(path, &sources.cwd.join(path)));
+        notes.extend(permissions::note(path, &sources.cwd.join(path)));
     }
     let selected = sources.selected();
     if let Some((name, place)) = &selected

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf, is_separator};
 
-use super::{
-    problem::Fault,
-    wording::{nearest, quote},
+use crate::{
+    config::{
+        problem::Fault,
+        wording::{nearest, quote},
+    },
+    engine::instance::Instance,
 };
-use crate::engine::instance::Instance;
 
 /// A lock file's path that is valid whatever its placeholders are filled with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

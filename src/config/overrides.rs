@@ -2,21 +2,23 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{
-    keys::{self, Kind, ROOT},
-    layer::Layer,
-    node::{Node, Value},
-    parse,
-    place::Place,
-    problem::{Fault, Problem},
-    source::{Source, SourceName},
-    sources::Sources,
-    syntax::trimmed,
-    text::Text,
-    validate,
-    wording::{clean, nearest, quote},
+use crate::{
+    config::{
+        discover::Sources,
+        keys::{self, Kind, ROOT},
+        layer::Layer,
+        location::Place,
+        parse,
+        problem::{Fault, Problem},
+        scalar::Text,
+        source::{Source, SourceName},
+        syntax::trimmed,
+        validate,
+        value::{Node, Value},
+        wording::{clean, nearest, quote},
+    },
+    engine::action::Action,
 };
-use crate::engine::action::Action;
 
 const PREFIX: &str = "MONOPOLL_";
 /// Variables that are ours, but no keys.

@@ -7,12 +7,12 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    node::{Node, Table, Value},
-    place::Place,
+use crate::config::{
+    location::Place,
     problem::Problem,
     source::{Source, SourceName},
     syntax,
+    value::{Node, Table, Value},
 };
 
 /// Reads a whole file's text.

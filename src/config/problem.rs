@@ -2,10 +2,10 @@
 
 use std::{fmt, ops::Range};
 
-use super::place::Place;
 use crate::{
+    config::location::Place,
     error::{Error, ExitStatus},
-    report::{Paint, diagnostic::Diagnostic},
+    text::{diagnostic::Diagnostic, style::Paint},
 };
 
 /// More problems than this are told in a line each: nobody reads as many drawings.

@@ -2,15 +2,17 @@
 
 use regex::Regex;
 
-use super::{
-    duration,
-    problem::Fault,
-    settings::{self, ContainerChoice, Settings},
-};
-use crate::engine::{
-    pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
-    policy::{Conditions, Escalate, MatchEntry, Policy, Rule, Timeouts},
-    purpose::Purpose,
+use crate::{
+    config::{
+        duration,
+        problem::Fault,
+        settings::{self, ContainerChoice, Settings},
+    },
+    engine::{
+        pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
+        policy::{Conditions, Escalate, MatchEntry, Policy, Rule, Timeouts},
+        purpose::Purpose,
+    },
 };
 
 /// A key and what is wrong with it.

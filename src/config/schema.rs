@@ -4,7 +4,7 @@
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
-use super::settings::Settings;
+use crate::config::settings::Settings;
 
 /// The schema of a whole file: the settings, and under `profile` the settings again, each profile
 /// by its name.

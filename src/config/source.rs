@@ -3,8 +3,10 @@
 
 use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
 
-use super::{concealed::concealed, wording::clean};
-use crate::report::excerpt::line_at;
+use crate::{
+    config::{redact::concealed, wording::clean},
+    text::excerpt::line_at,
+};
 
 /// One thing that somebody wrote.
 pub struct Source {

@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use toml::de::Error;
 
-use super::{
-    problem::Fault,
-    source::Source,
-    wording::{clean, quote},
+use crate::{
+    config::{
+        problem::Fault,
+        source::Source,
+        wording::{clean, quote},
+    },
+    text::excerpt::line_at,
 };
-use crate::report::excerpt::line_at;
 
 /// More characters than this are not repeated in an advice.
 const LONGEST_ADVICE: usize = 60;

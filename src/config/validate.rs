@@ -1,10 +1,10 @@
 //! Goes through what was written, key by key, and gathers everything that is wrong with it.
 
-use super::{
+use crate::config::{
     keys::{self, Key, Kind, ROOT},
-    node::{Node, Table, Value},
     problem::{About, Fault, Problem},
-    text::Text,
+    scalar::Text,
+    value::{Node, Table, Value},
     wording::{clean, list, nearest, quote},
 };
 

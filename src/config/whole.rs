@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use crate::config::{
     duration,
     keys::ACTIONS,
-    node::{Node, Table, Value},
     problem::Fault,
+    value::{Node, Table, Value},
     wording::{either, quote},
 };
 

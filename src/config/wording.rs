@@ -1,8 +1,7 @@
 //! How user input is said back: masked, on one line, not too long; and the nearest of the names
 //! that would have been right.
 
-use super::concealed::masked;
-use crate::report::mask::printable;
+use crate::{config::redact::masked, text::mask::printable};
 
 /// More characters than this of somebody's input are cut.
 const MOST_SHOWN: usize = 80;

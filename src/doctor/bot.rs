@@ -1,13 +1,13 @@
 //! The bot: its command, its token, its instance, and who runs it already.
 
-use super::Finding;
 use crate::{
+    doctor::Finding,
     engine::{
         action::SameToken,
         instance::{BotId, Instance},
     },
     error::Error,
-    report::mask::printable,
+    text::mask::printable,
 };
 
 /// COMMAND, if one was given: where it was found.

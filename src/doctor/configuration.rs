@@ -1,9 +1,9 @@
 //! The configuration: which one it is, and everything that is wrong or odd about it.
 
-use super::Finding;
 use crate::{
     config::{Config, Problems},
-    report::mask::printable,
+    doctor::Finding,
+    text::mask::printable,
 };
 
 const NAME: &str = "configuration";

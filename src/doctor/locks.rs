@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Finding;
 use crate::{
+    doctor::Finding,
     error::Error,
-    host::checkup::{FolderFacts, Offer},
-    report::mask::printable,
+    scan::capabilities::{FolderFacts, Offer},
+    text::mask::printable,
 };
 
 /// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is

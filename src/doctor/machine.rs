@@ -1,13 +1,13 @@
 //! The machine: what its kernel offers, whom it shows, and what is around this process.
 
-use super::Finding;
 use crate::{
+    doctor::Finding,
     engine::snapshot::{ManagedBy, User},
-    host::{
-        checkup::{Checkup, Environments, Offer, PidNamespace, Starter},
+    scan::{
+        capabilities::{Checkup, Environments, Offer, PidNamespace, Starter},
         container::Enclosure,
     },
-    report::mask::{printable, secrets},
+    text::mask::{printable, secrets},
 };
 
 /// Who asks.

@@ -10,14 +10,14 @@ mod telegram;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use self::{
+use crate::error::Error;
+pub use {
     bot::{Named, Running, TokenSearch, command, instance, running, token},
     configuration::configuration,
     locks::{LockFolder, locks},
     machine::{Me, Sight, machine},
     telegram::telegram,
 };
-use crate::error::Error;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -1,8 +1,8 @@
 //! Telegram: whether it is there, knows the bot, and lets it poll.
 
-use super::Finding;
 use crate::{
     config::{Telegram, settings::Webhook},
+    doctor::Finding,
     telegram::{self, Seen, Trouble},
 };
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
+use crate::engine::{
+    classify::{Standing, is_guard, standing},
     fact::Fact,
     pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
     policy::Policy,
     shield::{self, Shield},
     snapshot::{GuardView, LockState, Process, Snapshot},
-    standing::{Standing, is_guard, standing},
 };
 
 /// What the processes are to this start.
@@ -47,7 +47,7 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
                 reason: "the same token in its environment",
             }),
             Standing::Shielded(shield) => {
-                gathered.shielded.push(Shielded { process: process.clone(), shield })
+                gathered.shielded.push(Shielded { process: process.clone(), shield });
             }
             Standing::Candidate { evidence, shield } => {
                 candidates.insert(*pid, (evidence, shield));

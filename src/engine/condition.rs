@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{
+use crate::engine::{
     fact::Truth,
     pattern::{ContainerLimit, Field, UserLimit},
     policy::{Conditions, MatchEntry},

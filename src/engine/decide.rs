@@ -1,13 +1,13 @@
 //! The verdict: total and pure.
 
-use super::{
+use crate::engine::{
     action::Action,
     candidates::{self, Found},
-    caution,
     plan::{Blow, Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
     policy::{Escalate, Patience, Policy},
     reason::{self, describe, refused, undecidable},
-    ruling::{Docket, Ruling, subject},
+    rules::{Docket, Ruling, subject},
+    safety,
     snapshot::Snapshot,
 };
 
@@ -107,7 +107,7 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
             (Action::Refuse, asked, policy_says(why))
         }
         Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => {
-            match caution::objection(snapshot, &found, action) {
+            match safety::objection(snapshot, &found, action) {
                 Some(objection) => (Action::Refuse, DecidedBy::Caution, Some(objection)),
                 None => (action, asked, None),
             }

@@ -1,31 +1,31 @@
-//! Why a process is or is not a candidate: everything that [`decide`](super::decide::decide)
-//! weighs, each with its verdict.
+//! Why a process is or is not a candidate: everything that
+//! [`decide`](crate::engine::decide::decide) weighs, each with its verdict.
 //!
 //! Nothing is decided here. Each verdict comes from the very function that the decision asks, and
 //! the end of it from the plan.
 
-pub mod likeness;
+pub mod command_match;
 mod sentence;
 mod verdict;
 
 use std::path::Path;
 
-use likeness::Likeness;
+use crate::engine::explain::command_match::Likeness;
 
-pub use super::standing::{Carried, Standing};
-use super::{
+pub use crate::engine::classify::{Carried, Standing};
+pub use crate::engine::explain::verdict::{
+    Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict,
+};
+use crate::engine::{
+    classify,
     condition::Condition,
     fact::{Fact, Truth},
     pattern::{ContainerLimit, UserLimit},
     plan::{Conflict, Evidence, Plan},
     policy::Policy,
-    ruling::{Docket, subject},
+    rules::{Docket, subject},
     shield::{self, Shield},
     snapshot::{LockState, LockView, Process, Snapshot},
-    standing,
-};
-pub use verdict::{
-    Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict,
 };
 
 /// Why a process is or is not a candidate.
@@ -82,7 +82,7 @@ pub fn explain<'a>(
         token: TokenVerdict {
             carried: process.token,
             same: process.same_token(),
-            weight: standing::token(policy, process),
+            weight: classify::token(policy, process),
             policy: policy.same_token,
         },
         lock: lock(snapshot, process),
@@ -90,7 +90,7 @@ pub fn explain<'a>(
         entries,
         rules: rules(policy, snapshot, docket, &subject),
         subject,
-        standing: standing::standing(policy, snapshot, process),
+        standing: classify::standing(policy, snapshot, process),
         conflict,
         sentence: String::new(),
     };
@@ -120,7 +120,7 @@ fn entries<'a>(
         (Asked::Condition(condition), condition.holds(process, &me.user))
     };
     let each =
-        standing::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
+        classify::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
             let written = match entry {
                 Evidence::Match(index) => policy.matches.get(index),
                 Evidence::Command | Evidence::Lock | Evidence::Token => None,
@@ -159,7 +159,7 @@ fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {
     };
     let path = |lock: &'a LockView| lock.path.as_path();
     let unidentified: Vec<&Path> = snapshot.locks.iter().filter(unidentified).map(path).collect();
-    let holds = match (standing::has_lock(snapshot, process), process.holds_lock) {
+    let holds = match (classify::has_lock(snapshot, process), process.holds_lock) {
         (true, _) => Truth::True,
         (false, Fact::Unknown) => Truth::Unknown,
         (false, Fact::Known(_)) => Truth::False,
@@ -167,7 +167,7 @@ fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {
     let paths = snapshot
         .locks
         .iter()
-        .filter(|lock| standing::is_held_by(lock, process))
+        .filter(|lock| classify::is_held_by(lock, process))
         .map(path)
         .collect();
     LockVerdict { holds, paths, unidentified }
@@ -178,7 +178,7 @@ fn shields(
     process: &Process,
     entries: &[EntryVerdict<'_>],
 ) -> [ShieldVerdict; 4] {
-    let by_proof = standing::has_lock(snapshot, process).then_some(Evidence::Lock);
+    let by_proof = classify::has_lock(snapshot, process).then_some(Evidence::Lock);
     let by_entry = || {
         entries.iter().find(|it| it.looks == Truth::True && it.limit.is_none()).map(|it| it.entry)
     };

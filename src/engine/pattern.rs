@@ -5,7 +5,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 
-use super::{
+use crate::engine::{
     fact::Truth,
     snapshot::{Process, User},
 };

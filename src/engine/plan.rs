@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::engine::{
     action::Action,
     fact::Fact,
     policy::Patience,
@@ -146,7 +146,7 @@ impl Conflict {
                 // The signals come instead of an answer, with the same patience.
                 (Step::Ask { .. }, Patience::For(_)) if index + 1 < self.steps.len() => {}
                 (Step::Ask { .. } | Step::Signal { .. }, Patience::For(time)) => {
-                    end = end.saturating_add(time)
+                    end = end.saturating_add(time);
                 }
             }
         }

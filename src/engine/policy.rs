@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{
+use crate::engine::{
     action::{Action, AfterWait, OnConflict, SameToken},
     fact::Truth,
     pattern::{ContainerLimit, Pattern, UserLimit},
@@ -13,8 +13,8 @@ use super::{
     snapshot::{Process, RunState, User},
 };
 
-/// What the user wants, valid and compiled: all that [`decide`](super::decide::decide) needs to
-/// know of the configuration.
+/// What the user wants, valid and compiled: all that [`decide`](crate::engine::decide::decide)
+/// needs to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// What conflicts are ended for.

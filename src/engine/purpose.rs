@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::engine::{
     action::{Action, AfterWait, OnConflict},
-    escalation::Mode,
+    ladder::Mode,
     policy::{Policy, Rule},
 };
 

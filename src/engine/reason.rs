@@ -1,12 +1,12 @@
 //! The sentences that a refusal is given with.
 
-use super::{
+use crate::engine::{
     candidates::Found,
+    history::History,
     plan::{DecidedBy, Evidence},
     policy::Policy,
     purpose::Purpose,
     snapshot::{Launcher, Process},
-    takeover::History,
 };
 
 pub(super) fn owner(process: &Process) -> String {

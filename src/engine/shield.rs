@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{
+use crate::engine::{
     fact::{Fact, Truth},
     instance::BotId,
     pattern::{ContainerLimit, UserLimit},

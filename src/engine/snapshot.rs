@@ -5,16 +5,16 @@ use std::{fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::managed::{
+pub use crate::engine::supervisor::{
     App, Container, Control, Engine, Launcher, ManagedBy, Service, Supervised,
 };
-use super::{
+use crate::engine::{
     fact::{Fact, Truth},
+    history::{History, Ticket},
     instance::BotId,
-    takeover::{History, Ticket},
 };
 
-/// Everything that [`decide`](super::decide::decide) needs to know of the machine.
+/// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Who asks.

@@ -7,11 +7,9 @@ use crate::{
         plan::{Blow, Conflict, DecidedBy, Plan},
         snapshot::ProcessId,
     },
-    host::{
-        clock,
-        event::{self, Ended},
-        execute::Event,
-    },
+    state::event::{self, Ended},
+    sys::clock,
+    terminate::execute::Event,
 };
 
 /// A plan that is being carried out.

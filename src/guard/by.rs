@@ -1,15 +1,17 @@
 //! Who starts, as its record says it.
 
 use crate::{
-    engine::{instance::Instance, snapshot::User, takeover::Ticket},
-    host::{
-        beside,
+    engine::{history::Ticket, instance::Instance, snapshot::User},
+    scan::{
         command::Command,
-        lock::LockFile,
         machine::{self, Machine},
-        record::{Record, Stage},
     },
-    report::mask,
+    state::{
+        lock::LockFile,
+        record::{Record, Stage},
+        state_dir,
+    },
+    text::mask,
 };
 
 /// What a record keeps of a command line: nobody reads a record that is longer than `host::folder`
@@ -42,7 +44,7 @@ impl By<'_> {
             host: machine::host_name(),
             user: self.user.name.clone(),
             command: mask::command(&self.command.text()).chars().take(LONGEST_COMMAND).collect(),
-            since: beside::now(),
+            since: state_dir::now(),
             profile: self.profile.map(str::to_owned),
             child: None,
             monopoll: env!("CARGO_PKG_VERSION").to_owned(),

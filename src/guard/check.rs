@@ -24,8 +24,8 @@ use windows::{Ending, Group};
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
-    host::machine::wait::Alarm,
-    report::mask,
+    sys::machine::poll::Alarm,
+    text::mask,
 };
 
 /// The most of its output that is kept: the end says what went wrong.

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::place::Place;
-use crate::{engine::takeover::Ticket, error::Error, host::lock::LockFile};
+use crate::{engine::history::Ticket, error::Error, guard::lock_set::Place, state::lock::LockFile};
 
 /// How often a folder may be taken away just when it was opened.
 const MOST_REPLACEMENTS: u32 = 100;

@@ -6,12 +6,11 @@
 
 use std::{env, ffi::OsString};
 
-use super::env_file::EnvFile;
 use crate::{
-    config::Config,
-    engine::instance::Instance,
-    host::{command::Command, token::Token},
-    report::mask::printable,
+    config::{Config, dotenv::EnvFile},
+    engine::{instance::Instance, token::Token},
+    scan::command::Command,
+    text::mask::printable,
 };
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.

@@ -1,30 +1,22 @@
 //! Winning an instance, holding it, and giving it back.
 
 mod account;
-mod acquire;
+mod acquire_locks;
 pub(crate) mod by;
 pub(crate) mod check;
-pub(crate) mod chronicle;
-mod claim;
-pub mod course;
-pub(crate) mod diary;
 pub mod entrance;
-mod env_file;
-pub mod holding;
+pub mod held_locks;
+pub(crate) mod history_writer;
 pub(crate) mod identity;
-pub mod keeper;
-mod library;
-mod lost;
-pub mod place;
-mod queue;
+pub(crate) mod in_process;
+pub mod lock_keeper;
+pub mod lock_set;
+pub mod progress;
 pub(crate) mod refused;
-mod resident;
-pub mod settle;
+pub mod start;
+mod start_mutex;
 pub mod status;
-mod taken;
-mod turnstile;
+pub(crate) mod trace;
+mod wait;
 
-pub use env_file::in_env_file;
 pub use identity::token;
-pub use library::Guard;
-pub use lost::Lost;

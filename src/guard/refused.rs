@@ -1,10 +1,10 @@
 //! A start that was given up, as it is said to a person.
 
-use super::settle::Stop;
 use crate::{
     engine::{instance::Instance, plan::Refusal},
     error::{Error, ExitStatus},
-    report::mask,
+    guard::start::Stop,
+    text::mask,
 };
 
 /// What is said, and what the start exits with.

@@ -6,7 +6,7 @@ use crate::{
         plan::{Conflict, Plan},
         snapshot::{LockState, Process, Role},
     },
-    host::{
+    state::{
         event::{Event, Kind},
         record::{Record, Stage, Whereabouts},
     },

@@ -1,13 +1,15 @@
 //! What to change where a plan is not what was wanted: the key, and where it is written.
 
-use super::{Context, wording::safe};
-use crate::engine::{
-    action::Action,
-    plan::{Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
-    policy::Patience,
-    purpose::Purpose,
-    shield::Shield,
-    snapshot::LockState,
+use crate::{
+    engine::{
+        action::Action,
+        plan::{Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
+        policy::Patience,
+        purpose::Purpose,
+        shield::Shield,
+        snapshot::LockState,
+    },
+    report::{Context, format::safe},
 };
 
 /// One line for each thing that can be changed, none twice.

@@ -3,8 +3,11 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
-use super::{Paint, paint::Tone, wording::safe};
-use crate::doctor::{Finding, Grade};
+use crate::{
+    doctor::{Finding, Grade},
+    report::format::safe,
+    text::style::{Paint, Tone},
+};
 
 /// What was found about this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -21,8 +24,8 @@ pub struct DoctorDocument {
 #[must_use]
 pub fn document(findings: &[Finding]) -> DoctorDocument {
     let masked = |finding: &Finding| Finding {
-        what: super::mask::secrets(&finding.what),
-        way_out: finding.way_out.as_deref().map(super::mask::secrets),
+        what: crate::text::mask::secrets(&finding.what),
+        way_out: finding.way_out.as_deref().map(crate::text::mask::secrets),
         ..finding.clone()
     };
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }

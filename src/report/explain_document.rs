@@ -4,8 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::document::PlanDocument;
-use crate::engine::action::Action;
+use crate::{engine::action::Action, report::document::PlanDocument};
 
 /// Why processes are or are not candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

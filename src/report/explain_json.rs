@@ -2,26 +2,28 @@
 
 use schemars::{Schema, generate::SchemaSettings};
 
-use super::{
-    Context,
-    explain_document::{
-        AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
-        LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument, ShieldWord,
-        StandingWord, TokenDocument,
+use crate::{
+    engine::{
+        condition::Condition,
+        explain::{
+            Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict,
+            Standing,
+        },
+        fact::Truth,
+        plan::{Conflict, DecidedBy, Evidence, Plan},
+        rules::Ruling,
+        snapshot::Process,
     },
-    facts,
-    mask::secrets,
-    plan_json, verdicts, wording,
-};
-use crate::engine::{
-    condition::Condition,
-    explain::{
-        Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict, Standing,
+    report::{
+        Context,
+        explain_document::{
+            AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
+            LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument,
+            ShieldWord, StandingWord, TokenDocument,
+        },
+        facts, format, plan_json, verdicts,
     },
-    fact::Truth,
-    plan::{Conflict, DecidedBy, Evidence, Plan},
-    ruling::Ruling,
-    snapshot::Process,
+    text::mask::secrets,
 };
 
 /// One process.
@@ -63,10 +65,14 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
     let pid = it.process.id.pid;
     ProcessDocument {
         pid,
-        command: wording::command(it.process),
+        command: format::command(it.process),
         standing: standing(it),
         sentence: secrets(&it.sentence),
-        entries: it.entries.iter().map(|entry| self::entry(entry, it.process, context)).collect(),
+        entries: it
+            .entries
+            .iter()
+            .map(|entry| crate::report::explain_json::entry(entry, it.process, context))
+            .collect(),
         token: TokenDocument {
             same: known(it.token.same),
             proof: it.token.weight == Some(Carried::Proof),
@@ -81,7 +87,11 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
             .conflict
             .and_then(|conflict| conflict.root.as_ref())
             .map_or(pid, |root| root.id.pid),
-        rules: it.rules.iter().map(|rule| self::rule(rule, &it.subject, context)).collect(),
+        rules: it
+            .rules
+            .iter()
+            .map(|rule| crate::report::explain_json::rule(rule, &it.subject, context))
+            .collect(),
         conflict: it.conflict.map(|conflict| decision(conflict, pid)),
     }
 }
@@ -110,7 +120,7 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
         asked: entry
             .asked
             .iter()
-            .map(|(asked, truth)| self::asked(asked, *truth, process))
+            .map(|(asked, truth)| crate::report::explain_json::asked(asked, *truth, process))
             .collect(),
         limit: entry.limit.as_ref().map(|limit| secrets(&limit.to_string())),
     }
@@ -141,7 +151,7 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
 
 fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> RuleDocument {
     let asked = |(condition, truth): &(Condition<'_>, Truth)| {
-        self::asked(&Asked::Condition(*condition), *truth, subject)
+        crate::report::explain_json::asked(&Asked::Condition(*condition), *truth, subject)
     };
     RuleDocument {
         name: secrets(&verdict.rule.name),

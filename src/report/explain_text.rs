@@ -1,17 +1,22 @@
 //! What an explanation says to a person: the sentence first, then everything that was weighed, in
 //! the order in which it counts.
 
-use super::{
-    Context, Paint, block, facts, mask,
-    paint::Tone,
-    plan_text, verdicts,
-    wording::{self, safe},
-};
-use crate::engine::{
-    explain::{Asked, EntryVerdict, Explanation, RuleVerdict},
-    fact::Truth,
-    plan::{Conflict, Plan},
-    snapshot::Process,
+use crate::{
+    engine::{
+        explain::{Asked, EntryVerdict, Explanation, RuleVerdict},
+        fact::Truth,
+        plan::{Conflict, Plan},
+        snapshot::Process,
+    },
+    report::{
+        Context, conflict_text, facts,
+        format::{self, safe},
+        plan_text, verdicts,
+    },
+    text::{
+        mask,
+        style::{Paint, Tone},
+    },
 };
 
 /// One process, in lines that each end with a line break.
@@ -65,15 +70,15 @@ impl Text {
             safe(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))
         ));
         self.lines.push(String::new());
-        self.lines.push(format!("{strong}  {}", wording::shortened(it.process)));
+        self.lines.push(format!("{strong}  {}", format::shortened(it.process)));
         self.under("for", instance.map(str::to_owned));
-        self.under("who", [block::who(it.process)]);
+        self.under("who", [conflict_text::who(it.process)]);
         self.under(
             "guard",
             it.conflict
                 .filter(|conflict| is_root(conflict, it))
                 .and_then(|it| it.guard.as_ref())
-                .map(block::guarded),
+                .map(conflict_text::guarded),
         );
         self.under("tree", verdicts::tree(it));
         self.under("match", self.entries(it, context));
@@ -88,8 +93,11 @@ impl Text {
         );
         self.under("rules", self.rules(it, context));
         if let Some(conflict) = it.conflict {
-            self.under("decided", [block::decided(conflict, context)]);
-            self.under("steps", [block::steps(conflict, plan, context.purpose, self.paint)]);
+            self.under("decided", [conflict_text::decided(conflict, context)]);
+            self.under(
+                "steps",
+                [conflict_text::steps(conflict, plan, context.purpose, self.paint)],
+            );
         }
     }
 
@@ -189,7 +197,7 @@ struct Row {
 
 impl Row {
     fn of(asked: &Asked<'_>, truth: Truth, process: &Process) -> Row {
-        let shown = |text: &str| wording::cut(&mask::printable(text));
+        let shown = |text: &str| format::cut(&mask::printable(text));
         let fact = facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
         let wanted = || match shown(&facts::wanted(asked)) {

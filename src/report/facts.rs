@@ -2,13 +2,16 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{mask, wording::span};
-use crate::engine::{
-    condition::Condition,
-    explain::{Asked, likeness::Part},
-    fact::Fact,
-    pattern::{ContainerLimit, Field, UserLimit},
-    snapshot::{CarriedToken, Process, TokenPlace},
+use crate::{
+    engine::{
+        condition::Condition,
+        explain::{Asked, command_match::Part},
+        fact::Fact,
+        pattern::{ContainerLimit, Field, UserLimit},
+        snapshot::{CarriedToken, Process, TokenPlace},
+    },
+    report::format::span,
+    text::mask,
 };
 
 /// The key, as in the configuration.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
-    Context,
-    wording::{cut, rfc3339, safe, seconds_since_1970, span},
+use crate::{
+    report::{
+        Context,
+        format::{cut, rfc3339, safe, seconds_since_1970, span},
+    },
+    state::event::{Cause, Ended, Event, Kind},
 };
-use crate::host::event::{Cause, Ended, Event, Kind};
 
 /// The events in lines that each end with a line break.
 #[must_use]

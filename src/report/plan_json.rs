@@ -3,15 +3,6 @@
 use schemars::{Schema, generate::SchemaSettings};
 use serde::Serialize;
 
-use super::{
-    Context,
-    document::{
-        ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
-        StepDocument, VerdictWord,
-    },
-    mask::{self, secrets},
-    wording::{self, rfc3339},
-};
 use crate::{
     engine::{
         fact::{Fact, Truth},
@@ -19,7 +10,16 @@ use crate::{
         policy::Patience,
         snapshot::{GuardView, LockState, LockView, Process},
     },
-    host::clock::millis,
+    report::{
+        Context,
+        document::{
+            ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
+            StepDocument, VerdictWord,
+        },
+        format::{self, rfc3339},
+    },
+    sys::clock::millis,
+    text::mask::{self, secrets},
 };
 
 /// `plan` as a document.
@@ -92,7 +92,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
             command: Some(secrets(&guard.command)),
             user: Some(secrets(&guard.user)),
             host: secrets(&guard.host),
-            since: wording::seconds_since_1970(guard.since).and_then(rfc3339),
+            since: format::seconds_since_1970(guard.since).and_then(rfc3339),
         });
     }
     let pid = *pids.first()?;
@@ -101,7 +101,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
     Some(HolderDocument {
         pid: Some(pid),
         ticket: None,
-        command: process.and_then(wording::command),
+        command: process.and_then(format::command),
         user: process.and_then(user),
         host: secrets(&context.host),
         since: process.and_then(|process| started_at(process, context)),
@@ -115,7 +115,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
     ConflictDocument {
         pid: conflict.root.as_ref().map(|root| root.id.pid),
         name: root.name.known().map(|name| secrets(name)),
-        command: wording::command(root).or_else(|| guard.map(|guard| secrets(&guard.command))),
+        command: format::command(root).or_else(|| guard.map(|guard| secrets(&guard.command))),
         user: user(root).or_else(|| guard.map(|guard| secrets(&guard.user))),
         state: root.state.known().copied(),
         started_at: started_at(root, context),
@@ -170,7 +170,7 @@ fn step(step: &Step) -> StepDocument {
 fn shielded(it: &Shielded) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
-        command: wording::command(&it.process),
+        command: format::command(&it.process),
         reason: secrets(&it.shield.to_string()),
     }
 }
@@ -178,7 +178,7 @@ fn shielded(it: &Shielded) -> OtherDocument {
 fn suspect(it: &Suspect) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
-        command: wording::command(&it.process),
+        command: format::command(&it.process),
         reason: it.reason.to_owned(),
     }
 }

@@ -1,11 +1,6 @@
 //! What a plan says to a person: the verdict first, then each conflict, then who is left alone,
 //! then what to change.
 
-use super::{
-    Context, Paint, advice, block,
-    paint::Tone,
-    wording::{self, safe, span},
-};
 use crate::{
     engine::{
         action::Action,
@@ -15,6 +10,11 @@ use crate::{
         snapshot::Process,
     },
     error::ExitStatus,
+    report::{
+        Context, advice, conflict_text,
+        format::{self, safe, span},
+    },
+    text::style::{Paint, Tone},
 };
 
 /// `plan` for a person, in lines that each end with a line break.
@@ -23,7 +23,7 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![verdict(plan, context, paint)];
     for (index, conflict) in plan.conflicts.iter().enumerate() {
         lines.push(String::new());
-        lines.extend(block::block(index + 1, conflict, plan, context, paint));
+        lines.extend(conflict_text::block(index + 1, conflict, plan, context, paint));
     }
     let shielded = plan.shielded.iter().map(|it| other(&it.process, &it.shield.to_string(), paint));
     lines.extend(section("Not touched, although it matches:", shielded));
@@ -48,7 +48,7 @@ fn other(process: &Process, why: &str, paint: Paint) -> String {
     format!(
         "  {}  {}\n     {}",
         paint.tone(Tone::Strong, &pid),
-        wording::shortened(process),
+        format::shortened(process),
         safe(why)
     )
 }

@@ -4,17 +4,17 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
-use super::{
-    Context,
-    document::{ConflictDocument, HolderDocument},
-    mask::secrets,
-    plan_json,
-    wording::{rfc3339, seconds_since_1970},
-};
 use crate::{
     engine::{action::Action, snapshot::LockState},
     guard::status::{State, Status},
-    host::event::{Event, Kind},
+    report::{
+        Context,
+        document::{ConflictDocument, HolderDocument},
+        format::{rfc3339, seconds_since_1970},
+        plan_json,
+    },
+    state::event::{Event, Kind},
+    text::mask::secrets,
 };
 
 /// What `status --json` prints.

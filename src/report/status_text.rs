@@ -3,19 +3,19 @@
 
 use std::time::Duration;
 
-use super::{
-    Context, Paint, block,
-    history_text::{by, what, when},
-    paint::Tone,
-    wording::{self, rfc3339, safe, seconds_since_1970, span},
-};
 use crate::{
     engine::plan::{Conflict, Plan},
     guard::status::{State, Status},
-    host::{
+    report::{
+        Context, conflict_text,
+        format::{self, rfc3339, safe, seconds_since_1970, span},
+        history_text::{by, what, when},
+    },
+    state::{
         event::{Ended, Kind},
         record::Record,
     },
+    text::style::{Paint, Tone},
 };
 
 /// `status` for a person, in lines that each end with a line break.
@@ -30,8 +30,8 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
         Some(record) => guard(record, status, &mut line),
         None => {
             if let Some(root) = conflict.and_then(|conflict| conflict.root.as_ref()) {
-                line("holder", wording::shortened(root));
-                line("who", block::who(root));
+                line("holder", format::shortened(root));
+                line("who", conflict_text::who(root));
             }
         }
     }
@@ -54,7 +54,7 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
         conflict.tree.iter().any(|member| Some(member.id.pid) != status.child)
     };
     if let Some(conflict) = conflict.filter(is_more) {
-        line("tree", block::pids(&conflict.tree));
+        line("tree", conflict_text::pids(&conflict.tree));
     }
     for lock in status.plan.iter().flat_map(|plan| &plan.locks) {
         line("lock", safe(&lock.path.to_string_lossy()));
@@ -152,7 +152,7 @@ fn guard(record: &Record, status: &Status, line: &mut impl FnMut(&str, String)) 
             |process| format!("pid {}", process.pid),
         ),
     };
-    line("runs", wording::cut(&safe(&record.command)));
+    line("runs", format::cut(&safe(&record.command)));
     line(
         "guard",
         format!(
@@ -215,7 +215,11 @@ fn beside(status: &Status, context: &Context<'_>, paint: Paint) -> Vec<String> {
 }
 
 fn other(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    format!("  {}\n     {}", block::head(conflict, paint), block::why(conflict, plan, context))
+    format!(
+        "  {}\n     {}",
+        conflict_text::head(conflict, paint),
+        conflict_text::why(conflict, plan, context)
+    )
 }
 
 /// What stands behind an instance's state in a list.
@@ -233,7 +237,7 @@ fn brief(status: &Status, context: &Context<'_>) -> String {
                 .map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
             let since =
                 since(status, context).map_or_else(String::new, |since| format!(", {since}"));
-            format!("{pid}{since}  {}", wording::cut(&safe(&record.command)))
+            format!("{pid}{since}  {}", format::cut(&safe(&record.command)))
         }
         (None, Some(why)) => safe(why),
         (None, None) => status

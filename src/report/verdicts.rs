@@ -1,19 +1,21 @@
 //! How each verdict of an explanation is said, in one line.
 
-use super::{
-    Context, block, facts,
-    wording::{self, safe},
-};
-use crate::engine::{
-    action::SameToken,
-    explain::{
-        Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind,
-        ShieldVerdict,
+use crate::{
+    engine::{
+        action::SameToken,
+        explain::{
+            Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind,
+            ShieldVerdict,
+        },
+        fact::Truth,
+        plan::Evidence,
+        rules::Ruling,
+        snapshot::Role,
     },
-    fact::Truth,
-    plan::Evidence,
-    ruling::Ruling,
-    snapshot::Role,
+    report::{
+        Context, conflict_text, facts,
+        format::{self, safe},
+    },
 };
 
 /// Where in a tree it stands.
@@ -21,10 +23,10 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {
         Some(root) if root.id.pid != it.process.id.pid => {
-            Some(format!("in that of pid {}  {}", root.id.pid, wording::shortened(root)))
+            Some(format!("in that of pid {}  {}", root.id.pid, format::shortened(root)))
         }
         Some(_) | None if conflict.tree.is_empty() => None,
-        Some(_) | None => Some(block::pids(&conflict.tree)),
+        Some(_) | None => Some(conflict_text::pids(&conflict.tree)),
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
         }
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
             let key = label(entry.entry);
-            format!("{key} {}", wording::place(context, &key)).trim_end().to_owned()
+            format!("{key} {}", format::place(context, &key)).trim_end().to_owned()
         }
     };
     let limit = entry.limit.as_ref().map(|limit| safe(&limit.to_string()));
@@ -127,7 +129,7 @@ pub(super) fn rule(
     it: &Explanation<'_>,
     context: &Context<'_>,
 ) -> String {
-    let place = wording::place(context, &format!("rules[{}]", verdict.index));
+    let place = format::place(context, &format!("rules[{}]", verdict.index));
     let rule = format!("`{}` {place}", safe(&verdict.rule.name));
     let so = match (verdict.ruling, it.conflict) {
         (Ruling::Decides, Some(_)) => ", and decides",

@@ -5,11 +5,16 @@ use std::{io, time::Duration};
 use serde_json::Value;
 use ureq::{Agent, Body, Error, http::Response};
 
-use super::{answer, answer::Webhook, proxy, trouble::Trouble};
 use crate::{
     config::ApiUrl,
-    host::{clock, token::Token},
-    report::mask,
+    engine::token::Token,
+    sys::clock,
+    telegram::{
+        error::Trouble,
+        proxy,
+        response::{self, Webhook},
+    },
+    text::mask,
 };
 
 /// The largest answer that is read: a webhook's has less than a kilobyte.
@@ -54,7 +59,7 @@ impl Api {
     }
 
     fn info(&self, line: &Line) -> Result<Option<Webhook>, Trouble> {
-        self.call(&Method::GetWebhookInfo, line).and_then(|info| answer::webhook(&info))
+        self.call(&Method::GetWebhookInfo, line).and_then(|info| response::webhook(&info))
     }
 
     fn line(&self) -> Result<Line, Trouble> {
@@ -96,8 +101,8 @@ impl Api {
     fn read(&self, mut response: Response<Body>) -> Result<Value, Trouble> {
         let status = response.status().as_u16();
         match response.body_mut().with_config().limit(LARGEST).read_to_vec() {
-            Ok(body) => answer::result(status, &body),
-            Err(Error::BodyExceedsLimit(_)) => answer::result(status, &[]),
+            Ok(body) => response::result(status, &body),
+            Err(Error::BodyExceedsLimit(_)) => response::result(status, &[]),
             Err(error) => Err(self.trouble(error)),
         }
     }

@@ -18,17 +18,15 @@
 //!   client's own records, with the request in them.)
 //! - Where nobody is asked there is no thread, no TLS and no connection.
 
-mod answer;
 mod api;
-#[cfg(feature = "teloxide")]
-pub mod dispatch;
+mod background;
+mod error;
 mod preflight;
 mod proxy;
-mod question;
-mod trouble;
+mod response;
 
-pub use answer::Webhook;
+pub use background::Seen;
+pub use error::Trouble;
 pub(crate) use preflight::LastWord;
 pub use preflight::{Preflight, Report, look};
-pub use question::Seen;
-pub use trouble::Trouble;
+pub use response::Webhook;

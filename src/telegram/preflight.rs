@@ -2,15 +2,17 @@
 
 use tracing::{debug, info, warn};
 
-use super::{
-    answer::Webhook,
-    api::Api,
-    question::{Question, Seen},
-    trouble::Trouble,
-};
 use crate::{
     config::{Telegram, settings},
-    host::{machine::Machine, seam::Interrupted, token::Token},
+    engine::token::Token,
+    scan::machine::Machine,
+    telegram::{
+        api::Api,
+        background::{Question, Seen},
+        error::Trouble,
+        response::Webhook,
+    },
+    terminate::process_control::Interrupted,
 };
 
 /// Asks now, and waits for the answer, at most `telegram.timeout`.

@@ -8,8 +8,10 @@ use std::env;
 
 use ureq::{Proxy, ProxyProtocol};
 
-use super::trouble::Trouble;
-use crate::config::{ApiUrl, Scheme};
+use crate::{
+    config::{ApiUrl, Scheme},
+    telegram::error::Trouble,
+};
 
 /// Where it is named, first one first, as curl has it.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

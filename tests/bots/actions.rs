@@ -1,8 +1,7 @@
 //! A second start of a real bot, under each action.
 
-use nix::sys::signal::Signal;
-
 use crate::scene::{with_all, with_each};
+use nix::sys::signal::Signal;
 
 #[test]
 fn graceful_loses_and_doubles_nothing() {

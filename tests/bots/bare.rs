@@ -1,9 +1,8 @@
 //! What the frameworks lose and double where a bot says nothing about how it ends: the figures of
 //! `docs/telegram.md`.
 
-use serde_json::json;
-
 use crate::scene::{Framework, Scene, Written};
+use serde_json::json;
 
 #[test]
 #[ignore = "measures the frameworks and asserts nothing of them: `cargo test --test bots -- --ignored bare --nocapture`"]

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use nix::sys::signal::Signal;
-use serde_json::Value;
-
 use crate::{
     scene::{Framework, Scene, python},
     support::{Running, Stage, is_alive},
 };
+use nix::sys::signal::Signal;
+use serde_json::Value;
 
 /// The commands of the README's demo, as anybody pastes them.
 #[test]

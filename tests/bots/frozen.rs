@@ -1,12 +1,11 @@
 //! Guards and bots that are stopped (SIGSTOP), as by a debugger, a full disk's `fsfreeze` or a
 //! paused container.
 
-use nix::sys::signal::Signal;
-
 use crate::{
     scene::with_each,
     support::{send, state},
 };
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_frozen_bot_is_thawed_to_finish_gracefully() {

@@ -1,11 +1,10 @@
 //! Guards and bots that are ended by a signal in the middle of their work.
 
-use nix::sys::signal::Signal;
-
 use crate::{
     scene::{with_all, with_each},
     support::send,
 };
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_terminated_guard_lets_its_bot_finish() {

@@ -1,16 +1,15 @@
 //! Reloaders below `monopoll run`: they start the bot anew under the same guard, and end together
 //! with it.
 
+use crate::{
+    scene::{Framework, Scene, peers},
+    support::{Start, is_alive},
+};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::Path,
     process::Command,
-};
-
-use crate::{
-    scene::{Framework, Scene, peers},
-    support::{Start, is_alive},
 };
 
 #[test]

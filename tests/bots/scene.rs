@@ -12,12 +12,11 @@ use std::{
     thread,
 };
 
-use nix::sys::signal::Signal;
-
 use crate::{
     botapi::{Flow, Kind, Report, Server},
     support::{Ended, Running, Stage, Start},
 };
+use nix::sys::signal::Signal;
 
 /// Updates a second.
 const RATE: f64 = 20.0;

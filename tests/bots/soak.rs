@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-
 use crate::{
     botapi::Kind,
     scene::{Scene, with_each},
     support::Running,
 };
+use serde_json::json;
 
 /// Updates a second.
 const RATE: f64 = 5.0;

@@ -2,9 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, Start, contents};
+use nix::sys::signal::Signal;
 
 /// Whatever this start says, a guarded bot does not notice.
 #[track_caller]
@@ -225,7 +224,7 @@ fn a_symbolic_link_in_the_locks_place_is_not_followed() {
 #[test]
 fn a_link_to_nowhere_in_the_locks_place_makes_nothing() {
     is_not_safe("symbolic link", |stage| {
-        std::os::unix::fs::symlink("../target", stage.lock()).unwrap()
+        std::os::unix::fs::symlink("../target", stage.lock()).unwrap();
     });
 }
 
@@ -263,7 +262,7 @@ fn another_owners_file_in_the_locks_place_is_refused() {
 #[test]
 fn a_folder_that_others_can_write_to_is_refused() {
     is_not_safe("others can write", |stage| {
-        fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap()
+        fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap();
     });
 }
 
@@ -273,7 +272,7 @@ fn a_folder_of_another_owner_is_refused() {
         return;
     }
     is_not_safe("another user", |stage| {
-        std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap()
+        std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap();
     });
 }
 
@@ -283,14 +282,14 @@ fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
         return;
     }
     is_not_safe("another user", |stage| {
-        std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap()
+        std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap();
     });
 }
 
 #[test]
 fn a_folder_above_the_lock_that_others_can_write_to_is_refused() {
     is_not_safe("others can write", |stage| {
-        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap()
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap();
     });
 }
 
@@ -331,7 +330,7 @@ fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out
         return;
     }
     let group_may_write = |stage: &Stage| {
-        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap()
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap();
     };
     of_somebody(&AS_SOMEBODY, group_may_write).exits(73).says("`chmod go-w");
 }

@@ -1,8 +1,7 @@
 //! COMMAND finds everything as if monopoll were not there, and its end is the guard's.
 
-use std::{collections::BTreeSet, fs};
-
 use crate::support::{Ended, Stage};
+use std::{collections::BTreeSet, fs};
 
 /// The same program without a guard and with one, both started through another one.
 #[track_caller]

@@ -2,9 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use serde_json::Value;
-
 use crate::support::{Ended, Stage, Start, contents, testbot};
+use serde_json::Value;
 
 /// `monopoll doctor -- testbot`.
 fn doctor(stage: &Stage) -> Start<'_> {

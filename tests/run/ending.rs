@@ -1,9 +1,8 @@
 //! How the old one is ended when it does not end by itself: stubborn, stopped, dead already,
 //! wrapped, renamed.
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, is_alive, send, state, testbot};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_stubborn_bot_is_killed_when_its_patience_is_over() {

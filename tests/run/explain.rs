@@ -6,9 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::Value;
-
 use crate::support::{Ended, Stage, Start, contents, is_alive, testbot};
+use serde_json::Value;
 
 /// `monopoll explain PID -- testbot`.
 fn explain(stage: &Stage, pid: u32) -> Start<'_> {

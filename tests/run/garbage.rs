@@ -3,9 +3,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use serde_json::Value;
-
 use crate::support::{Stage, is_alive};
+use serde_json::Value;
 
 const KINDS: [&str; 5] = ["record", "counter", "request", "answer", "history"];
 

@@ -13,9 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::support::{Ended, Stage, may_do_everything, testbot};
+use serde_json::Value;
 
 /// Every file of ours: the lock, and what lies beside it with what it is written to first.
 const OURS: [&str; 14] = [

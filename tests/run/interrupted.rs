@@ -1,8 +1,7 @@
 //! A start that is interrupted leaves nothing behind, and nobody is touched by it afterwards.
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Stage, is_alive};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_waiting_start_that_is_interrupted_leaves_nothing_behind() {

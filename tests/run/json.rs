@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::support::{Ended, Stage};
+use serde_json::Value;
 
 /// The only thing on standard output, valid against the schema.
 #[track_caller]

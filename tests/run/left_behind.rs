@@ -1,8 +1,7 @@
 //! What a guard leaves behind: when it is killed, and when COMMAND ends before its tree does.
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Stage, is_alive, send};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_guard_that_is_killed_takes_its_child_with_it() {

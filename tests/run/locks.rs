@@ -1,8 +1,7 @@
 //! The lock is the kernel's: other tools see it and hold it, and its file is never changed.
 
-use std::{fs, os::unix::fs::PermissionsExt};
-
 use crate::support::{Running, Stage, is_alive, testbot};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 /// flock(1) has the lock, and a program below it.
 fn flock(stage: &Stage) -> Running<'_> {

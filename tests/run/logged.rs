@@ -3,9 +3,8 @@
 
 use std::fs::File;
 
-use serde_json::Value;
-
 use crate::support::Stage;
+use serde_json::Value;
 
 /// Each line of a log as JSON.
 #[track_caller]
@@ -87,7 +86,7 @@ fn the_flags_win_over_the_variable_and_the_variable_over_the_configuration() {
         ("debug", None, None, [true, false]),
         ("off", Some("debug"), None, [true, false]),
         ("trace", Some("warn"), None, [false, false]),
-        ("off", Some("info,monopoll::host=trace"), None, [false, true]),
+        ("off", Some("info,monopoll::sys=trace"), None, [false, true]),
         ("off", Some("warn"), Some("-v"), [true, false]),
         ("off", None, Some("-vv"), [true, true]),
         ("trace", Some("trace"), Some("-q"), [false, false]),

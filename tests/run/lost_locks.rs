@@ -1,14 +1,16 @@
 //! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is
 //! taken back at once.
 
-use std::{fs, fs::File, path::Path};
-
-use nix::sys::signal::Signal;
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
 use crate::{
     namespaces::ELSEWHERE,
     support::{Running, Stage, is_alive, state},
 };
+use nix::sys::signal::Signal;
 
 /// A guard whose bot polls, and the bot's pid.
 fn guarded(stage: &Stage) -> (Running<'_>, u32) {
@@ -71,7 +73,7 @@ fn a_folder_that_is_removed_is_made_again() {
     survives(|stage| {
         stage.wait_until("the end of the folder", || {
             fs::remove_dir_all(stage.locks()).is_ok().then_some(())
-        })
+        });
     });
 }
 

@@ -3,9 +3,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Stage, state};
+use nix::sys::signal::Signal;
 
 /// A PID namespace of its own, in which `/proc` shows nobody else.
 pub(crate) const ELSEWHERE: [&str; 5] =

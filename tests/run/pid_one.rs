@@ -3,9 +3,8 @@
 
 use std::fs;
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, send, state};
+use nix::sys::signal::Signal;
 
 /// A PID namespace of its own, of which monopoll is the first process.
 const AS_PID_ONE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];

@@ -1,9 +1,8 @@
 //! Rules, each of their conditions, and one decision for all conflicts.
 
+use crate::support::{Running, Stage, Start, send, state, testbot};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-
-use crate::support::{Running, Stage, Start, send, state, testbot};
 
 /// Whether a rule with this condition decides about the only conflict.
 #[track_caller]

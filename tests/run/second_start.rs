@@ -2,9 +2,8 @@
 
 use std::{fs, thread, time::Duration};
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Stage, contents, is_alive, send};
+use nix::sys::signal::Signal;
 
 #[test]
 fn refuse_leaves_a_guarded_bot_alone() {

@@ -1,9 +1,8 @@
 //! A token is where its owner put it, and nowhere else: not in what is printed, not in any file,
 //! whatever goes wrong.
 
-use std::{fs, path::PathBuf};
-
 use crate::support::{Ended, SECRET, Stage, Start, files_with, token};
+use std::{fs, path::PathBuf};
 
 /// Nothing that these printed, and no file but those that the test wrote itself, has the secret in
 /// it.

@@ -2,9 +2,8 @@
 
 use std::{fs::File, io::Write};
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, is_alive, send, state, terminal::terminal};
+use nix::sys::signal::Signal;
 
 /// Whatever was sent to this guard before has been forwarded when this signal is heard.
 #[track_caller]

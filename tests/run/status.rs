@@ -6,10 +6,9 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
 };
 
+use crate::support::{Ended, Stage, Start, contents, is_alive, testbot};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-
-use crate::support::{Ended, Stage, Start, contents, is_alive, testbot};
 
 fn status(stage: &Stage) -> Start<'_> {
     with(stage, &["status"])

@@ -2,10 +2,9 @@
 
 use std::fs;
 
+use crate::support::{Stage, Start, contents, is_alive, send, testbot};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-
-use crate::support::{Stage, Start, contents, is_alive, send, testbot};
 
 fn stop<'a>(stage: &'a Stage, bot: &[&str]) -> Start<'a> {
     with(stage, &["stop"], bot)

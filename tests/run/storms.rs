@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, Start, is_alive};
+use nix::sys::signal::Signal;
 
 /// A start that takes over, `most` times within this window.
 fn taking_over<'a>(stage: &'a Stage, most: u32, window: &str) -> Start<'a> {

@@ -1,15 +1,14 @@
 //! Two deployments, each with a supervisor of its own, that both want to poll: they settle, and
 //! stay settled.
 
+use crate::{
+    supervisors::{peer, supervisord},
+    support::{Stage, is_alive, testbot},
+};
 use std::{
     fs,
     path::PathBuf,
     time::{Duration, Instant},
-};
-
-use crate::{
-    supervisors::{peer, supervisord},
-    support::{Stage, is_alive, testbot},
 };
 
 const LIMIT: usize = 3;

@@ -1,8 +1,7 @@
 //! Newest wins, and only forward.
 
-use std::fs;
-
 use crate::support::{Running, Stage, is_alive};
+use std::fs;
 
 /// An older start that has drawn its ticket and is not through its check yet, and a newer one whose
 /// bot runs.

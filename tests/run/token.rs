@@ -1,8 +1,7 @@
 //! The bot token: whose it is, where it was seen, and that it is never written anywhere.
 
-use std::{fs, path::PathBuf};
-
 use crate::support::{SECRET, Stage, Start, files_with, testbot, token};
+use std::{fs, path::PathBuf};
 
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token)
@@ -282,7 +281,7 @@ fn an_env_file_that_is_a_socket_or_may_not_be_read_is_said() {
     });
     assert!(ended.err.contains("is a socket"), "{ended:?}");
     let ended = with_an_env_file(|stage| {
-        std::os::unix::fs::symlink(".env", stage.folder().join(".env")).unwrap()
+        std::os::unix::fs::symlink(".env", stage.folder().join(".env")).unwrap();
     });
     assert!(ended.err.contains("cannot be read for a bot token"), "{ended:?}");
 }

@@ -1,12 +1,11 @@
 //! Other users' processes: shielded unless a `match` entry reaches them, and not to be signalled
 //! without permission.
 
+use crate::support::{Stage, Start, testbot};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
 };
-
-use crate::support::{Stage, Start, testbot};
 
 /// A user id that nobody has.
 const NOBODY: u32 = 54321;

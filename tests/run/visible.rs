@@ -1,9 +1,8 @@
 //! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere,
 //! and never when told to be quiet.
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Stage, Start, terminal::Screen, testbot};
+use nix::sys::signal::Signal;
 
 /// In the foreground of this terminal.
 fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {

@@ -2,9 +2,8 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use nix::sys::signal::Signal;
-
 use crate::support::{Running, Stage, send};
+use nix::sys::signal::Signal;
 
 const WAITERS: usize = 6;
 

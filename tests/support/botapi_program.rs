@@ -11,10 +11,9 @@
 
 use std::{env, io, thread};
 
+use crate::botapi::{Kind, Server};
 use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
-
-use crate::botapi::{Kind, Server};
 
 pub(super) fn main() {
     let mut args = env::args().skip(1);

@@ -10,15 +10,18 @@
 
 use std::{env, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
 
-use monopoll::{
-    Config, Error, Sources, cli,
-    teloxide::{End, Health, Polling},
-};
 use teloxide::prelude::*;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::sleep,
+};
+
+use monopoll::{
+    cli,
+    config::{Config, Sources},
+    error::Error,
+    teloxide::{End, Health, Polling},
 };
 
 pub(super) fn main() -> ExitCode {
@@ -27,7 +30,7 @@ pub(super) fn main() -> ExitCode {
     if let Ok(end) = &ended {
         say(&format!("end: {end}"));
     }
-    monopoll::exit(ended)
+    monopoll::error::exit(ended)
 }
 
 async fn serve() -> Result<End, Error> {

@@ -18,13 +18,20 @@ use std::{
     fs::{self, OpenOptions},
     future::pending,
     io::Write,
-    os::{linux::net::SocketAddrExt, unix::net::SocketAddr, unix::net::UnixListener},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
     process::{Command, exit},
     time::Duration,
 };
 
-use monopoll::{Config, Guard, Sources};
 use tokio::time::{sleep, timeout};
+
+use monopoll::{
+    Guard,
+    config::{Config, Sources},
+};
 
 /// How it behaves; anything that is not said here only makes command lines differ.
 ///

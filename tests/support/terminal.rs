@@ -6,12 +6,11 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
+use super::Stage;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
 };
-
-use super::Stage;
 
 /// A terminal of these tests must not become the tests' own.
 const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();

@@ -18,7 +18,10 @@ use std::{
     env,
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::{linux::net::SocketAddrExt, unix::net::SocketAddr, unix::net::UnixListener},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
     process::{Command, Stdio, exit},
     thread,
     time::Duration,
@@ -118,7 +121,7 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
             "--for" => ways.lives = Some(millis(value())),
             "--exit" => {
                 (ways.lives, ways.code) =
-                    (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap())
+                    (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap());
             }
             "--die" => ways.dies = Some(value().parse().unwrap()),
             "--as" => ways.role = Some(value()),

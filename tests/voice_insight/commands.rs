@@ -1,8 +1,7 @@
 //! What it says of itself.
 
-use serde_json::json;
-
 use crate::scene::Scene;
+use serde_json::json;
 
 #[test]
 fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
@@ -18,7 +17,7 @@ fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
     scene.sent(5);
     let said = scene.sent_to(5);
     let has = |part: &str| {
-        assert!(said.iter().any(|text| text.contains(part)), "`{part}` is not in {said:#?}")
+        assert!(said.iter().any(|text| text.contains(part)), "`{part}` is not in {said:#?}");
     };
     for part in [
         "Hello.",

@@ -1,13 +1,12 @@
 //! Between the bot and Telegram: files that do not come, answers that are refused, and a server
 //! with faults.
 
-use nix::sys::signal::Signal;
-
 use crate::{
     botapi::{File, Server},
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS},
 };
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_file_that_is_larger_than_20_mb_is_said_to_be_before_it_is_downloaded_whatever_the_message_leaves_out()

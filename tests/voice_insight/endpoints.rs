@@ -1,12 +1,11 @@
 //! Endpoints that are not there, fail, recover, or answer nonsense.
 
-use nix::sys::signal::Signal;
-
 use crate::{
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS, insight},
     support::SECRET,
 };
+use nix::sys::signal::Signal;
 
 fn broken() -> Answer {
     Answer::Status(500, "<html>".to_owned())

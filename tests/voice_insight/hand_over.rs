@@ -1,12 +1,11 @@
 //! From one process to the next: nothing is lost, and nothing is answered twice.
 
-use nix::sys::signal::Signal;
-use serde_json::json;
-
 use crate::{
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS},
 };
+use nix::sys::signal::Signal;
+use serde_json::json;
 
 fn gated() -> Answer {
     Answer::Gated(json!({ "text": WORDS }).to_string())

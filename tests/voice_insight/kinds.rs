@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
-
 use crate::{
     botapi::{File, Kind},
     endpoint::{Answer, Endpoint},
     scene::{Scene, WORDS, insight},
 };
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 /// What an answer has in it; `None`: there is none.
 type Expected = Option<&'static str>;

@@ -1,12 +1,11 @@
 //! Recordings of one chat are answered in their order, so many at once in all, and whoever waits
 //! for long is told.
 
-use serde_json::json;
-
 use crate::{
     endpoint::{Answer, Endpoint},
     scene::Scene,
 };
+use serde_json::json;
 
 fn gated(text: &str) -> Answer {
     Answer::Gated(json!({ "text": text }).to_string())

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
-
 use crate::{
     botapi::{Sent, Server},
     endpoint::{Answer, Endpoint},
     support::{SECRET, Stage, Start, token},
 };
+use serde_json::{Value, json};
 
 /// What somebody said; no log may have it.
 pub(crate) const WORDS: &str = "the quokka ate my homework";

@@ -6,14 +6,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::desk::Counts;
 use humantime::{format_duration, format_rfc3339_seconds};
+
 use monopoll::{
-    guard::place::Place,
-    host::{clock, event::Kind, folder::Missing},
+    guard::lock_set::Place,
+    state::{event::Kind, folder::Missing},
+    sys::clock,
     teloxide::Health,
 };
-
-use crate::desk::Counts;
 
 /// A bot whose last good poll is older than this is deaf: a poll takes ten seconds at most, and a
 /// bad moment is forgiven.

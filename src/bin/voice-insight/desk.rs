@@ -14,12 +14,6 @@ use std::{
     },
 };
 
-use tokio::{
-    sync::Semaphore,
-    task::{JoinError, JoinSet},
-};
-use way::{Place, Shared};
-
 use crate::{
     answers::Answers,
     ending::Ending,
@@ -29,6 +23,11 @@ use crate::{
     settings::Settings,
     telegram::Telegram,
 };
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinSet},
+};
+use way::{Place, Shared};
 
 /// Takes messages and sees to it that each is answered once.
 #[derive(Debug)]

@@ -3,12 +3,11 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::sync::watch;
-
 use crate::{
     fault::Fault,
     retry::{Next, Retry},
 };
+use tokio::sync::watch;
 
 /// How far the bot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,7 +136,7 @@ mod tests {
         let busy = Err::<(), Fault>(Fault::Busy(Some(Duration::from_mins(30))));
         let (done, ()) = block_on(async {
             tokio::join!(ending.persist(RETRY, "a test", || std::future::ready(busy)), async {
-                tell.send(Stage::Finishing).unwrap()
+                tell.send(Stage::Finishing).unwrap();
             })
         });
         assert_eq!(done, Err(Failed::Ending));

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use crate::{fault::Fault, settings::Service};
 use reqwest::{
     Client, RequestBuilder, Response,
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
 use serde_json::Value;
-
-use crate::{fault::Fault, settings::Service};
 
 /// A longer answer is no transcript: this is a novel.
 const MOST_ANSWERED: usize = 1 << 20;

@@ -1,8 +1,7 @@
 //! How a request to somebody's service can fail: in a word for the log, and whether to try again.
 
-use std::{fmt, time::Duration};
-
 use crate::retry::Hope;
+use std::{fmt, time::Duration};
 
 /// A request that failed. It holds nothing of what was sent or answered, so that it can be logged
 /// and said back.

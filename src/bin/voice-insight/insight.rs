@@ -7,9 +7,8 @@
 //! no key and no other chat's words, its answer is read as three fields of plain text with bounded
 //! lengths, and goes only to the chat that the recording came from.
 
-use serde_json::{Value, json};
-
 use crate::fault::Fault;
+use serde_json::{Value, json};
 
 /// More characters of a transcript are not read: about two hours of speech.
 const MOST_READ: usize = 100_000;

@@ -5,10 +5,9 @@
 
 use std::fmt;
 
+use crate::media::{Kind, Recording};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::media::{Kind, Recording};
 
 /// Where an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,9 +20,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::intake::Letter;
+use serde::{Deserialize, Serialize};
 
 /// How many numbers of taken updates are kept: Telegram gives at most 100 at once, and what it
 /// gives again are those of the last polls.

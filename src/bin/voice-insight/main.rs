@@ -49,10 +49,15 @@ mod wording;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Parser;
-use monopoll::{Config, Error, ExitStatus, Sources, cli, guard};
-
 use crate::settings::Settings;
+use clap::Parser;
+
+use monopoll::{
+    cli,
+    config::{Config, Sources},
+    error::{Error, ExitStatus},
+    guard,
+};
 
 /// Answers voice messages, video notes and audio files with what is said in them.
 #[derive(Debug, Parser)]
@@ -74,7 +79,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => monopoll::exit(run(&cli)),
+        Ok(cli) => monopoll::error::exit(run(&cli)),
         Err(error) => {
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
             // Where nobody can be told, the status still can.

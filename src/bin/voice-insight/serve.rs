@@ -2,23 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
-use monopoll::{
-    Config, Error, ExitStatus, Guard,
-    config::{Placeholders, wording::quote},
-    guard::place::Place,
-    host::{clock, lock_dir::lock_dir, machine, token::Token},
-    teloxide::Polling,
-};
-use reqwest::Url;
-use teloxide::{
-    Bot,
-    dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler},
-    dptree,
-    net::default_reqwest_settings,
-    types::Update,
-};
-
 use crate::{
     about::About,
     answers::Answers,
@@ -30,6 +13,27 @@ use crate::{
     settings::Settings,
     telegram::{DOWNLOAD, Telegram},
     updates::{self, Me},
+};
+use futures_util::FutureExt;
+use reqwest::Url;
+use teloxide::{
+    Bot,
+    dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler},
+    dptree,
+    net::default_reqwest_settings,
+    types::Update,
+};
+
+use monopoll::{
+    Guard,
+    config::{Config, Placeholders, wording::quote},
+    engine::token::Token,
+    error::{Error, ExitStatus},
+    guard::lock_set::Place,
+    scan::machine,
+    state::lock_dir::lock_dir,
+    sys::clock,
+    teloxide::Polling,
 };
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock:

@@ -1,7 +1,5 @@
 //! The two services, asked with patience.
 
-use reqwest::Client;
-
 use crate::{
     ending::{Ending, Failed},
     endpoint,
@@ -11,6 +9,7 @@ use crate::{
     settings::Service,
     transcription::{self, Heard},
 };
+use reqwest::Client;
 
 /// Asks services.
 #[derive(Debug)]

@@ -3,6 +3,13 @@
 
 use std::time::Duration;
 
+use crate::{
+    ending::{Ending, Failed},
+    fault::Fault,
+    intake::Address,
+    media::{MOST_BYTES, Recording},
+    retry::Retry,
+};
 use futures_util::StreamExt;
 use teloxide::{
     ApiError, Bot, RequestError,
@@ -10,14 +17,6 @@ use teloxide::{
     payloads::{SendChatActionSetters, SendMessageSetters},
     requests::Requester,
     types::{ChatAction, ChatId, FileId, LinkPreviewOptions, MessageId, ReplyParameters, ThreadId},
-};
-
-use crate::{
-    ending::{Ending, Failed},
-    fault::Fault,
-    intake::Address,
-    media::{MOST_BYTES, Recording},
-    retry::Retry,
 };
 
 /// How long a download may take in all: 20 MB at 70 kB a second.

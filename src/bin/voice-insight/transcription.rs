@@ -1,13 +1,12 @@
 //! Speech to text: the request to an endpoint that speaks as `OpenAI`'s `/v1/audio/transcriptions`,
 //! and its answer.
 
+use crate::{fault::Fault, media::Recording, settings::Service};
 use reqwest::{
     Body,
     multipart::{Form, Part},
 };
 use serde_json::Value;
-
-use crate::{fault::Fault, media::Recording, settings::Service};
 
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,10 @@
 
 use std::sync::Arc;
 
+use crate::{
+    desk::Desk,
+    intake::{Intake, intake},
+};
 use serde::Serialize;
 use serde_json::Value;
 use teloxide::{
@@ -13,11 +17,6 @@ use teloxide::{
     types::Update,
 };
 use tokio::sync::OnceCell;
-
-use crate::{
-    desk::Desk,
-    intake::{Intake, intake},
-};
 
 /// `getUpdates`, answered with JSON as it is.
 #[derive(Debug, Clone, Serialize)]
@@ -69,7 +68,7 @@ fn take(desk: &Desk, update: &Value, me: &str) {
     match intake(number, update, me) {
         Intake::Answer(letter) => desk.take(letter),
         Intake::Silence(silence) => {
-            tracing::debug!(update = number, "update {number} is not answered: {silence}")
+            tracing::debug!(update = number, "update {number} is not answered: {silence}");
         }
     }
 }

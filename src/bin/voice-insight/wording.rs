@@ -1,7 +1,5 @@
 //! Every sentence that the bot says in a chat.
 
-use std::fmt::Write;
-
 use crate::{
     fault::Fault,
     insight::{self, Insight},
@@ -9,6 +7,7 @@ use crate::{
     media::{Kind, MOST_BYTES},
     split::{MOST_UNITS, split},
 };
+use std::fmt::Write;
 
 /// More parts than this are no answer but a flood; they hold about three hours of speech.
 const MOST_PARTS: usize = 40;

@@ -1,8 +1,8 @@
 //! What becomes of a process, and why, in one sentence.
 
-use super::{Asked, EntryVerdict, Explanation, ShieldKind, Standing, likeness::Part};
 use crate::engine::{
     action::{Action, SameToken},
+    explain::{Asked, EntryVerdict, Explanation, ShieldKind, Standing, command_match::Part},
     fact::{Fact, Truth},
     plan::{Conflict, DecidedBy, Evidence, Plan, Verdict},
     policy::Policy,
@@ -146,7 +146,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
     }
     match it.token.carried {
         Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => {
-            not.push("does not carry this bot's token".to_owned())
+            not.push("does not carry this bot's token".to_owned());
         }
         Fact::Known(CarriedToken::Mine(_)) if it.token.policy == SameToken::Off => {
             not.push(

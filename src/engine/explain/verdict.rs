@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{Carried, likeness::Part};
 use crate::engine::{
     action::SameToken,
     condition::Condition,
+    explain::{Carried, command_match::Part},
     fact::{Fact, Truth},
     plan::Evidence,
     policy::Rule,
-    ruling::Ruling,
+    rules::Ruling,
     shield::Shield,
     snapshot::CarriedToken,
 };

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     error::{Error, ExitStatus},
-    host::heed::{Heeded, Ignored},
+    sys::tokio_signals::{Heeded, Ignored},
 };
 
 /// The check and whatever it starts.

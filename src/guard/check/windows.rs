@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::{
     error::{Error, ExitStatus},
-    host::machine,
+    sys::machine,
 };
 
 /// The check and whatever it starts.
@@ -24,7 +24,7 @@ impl Group {
 
     pub(super) fn kill(&self) {
         if let Some(pid) = self.0 {
-            machine::kill_tree(pid);
+            machine::system::kill_tree(pid);
         }
     }
 }

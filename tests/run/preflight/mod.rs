@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{Ended, SECRET, Stage, Start, files_with, is_alive, send, testbot, token};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use server::{Reply, Server, deleted, failure, webhook};
-
-use crate::support::{Ended, SECRET, Stage, Start, files_with, is_alive, send, testbot, token};
 
 const HOOK: &str = "https://bot.example.org/hooks/hunter2";
 

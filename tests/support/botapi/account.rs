@@ -5,9 +5,11 @@ use std::{
     time::Instant,
 };
 
+use super::{
+    peer::Process,
+    queue::{Effects, Evicted},
+};
 use serde::Serialize;
-
-use super::{peer::Process, queue::Effects, queue::Evicted};
 
 /// A process that polled.
 #[derive(Debug)]

@@ -5,6 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    Shared,
+    methods::{Answer, answer},
+    parameters::Parameters,
+    peer::{Process, process_of},
+    queue::{Call, Evicted, Poll, Reply},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, StatusCode,
@@ -16,14 +23,6 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-
-use super::{
-    Shared,
-    methods::{Answer, answer},
-    parameters::Parameters,
-    peer::{Process, process_of},
-    queue::{Call, Evicted, Poll, Reply},
-};
 
 pub(super) async fn serve(listener: TcpListener, telegram: Shared) {
     loop {

@@ -2,9 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
-
 use super::{Sent, Telegram, parameters::Parameters};
+use serde_json::{Value, json};
 
 /// A bot may not download more than this.
 const MOST_TO_DOWNLOAD: u64 = 20 * 1024 * 1024;

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::http::body;
 use hyper::{Request, body::Incoming, header::CONTENT_TYPE};
 use serde_json::Value;
-
-use super::http::body;
 
 /// What a method is called with. Numbers may come as texts, and do from forms.
 #[derive(Debug, Default)]

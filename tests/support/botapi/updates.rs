@@ -1,10 +1,9 @@
 //! Updates as they arrive in life: of many kinds, with much of what is optional missing, and sizes
 //! from nothing to huge.
 
+use super::methods::now;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-
-use super::methods::now;
 
 /// What kind of update arrives. The ones with a file offer it for `getFile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +118,7 @@ impl Kind {
             Kind::BareVoice => {}
             _ => {
                 message[name]["mime_type"] =
-                    json!(if name == "audio" { "audio/mpeg" } else { "audio/ogg" })
+                    json!(if name == "audio" { "audio/mpeg" } else { "audio/ogg" });
             }
         }
         Some((file_id.clone(), File { path: format!("{name}/{file_id}"), size, content: None }))

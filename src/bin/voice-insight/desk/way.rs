@@ -7,8 +7,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-
 use super::Counts;
 use crate::{
     answers::Answers,
@@ -19,6 +17,7 @@ use crate::{
     telegram::{Reply, Telegram},
     wording,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How often Telegram is told that an answer is being made: it shows that for five seconds.
 const TYPING: Duration = Duration::from_secs(4);

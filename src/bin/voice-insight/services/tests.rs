@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::*;
 use crate::{
     fault::Fault,
@@ -9,6 +7,7 @@ use crate::{
     secret::Secret,
     test_endpoint::{Answer, Endpoint},
 };
+use serde_json::json;
 
 const RETRY: Retry =
     Retry { tries: 3, first: Duration::from_millis(1), longest: Duration::from_secs(5) };

@@ -5,14 +5,14 @@ mod table;
 
 use std::{ffi::OsString, time::Duration};
 
+use crate::{retry::Retry, secret::Secret};
+use reqwest::Url;
+use table::{Reader, Table};
+
 use monopoll::config::{
     Config, Problems,
     wording::{clean, quote},
 };
-use reqwest::Url;
-
-use crate::{retry::Retry, secret::Secret};
-use table::{Reader, Table};
 
 /// What `[app]` comes to.
 #[derive(Debug, Clone)]

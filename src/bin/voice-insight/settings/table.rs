@@ -2,14 +2,13 @@
 
 use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
 
-use monopoll::{
-    config::{
-        Config, Origin, Place, Problem, Problems,
-        wording::{list, nearest, quote},
-    },
-    guard,
-};
 use toml::Value;
+
+use monopoll::config::{
+    Config, Origin, Place, Problem, Problems,
+    dotenv::in_env_file,
+    wording::{list, nearest, quote},
+};
 
 /// A longer time than this is a slip.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -179,7 +178,7 @@ impl<'a> Reader<'a> {
             .rev()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.to_string_lossy().into_owned());
-        here.filter(|value| !value.is_empty()).or_else(|| guard::in_env_file(self.config, name))
+        here.filter(|value| !value.is_empty()).or_else(|| in_env_file(self.config, name))
     }
 }
 

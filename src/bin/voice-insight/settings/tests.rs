@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use monopoll::config::Sources;
-
 use super::*;
+
+use monopoll::config::Sources;
 
 /// `[app]` as this file and these variables make it.
 fn read(text: &str, env: &[(&str, &str)]) -> Result<Settings, String> {

@@ -1,0 +1,293 @@
+//! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line
+//! that is drawn over and over. A person who watches that line does not need the records of each
+//! step as well; `-v` shows both.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use tracing::{Level, debug, info, warn};
+
+use crate::{
+    cli::{
+        status_line::{Course, Done},
+        terminal_line::Line,
+    },
+    config::settings::LogFormat,
+    engine::{
+        action::OnLost,
+        plan::{Blow, Conflict, Plan, Step},
+        policy::Patience,
+        snapshot::ProcessId,
+        token::Token,
+    },
+    guard::{lock_keeper::Trouble, start::Progress},
+    scan::container::Enclosure,
+    supervise::event_loop::Incident,
+    sys::clock,
+    terminate::execute::Event,
+    text::mask,
+};
+
+/// That a start is guarded in its own container alone (S20).
+pub(super) fn enclosure(enclosure: Option<&Enclosure>) {
+    if let Some(enclosure) = enclosure {
+        warn!("{}; {}", enclosure.what(), enclosure.way_out());
+    }
+}
+
+/// How often the line on a terminal is drawn, and how often a record says that it still goes on.
+const DRAWN: Duration = Duration::from_secs(1);
+const RECORDED: Duration = Duration::from_secs(10);
+
+/// The characters that a record has room for: it is not as narrow as a terminal, and has no need to
+/// be long.
+const ROOM: usize = 160;
+
+/// A step of a start: where a line shows it, its record is for those who want to see everything.
+macro_rules! step {
+    ($line:expr, $($record:tt)+) => {
+        if $line.is_some() { debug!($($record)+) } else { info!($($record)+) }
+    };
+}
+
+/// Whoever tells of a start that is settling. The line is gone when this is.
+#[derive(Debug)]
+pub(super) struct Teller {
+    line: Option<Line>,
+    course: Course,
+    waiting_since: Option<Duration>,
+    /// Those that it is known of that they are waited for.
+    announced: BTreeSet<Option<u32>>,
+    company: Company,
+}
+
+/// Who is left beside a start that came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Nobody that is known of.
+    None,
+    /// Somebody whom a rule ignores, who must not be touched, or who only looks related.
+    Somebody,
+}
+
+impl Teller {
+    /// Nothing has been told yet.
+    pub(super) fn new(format: LogFormat) -> Teller {
+        let line = match format {
+            LogFormat::Text if tracing::enabled!(Level::INFO) => Line::possible(),
+            LogFormat::Text | LogFormat::Json => None,
+        };
+        Teller {
+            line,
+            course: Course::Idle,
+            waiting_since: None,
+            announced: BTreeSet::new(),
+            company: Company::None,
+        }
+    }
+
+    /// Who was left when the start came through.
+    pub(super) fn company(&self) -> Company {
+        self.company
+    }
+
+    /// How often it wants to be told that something still goes on.
+    pub(super) fn beat(&self) -> Duration {
+        match &self.line {
+            Some(_) => DRAWN,
+            None if tracing::enabled!(Level::INFO) => RECORDED,
+            None => Duration::MAX,
+        }
+    }
+
+    /// Something went on.
+    pub(super) fn progress(&mut self, progress: &Progress<'_>) {
+        let now = clock::patience();
+        match progress {
+            // Mostly it is through in a moment: the first beat says more.
+            Progress::Queued => {
+                self.course = Course::Queued { since: now };
+                debug!("waiting for another start to be through");
+            }
+            Progress::Waiting(plan) => {
+                for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict)))
+                {
+                    step!(
+                        self.line,
+                        pid = pid(conflict),
+                        command = command(conflict),
+                        "waiting for {}{}",
+                        named(conflict),
+                        limit(conflict)
+                    );
+                }
+                self.course = Course::waiting(plan, *self.waiting_since.get_or_insert(now));
+                self.draw(now);
+            }
+            Progress::Acting(plan) => {
+                for conflict in plan.kills() {
+                    let action = conflict.action.to_string();
+                    step!(
+                        self.line,
+                        pid = pid(conflict),
+                        command = command(conflict),
+                        action,
+                        "ending {} ({action})",
+                        named(conflict)
+                    );
+                }
+                self.course = Course::ending(plan);
+                self.draw(now);
+            }
+            Progress::Did(Event::Still) | Progress::Still => self.still(now),
+            Progress::Did(event) => self.did(*event, now),
+            Progress::Clear(plan) => {
+                self.course = Course::Idle;
+                self.draw(now);
+                suspects(plan);
+                let alone = plan.conflicts.is_empty()
+                    && plan.shielded.is_empty()
+                    && plan.unexpected().next().is_none();
+                self.company = if alone { Company::None } else { Company::Somebody };
+            }
+        }
+    }
+
+    fn did(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::Asked(pid) => {
+                self.course.did(pid, Done::Asked, now);
+                step!(self.line, pid, "asked the guard{}", whose(pid));
+            }
+            Event::Heard(pid) => {
+                self.course.did(pid, Done::Heard, now);
+                debug!(pid, "the guard{} heard, and ends its tree itself", whose(pid));
+            }
+            Event::Sent(id, blow) => self.sent(id, blow, now),
+            Event::Ended(pid) => {
+                self.course.ended(pid);
+                self.draw(now);
+                let below = |pid| format!("pid {pid} and everything below it has ended");
+                info!(
+                    pid,
+                    "{}",
+                    pid.map_or_else(
+                        || "the guard in another PID namespace has left".to_owned(),
+                        below
+                    )
+                );
+            }
+            Event::Still => self.still(now),
+        }
+        self.draw(now);
+    }
+
+    fn sent(&mut self, id: ProcessId, blow: Blow, now: Duration) {
+        let (pid, signal) = (id.pid, blow.name());
+        if blow == Blow::Continue || !self.course.ends(pid) {
+            debug!(pid, signal, "sent {signal} to pid {pid}");
+            return;
+        }
+        self.course.did(Some(pid), Done::Sent(blow), now);
+        step!(self.line, pid, signal, "sent {signal} to pid {pid}");
+    }
+
+    fn still(&mut self, now: Duration) {
+        if self.line.is_some() {
+            self.draw(now);
+        } else if let Some(sentence) = self.course.sentence(now, ROOM) {
+            info!(pid = self.course.pid(), "still {sentence}");
+        }
+    }
+
+    fn draw(&mut self, now: Duration) {
+        let Some(line) = &self.line else { return };
+        match self.course.sentence(now, line.width()) {
+            Some(sentence) => line.draw(sentence),
+            None => Line::clear(),
+        }
+    }
+}
+
+/// Who only looks related is left alone, and a person should know, unless it was to be expected.
+fn suspects(plan: &Plan) {
+    for suspect in plan.unexpected() {
+        let pid = suspect.process.id.pid;
+        let name = suspect.process.name.known().map_or("?", String::as_str);
+        warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", suspect.reason);
+    }
+}
+
+/// That a start came through: whose the instance is now, and by which lock.
+pub(super) fn yours(lock: &Path, company: Company, token: Option<&Token>) {
+    let alone = match (company, token) {
+        (Company::Somebody, _) => "",
+        (Company::None, Some(_)) => ": nobody else polls here",
+        (Company::None, None) => ", as far as can be told without a bot token",
+    };
+    let lock = lock.to_string_lossy();
+    info!(lock = &*lock, "is yours{alone} (lock {lock})");
+}
+
+/// Something that happened while the child ran.
+pub(super) fn incident(incident: Incident) {
+    match incident {
+        Incident::Leftovers(count) => {
+            debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
+        }
+        Incident::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
+        Incident::Held(trouble) => crate::cli::progress::trouble(trouble),
+    }
+}
+
+fn trouble(trouble: Trouble) {
+    match trouble {
+        Trouble::Unwritten(what) => warn!("{what}"),
+        Trouble::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
+        Trouble::Unusable(error) => {
+            warn!("the lock file is gone and cannot be held again for now: {error}");
+        }
+        Trouble::Lost(OnLost::Stop) => {
+            warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says");
+        }
+        Trouble::Lost(OnLost::Warn) => {
+            warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says");
+        }
+    }
+}
+
+fn pid(conflict: &Conflict) -> Option<u32> {
+    conflict.root.as_ref().map(|root| root.id.pid)
+}
+
+fn command(conflict: &Conflict) -> Option<String> {
+    match (&conflict.guard, &conflict.root) {
+        (Some(guard), _) => Some(guard.command.clone()),
+        (None, Some(root)) => {
+            Some(root.args.known().map(|args| mask::command(args)).unwrap_or_default())
+        }
+        (None, None) => None,
+    }
+}
+
+pub(super) fn named(conflict: &Conflict) -> String {
+    let Some(command) = command(conflict) else {
+        return "an unknown holder of the lock".to_owned();
+    };
+    let pid = pid(conflict)
+        .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+    format!("`{}` ({pid})", mask::printable(&command))
+}
+
+fn whose(pid: Option<u32>) -> String {
+    pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
+}
+
+pub(super) fn limit(conflict: &Conflict) -> String {
+    match conflict.steps.first() {
+        Some(Step::Wait { timeout: Patience::For(time) }) => {
+            format!(", at most {}", humantime::format_duration(*time))
+        }
+        Some(Step::Wait { timeout: Patience::Forever }) => ", as long as it takes".to_owned(),
+        Some(Step::Ask { .. } | Step::Signal { .. }) | None => String::new(),
+    }
+}

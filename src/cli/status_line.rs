@@ -1,0 +1,338 @@
+//! What a start is busy with, in a sentence that has the time in it: for the line on a terminal,
+//! and every ten seconds elsewhere.
+
+use std::time::Duration;
+
+use crate::{
+    engine::{
+        plan::{Blow, Conflict, Plan, Step},
+        policy::Patience,
+    },
+    text::mask,
+};
+
+/// What a start is busy with.
+#[derive(Debug, Default)]
+pub(super) enum Course {
+    /// Nothing that takes time.
+    #[default]
+    Idle,
+    /// Another start has to be through first.
+    Queued {
+        /// Since when, as everywhere here on the clock of patience.
+        since: Duration,
+    },
+    /// These have to end by themselves.
+    Waiting {
+        /// Since when, whoever it was for.
+        since: Duration,
+        /// Whom it waits for.
+        whom: Vec<Other>,
+    },
+    /// These are being ended.
+    Ending(Vec<Other>),
+}
+
+/// Somebody who is in the way.
+#[derive(Debug)]
+pub(super) struct Other {
+    pid: Option<u32>,
+    command: Command,
+    steps: Vec<Step>,
+    /// What was done last, and when.
+    done: Option<(Done, Duration)>,
+}
+
+/// What was done to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Its guard was asked.
+    Asked,
+    /// Its guard heard.
+    Heard,
+    /// This was sent.
+    Sent(Blow),
+}
+
+/// What is known of somebody's command.
+#[derive(Debug)]
+enum Command {
+    Arguments(Vec<String>),
+    /// As a guard wrote it down: quoted and masked.
+    Written(String),
+    Unknown,
+}
+
+/// As much of a command is shown at least, where there is room for nothing.
+const NARROWEST: usize = 12;
+
+impl Course {
+    /// It waits for those that the plan waits for.
+    pub(super) fn waiting(plan: &Plan, since: Duration) -> Course {
+        Course::Waiting { since, whom: plan.waits().map(Other::new).collect() }
+    }
+
+    /// It ends those that the plan ends.
+    pub(super) fn ending(plan: &Plan) -> Course {
+        Course::Ending(plan.kills().map(Other::new).collect())
+    }
+
+    /// Whether this is the root of somebody who is being ended.
+    pub(super) fn ends(&self, pid: u32) -> bool {
+        match self {
+            Course::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
+            Course::Idle | Course::Queued { .. } | Course::Waiting { .. } => false,
+        }
+    }
+
+    /// Something was done to the one with this pid.
+    pub(super) fn did(&mut self, pid: Option<u32>, done: Done, now: Duration) {
+        if let Course::Ending(others) = self
+            && let Some(other) = others.iter_mut().find(|other| other.pid == pid)
+        {
+            other.done = Some((done, now));
+        }
+    }
+
+    /// The one with this pid has ended.
+    pub(super) fn ended(&mut self, pid: Option<u32>) {
+        if let Course::Ending(others) = self {
+            others.retain(|other| other.pid != pid);
+        }
+    }
+
+    /// What it is busy with at `now`, in about `room` characters: a command is shortened first.
+    pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
+        let (doing, others, time) = match self {
+            Course::Idle => return None,
+            Course::Queued { since } => {
+                return Some(format!(
+                    "waiting for another start to be through: {} so far",
+                    passed(*since, now)
+                ));
+            }
+            Course::Waiting { since, whom } => {
+                ("waiting for", whom, whom.first()?.waited(*since, now))
+            }
+            Course::Ending(others) => ("ending", others, others.first()?.progress(now)),
+        };
+        let more = match others.len() {
+            0 | 1 => String::new(),
+            many => format!(" and {} more", many - 1),
+        };
+        let rest = doing.len() + more.len() + time.len() + ": ".len() + 1;
+        Some(format!("{doing} {}{more}: {time}", others.first()?.named(room.saturating_sub(rest))))
+    }
+
+    /// Whose pid it is about, the first of all.
+    pub(super) fn pid(&self) -> Option<u32> {
+        match self {
+            Course::Idle | Course::Queued { .. } => None,
+            Course::Waiting { whom: others, .. } | Course::Ending(others) => others.first()?.pid,
+        }
+    }
+}
+
+impl Other {
+    fn new(conflict: &Conflict) -> Other {
+        let args = conflict.root.as_ref().and_then(|root| root.args.known());
+        let command = match (&conflict.guard, args) {
+            (Some(guard), _) => Command::Written(guard.command.clone()),
+            (None, Some(args)) => Command::Arguments(args.clone()),
+            (None, None) => Command::Unknown,
+        };
+        Other { pid: pid(conflict), command, steps: conflict.steps.clone(), done: None }
+    }
+
+    fn named(&self, room: usize) -> String {
+        let pid = self
+            .pid
+            .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+        let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
+        let command = match (&self.command, self.pid) {
+            (Command::Arguments(args), _) => mask::shorten(args, width),
+            (Command::Written(text), _) if text.chars().count() <= width => text.clone(),
+            (Command::Written(text), _) => text.chars().take(width - 1).chain(['…']).collect(),
+            (Command::Unknown, Some(_)) => return pid,
+            (Command::Unknown, None) => return "an unknown holder of the lock".to_owned(),
+        };
+        format!("`{}` ({pid})", mask::printable(&command))
+    }
+
+    /// How long it was waited for, how long that may take, and what comes then.
+    fn waited(&self, since: Duration, now: Duration) -> String {
+        let Some(Step::Wait { timeout: Patience::For(limit) }) = self.steps.first() else {
+            return format!("{} so far, as long as it takes", passed(since, now));
+        };
+        let then = match self.steps.get(1) {
+            Some(Step::Ask { .. }) => "then its guard is asked to end it".to_owned(),
+            Some(Step::Signal { blow, .. }) => format!("then {}", blow.name()),
+            Some(Step::Wait { .. }) | None => "then this start is refused".to_owned(),
+        };
+        format!("{} of {}, {then}", passed(since, now), whole(*limit))
+    }
+
+    /// What was done, how long ago, and what comes when.
+    fn progress(&self, now: Duration) -> String {
+        match self.done {
+            None => "looking whether it is still there".to_owned(),
+            Some((Done::Asked, at)) => format!("asked its guard {} ago", passed(at, now)),
+            Some((Done::Heard, at)) => format!("its guard has been at it for {}", passed(at, now)),
+            Some((Done::Sent(blow), at)) => {
+                let sent = format!("{} sent {} ago", blow.name(), passed(at, now));
+                let is_this =
+                    |step: &Step| matches!(step, Step::Signal { blow: it, .. } if *it == blow);
+                let Some(index) = self.steps.iter().position(is_this) else { return sent };
+                let Some(Patience::For(limit)) = self.steps.get(index).map(Step::timeout) else {
+                    return sent;
+                };
+                let next = match self.steps.get(index + 1) {
+                    Some(Step::Signal { blow, .. }) => blow.name(),
+                    Some(Step::Ask { .. } | Step::Wait { .. }) | None => "given up",
+                };
+                format!("{sent}, {next} in {}", left(at.saturating_add(limit), now))
+            }
+        }
+    }
+}
+
+fn pid(conflict: &Conflict) -> Option<u32> {
+    conflict.root.as_ref().map(|root| root.id.pid)
+}
+
+/// Whole seconds that have passed.
+fn passed(since: Duration, now: Duration) -> String {
+    whole(Duration::from_secs(now.saturating_sub(since).as_secs()))
+}
+
+/// Whole seconds that are left, one that has begun among them, so that both together are what was
+/// promised.
+fn left(until: Duration, now: Duration) -> String {
+    let left = until.saturating_sub(now);
+    whole(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
+}
+
+fn whole(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::engine::{
+        action::Action,
+        fact::Fact,
+        plan::{DecidedBy, Verdict},
+        signal::Signal,
+        snapshot::{Process, ProcessId},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const WIDE: usize = 200;
+
+    fn conflict(pid: u32, args: &str, action: Action, steps: Vec<Step>) -> Conflict {
+        let args = Fact::Known(args.split(' ').map(str::to_owned).collect());
+        let root = Process { id: ProcessId { pid, start: 1 }, args, ..Process::unseen() };
+        Conflict {
+            root: Some(root),
+            guard: None,
+            tree: Vec::new(),
+            evidence: Vec::new(),
+            action,
+            decided_by: DecidedBy::OnConflict,
+            refusal: None,
+            steps,
+        }
+    }
+
+    fn plan(conflicts: Vec<Conflict>) -> Plan {
+        Plan {
+            verdict: Verdict::Act,
+            reason: String::new(),
+            locks: Vec::new(),
+            guards: Vec::new(),
+            conflicts,
+            shielded: Vec::new(),
+            suspects: Vec::new(),
+        }
+    }
+
+    const TERM: Step =
+        Step::Signal { blow: Blow::Signal(Signal::SigTerm), timeout: Duration::from_secs(30) };
+    const KILL: Step = Step::Signal { blow: Blow::Kill, timeout: Duration::from_secs(5) };
+
+    #[test]
+    fn a_wait_says_how_long_already_how_long_at_most_and_what_comes_then() {
+        let limited = Step::Wait { timeout: Patience::For(60 * SECOND) };
+        let ask = Step::Ask { timeout: 30 * SECOND };
+        for (steps, expected) in [
+            (vec![limited, TERM, KILL], "12s of 1m, then SIGTERM"),
+            (vec![limited, ask, TERM], "12s of 1m, then its guard is asked to end it"),
+            (vec![limited], "12s of 1m, then this start is refused"),
+            (vec![Step::Wait { timeout: Patience::Forever }], "12s so far, as long as it takes"),
+        ] {
+            let waiting = Course::waiting(
+                &plan(vec![conflict(4711, "python3 main.py", Action::Wait, steps)]),
+                5 * SECOND,
+            );
+            let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
+            assert_eq!(said, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
+        }
+        let queued = Course::Queued { since: SECOND };
+        assert_eq!(
+            queued.sentence(11 * SECOND, WIDE).as_deref(),
+            Some("waiting for another start to be through: 10s so far")
+        );
+        assert_eq!(Course::Idle.sentence(SECOND, WIDE), None);
+    }
+
+    #[test]
+    fn an_end_says_what_was_done_when_and_what_comes_when() {
+        let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, vec![TERM, KILL]);
+        let mut ending = Course::ending(&plan(vec![one(4711), one(4712)]));
+        let said = |ending: &Course, now: u32| {
+            ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
+        };
+        let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
+        ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
+        assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
+        ending.did(Some(4711), Done::Sent(Blow::Kill), 31 * SECOND);
+        assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, given up in 3s"));
+        assert!(ending.ends(4711) && !ending.ends(4713));
+        ending.ended(Some(4711));
+        ending.did(Some(4712), Done::Asked, 33 * SECOND);
+        assert_eq!(
+            said(&ending, 34),
+            "ending `python3 main.py` (pid 4712): asked its guard 1s ago"
+        );
+        ending.did(Some(4712), Done::Heard, 34 * SECOND);
+        assert_eq!(
+            said(&ending, 44),
+            "ending `python3 main.py` (pid 4712): its guard has been at it for 10s"
+        );
+        ending.ended(Some(4712));
+        assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
+    }
+
+    #[test]
+    fn where_there_is_little_room_the_command_is_shortened_and_the_time_stays() {
+        let long = format!(
+            "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",
+            "a".repeat(35)
+        );
+        let mut ending =
+            Course::ending(&plan(vec![conflict(4711, &long, Action::Graceful, vec![TERM, KILL])]));
+        ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
+        let said = ending.sentence(SECOND, 77).unwrap_or_default();
+        assert_eq!(
+            said,
+            "ending `python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s"
+        );
+        for room in 0..300 {
+            let said = ending.sentence(SECOND, room).unwrap_or_default();
+            assert!(said.ends_with("SIGKILL in 30s") && !said.contains("aaa"), "{said}");
+            assert!(room < 70 || said.chars().count() <= room, "{room}: {said}");
+        }
+    }
+}

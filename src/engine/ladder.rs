@@ -1,0 +1,397 @@
+//! The signal ladder as a step function: who gets what now, and when to look again.
+//!
+//! The root gets the signal; a member that outlives its parent gets it too, once. Each has its own
+//! patience from its first signal, then SIGKILL. Nothing here sends anything: see `host::execute`
+//! and `wrap::supervise`.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use crate::engine::{
+    plan::Blow,
+    policy::{Escalate, Policy},
+    signal::Signal,
+    snapshot::ProcessId,
+};
+
+/// How a tree is to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether anybody is asked first.
+    pub mode: Mode,
+    /// What is sent first.
+    pub signal: Signal,
+    /// From that signal to SIGKILL.
+    pub graceful: Duration,
+    /// From SIGKILL to giving up.
+    pub force: Duration,
+    /// What comes when the signal was not enough.
+    pub escalation: Escalate,
+}
+
+/// Whether anybody is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The signal, then SIGKILL.
+    Graceful,
+    /// SIGKILL at once.
+    Force,
+}
+
+impl Manner {
+    /// As the policy says.
+    #[must_use]
+    pub fn of(policy: &Policy, mode: Mode) -> Manner {
+        Manner {
+            mode,
+            signal: policy.signal,
+            graceful: policy.timeouts.graceful,
+            force: policy.timeouts.force,
+            escalation: policy.escalation,
+        }
+    }
+
+    /// The more impatient of both; a later request may only shorten an earlier one.
+    #[must_use]
+    pub fn hastened_by(self, other: Manner) -> Manner {
+        let mode = match (self.mode, other.mode) {
+            (Mode::Graceful, Mode::Graceful) => Mode::Graceful,
+            (Mode::Force, _) | (_, Mode::Force) => Mode::Force,
+        };
+        let escalation = match (self.escalation, other.escalation) {
+            (Escalate::Refuse, Escalate::Refuse) => Escalate::Refuse,
+            (Escalate::Kill, _) | (_, Escalate::Kill) => Escalate::Kill,
+        };
+        Manner {
+            mode,
+            escalation,
+            graceful: self.graceful.min(other.graceful),
+            force: self.force.min(other.force),
+            ..self
+        }
+    }
+}
+
+/// A living member of the tree, as it was just seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its parent's pid now.
+    pub parent: u32,
+    /// Whether a signal reaches it.
+    pub motion: Motion,
+}
+
+/// Whether a process can hear a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// It runs or sleeps.
+    Moving,
+    /// It is stopped, and hears nothing but SIGKILL and SIGCONT.
+    Stopped,
+    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes
+    /// when others have ended.
+    Unpinned,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orders {
+    /// Who gets what, in this order.
+    pub blows: Vec<(ProcessId, Blow)>,
+    /// And then.
+    pub next: Next,
+}
+
+/// What comes after the blows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nobody is left.
+    Ended,
+    /// Step again when one of them ends, at this time at the latest.
+    Look {
+        /// On the clock of `step`'s `now`.
+        at: Duration,
+    },
+    /// It did not work.
+    GaveUp(GaveUp),
+}
+
+/// Who was not ended, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GaveUp {
+    /// It outlived the signal, and the policy does not escalate.
+    OutlivedSignal(ProcessId),
+    /// It outlived SIGKILL: it hangs in the kernel.
+    OutlivedKill(ProcessId),
+    /// Nobody else is left, and it still cannot be pinned.
+    Unpinned(ProcessId),
+}
+
+impl GaveUp {
+    /// Who it is.
+    #[must_use]
+    pub fn id(self) -> ProcessId {
+        match self {
+            GaveUp::OutlivedSignal(id) | GaveUp::OutlivedKill(id) | GaveUp::Unpinned(id) => id,
+        }
+    }
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self {
+            GaveUp::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
+            GaveUp::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
+            GaveUp::Unpinned(_) => {
+                "is still there, and there is no file descriptor left to signal it by"
+            }
+        };
+        write!(f, "pid {} {why}", self.id().pid)
+    }
+}
+
+/// The ladder of one tree and how far each member is on it.
+#[derive(Debug, Clone)]
+pub struct Escalation {
+    manner: Manner,
+    signalled: BTreeMap<ProcessId, Duration>,
+    killed: BTreeMap<ProcessId, Duration>,
+    /// Since when there is nobody left whose end would make room for another one.
+    stuck: Option<Duration>,
+}
+
+/// How long to wait for a descriptor before it is tried again.
+pub const PIN_AGAIN: Duration = Duration::from_millis(50);
+
+impl Escalation {
+    /// At its foot.
+    #[must_use]
+    pub fn new(manner: Manner) -> Self {
+        Escalation { manner, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
+    }
+
+    /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience
+    /// counts from then.
+    pub fn already_signalled(&mut self, member: ProcessId, at: Duration) {
+        self.signalled.entry(member).or_insert(at);
+    }
+
+    /// A later request: it may only shorten this one.
+    pub fn hasten(&mut self, manner: Manner) {
+        self.manner = self.manner.hastened_by(manner);
+    }
+
+    /// What is to be done at `now`, while these members live.
+    pub fn step(&mut self, now: Duration, alive: &[Member]) -> Orders {
+        let mut blows = Vec::new();
+        for member in alive {
+            if member.motion == Motion::Unpinned || self.killed.contains_key(&member.id) {
+                continue;
+            }
+            if self.is_due(now, member.id) {
+                self.killed.insert(member.id, now);
+                blows.push((member.id, Blow::Kill));
+                continue;
+            }
+            let is_parent = |other: &Member| {
+                other.id.pid == member.parent
+                    && other.id != member.id
+                    && other.motion != Motion::Unpinned
+            };
+            let has_parent = alive.iter().any(is_parent);
+            if !has_parent && !self.signalled.contains_key(&member.id) {
+                self.signalled.insert(member.id, now);
+                blows.push((member.id, Blow::Signal(self.manner.signal)));
+            }
+            if member.motion == Motion::Stopped {
+                blows.push((member.id, Blow::Continue));
+            }
+        }
+        Orders { blows, next: self.next(now, alive) }
+    }
+
+    fn is_due(&self, now: Duration, id: ProcessId) -> bool {
+        let waited_enough = || {
+            self.manner.escalation == Escalate::Kill
+                && self
+                    .signalled
+                    .get(&id)
+                    .is_some_and(|at| now >= at.saturating_add(self.manner.graceful))
+        };
+        self.manner.mode == Mode::Force || waited_enough()
+    }
+
+    fn next(&mut self, now: Duration, alive: &[Member]) -> Next {
+        if let [first, ..] = alive
+            && alive.iter().all(|member| member.motion == Motion::Unpinned)
+        {
+            let give_up = self.stuck.get_or_insert(now).saturating_add(self.manner.force);
+            return if now >= give_up {
+                Next::GaveUp(GaveUp::Unpinned(first.id))
+            } else {
+                Next::Look { at: now.saturating_add(PIN_AGAIN) }
+            };
+        }
+        self.stuck = None;
+        let mut at = Duration::MAX;
+        for member in alive {
+            let killed = self.killed.get(&member.id).map(|at| at.saturating_add(self.manner.force));
+            let signalled =
+                self.signalled.get(&member.id).map(|at| at.saturating_add(self.manner.graceful));
+            match (killed, signalled) {
+                (Some(end), _) if now >= end => {
+                    return Next::GaveUp(GaveUp::OutlivedKill(member.id));
+                }
+                // It would have been killed above if the policy escalated.
+                (None, Some(end)) if now >= end => {
+                    return Next::GaveUp(GaveUp::OutlivedSignal(member.id));
+                }
+                (Some(end), _) | (None, Some(end)) => at = at.min(end),
+                (None, None) => {}
+            }
+        }
+        if alive.is_empty() { Next::Ended } else { Next::Look { at } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: ProcessId = ProcessId { pid: 10, start: 1 };
+    const CHILD: ProcessId = ProcessId { pid: 11, start: 2 };
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn manner(mode: Mode, escalation: Escalate) -> Manner {
+        Manner {
+            mode,
+            signal: Signal::SigTerm,
+            graceful: 30 * SECOND,
+            force: 5 * SECOND,
+            escalation,
+        }
+    }
+
+    fn member(id: ProcessId, parent: u32) -> Member {
+        Member { id, parent, motion: Motion::Moving }
+    }
+
+    #[test]
+    fn the_root_is_signalled_once_and_its_child_only_when_it_is_left_alone() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
+        let term = Blow::Signal(Signal::SigTerm);
+        assert_eq!(
+            ladder.step(SECOND, &both),
+            Orders { blows: vec![(ROOT, term)], next: Next::Look { at: 31 * SECOND } }
+        );
+        assert_eq!(
+            ladder.step(2 * SECOND, &both),
+            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+        );
+        let alone = [member(CHILD, 1)];
+        assert_eq!(
+            ladder.step(3 * SECOND, &alone),
+            Orders { blows: vec![(CHILD, term)], next: Next::Look { at: 33 * SECOND } }
+        );
+        assert_eq!(
+            ladder.step(33 * SECOND, &alone),
+            Orders { blows: vec![(CHILD, Blow::Kill)], next: Next::Look { at: 38 * SECOND } }
+        );
+        assert_eq!(ladder.step(34 * SECOND, &[]), Orders { blows: vec![], next: Next::Ended });
+    }
+
+    #[test]
+    fn a_stopped_member_is_continued_after_the_signal() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let stopped = [Member { motion: Motion::Stopped, ..member(ROOT, 1) }];
+        assert_eq!(
+            ladder.step(SECOND, &stopped).blows,
+            [(ROOT, Blow::Signal(Signal::SigTerm)), (ROOT, Blow::Continue)]
+        );
+    }
+
+    #[test]
+    fn force_kills_the_whole_tree_at_once_and_gives_up_when_that_does_not_help() {
+        let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
+        let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
+        assert_eq!(ladder.step(SECOND, &both).blows, [(ROOT, Blow::Kill), (CHILD, Blow::Kill)]);
+        assert_eq!(
+            ladder.step(6 * SECOND, &both[1..]).next,
+            Next::GaveUp(GaveUp::OutlivedKill(CHILD))
+        );
+    }
+
+    #[test]
+    fn without_escalation_a_stubborn_member_is_never_killed() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Refuse));
+        let alive = [member(ROOT, 1)];
+        ladder.step(SECOND, &alive);
+        assert_eq!(
+            ladder.step(31 * SECOND, &alive),
+            Orders { blows: vec![], next: Next::GaveUp(GaveUp::OutlivedSignal(ROOT)) }
+        );
+    }
+
+    #[test]
+    fn a_signal_that_somebody_else_sent_is_not_sent_again() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        ladder.already_signalled(ROOT, SECOND);
+        let alive = [member(ROOT, 1)];
+        assert_eq!(
+            ladder.step(10 * SECOND, &alive),
+            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+        );
+    }
+
+    #[test]
+    fn who_cannot_be_pinned_has_its_turn_when_others_have_ended() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let unpinned = Member { motion: Motion::Unpinned, ..member(CHILD, 1) };
+        assert_eq!(
+            ladder.step(SECOND, &[member(ROOT, 1), unpinned]).blows,
+            [(ROOT, Blow::Signal(Signal::SigTerm))]
+        );
+        let again = Next::Look { at: 10 * SECOND + PIN_AGAIN };
+        assert_eq!(ladder.step(10 * SECOND, &[unpinned]), Orders { blows: vec![], next: again });
+        let orders = ladder.step(11 * SECOND, &[member(CHILD, 1)]);
+        assert_eq!(
+            orders,
+            Orders {
+                blows: vec![(CHILD, Blow::Signal(Signal::SigTerm))],
+                next: Next::Look { at: 41 * SECOND }
+            }
+        );
+    }
+
+    #[test]
+    fn who_is_never_pinned_is_given_up_and_never_taken_for_ended() {
+        let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
+        let unpinned = [Member { motion: Motion::Unpinned, ..member(CHILD, 1) }];
+        assert_eq!(
+            ladder.step(SECOND, &unpinned),
+            Orders { blows: vec![], next: Next::Look { at: SECOND + PIN_AGAIN } }
+        );
+        assert_eq!(ladder.step(6 * SECOND, &unpinned).next, Next::GaveUp(GaveUp::Unpinned(CHILD)));
+    }
+
+    #[test]
+    fn a_parent_that_cannot_be_pinned_keeps_no_signal_from_its_child() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let both =
+            [Member { motion: Motion::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
+        assert_eq!(ladder.step(SECOND, &both).blows, [(CHILD, Blow::Signal(Signal::SigTerm))]);
+    }
+
+    #[test]
+    fn a_later_request_only_shortens() {
+        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Refuse));
+        let alive = [member(ROOT, 1)];
+        ladder.step(SECOND, &alive);
+        ladder.hasten(Manner { graceful: 90 * SECOND, ..manner(Mode::Graceful, Escalate::Refuse) });
+        assert_eq!(ladder.step(2 * SECOND, &alive).next, Next::Look { at: 31 * SECOND });
+        ladder.hasten(manner(Mode::Force, Escalate::Kill));
+        assert_eq!(ladder.step(3 * SECOND, &alive).blows, [(ROOT, Blow::Kill)]);
+    }
+}

@@ -1,0 +1,111 @@
+//! What the rules say about one conflict, each asked in turn.
+
+use crate::engine::{
+    action::{Action, SameToken},
+    fact::{Fact, Truth},
+    plan::Evidence,
+    policy::{Policy, Rule},
+    snapshot::{Process, User},
+};
+
+/// What came of asking one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ruling {
+    /// It holds, and no rule before it did.
+    Decides,
+    /// A condition does not hold.
+    DoesNotHold,
+    /// A condition is unknown, and a rule that kills does not hold on that.
+    TooUncertain,
+    /// A condition is unknown, and a rule that would not kill is not passed over for one that
+    /// might: the start is refused.
+    Undecidable,
+    /// It does not name the token, and nothing but the token speaks against the process.
+    NotAboutTokens,
+    /// A rule before it has decided.
+    NotAsked,
+}
+
+impl Ruling {
+    /// Whether no rule after this one is asked.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Ruling::Decides | Ruling::Undecidable => true,
+            Ruling::DoesNotHold
+            | Ruling::TooUncertain
+            | Ruling::NotAboutTokens
+            | Ruling::NotAsked => false,
+        }
+    }
+}
+
+/// Which rules are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Docket {
+    /// All of them.
+    Every,
+    /// Those that name the token, because nothing else speaks against the process.
+    AboutTokens,
+}
+
+impl Docket {
+    /// Which rules are asked about a conflict with this evidence.
+    pub(super) fn of<'a>(
+        policy: &Policy,
+        evidence: impl IntoIterator<Item = &'a Evidence>,
+    ) -> Docket {
+        let only_token = evidence.into_iter().all(|it| *it == Evidence::Token);
+        if only_token && policy.same_token != SameToken::Act {
+            Docket::AboutTokens
+        } else {
+            Docket::Every
+        }
+    }
+
+    /// The rules in turn, each asked about `subject`.
+    pub(super) fn rulings<'p>(
+        self,
+        policy: &'p Policy,
+        subject: &Process,
+        me: &User,
+    ) -> impl Iterator<Item = (&'p Rule, Ruling)> {
+        policy.rules.iter().scan(false, move |decided, rule| {
+            let ruling = if *decided { Ruling::NotAsked } else { self.ask(rule, subject, me) };
+            *decided = *decided || ruling.is_final();
+            Some((rule, ruling))
+        })
+    }
+
+    fn ask(self, rule: &Rule, subject: &Process, me: &User) -> Ruling {
+        if self == Docket::AboutTokens && !rule.when.name_the_token() {
+            return Ruling::NotAboutTokens;
+        }
+        match (rule.when.hold(subject, me), rule.action) {
+            (Truth::True, _) => Ruling::Decides,
+            (Truth::False, _) => Ruling::DoesNotHold,
+            (Truth::Unknown, Action::Graceful | Action::Force) => Ruling::TooUncertain,
+            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => Ruling::Undecidable,
+        }
+    }
+}
+
+/// What the rules are asked about: the root, with what its tree proves of it.
+pub(super) fn subject<'a>(
+    root: Option<&Process>,
+    tree: &[Process],
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+) -> Process {
+    let mut subject = root.cloned().unwrap_or_else(Process::unseen);
+    if evidence.into_iter().any(|it| *it == Evidence::Lock) {
+        subject.holds_lock = Fact::Known(true);
+    } else if tree.iter().any(|member| member.holds_lock == Fact::Unknown) {
+        subject.holds_lock = Fact::Unknown;
+    }
+    if subject.same_token() != Truth::True
+        && let Some(carrier) = tree.iter().find(|member| member.same_token() == Truth::True)
+    {
+        subject.token = carrier.token;
+    }
+    subject
+}

@@ -1,0 +1,316 @@
+//! What would start a process again after its end, and the command that ends it for good.
+
+use std::fmt;
+
+use crate::{engine::snapshot::ProcessId, text::quote::quote};
+
+/// What would start a process again after its end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ManagedBy {
+    /// A service of the system's systemd.
+    Systemd(String),
+    /// A service of a user's systemd.
+    SystemdUser(String),
+    /// A container engine.
+    Container(Container),
+    /// supervisord; the program, where it is known.
+    Supervisord(Option<Supervised>),
+    /// PM2; the app, where it is known.
+    Pm2(Option<App>),
+    /// runit's `runsv`.
+    Runit(Service),
+    /// s6's `s6-supervise`.
+    S6(Service),
+}
+
+/// A container, as its engine knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Container {
+    /// Its id, shortened, or its name.
+    pub id: String,
+    /// Who runs it.
+    pub engine: Engine,
+}
+
+/// Who runs a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Docker, or one that does not show itself and is driven like it.
+    Docker,
+    /// Podman.
+    Podman,
+    /// A kubelet.
+    Kubernetes,
+    /// LXC.
+    Lxc,
+    /// systemd-nspawn.
+    Nspawn,
+}
+
+/// A program of supervisord's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Supervised {
+    /// Its group; a program that is in none has one of its own name.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// How to reach this very supervisord.
+    pub control: Control,
+}
+
+/// How to reach a supervisord.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// At this address.
+    Url(String),
+    /// As its configuration file says.
+    File(String),
+    /// As supervisorctl does by itself.
+    Default,
+}
+
+/// An app of PM2's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct App {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub id: Option<String>,
+    /// The folder of its daemon, where that is not the user's own.
+    pub home: Option<String>,
+}
+
+/// A service that has a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// The folder's name.
+    pub name: String,
+    /// Where it is, where that is known.
+    pub folder: Option<String>,
+}
+
+/// A process that may have started another one, and may do so again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Launcher {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its command, shortened, secrets masked.
+    pub command: String,
+    /// The command that ends it.
+    pub end: String,
+}
+
+impl ManagedBy {
+    /// The command that ends it for good, as a person would type it.
+    #[must_use]
+    pub fn stop_command(&self) -> String {
+        match self {
+            ManagedBy::Systemd(unit) => format!("systemctl stop {}", operand(unit)),
+            ManagedBy::SystemdUser(unit) => format!("systemctl --user stop {}", operand(unit)),
+            ManagedBy::Container(container) => container.stop_command(),
+            ManagedBy::Supervisord(Some(program)) => program.stop_command(),
+            ManagedBy::Supervisord(None) => "supervisorctl stop NAME".to_owned(),
+            ManagedBy::Pm2(Some(app)) => app.stop_command(),
+            ManagedBy::Pm2(None) => "pm2 stop NAME".to_owned(),
+            ManagedBy::Runit(service) => format!("sv down {}", service.operand()),
+            ManagedBy::S6(service) => format!("s6-svc -d {}", service.operand()),
+        }
+    }
+}
+
+impl fmt::Display for ManagedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ManagedBy::Systemd(unit) => write!(f, "systemd:{unit}"),
+            ManagedBy::SystemdUser(unit) => write!(f, "systemd-user:{unit}"),
+            ManagedBy::Container(container) => write!(f, "container:{}", container.id),
+            ManagedBy::Supervisord(Some(program)) => {
+                write!(f, "supervisord:{}:{}", program.group, program.name)
+            }
+            ManagedBy::Supervisord(None) => f.write_str("supervisord"),
+            ManagedBy::Pm2(Some(app)) => write!(f, "pm2:{}", app.name),
+            ManagedBy::Pm2(None) => f.write_str("pm2"),
+            ManagedBy::Runit(service) => write!(f, "runit:{}", service.name),
+            ManagedBy::S6(service) => write!(f, "s6:{}", service.name),
+        }
+    }
+}
+
+impl Container {
+    fn stop_command(&self) -> String {
+        let id = operand(&self.id);
+        match self.engine {
+            Engine::Docker => format!("docker stop {id}"),
+            Engine::Podman => format!("podman stop {id}"),
+            // Whatever ends a pod's container, its workload brings it back.
+            Engine::Kubernetes => "kubectl scale --replicas=0 WORKLOAD".to_owned(),
+            Engine::Lxc => format!("lxc-stop {id}"),
+            Engine::Nspawn => format!("machinectl poweroff {id}"),
+        }
+    }
+}
+
+impl Supervised {
+    fn stop_command(&self) -> String {
+        let program = quote(&format!("{}:{}", self.group, self.name));
+        match &self.control {
+            Control::Url(url) => format!("supervisorctl -s {} stop {program}", quote(url)),
+            Control::File(path) => format!("supervisorctl -c {} stop {program}", quote(path)),
+            Control::Default => format!("supervisorctl stop {program}"),
+        }
+    }
+}
+
+impl App {
+    fn stop_command(&self) -> String {
+        // PM2 takes some names for something else: every app, a number, a pattern, an option.
+        let ambiguous = self.name == "all"
+            || self.name.starts_with(['/', '-'])
+            || self.name.bytes().all(|byte| byte.is_ascii_digit());
+        let app = self.id.as_ref().filter(|_| ambiguous).unwrap_or(&self.name);
+        let home = self
+            .home
+            .as_ref()
+            .map_or_else(String::new, |home| format!("PM2_HOME={} ", quote(home)));
+        format!("{home}pm2 stop {}", quote(app))
+    }
+}
+
+impl Service {
+    fn operand(&self) -> String {
+        operand(self.folder.as_ref().unwrap_or(&self.name))
+    }
+}
+
+/// A word that is no option, whatever it begins with.
+fn operand(word: &str) -> String {
+    let no_option = if word.starts_with('-') { "-- " } else { "" };
+    format!("{no_option}{}", quote(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(group: &str, name: &str, control: Control) -> ManagedBy {
+        ManagedBy::Supervisord(Some(Supervised {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            control,
+        }))
+    }
+
+    fn app(name: &str, id: Option<&str>, home: Option<&str>) -> ManagedBy {
+        ManagedBy::Pm2(Some(App {
+            name: name.to_owned(),
+            id: id.map(str::to_owned),
+            home: home.map(str::to_owned),
+        }))
+    }
+
+    fn container(id: &str, engine: Engine) -> ManagedBy {
+        ManagedBy::Container(Container { id: id.to_owned(), engine })
+    }
+
+    fn service(folder: Option<&str>) -> Service {
+        Service { name: "bot".to_owned(), folder: folder.map(str::to_owned) }
+    }
+
+    #[test]
+    fn each_is_named_with_the_command_that_ends_it() {
+        for (managed_by, name, command) in [
+            (
+                ManagedBy::Systemd("bot.service".to_owned()),
+                "systemd:bot.service",
+                "systemctl stop bot.service",
+            ),
+            (
+                ManagedBy::SystemdUser("bot.service".to_owned()),
+                "systemd-user:bot.service",
+                "systemctl --user stop bot.service",
+            ),
+            (
+                container("0123456789ab", Engine::Docker),
+                "container:0123456789ab",
+                "docker stop 0123456789ab",
+            ),
+            (
+                container("0123456789ab", Engine::Podman),
+                "container:0123456789ab",
+                "podman stop 0123456789ab",
+            ),
+            (
+                container("0123456789ab", Engine::Kubernetes),
+                "container:0123456789ab",
+                "kubectl scale --replicas=0 WORKLOAD",
+            ),
+            (container("web", Engine::Lxc), "container:web", "lxc-stop web"),
+            (container("web", Engine::Nspawn), "container:web", "machinectl poweroff web"),
+            (
+                program("bots", "voice", Control::Default),
+                "supervisord:bots:voice",
+                "supervisorctl stop bots:voice",
+            ),
+            (
+                program("bots", "voice", Control::Url("unix:///run/s.sock".to_owned())),
+                "supervisord:bots:voice",
+                "supervisorctl -s unix:///run/s.sock stop bots:voice",
+            ),
+            (
+                program("bots", "voice", Control::File("/srv/a b/s.conf".to_owned())),
+                "supervisord:bots:voice",
+                "supervisorctl -c '/srv/a b/s.conf' stop bots:voice",
+            ),
+            (ManagedBy::Supervisord(None), "supervisord", "supervisorctl stop NAME"),
+            (app("voice", Some("3"), None), "pm2:voice", "pm2 stop voice"),
+            (app("voice", None, Some("/srv/pm2")), "pm2:voice", "PM2_HOME=/srv/pm2 pm2 stop voice"),
+            (ManagedBy::Pm2(None), "pm2", "pm2 stop NAME"),
+            (ManagedBy::Runit(service(None)), "runit:bot", "sv down bot"),
+            (ManagedBy::Runit(service(Some("/etc/sv/bot"))), "runit:bot", "sv down /etc/sv/bot"),
+            (
+                ManagedBy::S6(service(Some("/run/service/bot"))),
+                "s6:bot",
+                "s6-svc -d /run/service/bot",
+            ),
+        ] {
+            assert_eq!(managed_by.to_string(), name);
+            assert_eq!(managed_by.stop_command(), command);
+        }
+    }
+
+    #[test]
+    fn whatever_a_name_holds_a_command_has_it_as_one_word() {
+        for (managed_by, command) in [
+            (
+                ManagedBy::Systemd(r"bot@a\x2db.service".to_owned()),
+                r"systemctl stop 'bot@a\x2db.service'",
+            ),
+            (ManagedBy::Systemd("-.service".to_owned()), "systemctl stop -- -.service"),
+            (
+                ManagedBy::Systemd("a;reboot.service".to_owned()),
+                "systemctl stop 'a;reboot.service'",
+            ),
+            (
+                program("b$(reboot)", "it's", Control::Default),
+                r"supervisorctl stop 'b$(reboot):it'\''s'",
+            ),
+            (
+                program("b", "v", Control::Url("http://x/`id`".to_owned())),
+                "supervisorctl -s 'http://x/`id`' stop b:v",
+            ),
+            (app("a\nb", Some("3"), None), r"pm2 stop $'a\nb'"),
+            (app("a b", None, Some("/h o")), "PM2_HOME='/h o' pm2 stop 'a b'"),
+        ] {
+            assert_eq!(managed_by.stop_command(), command);
+        }
+    }
+
+    #[test]
+    fn a_name_that_pm2_takes_for_something_else_is_a_number() {
+        for name in ["all", "7", "/bot/", "-f"] {
+            assert_eq!(app(name, Some("3"), None).stop_command(), "pm2 stop 3");
+        }
+        assert_eq!(app("all", None, None).stop_command(), "pm2 stop all");
+        assert_eq!(app("bot7", Some("3"), None).stop_command(), "pm2 stop bot7");
+    }
+}

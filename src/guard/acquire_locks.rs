@@ -1,0 +1,141 @@
+//! Claiming the instance: all locks or none, the record beside them, and both given back where a
+//! guard that lives has lost them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    engine::snapshot::Snapshot,
+    error::{Error, ExitStatus},
+    guard::{
+        lock_set::Locks,
+        start::{Settling, Stop},
+    },
+    scan::types::Displaced,
+    state::{
+        lock::{Held, LockFile},
+        record::Record,
+    },
+    sys::{clock, file_mutex::AFTER_A_CLOSE},
+    terminate::process_control::Host,
+    text::mask::printable,
+};
+
+/// How long a guard whose lock was deleted or replaced is given to take it back (S17).
+const RETAKING: Duration = Duration::from_secs(1);
+
+/// How often to write a record while others write theirs.
+const MOST_CLAIMS: u32 = 20;
+
+impl Settling<'_> {
+    /// All locks or none; one that its holder is just letting go is tried again for a moment. So is
+    /// one that no guard says it has: where not every lock is listed, a look takes it for an
+    /// instant, and whoever looks must not be taken for a holder.
+    pub(super) fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
+        let guarded = self.place.beside().record().is_some();
+        let pauses: &[Duration] =
+            if self.course.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
+        let mut locks = locks;
+        for pause in [Duration::ZERO].iter().chain(pauses) {
+            let files = match locks {
+                Locks::Held(_) => return Ok(locks),
+                Locks::Open(files, _) => files,
+            };
+            if !pause.is_zero() {
+                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(*pause))?;
+            }
+            locks = Locks::try_all(files)?;
+        }
+        Ok(locks)
+    }
+
+    /// Whether a guard that lives has lost to us what we hold: the files are new, and it takes them
+    /// back at once if it is let.
+    pub(super) fn are_anothers(&self, held: &[Held], snapshot: &Snapshot) -> bool {
+        let unseen = || {
+            self.place
+                .beside()
+                .record()
+                .is_some_and(|record| self.machine.displaced_by(&record, held) == Displaced::Unseen)
+        };
+        !self.course.gave_back && (!snapshot.guards.is_empty() || unseen())
+    }
+
+    /// Gives the locks back, and one second for a guard that has lost them to take them. It says so
+    /// by its record.
+    pub(super) fn let_it_be_retaken(&mut self, locks: Locks) -> Result<Locks, Stop> {
+        self.course.gave_back = true;
+        let files = locks.release()?;
+        let until = clock::patience().saturating_add(RETAKING);
+        let retaken = |record: Record| {
+            files.iter().filter_map(LockFile::known_id).all(|id| record.locks.contains(&id))
+        };
+        while clock::patience() < until && !self.place.beside().record().is_some_and(retaken) {
+            self.machine.sleep(&BTreeSet::new(), until)?;
+        }
+        Ok(Locks::Open(files, None))
+    }
+
+    /// From here on a newer start can ask this one.
+    pub(super) fn announce(&self, held: &[Held]) -> Result<Announced, Error> {
+        let Some(mine) = self.record else { return Ok(Announced::Here) };
+        let beside = self.place.beside();
+        let failed = |error: std::io::Error| {
+            let path = printable(&beside.record_path().to_string_lossy()).into_owned();
+            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
+                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
+        };
+        // Who asks is behind the turnstile, as this start is: a question that lies here is from one
+        // that was killed. Should the counter have vanished since, its ticket may be ours.
+        beside.remove_request();
+        for _ in 0..MOST_CLAIMS {
+            match beside.record() {
+                Some(record) if record == *mine => return Ok(Announced::Here),
+                // It came between the last look and now: all of it has vanished, and a guard just
+                // puts it back.
+                Some(record) => match self.machine.displaced_by(&record, held) {
+                    Displaced::Guard => return Ok(Announced::Contested),
+                    Displaced::Unseen if !self.course.gave_back => return Ok(Announced::Contested),
+                    Displaced::Unseen | Displaced::Nobody => beside.discard_record(),
+                },
+                None if beside.has_record() => beside.discard_record(),
+                None => {}
+            }
+            if beside.claim_record(mine).map_err(failed)? {
+                return Ok(Announced::Here);
+            }
+        }
+        Err(failed(std::io::Error::other("others write theirs all the time")))
+    }
+
+    /// Sleeps while the lock is held, so that what something starts again is seen by the second
+    /// look.
+    pub(super) fn watch_for_a_respawn(&mut self, at: Duration, held: &[Held]) -> Result<(), Stop> {
+        // Whoever contests it is seen by the look that follows.
+        self.announce(held)?;
+        while clock::patience() < at {
+            if let Some(request) =
+                self.record.and_then(|record| self.place.beside().request_to(record.ticket))
+            {
+                // Heard or not: this start ends now, and that is what was asked.
+                let _ = self.place.beside().acknowledge(&request);
+                return Err(Stop::Asked);
+            }
+            self.machine.sleep(&BTreeSet::new(), at)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the record is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// It is.
+    Here,
+    /// A guard that lives has put its own there.
+    Contested,
+}
+
+/// A lock on a file that lies nowhere any more keeps nobody out.
+pub(super) fn insist_on_the_place(held: &[Held]) -> Result<(), Stop> {
+    if held.iter().all(|held| held.file().is_in_place()) { Ok(()) } else { Err(Stop::Replaced) }
+}

@@ -1,0 +1,62 @@
+//! What this very process holds, or is about to: the locks cannot say it, because it would be told
+//! of itself.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    engine::instance::Instance,
+    error::{Error, ExitStatus},
+};
+
+static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// An instance that this process has taken; it is free when this goes.
+#[derive(Debug)]
+pub(crate) struct Claim(String);
+
+impl Claim {
+    /// Takes an instance.
+    ///
+    /// # Errors
+    /// This process has it already.
+    pub(crate) fn new(instance: &Instance) -> Result<Claim, Error> {
+        let name = instance.to_string();
+        if taken().insert(name.clone()) {
+            return Ok(Claim(name));
+        }
+        Err(Error::new(
+            ExitStatus::Refused,
+            format!("{name}: refused: this very process has its guard already, or is acquiring it"),
+        )
+        .hint("keep the first one and share it; it gives the instance back when it is dropped"))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        taken().remove(&self.0);
+    }
+}
+
+fn taken() -> MutexGuard<'static, BTreeSet<String>> {
+    // A set of names is whole whoever panicked.
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_taken_once_and_can_be_taken_again_when_it_was_given_back() {
+        let (one, other) = ("taken-one".parse().unwrap(), "taken-other".parse().unwrap());
+        let first = Claim::new(&one).unwrap();
+        assert_eq!(Claim::new(&one).unwrap_err().status, ExitStatus::Refused);
+        let _another = Claim::new(&other).unwrap();
+        drop(first);
+        assert!(Claim::new(&one).is_ok());
+    }
+}

@@ -1,0 +1,264 @@
+//! A program settles for itself: `monopoll run` without COMMAND, on a thread of its own.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "who this program is, and under which guard, is read here, once"
+)]
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tracing::{debug, info, warn};
+
+use crate::{
+    config::{Config, Placeholders},
+    engine::{instance::Instance, snapshot::User, token::Token},
+    error::{Error, ExitStatus},
+    guard::{
+        by::By,
+        check::{self, Interruption},
+        entrance::Entrance,
+        held_locks::Holding,
+        history_writer::{self, Chronicle},
+        identity,
+        in_process::Claim,
+        lock_keeper::Keeper,
+        lock_set::Place,
+        progress::Course,
+        refused::refused,
+        start::{Progress, Settled, Settling, Stop},
+    },
+    library::guard_thread::{Own, Resident, Under},
+    scan::{
+        command::{Command, Kind},
+        env_marker::{HELD, Mark},
+        machine::{self, Machine, blind, guard_above},
+        request::Query,
+    },
+    state::{
+        lock_dir::lock_dir,
+        record::{Record, Stage},
+    },
+    sys::{
+        clock,
+        machine::{pidfd::Handle, poll::Alarm},
+    },
+    telegram::Preflight,
+    terminate::execute::Event,
+    text::mask,
+};
+
+/// How often the lock may be deleted or replaced under a start before it gives up.
+const MOST_REPLACEMENTS: u32 = 100;
+
+/// How often it is told that a start still waits.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// Acquires the instance, or adopts the guard of a `run` that has it for this program.
+///
+/// # Errors
+/// As `monopoll run`.
+pub(crate) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm), Error> {
+    for note in &config.notes {
+        info!("{note}");
+    }
+    let token = identity::token(config);
+    let named = identity::instance(config, token.as_ref(), None);
+    if let Some((instance, guard)) = above(named.as_ref()) {
+        info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
+        return Ok((
+            Resident::Under(Under { claim: Claim::new(&instance)?, instance, guard }),
+            alarm,
+        ));
+    }
+    let instance = named.ok_or_else(|| {
+        Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
+            "write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}",
+            identity::variable(config)
+        ))
+    })?;
+    let claim = Claim::new(&instance)?;
+    let start = Start { config, instance, token, command: itself()?, user: machine::myself() };
+    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
+    if let Some(check) = &config.check {
+        check::run(check, Interruption::Recall(&alarm))?;
+    }
+    machine.attend(alarm);
+    let (keeper, alarm) = start.settle(machine)?;
+    Ok((Resident::Own(Box::new(Own::new(start.instance, claim, keeper))), alarm))
+}
+
+/// The guard of a `run` above this process that has this instance, whatever it is called where
+/// nothing here names it.
+fn above(named: Option<&Instance>) -> Option<(Instance, Handle)> {
+    let mark = Mark::parse(&env::var_os(HELD)?)?;
+    let instance: Instance = mark.instance.parse().ok()?;
+    if named.is_some_and(|named| *named != instance) {
+        return None;
+    }
+    let guard = guard_above(&mark);
+    if guard.is_none() {
+        debug!(
+            "${HELD} names a guard (pid {}) that does not hold {instance} for this process",
+            mark.guard.pid
+        );
+    }
+    Some((instance, guard?))
+}
+
+/// This program as the command that it is.
+fn itself() -> Result<Command, Error> {
+    let unknown = |what: &str, error: std::io::Error| {
+        Error::new(ExitStatus::Fault, format!("{what} cannot be found out: {error}"))
+    };
+    let program =
+        env::current_exe().map_err(|error| unknown("this program's executable", error))?;
+    let cwd = env::current_dir().map_err(|error| unknown("the working directory", error))?;
+    Ok(Command {
+        args: env::args_os().collect(),
+        found: program.clone(),
+        program,
+        kind: Kind::Binary,
+        cwd,
+    })
+}
+
+/// A start of this very program.
+struct Start<'a> {
+    config: &'a Config,
+    instance: Instance,
+    token: Option<Token>,
+    command: Command,
+    user: User,
+}
+
+impl Start<'_> {
+    fn query(&self) -> Query {
+        Query {
+            policy: self.config.policy.clone(),
+            token: self.token.clone(),
+            token_env: self.config.token_env.clone(),
+            command: Some(self.command.clone()),
+            wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
+            library: Some(self.command.program.clone()),
+            user: self.user.clone(),
+            asked: None,
+        }
+    }
+
+    fn locks(&self) -> Vec<PathBuf> {
+        let (instance, profile, lock_dir) =
+            (self.instance.as_str(), self.config.profile.as_deref(), lock_dir(&self.user));
+        let placeholders =
+            Placeholders { instance, profile, user: &self.user.name, lock_dir: &lock_dir };
+        self.config.locks.iter().map(|path| path.fill(&placeholders)).collect()
+    }
+
+    fn settle(&self, mut machine: Machine) -> Result<(Keeper, Alarm), Error> {
+        let locks = self.locks();
+        let began = clock::patience();
+        let mut course = Course::default();
+        let mut preflight = Preflight::set_out(&self.config.telegram, self.token.as_ref());
+        let by = By {
+            instance: &self.instance,
+            user: &self.user,
+            profile: self.config.profile.as_deref(),
+            command: &self.command,
+        };
+        for _ in 0..MOST_REPLACEMENTS {
+            let Entrance { place, files, ticket } = Entrance::open(&locks)?;
+            alone_in_a_container(place.beside().folder().path());
+            machine.keep(
+                Arc::clone(place.beside()),
+                &place.folders(),
+                place.view_of_the_first_lock()?,
+            );
+            let record = by.record(ticket, &files, &machine);
+            let settling = Settling {
+                machine: &mut machine,
+                place: &place,
+                policy: &self.config.policy,
+                files,
+                record: Some(&record),
+                course: &mut course,
+                preflight: preflight.as_mut(),
+                tell: &mut |progress| tell(&self.instance, &progress),
+                beat: BEAT,
+            };
+            match settling.run() {
+                Ok(settled) => return self.hold(settled, (machine, place, record, course), began),
+                Err(stop) => {
+                    place.beside().remove_record(ticket);
+                    if !matches!(stop, Stop::Replaced) {
+                        let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+                        chronicle.given_up(
+                            place.beside(),
+                            course.into_ended(),
+                            history_writer::reason(&stop),
+                        );
+                        return Err(refused(&self.instance, stop));
+                    }
+                }
+            }
+        }
+        Err(refused(&self.instance, Stop::Replaced))
+    }
+
+    /// The instance is won: the next start may look.
+    fn hold(
+        &self,
+        settled: Settled,
+        (machine, place, mut record, course): (Machine, Place, Record, Course),
+        began: Duration,
+    ) -> Result<(Keeper, Alarm), Error> {
+        record.stage(Stage::Running);
+        if let Err(error) = place.beside().write_record(&record) {
+            warn!("the record cannot be written beside the lock: {error}");
+        }
+        let (took, pid) = (clock::patience().saturating_sub(began), record.whereabouts.process.pid);
+        // Behind the turnstile: the next start counts this takeover.
+        let chronicle = Chronicle::new(machine.whereabouts(), record.ticket);
+        chronicle.started(place.beside(), course.into_ended(), (&record.command, pid), took);
+        let (alarm, watch, _spent) = machine.into_supervision();
+        let alarm =
+            alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
+        drop((settled.turnstile, settled.first));
+        Ok((
+            Keeper::new(watch, Holding::new(place, settled.locks), record, self.config.on_lost),
+            alarm,
+        ))
+    }
+}
+
+/// That a guard guards in its own container alone (S20).
+fn alone_in_a_container(folder: &Path) {
+    if let Some(enclosure) = machine::enclosure(folder) {
+        warn!("{}; {}", enclosure.what(), enclosure.way_out());
+    }
+}
+
+/// What goes on, for whoever listens to this program's events.
+fn tell(instance: &Instance, progress: &Progress<'_>) {
+    match progress {
+        Progress::Queued => debug!("{instance}: waiting for another start to be through"),
+        Progress::Waiting(plan) | Progress::Acting(plan) => {
+            info!("{instance}: {}", mask::printable(&plan.reason));
+        }
+        Progress::Still | Progress::Did(Event::Still) => info!("{instance}: still at it"),
+        Progress::Did(Event::Asked(pid)) => debug!(pid, "{instance}: asked the guard"),
+        Progress::Did(Event::Heard(pid)) => debug!(pid, "{instance}: the guard heard"),
+        Progress::Did(Event::Sent(id, blow)) => {
+            info!(pid = id.pid, "{instance}: sent {} to pid {}", blow.name(), id.pid);
+        }
+        Progress::Did(Event::Ended(pid)) => info!(pid, "{instance}: what was in the way has ended"),
+        Progress::Clear(plan) => {
+            for suspect in plan.unexpected() {
+                let (pid, reason) = (suspect.process.id.pid, suspect.reason);
+                warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The guard of a program that has the library in it: the program itself is the poller, and no
+//! process of ours is beside it.
+
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    config::Config,
+    engine::instance::Instance,
+    error::{Error, ExitStatus},
+    library::{acquire, lost::Lost},
+    scan::machine::blind,
+    sys::machine::poll::{Alarm, Recall},
+};
+
+/// Holds an instance for this program: while it lives, nobody else who settles with monopoll polls.
+///
+/// ```no_run
+/// # async fn poll_until_it_ends() {}
+/// # async fn bot() -> Result<(), monopoll::Error> {
+/// let config = monopoll::Config::load(&monopoll::Sources::here()?)?;
+/// let guard = monopoll::Guard::acquire(&config).await?;
+/// tokio::select! {
+///     () = poll_until_it_ends() => {}
+///     lost = guard.lost() => eprintln!("standing down: {lost}"),
+/// }
+/// drop(guard);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Expected flow
+///
+/// Acquire it before polling starts; stop polling and finish what was taken when
+/// [`lost`](Guard::lost) resolves; drop it when nothing polls any more. Dropping it gives
+/// everything back in reverse order – the record beside the lock, then the lock – and returns when
+/// that is done, within milliseconds.
+///
+/// # Guarantees
+///
+/// - [`acquire`](Guard::acquire) is `monopoll run` without COMMAND: the same configuration, looks,
+///   plan, turnstile, ticket and limits, so programs with the library and bots under `run` settle
+///   with each other.
+/// - A second guard of the same instance in one process is refused.
+/// - Under a `monopoll run` of the same instance it adopts that guard: nothing is taken twice, and
+///   dropping it gives nothing back before the program ends. The environment alone is not believed:
+///   the guard that it names must live, be above this process, and have the lock.
+/// - To drop the future of `acquire` calls it off: within moments nothing of it is left.
+/// - The lock is the kernel's: however the process ends, it is free then. Children that are started
+///   with `exec`, as by [`std::process::Command`], do not inherit it.
+/// - No signal is taken, no signal mask changed, no child reaped (where `[check]` is configured,
+///   its own end is heard of). One thread sees to the lock; it sleeps until something happens.
+///
+/// # When somebody asks for it
+///
+/// A newer start, or `monopoll stop`, asks through the lock folder. Asked *gracefully*, the guard
+/// says at once that it heard, and `lost` resolves; from then on nobody signals this process,
+/// however long it takes. Whoever asked goes on as soon as the guard is dropped – also where the
+/// program itself lives on – and is refused where that does not happen in the time of its plan.
+/// Nothing is killed then: a library cannot know what else its program is doing.
+///
+/// Asked with *force*, `lost` resolves too, but nothing is promised: the answer comes when
+/// everything has been given back. Where it has not come within two seconds, whoever asked kills
+/// this process, as it would kill any other; `force` therefore gets through to a program that
+/// hangs.
+///
+/// # Assumptions
+///
+/// Every process that runs this program's own executable settles the same way before it polls: it
+/// is known by its ticket, never by pattern or token, so that programs that start at the same
+/// moment do not take each other for pollers without a guard. The guard is acquired after the
+/// program has daemonized, if it does: the lock belongs to the process that took it.
+#[derive(Debug)]
+pub struct Guard {
+    instance: Instance,
+    word: watch::Receiver<Word>,
+    recall: Recall,
+    /// Closed when everything was given back; `None` where nobody is to wait for that.
+    given_back: Option<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Guard {
+    /// Settles who polls, as `config` says, and holds the instance. The instance is `instance` of
+    /// the configuration, else the one of the `monopoll run` above, else `bot<id>` by the bot's
+    /// token.
+    ///
+    /// # Errors
+    /// Somebody else polls and the policy says to leave it (75, 77; 0 where a newer start won), no
+    /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
+    /// [`Error::status`] is what the program should exit with.
+    pub async fn acquire(config: &Config) -> Result<Guard, Error> {
+        let (alarm, recall) = Alarm::with_recall().map_err(|error| blind(&error))?;
+        let (answer, answered) = oneshot::channel();
+        let (config, its_recall) = (config.clone(), recall.clone());
+        thread::Builder::new()
+            .name("monopoll".to_owned())
+            .spawn(move || work(&config, alarm, its_recall, answer))
+            .map_err(|error| {
+                Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
+            })?;
+        let call_off = CallOff(Some(recall));
+        let acquired = answered.await;
+        call_off.disarm();
+        acquired.unwrap_or_else(|_| {
+            Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has failed"))
+        })
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.instance.as_str()
+    }
+
+    /// Resolves when the instance is no longer held, or is to be given back; at once where that has
+    /// happened already. It may be asked for as often as is convenient, and outlives the guard: of
+    /// one that was dropped it never resolves.
+    pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
+        let mut word = self.word.clone();
+        async move {
+            let heard = word.wait_for(|word| *word != Word::Held).await.map(|word| *word);
+            match heard {
+                Ok(Word::Lost(lost)) => lost,
+                Ok(Word::Held | Word::GivenBack) => std::future::pending().await,
+                Err(_) => Lost::Unwatched,
+            }
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.recall.call();
+        if let Some(given_back) = self.given_back.take() {
+            // An error says that the thread is through: it sends nothing.
+            let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
+        }
+    }
+}
+
+/// The thread's last word. A thread that ends without one has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Held,
+    Lost(Lost),
+    /// It was dropped, and had not been lost before.
+    GivenBack,
+}
+
+/// Calls an acquisition off when nobody waits for it any more.
+struct CallOff(Option<Recall>);
+
+impl CallOff {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CallOff {
+    fn drop(&mut self) {
+        if let Some(recall) = &self.0 {
+            recall.call();
+        }
+    }
+}
+
+/// The guard's thread: acquires, holds, and gives back.
+fn work(
+    config: &Config,
+    alarm: Alarm,
+    recall: Recall,
+    answer: oneshot::Sender<Result<Guard, Error>>,
+) {
+    let (resident, alarm) = match acquire::acquire(config, alarm) {
+        Ok(acquired) => acquired,
+        // Where it was called off, nobody listens.
+        Err(error) => return drop(answer.send(Err(error))),
+    };
+    let (tell, word) = watch::channel(Word::Held);
+    let (through, given_back) = mpsc::channel();
+    let guard = Guard {
+        instance: resident.instance().clone(),
+        word,
+        recall,
+        given_back: Some(Mutex::new(given_back)),
+    };
+    if let Err(Ok(mut unwanted)) = answer.send(Ok(guard)) {
+        // Nobody but this thread has it, and it cannot wait for itself.
+        unwanted.given_back = None;
+    }
+    resident.reside(&alarm, &tell, through);
+}

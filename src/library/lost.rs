@@ -1,0 +1,96 @@
+//! Why a program no longer holds what it acquired, or is to give it back.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    engine::{
+        ladder::{Manner, Mode},
+        policy::Escalate,
+        purpose::Purpose,
+    },
+    error::ExitStatus,
+    state::record::Request,
+};
+
+/// Why a guard is to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// A newer start asks for the instance.
+    Superseded {
+        /// Its pid, in its own PID namespace.
+        by: u32,
+        /// How long it waits for that.
+        within: Duration,
+    },
+    /// `monopoll stop` asks for the instance.
+    Stopped {
+        /// Its pid, in its own PID namespace.
+        by: u32,
+        /// How long it waits for that.
+        within: Duration,
+    },
+    /// Another guard has the lock, and `lock.on_lost` says stop.
+    Taken,
+    /// The `monopoll run` that holds the instance for this program has ended.
+    Orphaned,
+    /// The guard's own thread has ended: nobody sees to the lock any more. This is a fault of
+    /// monopoll itself.
+    Unwatched,
+}
+
+/// How long whoever asks with `force` waits for an answer before it kills (S10).
+const SILENCE: Duration = Duration::from_secs(2);
+
+impl Lost {
+    /// What this request means for whoever holds.
+    pub(crate) fn to(request: &Request) -> Lost {
+        let manner = request.manner();
+        let (by, within) = (request.from_pid, within(manner));
+        match request.purpose {
+            Purpose::Start => Lost::Superseded { by, within },
+            Purpose::Stop => Lost::Stopped { by, within },
+        }
+    }
+
+    /// How long whoever asked waits; `None`: nobody asked.
+    #[must_use]
+    pub fn within(self) -> Option<Duration> {
+        match self {
+            Lost::Superseded { within, .. } | Lost::Stopped { within, .. } => Some(within),
+            Lost::Taken | Lost::Orphaned | Lost::Unwatched => None,
+        }
+    }
+
+    /// What the program should exit with: 0 where a supervisor that restarts on failure must not
+    /// revive it.
+    #[must_use]
+    pub fn status(self) -> ExitStatus {
+        match self {
+            Lost::Superseded { .. } | Lost::Stopped { .. } | Lost::Taken => ExitStatus::Done,
+            Lost::Orphaned => ExitStatus::Refused,
+            Lost::Unwatched => ExitStatus::Fault,
+        }
+    }
+}
+
+fn within(manner: Manner) -> Duration {
+    match (manner.mode, manner.escalation) {
+        (Mode::Force, _) => SILENCE,
+        (Mode::Graceful, Escalate::Kill) => manner.graceful.saturating_add(manner.force),
+        (Mode::Graceful, Escalate::Refuse) => manner.graceful,
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Superseded { by, .. } => write!(f, "a newer start (pid {by}) takes over"),
+            Lost::Stopped { by, .. } => write!(f, "`monopoll stop` (pid {by}) ends it"),
+            Lost::Taken => f.write_str("the lock was lost to another guard"),
+            Lost::Orphaned => f.write_str("the `monopoll run` that it runs under has ended"),
+            Lost::Unwatched => f.write_str(
+                "the thread that sees to the lock has ended, which is a fault of monopoll",
+            ),
+        }
+    }
+}

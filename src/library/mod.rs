@@ -1,0 +1,9 @@
+//! The guard for a Rust bot: its thread, its loss, giving it back.
+
+mod acquire;
+mod guard;
+mod guard_thread;
+mod lost;
+
+pub use guard::Guard;
+pub use lost::Lost;

@@ -1,0 +1,126 @@
+//! How times and processes are said.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::{
+    engine::{fact::Fact, snapshot::Process},
+    report::Context,
+    sys::clock,
+    text::mask,
+};
+
+/// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A process's command line, masked and printable; its name in brackets where it has none, as `ps`
+/// writes it.
+pub(super) fn command(process: &Process) -> Option<String> {
+    match (&process.args, &process.name) {
+        (Fact::Known(args), _) if !args.is_empty() => Some(mask::command(args)),
+        (_, Fact::Known(name)) => Some(format!("[{}]", mask::secrets(name))),
+        (_, Fact::Unknown) => None,
+    }
+}
+
+/// The widest that a command is shown to a person, in characters.
+const WIDEST: usize = 80;
+
+/// A process's command line for a person: shortened.
+pub(super) fn shortened(process: &Process) -> String {
+    match &process.args {
+        Fact::Known(args) if !args.is_empty() => mask::shorten(args, WIDEST),
+        Fact::Known(_) | Fact::Unknown => command(process)
+            .map_or_else(|| "(command unknown)".to_owned(), |name| cut(&safe(&name))),
+    }
+}
+
+/// The beginning of `text`.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some(_) => text.chars().take(WIDEST - 1).chain(std::iter::once('…')).collect(),
+        None => text.to_owned(),
+    }
+}
+
+/// `text` as it may be shown on a terminal.
+pub(super) fn safe(text: &str) -> String {
+    mask::printable(&mask::secrets(text)).into_owned()
+}
+
+/// Where the value of `key` is written, in brackets; nothing where nobody wrote it.
+pub(super) fn place(context: &Context<'_>, key: &str) -> String {
+    match (context.origin)(key).as_str() {
+        "default" if key.contains(['.', '[']) => String::new(),
+        place => format!("({})", safe(place)),
+    }
+}
+
+/// That moment.
+pub(super) fn seconds_since_1970(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// `time` to the second; nothing where the format has no word for it.
+pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    (seconds <= LAST_SECOND).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// A length of time in at most two neighbouring units: `3m 12s`, `2d`, `250ms`.
+pub(super) fn span(time: Duration) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let millis = clock::millis(time);
+    let Some(first) = UNITS.iter().position(|(unit, _)| millis >= *unit) else {
+        return "0s".to_owned();
+    };
+    let (unit, name) = UNITS[first];
+    let head = format!("{}{name}", millis / unit);
+    match UNITS.get(first + 1) {
+        // Nobody needs the milliseconds of what takes seconds, unless that is all that was asked
+        // for.
+        Some((smaller, name)) if millis % unit >= *smaller && (*smaller > 1 || millis < 10_000) => {
+            format!("{head} {}{name}", millis % unit / smaller)
+        }
+        Some(_) | None => head,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_two_units_at_most() {
+        for (millis, expected) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (1_000, "1s"),
+            (1_500, "1s 500ms"),
+            (59_999, "59s"),
+            (60_000, "1m"),
+            (192_000, "3m 12s"),
+            (3_600_000, "1h"),
+            (3_605_000, "1h"),
+            (90_061_000, "1d 1h"),
+            (86_400_000 * 400, "400d"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn a_moment_that_no_calendar_has_is_not_said() {
+        assert_eq!(
+            seconds_since_1970(0).and_then(rfc3339).as_deref(),
+            Some("1970-01-01T00:00:00Z")
+        );
+        assert_eq!(
+            seconds_since_1970(LAST_SECOND).and_then(rfc3339).as_deref(),
+            Some("9999-12-31T23:59:59Z")
+        );
+        assert_eq!(seconds_since_1970(LAST_SECOND + 1).and_then(rfc3339), None);
+        assert_eq!(seconds_since_1970(u64::MAX).and_then(rfc3339), None);
+        assert_eq!(UNIX_EPOCH.checked_sub(Duration::from_secs(1)).and_then(rfc3339), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! COMMAND: found beforehand as exec would find it, and recognised in others.
+#![expect(clippy::disallowed_methods, reason = "files are looked at as exec would")]
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Error, ExitStatus},
+    text::mask::printable,
+};
+
+/// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+#[cfg(unix)]
+const LONGEST_INTERPRETER_LINE: u64 = 256;
+
+/// A command that can be executed, and what its process will look like.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// As it was written.
+    pub args: Vec<OsString>,
+    /// The file that will be executed, as it was found: a program may look at the links that lead
+    /// to it.
+    pub found: PathBuf,
+    /// The same, links resolved.
+    pub program: PathBuf,
+    /// Whether that is a `#!` script, whose process is its interpreter's.
+    pub kind: Kind,
+    /// The working directory of the start.
+    pub cwd: PathBuf,
+}
+
+/// What kind of file a program is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The kernel runs it itself.
+    Binary,
+    /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one
+    /// that env finds.
+    Script(Vec<PathBuf>),
+}
+
+impl Command {
+    /// Finds `args[0]` as execvp(3) does.
+    ///
+    /// # Errors
+    /// 127 where it is not found, 126 where it cannot be executed.
+    pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
+        let Some(name) = args.first().filter(|name| !name.is_empty()) else {
+            return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
+                .hint("write it behind `--`: `monopoll run -- python main.py`"));
+        };
+        let found =
+            if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
+        let found = found.map_err(|status| {
+            let name = printable(&name.to_string_lossy()).into_owned();
+            match status {
+                ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
+                    Error::new(status, format!("COMMAND `{name}` is not found"))
+                        .hint("check its path")
+                }
+                ExitStatus::NotFound => {
+                    Error::new(status, format!("COMMAND `{name}` is not found"))
+                        .hint("check its spelling and $PATH")
+                }
+                status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
+                    .hint("check that it is a file and its permissions (`chmod +x`)"),
+            }
+        })?;
+        let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
+        let kind = kind_of(&found, &cwd)?;
+        Ok(Command { args, found, program, kind, cwd })
+    }
+
+    /// The base name of what was written.
+    #[must_use]
+    pub fn base_name(&self) -> String {
+        let name = self.args.first().map(Path::new).and_then(Path::file_name);
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// As people and records see it: text.
+    #[must_use]
+    pub fn text(&self) -> Vec<String> {
+        self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    }
+}
+
+fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
+    // What execvp(3) searches where there is no $PATH.
+    let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
+    let mut status = ExitStatus::NotFound;
+    for folder in env::split_paths(&path) {
+        let candidate = spelled_out(cwd.join(folder).join(name));
+        // A folder that may not be entered has nothing for this user.
+        if fs::metadata(&candidate).is_err() {
+            continue;
+        }
+        match check(&candidate) {
+            Ok(program) => return Ok(program),
+            Err(worse) => status = worse,
+        }
+    }
+    Err(status)
+}
+
+/// Whether a name says where it is, and is not searched for.
+fn has_folder(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(std::path::is_separator)
+}
+
+/// The file that a name means: on Windows `.exe` may be left out, as in what starts it.
+fn spelled_out(path: PathBuf) -> PathBuf {
+    if cfg!(windows) && path.extension().is_none() && !path.is_file() {
+        let whole = path.with_extension("exe");
+        if whole.is_file() { whole } else { path }
+    } else {
+        path
+    }
+}
+
+fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
+        _ => ExitStatus::NotFound,
+    })?;
+    if metadata.is_file() && may_execute(path) {
+        Ok(path.to_owned())
+    } else {
+        Err(ExitStatus::NotExecutable)
+    }
+}
+
+#[cfg(unix)]
+fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn may_execute(_path: &Path) -> bool {
+    true
+}
+
+/// # Errors
+/// The kernel would not find the interpreter either.
+#[cfg(unix)]
+fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
+    use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
+
+    let mut start = Vec::new();
+    // A program may be executed and not be read.
+    let read = File::open(program)
+        .and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
+    let line = start
+        .strip_prefix(b"#!")
+        .filter(|_| read.is_ok())
+        .and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
+    let Some(line) = line else { return Ok(Kind::Binary) };
+    let mut words = line
+        .split(|byte| matches!(byte, b' ' | b'\t'))
+        .filter(|word| !word.is_empty())
+        .map(OsStr::from_bytes);
+    let Some(interpreter) = words.next() else { return Ok(Kind::Script(Vec::new())) };
+    let first = check(&cwd.join(interpreter)).map_err(|status| {
+        let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
+        let what = format!(
+            "COMMAND `{}` cannot be executed: its interpreter `{}` cannot",
+            printable(&program),
+            printable(&interpreter)
+        );
+        Error::new(status, what).hint("check its first line, and its line ends")
+    })?;
+    Ok(Kind::Script(
+        std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),
+    ))
+}
+
+/// Nothing reads a `#!` line there.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
+fn kind_of(_program: &Path, _cwd: &Path) -> Result<Kind, Error> {
+    Ok(Kind::Binary)
+}

@@ -1,0 +1,20 @@
+//! The process table as a snapshot: what concerns this start, each fact known or unknown.
+
+pub mod capabilities;
+pub mod cgroup;
+pub mod command;
+pub mod container;
+pub mod env_marker;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub mod linux;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub mod portable;
+pub mod request;
+pub mod script;
+pub mod supervisors;
+pub mod types;
+
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub use linux as machine;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub use portable as machine;

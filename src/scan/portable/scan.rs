@@ -1,0 +1,85 @@
+//! Everybody is described, as sysinfo has read all of it anyway, and those that matter are kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::trace;
+
+use crate::{
+    engine::{
+        action::SameToken,
+        fact::{Fact, Truth},
+        snapshot::{CarriedToken, Process, ProcessId, TokenPlace},
+    },
+    scan::{
+        portable::describe::Describer,
+        request::{Concern, Query},
+        types::Breadth,
+    },
+    sys::portable::{pidfd::Handle, process_table::Table},
+};
+
+/// Looks for whoever concerns `query`, and describes these processes and those of `known` with all
+/// their descendants; whoever `query` asks for is described too, alone.
+pub(crate) fn survey(
+    table: &Table,
+    query: &Query,
+    known: &BTreeSet<u32>,
+    breadth: Breadth,
+    me: u32,
+    handles: &mut BTreeMap<ProcessId, Handle>,
+) -> Vec<Process> {
+    let describer = Describer::new(table, query, me);
+    let mut everybody: BTreeMap<u32, Process> = BTreeMap::new();
+    let mut candidates = known.clone();
+    let mut suspects = BTreeSet::new();
+    for pid in table.ids().into_keys().filter(|pid| *pid != me || query.asked == Some(me)) {
+        let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else {
+            continue;
+        };
+        let concern = if pid == me { Concern::None } else { concern(query, &process) };
+        match concern {
+            Concern::None => {}
+            Concern::Suspect if breadth == Breadth::InTheWay => {}
+            Concern::Suspect => drop(suspects.insert(pid)),
+            Concern::Candidate => drop(candidates.insert(pid)),
+        }
+        everybody.insert(pid, process);
+    }
+    let (processes, few) = (everybody.len(), candidates.len());
+    trace!(
+        processes,
+        candidates = few,
+        suspects = suspects.len(),
+        "of {processes} processes {few} may be in the way"
+    );
+    let mut all = table.with_descendants(candidates, me);
+    all.extend(suspects);
+    all.extend(query.asked);
+    let kept: Vec<Process> = all.into_iter().filter_map(|pid| everybody.remove(&pid)).collect();
+    handles.extend(kept.iter().map(|process| (process.id, Handle { id: process.id })));
+    kept
+}
+
+/// How close a look it is worth; what cannot be read is no reason.
+fn concern(query: &Query, process: &Process) -> Concern {
+    let by_pattern = if query.policy.matches.is_empty() {
+        process.twin == Fact::Known(true)
+    } else {
+        query.policy.matches.iter().any(|entry| entry.pattern.matches(process) == Truth::True)
+    };
+    if by_pattern {
+        return Concern::Candidate;
+    }
+    match process.token {
+        _ if query.policy.same_token == SameToken::Off => Concern::None,
+        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Concern::Candidate,
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
+            if process.own_program == Fact::Known(true) =>
+        {
+            Concern::Candidate
+        }
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Concern::Suspect,
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
+        | Fact::Unknown => Concern::None,
+    }
+}

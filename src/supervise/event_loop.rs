@@ -1,0 +1,265 @@
+//! The resident guard: it forwards signals, reaps, hears requests, and ends what is left of the
+//! tree.
+//!
+//! On Linux it sleeps in one poll and is woken by the kernel alone, and it is the subreaper of
+//! everything that it started, so its tree is whatever is below it, however often it forked.
+//! Elsewhere its tree is what can be seen of that.
+
+use std::{collections::HashMap, time::Duration};
+
+use tracing::debug;
+
+use crate::{
+    engine::{
+        ladder::{Escalation, GaveUp, Manner, Mode, Next, PIN_AGAIN},
+        signal::Signal,
+    },
+    error::ExitStatus,
+    guard::lock_keeper::{Keeper, Kept, Trouble},
+    scan::machine::guard_tree::Tree,
+    state::{
+        record::{Asker, Stage},
+        state_dir::Beside,
+    },
+    supervise::child::{self, Child},
+    sys::{
+        clock,
+        machine::{
+            memory,
+            pidfd::Handle,
+            poll::{Alarm, Arrived, Wake},
+        },
+    },
+};
+
+/// Something that happened to a guard, for whoever wants to see it.
+#[derive(Debug)]
+pub enum Incident {
+    /// What is left of the tree is being ended.
+    Leftovers(usize),
+    /// A member cannot be ended.
+    Stuck(GaveUp),
+    /// Something happened to what it holds.
+    Held(Trouble),
+}
+
+/// A child and the guard over it.
+pub struct Guarding<'a> {
+    /// Where signals arrive.
+    pub(crate) alarm: &'a Alarm,
+    /// What is held.
+    pub(crate) keeper: Keeper,
+    /// How the tree is ended when nobody asked for another manner.
+    pub(crate) manner: Manner,
+    /// COMMAND.
+    pub(crate) child: Child,
+    /// Who wants to know, with what lies beside the lock now.
+    pub(crate) tell: &'a mut dyn FnMut(&Beside, Incident),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// COMMAND's own.
+    pub status: ExitStatus,
+    /// Who asked for it: a newer start that took over, or `monopoll stop`.
+    pub superseded_by: Option<Asker>,
+    /// The lock was lost to somebody else, and so the tree was ended.
+    pub lost: bool,
+    /// Who is left, if anybody could not be ended: the lock is theirs as well.
+    pub left: usize,
+}
+
+/// How far the guard is.
+struct State {
+    /// COMMAND's end, once it has come.
+    child: Option<ExitStatus>,
+    /// Nobody is left below this process, and so nobody of the tree.
+    childless: bool,
+    /// The ladder, once the tree is being ended.
+    ladder: Option<Escalation>,
+    /// Who asked: the guard's exit status is not the child's.
+    superseded_by: Option<Asker>,
+    /// The locks are somebody else's, and so the tree is being ended.
+    lost: bool,
+    /// When COMMAND was sent the signal that `graceful` sends, by whoever.
+    signalled: HashMap<Signal, Duration>,
+    /// When to look again.
+    wake: Option<Duration>,
+    /// The tree is worth a look: what is only written beside the lock changes nothing in it.
+    stirred: bool,
+}
+
+impl Guarding<'_> {
+    /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
+    #[must_use]
+    pub(crate) fn run(&mut self, mut tree: Tree) -> End {
+        let mut state = State {
+            child: None,
+            childless: false,
+            ladder: None,
+            superseded_by: None,
+            lost: false,
+            signalled: HashMap::new(),
+            wake: None,
+            stirred: true,
+        };
+        // What it wrote itself is no news.
+        self.keeper.watch.drain();
+        let (mut told, mut is_new) = (true, true);
+        loop {
+            while let Some(arrived) = self.alarm.next() {
+                state.stirred = true;
+                self.forward(arrived, &mut state);
+            }
+            self.reap(&mut state);
+            if std::mem::take(&mut told) || self.keeper.next_try().is_some() {
+                self.keep_hold(&tree, &mut state);
+                self.hear(&tree, &mut state);
+            }
+            if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
+                return end;
+            }
+            let handles: Vec<&Handle> =
+                if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
+            let next_try = self.keeper.next_try();
+            let until = state.wake.into_iter().chain(next_try).min();
+            if std::mem::take(&mut is_new) {
+                memory::slim();
+            }
+            let woken = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
+            state.stirred = woken != Some(Wake::Told)
+                || state.wake.is_some_and(|wake| clock::patience() >= wake);
+            told = self.keeper.watch.drain();
+        }
+    }
+
+    /// Each signal reaches the child once.
+    fn forward(&self, arrived: Arrived, state: &mut State) {
+        if arrived.tells_of_a_child() || state.child.is_some() {
+            return;
+        }
+        if let Some(signal) = arrived.asks_to_end() {
+            debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
+            state.signalled.entry(signal).or_insert_with(clock::patience);
+        }
+        self.child.forward(arrived);
+    }
+
+    /// Reaps whoever has ended, COMMAND or an orphan of its tree.
+    fn reap(&mut self, state: &mut State) {
+        let reaped = self.child.reap();
+        state.stirred |= reaped.child.is_some();
+        state.child = state.child.or(reaped.child);
+        state.childless = reaped.childless;
+    }
+
+    /// Where the lock is somebody else's, the tree is ended.
+    fn keep_hold(&mut self, tree: &Tree, state: &mut State) {
+        match self
+            .keeper
+            .keep_hold(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)))
+        {
+            Kept::Still => {}
+            Kept::Lost => {
+                state.lost = true;
+                self.begin_ending(tree, state, Manner { mode: Mode::Graceful, ..self.manner });
+            }
+        }
+    }
+
+    /// Hears what is asked, and puts back what has vanished.
+    fn hear(&mut self, tree: &Tree, state: &mut State) {
+        if let Some(request) = self.keeper.request()
+            && self.keeper.holding.beside().acknowledge(&request).is_ok()
+        {
+            debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
+            state.superseded_by = Some(request.asker());
+            self.begin_ending(tree, state, request.manner());
+        }
+        self.keeper.put_back(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
+    }
+
+    /// A second request may only shorten the first.
+    fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
+        state.stirred = true;
+        if let Some(ladder) = &mut state.ladder {
+            ladder.hasten(child::within_reach(manner));
+            return;
+        }
+        let mut ladder = Escalation::new(child::within_reach(manner));
+        if let (Some(at), Some(child)) =
+            (state.signalled.get(&manner.signal), tree.id_of(self.child.pid()))
+        {
+            ladder.already_signalled(child, *at);
+        }
+        state.ladder = Some(ladder);
+        self.keeper.stage(Stage::Stopping, &mut |beside, trouble| {
+            (self.tell)(beside, Incident::Held(trouble));
+        });
+    }
+
+    /// One step of ending the tree, if it is to be ended.
+    fn end_the_tree(&mut self, tree: &mut Tree, state: &mut State) -> Option<End> {
+        if state.ladder.is_none() && state.child.is_none() || !state.stirred {
+            return None;
+        }
+        let alive = if state.childless { Some(Vec::new()) } else { tree.members() };
+        let Some(alive) = alive else {
+            // Nothing can be looked at, which is no proof that nobody is there.
+            state.wake = Some(clock::patience() + PIN_AGAIN);
+            return None;
+        };
+        if state.ladder.is_none() && !alive.is_empty() {
+            (self.tell)(self.keeper.holding.beside(), Incident::Leftovers(alive.len()));
+            let manner = Manner { mode: Mode::Graceful, ..self.manner };
+            self.begin_ending(tree, state, manner);
+        }
+        let end = |left| End {
+            status: state.child.unwrap_or(ExitStatus::Fault),
+            superseded_by: state.superseded_by,
+            lost: state.lost,
+            left,
+        };
+        let Some(ladder) = &mut state.ladder else { return Some(end(0)) };
+        let orders = ladder.step(clock::patience(), &alive);
+        for (id, blow) in orders.blows {
+            tree.send(id, blow);
+        }
+        match orders.next {
+            // COMMAND's own end is still to be reaped: its SIGCHLD comes.
+            Next::Ended if state.child.is_none() => {
+                state.wake = None;
+                None
+            }
+            Next::Ended => Some(end(0)),
+            Next::Look { at } => {
+                state.wake = Some(at);
+                None
+            }
+            Next::GaveUp(gave_up @ (GaveUp::OutlivedKill(_) | GaveUp::Unpinned(_))) => {
+                (self.tell)(self.keeper.holding.beside(), Incident::Stuck(gave_up));
+                Some(end(alive.len()))
+            }
+            // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
+            Next::GaveUp(GaveUp::OutlivedSignal(_))
+                if state.child.is_some() && state.superseded_by.is_none() =>
+            {
+                Some(end(alive.len()))
+            }
+            // Whoever asked does not escalate, and has given up: the tree lives on, and so does its
+            // guard. How what COMMAND leaves behind is ended, and how patiently the next one to ask
+            // is, are matters of their own.
+            Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
+                state.superseded_by = None;
+                state.ladder = None;
+                // Where COMMAND has ended, what is left of it is ended next.
+                state.wake = state.child.map(|_| clock::patience());
+                self.keeper.stage(Stage::Running, &mut |beside, trouble| {
+                    (self.tell)(beside, Incident::Held(trouble));
+                });
+                None
+            }
+        }
+    }
+}

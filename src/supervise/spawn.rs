@@ -1,0 +1,195 @@
+//! COMMAND is started as if monopoll were not there – and with the lock in its hands.
+//!
+//! What must happen between the new process and its program has no safe interface, so this one
+//! small module is allowed `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl,
+//! getppid, sigaction, sigprocmask and execvpe.
+#![expect(
+    unsafe_code,
+    reason = "clone and what happens in its child; each block says why it is sound"
+)]
+#![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
+
+use std::{
+    ffi::{CString, OsStr, OsString, c_char},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::Path,
+    ptr,
+    sync::atomic::{AtomicI32, Ordering},
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, clone},
+    sys::{
+        signal::{SigHandler, SigSet, Signal, signal},
+        wait::waitpid,
+    },
+};
+use rustix::io::FdFlags;
+
+use crate::{
+    supervise::child::{Inheritance, number},
+    sys::machine::poll,
+};
+
+/// Room for the calls of the child; execvpe(3) puts the arguments of a script without a `#!` line
+/// there too.
+const STACK: usize = 32 << 10;
+
+/// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG
+/// fires when the thread that forked ends.
+///
+/// The child shares the guard's memory until it executes its program, and the guard's thread stands
+/// still that long, as with vfork(2): to copy the page tables and to part them again costs as much
+/// as a look at the whole process table.
+///
+/// # Errors
+/// As clone(2) and execvp(3).
+pub(crate) fn spawn(
+    program: &Path,
+    args: &[OsString],
+    inheritance: &Inheritance<'_>,
+) -> io::Result<u32> {
+    let (variable, value) = &inheritance.held;
+    let image = Image::new(program, args, variable, value)?;
+    let child = Beginning {
+        locks: inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect(),
+        ignored: ignored_for_the_child()?,
+        mask: inheritance.alarm.original_mask(),
+        on_guards_death: number(inheritance.on_guards_death),
+        guard: std::process::id(),
+    };
+    let failure = AtomicI32::new(0);
+    let begin = || {
+        let Err(errno) = child.prepare().and_then(|()| image.execute());
+        failure.store(errno as i32, Ordering::Relaxed);
+        127
+    };
+    let mut stack = vec![0_u8; STACK + size_of_val(image.args.as_slice())];
+    // SAFETY: with CLONE_VFORK this thread goes on only when the child has executed its program or
+    // ended, so everything that `begin` borrows outlives it, and nobody else uses `stack`. It makes
+    // only the async-signal-safe calls that are listed above and allocates nothing, so the memory
+    // that it shares with the guard's other threads stays whole.
+    let pid = unsafe {
+        clone(
+            Box::new(begin),
+            &mut stack,
+            CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK,
+            Some(Signal::SIGCHLD as i32),
+        )
+    }?;
+    match failure.load(Ordering::Relaxed) {
+        0 => Ok(pid.as_raw().unsigned_abs()),
+        errno => {
+            // It has ended, and is nobody's business.
+            let _ = waitpid(pid, None);
+            Err(io::Error::from_raw_os_error(errno))
+        }
+    }
+}
+
+/// A program with its arguments and its environment, as execve(2) wants them.
+struct Image {
+    program: CString,
+    args: Vec<*const c_char>,
+    environ: Vec<*const c_char>,
+    /// What the pointers point to.
+    _strings: Vec<CString>,
+}
+
+/// What never is.
+enum Never {}
+
+impl Image {
+    fn new(program: &Path, args: &[OsString], variable: &str, value: &OsStr) -> io::Result<Image> {
+        let own = (OsString::from(variable), value.to_owned());
+        let environ = std::env::vars_os().filter(|(name, _)| name != variable).chain([own]).map(
+            |(mut entry, value)| {
+                entry.push("=");
+                entry.push(value);
+                CString::new(entry.into_vec())
+            },
+        );
+        let args: Vec<CString> =
+            args.iter().map(|arg| CString::new(arg.as_bytes())).collect::<Result<_, _>>()?;
+        let environ: Vec<CString> = environ.collect::<Result<_, _>>()?;
+        let pointers = |strings: &[CString]| {
+            strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect()
+        };
+        Ok(Image {
+            program: CString::new(program.as_os_str().as_bytes())?,
+            args: pointers(&args),
+            environ: pointers(&environ),
+            _strings: args.into_iter().chain(environ).collect(),
+        })
+    }
+
+    /// Becomes that program.
+    fn execute(&self) -> Result<Never, Errno> {
+        // SAFETY: both lists end with a null pointer, and what their pointers point to lives as
+        // long as `self`.
+        unsafe { libc::execvpe(self.program.as_ptr(), self.args.as_ptr(), self.environ.as_ptr()) };
+        Err(Errno::last())
+    }
+}
+
+/// What a child does before it becomes its program.
+struct Beginning {
+    locks: Vec<RawFd>,
+    ignored: Vec<Signal>,
+    mask: SigSet,
+    on_guards_death: Signal,
+    guard: u32,
+}
+
+impl Beginning {
+    fn prepare(&self) -> Result<(), Errno> {
+        for lock in &self.locks {
+            // SAFETY: the guard keeps these descriptors open for as long as it lives, and the child
+            // has them too.
+            let lock = unsafe { BorrowedFd::borrow_raw(*lock) };
+            rustix::io::fcntl_setfd(lock.as_fd(), FdFlags::empty())
+                .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
+        }
+        nix::sys::prctl::set_pdeathsig(self.on_guards_death)?;
+        // A guard that was killed between clone and here can no longer be the one to say so.
+        if nix::unistd::getppid().as_raw().unsigned_abs() != self.guard {
+            return Err(Errno::ESRCH);
+        }
+        // SAFETY: no handler is installed. Rust's start-up ignores SIGPIPE for itself alone.
+        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+        for ignored in &self.ignored {
+            // SAFETY: no handler is installed, the signal is ignored as it was when monopoll was
+            // started.
+            unsafe { signal(*ignored, SigHandler::SigIgn) }?;
+        }
+        self.mask.thread_set_mask()
+    }
+}
+
+/// What the child must ignore although its guard does not. A guard that ignored SIGCHLD would never
+/// learn how COMMAND ended: the kernel would reap it.
+fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
+    let mut ignored = Vec::new();
+    let at_start = poll::ignored_at_start();
+    if at_start & poll::bit(Signal::SIGPIPE) != 0 {
+        ignored.push(Signal::SIGPIPE);
+    }
+    if at_start & poll::bit(Signal::SIGCHLD) != 0 {
+        // SAFETY: no handler is installed, neither before nor after.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+        ignored.push(Signal::SIGCHLD);
+    }
+    Ok(ignored)
+}
+
+/// Runs before Rust's start-up, which ignores SIGPIPE for itself; nobody can tell later.
+// SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this
+// one only reads a file.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_START: extern "C" fn() = poll::remember_ignored;

@@ -1,0 +1,167 @@
+//! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it
+//! follows no link.
+//!
+//! Whoever has to wait for it stands in the kernel's queue: a lock that is let go wakes one, the
+//! first.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use fslock::LockFile;
+
+use crate::{
+    scan::machine,
+    sys::{
+        clock,
+        file_id::still_lies,
+        machine::{
+            poll::{Alarm, Wake},
+            wake_pipe::Bell,
+        },
+    },
+};
+
+/// The lock on a counter, a turnstile or a queue; it goes when this does.
+#[derive(Debug)]
+pub struct Unshared {
+    lock: LockFile,
+    file: File,
+    path: PathBuf,
+}
+
+/// The kernel tells of a close just before it lets the lock go: how long to wait for that.
+pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
+    Duration::from_micros(50),
+    Duration::from_micros(150),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(25),
+];
+
+/// What whoever waits for a lock wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Still {
+    /// It, and to be asked again at this time at the latest.
+    Until(Duration),
+    /// Nothing any more.
+    Enough,
+}
+
+/// How a wait for a lock ended.
+#[derive(Debug)]
+pub(crate) enum Waited {
+    Locked(Unshared),
+    TooLong,
+    /// It is not wanted any more.
+    Enough,
+    Signal(u8),
+}
+
+impl Unshared {
+    /// A lock on the file that is open here, and is at `path`.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(file: File, path: &Path) -> io::Result<Unshared> {
+        Ok(Unshared {
+            lock: LockFile::open(&machine::path_of(&file, path))?,
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Whether its file still lies where it was opened: one that was deleted or replaced keeps
+    /// nobody out.
+    pub(crate) fn is_in_place(&self) -> bool {
+        still_lies(&self.file, &self.path)
+    }
+
+    /// Waits so long at most; `None`: it was too long.
+    ///
+    /// # Errors
+    /// As flock(2).
+    pub fn wait(self, patience: Duration) -> io::Result<Option<Unshared>> {
+        let until = clock::patience().saturating_add(patience);
+        let waited = self.wait_until(Some(until), None, &mut |_| Still::Until(Duration::MAX))?;
+        Ok(if let Waited::Locked(locked) = waited { Some(locked) } else { None })
+    }
+
+    /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is
+    /// told what time it is as soon as it has to be waited for, and then whenever it asked to be.
+    ///
+    /// # Errors
+    /// As flock(2); there is no thread to be had.
+    pub(crate) fn wait_until(
+        mut self,
+        until: Option<Duration>,
+        alarm: Option<&Alarm>,
+        still: &mut dyn FnMut(Duration) -> Still,
+    ) -> io::Result<Waited> {
+        if self.lock.try_lock()? {
+            return Ok(Waited::Locked(self));
+        }
+        let mut next = |now| match until.filter(|until| now >= *until) {
+            Some(_) => Err(Waited::TooLong),
+            None => match still(now) {
+                Still::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
+                Still::Enough => Err(Waited::Enough),
+            },
+        };
+        let mut at = match next(clock::patience()) {
+            Ok(at) => at,
+            Err(over) => return Ok(over),
+        };
+        let Unshared { lock, file, path } = self;
+        let queued = Queued::behind_others(lock)?;
+        loop {
+            match Alarm::listen(alarm, &queued.bell, at) {
+                Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
+                Wake::Told => {
+                    return Ok(Waited::Locked(Unshared { lock: queued.its_turn()?, file, path }));
+                }
+                Wake::Ended | Wake::Late => {}
+            }
+            at = match next(clock::patience()) {
+                Ok(at) => at,
+                Err(over) => return Ok(over),
+            };
+        }
+    }
+}
+
+/// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait
+/// before its time: where the lock is not wanted any more, the thread lets it go as soon as it has
+/// it.
+struct Queued {
+    bell: Bell,
+    locked: Receiver<io::Result<LockFile>>,
+}
+
+impl Queued {
+    fn behind_others(mut lock: LockFile) -> io::Result<Queued> {
+        let (bell, ringer) = Bell::hang()?;
+        let (send, locked) = mpsc::sync_channel(1);
+        thread::Builder::new().name("queue".to_owned()).spawn(move || {
+            let had = loop {
+                match lock.lock() {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    had => break had,
+                }
+            };
+            // A lock that nobody receives is dropped, and with that let go.
+            let _ = send.send(had.map(|()| lock));
+            drop(ringer);
+        })?;
+        Ok(Queued { bell, locked })
+    }
+
+    fn its_turn(&self) -> io::Result<LockFile> {
+        self.locked.recv().map_err(|_| io::Error::other("the wait for a lock failed"))?
+    }
+}

@@ -1,0 +1,34 @@
+//! Operating-system primitives: clocks, poll, wake pipe, pidfd, signals, file watch, file mutex,
+//! permissions, mounts. No policy, no domain type.
+//!
+//! Each system has one set of them, called `machine` everywhere else: Linux's own, by what its kernel
+//! offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one
+//! on Linux too, so that it can be tested with real processes there.
+
+pub mod clock;
+pub mod file_id;
+pub(crate) mod file_mutex;
+#[cfg(unix)]
+pub mod filesystem;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub mod linux;
+pub mod mounts;
+#[cfg(unix)]
+pub(crate) mod permissions;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub mod portable;
+pub mod ticker;
+#[cfg(unix)]
+pub(crate) mod tokio_signals;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub use linux as machine;
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+pub use portable as machine;
+#[cfg(windows)]
+pub use windows::filesystem;
+
+/// How the name of a file ends that is just being written.
+pub(crate) const UNFINISHED: &str = "new";

@@ -1,0 +1,174 @@
+//! Who else could replace what is in a folder: whoever owns it or may write to it, or to one above
+//! it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what the system says of this process and its user is read here"
+)]
+
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+};
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+/// Why a folder is not safe to keep a lock in or below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Danger {
+    /// It is this other user's, who could rename what is in it, whatever its mode is.
+    Owner(u32),
+    /// Others may write to it.
+    Writers,
+}
+
+/// What makes a folder unsafe for this process, which trusts itself and root.
+pub(crate) fn danger(folder: &Metadata) -> Option<Danger> {
+    let me = rustix::process::geteuid().as_raw();
+    let seen = Seen { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
+    // The databases are only asked where the answer depends on them: they may be on another
+    // machine.
+    danger_to(me, seen, outer_root, || own_group(me))
+}
+
+/// What the kernel says of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+/// `outer_root` is what root is called where a user namespace does not know its number, `own_group`
+/// a group that nobody else is in.
+fn danger_to(
+    me: u32,
+    seen: Seen,
+    outer_root: fn() -> Option<u32>,
+    own_group: impl FnOnce() -> Option<u32>,
+) -> Option<Danger> {
+    if seen.uid != 0 && seen.uid != me && Some(seen.uid) != outer_root() {
+        return Some(Danger::Owner(seen.uid));
+    }
+    let (group_writes, others_write, sticky) =
+        (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
+    let is_open = !sticky && (others_write || (group_writes && own_group() != Some(seen.gid)));
+    is_open.then_some(Danger::Writers)
+}
+
+/// What the owner of root's folders is called in a user namespace that has no number for it. Every
+/// other user outside is called the same there: it is as much as can be known.
+fn outer_root() -> Option<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    if maps_everything(&map) {
+        return None;
+    }
+    fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
+}
+
+/// Whether a map of user ids is that of no user namespace, or of one that hides nobody.
+fn maps_everything(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// The group that many systems make for each user, where umask 002 leaves its folders writable to
+/// it.
+pub(crate) fn own_group(uid: u32) -> Option<u32> {
+    let user = User::from_uid(Uid::from_raw(uid)).ok()??;
+    let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    is_private(&user.name, user.gid.as_raw(), &group.name, &group.mem, &users)
+        .then_some(user.gid.as_raw())
+}
+
+/// Whether nobody but this user is in their primary group: it has their name, no other member, and
+/// is no other user's primary one.
+fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &str) -> bool {
+    let has_another_user = passwd.lines().any(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next();
+        let primary = fields.nth(2).and_then(|gid| gid.parse::<u32>().ok());
+        primary == Some(gid) && name != Some(user)
+    });
+    user == group && members.iter().all(|member| member == user) && !has_another_user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To a user with a group of their own, in no user namespace.
+    fn danger(seen: Seen) -> Option<Danger> {
+        danger_to(1000, seen, || None, || Some(1000))
+    }
+
+    fn seen(uid: u32, gid: u32, mode: u32) -> Seen {
+        Seen { uid, gid, mode }
+    }
+
+    #[test]
+    fn a_folder_of_mine_or_of_roots_that_nobody_else_writes_to_is_safe() {
+        for (folder, expected) in [
+            (seen(1000, 1000, 0o700), None),
+            (seen(0, 0, 0o755), None),
+            (seen(0, 0, 0o1777), None),
+            (seen(0, 50, 0o1775), None),
+            (seen(1001, 1001, 0o700), Some(Danger::Owner(1001))),
+            (seen(1001, 1001, 0o1777), Some(Danger::Owner(1001))),
+            (seen(65534, 65534, 0o755), Some(Danger::Owner(65534))),
+            (seen(1000, 1000, 0o777), Some(Danger::Writers)),
+            (seen(1000, 1000, 0o702), Some(Danger::Writers)),
+            (seen(0, 50, 0o775), Some(Danger::Writers)),
+        ] {
+            assert_eq!(danger(folder), expected, "{folder:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_nobody_else_is_in_may_write() {
+        assert_eq!(danger(seen(1000, 1000, 0o775)), None);
+        assert_eq!(danger(seen(1000, 1000, 0o777)), Some(Danger::Writers));
+        assert_eq!(danger(seen(1000, 100, 0o775)), Some(Danger::Writers));
+        assert_eq!(
+            danger_to(1000, seen(1000, 1000, 0o775), || None, || None),
+            Some(Danger::Writers)
+        );
+    }
+
+    #[test]
+    fn in_a_user_namespace_root_may_have_another_number() {
+        let inside = |seen| danger_to(1000, seen, || Some(65534), || Some(1000));
+        assert_eq!(inside(seen(65534, 65534, 0o755)), None);
+        assert_eq!(inside(seen(1001, 1001, 0o755)), Some(Danger::Owner(1001)));
+        assert_eq!(inside(seen(65534, 65534, 0o775)), Some(Danger::Writers));
+        for (map, expected) in [
+            ("         0          0 4294967295\n", true),
+            ("         0       1000          1\n", false),
+            ("0 0 4294967294\n", false),
+            ("0 0 1000\n1000 1000 4294966295\n", false),
+            ("", false),
+        ] {
+            assert_eq!(maps_everything(map), expected, "{map}");
+        }
+    }
+
+    #[test]
+    fn a_private_group_has_its_users_name_and_nobody_else() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nbot:x:1000:1000::/home/bot:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
+        let shared = format!("{passwd}third:x:1002:1000::/:/bin/sh\n");
+        let member = |name: &str| vec![name.to_owned()];
+        for (group, members, users, expected) in [
+            ("bot", vec![], passwd, true),
+            ("bot", member("bot"), passwd, true),
+            ("bot", member("other"), passwd, false),
+            ("users", vec![], passwd, false),
+            ("bot", vec![], shared.as_str(), false),
+            ("bot", vec![], "", true),
+        ] {
+            assert_eq!(
+                is_private("bot", 1000, group, &members, users),
+                expected,
+                "{group} {members:?}"
+            );
+        }
+    }
+}

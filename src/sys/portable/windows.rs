@@ -1,0 +1,92 @@
+//! What only Windows has: users by SID, and no way to ask a process to end.
+
+use std::{collections::BTreeSet, path::Path};
+
+use known_folders::{KnownFolder, get_known_folder_path};
+use sysinfo::Process;
+
+use crate::{
+    engine::{
+        plan::Blow,
+        snapshot::{Reach, User},
+    },
+    sys::portable::{
+        pidfd::Handle,
+        process_table::{Depth, Table},
+    },
+    terminate::process_control::Sent,
+};
+
+/// What one process may send to another.
+pub(crate) const REACH: Reach = Reach::KillAlone;
+
+/// Nobody adopts orphans here.
+pub(crate) const INIT: Option<u32> = None;
+
+/// The user of this process.
+pub(crate) fn myself() -> User {
+    let pid = std::process::id();
+    let id = Table::of(&[pid], Depth::Everything)
+        .ok()
+        .and_then(|table| Some(table.process(pid)?.user_id()?.to_string()));
+    let id = id.unwrap_or_else(|| "unknown".to_owned());
+    let profile = get_known_folder_path(KnownFolder::Profile);
+    let name = profile
+        .as_deref()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned());
+    User { name: name.unwrap_or_else(|| id.clone()), id }
+}
+
+/// Whether this process may end everybody's processes: never assumed.
+pub(crate) fn is_privileged() -> bool {
+    false
+}
+
+/// The users of processes. sysinfo's list of accounts is undefined behaviour where the system
+/// refuses it (0.40, Wine), so mine is known by its profile's name, and everybody else by the SID.
+#[derive(Debug)]
+pub(crate) struct Users {
+    me: User,
+}
+
+impl Users {
+    /// Mine is looked up beforehand.
+    pub(crate) fn known() -> Users {
+        Users { me: myself() }
+    }
+
+    /// Whose `process` is.
+    pub(crate) fn of(&self, process: &Process) -> Option<User> {
+        let id = process.user_id()?.to_string();
+        Some(if id == self.me.id { self.me.clone() } else { User { name: id.clone(), id } })
+    }
+}
+
+/// Ends a process that was identified just now; while `process` lives, its handle keeps the pid
+/// from being used again.
+pub(crate) fn send(process: &Process, blow: Blow) -> Sent {
+    match blow {
+        // Nothing is ever stopped here.
+        Blow::Continue => Sent::Delivered,
+        Blow::Signal(_) => Sent::Denied,
+        Blow::Kill if process.kill() => Sent::Delivered,
+        Blow::Kill => {
+            let pid = process.pid().as_u32();
+            let lives =
+                Table::of(&[pid], Depth::Lineage).is_ok_and(|table| table.id(pid).is_some());
+            if lives { Sent::Denied } else { Sent::Gone }
+        }
+    }
+}
+
+/// Ends a child of ours and everything that can be seen below it.
+pub(crate) fn kill_tree(root: u32) {
+    let Ok(table) = Table::all(Depth::Lineage) else { return };
+    for pid in table.with_descendants(BTreeSet::from([root]), std::process::id()) {
+        if let Some(id) = table.id(pid) {
+            // It may just have ended by itself.
+            let _ = Handle { id }.send(Blow::Kill);
+        }
+    }
+}

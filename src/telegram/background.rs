@@ -1,0 +1,72 @@
+//! A question to Telegram on a thread of its own, beside whatever the start does meanwhile.
+
+use std::{
+    io,
+    sync::mpsc::{self, Receiver, SyncSender},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    scan::machine::Machine,
+    sys::{clock, machine::wake_pipe::Bell},
+    telegram::{api::Api, error::Trouble, response::Webhook},
+    terminate::process_control::Interrupted,
+};
+
+/// What was found out.
+pub type Seen = Result<Option<Webhook>, Trouble>;
+
+/// Something that is being asked on a thread of its own. One that nobody waits for any more is left
+/// behind, and ends by itself.
+#[derive(Debug)]
+pub(super) struct Question {
+    answer: Receiver<Seen>,
+    /// None where there is no thread to ring it.
+    bell: Option<Bell>,
+    until: Duration,
+    timeout: Duration,
+}
+
+impl Question {
+    pub(super) fn set_out(api: &Api, ask: fn(&Api) -> Seen) -> Question {
+        let timeout = api.timeout;
+        let until = clock::patience().saturating_add(timeout);
+        let (send, answer) = mpsc::sync_channel(1);
+        let bell = match Self::thread(api.clone(), ask, send.clone()) {
+            Ok(bell) => Some(bell),
+            Err(error) => {
+                // There is room for it.
+                let _ = send.send(Err(Trouble::Unreachable(format!(
+                    "there is no thread to ask with ({error})"
+                ))));
+                None
+            }
+        };
+        Question { answer, bell, until, timeout }
+    }
+
+    fn thread(api: Api, ask: fn(&Api) -> Seen, send: SyncSender<Seen>) -> io::Result<Bell> {
+        let (bell, ringer) = Bell::hang()?;
+        thread::Builder::new().name("telegram".to_owned()).spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = send.send(ask(&api));
+            drop(ringer);
+        })?;
+        Ok(bell)
+    }
+
+    /// Waits for the answer as a start waits: a signal ends it.
+    pub(super) fn heard_by(&self, machine: &Machine) -> Result<Seen, Interrupted> {
+        if let Some(bell) = &self.bell {
+            machine.listen(bell, self.until)?;
+        }
+        Ok(self.answer.try_recv().unwrap_or(Err(Trouble::Late(self.timeout))))
+    }
+
+    /// Waits for the answer as any program waits.
+    pub(super) fn answer(&self) -> Seen {
+        let left = self.until.saturating_sub(clock::patience());
+        self.answer.recv_timeout(left).unwrap_or(Err(Trouble::Late(self.timeout)))
+    }
+}

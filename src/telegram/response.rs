@@ -1,0 +1,149 @@
+//! What the Bot API answered: a status and a body from whoever listens there, to be read with care.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::telegram::error::Trouble;
+
+/// More of what a server says is not repeated.
+const MOST_SAID: usize = 200;
+
+/// A webhook that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// The host that the updates go to; the rest of its address is a secret.
+    pub host: String,
+}
+
+impl Webhook {
+    /// What can be done about it.
+    pub(crate) const WAY_OUT: &str =
+        "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+}
+
+/// What every answer of the Bot API looks like.
+#[derive(Deserialize)]
+struct Envelope {
+    ok: bool,
+    result: Option<Value>,
+    description: Option<String>,
+    parameters: Option<Parameters>,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    retry_after: Option<u64>,
+}
+
+/// The result in an answer.
+pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, Trouble> {
+    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
+    match (status, envelope) {
+        (200, Some(Envelope { ok: true, result: Some(result), .. })) => Ok(result),
+        (200, Some(Envelope { ok: true, result: None, .. }) | None) => Err(Trouble::NoBotApi),
+        (300..=399, _) => Err(Trouble::Redirects(status)),
+        // A token that is malformed is 404 there.
+        (401 | 404, Some(Envelope { ok: false, .. })) => Err(Trouble::Unauthorized),
+        (429, envelope) => {
+            let seconds = envelope.and_then(|envelope| envelope.parameters?.retry_after);
+            Err(Trouble::TooMany(seconds.map(Duration::from_secs)))
+        }
+        (_, envelope) => Err(Trouble::Answered(
+            status,
+            envelope.and_then(|envelope| envelope.description).map(|why| cut(&why)),
+        )),
+    }
+}
+
+/// The webhook in the result of `getWebhookInfo`.
+pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, Trouble> {
+    match info.get("url").and_then(Value::as_str) {
+        None => Err(Trouble::NoBotApi),
+        Some("") => Ok(None),
+        Some(url) => Ok(Some(Webhook { host: cut(host(url)) })),
+    }
+}
+
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_SAID) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_by_its_status_and_its_envelope() {
+        let unauthorized = r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#;
+        for (status, body, expected) in [
+            (200, r#"{"ok":true,"result":true}"#, Ok(Value::Bool(true))),
+            (200, r#"{"ok":true}"#, Err(Trouble::NoBotApi)),
+            (200, "<html>", Err(Trouble::NoBotApi)),
+            (200, "", Err(Trouble::NoBotApi)),
+            (200, "[1]", Err(Trouble::NoBotApi)),
+            (200, r#"{"ok":"yes","result":1}"#, Err(Trouble::NoBotApi)),
+            (
+                200,
+                r#"{"ok":false,"description":"no"}"#,
+                Err(Trouble::Answered(200, Some("no".to_owned()))),
+            ),
+            (401, unauthorized, Err(Trouble::Unauthorized)),
+            (
+                404,
+                r#"{"ok":false,"error_code":404,"description":"Not Found"}"#,
+                Err(Trouble::Unauthorized),
+            ),
+            (401, "who are you?", Err(Trouble::Answered(401, None))),
+            (404, "<html>", Err(Trouble::Answered(404, None))),
+            (302, unauthorized, Err(Trouble::Redirects(302))),
+            (
+                429,
+                r#"{"ok":false,"parameters":{"retry_after":7}}"#,
+                Err(Trouble::TooMany(Some(Duration::from_secs(7)))),
+            ),
+            (429, "slow down", Err(Trouble::TooMany(None))),
+            (500, r#"{"ok":true,"result":true}"#, Err(Trouble::Answered(500, None))),
+            (502, "<html>Bad Gateway", Err(Trouble::Answered(502, None))),
+        ] {
+            assert_eq!(result(status, body.as_bytes()), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn of_a_webhook_only_the_host_is_kept() {
+        for (url, expected) in [
+            ("https://bot.example.org/AAHdq/secret", "bot.example.org"),
+            ("https://bot.example.org:8443", "bot.example.org:8443"),
+            ("https://me:hunter2@bot.example.org/?x=@y", "bot.example.org"),
+            ("https://[2001:db8::1]:443/x", "[2001:db8::1]:443"),
+            ("bot.example.org/x", "bot.example.org"),
+        ] {
+            let info = serde_json::json!({ "url": url, "pending_update_count": 3 });
+            assert_eq!(webhook(&info), Ok(Some(Webhook { host: expected.to_owned() })), "{url}");
+        }
+        assert_eq!(webhook(&serde_json::json!({ "url": "" })), Ok(None));
+        assert_eq!(webhook(&serde_json::json!({ "url": 1 })), Err(Trouble::NoBotApi));
+        assert_eq!(webhook(&serde_json::json!([])), Err(Trouble::NoBotApi));
+    }
+
+    #[test]
+    fn no_server_talks_for_long() {
+        let body =
+            serde_json::json!({ "ok": false, "description": "é".repeat(100_000) }).to_string();
+        let Err(Trouble::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
+            panic!()
+        };
+        assert_eq!(said.chars().count(), MOST_SAID + 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a start has to do with a guard: it is asked to end its tree, heard, and seen to leave.
+
+use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
+
+use crate::{
+    engine::{
+        ladder::Manner,
+        purpose::Purpose,
+        snapshot::{GuardView, ProcessId},
+    },
+    state::{
+        lock::LockFile,
+        record::{Asker, Request},
+        state_dir::Beside,
+    },
+    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Alarm},
+    terminate::process_control::{Answer, Interrupted},
+};
+
+/// How long a guard may take to say that it heard (S10).
+const HEARING: Duration = Duration::from_secs(2);
+
+/// What guards are asked, and by which files.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    beside: Option<Arc<Beside>>,
+    /// Only to see whether a guard that cannot be seen has left.
+    first_lock: Option<LockFile>,
+    questions: Cell<u32>,
+    /// What guards are asked for.
+    purpose: Purpose,
+}
+
+impl Asking {
+    /// Nobody can be asked yet.
+    pub(crate) fn nobody() -> Asking {
+        Asking { beside: None, first_lock: None, questions: Cell::new(0), purpose: Purpose::Start }
+    }
+
+    pub(crate) fn for_purpose(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// By these files from here on.
+    pub(crate) fn by(&mut self, beside: Arc<Beside>, first_lock: Option<LockFile>) {
+        self.beside = Some(beside);
+        self.first_lock = first_lock;
+    }
+
+    /// Asks a guard, and waits at most two seconds for its word, or its end; `sleep` may wake for
+    /// anything that happens before its time.
+    pub(crate) fn ask(
+        &self,
+        me: ProcessId,
+        guard: &GuardView,
+        manner: Manner,
+        has_ended: impl Fn() -> bool,
+        sleep: impl Fn(Duration) -> Result<(), Interrupted>,
+    ) -> Result<Answer, Interrupted> {
+        let (Some(beside), Some(ticket)) = (&self.beside, guard.ticket) else {
+            return Ok(Answer::Silence);
+        };
+        self.questions.set(self.questions.get() + 1);
+        let id = format!("{}-{}-{}", me.pid, me.start, self.questions.get());
+        let until = clock::patience() + HEARING;
+        let request =
+            Request::new(id, ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
+        if let Err(error) = beside.write_request(&request) {
+            return Ok(Answer::Unasked(error.kind()));
+        }
+        let answer = loop {
+            // A guard that has ended has done more than it was asked to.
+            if beside.is_acknowledged(&request.id) || has_ended() {
+                break Ok(Answer::Heard);
+            }
+            if !beside.folder().is_in_place() {
+                break Ok(Answer::Unasked(ErrorKind::NotFound));
+            }
+            if clock::patience() >= until {
+                break Ok(Answer::Silence);
+            }
+            if let Err(interrupted) = sleep(until) {
+                break Err(interrupted);
+            }
+        };
+        beside.remove_request();
+        answer
+    }
+
+    /// Whether no guard's record is there any more.
+    pub(crate) fn has_signed_off(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| !beside.has_record())
+    }
+
+    /// Whether nobody has the first lock any more.
+    pub(crate) fn has_left(&self) -> bool {
+        let Some(lock) = &self.first_lock else { return false };
+        // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is
+        // told just before the lock goes.
+        lock.is_free_by_a_probe()
+            || AFTER_A_CLOSE.iter().any(|pause| {
+                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                lock.is_free_by_a_probe()
+            })
+    }
+}

@@ -1,0 +1,276 @@
+//! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each
+//! signal.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    engine::{
+        action::Action,
+        ladder::{Escalation, Manner, Mode, Motion, Next},
+        plan::{Blow, Conflict, Plan, Refusal},
+        policy::Policy,
+        snapshot::{GuardView, ProcessId},
+    },
+    sys::ticker::Beat,
+    terminate::process_control::{Answer, Host, Interrupted, Sent},
+};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every conflict has ended, with its whole tree.
+    Ended,
+    /// One has not.
+    Refused(Refusal, String),
+    /// A guard could not be asked, and nobody was signalled in its stead.
+    Unasked(String),
+    /// A signal told this start to give up.
+    Interrupted(Interrupted),
+}
+
+/// Something that was done, for whoever wants to see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A guard was asked; its pid, where it can be seen.
+    Asked(Option<u32>),
+    /// It heard, and ends its tree itself.
+    Heard(Option<u32>),
+    /// A signal was sent.
+    Sent(ProcessId, Blow),
+    /// Everything of this conflict has ended.
+    Ended(Option<u32>),
+    /// It still goes on.
+    Still,
+}
+
+/// How long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// The deadline of the whole start.
+    pub until: Option<Duration>,
+    /// How often to tell that it still goes on.
+    pub beat: Duration,
+}
+
+/// Ends every conflict that the plan ends.
+pub fn execute(
+    host: &mut dyn Host,
+    plan: &Plan,
+    policy: &Policy,
+    timing: Timing,
+    tell: &mut dyn FnMut(Event),
+) -> Outcome {
+    let beat = Beat::begin(timing.beat, host.now());
+    match Execution::begin(host, plan, policy, tell) {
+        Ok(mut execution) => {
+            execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted)
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+/// The conflicts that have not ended yet.
+struct Execution {
+    targets: Vec<Target>,
+}
+
+struct Target {
+    /// The root and everything below it that was ever seen.
+    known: BTreeSet<ProcessId>,
+    root: Option<ProcessId>,
+    means: Means,
+    /// When to look who is below the root, whose own word was relied on until then.
+    look_at: Option<Duration>,
+}
+
+/// How long a guard may take from the end of its last process to its own word for that.
+const SIGNING_OFF: Duration = Duration::from_millis(2);
+
+enum Means {
+    /// Its guard heard, and ends its tree itself.
+    Asked(GuardView),
+    /// We signal it.
+    Ladder(Escalation),
+}
+
+impl Execution {
+    fn begin(
+        host: &mut dyn Host,
+        plan: &Plan,
+        policy: &Policy,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Execution, Outcome> {
+        let mut targets = Vec::new();
+        for conflict in plan.kills() {
+            let mode = if conflict.action == Action::Force { Mode::Force } else { Mode::Graceful };
+            let means = means(host, conflict, Manner::of(policy, mode), tell)?;
+            let known = conflict.processes().map(|process| process.id).collect();
+            targets.push(Target {
+                known,
+                root: conflict.root.as_ref().map(|root| root.id),
+                means,
+                look_at: None,
+            });
+        }
+        Ok(Execution { targets })
+    }
+
+    fn run(
+        &mut self,
+        host: &mut dyn Host,
+        until: Option<Duration>,
+        mut beat: Beat,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Outcome, Interrupted> {
+        loop {
+            let mut wake = until.unwrap_or(Duration::MAX);
+            let mut awaited = BTreeSet::new();
+            let mut told = false;
+            let mut tell_of = |event| {
+                told = true;
+                tell(event);
+            };
+            let mut left = Vec::new();
+            for mut target in std::mem::take(&mut self.targets) {
+                match target.step(host, &mut tell_of) {
+                    Stepped::Ended => tell_of(Event::Ended(target.root.map(|root| root.pid))),
+                    Stepped::Refused(refusal, why) => return Ok(Outcome::Refused(refusal, why)),
+                    Stepped::Look { at } => {
+                        wake = wake.min(at);
+                        awaited.extend(target.known.iter().copied());
+                        left.push(target);
+                    }
+                }
+            }
+            self.targets = left;
+            if self.targets.is_empty() {
+                return Ok(Outcome::Ended);
+            }
+            if until.is_some_and(|until| host.now() >= until) {
+                return Ok(Outcome::Refused(
+                    Refusal::Policy,
+                    "what is in the way did not end in time".to_owned(),
+                ));
+            }
+            if told {
+                // That something was done says as well that it goes on.
+                beat = beat.again(host.now());
+            } else if beat.is_due(host.now()) {
+                tell(Event::Still);
+            }
+            host.sleep(&awaited, wake.min(beat.next()))?;
+        }
+    }
+}
+
+enum Stepped {
+    Ended,
+    Look { at: Duration },
+    Refused(Refusal, String),
+}
+
+impl Target {
+    fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
+        let signed_off = match &self.means {
+            Means::Ladder(_) => false,
+            // Its lock goes once its tree has ended; what is left of the guard itself then polls
+            // nobody. What it had not started, and so left alone, may stay: it has signed off then.
+            Means::Asked(guard) => host.has_signed_off(guard),
+        };
+        match &self.means {
+            Means::Asked(guard) if signed_off && host.has_left(guard) => return Stepped::Ended,
+            // It knows its tree best, and tells when that has ended: by its record, its lock, or
+            // its own end.
+            Means::Asked(_) if !signed_off => {
+                let living = host.living(&self.known);
+                // One that ended may have left somebody behind, of whom a guard that is killed
+                // would not tell any more: unless it has signed off by then, it is looked at who is
+                // below it.
+                if living != self.known {
+                    self.look_at.get_or_insert(host.now().saturating_add(SIGNING_OFF));
+                }
+                let at = self.look_at.unwrap_or(Duration::MAX);
+                if host.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
+                    self.known = living;
+                    return Stepped::Look { at };
+                }
+            }
+            Means::Asked(_) | Means::Ladder(_) => {}
+        }
+        self.look_at = None;
+        let alive = host.members(&self.known);
+        self.known = alive.iter().map(|member| member.id).collect();
+        let ladder = match &mut self.means {
+            Means::Ladder(ladder) => ladder,
+            Means::Asked(guard) => {
+                let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
+                let gone = !tree
+                    && (alive.is_empty() && self.root.is_some()
+                        || !signed_off && host.has_left(guard));
+                return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
+            }
+        };
+        let orders = ladder.step(host.now(), &alive);
+        for &(id, blow) in &orders.blows {
+            match host.send(id, blow) {
+                Sent::Delivered => tell(Event::Sent(id, blow)),
+                Sent::Gone => {}
+                Sent::Denied => {
+                    return Stepped::Refused(
+                        Refusal::Permission,
+                        format!("pid {} may not be signalled", id.pid),
+                    );
+                }
+            }
+        }
+        match orders.next {
+            // The look that found nobody is the proof that nobody is left.
+            Next::Ended => Stepped::Ended,
+            Next::Look { at } => Stepped::Look { at },
+            Next::GaveUp(gave_up) => Stepped::Refused(Refusal::Policy, gave_up.to_string()),
+        }
+    }
+}
+
+fn means(
+    host: &mut dyn Host,
+    conflict: &Conflict,
+    manner: Manner,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Means, Outcome> {
+    let Some(guard) = &conflict.guard else { return Ok(Means::Ladder(Escalation::new(manner))) };
+    let root = conflict.root.as_ref();
+    tell(Event::Asked(root.map(|root| root.id.pid)));
+    if let Some(root) = root {
+        // A guard that is stopped cannot hear; one that is not does not mind.
+        let known = BTreeSet::from([root.id]);
+        let stopped = host
+            .members(&known)
+            .iter()
+            .any(|member| member.id == root.id && member.motion == Motion::Stopped);
+        if stopped && host.send(root.id, Blow::Continue) == Sent::Delivered {
+            tell(Event::Sent(root.id, Blow::Continue));
+        }
+    }
+    match (host.ask(guard, manner).map_err(Outcome::Interrupted)?, root) {
+        (Answer::Heard, _) => {
+            tell(Event::Heard(root.map(|root| root.id.pid)));
+            Ok(Means::Asked(guard.clone()))
+        }
+        (Answer::Unasked(why), _) => {
+            let guard = root.map_or_else(
+                || "the guard".to_owned(),
+                |root| format!("the guard with pid {}", root.id.pid),
+            );
+            Err(Outcome::Unasked(format!(
+                "{guard} cannot be asked to end: the question cannot be written ({why})"
+            )))
+        }
+        (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
+        (Answer::Silence, None) => Err(Outcome::Refused(
+            Refusal::Policy,
+            "the guard in another PID namespace did not answer, and cannot be signalled from here"
+                .to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,8 @@
+//! Makes text safe and readable: masks secrets, quotes for a shell, cuts excerpts, underlines, colours.
+
+pub mod command_line;
+pub mod diagnostic;
+pub mod excerpt;
+pub mod mask;
+pub mod quote;
+pub mod style;
