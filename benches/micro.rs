@@ -24,8 +24,8 @@ use monopoll::{
     scan::{
         command::Command,
         machine::{self, Machine},
-        request::Query,
-        types::{Breadth, Sight, Standing},
+        request::ScanRequest,
+        types::{LockProbe, ScanScope, StartState},
     },
 };
 
@@ -121,7 +121,7 @@ fn token() -> Token {
 fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let user = machine::myself();
     let command = Command::find(vec!["true".into()], std::env::temp_dir()).unwrap();
-    let query = Query {
+    let query = ScanRequest {
         policy: policy(OnConflict::Refuse),
         token: Some(token()),
         token_env: vec!["BOT_TOKEN".to_owned()],
@@ -135,7 +135,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
     bencher.bench_local(|| {
         machine
-            .look(&[Sight::Missing(&lock)], None, &Standing::default(), Breadth::Everybody)
+            .look(&[LockProbe::Missing(&lock)], None, &StartState::default(), ScanScope::Everybody)
             .unwrap()
     });
 }

@@ -16,7 +16,7 @@ use monopoll::engine::{
     plan::{DecidedBy, Evidence, Plan, Refusal, Verdict},
     policy::{Conditions, MatchEntry, Policy},
     shield::Shield,
-    snapshot::{CarriedToken, Kin, LockState, Process, Role, Snapshot, TokenPlace},
+    snapshot::{CarriedToken, LockState, Process, Relation, Role, Snapshot, TokenPlace},
 };
 
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
@@ -43,11 +43,11 @@ type Change = fn(Process) -> Process;
 /// Everything that makes a process shielded for good.
 fn absolute() -> Vec<(Change, Shield)> {
     vec![
-        (|it| Process { kin: Known(Kin::Myself), ..it }, Shield::Myself),
-        (|it| Process { kin: Known(Kin::Ancestor), ..it }, Shield::Ancestor),
-        (|it| Process { kin: Known(Kin::Descendant), ..it }, Shield::Descendant),
-        (|it| Process { kin: Known(Kin::Init), ..it }, Shield::Init),
-        (|it| Process { kin: Known(Kin::Kernel), ..it }, Shield::Kernel),
+        (|it| Process { kin: Known(Relation::Myself), ..it }, Shield::Myself),
+        (|it| Process { kin: Known(Relation::Ancestor), ..it }, Shield::Ancestor),
+        (|it| Process { kin: Known(Relation::Descendant), ..it }, Shield::Descendant),
+        (|it| Process { kin: Known(Relation::Init), ..it }, Shield::Init),
+        (|it| Process { kin: Known(Relation::Kernel), ..it }, Shield::Kernel),
         (
             |it| Process { token: Known(CarriedToken::Other(BotId(9))), ..it },
             Shield::OtherBot(BotId(9)),
@@ -117,7 +117,7 @@ fn a_shielded_process_that_only_matches_is_listed_and_left_alone() {
 #[test]
 fn a_shielded_process_is_listed_wherever_it_is() {
     for user in [Known(user("deploy")), Unknown] {
-        let shell = Process { kin: Known(Kin::Ancestor), user, ..twin(5) };
+        let shell = Process { kin: Known(Relation::Ancestor), user, ..twin(5) };
         let plan = plan(&graceful(), vec![shell]);
         assert_eq!((plan.verdict, shields(&plan)), (Verdict::Clear, vec![(5, Shield::Ancestor)]));
     }
@@ -168,7 +168,7 @@ fn what_may_be_shielded_is_refused_and_not_killed() {
 #[test]
 fn two_doubts_are_no_reason_to_start() {
     for (first, second) in
-        [(Unknown, Known(user("bot"))), (Unknown, Unknown), (Known(Kin::None), Unknown)]
+        [(Unknown, Known(user("bot"))), (Unknown, Unknown), (Known(Relation::None), Unknown)]
     {
         let doubtful = Process { kin: first, user: second, token: Unknown, ..twin(5) };
         assert_eq!(plan(&graceful(), vec![doubtful]).verdict, POLICY_REFUSAL, "{first:?}");
@@ -261,19 +261,19 @@ fn a_token_decides_only_where_it_is_meant_for_the_process() {
         ),
         (
             "my ancestor",
-            Process { kin: Known(Kin::Ancestor), ..with(MINE, process(5)) },
+            Process { kin: Known(Relation::Ancestor), ..with(MINE, process(5)) },
             Verdict::Clear,
             true,
         ),
         (
             "my descendant",
-            Process { kin: Known(Kin::Descendant), ..own(with(INHERITED, process(5))) },
+            Process { kin: Known(Relation::Descendant), ..own(with(INHERITED, process(5))) },
             Verdict::Clear,
             true,
         ),
         (
             "myself",
-            Process { kin: Known(Kin::Myself), ..with(MINE, process(5)) },
+            Process { kin: Known(Relation::Myself), ..with(MINE, process(5)) },
             Verdict::Clear,
             false,
         ),
@@ -359,7 +359,7 @@ fn my_token_in_other_hands_is_refused_and_never_ended() {
     for (process, refusal) in [
         (Process { user: Known(user("deploy")), ..process(5) }, Refusal::Permission),
         (Process { container: Known(Some("c0ffee".to_owned())), ..process(5) }, Refusal::Policy),
-        (Process { kin: Known(Kin::Init), ..process(5) }, Refusal::Policy),
+        (Process { kin: Known(Relation::Init), ..process(5) }, Refusal::Policy),
     ] {
         let plan = plan(&act, vec![Process { token: Known(MINE), ..process }]);
         assert_eq!(

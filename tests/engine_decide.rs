@@ -14,18 +14,20 @@ use monopoll::engine::{
     fact::Fact::{Known, Unknown},
     history::{History, Ticket},
     pattern::{ContainerLimit, UserLimit},
-    plan::{Blow, DecidedBy, Plan, Refusal, Step, Verdict},
-    policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
+    plan::{DecidedBy, Plan, Refusal, SignalToSend, Step, Verdict},
+    policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
     signal::Signal,
-    snapshot::{Launcher, LockState, ManagedBy, Me, Process, Reach, RunState, Snapshot},
+    snapshot::{
+        Caller, Launcher, LockState, ManagedBy, Process, RunState, SignalSupport, Snapshot,
+    },
 };
 
 const GRACEFUL: Duration = Duration::from_secs(30);
 const FORCE: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_mins(1);
 const ASK: Step = Step::Ask { timeout: GRACEFUL };
-const TERM: Step = Step::Signal { blow: Blow::Signal(Signal::SigTerm), timeout: GRACEFUL };
-const KILL: Step = Step::Signal { blow: Blow::Kill, timeout: FORCE };
+const TERM: Step = Step::Signal { blow: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
+const KILL: Step = Step::Signal { blow: SignalToSend::Kill, timeout: FORCE };
 const WAIT: Step = Step::Wait { timeout: Patience::For(MINUTE) };
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
 
@@ -93,13 +95,13 @@ fn the_steps_are_as_configured() {
     let base = policy(OnConflict::Graceful);
     let patient = Timeouts { graceful: MINUTE, force: GRACEFUL, ..base.timeouts };
     let plan = plan(&Policy { signal: Signal::SigInt, timeouts: patient, ..base }, vec![twin(5)]);
-    let int = Step::Signal { blow: Blow::Signal(Signal::SigInt), timeout: MINUTE };
-    assert_eq!(steps(&plan), [int, Step::Signal { blow: Blow::Kill, timeout: GRACEFUL }]);
+    let int = Step::Signal { blow: SignalToSend::Signal(Signal::SigInt), timeout: MINUTE };
+    assert_eq!(steps(&plan), [int, Step::Signal { blow: SignalToSend::Kill, timeout: GRACEFUL }]);
 }
 
 #[test]
 fn without_escalation_there_is_no_kill() {
-    let policy = Policy { escalation: Escalate::Refuse, ..policy(OnConflict::Graceful) };
+    let policy = Policy { escalation: AfterGraceful::Refuse, ..policy(OnConflict::Graceful) };
     assert_eq!(steps(&decide(&policy, &guarded(Some(7)))), [ASK, TERM]);
 }
 
@@ -181,7 +183,7 @@ fn only_a_wait_runs_out() {
 #[test]
 fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
     let superseded = Verdict::Refuse(Refusal::Superseded);
-    let me = |ticket: Option<u64>| Me { ticket: ticket.map(Ticket), ..snapshot(Vec::new()).me };
+    let me = |ticket: Option<u64>| Caller { ticket: ticket.map(Ticket), ..snapshot(Vec::new()).me };
     for (theirs, mine, on_conflict, verdict) in [
         (Some(51), Some(50), OnConflict::Graceful, superseded),
         (Some(51), Some(50), OnConflict::Force, superseded),
@@ -201,7 +203,7 @@ fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
 
 #[test]
 fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
-    let me = || Me { reach: Reach::KillAlone, ..snapshot(Vec::new()).me };
+    let me = || Caller { reach: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
     let permission = Verdict::Refuse(Refusal::Permission);
     for (on_conflict, stranger, guard) in [
         (OnConflict::Graceful, permission, Verdict::Act),
@@ -758,12 +760,12 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
 
 #[test]
 fn a_stop_ends_what_no_rule_forbids() {
-    use monopoll::engine::{ladder::Mode, purpose::Purpose};
+    use monopoll::engine::{ladder::StopMode, purpose::Purpose};
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
     for (mode, action, on_conflict) in [
-        (Mode::Graceful, Action::Graceful, OnConflict::Graceful),
-        (Mode::Force, Action::Force, OnConflict::Force),
+        (StopMode::Graceful, Action::Graceful, OnConflict::Graceful),
+        (StopMode::Force, Action::Force, OnConflict::Force),
     ] {
         let stop = base.to_stop(mode);
         assert_eq!(
@@ -790,10 +792,10 @@ fn a_stop_ends_what_no_rule_forbids() {
 
 #[test]
 fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
-    use monopoll::engine::ladder::Mode;
+    use monopoll::engine::ladder::StopMode;
     let mine =
         |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
-    let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(Mode::Graceful);
+    let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(StopMode::Graceful);
     let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
     assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
     let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];

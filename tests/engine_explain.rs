@@ -15,8 +15,8 @@ use monopoll::engine::{
     action::{Action, AfterWait, OnConflict, SameToken},
     decide::decide,
     explain::{
-        Carried, Explanation, ShieldKind, ShieldVerdict, Standing,
-        command_match::{Likeness, Runs},
+        Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence,
+        command_match::{CommandMatch, RunKind},
         explain,
     },
     fact::{Fact::Known, Truth},
@@ -25,16 +25,16 @@ use monopoll::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::{DecidedBy, Evidence},
     policy::{Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
-    rules::Ruling,
+    rules::RuleOutcome,
     shield::{self, Shield},
-    snapshot::{CarriedToken, Kin, LockState, LockView, Process, Role, Snapshot},
+    snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot},
 };
 
 /// `python3 main.py` in `/srv/bot`.
-fn likeness() -> Likeness {
-    Likeness {
+fn likeness() -> CommandMatch {
+    CommandMatch {
         program: "/usr/bin/python3".into(),
-        runs: Runs::ByItself,
+        runs: RunKind::ByItself,
         args: vec!["main.py".to_owned()],
         cwd: "/srv/bot".into(),
     }
@@ -71,7 +71,7 @@ fn orphans() -> Conditions {
 }
 
 /// The rule that is said to have decided.
-fn decider<'a>(it: &'a Explanation<'_>) -> Option<(&'a str, Action, Ruling, Truth)> {
+fn decider<'a>(it: &'a Explanation<'_>) -> Option<(&'a str, Action, RuleOutcome, Truth)> {
     let rule = it.rules.iter().find(|rule| rule.ruling.is_final())?;
     Some((&rule.rule.name, rule.rule.action, rule.ruling, rule.holds()))
 }
@@ -90,20 +90,20 @@ proptest! {
             let shielded = plan.shielded.iter().find(|it| it.process.id.pid == pid).map(|it| &it.shield);
             let suspect = plan.suspects.iter().any(|it| it.process.id.pid == pid);
             match &it.standing {
-                Standing::Candidate { evidence, .. } => {
+                Classification::Candidate { evidence, .. } => {
                     prop_assert!(of_a_conflict.iter().any(|conflict| evidence.iter().all(|it| conflict.evidence.contains(it))));
                     prop_assert_eq!((shielded, suspect), (None, false));
                 }
-                Standing::Shielded(shield) => {
+                Classification::Shielded(shield) => {
                     // What a holder started goes with it, and so does what another entry reaches.
                     prop_assert!(shielded == Some(shield) || shielded.is_none() && it.conflict.is_some());
                     prop_assert!(!suspect);
                 }
-                Standing::Suspect => prop_assert_eq!((shielded, suspect), (None, it.conflict.is_none())),
-                Standing::Unrelated => prop_assert_eq!((shielded, suspect), (None, false)),
+                Classification::Suspect => prop_assert_eq!((shielded, suspect), (None, it.conflict.is_none())),
+                Classification::Unrelated => prop_assert_eq!((shielded, suspect), (None, false)),
             }
             let root = it.conflict.and_then(|conflict| conflict.root.as_ref());
-            let candidate = matches!(it.standing, Standing::Candidate { .. });
+            let candidate = matches!(it.standing, Classification::Candidate { .. });
             prop_assert!(root.is_none_or(|root| root.id.pid != pid) || candidate);
             // A root, and so a guard, stands for itself.
             if plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref()).any(|root| root.id.pid == pid) {
@@ -121,8 +121,8 @@ proptest! {
             let it = explain(&policy, &snapshot, &plan, process.id.pid, None).unwrap();
             let decider = decider(&it);
             if let Some((_, action, ruling, holds)) = decider {
-                prop_assert_eq!(holds, if ruling == Ruling::Decides { Truth::True } else { Truth::Unknown });
-                prop_assert!(ruling == Ruling::Decides || !action.kills());
+                prop_assert_eq!(holds, if ruling == RuleOutcome::Decides { Truth::True } else { Truth::Unknown });
+                prop_assert!(ruling == RuleOutcome::Decides || !action.kills());
             }
             let Some(conflict) = it.conflict else { continue };
             match (&conflict.decided_by, decider) {
@@ -130,7 +130,7 @@ proptest! {
                     prop_assert_eq!(name, rule);
                     let waited = action == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited);
                     let expected = match (ruling, waited) {
-                        (Ruling::Undecidable, _) => Action::Refuse,
+                        (RuleOutcome::Undecidable, _) => Action::Refuse,
                         (_, true) => policy.after_wait.into(),
                         (_, false) => action,
                     };
@@ -138,7 +138,7 @@ proptest! {
                 }
                 (DecidedBy::Rule(_), None) => prop_assert!(false, "no rule is said to have decided: {:?}", conflict),
                 // What caution forbids, a rule may have wanted.
-                (DecidedBy::Caution, decider) => prop_assert!(decider.is_none_or(|(_, _, ruling, _)| ruling == Ruling::Decides)),
+                (DecidedBy::Caution, decider) => prop_assert!(decider.is_none_or(|(_, _, ruling, _)| ruling == RuleOutcome::Decides)),
                 (DecidedBy::OnConflict | DecidedBy::SameToken, decider) => prop_assert_eq!(decider, None),
             }
         }
@@ -150,8 +150,8 @@ proptest! {
         for process in &snapshot.processes {
             let it = explain(&policy, &snapshot, &plan, process.id.pid, None).unwrap();
             let reached = |entry: &Evidence| match &it.standing {
-                Standing::Candidate { evidence, .. } => evidence.contains(entry),
-                Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated => false,
+                Classification::Candidate { evidence, .. } => evidence.contains(entry),
+                Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated => false,
             };
             // Whoever an entry finds within its reach is a candidate by it, unless something
             // shields absolutely.
@@ -162,19 +162,19 @@ proptest! {
                 prop_assert!(entry.holds() != Truth::False || !reached(&entry.entry));
             }
             prop_assert_eq!(it.lock.holds == Truth::True, reached(&Evidence::Lock));
-            prop_assert_eq!(it.token.weight == Some(Carried::Proof), reached(&Evidence::Token));
+            prop_assert_eq!(it.token.weight == Some(TokenEvidence::Proof), reached(&Evidence::Token));
             let first = it.shields.iter().take(2).find_map(|verdict| verdict.shield.clone());
             prop_assert_eq!(first, shield::absolute(process));
             let of_any_kind = |shield: &Shield| it.shields.iter().any(|verdict| verdict.shield.as_ref() == Some(shield));
             match &it.standing {
-                Standing::Shielded(shield) | Standing::Candidate { shield: Some(shield), .. } => {
+                Classification::Shielded(shield) | Classification::Candidate { shield: Some(shield), .. } => {
                     let by_an_entry = it.entries.iter().any(|entry| entry.limit.as_ref() == Some(shield));
                     prop_assert!(of_any_kind(shield) || by_an_entry);
                 }
-                Standing::Candidate { shield: None, .. } => {
+                Classification::Candidate { shield: None, .. } => {
                     prop_assert!(it.shields.iter().all(|verdict| verdict.shield.is_none() || verdict.lifted_by.is_some()));
                 }
-                Standing::Suspect | Standing::Unrelated => {}
+                Classification::Suspect | Classification::Unrelated => {}
             }
         }
     }
@@ -241,7 +241,7 @@ fn a_member_shares_the_fate_of_its_tree() {
     let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
     about(&graceful, &tree, 6, |it| {
-        assert_eq!((&it.standing, it.subject.id.pid), (&Standing::Unrelated, 5));
+        assert_eq!((&it.standing, it.subject.id.pid), (&Classification::Unrelated, 5));
     });
 }
 
@@ -338,7 +338,7 @@ fn caution_has_the_last_word() {
 #[test]
 fn a_shielded_process_is_told_its_shield() {
     let graceful = policy(OnConflict::Graceful);
-    let shell = Process { kin: Known(Kin::Ancestor), ..twin(5) };
+    let shell = Process { kin: Known(Relation::Ancestor), ..twin(5) };
     says(
         &graceful,
         &snapshot(vec![shell]),
@@ -369,7 +369,7 @@ fn a_suspect_is_told_why_it_only_looks_related() {
         "{begins}, which it may only have inherited, and which program it runs cannot be read"
     );
     says(&graceful, &suspect(hidden), 5, &unclear);
-    let shell = Process { kin: Known(Kin::Ancestor), ..editor };
+    let shell = Process { kin: Known(Relation::Ancestor), ..editor };
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
     let other = Process { token: Known(MINE), ..process(5) };
@@ -428,7 +428,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     );
 
     let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
-    let init = Process { kin: Known(Kin::Init), ..unheard.clone() };
+    let init = Process { kin: Known(Relation::Init), ..unheard.clone() };
     let folder = format!(
         "pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}"
     );
@@ -456,7 +456,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
 
 #[test]
 fn what_cannot_be_read_is_said_to_be_unknown() {
-    let dim = Process { id: process(5).id, kin: Known(Kin::None), ..Process::unseen() };
+    let dim = Process { id: process(5).id, kin: Known(Relation::None), ..Process::unseen() };
     let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
         cannot be known, and what is unknown makes nobody a candidate";
     let graceful = policy(OnConflict::Graceful);
@@ -512,11 +512,16 @@ fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
             it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>()
         })
     };
-    let expected = [Ruling::DoesNotHold, Ruling::TooUncertain, Ruling::Decides, Ruling::NotAsked];
+    let expected = [
+        RuleOutcome::DoesNotHold,
+        RuleOutcome::TooUncertain,
+        RuleOutcome::Decides,
+        RuleOutcome::NotAsked,
+    ];
     assert_eq!(rulings(rules, 5), expected);
     let rules =
         vec![rule("unsure", Action::Ignore, orphans()), rule("all", Action::Graceful, always())];
-    assert_eq!(rulings(rules, 5), [Ruling::Undecidable, Ruling::NotAsked]);
+    assert_eq!(rulings(rules, 5), [RuleOutcome::Undecidable, RuleOutcome::NotAsked]);
 }
 
 #[test]
@@ -530,16 +535,16 @@ fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
     let rulings = |policy: &Policy| {
         about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>())
     };
-    assert_eq!(rulings(&ruled(rules.clone())), [Ruling::NotAboutTokens, Ruling::Decides]);
+    assert_eq!(rulings(&ruled(rules.clone())), [RuleOutcome::NotAboutTokens, RuleOutcome::Decides]);
     let act = Policy { same_token: SameToken::Act, ..ruled(rules) };
-    assert_eq!(rulings(&act), [Ruling::Decides, Ruling::NotAsked]);
+    assert_eq!(rulings(&act), [RuleOutcome::Decides, RuleOutcome::NotAsked]);
 }
 
 #[test]
 fn where_nobody_asks_the_rules_they_say_what_they_would() {
     let rules = vec![rule("all", Action::Graceful, Conditions::default())];
     about(&ruled(rules), &snapshot(vec![process(5)]), 5, |it| {
-        assert_eq!((it.rules[0].ruling, it.conflict.is_none()), (Ruling::Decides, true));
+        assert_eq!((it.rules[0].ruling, it.conflict.is_none()), (RuleOutcome::Decides, true));
     });
 }
 

@@ -17,7 +17,7 @@ use monopoll::engine::{
     fact::Fact::{Known, Unknown},
     plan::{Conflict, Plan, Verdict},
     shield,
-    snapshot::{CarriedToken, Kin, LockState, Process, Snapshot},
+    snapshot::{CarriedToken, LockState, Process, Relation, Snapshot},
 };
 
 /// Forgets one fact.
@@ -120,7 +120,7 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         for conflict in planned_kills(&plan) {
             for process in conflict.processes() {
-                prop_assert_eq!(process.kin, Known(Kin::None));
+                prop_assert_eq!(process.kin, Known(Relation::None));
                 prop_assert!(!matches!(process.token, Unknown | Known(CarriedToken::Other(_))));
                 prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
             }

@@ -10,7 +10,7 @@ use fixture::*;
 use monopoll::engine::{
     action::OnConflict,
     decide::decide,
-    history::{History, Ticket, Try, TryKind},
+    history::{AttemptKind, History, TakeoverAttempt, Ticket},
     plan::{Refusal, Verdict},
     policy::Policy,
     snapshot::Snapshot,
@@ -21,10 +21,10 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit
 /// refused.
 fn tries(ago: &[i64]) -> History {
-    let one = |(ticket, &ago): (u64, &i64)| Try {
+    let one = |(ticket, &ago): (u64, &i64)| TakeoverAttempt {
         ago: Duration::from_secs(ago.unsigned_abs()),
         ticket: Ticket(100 + ticket),
-        kind: if ago < 0 { TryKind::RefusedByLimit } else { TryKind::Done },
+        kind: if ago < 0 { AttemptKind::RefusedByLimit } else { AttemptKind::Done },
     };
     History { tries: (0..).zip(ago).map(one).collect(), ..History::default() }
 }
@@ -66,8 +66,11 @@ fn a_limit_that_was_raised_since_lets_a_start_through() {
 
 #[test]
 fn what_one_start_ended_is_one_takeover() {
-    let one =
-        |ticket| Try { ago: Duration::from_secs(10), ticket: Ticket(ticket), kind: TryKind::Done };
+    let one = |ticket| TakeoverAttempt {
+        ago: Duration::from_secs(10),
+        ticket: Ticket(ticket),
+        kind: AttemptKind::Done,
+    };
     let history = History { tries: vec![one(5), one(5), one(5), one(6)], ..History::default() };
     assert!(!history.is_stormy(None, 3, WINDOW));
     assert!(history.is_stormy(None, 2, WINDOW));

@@ -13,20 +13,20 @@ use monopoll::{
         decide::decide,
         fact::Fact,
         history::{History, Ticket},
-        ladder::{Manner, Member, Motion},
+        ladder::{JobState, Member, StopOptions},
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
-        plan::{Blow, Plan, Refusal, Step, Verdict},
-        policy::{Escalate, MatchEntry, Patience, Policy, Timeouts},
+        plan::{Plan, Refusal, SignalToSend, Step, Verdict},
+        policy::{AfterGraceful, MatchEntry, Patience, Policy, Timeouts},
         purpose::Purpose,
         signal::Signal,
         snapshot::{
-            CarriedToken, GuardView, Kin, LockState, LockView, Me, Process, ProcessId, Reach, Role,
-            RunState, Snapshot, User,
+            Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation,
+            Role, RunState, SignalSupport, Snapshot, User,
         },
     },
     terminate::{
-        execute::{Event, Outcome, Timing, execute},
-        process_control::{Answer, Host, Interrupted, Sent},
+        execute::{Outcome, TerminateEvent, TerminateLimits, execute},
+        process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
     },
 };
 
@@ -36,7 +36,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 struct Actor {
     parent: u32,
-    motion: Motion,
+    motion: JobState,
     /// How long after a SIGTERM it ends; never, if it is stubborn.
     dies_after: Option<Duration>,
     /// Whether even SIGKILL does nothing: it hangs in the kernel.
@@ -50,7 +50,7 @@ impl Actor {
     fn new(parent: u32, dies_after: Option<Duration>) -> Actor {
         Actor {
             parent,
-            motion: Motion::Moving,
+            motion: JobState::Moving,
             dies_after,
             hangs: false,
             ends_at: None,
@@ -65,13 +65,13 @@ struct Script {
     now: Duration,
     actors: BTreeMap<ProcessId, Actor>,
     denied: BTreeSet<ProcessId>,
-    answer: Option<Answer>,
+    answer: Option<AskOutcome>,
     /// Whether the guard does as it is asked, and when it is through.
     guard_ends_after: Option<Duration>,
     interrupt_at: Option<Duration>,
     /// When each sleep ended.
     woken: Vec<Duration>,
-    sent: Vec<(ProcessId, Blow)>,
+    sent: Vec<(ProcessId, SignalToSend)>,
     asked: usize,
 }
 
@@ -93,7 +93,7 @@ impl Script {
     }
 }
 
-impl Host for Script {
+impl ProcessControl for Script {
     fn now(&self) -> Duration {
         self.now
     }
@@ -125,12 +125,12 @@ impl Host for Script {
             .collect()
     }
 
-    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
+    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
         if self.denied.contains(&to) {
-            return Sent::Denied;
+            return SignalResult::Denied;
         }
         let now = self.now;
-        let Some(actor) = self.actors.get_mut(&to) else { return Sent::Gone };
+        let Some(actor) = self.actors.get_mut(&to) else { return SignalResult::Gone };
         self.sent.push((to, blow));
         let hear = |actor: &mut Actor| {
             if let Some(after) = actor.dies_after {
@@ -138,18 +138,18 @@ impl Host for Script {
             }
         };
         match blow {
-            Blow::Kill if !actor.hangs => actor.ends_at = Some(now),
-            Blow::Kill => {}
-            Blow::Continue => {
-                actor.motion = Motion::Moving;
+            SignalToSend::Kill if !actor.hangs => actor.ends_at = Some(now),
+            SignalToSend::Kill => {}
+            SignalToSend::Continue => {
+                actor.motion = JobState::Moving;
                 if std::mem::take(&mut actor.pending) {
                     hear(actor);
                 }
             }
-            Blow::Signal(_) if actor.motion == Motion::Stopped => actor.pending = true,
-            Blow::Signal(_) => hear(actor),
+            SignalToSend::Signal(_) if actor.motion == JobState::Stopped => actor.pending = true,
+            SignalToSend::Signal(_) => hear(actor),
         }
-        Sent::Delivered
+        SignalResult::Delivered
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
@@ -168,16 +168,16 @@ impl Host for Script {
         Ok(())
     }
 
-    fn ask(&mut self, _: &GuardView, _: Manner) -> Result<Answer, Interrupted> {
+    fn ask(&mut self, _: &GuardView, _: StopOptions) -> Result<AskOutcome, Interrupted> {
         self.asked += 1;
-        let answer = self.answer.unwrap_or(Answer::Silence);
+        let answer = self.answer.unwrap_or(AskOutcome::Silence);
         match (answer, self.guard_ends_after) {
-            (Answer::Heard, Some(after)) => {
+            (AskOutcome::Heard, Some(after)) => {
                 let at = self.now + after;
                 self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
             }
-            (Answer::Heard, None) | (Answer::Unasked(_), _) => {}
-            (Answer::Silence, _) => self.now += 2 * SECOND,
+            (AskOutcome::Heard, None) | (AskOutcome::Unasked(_), _) => {}
+            (AskOutcome::Silence, _) => self.now += 2 * SECOND,
         }
         Ok(answer)
     }
@@ -216,13 +216,13 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         token: Fact::Known(CarriedToken::NotLookedFor),
         own_program: Fact::Known(true),
         twin: Fact::Known(false),
-        kin: Fact::Known(Kin::None),
+        kin: Fact::Known(Relation::None),
         role: Role::Program,
         ..Process::unseen()
     }
 }
 
-fn policy(on_conflict: OnConflict, escalation: Escalate) -> Policy {
+fn policy(on_conflict: OnConflict, escalation: AfterGraceful) -> Policy {
     let pattern = Pattern { cmdline: CmdlinePattern::new("main.py").ok(), ..Pattern::default() };
     Policy {
         purpose: Purpose::Start,
@@ -252,11 +252,11 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
     let held = guard.as_ref().and_then(|guard| guard.process).map(|id| id.pid);
     let state = held.map_or(LockState::Free, |pid| LockState::Held(vec![pid]));
     Snapshot {
-        me: Me {
+        me: Caller {
             pid: 999,
             user: me(),
             privileged: false,
-            reach: Reach::Signals,
+            reach: SignalSupport::Signals,
             ticket: Some(Ticket(9)),
         },
         locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],
@@ -278,20 +278,27 @@ fn guard_with(pid: u32) -> GuardView {
     }
 }
 
-fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<Event>) {
+fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<TerminateEvent>) {
     let mut events = Vec::new();
-    let timing =
-        Timing { until: plan.deadline().map(|time| script.now + time), beat: Duration::MAX };
+    let timing = TerminateLimits {
+        until: plan.deadline().map(|time| script.now + time),
+        beat: Duration::MAX,
+    };
     let outcome = execute(script, plan, policy, timing, &mut |event| events.push(event));
     (outcome, events)
 }
 
 /// What was done to the root of the one conflict, in the words of the plan.
-fn steps_done(events: &[Event], root: u32) -> Vec<&'static str> {
-    let word = |event: &Event| match event {
-        Event::Asked(_) => Some("ask"),
-        Event::Sent(to, blow) if to.pid == root && *blow != Blow::Continue => Some(blow.name()),
-        Event::Sent(..) | Event::Heard(_) | Event::Ended(_) | Event::Still => None,
+fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
+    let word = |event: &TerminateEvent| match event {
+        TerminateEvent::Asked(_) => Some("ask"),
+        TerminateEvent::Sent(to, blow) if to.pid == root && *blow != SignalToSend::Continue => {
+            Some(blow.name())
+        }
+        TerminateEvent::Sent(..)
+        | TerminateEvent::Heard(_)
+        | TerminateEvent::Ended(_)
+        | TerminateEvent::Still => None,
     };
     events.iter().filter_map(word).collect()
 }
@@ -308,7 +315,7 @@ fn steps_planned(plan: &Plan) -> Vec<&'static str> {
 #[test]
 fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_all() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
-        for escalation in [Escalate::Kill, Escalate::Refuse] {
+        for escalation in [AfterGraceful::Kill, AfterGraceful::Refuse] {
             for guarded in [false, true] {
                 let policy = policy(on_conflict, escalation);
                 let guard = guarded.then(|| guard_with(10));
@@ -326,7 +333,7 @@ fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_
                     "{on_conflict:?} {escalation:?} guarded: {guarded}"
                 );
                 let survives =
-                    on_conflict == OnConflict::Graceful && escalation == Escalate::Refuse;
+                    on_conflict == OnConflict::Graceful && escalation == AfterGraceful::Refuse;
                 assert_eq!(outcome == Outcome::Ended, !survives, "{outcome:?}");
                 assert_eq!(script.actors.is_empty(), !survives);
             }
@@ -336,7 +343,7 @@ fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_
 
 #[test]
 fn a_guard_that_heard_is_never_signalled() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let mut child = process(11, 10, "python3 main.py");
     child.holds_lock = Fact::Known(true);
     let plan = decide(
@@ -345,7 +352,7 @@ fn a_guard_that_heard_is_never_signalled() {
     );
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None)), (id(11), Actor::new(10, None))]),
-        answer: Some(Answer::Heard),
+        answer: Some(AskOutcome::Heard),
         guard_ends_after: Some(20 * SECOND),
         ..Script::default()
     };
@@ -355,7 +362,7 @@ fn a_guard_that_heard_is_never_signalled() {
 
 #[test]
 fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let mut bot = process(11, 10, "python3 main.py");
     bot.holds_lock = Fact::Known(true);
     let plan =
@@ -368,7 +375,7 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
         (id(11), ends_at(1, 10)),
         (id(12), ends_at(5, 10)),
     ]);
-    let mut script = Script { actors, answer: Some(Answer::Heard), ..Script::default() };
+    let mut script = Script { actors, answer: Some(AskOutcome::Heard), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
     assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
 }
@@ -376,12 +383,12 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
 #[test]
 fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
-        let policy = policy(on_conflict, Escalate::Kill);
+        let policy = policy(on_conflict, AfterGraceful::Kill);
         let plan =
             decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
         let mut script = Script {
             actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
-            answer: Some(Answer::Unasked(std::io::ErrorKind::StorageFull)),
+            answer: Some(AskOutcome::Unasked(std::io::ErrorKind::StorageFull)),
             ..Script::default()
         };
         let (outcome, _) = carry_out(&mut script, &plan, &policy);
@@ -395,28 +402,28 @@ fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
 
 #[test]
 fn a_guard_that_is_stopped_is_continued_with_the_question() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan =
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
-    let stopped = Actor { motion: Motion::Stopped, ..Actor::new(5, None) };
+    let stopped = Actor { motion: JobState::Stopped, ..Actor::new(5, None) };
     let mut script = Script {
         actors: BTreeMap::from([(id(10), stopped)]),
-        answer: Some(Answer::Heard),
+        answer: Some(AskOutcome::Heard),
         guard_ends_after: Some(SECOND),
         ..Script::default()
     };
     assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Ended);
-    assert_eq!(script.sent, [(id(10), Blow::Continue)]);
+    assert_eq!(script.sent, [(id(10), SignalToSend::Continue)]);
 }
 
 #[test]
 fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan =
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
-        answer: Some(Answer::Heard),
+        answer: Some(AskOutcome::Heard),
         ..Script::default()
     };
     let (outcome, _) = carry_out(&mut script, &plan, &policy);
@@ -426,35 +433,46 @@ fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
 
 #[test]
 fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let told = |beat: Duration| {
         let mut script =
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
-        let timing = Timing { until: Some(60 * SECOND), beat };
+        let timing = TerminateLimits { until: Some(60 * SECOND), beat };
         assert_eq!(
             execute(&mut script, &plan, &policy, timing, &mut |event| events.push(event)),
             Outcome::Ended
         );
         (events, script.woken)
     };
-    let (sent, killed) =
-        (Event::Sent(id(10), Blow::Signal(Signal::SigTerm)), Event::Sent(id(10), Blow::Kill));
+    let (sent, killed) = (
+        TerminateEvent::Sent(id(10), SignalToSend::Signal(Signal::SigTerm)),
+        TerminateEvent::Sent(id(10), SignalToSend::Kill),
+    );
     let (events, woken) = told(10 * SECOND);
     // That it was killed says as well that it goes on.
-    assert_eq!(events, [sent, Event::Still, Event::Still, killed, Event::Ended(Some(10))]);
+    assert_eq!(
+        events,
+        [
+            sent,
+            TerminateEvent::Still,
+            TerminateEvent::Still,
+            killed,
+            TerminateEvent::Ended(Some(10))
+        ]
+    );
     assert_eq!(woken, [10, 20, 30, 30].map(|seconds| seconds * SECOND));
-    assert_eq!(told(SECOND).0.iter().filter(|event| **event == Event::Still).count(), 29);
+    assert_eq!(told(SECOND).0.iter().filter(|event| **event == TerminateEvent::Still).count(), 29);
     assert_eq!(
         told(Duration::MAX),
-        (vec![sent, killed, Event::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND])
+        (vec![sent, killed, TerminateEvent::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND])
     );
 }
 
 #[test]
 fn who_hangs_in_the_kernel_is_a_refusal() {
-    let policy = policy(OnConflict::Force, Escalate::Kill);
+    let policy = policy(OnConflict::Force, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let hanging = Actor { hangs: true, ..Actor::new(5, None) };
     let mut script = Script { actors: BTreeMap::from([(id(10), hanging)]), ..Script::default() };
@@ -467,7 +485,7 @@ fn who_hangs_in_the_kernel_is_a_refusal() {
 
 #[test]
 fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
@@ -482,7 +500,7 @@ fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
 
 #[test]
 fn a_start_that_is_interrupted_sends_nothing_more() {
-    let policy = policy(OnConflict::Graceful, Escalate::Kill);
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
@@ -490,7 +508,7 @@ fn a_start_that_is_interrupted_sends_nothing_more() {
         ..Script::default()
     };
     assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Interrupted(Interrupted(2)));
-    assert_eq!(script.sent, [(id(10), Blow::Signal(Signal::SigTerm))]);
+    assert_eq!(script.sent, [(id(10), SignalToSend::Signal(Signal::SigTerm))]);
 }
 
 proptest! {
@@ -502,7 +520,7 @@ proptest! {
         shape in prop::collection::vec((0_usize..6, prop::option::of(0_u64..60), any::<bool>()), 1..8),
         stray in prop::option::of(0_u64..60),
     ) {
-        let policy = policy(OnConflict::Graceful, Escalate::Kill);
+        let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
         let mut script = Script::default();
         let mut processes = Vec::new();
         for (index, (above, dies, stopped)) in shape.iter().enumerate() {
@@ -510,7 +528,7 @@ proptest! {
             let parent = if index == 0 { 5 } else { 10 + u32::try_from(above % index).unwrap() };
             let mut actor = Actor::new(parent, dies.map(Duration::from_secs));
             if *stopped {
-                actor.motion = Motion::Stopped;
+                actor.motion = JobState::Stopped;
             }
             script.actors.insert(id(pid), actor);
             processes.push(process(pid, parent, if index == 0 { "python3 main.py" } else { "worker" }));
@@ -520,13 +538,13 @@ proptest! {
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict, Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let outcome = execute(&mut script, &plan, &policy, Timing { until, beat: Duration::MAX }, &mut |_| {});
+        let outcome = execute(&mut script, &plan, &policy, TerminateLimits { until, beat: Duration::MAX }, &mut |_| {});
         prop_assert_eq!(outcome, Outcome::Ended);
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {
             prop_assert_ne!(*to, bystander);
         }
-        for blow in [Blow::Signal(Signal::SigTerm), Blow::Kill] {
+        for blow in [SignalToSend::Signal(Signal::SigTerm), SignalToSend::Kill] {
             let mut targets: Vec<ProcessId> = script.sent.iter().filter(|(_, it)| *it == blow).map(|(to, _)| *to).collect();
             let all = targets.len();
             targets.sort_unstable();
@@ -535,8 +553,8 @@ proptest! {
         }
         // SIGKILL only after the signal.
         for (index, (to, blow)) in script.sent.iter().enumerate() {
-            if *blow == Blow::Kill {
-                prop_assert!(script.sent[..index].contains(&(*to, Blow::Signal(Signal::SigTerm))));
+            if *blow == SignalToSend::Kill {
+                prop_assert!(script.sent[..index].contains(&(*to, SignalToSend::Signal(Signal::SigTerm))));
             }
         }
     }

@@ -13,41 +13,41 @@ use tempfile::TempDir;
 use monopoll::{
     engine::{
         action::Action,
-        history::{Ticket, Try, TryKind},
+        history::{AttemptKind, TakeoverAttempt, Ticket},
         snapshot::ProcessId,
     },
     state::{
-        event::{Cause, Ended, Event, Kind},
-        folder::{Folder, Missing},
+        event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        folder::{Folder, MissingFolder},
         history::{MOST_EVENTS, tries},
-        record::Whereabouts,
-        state_dir::Beside,
+        record::HostProcess,
+        state_dir::StateDir,
     },
 };
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-fn beside() -> (TempDir, Beside) {
+fn beside() -> (TempDir, StateDir) {
     let dir = TempDir::new().unwrap();
-    let folder = Folder::open(dir.path(), Missing::Leave).unwrap().unwrap();
-    let beside = Beside::new(Arc::new(folder), "bot1.lock");
+    let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+    let beside = StateDir::new(Arc::new(folder), "bot1.lock");
     (dir, beside)
 }
 
-fn me() -> Whereabouts {
-    Whereabouts { boot: "b0".to_owned(), pid_namespace: 1, process: ProcessId { pid: 7, start: 1 } }
+fn me() -> HostProcess {
+    HostProcess { boot: "b0".to_owned(), pid_namespace: 1, process: ProcessId { pid: 7, start: 1 } }
 }
 
-fn event(ticket: u64, kind: Kind) -> Event {
-    Event::now(&me(), Ticket(ticket), kind)
+fn event(ticket: u64, kind: HistoryEventKind) -> HistoryEvent {
+    HistoryEvent::now(&me(), Ticket(ticket), kind)
 }
 
-fn stop(why: &str) -> Kind {
-    Kind::Stop { why: why.to_owned(), asked_by: None }
+fn stop(why: &str) -> HistoryEventKind {
+    HistoryEventKind::Stop { why: why.to_owned(), asked_by: None }
 }
 
-fn takeover(text: &str) -> Kind {
-    let ended = Ended {
+fn takeover(text: &str) -> HistoryEventKind {
+    let ended = EndedConflict {
         from_pid: Some(u32::MAX),
         command: text.to_owned(),
         action: Action::Graceful,
@@ -55,7 +55,7 @@ fn takeover(text: &str) -> Kind {
         took_ms: u64::MAX,
         killed: u32::MAX,
     };
-    Kind::Takeover { ended, to_pid: Some(u32::MAX) }
+    HistoryEventKind::Takeover { ended, to_pid: Some(u32::MAX) }
 }
 
 #[test]
@@ -63,13 +63,13 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
     let (_dir, beside) = beside();
     assert_eq!(beside.history(), []);
     let kinds = [
-        Kind::Start { command: "python main.py".to_owned(), child_pid: 8, took_ms: 9 },
-        Kind::refusal(Cause::Limit, "too many".to_owned()),
+        HistoryEventKind::Start { command: "python main.py".to_owned(), child_pid: 8, took_ms: 9 },
+        HistoryEventKind::refusal(GiveUpCause::Limit, "too many".to_owned()),
         takeover("x"),
-        Kind::Loss { why: "deleted".to_owned(), times: 1 },
+        HistoryEventKind::Loss { why: "deleted".to_owned(), times: 1 },
         stop("exited with 0"),
     ];
-    let events: Vec<Event> =
+    let events: Vec<HistoryEvent> =
         kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();
     beside.remember(&events).unwrap();
     assert_eq!(beside.history(), events);
@@ -84,7 +84,7 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
 fn however_hostile_its_texts_a_full_history_is_read_whole() {
     let (dir, beside) = beside();
     for text in ["\u{1}".repeat(2000), "\"\\".repeat(2000), "名".repeat(2000), "a".repeat(2000)] {
-        let event = Event {
+        let event = HistoryEvent {
             boot: text.clone(),
             since_boot_ms: u64::MAX,
             at: u64::MAX,
@@ -101,7 +101,11 @@ fn no_token_gets_into_it() {
     let (dir, beside) = beside();
     let secret = TOKEN.split_once(':').unwrap().1;
     let padded = format!("{}{TOKEN}", "x".repeat(110));
-    let start = Kind::Start { command: format!("bot --token={TOKEN}"), child_pid: 1, took_ms: 1 };
+    let start = HistoryEventKind::Start {
+        command: format!("bot --token={TOKEN}"),
+        child_pid: 1,
+        took_ms: 1,
+    };
     beside
         .remember(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))])
         .unwrap();
@@ -143,15 +147,15 @@ fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
 fn two_writers_lose_nothing() {
     let (dir, _) = beside();
     let write = |writer: u64| {
-        let folder = Folder::open(dir.path(), Missing::Leave).unwrap().unwrap();
-        let beside = Beside::new(Arc::new(folder), "bot1.lock");
+        let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+        let beside = StateDir::new(Arc::new(folder), "bot1.lock");
         (0..10).for_each(|n| beside.remember(&[event(writer * 10 + n, stop("x"))]).unwrap());
     };
     std::thread::scope(|scope| {
         (0..4).for_each(|writer| drop(scope.spawn(move || write(writer))));
     });
-    let folder = Folder::open(dir.path(), Missing::Leave).unwrap().unwrap();
-    let mut tickets: Vec<u64> = Beside::new(Arc::new(folder), "bot1.lock")
+    let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+    let mut tickets: Vec<u64> = StateDir::new(Arc::new(folder), "bot1.lock")
         .history()
         .iter()
         .map(|event| event.ticket.0)
@@ -162,19 +166,23 @@ fn two_writers_lose_nothing() {
 
 #[test]
 fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
-    let at = |ms, event: Event| Event { since_boot_ms: ms, ..event };
-    let refusal = |cause| Kind::refusal(cause, String::new());
+    let at = |ms, event: HistoryEvent| HistoryEvent { since_boot_ms: ms, ..event };
+    let refusal = |cause| HistoryEventKind::refusal(cause, String::new());
     let events = [
-        at(1_000, Event { boot: "another".to_owned(), ..event(1, takeover("x")) }),
+        at(1_000, HistoryEvent { boot: "another".to_owned(), ..event(1, takeover("x")) }),
         at(2_000, event(2, takeover("x"))),
-        at(3_000, event(3, refusal(Cause::Limit))),
-        at(3_500, event(4, refusal(Cause::Policy))),
+        at(3_000, event(3, refusal(GiveUpCause::Limit))),
+        at(3_500, event(4, refusal(GiveUpCause::Policy))),
         at(4_000, event(5, stop("x"))),
         at(9_000, event(6, takeover("still to come"))),
     ];
     let expected = [
-        Try { ago: Duration::from_secs(3), ticket: Ticket(2), kind: TryKind::Done },
-        Try { ago: Duration::from_secs(2), ticket: Ticket(3), kind: TryKind::RefusedByLimit },
+        TakeoverAttempt { ago: Duration::from_secs(3), ticket: Ticket(2), kind: AttemptKind::Done },
+        TakeoverAttempt {
+            ago: Duration::from_secs(2),
+            ticket: Ticket(3),
+            kind: AttemptKind::RefusedByLimit,
+        },
     ];
     assert_eq!(tries(&events, "b0", Duration::from_secs(5)), expected);
 }
@@ -183,30 +191,37 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
 fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
     let (_dir, beside) = beside();
     let refused = |ticket, cause, why: &str| {
-        beside.remember(&[event(ticket, Kind::refusal(cause, why.to_owned()))]).unwrap();
+        beside
+            .remember(&[event(ticket, HistoryEventKind::refusal(cause, why.to_owned()))])
+            .unwrap();
     };
-    (1..=3).for_each(|ticket| refused(ticket, Cause::Policy, "on_conflict says refuse"));
-    (4..=5).for_each(|ticket| refused(ticket, Cause::Limit, "too many takeovers"));
-    refused(6, Cause::Policy, "on_conflict says refuse");
+    (1..=3).for_each(|ticket| refused(ticket, GiveUpCause::Policy, "on_conflict says refuse"));
+    (4..=5).for_each(|ticket| refused(ticket, GiveUpCause::Limit, "too many takeovers"));
+    refused(6, GiveUpCause::Policy, "on_conflict says refuse");
     let seen: Vec<_> = beside
         .history()
         .into_iter()
         .map(|event| match event.kind {
-            Kind::Refusal { cause, times, .. } => (event.ticket.0, cause, times),
+            HistoryEventKind::Refusal { cause, times, .. } => (event.ticket.0, cause, times),
             other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(
         seen,
-        [(3, Cause::Policy, 3), (4, Cause::Limit, 1), (5, Cause::Limit, 1), (6, Cause::Policy, 1)]
+        [
+            (3, GiveUpCause::Policy, 3),
+            (4, GiveUpCause::Limit, 1),
+            (5, GiveUpCause::Limit, 1),
+            (6, GiveUpCause::Policy, 1)
+        ]
     );
 }
 
 #[test]
 fn events_are_in_the_order_in_which_they_happened() {
     let (_dir, beside) = beside();
-    let early = Event { since_boot_ms: 1, ..event(2, stop("written late")) };
-    let before_the_boot = Event { boot: "another".to_owned(), ..event(1, stop("x")) };
+    let early = HistoryEvent { since_boot_ms: 1, ..event(2, stop("written late")) };
+    let before_the_boot = HistoryEvent { boot: "another".to_owned(), ..event(1, stop("x")) };
     for event in [before_the_boot, event(3, stop("x")), early] {
         beside.remember(&[event]).unwrap();
     }

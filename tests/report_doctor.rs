@@ -11,7 +11,10 @@ use serde_json::Value;
 
 use monopoll::{
     config::{Config, Sources},
-    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
+    doctor::{
+        self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
+        TokenSearch,
+    },
     engine::{
         action::SameToken,
         instance::BotId,
@@ -23,8 +26,8 @@ use monopoll::{
         plan_json::to_text,
     },
     scan::{
-        capabilities::{Checkup, Environments, FolderFacts, Offer, PidNamespace, Starter},
-        container::{Enclosure, Maker},
+        capabilities::{Capabilities, Environments, FolderFacts, PidNamespace, StartedBy, Support},
+        container::{ContainerKind, PrivateFolder},
     },
     text::style::Paint,
 };
@@ -38,31 +41,31 @@ fn folder() -> FolderFacts {
         file_system: Some("tmpfs".to_owned()),
         free_bytes: 3 << 30,
         free_inodes: Some(4_000_000),
-        writing: Offer::Given,
+        writing: Support::Given,
         network: None,
         exposed: None,
         foreign: None,
     }
 }
 
-fn checkup() -> Checkup {
-    Checkup {
-        pidfd: Offer::Given,
-        inotify: Offer::Given,
+fn checkup() -> Capabilities {
+    Capabilities {
+        pidfd: Support::Given,
+        inotify: Support::Given,
         hidden: None,
         environments: Environments { readable: 7, unreadable: 0 },
         namespace: PidNamespace::First,
         maker: None,
-        starter: Starter::Program(4711, "bash".to_owned()),
+        starter: StartedBy::Program(4711, "bash".to_owned()),
     }
 }
 
-fn me() -> Me {
-    Me {
+fn me() -> DoctorUser {
+    DoctorUser {
         user: User { id: "0".to_owned(), name: "root".to_owned() },
         privileged: true,
         enclosure: None,
-        sight: Sight::Others,
+        sight: ScanReach::Others,
     }
 }
 
@@ -91,9 +94,9 @@ fn ready() -> Vec<Finding> {
     let mut findings = load(&[]);
     findings.extend(doctor::command(Some(&Ok("/usr/bin/python3".to_owned()))));
     findings.push(doctor::token(&search(Some(BotId(123_456)))));
-    findings.push(doctor::instance(Ok((&instance, Named::ByToken))));
+    findings.push(doctor::instance(Ok((&instance, NameSource::ByToken))));
     findings.extend(doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(folder()))]));
-    findings.push(doctor::running(&Running::Guard(
+    findings.push(doctor::running(&RunningState::Guard(
         4700,
         format!("python3 main.py --token 123456:{SECRET}"),
     )));
@@ -122,7 +125,7 @@ fn troubled() -> Vec<Finding> {
         ..folder()
     };
     let forbidden = FolderFacts {
-        writing: Offer::Refused("Permission denied (os error 13)".to_owned()),
+        writing: Support::Refused("Permission denied (os error 13)".to_owned()),
         free_bytes: 4096,
         ..folder()
     };
@@ -144,29 +147,29 @@ fn troubled() -> Vec<Finding> {
         LockFolder::There("/net/locks".into(), Some(network)),
         LockFolder::Unsafe(link),
     ]));
-    findings.push(doctor::running(&Running::Strangers(vec![55, 56])));
-    let me = Me {
+    findings.push(doctor::running(&RunningState::Strangers(vec![55, 56])));
+    let me = DoctorUser {
         user: User { id: "1000".to_owned(), name: "bot".to_owned() },
         privileged: false,
         enclosure: enclosure(),
-        sight: Sight::Mine,
+        sight: ScanReach::Mine,
     };
-    let checkup = Checkup {
-        pidfd: Offer::Refused("Function not implemented (os error 38)".to_owned()),
-        inotify: Offer::Refused("EMFILE: Too many open files".to_owned()),
+    let checkup = Capabilities {
+        pidfd: Support::Refused("Function not implemented (os error 38)".to_owned()),
+        inotify: Support::Refused("EMFILE: Too many open files".to_owned()),
         hidden: Some("invisible".to_owned()),
         environments: Environments { readable: 3, unreadable: 2 },
         namespace: PidNamespace::Own,
-        maker: Some(Maker::Docker),
-        starter: Starter::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
+        maker: Some(ContainerKind::Docker),
+        starter: StartedBy::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
     };
     findings.extend(doctor::machine(&me, Some(&checkup)));
     findings
 }
 
-fn enclosure() -> Option<Enclosure> {
-    Enclosure::of(
-        Maker::Docker,
+fn enclosure() -> Option<PrivateFolder> {
+    PrivateFolder::of(
+        ContainerKind::Docker,
         "1 0 0:9 / / rw - overlay overlay rw",
         Path::new("/var/tmp/monopoll-1000"),
     )
@@ -234,10 +237,12 @@ fn little_room_is_a_warning_and_none_is_a_problem() {
 #[test]
 fn what_cannot_be_seen_is_said_so() {
     let said = |who| doctor::running(&who).what;
-    assert_eq!(said(Running::Nobody), "nobody has the lock");
-    assert!(said(Running::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here"));
-    assert!(said(Running::Below("python3".to_owned())).contains("below has the lock"));
-    assert!(said(Running::Unknown).contains("without taking it"));
+    assert_eq!(said(RunningState::Nobody), "nobody has the lock");
+    assert!(
+        said(RunningState::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here")
+    );
+    assert!(said(RunningState::Below("python3".to_owned())).contains("below has the lock"));
+    assert!(said(RunningState::Unknown).contains("without taking it"));
 }
 
 #[test]

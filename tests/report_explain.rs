@@ -17,7 +17,7 @@ use monopoll::{
         decide::decide,
         explain::{
             Explanation,
-            command_match::{Likeness, Runs},
+            command_match::{CommandMatch, RunKind},
             explain,
         },
         fact::Fact::Known,
@@ -26,7 +26,9 @@ use monopoll::{
         plan::Plan,
         policy::{Conditions, MatchEntry, Policy},
         purpose::Purpose,
-        snapshot::{CarriedToken, Kin, LockState, ManagedBy, Process, Role, RunState, Snapshot},
+        snapshot::{
+            CarriedToken, LockState, ManagedBy, Process, Relation, Role, RunState, Snapshot,
+        },
     },
     report::{Context, explain_json, explain_text, plan_json::to_text, plan_text},
     text::style::Paint,
@@ -61,10 +63,10 @@ fn context() -> Context<'static> {
     }
 }
 
-fn likeness() -> Likeness {
-    Likeness {
+fn likeness() -> CommandMatch {
+    CommandMatch {
         program: "/usr/bin/python3".into(),
-        runs: Runs::ByItself,
+        runs: RunKind::ByItself,
         args: vec!["main.py".to_owned()],
         cwd: "/srv/bot".into(),
     }
@@ -141,7 +143,12 @@ fn entries() -> Policy {
 }
 
 fn dim(pid: u32) -> Process {
-    Process { id: process(pid).id, parent: Known(1), kin: Known(Kin::None), ..Process::unseen() }
+    Process {
+        id: process(pid).id,
+        parent: Known(1),
+        kin: Known(Relation::None),
+        ..Process::unseen()
+    }
 }
 
 fn cases() -> Vec<Case> {
@@ -211,7 +218,12 @@ fn cases() -> Vec<Case> {
             5,
         ),
         case("shielded", graceful(), vec![Process { twin: Known(true), ..foreign.clone() }], 5),
-        case("the_shell", graceful(), vec![Process { kin: Known(Kin::Ancestor), ..twin(5) }], 5),
+        case(
+            "the_shell",
+            graceful(),
+            vec![Process { kin: Known(Relation::Ancestor), ..twin(5) }],
+            5,
+        ),
         case(
             "another_bot",
             graceful(),
@@ -259,9 +271,9 @@ fn a_script_without_arguments_is_told_from_one_that_has_some() {
         ..process(5)
     };
     let case = case("script", policy(OnConflict::Graceful), vec![process], 5);
-    let script = Likeness {
+    let script = CommandMatch {
         program: "/srv/bot/main.py".into(),
-        runs: Runs::ByInterpreter,
+        runs: RunKind::ByInterpreter,
         args: Vec::new(),
         cwd: "/srv/bot".into(),
     };

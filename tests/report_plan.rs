@@ -17,10 +17,11 @@ use monopoll::{
         history::{History, Ticket},
         pattern::{ContainerLimit, UserLimit},
         plan::Plan,
-        policy::{Conditions, Escalate, MatchEntry, Patience, Policy, Timeouts},
+        policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
         purpose::Purpose,
         snapshot::{
-            App, CarriedToken, Kin, Launcher, LockState, ManagedBy, Process, RunState, Snapshot,
+            CarriedToken, Launcher, LockState, ManagedBy, Pm2App, Process, Relation, RunState,
+            Snapshot,
         },
     },
     report::{
@@ -74,7 +75,7 @@ fn service(pid: u32) -> Process {
 
 fn hostile() -> Plan {
     let matches = vec![entry("main")];
-    let app = App { name: HOSTILE.to_owned(), id: None, home: Some(HOSTILE.to_owned()) };
+    let app = Pm2App { name: HOSTILE.to_owned(), id: None, home: Some(HOSTILE.to_owned()) };
     let bot = Process {
         name: Known(HOSTILE.to_owned()),
         args: args(&["main", HOSTILE]),
@@ -168,7 +169,7 @@ fn shielded() -> Plan {
         ..twin(63)
     };
     let shell = Process {
-        kin: Known(Kin::Ancestor),
+        kin: Known(Relation::Ancestor),
         args: args(&["bash", "-c", "monopoll run -- python3 main.py"]),
         ..twin(64)
     };
@@ -261,7 +262,7 @@ fn unreadable() -> Plan {
         orphaned: unknown(),
         ..twin(5)
     };
-    plan(&Policy { escalation: Escalate::Refuse, ..policy(OnConflict::Graceful) }, vec![dim])
+    plan(&Policy { escalation: AfterGraceful::Refuse, ..policy(OnConflict::Graceful) }, vec![dim])
 }
 
 fn no_lock_known() -> Plan {
@@ -540,7 +541,10 @@ fn only_what_decided_is_offered_for_a_change() {
     let dry = decide(
         &policy(OnConflict::Refuse),
         &Snapshot {
-            me: monopoll::engine::snapshot::Me { ticket: Some(Ticket(1)), ..snapshot(vec![]).me },
+            me: monopoll::engine::snapshot::Caller {
+                ticket: Some(Ticket(1)),
+                ..snapshot(vec![]).me
+            },
             ..guarded(None)
         },
     );

@@ -15,21 +15,21 @@ use monopoll::{
         decide::decide,
         fact::Fact::Known,
         history::Ticket,
-        ladder::Mode,
+        ladder::StopMode,
         plan::Plan,
         policy::{Conditions, Policy},
         purpose::Purpose,
-        snapshot::{LockState, ManagedBy, Me, Process, ProcessId, Role, Snapshot},
+        snapshot::{Caller, LockState, ManagedBy, Process, ProcessId, Role, Snapshot},
     },
-    guard::status::{State, Status},
+    guard::status::{InstanceState, InstanceStatus},
     report::{
         Context, history_text, plan_text,
         status_json::{all, one, schema},
         status_text::{list, text},
     },
     state::{
-        event::{Cause, Ended, Event, Kind},
-        record::{Record, Stage, Whereabouts},
+        event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        record::{HostProcess, Record, RecordStage},
     },
     text::style::Paint,
 };
@@ -50,21 +50,21 @@ fn context() -> Context<'static> {
     }
 }
 
-fn me() -> Whereabouts {
-    Whereabouts {
+fn me() -> HostProcess {
+    HostProcess {
         boot: "b0".to_owned(),
         pid_namespace: 1,
         process: ProcessId { pid: MY_PID, start: 1 },
     }
 }
 
-fn record(state: Stage) -> Record {
+fn record(state: RecordStage) -> Record {
     Record {
         version: 1,
         instance: "voice-insight".to_owned(),
         state,
         ticket: Ticket(7),
-        whereabouts: Whereabouts { process: process(10).id, ..me() },
+        whereabouts: HostProcess { process: process(10).id, ..me() },
         locks: Vec::new(),
         host: "web-1".to_owned(),
         user: "bot".to_owned(),
@@ -76,8 +76,8 @@ fn record(state: Stage) -> Record {
     }
 }
 
-fn event(ticket: u64, kind: Kind) -> Event {
-    Event {
+fn event(ticket: u64, kind: HistoryEventKind) -> HistoryEvent {
+    HistoryEvent {
         boot: "b0".to_owned(),
         since_boot_ms: 1_000 * ticket,
         at: SINCE + 60 * ticket,
@@ -87,9 +87,9 @@ fn event(ticket: u64, kind: Kind) -> Event {
     }
 }
 
-fn ended(rule: Option<&str>) -> Ended {
+fn ended(rule: Option<&str>) -> EndedConflict {
     let rule = rule.map(str::to_owned);
-    Ended {
+    EndedConflict {
         from_pid: Some(4),
         command: "python3 main.py".to_owned(),
         action: Action::Graceful,
@@ -99,31 +99,55 @@ fn ended(rule: Option<&str>) -> Ended {
     }
 }
 
-fn history() -> Vec<Event> {
-    let killed = Ended { killed: 2, action: Action::Force, from_pid: None, ..ended(None) };
+fn history() -> Vec<HistoryEvent> {
+    let killed = EndedConflict { killed: 2, action: Action::Force, from_pid: None, ..ended(None) };
     vec![
-        event(3, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 5, took_ms: 12 }),
-        event(4, Kind::Takeover { ended: killed, to_pid: None }),
+        event(
+            3,
+            HistoryEventKind::Start {
+                command: "python3 main.py".to_owned(),
+                child_pid: 5,
+                took_ms: 12,
+            },
+        ),
+        event(4, HistoryEventKind::Takeover { ended: killed, to_pid: None }),
         event(
             5,
-            Kind::Refusal {
-                cause: Cause::Policy,
+            HistoryEventKind::Refusal {
+                cause: GiveUpCause::Policy,
                 why: "on_conflict says refuse".to_owned(),
                 times: 37,
             },
         ),
         event(
             6,
-            Kind::Refusal { cause: Cause::Limit, why: "too many takeovers".to_owned(), times: 1 },
+            HistoryEventKind::Refusal {
+                cause: GiveUpCause::Limit,
+                why: "too many takeovers".to_owned(),
+                times: 1,
+            },
         ),
-        event(7, Kind::Takeover { ended: ended(Some("the forgotten may go")), to_pid: Some(10) }),
         event(
             7,
-            Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 1_340 },
+            HistoryEventKind::Takeover {
+                ended: ended(Some("the forgotten may go")),
+                to_pid: Some(10),
+            },
         ),
         event(
             7,
-            Kind::Loss { why: "the lock file was deleted; it was taken back".to_owned(), times: 1 },
+            HistoryEventKind::Start {
+                command: "python3 main.py".to_owned(),
+                child_pid: 11,
+                took_ms: 1_340,
+            },
+        ),
+        event(
+            7,
+            HistoryEventKind::Loss {
+                why: "the lock file was deleted; it was taken back".to_owned(),
+                times: 1,
+            },
         ),
     ]
 }
@@ -132,47 +156,64 @@ fn seen(snapshot: &Snapshot) -> Plan {
     decide(&policy(OnConflict::Refuse), snapshot)
 }
 
-fn status_of(snapshot: &Snapshot, record: Option<Record>, history: Vec<Event>) -> Status {
-    Status::of("voice-insight", seen(snapshot), record, history, &me()).unwrap()
+fn status_of(
+    snapshot: &Snapshot,
+    record: Option<Record>,
+    history: Vec<HistoryEvent>,
+) -> InstanceStatus {
+    InstanceStatus::of("voice-insight", seen(snapshot), record, history, &me()).unwrap()
 }
 
-fn running() -> Status {
-    status_of(&guarded(Some(7)), Some(record(Stage::Running)), history())
+fn running() -> InstanceStatus {
+    status_of(&guarded(Some(7)), Some(record(RecordStage::Running)), history())
 }
 
-fn managed() -> Status {
+fn managed() -> InstanceStatus {
     let mut snapshot = guarded(Some(7));
     snapshot.processes[0].managed_by = Known(Some(ManagedBy::Systemd("bot.service".to_owned())));
-    let start =
-        event(7, Kind::Start { command: "python3 main.py".to_owned(), child_pid: 11, took_ms: 9 });
-    status_of(&snapshot, Some(Record { profile: None, ..record(Stage::Stopping) }), vec![start])
+    let start = event(
+        7,
+        HistoryEventKind::Start {
+            command: "python3 main.py".to_owned(),
+            child_pid: 11,
+            took_ms: 9,
+        },
+    );
+    status_of(
+        &snapshot,
+        Some(Record { profile: None, ..record(RecordStage::Stopping) }),
+        vec![start],
+    )
 }
 
-fn starting() -> Status {
+fn starting() -> InstanceStatus {
     let guard = guard_process(10);
     status_of(&snapshot(vec![guard]), None, Vec::new())
 }
 
-fn stopped() -> Status {
-    let stop = event(8, Kind::Stop { why: "COMMAND exited with 0".to_owned(), asked_by: None });
-    status_of(&snapshot(Vec::new()), Some(record(Stage::Running)), vec![stop])
+fn stopped() -> InstanceStatus {
+    let stop = event(
+        8,
+        HistoryEventKind::Stop { why: "COMMAND exited with 0".to_owned(), asked_by: None },
+    );
+    status_of(&snapshot(Vec::new()), Some(record(RecordStage::Running)), vec![stop])
 }
 
-fn unguarded() -> Status {
+fn unguarded() -> InstanceStatus {
     status_of(&snapshot(vec![twin(5)]), None, Vec::new())
 }
 
-fn left_behind() -> Status {
+fn left_behind() -> InstanceStatus {
     let child = Process { holds_lock: Known(true), ..process(11) };
-    status_of(&snapshot(vec![child]), Some(record(Stage::Running)), history())
+    status_of(&snapshot(vec![child]), Some(record(RecordStage::Running)), history())
 }
 
-fn foreign() -> Status {
+fn foreign() -> InstanceStatus {
     let holder = Process { holds_lock: Known(true), name: Known("flock".to_owned()), ..process(5) };
     status_of(&snapshot(vec![holder]), None, Vec::new())
 }
 
-fn nobody() -> Status {
+fn nobody() -> InstanceStatus {
     status_of(
         &Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) },
         None,
@@ -180,25 +221,25 @@ fn nobody() -> Status {
     )
 }
 
-fn elsewhere() -> Status {
+fn elsewhere() -> InstanceStatus {
     let snapshot = Snapshot {
         locks: vec![lock(LockState::Held(Vec::new()))],
         guards: vec![guard(None, Some(7))],
         ..snapshot(Vec::new())
     };
-    let mut record = record(Stage::Running);
+    let mut record = record(RecordStage::Running);
     record.whereabouts.pid_namespace = 2;
     status_of(&snapshot, Some(record), history())
 }
 
-fn unreadable() -> Status {
-    Status::unknown(
+fn unreadable() -> InstanceStatus {
+    InstanceStatus::unknown(
         "voice-insight",
         "the lock cannot be used: the folder belongs to another user (uid 7): /run/x".to_owned(),
     )
 }
 
-fn hostile() -> Status {
+fn hostile() -> InstanceStatus {
     let text = || HOSTILE.to_owned();
     let record = Record {
         command: text(),
@@ -206,18 +247,18 @@ fn hostile() -> Status {
         host: text(),
         monopoll: text(),
         profile: Some(text()),
-        ..record(Stage::Running)
+        ..record(RecordStage::Running)
     };
-    let takeover = Ended { command: text(), rule: Some(text()), ..ended(None) };
+    let takeover = EndedConflict { command: text(), rule: Some(text()), ..ended(None) };
     let events = vec![
-        event(7, Kind::Takeover { ended: takeover, to_pid: Some(10) }),
-        event(7, Kind::Stop { why: text(), asked_by: Some(9) }),
-        event(7, Kind::Refusal { cause: Cause::Failed, why: text(), times: 1 }),
+        event(7, HistoryEventKind::Takeover { ended: takeover, to_pid: Some(10) }),
+        event(7, HistoryEventKind::Stop { why: text(), asked_by: Some(9) }),
+        event(7, HistoryEventKind::Refusal { cause: GiveUpCause::Failed, why: text(), times: 1 }),
     ];
     status_of(&guarded(Some(7)), Some(record), events)
 }
 
-fn every() -> Vec<(&'static str, Status)> {
+fn every() -> Vec<(&'static str, InstanceStatus)> {
     vec![
         ("running", running()),
         ("managed", managed()),
@@ -242,8 +283,11 @@ fn each_status_is_said() {
 
 #[test]
 fn a_list_has_a_line_for_each() {
-    let named = |(name, status): (&str, Status)| Status { instance: name.to_owned(), ..status };
-    let statuses: Vec<Status> = every().into_iter().map(named).collect();
+    let named = |(name, status): (&str, InstanceStatus)| InstanceStatus {
+        instance: name.to_owned(),
+        ..status
+    };
+    let statuses: Vec<InstanceStatus> = every().into_iter().map(named).collect();
     insta::assert_snapshot!("list", list(&statuses, &context(), Paint::Plain));
 }
 
@@ -252,12 +296,12 @@ fn a_history_is_one_line_an_event() {
     let more = [
         event(
             8,
-            Kind::Stop {
+            HistoryEventKind::Stop {
                 why: "a newer start took over; COMMAND exited with 0".to_owned(),
                 asked_by: Some(9),
             },
         ),
-        event(9, Kind::Clearing { ended: ended(None) }),
+        event(9, HistoryEventKind::Clearing { ended: ended(None) }),
     ];
     insta::assert_snapshot!(
         "history",
@@ -280,20 +324,21 @@ fn nothing_hostile_gets_through() {
 #[test]
 fn the_state_is_what_the_kernel_confirms() {
     let state = |snapshot: &Snapshot, record| {
-        Status::of("x", seen(snapshot), record, Vec::new(), &me()).map(|status| status.state)
+        InstanceStatus::of("x", seen(snapshot), record, Vec::new(), &me())
+            .map(|status| status.state)
     };
     let guarded = guarded(Some(7));
     for (stage, expected) in [
-        (Stage::Starting, State::Starting),
-        (Stage::Running, State::Running),
-        (Stage::Stopping, State::Stopping),
+        (RecordStage::Starting, InstanceState::Starting),
+        (RecordStage::Running, InstanceState::Running),
+        (RecordStage::Stopping, InstanceState::Stopping),
     ] {
         assert_eq!(state(&guarded, Some(record(stage))), Some(expected));
     }
     let free = snapshot(Vec::new());
     let another_boot = Record {
-        whereabouts: Whereabouts { boot: "b1".to_owned(), ..me() },
-        ..record(Stage::Running)
+        whereabouts: HostProcess { boot: "b1".to_owned(), ..me() },
+        ..record(RecordStage::Running)
     };
     let stranger = Process { holds_lock: Known(true), ..process(5) };
     let monopoll = Process { role: Role::Monopoll, ..stranger.clone() };
@@ -301,35 +346,40 @@ fn the_state_is_what_the_kernel_confirms() {
         (
             "a record that nobody stands behind",
             free.clone(),
-            Some(record(Stage::Running)),
-            Some(State::Stopped),
+            Some(record(RecordStage::Running)),
+            Some(InstanceState::Stopped),
         ),
-        ("no record", free.clone(), None, Some(State::Stopped)),
+        ("no record", free.clone(), None, Some(InstanceState::Stopped)),
         (
             "a holder that the record does not name",
             snapshot(vec![stranger.clone()]),
-            Some(record(Stage::Running)),
-            Some(State::Unknown),
+            Some(record(RecordStage::Running)),
+            Some(InstanceState::Unknown),
         ),
         (
             "a record of another boot",
             snapshot(vec![stranger]),
             Some(another_boot),
-            Some(State::Unknown),
+            Some(InstanceState::Unknown),
         ),
-        ("a start without a record yet", snapshot(vec![monopoll]), None, Some(State::Starting)),
+        (
+            "a start without a record yet",
+            snapshot(vec![monopoll]),
+            None,
+            Some(InstanceState::Starting),
+        ),
         ("a guard whose record has just gone", guarded.clone(), None, None),
         (
             "a guard whose record has just changed",
             guarded,
-            Some(Record { ticket: Ticket(8), ..record(Stage::Running) }),
+            Some(Record { ticket: Ticket(8), ..record(RecordStage::Running) }),
             None,
         ),
         (
             "a lock that cannot be looked at",
             Snapshot { locks: vec![lock(LockState::Unknown)], ..free },
             None,
-            Some(State::Unknown),
+            Some(InstanceState::Unknown),
         ),
     ] {
         assert_eq!(state(&snapshot, record), expected, "{what}");
@@ -359,7 +409,7 @@ fn valid(document: &Value) -> bool {
 
 #[test]
 fn every_document_is_valid_and_a_wrong_one_is_not() {
-    let statuses: Vec<Status> = every().into_iter().map(|(_, status)| status).collect();
+    let statuses: Vec<InstanceStatus> = every().into_iter().map(|(_, status)| status).collect();
     for status in &statuses {
         let document = serde_json::to_value(one(status, &context())).unwrap();
         assert!(valid(&document), "{document:#}");
@@ -383,7 +433,8 @@ fn every_document_is_valid_and_a_wrong_one_is_not() {
 
 #[test]
 fn the_keys_stand_in_the_promised_order() {
-    let json = |status: &Status| serde_json::to_string_pretty(&one(status, &context())).unwrap();
+    let json =
+        |status: &InstanceStatus| serde_json::to_string_pretty(&one(status, &context())).unwrap();
     insta::assert_snapshot!("json_running", json(&running()));
     insta::assert_snapshot!("json_stopped", json(&stopped()));
     insta::assert_snapshot!("json_elsewhere", json(&elsewhere()));
@@ -394,10 +445,11 @@ fn the_keys_stand_in_the_promised_order() {
 }
 
 /// The plan of a stop, as a person reads it.
-fn stop(policy: &Policy, mode: Mode, snapshot: &Snapshot) -> String {
+fn stop(policy: &Policy, mode: StopMode, snapshot: &Snapshot) -> String {
     let context = Context { purpose: Purpose::Stop, ..context() };
     // A person is newer than every start.
-    let snapshot = Snapshot { me: Me { ticket: None, ..snapshot.me.clone() }, ..snapshot.clone() };
+    let snapshot =
+        Snapshot { me: Caller { ticket: None, ..snapshot.me.clone() }, ..snapshot.clone() };
     plan_text::text(&decide(&policy.to_stop(mode), &snapshot), &context, Paint::Plain)
 }
 
@@ -411,16 +463,16 @@ fn a_stop_says_what_it_would_end() {
         ..twin(5)
     };
     for (name, policy, mode, snapshot) in [
-        ("guarded", base(), Mode::Graceful, guarded(Some(99))),
-        ("managed", base(), Mode::Graceful, snapshot(vec![service])),
-        ("force", base(), Mode::Force, snapshot(vec![twin(5)])),
-        ("nothing", base(), Mode::Graceful, snapshot(Vec::new())),
-        ("forbidden", forbid(Action::Wait), Mode::Force, guarded(Some(7))),
-        ("left_alone", forbid(Action::Ignore), Mode::Graceful, snapshot(vec![twin(5)])),
+        ("guarded", base(), StopMode::Graceful, guarded(Some(99))),
+        ("managed", base(), StopMode::Graceful, snapshot(vec![service])),
+        ("force", base(), StopMode::Force, snapshot(vec![twin(5)])),
+        ("nothing", base(), StopMode::Graceful, snapshot(Vec::new())),
+        ("forbidden", forbid(Action::Wait), StopMode::Force, guarded(Some(7))),
+        ("left_alone", forbid(Action::Ignore), StopMode::Graceful, snapshot(vec![twin(5)])),
         (
             "nobody",
             base(),
-            Mode::Graceful,
+            StopMode::Graceful,
             Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) },
         ),
     ] {

@@ -9,17 +9,20 @@ use std::{
 use crate::{
     cli::{Common, plan::paint, prepare, print},
     config::{Config, Placeholders},
-    doctor::{self, Finding, Grade, LockFolder, Me, Named, Running, Sight, TokenSearch},
+    doctor::{
+        self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
+        TokenSearch,
+    },
     engine::{instance::Instance, pattern::UserLimit, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
-        identity::{self, Search},
-        lock_set::{Existing, Place},
+        identity::{self, TokenLookup},
+        lock_set::{Existing, LockSet},
     },
     report::{doctor as report, plan_json},
     scan::{command::Command, machine},
     state::{
-        folder::{Folder, Missing},
+        folder::{Folder, MissingFolder},
         lock_dir::lock_dir,
     },
     sys::filesystem,
@@ -71,7 +74,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command(found.as_ref()));
-    let Search { token, misfits, .. } = identity::search(&config);
+    let TokenLookup { token, misfits, .. } = identity::search(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_env.clone(),
@@ -90,9 +93,9 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         command.as_ref().and_then(|command| command.as_ref().ok()),
     );
     let by = match (&config.instance, &token) {
-        (Some(_), _) => Named::ByConfiguration,
-        (None, Some(_)) => Named::ByToken,
-        (None, None) => Named::ByCommand,
+        (Some(_), _) => NameSource::ByConfiguration,
+        (None, Some(_)) => NameSource::ByToken,
+        (None, None) => NameSource::ByCommand,
     };
     findings.push(doctor::instance(named.as_ref().map(|instance| (instance, by))));
     let user = machine::myself();
@@ -103,7 +106,8 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         findings.extend(running(&paths).map(|who| doctor::running(&who)));
     }
     let enclosure = paths.first().and_then(|path| machine::enclosure(&resolved(path.parent()?)));
-    let me = Me { user, privileged: machine::is_privileged(), enclosure, sight: sight(&config) };
+    let me =
+        DoctorUser { user, privileged: machine::is_privileged(), enclosure, sight: sight(&config) };
     match machine::checkup() {
         Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
         Err(error) => {
@@ -116,13 +120,13 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
 
 /// Who may read everything sees everybody who carries the token; everybody else, whom an entry
 /// names or who shares the lock.
-fn sight(config: &Config) -> Sight {
+fn sight(config: &Config) -> ScanReach {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
     let shares = config
         .locks
         .iter()
         .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
-    if machine::is_privileged() || reaches || shares { Sight::Others } else { Sight::Mine }
+    if machine::is_privileged() || reaches || shares { ScanReach::Others } else { ScanReach::Mine }
 }
 
 fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
@@ -143,13 +147,13 @@ fn folders(paths: &[PathBuf]) -> Vec<LockFolder> {
     parents.dedup();
     let mut found: Vec<LockFolder> = parents.into_iter().map(folder).collect();
     // The lock files themselves, where they are there already.
-    let place = Place::find(paths, Missing::Leave).ok().flatten();
+    let place = LockSet::find(paths, MissingFolder::Leave).ok().flatten();
     found.extend(place.and_then(|place| place.existing_locks().err()).map(LockFolder::Unsafe));
     found
 }
 
 fn folder(path: &Path) -> LockFolder {
-    match Folder::open(path, Missing::Leave) {
+    match Folder::open(path, MissingFolder::Leave) {
         Err(error) => LockFolder::Unsafe(error),
         Ok(Some(folder)) => {
             LockFolder::There(folder.path().to_owned(), filesystem::facts(folder.path()))
@@ -171,9 +175,9 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Who has the lock, without taking it; nothing where the folder says more already.
-fn running(paths: &[PathBuf]) -> Option<Running> {
-    let Some(place) = Place::find(paths, Missing::Leave).ok()? else {
-        return Some(Running::Nobody);
+fn running(paths: &[PathBuf]) -> Option<RunningState> {
+    let Some(place) = LockSet::find(paths, MissingFolder::Leave).ok()? else {
+        return Some(RunningState::Nobody);
     };
     let locks = place.existing_locks().ok()?;
     let mut holders = Vec::new();
@@ -182,7 +186,7 @@ fn running(paths: &[PathBuf]) -> Option<Running> {
             Existing::Missing(_) => {}
             Existing::Open(lock) => match machine::holders_of(lock) {
                 Some(pids) => holders.extend(pids),
-                None => return Some(Running::Unknown),
+                None => return Some(RunningState::Unknown),
             },
         }
     }
@@ -190,15 +194,15 @@ fn running(paths: &[PathBuf]) -> Option<Running> {
     let guard = record.as_ref().filter(|record| holders.contains(&record.whereabouts.process.pid));
     Some(match (guard, holders.is_empty(), record.as_ref()) {
         (Some(record), ..) => {
-            Running::Guard(record.whereabouts.process.pid, record.command.clone())
+            RunningState::Guard(record.whereabouts.process.pid, record.command.clone())
         }
         (None, false, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
-            Running::Below(record.command.clone())
+            RunningState::Below(record.command.clone())
         }
-        (None, false, _) => Running::Strangers(holders),
+        (None, false, _) => RunningState::Strangers(holders),
         (None, true, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
-            Running::Elsewhere(record.command.clone())
+            RunningState::Elsewhere(record.command.clone())
         }
-        (None, true, _) => Running::Nobody,
+        (None, true, _) => RunningState::Nobody,
     })
 }

@@ -5,27 +5,27 @@ use std::{collections::BTreeSet, ffi::OsString};
 use crate::{
     cli::{
         Common,
-        plan::{self, Said},
-        prepare::Start,
+        plan::{self, PlanOutput},
+        prepare::PreparedStart,
         print,
     },
     engine::{
         decide::decide,
         explain::{
             self,
-            command_match::{Likeness, Runs},
+            command_match::{CommandMatch, RunKind},
         },
         plan::{Plan, Verdict},
     },
     error::{Error, ExitStatus},
-    guard::lock_set::Place,
+    guard::lock_set::LockSet,
     report::{explain_json, explain_text},
     scan::{
-        command::{Command, Kind},
+        command::{Command, ProgramKind},
         machine::{self, Machine},
-        request::Query,
+        request::ScanRequest,
     },
-    state::folder::Missing,
+    state::folder::MissingFolder,
     text::mask::printable,
 };
 
@@ -39,11 +39,11 @@ pub(super) fn run(
     command: Vec<OsString>,
 ) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
-    let start = Start::prepare(common, command)?;
+    let start = PreparedStart::prepare(common, command)?;
     start.warn_of_a_missing_script();
-    let mut machine =
-        Machine::new(Query { asked, ..start.query() }).map_err(|error| machine::blind(&error))?;
-    let place = Place::find(&start.locks, Missing::Leave)?;
+    let mut machine = Machine::new(ScanRequest { asked, ..start.query() })
+        .map_err(|error| machine::blind(&error))?;
+    let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);
@@ -68,7 +68,7 @@ pub(super) fn run(
             print(&explain_text::whole(&all, &told, &context, paint))?;
         }
         if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
-            plan::aside(common, reservation, Said::Plainly)?;
+            plan::aside(common, reservation, PlanOutput::Plainly)?;
         }
         Ok(ExitStatus::Done)
     }
@@ -106,12 +106,12 @@ fn concerned(plan: &Plan) -> Vec<u32> {
         .collect()
 }
 
-fn likeness(command: &Command) -> Likeness {
-    Likeness {
+fn likeness(command: &Command) -> CommandMatch {
+    CommandMatch {
         program: command.program.clone(),
         runs: match command.kind {
-            Kind::Binary => Runs::ByItself,
-            Kind::Script(_) => Runs::ByInterpreter,
+            ProgramKind::Binary => RunKind::ByItself,
+            ProgramKind::Script(_) => RunKind::ByInterpreter,
         },
         args: command.text().into_iter().skip(1).collect(),
         cwd: command.cwd.clone(),

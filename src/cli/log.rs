@@ -48,7 +48,7 @@ pub(super) fn begin_as(program: &'static str, logging: &Logging) {
 
 fn write(program: &'static str, filter: Targets, format: LogFormat) {
     // Nobody was there before: a process has one start.
-    let _ = tracing::subscriber::set_global_default(Log { program, filter, format });
+    let _ = tracing::subscriber::set_global_default(LogSubscriber { program, filter, format });
 }
 
 /// From here on every line names this instance.
@@ -58,13 +58,13 @@ pub(super) fn speak_for(instance: &str) {
 }
 
 /// Writes what the filter lets through.
-struct Log {
+struct LogSubscriber {
     program: &'static str,
     filter: Targets,
     format: LogFormat,
 }
 
-impl Subscriber for Log {
+impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.filter.would_enable(metadata.target(), metadata.level())
     }
@@ -75,7 +75,7 @@ impl Subscriber for Log {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut record = Record::default();
+        let mut record = LogRecord::default();
         event.record(&mut record);
         match self.format {
             LogFormat::Text => say(record.text(self.program, event.metadata())),
@@ -98,12 +98,12 @@ impl Subscriber for Log {
 
 /// What an event says; secrets are masked here at the latest.
 #[derive(Default)]
-struct Record {
+struct LogRecord {
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
-impl Record {
+impl LogRecord {
     fn text(&self, program: &str, metadata: &Metadata<'_>) -> String {
         let message = mask::printable(&self.message);
         if metadata.target() == PASSED_ON {
@@ -136,7 +136,7 @@ impl Record {
     }
 }
 
-impl Visit for Record {
+impl Visit for LogRecord {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }

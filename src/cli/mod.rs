@@ -168,7 +168,9 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     machine::memory::share_one_heap();
     let Cli { common, command } = cli;
     match command {
-        Command::Run { dry_run: true, command } => plan::run(&common, command, plan::Said::ByRun),
+        Command::Run { dry_run: true, command } => {
+            plan::run(&common, command, plan::PlanOutput::ByRun)
+        }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
             "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's",
@@ -176,7 +178,11 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         .hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
-            let detail = if detailed_exitcode { plan::Said::InDetail } else { plan::Said::Plainly };
+            let detail = if detailed_exitcode {
+                plan::PlanOutput::InDetail
+            } else {
+                plan::PlanOutput::Plainly
+            };
             plan::run(&common, command, detail)
         }
         Command::Status { history, command } => {
@@ -186,7 +192,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Command::Stop { dry_run, command } => stop::run(
             &common,
             command,
-            if dry_run { stop::Doing::Tries } else { stop::Doing::Stops },
+            if dry_run { stop::StopRun::Tries } else { stop::StopRun::Stops },
         ),
         Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),

@@ -7,7 +7,7 @@ use std::{env, ffi::OsString, io::IsTerminal, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    cli::{Common, prepare::Start, print, say},
+    cli::{Common, prepare::PreparedStart, print, say},
     engine::{
         decide::decide,
         history::History,
@@ -17,23 +17,23 @@ use crate::{
     },
     error::{Error, ExitStatus},
     guard::{
-        lock_set::{Existing, Place},
+        lock_set::{Existing, LockSet},
         trace,
     },
     report::{Context, plan_json, plan_text},
     scan::{
         machine::{self, Machine},
-        types::{Breadth, Sight, Standing},
+        types::{LockProbe, ScanScope, StartState},
     },
-    state::{folder::Missing, history},
+    state::{folder::MissingFolder, history},
     sys::clock,
-    telegram::{Preflight, Report},
+    telegram::{Preflight, PreflightReport},
     text::style::Paint,
 };
 
 /// For whom the plan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum PlanOutput {
     /// `plan`: to standard output.
     Plainly,
     /// `plan --detailed-exitcode`: the exit status tells acting from starting at once.
@@ -49,14 +49,14 @@ pub(super) enum Said {
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
-    said: Said,
+    said: PlanOutput,
 ) -> Result<ExitStatus, Error> {
-    let start = Start::prepare(common, command)?;
+    let start = PreparedStart::prepare(common, command)?;
     start.insist_on_the_script()?;
     let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let mut plan = look(&start)?;
     let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
-    if let Some(Report::Objection(objection)) = &report {
+    if let Some(PreflightReport::Objection(objection)) = &report {
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
@@ -71,7 +71,7 @@ pub(super) fn run(
         Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
             (ExitStatus::Refused, "would refuse to start")
         }
-        Verdict::Act | Verdict::Wait if said == Said::InDetail => {
+        Verdict::Act | Verdict::Wait if said == PlanOutput::InDetail => {
             (ExitStatus::WouldAct, "would start after killing or waiting")
         }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
@@ -81,7 +81,7 @@ pub(super) fn run(
 
 /// The line that an error ends with: beside a document it says why, beside a text that has been
 /// said.
-pub(super) fn verdict(common: &Common, start: &Start, what: &str, plan: &Plan) -> String {
+pub(super) fn verdict(common: &Common, start: &PreparedStart, what: &str, plan: &Plan) -> String {
     let instance = &start.instance;
     if common.json {
         format!("{instance}: {what}: {}", plan.reason)
@@ -91,7 +91,12 @@ pub(super) fn verdict(common: &Common, start: &Start, what: &str, plan: &Plan) -
 }
 
 /// Prints a plan.
-pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> Result<(), Error> {
+pub(super) fn show(
+    common: &Common,
+    start: &PreparedStart,
+    plan: &Plan,
+    said: PlanOutput,
+) -> Result<(), Error> {
     let origin = |key: &str| origin(start, key);
     let context = context(start, &origin);
     if common.json {
@@ -99,7 +104,7 @@ pub(super) fn show(common: &Common, start: &Start, plan: &Plan, said: Said) -> R
         return Ok(());
     }
     let plan = &told(common, plan);
-    if said == Said::ByRun {
+    if said == PlanOutput::ByRun {
         say(plan_text::text(plan, &context, paint(&std::io::stderr())).trim_end());
     } else {
         print(&plan_text::text(plan, &context, paint(&std::io::stdout())))?;
@@ -117,13 +122,13 @@ pub(super) fn told(common: &Common, plan: &Plan) -> Plan {
 }
 
 /// What Telegram said, below the plan. The document has no place for it: there it is an event.
-fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
+fn remark(common: &Common, report: PreflightReport, said: PlanOutput) -> Result<(), Error> {
     match report {
         // The plan says it.
-        Report::Objection(_) => {}
-        Report::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
-        Report::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
-        Report::Fine(sentence) | Report::Odd(sentence) => {
+        PreflightReport::Objection(_) => {}
+        PreflightReport::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
+        PreflightReport::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
+        PreflightReport::Fine(sentence) | PreflightReport::Odd(sentence) => {
             return below(&format!("\nTelegram: {sentence}."), said);
         }
     }
@@ -131,7 +136,7 @@ fn remark(common: &Common, report: Report, said: Said) -> Result<(), Error> {
 }
 
 /// A sentence that goes with a plan. The document has no place for it either.
-pub(super) fn aside(common: &Common, sentence: &str, said: Said) -> Result<(), Error> {
+pub(super) fn aside(common: &Common, sentence: &str, said: PlanOutput) -> Result<(), Error> {
     if common.json {
         tracing::warn!("{sentence}");
         return Ok(());
@@ -142,16 +147,19 @@ pub(super) fn aside(common: &Common, sentence: &str, said: Said) -> Result<(), E
 }
 
 /// A line where the plan was said.
-fn below(line: &str, said: Said) -> Result<(), Error> {
+fn below(line: &str, said: PlanOutput) -> Result<(), Error> {
     match said {
-        Said::ByRun => say(line),
-        Said::Plainly | Said::InDetail => drop(print(line)?),
+        PlanOutput::ByRun => say(line),
+        PlanOutput::Plainly | PlanOutput::InDetail => drop(print(line)?),
     }
     Ok(())
 }
 
 /// What a report needs to know beside what was seen.
-pub(super) fn context<'a>(start: &Start, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
+pub(super) fn context<'a>(
+    start: &PreparedStart,
+    origin: &'a dyn Fn(&str) -> String,
+) -> Context<'a> {
     Context {
         instance: start.instance.to_string(),
         profile: start.config.profile.clone(),
@@ -170,16 +178,16 @@ pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
 }
 
 /// The plan of this moment; nothing is touched.
-pub(super) fn look(start: &Start) -> Result<Plan, Error> {
+pub(super) fn look(start: &PreparedStart) -> Result<Plan, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
-    let place = Place::find(&start.locks, Missing::Leave)?;
+    let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     seen(&mut machine, place.as_ref(), &start.locks, &start.config.policy)
 }
 
 /// The plan for the locks that are, or would be, in this place.
 pub(super) fn seen(
     machine: &mut Machine,
-    place: Option<&Place>,
+    place: Option<&LockSet>,
     locks: &[PathBuf],
     policy: &Policy,
 ) -> Result<Plan, Error> {
@@ -193,27 +201,27 @@ pub(super) fn seen(
 /// What a start would see of them; nothing is touched.
 pub(super) fn snapshot(
     machine: &mut Machine,
-    place: Option<&Place>,
+    place: Option<&LockSet>,
     locks: &[PathBuf],
 ) -> Result<Snapshot, Error> {
-    let existing = place.map(Place::existing_locks).transpose()?;
-    let sights: Vec<Sight<'_>> = match &existing {
+    let existing = place.map(LockSet::existing_locks).transpose()?;
+    let sights: Vec<LockProbe<'_>> = match &existing {
         Some(existing) => existing.iter().map(Existing::sight).collect(),
-        None => locks.iter().map(|path| Sight::Missing(path)).collect(),
+        None => locks.iter().map(|path| LockProbe::Missing(path)).collect(),
     };
     let beside = place.map(|place| place.beside().as_ref());
     let tries = beside
         .map(|beside| history::of_this_boot(beside, machine.whereabouts()))
         .unwrap_or_default();
     let standing =
-        Standing { history: History { tries, ..History::default() }, ..Standing::default() };
+        StartState { history: History { tries, ..History::default() }, ..StartState::default() };
     machine
-        .look(&sights, beside, &standing, Breadth::Everybody)
+        .look(&sights, beside, &standing, ScanScope::Everybody)
         .map_err(|error| machine::blind(&error))
 }
 
 /// Where a key's value was written; a rule is asked for by its name.
-pub(super) fn origin(start: &Start, key: &str) -> String {
+pub(super) fn origin(start: &PreparedStart, key: &str) -> String {
     let rules = &start.config.policy.rules;
     let rule =
         key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));

@@ -9,13 +9,13 @@ use crate::{
     engine::{action::SameToken, instance::Instance, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::identity::{self, token},
-    scan::{command::Command, machine, request::Query},
+    scan::{command::Command, machine, request::ScanRequest},
     state::lock_dir::lock_dir,
 };
 
 /// A start that has not touched anything yet.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct PreparedStart {
     /// What the user wants.
     pub(super) config: Config,
     /// What there may be only one of.
@@ -56,7 +56,7 @@ pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
 
 /// A start whose instance is still to be named.
 #[derive(Debug)]
-pub(super) struct Nameless {
+pub(super) struct UnnamedStart {
     /// What the user wants.
     pub(super) config: Config,
     command: Option<Command>,
@@ -65,12 +65,12 @@ pub(super) struct Nameless {
     lock_dir: PathBuf,
 }
 
-impl Nameless {
+impl UnnamedStart {
     /// Reads everything that a start depends on.
     ///
     /// # Errors
     /// The configuration or COMMAND is wrong.
-    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Nameless, Error> {
+    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<UnnamedStart, Error> {
         let config = configuration(common)?;
         log::begin(common, &config.logging);
         for note in &config.notes {
@@ -84,7 +84,7 @@ impl Nameless {
         let token = token(&config);
         let user = machine::myself();
         let lock_dir = lock_dir(&user);
-        Ok(Nameless { config, command, token, user, lock_dir })
+        Ok(UnnamedStart { config, command, token, user, lock_dir })
     }
 
     /// The instance, by the configuration, the token or COMMAND.
@@ -111,14 +111,14 @@ impl Nameless {
     }
 
     /// What to look for in the process table.
-    pub(super) fn query(&self) -> Query {
+    pub(super) fn query(&self) -> ScanRequest {
         query(&self.config, self.token.as_ref(), self.command.as_ref(), &self.user)
     }
 
     /// The start of this instance.
-    pub(super) fn of(self, instance: Instance) -> Start {
+    pub(super) fn of(self, instance: Instance) -> PreparedStart {
         let locks = self.locks(instance.as_str());
-        Start {
+        PreparedStart {
             config: self.config,
             instance,
             command: self.command,
@@ -129,13 +129,13 @@ impl Nameless {
     }
 }
 
-impl Start {
+impl PreparedStart {
     /// Reads everything that a start depends on.
     ///
     /// # Errors
     /// The configuration or COMMAND is wrong, or no instance can be named.
-    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<Start, Error> {
-        let nameless = Nameless::prepare(common, command)?;
+    pub(super) fn prepare(common: &Common, command: Vec<OsString>) -> Result<PreparedStart, Error> {
+        let nameless = UnnamedStart::prepare(common, command)?;
         let instance = nameless.instance()?;
         log::speak_for(instance.as_str());
         Ok(nameless.of(instance))
@@ -177,13 +177,18 @@ impl Start {
 
     /// What to look for in the process table.
     #[must_use]
-    pub(super) fn query(&self) -> Query {
+    pub(super) fn query(&self) -> ScanRequest {
         query(&self.config, self.token.as_ref(), self.command.as_ref(), &self.user)
     }
 }
 
-fn query(config: &Config, token: Option<&Token>, command: Option<&Command>, user: &User) -> Query {
-    Query {
+fn query(
+    config: &Config,
+    token: Option<&Token>,
+    command: Option<&Command>,
+    user: &User,
+) -> ScanRequest {
+    ScanRequest {
         policy: config.policy.clone(),
         token: token.cloned(),
         token_env: config.token_env.clone(),

@@ -8,27 +8,27 @@ use tracing::{Level, debug, info, warn};
 
 use crate::{
     cli::{
-        status_line::{Course, Done},
-        terminal_line::Line,
+        status_line::{LastAction, LineState},
+        terminal_line::TerminalLine,
     },
     config::settings::LogFormat,
     engine::{
         action::OnLost,
-        plan::{Blow, Conflict, Plan, Step},
+        plan::{Conflict, Plan, SignalToSend, Step},
         policy::Patience,
         snapshot::ProcessId,
         token::Token,
     },
-    guard::{lock_keeper::Trouble, start::Progress},
-    scan::container::Enclosure,
-    supervise::event_loop::Incident,
+    guard::{lock_keeper::LockEvent, start::StartEvent},
+    scan::container::PrivateFolder,
+    supervise::event_loop::GuardEvent,
     sys::clock,
-    terminate::execute::Event,
+    terminate::execute::TerminateEvent,
     text::mask,
 };
 
 /// That a start is guarded in its own container alone (S20).
-pub(super) fn enclosure(enclosure: Option<&Enclosure>) {
+pub(super) fn enclosure(enclosure: Option<&PrivateFolder>) {
     if let Some(enclosure) = enclosure {
         warn!("{}; {}", enclosure.what(), enclosure.way_out());
     }
@@ -51,42 +51,42 @@ macro_rules! step {
 
 /// Whoever tells of a start that is settling. The line is gone when this is.
 #[derive(Debug)]
-pub(super) struct Teller {
-    line: Option<Line>,
-    course: Course,
+pub(super) struct ProgressPrinter {
+    line: Option<TerminalLine>,
+    course: LineState,
     waiting_since: Option<Duration>,
     /// Those that it is known of that they are waited for.
     announced: BTreeSet<Option<u32>>,
-    company: Company,
+    company: OthersLeft,
 }
 
 /// Who is left beside a start that came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Company {
+pub(super) enum OthersLeft {
     /// Nobody that is known of.
     None,
     /// Somebody whom a rule ignores, who must not be touched, or who only looks related.
     Somebody,
 }
 
-impl Teller {
+impl ProgressPrinter {
     /// Nothing has been told yet.
-    pub(super) fn new(format: LogFormat) -> Teller {
+    pub(super) fn new(format: LogFormat) -> ProgressPrinter {
         let line = match format {
-            LogFormat::Text if tracing::enabled!(Level::INFO) => Line::possible(),
+            LogFormat::Text if tracing::enabled!(Level::INFO) => TerminalLine::possible(),
             LogFormat::Text | LogFormat::Json => None,
         };
-        Teller {
+        ProgressPrinter {
             line,
-            course: Course::Idle,
+            course: LineState::Idle,
             waiting_since: None,
             announced: BTreeSet::new(),
-            company: Company::None,
+            company: OthersLeft::None,
         }
     }
 
     /// Who was left when the start came through.
-    pub(super) fn company(&self) -> Company {
+    pub(super) fn company(&self) -> OthersLeft {
         self.company
     }
 
@@ -100,15 +100,15 @@ impl Teller {
     }
 
     /// Something went on.
-    pub(super) fn progress(&mut self, progress: &Progress<'_>) {
+    pub(super) fn progress(&mut self, progress: &StartEvent<'_>) {
         let now = clock::patience();
         match progress {
             // Mostly it is through in a moment: the first beat says more.
-            Progress::Queued => {
-                self.course = Course::Queued { since: now };
+            StartEvent::Queued => {
+                self.course = LineState::Queued { since: now };
                 debug!("waiting for another start to be through");
             }
-            Progress::Waiting(plan) => {
+            StartEvent::Waiting(plan) => {
                 for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict)))
                 {
                     step!(
@@ -120,10 +120,10 @@ impl Teller {
                         limit(conflict)
                     );
                 }
-                self.course = Course::waiting(plan, *self.waiting_since.get_or_insert(now));
+                self.course = LineState::waiting(plan, *self.waiting_since.get_or_insert(now));
                 self.draw(now);
             }
-            Progress::Acting(plan) => {
+            StartEvent::Acting(plan) => {
                 for conflict in plan.kills() {
                     let action = conflict.action.to_string();
                     step!(
@@ -135,35 +135,35 @@ impl Teller {
                         named(conflict)
                     );
                 }
-                self.course = Course::ending(plan);
+                self.course = LineState::ending(plan);
                 self.draw(now);
             }
-            Progress::Did(Event::Still) | Progress::Still => self.still(now),
-            Progress::Did(event) => self.did(*event, now),
-            Progress::Clear(plan) => {
-                self.course = Course::Idle;
+            StartEvent::Did(TerminateEvent::Still) | StartEvent::Still => self.still(now),
+            StartEvent::Did(event) => self.did(*event, now),
+            StartEvent::Clear(plan) => {
+                self.course = LineState::Idle;
                 self.draw(now);
                 suspects(plan);
                 let alone = plan.conflicts.is_empty()
                     && plan.shielded.is_empty()
                     && plan.unexpected().next().is_none();
-                self.company = if alone { Company::None } else { Company::Somebody };
+                self.company = if alone { OthersLeft::None } else { OthersLeft::Somebody };
             }
         }
     }
 
-    fn did(&mut self, event: Event, now: Duration) {
+    fn did(&mut self, event: TerminateEvent, now: Duration) {
         match event {
-            Event::Asked(pid) => {
-                self.course.did(pid, Done::Asked, now);
+            TerminateEvent::Asked(pid) => {
+                self.course.did(pid, LastAction::Asked, now);
                 step!(self.line, pid, "asked the guard{}", whose(pid));
             }
-            Event::Heard(pid) => {
-                self.course.did(pid, Done::Heard, now);
+            TerminateEvent::Heard(pid) => {
+                self.course.did(pid, LastAction::Heard, now);
                 debug!(pid, "the guard{} heard, and ends its tree itself", whose(pid));
             }
-            Event::Sent(id, blow) => self.sent(id, blow, now),
-            Event::Ended(pid) => {
+            TerminateEvent::Sent(id, blow) => self.sent(id, blow, now),
+            TerminateEvent::Ended(pid) => {
                 self.course.ended(pid);
                 self.draw(now);
                 let below = |pid| format!("pid {pid} and everything below it has ended");
@@ -176,18 +176,18 @@ impl Teller {
                     )
                 );
             }
-            Event::Still => self.still(now),
+            TerminateEvent::Still => self.still(now),
         }
         self.draw(now);
     }
 
-    fn sent(&mut self, id: ProcessId, blow: Blow, now: Duration) {
+    fn sent(&mut self, id: ProcessId, blow: SignalToSend, now: Duration) {
         let (pid, signal) = (id.pid, blow.name());
-        if blow == Blow::Continue || !self.course.ends(pid) {
+        if blow == SignalToSend::Continue || !self.course.ends(pid) {
             debug!(pid, signal, "sent {signal} to pid {pid}");
             return;
         }
-        self.course.did(Some(pid), Done::Sent(blow), now);
+        self.course.did(Some(pid), LastAction::Sent(blow), now);
         step!(self.line, pid, signal, "sent {signal} to pid {pid}");
     }
 
@@ -203,7 +203,7 @@ impl Teller {
         let Some(line) = &self.line else { return };
         match self.course.sentence(now, line.width()) {
             Some(sentence) => line.draw(sentence),
-            None => Line::clear(),
+            None => TerminalLine::clear(),
         }
     }
 }
@@ -218,38 +218,40 @@ fn suspects(plan: &Plan) {
 }
 
 /// That a start came through: whose the instance is now, and by which lock.
-pub(super) fn yours(lock: &Path, company: Company, token: Option<&Token>) {
+pub(super) fn yours(lock: &Path, company: OthersLeft, token: Option<&Token>) {
     let alone = match (company, token) {
-        (Company::Somebody, _) => "",
-        (Company::None, Some(_)) => ": nobody else polls here",
-        (Company::None, None) => ", as far as can be told without a bot token",
+        (OthersLeft::Somebody, _) => "",
+        (OthersLeft::None, Some(_)) => ": nobody else polls here",
+        (OthersLeft::None, None) => ", as far as can be told without a bot token",
     };
     let lock = lock.to_string_lossy();
     info!(lock = &*lock, "is yours{alone} (lock {lock})");
 }
 
 /// Something that happened while the child ran.
-pub(super) fn incident(incident: Incident) {
+pub(super) fn incident(incident: GuardEvent) {
     match incident {
-        Incident::Leftovers(count) => {
+        GuardEvent::Leftovers(count) => {
             debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
         }
-        Incident::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
-        Incident::Held(trouble) => crate::cli::progress::trouble(trouble),
+        GuardEvent::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
+        GuardEvent::Held(trouble) => crate::cli::progress::trouble(trouble),
     }
 }
 
-fn trouble(trouble: Trouble) {
+fn trouble(trouble: LockEvent) {
     match trouble {
-        Trouble::Unwritten(what) => warn!("{what}"),
-        Trouble::Retaken => warn!("the lock file was deleted, moved or replaced; it is held again"),
-        Trouble::Unusable(error) => {
+        LockEvent::Unwritten(what) => warn!("{what}"),
+        LockEvent::Retaken => {
+            warn!("the lock file was deleted, moved or replaced; it is held again");
+        }
+        LockEvent::Unusable(error) => {
             warn!("the lock file is gone and cannot be held again for now: {error}");
         }
-        Trouble::Lost(OnLost::Stop) => {
+        LockEvent::Lost(OnLost::Stop) => {
             warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says");
         }
-        Trouble::Lost(OnLost::Warn) => {
+        LockEvent::Lost(OnLost::Warn) => {
             warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says");
         }
     }

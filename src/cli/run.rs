@@ -5,39 +5,39 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
 use crate::{
-    cli::{Common, prepare::Start, progress},
+    cli::{Common, prepare::PreparedStart, progress},
     engine::{
-        ladder::{Manner, Mode},
+        ladder::{StopMode, StopOptions},
         purpose::Purpose,
     },
     error::{Error, ExitStatus},
     guard::{
-        by::By,
+        by::HolderIdentity,
         check::{self, Interruption},
-        entrance::Entrance,
-        held_locks::Holding,
-        history_writer::{self, Chronicle},
-        lock_keeper::Keeper,
-        lock_set::Place,
-        progress::Course,
+        entrance::OpenedInstance,
+        held_locks::HeldLocks,
+        history_writer::{self, HistoryWriter},
+        lock_keeper::LockKeeper,
+        lock_set::LockSet,
+        progress::StartProgress,
         refused::refused,
-        start::{Progress, Settled, Settling, Stop},
+        start::{NotStarted, Start, StartEvent, Started},
     },
     report,
     scan::{
         command::Command,
-        env_marker::{HELD, Mark},
-        machine::{self, Machine, blind, guard_tree::Tree},
+        env_marker::{EnvMarker, HELD},
+        machine::{self, Machine, blind, guard_tree::GuardTree},
     },
     state::{
-        event::{Cause, Ended, Kind},
-        record::{Asker, Record, Stage},
+        event::{EndedConflict, GiveUpCause, HistoryEventKind},
+        record::{Asker, Record, RecordStage},
     },
     supervise::{
         child::{self, Child, Inheritance},
-        event_loop::{End, Guarding, Incident},
+        event_loop::{ChildEnd, ChildGuard, GuardEvent},
     },
-    sys::{clock, machine::poll::Alarm},
+    sys::{clock, machine::poll::Poller},
     telegram::Preflight,
     text::mask,
 };
@@ -47,7 +47,7 @@ use crate::{
 /// # Errors
 /// There was no start, or a newer one took over.
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
-    let start = Start::prepare(common, command)?;
+    let start = PreparedStart::prepare(common, command)?;
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND")
             .hint("write it behind `--`: `monopoll run -- python main.py`"));
@@ -55,22 +55,22 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     start.insist_on_the_script()?;
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    let mut entrance = Entrance::open(&start.locks)?;
+    let mut entrance = OpenedInstance::open(&start.locks)?;
     progress::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check::run(check, Interruption::Signals)?;
         command.insist_on_its_script()?;
     }
-    machine.attend(Alarm::set().map_err(|error| blind(&error))?);
+    machine.attend(Poller::set().map_err(|error| blind(&error))?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let began = clock::patience();
-    let mut course = Course::default();
-    let mut teller = progress::Teller::new(start.config.logging.format);
+    let mut course = StartProgress::default();
+    let mut teller = progress::ProgressPrinter::new(start.config.logging.format);
     let beat = teller.beat();
     for _ in 0..MOST_REPLACEMENTS {
-        let Entrance { place, files, ticket } = entrance;
+        let OpenedInstance { place, files, ticket } = entrance;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
-        let by = By {
+        let by = HolderIdentity {
             instance: &start.instance,
             user: &start.user,
             profile: start.config.profile.as_deref(),
@@ -78,8 +78,8 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         };
         let record = by.record(ticket, &files, &machine);
         debug!(ticket = ticket.0, "drew ticket {ticket}");
-        let mut tell = |progress: Progress<'_>| teller.progress(&progress);
-        let settling = Settling {
+        let mut tell = |progress: StartEvent<'_>| teller.progress(&progress);
+        let settling = Start {
             machine: &mut machine,
             place: &place,
             policy: &start.config.policy,
@@ -94,7 +94,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             Ok(settled) => {
                 let company = teller.company();
                 drop(teller);
-                let won = Won {
+                let won = WonStart {
                     settled,
                     company,
                     took: clock::patience().saturating_sub(began),
@@ -104,10 +104,10 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             }
             Err(stop) => {
                 place.beside().remove_record(ticket);
-                if let Stop::Replaced = stop {
-                    entrance = Entrance::open(&start.locks)?;
+                if let NotStarted::Replaced = stop {
+                    entrance = OpenedInstance::open(&start.locks)?;
                 } else {
-                    let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+                    let chronicle = HistoryWriter::new(machine.whereabouts(), ticket);
                     chronicle.given_up(
                         place.beside(),
                         course.into_ended(),
@@ -128,37 +128,37 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 }
 
 /// What a person can do about it.
-fn way_out(stop: &Stop) -> Option<String> {
+fn way_out(stop: &NotStarted) -> Option<String> {
     match stop {
-        Stop::Refused { plan: Some(plan), .. } => report::hints::way_out(plan),
-        Stop::Refused { plan: None, .. }
-        | Stop::Asked
-        | Stop::Interrupted(_)
-        | Stop::Replaced
-        | Stop::Failed(_) => None,
+        NotStarted::Refused { plan: Some(plan), .. } => report::hints::way_out(plan),
+        NotStarted::Refused { plan: None, .. }
+        | NotStarted::Asked
+        | NotStarted::Interrupted(_)
+        | NotStarted::Replaced
+        | NotStarted::Failed(_) => None,
     }
 }
 
 /// A start that came through, and how.
-struct Won {
-    settled: Settled,
-    company: progress::Company,
+struct WonStart {
+    settled: Started,
+    company: progress::OthersLeft,
     took: Duration,
-    ended: Vec<Ended>,
+    ended: Vec<EndedConflict>,
 }
 
 /// How often the lock may be deleted or replaced under a start before it gives up.
 pub(super) const MOST_REPLACEMENTS: u32 = 100;
 
 fn guard(
-    start: &Start,
+    start: &PreparedStart,
     command: &Command,
-    place: Place,
+    place: LockSet,
     machine: Machine,
     mut record: Record,
-    won: Won,
+    won: WonStart,
 ) -> Result<ExitStatus, Error> {
-    let Won { settled, company, took, ended } = won;
+    let WonStart { settled, company, took, ended } = won;
     child::adopt_orphans().map_err(|error| blind(&error))?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, spent) = machine.into_supervision();
@@ -166,10 +166,10 @@ fn guard(
         return Err(blind(&std::io::Error::other("signals are not attended to")));
     };
     let (me, ticket) = (whereabouts.process, record.ticket);
-    let tree = Tree::of_myself().map_err(|error| blind(&error))?;
-    let holding = Holding::new(place, settled.locks);
-    let mark = Mark::new(&start.instance, ticket, me, holding.first_path());
-    let chronicle = Chronicle::new(&whereabouts, ticket);
+    let tree = GuardTree::of_myself().map_err(|error| blind(&error))?;
+    let holding = HeldLocks::new(place, settled.locks);
+    let mark = EnvMarker::new(&start.instance, ticket, me, holding.first_path());
+    let chronicle = HistoryWriter::new(&whereabouts, ticket);
     progress::yours(holding.first_path(), company, start.token.as_ref());
     let spawned = Child::spawn(
         &command.found,
@@ -186,13 +186,13 @@ fn guard(
         Err(error) => {
             holding.beside().remove_record(ticket);
             let error = not_started(command, &error);
-            chronicle.given_up(holding.beside(), ended, (Cause::Failed, error.what.clone()));
+            chronicle.given_up(holding.beside(), ended, (GiveUpCause::Failed, error.what.clone()));
             return Err(error);
         }
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     record.child = machine::identity(child.pid());
-    record.stage(Stage::Running);
+    record.stage(RecordStage::Running);
     if let Err(error) = holding.beside().write_record(&record) {
         warn!("the record cannot be written beside the lock: {error}");
     }
@@ -200,13 +200,13 @@ fn guard(
     chronicle.started(holding.beside(), ended, (&record.command, child.pid()), took);
     drop((settled.turnstile, settled.first));
     let _kept = spent.put_away();
-    let mut guarding = Guarding {
+    let mut guarding = ChildGuard {
         alarm: &alarm,
-        keeper: Keeper::new(watch, holding, record, start.config.on_lost),
-        manner: Manner::of(&start.config.policy, Mode::Graceful),
+        keeper: LockKeeper::new(watch, holding, record, start.config.on_lost),
+        manner: StopOptions::of(&start.config.policy, StopMode::Graceful),
         child,
         tell: &mut |beside, incident| {
-            if let Incident::Held(trouble) = &incident {
+            if let GuardEvent::Held(trouble) = &incident {
                 chronicle.loss(beside, trouble);
             }
             progress::incident(incident);
@@ -249,7 +249,7 @@ fn guard(
 }
 
 /// Why a guard left, as the history has it.
-fn departure(end: &End) -> Kind {
+fn departure(end: &ChildEnd) -> HistoryEventKind {
     let how = match end.status {
         ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),
         status => format!("COMMAND exited with {}", status.code()),
@@ -269,7 +269,7 @@ fn departure(end: &End) -> Kind {
     } else {
         format!("{why}; {} processes of its tree could not be ended", end.left)
     };
-    Kind::Stop { why, asked_by }
+    HistoryEventKind::Stop { why, asked_by }
 }
 
 fn not_started(command: &Command, error: &std::io::Error) -> Error {

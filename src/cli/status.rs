@@ -6,24 +6,24 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 use crate::{
     cli::{
         Common,
-        plan::{self, Said},
-        prepare::{Nameless, Start},
+        plan::{self, PlanOutput},
+        prepare::{PreparedStart, UnnamedStart},
         print,
     },
     engine::{instance::Instance, policy::Policy, purpose::Purpose},
     error::{Error, ExitStatus},
     guard::{
-        lock_set::Place,
-        status::{State, Status},
+        lock_set::LockSet,
+        status::{InstanceState, InstanceStatus},
     },
     report::{Context, history_text, status_json, status_text},
     scan::{
         machine::{self, Machine},
-        request::Query,
+        request::ScanRequest,
     },
     state::{
-        folder::{Folder, Missing},
-        state_dir::{self, Beside},
+        folder::{Folder, MissingFolder},
+        state_dir::{self, StateDir},
     },
     sys::clock,
     text::{mask::printable, style::Paint},
@@ -54,14 +54,14 @@ pub(super) fn run(
         return Err(Error::new(ExitStatus::Usage, "`--history` is for people")
             .hint("`status --json` has the takeovers"));
     }
-    let nameless = Nameless::prepare(common, command)?;
+    let nameless = UnnamedStart::prepare(common, command)?;
     match nameless.instance() {
         Ok(instance) => one(common, &nameless.of(instance), detail),
         Err(_) => all(common, &nameless, detail),
     }
 }
 
-fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Error> {
+fn one(common: &Common, start: &PreparedStart, detail: Detail) -> Result<ExitStatus, Error> {
     start.warn_of_a_missing_script();
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
@@ -72,27 +72,29 @@ fn one(common: &Common, start: &Start, detail: Detail) -> Result<ExitStatus, Err
     } else {
         print(&said(&status, &context, plan::paint(&std::io::stdout()), detail))?;
     }
-    if let (State::Stopped, Some(reservation)) = (status.state, start.reservation()) {
+    if let (InstanceState::Stopped, Some(reservation)) = (status.state, start.reservation()) {
         if !common.json {
             print("")?;
         }
-        plan::aside(common, reservation, Said::Plainly)?;
+        plan::aside(common, reservation, PlanOutput::Plainly)?;
     }
     let (status, what) = match status.state {
-        State::Starting | State::Running | State::Stopping => return Ok(ExitStatus::Done),
-        State::Stopped => (ExitStatus::NotRunning, "not running".to_owned()),
-        State::Unknown => {
+        InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
+            return Ok(ExitStatus::Done);
+        }
+        InstanceState::Stopped => (ExitStatus::NotRunning, "not running".to_owned()),
+        InstanceState::Unknown => {
             (ExitStatus::Unknown, format!("cannot be known: {}", status.doubt.unwrap_or_default()))
         }
     };
     Err(Error::new(status, format!("{}: {what}", start.instance)))
 }
 
-fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatus, Error> {
+fn all(common: &Common, nameless: &UnnamedStart, detail: Detail) -> Result<ExitStatus, Error> {
     // What the configuration says of one bot's processes says nothing about the others': only who
     // has a lock is looked for.
     let policy = Policy { matches: Vec::new(), ..nameless.config.policy.clone() };
-    let query = Query {
+    let query = ScanRequest {
         policy: policy.clone(),
         token: None,
         token_env: Vec::new(),
@@ -122,10 +124,10 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     } else if !statuses.is_empty() {
         print(&status_text::list(&statuses, &context, paint))?;
     }
-    let any = |is: fn(State) -> bool| statuses.iter().any(|status| is(status.state));
-    if any(State::is_held) {
+    let any = |is: fn(InstanceState) -> bool| statuses.iter().any(|status| is(status.state));
+    if any(InstanceState::is_held) {
         Ok(ExitStatus::Done)
-    } else if any(|state| state == State::Unknown) {
+    } else if any(|state| state == InstanceState::Unknown) {
         Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
     } else {
         Err(Error::new(
@@ -135,7 +137,7 @@ fn all(common: &Common, nameless: &Nameless, detail: Detail) -> Result<ExitStatu
     }
 }
 
-fn said(status: &Status, context: &Context<'_>, paint: Paint, detail: Detail) -> String {
+fn said(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: Detail) -> String {
     let text = status_text::text(status, context, paint);
     match detail {
         Detail::Now => text,
@@ -149,13 +151,13 @@ fn look(
     instance: &str,
     locks: &[PathBuf],
     policy: &Policy,
-) -> Result<Status, Error> {
+) -> Result<InstanceStatus, Error> {
     let unknown = |error: Error| match error.status {
-        ExitStatus::LockFile => Ok(Status::unknown(instance, error.what)),
+        ExitStatus::LockFile => Ok(InstanceStatus::unknown(instance, error.what)),
         _ => Err(error),
     };
     for _ in 0..MOST_LOOKS {
-        let place = match Place::find(locks, Missing::Leave) {
+        let place = match LockSet::find(locks, MissingFolder::Leave) {
             Ok(place) => place,
             Err(error) => return unknown(error),
         };
@@ -163,23 +165,23 @@ fn look(
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };
-        let beside: Option<&Beside> = place.as_ref().map(|place| place.beside().as_ref());
-        let history = beside.map(Beside::history).unwrap_or_default();
-        if let Some(status) = Status::of(
+        let beside: Option<&StateDir> = place.as_ref().map(|place| place.beside().as_ref());
+        let history = beside.map(StateDir::history).unwrap_or_default();
+        if let Some(status) = InstanceStatus::of(
             instance,
             plan,
-            beside.and_then(Beside::record),
+            beside.and_then(StateDir::record),
             history,
             machine.whereabouts(),
         ) {
             return Ok(status);
         }
     }
-    Ok(Status::unknown(instance, "it is just changing hands".to_owned()))
+    Ok(InstanceStatus::unknown(instance, "it is just changing hands".to_owned()))
 }
 
 /// Where the instances were looked for.
-fn looked_into(nameless: &Nameless) -> String {
+fn looked_into(nameless: &UnnamedStart) -> String {
     let with = nameless.placeholders("");
     let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
     let (word, path) = path
@@ -191,11 +193,11 @@ fn looked_into(nameless: &Nameless) -> String {
 }
 
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
-fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
+fn names(nameless: &UnnamedStart) -> Result<BTreeSet<String>, Error> {
     let with = nameless.placeholders("");
     let Some(path) = nameless.config.locks.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
-    let Some(folder) = Folder::open(&parent, Missing::Leave).map_err(unreadable)? else {
+    let Some(folder) = Folder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let names = folder.names_with("");
@@ -216,7 +218,9 @@ fn names(nameless: &Nameless) -> Result<BTreeSet<String>, Error> {
 
 /// Where all instances share a lock, there is the one whose record lies beside it.
 fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
-    let Some(place) = Place::find(&[lock.to_owned()], Missing::Leave).map_err(unreadable)? else {
+    let Some(place) =
+        LockSet::find(&[lock.to_owned()], MissingFolder::Leave).map_err(unreadable)?
+    else {
         return Ok(BTreeSet::new());
     };
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

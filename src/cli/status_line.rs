@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     engine::{
-        plan::{Blow, Conflict, Plan, Step},
+        plan::{Conflict, Plan, SignalToSend, Step},
         policy::Patience,
     },
     text::mask,
@@ -13,7 +13,7 @@ use crate::{
 
 /// What a start is busy with.
 #[derive(Debug, Default)]
-pub(super) enum Course {
+pub(super) enum LineState {
     /// Nothing that takes time.
     #[default]
     Idle,
@@ -27,36 +27,36 @@ pub(super) enum Course {
         /// Since when, whoever it was for.
         since: Duration,
         /// Whom it waits for.
-        whom: Vec<Other>,
+        whom: Vec<OtherProcess>,
     },
     /// These are being ended.
-    Ending(Vec<Other>),
+    Ending(Vec<OtherProcess>),
 }
 
 /// Somebody who is in the way.
 #[derive(Debug)]
-pub(super) struct Other {
+pub(super) struct OtherProcess {
     pid: Option<u32>,
-    command: Command,
+    command: ShownCommand,
     steps: Vec<Step>,
     /// What was done last, and when.
-    done: Option<(Done, Duration)>,
+    done: Option<(LastAction, Duration)>,
 }
 
 /// What was done to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
+pub(super) enum LastAction {
     /// Its guard was asked.
     Asked,
     /// Its guard heard.
     Heard,
     /// This was sent.
-    Sent(Blow),
+    Sent(SignalToSend),
 }
 
 /// What is known of somebody's command.
 #[derive(Debug)]
-enum Command {
+enum ShownCommand {
     Arguments(Vec<String>),
     /// As a guard wrote it down: quoted and masked.
     Written(String),
@@ -66,28 +66,28 @@ enum Command {
 /// As much of a command is shown at least, where there is room for nothing.
 const NARROWEST: usize = 12;
 
-impl Course {
+impl LineState {
     /// It waits for those that the plan waits for.
-    pub(super) fn waiting(plan: &Plan, since: Duration) -> Course {
-        Course::Waiting { since, whom: plan.waits().map(Other::new).collect() }
+    pub(super) fn waiting(plan: &Plan, since: Duration) -> LineState {
+        LineState::Waiting { since, whom: plan.waits().map(OtherProcess::new).collect() }
     }
 
     /// It ends those that the plan ends.
-    pub(super) fn ending(plan: &Plan) -> Course {
-        Course::Ending(plan.kills().map(Other::new).collect())
+    pub(super) fn ending(plan: &Plan) -> LineState {
+        LineState::Ending(plan.kills().map(OtherProcess::new).collect())
     }
 
     /// Whether this is the root of somebody who is being ended.
     pub(super) fn ends(&self, pid: u32) -> bool {
         match self {
-            Course::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
-            Course::Idle | Course::Queued { .. } | Course::Waiting { .. } => false,
+            LineState::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
+            LineState::Idle | LineState::Queued { .. } | LineState::Waiting { .. } => false,
         }
     }
 
     /// Something was done to the one with this pid.
-    pub(super) fn did(&mut self, pid: Option<u32>, done: Done, now: Duration) {
-        if let Course::Ending(others) = self
+    pub(super) fn did(&mut self, pid: Option<u32>, done: LastAction, now: Duration) {
+        if let LineState::Ending(others) = self
             && let Some(other) = others.iter_mut().find(|other| other.pid == pid)
         {
             other.done = Some((done, now));
@@ -96,7 +96,7 @@ impl Course {
 
     /// The one with this pid has ended.
     pub(super) fn ended(&mut self, pid: Option<u32>) {
-        if let Course::Ending(others) = self {
+        if let LineState::Ending(others) = self {
             others.retain(|other| other.pid != pid);
         }
     }
@@ -104,17 +104,17 @@ impl Course {
     /// What it is busy with at `now`, in about `room` characters: a command is shortened first.
     pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
         let (doing, others, time) = match self {
-            Course::Idle => return None,
-            Course::Queued { since } => {
+            LineState::Idle => return None,
+            LineState::Queued { since } => {
                 return Some(format!(
                     "waiting for another start to be through: {} so far",
                     passed(*since, now)
                 ));
             }
-            Course::Waiting { since, whom } => {
+            LineState::Waiting { since, whom } => {
                 ("waiting for", whom, whom.first()?.waited(*since, now))
             }
-            Course::Ending(others) => ("ending", others, others.first()?.progress(now)),
+            LineState::Ending(others) => ("ending", others, others.first()?.progress(now)),
         };
         let more = match others.len() {
             0 | 1 => String::new(),
@@ -127,21 +127,23 @@ impl Course {
     /// Whose pid it is about, the first of all.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
-            Course::Idle | Course::Queued { .. } => None,
-            Course::Waiting { whom: others, .. } | Course::Ending(others) => others.first()?.pid,
+            LineState::Idle | LineState::Queued { .. } => None,
+            LineState::Waiting { whom: others, .. } | LineState::Ending(others) => {
+                others.first()?.pid
+            }
         }
     }
 }
 
-impl Other {
-    fn new(conflict: &Conflict) -> Other {
+impl OtherProcess {
+    fn new(conflict: &Conflict) -> OtherProcess {
         let args = conflict.root.as_ref().and_then(|root| root.args.known());
         let command = match (&conflict.guard, args) {
-            (Some(guard), _) => Command::Written(guard.command.clone()),
-            (None, Some(args)) => Command::Arguments(args.clone()),
-            (None, None) => Command::Unknown,
+            (Some(guard), _) => ShownCommand::Written(guard.command.clone()),
+            (None, Some(args)) => ShownCommand::Arguments(args.clone()),
+            (None, None) => ShownCommand::Unknown,
         };
-        Other { pid: pid(conflict), command, steps: conflict.steps.clone(), done: None }
+        OtherProcess { pid: pid(conflict), command, steps: conflict.steps.clone(), done: None }
     }
 
     fn named(&self, room: usize) -> String {
@@ -150,11 +152,11 @@ impl Other {
             .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
         let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
         let command = match (&self.command, self.pid) {
-            (Command::Arguments(args), _) => mask::shorten(args, width),
-            (Command::Written(text), _) if text.chars().count() <= width => text.clone(),
-            (Command::Written(text), _) => text.chars().take(width - 1).chain(['…']).collect(),
-            (Command::Unknown, Some(_)) => return pid,
-            (Command::Unknown, None) => return "an unknown holder of the lock".to_owned(),
+            (ShownCommand::Arguments(args), _) => mask::shorten(args, width),
+            (ShownCommand::Written(text), _) if text.chars().count() <= width => text.clone(),
+            (ShownCommand::Written(text), _) => text.chars().take(width - 1).chain(['…']).collect(),
+            (ShownCommand::Unknown, Some(_)) => return pid,
+            (ShownCommand::Unknown, None) => return "an unknown holder of the lock".to_owned(),
         };
         format!("`{}` ({pid})", mask::printable(&command))
     }
@@ -176,9 +178,11 @@ impl Other {
     fn progress(&self, now: Duration) -> String {
         match self.done {
             None => "looking whether it is still there".to_owned(),
-            Some((Done::Asked, at)) => format!("asked its guard {} ago", passed(at, now)),
-            Some((Done::Heard, at)) => format!("its guard has been at it for {}", passed(at, now)),
-            Some((Done::Sent(blow), at)) => {
+            Some((LastAction::Asked, at)) => format!("asked its guard {} ago", passed(at, now)),
+            Some((LastAction::Heard, at)) => {
+                format!("its guard has been at it for {}", passed(at, now))
+            }
+            Some((LastAction::Sent(blow), at)) => {
                 let sent = format!("{} sent {} ago", blow.name(), passed(at, now));
                 let is_this =
                     |step: &Step| matches!(step, Step::Signal { blow: it, .. } if *it == blow);
@@ -258,9 +262,11 @@ mod tests {
         }
     }
 
-    const TERM: Step =
-        Step::Signal { blow: Blow::Signal(Signal::SigTerm), timeout: Duration::from_secs(30) };
-    const KILL: Step = Step::Signal { blow: Blow::Kill, timeout: Duration::from_secs(5) };
+    const TERM: Step = Step::Signal {
+        blow: SignalToSend::Signal(Signal::SigTerm),
+        timeout: Duration::from_secs(30),
+    };
+    const KILL: Step = Step::Signal { blow: SignalToSend::Kill, timeout: Duration::from_secs(5) };
 
     #[test]
     fn a_wait_says_how_long_already_how_long_at_most_and_what_comes_then() {
@@ -272,41 +278,41 @@ mod tests {
             (vec![limited], "12s of 1m, then this start is refused"),
             (vec![Step::Wait { timeout: Patience::Forever }], "12s so far, as long as it takes"),
         ] {
-            let waiting = Course::waiting(
+            let waiting = LineState::waiting(
                 &plan(vec![conflict(4711, "python3 main.py", Action::Wait, steps)]),
                 5 * SECOND,
             );
             let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
             assert_eq!(said, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
         }
-        let queued = Course::Queued { since: SECOND };
+        let queued = LineState::Queued { since: SECOND };
         assert_eq!(
             queued.sentence(11 * SECOND, WIDE).as_deref(),
             Some("waiting for another start to be through: 10s so far")
         );
-        assert_eq!(Course::Idle.sentence(SECOND, WIDE), None);
+        assert_eq!(LineState::Idle.sentence(SECOND, WIDE), None);
     }
 
     #[test]
     fn an_end_says_what_was_done_when_and_what_comes_when() {
         let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, vec![TERM, KILL]);
-        let mut ending = Course::ending(&plan(vec![one(4711), one(4712)]));
-        let said = |ending: &Course, now: u32| {
+        let mut ending = LineState::ending(&plan(vec![one(4711), one(4712)]));
+        let said = |ending: &LineState, now: u32| {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
         };
         let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
-        ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
+        ending.did(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
-        ending.did(Some(4711), Done::Sent(Blow::Kill), 31 * SECOND);
+        ending.did(Some(4711), LastAction::Sent(SignalToSend::Kill), 31 * SECOND);
         assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, given up in 3s"));
         assert!(ending.ends(4711) && !ending.ends(4713));
         ending.ended(Some(4711));
-        ending.did(Some(4712), Done::Asked, 33 * SECOND);
+        ending.did(Some(4712), LastAction::Asked, 33 * SECOND);
         assert_eq!(
             said(&ending, 34),
             "ending `python3 main.py` (pid 4712): asked its guard 1s ago"
         );
-        ending.did(Some(4712), Done::Heard, 34 * SECOND);
+        ending.did(Some(4712), LastAction::Heard, 34 * SECOND);
         assert_eq!(
             said(&ending, 44),
             "ending `python3 main.py` (pid 4712): its guard has been at it for 10s"
@@ -321,9 +327,13 @@ mod tests {
             "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",
             "a".repeat(35)
         );
-        let mut ending =
-            Course::ending(&plan(vec![conflict(4711, &long, Action::Graceful, vec![TERM, KILL])]));
-        ending.did(Some(4711), Done::Sent(Blow::Signal(Signal::SigTerm)), SECOND);
+        let mut ending = LineState::ending(&plan(vec![conflict(
+            4711,
+            &long,
+            Action::Graceful,
+            vec![TERM, KILL],
+        )]));
+        ending.did(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         let said = ending.sentence(SECOND, 77).unwrap_or_default();
         assert_eq!(
             said,

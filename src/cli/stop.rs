@@ -5,54 +5,54 @@ use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 use crate::{
     cli::{
         Common,
-        plan::{self, Said},
-        prepare::Start,
+        plan::{self, PlanOutput},
+        prepare::PreparedStart,
         print, progress,
         run::MOST_REPLACEMENTS,
     },
     engine::{
         action::OnConflict,
         instance::Instance,
-        ladder::Mode,
+        ladder::StopMode,
         plan::{Plan, Refusal, Suspect, Verdict},
         purpose::Purpose,
         snapshot::ManagedBy,
     },
     error::{Error, ExitStatus},
     guard::{
-        entrance::Entrance,
-        history_writer::Chronicle,
-        lock_set::Place,
-        progress::Course,
-        start::{Progress, Settling, Stop},
+        entrance::OpenedInstance,
+        history_writer::HistoryWriter,
+        lock_set::LockSet,
+        progress::StartProgress,
+        start::{NotStarted, Start, StartEvent},
     },
     scan::machine::{Machine, blind},
     state::{
-        event::{Event, Kind},
-        folder::Missing,
+        event::{HistoryEvent, HistoryEventKind},
+        folder::MissingFolder,
     },
-    sys::machine::poll::Alarm,
+    sys::machine::poll::Poller,
     text::mask::printable,
 };
 
 /// What is said while it goes on.
-fn lines(common: &Common, instance: &Instance, progress: &Progress<'_>) -> Vec<String> {
+fn lines(common: &Common, instance: &Instance, progress: &StartEvent<'_>) -> Vec<String> {
     if common.quiet {
         return Vec::new();
     }
     let lines: Vec<String> = match progress {
-        Progress::Waiting(plan) => plan
+        StartEvent::Waiting(plan) => plan
             .waits()
             .map(|conflict| {
                 format!("waiting for {}{}", progress::named(conflict), progress::limit(conflict))
             })
             .collect(),
-        Progress::Acting(plan) => plan
+        StartEvent::Acting(plan) => plan
             .kills()
             .map(|conflict| format!("ending {} ({})", progress::named(conflict), conflict.action))
             .collect(),
-        Progress::Queued | Progress::Still | Progress::Did(_) => Vec::new(),
-        Progress::Clear(plan) => plan.unexpected().map(suspicion).collect(),
+        StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => Vec::new(),
+        StartEvent::Clear(plan) => plan.unexpected().map(suspicion).collect(),
     };
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
 }
@@ -67,7 +67,7 @@ fn suspicion(suspect: &Suspect) -> String {
 
 /// Whether it is done or only said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum StopRun {
     /// `stop --dry-run`.
     Tries,
     /// `stop`.
@@ -81,17 +81,17 @@ pub(super) enum Doing {
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
-    doing: Doing,
+    doing: StopRun,
 ) -> Result<ExitStatus, Error> {
     let mode = mode(common)?;
-    let mut start = Start::prepare(common, command)?;
+    let mut start = PreparedStart::prepare(common, command)?;
     start.warn_of_a_missing_script();
     start.config.policy = start.config.policy.to_stop(mode);
     let plan = plan::look(&start)?;
-    if doing == Doing::Tries {
-        plan::show(common, &start, &plan, Said::Plainly)?;
+    if doing == StopRun::Tries {
+        plan::show(common, &start, &plan, PlanOutput::Plainly)?;
         if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
-            plan::aside(common, reservation, Said::Plainly)?;
+            plan::aside(common, reservation, PlanOutput::Plainly)?;
         }
         return match plan.verdict {
             Verdict::Refuse(refusal) => Err(Error::new(
@@ -103,12 +103,12 @@ pub(super) fn run(
     }
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
     // that ends nobody.
-    let place = Place::find(&start.locks, Missing::Leave)?;
+    let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     let ever_started = place.is_some_and(|place| place.beside().has_turnstile());
     match plan.verdict {
         Verdict::Clear if !ever_started => {
-            let mut done = Done::default();
-            done.note(&Progress::Clear(&plan));
+            let mut done = StopReport::default();
+            done.note(&StartEvent::Clear(&plan));
             said(common, &start, &plan, &done)
         }
         Verdict::Refuse(refusal) if !ever_started => {
@@ -122,10 +122,10 @@ pub(super) fn run(
 }
 
 /// Who says that nobody is to be ended does not mean a stop.
-fn mode(common: &Common) -> Result<Mode, Error> {
+fn mode(common: &Common) -> Result<StopMode, Error> {
     match common.on_conflict {
-        None | Some(OnConflict::Graceful) => Ok(Mode::Graceful),
-        Some(OnConflict::Force) => Ok(Mode::Force),
+        None | Some(OnConflict::Graceful) => Ok(StopMode::Graceful),
+        Some(OnConflict::Force) => Ok(StopMode::Force),
         Some(OnConflict::Refuse | OnConflict::Wait) => Err(Error::new(
             ExitStatus::Usage,
             "`stop` ends what runs: its `--on-conflict` is graceful or force",
@@ -136,7 +136,7 @@ fn mode(common: &Common) -> Result<Mode, Error> {
 
 /// What a stop has done.
 #[derive(Debug, Default)]
-struct Done {
+struct StopReport {
     /// The plan that it began with: the first that ends somebody, else the one that found nobody.
     plan: Option<Plan>,
     /// What may start again whom it ended.
@@ -145,14 +145,14 @@ struct Done {
     ignored: Vec<u32>,
 }
 
-impl Done {
+impl StopReport {
     fn has_acted(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.verdict == Verdict::Act)
     }
 
-    fn note(&mut self, progress: &Progress<'_>) {
+    fn note(&mut self, progress: &StartEvent<'_>) {
         match progress {
-            Progress::Acting(plan) => {
+            StartEvent::Acting(plan) => {
                 let managers = plan
                     .kills()
                     .filter_map(|conflict| conflict.root.as_ref()?.managed_by.known()?.as_ref());
@@ -160,7 +160,7 @@ impl Done {
                     .extend(managers.map(|by: &ManagedBy| (by.to_string(), by.stop_command())));
                 self.plan.get_or_insert_with(|| (*plan).clone());
             }
-            Progress::Clear(plan) => {
+            StartEvent::Clear(plan) => {
                 self.plan.get_or_insert_with(|| (*plan).clone());
                 self.ignored = plan
                     .conflicts
@@ -168,26 +168,29 @@ impl Done {
                     .filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid))
                     .collect();
             }
-            Progress::Queued | Progress::Waiting(_) | Progress::Still | Progress::Did(_) => {}
+            StartEvent::Queued
+            | StartEvent::Waiting(_)
+            | StartEvent::Still
+            | StartEvent::Did(_) => {}
         }
     }
 }
 
 /// Through the turnstile as a start, and newer than everybody: a person ends what runs now,
 /// whatever its ticket.
-fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Error> {
+fn stop(common: &Common, start: &PreparedStart, first: &Plan) -> Result<ExitStatus, Error> {
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    machine.attend(Alarm::set().map_err(|error| blind(&error))?);
+    machine.attend(Poller::set().map_err(|error| blind(&error))?);
     machine.ask_for(Purpose::Stop);
-    let mut done = Done::default();
-    let mut course = Course::default();
-    let mut stopped = Err(Stop::Replaced);
+    let mut done = StopReport::default();
+    let mut course = StartProgress::default();
+    let mut stopped = Err(NotStarted::Replaced);
     for _ in 0..MOST_REPLACEMENTS {
-        let Entrance { place, files, ticket } = Entrance::open(&start.locks)?;
+        let OpenedInstance { place, files, ticket } = OpenedInstance::open(&start.locks)?;
         machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
-        let mut tell = |progress: Progress<'_>| tell(common, start, &mut done, &progress);
+        let mut tell = |progress: StartEvent<'_>| tell(common, start, &mut done, &progress);
         let policy = &start.config.policy;
-        let settling = Settling {
+        let settling = Start {
             machine: &mut machine,
             place: &place,
             policy,
@@ -200,12 +203,12 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
             beat: Duration::MAX,
         };
         stopped = settling.run().map(drop);
-        if !matches!(stopped, Err(Stop::Replaced)) {
-            let chronicle = Chronicle::new(machine.whereabouts(), ticket);
-            let events: Vec<Event> = course
+        if !matches!(stopped, Err(NotStarted::Replaced)) {
+            let chronicle = HistoryWriter::new(machine.whereabouts(), ticket);
+            let events: Vec<HistoryEvent> = course
                 .into_ended()
                 .into_iter()
-                .map(|ended| chronicle.event(Kind::Clearing { ended }))
+                .map(|ended| chronicle.event(HistoryEventKind::Clearing { ended }))
                 .collect();
             chronicle.write(place.beside(), &events);
             break;
@@ -213,18 +216,18 @@ fn stop(common: &Common, start: &Start, first: &Plan) -> Result<ExitStatus, Erro
     }
     let Err(stop) = stopped else { return said(common, start, first, &done) };
     let seen = match &stop {
-        Stop::Refused { plan: Some(plan), .. } => plan,
-        Stop::Refused { plan: None, .. }
-        | Stop::Asked
-        | Stop::Replaced
-        | Stop::Interrupted(_)
-        | Stop::Failed(_) => first,
+        NotStarted::Refused { plan: Some(plan), .. } => plan,
+        NotStarted::Refused { plan: None, .. }
+        | NotStarted::Asked
+        | NotStarted::Replaced
+        | NotStarted::Interrupted(_)
+        | NotStarted::Failed(_) => first,
     };
     show_document(common, start, done.plan.as_ref().unwrap_or(seen))?;
     Err(not_stopped(start, stop))
 }
 
-fn tell(common: &Common, start: &Start, done: &mut Done, progress: &Progress<'_>) {
+fn tell(common: &Common, start: &PreparedStart, done: &mut StopReport, progress: &StartEvent<'_>) {
     done.note(progress);
     if !common.json {
         for line in lines(common, &start.instance, progress) {
@@ -235,7 +238,12 @@ fn tell(common: &Common, start: &Start, done: &mut Done, progress: &Progress<'_>
 }
 
 /// The end of a stop that came through.
-fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<ExitStatus, Error> {
+fn said(
+    common: &Common,
+    start: &PreparedStart,
+    first: &Plan,
+    done: &StopReport,
+) -> Result<ExitStatus, Error> {
     let instance = &start.instance;
     let reservation = start.reservation().filter(|_| !done.has_acted());
     if common.json {
@@ -267,22 +275,22 @@ fn said(common: &Common, start: &Start, first: &Plan, done: &Done) -> Result<Exi
 }
 
 /// With `--json`, the plan that was carried out, or could not be.
-fn show_document(common: &Common, start: &Start, plan: &Plan) -> Result<(), Error> {
-    if common.json { plan::show(common, start, plan, Said::Plainly) } else { Ok(()) }
+fn show_document(common: &Common, start: &PreparedStart, plan: &Plan) -> Result<(), Error> {
+    if common.json { plan::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
 }
 
-fn not_stopped(start: &Start, stop: Stop) -> Error {
+fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
     match stop {
-        Stop::Refused { refusal, why, .. } => refused(start, "not stopped", refusal, &why),
-        Stop::Interrupted(signal) => Error::new(
+        NotStarted::Refused { refusal, why, .. } => refused(start, "not stopped", refusal, &why),
+        NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signalled(signal),
             format!("{}: ended by a signal before everything had ended", start.instance),
         ),
-        Stop::Asked => Error::new(
+        NotStarted::Asked => Error::new(
             ExitStatus::Refused,
             format!("{}: not stopped: another start is in progress", start.instance),
         ),
-        Stop::Replaced => Error::new(
+        NotStarted::Replaced => Error::new(
             ExitStatus::LockFile,
             format!(
                 "{}: not stopped: the lock is deleted or replaced all the time",
@@ -290,11 +298,11 @@ fn not_stopped(start: &Start, stop: Stop) -> Error {
             ),
         )
         .hint("see who writes to its folder"),
-        Stop::Failed(error) => error,
+        NotStarted::Failed(error) => error,
     }
 }
 
-fn refused(start: &Start, what: &str, refusal: Refusal, why: &str) -> Error {
+fn refused(start: &PreparedStart, what: &str, refusal: Refusal, why: &str) -> Error {
     Error::new(status(refusal), format!("{}: {what}: {why}", start.instance))
 }
 

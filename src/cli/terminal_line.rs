@@ -30,15 +30,15 @@ pub(super) fn write(text: &str) {
 
 /// A line on a terminal; it goes when this does.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct TerminalLine {
     terminal: Term,
 }
 
-impl Line {
+impl TerminalLine {
     /// A line, where standard error is a terminal that one can be drawn on.
-    pub(super) fn possible() -> Option<Line> {
+    pub(super) fn possible() -> Option<TerminalLine> {
         (io::stderr().is_terminal() && !console::is_dumb() && is_in_front())
-            .then(|| Line { terminal: Term::buffered_stderr() })
+            .then(|| TerminalLine { terminal: Term::buffered_stderr() })
     }
 
     /// The characters that it has room for.
@@ -61,9 +61,9 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for TerminalLine {
     fn drop(&mut self) {
-        Line::clear();
+        TerminalLine::clear();
     }
 }
 

@@ -12,12 +12,12 @@ use crate::{
         api_url::ApiUrl,
         discover::Sources,
         load::{self, Loaded, Origins},
-        location::{Origin, Place},
+        location::{Location, Origin},
         lock_path::LockPath,
         log_filter,
         problem::{Fault, Problem, Problems},
         rules::{Misfit, policy},
-        settings::{self, LogFormat, Settings, Webhook},
+        settings::{self, LogFormat, Settings, WebhookPolicy},
     },
     engine::{action::OnLost, instance::Instance, policy::Policy},
 };
@@ -67,7 +67,7 @@ pub struct CheckCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telegram {
     /// What to do about a webhook.
-    pub webhook: Webhook,
+    pub webhook: WebhookPolicy,
     /// Where the Bot API is.
     pub api_url: ApiUrl,
     /// How long it may take in all.
@@ -97,7 +97,7 @@ impl Config {
             // and still must not start a bot.
             let place = match origins.of(&key) {
                 Origin::Written(place) => place,
-                Origin::Default => Place::flag("default", ""),
+                Origin::Default => Location::flag("default", ""),
             };
             Problems(vec![Problem::with(place, key, fault)])
         })
@@ -116,7 +116,7 @@ impl Config {
             notes: Vec::new(),
         };
         compile(loaded, cwd).map_err(|(key, fault, _)| {
-            Problems(vec![Problem::with(Place::flag("default", ""), key, fault)])
+            Problems(vec![Problem::with(Location::flag("default", ""), key, fault)])
         })
     }
 
@@ -131,7 +131,7 @@ impl Config {
 fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins)> {
     let Loaded { file, profile, settings, origins, mut notes } = loaded;
     match parts(&settings) {
-        Ok(Parts { instance, policy, locks, telegram, filter }) => {
+        Ok(PatternParts { instance, policy, locks, telegram, filter }) => {
             notes.extend(unreachable_rules(&settings, &policy, &origins));
             let check = Some(settings.check.clone()).filter(|check| !check.command.is_empty());
             Ok(Config {
@@ -157,7 +157,7 @@ fn compile(loaded: Loaded, cwd: &Path) -> Result<Config, (String, Fault, Origins
 }
 
 /// What is made of texts.
-struct Parts {
+struct PatternParts {
     instance: Option<Instance>,
     policy: Policy,
     locks: Vec<LockPath>,
@@ -165,7 +165,7 @@ struct Parts {
     filter: Targets,
 }
 
-fn parts(settings: &Settings) -> Result<Parts, Misfit> {
+fn parts(settings: &Settings) -> Result<PatternParts, Misfit> {
     let instance = settings.instance.as_deref().map(str::parse).transpose().map_err(
         |bad: crate::engine::instance::BadInstance| {
             ("instance".to_owned(), Fault::new(bad.to_string()))
@@ -176,7 +176,7 @@ fn parts(settings: &Settings) -> Result<Parts, Misfit> {
     let locks = locks.map_err(|fault| ("lock.paths".to_owned(), fault))?;
     let filter =
         log_filter::parse(&settings.log.level).map_err(|fault| ("log.level".to_owned(), fault))?;
-    Ok(Parts {
+    Ok(PatternParts {
         instance,
         policy: policy(settings)?,
         locks,
@@ -185,8 +185,8 @@ fn parts(settings: &Settings) -> Result<Parts, Misfit> {
     })
 }
 
-fn telegram(settings: &settings::Telegram) -> Result<Telegram, Misfit> {
-    let settings::Telegram { webhook, ref api_url, timeout, conflict_window } = *settings;
+fn telegram(settings: &settings::TelegramTable) -> Result<Telegram, Misfit> {
+    let settings::TelegramTable { webhook, ref api_url, timeout, conflict_window } = *settings;
     let api_url = ApiUrl::parse(api_url).map_err(|fault| ("telegram.api_url".to_owned(), fault))?;
     Ok(Telegram { webhook, api_url, timeout, conflict_window })
 }
@@ -194,7 +194,7 @@ fn telegram(settings: &settings::Telegram) -> Result<Telegram, Misfit> {
 /// A line for each rule that comes after one that always holds.
 fn unreachable_rules(settings: &Settings, policy: &Policy, origins: &Origins) -> Vec<String> {
     let Some(last) =
-        settings.rules.iter().position(|rule| rule.when == settings::Conditions::default())
+        settings.rules.iter().position(|rule| rule.when == settings::ConditionsTable::default())
     else {
         return Vec::new();
     };

@@ -15,7 +15,7 @@ use std::{
 use crate::{
     config::{
         keys::ROOT,
-        location::Place,
+        location::Location,
         parse,
         problem::{Fault, Problem},
         source::{Source, SourceName},
@@ -102,11 +102,12 @@ impl Sources {
     }
 
     /// The profile that is selected, and where.
-    pub(crate) fn selected(&self) -> Option<(String, Place)> {
-        let flag = self.profile.clone().map(|name| (name.clone(), Place::flag("--profile", &name)));
+    pub(crate) fn selected(&self) -> Option<(String, Location)> {
+        let flag =
+            self.profile.clone().map(|name| (name.clone(), Location::flag("--profile", &name)));
         flag.or_else(|| {
             let name = self.variable("MONOPOLL_PROFILE")?.to_string_lossy();
-            Some((name.clone().into_owned(), Place::variable("MONOPOLL_PROFILE", &name)))
+            Some((name.clone().into_owned(), Location::variable("MONOPOLL_PROFILE", &name)))
         })
     }
 
@@ -131,7 +132,7 @@ const ANYBODYS: [&str; 2] = ["app", "telegram"];
 
 /// What became of the search for a file.
 #[derive(Debug)]
-pub(crate) enum Search {
+pub(crate) enum FileSearch {
     /// There is none.
     None,
     /// There is one, but it cannot be used; the problems say why.
@@ -145,14 +146,14 @@ pub(crate) fn search(
     sources: &Sources,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<String>,
-) -> Search {
+) -> FileSearch {
     let flag = sources.config.clone().map(|path| {
-        let place = Place::flag("--config", &path.to_string_lossy());
+        let place = Location::flag("--config", &path.to_string_lossy());
         (path, place)
     });
     let named = flag.or_else(|| {
         let path = sources.variable("MONOPOLL_CONFIG")?;
-        Some((PathBuf::from(path), Place::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
+        Some((PathBuf::from(path), Location::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
     });
     if let Some((path, place)) = named {
         return match read(&sources.cwd.join(&path)) {
@@ -166,7 +167,7 @@ pub(crate) fn search(
                         "name a file that is there, or leave it out: every key has a default",
                     ),
                 ));
-                Search::Unusable
+                FileSearch::Unusable
             }
         };
     }
@@ -203,18 +204,20 @@ pub(crate) fn search(
             Err(error) => {
                 let fault = Fault::new(cannot(&error))
                     .help("make it readable, or name another file with --config");
-                problems.push(Problem::at(Place::file(&path), fault));
-                return Search::Unusable;
+                problems.push(Problem::at(Location::file(&path), fault));
+                return FileSearch::Unusable;
             }
         };
         match parse(path, &text, problems) {
-            Search::Found(path, root) if path == Path::new(OURS_OR_NOT) && is_foreign(&root) => {
+            FileSearch::Found(path, root)
+                if path == Path::new(OURS_OR_NOT) && is_foreign(&root) =>
+            {
                 notes.push(format!("{OURS_OR_NOT}: ignored, as it has no key of monopoll's; name it with --config if it is meant"));
             }
             found => return found,
         }
     }
-    Search::None
+    FileSearch::None
 }
 
 /// Whether a file has no key of ours and none that looks like a misspelt one.
@@ -225,7 +228,7 @@ fn is_foreign(root: &Table) -> bool {
     !root.keys().any(|key| nearest(key, ours()).is_some())
 }
 
-fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
+fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch {
     // An editor on Windows may leave a byte order mark; it is not part of the text.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let parsed = match std::str::from_utf8(text) {
@@ -236,7 +239,7 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
                 String::from_utf8_lossy(text).into_owned(),
             );
             let place =
-                Place::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
+                Location::part_of(&Arc::new(source), error.valid_up_to()..error.valid_up_to() + 1);
             Err(vec![Problem::at(
                 place,
                 Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8"),
@@ -244,10 +247,10 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> Search {
         }
     };
     match parsed {
-        Ok(root) => Search::Found(path, root),
+        Ok(root) => FileSearch::Found(path, root),
         Err(found) => {
             problems.extend(found);
-            Search::Unusable
+            FileSearch::Unusable
         }
     }
 }

@@ -41,7 +41,7 @@ impl EnvFile {
             Some(format!("`{}` {what}; set ${variable} or `instance`", printable(&path)))
         };
         match text(path) {
-            Ok(Text { text, end }) => {
+            Ok(DotenvText { text, end }) => {
                 let values = values_of(&text, &config.token_env);
                 let shown = |name: &str| {
                     format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()))
@@ -53,25 +53,25 @@ impl EnvFile {
                         .find(|(_, value)| !value.trim().is_empty())
                         .map(|(name, _)| shown(name)),
                     note: match end {
-                        End::Reached => None,
-                        End::CutOff => note(&format!(
+                        ReadExtent::Reached => None,
+                        ReadExtent::CutOff => note(&format!(
                             "is large, and only its first {} KiB are read for a bot token",
                             MOST >> 10
                         )),
                     },
                 }
             }
-            Err(Unread::Missing) => EnvFile::default(),
+            Err(NotRead::Missing) => EnvFile::default(),
             // `.env` is what many call the folder of a virtual environment: nobody asked for it to
             // be read.
-            Err(Unread::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
+            Err(NotRead::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
                 EnvFile::default()
             }
-            Err(Unread::Kind(kind)) => EnvFile {
+            Err(NotRead::Kind(kind)) => EnvFile {
                 note: note(&format!("is {kind}, and is not read for a bot token")),
                 ..EnvFile::default()
             },
-            Err(Unread::Failed(error)) => EnvFile {
+            Err(NotRead::Failed(error)) => EnvFile {
                 note: note(&format!("cannot be read for a bot token ({error})")),
                 ..EnvFile::default()
             },
@@ -80,36 +80,36 @@ impl EnvFile {
 }
 
 /// What could be read.
-struct Text {
+struct DotenvText {
     text: Vec<u8>,
-    end: End,
+    end: ReadExtent,
 }
 
 /// Whether that is all.
-enum End {
+enum ReadExtent {
     Reached,
     CutOff,
 }
 
 /// Why nothing was read.
-enum Unread {
+enum NotRead {
     Missing,
     /// It is not a regular file, but this.
     Kind(&'static str),
     Failed(io::Error),
 }
 
-impl From<io::Error> for Unread {
-    fn from(error: io::Error) -> Unread {
+impl From<io::Error> for NotRead {
+    fn from(error: io::Error) -> NotRead {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unread::Missing,
-            _ => Unread::Failed(error),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => NotRead::Missing,
+            _ => NotRead::Failed(error),
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the file is read")]
-fn text(path: &Path) -> Result<Text, Unread> {
+fn text(path: &Path) -> Result<DotenvText, NotRead> {
     // Opening a device may do something already.
     insist_on_regular(&fs::metadata(path)?)?;
     let file = open(path)?;
@@ -117,12 +117,12 @@ fn text(path: &Path) -> Result<Text, Unread> {
     let mut text = Vec::new();
     file.take(MOST + 1).read_to_end(&mut text)?;
     if text.len() as u64 <= MOST {
-        return Ok(Text { text, end: End::Reached });
+        return Ok(DotenvText { text, end: ReadExtent::Reached });
     }
     // Half a line may have half a token.
     let whole_lines = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     text.truncate(whole_lines);
-    Ok(Text { text, end: End::CutOff })
+    Ok(DotenvText { text, end: ReadExtent::CutOff })
 }
 
 /// A FIFO that took the file's place a moment ago must not hang the start.
@@ -139,11 +139,11 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn insist_on_regular(metadata: &Metadata) -> Result<(), Unread> {
+fn insist_on_regular(metadata: &Metadata) -> Result<(), NotRead> {
     match metadata {
         it if it.is_file() => Ok(()),
-        it if it.is_dir() => Err(Unread::Kind("a folder")),
-        it => Err(Unread::Kind(special(it))),
+        it if it.is_dir() => Err(NotRead::Kind("a folder")),
+        it => Err(NotRead::Kind(special(it))),
     }
 }
 

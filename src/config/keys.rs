@@ -5,8 +5,8 @@
 
 use crate::config::{
     problem::Fault,
-    scalar::Text,
-    value::{Node, Table},
+    scalar::ScalarKind,
+    value::{SpannedValue, Table},
     whole::{age_fault, lock_paths_fault, match_fault, program_fault, rule_fault},
 };
 
@@ -15,19 +15,19 @@ pub(crate) struct Key {
     /// Its name within its table.
     pub(crate) name: &'static str,
     /// What may stand there.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ValueKind,
 }
 
 /// What may stand at a key.
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     /// A text.
-    Text(Text),
+    Text(ScalarKind),
     /// `true` or `false`.
     Bool,
     /// A whole number from 0 to this.
     Count(u32),
     /// A list of texts, and what must be true of it as a whole.
-    List(Text, fn(&[Node]) -> Option<Fault>),
+    List(ScalarKind, fn(&[SpannedValue]) -> Option<Fault>),
     /// A table with these keys, and what must be true of it as a whole.
     Table(&'static [Key], fn(&Table) -> Option<Fault>),
     /// A list of tables with these keys, and what must be true of each.
@@ -37,12 +37,12 @@ pub(crate) enum Kind {
 }
 
 impl Key {
-    const fn text(name: &'static str, text: Text) -> Key {
-        Key { name, kind: Kind::Text(text) }
+    const fn text(name: &'static str, text: ScalarKind) -> Key {
+        Key { name, kind: ValueKind::Text(text) }
     }
 
     const fn bool(name: &'static str) -> Key {
-        Key { name, kind: Kind::Bool }
+        Key { name, kind: ValueKind::Bool }
     }
 
     const fn table(
@@ -50,7 +50,7 @@ impl Key {
         keys: &'static [Key],
         whole: fn(&Table) -> Option<Fault>,
     ) -> Key {
-        Key { name, kind: Kind::Table(keys, whole) }
+        Key { name, kind: ValueKind::Table(keys, whole) }
     }
 }
 
@@ -59,14 +59,14 @@ const MOST_TAKEOVERS: u32 = 30;
 
 /// The top level of a file, of a profile and of every other layer.
 pub(crate) const ROOT: &[Key] = &[
-    Key::text("instance", Text::Instance),
-    Key::text("on_conflict", Text::Choice(&["refuse", "graceful", "force", "wait"])),
-    Key::text("after_wait", Text::Choice(&["refuse", "graceful", "force"])),
-    Key::text("same_token", Text::Choice(&["refuse", "act", "warn", "off"])),
-    Key { name: "token_env", kind: Kind::List(Text::Variable, fine) },
-    Key::text("env_file", Text::Path),
-    Key { name: "match", kind: Kind::Tables(MATCH, match_fault) },
-    Key { name: "rules", kind: Kind::Tables(RULE, rule_fault) },
+    Key::text("instance", ScalarKind::Instance),
+    Key::text("on_conflict", ScalarKind::Choice(&["refuse", "graceful", "force", "wait"])),
+    Key::text("after_wait", ScalarKind::Choice(&["refuse", "graceful", "force"])),
+    Key::text("same_token", ScalarKind::Choice(&["refuse", "act", "warn", "off"])),
+    Key { name: "token_env", kind: ValueKind::List(ScalarKind::Variable, fine) },
+    Key::text("env_file", ScalarKind::Path),
+    Key { name: "match", kind: ValueKind::Tables(MATCH, match_fault) },
+    Key { name: "rules", kind: ValueKind::Tables(RULE, rule_fault) },
     Key::table("check", CHECK, fine),
     Key::table("lock", LOCK, fine),
     Key::table("timeouts", TIMEOUTS, fine),
@@ -74,16 +74,16 @@ pub(crate) const ROOT: &[Key] = &[
     Key::table("limits", LIMITS, fine),
     Key::table("telegram", TELEGRAM, fine),
     Key::table("log", LOG, fine),
-    Key { name: "app", kind: Kind::Free },
+    Key { name: "app", kind: ValueKind::Free },
 ];
 
 const MATCH: &[Key] = &[
-    Key::text("name", Text::WholeName),
-    Key::text("cmdline", Text::Regex),
-    Key::text("exe", Text::Glob),
-    Key::text("cwd", Text::Glob),
-    Key::text("user", Text::User),
-    Key::text("container", Text::Choice(CONTAINER)),
+    Key::text("name", ScalarKind::WholeName),
+    Key::text("cmdline", ScalarKind::Regex),
+    Key::text("exe", ScalarKind::Glob),
+    Key::text("cwd", ScalarKind::Glob),
+    Key::text("user", ScalarKind::User),
+    Key::text("container", ScalarKind::Choice(CONTAINER)),
 ];
 
 /// What a rule can do.
@@ -92,64 +92,66 @@ pub(crate) const ACTIONS: &[&str] = &["refuse", "graceful", "force", "wait", "ig
 const CONTAINER: &[&str] = &["same", "any"];
 
 const RULE: &[Key] = &[
-    Key::text("name", Text::Label),
+    Key::text("name", ScalarKind::Label),
     Key::table("when", CONDITIONS, age_fault),
-    Key::text("action", Text::Choice(ACTIONS)),
+    Key::text("action", ScalarKind::Choice(ACTIONS)),
 ];
 
 const CONDITIONS: &[Key] = &[
-    Key::text("name", Text::WholeName),
-    Key::text("cmdline", Text::Regex),
-    Key::text("exe", Text::Glob),
-    Key::text("cwd", Text::Glob),
-    Key::text("user", Text::User),
-    Key::text("container", Text::Choice(CONTAINER)),
+    Key::text("name", ScalarKind::WholeName),
+    Key::text("cmdline", ScalarKind::Regex),
+    Key::text("exe", ScalarKind::Glob),
+    Key::text("cwd", ScalarKind::Glob),
+    Key::text("user", ScalarKind::User),
+    Key::text("container", ScalarKind::Choice(CONTAINER)),
     Key::bool("holds_lock"),
     Key::bool("same_token"),
     Key::bool("orphaned"),
     Key::text(
         "state",
-        Text::Choice(&["running", "sleeping", "stopped", "zombie", "uninterruptible"]),
+        ScalarKind::Choice(&["running", "sleeping", "stopped", "zombie", "uninterruptible"]),
     ),
-    Key::text("older_than", Text::Duration),
-    Key::text("younger_than", Text::Duration),
-    Key::text("managed_by", Text::Regex),
+    Key::text("older_than", ScalarKind::Duration),
+    Key::text("younger_than", ScalarKind::Duration),
+    Key::text("managed_by", ScalarKind::Regex),
     Key::bool("local"),
 ];
 
 const CHECK: &[Key] = &[
-    Key { name: "command", kind: Kind::List(Text::Argument, program_fault) },
-    Key::text("timeout", Text::Span),
+    Key { name: "command", kind: ValueKind::List(ScalarKind::Argument, program_fault) },
+    Key::text("timeout", ScalarKind::Span),
 ];
 
 const LOCK: &[Key] = &[
-    Key { name: "paths", kind: Kind::List(Text::LockPath, lock_paths_fault) },
-    Key::text("on_lost", Text::Choice(&["stop", "warn"])),
+    Key { name: "paths", kind: ValueKind::List(ScalarKind::LockPath, lock_paths_fault) },
+    Key::text("on_lost", ScalarKind::Choice(&["stop", "warn"])),
 ];
 
 const TIMEOUTS: &[Key] = &[
-    Key::text("wait", Text::Patience),
-    Key::text("graceful", Text::Duration),
-    Key::text("force", Text::Duration),
+    Key::text("wait", ScalarKind::Patience),
+    Key::text("graceful", ScalarKind::Duration),
+    Key::text("force", ScalarKind::Duration),
 ];
 
-const KILL: &[Key] = &[Key::text("signal", Text::Signal), Key::bool("escalate")];
+const KILL: &[Key] = &[Key::text("signal", ScalarKind::Signal), Key::bool("escalate")];
 
 const LIMITS: &[Key] = &[
-    Key { name: "max_targets", kind: Kind::Count(u32::MAX) },
-    Key { name: "max_takeovers", kind: Kind::Count(MOST_TAKEOVERS) },
-    Key::text("takeover_window", Text::Span),
+    Key { name: "max_targets", kind: ValueKind::Count(u32::MAX) },
+    Key { name: "max_takeovers", kind: ValueKind::Count(MOST_TAKEOVERS) },
+    Key::text("takeover_window", ScalarKind::Span),
 ];
 
 const TELEGRAM: &[Key] = &[
-    Key::text("webhook", Text::Choice(&["ignore", "warn", "refuse", "delete"])),
-    Key::text("api_url", Text::ApiUrl),
-    Key::text("timeout", Text::Span),
-    Key::text("conflict_window", Text::Duration),
+    Key::text("webhook", ScalarKind::Choice(&["ignore", "warn", "refuse", "delete"])),
+    Key::text("api_url", ScalarKind::ApiUrl),
+    Key::text("timeout", ScalarKind::Span),
+    Key::text("conflict_window", ScalarKind::Duration),
 ];
 
-const LOG: &[Key] =
-    &[Key::text("level", Text::Filter), Key::text("format", Text::Choice(&["text", "json"]))];
+const LOG: &[Key] = &[
+    Key::text("level", ScalarKind::Filter),
+    Key::text("format", ScalarKind::Choice(&["text", "json"])),
+];
 
 fn fine<T: ?Sized>(_: &T) -> Option<Fault> {
     None
@@ -166,7 +168,7 @@ pub(crate) fn paths() -> Vec<String> {
     let mut paths = Vec::new();
     for key in ROOT {
         paths.push(key.name.to_owned());
-        if let Kind::Table(keys, _) = key.kind {
+        if let ValueKind::Table(keys, _) = key.kind {
             paths.extend(keys.iter().map(|inner| format!("{}.{}", key.name, inner.name)));
         }
     }
@@ -216,14 +218,18 @@ mod tests {
         for key in keys {
             let path = format!("{prefix}.{}", key.name);
             match &key.kind {
-                Kind::Text(Text::Choice(words)) => {
+                ValueKind::Text(ScalarKind::Choice(words)) => {
                     out.extend(words.iter().map(|word| format!("{path}={word}")));
                 }
-                Kind::Text(Text::Signal) => {
+                ValueKind::Text(ScalarKind::Signal) => {
                     out.extend(Signal::ALL.map(|signal| format!("{path}={signal}")));
                 }
-                Kind::Table(keys, _) | Kind::Tables(keys, _) => of_keys(keys, &path, out),
-                Kind::Text(_) | Kind::Bool | Kind::Count(_) | Kind::List(..) | Kind::Free => {}
+                ValueKind::Table(keys, _) | ValueKind::Tables(keys, _) => of_keys(keys, &path, out),
+                ValueKind::Text(_)
+                | ValueKind::Bool
+                | ValueKind::Count(_)
+                | ValueKind::List(..)
+                | ValueKind::Free => {}
             }
             out.insert(path);
         }

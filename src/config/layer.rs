@@ -6,8 +6,8 @@ use figment::{
 };
 
 use crate::config::{
-    location::Place,
-    value::{Node, Table, Value},
+    location::Location,
+    value::{SpannedValue, Table, Value},
 };
 
 /// What one source says; each value knows its place.
@@ -22,8 +22,12 @@ impl Layer {
     /// come after them; all else replaces.
     pub(crate) fn of_profile(mut table: Table, file: &Table) -> Layer {
         for (key, profile_first) in [("rules", true), ("match", false)] {
-            let Some(Node { value: Value::List(theirs), .. }) = file.get(key) else { continue };
-            let Some(Node { value: Value::List(mine), .. }) = table.get_mut(key) else { continue };
+            let Some(SpannedValue { value: Value::List(theirs), .. }) = file.get(key) else {
+                continue;
+            };
+            let Some(SpannedValue { value: Value::List(mine), .. }) = table.get_mut(key) else {
+                continue;
+            };
             if profile_first {
                 mine.extend(theirs.iter().cloned());
             } else {
@@ -34,7 +38,7 @@ impl Layer {
     }
 
     /// Where this layer sets `key`, a dotted path that may lead into a list: `rules[0]`.
-    pub(crate) fn place_of(&self, key: &str) -> Option<&Place> {
+    pub(crate) fn place_of(&self, key: &str) -> Option<&Location> {
         let mut table = &self.table;
         let mut steps = key.split('.').peekable();
         while let Some(step) = steps.next() {
@@ -72,7 +76,7 @@ fn dict(table: &Table) -> Dict {
     table.iter().map(|(key, node)| (key.clone(), laid(node))).collect()
 }
 
-fn laid(node: &Node) -> Laid {
+fn laid(node: &SpannedValue) -> Laid {
     match &node.value {
         Value::Integer(_, Some(number)) => {
             Laid::Num(figment::value::Tag::Default, Num::I64(*number))

@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 use figment::{Figment, providers::Serialized};
 
 use crate::config::{
-    discover::{self, Search, Sources},
+    discover::{self, FileSearch, Sources},
     layer::Layer,
-    location::{Origin, Place},
+    location::{Location, Origin},
     overrides, permissions,
     problem::{Fault, Problem, Problems},
     settings::Settings,
     validate,
-    value::{Node, Table, Value},
+    value::{SpannedValue, Table, Value},
     wording::{clean, list, nearest, quote},
 };
 
@@ -51,7 +51,7 @@ impl Origins {
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     let search = discover::search(sources, &mut problems, &mut notes);
-    if let Search::Found(path, root) = &search {
+    if let FileSearch::Found(path, root) = &search {
         validate::file(root, &mut problems);
         notes.extend(permissions::note(path, &sources.cwd.join(path)));
     }
@@ -62,8 +62,8 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
         problems.push(Problem::at(place.clone(), fault));
     }
     let (file, root) = match search {
-        Search::Found(path, root) => (Some(path), root),
-        Search::None | Search::Unusable => (None, Table::new()),
+        FileSearch::Found(path, root) => (Some(path), root),
+        FileSearch::None | FileSearch::Unusable => (None, Table::new()),
     };
     let profile = selected.map(|(name, _)| name);
     let mut layers = file_layers(root, profile.as_deref());
@@ -100,7 +100,7 @@ fn lay(layers: &[Layer]) -> Result<Settings, Problems> {
     for layer in layers {
         let mut ours = layer.clone();
         // What is not ours keeps the types of TOML, dates among them, which figment does not have.
-        if let Some(Node { value: Value::Table(table), .. }) = ours.table.remove("app") {
+        if let Some(SpannedValue { value: Value::Table(table), .. }) = ours.table.remove("app") {
             merge(&mut app, table.into_iter().map(|(key, node)| (key, node.into_toml())));
         }
         figment = figment.merge(ours);
@@ -114,7 +114,7 @@ fn lay(layers: &[Layer]) -> Result<Settings, Problems> {
             .map(|node| node.place.clone());
         let key = error.path.join(".");
         Problems(vec![Problem::with(
-            place.unwrap_or_else(|| Place::flag("--set", "")),
+            place.unwrap_or_else(|| Location::flag("--set", "")),
             key,
             Fault::new("the value does not fit"),
         )])
@@ -142,18 +142,18 @@ fn merge(
 }
 
 /// The fault of a profile that is selected, but not there.
-fn missing_profile(name: &str, search: &Search) -> Option<Fault> {
+fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
     if let Some(fault) = validate::profile_name_fault(name) {
         return Some(fault);
     }
     let fault = Fault::new(format!("there is no profile {}", quote(name)));
     let (path, root) = match search {
-        Search::Found(path, root) => (path, root),
-        Search::None => {
+        FileSearch::Found(path, root) => (path, root),
+        FileSearch::None => {
             return Some(fault.help("no configuration file was found; name one with --config"));
         }
         // Its own problems say more.
-        Search::Unusable => return None,
+        FileSearch::Unusable => return None,
     };
     let names: Vec<&str> = match root.get("profile").map(|node| &node.value) {
         Some(Value::Table(profiles)) if profiles.contains_key(name) => return None,

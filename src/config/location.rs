@@ -12,7 +12,7 @@ use crate::{
 
 /// Where something was written, as exactly as can be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     source: Arc<Source>,
     /// Which part of the source, in bytes; `None` where it is all of it.
     span: Option<Range<usize>>,
@@ -20,15 +20,15 @@ pub struct Place {
     profile: Option<Arc<str>>,
 }
 
-impl Place {
+impl Location {
     /// A part of a source.
-    pub(crate) fn part_of(source: &Arc<Source>, span: Range<usize>) -> Place {
-        Place { source: Arc::clone(source), span: Some(span), profile: None }
+    pub(crate) fn part_of(source: &Arc<Source>, span: Range<usize>) -> Location {
+        Location { source: Arc::clone(source), span: Some(span), profile: None }
     }
 
     /// A file that cannot be read.
-    pub(crate) fn file(path: &Path) -> Place {
-        Place {
+    pub(crate) fn file(path: &Path) -> Location {
+        Location {
             source: Arc::new(Source::new(SourceName::File(path.to_owned()), String::new())),
             span: None,
             profile: None,
@@ -36,17 +36,17 @@ impl Place {
     }
 
     /// The value of a variable.
-    pub(crate) fn variable(name: &str, value: &str) -> Place {
+    pub(crate) fn variable(name: &str, value: &str) -> Location {
         let (source, value) = Source::variable(name, value);
-        Place::part_of(&Arc::new(source), value)
+        Location::part_of(&Arc::new(source), value)
     }
 
     /// The value of a flag.
     #[must_use]
-    pub fn flag(flag: &'static str, value: &str) -> Place {
+    pub fn flag(flag: &'static str, value: &str) -> Location {
         let text = format!("{flag} {value}");
         let value = flag.len() + 1..text.len();
-        Place::part_of(&Arc::new(Source::new(SourceName::Flag(flag), text)), value)
+        Location::part_of(&Arc::new(Source::new(SourceName::Flag(flag), text)), value)
     }
 
     /// What was written there, and what it is called.
@@ -72,7 +72,7 @@ impl Place {
 
     /// The place of a part of the text that was written here; the place itself where that was
     /// written in another way, such as with escapes.
-    pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Place {
+    pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Location {
         let written = self
             .span
             .as_ref()
@@ -84,7 +84,7 @@ impl Place {
             return self.clone();
         }
         let start = start + written.len() - inner.len();
-        Place { span: Some(start + part.start..start + part.end), ..self.clone() }
+        Location { span: Some(start + part.start..start + part.end), ..self.clone() }
     }
 
     /// For sorting: files by line, then variables, then flags in the order in which they were
@@ -109,12 +109,12 @@ impl Place {
     }
 
     /// The same place, known to be part of a profile.
-    pub(crate) fn in_profile(self, name: &Arc<str>) -> Place {
-        Place { profile: Some(Arc::clone(name)), ..self }
+    pub(crate) fn in_profile(self, name: &Arc<str>) -> Location {
+        Location { profile: Some(Arc::clone(name)), ..self }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source().fmt(f)?;
         self.position()
@@ -128,7 +128,7 @@ pub enum Origin {
     /// Nobody wrote it.
     Default,
     /// It was written here.
-    Written(Place),
+    Written(Location),
 }
 
 impl fmt::Display for Origin {

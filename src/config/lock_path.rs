@@ -14,11 +14,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LockPath {
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<PathPart>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Part {
+enum PathPart {
     Text(String),
     Instance,
     Profile,
@@ -60,7 +60,7 @@ impl LockPath {
             let bracket = source.len() - rest.len() + at;
             let (text, tail) = rest.split_at(at);
             if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
+                parts.push(PathPart::Text(text.to_owned()));
             }
             let Some((name, after)) =
                 tail.strip_prefix('{').and_then(|inner| inner.split_once('}'))
@@ -71,7 +71,7 @@ impl LockPath {
             rest = after;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(PathPart::Text(rest.to_owned()));
         }
         LockPath { source: source.to_owned(), parts }.validated()
     }
@@ -87,16 +87,16 @@ impl LockPath {
         }
         for part in &self.parts {
             match part {
-                Part::Text(text) => path.push(text),
-                Part::Instance => path.push(with.instance.replace(is_separator, "_")),
-                Part::Profile => path.push(
+                PathPart::Text(text) => path.push(text),
+                PathPart::Instance => path.push(with.instance.replace(is_separator, "_")),
+                PathPart::Profile => path.push(
                     with.profile
                         .filter(|name| !name.is_empty())
                         .unwrap_or("default")
                         .replace(is_separator, "_"),
                 ),
-                Part::User => path.push(with.user.replace(is_separator, "_")),
-                Part::LockDir => path.push(with.lock_dir),
+                PathPart::User => path.push(with.user.replace(is_separator, "_")),
+                PathPart::LockDir => path.push(with.lock_dir),
             }
         }
         path.into()
@@ -130,7 +130,7 @@ impl LockPath {
 
     /// That folder, and what stands in it before the instance.
     fn until_the_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
-        let at = self.parts.iter().position(|part| *part == Part::Instance)?;
+        let at = self.parts.iter().position(|part| *part == PathPart::Instance)?;
         let before =
             LockPath { source: self.source.clone(), parts: self.parts.get(..at)?.to_vec() }
                 .fill(with);
@@ -148,11 +148,11 @@ impl LockPath {
     fn validated(self) -> Result<LockPath, Fault> {
         let shown = quote(&self.source);
         let absolute = match self.parts.first() {
-            Some(Part::LockDir) => true,
-            Some(Part::Text(text)) => is_absolute(text),
-            Some(Part::Instance | Part::Profile | Part::User) | None => false,
+            Some(PathPart::LockDir) => true,
+            Some(PathPart::Text(text)) => is_absolute(text),
+            Some(PathPart::Instance | PathPart::Profile | PathPart::User) | None => false,
         };
-        if self.parts.iter().skip(1).any(|part| *part == Part::LockDir) {
+        if self.parts.iter().skip(1).any(|part| *part == PathPart::LockDir) {
             let at = self.source.rfind(LOCK_DIR).unwrap_or(0);
             return Err(Fault::new(format!("{shown} has {{lock_dir}} in its middle"))
                 .part(at..at + LOCK_DIR.len())
@@ -162,14 +162,14 @@ impl LockPath {
             let help = "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one file";
             return Err(Fault::new(format!("{shown} is not absolute")).help(help));
         }
-        if self.source.ends_with(is_separator) || self.parts == [Part::LockDir] {
+        if self.source.ends_with(is_separator) || self.parts == [PathPart::LockDir] {
             return Err(Fault::new(format!("{shown} names a folder"))
                 .help("add the file's name, such as `{instance}.lock`"));
         }
-        if matches!(self.parts.get(..2), Some([Part::LockDir, Part::Text(text)]) if !text.starts_with(is_separator))
+        if matches!(self.parts.get(..2), Some([PathPart::LockDir, PathPart::Text(text)]) if !text.starts_with(is_separator))
             || matches!(
                 self.parts.get(..2),
-                Some([Part::LockDir, Part::Instance | Part::Profile | Part::User])
+                Some([PathPart::LockDir, PathPart::Instance | PathPart::Profile | PathPart::User])
             )
         {
             return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}"))
@@ -210,12 +210,12 @@ fn lone_bracket(source: &str, at: usize) -> Fault {
 }
 
 /// The placeholder of this name; its bracket is at `at`.
-fn placeholder(source: &str, name: &str, at: usize) -> Result<Part, Fault> {
+fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
     match name {
-        "instance" => Ok(Part::Instance),
-        "profile" => Ok(Part::Profile),
-        "user" => Ok(Part::User),
-        "lock_dir" => Ok(Part::LockDir),
+        "instance" => Ok(PathPart::Instance),
+        "profile" => Ok(PathPart::Profile),
+        "user" => Ok(PathPart::User),
+        "lock_dir" => Ok(PathPart::LockDir),
         _ if name.contains('{') => Err(lone_bracket(source, at)),
         _ => {
             let written = format!("{{{name}}}");

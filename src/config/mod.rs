@@ -38,6 +38,6 @@ pub mod wording;
 pub use api_url::{ApiUrl, Scheme};
 pub use compile::{CheckCommand, Config, Logging, Telegram};
 pub use discover::Sources;
-pub use location::{Origin, Place};
+pub use location::{Location, Origin};
 pub use lock_path::{LockPath, Placeholders};
 pub use problem::{Problem, Problems};

@@ -5,16 +5,16 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     config::{
         discover::Sources,
-        keys::{self, Kind, ROOT},
+        keys::{self, ROOT, ValueKind},
         layer::Layer,
-        location::Place,
+        location::Location,
         parse,
         problem::{Fault, Problem},
-        scalar::Text,
+        scalar::ScalarKind,
         source::{Source, SourceName},
         syntax::trimmed,
         validate,
-        value::{Node, Value},
+        value::{SpannedValue, Value},
         wording::{clean, nearest, quote},
     },
     engine::action::Action,
@@ -48,7 +48,7 @@ pub(crate) fn environment(
     let mut layers = Vec::new();
     for (name, value) in variables {
         let (source, span) = Source::variable(&format!("{PREFIX}{name}"), &value.to_string_lossy());
-        let written = Written::new(source, PREFIX.len()..span.start - 1, span, "__");
+        let written = WrittenOverride::new(source, PREFIX.len()..span.start - 1, span, "__");
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
         if !is_ours(&name, &path) {
             match near_variable(&name) {
@@ -95,8 +95,8 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
         .map(|choice| ("on_conflict", "--on-conflict", Action::from(choice).to_string()));
     let instance = sources.instance.clone().map(|id| ("instance", "--instance", id));
     for (key, flag, value) in on_conflict.into_iter().chain(instance) {
-        let place = Place::flag(flag, &value);
-        let table = Node::text(value, place.clone()).nested(&[(key.to_owned(), place)]);
+        let place = Location::flag(flag, &value);
+        let table = SpannedValue::text(value, place.clone()).nested(&[(key.to_owned(), place)]);
         validate::layer(&table, "", problems);
         layers.push(Layer { table });
     }
@@ -104,7 +104,7 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
 }
 
 /// A key and its value in one line, and where in it they are.
-struct Written {
+struct WrittenOverride {
     source: Arc<Source>,
     key: Range<usize>,
     value: Range<usize>,
@@ -112,35 +112,35 @@ struct Written {
     separator: &'static str,
 }
 
-impl Written {
+impl WrittenOverride {
     fn new(
         source: Source,
         key: Range<usize>,
         value: Range<usize>,
         separator: &'static str,
-    ) -> Written {
-        Written { source: Arc::new(source), key, value, separator }
+    ) -> WrittenOverride {
+        WrittenOverride { source: Arc::new(source), key, value, separator }
     }
 
-    fn key(&self) -> Place {
-        Place::part_of(&self.source, self.key.clone())
+    fn key(&self) -> Location {
+        Location::part_of(&self.source, self.key.clone())
     }
 
-    fn value(&self) -> Place {
-        Place::part_of(&self.source, self.value.clone())
+    fn value(&self) -> Location {
+        Location::part_of(&self.source, self.value.clone())
     }
 
-    fn all(&self) -> Place {
-        Place::part_of(&self.source, self.key.start..self.value.end)
+    fn all(&self) -> Location {
+        Location::part_of(&self.source, self.key.start..self.value.end)
     }
 
     /// Each step of `path` with the place where it is written.
-    fn steps(&self, path: &[String]) -> Vec<(String, Place)> {
+    fn steps(&self, path: &[String]) -> Vec<(String, Location)> {
         let mut start = self.key.start;
         let written =
             self.source.text().get(self.key.clone()).unwrap_or_default().split(self.separator);
         let steps = written.zip(path).map(|(written, step)| {
-            let place = Place::part_of(&self.source, start..start + written.len());
+            let place = Location::part_of(&self.source, start..start + written.len());
             start += written.len() + self.separator.len();
             (step.clone(), place)
         });
@@ -149,11 +149,16 @@ impl Written {
 }
 
 /// A `--set`, as it was given.
-fn set_source(key: &str, set: &str) -> Written {
+fn set_source(key: &str, set: &str) -> WrittenOverride {
     let text = format!("{SET}{set}");
     let equals = set.find('=').map_or(text.len(), |at| SET.len() + at);
     let value = text.len().min(equals + 1)..text.len();
-    Written::new(Source::new(SourceName::Set(key.to_owned()), text), SET.len()..equals, value, ".")
+    WrittenOverride::new(
+        Source::new(SourceName::Set(key.to_owned()), text),
+        SET.len()..equals,
+        value,
+        ".",
+    )
 }
 
 /// Before what was given, as it was typed.
@@ -163,7 +168,7 @@ const SET: &str = "--set ";
 /// configured.
 pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
     let value = sources.variable("MONOPOLL_LOG")?;
-    let place = Place::variable("MONOPOLL_LOG", &value.to_string_lossy());
+    let place = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
     let Some(text) = value.to_str() else {
         problems.push(Problem::at(
             place,
@@ -171,16 +176,16 @@ pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Laye
         ));
         return None;
     };
-    if let Err(fault) = Text::Filter.check(text) {
+    if let Err(fault) = ScalarKind::Filter.check(text) {
         problems.push(Problem::at(place, fault));
         return None;
     }
     let steps = ["log", "level"].map(|step| (step.to_owned(), place.clone()));
-    Some(Layer { table: Node::text(text, place.clone()).nested(&steps) })
+    Some(Layer { table: SpannedValue::text(text, place.clone()).nested(&steps) })
 }
 
 /// The layer that sets one key, if its value can be read.
-fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Option<Layer> {
+fn layer(path: &[String], written: &WrittenOverride, problems: &mut Vec<Problem>) -> Option<Layer> {
     if path.len() > MOST_STEPS {
         let fault = Fault::new(format!("the key has {} steps", path.len()))
             .help(format!("the deepest that is read has {MOST_STEPS}"));
@@ -203,17 +208,20 @@ fn layer(path: &[String], written: &Written, problems: &mut Vec<Problem>) -> Opt
 
 /// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are
 /// texts too.
-fn value(kind: Option<&Kind>, written: &Written) -> Result<Node, (Place, Fault)> {
+fn value(
+    kind: Option<&ValueKind>,
+    written: &WrittenOverride,
+) -> Result<SpannedValue, (Location, Fault)> {
     let part = trimmed(written.source.text(), written.value.clone());
     let text = written.source.text().get(part.clone()).unwrap_or_default();
-    let as_text = || Ok(Node::text(text, Place::part_of(&written.source, part.clone())));
+    let as_text = || Ok(SpannedValue::text(text, Location::part_of(&written.source, part.clone())));
     let parsed = parse::parse_value(&written.source, part.clone());
     match (kind, parsed) {
-        (Some(Kind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
-        (Some(Kind::Text(_)), _) if !text.starts_with(['"', '\'']) => as_text(),
+        (Some(ValueKind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
+        (Some(ValueKind::Text(_)), _) if !text.starts_with(['"', '\'']) => as_text(),
         (_, Ok(node)) => Ok(node),
         // Not ours to judge.
-        (Some(Kind::Free), Err(_)) => as_text(),
+        (Some(ValueKind::Free), Err(_)) => as_text(),
         (_, Err((place, why))) if text.starts_with(['"', '\'', '[', '{']) => {
             let help = "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; mind the shell's own quotes";
             Err((place, Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help)))
@@ -223,19 +231,19 @@ fn value(kind: Option<&Kind>, written: &Written) -> Result<Node, (Place, Fault)>
 }
 
 /// What may stand at this path.
-fn kind_at(path: &[String]) -> Option<&'static Kind> {
+fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     let (first, rest) = path.split_first()?;
     let mut kind = &keys::find(ROOT, first)?.kind;
     for step in rest {
         kind = match kind {
-            Kind::Table(inner, _) => &keys::find(inner, step)?.kind,
-            Kind::Free if !step.is_empty() => kind,
-            Kind::Free
-            | Kind::Text(_)
-            | Kind::Bool
-            | Kind::Count(_)
-            | Kind::List(..)
-            | Kind::Tables(..) => return None,
+            ValueKind::Table(inner, _) => &keys::find(inner, step)?.kind,
+            ValueKind::Free if !step.is_empty() => kind,
+            ValueKind::Free
+            | ValueKind::Text(_)
+            | ValueKind::Bool
+            | ValueKind::Count(_)
+            | ValueKind::List(..)
+            | ValueKind::Tables(..) => return None,
         };
     }
     Some(kind)
@@ -246,7 +254,8 @@ fn list_step(path: &[String], written: impl Fn(&str) -> String) -> Option<Fault>
     let bare: Vec<String> =
         path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
     let into = (1..=path.len()).find(|end| {
-        let whole = matches!(kind_at(&bare[..*end]), Some(Kind::List(..) | Kind::Tables(..)));
+        let whole =
+            matches!(kind_at(&bare[..*end]), Some(ValueKind::List(..) | ValueKind::Tables(..)));
         whole && (*end < path.len() || bare[end - 1] != path[end - 1])
     })?;
     let list = bare[..into].join(".");

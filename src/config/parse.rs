@@ -8,11 +8,11 @@ use toml::{
 };
 
 use crate::config::{
-    location::Place,
+    location::Location,
     problem::Problem,
     source::{Source, SourceName},
     syntax,
-    value::{Node, Table, Value},
+    value::{SpannedValue, Table, Value},
 };
 
 /// Reads a whole file's text.
@@ -29,11 +29,11 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
         let line = source.position(&error.span().unwrap_or(0..0)).line;
         if last.replace(line) != Some(line) {
             let (span, fault) = syntax::fault(&source, &error);
-            problems.push(Problem::at(Place::part_of(&source, span), fault));
+            problems.push(Problem::at(Location::part_of(&source, span), fault));
         }
     }
     if problems.is_empty() {
-        Ok(Reader { source, offset: 0 }.table(root.get_ref()))
+        Ok(TreeReader { source, offset: 0 }.table(root.get_ref()))
     } else {
         Err(problems)
     }
@@ -46,9 +46,9 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
 pub(crate) fn parse_value(
     source: &Arc<Source>,
     part: Range<usize>,
-) -> Result<Node, (Place, String)> {
+) -> Result<SpannedValue, (Location, String)> {
     let text = source.text().get(part.clone()).unwrap_or_default();
-    let reader = Reader { source: Arc::clone(source), offset: part.start };
+    let reader = TreeReader { source: Arc::clone(source), offset: part.start };
     match DeValue::parse(text) {
         Ok(value) => Ok(reader.node(&value, None)),
         Err(error) => Err((
@@ -59,15 +59,15 @@ pub(crate) fn parse_value(
 }
 
 /// Turns toml's tree into ours: spans become places.
-struct Reader {
+struct TreeReader {
     source: Arc<Source>,
     /// Where in the source that which was parsed begins.
     offset: usize,
 }
 
-impl Reader {
-    fn place(&self, span: &Range<usize>) -> Place {
-        Place::part_of(&self.source, self.offset + span.start..self.offset + span.end)
+impl TreeReader {
+    fn place(&self, span: &Range<usize>) -> Location {
+        Location::part_of(&self.source, self.offset + span.start..self.offset + span.end)
     }
 
     fn table(&self, table: &DeTable<'_>) -> Table {
@@ -77,7 +77,7 @@ impl Reader {
             .collect()
     }
 
-    fn node(&self, spanned: &Spanned<DeValue<'_>>, key: Option<&Range<usize>>) -> Node {
+    fn node(&self, spanned: &Spanned<DeValue<'_>>, key: Option<&Range<usize>>) -> SpannedValue {
         let place = self.place(&spanned.span());
         let value = match spanned.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
@@ -93,6 +93,10 @@ impl Reader {
             }
             DeValue::Table(table) => Value::Table(self.table(table)),
         };
-        Node { value, key_place: key.map_or_else(|| place.clone(), |span| self.place(span)), place }
+        SpannedValue {
+            value,
+            key_place: key.map_or_else(|| place.clone(), |span| self.place(span)),
+            place,
+        }
     }
 }

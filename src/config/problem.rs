@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range};
 
 use crate::{
-    config::location::Place,
+    config::location::Location,
     error::{Error, ExitStatus},
     text::{diagnostic::Diagnostic, style::Paint},
 };
@@ -18,7 +18,7 @@ const MOST_TOLD: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where it was written.
-    pub place: Place,
+    pub place: Location,
     /// The key that it is about, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
     pub key: Option<String>,
     /// What was found; secrets are masked.
@@ -29,12 +29,12 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with a whole place rather than with one key.
-    pub(crate) fn at(place: Place, fault: Fault) -> Problem {
+    pub(crate) fn at(place: Location, fault: Fault) -> Problem {
         Problem { place, key: None, message: fault.message, help: fault.help }
     }
 
     /// A problem with the value of `key`.
-    pub(crate) fn with(place: Place, key: impl Into<String>, fault: Fault) -> Problem {
+    pub(crate) fn with(place: Location, key: impl Into<String>, fault: Fault) -> Problem {
         Problem { key: Some(key.into()), ..Problem::at(place, fault) }
     }
 
@@ -67,14 +67,14 @@ pub(crate) struct Fault {
     /// What was found.
     pub(crate) message: String,
     /// Which part of the value it is about.
-    pub(crate) about: About,
+    pub(crate) about: FaultScope,
     /// The way out.
     pub(crate) help: Option<String>,
 }
 
 /// Which part of a value a fault is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum About {
+pub(crate) enum FaultScope {
     /// All of it.
     All,
     /// These bytes of a text.
@@ -86,17 +86,17 @@ pub(crate) enum About {
 impl Fault {
     /// A fault with no way out yet.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), about: About::All, help: None }
+        Fault { message: message.into(), about: FaultScope::All, help: None }
     }
 
     /// The same about this item of the list.
     pub(crate) fn item(self, index: usize) -> Fault {
-        Fault { about: About::Item(index), ..self }
+        Fault { about: FaultScope::Item(index), ..self }
     }
 
     /// The same about this part of the text.
     pub(crate) fn part(self, part: Range<usize>) -> Fault {
-        Fault { about: About::Part(part), ..self }
+        Fault { about: FaultScope::Part(part), ..self }
     }
 
     /// The same about the first such character in `text`.

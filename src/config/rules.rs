@@ -10,7 +10,7 @@ use crate::{
     },
     engine::{
         pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
-        policy::{Conditions, Escalate, MatchEntry, Policy, Rule, Timeouts},
+        policy::{AfterGraceful, Conditions, MatchEntry, Policy, Rule, Timeouts},
         purpose::Purpose,
     },
 };
@@ -46,14 +46,18 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, Misfit> {
             force: settings.timeouts.force,
         },
         signal: settings.kill.signal,
-        escalation: if settings.kill.escalate { Escalate::Kill } else { Escalate::Refuse },
+        escalation: if settings.kill.escalate {
+            AfterGraceful::Kill
+        } else {
+            AfterGraceful::Refuse
+        },
         max_targets: count(settings.limits.max_targets),
         max_takeovers: count(settings.limits.max_takeovers),
         takeover_window: settings.limits.takeover_window,
     })
 }
 
-fn match_entry(entry: &settings::MatchEntry) -> Result<MatchEntry, Fault> {
+fn match_entry(entry: &settings::MatchTable) -> Result<MatchEntry, Fault> {
     Ok(MatchEntry {
         pattern: pattern([&entry.name, &entry.cmdline, &entry.exe, &entry.cwd])?,
         user: entry.user.as_deref().map(user).unwrap_or_default(),
@@ -61,7 +65,7 @@ fn match_entry(entry: &settings::MatchEntry) -> Result<MatchEntry, Fault> {
     })
 }
 
-fn rule(index: usize, entry: &settings::RuleEntry) -> Result<Rule, Fault> {
+fn rule(index: usize, entry: &settings::RuleTable) -> Result<Rule, Fault> {
     let when = &entry.when;
     Ok(Rule {
         name: entry.name.clone().unwrap_or_else(|| format!("rules[{index}]")),

@@ -22,7 +22,7 @@ use crate::{
 
 /// What a text stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Text {
+pub(crate) enum ScalarKind {
     /// An instance id.
     Instance,
     /// One of these words.
@@ -59,30 +59,32 @@ pub(crate) enum Text {
     ApiUrl,
 }
 
-impl Text {
+impl ScalarKind {
     /// What to write.
     pub(crate) fn wanted(self) -> String {
         match self {
-            Text::Choice(words) => format!("allowed are {}", list(words.iter().copied())),
-            Text::Duration | Text::Span => duration::HELP.to_owned(),
-            Text::Patience => format!("{}, or \"forever\"", duration::HELP),
-            Text::Signal => {
+            ScalarKind::Choice(words) => format!("allowed are {}", list(words.iter().copied())),
+            ScalarKind::Duration | ScalarKind::Span => duration::HELP.to_owned(),
+            ScalarKind::Patience => format!("{}, or \"forever\"", duration::HELP),
+            ScalarKind::Signal => {
                 format!("allowed are {}", list(Signal::ALL.iter().map(|signal| signal.name())))
             }
-            Text::WholeName | Text::Regex => {
+            ScalarKind::WholeName | ScalarKind::Regex => {
                 "write a regular expression in quotes, such as 'main\\.py'".to_owned()
             }
-            Text::Glob => "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned(),
-            Text::User => "write \"same\", \"any\" or a user's name".to_owned(),
-            Text::LockPath => {
+            ScalarKind::Glob => "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned(),
+            ScalarKind::User => "write \"same\", \"any\" or a user's name".to_owned(),
+            ScalarKind::LockPath => {
                 "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"".to_owned()
             }
-            Text::Instance => "write an id in quotes, such as \"voice-insight\"".to_owned(),
-            Text::Path => "write a path in quotes, such as \".env\"".to_owned(),
-            Text::Variable => "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned(),
-            Text::Filter => log_filter::help(),
-            Text::ApiUrl => api_url::HELP.to_owned(),
-            Text::Label | Text::Argument => "write a text in quotes".to_owned(),
+            ScalarKind::Instance => "write an id in quotes, such as \"voice-insight\"".to_owned(),
+            ScalarKind::Path => "write a path in quotes, such as \".env\"".to_owned(),
+            ScalarKind::Variable => {
+                "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned()
+            }
+            ScalarKind::Filter => log_filter::help(),
+            ScalarKind::ApiUrl => api_url::HELP.to_owned(),
+            ScalarKind::Label | ScalarKind::Argument => "write a text in quotes".to_owned(),
         }
     }
 
@@ -99,41 +101,43 @@ impl Text {
             .help("take it out"));
         }
         match self {
-            Text::Instance => {
+            ScalarKind::Instance => {
                 text.parse::<Instance>().map(drop).map_err(|bad| instance_fault(text, &bad))
             }
-            Text::Choice(words) => one_of(text, words, &self.wanted()),
-            Text::Duration => duration::parse(text).map(drop),
-            Text::Span => match duration::parse(text)? {
+            ScalarKind::Choice(words) => one_of(text, words, &self.wanted()),
+            ScalarKind::Duration => duration::parse(text).map(drop),
+            ScalarKind::Span => match duration::parse(text)? {
                 Duration::ZERO => Err(Fault::new(format!("{} is no time at all", quote(text)))
                     .help("write more than zero, such as \"30s\"")),
                 _ => Ok(()),
             },
-            Text::Patience => duration::patience(text).map(drop),
-            Text::WholeName if text.is_empty() => {
+            ScalarKind::Patience => duration::patience(text).map(drop),
+            ScalarKind::WholeName if text.is_empty() => {
                 Err(empty("no process has an empty name; leave the key out to allow every name"))
             }
-            Text::WholeName => {
+            ScalarKind::WholeName => {
                 NamePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error))
             }
-            Text::Regex if text.is_empty() => Err(Fault::new("is empty, which matches everything")
-                .help("write what tells the bot apart, or leave the key out")),
-            Text::Regex => {
+            ScalarKind::Regex if text.is_empty() => {
+                Err(Fault::new("is empty, which matches everything")
+                    .help("write what tells the bot apart, or leave the key out"))
+            }
+            ScalarKind::Regex => {
                 CmdlinePattern::new(text).map(drop).map_err(|error| regex_fault(text, &error))
             }
-            Text::Glob => glob(text),
-            Text::Signal => signal(text),
-            Text::User => one_line(text, "a user's name"),
-            Text::Path if text.trim().is_empty() => {
+            ScalarKind::Glob => glob(text),
+            ScalarKind::Signal => signal(text),
+            ScalarKind::User => one_line(text, "a user's name"),
+            ScalarKind::Path if text.trim().is_empty() => {
                 Err(empty("\"/dev/null\" is a file with nothing in it"))
             }
-            Text::Path => one_line(text, "a path"),
-            Text::Label => one_line(text, "a name"),
-            Text::Variable => variable(text),
-            Text::LockPath => LockPath::parse(text).map(drop),
-            Text::Argument => Ok(()),
-            Text::Filter => log_filter::parse(text).map(drop),
-            Text::ApiUrl => ApiUrl::parse(text).map(drop),
+            ScalarKind::Path => one_line(text, "a path"),
+            ScalarKind::Label => one_line(text, "a name"),
+            ScalarKind::Variable => variable(text),
+            ScalarKind::LockPath => LockPath::parse(text).map(drop),
+            ScalarKind::Argument => Ok(()),
+            ScalarKind::Filter => log_filter::parse(text).map(drop),
+            ScalarKind::ApiUrl => ApiUrl::parse(text).map(drop),
         }
     }
 }
@@ -161,7 +165,7 @@ fn signal(text: &str) -> Result<(), Fault> {
             Fault::new(format!("{} leaves no time to end gracefully", quote(text))).help(help)
         );
     }
-    let help = Text::Signal.wanted();
+    let help = ScalarKind::Signal.wanted();
     match full.parse::<Signal>() {
         Ok(signal) if signal.name() == text => Ok(()),
         Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text)))

@@ -35,24 +35,24 @@ pub struct Settings {
     /// Who is a candidate: a process that meets every field of one entry. Default: the same command
     /// in the same working directory.
     #[serde(rename = "match", skip_serializing_if = "Vec::is_empty")]
-    pub matches: Vec<MatchEntry>,
+    pub matches: Vec<MatchTable>,
     /// The first rule whose every condition holds decides; if none does: `on_conflict`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<RuleEntry>,
+    pub rules: Vec<RuleTable>,
     /// A command that must succeed before anything is touched.
-    pub check: Check,
+    pub check: CheckTable,
     /// The lock files.
-    pub lock: Lock,
+    pub lock: LockTable,
     /// How long each step may take.
-    pub timeouts: Timeouts,
+    pub timeouts: TimeoutsTable,
     /// How `graceful` ends a process.
-    pub kill: Kill,
+    pub kill: KillTable,
     /// Where to stop and ask a person.
-    pub limits: Limits,
+    pub limits: LimitsTable,
     /// What Telegram is asked before a start; only where a bot token is known.
-    pub telegram: Telegram,
+    pub telegram: TelegramTable,
     /// What is said on standard error while a start settles and guards.
-    pub log: Log,
+    pub log: LogTable,
     /// Yours: whatever your own program keeps in the same file; never validated.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
@@ -64,7 +64,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("anyOf" = [{"required": ["name"]}, {"required": ["cmdline"]}, {"required": ["exe"]}, {"required": ["cwd"]}]))]
-pub struct MatchEntry {
+pub struct MatchTable {
     /// A regular expression on the executable's base name (else the first argument's), the whole
     /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,13 +99,13 @@ pub enum ContainerChoice {
 /// The first rule whose every condition holds decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RuleEntry {
+pub struct RuleTable {
     /// What `plan` calls the rule. Default: its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The conditions; without any, the rule always holds.
     #[serde(default)]
-    pub when: Conditions,
+    pub when: ConditionsTable,
     /// What to do.
     pub action: Action,
 }
@@ -113,7 +113,7 @@ pub struct RuleEntry {
 /// What a rule asks of a conflict; what is not written holds for every conflict.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Conditions {
+pub struct ConditionsTable {
     /// A regular expression on the executable's base name (else the first argument's), the whole
     /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,7 +164,7 @@ pub struct Conditions {
 /// Run before anything is touched; if it fails, the start is refused and the healthy bot lives on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Check {
+pub struct CheckTable {
     /// The program and its arguments; empty: no check. It runs in the working directory of the
     /// start.
     pub command: Vec<String>,
@@ -177,7 +177,7 @@ pub struct Check {
 /// The lock files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Lock {
+pub struct LockTable {
     /// Absolute paths; all are taken or none, in one order everywhere. `{instance}`, `{profile}`,
     /// `{user}` and `{lock_dir}` are filled in.
     #[schemars(length(min = 1))]
@@ -189,7 +189,7 @@ pub struct Lock {
 /// How long each step may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
+pub struct TimeoutsTable {
     /// For a conflict to end by itself: a duration, `forever` for a warm standby, `0s` for one try.
     pub wait: String,
     /// From the signal to SIGKILL: long enough for a bot that finishes the updates it has taken.
@@ -205,7 +205,7 @@ pub struct Timeouts {
 /// How `graceful` ends a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Kill {
+pub struct KillTable {
     /// What is sent first.
     pub signal: Signal,
     /// Whether SIGKILL follows; `false`: a conflict that outlives `timeouts.graceful` means refuse.
@@ -215,7 +215,7 @@ pub struct Kill {
 /// Where to stop and ask a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub struct LimitsTable {
     /// More conflicts than this: refuse, the patterns are too broad.
     pub max_targets: u32,
     /// Takeovers of this instance within the window before a policy that kills refuses; 0: none at
@@ -231,10 +231,10 @@ pub struct Limits {
 /// What Telegram is asked before a start; only where a bot token is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Telegram {
+pub struct TelegramTable {
     /// What to do about a webhook, with which polling fails: whether to ask for one before a start,
     /// and what follows.
-    pub webhook: Webhook,
+    pub webhook: WebhookPolicy,
     /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path. Through a
     /// proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     #[schemars(regex(pattern = r"^https?://[^@?#]+$"))]
@@ -253,7 +253,7 @@ pub struct Telegram {
 /// What to do about a webhook, with which polling fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Webhook {
+pub enum WebhookPolicy {
     /// Nothing: no start asks Telegram; `doctor` does.
     Ignore,
     /// A warning.
@@ -267,7 +267,7 @@ pub enum Webhook {
 /// What is said on standard error while a start settles and guards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub struct LogTable {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's filters
     /// are written: `info,monopoll::host=trace`. The variable `MONOPOLL_LOG` wins, and `-q` and
     /// `-v` over both.
@@ -299,33 +299,33 @@ impl Default for Settings {
             env_file: PathBuf::from(".env"),
             matches: Vec::new(),
             rules: Vec::new(),
-            check: Check::default(),
-            lock: Lock::default(),
-            timeouts: Timeouts::default(),
-            kill: Kill::default(),
-            limits: Limits::default(),
-            telegram: Telegram::default(),
-            log: Log::default(),
+            check: CheckTable::default(),
+            lock: LockTable::default(),
+            timeouts: TimeoutsTable::default(),
+            kill: KillTable::default(),
+            limits: LimitsTable::default(),
+            telegram: TelegramTable::default(),
+            log: LogTable::default(),
             app: BTreeMap::new(),
         }
     }
 }
 
-impl Default for Check {
+impl Default for CheckTable {
     fn default() -> Self {
-        Check { command: Vec::new(), timeout: Duration::from_secs(30) }
+        CheckTable { command: Vec::new(), timeout: Duration::from_secs(30) }
     }
 }
 
-impl Default for Lock {
+impl Default for LockTable {
     fn default() -> Self {
-        Lock { paths: vec!["{lock_dir}/{instance}.lock".to_owned()], on_lost: OnLost::Stop }
+        LockTable { paths: vec!["{lock_dir}/{instance}.lock".to_owned()], on_lost: OnLost::Stop }
     }
 }
 
-impl Default for Timeouts {
+impl Default for TimeoutsTable {
     fn default() -> Self {
-        Timeouts {
+        TimeoutsTable {
             wait: "60s".to_owned(),
             graceful: Duration::from_secs(30),
             force: Duration::from_secs(5),
@@ -333,22 +333,22 @@ impl Default for Timeouts {
     }
 }
 
-impl Default for Kill {
+impl Default for KillTable {
     fn default() -> Self {
-        Kill { signal: Signal::SigTerm, escalate: true }
+        KillTable { signal: Signal::SigTerm, escalate: true }
     }
 }
 
-impl Default for Limits {
+impl Default for LimitsTable {
     fn default() -> Self {
-        Limits { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
+        LimitsTable { max_targets: 5, max_takeovers: 5, takeover_window: Duration::from_mins(1) }
     }
 }
 
-impl Default for Telegram {
+impl Default for TelegramTable {
     fn default() -> Self {
-        Telegram {
-            webhook: Webhook::Ignore,
+        TelegramTable {
+            webhook: WebhookPolicy::Ignore,
             api_url: "https://api.telegram.org".to_owned(),
             timeout: Duration::from_secs(3),
             conflict_window: Duration::from_secs(90),
@@ -356,8 +356,8 @@ impl Default for Telegram {
     }
 }
 
-impl Default for Log {
+impl Default for LogTable {
     fn default() -> Self {
-        Log { level: "info".to_owned(), format: LogFormat::Text }
+        LogTable { level: "info".to_owned(), format: LogFormat::Text }
     }
 }

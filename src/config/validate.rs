@@ -1,10 +1,10 @@
 //! Goes through what was written, key by key, and gathers everything that is wrong with it.
 
 use crate::config::{
-    keys::{self, Key, Kind, ROOT},
-    problem::{About, Fault, Problem},
-    scalar::Text,
-    value::{Node, Table, Value},
+    keys::{self, Key, ROOT, ValueKind},
+    problem::{Fault, FaultScope, Problem},
+    scalar::ScalarKind,
+    value::{SpannedValue, Table, Value},
     wording::{clean, list, nearest, quote},
 };
 
@@ -69,29 +69,31 @@ impl Walk<'_> {
         }
     }
 
-    fn node(&mut self, node: &Node, kind: &Kind, path: &str, within: &str) {
+    fn node(&mut self, node: &SpannedValue, kind: &ValueKind, path: &str, within: &str) {
         let fault = match (kind, &node.value) {
-            (Kind::Free, _) | (Kind::Bool, Value::Bool(_)) => None,
-            (Kind::Text(text), Value::Text(value)) => text.check(value).err(),
-            (Kind::Count(most), Value::Integer(shown, value)) => count_fault(shown, *value, *most),
-            (Kind::List(text, whole), Value::List(items)) => {
+            (ValueKind::Free, _) | (ValueKind::Bool, Value::Bool(_)) => None,
+            (ValueKind::Text(text), Value::Text(value)) => text.check(value).err(),
+            (ValueKind::Count(most), Value::Integer(shown, value)) => {
+                count_fault(shown, *value, *most)
+            }
+            (ValueKind::List(text, whole), Value::List(items)) => {
                 let before = self.problems.len();
                 for (index, item) in items.iter().enumerate() {
-                    self.node(item, &Kind::Text(*text), &format!("{path}[{index}]"), within);
+                    self.node(item, &ValueKind::Text(*text), &format!("{path}[{index}]"), within);
                 }
                 // What is wrong with the list as a whole is only worth saying when its items are
                 // right.
                 if self.problems.len() == before { whole(items) } else { None }
             }
-            (Kind::Table(keys, whole), Value::Table(table)) => {
+            (ValueKind::Table(keys, whole), Value::Table(table)) => {
                 self.table(table, keys, path, within);
                 whole(table)
             }
-            (Kind::Tables(keys, whole), Value::List(items)) => {
+            (ValueKind::Tables(keys, whole), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     self.node(
                         item,
-                        &Kind::Table(keys, *whole),
+                        &ValueKind::Table(keys, *whole),
                         &format!("{path}[{index}]"),
                         within,
                     );
@@ -103,11 +105,13 @@ impl Walk<'_> {
         if let Some(fault) = fault {
             let place = match (&node.value, &fault.about) {
                 (Value::Table(_), _) => node.key_place.clone(),
-                (Value::Text(text), About::Part(part)) => node.place.within(text, part),
-                (Value::List(items), About::Item(index)) => {
+                (Value::Text(text), FaultScope::Part(part)) => node.place.within(text, part),
+                (Value::List(items), FaultScope::Item(index)) => {
                     items.get(*index).unwrap_or(node).place.clone()
                 }
-                (_, About::All | About::Part(_) | About::Item(_)) => node.place.clone(),
+                (_, FaultScope::All | FaultScope::Part(_) | FaultScope::Item(_)) => {
+                    node.place.clone()
+                }
             };
             self.problems.push(Problem::with(place, path, fault));
         }
@@ -140,43 +144,45 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
 }
 
 /// The fault of a value of the wrong kind.
-fn mismatch(kind: &Kind, value: &Value, within: &str) -> Fault {
+fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
     let help = match (kind, value) {
         (
-            Kind::Text(Text::Duration | Text::Span | Text::Patience),
+            ValueKind::Text(ScalarKind::Duration | ScalarKind::Span | ScalarKind::Patience),
             Value::Integer(number, Some(0..)),
         ) => {
             format!("write a duration such as \"{number}s\"")
         }
         (
-            Kind::Text(Text::Instance | Text::User | Text::Label | Text::Argument),
+            ValueKind::Text(
+                ScalarKind::Instance | ScalarKind::User | ScalarKind::Label | ScalarKind::Argument,
+            ),
             Value::Integer(number, _),
         ) => {
             format!("write it in quotes: \"{number}\"")
         }
-        (Kind::Text(text), _) => text.wanted(),
-        (Kind::Bool, _) => "write true or false, without quotes".to_owned(),
-        (Kind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
-        (Kind::Count(_), _) => "write a whole number, without quotes".to_owned(),
-        (Kind::List(item, _), Value::Text(text)) => {
-            let words: Vec<&str> = if *item == Text::Argument {
+        (ValueKind::Text(text), _) => text.wanted(),
+        (ValueKind::Bool, _) => "write true or false, without quotes".to_owned(),
+        (ValueKind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
+        (ValueKind::Count(_), _) => "write a whole number, without quotes".to_owned(),
+        (ValueKind::List(item, _), Value::Text(text)) => {
+            let words: Vec<&str> = if *item == ScalarKind::Argument {
                 text.split_whitespace().collect()
             } else {
                 text.split(',').map(str::trim).collect()
             };
             format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
         }
-        (Kind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
-        (Kind::Table(..), Value::List(items))
+        (ValueKind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        (ValueKind::Table(..), Value::List(items))
             if items.iter().all(|item| matches!(item.value, Value::Table(_))) =>
         {
             format!("there is one of it: write [{within}], in single brackets")
         }
-        (Kind::Table(keys, _), _) => {
+        (ValueKind::Table(keys, _), _) => {
             format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name)))
         }
-        (Kind::Tables(..), _) => format!("write [[{within}]] above each entry"),
-        (Kind::Free, _) => String::new(),
+        (ValueKind::Tables(..), _) => format!("write [[{within}]] above each entry"),
+        (ValueKind::Free, _) => String::new(),
     };
     Fault::new(found(value)).help(help)
 }

@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::config::location::Place;
+use crate::config::location::Location;
 
 /// A value and its places.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub(crate) struct SpannedValue {
     /// What was written.
     pub(crate) value: Value,
     /// Where the value is.
-    pub(crate) place: Place,
+    pub(crate) place: Location,
     /// Where its key is; in a list, where the value is.
-    pub(crate) key_place: Place,
+    pub(crate) key_place: Location,
 }
 
 /// What was written; a number keeps its text, so that none is too large to be spoken of.
@@ -29,34 +29,38 @@ pub(crate) enum Value {
     /// A date, a time or both.
     Moment(toml::value::Datetime),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<SpannedValue>),
     /// A table.
     Table(Table),
 }
 
 /// Nodes by their key.
-pub(crate) type Table = BTreeMap<String, Node>;
+pub(crate) type Table = BTreeMap<String, SpannedValue>;
 
-impl Node {
+impl SpannedValue {
     /// A text at `place`.
-    pub(crate) fn text(text: impl Into<String>, place: Place) -> Node {
-        Node { value: Value::Text(text.into()), key_place: place.clone(), place }
+    pub(crate) fn text(text: impl Into<String>, place: Location) -> SpannedValue {
+        SpannedValue { value: Value::Text(text.into()), key_place: place.clone(), place }
     }
 
     /// The table with `self` in it under `keys`, the outermost first, each with its place.
-    pub(crate) fn nested(self, keys: &[(String, Place)]) -> Table {
+    pub(crate) fn nested(self, keys: &[(String, Location)]) -> Table {
         let Some(((first, key_place), rest)) = keys.split_first() else { return Table::new() };
         let node = if rest.is_empty() {
-            Node { key_place: key_place.clone(), ..self }
+            SpannedValue { key_place: key_place.clone(), ..self }
         } else {
             let place = self.place.clone();
-            Node { value: Value::Table(self.nested(rest)), key_place: key_place.clone(), place }
+            SpannedValue {
+                value: Value::Table(self.nested(rest)),
+                key_place: key_place.clone(),
+                place,
+            }
         };
         Table::from([(first.clone(), node)])
     }
 
     /// Marks this value and all that is in it as part of a profile.
-    pub(crate) fn in_profile(mut self, name: &Arc<str>) -> Node {
+    pub(crate) fn in_profile(mut self, name: &Arc<str>) -> SpannedValue {
         self.place = self.place.in_profile(name);
         self.key_place = self.key_place.in_profile(name);
         self.value = match self.value {
@@ -84,7 +88,7 @@ impl Node {
             Value::Bool(value) => toml::Value::Boolean(value),
             Value::Moment(moment) => toml::Value::Datetime(moment),
             Value::List(items) => {
-                toml::Value::Array(items.into_iter().map(Node::into_toml).collect())
+                toml::Value::Array(items.into_iter().map(SpannedValue::into_toml).collect())
             }
             Value::Table(table) => toml::Value::Table(
                 table.into_iter().map(|(key, node)| (key, node.into_toml())).collect(),

@@ -6,7 +6,7 @@ use crate::config::{
     duration,
     keys::ACTIONS,
     problem::Fault,
-    value::{Node, Table, Value},
+    value::{SpannedValue, Table, Value},
     wording::{either, quote},
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn age_fault(conditions: &Table) -> Option<Fault> {
 }
 
 /// A check needs a program, where it has anything at all.
-pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
+pub(crate) fn program_fault(command: &[SpannedValue]) -> Option<Fault> {
     match command.first().map(|node| &node.value) {
         Some(Value::Text(program)) if program.trim().is_empty() => Some(
             Fault::new("the program's name is empty")
@@ -64,7 +64,7 @@ pub(crate) fn program_fault(command: &[Node]) -> Option<Fault> {
 }
 
 /// One lock file at least, and none twice: it would wait for itself.
-pub(crate) fn lock_paths_fault(paths: &[Node]) -> Option<Fault> {
+pub(crate) fn lock_paths_fault(paths: &[SpannedValue]) -> Option<Fault> {
     if paths.is_empty() {
         return Some(
             Fault::new("the list is empty")

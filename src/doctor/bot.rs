@@ -68,7 +68,7 @@ pub fn token(search: &TokenSearch) -> Finding {
 
 /// How an instance got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub enum NameSource {
     /// It was configured.
     ByConfiguration,
     /// After the bot.
@@ -79,13 +79,13 @@ pub enum Named {
 
 /// The instance.
 #[must_use]
-pub fn instance(name: Result<(&Instance, Named), &Error>) -> Finding {
+pub fn instance(name: Result<(&Instance, NameSource), &Error>) -> Finding {
     match name {
         Ok((instance, by)) => {
             let by = match by {
-                Named::ByConfiguration => "by the configuration",
-                Named::ByToken => "by the token",
-                Named::ByCommand => "by the command, its arguments and this folder",
+                NameSource::ByConfiguration => "by the configuration",
+                NameSource::ByToken => "by the token",
+                NameSource::ByCommand => "by the command, its arguments and this folder",
             };
             Finding::ok("instance", format!("{instance}, {by}"))
         }
@@ -99,7 +99,7 @@ pub fn instance(name: Result<(&Instance, Named), &Error>) -> Finding {
 
 /// Who has the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Running {
+pub enum RunningState {
     /// Nobody.
     Nobody,
     /// A guard, and what it runs.
@@ -116,34 +116,34 @@ pub enum Running {
 
 /// The running instance.
 #[must_use]
-pub fn running(who: &Running) -> Finding {
+pub fn running(who: &RunningState) -> Finding {
     const NAME: &str = "running";
     match who {
-        Running::Nobody => Finding::ok(NAME, "nobody has the lock"),
-        Running::Guard(pid, command) => Finding::ok(
+        RunningState::Nobody => Finding::ok(NAME, "nobody has the lock"),
+        RunningState::Guard(pid, command) => Finding::ok(
             NAME,
             format!("the guard with pid {pid} has the lock, and runs `{}`", printable(command)),
         ),
-        Running::Below(command) => Finding::ok(
+        RunningState::Below(command) => Finding::ok(
             NAME,
             format!(
                 "a guard in a PID namespace below has the lock, and runs `{}`",
                 printable(command)
             ),
         ),
-        Running::Elsewhere(command) => {
+        RunningState::Elsewhere(command) => {
             let what = format!(
                 "by its record, a guard in another PID namespace runs `{}`",
                 printable(command)
             );
             Finding::ok(NAME, format!("{what}; whether it still does cannot be seen from here"))
         }
-        Running::Strangers(pids) => {
+        RunningState::Strangers(pids) => {
             let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
             let what = format!("the lock is held by what is no guard: pid {}", pids.join(", "));
             Finding::warning(NAME, what, "`monopoll plan` says what a start would do about it")
         }
-        Running::Unknown => Finding::ok(
+        RunningState::Unknown => Finding::ok(
             NAME,
             "who has the lock cannot be seen here without taking it; `monopoll plan` takes a look",
         ),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     doctor::Finding,
     error::Error,
-    scan::capabilities::{FolderFacts, Offer},
+    scan::capabilities::{FolderFacts, Support},
     text::mask::printable,
 };
 
@@ -82,8 +82,8 @@ fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
         return Finding::problem(NAME, what, "name a folder on a local disk in `lock.paths`");
     }
     match &facts.writing {
-        Offer::Given => Finding::ok(NAME, what),
-        Offer::Refused(why) => Finding::problem(
+        Support::Given => Finding::ok(NAME, what),
+        Support::Refused(why) => Finding::problem(
             NAME,
             format!("{what}: no file can be made in {path} ({why})"),
             "run as the user whose folder it is, or name a folder of this user's in `lock.paths`",

@@ -4,28 +4,28 @@ use crate::{
     doctor::Finding,
     engine::snapshot::{ManagedBy, User},
     scan::{
-        capabilities::{Checkup, Environments, Offer, PidNamespace, Starter},
-        container::Enclosure,
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy, Support},
+        container::PrivateFolder,
     },
     text::mask::{printable, secrets},
 };
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Me {
+pub struct DoctorUser {
     /// Whose process it is.
     pub user: User,
     /// Whether it may signal everybody.
     pub privileged: bool,
     /// What keeps others from seeing the lock folder.
-    pub enclosure: Option<Enclosure>,
+    pub enclosure: Option<PrivateFolder>,
     /// Whose bots are looked for.
-    pub sight: Sight,
+    pub sight: ScanReach,
 }
 
 /// Whose bots a start looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum ScanReach {
     /// This user's alone: by its processes, and by a lock that is its own.
     Mine,
     /// Others' too: by an entry that reaches them, by a lock that they share, or because everything
@@ -35,7 +35,7 @@ pub enum Sight {
 
 /// What is to be said of the machine; of one that tells nothing, only whose process this is.
 #[must_use]
-pub fn machine(me: &Me, checkup: Option<&Checkup>) -> Vec<Finding> {
+pub fn machine(me: &DoctorUser, checkup: Option<&Capabilities>) -> Vec<Finding> {
     let mut findings = vec![user(me)];
     findings.extend(others(me));
     if let Some(checkup) = checkup {
@@ -52,7 +52,7 @@ pub fn machine(me: &Me, checkup: Option<&Checkup>) -> Vec<Finding> {
     findings
 }
 
-fn user(me: &Me) -> Finding {
+fn user(me: &DoctorUser) -> Finding {
     let (name, id) = (printable(&me.user.name), printable(&me.user.id));
     let who = if name == id { id.into_owned() } else { format!("{name} ({id})") };
     let reach = if me.privileged { "everybody's processes" } else { "this user's processes alone" };
@@ -60,11 +60,11 @@ fn user(me: &Me) -> Finding {
 }
 
 /// That nothing is seen of them is no fault, and still nobody expects it.
-fn others(me: &Me) -> Option<Finding> {
+fn others(me: &DoctorUser) -> Option<Finding> {
     let name = printable(&me.user.name);
     match me.sight {
-        Sight::Others => None,
-        Sight::Mine => Some(Finding::note(
+        ScanReach::Others => None,
+        ScanReach::Mine => Some(Finding::note(
             "other users",
             format!(
                 "a bot that another user started is not seen: who is in the way is looked for among {name}'s processes, by {name}'s lock"
@@ -74,7 +74,7 @@ fn others(me: &Me) -> Option<Finding> {
     }
 }
 
-fn container(checkup: &Checkup, enclosure: Option<&Enclosure>) -> Finding {
+fn container(checkup: &Capabilities, enclosure: Option<&PrivateFolder>) -> Finding {
     const NAME: &str = "container";
     match (&checkup.maker, enclosure) {
         (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
@@ -98,17 +98,17 @@ fn namespace(namespace: PidNamespace) -> Finding {
     )
 }
 
-fn starter(starter: &Starter) -> Finding {
+fn starter(starter: &StartedBy) -> Finding {
     const NAME: &str = "supervisor";
     match starter {
-        Starter::Nobody => {
+        StartedBy::Nobody => {
             Finding::ok(NAME, "this is the first process here, or its parent cannot be seen")
         }
-        Starter::Program(pid, name) => Finding::ok(
+        StartedBy::Program(pid, name) => Finding::ok(
             NAME,
             format!("none that is known: `{}` (pid {pid}) started this", printable(&secrets(name))),
         ),
-        Starter::Supervisor(by) => {
+        StartedBy::Supervisor(by) => {
             let once = match by {
                 ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_) => "`Restart=on-failure`",
                 ManagedBy::Supervisord(_) => "`autorestart=unexpected`",
@@ -129,12 +129,12 @@ fn starter(starter: &Starter) -> Finding {
     }
 }
 
-fn pidfd(offer: &Offer) -> Finding {
+fn pidfd(offer: &Support) -> Finding {
     match offer {
-        Offer::Given => {
+        Support::Given => {
             Finding::ok("pidfd", "a signal reaches the process that was looked at, or nobody")
         }
-        Offer::Refused(why) => Finding::warning(
+        Support::Refused(why) => Finding::warning(
             "pidfd",
             format!(
                 "the kernel gives none ({why}): a pid and its start time are compared before each signal instead"
@@ -177,10 +177,10 @@ fn environments(environments: Environments) -> Finding {
     }
 }
 
-fn inotify(offer: &Offer) -> Finding {
+fn inotify(offer: &Support) -> Finding {
     match offer {
-        Offer::Given => Finding::ok("inotify", "the kernel tells at once when a lock may go"),
-        Offer::Refused(why) => Finding::warning(
+        Support::Given => Finding::ok("inotify", "the kernel tells at once when a lock may go"),
+        Support::Refused(why) => Finding::warning(
             "inotify",
             format!(
                 "there is no instance left for this user ({why}): a look every 50 ms stands in for it"

@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::error::Error;
 pub use {
-    bot::{Named, Running, TokenSearch, command, instance, running, token},
+    bot::{NameSource, RunningState, TokenSearch, command, instance, running, token},
     configuration::configuration,
     locks::{LockFolder, locks},
-    machine::{Me, Sight, machine},
+    machine::{DoctorUser, ScanReach, machine},
     telegram::telegram,
 };
 

@@ -1,9 +1,9 @@
 //! Telegram: whether it is there, knows the bot, and lets it poll.
 
 use crate::{
-    config::{Telegram, settings::Webhook},
+    config::{Telegram, settings::WebhookPolicy},
     doctor::Finding,
-    telegram::{self, Seen, Trouble},
+    telegram::{self, ApiError, Seen},
 };
 
 const NAME: &str = "Telegram";
@@ -20,17 +20,17 @@ pub fn telegram(seen: &Seen, config: &Telegram) -> Finding {
         Ok(Some(webhook)) => {
             format!("{server} knows this bot, and a webhook to `{}` is set", webhook.host)
         }
-        Err(trouble @ Trouble::Unauthorized) => {
+        Err(trouble @ ApiError::Unauthorized) => {
             return Finding::problem(NAME, trouble.sentence(server), trouble.way_out());
         }
         Err(trouble) => return Finding::warning(NAME, trouble.sentence(server), trouble.way_out()),
     };
     match config.webhook {
-        Webhook::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
-        Webhook::Refuse => {
+        WebhookPolicy::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
+        WebhookPolicy::Refuse => {
             Finding::problem(NAME, format!("{webhook}: a start is refused"), WAY_OUT)
         }
-        Webhook::Ignore | Webhook::Warn => {
+        WebhookPolicy::Ignore | WebhookPolicy::Warn => {
             Finding::warning(NAME, format!("{webhook}: polling fails with 409 Conflict"), WAY_OUT)
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{
-    classify::{Standing, is_guard, standing},
+    classify::{Classification, is_guard, standing},
     fact::Fact,
     pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
@@ -14,15 +14,15 @@ use crate::engine::{
 
 /// What the processes are to this start.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
-    pub(super) conflicts: Vec<Found>,
+pub(super) struct Classified {
+    pub(super) conflicts: Vec<ConflictTree>,
     pub(super) shielded: Vec<Shielded>,
     pub(super) suspects: Vec<Suspect>,
 }
 
 /// A tree with at least one candidate in it, and nothing decided yet.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct ConflictTree {
     pub(super) root: Option<Process>,
     pub(super) guard: Option<GuardView>,
     pub(super) tree: Vec<Process>,
@@ -34,22 +34,22 @@ pub(super) struct Found {
 /// The candidates by pid, and what was found about each.
 type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 
-pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Gathered {
+pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     let table: BTreeMap<u32, &Process> =
         snapshot.processes.iter().map(|process| (process.id.pid, process)).collect();
-    let mut gathered = Gathered::default();
+    let mut gathered = Classified::default();
     let mut candidates = Candidates::new();
     for (pid, &process) in &table {
         match standing(policy, snapshot, process) {
-            Standing::Unrelated => {}
-            Standing::Suspect => gathered.suspects.push(Suspect {
+            Classification::Unrelated => {}
+            Classification::Suspect => gathered.suspects.push(Suspect {
                 process: process.clone(),
                 reason: "the same token in its environment",
             }),
-            Standing::Shielded(shield) => {
+            Classification::Shielded(shield) => {
                 gathered.shielded.push(Shielded { process: process.clone(), shield });
             }
-            Standing::Candidate { evidence, shield } => {
+            Classification::Candidate { evidence, shield } => {
                 candidates.insert(*pid, (evidence, shield));
             }
         }
@@ -83,7 +83,7 @@ fn trees(
     snapshot: &Snapshot,
     table: &BTreeMap<u32, &Process>,
     candidates: &Candidates,
-) -> Vec<Found> {
+) -> Vec<ConflictTree> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, process) in table {
         if let Fact::Known(parent) = process.parent {
@@ -124,7 +124,7 @@ fn trees(
             };
             shield = shield.or_else(|| shield::absolute(member)).or_else(limit);
         }
-        found.push(Found { root: Some(process.clone()), guard, tree, evidence, shield });
+        found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, shield });
     }
     found
 }
@@ -192,19 +192,19 @@ fn below(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
 
 /// Holders that are not in the process table: a guard in another PID namespace, or nobody that can
 /// be identified.
-fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<Found> {
+fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<ConflictTree> {
     let lock = BTreeSet::from([Evidence::Lock]);
     let is_seen = |guard: &GuardView| {
         guard.process.is_some_and(|id| table.get(&id.pid).is_some_and(|process| process.id == id))
     };
-    let mut found: Vec<Found> = snapshot
+    let mut found: Vec<ConflictTree> = snapshot
         .guards
         .iter()
         .filter(|guard| !is_seen(guard))
-        .map(|guard| Found {
+        .map(|guard| ConflictTree {
             guard: Some(guard.clone()),
             evidence: lock.clone(),
-            ..Found::default()
+            ..ConflictTree::default()
         })
         .collect();
     let nobody = snapshot.locks.iter().any(|lock| match &lock.state {
@@ -213,7 +213,7 @@ fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<Found> {
         LockState::Unknown => true,
     });
     if nobody && found.is_empty() {
-        found.push(Found { evidence: lock, ..Found::default() });
+        found.push(ConflictTree { evidence: lock, ..ConflictTree::default() });
     }
     found
 }

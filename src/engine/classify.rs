@@ -9,12 +9,12 @@ use crate::engine::{
     plan::Evidence,
     policy::{MatchEntry, Policy},
     shield::{self, Shield},
-    snapshot::{CarriedToken, Kin, LockState, LockView, Process, Role, Snapshot, TokenPlace},
+    snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot, TokenPlace},
 };
 
 /// What one process is by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Classification {
     /// Nothing speaks against it.
     Unrelated,
     /// It only looks related.
@@ -31,10 +31,10 @@ pub enum Standing {
 }
 
 /// Weighs everything that speaks for or against `process`.
-pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Standing {
+pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
     let has_lock = has_lock(snapshot, process);
     if !has_lock && snapshot.history.released.contains(&process.id) {
-        return Standing::Unrelated;
+        return Classification::Unrelated;
     }
     let mut evidence: BTreeSet<Evidence> = has_lock.then_some(Evidence::Lock).into_iter().collect();
     let mut beyond = BTreeSet::new();
@@ -54,55 +54,55 @@ pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) 
         }
     }
     let token = token(policy, process);
-    if token == Some(Carried::Proof) {
+    if token == Some(TokenEvidence::Proof) {
         evidence.insert(Evidence::Token);
     }
-    let proven = has_lock || token == Some(Carried::Proof);
+    let proven = has_lock || token == Some(TokenEvidence::Proof);
     let by_pattern = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
     match shield::absolute(process) {
         // What has the instance by proof is in the way, shielded or not; so is what nobody can rule
         // out.
-        Some(shield) if proven => Standing::Candidate { evidence, shield: Some(shield) },
+        Some(shield) if proven => Classification::Candidate { evidence, shield: Some(shield) },
         Some(shield @ (Shield::UnknownBot | Shield::UnknownKin))
             if by_pattern || !in_doubt.is_empty() =>
         {
             evidence.extend(in_doubt.into_keys());
-            Standing::Candidate { evidence, shield: Some(shield) }
+            Classification::Candidate { evidence, shield: Some(shield) }
         }
         Some(shield) if by_pattern || !in_doubt.is_empty() || !beyond.is_empty() => {
-            Standing::Shielded(shield)
+            Classification::Shielded(shield)
         }
-        None if has_lock || by_pattern => Standing::Candidate { evidence, shield: None },
+        None if has_lock || by_pattern => Classification::Candidate { evidence, shield: None },
         // Nothing but the token: other users and containers are not ours to end.
         None if proven => {
             let shield =
                 shield::limit(process, &snapshot.me, &UserLimit::Same, ContainerLimit::Same);
-            Standing::Candidate { evidence, shield }
+            Classification::Candidate { evidence, shield }
         }
         None if !in_doubt.is_empty() => {
             let shield = in_doubt.values().next().cloned();
-            Standing::Candidate { evidence: in_doubt.into_keys().collect(), shield }
+            Classification::Candidate { evidence: in_doubt.into_keys().collect(), shield }
         }
         None if !beyond.is_empty() => {
-            beyond.pop_first().map_or(Standing::Unrelated, Standing::Shielded)
+            beyond.pop_first().map_or(Classification::Unrelated, Classification::Shielded)
         }
-        None | Some(_) if token.is_some() && process.kin != Fact::Known(Kin::Myself) => {
-            Standing::Suspect
+        None | Some(_) if token.is_some() && process.kin != Fact::Known(Relation::Myself) => {
+            Classification::Suspect
         }
-        None | Some(_) => Standing::Unrelated,
+        None | Some(_) => Classification::Unrelated,
     }
 }
 
 /// What my token on a process says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carried {
+pub enum TokenEvidence {
     /// It is a poller of my bot.
     Proof,
     /// It may only have inherited it.
     Hint,
 }
 
-pub(super) fn token(policy: &Policy, process: &Process) -> Option<Carried> {
+pub(super) fn token(policy: &Policy, process: &Process) -> Option<TokenEvidence> {
     let place = match (policy.same_token, process.role, &process.token) {
         (
             SameToken::Refuse | SameToken::Act | SameToken::Warn,
@@ -111,15 +111,18 @@ pub(super) fn token(policy: &Policy, process: &Process) -> Option<Carried> {
         ) => *place,
         _ => return None,
     };
-    let related = matches!(process.kin, Fact::Known(Kin::Myself | Kin::Ancestor | Kin::Descendant));
+    let related = matches!(
+        process.kin,
+        Fact::Known(Relation::Myself | Relation::Ancestor | Relation::Descendant)
+    );
     let meant_for_it = match place {
         TokenPlace::CommandLine => true,
         TokenPlace::Environment => process.own_program == Fact::Known(true),
     };
     Some(if meant_for_it && !related && policy.same_token != SameToken::Warn {
-        Carried::Proof
+        TokenEvidence::Proof
     } else {
-        Carried::Hint
+        TokenEvidence::Hint
     })
 }
 

@@ -2,11 +2,11 @@
 
 use crate::engine::{
     action::Action,
-    candidates::{self, Found},
-    plan::{Blow, Conflict, DecidedBy, Plan, Refusal, Step, Verdict},
-    policy::{Escalate, Patience, Policy},
+    candidates::{self, ConflictTree},
+    plan::{Conflict, DecidedBy, Plan, Refusal, SignalToSend, Step, Verdict},
+    policy::{AfterGraceful, Patience, Policy},
     reason::{self, describe, refused, undecidable},
-    rules::{Docket, Ruling, subject},
+    rules::{RuleOutcome, RuleScope, subject},
     safety,
     snapshot::Snapshot,
 };
@@ -86,7 +86,7 @@ fn count(conflicts: usize) -> String {
 }
 
 /// What is done about one conflict: what the policy says, unless caution says no.
-fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
+fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
     let (wanted, asked) = wanted(policy, snapshot, &found);
     let patience_over =
         wanted == Some(Action::Wait) && policy.timeouts.wait.is_over(snapshot.waited);
@@ -127,22 +127,26 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: Found) -> Conflict {
 
 /// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an
 /// unknown fact.
-fn wanted(policy: &Policy, snapshot: &Snapshot, found: &Found) -> (Option<Action>, DecidedBy) {
-    let docket = Docket::of(policy, &found.evidence);
+fn wanted(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    found: &ConflictTree,
+) -> (Option<Action>, DecidedBy) {
+    let docket = RuleScope::of(policy, &found.evidence);
     let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
     for (rule, ruling) in docket.rulings(policy, &subject, &snapshot.me.user) {
         match ruling {
-            Ruling::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
-            Ruling::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
-            Ruling::DoesNotHold
-            | Ruling::TooUncertain
-            | Ruling::NotAboutTokens
-            | Ruling::NotAsked => {}
+            RuleOutcome::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
+            RuleOutcome::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
+            RuleOutcome::DoesNotHold
+            | RuleOutcome::TooUncertain
+            | RuleOutcome::NotAboutTokens
+            | RuleOutcome::NotAsked => {}
         }
     }
     match docket {
-        Docket::AboutTokens => (Some(Action::Refuse), DecidedBy::SameToken),
-        Docket::Every => (Some(policy.on_conflict.into()), DecidedBy::OnConflict),
+        RuleScope::AboutTokens => (Some(Action::Refuse), DecidedBy::SameToken),
+        RuleScope::Every => (Some(policy.on_conflict.into()), DecidedBy::OnConflict),
     }
 }
 
@@ -153,19 +157,23 @@ fn steps(policy: &Policy, guarded: bool, visible: bool, action: Action) -> Vec<S
     let signal = |blow, timeout| visible.then_some(Step::Signal { blow, timeout });
     match action {
         Action::Refuse | Action::Ignore => Vec::new(),
-        Action::Force => [ask(timeouts.force), signal(Blow::Kill, timeouts.force)]
+        Action::Force => [ask(timeouts.force), signal(SignalToSend::Kill, timeouts.force)]
             .into_iter()
             .flatten()
             .collect(),
         Action::Graceful => {
             let kill = match policy.escalation {
-                Escalate::Kill => signal(Blow::Kill, timeouts.force),
-                Escalate::Refuse => None,
+                AfterGraceful::Kill => signal(SignalToSend::Kill, timeouts.force),
+                AfterGraceful::Refuse => None,
             };
-            [ask(timeouts.graceful), signal(Blow::Signal(policy.signal), timeouts.graceful), kill]
-                .into_iter()
-                .flatten()
-                .collect()
+            [
+                ask(timeouts.graceful),
+                signal(SignalToSend::Signal(policy.signal), timeouts.graceful),
+                kill,
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
         }
         Action::Wait => {
             let then = match timeouts.wait {

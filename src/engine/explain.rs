@@ -10,11 +10,12 @@ mod verdict;
 
 use std::path::Path;
 
-use crate::engine::explain::command_match::Likeness;
+use crate::engine::explain::command_match::CommandMatch;
 
-pub use crate::engine::classify::{Carried, Standing};
+pub use crate::engine::classify::{Classification, TokenEvidence};
 pub use crate::engine::explain::verdict::{
-    Asked, EntryVerdict, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict, TokenVerdict,
+    EntryVerdict, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict,
+    TokenVerdict,
 };
 use crate::engine::{
     classify,
@@ -23,7 +24,7 @@ use crate::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::{Conflict, Evidence, Plan},
     policy::Policy,
-    rules::{Docket, subject},
+    rules::{RuleScope, subject},
     shield::{self, Shield},
     snapshot::{LockState, LockView, Process, Snapshot},
 };
@@ -47,7 +48,7 @@ pub struct Explanation<'a> {
     /// What the rules are asked about: the root of its tree, with what that tree proves of it.
     pub subject: Process,
     /// What it is by itself.
-    pub standing: Standing,
+    pub standing: Classification,
     /// The conflict that it is part of; where several trees have it, the innermost.
     pub conflict: Option<&'a Conflict>,
     /// What becomes of it, and why.
@@ -62,7 +63,7 @@ pub fn explain<'a>(
     snapshot: &'a Snapshot,
     plan: &'a Plan,
     pid: u32,
-    likeness: Option<&'a Likeness>,
+    likeness: Option<&'a CommandMatch>,
 ) -> Option<Explanation<'a>> {
     let process = snapshot.processes.iter().find(|process| process.id.pid == pid)?;
     let conflict = innermost(plan, pid);
@@ -71,11 +72,11 @@ pub fn explain<'a>(
         Some(conflict) => {
             let evidence = || &conflict.evidence;
             (
-                Docket::of(policy, evidence()),
+                RuleScope::of(policy, evidence()),
                 subject(conflict.root.as_ref(), &conflict.tree, evidence()),
             )
         }
-        None => (Docket::Every, subject(Some(process), &[], [])),
+        None => (RuleScope::Every, subject(Some(process), &[], [])),
     };
     let mut explanation = Explanation {
         process,
@@ -113,11 +114,11 @@ fn entries<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     process: &'a Process,
-    likeness: Option<&'a Likeness>,
+    likeness: Option<&'a CommandMatch>,
 ) -> Vec<EntryVerdict<'a>> {
     let me = &snapshot.me;
     let verdict = |condition: Condition<'a>| {
-        (Asked::Condition(condition), condition.holds(process, &me.user))
+        (FieldOrCondition::Condition(condition), condition.holds(process, &me.user))
     };
     let each =
         classify::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
@@ -142,7 +143,7 @@ fn entries<'a>(
             let limits = [Condition::User(user), Condition::Container(container)];
             let asked = parts
                 .into_iter()
-                .map(|(part, truth)| (Asked::Part(part), truth))
+                .map(|(part, truth)| (FieldOrCondition::Part(part), truth))
                 .chain(limits.map(verdict))
                 .collect();
             EntryVerdict { entry, looks, asked, limit }
@@ -198,7 +199,7 @@ fn shields(
 fn rules<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
-    docket: Docket,
+    docket: RuleScope,
     subject: &Process,
 ) -> Vec<RuleVerdict<'a>> {
     let me = &snapshot.me.user;

@@ -40,7 +40,7 @@ pub struct History {
     pub released: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they
     /// are remembered.
-    pub tries: Vec<Try>,
+    pub tries: Vec<TakeoverAttempt>,
 }
 
 impl History {
@@ -49,19 +49,19 @@ impl History {
     /// another (S14). What the start with this ticket did is its own.
     #[must_use]
     pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
-        let mut tries: Vec<Try> = Vec::new();
+        let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.tries.iter().filter(|it| Some(it.ticket) != mine) {
             // However many a start ended, it is one takeover; and where it ended somebody, it was
             // not refused.
             match tries.iter_mut().find(|it| it.ticket == another.ticket) {
                 None => tries.push(*another),
-                Some(known) if another.kind == TryKind::Done => *known = *another,
+                Some(known) if another.kind == AttemptKind::Done => *known = *another,
                 Some(_) => {}
             }
         }
         tries.sort_by_key(|it| std::cmp::Reverse(it.ago));
         let within = |before: Duration, then: Duration| before.saturating_sub(then) < window;
-        let crowded = |earlier: &[Try], then: Duration| {
+        let crowded = |earlier: &[TakeoverAttempt], then: Duration| {
             earlier.iter().filter(|it| within(it.ago, then)).count() >= most
         };
         let mut storm = None;
@@ -69,7 +69,7 @@ impl History {
             let goes_on = storm.is_some_and(|before| within(before, it.ago));
             let earlier = tries.get(..index).unwrap_or_default();
             let refused =
-                it.kind == TryKind::RefusedByLimit && (goes_on || crowded(earlier, it.ago));
+                it.kind == AttemptKind::RefusedByLimit && (goes_on || crowded(earlier, it.ago));
             storm = refused.then_some(it.ago);
         }
         storm.is_some_and(|last| within(last, Duration::ZERO)) || crowded(&tries, Duration::ZERO)
@@ -78,18 +78,18 @@ impl History {
 
 /// A takeover, or a start that would have been one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Try {
+pub struct TakeoverAttempt {
     /// How long ago, on a clock that nobody can set.
     pub ago: Duration,
     /// The start's; it has one try for each conflict that it ended.
     pub ticket: Ticket,
     /// What became of it.
-    pub kind: TryKind,
+    pub kind: AttemptKind,
 }
 
 /// What became of a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryKind {
+pub enum AttemptKind {
     /// Somebody was ended.
     Done,
     /// Nobody was: there had been too many.

@@ -7,17 +7,17 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::engine::{
-    plan::Blow,
-    policy::{Escalate, Policy},
+    plan::SignalToSend,
+    policy::{AfterGraceful, Policy},
     signal::Signal,
     snapshot::ProcessId,
 };
 
 /// How a tree is to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct StopOptions {
     /// Whether anybody is asked first.
-    pub mode: Mode,
+    pub mode: StopMode,
     /// What is sent first.
     pub signal: Signal,
     /// From that signal to SIGKILL.
@@ -25,23 +25,23 @@ pub struct Manner {
     /// From SIGKILL to giving up.
     pub force: Duration,
     /// What comes when the signal was not enough.
-    pub escalation: Escalate,
+    pub escalation: AfterGraceful,
 }
 
 /// Whether anybody is asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum StopMode {
     /// The signal, then SIGKILL.
     Graceful,
     /// SIGKILL at once.
     Force,
 }
 
-impl Manner {
+impl StopOptions {
     /// As the policy says.
     #[must_use]
-    pub fn of(policy: &Policy, mode: Mode) -> Manner {
-        Manner {
+    pub fn of(policy: &Policy, mode: StopMode) -> StopOptions {
+        StopOptions {
             mode,
             signal: policy.signal,
             graceful: policy.timeouts.graceful,
@@ -52,16 +52,16 @@ impl Manner {
 
     /// The more impatient of both; a later request may only shorten an earlier one.
     #[must_use]
-    pub fn hastened_by(self, other: Manner) -> Manner {
+    pub fn hastened_by(self, other: StopOptions) -> StopOptions {
         let mode = match (self.mode, other.mode) {
-            (Mode::Graceful, Mode::Graceful) => Mode::Graceful,
-            (Mode::Force, _) | (_, Mode::Force) => Mode::Force,
+            (StopMode::Graceful, StopMode::Graceful) => StopMode::Graceful,
+            (StopMode::Force, _) | (_, StopMode::Force) => StopMode::Force,
         };
         let escalation = match (self.escalation, other.escalation) {
-            (Escalate::Refuse, Escalate::Refuse) => Escalate::Refuse,
-            (Escalate::Kill, _) | (_, Escalate::Kill) => Escalate::Kill,
+            (AfterGraceful::Refuse, AfterGraceful::Refuse) => AfterGraceful::Refuse,
+            (AfterGraceful::Kill, _) | (_, AfterGraceful::Kill) => AfterGraceful::Kill,
         };
-        Manner {
+        StopOptions {
             mode,
             escalation,
             graceful: self.graceful.min(other.graceful),
@@ -79,12 +79,12 @@ pub struct Member {
     /// Its parent's pid now.
     pub parent: u32,
     /// Whether a signal reaches it.
-    pub motion: Motion,
+    pub motion: JobState,
 }
 
 /// Whether a process can hear a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
+pub enum JobState {
     /// It runs or sleeps.
     Moving,
     /// It is stopped, and hears nothing but SIGKILL and SIGCONT.
@@ -96,16 +96,16 @@ pub enum Motion {
 
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orders {
+pub struct NextStep {
     /// Who gets what, in this order.
-    pub blows: Vec<(ProcessId, Blow)>,
+    pub blows: Vec<(ProcessId, SignalToSend)>,
     /// And then.
-    pub next: Next,
+    pub next: AfterStep,
 }
 
 /// What comes after the blows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum AfterStep {
     /// Nobody is left.
     Ended,
     /// Step again when one of them ends, at this time at the latest.
@@ -114,12 +114,12 @@ pub enum Next {
         at: Duration,
     },
     /// It did not work.
-    GaveUp(GaveUp),
+    GaveUp(GiveUpReason),
 }
 
 /// Who was not ended, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GaveUp {
+pub enum GiveUpReason {
     /// It outlived the signal, and the policy does not escalate.
     OutlivedSignal(ProcessId),
     /// It outlived SIGKILL: it hangs in the kernel.
@@ -128,22 +128,24 @@ pub enum GaveUp {
     Unpinned(ProcessId),
 }
 
-impl GaveUp {
+impl GiveUpReason {
     /// Who it is.
     #[must_use]
     pub fn id(self) -> ProcessId {
         match self {
-            GaveUp::OutlivedSignal(id) | GaveUp::OutlivedKill(id) | GaveUp::Unpinned(id) => id,
+            GiveUpReason::OutlivedSignal(id)
+            | GiveUpReason::OutlivedKill(id)
+            | GiveUpReason::Unpinned(id) => id,
         }
     }
 }
 
-impl fmt::Display for GaveUp {
+impl fmt::Display for GiveUpReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self {
-            GaveUp::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
-            GaveUp::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
-            GaveUp::Unpinned(_) => {
+            GiveUpReason::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
+            GiveUpReason::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
+            GiveUpReason::Unpinned(_) => {
                 "is still there, and there is no file descriptor left to signal it by"
             }
         };
@@ -153,8 +155,8 @@ impl fmt::Display for GaveUp {
 
 /// The ladder of one tree and how far each member is on it.
 #[derive(Debug, Clone)]
-pub struct Escalation {
-    manner: Manner,
+pub struct Ladder {
+    manner: StopOptions,
     signalled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
     /// Since when there is nobody left whose end would make room for another one.
@@ -164,11 +166,11 @@ pub struct Escalation {
 /// How long to wait for a descriptor before it is tried again.
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
-impl Escalation {
+impl Ladder {
     /// At its foot.
     #[must_use]
-    pub fn new(manner: Manner) -> Self {
-        Escalation { manner, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
+    pub fn new(manner: StopOptions) -> Self {
+        Ladder { manner, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
     /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience
@@ -178,59 +180,59 @@ impl Escalation {
     }
 
     /// A later request: it may only shorten this one.
-    pub fn hasten(&mut self, manner: Manner) {
+    pub fn hasten(&mut self, manner: StopOptions) {
         self.manner = self.manner.hastened_by(manner);
     }
 
     /// What is to be done at `now`, while these members live.
-    pub fn step(&mut self, now: Duration, alive: &[Member]) -> Orders {
+    pub fn step(&mut self, now: Duration, alive: &[Member]) -> NextStep {
         let mut blows = Vec::new();
         for member in alive {
-            if member.motion == Motion::Unpinned || self.killed.contains_key(&member.id) {
+            if member.motion == JobState::Unpinned || self.killed.contains_key(&member.id) {
                 continue;
             }
             if self.is_due(now, member.id) {
                 self.killed.insert(member.id, now);
-                blows.push((member.id, Blow::Kill));
+                blows.push((member.id, SignalToSend::Kill));
                 continue;
             }
             let is_parent = |other: &Member| {
                 other.id.pid == member.parent
                     && other.id != member.id
-                    && other.motion != Motion::Unpinned
+                    && other.motion != JobState::Unpinned
             };
             let has_parent = alive.iter().any(is_parent);
             if !has_parent && !self.signalled.contains_key(&member.id) {
                 self.signalled.insert(member.id, now);
-                blows.push((member.id, Blow::Signal(self.manner.signal)));
+                blows.push((member.id, SignalToSend::Signal(self.manner.signal)));
             }
-            if member.motion == Motion::Stopped {
-                blows.push((member.id, Blow::Continue));
+            if member.motion == JobState::Stopped {
+                blows.push((member.id, SignalToSend::Continue));
             }
         }
-        Orders { blows, next: self.next(now, alive) }
+        NextStep { blows, next: self.next(now, alive) }
     }
 
     fn is_due(&self, now: Duration, id: ProcessId) -> bool {
         let waited_enough = || {
-            self.manner.escalation == Escalate::Kill
+            self.manner.escalation == AfterGraceful::Kill
                 && self
                     .signalled
                     .get(&id)
                     .is_some_and(|at| now >= at.saturating_add(self.manner.graceful))
         };
-        self.manner.mode == Mode::Force || waited_enough()
+        self.manner.mode == StopMode::Force || waited_enough()
     }
 
-    fn next(&mut self, now: Duration, alive: &[Member]) -> Next {
+    fn next(&mut self, now: Duration, alive: &[Member]) -> AfterStep {
         if let [first, ..] = alive
-            && alive.iter().all(|member| member.motion == Motion::Unpinned)
+            && alive.iter().all(|member| member.motion == JobState::Unpinned)
         {
             let give_up = self.stuck.get_or_insert(now).saturating_add(self.manner.force);
             return if now >= give_up {
-                Next::GaveUp(GaveUp::Unpinned(first.id))
+                AfterStep::GaveUp(GiveUpReason::Unpinned(first.id))
             } else {
-                Next::Look { at: now.saturating_add(PIN_AGAIN) }
+                AfterStep::Look { at: now.saturating_add(PIN_AGAIN) }
             };
         }
         self.stuck = None;
@@ -241,17 +243,17 @@ impl Escalation {
                 self.signalled.get(&member.id).map(|at| at.saturating_add(self.manner.graceful));
             match (killed, signalled) {
                 (Some(end), _) if now >= end => {
-                    return Next::GaveUp(GaveUp::OutlivedKill(member.id));
+                    return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
                 // It would have been killed above if the policy escalated.
                 (None, Some(end)) if now >= end => {
-                    return Next::GaveUp(GaveUp::OutlivedSignal(member.id));
+                    return AfterStep::GaveUp(GiveUpReason::OutlivedSignal(member.id));
                 }
                 (Some(end), _) | (None, Some(end)) => at = at.min(end),
                 (None, None) => {}
             }
         }
-        if alive.is_empty() { Next::Ended } else { Next::Look { at } }
+        if alive.is_empty() { AfterStep::Ended } else { AfterStep::Look { at } }
     }
 }
 
@@ -263,8 +265,8 @@ mod tests {
     const CHILD: ProcessId = ProcessId { pid: 11, start: 2 };
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn manner(mode: Mode, escalation: Escalate) -> Manner {
-        Manner {
+    fn manner(mode: StopMode, escalation: AfterGraceful) -> StopOptions {
+        StopOptions {
             mode,
             signal: Signal::SigTerm,
             graceful: 30 * SECOND,
@@ -274,124 +276,142 @@ mod tests {
     }
 
     fn member(id: ProcessId, parent: u32) -> Member {
-        Member { id, parent, motion: Motion::Moving }
+        Member { id, parent, motion: JobState::Moving }
     }
 
     #[test]
     fn the_root_is_signalled_once_and_its_child_only_when_it_is_left_alone() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Kill));
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
-        let term = Blow::Signal(Signal::SigTerm);
+        let term = SignalToSend::Signal(Signal::SigTerm);
         assert_eq!(
             ladder.step(SECOND, &both),
-            Orders { blows: vec![(ROOT, term)], next: Next::Look { at: 31 * SECOND } }
+            NextStep { blows: vec![(ROOT, term)], next: AfterStep::Look { at: 31 * SECOND } }
         );
         assert_eq!(
             ladder.step(2 * SECOND, &both),
-            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+            NextStep { blows: vec![], next: AfterStep::Look { at: 31 * SECOND } }
         );
         let alone = [member(CHILD, 1)];
         assert_eq!(
             ladder.step(3 * SECOND, &alone),
-            Orders { blows: vec![(CHILD, term)], next: Next::Look { at: 33 * SECOND } }
+            NextStep { blows: vec![(CHILD, term)], next: AfterStep::Look { at: 33 * SECOND } }
         );
         assert_eq!(
             ladder.step(33 * SECOND, &alone),
-            Orders { blows: vec![(CHILD, Blow::Kill)], next: Next::Look { at: 38 * SECOND } }
+            NextStep {
+                blows: vec![(CHILD, SignalToSend::Kill)],
+                next: AfterStep::Look { at: 38 * SECOND }
+            }
         );
-        assert_eq!(ladder.step(34 * SECOND, &[]), Orders { blows: vec![], next: Next::Ended });
+        assert_eq!(
+            ladder.step(34 * SECOND, &[]),
+            NextStep { blows: vec![], next: AfterStep::Ended }
+        );
     }
 
     #[test]
     fn a_stopped_member_is_continued_after_the_signal() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
-        let stopped = [Member { motion: Motion::Stopped, ..member(ROOT, 1) }];
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Kill));
+        let stopped = [Member { motion: JobState::Stopped, ..member(ROOT, 1) }];
         assert_eq!(
             ladder.step(SECOND, &stopped).blows,
-            [(ROOT, Blow::Signal(Signal::SigTerm)), (ROOT, Blow::Continue)]
+            [(ROOT, SignalToSend::Signal(Signal::SigTerm)), (ROOT, SignalToSend::Continue)]
         );
     }
 
     #[test]
     fn force_kills_the_whole_tree_at_once_and_gives_up_when_that_does_not_help() {
-        let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
+        let mut ladder = Ladder::new(manner(StopMode::Force, AfterGraceful::Kill));
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
-        assert_eq!(ladder.step(SECOND, &both).blows, [(ROOT, Blow::Kill), (CHILD, Blow::Kill)]);
+        assert_eq!(
+            ladder.step(SECOND, &both).blows,
+            [(ROOT, SignalToSend::Kill), (CHILD, SignalToSend::Kill)]
+        );
         assert_eq!(
             ladder.step(6 * SECOND, &both[1..]).next,
-            Next::GaveUp(GaveUp::OutlivedKill(CHILD))
+            AfterStep::GaveUp(GiveUpReason::OutlivedKill(CHILD))
         );
     }
 
     #[test]
     fn without_escalation_a_stubborn_member_is_never_killed() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Refuse));
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Refuse));
         let alive = [member(ROOT, 1)];
         ladder.step(SECOND, &alive);
         assert_eq!(
             ladder.step(31 * SECOND, &alive),
-            Orders { blows: vec![], next: Next::GaveUp(GaveUp::OutlivedSignal(ROOT)) }
+            NextStep { blows: vec![], next: AfterStep::GaveUp(GiveUpReason::OutlivedSignal(ROOT)) }
         );
     }
 
     #[test]
     fn a_signal_that_somebody_else_sent_is_not_sent_again() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Kill));
         ladder.already_signalled(ROOT, SECOND);
         let alive = [member(ROOT, 1)];
         assert_eq!(
             ladder.step(10 * SECOND, &alive),
-            Orders { blows: vec![], next: Next::Look { at: 31 * SECOND } }
+            NextStep { blows: vec![], next: AfterStep::Look { at: 31 * SECOND } }
         );
     }
 
     #[test]
     fn who_cannot_be_pinned_has_its_turn_when_others_have_ended() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
-        let unpinned = Member { motion: Motion::Unpinned, ..member(CHILD, 1) };
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Kill));
+        let unpinned = Member { motion: JobState::Unpinned, ..member(CHILD, 1) };
         assert_eq!(
             ladder.step(SECOND, &[member(ROOT, 1), unpinned]).blows,
-            [(ROOT, Blow::Signal(Signal::SigTerm))]
+            [(ROOT, SignalToSend::Signal(Signal::SigTerm))]
         );
-        let again = Next::Look { at: 10 * SECOND + PIN_AGAIN };
-        assert_eq!(ladder.step(10 * SECOND, &[unpinned]), Orders { blows: vec![], next: again });
+        let again = AfterStep::Look { at: 10 * SECOND + PIN_AGAIN };
+        assert_eq!(ladder.step(10 * SECOND, &[unpinned]), NextStep { blows: vec![], next: again });
         let orders = ladder.step(11 * SECOND, &[member(CHILD, 1)]);
         assert_eq!(
             orders,
-            Orders {
-                blows: vec![(CHILD, Blow::Signal(Signal::SigTerm))],
-                next: Next::Look { at: 41 * SECOND }
+            NextStep {
+                blows: vec![(CHILD, SignalToSend::Signal(Signal::SigTerm))],
+                next: AfterStep::Look { at: 41 * SECOND }
             }
         );
     }
 
     #[test]
     fn who_is_never_pinned_is_given_up_and_never_taken_for_ended() {
-        let mut ladder = Escalation::new(manner(Mode::Force, Escalate::Kill));
-        let unpinned = [Member { motion: Motion::Unpinned, ..member(CHILD, 1) }];
+        let mut ladder = Ladder::new(manner(StopMode::Force, AfterGraceful::Kill));
+        let unpinned = [Member { motion: JobState::Unpinned, ..member(CHILD, 1) }];
         assert_eq!(
             ladder.step(SECOND, &unpinned),
-            Orders { blows: vec![], next: Next::Look { at: SECOND + PIN_AGAIN } }
+            NextStep { blows: vec![], next: AfterStep::Look { at: SECOND + PIN_AGAIN } }
         );
-        assert_eq!(ladder.step(6 * SECOND, &unpinned).next, Next::GaveUp(GaveUp::Unpinned(CHILD)));
+        assert_eq!(
+            ladder.step(6 * SECOND, &unpinned).next,
+            AfterStep::GaveUp(GiveUpReason::Unpinned(CHILD))
+        );
     }
 
     #[test]
     fn a_parent_that_cannot_be_pinned_keeps_no_signal_from_its_child() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Kill));
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Kill));
         let both =
-            [Member { motion: Motion::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
-        assert_eq!(ladder.step(SECOND, &both).blows, [(CHILD, Blow::Signal(Signal::SigTerm))]);
+            [Member { motion: JobState::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
+        assert_eq!(
+            ladder.step(SECOND, &both).blows,
+            [(CHILD, SignalToSend::Signal(Signal::SigTerm))]
+        );
     }
 
     #[test]
     fn a_later_request_only_shortens() {
-        let mut ladder = Escalation::new(manner(Mode::Graceful, Escalate::Refuse));
+        let mut ladder = Ladder::new(manner(StopMode::Graceful, AfterGraceful::Refuse));
         let alive = [member(ROOT, 1)];
         ladder.step(SECOND, &alive);
-        ladder.hasten(Manner { graceful: 90 * SECOND, ..manner(Mode::Graceful, Escalate::Refuse) });
-        assert_eq!(ladder.step(2 * SECOND, &alive).next, Next::Look { at: 31 * SECOND });
-        ladder.hasten(manner(Mode::Force, Escalate::Kill));
-        assert_eq!(ladder.step(3 * SECOND, &alive).blows, [(ROOT, Blow::Kill)]);
+        ladder.hasten(StopOptions {
+            graceful: 90 * SECOND,
+            ..manner(StopMode::Graceful, AfterGraceful::Refuse)
+        });
+        assert_eq!(ladder.step(2 * SECOND, &alive).next, AfterStep::Look { at: 31 * SECOND });
+        ladder.hasten(manner(StopMode::Force, AfterGraceful::Kill));
+        assert_eq!(ladder.step(3 * SECOND, &alive).blows, [(ROOT, SignalToSend::Kill)]);
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::{
     policy::Patience,
     shield::Shield,
     signal::Signal,
-    snapshot::{GuardView, Kin, LockView, Process},
+    snapshot::{GuardView, LockView, Process, Relation},
 };
 
 /// What will be done, and why: a picture of one moment.
@@ -196,7 +196,7 @@ pub enum Step {
     /// Send a signal.
     Signal {
         /// Which one.
-        blow: Blow,
+        blow: SignalToSend,
         /// For the tree to end.
         timeout: Duration,
     },
@@ -220,7 +220,7 @@ impl Step {
 
 /// What is sent to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Blow {
+pub enum SignalToSend {
     /// A signal that asks it to end.
     Signal(Signal),
     /// SIGKILL.
@@ -229,14 +229,14 @@ pub enum Blow {
     Continue,
 }
 
-impl Blow {
+impl SignalToSend {
     /// The POSIX name of the signal.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Blow::Signal(signal) => signal.name(),
-            Blow::Kill => "SIGKILL",
-            Blow::Continue => "SIGCONT",
+            SignalToSend::Signal(signal) => signal.name(),
+            SignalToSend::Kill => "SIGKILL",
+            SignalToSend::Continue => "SIGCONT",
         }
     }
 }
@@ -264,6 +264,6 @@ impl Suspect {
     /// has its environment. Nobody needs to be warned about it.
     #[must_use]
     pub fn is_expected(&self) -> bool {
-        matches!(self.process.kin, Fact::Known(Kin::Ancestor | Kin::Descendant))
+        matches!(self.process.kin, Fact::Known(Relation::Ancestor | Relation::Descendant))
     }
 }

@@ -34,7 +34,7 @@ pub struct Policy {
     /// What `graceful` sends.
     pub signal: Signal,
     /// What comes when `graceful` was not enough.
-    pub escalation: Escalate,
+    pub escalation: AfterGraceful,
     /// The most conflicts that are acted on; more are a sign of patterns that are too broad.
     pub max_targets: usize,
     /// The most takeovers within [`takeover_window`](Self::takeover_window) before a policy that
@@ -46,7 +46,7 @@ pub struct Policy {
 
 /// What comes when `graceful` was not enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Escalate {
+pub enum AfterGraceful {
     /// SIGKILL.
     Kill,
     /// The start is refused, the conflict lives on.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{
     action::{Action, AfterWait, OnConflict},
-    ladder::Mode,
+    ladder::StopMode,
     policy::{Policy, Rule},
 };
 
@@ -24,10 +24,10 @@ impl Policy {
     /// a start's reach limits a stop's too; `same_token = "refuse"` therefore goes on refusing.
     /// Only takeovers are not counted: with a stop, a person gets through (S14).
     #[must_use]
-    pub fn to_stop(&self, mode: Mode) -> Policy {
+    pub fn to_stop(&self, mode: StopMode) -> Policy {
         let (on_conflict, action) = match mode {
-            Mode::Graceful => (OnConflict::Graceful, Action::Graceful),
-            Mode::Force => (OnConflict::Force, Action::Force),
+            StopMode::Graceful => (OnConflict::Graceful, Action::Graceful),
+            StopMode::Force => (OnConflict::Force, Action::Force),
         };
         let rule = |rule: &Rule| Rule {
             action: match rule.action {

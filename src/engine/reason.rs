@@ -1,7 +1,7 @@
 //! The sentences that a refusal is given with.
 
 use crate::engine::{
-    candidates::Found,
+    candidates::ConflictTree,
     history::History,
     plan::{DecidedBy, Evidence},
     policy::Policy,
@@ -25,7 +25,7 @@ pub(super) fn storm(policy: &Policy) -> String {
     }
 }
 
-pub(super) fn comes_back(found: &Found, who: &str, history: &History) -> String {
+pub(super) fn comes_back(found: &ConflictTree, who: &str, history: &History) -> String {
     let root = found.root.as_ref();
     let manager = root.and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
     let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
@@ -45,7 +45,7 @@ pub(super) fn comes_back(found: &Found, who: &str, history: &History) -> String 
     }
 }
 
-pub(super) fn refused(found: &Found, by: &DecidedBy, purpose: Purpose) -> String {
+pub(super) fn refused(found: &ConflictTree, by: &DecidedBy, purpose: Purpose) -> String {
     let who = describe(found);
     let says = match by {
         DecidedBy::Rule(name) => match purpose {
@@ -67,7 +67,7 @@ pub(super) fn refused(found: &Found, by: &DecidedBy, purpose: Purpose) -> String
     format!("{who} {has}, and {says}")
 }
 
-pub(super) fn describe(found: &Found) -> String {
+pub(super) fn describe(found: &ConflictTree) -> String {
     match (&found.root, &found.guard) {
         (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
         (Some(root), None) => match root.name.known() {
@@ -82,7 +82,7 @@ pub(super) fn describe(found: &Found) -> String {
 }
 
 /// A rule that would not kill must not be passed over for one that might.
-pub(super) fn undecidable(found: &Found, by: &DecidedBy) -> String {
+pub(super) fn undecidable(found: &ConflictTree, by: &DecidedBy) -> String {
     let rule = match by {
         DecidedBy::Rule(name) => format!("rule `{}`", name.escape_debug()),
         DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => "a rule".to_owned(),

@@ -10,7 +10,7 @@ use crate::engine::{
 
 /// What came of asking one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ruling {
+pub enum RuleOutcome {
     /// It holds, and no rule before it did.
     Decides,
     /// A condition does not hold.
@@ -26,40 +26,40 @@ pub enum Ruling {
     NotAsked,
 }
 
-impl Ruling {
+impl RuleOutcome {
     /// Whether no rule after this one is asked.
     #[must_use]
     pub fn is_final(self) -> bool {
         match self {
-            Ruling::Decides | Ruling::Undecidable => true,
-            Ruling::DoesNotHold
-            | Ruling::TooUncertain
-            | Ruling::NotAboutTokens
-            | Ruling::NotAsked => false,
+            RuleOutcome::Decides | RuleOutcome::Undecidable => true,
+            RuleOutcome::DoesNotHold
+            | RuleOutcome::TooUncertain
+            | RuleOutcome::NotAboutTokens
+            | RuleOutcome::NotAsked => false,
         }
     }
 }
 
 /// Which rules are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Docket {
+pub enum RuleScope {
     /// All of them.
     Every,
     /// Those that name the token, because nothing else speaks against the process.
     AboutTokens,
 }
 
-impl Docket {
+impl RuleScope {
     /// Which rules are asked about a conflict with this evidence.
     pub(super) fn of<'a>(
         policy: &Policy,
         evidence: impl IntoIterator<Item = &'a Evidence>,
-    ) -> Docket {
+    ) -> RuleScope {
         let only_token = evidence.into_iter().all(|it| *it == Evidence::Token);
         if only_token && policy.same_token != SameToken::Act {
-            Docket::AboutTokens
+            RuleScope::AboutTokens
         } else {
-            Docket::Every
+            RuleScope::Every
         }
     }
 
@@ -69,23 +69,25 @@ impl Docket {
         policy: &'p Policy,
         subject: &Process,
         me: &User,
-    ) -> impl Iterator<Item = (&'p Rule, Ruling)> {
+    ) -> impl Iterator<Item = (&'p Rule, RuleOutcome)> {
         policy.rules.iter().scan(false, move |decided, rule| {
-            let ruling = if *decided { Ruling::NotAsked } else { self.ask(rule, subject, me) };
+            let ruling = if *decided { RuleOutcome::NotAsked } else { self.ask(rule, subject, me) };
             *decided = *decided || ruling.is_final();
             Some((rule, ruling))
         })
     }
 
-    fn ask(self, rule: &Rule, subject: &Process, me: &User) -> Ruling {
-        if self == Docket::AboutTokens && !rule.when.name_the_token() {
-            return Ruling::NotAboutTokens;
+    fn ask(self, rule: &Rule, subject: &Process, me: &User) -> RuleOutcome {
+        if self == RuleScope::AboutTokens && !rule.when.name_the_token() {
+            return RuleOutcome::NotAboutTokens;
         }
         match (rule.when.hold(subject, me), rule.action) {
-            (Truth::True, _) => Ruling::Decides,
-            (Truth::False, _) => Ruling::DoesNotHold,
-            (Truth::Unknown, Action::Graceful | Action::Force) => Ruling::TooUncertain,
-            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => Ruling::Undecidable,
+            (Truth::True, _) => RuleOutcome::Decides,
+            (Truth::False, _) => RuleOutcome::DoesNotHold,
+            (Truth::Unknown, Action::Graceful | Action::Force) => RuleOutcome::TooUncertain,
+            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
+                RuleOutcome::Undecidable
+            }
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::engine::{
     action::Action,
-    candidates::Found,
+    candidates::ConflictTree,
     fact::Fact,
     plan::{Evidence, Refusal},
     reason::{comes_back, describe, owner},
     shield::{self, Shield},
-    snapshot::{Process, Reach, Role, Snapshot},
+    snapshot::{Process, Role, SignalSupport, Snapshot},
 };
 
 /// How often a conflict that comes back is ended before the start is refused.
@@ -16,7 +16,7 @@ const MOST_ROUNDS: u32 = 2;
 /// Why `action` must not be taken on this conflict, whatever the policy says.
 pub(super) fn objection(
     snapshot: &Snapshot,
-    found: &Found,
+    found: &ConflictTree,
     action: Action,
 ) -> Option<(Refusal, String)> {
     let who = describe(found);
@@ -46,7 +46,7 @@ pub(super) fn objection(
 /// Why a conflict that nothing shields must not be ended all the same.
 fn against_ending(
     snapshot: &Snapshot,
-    found: &Found,
+    found: &ConflictTree,
     who: &str,
     blocked: Option<&Process>,
     action: Action,
@@ -109,7 +109,7 @@ fn against_ending(
             ),
         ));
     }
-    if action == Action::Graceful && snapshot.me.reach == Reach::KillAlone {
+    if action == Action::Graceful && snapshot.me.reach == SignalSupport::KillAlone {
         return Some((
             Refusal::Permission,
             format!("{who} cannot be asked to end on this system, only be killed by `force`"),

@@ -6,7 +6,7 @@ use crate::engine::{
     fact::{Fact, Truth},
     instance::BotId,
     pattern::{ContainerLimit, UserLimit},
-    snapshot::{CarriedToken, Kin, Me, Process},
+    snapshot::{Caller, CarriedToken, Process, Relation},
 };
 
 /// Why a process is never acted on.
@@ -93,12 +93,12 @@ pub fn absolute(process: &Process) -> Option<Shield> {
 pub fn relation(process: &Process) -> Option<Shield> {
     match process.kin {
         Fact::Unknown => Some(Shield::UnknownKin),
-        Fact::Known(Kin::Myself) => Some(Shield::Myself),
-        Fact::Known(Kin::Ancestor) => Some(Shield::Ancestor),
-        Fact::Known(Kin::Descendant) => Some(Shield::Descendant),
-        Fact::Known(Kin::Init) => Some(Shield::Init),
-        Fact::Known(Kin::Kernel) => Some(Shield::Kernel),
-        Fact::Known(Kin::None) => None,
+        Fact::Known(Relation::Myself) => Some(Shield::Myself),
+        Fact::Known(Relation::Ancestor) => Some(Shield::Ancestor),
+        Fact::Known(Relation::Descendant) => Some(Shield::Descendant),
+        Fact::Known(Relation::Init) => Some(Shield::Init),
+        Fact::Known(Relation::Kernel) => Some(Shield::Kernel),
+        Fact::Known(Relation::None) => None,
     }
 }
 
@@ -118,7 +118,7 @@ pub fn other_bot(process: &Process) -> Option<Shield> {
 #[must_use]
 pub fn limit(
     process: &Process,
-    me: &Me,
+    me: &Caller,
     user: &UserLimit,
     container: ContainerLimit,
 ) -> Option<Shield> {
@@ -127,7 +127,7 @@ pub fn limit(
 
 /// A user beyond this limit.
 #[must_use]
-pub fn other_user(process: &Process, me: &Me, limit: &UserLimit) -> Option<Shield> {
+pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<Shield> {
     match limit.admits(process, &me.user) {
         Truth::False => Some(Shield::OtherUser(
             process.user.known().map_or_else(String::new, ToString::to_string),
@@ -153,7 +153,7 @@ fn container_of(process: &Process) -> String {
 
 /// Whether monopoll may signal it.
 #[must_use]
-pub fn may_signal(process: &Process, me: &Me) -> bool {
+pub fn may_signal(process: &Process, me: &Caller) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
 }
 

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::engine::supervisor::{
-    App, Container, Control, Engine, Launcher, ManagedBy, Service, Supervised,
+    Container, ContainerEngine, Launcher, ManagedBy, Pm2App, ServiceFolder, SupervisordAddress,
+    SupervisordProgram,
 };
 use crate::engine::{
     fact::{Fact, Truth},
@@ -18,7 +19,7 @@ use crate::engine::{
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Who asks.
-    pub me: Me,
+    pub me: Caller,
     /// The lock files, in canonical order.
     pub locks: Vec<LockView>,
     /// The living guards and starts that have a record beside the lock.
@@ -33,7 +34,7 @@ pub struct Snapshot {
 
 /// Who asks.
 #[derive(Debug, Clone)]
-pub struct Me {
+pub struct Caller {
     /// My process id.
     pub pid: u32,
     /// Whose process I am.
@@ -41,14 +42,14 @@ pub struct Me {
     /// Whether I may signal everybody's processes.
     pub privileged: bool,
     /// What I may send to a stranger at all.
-    pub reach: Reach,
+    pub reach: SignalSupport,
     /// What I drew; `None` in a dry run, which draws nothing and would be the newest.
     pub ticket: Option<Ticket>,
 }
 
 /// What this system lets one process send to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum SignalSupport {
     /// Every signal.
     Signals,
     /// Nothing that asks it to end; it can only be ended at once.
@@ -105,7 +106,7 @@ pub struct Process {
     /// It is what COMMAND would become: same program, arguments and working directory.
     pub twin: Fact<bool>,
     /// How it is related to me.
-    pub kin: Fact<Kin>,
+    pub kin: Fact<Relation>,
     /// What it is to monopoll.
     pub role: Role,
 }
@@ -216,7 +217,7 @@ pub enum TokenPlace {
 
 /// How a process is related to the one that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kin {
+pub enum Relation {
     /// Not at all.
     None,
     /// It is the one that asks.

@@ -14,13 +14,13 @@ pub enum ManagedBy {
     /// A container engine.
     Container(Container),
     /// supervisord; the program, where it is known.
-    Supervisord(Option<Supervised>),
+    Supervisord(Option<SupervisordProgram>),
     /// PM2; the app, where it is known.
-    Pm2(Option<App>),
+    Pm2(Option<Pm2App>),
     /// runit's `runsv`.
-    Runit(Service),
+    Runit(ServiceFolder),
     /// s6's `s6-supervise`.
-    S6(Service),
+    S6(ServiceFolder),
 }
 
 /// A container, as its engine knows it.
@@ -29,12 +29,12 @@ pub struct Container {
     /// Its id, shortened, or its name.
     pub id: String,
     /// Who runs it.
-    pub engine: Engine,
+    pub engine: ContainerEngine,
 }
 
 /// Who runs a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Engine {
+pub enum ContainerEngine {
     /// Docker, or one that does not show itself and is driven like it.
     Docker,
     /// Podman.
@@ -49,18 +49,18 @@ pub enum Engine {
 
 /// A program of supervisord's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Supervised {
+pub struct SupervisordProgram {
     /// Its group; a program that is in none has one of its own name.
     pub group: String,
     /// Its name.
     pub name: String,
     /// How to reach this very supervisord.
-    pub control: Control,
+    pub control: SupervisordAddress,
 }
 
 /// How to reach a supervisord.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Control {
+pub enum SupervisordAddress {
     /// At this address.
     Url(String),
     /// As its configuration file says.
@@ -71,7 +71,7 @@ pub enum Control {
 
 /// An app of PM2's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct App {
+pub struct Pm2App {
     /// Its name.
     pub name: String,
     /// Its number.
@@ -82,7 +82,7 @@ pub struct App {
 
 /// A service that has a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Service {
+pub struct ServiceFolder {
     /// The folder's name.
     pub name: String,
     /// Where it is, where that is known.
@@ -140,28 +140,32 @@ impl Container {
     fn stop_command(&self) -> String {
         let id = operand(&self.id);
         match self.engine {
-            Engine::Docker => format!("docker stop {id}"),
-            Engine::Podman => format!("podman stop {id}"),
+            ContainerEngine::Docker => format!("docker stop {id}"),
+            ContainerEngine::Podman => format!("podman stop {id}"),
             // Whatever ends a pod's container, its workload brings it back.
-            Engine::Kubernetes => "kubectl scale --replicas=0 WORKLOAD".to_owned(),
-            Engine::Lxc => format!("lxc-stop {id}"),
-            Engine::Nspawn => format!("machinectl poweroff {id}"),
+            ContainerEngine::Kubernetes => "kubectl scale --replicas=0 WORKLOAD".to_owned(),
+            ContainerEngine::Lxc => format!("lxc-stop {id}"),
+            ContainerEngine::Nspawn => format!("machinectl poweroff {id}"),
         }
     }
 }
 
-impl Supervised {
+impl SupervisordProgram {
     fn stop_command(&self) -> String {
         let program = quote(&format!("{}:{}", self.group, self.name));
         match &self.control {
-            Control::Url(url) => format!("supervisorctl -s {} stop {program}", quote(url)),
-            Control::File(path) => format!("supervisorctl -c {} stop {program}", quote(path)),
-            Control::Default => format!("supervisorctl stop {program}"),
+            SupervisordAddress::Url(url) => {
+                format!("supervisorctl -s {} stop {program}", quote(url))
+            }
+            SupervisordAddress::File(path) => {
+                format!("supervisorctl -c {} stop {program}", quote(path))
+            }
+            SupervisordAddress::Default => format!("supervisorctl stop {program}"),
         }
     }
 }
 
-impl App {
+impl Pm2App {
     fn stop_command(&self) -> String {
         // PM2 takes some names for something else: every app, a number, a pattern, an option.
         let ambiguous = self.name == "all"
@@ -176,7 +180,7 @@ impl App {
     }
 }
 
-impl Service {
+impl ServiceFolder {
     fn operand(&self) -> String {
         operand(self.folder.as_ref().unwrap_or(&self.name))
     }
@@ -192,8 +196,8 @@ fn operand(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn program(group: &str, name: &str, control: Control) -> ManagedBy {
-        ManagedBy::Supervisord(Some(Supervised {
+    fn program(group: &str, name: &str, control: SupervisordAddress) -> ManagedBy {
+        ManagedBy::Supervisord(Some(SupervisordProgram {
             group: group.to_owned(),
             name: name.to_owned(),
             control,
@@ -201,19 +205,19 @@ mod tests {
     }
 
     fn app(name: &str, id: Option<&str>, home: Option<&str>) -> ManagedBy {
-        ManagedBy::Pm2(Some(App {
+        ManagedBy::Pm2(Some(Pm2App {
             name: name.to_owned(),
             id: id.map(str::to_owned),
             home: home.map(str::to_owned),
         }))
     }
 
-    fn container(id: &str, engine: Engine) -> ManagedBy {
+    fn container(id: &str, engine: ContainerEngine) -> ManagedBy {
         ManagedBy::Container(Container { id: id.to_owned(), engine })
     }
 
-    fn service(folder: Option<&str>) -> Service {
-        Service { name: "bot".to_owned(), folder: folder.map(str::to_owned) }
+    fn service(folder: Option<&str>) -> ServiceFolder {
+        ServiceFolder { name: "bot".to_owned(), folder: folder.map(str::to_owned) }
     }
 
     #[test]
@@ -230,34 +234,34 @@ mod tests {
                 "systemctl --user stop bot.service",
             ),
             (
-                container("0123456789ab", Engine::Docker),
+                container("0123456789ab", ContainerEngine::Docker),
                 "container:0123456789ab",
                 "docker stop 0123456789ab",
             ),
             (
-                container("0123456789ab", Engine::Podman),
+                container("0123456789ab", ContainerEngine::Podman),
                 "container:0123456789ab",
                 "podman stop 0123456789ab",
             ),
             (
-                container("0123456789ab", Engine::Kubernetes),
+                container("0123456789ab", ContainerEngine::Kubernetes),
                 "container:0123456789ab",
                 "kubectl scale --replicas=0 WORKLOAD",
             ),
-            (container("web", Engine::Lxc), "container:web", "lxc-stop web"),
-            (container("web", Engine::Nspawn), "container:web", "machinectl poweroff web"),
+            (container("web", ContainerEngine::Lxc), "container:web", "lxc-stop web"),
+            (container("web", ContainerEngine::Nspawn), "container:web", "machinectl poweroff web"),
             (
-                program("bots", "voice", Control::Default),
+                program("bots", "voice", SupervisordAddress::Default),
                 "supervisord:bots:voice",
                 "supervisorctl stop bots:voice",
             ),
             (
-                program("bots", "voice", Control::Url("unix:///run/s.sock".to_owned())),
+                program("bots", "voice", SupervisordAddress::Url("unix:///run/s.sock".to_owned())),
                 "supervisord:bots:voice",
                 "supervisorctl -s unix:///run/s.sock stop bots:voice",
             ),
             (
-                program("bots", "voice", Control::File("/srv/a b/s.conf".to_owned())),
+                program("bots", "voice", SupervisordAddress::File("/srv/a b/s.conf".to_owned())),
                 "supervisord:bots:voice",
                 "supervisorctl -c '/srv/a b/s.conf' stop bots:voice",
             ),
@@ -291,11 +295,11 @@ mod tests {
                 "systemctl stop 'a;reboot.service'",
             ),
             (
-                program("b$(reboot)", "it's", Control::Default),
+                program("b$(reboot)", "it's", SupervisordAddress::Default),
                 r"supervisorctl stop 'b$(reboot):it'\''s'",
             ),
             (
-                program("b", "v", Control::Url("http://x/`id`".to_owned())),
+                program("b", "v", SupervisordAddress::Url("http://x/`id`".to_owned())),
                 "supervisorctl -s 'http://x/`id`' stop b:v",
             ),
             (app("a\nb", Some("3"), None), r"pm2 stop $'a\nb'"),

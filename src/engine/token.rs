@@ -65,12 +65,12 @@ impl Token {
         let on_command_line = self.in_arguments(args);
         let in_environment = self.in_environment(environ, token_env);
         match (on_command_line, in_environment) {
-            (Carried::Mine, _) => CarriedToken::Mine(TokenPlace::CommandLine),
-            (_, Carried::Mine) => CarriedToken::Mine(TokenPlace::Environment),
-            (Carried::Other(id), _) | (Carried::None, Carried::Other(id)) => {
+            (TokenFound::Mine, _) => CarriedToken::Mine(TokenPlace::CommandLine),
+            (_, TokenFound::Mine) => CarriedToken::Mine(TokenPlace::Environment),
+            (TokenFound::Other(id), _) | (TokenFound::None, TokenFound::Other(id)) => {
                 CarriedToken::Other(id)
             }
-            (Carried::None, Carried::None) => CarriedToken::None,
+            (TokenFound::None, TokenFound::None) => CarriedToken::None,
         }
     }
 
@@ -80,11 +80,11 @@ impl Token {
         memmem::find(bytes, self.beginning.as_bytes()).is_some()
     }
 
-    fn in_arguments(&self, args: &[u8]) -> Carried {
+    fn in_arguments(&self, args: &[u8]) -> TokenFound {
         if memmem::find(args, self.text.as_bytes()).is_some() {
-            return Carried::Mine;
+            return TokenFound::Mine;
         }
-        let mut other = Carried::None;
+        let mut other = TokenFound::None;
         for colon in memchr::memchr_iter(b':', args) {
             let (before, after) =
                 (args.get(..colon).unwrap_or_default(), args.get(colon + 1..).unwrap_or_default());
@@ -97,16 +97,16 @@ impl Token {
                 continue;
             }
             match parse_id(before.get(before.len() - digits..).unwrap_or_default()) {
-                Some(id) if id == self.id => return Carried::Mine,
-                Some(id) => other = Carried::Other(id),
+                Some(id) if id == self.id => return TokenFound::Mine,
+                Some(id) => other = TokenFound::Other(id),
                 None => {}
             }
         }
         other
     }
 
-    fn in_environment(&self, environ: &[u8], token_env: &[String]) -> Carried {
-        let mut other = Carried::None;
+    fn in_environment(&self, environ: &[u8], token_env: &[String]) -> TokenFound {
+        let mut other = TokenFound::None;
         for entry in environ.split(|byte| *byte == 0) {
             let Some(equals) = memchr::memchr(b'=', entry) else { continue };
             let (name, value) = (
@@ -114,14 +114,14 @@ impl Token {
                 entry.get(equals + 1..).unwrap_or_default(),
             );
             if value == self.text.as_bytes() {
-                return Carried::Mine;
+                return TokenFound::Mine;
             }
             if !token_env.iter().any(|known| known.as_bytes() == name) {
                 continue;
             }
             match std::str::from_utf8(value).ok().and_then(Token::parse) {
-                Some(token) if token.id == self.id => return Carried::Mine,
-                Some(token) => other = Carried::Other(token.id),
+                Some(token) if token.id == self.id => return TokenFound::Mine,
+                Some(token) => other = TokenFound::Other(token.id),
                 None => {}
             }
         }
@@ -136,7 +136,7 @@ impl fmt::Debug for Token {
     }
 }
 
-enum Carried {
+enum TokenFound {
     None,
     Mine,
     Other(BotId),

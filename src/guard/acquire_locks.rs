@@ -7,16 +7,16 @@ use crate::{
     engine::snapshot::Snapshot,
     error::{Error, ExitStatus},
     guard::{
-        lock_set::Locks,
-        start::{Settling, Stop},
+        lock_set::LockHandles,
+        start::{NotStarted, Start},
     },
-    scan::types::Displaced,
+    scan::types::DisplacedOwner,
     state::{
-        lock::{Held, LockFile},
+        lock::{HeldLock, LockFile},
         record::Record,
     },
     sys::{clock, file_mutex::AFTER_A_CLOSE},
-    terminate::process_control::Host,
+    terminate::process_control::ProcessControl,
     text::mask::printable,
 };
 
@@ -26,43 +26,45 @@ const RETAKING: Duration = Duration::from_secs(1);
 /// How often to write a record while others write theirs.
 const MOST_CLAIMS: u32 = 20;
 
-impl Settling<'_> {
+impl Start<'_> {
     /// All locks or none; one that its holder is just letting go is tried again for a moment. So is
     /// one that no guard says it has: where not every lock is listed, a look takes it for an
     /// instant, and whoever looks must not be taken for a holder.
-    pub(super) fn take(&mut self, locks: Locks) -> Result<Locks, Stop> {
+    pub(super) fn take(&mut self, locks: LockHandles) -> Result<LockHandles, NotStarted> {
         let guarded = self.place.beside().record().is_some();
         let pauses: &[Duration] =
             if self.course.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
         let mut locks = locks;
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
-                Locks::Held(_) => return Ok(locks),
-                Locks::Open(files, _) => files,
+                LockHandles::Held(_) => return Ok(locks),
+                LockHandles::Open(files, _) => files,
             };
             if !pause.is_zero() {
                 self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(*pause))?;
             }
-            locks = Locks::try_all(files)?;
+            locks = LockHandles::try_all(files)?;
         }
         Ok(locks)
     }
 
     /// Whether a guard that lives has lost to us what we hold: the files are new, and it takes them
     /// back at once if it is let.
-    pub(super) fn are_anothers(&self, held: &[Held], snapshot: &Snapshot) -> bool {
+    pub(super) fn are_anothers(&self, held: &[HeldLock], snapshot: &Snapshot) -> bool {
         let unseen = || {
-            self.place
-                .beside()
-                .record()
-                .is_some_and(|record| self.machine.displaced_by(&record, held) == Displaced::Unseen)
+            self.place.beside().record().is_some_and(|record| {
+                self.machine.displaced_by(&record, held) == DisplacedOwner::Unseen
+            })
         };
         !self.course.gave_back && (!snapshot.guards.is_empty() || unseen())
     }
 
     /// Gives the locks back, and one second for a guard that has lost them to take them. It says so
     /// by its record.
-    pub(super) fn let_it_be_retaken(&mut self, locks: Locks) -> Result<Locks, Stop> {
+    pub(super) fn let_it_be_retaken(
+        &mut self,
+        locks: LockHandles,
+    ) -> Result<LockHandles, NotStarted> {
         self.course.gave_back = true;
         let files = locks.release()?;
         let until = clock::patience().saturating_add(RETAKING);
@@ -72,12 +74,12 @@ impl Settling<'_> {
         while clock::patience() < until && !self.place.beside().record().is_some_and(retaken) {
             self.machine.sleep(&BTreeSet::new(), until)?;
         }
-        Ok(Locks::Open(files, None))
+        Ok(LockHandles::Open(files, None))
     }
 
     /// From here on a newer start can ask this one.
-    pub(super) fn announce(&self, held: &[Held]) -> Result<Announced, Error> {
-        let Some(mine) = self.record else { return Ok(Announced::Here) };
+    pub(super) fn announce(&self, held: &[HeldLock]) -> Result<RecordState, Error> {
+        let Some(mine) = self.record else { return Ok(RecordState::Here) };
         let beside = self.place.beside();
         let failed = |error: std::io::Error| {
             let path = printable(&beside.record_path().to_string_lossy()).into_owned();
@@ -89,19 +91,21 @@ impl Settling<'_> {
         beside.remove_request();
         for _ in 0..MOST_CLAIMS {
             match beside.record() {
-                Some(record) if record == *mine => return Ok(Announced::Here),
+                Some(record) if record == *mine => return Ok(RecordState::Here),
                 // It came between the last look and now: all of it has vanished, and a guard just
                 // puts it back.
                 Some(record) => match self.machine.displaced_by(&record, held) {
-                    Displaced::Guard => return Ok(Announced::Contested),
-                    Displaced::Unseen if !self.course.gave_back => return Ok(Announced::Contested),
-                    Displaced::Unseen | Displaced::Nobody => beside.discard_record(),
+                    DisplacedOwner::Guard => return Ok(RecordState::Contested),
+                    DisplacedOwner::Unseen if !self.course.gave_back => {
+                        return Ok(RecordState::Contested);
+                    }
+                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => beside.discard_record(),
                 },
                 None if beside.has_record() => beside.discard_record(),
                 None => {}
             }
             if beside.claim_record(mine).map_err(failed)? {
-                return Ok(Announced::Here);
+                return Ok(RecordState::Here);
             }
         }
         Err(failed(std::io::Error::other("others write theirs all the time")))
@@ -109,7 +113,11 @@ impl Settling<'_> {
 
     /// Sleeps while the lock is held, so that what something starts again is seen by the second
     /// look.
-    pub(super) fn watch_for_a_respawn(&mut self, at: Duration, held: &[Held]) -> Result<(), Stop> {
+    pub(super) fn watch_for_a_respawn(
+        &mut self,
+        at: Duration,
+        held: &[HeldLock],
+    ) -> Result<(), NotStarted> {
         // Whoever contests it is seen by the look that follows.
         self.announce(held)?;
         while clock::patience() < at {
@@ -118,7 +126,7 @@ impl Settling<'_> {
             {
                 // Heard or not: this start ends now, and that is what was asked.
                 let _ = self.place.beside().acknowledge(&request);
-                return Err(Stop::Asked);
+                return Err(NotStarted::Asked);
             }
             self.machine.sleep(&BTreeSet::new(), at)?;
         }
@@ -128,7 +136,7 @@ impl Settling<'_> {
 
 /// Whether the record is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announced {
+pub(super) enum RecordState {
     /// It is.
     Here,
     /// A guard that lives has put its own there.
@@ -136,6 +144,10 @@ pub(super) enum Announced {
 }
 
 /// A lock on a file that lies nowhere any more keeps nobody out.
-pub(super) fn insist_on_the_place(held: &[Held]) -> Result<(), Stop> {
-    if held.iter().all(|held| held.file().is_in_place()) { Ok(()) } else { Err(Stop::Replaced) }
+pub(super) fn insist_on_the_place(held: &[HeldLock]) -> Result<(), NotStarted> {
+    if held.iter().all(|held| held.file().is_in_place()) {
+        Ok(())
+    } else {
+        Err(NotStarted::Replaced)
+    }
 }

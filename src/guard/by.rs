@@ -8,7 +8,7 @@ use crate::{
     },
     state::{
         lock::LockFile,
-        record::{Record, Stage},
+        record::{Record, RecordStage},
         state_dir,
     },
     text::mask,
@@ -20,7 +20,7 @@ const LONGEST_COMMAND: usize = 4000;
 
 /// Who starts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct By<'a> {
+pub(crate) struct HolderIdentity<'a> {
     /// What there may be only one of.
     pub(crate) instance: &'a Instance,
     /// Whose process it is.
@@ -31,13 +31,13 @@ pub(crate) struct By<'a> {
     pub(crate) command: &'a Command,
 }
 
-impl By<'_> {
+impl HolderIdentity<'_> {
     /// The record of a start that drew this ticket, and opened these files.
     pub(crate) fn record(self, ticket: Ticket, files: &[LockFile], machine: &Machine) -> Record {
         Record {
             version: 1,
             instance: self.instance.to_string(),
-            state: Stage::Starting,
+            state: RecordStage::Starting,
             ticket,
             whereabouts: machine.whereabouts().clone(),
             locks: files.iter().filter_map(LockFile::known_id).collect(),

@@ -24,7 +24,7 @@ use windows::{Ending, Group};
 use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
-    sys::machine::poll::Alarm,
+    sys::machine::poll::Poller,
     text::mask,
 };
 
@@ -43,7 +43,7 @@ pub(crate) enum Interruption<'a> {
     /// The signals of a process that is ours.
     Signals,
     /// A word of the program that we are a part of.
-    Recall(&'a Alarm),
+    Recall(&'a Poller),
 }
 
 /// Runs the check to its end.
@@ -109,7 +109,7 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
 }
 
 /// Nobody listens to what is said then.
-async fn recalled(alarm: &Alarm) -> u8 {
+async fn recalled(alarm: &Poller) -> u8 {
     while !alarm.is_recalled() {
         tokio::time::sleep(GLANCE).await;
     }

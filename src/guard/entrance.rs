@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{engine::history::Ticket, error::Error, guard::lock_set::Place, state::lock::LockFile};
+use crate::{
+    engine::history::Ticket, error::Error, guard::lock_set::LockSet, state::lock::LockFile,
+};
 
 /// How often a folder may be taken away just when it was opened.
 const MOST_REPLACEMENTS: u32 = 100;
@@ -13,24 +15,24 @@ const MOST_DOUBTS: u32 = 5;
 
 /// The lock files, open, and the number that was drawn beside them.
 #[derive(Debug)]
-pub struct Entrance {
+pub struct OpenedInstance {
     /// Where they are.
-    pub place: Place,
+    pub place: LockSet,
     /// The lock files.
     pub files: Vec<LockFile>,
     /// What was drawn.
     pub ticket: Ticket,
 }
 
-impl Entrance {
+impl OpenedInstance {
     /// Opens these locks and draws a ticket.
     ///
     /// # Errors
     /// One of them is not safe to use, or no ticket can be drawn.
-    pub fn open(paths: &[PathBuf]) -> Result<Entrance, Error> {
+    pub fn open(paths: &[PathBuf]) -> Result<OpenedInstance, Error> {
         let (mut replacements, mut doubts) = (1..MOST_REPLACEMENTS, 1..MOST_DOUBTS);
         loop {
-            let place = match Place::open(paths) {
+            let place = match LockSet::open(paths) {
                 Ok(place) => place,
                 // It may have vanished between two steps of opening it, and that says nothing about
                 // the next time.
@@ -42,7 +44,7 @@ impl Entrance {
                 Ok((files, place.beside().draw_ticket()?))
             });
             match opened {
-                Ok((files, ticket)) => return Ok(Entrance { place, files, ticket }),
+                Ok((files, ticket)) => return Ok(OpenedInstance { place, files, ticket }),
                 Err(_) if !place.is_in_place() && replacements.next().is_some() => {}
                 Err(_) if doubts.next().is_some() => {}
                 Err(error) => return Err(error),

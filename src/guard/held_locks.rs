@@ -4,10 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     error::Error,
-    guard::lock_set::Place,
+    guard::lock_set::LockSet,
     state::{
-        lock::{Held, LockFile},
-        state_dir::Beside,
+        lock::{HeldLock, LockFile},
+        state_dir::StateDir,
     },
     sys::file_id::FileId,
 };
@@ -17,16 +17,16 @@ const MOST_TRIES: u32 = 10;
 
 /// The locks of a guard, and the place where they lie.
 #[derive(Debug)]
-pub struct Holding {
-    place: Place,
-    locks: Vec<Held>,
+pub struct HeldLocks {
+    place: LockSet,
+    locks: Vec<HeldLock>,
     /// Locks on files that lie nowhere any more. COMMAND inherited them: they are kept to the end.
-    displaced: Vec<Held>,
+    displaced: Vec<HeldLock>,
 }
 
 /// How a guard finds its locks.
 #[derive(Debug)]
-pub(crate) enum Grip {
+pub(crate) enum LockGrip {
     /// Where they were.
     Intact,
     /// Gone, and taken back.
@@ -37,16 +37,16 @@ pub(crate) enum Grip {
     Failed(Error),
 }
 
-impl Holding {
+impl HeldLocks {
     /// These locks, which were opened in this place.
     #[must_use]
-    pub fn new(place: Place, locks: Vec<Held>) -> Holding {
-        Holding { place, locks, displaced: Vec::new() }
+    pub fn new(place: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
+        HeldLocks { place, locks, displaced: Vec::new() }
     }
 
     /// What lies beside the first lock.
     #[must_use]
-    pub fn beside(&self) -> &Arc<Beside> {
+    pub fn beside(&self) -> &Arc<StateDir> {
         self.place.beside()
     }
 
@@ -57,7 +57,7 @@ impl Holding {
 
     /// The locks, as COMMAND inherits them.
     #[must_use]
-    pub fn locks(&self) -> &[Held] {
+    pub fn locks(&self) -> &[HeldLock] {
         &self.locks
     }
 
@@ -74,20 +74,20 @@ impl Holding {
     }
 
     /// Looks whether every lock lies where it was, and takes back what does not.
-    pub(crate) fn check(&mut self) -> Grip {
+    pub(crate) fn check(&mut self) -> LockGrip {
         if self.is_in_place() {
-            return Grip::Intact;
+            return LockGrip::Intact;
         }
         for _ in 0..MOST_TRIES {
             match self.retake() {
-                Ok(()) if self.is_in_place() => return Grip::Retaken,
+                Ok(()) if self.is_in_place() => return LockGrip::Retaken,
                 // Replaced once more, or held by somebody else.
                 Ok(()) if self.locks.len() == self.place.len() => {}
-                Ok(()) => return Grip::Contested,
-                Err(error) => return Grip::Failed(error),
+                Ok(()) => return LockGrip::Contested,
+                Err(error) => return LockGrip::Failed(error),
             }
         }
-        Grip::Contested
+        LockGrip::Contested
     }
 
     /// Whether every lock lies where it was.
@@ -100,7 +100,8 @@ impl Holding {
     fn retake(&mut self) -> Result<(), Error> {
         let place = self.place.reopened()?;
         let files = place.open_locks()?;
-        let mut known: Vec<Held> = self.locks.drain(..).chain(self.displaced.drain(..)).collect();
+        let mut known: Vec<HeldLock> =
+            self.locks.drain(..).chain(self.displaced.drain(..)).collect();
         let mut failed = None;
         for file in files {
             // One that was moved away and back is still ours, and a second try would be refused by

@@ -16,7 +16,7 @@ use crate::{
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
 #[must_use]
 pub fn token(config: &Config) -> Option<Token> {
-    let Search { token, note, misfits } = search(config);
+    let TokenLookup { token, note, misfits } = search(config);
     if let Some(note) = note {
         tracing::info!("{note}");
     }
@@ -30,7 +30,7 @@ pub fn token(config: &Config) -> Option<Token> {
 
 /// What came of the search for a token.
 #[derive(Debug, Default)]
-pub(crate) struct Search {
+pub(crate) struct TokenLookup {
     /// The first one.
     pub(crate) token: Option<Token>,
     /// What is worth a line about `env_file`.
@@ -40,22 +40,22 @@ pub(crate) struct Search {
 }
 
 /// Looks for the token, and says nothing.
-pub(crate) fn search(config: &Config) -> Search {
+pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
     for name in &config.token_env {
         let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
         match value.to_str().and_then(Token::parse) {
-            Some(token) => return Search { token: Some(token), ..Search::default() },
+            Some(token) => return TokenLookup { token: Some(token), ..TokenLookup::default() },
             None => misfits.push(format!("${}", printable(name))),
         }
     }
     match EnvFile::read(config) {
         EnvFile { token: Some(token), note, .. } => {
-            Search { token: Some(token), note, misfits: Vec::new() }
+            TokenLookup { token: Some(token), note, misfits: Vec::new() }
         }
         EnvFile { token: None, note, misfit } => {
             misfits.extend(misfit);
-            Search { token: None, note, misfits }
+            TokenLookup { token: None, note, misfits }
         }
     }
 }

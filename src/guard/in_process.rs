@@ -15,17 +15,17 @@ static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// An instance that this process has taken; it is free when this goes.
 #[derive(Debug)]
-pub(crate) struct Claim(String);
+pub(crate) struct InProcessClaim(String);
 
-impl Claim {
+impl InProcessClaim {
     /// Takes an instance.
     ///
     /// # Errors
     /// This process has it already.
-    pub(crate) fn new(instance: &Instance) -> Result<Claim, Error> {
+    pub(crate) fn new(instance: &Instance) -> Result<InProcessClaim, Error> {
         let name = instance.to_string();
         if taken().insert(name.clone()) {
-            return Ok(Claim(name));
+            return Ok(InProcessClaim(name));
         }
         Err(Error::new(
             ExitStatus::Refused,
@@ -35,7 +35,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for InProcessClaim {
     fn drop(&mut self) {
         taken().remove(&self.0);
     }
@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn an_instance_is_taken_once_and_can_be_taken_again_when_it_was_given_back() {
         let (one, other) = ("taken-one".parse().unwrap(), "taken-other".parse().unwrap());
-        let first = Claim::new(&one).unwrap();
-        assert_eq!(Claim::new(&one).unwrap_err().status, ExitStatus::Refused);
-        let _another = Claim::new(&other).unwrap();
+        let first = InProcessClaim::new(&one).unwrap();
+        assert_eq!(InProcessClaim::new(&one).unwrap_err().status, ExitStatus::Refused);
+        let _another = InProcessClaim::new(&other).unwrap();
         drop(first);
-        assert!(Claim::new(&one).is_ok());
+        assert!(InProcessClaim::new(&one).is_ok());
     }
 }

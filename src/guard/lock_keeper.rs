@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::{
     engine::action::OnLost,
     error::Error,
-    guard::held_locks::{Grip, Holding},
+    guard::held_locks::{HeldLocks, LockGrip},
     state::{
-        record::{Record, Request, Stage},
-        state_dir::Beside,
+        record::{Record, RecordStage, Request},
+        state_dir::StateDir,
     },
-    sys::{clock, machine::file_watch::Watch},
+    sys::{clock, machine::file_watch::FileWatch},
 };
 
 /// How long somebody else may have what was taken from a guard before it is lost: a start has it
@@ -25,7 +25,7 @@ const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
 /// Something that happened to what is held.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum LockEvent {
     /// A file beside the lock had vanished and could not be written again.
     Unwritten(String),
     /// A lock file was deleted, moved or replaced, and is held again.
@@ -37,11 +37,11 @@ pub enum Trouble {
 }
 
 /// Who wants to know, with what lies beside the lock now.
-pub(crate) type Tell<'a> = &'a mut dyn FnMut(&Beside, Trouble);
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(&StateDir, LockEvent);
 
 /// Whether what is held may still be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum KeepOutcome {
     /// It may.
     Still,
     /// Somebody else has it since just now, and `on_lost` says to stop.
@@ -50,7 +50,7 @@ pub(crate) enum Kept {
 
 /// How the locks were found last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
+enum HoldState {
     Firm,
     /// Somebody else has one.
     Contested {
@@ -64,62 +64,67 @@ enum Hold {
 
 /// What is held, and what is said about it.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct LockKeeper {
     /// The files beside the lock are watched.
-    pub(crate) watch: Watch,
+    pub(crate) watch: FileWatch,
     /// What is held, and what lies beside it.
-    pub(crate) holding: Holding,
+    pub(crate) holding: HeldLocks,
     /// What the guard says about itself.
     pub(crate) record: Record,
     on_lost: OnLost,
-    hold: Hold,
+    hold: HoldState,
 }
 
-impl Keeper {
+impl LockKeeper {
     /// All of it is held firmly.
-    pub(crate) fn new(watch: Watch, holding: Holding, record: Record, on_lost: OnLost) -> Keeper {
-        Keeper { watch, holding, record, on_lost, hold: Hold::Firm }
+    pub(crate) fn new(
+        watch: FileWatch,
+        holding: HeldLocks,
+        record: Record,
+        on_lost: OnLost,
+    ) -> LockKeeper {
+        LockKeeper { watch, holding, record, on_lost, hold: HoldState::Firm }
     }
 
     /// When to look again without being told; `None`: all is well.
     pub(crate) fn next_try(&self) -> Option<Duration> {
         let pause = match self.hold {
-            Hold::Firm => return None,
-            Hold::Contested { .. } => NEXT_TRY,
-            Hold::Unusable | Hold::Lost => NEXT_TRY_LATER,
+            HoldState::Firm => return None,
+            HoldState::Contested { .. } => NEXT_TRY,
+            HoldState::Unusable | HoldState::Lost => NEXT_TRY_LATER,
         };
         Some(clock::patience().saturating_add(pause))
     }
 
     /// Sees to it that what lies in the place of the locks is held; where somebody else has it,
     /// `on_lost` says what comes.
-    pub(crate) fn keep_hold(&mut self, tell: Tell<'_>) -> Kept {
+    pub(crate) fn keep_hold(&mut self, tell: Tell<'_>) -> KeepOutcome {
         match self.holding.check() {
-            Grip::Intact if self.hold == Hold::Firm => Kept::Still,
-            Grip::Intact | Grip::Retaken => {
-                self.hold = Hold::Firm;
+            LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Still,
+            LockGrip::Intact | LockGrip::Retaken => {
+                self.hold = HoldState::Firm;
                 self.watch.changes_in(&self.holding.folders());
                 self.record.locks = self.holding.ids();
                 self.write_record(tell);
-                tell(self.holding.beside(), Trouble::Retaken);
-                Kept::Still
+                tell(self.holding.beside(), LockEvent::Retaken);
+                KeepOutcome::Still
             }
-            Grip::Failed(error) => {
-                if std::mem::replace(&mut self.hold, Hold::Unusable) != Hold::Unusable {
-                    tell(self.holding.beside(), Trouble::Unusable(error));
+            LockGrip::Failed(error) => {
+                if std::mem::replace(&mut self.hold, HoldState::Unusable) != HoldState::Unusable {
+                    tell(self.holding.beside(), LockEvent::Unusable(error));
                 }
-                Kept::Still
+                KeepOutcome::Still
             }
-            Grip::Contested => self.contest(tell),
+            LockGrip::Contested => self.contest(tell),
         }
     }
 
-    fn contest(&mut self, tell: Tell<'_>) -> Kept {
+    fn contest(&mut self, tell: Tell<'_>) -> KeepOutcome {
         let now = clock::patience();
         let since = match self.hold {
-            Hold::Lost => return Kept::Still,
-            Hold::Contested { since } => since,
-            Hold::Firm | Hold::Unusable => now,
+            HoldState::Lost => return KeepOutcome::Still,
+            HoldState::Contested { since } => since,
+            HoldState::Firm | HoldState::Unusable => now,
         };
         // A start that would begin beside this guard sees it, and gives the lock back; one that has
         // written its record did not.
@@ -128,15 +133,15 @@ impl Keeper {
             .beside()
             .record()
             .is_some_and(|record| record.whereabouts != self.record.whereabouts);
-        self.hold = Hold::Contested { since };
+        self.hold = HoldState::Contested { since };
         if !another && now.saturating_sub(since) < CONTESTED {
-            return Kept::Still;
+            return KeepOutcome::Still;
         }
-        self.hold = Hold::Lost;
-        tell(self.holding.beside(), Trouble::Lost(self.on_lost));
+        self.hold = HoldState::Lost;
+        tell(self.holding.beside(), LockEvent::Lost(self.on_lost));
         match self.on_lost {
-            OnLost::Warn => Kept::Still,
-            OnLost::Stop => Kept::Lost,
+            OnLost::Warn => KeepOutcome::Still,
+            OnLost::Stop => KeepOutcome::Lost,
         }
     }
 
@@ -161,7 +166,7 @@ impl Keeper {
             }
             None => self.write_own_record(tell),
             // Where somebody else has the lock, its record is true.
-            Some(record) if record.ticket < ticket && self.hold == Hold::Firm => {
+            Some(record) if record.ticket < ticket && self.hold == HoldState::Firm => {
                 self.write_record(tell);
             }
             Some(_) if counter.is_some() => return,
@@ -173,7 +178,7 @@ impl Keeper {
     }
 
     /// Says how far this guard is.
-    pub(crate) fn stage(&mut self, stage: Stage, tell: Tell<'_>) {
+    pub(crate) fn stage(&mut self, stage: RecordStage, tell: Tell<'_>) {
         self.record.stage(stage);
         self.write_own_record(tell);
     }
@@ -181,8 +186,8 @@ impl Keeper {
     /// Unless somebody else has the lock: then that one's record is true.
     fn write_own_record(&mut self, tell: Tell<'_>) {
         match self.hold {
-            Hold::Firm | Hold::Unusable => self.write_record(tell),
-            Hold::Contested { .. } | Hold::Lost => {}
+            HoldState::Firm | HoldState::Unusable => self.write_record(tell),
+            HoldState::Contested { .. } | HoldState::Lost => {}
         }
     }
 
@@ -195,7 +200,7 @@ impl Keeper {
     fn unwritten(&mut self, tell: Tell<'_>, why: String) {
         // What was taken away meanwhile is told of by itself, and then written again.
         if self.holding.is_in_place() {
-            tell(self.holding.beside(), Trouble::Unwritten(why));
+            tell(self.holding.beside(), LockEvent::Unwritten(why));
         }
     }
 }

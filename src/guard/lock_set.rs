@@ -10,37 +10,37 @@ use tracing::trace;
 
 use crate::{
     error::{Error, ExitStatus},
-    scan::types::Sight,
+    scan::types::LockProbe,
     state::{
-        folder::{Folder, Missing},
-        lock::{Held, LockFile},
-        state_dir::Beside,
+        folder::{Folder, MissingFolder},
+        lock::{HeldLock, LockFile},
+        state_dir::StateDir,
     },
     text::mask::printable,
 };
 
 /// The folders of an instance's locks.
 #[derive(Debug)]
-pub struct Place {
+pub struct LockSet {
     /// As they were named, to be opened again should one of them be replaced.
     paths: Vec<PathBuf>,
-    locks: Vec<Spot>,
-    beside: Arc<Beside>,
+    locks: Vec<LockLocation>,
+    beside: Arc<StateDir>,
 }
 
 #[derive(Debug)]
-struct Spot {
+struct LockLocation {
     folder: Arc<Folder>,
     name: String,
 }
 
-impl Place {
+impl LockSet {
     /// Opens the folders of these lock files, made where they are missing.
     ///
     /// # Errors
     /// One of them is not safe to use.
-    pub fn open(paths: &[PathBuf]) -> Result<Place, Error> {
-        match Self::find(paths, Missing::Make)? {
+    pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
+        match Self::find(paths, MissingFolder::Make)? {
             Some(place) => Ok(place),
             None => Err(Error::new(
                 ExitStatus::LockFile,
@@ -55,7 +55,7 @@ impl Place {
     ///
     /// # Errors
     /// One of them is not safe to use.
-    pub fn find(paths: &[PathBuf], missing: Missing) -> Result<Option<Place>, Error> {
+    pub fn find(paths: &[PathBuf], missing: MissingFolder) -> Result<Option<LockSet>, Error> {
         let mut spots = Vec::new();
         for path in paths {
             let (Some(parent), Some(name)) =
@@ -73,7 +73,7 @@ impl Place {
             if let Some(folder) = Folder::open(parent, missing)? {
                 spots.push((
                     folder.path().join(name),
-                    Spot { folder: Arc::new(folder), name: name.to_owned() },
+                    LockLocation { folder: Arc::new(folder), name: name.to_owned() },
                 ));
             }
         }
@@ -81,19 +81,19 @@ impl Place {
         // never wait for each other.
         spots.sort_by(|(one, _), (other, _)| one.cmp(other));
         spots.dedup_by(|(one, _), (other, _)| one == other);
-        let locks: Vec<Spot> = spots.into_iter().map(|(_, spot)| spot).collect();
+        let locks: Vec<LockLocation> = spots.into_iter().map(|(_, spot)| spot).collect();
         let beside = locks
             .first()
-            .map(|first| Arc::new(Beside::new(Arc::clone(&first.folder), &first.name)));
-        Ok(beside.map(|beside| Place { paths: paths.to_owned(), locks, beside }))
+            .map(|first| Arc::new(StateDir::new(Arc::clone(&first.folder), &first.name)));
+        Ok(beside.map(|beside| LockSet { paths: paths.to_owned(), locks, beside }))
     }
 
     /// The same place, opened anew: a folder may have been replaced.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub(crate) fn reopened(&self) -> Result<Place, Error> {
-        Place::open(&self.paths)
+    pub(crate) fn reopened(&self) -> Result<LockSet, Error> {
+        LockSet::open(&self.paths)
     }
 
     /// Whether every folder still lies where it was opened.
@@ -118,7 +118,7 @@ impl Place {
 
     /// The small files beside the first lock.
     #[must_use]
-    pub fn beside(&self) -> &Arc<Beside> {
+    pub fn beside(&self) -> &Arc<StateDir> {
         &self.beside
     }
 
@@ -146,7 +146,7 @@ impl Place {
     /// # Errors
     /// One of them is not safe to use.
     pub fn existing_locks(&self) -> Result<Vec<Existing>, Error> {
-        let existing = |spot: &Spot| {
+        let existing = |spot: &LockLocation| {
             let path = spot.folder.path().join(&spot.name);
             Ok(LockFile::open_existing(&spot.folder, &spot.name)?
                 .map_or(Existing::Missing(path), Existing::Open))
@@ -167,42 +167,46 @@ pub enum Existing {
 impl Existing {
     /// As a look takes it.
     #[must_use]
-    pub fn sight(&self) -> Sight<'_> {
+    pub fn sight(&self) -> LockProbe<'_> {
         match self {
-            Existing::Missing(path) => Sight::Missing(path),
-            Existing::Open(lock) => Sight::Open(lock),
+            Existing::Missing(path) => LockProbe::Missing(path),
+            Existing::Open(lock) => LockProbe::Open(lock),
         }
     }
 }
 
 /// The locks of one start: all of them or none.
 #[derive(Debug)]
-pub(crate) enum Locks {
+pub(crate) enum LockHandles {
     /// None is held; the index of one that was refused just now.
     Open(Vec<LockFile>, Option<usize>),
     /// All are held.
-    Held(Vec<Held>),
+    Held(Vec<HeldLock>),
 }
 
-impl Locks {
-    pub(crate) fn sights(&self) -> Vec<Sight<'_>> {
+impl LockHandles {
+    pub(crate) fn sights(&self) -> Vec<LockProbe<'_>> {
         match self {
-            Locks::Open(files, taken) => files
+            LockHandles::Open(files, taken) => files
                 .iter()
                 .enumerate()
-                .map(
-                    |(index, file)| {
-                        if *taken == Some(index) { Sight::Taken(file) } else { Sight::Open(file) }
-                    },
-                )
+                .map(|(index, file)| {
+                    if *taken == Some(index) {
+                        LockProbe::Taken(file)
+                    } else {
+                        LockProbe::Open(file)
+                    }
+                })
                 .collect(),
-            Locks::Held(held) => held.iter().map(|held| Sight::Mine(held.file())).collect(),
+            LockHandles::Held(held) => {
+                held.iter().map(|held| LockProbe::Mine(held.file())).collect()
+            }
         }
     }
 
     /// One try for all of them. What was had before one was refused is given back; every file stays
     /// open, because to close one would wake its waiters for nothing.
-    pub(crate) fn try_all(files: Vec<LockFile>) -> Result<Locks, Error> {
+    pub(crate) fn try_all(files: Vec<LockFile>) -> Result<LockHandles, Error> {
         let mut held = Vec::new();
         let mut files = files.into_iter();
         while let Some(file) = files.next() {
@@ -215,21 +219,21 @@ impl Locks {
                     trace!(lock = %file.path().display(), "somebody has the lock");
                     let taken = held.len();
                     let mut open =
-                        held.into_iter().map(Held::release).collect::<Result<Vec<_>, _>>()?;
+                        held.into_iter().map(HeldLock::release).collect::<Result<Vec<_>, _>>()?;
                     open.push(file);
                     open.extend(files);
-                    return Ok(Locks::Open(open, Some(taken)));
+                    return Ok(LockHandles::Open(open, Some(taken)));
                 }
             }
         }
-        Ok(Locks::Held(held))
+        Ok(LockHandles::Held(held))
     }
 
     /// The files, none of them locked.
     pub(crate) fn release(self) -> Result<Vec<LockFile>, Error> {
         match self {
-            Locks::Open(files, _) => Ok(files),
-            Locks::Held(held) => held.into_iter().map(Held::release).collect(),
+            LockHandles::Open(files, _) => Ok(files),
+            LockHandles::Held(held) => held.into_iter().map(HeldLock::release).collect(),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
         policy::{Patience, Policy},
         snapshot::{ManagedBy, Snapshot},
     },
-    state::event::Ended,
-    sys::{clock, file_mutex::Unshared, ticker::Beat},
+    state::event::EndedConflict,
+    sys::{clock, file_mutex::FileMutex, ticker::Ticker},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -33,10 +33,10 @@ const JUST_STARTED: Duration = Duration::from_secs(10);
 
 /// How far a start has come.
 #[derive(Debug, Default)]
-pub struct Course {
+pub struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
     /// When to tell again that it waits.
-    pub(super) beat: Option<Beat>,
+    pub(super) beat: Option<Ticker>,
     /// The deadline of all of it, on the clock of patience.
     pub(super) until: Option<Duration>,
     /// What it has done.
@@ -48,15 +48,15 @@ pub struct Course {
     /// A guard that has lost its lock was given its second.
     pub(super) gave_back: bool,
     /// It is the first of those who wait for a guard, until this is let go.
-    pub(super) first: Option<Unshared>,
+    pub(super) first: Option<FileMutex>,
     /// Whom it has ended, for the history: that is written when there is a child, or no start.
-    pub(super) ended: Vec<Ended>,
+    pub(super) ended: Vec<EndedConflict>,
 }
 
-impl Course {
+impl StartProgress {
     /// Whom the start has ended.
     #[must_use]
-    pub fn into_ended(self) -> Vec<Ended> {
+    pub fn into_ended(self) -> Vec<EndedConflict> {
         self.ended
     }
 }

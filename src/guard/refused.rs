@@ -3,14 +3,14 @@
 use crate::{
     engine::{instance::Instance, plan::Refusal},
     error::{Error, ExitStatus},
-    guard::start::Stop,
+    guard::start::NotStarted,
     text::mask,
 };
 
 /// What is said, and what the start exits with.
-pub(crate) fn refused(instance: &Instance, stop: Stop) -> Error {
+pub(crate) fn refused(instance: &Instance, stop: NotStarted) -> Error {
     match stop {
-        Stop::Refused { refusal, why, .. } => {
+        NotStarted::Refused { refusal, why, .. } => {
             // It may say what others named: a unit, a program, a command line.
             let why = mask::printable(&why).into_owned();
             let (status, what) = match refusal {
@@ -22,19 +22,19 @@ pub(crate) fn refused(instance: &Instance, stop: Stop) -> Error {
             };
             Error::new(status, format!("{instance}: {what}"))
         }
-        Stop::Asked => Error::new(
+        NotStarted::Asked => Error::new(
             ExitStatus::Done,
             format!("{instance}: a newer start took over before this one had started"),
         ),
-        Stop::Interrupted(signal) => Error::new(
+        NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signalled(signal),
             format!("{instance}: ended by a signal before the start; nothing is left behind"),
         ),
-        Stop::Replaced => Error::new(
+        NotStarted::Replaced => Error::new(
             ExitStatus::LockFile,
             format!("{instance}: the lock was deleted or replaced during the start"),
         )
         .hint("try again"),
-        Stop::Failed(error) => error,
+        NotStarted::Failed(error) => error,
     }
 }

@@ -15,26 +15,26 @@ use crate::{
     },
     error::{Error, ExitStatus},
     guard::{
-        account::Account,
-        acquire_locks::{Announced, insist_on_the_place},
-        lock_set::{Locks, Place},
-        progress::{Course, deadline, patience, respawn},
-        start_mutex::{Heed, Passage},
+        account::EndedLog,
+        acquire_locks::{RecordState, insist_on_the_place},
+        lock_set::{LockHandles, LockSet},
+        progress::{StartProgress, deadline, patience, respawn},
+        start_mutex::{MutexOutcome, RefusalCheck},
         trace,
     },
     scan::{
         machine::Machine,
-        types::{Breadth, Standing},
+        types::{ScanScope, StartState},
     },
     state::{
         history,
-        lock::{Held, LockFile},
+        lock::{HeldLock, LockFile},
         record::Record,
     },
-    sys::{clock, file_mutex::Unshared},
-    telegram::{LastWord, Preflight},
+    sys::{clock, file_mutex::FileMutex},
+    telegram::{FinalCheck, Preflight},
     terminate::{
-        execute::{self, Event, Outcome, Timing},
+        execute::{self, Outcome, TerminateEvent, TerminateLimits},
         process_control::Interrupted,
     },
 };
@@ -44,7 +44,7 @@ const OUTDATED: Duration = Duration::from_millis(50);
 
 /// What a start tells while it settles.
 #[derive(Debug)]
-pub enum Progress<'a> {
+pub enum StartEvent<'a> {
     /// It waits for another start to be through.
     Queued,
     /// It waits for the conflicts that the plan waits for; told again where others have taken their
@@ -53,7 +53,7 @@ pub enum Progress<'a> {
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
     /// Something was done to one of them.
-    Did(Event),
+    Did(TerminateEvent),
     /// What it was doing still goes on.
     Still,
     /// It looked for the last time before the start.
@@ -62,7 +62,7 @@ pub enum Progress<'a> {
 
 /// Why there is no start.
 #[derive(Debug)]
-pub enum Stop {
+pub enum NotStarted {
     /// The plan says so.
     Refused {
         /// Which way.
@@ -83,30 +83,30 @@ pub enum Stop {
     Failed(Error),
 }
 
-impl Stop {
+impl NotStarted {
     /// As this plan, which is a refusal, says.
-    pub(super) fn by(plan: Plan) -> Stop {
+    pub(super) fn by(plan: Plan) -> NotStarted {
         let refusal =
             if let Verdict::Refuse(refusal) = plan.verdict { refusal } else { Refusal::Policy };
-        Stop::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) }
+        NotStarted::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) }
     }
 }
 
-impl From<Error> for Stop {
+impl From<Error> for NotStarted {
     fn from(error: Error) -> Self {
-        Stop::Failed(error)
+        NotStarted::Failed(error)
     }
 }
 
-impl From<Interrupted> for Stop {
+impl From<Interrupted> for NotStarted {
     fn from(Interrupted(signal): Interrupted) -> Self {
-        Stop::Interrupted(signal)
+        NotStarted::Interrupted(signal)
     }
 }
 
-impl From<std::io::Error> for Stop {
+impl From<std::io::Error> for NotStarted {
     fn from(error: std::io::Error) -> Self {
-        Stop::Failed(Error::new(
+        NotStarted::Failed(Error::new(
             ExitStatus::Fault,
             format!("the machine cannot be looked at: {error}"),
         ))
@@ -115,21 +115,21 @@ impl From<std::io::Error> for Stop {
 
 /// The instance is ours: nobody else starts while this lives.
 #[derive(Debug)]
-pub struct Settled {
+pub struct Started {
     /// Every lock.
-    pub locks: Vec<Held>,
+    pub locks: Vec<HeldLock>,
     /// To be let go as soon as the child runs, for the next start.
-    pub turnstile: Unshared,
+    pub turnstile: FileMutex,
     /// To be let go after that, for the next who waits.
-    pub first: Option<Unshared>,
+    pub first: Option<FileMutex>,
 }
 
 /// One start.
-pub struct Settling<'a> {
+pub struct Start<'a> {
     /// Where it happens.
     pub machine: &'a mut Machine,
     /// Where the locks are.
-    pub place: &'a Place,
+    pub place: &'a LockSet,
     /// What the user wants.
     pub policy: &'a Policy,
     /// The lock files, open.
@@ -141,43 +141,43 @@ pub struct Settling<'a> {
     /// asked.
     pub preflight: Option<&'a mut Preflight>,
     /// How far it has come.
-    pub course: &'a mut Course,
+    pub course: &'a mut StartProgress,
     /// Who wants to know.
-    pub tell: &'a mut dyn FnMut(Progress<'_>),
+    pub tell: &'a mut dyn FnMut(StartEvent<'_>),
     /// How often to tell that something still goes on.
     pub beat: Duration,
 }
 
-impl Settling<'_> {
+impl Start<'_> {
     /// Settles who polls.
     ///
     /// # Errors
     /// There is no start, and nothing is left behind.
-    pub fn run(mut self) -> Result<Settled, Stop> {
+    pub fn run(mut self) -> Result<Started, NotStarted> {
         let settled = self.settle();
         // Whatever went wrong in a place that lies nowhere any more went wrong because of that.
-        if matches!(settled, Err(Stop::Failed(_))) && !self.place.is_in_place() {
-            Err(Stop::Replaced)
+        if matches!(settled, Err(NotStarted::Failed(_))) && !self.place.is_in_place() {
+            Err(NotStarted::Replaced)
         } else {
             settled
         }
     }
 
-    fn settle(&mut self) -> Result<Settled, Stop> {
+    fn settle(&mut self) -> Result<Started, NotStarted> {
         let first =
             patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
-        let mut turnstile = match self.pass(self.course.until.or(first), Heed::Refusals)? {
-            Passage::Through(turnstile) => turnstile,
-            Passage::Forestalled(plan) => return Err(Stop::by(*plan)),
+        let mut turnstile = match self.pass(self.course.until.or(first), RefusalCheck::Refusals)? {
+            MutexOutcome::Through(turnstile) => turnstile,
+            MutexOutcome::Forestalled(plan) => return Err(NotStarted::by(*plan)),
         };
-        let mut locks = Locks::Open(std::mem::take(&mut self.files), None);
+        let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut looked = 0;
         let mut suspects: Option<Vec<Suspect>> = None;
         loop {
             // A try says who has a lock better than the kernel's list, and what it wins is kept
             // until the plan says no.
             locks = self.take(locks)?;
-            if let Locks::Held(held) = &locks {
+            if let LockHandles::Held(held) = &locks {
                 insist_on_the_place(held)?;
                 if let Some(at) = self.course.look_at.take() {
                     self.watch_for_a_respawn(at, held)?;
@@ -185,9 +185,10 @@ impl Settling<'_> {
             }
             let looked_at = clock::patience();
             // Who only looks related is found by the first look, and told when there is a start.
-            let breadth = if suspects.is_some() { Breadth::InTheWay } else { Breadth::Everybody };
+            let breadth =
+                if suspects.is_some() { ScanScope::InTheWay } else { ScanScope::Everybody };
             let snapshot = self.look(&locks, breadth)?;
-            if let Locks::Held(held) = &locks
+            if let LockHandles::Held(held) = &locks
                 && self.are_anothers(held, &snapshot)
             {
                 locks = self.let_it_be_retaken(locks)?;
@@ -197,40 +198,40 @@ impl Settling<'_> {
             let mut plan = decide(self.policy, &snapshot);
             trace::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
             plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
-            if self.hear_telegram(&mut plan, looked_at)? == Heard::Late {
+            if self.hear_telegram(&mut plan, looked_at)? == TelegramDelay::Late {
                 continue;
             }
             looked += 1;
             match plan.verdict {
-                Verdict::Refuse(_) => return Err(Stop::by(plan)),
+                Verdict::Refuse(_) => return Err(NotStarted::by(plan)),
                 Verdict::Wait => {
                     let files = locks.release()?;
                     drop(turnstile);
                     turnstile = self.wait(plan, &files)?;
-                    locks = Locks::Open(files, None);
+                    locks = LockHandles::Open(files, None);
                 }
                 Verdict::Act => self.act(&plan, &snapshot)?,
                 Verdict::Clear => match locks {
                     // The second look, with the locks in hand, is the proof that nobody slipped in.
-                    Locks::Held(held) if looked > 1 => {
-                        if self.hear_telegram_out()? == Heard::Late {
-                            locks = Locks::Held(held);
+                    LockHandles::Held(held) if looked > 1 => {
+                        if self.hear_telegram_out()? == TelegramDelay::Late {
+                            locks = LockHandles::Held(held);
                             continue;
                         }
-                        if self.announce(&held)? == Announced::Contested {
-                            locks = Locks::Held(held);
+                        if self.announce(&held)? == RecordState::Contested {
+                            locks = LockHandles::Held(held);
                             continue;
                         }
                         insist_on_the_place(&held)?;
-                        held.iter().for_each(Held::mark_as_settled);
-                        (self.tell)(Progress::Clear(&plan));
-                        return Ok(Settled {
+                        held.iter().for_each(HeldLock::mark_as_settled);
+                        (self.tell)(StartEvent::Clear(&plan));
+                        return Ok(Started {
                             locks: held,
                             turnstile,
                             first: self.course.first.take(),
                         });
                     }
-                    Locks::Held(_) | Locks::Open(..) => {}
+                    LockHandles::Held(_) | LockHandles::Open(..) => {}
                 },
             }
         }
@@ -238,50 +239,56 @@ impl Settling<'_> {
 
     /// A plan that Telegram objects to is a refusal; one that is a refusal already need not wait
     /// for its word.
-    fn hear_telegram(&mut self, plan: &mut Plan, looked_at: Duration) -> Result<Heard, Stop> {
+    fn hear_telegram(
+        &mut self,
+        plan: &mut Plan,
+        looked_at: Duration,
+    ) -> Result<TelegramDelay, NotStarted> {
         let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else {
-            return Ok(Heard::AtOnce);
+            return Ok(TelegramDelay::AtOnce);
         };
         let is_new = !preflight.has_answer();
         match preflight.objection(self.machine)? {
             Some(objection) => plan.refuse(objection),
             None if is_new && clock::patience().saturating_sub(looked_at) >= OUTDATED => {
-                return Ok(Heard::Late);
+                return Ok(TelegramDelay::Late);
             }
             None => {}
         }
-        Ok(Heard::AtOnce)
+        Ok(TelegramDelay::AtOnce)
     }
 
     /// The last thing before the start is announced, with the locks in hand; where it takes time,
     /// another look follows.
-    fn hear_telegram_out(&mut self) -> Result<Heard, Stop> {
-        let Some(preflight) = self.preflight.as_deref_mut() else { return Ok(Heard::AtOnce) };
+    fn hear_telegram_out(&mut self) -> Result<TelegramDelay, NotStarted> {
+        let Some(preflight) = self.preflight.as_deref_mut() else {
+            return Ok(TelegramDelay::AtOnce);
+        };
         match preflight.last_word(self.machine)? {
-            LastWord::Nothing => Ok(Heard::AtOnce),
-            LastWord::Deleted => Ok(Heard::Late),
+            FinalCheck::Nothing => Ok(TelegramDelay::AtOnce),
+            FinalCheck::Deleted => Ok(TelegramDelay::Late),
         }
     }
 
     /// What is known of this start now.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> StartState {
         let waited = self
             .course
             .waiting_since
             .map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        Standing {
+        StartState {
             ticket: self.record.map(|record| record.ticket),
             waited,
             history: self.course.history.clone(),
         }
     }
 
-    fn look(&mut self, locks: &Locks, breadth: Breadth) -> Result<Snapshot, Stop> {
+    fn look(&mut self, locks: &LockHandles, breadth: ScanScope) -> Result<Snapshot, NotStarted> {
         let standing = self.standing();
         self.machine.forget_ended();
         let mut snapshot =
             self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
-        if matches!(locks, Locks::Open(..))
+        if matches!(locks, LockHandles::Open(..))
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
@@ -292,27 +299,27 @@ impl Settling<'_> {
     }
 
     /// Ends what the plan ends.
-    fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), Stop> {
+    fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), NotStarted> {
         let until = *self.course.until.get_or_insert_with(|| deadline(plan));
-        (self.tell)(Progress::Acting(plan));
+        (self.tell)(StartEvent::Acting(plan));
         let tell = &mut self.tell;
-        let mut account = Account::begin();
+        let mut account = EndedLog::begin();
         let mut note = |event| {
             account.note(event);
-            tell(Progress::Did(event));
+            tell(StartEvent::Did(event));
         };
-        let timing = Timing { until: Some(until), beat: self.beat };
+        let timing = TerminateLimits { until: Some(until), beat: self.beat };
         let outcome = execute::execute(self.machine, plan, self.policy, timing, &mut note);
         self.course.ended.extend(account.ended(plan));
         match outcome {
             Outcome::Ended => {}
             Outcome::Refused(refusal, why) => {
-                return Err(Stop::Refused { refusal, why, plan: None });
+                return Err(NotStarted::Refused { refusal, why, plan: None });
             }
             // In a place that lies nowhere any more no guard hears anything.
-            Outcome::Unasked(_) if !self.place.is_in_place() => return Err(Stop::Replaced),
+            Outcome::Unasked(_) if !self.place.is_in_place() => return Err(NotStarted::Replaced),
             Outcome::Unasked(why) => {
-                return Err(Stop::Refused { refusal: Refusal::Policy, why, plan: None });
+                return Err(NotStarted::Refused { refusal: Refusal::Policy, why, plan: None });
             }
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }
@@ -335,7 +342,7 @@ impl Settling<'_> {
 
 /// How long Telegram's word took to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum TelegramDelay {
     /// What was seen is still what is.
     AtOnce,
     /// Long enough to look again.

@@ -12,29 +12,29 @@ use crate::{
         policy::Policy,
     },
     guard::{
-        lock_set::Place,
-        start::{Progress, Settling, Stop},
+        lock_set::LockSet,
+        start::{NotStarted, Start, StartEvent},
     },
-    scan::{machine::Machine, types::Standing},
-    state::record::Stage,
+    scan::{machine::Machine, types::StartState},
+    state::record::RecordStage,
     sys::{
-        file_mutex::{Still, Unshared, Waited},
-        machine::pidfd::Handle,
-        ticker::Beat,
+        file_mutex::{FileMutex, WaitEnd, WaitUntil},
+        machine::pidfd::ProcessHandle,
+        ticker::Ticker,
     },
 };
 
 /// How the way to the turnstile ended.
-pub(super) enum Passage {
+pub(super) enum MutexOutcome {
     /// Behind it.
-    Through(Unshared),
+    Through(FileMutex),
     /// A guard runs meanwhile, and this comes of it, whatever else there is to be seen.
     Forestalled(Box<Plan>),
 }
 
 /// What a guard that runs may say to whoever queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heed {
+pub(super) enum RefusalCheck {
     /// Only that there will be no start: one refusal refuses the whole start.
     Refusals,
     /// That it is to be waited for, too: all of the machine was looked at before.
@@ -42,26 +42,30 @@ pub(super) enum Heed {
 }
 
 /// What a start wants, as far as a guard that runs can say something to it.
-struct Wish<'a> {
+struct MutexRequest<'a> {
     policy: &'a Policy,
     mine: Option<Ticket>,
-    heed: Heed,
-    standing: Standing,
+    heed: RefusalCheck,
+    standing: StartState,
 }
 
 /// What comes of a guard that runs.
-struct Forestalled {
+struct RefusedEarly {
     plan: Plan,
-    handle: Handle,
+    handle: ProcessHandle,
 }
 
-impl Settling<'_> {
+impl Start<'_> {
     /// Through the turnstile. Where many queue, most need not look at everybody: whoever is through
     /// and runs meanwhile decides for those behind it.
-    pub(super) fn pass(&mut self, until: Option<Duration>, heed: Heed) -> Result<Passage, Stop> {
+    pub(super) fn pass(
+        &mut self,
+        until: Option<Duration>,
+        heed: RefusalCheck,
+    ) -> Result<MutexOutcome, NotStarted> {
         let (mut beat, has_queued) = (None, Cell::new(false));
         let (forestalled, glanced_at) = (Cell::new(None), Cell::new(None));
-        let wish = Wish {
+        let wish = MutexRequest {
             policy: self.policy,
             mine: self.record.map(|record| record.ticket),
             heed,
@@ -70,45 +74,48 @@ impl Settling<'_> {
         let mut still = |now| {
             has_queued.set(true);
             let beat = beat.get_or_insert_with(|| {
-                (self.tell)(Progress::Queued);
-                Beat::begin(self.beat, now)
+                (self.tell)(StartEvent::Queued);
+                Ticker::begin(self.beat, now)
             });
             if beat.is_due(now) {
-                (self.tell)(Progress::Still);
+                (self.tell)(StartEvent::Still);
             }
             let by = forestalled_by(self.machine, self.place, &wish, &glanced_at);
-            let still = if by.is_some() { Still::Enough } else { Still::Until(beat.next()) };
+            let still =
+                if by.is_some() { WaitUntil::Enough } else { WaitUntil::Until(beat.next()) };
             forestalled.set(by);
             still
         };
-        let Forestalled { plan, handle } = loop {
+        let RefusedEarly { plan, handle } = loop {
             match self.place.beside().turnstile()?.wait_until(
                 until,
                 self.machine.alarm(),
                 &mut still,
             )? {
-                Waited::Locked(turnstile) if turnstile.is_in_place() => {
+                WaitEnd::Locked(turnstile) if turnstile.is_in_place() => {
                     // Whoever was the first may run by now: that is cheaper to see than everybody.
-                    let may_run = heed == Heed::WaitsToo || has_queued.get();
+                    let may_run = heed == RefusalCheck::WaitsToo || has_queued.get();
                     match may_run
                         .then(|| forestalled_by(self.machine, self.place, &wish, &glanced_at))
                         .flatten()
                     {
                         Some(forestalled) => break forestalled,
-                        None => return Ok(Passage::Through(turnstile)),
+                        None => return Ok(MutexOutcome::Through(turnstile)),
                     }
                 }
-                Waited::Locked(_) if !self.place.is_in_place() => return Err(Stop::Replaced),
+                WaitEnd::Locked(_) if !self.place.is_in_place() => {
+                    return Err(NotStarted::Replaced);
+                }
                 // One that was deleted or replaced meanwhile keeps nobody out.
-                Waited::Locked(_) => {}
-                Waited::Enough => {
+                WaitEnd::Locked(_) => {}
+                WaitEnd::Enough => {
                     if let Some(forestalled) = forestalled.take() {
                         break forestalled;
                     }
                 }
-                Waited::Signal(signal) => return Err(Stop::Interrupted(signal)),
-                Waited::TooLong => {
-                    return Err(Stop::Refused {
+                WaitEnd::Signal(signal) => return Err(NotStarted::Interrupted(signal)),
+                WaitEnd::TooLong => {
+                    return Err(NotStarted::Refused {
                         refusal: Refusal::Policy,
                         why: "another start is in progress".to_owned(),
                         plan: None,
@@ -118,7 +125,7 @@ impl Settling<'_> {
         };
         // Whoever waits next waits for this guard.
         self.machine.keep_in_view(handle);
-        Ok(Passage::Forestalled(Box::new(plan)))
+        Ok(MutexOutcome::Forestalled(Box::new(plan)))
     }
 }
 
@@ -127,11 +134,11 @@ impl Settling<'_> {
 /// the turnstile, and a look at everybody behind it.
 fn forestalled_by(
     machine: &Machine,
-    place: &Place,
-    wish: &Wish<'_>,
+    place: &LockSet,
+    wish: &MutexRequest<'_>,
     glanced_at: &Cell<Option<Ticket>>,
-) -> Option<Forestalled> {
-    let record = place.beside().record().filter(|record| record.state == Stage::Running)?;
+) -> Option<RefusedEarly> {
+    let record = place.beside().record().filter(|record| record.state == RecordStage::Running)?;
     if glanced_at.replace(Some(record.ticket)) == Some(record.ticket) {
         return None;
     }
@@ -153,7 +160,7 @@ fn forestalled_by(
         Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => {
             false
         }
-        Verdict::Wait => is_all && wish.heed == Heed::WaitsToo,
+        Verdict::Wait => is_all && wish.heed == RefusalCheck::WaitsToo,
     };
-    is_heeded.then_some(Forestalled { plan, handle })
+    is_heeded.then_some(RefusedEarly { plan, handle })
 }

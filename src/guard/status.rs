@@ -7,18 +7,18 @@ use crate::{
         snapshot::{LockState, Process, Role},
     },
     state::{
-        event::{Event, Kind},
-        record::{Record, Stage, Whereabouts},
+        event::{HistoryEvent, HistoryEventKind},
+        record::{HostProcess, Record, RecordStage},
     },
 };
 
 /// What is known of an instance.
 #[derive(Debug, Clone)]
-pub struct Status {
+pub struct InstanceStatus {
     /// Which one.
     pub instance: String,
     /// In a word.
-    pub state: State,
+    pub state: InstanceState,
     /// Why nothing is known, where that is so.
     pub doubt: Option<String>,
     /// What was seen, as a start sees it; nothing where the locks cannot be looked at.
@@ -28,12 +28,12 @@ pub struct Status {
     /// The child, where its pid is one of this PID namespace.
     pub child: Option<u32>,
     /// What happened before, the oldest first.
-    pub history: Vec<Event>,
+    pub history: Vec<HistoryEvent>,
 }
 
 /// Who has an instance, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum InstanceState {
     /// A guard that has no child yet; or a start, or a stop, that is ending others with the lock in
     /// hand.
     Starting,
@@ -47,18 +47,18 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl InstanceState {
     /// Whether somebody of ours has it.
     #[must_use]
     pub fn is_held(self) -> bool {
         match self {
-            State::Starting | State::Running | State::Stopping => true,
-            State::Stopped | State::Unknown => false,
+            InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => true,
+            InstanceState::Stopped | InstanceState::Unknown => false,
         }
     }
 }
 
-impl Status {
+impl InstanceStatus {
     /// What a look and the files beside the lock say together, seen from `me`. `None`: they
     /// contradict each other, because the instance is just changing hands.
     #[must_use]
@@ -66,9 +66,9 @@ impl Status {
         instance: &str,
         plan: Plan,
         record: Option<Record>,
-        history: Vec<Event>,
-        me: &Whereabouts,
-    ) -> Option<Status> {
+        history: Vec<HistoryEvent>,
+        me: &HostProcess,
+    ) -> Option<InstanceStatus> {
         let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
         let taken = held(|state| matches!(state, LockState::Held(_)));
         let record = record.filter(|record| record.whereabouts.boot == me.boot);
@@ -77,29 +77,29 @@ impl Status {
                 if guard.ticket.is_none() || guard.ticket == Some(record.ticket) =>
             {
                 let state = match record.state {
-                    Stage::Starting => State::Starting,
-                    Stage::Running => State::Running,
-                    Stage::Stopping => State::Stopping,
+                    RecordStage::Starting => InstanceState::Starting,
+                    RecordStage::Running => InstanceState::Running,
+                    RecordStage::Stopping => InstanceState::Stopping,
                 };
                 (state, Some(record))
             }
             (Some(_), _) => return None,
             (None, Some(record)) if taken && left_its_child(&plan, &record) => {
-                (State::Running, Some(record))
+                (InstanceState::Running, Some(record))
             }
             (None, _) if taken && holders(&plan).any(|root| root.role == Role::Monopoll) => {
-                (State::Starting, None)
+                (InstanceState::Starting, None)
             }
             (None, _) if taken || held(|state| *state == LockState::Unknown) => {
-                (State::Unknown, None)
+                (InstanceState::Unknown, None)
             }
-            (None, _) => (State::Stopped, None),
+            (None, _) => (InstanceState::Stopped, None),
         };
-        let doubt = (state == State::Unknown).then(|| doubt(&plan));
+        let doubt = (state == InstanceState::Unknown).then(|| doubt(&plan));
         let mine = |record: &&Record| record.whereabouts.pid_namespace == me.pid_namespace;
         let child =
             record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
-        Some(Status {
+        Some(InstanceStatus {
             instance: instance.to_owned(),
             state,
             doubt,
@@ -112,10 +112,10 @@ impl Status {
 
     /// One that cannot be looked at, and why.
     #[must_use]
-    pub fn unknown(instance: &str, why: String) -> Status {
-        Status {
+    pub fn unknown(instance: &str, why: String) -> InstanceStatus {
+        InstanceStatus {
             instance: instance.to_owned(),
-            state: State::Unknown,
+            state: InstanceState::Unknown,
             doubt: Some(why),
             plan: None,
             record: None,
@@ -125,20 +125,20 @@ impl Status {
     }
 
     /// What its present holder, or the last one, did to get it.
-    pub fn own_events(&self) -> impl Iterator<Item = &Event> {
+    pub fn own_events(&self) -> impl Iterator<Item = &HistoryEvent> {
         let mine = self.record.as_ref().map(|record| (record.ticket, &record.whereabouts.boot));
         self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
     }
 
     /// How it came to its end, where it has.
     #[must_use]
-    pub fn last_end(&self) -> Option<&Event> {
+    pub fn last_end(&self) -> Option<&HistoryEvent> {
         self.history.iter().rev().find(|event| match event.kind {
-            Kind::Stop { .. } | Kind::Clearing { .. } => true,
-            Kind::Start { .. }
-            | Kind::Refusal { .. }
-            | Kind::Takeover { .. }
-            | Kind::Loss { .. } => false,
+            HistoryEventKind::Stop { .. } | HistoryEventKind::Clearing { .. } => true,
+            HistoryEventKind::Start { .. }
+            | HistoryEventKind::Refusal { .. }
+            | HistoryEventKind::Takeover { .. }
+            | HistoryEventKind::Loss { .. } => false,
         })
     }
 

@@ -13,15 +13,15 @@ use crate::{
     },
     guard::{
         progress::deadline,
-        start::{Progress, Settling, Stop},
-        start_mutex::{Heed, Passage},
+        start::{NotStarted, Start, StartEvent},
+        start_mutex::{MutexOutcome, RefusalCheck},
     },
-    scan::machine::{Machine, Slept},
+    scan::machine::{Machine, SleepEnd},
     state::lock::LockFile,
     sys::{
         clock,
-        file_mutex::{Still, Unshared, Waited},
-        ticker::Beat,
+        file_mutex::{FileMutex, WaitEnd, WaitUntil},
+        ticker::Ticker,
     },
 };
 
@@ -33,7 +33,7 @@ const STRANGER: Duration = Duration::from_secs(1);
 const NOT_THE_FIRST: Duration = Duration::from_secs(5);
 
 /// Whom a plan waits for.
-struct Awaited<'a> {
+struct WaitTarget<'a> {
     plan: &'a Plan,
     /// Who of them has not ended yet.
     known: BTreeSet<ProcessId>,
@@ -42,8 +42,8 @@ struct Awaited<'a> {
     stranger: bool,
 }
 
-impl Awaited<'_> {
-    fn of(plan: &Plan) -> Awaited<'_> {
+impl WaitTarget<'_> {
+    fn of(plan: &Plan) -> WaitTarget<'_> {
         let by_nobodys_word =
             |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
         let known: BTreeSet<ProcessId> =
@@ -51,7 +51,7 @@ impl Awaited<'_> {
         let stranger = plan.waits().any(|conflict| {
             conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES)
         });
-        Awaited { plan, somebody: !known.is_empty(), known, stranger }
+        WaitTarget { plan, somebody: !known.is_empty(), known, stranger }
     }
 
     /// Whether there is nothing to wait for any more, as far as the processes themselves and a try
@@ -63,27 +63,31 @@ impl Awaited<'_> {
     }
 }
 
-impl Settling<'_> {
+impl Start<'_> {
     /// Waits as this plan says, and comes back behind the turnstile.
-    pub(super) fn wait(&mut self, mut plan: Plan, files: &[LockFile]) -> Result<Unshared, Stop> {
+    pub(super) fn wait(
+        &mut self,
+        mut plan: Plan,
+        files: &[LockFile],
+    ) -> Result<FileMutex, NotStarted> {
         loop {
             self.outlast(&plan, files)?;
-            match self.pass(self.course.until, Heed::WaitsToo)? {
-                Passage::Through(turnstile) => {
+            match self.pass(self.course.until, RefusalCheck::WaitsToo)? {
+                MutexOutcome::Through(turnstile) => {
                     if let Some(preflight) = self.preflight.as_deref_mut() {
                         preflight.ask_again();
                     }
                     return Ok(turnstile);
                 }
-                Passage::Forestalled(next) if next.verdict == Verdict::Wait => plan = *next,
-                Passage::Forestalled(next) => return Err(Stop::by(*next)),
+                MutexOutcome::Forestalled(next) if next.verdict == Verdict::Wait => plan = *next,
+                MutexOutcome::Forestalled(next) => return Err(NotStarted::by(*next)),
             }
         }
     }
 
     /// Waits until something happens to those that the plan waits for, or the patience is over.
-    fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), Stop> {
-        (self.tell)(Progress::Waiting(plan));
+    fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), NotStarted> {
+        (self.tell)(StartEvent::Waiting(plan));
         let since = *self.course.waiting_since.get_or_insert_with(clock::patience);
         if self.course.until.is_none() {
             self.course.until = plan.deadline().map(|_| deadline(plan));
@@ -93,8 +97,8 @@ impl Settling<'_> {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        let mut beat = *self.course.beat.get_or_insert_with(|| Beat::begin(self.beat, since));
-        let mut awaited = Awaited::of(plan);
+        let mut beat = *self.course.beat.get_or_insert_with(|| Ticker::begin(self.beat, since));
+        let mut awaited = WaitTarget::of(plan);
         let is_first = self.become_the_first(&mut awaited, files, patience_ends, &mut beat)?;
         if is_first {
             self.watch(&mut awaited, files, patience_ends, &mut beat)?;
@@ -107,12 +111,12 @@ impl Settling<'_> {
     /// all the same.
     fn become_the_first(
         &mut self,
-        awaited: &mut Awaited<'_>,
+        awaited: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
-        beat: &mut Beat,
-    ) -> Result<bool, Stop> {
-        let first = self.course.first.take().filter(Unshared::is_in_place);
+        beat: &mut Ticker,
+    ) -> Result<bool, NotStarted> {
+        let first = self.course.first.take().filter(FileMutex::is_in_place);
         if awaited.plan.waits().any(|conflict| conflict.guard.is_none()) {
             // Those behind may have nothing to do with what this one waits for.
             return Ok(true);
@@ -123,38 +127,42 @@ impl Settling<'_> {
         }
         // Nothing but the order depends on it.
         let Ok(queue) = self.place.beside().queue() else { return Ok(true) };
-        let mut round = Beat::begin(NOT_THE_FIRST, clock::patience());
+        let mut round = Ticker::begin(NOT_THE_FIRST, clock::patience());
         let mut last_guard =
             awaited.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
         let mut still = |now| {
             if beat.is_due(now) {
-                (self.tell)(Progress::Still);
+                (self.tell)(StartEvent::Still);
             }
             let mut is_led = || {
                 let guard = self.place.beside().record().map(|record| record.ticket);
                 std::mem::replace(&mut last_guard, guard) != guard
             };
             let is_stuck = round.is_due(now) && awaited.are_gone(self.machine, files) && !is_led();
-            if is_stuck { Still::Enough } else { Still::Until(beat.next().min(round.next())) }
+            if is_stuck {
+                WaitUntil::Enough
+            } else {
+                WaitUntil::Until(beat.next().min(round.next()))
+            }
         };
         match queue.wait_until(Some(until), self.machine.alarm(), &mut still)? {
-            Waited::Locked(first) => {
+            WaitEnd::Locked(first) => {
                 self.course.first = Some(first);
                 Ok(true)
             }
-            Waited::TooLong | Waited::Enough => Ok(false),
-            Waited::Signal(signal) => Err(Stop::Interrupted(signal)),
+            WaitEnd::TooLong | WaitEnd::Enough => Ok(false),
+            WaitEnd::Signal(signal) => Err(NotStarted::Interrupted(signal)),
         }
     }
 
     /// Until something happens to them.
     fn watch(
         &mut self,
-        awaited: &mut Awaited<'_>,
+        awaited: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
-        beat: &mut Beat,
-    ) -> Result<(), Stop> {
+        beat: &mut Ticker,
+    ) -> Result<(), NotStarted> {
         // One that let its lock go between the look and this watch, and lives on, tells nobody any
         // more.
         let tells = self.machine.watch_locks(files, &awaited.known);
@@ -167,12 +175,12 @@ impl Settling<'_> {
                 return Ok(());
             }
             if beat.is_due(now) {
-                (self.tell)(Progress::Still);
+                (self.tell)(StartEvent::Still);
             }
             let next_look =
                 if awaited.stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
             if self.machine.sleep_on_locks(&awaited.known, until.min(next_look).min(beat.next()))?
-                == Slept::LockClosed
+                == SleepEnd::LockClosed
             {
                 return Ok(());
             }

@@ -18,36 +18,36 @@ use crate::{
     engine::{instance::Instance, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
-        by::By,
+        by::HolderIdentity,
         check::{self, Interruption},
-        entrance::Entrance,
-        held_locks::Holding,
-        history_writer::{self, Chronicle},
+        entrance::OpenedInstance,
+        held_locks::HeldLocks,
+        history_writer::{self, HistoryWriter},
         identity,
-        in_process::Claim,
-        lock_keeper::Keeper,
-        lock_set::Place,
-        progress::Course,
+        in_process::InProcessClaim,
+        lock_keeper::LockKeeper,
+        lock_set::LockSet,
+        progress::StartProgress,
         refused::refused,
-        start::{Progress, Settled, Settling, Stop},
+        start::{NotStarted, Start, StartEvent, Started},
     },
-    library::guard_thread::{Own, Resident, Under},
+    library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
     scan::{
-        command::{Command, Kind},
-        env_marker::{HELD, Mark},
+        command::{Command, ProgramKind},
+        env_marker::{EnvMarker, HELD},
         machine::{self, Machine, blind, guard_above},
-        request::Query,
+        request::ScanRequest,
     },
     state::{
         lock_dir::lock_dir,
-        record::{Record, Stage},
+        record::{Record, RecordStage},
     },
     sys::{
         clock,
-        machine::{pidfd::Handle, poll::Alarm},
+        machine::{pidfd::ProcessHandle, poll::Poller},
     },
     telegram::Preflight,
-    terminate::execute::Event,
+    terminate::execute::TerminateEvent,
     text::mask,
 };
 
@@ -61,7 +61,7 @@ const BEAT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// As `monopoll run`.
-pub(crate) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm), Error> {
+pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Poller), Error> {
     for note in &config.notes {
         info!("{note}");
     }
@@ -70,7 +70,11 @@ pub(crate) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm)
     if let Some((instance, guard)) = above(named.as_ref()) {
         info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
         return Ok((
-            Resident::Under(Under { claim: Claim::new(&instance)?, instance, guard }),
+            ThreadGuard::Under(AdoptedGuard {
+                claim: InProcessClaim::new(&instance)?,
+                instance,
+                guard,
+            }),
             alarm,
         ));
     }
@@ -80,21 +84,22 @@ pub(crate) fn acquire(config: &Config, alarm: Alarm) -> Result<(Resident, Alarm)
             identity::variable(config)
         ))
     })?;
-    let claim = Claim::new(&instance)?;
-    let start = Start { config, instance, token, command: itself()?, user: machine::myself() };
+    let claim = InProcessClaim::new(&instance)?;
+    let start =
+        LibraryStart { config, instance, token, command: itself()?, user: machine::myself() };
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     if let Some(check) = &config.check {
         check::run(check, Interruption::Recall(&alarm))?;
     }
     machine.attend(alarm);
     let (keeper, alarm) = start.settle(machine)?;
-    Ok((Resident::Own(Box::new(Own::new(start.instance, claim, keeper))), alarm))
+    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(start.instance, claim, keeper))), alarm))
 }
 
 /// The guard of a `run` above this process that has this instance, whatever it is called where
 /// nothing here names it.
-fn above(named: Option<&Instance>) -> Option<(Instance, Handle)> {
-    let mark = Mark::parse(&env::var_os(HELD)?)?;
+fn above(named: Option<&Instance>) -> Option<(Instance, ProcessHandle)> {
+    let mark = EnvMarker::parse(&env::var_os(HELD)?)?;
     let instance: Instance = mark.instance.parse().ok()?;
     if named.is_some_and(|named| *named != instance) {
         return None;
@@ -121,13 +126,13 @@ fn itself() -> Result<Command, Error> {
         args: env::args_os().collect(),
         found: program.clone(),
         program,
-        kind: Kind::Binary,
+        kind: ProgramKind::Binary,
         cwd,
     })
 }
 
 /// A start of this very program.
-struct Start<'a> {
+struct LibraryStart<'a> {
     config: &'a Config,
     instance: Instance,
     token: Option<Token>,
@@ -135,9 +140,9 @@ struct Start<'a> {
     user: User,
 }
 
-impl Start<'_> {
-    fn query(&self) -> Query {
-        Query {
+impl LibraryStart<'_> {
+    fn query(&self) -> ScanRequest {
+        ScanRequest {
             policy: self.config.policy.clone(),
             token: self.token.clone(),
             token_env: self.config.token_env.clone(),
@@ -157,19 +162,19 @@ impl Start<'_> {
         self.config.locks.iter().map(|path| path.fill(&placeholders)).collect()
     }
 
-    fn settle(&self, mut machine: Machine) -> Result<(Keeper, Alarm), Error> {
+    fn settle(&self, mut machine: Machine) -> Result<(LockKeeper, Poller), Error> {
         let locks = self.locks();
         let began = clock::patience();
-        let mut course = Course::default();
+        let mut course = StartProgress::default();
         let mut preflight = Preflight::set_out(&self.config.telegram, self.token.as_ref());
-        let by = By {
+        let by = HolderIdentity {
             instance: &self.instance,
             user: &self.user,
             profile: self.config.profile.as_deref(),
             command: &self.command,
         };
         for _ in 0..MOST_REPLACEMENTS {
-            let Entrance { place, files, ticket } = Entrance::open(&locks)?;
+            let OpenedInstance { place, files, ticket } = OpenedInstance::open(&locks)?;
             alone_in_a_container(place.beside().folder().path());
             machine.keep(
                 Arc::clone(place.beside()),
@@ -177,7 +182,7 @@ impl Start<'_> {
                 place.view_of_the_first_lock()?,
             );
             let record = by.record(ticket, &files, &machine);
-            let settling = Settling {
+            let settling = Start {
                 machine: &mut machine,
                 place: &place,
                 policy: &self.config.policy,
@@ -192,8 +197,8 @@ impl Start<'_> {
                 Ok(settled) => return self.hold(settled, (machine, place, record, course), began),
                 Err(stop) => {
                     place.beside().remove_record(ticket);
-                    if !matches!(stop, Stop::Replaced) {
-                        let chronicle = Chronicle::new(machine.whereabouts(), ticket);
+                    if !matches!(stop, NotStarted::Replaced) {
+                        let chronicle = HistoryWriter::new(machine.whereabouts(), ticket);
                         chronicle.given_up(
                             place.beside(),
                             course.into_ended(),
@@ -204,30 +209,35 @@ impl Start<'_> {
                 }
             }
         }
-        Err(refused(&self.instance, Stop::Replaced))
+        Err(refused(&self.instance, NotStarted::Replaced))
     }
 
     /// The instance is won: the next start may look.
     fn hold(
         &self,
-        settled: Settled,
-        (machine, place, mut record, course): (Machine, Place, Record, Course),
+        settled: Started,
+        (machine, place, mut record, course): (Machine, LockSet, Record, StartProgress),
         began: Duration,
-    ) -> Result<(Keeper, Alarm), Error> {
-        record.stage(Stage::Running);
+    ) -> Result<(LockKeeper, Poller), Error> {
+        record.stage(RecordStage::Running);
         if let Err(error) = place.beside().write_record(&record) {
             warn!("the record cannot be written beside the lock: {error}");
         }
         let (took, pid) = (clock::patience().saturating_sub(began), record.whereabouts.process.pid);
         // Behind the turnstile: the next start counts this takeover.
-        let chronicle = Chronicle::new(machine.whereabouts(), record.ticket);
+        let chronicle = HistoryWriter::new(machine.whereabouts(), record.ticket);
         chronicle.started(place.beside(), course.into_ended(), (&record.command, pid), took);
         let (alarm, watch, _spent) = machine.into_supervision();
         let alarm =
             alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
         drop((settled.turnstile, settled.first));
         Ok((
-            Keeper::new(watch, Holding::new(place, settled.locks), record, self.config.on_lost),
+            LockKeeper::new(
+                watch,
+                HeldLocks::new(place, settled.locks),
+                record,
+                self.config.on_lost,
+            ),
             alarm,
         ))
     }
@@ -241,20 +251,24 @@ fn alone_in_a_container(folder: &Path) {
 }
 
 /// What goes on, for whoever listens to this program's events.
-fn tell(instance: &Instance, progress: &Progress<'_>) {
+fn tell(instance: &Instance, progress: &StartEvent<'_>) {
     match progress {
-        Progress::Queued => debug!("{instance}: waiting for another start to be through"),
-        Progress::Waiting(plan) | Progress::Acting(plan) => {
+        StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
+        StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
             info!("{instance}: {}", mask::printable(&plan.reason));
         }
-        Progress::Still | Progress::Did(Event::Still) => info!("{instance}: still at it"),
-        Progress::Did(Event::Asked(pid)) => debug!(pid, "{instance}: asked the guard"),
-        Progress::Did(Event::Heard(pid)) => debug!(pid, "{instance}: the guard heard"),
-        Progress::Did(Event::Sent(id, blow)) => {
+        StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
+            info!("{instance}: still at it");
+        }
+        StartEvent::Did(TerminateEvent::Asked(pid)) => debug!(pid, "{instance}: asked the guard"),
+        StartEvent::Did(TerminateEvent::Heard(pid)) => debug!(pid, "{instance}: the guard heard"),
+        StartEvent::Did(TerminateEvent::Sent(id, blow)) => {
             info!(pid = id.pid, "{instance}: sent {} to pid {}", blow.name(), id.pid);
         }
-        Progress::Did(Event::Ended(pid)) => info!(pid, "{instance}: what was in the way has ended"),
-        Progress::Clear(plan) => {
+        StartEvent::Did(TerminateEvent::Ended(pid)) => {
+            info!(pid, "{instance}: what was in the way has ended");
+        }
+        StartEvent::Clear(plan) => {
             for suspect in plan.unexpected() {
                 let (pid, reason) = (suspect.process.id.pid, suspect.reason);
                 warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");

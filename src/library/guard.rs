@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ExitStatus},
     library::{acquire, lost::Lost},
     scan::machine::blind,
-    sys::machine::poll::{Alarm, Recall},
+    sys::machine::poll::{CancelHandle, Poller},
 };
 
 /// Holds an instance for this program: while it lives, nobody else who settles with monopoll polls.
@@ -78,8 +78,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     instance: Instance,
-    word: watch::Receiver<Word>,
-    recall: Recall,
+    word: watch::Receiver<GuardReply>,
+    recall: CancelHandle,
     /// Closed when everything was given back; `None` where nobody is to wait for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
@@ -94,7 +94,7 @@ impl Guard {
     /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
     /// [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
-        let (alarm, recall) = Alarm::with_recall().map_err(|error| blind(&error))?;
+        let (alarm, recall) = Poller::with_recall().map_err(|error| blind(&error))?;
         let (answer, answered) = oneshot::channel();
         let (config, its_recall) = (config.clone(), recall.clone());
         thread::Builder::new()
@@ -103,7 +103,7 @@ impl Guard {
             .map_err(|error| {
                 Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
             })?;
-        let call_off = CallOff(Some(recall));
+        let call_off = CancelOnDrop(Some(recall));
         let acquired = answered.await;
         call_off.disarm();
         acquired.unwrap_or_else(|_| {
@@ -123,10 +123,10 @@ impl Guard {
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
         let mut word = self.word.clone();
         async move {
-            let heard = word.wait_for(|word| *word != Word::Held).await.map(|word| *word);
+            let heard = word.wait_for(|word| *word != GuardReply::Held).await.map(|word| *word);
             match heard {
-                Ok(Word::Lost(lost)) => lost,
-                Ok(Word::Held | Word::GivenBack) => std::future::pending().await,
+                Ok(GuardReply::Lost(lost)) => lost,
+                Ok(GuardReply::Held | GuardReply::GivenBack) => std::future::pending().await,
                 Err(_) => Lost::Unwatched,
             }
         }
@@ -145,7 +145,7 @@ impl Drop for Guard {
 
 /// The thread's last word. A thread that ends without one has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum GuardReply {
     Held,
     Lost(Lost),
     /// It was dropped, and had not been lost before.
@@ -153,15 +153,15 @@ pub(crate) enum Word {
 }
 
 /// Calls an acquisition off when nobody waits for it any more.
-struct CallOff(Option<Recall>);
+struct CancelOnDrop(Option<CancelHandle>);
 
-impl CallOff {
+impl CancelOnDrop {
     fn disarm(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for CallOff {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(recall) = &self.0 {
             recall.call();
@@ -172,8 +172,8 @@ impl Drop for CallOff {
 /// The guard's thread: acquires, holds, and gives back.
 fn work(
     config: &Config,
-    alarm: Alarm,
-    recall: Recall,
+    alarm: Poller,
+    recall: CancelHandle,
     answer: oneshot::Sender<Result<Guard, Error>>,
 ) {
     let (resident, alarm) = match acquire::acquire(config, alarm) {
@@ -181,7 +181,7 @@ fn work(
         // Where it was called off, nobody listens.
         Err(error) => return drop(answer.send(Err(error))),
     };
-    let (tell, word) = watch::channel(Word::Held);
+    let (tell, word) = watch::channel(GuardReply::Held);
     let (through, given_back) = mpsc::channel();
     let guard = Guard {
         instance: resident.instance().clone(),

@@ -10,47 +10,47 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
-    engine::{action::OnLost, instance::Instance, ladder::Mode, purpose::Purpose},
+    engine::{action::OnLost, instance::Instance, ladder::StopMode, purpose::Purpose},
     guard::{
-        history_writer::Chronicle,
-        in_process::Claim,
-        lock_keeper::{Keeper, Kept, Trouble},
+        history_writer::HistoryWriter,
+        in_process::InProcessClaim,
+        lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
     },
-    library::{guard::Word, lost::Lost},
+    library::{guard::GuardReply, lost::Lost},
     state::{
-        event::Kind,
-        record::{Asker, Request, Stage},
-        state_dir::Beside,
+        event::HistoryEventKind,
+        record::{Asker, RecordStage, Request},
+        state_dir::StateDir,
     },
-    sys::machine::{file_watch::Watch, pidfd::Handle, poll::Alarm},
+    sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
 };
 
 /// What was acquired.
-pub(crate) enum Resident {
+pub(crate) enum ThreadGuard {
     /// The lock itself.
-    Own(Box<Own>),
+    Own(Box<OwnGuard>),
     /// A place under somebody who has it.
-    Under(Under),
+    Under(AdoptedGuard),
 }
 
-impl Resident {
+impl ThreadGuard {
     /// What is held.
     pub(crate) fn instance(&self) -> &Instance {
         match self {
-            Resident::Own(own) => &own.instance,
-            Resident::Under(under) => &under.instance,
+            ThreadGuard::Own(own) => &own.instance,
+            ThreadGuard::Under(under) => &under.instance,
         }
     }
 
     /// Holds until it is called back, gives back, and says so by dropping `through`.
     pub(crate) fn reside(
         self,
-        alarm: &Alarm,
-        tell: &watch::Sender<Word>,
+        alarm: &Poller,
+        tell: &watch::Sender<GuardReply>,
         through: mpsc::Sender<()>,
     ) {
         match self {
-            Resident::Own(mut own) => {
+            ThreadGuard::Own(mut own) => {
                 own.hold(alarm, tell);
                 let watch = own.give_back();
                 last_word(tell);
@@ -58,7 +58,7 @@ impl Resident {
                 // To close a watch takes the kernel some milliseconds: nobody waits for that.
                 drop(watch);
             }
-            Resident::Under(under) => {
+            ThreadGuard::Under(under) => {
                 under.hold(alarm, tell);
                 drop(under.claim);
                 last_word(tell);
@@ -68,66 +68,68 @@ impl Resident {
     }
 }
 
-fn last_word(tell: &watch::Sender<Word>) {
+fn last_word(tell: &watch::Sender<GuardReply>) {
     tell.send_if_modified(|word| {
-        mem::replace(word, if *word == Word::Held { Word::GivenBack } else { *word }) == Word::Held
+        mem::replace(word, if *word == GuardReply::Held { GuardReply::GivenBack } else { *word })
+            == GuardReply::Held
     });
 }
 
 /// The first reason stays.
-fn lose(tell: &watch::Sender<Word>, lost: Lost) {
+fn lose(tell: &watch::Sender<GuardReply>, lost: Lost) {
     tell.send_if_modified(|word| {
-        let first = *word == Word::Held;
+        let first = *word == GuardReply::Held;
         if first {
-            *word = Word::Lost(lost);
+            *word = GuardReply::Lost(lost);
         }
         first
     });
 }
 
 /// A guard that holds the lock itself.
-pub(crate) struct Own {
+pub(crate) struct OwnGuard {
     instance: Instance,
-    claim: Claim,
-    keeper: Keeper,
+    claim: InProcessClaim,
+    keeper: LockKeeper,
     /// What was asked for last.
     asked: Option<Request>,
 }
 
-impl Own {
+impl OwnGuard {
     /// Nobody has asked for it yet.
-    pub(crate) fn new(instance: Instance, claim: Claim, keeper: Keeper) -> Own {
-        Own { instance, claim, keeper, asked: None }
+    pub(crate) fn new(instance: Instance, claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
+        OwnGuard { instance, claim, keeper, asked: None }
     }
 
-    fn hold(&mut self, alarm: &Alarm, tell: &watch::Sender<Word>) {
+    fn hold(&mut self, alarm: &Poller, tell: &watch::Sender<GuardReply>) {
         let mut told = true;
         while !alarm.is_recalled() {
             if mem::take(&mut told) || self.keeper.next_try().is_some() {
                 self.look(tell);
             }
             let next = self.keeper.next_try();
-            Alarm::doze(Some(alarm), Some(&self.keeper.watch), &[], next);
+            Poller::doze(Some(alarm), Some(&self.keeper.watch), &[], next);
             told = self.keeper.watch.drain();
         }
     }
 
-    fn look(&mut self, tell: &watch::Sender<Word>) {
+    fn look(&mut self, tell: &watch::Sender<GuardReply>) {
         let (whereabouts, ticket) =
             (self.keeper.record.whereabouts.clone(), self.keeper.record.ticket);
-        let (chronicle, instance) = (Chronicle::new(&whereabouts, ticket), self.instance.clone());
-        let mut note = |beside: &Beside, trouble: Trouble| {
+        let (chronicle, instance) =
+            (HistoryWriter::new(&whereabouts, ticket), self.instance.clone());
+        let mut note = |beside: &StateDir, trouble: LockEvent| {
             chronicle.loss(beside, &trouble);
             say(&instance, &trouble);
         };
         match self.keeper.keep_hold(&mut note) {
-            Kept::Still => {}
-            Kept::Lost => lose(tell, Lost::Taken),
+            KeepOutcome::Still => {}
+            KeepOutcome::Lost => lose(tell, Lost::Taken),
         }
         if let Some(request) = self.request() {
             info!(pid = request.from_pid, "{instance}: pid {} asks for it", request.from_pid);
             lose(tell, Lost::to(&request));
-            self.keeper.stage(Stage::Stopping, &mut note);
+            self.keeper.stage(RecordStage::Stopping, &mut note);
             self.asked = Some(request);
         }
         self.keeper.put_back(&mut note);
@@ -141,17 +143,17 @@ impl Own {
             .request()
             .filter(|request| self.asked.as_ref().is_none_or(|asked| asked.id != request.id))?;
         let heard = match request.manner().mode {
-            Mode::Graceful => self.keeper.holding.beside().acknowledge(&request).is_ok(),
-            Mode::Force => true,
+            StopMode::Graceful => self.keeper.holding.beside().acknowledge(&request).is_ok(),
+            StopMode::Force => true,
         };
         heard.then_some(request)
     }
 
     /// In reverse order: the record, the lock, the place in this process. What is left can be
     /// dropped later.
-    fn give_back(self) -> Watch {
-        let Own { claim, keeper, asked, .. } = self;
-        let Keeper { watch, holding, record, .. } = keeper;
+    fn give_back(self) -> FileWatch {
+        let OwnGuard { claim, keeper, asked, .. } = self;
+        let LockKeeper { watch, holding, record, .. } = keeper;
         let beside = Arc::clone(holding.beside());
         if let Some(request) = beside.request_to(record.ticket)
             && !beside.is_acknowledged(&request.id)
@@ -161,9 +163,9 @@ impl Own {
             let _ = beside.acknowledge(&request);
         }
         beside.remove_record(record.ticket);
-        let chronicle = Chronicle::new(&record.whereabouts, record.ticket);
+        let chronicle = HistoryWriter::new(&record.whereabouts, record.ticket);
         let (why, asked_by) = departure(asked.as_ref());
-        let left = chronicle.event(Kind::Stop { why: why.to_owned(), asked_by });
+        let left = chronicle.event(HistoryEventKind::Stop { why: why.to_owned(), asked_by });
         drop(holding);
         chronicle.write(&beside, &[left]);
         drop(claim);
@@ -184,41 +186,41 @@ fn departure(asked: Option<&Request>) -> (&'static str, Option<u32>) {
     }
 }
 
-fn say(instance: &Instance, trouble: &Trouble) {
+fn say(instance: &Instance, trouble: &LockEvent) {
     match trouble {
-        Trouble::Unwritten(what) => warn!("{instance}: {what}"),
-        Trouble::Retaken => {
+        LockEvent::Unwritten(what) => warn!("{instance}: {what}"),
+        LockEvent::Retaken => {
             warn!("{instance}: the lock file was deleted, moved or replaced; it is held again");
         }
-        Trouble::Unusable(error) => {
+        LockEvent::Unusable(error) => {
             warn!("{instance}: the lock file is gone and cannot be held again for now: {error}");
         }
-        Trouble::Lost(OnLost::Stop) => {
+        LockEvent::Lost(OnLost::Stop) => {
             warn!(
                 "{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says"
             );
         }
-        Trouble::Lost(OnLost::Warn) => warn!(
+        LockEvent::Lost(OnLost::Warn) => warn!(
             "{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"
         ),
     }
 }
 
 /// A guard that was adopted: somebody above holds the lock, for all that it started.
-pub(crate) struct Under {
+pub(crate) struct AdoptedGuard {
     pub(crate) instance: Instance,
-    pub(crate) claim: Claim,
-    pub(crate) guard: Handle,
+    pub(crate) claim: InProcessClaim,
+    pub(crate) guard: ProcessHandle,
 }
 
-impl Under {
-    fn hold(&self, alarm: &Alarm, tell: &watch::Sender<Word>) {
+impl AdoptedGuard {
+    fn hold(&self, alarm: &Poller, tell: &watch::Sender<GuardReply>) {
         while !alarm.is_recalled() {
             if self.guard.has_ended() {
                 lose(tell, Lost::Orphaned);
-                Alarm::doze(Some(alarm), None, &[], None);
+                Poller::doze(Some(alarm), None, &[], None);
             } else {
-                Alarm::doze(Some(alarm), None, &[&self.guard], None);
+                Poller::doze(Some(alarm), None, &[&self.guard], None);
             }
         }
     }

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use crate::{
     engine::{
-        ladder::{Manner, Mode},
-        policy::Escalate,
+        ladder::{StopMode, StopOptions},
+        policy::AfterGraceful,
         purpose::Purpose,
     },
     error::ExitStatus,
@@ -73,11 +73,11 @@ impl Lost {
     }
 }
 
-fn within(manner: Manner) -> Duration {
+fn within(manner: StopOptions) -> Duration {
     match (manner.mode, manner.escalation) {
-        (Mode::Force, _) => SILENCE,
-        (Mode::Graceful, Escalate::Kill) => manner.graceful.saturating_add(manner.force),
-        (Mode::Graceful, Escalate::Refuse) => manner.graceful,
+        (StopMode::Force, _) => SILENCE,
+        (StopMode::Graceful, AfterGraceful::Kill) => manner.graceful.saturating_add(manner.force),
+        (StopMode::Graceful, AfterGraceful::Refuse) => manner.graceful,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     engine::{
         action::Action,
         fact::Fact,
-        plan::{Blow, Conflict, DecidedBy, Evidence, Plan, Step, Verdict},
+        plan::{Conflict, DecidedBy, Evidence, Plan, SignalToSend, Step, Verdict},
         policy::Patience,
         purpose::Purpose,
         snapshot::{GuardView, LockState, Process},
@@ -225,7 +225,7 @@ fn ladder(conflict: &Conflict) -> String {
         Some(Step::Ask { .. }) => {
             "; it cannot be signalled from here, so if it does not answer: refuse"
         }
-        Some(Step::Signal { blow: Blow::Signal(_), .. }) => "; if it outlives that: refuse",
+        Some(Step::Signal { blow: SignalToSend::Signal(_), .. }) => "; if it outlives that: refuse",
         Some(Step::Wait { timeout: Patience::Forever } | Step::Signal { .. }) | None => "",
     });
     text

@@ -6,12 +6,12 @@ use crate::{
     engine::{
         condition::Condition,
         explain::{
-            Asked, Carried, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict,
-            Standing,
+            Classification, EntryVerdict, Explanation, FieldOrCondition, RuleVerdict, ShieldKind,
+            ShieldVerdict, TokenEvidence,
         },
         fact::Truth,
         plan::{Conflict, DecidedBy, Evidence, Plan},
-        rules::Ruling,
+        rules::RuleOutcome,
         snapshot::Process,
     },
     report::{
@@ -75,7 +75,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
             .collect(),
         token: TokenDocument {
             same: known(it.token.same),
-            proof: it.token.weight == Some(Carried::Proof),
+            proof: it.token.weight == Some(TokenEvidence::Proof),
             fact: facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
@@ -98,13 +98,14 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
 
 fn standing(it: &Explanation<'_>) -> StandingWord {
     match (&it.standing, it.conflict) {
-        (Standing::Candidate { .. }, _) => StandingWord::Candidate,
-        (Standing::Shielded(_) | Standing::Suspect | Standing::Unrelated, Some(_)) => {
-            StandingWord::Member
-        }
-        (Standing::Shielded(_), None) => StandingWord::Shielded,
-        (Standing::Suspect, None) => StandingWord::Suspect,
-        (Standing::Unrelated, None) => StandingWord::Unrelated,
+        (Classification::Candidate { .. }, _) => StandingWord::Candidate,
+        (
+            Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated,
+            Some(_),
+        ) => StandingWord::Member,
+        (Classification::Shielded(_), None) => StandingWord::Shielded,
+        (Classification::Suspect, None) => StandingWord::Suspect,
+        (Classification::Unrelated, None) => StandingWord::Unrelated,
     }
 }
 
@@ -126,7 +127,7 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
     }
 }
 
-fn asked(asked: &Asked<'_>, truth: Truth, process: &Process) -> AskedDocument {
+fn asked(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
         key: facts::key(asked),
         wanted: facts::wanted(asked),
@@ -151,19 +152,23 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
 
 fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> RuleDocument {
     let asked = |(condition, truth): &(Condition<'_>, Truth)| {
-        crate::report::explain_json::asked(&Asked::Condition(*condition), *truth, subject)
+        crate::report::explain_json::asked(
+            &FieldOrCondition::Condition(*condition),
+            *truth,
+            subject,
+        )
     };
     RuleDocument {
         name: secrets(&verdict.rule.name),
         place: place(context, &format!("rules[{}]", verdict.index)),
         holds: known(verdict.holds()),
         ruling: match verdict.ruling {
-            Ruling::Decides => RulingWord::Decides,
-            Ruling::DoesNotHold => RulingWord::DoesNotHold,
-            Ruling::TooUncertain => RulingWord::TooUncertain,
-            Ruling::Undecidable => RulingWord::Undecidable,
-            Ruling::NotAboutTokens => RulingWord::NotAboutTokens,
-            Ruling::NotAsked => RulingWord::NotAsked,
+            RuleOutcome::Decides => RulingWord::Decides,
+            RuleOutcome::DoesNotHold => RulingWord::DoesNotHold,
+            RuleOutcome::TooUncertain => RulingWord::TooUncertain,
+            RuleOutcome::Undecidable => RulingWord::Undecidable,
+            RuleOutcome::NotAboutTokens => RulingWord::NotAboutTokens,
+            RuleOutcome::NotAsked => RulingWord::NotAsked,
         },
         action: verdict.rule.action,
         conditions: verdict.conditions.iter().map(asked).collect(),

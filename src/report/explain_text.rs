@@ -3,7 +3,7 @@
 
 use crate::{
     engine::{
-        explain::{Asked, EntryVerdict, Explanation, RuleVerdict},
+        explain::{EntryVerdict, Explanation, FieldOrCondition, RuleVerdict},
         fact::Truth,
         plan::{Conflict, Plan},
         snapshot::Process,
@@ -27,7 +27,7 @@ pub fn one(it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, paint: Pain
         .as_ref()
         .map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
     let instance = format!("{}{profile}", safe(&context.instance));
-    let mut text = Text::new(paint);
+    let mut text = LabelledLines::new(paint);
     text.explain(it, plan, context, Some(&instance));
     text.lines.join("\n") + "\n"
 }
@@ -35,7 +35,7 @@ pub fn one(it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, paint: Pain
 /// The whole plan, and each process that it speaks of.
 #[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let mut text = Text::new(paint);
+    let mut text = LabelledLines::new(paint);
     for it in all {
         text.lines.push(String::new());
         text.explain(it, plan, context, None);
@@ -46,14 +46,14 @@ pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint:
 }
 
 /// Lines under labels.
-struct Text {
+struct LabelledLines {
     lines: Vec<String>,
     paint: Paint,
 }
 
-impl Text {
-    fn new(paint: Paint) -> Text {
-        Text { lines: Vec::new(), paint }
+impl LabelledLines {
+    fn new(paint: Paint) -> LabelledLines {
+        LabelledLines { lines: Vec::new(), paint }
     }
 
     fn explain(
@@ -130,10 +130,10 @@ impl Text {
         }
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &verdicts::entry(entry, context));
-            let asked: Vec<Row> = entry
+            let asked: Vec<LabelledRow> = entry
                 .asked
                 .iter()
-                .map(|(asked, truth)| Row::of(asked, *truth, it.process))
+                .map(|(asked, truth)| LabelledRow::of(asked, *truth, it.process))
                 .collect();
             std::iter::once(head).chain(self.aligned(asked)).collect::<Vec<_>>()
         };
@@ -152,10 +152,9 @@ impl Text {
             return vec!["none is written".to_owned()];
         }
         let rows = |rule: &RuleVerdict<'_>| {
-            let conditions = rule
-                .conditions
-                .iter()
-                .map(|(asked, truth)| Row::of(&Asked::Condition(*asked), *truth, &it.subject));
+            let conditions = rule.conditions.iter().map(|(asked, truth)| {
+                LabelledRow::of(&FieldOrCondition::Condition(*asked), *truth, &it.subject)
+            });
             let head = self.row(rule.holds(), &verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
         };
@@ -163,7 +162,7 @@ impl Text {
     }
 
     /// What is asked in one column, the facts in the next.
-    fn aligned(&self, rows: Vec<Row>) -> Vec<String> {
+    fn aligned(&self, rows: Vec<LabelledRow>) -> Vec<String> {
         let width = rows
             .iter()
             .map(|row| row.question.chars().count())
@@ -189,14 +188,14 @@ fn is_root(conflict: &Conflict, it: &Explanation<'_>) -> bool {
 const WIDEST_QUESTION: usize = 40;
 
 /// What was asked and what came of it.
-struct Row {
+struct LabelledRow {
     truth: Truth,
     question: String,
     fact: String,
 }
 
-impl Row {
-    fn of(asked: &Asked<'_>, truth: Truth, process: &Process) -> Row {
+impl LabelledRow {
+    fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
         let shown = |text: &str| format::cut(&mask::printable(text));
         let fact = facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
@@ -206,14 +205,20 @@ impl Row {
         };
         let fact = match (asked, truth, fact) {
             // The same name in another file system, or a difference that is masked.
-            (Asked::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
+            (FieldOrCondition::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
                 format!("{fact}, but not the same")
             }
-            (Asked::Part(_), Truth::False, Some(fact)) => format!("{fact}, not {}", wanted()),
-            (Asked::Part(_), Truth::Unknown, _) => format!("cannot be compared with {}", wanted()),
-            (Asked::Part(_) | Asked::Condition(_), _, Some(fact)) => fact,
-            (Asked::Part(_) | Asked::Condition(_), _, None) => "cannot be read".to_owned(),
+            (FieldOrCondition::Part(_), Truth::False, Some(fact)) => {
+                format!("{fact}, not {}", wanted())
+            }
+            (FieldOrCondition::Part(_), Truth::Unknown, _) => {
+                format!("cannot be compared with {}", wanted())
+            }
+            (FieldOrCondition::Part(_) | FieldOrCondition::Condition(_), _, Some(fact)) => fact,
+            (FieldOrCondition::Part(_) | FieldOrCondition::Condition(_), _, None) => {
+                "cannot be read".to_owned()
+            }
         };
-        Row { truth, question: shown(&facts::question(asked)), fact }
+        LabelledRow { truth, question: shown(&facts::question(asked)), fact }
     }
 }

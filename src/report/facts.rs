@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use crate::{
     engine::{
         condition::Condition,
-        explain::{Asked, command_match::Part},
+        explain::{FieldOrCondition, command_match::CommandPart},
         fact::Fact,
         pattern::{ContainerLimit, Field, UserLimit},
         snapshot::{CarriedToken, Process, TokenPlace},
@@ -15,21 +15,21 @@ use crate::{
 };
 
 /// The key, as in the configuration.
-pub(super) fn key(asked: &Asked<'_>) -> &'static str {
+pub(super) fn key(asked: &FieldOrCondition<'_>) -> &'static str {
     match asked {
-        Asked::Part(Part::Program(_)) => "program",
-        Asked::Part(Part::Arguments(_)) => "arguments",
-        Asked::Part(Part::Folder(_)) => "folder",
-        Asked::Condition(condition) => condition.key(),
+        FieldOrCondition::Part(CommandPart::Program(_)) => "program",
+        FieldOrCondition::Part(CommandPart::Arguments(_)) => "arguments",
+        FieldOrCondition::Part(CommandPart::Folder(_)) => "folder",
+        FieldOrCondition::Condition(condition) => condition.key(),
     }
 }
 
 /// The question as in the configuration, secrets masked.
-pub(super) fn question(asked: &Asked<'_>) -> String {
+pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
     let (key, wanted) = (key(asked), wanted(asked));
     match asked {
-        Asked::Part(_) => format!("same {key}"),
-        Asked::Condition(
+        FieldOrCondition::Part(_) => format!("same {key}"),
+        FieldOrCondition::Condition(
             Condition::HoldsLock(_)
             | Condition::SameToken(_)
             | Condition::Orphaned(_)
@@ -38,19 +38,21 @@ pub(super) fn question(asked: &Asked<'_>) -> String {
             format!("{key} = {wanted}")
         }
         // As people write it, so that nothing has to be escaped.
-        Asked::Condition(_) if wanted.contains(['\\', '"']) => format!("{key} = '{wanted}'"),
-        Asked::Condition(_) => format!("{key} = \"{wanted}\""),
+        FieldOrCondition::Condition(_) if wanted.contains(['\\', '"']) => {
+            format!("{key} = '{wanted}'")
+        }
+        FieldOrCondition::Condition(_) => format!("{key} = \"{wanted}\""),
     }
 }
 
 /// What the process should be, secrets masked.
-pub(super) fn wanted(asked: &Asked<'_>) -> String {
+pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
     match asked {
-        Asked::Part(Part::Program(path) | Part::Folder(path)) => {
+        FieldOrCondition::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
             mask::secrets(&path.to_string_lossy())
         }
-        Asked::Part(Part::Arguments(args)) => mask::command(args),
-        Asked::Condition(condition) => match condition {
+        FieldOrCondition::Part(CommandPart::Arguments(args)) => mask::command(args),
+        FieldOrCondition::Condition(condition) => match condition {
             Condition::Looks(field) => mask::secrets(match field {
                 Field::Name(name) => name.source(),
                 Field::Cmdline(cmdline) => cmdline.source(),
@@ -85,17 +87,17 @@ fn exact(age: Duration) -> String {
 }
 
 /// What it is, secrets masked; `None` where that cannot be read.
-pub(super) fn fact(asked: &Asked<'_>, process: &Process) -> Option<String> {
+pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<String> {
     let condition = match asked {
-        Asked::Part(Part::Program(_)) => return path(&process.exe),
-        Asked::Part(Part::Arguments(_)) => {
+        FieldOrCondition::Part(CommandPart::Program(_)) => return path(&process.exe),
+        FieldOrCondition::Part(CommandPart::Arguments(_)) => {
             return process
                 .args
                 .known()
                 .map(|args| mask::command(args.get(1..).unwrap_or_default()));
         }
-        Asked::Part(Part::Folder(_)) => return path(&process.cwd),
-        Asked::Condition(condition) => condition,
+        FieldOrCondition::Part(CommandPart::Folder(_)) => return path(&process.cwd),
+        FieldOrCondition::Condition(condition) => condition,
     };
     match condition {
         Condition::Looks(Field::Name(_)) => process.name.known().map(|name| mask::secrets(name)),

@@ -7,19 +7,19 @@ use crate::{
         Context,
         format::{cut, rfc3339, safe, seconds_since_1970, span},
     },
-    state::event::{Cause, Ended, Event, Kind},
+    state::event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
 };
 
 /// The events in lines that each end with a line break.
 #[must_use]
-pub fn text(events: &[Event]) -> String {
+pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
         return "Nothing is remembered.\n".to_owned();
     }
-    let moment = |event: &Event| {
+    let moment = |event: &HistoryEvent| {
         seconds_since_1970(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned())
     };
-    let line = |event: &Event| {
+    let line = |event: &HistoryEvent| {
         format!(
             "{}  ticket {:<4}  pid {:<7}  {}\n",
             moment(event),
@@ -32,7 +32,7 @@ pub fn text(events: &[Event]) -> String {
 }
 
 /// When it happened, and how long ago that is by the clock on the wall.
-pub(super) fn when(event: &Event, context: &Context<'_>) -> String {
+pub(super) fn when(event: &HistoryEvent, context: &Context<'_>) -> String {
     let moment = seconds_since_1970(event.at);
     let ago = moment.and_then(|moment| context.now_wall.duration_since(moment).ok());
     let ago = ago.map_or_else(String::new, |ago| {
@@ -42,7 +42,7 @@ pub(super) fn when(event: &Event, context: &Context<'_>) -> String {
 }
 
 /// The action, and the rule that said so.
-pub(super) fn by(ended: &Ended) -> String {
+pub(super) fn by(ended: &EndedConflict) -> String {
     match &ended.rule {
         Some(rule) => format!("{}, by rule `{}`", ended.action, safe(rule)),
         None => ended.action.to_string(),
@@ -50,24 +50,28 @@ pub(super) fn by(ended: &Ended) -> String {
 }
 
 /// What happened, without the time.
-pub(super) fn what(event: &Event) -> String {
+pub(super) fn what(event: &HistoryEvent) -> String {
     match &event.kind {
-        Kind::Start { command, child_pid, took_ms } => {
+        HistoryEventKind::Start { command, child_pid, took_ms } => {
             format!("started {} as pid {child_pid}, after {}", quoted(command), millis(*took_ms))
         }
-        Kind::Refusal { cause, why, times } => {
+        HistoryEventKind::Refusal { cause, why, times } => {
             format!("{}{}: {}", given_up(*cause), often(*times), safe(why))
         }
-        Kind::Takeover { ended, to_pid: Some(_) } => format!("took over from {}", victim(ended)),
-        Kind::Takeover { ended, to_pid: None } => {
+        HistoryEventKind::Takeover { ended, to_pid: Some(_) } => {
+            format!("took over from {}", victim(ended))
+        }
+        HistoryEventKind::Takeover { ended, to_pid: None } => {
             format!("gave up after it had ended {}", victim(ended))
         }
-        Kind::Loss { why, times } => format!("lost the lock{}: {}", often(*times), safe(why)),
-        Kind::Stop { why, asked_by: Some(pid) } => {
+        HistoryEventKind::Loss { why, times } => {
+            format!("lost the lock{}: {}", often(*times), safe(why))
+        }
+        HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
             format!("left, asked by pid {pid}: {}", safe(why))
         }
-        Kind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
-        Kind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
+        HistoryEventKind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
+        HistoryEventKind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
     }
 }
 
@@ -75,18 +79,18 @@ fn often(times: u32) -> String {
     if times > 1 { format!(" {times} times") } else { String::new() }
 }
 
-fn given_up(cause: Cause) -> &'static str {
+fn given_up(cause: GiveUpCause) -> &'static str {
     match cause {
-        Cause::Policy => "refused",
-        Cause::Permission => "refused for want of permission",
-        Cause::Superseded => "gave way",
-        Cause::Limit => "refused by `limits.max_takeovers`",
-        Cause::Interrupted => "interrupted",
-        Cause::Failed => "failed",
+        GiveUpCause::Policy => "refused",
+        GiveUpCause::Permission => "refused for want of permission",
+        GiveUpCause::Superseded => "gave way",
+        GiveUpCause::Limit => "refused by `limits.max_takeovers`",
+        GiveUpCause::Interrupted => "interrupted",
+        GiveUpCause::Failed => "failed",
     }
 }
 
-fn victim(ended: &Ended) -> String {
+fn victim(ended: &EndedConflict) -> String {
     let pid = ended
         .from_pid
         .map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));

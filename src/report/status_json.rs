@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use crate::{
     engine::{action::Action, snapshot::LockState},
-    guard::status::{State, Status},
+    guard::status::{InstanceState, InstanceStatus},
     report::{
         Context,
         document::{ConflictDocument, HolderDocument},
         format::{rfc3339, seconds_since_1970},
         plan_json,
     },
-    state::event::{Event, Kind},
+    state::event::{HistoryEvent, HistoryEventKind},
     text::mask::secrets,
 };
 
@@ -103,13 +103,13 @@ pub struct TakeoverDocument {
 
 /// The status of one instance as a document.
 #[must_use]
-pub fn one(status: &Status, context: &Context<'_>) -> StatusDocument {
+pub fn one(status: &InstanceStatus, context: &Context<'_>) -> StatusDocument {
     StatusDocument::One { version: 1, instance: Box::new(instance(status, context)) }
 }
 
 /// The status of several as a document.
 #[must_use]
-pub fn all(statuses: &[Status], context: &Context<'_>) -> StatusDocument {
+pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument {
     StatusDocument::All {
         version: 1,
         instances: statuses.iter().map(|status| instance(status, context)).collect(),
@@ -125,15 +125,15 @@ pub fn schema() -> Schema {
         .into_root_schema_for::<StatusDocument>()
 }
 
-fn instance(status: &Status, context: &Context<'_>) -> InstanceDocument {
+fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument {
     InstanceDocument {
         instance: secrets(&status.instance),
         state: match status.state {
-            State::Starting => StateWord::Starting,
-            State::Running => StateWord::Running,
-            State::Stopping => StateWord::Stopping,
-            State::Stopped => StateWord::Stopped,
-            State::Unknown => StateWord::Unknown,
+            InstanceState::Starting => StateWord::Starting,
+            InstanceState::Running => StateWord::Running,
+            InstanceState::Stopping => StateWord::Stopping,
+            InstanceState::Stopped => StateWord::Stopped,
+            InstanceState::Unknown => StateWord::Unknown,
         },
         holder: holder(status, context),
         takeovers: status.history.iter().filter_map(takeover).collect(),
@@ -146,7 +146,7 @@ fn instance(status: &Status, context: &Context<'_>) -> InstanceDocument {
     }
 }
 
-fn holder(status: &Status, context: &Context<'_>) -> Option<GuardDocument> {
+fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocument> {
     let plan = status.plan.as_ref()?;
     let held = plan.locks.iter().find_map(|lock| match &lock.state {
         LockState::Held(pids) => Some(pids.as_slice()),
@@ -164,19 +164,19 @@ fn holder(status: &Status, context: &Context<'_>) -> Option<GuardDocument> {
     })
 }
 
-fn takeover(event: &Event) -> Option<TakeoverDocument> {
+fn takeover(event: &HistoryEvent) -> Option<TakeoverDocument> {
     match &event.kind {
-        Kind::Takeover { ended, to_pid } => Some(TakeoverDocument {
+        HistoryEventKind::Takeover { ended, to_pid } => Some(TakeoverDocument {
             at: seconds_since_1970(event.at).and_then(rfc3339),
             from_pid: ended.from_pid,
             to_pid: *to_pid,
             action: ended.action,
             took_ms: ended.took_ms,
         }),
-        Kind::Start { .. }
-        | Kind::Refusal { .. }
-        | Kind::Loss { .. }
-        | Kind::Stop { .. }
-        | Kind::Clearing { .. } => None,
+        HistoryEventKind::Start { .. }
+        | HistoryEventKind::Refusal { .. }
+        | HistoryEventKind::Loss { .. }
+        | HistoryEventKind::Stop { .. }
+        | HistoryEventKind::Clearing { .. } => None,
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::{
     engine::plan::{Conflict, Plan},
-    guard::status::{State, Status},
+    guard::status::{InstanceState, InstanceStatus},
     report::{
         Context, conflict_text,
         format::{self, rfc3339, safe, seconds_since_1970, span},
         history_text::{by, what, when},
     },
     state::{
-        event::{Ended, Kind},
+        event::{EndedConflict, HistoryEventKind},
         record::Record,
     },
     text::style::{Paint, Tone},
@@ -20,7 +20,7 @@ use crate::{
 
 /// `status` for a person, in lines that each end with a line break.
 #[must_use]
-pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
+pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![sentence(status, context, paint), String::new()];
     let mut line = |label: &str, text: String| {
         lines.push(format!("   {} {text}", paint.tone(Tone::Quiet, &format!("{label:<8}"))));
@@ -62,7 +62,7 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
     if let Some(way) = how_it_got_there(status) {
         line("got it", way);
     }
-    if let Some(event) = status.last_end().filter(|_| status.state == State::Stopped) {
+    if let Some(event) = status.last_end().filter(|_| status.state == InstanceState::Stopped) {
         line("last", format!("{}: {}", when(event, context), what(event)));
     }
     if lines.last().is_some_and(String::is_empty) {
@@ -74,10 +74,10 @@ pub fn text(status: &Status, context: &Context<'_>, paint: Paint) -> String {
 
 /// One line for each.
 #[must_use]
-pub fn list(statuses: &[Status], context: &Context<'_>, paint: Paint) -> String {
+pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) -> String {
     let width =
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
-    let line = |status: &Status| {
+    let line = |status: &InstanceStatus| {
         let name = paint.tone(Tone::Strong, &format!("{:<width$}", safe(&status.instance)));
         let (tone, word) = word(status.state);
         let state = paint.tone(tone, &format!("{word:<8}"));
@@ -86,49 +86,51 @@ pub fn list(statuses: &[Status], context: &Context<'_>, paint: Paint) -> String 
     statuses.iter().map(line).collect()
 }
 
-fn word(state: State) -> (Tone, &'static str) {
+fn word(state: InstanceState) -> (Tone, &'static str) {
     match state {
-        State::Starting => (Tone::Care, "starting"),
-        State::Running => (Tone::Good, "running"),
-        State::Stopping => (Tone::Care, "stopping"),
-        State::Stopped => (Tone::Quiet, "stopped"),
-        State::Unknown => (Tone::Bad, "unknown"),
+        InstanceState::Starting => (Tone::Care, "starting"),
+        InstanceState::Running => (Tone::Good, "running"),
+        InstanceState::Stopping => (Tone::Care, "stopping"),
+        InstanceState::Stopped => (Tone::Quiet, "stopped"),
+        InstanceState::Unknown => (Tone::Bad, "unknown"),
     }
 }
 
-fn sentence(status: &Status, context: &Context<'_>, paint: Paint) -> String {
+fn sentence(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let instance = paint.tone(Tone::Strong, &safe(&status.instance));
     let (tone, word) = word(status.state);
     match status.state {
-        State::Starting | State::Running | State::Stopping => {
+        InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
             let ended = status.record.is_some()
                 && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
             let alone =
                 if ended { "; its guard has ended, and its child has the lock" } else { "" };
             let since = match (status.state, since(status, context)) {
-                (State::Stopping, Some(since)) => format!("; it has had the instance {since}"),
+                (InstanceState::Stopping, Some(since)) => {
+                    format!("; it has had the instance {since}")
+                }
                 (_, Some(since)) => format!(", {since}"),
                 (_, None) => String::new(),
             };
             format!("{instance} is {}{since}{alone}.", paint.tone(tone, word))
         }
-        State::Stopped if status.unguarded().next().is_some() => {
+        InstanceState::Stopped if status.unguarded().next().is_some() => {
             format!(
                 "{instance} is {}: nobody has the lock, but see below.",
                 paint.tone(tone, "not guarded")
             )
         }
-        State::Stopped => {
+        InstanceState::Stopped => {
             format!("{instance} is {}: nobody has the lock.", paint.tone(tone, "not running"))
         }
-        State::Unknown => {
+        InstanceState::Unknown => {
             let why = status.doubt.as_deref().map(safe).unwrap_or_default();
             format!("{instance}: whether it runs {}: {why}.", paint.tone(tone, "cannot be known"))
         }
     }
 }
 
-fn since(status: &Status, context: &Context<'_>) -> Option<String> {
+fn since(status: &InstanceStatus, context: &Context<'_>) -> Option<String> {
     let record = status.record.as_ref()?;
     let moment = seconds_since_1970(record.since).and_then(rfc3339)?;
     Some(format!("since {moment}{}", ago(record.since, context)))
@@ -143,7 +145,7 @@ fn ago(seconds: u64, context: &Context<'_>) -> String {
     })
 }
 
-fn guard(record: &Record, status: &Status, line: &mut impl FnMut(&str, String)) {
+fn guard(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, String)) {
     let here = status.plan.as_ref().and_then(|plan| plan.guards.first());
     let who = match here {
         None => "has ended".to_owned(),
@@ -172,14 +174,14 @@ fn guard(record: &Record, status: &Status, line: &mut impl FnMut(&str, String)) 
 }
 
 /// Who has the lock.
-fn holder(status: &Status) -> Option<&Conflict> {
+fn holder(status: &InstanceStatus) -> Option<&Conflict> {
     status.plan.as_ref()?.conflicts.iter().find(|conflict| conflict.holds_lock())
 }
 
-fn how_it_got_there(status: &Status) -> Option<String> {
+fn how_it_got_there(status: &InstanceStatus) -> Option<String> {
     let mut events = status.own_events().peekable();
     events.peek()?;
-    let from = |ended: &Ended| {
+    let from = |ended: &EndedConflict| {
         let pid = ended.from_pid.map_or_else(
             || "a guard in another PID namespace".to_owned(),
             |pid| format!("pid {pid}"),
@@ -188,12 +190,12 @@ fn how_it_got_there(status: &Status) -> Option<String> {
     };
     let takeovers: Vec<String> = events
         .filter_map(|event| match &event.kind {
-            Kind::Takeover { ended, .. } => Some(from(ended)),
-            Kind::Start { .. }
-            | Kind::Refusal { .. }
-            | Kind::Loss { .. }
-            | Kind::Stop { .. }
-            | Kind::Clearing { .. } => None,
+            HistoryEventKind::Takeover { ended, .. } => Some(from(ended)),
+            HistoryEventKind::Start { .. }
+            | HistoryEventKind::Refusal { .. }
+            | HistoryEventKind::Loss { .. }
+            | HistoryEventKind::Stop { .. }
+            | HistoryEventKind::Clearing { .. } => None,
         })
         .collect();
     Some(if takeovers.is_empty() {
@@ -204,7 +206,7 @@ fn how_it_got_there(status: &Status) -> Option<String> {
 }
 
 /// Those that run without the lock.
-fn beside(status: &Status, context: &Context<'_>, paint: Paint) -> Vec<String> {
+fn beside(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Vec<String> {
     let Some(plan) = &status.plan else { return Vec::new() };
     let lines: Vec<String> =
         status.unguarded().map(|conflict| other(conflict, plan, context, paint)).collect();
@@ -223,7 +225,7 @@ fn other(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) 
 }
 
 /// What stands behind an instance's state in a list.
-fn brief(status: &Status, context: &Context<'_>) -> String {
+fn brief(status: &InstanceStatus, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
             let guard = status

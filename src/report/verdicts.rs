@@ -4,12 +4,12 @@ use crate::{
     engine::{
         action::SameToken,
         explain::{
-            Asked, Carried, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind,
-            ShieldVerdict,
+            EntryVerdict, Explanation, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind,
+            ShieldVerdict, TokenEvidence,
         },
         fact::Truth,
         plan::Evidence,
-        rules::Ruling,
+        rules::RuleOutcome,
         snapshot::Role,
     },
     report::{
@@ -31,7 +31,7 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 }
 
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
-    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
+    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
     let name = match (entry.entry, compared) {
         (Evidence::Command, true) => {
             "the same command in the same place (no `match` entry is written)".to_owned()
@@ -72,8 +72,8 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token.weight, it.token.same, it.token.policy) {
-        (Some(Carried::Proof), ..) => ": a candidate by that alone",
-        (Some(Carried::Hint), ..) => ": no candidate by that alone",
+        (Some(TokenEvidence::Proof), ..) => ": a candidate by that alone",
+        (Some(TokenEvidence::Hint), ..) => ": no candidate by that alone",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
         (None, Truth::True, _) if it.process.role == Role::Monopoll => {
             ", which does not count for a monopoll"
@@ -132,13 +132,13 @@ pub(super) fn rule(
     let place = format::place(context, &format!("rules[{}]", verdict.index));
     let rule = format!("`{}` {place}", safe(&verdict.rule.name));
     let so = match (verdict.ruling, it.conflict) {
-        (Ruling::Decides, Some(_)) => ", and decides",
-        (Ruling::Decides, None) => ", and would decide",
-        (Ruling::DoesNotHold, _) => "",
-        (Ruling::TooUncertain, _) => ", but nobody is killed on what cannot be read",
-        (Ruling::Undecidable, _) => ", and is not passed over on what cannot be read: refuse",
-        (Ruling::NotAboutTokens, _) => ", and is not asked: only the token speaks against it",
-        (Ruling::NotAsked, _) => ", and is not asked: a rule before it decides",
+        (RuleOutcome::Decides, Some(_)) => ", and decides",
+        (RuleOutcome::Decides, None) => ", and would decide",
+        (RuleOutcome::DoesNotHold, _) => "",
+        (RuleOutcome::TooUncertain, _) => ", but nobody is killed on what cannot be read",
+        (RuleOutcome::Undecidable, _) => ", and is not passed over on what cannot be read: refuse",
+        (RuleOutcome::NotAboutTokens, _) => ", and is not asked: only the token speaks against it",
+        (RuleOutcome::NotAsked, _) => ", and is not asked: a rule before it decides",
     };
     format!("{} says {}{so}", rule.trim_end(), verdict.rule.action)
 }

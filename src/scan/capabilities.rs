@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{engine::snapshot::ManagedBy, scan::container::Maker};
+use crate::{engine::snapshot::ManagedBy, scan::container::ContainerKind};
 
 /// Whether the kernel gives something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Offer {
+pub enum Support {
     /// It does.
     Given,
     /// It does not, and says why.
@@ -33,7 +33,7 @@ pub struct Environments {
 
 /// Whose child this process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Starter {
+pub enum StartedBy {
     /// Nobody's: it is the first process of its PID namespace, or its parent cannot be seen.
     Nobody,
     /// What would start it again.
@@ -44,11 +44,11 @@ pub enum Starter {
 
 /// A machine, seen from this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkup {
+pub struct Capabilities {
     /// A process can be held by a descriptor, so that a signal never reaches another.
-    pub pidfd: Offer,
+    pub pidfd: Support,
     /// The kernel tells when files change.
-    pub inotify: Offer,
+    pub inotify: Support,
     /// What `/proc` was told by `hidepid`, where it hides other users' processes from this one.
     pub hidden: Option<String>,
     /// Whose tokens can be seen.
@@ -56,9 +56,9 @@ pub struct Checkup {
     /// Who can be seen at all.
     pub namespace: PidNamespace,
     /// Who made the container that this is.
-    pub maker: Option<Maker>,
+    pub maker: Option<ContainerKind>,
     /// Who started this.
-    pub starter: Starter,
+    pub starter: StartedBy,
 }
 
 /// A folder as the file system has it.
@@ -75,7 +75,7 @@ pub struct FolderFacts {
     /// How many files may still be made; `None` where the file system does not count them.
     pub free_inodes: Option<u64>,
     /// Whether this process may make files in it, else why not.
-    pub writing: Offer,
+    pub writing: Support,
     /// What other hosts call the file system, where they see it too.
     pub network: Option<&'static str>,
     /// The folder in which others can replace what is there: this one or one above it.

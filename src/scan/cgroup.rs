@@ -1,7 +1,7 @@
 //! What surrounds a process: the container it is in, and the service. Pure readings of
 //! `/proc/PID/cgroup`.
 
-use crate::engine::snapshot::{Container, Engine, ManagedBy};
+use crate::engine::snapshot::{Container, ContainerEngine, ManagedBy};
 
 /// Services that start other people's programs and never start them again.
 const SPAWNERS: [&str; 13] = [
@@ -57,7 +57,7 @@ pub fn manager(theirs: &str, mine: &str) -> Option<ManagedBy> {
     let outside = containers(mine).len();
     match (container(theirs, mine), found_in(&path).get(outside)) {
         // Podman may keep its container inside of the service that restarts it.
-        (Some(Container { engine: Engine::Podman, .. }), Some((at, _)))
+        (Some(Container { engine: ContainerEngine::Podman, .. }), Some((at, _)))
             if service(&path[..*at]).is_some() =>
         {
             service(&path[..*at])
@@ -134,9 +134,9 @@ fn numbered(part: &str, pods: bool) -> Option<Container> {
         && id.bytes().all(|byte| byte.is_ascii_hexdigit())
         && !engine.ends_with("conmon");
     let engine = match engine {
-        _ if pods || engine.starts_with("cri") => Engine::Kubernetes,
-        "libpod" | "libpod-payload" => Engine::Podman,
-        _ => Engine::Docker,
+        _ if pods || engine.starts_with("cri") => ContainerEngine::Kubernetes,
+        "libpod" | "libpod-payload" => ContainerEngine::Podman,
+        _ => ContainerEngine::Docker,
     };
     is_id.then(|| Container { id: id.chars().take(SHORT_ID).collect(), engine })
 }
@@ -147,14 +147,14 @@ fn named(before: &str, part: &str) -> Option<Container> {
         .strip_prefix("lxc.payload.")
         .or(matches!(before, "lxc" | "lxc.payload").then_some(part));
     if let Some(name) = lxc.filter(|name| !name.is_empty()) {
-        return Some(Container { id: name.to_owned(), engine: Engine::Lxc });
+        return Some(Container { id: name.to_owned(), engine: ContainerEngine::Lxc });
     }
     let machine = before.strip_prefix("systemd-nspawn@").and_then(|it| it.strip_suffix(".service"));
     let machine = machine
         .or_else(|| before.strip_prefix("machine-")?.strip_suffix(".scope"))
         .filter(|_| part == "payload")?;
     // systemd writes `-` in what a unit is named after as `\x2d`.
-    Some(Container { id: machine.replace("\\x2d", "-"), engine: Engine::Nspawn })
+    Some(Container { id: machine.replace("\\x2d", "-"), engine: ContainerEngine::Nspawn })
 }
 
 fn has_suffix(part: &str, suffix: &str) -> bool {

@@ -28,14 +28,14 @@ pub struct Command {
     /// The same, links resolved.
     pub program: PathBuf,
     /// Whether that is a `#!` script, whose process is its interpreter's.
-    pub kind: Kind,
+    pub kind: ProgramKind,
     /// The working directory of the start.
     pub cwd: PathBuf,
 }
 
 /// What kind of file a program is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProgramKind {
     /// The kernel runs it itself.
     Binary,
     /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one
@@ -147,7 +147,7 @@ fn may_execute(_path: &Path) -> bool {
 /// # Errors
 /// The kernel would not find the interpreter either.
 #[cfg(unix)]
-fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
+fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
 
     let mut start = Vec::new();
@@ -158,12 +158,12 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
         .strip_prefix(b"#!")
         .filter(|_| read.is_ok())
         .and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
-    let Some(line) = line else { return Ok(Kind::Binary) };
+    let Some(line) = line else { return Ok(ProgramKind::Binary) };
     let mut words = line
         .split(|byte| matches!(byte, b' ' | b'\t'))
         .filter(|word| !word.is_empty())
         .map(OsStr::from_bytes);
-    let Some(interpreter) = words.next() else { return Ok(Kind::Script(Vec::new())) };
+    let Some(interpreter) = words.next() else { return Ok(ProgramKind::Script(Vec::new())) };
     let first = check(&cwd.join(interpreter)).map_err(|status| {
         let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
         let what = format!(
@@ -173,7 +173,7 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
         );
         Error::new(status, what).hint("check its first line, and its line ends")
     })?;
-    Ok(Kind::Script(
+    Ok(ProgramKind::Script(
         std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),
     ))
 }
@@ -181,6 +181,6 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<Kind, Error> {
 /// Nothing reads a `#!` line there.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
-fn kind_of(_program: &Path, _cwd: &Path) -> Result<Kind, Error> {
-    Ok(Kind::Binary)
+fn kind_of(_program: &Path, _cwd: &Path) -> Result<ProgramKind, Error> {
+    Ok(ProgramKind::Binary)
 }

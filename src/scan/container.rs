@@ -7,15 +7,15 @@ use std::{
 };
 
 use crate::{
-    engine::snapshot::Engine,
+    engine::snapshot::ContainerEngine,
     scan::cgroup,
-    sys::mounts::{self, Private},
+    sys::mounts::{self, PrivateMount},
     text::mask::printable,
 };
 
 /// Something that an engine leaves behind in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trace {
+pub enum ContainerTrace {
     /// `/proc/self/cgroup`, whatever is in it.
     Cgroups(String),
     /// `/.dockerenv` is there.
@@ -42,7 +42,7 @@ pub enum Namespaces {
 
 /// Who made a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Maker {
+pub enum ContainerKind {
     /// Docker.
     Docker,
     /// Podman.
@@ -55,72 +55,73 @@ pub enum Maker {
 
 /// Who made the container that these are the traces of, if it is one.
 #[must_use]
-pub fn maker(traces: &[Trace], namespaces: Namespaces) -> Option<Maker> {
+pub fn maker(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
     if namespaces == Namespaces::First {
         return None;
     }
-    traces.iter().filter_map(Trace::maker).min_by_key(|maker| match maker {
+    traces.iter().filter_map(ContainerTrace::maker).min_by_key(|maker| match maker {
         // Kubernetes leaves its runtime's traces too, and whoever is compatible with Docker leaves
         // Docker's.
-        Maker::Kubernetes => 0,
-        Maker::Podman => 1,
-        Maker::Docker => 2,
-        Maker::Named(_) => 3,
+        ContainerKind::Kubernetes => 0,
+        ContainerKind::Podman => 1,
+        ContainerKind::Docker => 2,
+        ContainerKind::Named(_) => 3,
     })
 }
 
-impl Trace {
-    fn maker(&self) -> Option<Maker> {
+impl ContainerTrace {
+    fn maker(&self) -> Option<ContainerKind> {
         match self {
-            Trace::Cgroups(text) => {
+            ContainerTrace::Cgroups(text) => {
                 cgroup::containers(text).last().map(|container| match container.engine {
-                    Engine::Docker => Maker::Docker,
-                    Engine::Podman => Maker::Podman,
-                    Engine::Kubernetes => Maker::Kubernetes,
-                    Engine::Lxc => Maker::Named("lxc".to_owned()),
-                    Engine::Nspawn => Maker::Named("systemd-nspawn".to_owned()),
+                    ContainerEngine::Docker => ContainerKind::Docker,
+                    ContainerEngine::Podman => ContainerKind::Podman,
+                    ContainerEngine::Kubernetes => ContainerKind::Kubernetes,
+                    ContainerEngine::Lxc => ContainerKind::Named("lxc".to_owned()),
+                    ContainerEngine::Nspawn => ContainerKind::Named("systemd-nspawn".to_owned()),
                 })
             }
-            Trace::DockerFile => Some(Maker::Docker),
-            Trace::PodmanFile => Some(Maker::Podman),
-            Trace::KubernetesVariable => Some(Maker::Kubernetes),
-            Trace::SystemdFile(name) | Trace::Variable(name) => match name.trim() {
+            ContainerTrace::DockerFile => Some(ContainerKind::Docker),
+            ContainerTrace::PodmanFile => Some(ContainerKind::Podman),
+            ContainerTrace::KubernetesVariable => Some(ContainerKind::Kubernetes),
+            ContainerTrace::SystemdFile(name) | ContainerTrace::Variable(name) => match name.trim()
+            {
                 // Windows calls its Linux machine a container, and it is none.
                 "" | "wsl" => None,
-                "docker" => Some(Maker::Docker),
-                "podman" => Some(Maker::Podman),
-                name => Some(Maker::Named(name.to_owned())),
+                "docker" => Some(ContainerKind::Docker),
+                "podman" => Some(ContainerKind::Podman),
+                name => Some(ContainerKind::Named(name.to_owned())),
             },
         }
     }
 }
 
-impl fmt::Display for Maker {
+impl fmt::Display for ContainerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Maker::Docker => f.write_str("Docker"),
-            Maker::Podman => f.write_str("Podman"),
-            Maker::Kubernetes => f.write_str("Kubernetes"),
-            Maker::Named(name) => f.write_str(&printable(name)),
+            ContainerKind::Docker => f.write_str("Docker"),
+            ContainerKind::Podman => f.write_str("Podman"),
+            ContainerKind::Kubernetes => f.write_str("Kubernetes"),
+            ContainerKind::Named(name) => f.write_str(&printable(name)),
         }
     }
 }
 
 /// A lock folder that nobody outside of this container sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enclosure {
-    maker: Maker,
+pub struct PrivateFolder {
+    maker: ContainerKind,
     folder: PathBuf,
-    why: Private,
+    why: PrivateMount,
 }
 
-impl Enclosure {
+impl PrivateFolder {
     /// `folder` as a container of this maker sees it, by `/proc/self/mountinfo`; `None` where
     /// others see it too, or nothing is known.
     #[must_use]
-    pub fn of(maker: Maker, mounts: &str, folder: &Path) -> Option<Enclosure> {
+    pub fn of(maker: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
-        Some(Enclosure { maker, folder: folder.to_owned(), why })
+        Some(PrivateFolder { maker, folder: folder.to_owned(), why })
     }
 
     /// What is the matter.
@@ -129,10 +130,10 @@ impl Enclosure {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
         let (guarded, why) = match self.why {
-            Private::OwnRoot => ("container", "is on its own root file system"),
-            Private::OwnMemory => ("container", "is in memory of its own (tmpfs)"),
-            Private::OwnVolume => ("container", "is on a volume without a name"),
-            Private::Pod => ("pod", "is on an emptyDir"),
+            PrivateMount::OwnRoot => ("container", "is on its own root file system"),
+            PrivateMount::OwnMemory => ("container", "is in memory of its own (tmpfs)"),
+            PrivateMount::OwnVolume => ("container", "is on a volume without a name"),
+            PrivateMount::Pod => ("pod", "is on an emptyDir"),
         };
         format!(
             "only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside sees"
@@ -145,17 +146,17 @@ impl Enclosure {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
         match self.maker {
-            Maker::Kubernetes => {
+            ContainerKind::Kubernetes => {
                 format!(
                     "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at {folder} in every pod that may run this bot"
                 )
             }
-            Maker::Docker | Maker::Podman => {
+            ContainerKind::Docker | ContainerKind::Podman => {
                 format!(
                     "mount one volume there in every container that may run this bot, such as `-v monopoll-locks:{folder}`"
                 )
             }
-            Maker::Named(_) => format!(
+            ContainerKind::Named(_) => format!(
                 "mount one folder of the host at {folder} in every container that may run this bot"
             ),
         }
@@ -173,38 +174,52 @@ mod tests {
         let name = str::to_owned;
         for (traces, expected) in [
             (vec![], None),
-            (vec![Trace::Cgroups(name("0::/system.slice/bot.service"))], None),
-            (vec![Trace::DockerFile, Trace::Cgroups(name("0::/"))], Some(Maker::Docker)),
+            (vec![ContainerTrace::Cgroups(name("0::/system.slice/bot.service"))], None),
             (
-                vec![Trace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))],
-                Some(Maker::Docker),
+                vec![ContainerTrace::DockerFile, ContainerTrace::Cgroups(name("0::/"))],
+                Some(ContainerKind::Docker),
+            ),
+            (
+                vec![ContainerTrace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))],
+                Some(ContainerKind::Docker),
             ),
             (
                 vec![
-                    Trace::DockerFile,
-                    Trace::Cgroups(format!("0::/system.slice/docker-{ID}.scope")),
+                    ContainerTrace::DockerFile,
+                    ContainerTrace::Cgroups(format!("0::/system.slice/docker-{ID}.scope")),
                 ],
-                Some(Maker::Docker),
+                Some(ContainerKind::Docker),
             ),
-            (vec![Trace::Variable(name("podman"))], Some(Maker::Podman)),
-            (vec![Trace::Variable(name("oci")), Trace::PodmanFile], Some(Maker::Podman)),
-            (vec![Trace::DockerFile, Trace::KubernetesVariable], Some(Maker::Kubernetes)),
+            (vec![ContainerTrace::Variable(name("podman"))], Some(ContainerKind::Podman)),
             (
-                vec![Trace::Cgroups(format!(
+                vec![ContainerTrace::Variable(name("oci")), ContainerTrace::PodmanFile],
+                Some(ContainerKind::Podman),
+            ),
+            (
+                vec![ContainerTrace::DockerFile, ContainerTrace::KubernetesVariable],
+                Some(ContainerKind::Kubernetes),
+            ),
+            (
+                vec![ContainerTrace::Cgroups(format!(
                     "0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"
                 ))],
-                Some(Maker::Kubernetes),
+                Some(ContainerKind::Kubernetes),
             ),
             (
-                vec![Trace::Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"))],
-                Some(Maker::Kubernetes),
+                vec![ContainerTrace::Cgroups(format!(
+                    "11:memory:/kubepods/besteffort/pod6f9d/{ID}"
+                ))],
+                Some(ContainerKind::Kubernetes),
             ),
-            (vec![Trace::Variable(name("lxc"))], Some(Maker::Named(name("lxc")))),
+            (vec![ContainerTrace::Variable(name("lxc"))], Some(ContainerKind::Named(name("lxc")))),
             (
-                vec![Trace::SystemdFile(name("systemd-nspawn\n"))],
-                Some(Maker::Named(name("systemd-nspawn"))),
+                vec![ContainerTrace::SystemdFile(name("systemd-nspawn\n"))],
+                Some(ContainerKind::Named(name("systemd-nspawn"))),
             ),
-            (vec![Trace::Variable(name("")), Trace::SystemdFile(name("wsl"))], None),
+            (
+                vec![ContainerTrace::Variable(name("")), ContainerTrace::SystemdFile(name("wsl"))],
+                None,
+            ),
         ] {
             assert_eq!(maker(&traces, Namespaces::Own), expected, "{traces:?}");
         }
@@ -212,20 +227,20 @@ mod tests {
 
     #[test]
     fn a_machine_that_was_made_of_an_image_is_no_container() {
-        assert_eq!(maker(&[Trace::DockerFile], Namespaces::First), None);
+        assert_eq!(maker(&[ContainerTrace::DockerFile], Namespaces::First), None);
     }
 
     #[test]
     fn a_private_folder_says_who_is_guarded_and_how_to_share_it() {
         let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
-        let enclosure = |maker, folder| Enclosure::of(maker, mounts, Path::new(folder));
-        let docker = enclosure(Maker::Docker, "/run/monopoll").unwrap();
+        let enclosure = |maker, folder| PrivateFolder::of(maker, mounts, Path::new(folder));
+        let docker = enclosure(ContainerKind::Docker, "/run/monopoll").unwrap();
         assert!(docker.what().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
         assert!(docker.way_out().contains("-v monopoll-locks:/run/monopoll"));
-        let pod = enclosure(Maker::Kubernetes, "/empty").unwrap();
+        let pod = enclosure(ContainerKind::Kubernetes, "/empty").unwrap();
         assert!(pod.what().starts_with("only this pod is guarded"));
         assert!(pod.way_out().contains("strategy: Recreate"));
-        assert_eq!(enclosure(Maker::Docker, "/srv/locks"), None);
-        assert_eq!(Enclosure::of(Maker::Docker, "", Path::new("/run")), None);
+        assert_eq!(enclosure(ContainerKind::Docker, "/srv/locks"), None);
+        assert_eq!(PrivateFolder::of(ContainerKind::Docker, "", Path::new("/run")), None);
     }
 }

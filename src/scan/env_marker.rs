@@ -13,7 +13,7 @@ pub(crate) const HELD: &str = "MONOPOLL_HELD";
 /// `INSTANCE:TICKET:PID:START:LOCK`, as the guard was when it started COMMAND; the pid is of its
 /// own PID namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct EnvMarker {
     /// What is held.
     pub instance: String,
     /// What the guard drew.
@@ -24,11 +24,11 @@ pub struct Mark {
     pub lock: PathBuf,
 }
 
-impl Mark {
+impl EnvMarker {
     /// The mark of this guard.
     #[must_use]
-    pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> Mark {
-        Mark { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
+    pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> EnvMarker {
+        EnvMarker { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
     }
 
     /// The variable's value.
@@ -44,14 +44,14 @@ impl Mark {
 
     /// The mark in the value of the variable; `None`: it is none.
     #[must_use]
-    pub fn parse(value: &OsStr) -> Option<Mark> {
+    pub fn parse(value: &OsStr) -> Option<EnvMarker> {
         let bytes = value.as_encoded_bytes();
         let ends: Vec<usize> = memchr::memchr_iter(b':', bytes).take(4).collect();
         let &[first, second, third, fourth] = ends.as_slice() else { return None };
         let text = |range: std::ops::Range<usize>| {
             bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok())
         };
-        Some(Mark {
+        Some(EnvMarker {
             instance: text(0..first)?.to_owned(),
             ticket: Ticket(text(first + 1..second)?.parse().ok()?),
             guard: ProcessId {
@@ -80,14 +80,14 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_as_it_was_written() {
-        let mark = Mark::new(
+        let mark = EnvMarker::new(
             &"bot7".parse().unwrap(),
             Ticket(3),
             ProcessId { pid: 12, start: 345 },
             Path::new("/run/with:colons/bot7.lock"),
         );
         assert_eq!(mark.value(), "bot7:3:12:345:/run/with:colons/bot7.lock");
-        assert_eq!(Mark::parse(&mark.value()), Some(mark));
+        assert_eq!(EnvMarker::parse(&mark.value()), Some(mark));
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
             "bot7:3:-1:345:/run/a.lock",
             ":::::",
         ] {
-            assert_eq!(Mark::parse(OsStr::new(garbage)), None, "{garbage}");
+            assert_eq!(EnvMarker::parse(OsStr::new(garbage)), None, "{garbage}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 
 /// What a look is for; it goes to the thread that looks.
 #[derive(Debug)]
-pub struct Query {
+pub struct ScanRequest {
     /// Who is a candidate.
     pub policy: Policy,
     /// My bot's token, where it is known.
@@ -32,7 +32,7 @@ pub struct Query {
 
 /// How close a look a process is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Concern {
+pub(crate) enum Relevance {
     /// None at all.
     None,
     /// It is only to be shown: it has my token in its environment, as whatever was started there

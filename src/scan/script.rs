@@ -142,7 +142,7 @@ impl Interpreter {
 mod tests {
     use super::*;
 
-    use crate::scan::command::Kind;
+    use crate::scan::command::ProgramKind;
 
     fn command(line: &str) -> Command {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -151,7 +151,7 @@ mod tests {
             args,
             found: program.clone(),
             program,
-            kind: Kind::Binary,
+            kind: ProgramKind::Binary,
             cwd: "/srv/bot".into(),
         }
     }

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::engine::snapshot::{App, Control, ManagedBy, Service, Supervised};
+use crate::engine::snapshot::{
+    ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram,
+};
 
 /// By what supervisors tell a process who it is; `HOME`, where PM2 keeps its things by itself.
 const VARIABLES: [&str; 9] = [
@@ -24,11 +26,11 @@ const VARIABLES: [&str; 9] = [
 /// What an environment says of a supervisor. Everything inherits it, so it counts only where that
 /// supervisor is seen too.
 #[derive(Debug, Default)]
-pub struct Told(BTreeMap<&'static str, String>);
+pub struct SupervisorEnv(BTreeMap<&'static str, String>);
 
-impl Told {
+impl SupervisorEnv {
     /// By these `NAME=VALUE`.
-    pub fn by<'a>(environ: impl Iterator<Item = &'a [u8]>) -> Told {
+    pub fn by<'a>(environ: impl Iterator<Item = &'a [u8]>) -> SupervisorEnv {
         let mut told = BTreeMap::new();
         for (name, value) in
             environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
@@ -40,7 +42,7 @@ impl Told {
                 told.entry(known).or_insert_with(|| value.to_owned());
             }
         }
-        Told(told)
+        SupervisorEnv(told)
     }
 
     fn of(&self, name: &str) -> Option<String> {
@@ -53,7 +55,7 @@ impl Told {
 pub fn supervisor(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,
-    child: impl FnOnce() -> Told,
+    child: impl FnOnce() -> SupervisorEnv,
 ) -> Option<ManagedBy> {
     let program = args.first()?;
     // `supervisord` is a Python script: it may stand behind its interpreter, and one option of
@@ -76,15 +78,17 @@ pub fn supervisor(
 fn supervised(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,
-    told: &Told,
-) -> Option<Supervised> {
+    told: &SupervisorEnv,
+) -> Option<SupervisordProgram> {
     let name = told.of("SUPERVISOR_PROCESS_NAME")?;
     let control = match (told.of("SUPERVISOR_SERVER_URL"), configuration(args)) {
-        (Some(url), _) => Control::Url(url),
-        (None, Some(file)) => absolute(file, cwd).map_or(Control::Default, Control::File),
-        (None, None) => Control::Default,
+        (Some(url), _) => SupervisordAddress::Url(url),
+        (None, Some(file)) => {
+            absolute(file, cwd).map_or(SupervisordAddress::Default, SupervisordAddress::File)
+        }
+        (None, None) => SupervisordAddress::Default,
     };
-    Some(Supervised {
+    Some(SupervisordProgram {
         group: told.of("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()),
         name,
         control,
@@ -114,7 +118,7 @@ fn absolute(file: &str, cwd: impl FnOnce() -> Option<PathBuf>) -> Option<String>
 
 /// In cluster mode, where Node numbers its workers, PM2 says all that it has to say in one
 /// variable.
-fn app(told: &Told) -> Option<App> {
+fn app(told: &SupervisorEnv) -> Option<Pm2App> {
     let cluster = told
         .of("NODE_UNIQUE_ID")
         .and_then(|_| serde_json::from_str::<serde_json::Value>(&told.of("pm2_env")?).ok());
@@ -126,15 +130,15 @@ fn app(told: &Told) -> Option<App> {
     };
     let usual = told.of("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
     let home = told.of("PM2_HOME").filter(|home| usual.as_ref() != Some(home));
-    Some(App { name, id: id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())), home })
+    Some(Pm2App { name, id: id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())), home })
 }
 
 /// runsv and s6-supervise are in the folder of their service.
-fn service(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Service {
+fn service(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> ServiceFolder {
     let name =
         args.get(1).map(|arg| base_name(arg.trim_end_matches('/')).to_owned()).unwrap_or_default();
     let folder = cwd().filter(|cwd| cwd.file_name().is_some_and(|it| it.to_str() == Some(&name)));
-    Service { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
+    ServiceFolder { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
 }
 
 /// Programs that adopt other processes' orphans and did not start them.
@@ -183,8 +187,8 @@ mod tests {
         line.split('|').map(str::to_owned).collect()
     }
 
-    fn told(environ: &str) -> Told {
-        Told::by(environ.split('|').map(str::as_bytes))
+    fn told(environ: &str) -> SupervisorEnv {
+        SupervisorEnv::by(environ.split('|').map(str::as_bytes))
     }
 
     /// The name and the command that ends it, in `/etc/sv/bot`.
@@ -290,7 +294,7 @@ mod tests {
             (told.of("name").as_deref(), told.of("pm_id"), told.of("PATH")),
             (Some("one"), None, None)
         );
-        assert_eq!(Told::by([&b"name=\xff"[..]].into_iter()).of("name"), None);
+        assert_eq!(SupervisorEnv::by([&b"name=\xff"[..]].into_iter()).of("name"), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 
 /// A lock as a look finds it.
 #[derive(Debug, Clone, Copy)]
-pub enum Sight<'a> {
+pub enum LockProbe<'a> {
     /// There is no such file yet.
     Missing(&'a Path),
     /// It is open, and not ours.
@@ -23,7 +23,7 @@ pub enum Sight<'a> {
     Mine(&'a LockFile),
 }
 
-impl Sight<'_> {
+impl LockProbe<'_> {
     /// Whether no guard has ever settled with this file, so that it may lie in the place of one
     /// that was deleted.
     #[cfg_attr(
@@ -32,23 +32,25 @@ impl Sight<'_> {
     )]
     pub(crate) fn is_new(&self) -> bool {
         match self {
-            Sight::Missing(_) => true,
-            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.is_new(),
+            LockProbe::Missing(_) => true,
+            LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => lock.is_new(),
         }
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> PathBuf {
         match self {
-            Sight::Missing(path) => path.to_path_buf(),
-            Sight::Open(lock) | Sight::Taken(lock) | Sight::Mine(lock) => lock.path().to_owned(),
+            LockProbe::Missing(path) => path.to_path_buf(),
+            LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => {
+                lock.path().to_owned()
+            }
         }
     }
 }
 
 /// Whom a look is to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Breadth {
+pub enum ScanScope {
     /// Everybody who may be in the way, and whoever only looks related.
     Everybody,
     /// Who may be in the way: another look has just told of the rest.
@@ -57,7 +59,7 @@ pub enum Breadth {
 
 /// What is known of this start, and not of the machine.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct StartState {
     /// What it drew.
     pub ticket: Option<Ticket>,
     /// How long it has waited.
@@ -68,7 +70,7 @@ pub struct Standing {
 
 /// Whose lock it was, where we have one whose file is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Displaced {
+pub(crate) enum DisplacedOwner {
     /// Nobody's who lives.
     Nobody,
     /// A guard's, and it lives.

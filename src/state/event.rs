@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{action::Action, history::Ticket},
-    state::record::Whereabouts,
+    state::record::HostProcess,
     sys::clock,
     text::{command_line::command, mask::secrets},
 };
@@ -17,7 +17,7 @@ const LONGEST_SENTENCE: usize = 200;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub struct HistoryEvent {
     /// The kernel's id of the boot that it happened in.
     pub boot: String,
     /// When, in milliseconds since that boot: nobody can set this clock (S21).
@@ -30,13 +30,13 @@ pub struct Event {
     pub pid: u32,
     /// What.
     #[serde(flatten)]
-    pub kind: Kind,
+    pub kind: HistoryEventKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum Kind {
+pub enum HistoryEventKind {
     /// A child was started.
     Start {
         /// What, secrets masked.
@@ -49,7 +49,7 @@ pub enum Kind {
     /// A start gave up; nothing was left behind.
     Refusal {
         /// What for.
-        cause: Cause,
+        cause: GiveUpCause,
         /// In a sentence.
         why: String,
         /// How often, one after the other: a supervisor that tries for hours must not push out
@@ -60,7 +60,7 @@ pub enum Kind {
     Takeover {
         /// Who was ended.
         #[serde(flatten)]
-        ended: Ended,
+        ended: EndedConflict,
         /// The guard that has the instance since; nobody if the start was given up after all.
         to_pid: Option<u32>,
     },
@@ -82,13 +82,13 @@ pub enum Kind {
     Clearing {
         /// Who was ended.
         #[serde(flatten)]
-        ended: Ended,
+        ended: EndedConflict,
     },
 }
 
 /// A conflict that was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct EndedConflict {
     /// Its root; nothing where that is in another PID namespace.
     pub from_pid: Option<u32>,
     /// What that ran, secrets masked.
@@ -107,7 +107,7 @@ pub struct Ended {
 /// Why a start gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Cause {
+pub enum GiveUpCause {
     /// The policy says so, or something is not known well enough.
     Policy,
     /// Somebody may not be signalled.
@@ -122,11 +122,11 @@ pub enum Cause {
     Failed,
 }
 
-impl Event {
+impl HistoryEvent {
     /// Something that happens now, to the start with this ticket.
     #[must_use]
-    pub fn now(me: &Whereabouts, ticket: Ticket, kind: Kind) -> Event {
-        Event {
+    pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {
+        HistoryEvent {
             boot: me.boot.clone(),
             since_boot_ms: clock::millis(clock::since_boot()),
             at: clock::wall_seconds(),
@@ -137,14 +137,16 @@ impl Event {
     }
 
     /// As it may be written: secrets masked, every text cut.
-    pub(crate) fn brief(mut self) -> Event {
+    pub(crate) fn brief(mut self) -> HistoryEvent {
         self.boot = cut(&self.boot, LONGEST_NAME);
         match &mut self.kind {
-            Kind::Start { command, .. } => *command = cut(command, LONGEST_COMMAND),
-            Kind::Refusal { why, .. } | Kind::Loss { why, .. } | Kind::Stop { why, .. } => {
+            HistoryEventKind::Start { command, .. } => *command = cut(command, LONGEST_COMMAND),
+            HistoryEventKind::Refusal { why, .. }
+            | HistoryEventKind::Loss { why, .. }
+            | HistoryEventKind::Stop { why, .. } => {
                 *why = cut(why, LONGEST_SENTENCE);
             }
-            Kind::Takeover { ended, .. } | Kind::Clearing { ended } => {
+            HistoryEventKind::Takeover { ended, .. } | HistoryEventKind::Clearing { ended } => {
                 ended.command = cut(&ended.command, LONGEST_COMMAND);
                 ended.rule = ended.rule.as_deref().map(|rule| cut(rule, LONGEST_NAME));
             }
@@ -153,28 +155,31 @@ impl Event {
     }
 }
 
-impl Kind {
+impl HistoryEventKind {
     /// A start gave up.
     #[must_use]
-    pub fn refusal(cause: Cause, why: String) -> Kind {
-        Kind::Refusal { cause, why, times: 1 }
+    pub fn refusal(cause: GiveUpCause, why: String) -> HistoryEventKind {
+        HistoryEventKind::Refusal { cause, why, times: 1 }
     }
 
     /// Takes the same that happened just before into itself, where one word for both is enough.
     /// What the limit refuses is counted, each for itself.
-    pub(crate) fn repeats(&mut self, before: &Kind) -> bool {
+    pub(crate) fn repeats(&mut self, before: &HistoryEventKind) -> bool {
         if let (
-            Kind::Refusal { cause, why, times },
-            Kind::Refusal { cause: earlier, why: said, times: often },
+            HistoryEventKind::Refusal { cause, why, times },
+            HistoryEventKind::Refusal { cause: earlier, why: said, times: often },
         ) = (&mut *self, before)
-            && *cause != Cause::Limit
+            && *cause != GiveUpCause::Limit
             && cause == earlier
             && why == said
         {
             *times = times.saturating_add(*often);
             return true;
         }
-        if let (Kind::Loss { why, times }, Kind::Loss { why: said, times: often }) = (self, before)
+        if let (
+            HistoryEventKind::Loss { why, times },
+            HistoryEventKind::Loss { why: said, times: often },
+        ) = (self, before)
             && why == said
         {
             *times = times.saturating_add(*often);

@@ -21,14 +21,14 @@ use crate::{
     error::{Error, ExitStatus},
     sys::{
         file_id::FileId,
-        permissions::{self, Danger},
+        permissions::{self, UnsafeFolder},
     },
     text::mask::printable,
 };
 
 /// What is done where the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingFolder {
     /// It is made, private.
     Make,
     /// It stays so: a dry run touches nothing.
@@ -47,8 +47,8 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be made or opened, or somebody else could change what is in it.
-    pub fn open(path: &Path, missing: Missing) -> Result<Option<Folder>, Error> {
-        if missing == Missing::Make {
+    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<Folder>, Error> {
+        if missing == MissingFolder::Make {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
                 unsafe_lock(path, &format!("the folder cannot be made ({error})"))
                     .hint("name another one in `lock.paths`")
@@ -226,14 +226,14 @@ fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error>
     let shown = printable(&folder.to_string_lossy()).into_owned();
     match permissions::danger(metadata) {
         None => Ok(()),
-        Some(Danger::Owner(uid)) => {
+        Some(UnsafeFolder::Owner(uid)) => {
             let why = format!(
                 "the folder belongs to another user (uid {uid}), who could replace what is in it"
             );
             Err(unsafe_lock(folder, &why)
                 .hint("name one in `lock.paths` that is yours, in folders of yours or of root's"))
         }
-        Some(Danger::Writers) => Err(unsafe_lock(
+        Some(UnsafeFolder::Writers) => Err(unsafe_lock(
             folder,
             "others can write to this folder, and so replace what is in it",
         )
@@ -243,7 +243,7 @@ fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error>
 
 /// The folder itself, or the first one above it, in which others can replace what is there, and how
 /// they can.
-pub(crate) fn exposed(folder: &Path) -> Option<(&Path, Danger)> {
+pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
     folder
         .ancestors()
         .find_map(|folder| Some((folder, permissions::danger(&fs::metadata(folder).ok()?)?)))

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use crate::{
-    engine::history::{Try, TryKind},
+    engine::history::{AttemptKind, TakeoverAttempt},
     error::Error,
     state::{
-        event::{Cause, Event, Kind},
-        record::Whereabouts,
-        state_dir::Beside,
+        event::{GiveUpCause, HistoryEvent, HistoryEventKind},
+        record::HostProcess,
+        state_dir::StateDir,
     },
     sys::clock,
 };
@@ -24,10 +24,10 @@ pub const MOST_EVENTS: usize = 100;
 /// longer one is not ours.
 const LONGEST_LINE: usize = 640;
 
-impl Beside {
+impl StateDir {
     /// The last events, the oldest first; what cannot be read did not happen.
     #[must_use]
-    pub fn history(&self) -> Vec<Event> {
+    pub fn history(&self) -> Vec<HistoryEvent> {
         let text = self.folder().read(&self.history_name()).unwrap_or_default();
         text.lines()
             .filter(|line| line.len() <= LONGEST_LINE)
@@ -39,7 +39,7 @@ impl Beside {
     ///
     /// # Errors
     /// They cannot be written; what was there still is.
-    pub fn remember(&self, events: &[Event]) -> Result<(), Error> {
+    pub fn remember(&self, events: &[HistoryEvent]) -> Result<(), Error> {
         if events.is_empty() {
             return Ok(());
         }
@@ -61,21 +61,22 @@ impl Beside {
 }
 
 /// Puts an event where it belongs: whoever writes it may have waited for others that came after it.
-fn add(all: &mut Vec<Event>, mut event: Event) {
+fn add(all: &mut Vec<HistoryEvent>, mut event: HistoryEvent) {
     if let Some(last) = all.last().filter(|last| last.boot == event.boot)
         && event.kind.repeats(&last.kind)
     {
         all.pop();
     }
-    let later =
-        |before: &&Event| before.boot == event.boot && before.since_boot_ms > event.since_boot_ms;
+    let later = |before: &&HistoryEvent| {
+        before.boot == event.boot && before.since_boot_ms > event.since_boot_ms
+    };
     let later = all.iter().rev().take_while(later).count();
     all.insert(all.len() - later, event);
 }
 
 /// What the engine has to know of it now.
 #[must_use]
-pub fn of_this_boot(beside: &Beside, me: &Whereabouts) -> Vec<Try> {
+pub fn of_this_boot(beside: &StateDir, me: &HostProcess) -> Vec<TakeoverAttempt> {
     tries(&beside.history(), &me.boot, clock::since_boot())
 }
 
@@ -83,29 +84,31 @@ pub fn of_this_boot(beside: &Beside, me: &Whereabouts) -> Vec<Try> {
 /// bot's manager did is not among them, nor is `monopoll stop`: a person gets through with that.
 /// Each conflict that a start ended is one of its own; they share the start's ticket.
 #[must_use]
-pub fn tries(events: &[Event], boot: &str, since_boot: Duration) -> Vec<Try> {
+pub fn tries(events: &[HistoryEvent], boot: &str, since_boot: Duration) -> Vec<TakeoverAttempt> {
     let this_boot = events.iter().filter(|event| event.boot == boot);
     let tries = this_boot.filter_map(|event| {
         let kind = match &event.kind {
-            Kind::Takeover { .. } => TryKind::Done,
-            Kind::Refusal { cause: Cause::Limit, .. } => TryKind::RefusedByLimit,
-            Kind::Refusal {
+            HistoryEventKind::Takeover { .. } => AttemptKind::Done,
+            HistoryEventKind::Refusal { cause: GiveUpCause::Limit, .. } => {
+                AttemptKind::RefusedByLimit
+            }
+            HistoryEventKind::Refusal {
                 cause:
-                    Cause::Policy
-                    | Cause::Permission
-                    | Cause::Superseded
-                    | Cause::Interrupted
-                    | Cause::Failed,
+                    GiveUpCause::Policy
+                    | GiveUpCause::Permission
+                    | GiveUpCause::Superseded
+                    | GiveUpCause::Interrupted
+                    | GiveUpCause::Failed,
                 ..
             }
-            | Kind::Start { .. }
-            | Kind::Loss { .. }
-            | Kind::Stop { .. }
-            | Kind::Clearing { .. } => return None,
+            | HistoryEventKind::Start { .. }
+            | HistoryEventKind::Loss { .. }
+            | HistoryEventKind::Stop { .. }
+            | HistoryEventKind::Clearing { .. } => return None,
         };
         // Where boots cannot be told apart, what is still to come was in another one.
         let ago = since_boot.checked_sub(Duration::from_millis(event.since_boot_ms))?;
-        Some(Try { ago, ticket: event.ticket, kind })
+        Some(TakeoverAttempt { ago, ticket: event.ticket, kind })
     });
     tries.collect()
 }

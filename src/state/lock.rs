@@ -30,7 +30,7 @@ pub struct LockFile {
 
 /// A lock that is held: by this process, and by whoever inherits its descriptor.
 #[derive(Debug)]
-pub struct Held(LockFile);
+pub struct HeldLock(LockFile);
 
 impl LockFile {
     /// Opens `name` in `folder`, made if it is missing.
@@ -111,9 +111,9 @@ impl LockFile {
     ///
     /// # Errors
     /// In the inner result: the file system has no locks.
-    pub fn try_lock(self) -> Result<Result<Held, LockFile>, Error> {
+    pub fn try_lock(self) -> Result<Result<HeldLock, LockFile>, Error> {
         match self.file.try_lock() {
-            Ok(()) => Ok(Ok(Held(self))),
+            Ok(()) => Ok(Ok(HeldLock(self))),
             Err(TryLockError::WouldBlock) => Ok(Err(self)),
             Err(TryLockError::Error(error)) => {
                 Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})")))
@@ -122,7 +122,7 @@ impl LockFile {
     }
 }
 
-impl Held {
+impl HeldLock {
     /// Gives the lock back and keeps the file open: another descriptor of it, such as the one that
     /// only looks, would keep the lock through a close. Nobody waits for a close by then: the lock
     /// was only tried, behind the turnstile.
@@ -152,7 +152,7 @@ impl Held {
     }
 }
 
-impl AsFd for Held {
+impl AsFd for HeldLock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.file.as_fd()
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{
         history::Ticket,
-        ladder::{Manner, Mode},
-        policy::Escalate,
+        ladder::{StopMode, StopOptions},
+        policy::AfterGraceful,
         purpose::Purpose,
         signal::Signal,
         snapshot::ProcessId,
@@ -18,7 +18,7 @@ use crate::{
 
 /// A process as it can be told from every other, on this host and across its PID namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whereabouts {
+pub struct HostProcess {
     /// The kernel's id of this boot.
     pub boot: String,
     /// The inode of the PID namespace that `process` is counted in.
@@ -35,12 +35,12 @@ pub struct Record {
     /// What it holds.
     pub instance: String,
     /// How far it is.
-    pub state: Stage,
+    pub state: RecordStage,
     /// What it drew.
     pub ticket: Ticket,
     /// Who it is.
     #[serde(flatten)]
-    pub whereabouts: Whereabouts,
+    pub whereabouts: HostProcess,
     /// The files that it locked, where the system tells files apart: it has them locked even when
     /// they lie nowhere any more.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct Record {
 
 impl Record {
     /// Notes how far it is.
-    pub fn stage(&mut self, stage: Stage) {
+    pub fn stage(&mut self, stage: RecordStage) {
         self.state = stage;
     }
 }
@@ -71,7 +71,7 @@ impl Record {
 /// How far a guard is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum RecordStage {
     /// It has the lock and no child yet.
     Starting,
     /// Its child runs.
@@ -118,16 +118,16 @@ pub struct Asker {
 impl Request {
     /// A question for the guard with this ticket.
     #[must_use]
-    pub fn new(id: String, to: Ticket, asker: Asker, manner: Manner) -> Request {
+    pub fn new(id: String, to: Ticket, asker: Asker, manner: StopOptions) -> Request {
         Request {
             id,
             to,
             from_pid: asker.pid,
-            force: manner.mode == Mode::Force,
+            force: manner.mode == StopMode::Force,
             signal: manner.signal,
             graceful: manner.graceful,
             kill_patience: manner.force,
-            escalate: manner.escalation == Escalate::Kill,
+            escalate: manner.escalation == AfterGraceful::Kill,
             purpose: asker.purpose,
         }
     }
@@ -140,19 +140,19 @@ impl Request {
 
     /// What is asked for.
     #[must_use]
-    pub fn manner(&self) -> Manner {
-        Manner {
-            mode: if self.force { Mode::Force } else { Mode::Graceful },
+    pub fn manner(&self) -> StopOptions {
+        StopOptions {
+            mode: if self.force { StopMode::Force } else { StopMode::Graceful },
             signal: self.signal,
             graceful: self.graceful,
             force: self.kill_patience,
-            escalation: if self.escalate { Escalate::Kill } else { Escalate::Refuse },
+            escalation: if self.escalate { AfterGraceful::Kill } else { AfterGraceful::Refuse },
         }
     }
 }
 
 /// A guard's word that it heard.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct RequestAnswer {
     pub(crate) id: String,
 }

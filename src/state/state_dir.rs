@@ -9,15 +9,15 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use crate::state::record::{Asker, Record, Stage, Whereabouts};
+pub use crate::state::record::{Asker, HostProcess, Record, RecordStage};
 use crate::{
     engine::history::Ticket,
     error::{Error, ExitStatus},
     state::{
         folder::{Folder, unsafe_lock},
-        record::{Answer, Request},
+        record::{Request, RequestAnswer},
     },
-    sys::{UNFINISHED, clock, file_mutex::Unshared},
+    sys::{UNFINISHED, clock, file_mutex::FileMutex},
     text::mask::printable,
 };
 
@@ -26,16 +26,16 @@ const COUNTER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The small files of one instance.
 #[derive(Debug)]
-pub struct Beside {
+pub struct StateDir {
     folder: Arc<Folder>,
     lock_name: String,
 }
 
-impl Beside {
+impl StateDir {
     /// What lies beside the lock `lock_name` in `folder`.
     #[must_use]
-    pub fn new(folder: Arc<Folder>, lock_name: &str) -> Beside {
-        Beside { folder, lock_name: lock_name.to_owned() }
+    pub fn new(folder: Arc<Folder>, lock_name: &str) -> StateDir {
+        StateDir { folder, lock_name: lock_name.to_owned() }
     }
 
     /// The folder.
@@ -52,7 +52,7 @@ impl Beside {
     ///
     /// # Errors
     /// As [`Folder::open_or_make`].
-    pub(crate) fn turnstile(&self) -> Result<Unshared, Error> {
+    pub(crate) fn turnstile(&self) -> Result<FileMutex, Error> {
         self.unshared(&self.turnstile_name())
     }
 
@@ -60,13 +60,13 @@ impl Beside {
     ///
     /// # Errors
     /// As [`Folder::open_or_make`].
-    pub(crate) fn queue(&self) -> Result<Unshared, Error> {
+    pub(crate) fn queue(&self) -> Result<FileMutex, Error> {
         self.unshared(&format!("{}.queue", self.lock_name))
     }
 
-    fn unshared(&self, name: &str) -> Result<Unshared, Error> {
+    fn unshared(&self, name: &str) -> Result<FileMutex, Error> {
         let path = self.folder.path().join(name);
-        Unshared::open(self.folder.open_or_make(name)?, &path)
+        FileMutex::open(self.folder.open_or_make(name)?, &path)
             .map_err(|error| unsafe_lock(&path, &error.to_string()))
     }
 
@@ -207,13 +207,13 @@ impl Beside {
     /// # Errors
     /// As the file system says.
     pub fn acknowledge(&self, request: &Request) -> std::io::Result<()> {
-        self.store(&self.answer_name(), &Answer { id: request.id.clone() })
+        self.store(&self.answer_name(), &RequestAnswer { id: request.id.clone() })
     }
 
     /// Whether the request with this id was heard.
     #[must_use]
     pub fn is_acknowledged(&self, id: &str) -> bool {
-        self.load::<Answer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
+        self.load::<RequestAnswer>(&self.answer_name()).is_some_and(|answer| answer.id == id)
     }
 
     /// Whether everything that a start writes can be put in its place: found out before anybody is
@@ -261,7 +261,7 @@ impl Beside {
     }
 
     /// fslock empties its file when it lets go, so the lock is not on the counter itself.
-    pub(crate) fn draw_alone(&self) -> Result<Unshared, Error> {
+    pub(crate) fn draw_alone(&self) -> Result<FileMutex, Error> {
         let name = format!("{}.drawing", self.lock_name);
         let lock = self.unshared(&name)?;
         let path = self.folder.path().join(&name);

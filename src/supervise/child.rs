@@ -14,12 +14,12 @@ use nix::{
 };
 
 use crate::{
-    engine::{ladder::Manner, signal},
+    engine::{ladder::StopOptions, signal},
     error::ExitStatus,
-    state::lock::Held,
+    state::lock::HeldLock,
     supervise::spawn,
     sys::machine::{
-        poll::{Alarm, Arrived},
+        poll::{Poller, ReceivedSignal},
         real_time_signals,
     },
 };
@@ -28,9 +28,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Inheritance<'a> {
     /// The locks: while anything of the tree has one open, nobody else starts.
-    pub(crate) locks: &'a [Held],
+    pub(crate) locks: &'a [HeldLock],
     /// It knows the signal mask that monopoll was started with.
-    pub(crate) alarm: &'a Alarm,
+    pub(crate) alarm: &'a Poller,
     /// What the child gets when its guard is killed.
     pub(crate) on_guards_death: signal::Signal,
     /// Added to its environment.
@@ -61,7 +61,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 }
 
 /// What this system can do of it: everything.
-pub(crate) fn within_reach(manner: Manner) -> Manner {
+pub(crate) fn within_reach(manner: StopOptions) -> StopOptions {
     manner
 }
 
@@ -86,7 +86,7 @@ impl Child {
     }
 
     /// Sends it on, unless the terminal gave it to the whole group already.
-    pub(crate) fn forward(&self, arrived: Arrived) {
+    pub(crate) fn forward(&self, arrived: ReceivedSignal) {
         let in_my_group =
             nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
         if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived)) {
@@ -128,7 +128,7 @@ impl Child {
 }
 
 /// A terminal that is closed tells only the leader of its session.
-fn is_for_me_alone(arrived: Arrived) -> bool {
+fn is_for_me_alone(arrived: ReceivedSignal) -> bool {
     arrived.is(Signal::SIGHUP)
         && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }

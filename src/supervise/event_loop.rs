@@ -11,55 +11,55 @@ use tracing::debug;
 
 use crate::{
     engine::{
-        ladder::{Escalation, GaveUp, Manner, Mode, Next, PIN_AGAIN},
+        ladder::{AfterStep, GiveUpReason, Ladder, PIN_AGAIN, StopMode, StopOptions},
         signal::Signal,
     },
     error::ExitStatus,
-    guard::lock_keeper::{Keeper, Kept, Trouble},
-    scan::machine::guard_tree::Tree,
+    guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
+    scan::machine::guard_tree::GuardTree,
     state::{
-        record::{Asker, Stage},
-        state_dir::Beside,
+        record::{Asker, RecordStage},
+        state_dir::StateDir,
     },
     supervise::child::{self, Child},
     sys::{
         clock,
         machine::{
             memory,
-            pidfd::Handle,
-            poll::{Alarm, Arrived, Wake},
+            pidfd::ProcessHandle,
+            poll::{Poller, ReceivedSignal, Wake},
         },
     },
 };
 
 /// Something that happened to a guard, for whoever wants to see it.
 #[derive(Debug)]
-pub enum Incident {
+pub enum GuardEvent {
     /// What is left of the tree is being ended.
     Leftovers(usize),
     /// A member cannot be ended.
-    Stuck(GaveUp),
+    Stuck(GiveUpReason),
     /// Something happened to what it holds.
-    Held(Trouble),
+    Held(LockEvent),
 }
 
 /// A child and the guard over it.
-pub struct Guarding<'a> {
+pub struct ChildGuard<'a> {
     /// Where signals arrive.
-    pub(crate) alarm: &'a Alarm,
+    pub(crate) alarm: &'a Poller,
     /// What is held.
-    pub(crate) keeper: Keeper,
+    pub(crate) keeper: LockKeeper,
     /// How the tree is ended when nobody asked for another manner.
-    pub(crate) manner: Manner,
+    pub(crate) manner: StopOptions,
     /// COMMAND.
     pub(crate) child: Child,
     /// Who wants to know, with what lies beside the lock now.
-    pub(crate) tell: &'a mut dyn FnMut(&Beside, Incident),
+    pub(crate) tell: &'a mut dyn FnMut(&StateDir, GuardEvent),
 }
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct ChildEnd {
     /// COMMAND's own.
     pub status: ExitStatus,
     /// Who asked for it: a newer start that took over, or `monopoll stop`.
@@ -71,13 +71,13 @@ pub struct End {
 }
 
 /// How far the guard is.
-struct State {
+struct GuardStage {
     /// COMMAND's end, once it has come.
     child: Option<ExitStatus>,
     /// Nobody is left below this process, and so nobody of the tree.
     childless: bool,
     /// The ladder, once the tree is being ended.
-    ladder: Option<Escalation>,
+    ladder: Option<Ladder>,
     /// Who asked: the guard's exit status is not the child's.
     superseded_by: Option<Asker>,
     /// The locks are somebody else's, and so the tree is being ended.
@@ -90,11 +90,11 @@ struct State {
     stirred: bool,
 }
 
-impl Guarding<'_> {
+impl ChildGuard<'_> {
     /// Guards until the whole `tree` has ended: COMMAND and whatever it starts.
     #[must_use]
-    pub(crate) fn run(&mut self, mut tree: Tree) -> End {
-        let mut state = State {
+    pub(crate) fn run(&mut self, mut tree: GuardTree) -> ChildEnd {
+        let mut state = GuardStage {
             child: None,
             childless: false,
             ladder: None,
@@ -120,14 +120,14 @@ impl Guarding<'_> {
             if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
                 return end;
             }
-            let handles: Vec<&Handle> =
+            let handles: Vec<&ProcessHandle> =
                 if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
             let next_try = self.keeper.next_try();
             let until = state.wake.into_iter().chain(next_try).min();
             if std::mem::take(&mut is_new) {
                 memory::slim();
             }
-            let woken = Alarm::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
+            let woken = Poller::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
             state.stirred = woken != Some(Wake::Told)
                 || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
@@ -135,7 +135,7 @@ impl Guarding<'_> {
     }
 
     /// Each signal reaches the child once.
-    fn forward(&self, arrived: Arrived, state: &mut State) {
+    fn forward(&self, arrived: ReceivedSignal, state: &mut GuardStage) {
         if arrived.tells_of_a_child() || state.child.is_some() {
             return;
         }
@@ -147,7 +147,7 @@ impl Guarding<'_> {
     }
 
     /// Reaps whoever has ended, COMMAND or an orphan of its tree.
-    fn reap(&mut self, state: &mut State) {
+    fn reap(&mut self, state: &mut GuardStage) {
         let reaped = self.child.reap();
         state.stirred |= reaped.child.is_some();
         state.child = state.child.or(reaped.child);
@@ -155,21 +155,25 @@ impl Guarding<'_> {
     }
 
     /// Where the lock is somebody else's, the tree is ended.
-    fn keep_hold(&mut self, tree: &Tree, state: &mut State) {
+    fn keep_hold(&mut self, tree: &GuardTree, state: &mut GuardStage) {
         match self
             .keeper
-            .keep_hold(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)))
+            .keep_hold(&mut |beside, trouble| (self.tell)(beside, GuardEvent::Held(trouble)))
         {
-            Kept::Still => {}
-            Kept::Lost => {
+            KeepOutcome::Still => {}
+            KeepOutcome::Lost => {
                 state.lost = true;
-                self.begin_ending(tree, state, Manner { mode: Mode::Graceful, ..self.manner });
+                self.begin_ending(
+                    tree,
+                    state,
+                    StopOptions { mode: StopMode::Graceful, ..self.manner },
+                );
             }
         }
     }
 
     /// Hears what is asked, and puts back what has vanished.
-    fn hear(&mut self, tree: &Tree, state: &mut State) {
+    fn hear(&mut self, tree: &GuardTree, state: &mut GuardStage) {
         if let Some(request) = self.keeper.request()
             && self.keeper.holding.beside().acknowledge(&request).is_ok()
         {
@@ -177,30 +181,30 @@ impl Guarding<'_> {
             state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
-        self.keeper.put_back(&mut |beside, trouble| (self.tell)(beside, Incident::Held(trouble)));
+        self.keeper.put_back(&mut |beside, trouble| (self.tell)(beside, GuardEvent::Held(trouble)));
     }
 
     /// A second request may only shorten the first.
-    fn begin_ending(&mut self, tree: &Tree, state: &mut State, manner: Manner) {
+    fn begin_ending(&mut self, tree: &GuardTree, state: &mut GuardStage, manner: StopOptions) {
         state.stirred = true;
         if let Some(ladder) = &mut state.ladder {
             ladder.hasten(child::within_reach(manner));
             return;
         }
-        let mut ladder = Escalation::new(child::within_reach(manner));
+        let mut ladder = Ladder::new(child::within_reach(manner));
         if let (Some(at), Some(child)) =
             (state.signalled.get(&manner.signal), tree.id_of(self.child.pid()))
         {
             ladder.already_signalled(child, *at);
         }
         state.ladder = Some(ladder);
-        self.keeper.stage(Stage::Stopping, &mut |beside, trouble| {
-            (self.tell)(beside, Incident::Held(trouble));
+        self.keeper.stage(RecordStage::Stopping, &mut |beside, trouble| {
+            (self.tell)(beside, GuardEvent::Held(trouble));
         });
     }
 
     /// One step of ending the tree, if it is to be ended.
-    fn end_the_tree(&mut self, tree: &mut Tree, state: &mut State) -> Option<End> {
+    fn end_the_tree(&mut self, tree: &mut GuardTree, state: &mut GuardStage) -> Option<ChildEnd> {
         if state.ladder.is_none() && state.child.is_none() || !state.stirred {
             return None;
         }
@@ -211,11 +215,11 @@ impl Guarding<'_> {
             return None;
         };
         if state.ladder.is_none() && !alive.is_empty() {
-            (self.tell)(self.keeper.holding.beside(), Incident::Leftovers(alive.len()));
-            let manner = Manner { mode: Mode::Graceful, ..self.manner };
+            (self.tell)(self.keeper.holding.beside(), GuardEvent::Leftovers(alive.len()));
+            let manner = StopOptions { mode: StopMode::Graceful, ..self.manner };
             self.begin_ending(tree, state, manner);
         }
-        let end = |left| End {
+        let end = |left| ChildEnd {
             status: state.child.unwrap_or(ExitStatus::Fault),
             superseded_by: state.superseded_by,
             lost: state.lost,
@@ -228,21 +232,23 @@ impl Guarding<'_> {
         }
         match orders.next {
             // COMMAND's own end is still to be reaped: its SIGCHLD comes.
-            Next::Ended if state.child.is_none() => {
+            AfterStep::Ended if state.child.is_none() => {
                 state.wake = None;
                 None
             }
-            Next::Ended => Some(end(0)),
-            Next::Look { at } => {
+            AfterStep::Ended => Some(end(0)),
+            AfterStep::Look { at } => {
                 state.wake = Some(at);
                 None
             }
-            Next::GaveUp(gave_up @ (GaveUp::OutlivedKill(_) | GaveUp::Unpinned(_))) => {
-                (self.tell)(self.keeper.holding.beside(), Incident::Stuck(gave_up));
+            AfterStep::GaveUp(
+                gave_up @ (GiveUpReason::OutlivedKill(_) | GiveUpReason::Unpinned(_)),
+            ) => {
+                (self.tell)(self.keeper.holding.beside(), GuardEvent::Stuck(gave_up));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
-            Next::GaveUp(GaveUp::OutlivedSignal(_))
+            AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_))
                 if state.child.is_some() && state.superseded_by.is_none() =>
             {
                 Some(end(alive.len()))
@@ -250,13 +256,13 @@ impl Guarding<'_> {
             // Whoever asked does not escalate, and has given up: the tree lives on, and so does its
             // guard. How what COMMAND leaves behind is ended, and how patiently the next one to ask
             // is, are matters of their own.
-            Next::GaveUp(GaveUp::OutlivedSignal(_)) => {
+            AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 state.superseded_by = None;
                 state.ladder = None;
                 // Where COMMAND has ended, what is left of it is ended next.
                 state.wake = state.child.map(|_| clock::patience());
-                self.keeper.stage(Stage::Running, &mut |beside, trouble| {
-                    (self.tell)(beside, Incident::Held(trouble));
+                self.keeper.stage(RecordStage::Running, &mut |beside, trouble| {
+                    (self.tell)(beside, GuardEvent::Held(trouble));
                 });
                 None
             }

@@ -18,13 +18,13 @@ pub(crate) use windows::Child;
 
 use crate::{
     engine::{
-        ladder::{Manner, Mode},
-        policy::Escalate,
+        ladder::{StopMode, StopOptions},
+        policy::AfterGraceful,
         signal::Signal,
     },
     error::ExitStatus,
-    state::lock::Held,
-    sys::machine::poll::Alarm,
+    state::lock::HeldLock,
+    sys::machine::poll::Poller,
 };
 
 /// What the child gets from its guard.
@@ -32,10 +32,10 @@ use crate::{
 pub(crate) struct Inheritance<'a> {
     /// The locks: on Unix nobody else starts while anything of the tree has one open.
     #[cfg_attr(windows, expect(dead_code, reason = "the lock is not inherited there"))]
-    pub(crate) locks: &'a [Held],
+    pub(crate) locks: &'a [HeldLock],
     /// To be rung at the child's end where no signal tells of it.
     #[cfg_attr(unix, expect(dead_code, reason = "SIGCHLD tells of it"))]
-    pub(crate) alarm: &'a Alarm,
+    pub(crate) alarm: &'a Poller,
     /// What the child gets when its guard is killed: on Linux alone.
     #[expect(dead_code, reason = "no other system has that")]
     pub(crate) on_guards_death: Signal,
@@ -63,12 +63,12 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 
 /// What this system can do of it: where nothing can ask a process to end, there is nothing to wait
 /// for before it is killed.
-pub(crate) fn within_reach(manner: Manner) -> Manner {
+pub(crate) fn within_reach(manner: StopOptions) -> StopOptions {
     let can_ask = cfg!(unix);
-    if can_ask || manner.escalation == Escalate::Refuse {
+    if can_ask || manner.escalation == AfterGraceful::Refuse {
         manner
     } else {
-        Manner { mode: Mode::Force, ..manner }
+        StopOptions { mode: StopMode::Force, ..manner }
     }
 }
 

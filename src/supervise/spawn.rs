@@ -55,8 +55,8 @@ pub(crate) fn spawn(
     inheritance: &Inheritance<'_>,
 ) -> io::Result<u32> {
     let (variable, value) = &inheritance.held;
-    let image = Image::new(program, args, variable, value)?;
-    let child = Beginning {
+    let image = ExecImage::new(program, args, variable, value)?;
+    let child = ChildSetup {
         locks: inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect(),
         ignored: ignored_for_the_child()?,
         mask: inheritance.alarm.original_mask(),
@@ -93,7 +93,7 @@ pub(crate) fn spawn(
 }
 
 /// A program with its arguments and its environment, as execve(2) wants them.
-struct Image {
+struct ExecImage {
     program: CString,
     args: Vec<*const c_char>,
     environ: Vec<*const c_char>,
@@ -104,8 +104,13 @@ struct Image {
 /// What never is.
 enum Never {}
 
-impl Image {
-    fn new(program: &Path, args: &[OsString], variable: &str, value: &OsStr) -> io::Result<Image> {
+impl ExecImage {
+    fn new(
+        program: &Path,
+        args: &[OsString],
+        variable: &str,
+        value: &OsStr,
+    ) -> io::Result<ExecImage> {
         let own = (OsString::from(variable), value.to_owned());
         let environ = std::env::vars_os().filter(|(name, _)| name != variable).chain([own]).map(
             |(mut entry, value)| {
@@ -120,7 +125,7 @@ impl Image {
         let pointers = |strings: &[CString]| {
             strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect()
         };
-        Ok(Image {
+        Ok(ExecImage {
             program: CString::new(program.as_os_str().as_bytes())?,
             args: pointers(&args),
             environ: pointers(&environ),
@@ -138,7 +143,7 @@ impl Image {
 }
 
 /// What a child does before it becomes its program.
-struct Beginning {
+struct ChildSetup {
     locks: Vec<RawFd>,
     ignored: Vec<Signal>,
     mask: SigSet,
@@ -146,7 +151,7 @@ struct Beginning {
     guard: u32,
 }
 
-impl Beginning {
+impl ChildSetup {
     fn prepare(&self) -> Result<(), Errno> {
         for lock in &self.locks {
             // SAFETY: the guard keeps these descriptors open for as long as it lives, and the child

@@ -21,15 +21,15 @@ use crate::{
         clock,
         file_id::still_lies,
         machine::{
-            poll::{Alarm, Wake},
-            wake_pipe::Bell,
+            poll::{Poller, Wake},
+            wake_pipe::WakePipe,
         },
     },
 };
 
 /// The lock on a counter, a turnstile or a queue; it goes when this does.
 #[derive(Debug)]
-pub struct Unshared {
+pub struct FileMutex {
     lock: LockFile,
     file: File,
     path: PathBuf,
@@ -46,7 +46,7 @@ pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
 
 /// What whoever waits for a lock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Still {
+pub(crate) enum WaitUntil {
     /// It, and to be asked again at this time at the latest.
     Until(Duration),
     /// Nothing any more.
@@ -55,21 +55,21 @@ pub(crate) enum Still {
 
 /// How a wait for a lock ended.
 #[derive(Debug)]
-pub(crate) enum Waited {
-    Locked(Unshared),
+pub(crate) enum WaitEnd {
+    Locked(FileMutex),
     TooLong,
     /// It is not wanted any more.
     Enough,
     Signal(u8),
 }
 
-impl Unshared {
+impl FileMutex {
     /// A lock on the file that is open here, and is at `path`.
     ///
     /// # Errors
     /// As open(2).
-    pub fn open(file: File, path: &Path) -> io::Result<Unshared> {
-        Ok(Unshared {
+    pub fn open(file: File, path: &Path) -> io::Result<FileMutex> {
+        Ok(FileMutex {
             lock: LockFile::open(&machine::path_of(&file, path))?,
             file,
             path: path.to_owned(),
@@ -86,10 +86,11 @@ impl Unshared {
     ///
     /// # Errors
     /// As flock(2).
-    pub fn wait(self, patience: Duration) -> io::Result<Option<Unshared>> {
+    pub fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::patience().saturating_add(patience);
-        let waited = self.wait_until(Some(until), None, &mut |_| Still::Until(Duration::MAX))?;
-        Ok(if let Waited::Locked(locked) = waited { Some(locked) } else { None })
+        let waited =
+            self.wait_until(Some(until), None, &mut |_| WaitUntil::Until(Duration::MAX))?;
+        Ok(if let WaitEnd::Locked(locked) = waited { Some(locked) } else { None })
     }
 
     /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is
@@ -100,30 +101,30 @@ impl Unshared {
     pub(crate) fn wait_until(
         mut self,
         until: Option<Duration>,
-        alarm: Option<&Alarm>,
-        still: &mut dyn FnMut(Duration) -> Still,
-    ) -> io::Result<Waited> {
+        alarm: Option<&Poller>,
+        still: &mut dyn FnMut(Duration) -> WaitUntil,
+    ) -> io::Result<WaitEnd> {
         if self.lock.try_lock()? {
-            return Ok(Waited::Locked(self));
+            return Ok(WaitEnd::Locked(self));
         }
         let mut next = |now| match until.filter(|until| now >= *until) {
-            Some(_) => Err(Waited::TooLong),
+            Some(_) => Err(WaitEnd::TooLong),
             None => match still(now) {
-                Still::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
-                Still::Enough => Err(Waited::Enough),
+                WaitUntil::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
+                WaitUntil::Enough => Err(WaitEnd::Enough),
             },
         };
         let mut at = match next(clock::patience()) {
             Ok(at) => at,
             Err(over) => return Ok(over),
         };
-        let Unshared { lock, file, path } = self;
-        let queued = Queued::behind_others(lock)?;
+        let FileMutex { lock, file, path } = self;
+        let queued = QueuedWait::behind_others(lock)?;
         loop {
-            match Alarm::listen(alarm, &queued.bell, at) {
-                Wake::Signal(signal) => return Ok(Waited::Signal(signal)),
+            match Poller::listen(alarm, &queued.bell, at) {
+                Wake::Signal(signal) => return Ok(WaitEnd::Signal(signal)),
                 Wake::Told => {
-                    return Ok(Waited::Locked(Unshared { lock: queued.its_turn()?, file, path }));
+                    return Ok(WaitEnd::Locked(FileMutex { lock: queued.its_turn()?, file, path }));
                 }
                 Wake::Ended | Wake::Late => {}
             }
@@ -138,14 +139,14 @@ impl Unshared {
 /// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait
 /// before its time: where the lock is not wanted any more, the thread lets it go as soon as it has
 /// it.
-struct Queued {
-    bell: Bell,
+struct QueuedWait {
+    bell: WakePipe,
     locked: Receiver<io::Result<LockFile>>,
 }
 
-impl Queued {
-    fn behind_others(mut lock: LockFile) -> io::Result<Queued> {
-        let (bell, ringer) = Bell::hang()?;
+impl QueuedWait {
+    fn behind_others(mut lock: LockFile) -> io::Result<QueuedWait> {
+        let (bell, ringer) = WakePipe::hang()?;
         let (send, locked) = mpsc::sync_channel(1);
         thread::Builder::new().name("queue".to_owned()).spawn(move || {
             let had = loop {
@@ -158,7 +159,7 @@ impl Queued {
             let _ = send.send(had.map(|()| lock));
             drop(ringer);
         })?;
-        Ok(Queued { bell, locked })
+        Ok(QueuedWait { bell, locked })
     }
 
     fn its_turn(&self) -> io::Result<LockFile> {

@@ -6,9 +6,9 @@ use rustix::fs::{Access, Mode, OFlags};
 
 use crate::{
     error::Error,
-    scan::capabilities::{FolderFacts, Offer},
+    scan::capabilities::{FolderFacts, Support},
     state::folder::{exposed, unsafe_lock},
-    sys::{filesystem::kind::kind, mounts, permissions::Danger},
+    sys::{filesystem::kind::kind, mounts, permissions::UnsafeFolder},
 };
 
 /// # Errors
@@ -55,8 +55,8 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
         // File systems that make inodes as they are needed say 0 of 0.
         free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
         writing: match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-            Ok(()) => Offer::Given,
-            Err(error) => Offer::Refused(error.to_string()),
+            Ok(()) => Support::Given,
+            Err(error) => Support::Refused(error.to_string()),
         },
         network: rustix::fs::open(
             folder,
@@ -65,13 +65,12 @@ pub fn facts(folder: &Path) -> Option<FolderFacts> {
         )
         .ok()
         .and_then(kind),
-        exposed: path
-            .as_deref()
-            .and_then(exposed)
-            .and_then(|(folder, danger)| (danger == Danger::Writers).then(|| folder.to_owned())),
+        exposed: path.as_deref().and_then(exposed).and_then(|(folder, danger)| {
+            (danger == UnsafeFolder::Writers).then(|| folder.to_owned())
+        }),
         foreign: path.as_deref().and_then(exposed).and_then(|(folder, danger)| match danger {
-            Danger::Owner(uid) => Some((folder.to_owned(), uid)),
-            Danger::Writers => None,
+            UnsafeFolder::Owner(uid) => Some((folder.to_owned(), uid)),
+            UnsafeFolder::Writers => None,
         }),
     })
 }

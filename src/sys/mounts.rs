@@ -18,7 +18,7 @@ pub struct Mount {
 
 /// Why nobody outside sees what a container puts into one of its folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Private {
+pub enum PrivateMount {
     /// It is on the container's own root file system.
     OwnRoot,
     /// It is in a memory of its own.
@@ -50,17 +50,17 @@ impl Mount {
     /// Why nobody outside sees what lies there, if this is the mount of a container; `None` where
     /// whoever mounts the same volume or folder does.
     #[must_use]
-    pub fn private(&self) -> Option<Private> {
+    pub fn private(&self) -> Option<PrivateMount> {
         if self.point == Path::new("/") {
-            Some(Private::OwnRoot)
+            Some(PrivateMount::OwnRoot)
         } else if self.root.contains(EMPTY_DIR) {
-            Some(Private::Pod)
+            Some(PrivateMount::Pod)
         } else if self.is_volume_without_a_name() {
-            Some(Private::OwnVolume)
+            Some(PrivateMount::OwnVolume)
         } else if matches!(self.file_system.as_str(), "tmpfs" | "ramfs") && self.root == "/" {
             // A whole file system in memory that the host gave looks the same; it is hardly ever
             // given.
-            Some(Private::OwnMemory)
+            Some(PrivateMount::OwnMemory)
         } else {
             None
         }
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn who_sees_a_folder_is_told_by_its_mount() {
         let (root, memory, volume, pod, others) = (
-            Some(Private::OwnRoot),
-            Some(Private::OwnMemory),
-            Some(Private::OwnVolume),
-            Some(Private::Pod),
+            Some(PrivateMount::OwnRoot),
+            Some(PrivateMount::OwnMemory),
+            Some(PrivateMount::OwnVolume),
+            Some(PrivateMount::Pod),
             None,
         );
         for (mounts, path, expected) in [

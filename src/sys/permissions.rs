@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 /// Why a folder is not safe to keep a lock in or below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Danger {
+pub(crate) enum UnsafeFolder {
     /// It is this other user's, who could rename what is in it, whatever its mode is.
     Owner(u32),
     /// Others may write to it.
@@ -22,9 +22,9 @@ pub(crate) enum Danger {
 }
 
 /// What makes a folder unsafe for this process, which trusts itself and root.
-pub(crate) fn danger(folder: &Metadata) -> Option<Danger> {
+pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
     let me = rustix::process::geteuid().as_raw();
-    let seen = Seen { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
+    let seen = FolderStat { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
     // The databases are only asked where the answer depends on them: they may be on another
     // machine.
     danger_to(me, seen, outer_root, || own_group(me))
@@ -32,7 +32,7 @@ pub(crate) fn danger(folder: &Metadata) -> Option<Danger> {
 
 /// What the kernel says of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct FolderStat {
     uid: u32,
     gid: u32,
     mode: u32,
@@ -42,17 +42,17 @@ struct Seen {
 /// a group that nobody else is in.
 fn danger_to(
     me: u32,
-    seen: Seen,
+    seen: FolderStat,
     outer_root: fn() -> Option<u32>,
     own_group: impl FnOnce() -> Option<u32>,
-) -> Option<Danger> {
+) -> Option<UnsafeFolder> {
     if seen.uid != 0 && seen.uid != me && Some(seen.uid) != outer_root() {
-        return Some(Danger::Owner(seen.uid));
+        return Some(UnsafeFolder::Owner(seen.uid));
     }
     let (group_writes, others_write, sticky) =
         (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
     let is_open = !sticky && (others_write || (group_writes && own_group() != Some(seen.gid)));
-    is_open.then_some(Danger::Writers)
+    is_open.then_some(UnsafeFolder::Writers)
 }
 
 /// What the owner of root's folders is called in a user namespace that has no number for it. Every
@@ -97,12 +97,12 @@ mod tests {
     use super::*;
 
     /// To a user with a group of their own, in no user namespace.
-    fn danger(seen: Seen) -> Option<Danger> {
+    fn danger(seen: FolderStat) -> Option<UnsafeFolder> {
         danger_to(1000, seen, || None, || Some(1000))
     }
 
-    fn seen(uid: u32, gid: u32, mode: u32) -> Seen {
-        Seen { uid, gid, mode }
+    fn seen(uid: u32, gid: u32, mode: u32) -> FolderStat {
+        FolderStat { uid, gid, mode }
     }
 
     #[test]
@@ -112,12 +112,12 @@ mod tests {
             (seen(0, 0, 0o755), None),
             (seen(0, 0, 0o1777), None),
             (seen(0, 50, 0o1775), None),
-            (seen(1001, 1001, 0o700), Some(Danger::Owner(1001))),
-            (seen(1001, 1001, 0o1777), Some(Danger::Owner(1001))),
-            (seen(65534, 65534, 0o755), Some(Danger::Owner(65534))),
-            (seen(1000, 1000, 0o777), Some(Danger::Writers)),
-            (seen(1000, 1000, 0o702), Some(Danger::Writers)),
-            (seen(0, 50, 0o775), Some(Danger::Writers)),
+            (seen(1001, 1001, 0o700), Some(UnsafeFolder::Owner(1001))),
+            (seen(1001, 1001, 0o1777), Some(UnsafeFolder::Owner(1001))),
+            (seen(65534, 65534, 0o755), Some(UnsafeFolder::Owner(65534))),
+            (seen(1000, 1000, 0o777), Some(UnsafeFolder::Writers)),
+            (seen(1000, 1000, 0o702), Some(UnsafeFolder::Writers)),
+            (seen(0, 50, 0o775), Some(UnsafeFolder::Writers)),
         ] {
             assert_eq!(danger(folder), expected, "{folder:?}");
         }
@@ -126,11 +126,11 @@ mod tests {
     #[test]
     fn a_group_that_nobody_else_is_in_may_write() {
         assert_eq!(danger(seen(1000, 1000, 0o775)), None);
-        assert_eq!(danger(seen(1000, 1000, 0o777)), Some(Danger::Writers));
-        assert_eq!(danger(seen(1000, 100, 0o775)), Some(Danger::Writers));
+        assert_eq!(danger(seen(1000, 1000, 0o777)), Some(UnsafeFolder::Writers));
+        assert_eq!(danger(seen(1000, 100, 0o775)), Some(UnsafeFolder::Writers));
         assert_eq!(
             danger_to(1000, seen(1000, 1000, 0o775), || None, || None),
-            Some(Danger::Writers)
+            Some(UnsafeFolder::Writers)
         );
     }
 
@@ -138,8 +138,8 @@ mod tests {
     fn in_a_user_namespace_root_may_have_another_number() {
         let inside = |seen| danger_to(1000, seen, || Some(65534), || Some(1000));
         assert_eq!(inside(seen(65534, 65534, 0o755)), None);
-        assert_eq!(inside(seen(1001, 1001, 0o755)), Some(Danger::Owner(1001)));
-        assert_eq!(inside(seen(65534, 65534, 0o775)), Some(Danger::Writers));
+        assert_eq!(inside(seen(1001, 1001, 0o755)), Some(UnsafeFolder::Owner(1001)));
+        assert_eq!(inside(seen(65534, 65534, 0o775)), Some(UnsafeFolder::Writers));
         for (map, expected) in [
             ("         0          0 4294967295\n", true),
             ("         0       1000          1\n", false),

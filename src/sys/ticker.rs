@@ -5,22 +5,22 @@ use std::time::Duration;
 
 /// A beat on the clock of patience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
+pub struct Ticker {
     every: Duration,
     next: Duration,
 }
 
-impl Beat {
+impl Ticker {
     /// The first one comes `every` after `now`; with [`Duration::MAX`], none ever.
     #[must_use]
-    pub fn begin(every: Duration, now: Duration) -> Beat {
-        Beat { every, next: now.saturating_add(every) }
+    pub fn begin(every: Duration, now: Duration) -> Ticker {
+        Ticker { every, next: now.saturating_add(every) }
     }
 
     /// The same, begun anew.
     #[must_use]
-    pub fn again(self, now: Duration) -> Beat {
-        Beat::begin(self.every, now)
+    pub fn again(self, now: Duration) -> Ticker {
+        Ticker::begin(self.every, now)
     }
 
     /// When to wake for it.
@@ -47,12 +47,12 @@ mod tests {
 
     #[test]
     fn a_beat_comes_once_each_time() {
-        let mut beat = Beat::begin(10 * SECOND, 5 * SECOND);
+        let mut beat = Ticker::begin(10 * SECOND, 5 * SECOND);
         assert_eq!((beat.is_due(14 * SECOND), beat.next()), (false, 15 * SECOND));
         assert_eq!(
             (beat.is_due(40 * SECOND), beat.is_due(40 * SECOND), beat.next()),
             (true, false, 50 * SECOND)
         );
-        assert!(!Beat::begin(Duration::MAX, SECOND).is_due(1_000_000 * SECOND));
+        assert!(!Ticker::begin(Duration::MAX, SECOND).is_due(1_000_000 * SECOND));
     }
 }

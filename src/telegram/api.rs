@@ -10,7 +10,7 @@ use crate::{
     engine::token::Token,
     sys::clock,
     telegram::{
-        error::Trouble,
+        error::ApiError,
         proxy,
         response::{self, Webhook},
     },
@@ -32,37 +32,37 @@ pub(super) struct Api {
 }
 
 /// What the calls of one question share: a connection, and the time.
-struct Line {
+struct ApiSession {
     agent: Agent,
     until: Duration,
 }
 
 /// A call, and how it is made.
-enum Method {
+enum ApiMethod {
     GetWebhookInfo,
     DeleteWebhook,
 }
 
 impl Api {
     /// The webhook that is set.
-    pub(super) fn webhook(&self) -> Result<Option<Webhook>, Trouble> {
+    pub(super) fn webhook(&self) -> Result<Option<Webhook>, ApiError> {
         self.tidied(self.line().and_then(|line| self.info(&line)))
     }
 
     /// Deletes the webhook and drops no update; the one that is set all the same, as something else
     /// sets it.
-    pub(super) fn delete(&self) -> Result<Option<Webhook>, Trouble> {
+    pub(super) fn delete(&self) -> Result<Option<Webhook>, ApiError> {
         self.tidied(self.line().and_then(|line| {
-            self.call(&Method::DeleteWebhook, &line)?;
+            self.call(&ApiMethod::DeleteWebhook, &line)?;
             self.info(&line)
         }))
     }
 
-    fn info(&self, line: &Line) -> Result<Option<Webhook>, Trouble> {
-        self.call(&Method::GetWebhookInfo, line).and_then(|info| response::webhook(&info))
+    fn info(&self, line: &ApiSession) -> Result<Option<Webhook>, ApiError> {
+        self.call(&ApiMethod::GetWebhookInfo, line).and_then(|info| response::webhook(&info))
     }
 
-    fn line(&self) -> Result<Line, Trouble> {
+    fn line(&self) -> Result<ApiSession, ApiError> {
         let until = clock::patience().saturating_add(self.timeout);
         let config = Agent::config_builder()
             // The token is in the address: it goes nowhere else.
@@ -71,25 +71,25 @@ impl Api {
             .proxy(proxy::to(&self.url)?)
             .user_agent(concat!("monopoll/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Line { agent: config.into(), until })
+        Ok(ApiSession { agent: config.into(), until })
     }
 
-    fn call(&self, method: &Method, line: &Line) -> Result<Value, Trouble> {
+    fn call(&self, method: &ApiMethod, line: &ApiSession) -> Result<Value, ApiError> {
         let left = line.until.saturating_sub(clock::patience());
         if left.is_zero() {
-            return Err(Trouble::Late(self.timeout));
+            return Err(ApiError::Late(self.timeout));
         }
         let left = Some(left);
         let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.expose());
         let response = match method {
-            Method::GetWebhookInfo => line
+            ApiMethod::GetWebhookInfo => line
                 .agent
                 .get(address("getWebhookInfo"))
                 .config()
                 .timeout_global(left)
                 .build()
                 .call(),
-            Method::DeleteWebhook => {
+            ApiMethod::DeleteWebhook => {
                 let request =
                     line.agent.post(address("deleteWebhook")).config().timeout_global(left).build();
                 request.send_form([("drop_pending_updates", "false")])
@@ -98,7 +98,7 @@ impl Api {
         self.read(response.map_err(|error| self.trouble(error))?)
     }
 
-    fn read(&self, mut response: Response<Body>) -> Result<Value, Trouble> {
+    fn read(&self, mut response: Response<Body>) -> Result<Value, ApiError> {
         let status = response.status().as_u16();
         match response.body_mut().with_config().limit(LARGEST).read_to_vec() {
             Ok(body) => response::result(status, &body),
@@ -109,58 +109,61 @@ impl Api {
 
     /// The client's own words may have the address in them, and so the token: only those are passed
     /// on that cannot.
-    fn trouble(&self, error: Error) -> Trouble {
+    fn trouble(&self, error: Error) -> ApiError {
         match error {
-            Error::Timeout(_) => Trouble::Late(self.timeout),
+            Error::Timeout(_) => ApiError::Late(self.timeout),
             Error::Io(error) => self.failure(&error),
-            Error::HostNotFound => Trouble::Unreachable("there is no such host".to_owned()),
-            Error::Tls(why) => Trouble::Untrusted(why.to_owned()),
-            Error::Rustls(error) => Trouble::Untrusted(error.to_string()),
+            Error::HostNotFound => ApiError::Unreachable("there is no such host".to_owned()),
+            Error::Tls(why) => ApiError::Untrusted(why.to_owned()),
+            Error::Rustls(error) => ApiError::Untrusted(error.to_string()),
             Error::ConnectProxyFailed(why) => {
-                Trouble::Proxy(format!("the proxy does not let it through ({why})"))
+                ApiError::Proxy(format!("the proxy does not let it through ({why})"))
             }
             Error::InvalidProxyUrl => {
-                Trouble::Proxy("the proxy's address cannot be read".to_owned())
+                ApiError::Proxy("the proxy's address cannot be read".to_owned())
             }
             Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..) => {
-                Trouble::NoBotApi
+                ApiError::NoBotApi
             }
-            _ => Trouble::Unreachable("the connection failed".to_owned()),
+            _ => ApiError::Unreachable("the connection failed".to_owned()),
         }
     }
 
-    fn failure(&self, error: &io::Error) -> Trouble {
+    fn failure(&self, error: &io::Error) -> ApiError {
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Late(self.timeout),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ApiError::Late(self.timeout),
             io::ErrorKind::UnexpectedEof => {
-                Trouble::Unreachable("it hung up before it had answered".to_owned())
+                ApiError::Unreachable("it hung up before it had answered".to_owned())
             }
             // TLS speaks through an I/O error while it shakes hands.
-            io::ErrorKind::InvalidData => Trouble::Untrusted(error.to_string()),
-            _ => Trouble::Unreachable(error.to_string()),
+            io::ErrorKind::InvalidData => ApiError::Untrusted(error.to_string()),
+            _ => ApiError::Unreachable(error.to_string()),
         }
     }
 
     /// Whatever somebody else said, fit to be repeated.
-    fn tidied(&self, answer: Result<Option<Webhook>, Trouble>) -> Result<Option<Webhook>, Trouble> {
+    fn tidied(
+        &self,
+        answer: Result<Option<Webhook>, ApiError>,
+    ) -> Result<Option<Webhook>, ApiError> {
         let tidy = |text: String| {
             mask::printable(&mask::secrets(&self.token.taken_out_of(&text))).into_owned()
         };
         match answer {
             Ok(webhook) => Ok(webhook.map(|webhook| Webhook { host: tidy(webhook.host) })),
-            Err(Trouble::Answered(status, Some(why))) => {
-                Err(Trouble::Answered(status, Some(tidy(why))))
+            Err(ApiError::Answered(status, Some(why))) => {
+                Err(ApiError::Answered(status, Some(tidy(why))))
             }
-            Err(Trouble::Unreachable(why)) => Err(Trouble::Unreachable(tidy(why))),
-            Err(Trouble::Untrusted(why)) => Err(Trouble::Untrusted(tidy(why))),
-            Err(Trouble::Proxy(why)) => Err(Trouble::Proxy(tidy(why))),
+            Err(ApiError::Unreachable(why)) => Err(ApiError::Unreachable(tidy(why))),
+            Err(ApiError::Untrusted(why)) => Err(ApiError::Untrusted(tidy(why))),
+            Err(ApiError::Proxy(why)) => Err(ApiError::Proxy(tidy(why))),
             Err(
-                trouble @ (Trouble::Unauthorized
-                | Trouble::TooMany(_)
-                | Trouble::Answered(_, None)
-                | Trouble::Redirects(_)
-                | Trouble::NoBotApi
-                | Trouble::Late(_)),
+                trouble @ (ApiError::Unauthorized
+                | ApiError::TooMany(_)
+                | ApiError::Answered(_, None)
+                | ApiError::Redirects(_)
+                | ApiError::NoBotApi
+                | ApiError::Late(_)),
             ) => Err(trouble),
         }
     }

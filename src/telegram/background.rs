@@ -9,27 +9,27 @@ use std::{
 
 use crate::{
     scan::machine::Machine,
-    sys::{clock, machine::wake_pipe::Bell},
-    telegram::{api::Api, error::Trouble, response::Webhook},
+    sys::{clock, machine::wake_pipe::WakePipe},
+    telegram::{api::Api, error::ApiError, response::Webhook},
     terminate::process_control::Interrupted,
 };
 
 /// What was found out.
-pub type Seen = Result<Option<Webhook>, Trouble>;
+pub type Seen = Result<Option<Webhook>, ApiError>;
 
 /// Something that is being asked on a thread of its own. One that nobody waits for any more is left
 /// behind, and ends by itself.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct BackgroundRequest {
     answer: Receiver<Seen>,
     /// None where there is no thread to ring it.
-    bell: Option<Bell>,
+    bell: Option<WakePipe>,
     until: Duration,
     timeout: Duration,
 }
 
-impl Question {
-    pub(super) fn set_out(api: &Api, ask: fn(&Api) -> Seen) -> Question {
+impl BackgroundRequest {
+    pub(super) fn set_out(api: &Api, ask: fn(&Api) -> Seen) -> BackgroundRequest {
         let timeout = api.timeout;
         let until = clock::patience().saturating_add(timeout);
         let (send, answer) = mpsc::sync_channel(1);
@@ -37,17 +37,17 @@ impl Question {
             Ok(bell) => Some(bell),
             Err(error) => {
                 // There is room for it.
-                let _ = send.send(Err(Trouble::Unreachable(format!(
+                let _ = send.send(Err(ApiError::Unreachable(format!(
                     "there is no thread to ask with ({error})"
                 ))));
                 None
             }
         };
-        Question { answer, bell, until, timeout }
+        BackgroundRequest { answer, bell, until, timeout }
     }
 
-    fn thread(api: Api, ask: fn(&Api) -> Seen, send: SyncSender<Seen>) -> io::Result<Bell> {
-        let (bell, ringer) = Bell::hang()?;
+    fn thread(api: Api, ask: fn(&Api) -> Seen, send: SyncSender<Seen>) -> io::Result<WakePipe> {
+        let (bell, ringer) = WakePipe::hang()?;
         thread::Builder::new().name("telegram".to_owned()).spawn(move || {
             // Nobody may be waiting any more.
             let _ = send.send(ask(&api));
@@ -61,12 +61,12 @@ impl Question {
         if let Some(bell) = &self.bell {
             machine.listen(bell, self.until)?;
         }
-        Ok(self.answer.try_recv().unwrap_or(Err(Trouble::Late(self.timeout))))
+        Ok(self.answer.try_recv().unwrap_or(Err(ApiError::Late(self.timeout))))
     }
 
     /// Waits for the answer as any program waits.
     pub(super) fn answer(&self) -> Seen {
         let left = self.until.saturating_sub(clock::patience());
-        self.answer.recv_timeout(left).unwrap_or(Err(Trouble::Late(self.timeout)))
+        self.answer.recv_timeout(left).unwrap_or(Err(ApiError::Late(self.timeout)))
     }
 }

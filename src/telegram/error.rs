@@ -6,7 +6,7 @@ use humantime::format_duration;
 
 /// Why there is no answer; texts are masked and printable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ApiError {
     /// Telegram does not know the token.
     Unauthorized,
     /// Too many requests: it wants to be left alone, for this long if it says so.
@@ -27,36 +27,36 @@ pub enum Trouble {
     Proxy(String),
 }
 
-impl Trouble {
+impl ApiError {
     /// What is the matter with the server that is called `server`.
     #[must_use]
     pub fn sentence(&self, server: &str) -> String {
         match self {
-            Trouble::Unauthorized => {
+            ApiError::Unauthorized => {
                 format!("{server} does not know this bot's token (401 Unauthorized)")
             }
-            Trouble::TooMany(Some(wait)) => {
+            ApiError::TooMany(Some(wait)) => {
                 format!(
                     "{server} wants to be left alone for {} (429 Too Many Requests)",
                     format_duration(*wait)
                 )
             }
-            Trouble::TooMany(None) => {
+            ApiError::TooMany(None) => {
                 format!("{server} wants to be left alone (429 Too Many Requests)")
             }
-            Trouble::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
-            Trouble::Answered(status, None) => format!("{server} answered {status}"),
-            Trouble::Redirects(status) => format!(
+            ApiError::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
+            ApiError::Answered(status, None) => format!("{server} answered {status}"),
+            ApiError::Redirects(status) => format!(
                 "{server} answered {status}, which names another place; the token is not taken there"
             ),
-            Trouble::NoBotApi => format!("{server} answered what no Bot API does"),
-            Trouble::Late(timeout) => {
+            ApiError::NoBotApi => format!("{server} answered what no Bot API does"),
+            ApiError::Late(timeout) => {
                 format!("{server} did not answer within {}", format_duration(*timeout))
             }
-            Trouble::Unreachable(why) | Trouble::Proxy(why) => {
+            ApiError::Unreachable(why) | ApiError::Proxy(why) => {
                 format!("{server} cannot be reached: {why}")
             }
-            Trouble::Untrusted(why) => format!("{server} cannot be trusted: {why}"),
+            ApiError::Untrusted(why) => format!("{server} cannot be trusted: {why}"),
         }
     }
 
@@ -64,23 +64,23 @@ impl Trouble {
     #[must_use]
     pub fn way_out(&self) -> &'static str {
         match self {
-            Trouble::Unauthorized => {
+            ApiError::Unauthorized => {
                 "compare it with what @BotFather says: it may have been revoked, or cut off"
             }
-            Trouble::TooMany(_) => "try again later",
-            Trouble::Answered(..) | Trouble::Redirects(_) | Trouble::NoBotApi => {
+            ApiError::TooMany(_) => "try again later",
+            ApiError::Answered(..) | ApiError::Redirects(_) | ApiError::NoBotApi => {
                 "see whether `telegram.api_url` is right"
             }
-            Trouble::Late(_) => {
+            ApiError::Late(_) => {
                 "see whether this machine reaches it, and give it more time in `telegram.timeout`"
             }
-            Trouble::Unreachable(_) => {
+            ApiError::Unreachable(_) => {
                 "see whether this machine reaches it, and whether `telegram.api_url` is right"
             }
-            Trouble::Untrusted(_) => {
+            ApiError::Untrusted(_) => {
                 "see who answers at `telegram.api_url`: the authorities that browsers trust are trusted here, and no others"
             }
-            Trouble::Proxy(_) => "see to HTTPS_PROXY or ALL_PROXY, or name the server in NO_PROXY",
+            ApiError::Proxy(_) => "see to HTTPS_PROXY or ALL_PROXY, or name the server in NO_PROXY",
         }
     }
 }

@@ -26,7 +26,7 @@ mod proxy;
 mod response;
 
 pub use background::Seen;
-pub use error::Trouble;
-pub(crate) use preflight::LastWord;
-pub use preflight::{Preflight, Report, look};
+pub use error::ApiError;
+pub(crate) use preflight::FinalCheck;
+pub use preflight::{Preflight, PreflightReport, look};
 pub use response::Webhook;

@@ -8,8 +8,8 @@ use crate::{
     scan::machine::Machine,
     telegram::{
         api::Api,
-        background::{Question, Seen},
-        error::Trouble,
+        background::{BackgroundRequest, Seen},
+        error::ApiError,
         response::Webhook,
     },
     terminate::process_control::Interrupted,
@@ -18,7 +18,7 @@ use crate::{
 /// Asks now, and waits for the answer, at most `telegram.timeout`.
 pub fn look(telegram: &Telegram, token: &Token) -> Seen {
     let api = api(telegram, token);
-    Question::set_out(&api, Api::webhook).answer()
+    BackgroundRequest::set_out(&api, Api::webhook).answer()
 }
 
 /// What one start asks Telegram, and does about the answer. Whatever goes wrong with that is a
@@ -26,32 +26,32 @@ pub fn look(telegram: &Telegram, token: &Token) -> Seen {
 #[derive(Debug)]
 pub struct Preflight {
     api: Api,
-    webhook: settings::Webhook,
-    asked: Asked,
+    webhook: settings::WebhookPolicy,
+    asked: PreflightState,
     /// What there was to warn of, so that it is said once.
     warned: Option<Seen>,
-    deleting: Deleting,
+    deleting: WebhookRemoval,
 }
 
 /// How far it has come.
 #[derive(Debug)]
-enum Asked {
+enum PreflightState {
     /// The question is on its way.
-    Out(Question),
+    Out(BackgroundRequest),
     /// It was answered, or will not be.
     Answered(Seen),
 }
 
 /// Whether the webhook was deleted, or that was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deleting {
+enum WebhookRemoval {
     NotTried,
     Tried,
 }
 
 /// What a start did when it had the locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LastWord {
+pub(crate) enum FinalCheck {
     /// There was nothing to do.
     Nothing,
     /// It deleted the webhook, or tried to, which took its time.
@@ -60,7 +60,7 @@ pub(crate) enum LastWord {
 
 /// What a plan says of it, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum PreflightReport {
     /// Telegram has nothing against it.
     Fine(String),
     /// A person should know.
@@ -75,13 +75,19 @@ impl Preflight {
     #[must_use]
     pub fn set_out(telegram: &Telegram, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
-            settings::Webhook::Ignore => None,
-            webhook @ (settings::Webhook::Warn
-            | settings::Webhook::Refuse
-            | settings::Webhook::Delete) => {
+            settings::WebhookPolicy::Ignore => None,
+            webhook @ (settings::WebhookPolicy::Warn
+            | settings::WebhookPolicy::Refuse
+            | settings::WebhookPolicy::Delete) => {
                 let api = api(telegram, token?);
                 let asked = ask(&api);
-                Some(Preflight { api, webhook, asked, warned: None, deleting: Deleting::NotTried })
+                Some(Preflight {
+                    api,
+                    webhook,
+                    asked,
+                    warned: None,
+                    deleting: WebhookRemoval::NotTried,
+                })
             }
         }
     }
@@ -89,12 +95,12 @@ impl Preflight {
     /// What Telegram said is of before a wait, and may be hours old.
     pub(crate) fn ask_again(&mut self) {
         self.asked = ask(&self.api);
-        self.deleting = Deleting::NotTried;
+        self.deleting = WebhookRemoval::NotTried;
     }
 
     /// Whether Telegram's word was heard already.
     pub(crate) fn has_answer(&self) -> bool {
-        matches!(self.asked, Asked::Answered(_))
+        matches!(self.asked, PreflightState::Answered(_))
     }
 
     /// Why there must be no start, once the machine was looked at and before anybody is signalled.
@@ -103,21 +109,23 @@ impl Preflight {
     /// A signal told the start to give up.
     pub(crate) fn objection(&mut self, machine: &Machine) -> Result<Option<String>, Interrupted> {
         let seen = match &self.asked {
-            Asked::Out(question) => question.heard_by(machine)?,
-            Asked::Answered(seen) => return Ok(self.refusal(seen)),
+            PreflightState::Out(question) => question.heard_by(machine)?,
+            PreflightState::Answered(seen) => return Ok(self.refusal(seen)),
         };
         self.tell(&seen);
         let refusal = self.refusal(&seen);
-        self.asked = Asked::Answered(seen);
+        self.asked = PreflightState::Answered(seen);
         Ok(refusal)
     }
 
     fn tell(&mut self, seen: &Seen) {
         let warning = match (seen, self.webhook) {
-            (Ok(Some(_)), settings::Webhook::Warn) => self.sentence(seen),
+            (Ok(Some(_)), settings::WebhookPolicy::Warn) => self.sentence(seen),
             (
                 Ok(Some(_)),
-                settings::Webhook::Ignore | settings::Webhook::Refuse | settings::Webhook::Delete,
+                settings::WebhookPolicy::Ignore
+                | settings::WebhookPolicy::Refuse
+                | settings::WebhookPolicy::Delete,
             ) => return,
             (Ok(None), _) => return debug!("no webhook is set"),
             (Err(trouble), _) => format!("{}; {}", self.sentence(seen), trouble.way_out()),
@@ -133,19 +141,23 @@ impl Preflight {
     ///
     /// # Errors
     /// A signal told the start to give up.
-    pub(crate) fn last_word(&mut self, machine: &Machine) -> Result<LastWord, Interrupted> {
+    pub(crate) fn last_word(&mut self, machine: &Machine) -> Result<FinalCheck, Interrupted> {
         match (&self.asked, self.webhook, self.deleting) {
-            (Asked::Answered(Ok(Some(webhook))), settings::Webhook::Delete, Deleting::NotTried) => {
+            (
+                PreflightState::Answered(Ok(Some(webhook))),
+                settings::WebhookPolicy::Delete,
+                WebhookRemoval::NotTried,
+            ) => {
                 self.delete(&webhook.host, machine)?;
-                self.deleting = Deleting::Tried;
-                Ok(LastWord::Deleted)
+                self.deleting = WebhookRemoval::Tried;
+                Ok(FinalCheck::Deleted)
             }
-            (Asked::Out(_) | Asked::Answered(_), ..) => Ok(LastWord::Nothing),
+            (PreflightState::Out(_) | PreflightState::Answered(_), ..) => Ok(FinalCheck::Nothing),
         }
     }
 
     fn delete(&self, host: &str, machine: &Machine) -> Result<(), Interrupted> {
-        match Question::set_out(&self.api, Api::delete).heard_by(machine)? {
+        match BackgroundRequest::set_out(&self.api, Api::delete).heard_by(machine)? {
             Ok(None) => info!(host, "deleted the webhook to `{host}`; no update was dropped"),
             Ok(Some(again)) => warn!(
                 host = again.host,
@@ -164,21 +176,21 @@ impl Preflight {
 
     /// For a plan, which deletes nothing: what was found out.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> PreflightReport {
         let seen = match &self.asked {
-            Asked::Out(question) => question.answer(),
-            Asked::Answered(seen) => seen.clone(),
+            PreflightState::Out(question) => question.answer(),
+            PreflightState::Answered(seen) => seen.clone(),
         };
         match (self.refusal(&seen), &seen) {
-            (Some(why), _) => Report::Objection(why),
-            (None, Ok(None)) => Report::Fine(self.sentence(&seen)),
-            (None, Ok(Some(_)) | Err(_)) => Report::Odd(self.sentence(&seen)),
+            (Some(why), _) => PreflightReport::Objection(why),
+            (None, Ok(None)) => PreflightReport::Fine(self.sentence(&seen)),
+            (None, Ok(Some(_)) | Err(_)) => PreflightReport::Odd(self.sentence(&seen)),
         }
     }
 
     fn refusal(&self, seen: &Seen) -> Option<String> {
         match (seen, self.webhook) {
-            (Ok(Some(webhook)), settings::Webhook::Refuse) => {
+            (Ok(Some(webhook)), settings::WebhookPolicy::Refuse) => {
                 Some(format!("{}; {}", set(webhook), Webhook::WAY_OUT))
             }
             (Ok(_) | Err(_), _) => None,
@@ -188,7 +200,7 @@ impl Preflight {
     fn sentence(&self, seen: &Seen) -> String {
         match (seen, self.webhook) {
             (Ok(None), _) => "no webhook is set".to_owned(),
-            (Ok(Some(webhook)), settings::Webhook::Delete) => {
+            (Ok(Some(webhook)), settings::WebhookPolicy::Delete) => {
                 format!(
                     "a webhook to `{}` is set; a start deletes it, and drops no update",
                     webhook.host
@@ -196,14 +208,16 @@ impl Preflight {
             }
             (
                 Ok(Some(webhook)),
-                settings::Webhook::Ignore | settings::Webhook::Warn | settings::Webhook::Refuse,
+                settings::WebhookPolicy::Ignore
+                | settings::WebhookPolicy::Warn
+                | settings::WebhookPolicy::Refuse,
             ) => {
                 format!("{}; {}", set(webhook), Webhook::WAY_OUT)
             }
-            (Err(Trouble::Unauthorized), _) => {
+            (Err(ApiError::Unauthorized), _) => {
                 format!(
                     "{}: the bot will not be able to poll",
-                    Trouble::Unauthorized.sentence(self.server())
+                    ApiError::Unauthorized.sentence(self.server())
                 )
             }
             (Err(trouble), _) => format!(
@@ -225,9 +239,9 @@ fn set(webhook: &Webhook) -> String {
     format!("a webhook to `{}` is set, and with it {POLLING_FAILS}", webhook.host)
 }
 
-fn ask(api: &Api) -> Asked {
+fn ask(api: &Api) -> PreflightState {
     debug!("asking {} whether a webhook is set", api.url.authority());
-    Asked::Out(Question::set_out(api, Api::webhook))
+    PreflightState::Out(BackgroundRequest::set_out(api, Api::webhook))
 }
 
 fn api(telegram: &Telegram, token: &Token) -> Api {

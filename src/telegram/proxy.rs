@@ -10,7 +10,7 @@ use ureq::{Proxy, ProxyProtocol};
 
 use crate::{
     config::{ApiUrl, Scheme},
-    telegram::error::Trouble,
+    telegram::error::ApiError,
 };
 
 /// Where it is named, first one first, as curl has it.
@@ -23,7 +23,7 @@ const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 ///
 /// # Errors
 /// It is none that can be used here.
-pub(super) fn to(server: &ApiUrl) -> Result<Option<Proxy>, Trouble> {
+pub(super) fn to(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     let set = |names: &[&'static str]| {
         let mut values = names.iter().filter_map(|name| Some((*name, env::var(name).ok()?)));
         values.find(|(_, value)| !value.trim().is_empty())
@@ -36,8 +36,8 @@ pub(super) fn to(server: &ApiUrl) -> Result<Option<Proxy>, Trouble> {
 }
 
 /// It may have a password in it, and is not repeated.
-fn read(name: &str, value: &str) -> Result<Proxy, Trouble> {
-    let unusable = |why: &str| Trouble::Proxy(format!("the proxy in ${name} {why}"));
+fn read(name: &str, value: &str) -> Result<Proxy, ApiError> {
+    let unusable = |why: &str| ApiError::Proxy(format!("the proxy in ${name} {why}"));
     let proxy = Proxy::new(value).map_err(|_| unusable("has no address that can be read"))?;
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
@@ -84,7 +84,7 @@ mod tests {
     fn a_proxy_that_cannot_be_used_is_named_by_its_variable_alone() {
         for value in ["socks5://me:hunter2@host:1080", "ftp://me:hunter2@host", "http://", "\u{1}"]
         {
-            let Err(Trouble::Proxy(why)) = read("ALL_PROXY", value) else { panic!("{value}") };
+            let Err(ApiError::Proxy(why)) = read("ALL_PROXY", value) else { panic!("{value}") };
             assert!(
                 why.starts_with("the proxy in $ALL_PROXY ") && !why.contains("hunter2"),
                 "{why}"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::telegram::error::Trouble;
+use crate::telegram::error::ApiError;
 
 /// More of what a server says is not repeated.
 const MOST_SAID: usize = 200;
@@ -25,32 +25,34 @@ impl Webhook {
 
 /// What every answer of the Bot API looks like.
 #[derive(Deserialize)]
-struct Envelope {
+struct ResponseEnvelope {
     ok: bool,
     result: Option<Value>,
     description: Option<String>,
-    parameters: Option<Parameters>,
+    parameters: Option<ResponseParameters>,
 }
 
 #[derive(Deserialize)]
-struct Parameters {
+struct ResponseParameters {
     retry_after: Option<u64>,
 }
 
 /// The result in an answer.
-pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, Trouble> {
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
+pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
+    let envelope: Option<ResponseEnvelope> = serde_json::from_slice(body).ok();
     match (status, envelope) {
-        (200, Some(Envelope { ok: true, result: Some(result), .. })) => Ok(result),
-        (200, Some(Envelope { ok: true, result: None, .. }) | None) => Err(Trouble::NoBotApi),
-        (300..=399, _) => Err(Trouble::Redirects(status)),
+        (200, Some(ResponseEnvelope { ok: true, result: Some(result), .. })) => Ok(result),
+        (200, Some(ResponseEnvelope { ok: true, result: None, .. }) | None) => {
+            Err(ApiError::NoBotApi)
+        }
+        (300..=399, _) => Err(ApiError::Redirects(status)),
         // A token that is malformed is 404 there.
-        (401 | 404, Some(Envelope { ok: false, .. })) => Err(Trouble::Unauthorized),
+        (401 | 404, Some(ResponseEnvelope { ok: false, .. })) => Err(ApiError::Unauthorized),
         (429, envelope) => {
             let seconds = envelope.and_then(|envelope| envelope.parameters?.retry_after);
-            Err(Trouble::TooMany(seconds.map(Duration::from_secs)))
+            Err(ApiError::TooMany(seconds.map(Duration::from_secs)))
         }
-        (_, envelope) => Err(Trouble::Answered(
+        (_, envelope) => Err(ApiError::Answered(
             status,
             envelope.and_then(|envelope| envelope.description).map(|why| cut(&why)),
         )),
@@ -58,9 +60,9 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, Trouble> {
 }
 
 /// The webhook in the result of `getWebhookInfo`.
-pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, Trouble> {
+pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, ApiError> {
     match info.get("url").and_then(Value::as_str) {
-        None => Err(Trouble::NoBotApi),
+        None => Err(ApiError::NoBotApi),
         Some("") => Ok(None),
         Some(url) => Ok(Some(Webhook { host: cut(host(url)) })),
     }
@@ -88,33 +90,33 @@ mod tests {
         let unauthorized = r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#;
         for (status, body, expected) in [
             (200, r#"{"ok":true,"result":true}"#, Ok(Value::Bool(true))),
-            (200, r#"{"ok":true}"#, Err(Trouble::NoBotApi)),
-            (200, "<html>", Err(Trouble::NoBotApi)),
-            (200, "", Err(Trouble::NoBotApi)),
-            (200, "[1]", Err(Trouble::NoBotApi)),
-            (200, r#"{"ok":"yes","result":1}"#, Err(Trouble::NoBotApi)),
+            (200, r#"{"ok":true}"#, Err(ApiError::NoBotApi)),
+            (200, "<html>", Err(ApiError::NoBotApi)),
+            (200, "", Err(ApiError::NoBotApi)),
+            (200, "[1]", Err(ApiError::NoBotApi)),
+            (200, r#"{"ok":"yes","result":1}"#, Err(ApiError::NoBotApi)),
             (
                 200,
                 r#"{"ok":false,"description":"no"}"#,
-                Err(Trouble::Answered(200, Some("no".to_owned()))),
+                Err(ApiError::Answered(200, Some("no".to_owned()))),
             ),
-            (401, unauthorized, Err(Trouble::Unauthorized)),
+            (401, unauthorized, Err(ApiError::Unauthorized)),
             (
                 404,
                 r#"{"ok":false,"error_code":404,"description":"Not Found"}"#,
-                Err(Trouble::Unauthorized),
+                Err(ApiError::Unauthorized),
             ),
-            (401, "who are you?", Err(Trouble::Answered(401, None))),
-            (404, "<html>", Err(Trouble::Answered(404, None))),
-            (302, unauthorized, Err(Trouble::Redirects(302))),
+            (401, "who are you?", Err(ApiError::Answered(401, None))),
+            (404, "<html>", Err(ApiError::Answered(404, None))),
+            (302, unauthorized, Err(ApiError::Redirects(302))),
             (
                 429,
                 r#"{"ok":false,"parameters":{"retry_after":7}}"#,
-                Err(Trouble::TooMany(Some(Duration::from_secs(7)))),
+                Err(ApiError::TooMany(Some(Duration::from_secs(7)))),
             ),
-            (429, "slow down", Err(Trouble::TooMany(None))),
-            (500, r#"{"ok":true,"result":true}"#, Err(Trouble::Answered(500, None))),
-            (502, "<html>Bad Gateway", Err(Trouble::Answered(502, None))),
+            (429, "slow down", Err(ApiError::TooMany(None))),
+            (500, r#"{"ok":true,"result":true}"#, Err(ApiError::Answered(500, None))),
+            (502, "<html>Bad Gateway", Err(ApiError::Answered(502, None))),
         ] {
             assert_eq!(result(status, body.as_bytes()), expected, "{status} {body}");
         }
@@ -133,15 +135,15 @@ mod tests {
             assert_eq!(webhook(&info), Ok(Some(Webhook { host: expected.to_owned() })), "{url}");
         }
         assert_eq!(webhook(&serde_json::json!({ "url": "" })), Ok(None));
-        assert_eq!(webhook(&serde_json::json!({ "url": 1 })), Err(Trouble::NoBotApi));
-        assert_eq!(webhook(&serde_json::json!([])), Err(Trouble::NoBotApi));
+        assert_eq!(webhook(&serde_json::json!({ "url": 1 })), Err(ApiError::NoBotApi));
+        assert_eq!(webhook(&serde_json::json!([])), Err(ApiError::NoBotApi));
     }
 
     #[test]
     fn no_server_talks_for_long() {
         let body =
             serde_json::json!({ "ok": false, "description": "é".repeat(100_000) }).to_string();
-        let Err(Trouble::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
+        let Err(ApiError::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
             panic!()
         };
         assert_eq!(said.chars().count(), MOST_SAID + 1);

@@ -63,7 +63,7 @@ impl fmt::Display for Rival {
 
 /// What to do about a 409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Advice {
+pub(crate) enum ConflictAdvice {
     /// Try again.
     RideOut {
         /// After this.
@@ -84,7 +84,7 @@ pub(crate) enum Advice {
 /// one before. Good polls between them prove nothing: of two pollers that evict each other, both
 /// get updates now and then.
 #[derive(Debug)]
-pub(crate) struct Conflict {
+pub(crate) struct ConflictSeries {
     window: Duration,
     now: Option<Series>,
 }
@@ -96,14 +96,14 @@ struct Series {
     count: u32,
 }
 
-impl Conflict {
+impl ConflictSeries {
     /// None so far; one is ridden out for `window`.
-    pub(crate) fn new(window: Duration) -> Conflict {
-        Conflict { window, now: None }
+    pub(crate) fn new(window: Duration) -> ConflictSeries {
+        ConflictSeries { window, now: None }
     }
 
     /// A 409 arrived at `now`, on the clock of patience.
-    pub(crate) fn arrived(&mut self, now: Duration) -> Advice {
+    pub(crate) fn arrived(&mut self, now: Duration) -> ConflictAdvice {
         let series = match self.now.filter(|series| !self.is_over(*series, now)) {
             Some(series) => Series { last: now, count: series.count.saturating_add(1), ..series },
             None => Series { began: now, last: now, count: 1 },
@@ -111,10 +111,10 @@ impl Conflict {
         self.now = Some(series);
         let (lasted, count) = (now.saturating_sub(series.began), series.count);
         if lasted >= self.window {
-            return Advice::StandDown { lasted, count };
+            return ConflictAdvice::StandDown { lasted, count };
         }
         let usual = PAUSES.get(count as usize - 1).or(PAUSES.last()).copied().unwrap_or_default();
-        Advice::RideOut { pause: usual.min(self.window.saturating_sub(lasted)), count }
+        ConflictAdvice::RideOut { pause: usual.min(self.window.saturating_sub(lasted)), count }
     }
 
     /// A poll came back good at `now`: how many 409s are over, if they are.
@@ -161,37 +161,46 @@ mod tests {
 
     #[test]
     fn it_is_ridden_out_for_the_window_and_no_longer() {
-        let mut conflict = Conflict::new(90 * SECOND);
+        let mut conflict = ConflictSeries::new(90 * SECOND);
         for at in [0, 20, 40, 60, 80] {
-            assert!(matches!(conflict.arrived(at * SECOND), Advice::RideOut { .. }), "{at}");
+            assert!(
+                matches!(conflict.arrived(at * SECOND), ConflictAdvice::RideOut { .. }),
+                "{at}"
+            );
             assert_eq!(conflict.passed((at + 1) * SECOND), None, "a good poll proves nothing");
         }
         assert_eq!(
             conflict.arrived(90 * SECOND),
-            Advice::StandDown { lasted: 90 * SECOND, count: 6 }
+            ConflictAdvice::StandDown { lasted: 90 * SECOND, count: 6 }
         );
     }
 
     #[test]
     fn it_is_over_when_none_came_for_half_a_window() {
-        let mut conflict = Conflict::new(90 * SECOND);
+        let mut conflict = ConflictSeries::new(90 * SECOND);
         conflict.arrived(SECOND);
         conflict.arrived(11 * SECOND);
         assert_eq!(conflict.passed(50 * SECOND), None);
         assert_eq!(conflict.passed(56 * SECOND), Some(2));
         assert_eq!(conflict.passed(57 * SECOND), None);
-        assert_eq!(conflict.arrived(95 * SECOND), Advice::RideOut { pause: SECOND, count: 1 });
-        assert_eq!(conflict.arrived(140 * SECOND), Advice::RideOut { pause: SECOND, count: 1 });
+        assert_eq!(
+            conflict.arrived(95 * SECOND),
+            ConflictAdvice::RideOut { pause: SECOND, count: 1 }
+        );
+        assert_eq!(
+            conflict.arrived(140 * SECOND),
+            ConflictAdvice::RideOut { pause: SECOND, count: 1 }
+        );
     }
 
     #[test]
     fn pauses_grow_and_end_with_the_window() {
-        let mut conflict = Conflict::new(20 * SECOND);
+        let mut conflict = ConflictSeries::new(20 * SECOND);
         let pauses: Vec<u64> = [0, 3, 6, 10, 18]
             .into_iter()
             .map(|at| match conflict.arrived(at * SECOND) {
-                Advice::RideOut { pause, .. } => pause.as_secs(),
-                Advice::StandDown { .. } => 99,
+                ConflictAdvice::RideOut { pause, .. } => pause.as_secs(),
+                ConflictAdvice::StandDown { .. } => 99,
             })
             .collect();
         assert_eq!(pauses, [1, 2, 4, 4, 2]);
@@ -200,8 +209,8 @@ mod tests {
     #[test]
     fn no_window_at_all_stands_down_at_once() {
         assert_eq!(
-            Conflict::new(Duration::ZERO).arrived(SECOND),
-            Advice::StandDown { lasted: Duration::ZERO, count: 1 }
+            ConflictSeries::new(Duration::ZERO).arrived(SECOND),
+            ConflictAdvice::StandDown { lasted: Duration::ZERO, count: 1 }
         );
     }
 }

@@ -13,10 +13,10 @@ use crate::sys::clock;
 /// How a bot's polling goes, for whoever watches it from another task or thread. It goes on saying
 /// so when the polling has ended.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Told>);
+pub struct Health(Arc<HealthState>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct HealthState {
     /// When the last good poll ended, in milliseconds since boot and one more; 0: there was none.
     good: AtomicU64,
     conflicts: AtomicU64,

@@ -29,8 +29,8 @@ use crate::{
     error::{Error, ExitStatus},
     sys::clock,
     teloxide::{
-        Asking,
-        conflict::{Advice, Conflict, Rival},
+        ListenerBuilder,
+        conflict::{ConflictAdvice, ConflictSeries, Rival},
         health::Health,
     },
     text::mask,
@@ -54,20 +54,20 @@ pub(crate) struct Listener<R> {
     buffer: vec::IntoIter<Update>,
     pause: Duration,
     failures: u32,
-    conflict: Conflict,
+    conflict: ConflictSeries,
     health: Health,
-    asking: Option<Asking>,
-    shared: Arc<Shared>,
+    asking: Option<ListenerBuilder>,
+    shared: Arc<ListenerState>,
     token: StopToken,
     flag: StopFlag,
 }
 
 /// What whoever runs the listener wants to know of it afterwards.
 #[derive(Debug, Default)]
-pub(crate) struct Shared(Mutex<Marks>);
+pub(crate) struct ListenerState(Mutex<PollTimes>);
 
 #[derive(Debug, Default)]
-struct Marks {
+struct PollTimes {
     /// The offset above everything that a handler was given; 0: nothing was.
     handed: i32,
     /// The highest offset that the server is known to have heard.
@@ -75,8 +75,8 @@ struct Marks {
     stood_down: Option<Error>,
 }
 
-impl Shared {
-    fn marks(&self) -> MutexGuard<'_, Marks> {
+impl ListenerState {
+    fn marks(&self) -> MutexGuard<'_, PollTimes> {
         // Each mark is whole whoever panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +127,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             buffer: Vec::new().into_iter(),
             pause: Duration::ZERO,
             failures: 0,
-            conflict: Conflict::new(window),
+            conflict: ConflictSeries::new(window),
             health,
             asking: None,
             shared: Arc::default(),
@@ -137,12 +137,12 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     }
 
     /// Updates come in this way; `None`: through the bot.
-    pub(crate) fn asking(self, asking: Option<Asking>) -> Listener<R> {
+    pub(crate) fn asking(self, asking: Option<ListenerBuilder>) -> Listener<R> {
         Listener { asking, ..self }
     }
 
     /// What is known of it afterwards.
-    pub(crate) fn shared(&self) -> Arc<Shared> {
+    pub(crate) fn shared(&self) -> Arc<ListenerState> {
         Arc::clone(&self.shared)
     }
 
@@ -235,18 +235,18 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         }
         let instance = &self.instance;
         match self.conflict.arrived(clock::patience()) {
-            Advice::RideOut { pause, count: 1 } => {
+            ConflictAdvice::RideOut { pause, count: 1 } => {
                 warn!(
                     "{instance}: {rival} (409 Conflict), which is ridden out for a while; {}",
                     rival.where_to_look()
                 );
                 self.pause = pause;
             }
-            Advice::RideOut { pause, count } => {
+            ConflictAdvice::RideOut { pause, count } => {
                 info!(count, "{instance}: {rival} (409 Conflict), for the {count}th time");
                 self.pause = pause;
             }
-            Advice::StandDown { lasted, count } => {
+            ConflictAdvice::StandDown { lasted, count } => {
                 let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
                 let times = if count == 1 {
                     "once".to_owned()

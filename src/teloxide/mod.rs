@@ -66,7 +66,7 @@ use crate::{
     library::{Guard, Lost},
     teloxide::{
         listener::{Listener, said},
-        shutdown::Stopping,
+        shutdown::StopSignals,
     },
 };
 
@@ -112,14 +112,14 @@ where
 pub struct Polling<R> {
     bot: R,
     timeout: Duration,
-    stopping: Option<Stopping>,
+    stopping: Option<StopSignals>,
     health: Health,
-    asking: Option<Asking>,
+    asking: Option<ListenerBuilder>,
     finishing: BoxFuture<'static, ()>,
 }
 
 /// How the server is asked for updates, where the program does that itself.
-type Asking =
+type ListenerBuilder =
     Box<dyn Fn(GetUpdates) -> BoxFuture<'static, Result<Vec<Update>, RequestError>> + Send + Sync>;
 
 impl<R> Polling<R>
@@ -151,7 +151,7 @@ where
     /// mind. [`std::future::pending`] leaves everything to the guard and to the dispatcher's own
     /// `ShutdownToken`.
     pub fn until(self, told: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
-        Polling { stopping: Some(Stopping::told_by(told)), ..self }
+        Polling { stopping: Some(StopSignals::told_by(told)), ..self }
     }
 
     /// Asks the server for updates in this way, for a program that wants to see them before they
@@ -191,7 +191,7 @@ where
         E: Send + Sync + 'static,
         K: Hash + Eq + Clone + Send,
     {
-        let mut stopping = self.stopping.take().map_or_else(Stopping::by_signals, Ok)?;
+        let mut stopping = self.stopping.take().map_or_else(StopSignals::by_signals, Ok)?;
         let guard = tokio::select! {
             biased;
             end = stopping.wait() => return shutdown::before_the_start(end),
@@ -217,7 +217,7 @@ where
         K: Hash + Eq + Clone + Send,
     {
         let Polling { bot, timeout, stopping, health, asking, finishing } = self;
-        let mut stopping = stopping.map_or_else(Stopping::by_signals, Ok)?;
+        let mut stopping = stopping.map_or_else(StopSignals::by_signals, Ok)?;
         let instance = guard.instance().to_owned();
         let listener =
             Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health)
@@ -253,8 +253,8 @@ where
             None => finish(finishing, None, &instance).await,
         };
         match handled {
-            Handled::Everything => shared.confirm(&bot, &instance).await,
-            Handled::NotAll => {}
+            HandlersDone::Everything => shared.confirm(&bot, &instance).await,
+            HandlersDone::NotAll => {}
         }
         drop(guard);
         info!("{instance}: given back");
@@ -267,7 +267,7 @@ where
 
 /// Whether every handler has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Handled {
+enum HandlersDone {
     Everything,
     NotAll,
 }
@@ -277,19 +277,19 @@ async fn finish<T>(
     dispatching: impl Future<Output = T>,
     patience: Option<Duration>,
     instance: &str,
-) -> Handled {
+) -> HandlersDone {
     let Some(patience) = patience else {
         dispatching.await;
-        return Handled::Everything;
+        return HandlersDone::Everything;
     };
     if time::timeout(patience, dispatching).await.is_ok() {
-        return Handled::Everything;
+        return HandlersDone::Everything;
     }
     warn!(
         "{instance}: handlers still run after {}; they are left behind",
         humantime::format_duration(patience)
     );
-    Handled::NotAll
+    HandlersDone::NotAll
 }
 
 /// How long handlers may take to finish. Whoever sends a signal decides that itself; where another

@@ -8,32 +8,32 @@ use crate::{
 };
 
 /// What tells it to stop.
-pub(crate) enum Stopping {
+pub(crate) enum StopSignals {
     Signals(Signals),
     Told(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
-impl Stopping {
+impl StopSignals {
     /// SIGTERM and SIGINT, from now on.
     ///
     /// # Errors
     /// There is no runtime that could tell of signals.
-    pub(crate) fn by_signals() -> Result<Stopping, Error> {
+    pub(crate) fn by_signals() -> Result<StopSignals, Error> {
         let failed =
             |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
-        Signals::take().map(Stopping::Signals).map_err(failed)
+        Signals::take().map(StopSignals::Signals).map_err(failed)
     }
 
     /// This, once it resolves.
-    pub(crate) fn told_by(told: impl Future<Output = ()> + Send + 'static) -> Stopping {
-        Stopping::Told(Box::pin(told))
+    pub(crate) fn told_by(told: impl Future<Output = ()> + Send + 'static) -> StopSignals {
+        StopSignals::Told(Box::pin(told))
     }
 
     /// Resolves when it is to stop; not to be asked again after that.
     pub(crate) async fn wait(&mut self) -> End {
         match self {
-            Stopping::Signals(signals) => End::Signalled(signals.next().await),
-            Stopping::Told(told) => {
+            StopSignals::Signals(signals) => End::Signalled(signals.next().await),
+            StopSignals::Told(told) => {
                 told.await;
                 End::Told
             }
@@ -78,17 +78,17 @@ mod unix {
     use tokio::signal::unix::SignalKind;
 
     use super::INTERRUPT;
-    use crate::sys::tokio_signals::{Heeded, Ignored};
+    use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
 
     /// SIGTERM and SIGINT; one that was ignored stays ignored.
     pub(crate) struct Signals {
-        terminate: Heeded,
-        interrupt: Heeded,
+        terminate: HandledSignal,
+        interrupt: HandledSignal,
     }
 
     impl Signals {
         pub(crate) fn take() -> std::io::Result<Signals> {
-            let ignored = Ignored::before();
+            let ignored = IgnoredSignals::before();
             let (terminate, interrupt) = (
                 ignored.or_heeded(SignalKind::terminate())?,
                 ignored.or_heeded(SignalKind::interrupt())?,

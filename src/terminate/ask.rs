@@ -4,17 +4,17 @@ use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
-        ladder::Manner,
+        ladder::StopOptions,
         purpose::Purpose,
         snapshot::{GuardView, ProcessId},
     },
     state::{
         lock::LockFile,
         record::{Asker, Request},
-        state_dir::Beside,
+        state_dir::StateDir,
     },
-    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Alarm},
-    terminate::process_control::{Answer, Interrupted},
+    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller},
+    terminate::process_control::{AskOutcome, Interrupted},
 };
 
 /// How long a guard may take to say that it heard (S10).
@@ -22,8 +22,8 @@ const HEARING: Duration = Duration::from_secs(2);
 
 /// What guards are asked, and by which files.
 #[derive(Debug)]
-pub(crate) struct Asking {
-    beside: Option<Arc<Beside>>,
+pub(crate) struct GuardRequests {
+    beside: Option<Arc<StateDir>>,
     /// Only to see whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
     questions: Cell<u32>,
@@ -31,10 +31,15 @@ pub(crate) struct Asking {
     purpose: Purpose,
 }
 
-impl Asking {
+impl GuardRequests {
     /// Nobody can be asked yet.
-    pub(crate) fn nobody() -> Asking {
-        Asking { beside: None, first_lock: None, questions: Cell::new(0), purpose: Purpose::Start }
+    pub(crate) fn nobody() -> GuardRequests {
+        GuardRequests {
+            beside: None,
+            first_lock: None,
+            questions: Cell::new(0),
+            purpose: Purpose::Start,
+        }
     }
 
     pub(crate) fn for_purpose(&mut self, purpose: Purpose) {
@@ -42,7 +47,7 @@ impl Asking {
     }
 
     /// By these files from here on.
-    pub(crate) fn by(&mut self, beside: Arc<Beside>, first_lock: Option<LockFile>) {
+    pub(crate) fn by(&mut self, beside: Arc<StateDir>, first_lock: Option<LockFile>) {
         self.beside = Some(beside);
         self.first_lock = first_lock;
     }
@@ -53,12 +58,12 @@ impl Asking {
         &self,
         me: ProcessId,
         guard: &GuardView,
-        manner: Manner,
+        manner: StopOptions,
         has_ended: impl Fn() -> bool,
         sleep: impl Fn(Duration) -> Result<(), Interrupted>,
-    ) -> Result<Answer, Interrupted> {
+    ) -> Result<AskOutcome, Interrupted> {
         let (Some(beside), Some(ticket)) = (&self.beside, guard.ticket) else {
-            return Ok(Answer::Silence);
+            return Ok(AskOutcome::Silence);
         };
         self.questions.set(self.questions.get() + 1);
         let id = format!("{}-{}-{}", me.pid, me.start, self.questions.get());
@@ -66,18 +71,18 @@ impl Asking {
         let request =
             Request::new(id, ticket, Asker { pid: me.pid, purpose: self.purpose }, manner);
         if let Err(error) = beside.write_request(&request) {
-            return Ok(Answer::Unasked(error.kind()));
+            return Ok(AskOutcome::Unasked(error.kind()));
         }
         let answer = loop {
             // A guard that has ended has done more than it was asked to.
             if beside.is_acknowledged(&request.id) || has_ended() {
-                break Ok(Answer::Heard);
+                break Ok(AskOutcome::Heard);
             }
             if !beside.folder().is_in_place() {
-                break Ok(Answer::Unasked(ErrorKind::NotFound));
+                break Ok(AskOutcome::Unasked(ErrorKind::NotFound));
             }
             if clock::patience() >= until {
-                break Ok(Answer::Silence);
+                break Ok(AskOutcome::Silence);
             }
             if let Err(interrupted) = sleep(until) {
                 break Err(interrupted);
@@ -99,7 +104,7 @@ impl Asking {
         // told just before the lock goes.
         lock.is_free_by_a_probe()
             || AFTER_A_CLOSE.iter().any(|pause| {
-                Alarm::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                Poller::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
                 lock.is_free_by_a_probe()
             })
     }

@@ -6,13 +6,13 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     engine::{
         action::Action,
-        ladder::{Escalation, Manner, Mode, Motion, Next},
-        plan::{Blow, Conflict, Plan, Refusal},
+        ladder::{AfterStep, JobState, Ladder, StopMode, StopOptions},
+        plan::{Conflict, Plan, Refusal, SignalToSend},
         policy::Policy,
         snapshot::{GuardView, ProcessId},
     },
-    sys::ticker::Beat,
-    terminate::process_control::{Answer, Host, Interrupted, Sent},
+    sys::ticker::Ticker,
+    terminate::process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
 };
 
 /// What happened.
@@ -30,13 +30,13 @@ pub enum Outcome {
 
 /// Something that was done, for whoever wants to see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum TerminateEvent {
     /// A guard was asked; its pid, where it can be seen.
     Asked(Option<u32>),
     /// It heard, and ends its tree itself.
     Heard(Option<u32>),
     /// A signal was sent.
-    Sent(ProcessId, Blow),
+    Sent(ProcessId, SignalToSend),
     /// Everything of this conflict has ended.
     Ended(Option<u32>),
     /// It still goes on.
@@ -45,7 +45,7 @@ pub enum Event {
 
 /// How long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
+pub struct TerminateLimits {
     /// The deadline of the whole start.
     pub until: Option<Duration>,
     /// How often to tell that it still goes on.
@@ -54,13 +54,13 @@ pub struct Timing {
 
 /// Ends every conflict that the plan ends.
 pub fn execute(
-    host: &mut dyn Host,
+    host: &mut dyn ProcessControl,
     plan: &Plan,
     policy: &Policy,
-    timing: Timing,
-    tell: &mut dyn FnMut(Event),
+    timing: TerminateLimits,
+    tell: &mut dyn FnMut(TerminateEvent),
 ) -> Outcome {
-    let beat = Beat::begin(timing.beat, host.now());
+    let beat = Ticker::begin(timing.beat, host.now());
     match Execution::begin(host, plan, policy, tell) {
         Ok(mut execution) => {
             execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted)
@@ -71,14 +71,14 @@ pub fn execute(
 
 /// The conflicts that have not ended yet.
 struct Execution {
-    targets: Vec<Target>,
+    targets: Vec<EndingTarget>,
 }
 
-struct Target {
+struct EndingTarget {
     /// The root and everything below it that was ever seen.
     known: BTreeSet<ProcessId>,
     root: Option<ProcessId>,
-    means: Means,
+    means: EndingMeans,
     /// When to look who is below the root, whose own word was relied on until then.
     look_at: Option<Duration>,
 }
@@ -86,26 +86,27 @@ struct Target {
 /// How long a guard may take from the end of its last process to its own word for that.
 const SIGNING_OFF: Duration = Duration::from_millis(2);
 
-enum Means {
+enum EndingMeans {
     /// Its guard heard, and ends its tree itself.
     Asked(GuardView),
     /// We signal it.
-    Ladder(Escalation),
+    Ladder(Ladder),
 }
 
 impl Execution {
     fn begin(
-        host: &mut dyn Host,
+        host: &mut dyn ProcessControl,
         plan: &Plan,
         policy: &Policy,
-        tell: &mut dyn FnMut(Event),
+        tell: &mut dyn FnMut(TerminateEvent),
     ) -> Result<Execution, Outcome> {
         let mut targets = Vec::new();
         for conflict in plan.kills() {
-            let mode = if conflict.action == Action::Force { Mode::Force } else { Mode::Graceful };
-            let means = means(host, conflict, Manner::of(policy, mode), tell)?;
+            let mode =
+                if conflict.action == Action::Force { StopMode::Force } else { StopMode::Graceful };
+            let means = means(host, conflict, StopOptions::of(policy, mode), tell)?;
             let known = conflict.processes().map(|process| process.id).collect();
-            targets.push(Target {
+            targets.push(EndingTarget {
                 known,
                 root: conflict.root.as_ref().map(|root| root.id),
                 means,
@@ -117,10 +118,10 @@ impl Execution {
 
     fn run(
         &mut self,
-        host: &mut dyn Host,
+        host: &mut dyn ProcessControl,
         until: Option<Duration>,
-        mut beat: Beat,
-        tell: &mut dyn FnMut(Event),
+        mut beat: Ticker,
+        tell: &mut dyn FnMut(TerminateEvent),
     ) -> Result<Outcome, Interrupted> {
         loop {
             let mut wake = until.unwrap_or(Duration::MAX);
@@ -133,9 +134,13 @@ impl Execution {
             let mut left = Vec::new();
             for mut target in std::mem::take(&mut self.targets) {
                 match target.step(host, &mut tell_of) {
-                    Stepped::Ended => tell_of(Event::Ended(target.root.map(|root| root.pid))),
-                    Stepped::Refused(refusal, why) => return Ok(Outcome::Refused(refusal, why)),
-                    Stepped::Look { at } => {
+                    StepOutcome::Ended => {
+                        tell_of(TerminateEvent::Ended(target.root.map(|root| root.pid)));
+                    }
+                    StepOutcome::Refused(refusal, why) => {
+                        return Ok(Outcome::Refused(refusal, why));
+                    }
+                    StepOutcome::Look { at } => {
                         wake = wake.min(at);
                         awaited.extend(target.known.iter().copied());
                         left.push(target);
@@ -156,32 +161,38 @@ impl Execution {
                 // That something was done says as well that it goes on.
                 beat = beat.again(host.now());
             } else if beat.is_due(host.now()) {
-                tell(Event::Still);
+                tell(TerminateEvent::Still);
             }
             host.sleep(&awaited, wake.min(beat.next()))?;
         }
     }
 }
 
-enum Stepped {
+enum StepOutcome {
     Ended,
     Look { at: Duration },
     Refused(Refusal, String),
 }
 
-impl Target {
-    fn step(&mut self, host: &mut dyn Host, tell: &mut dyn FnMut(Event)) -> Stepped {
+impl EndingTarget {
+    fn step(
+        &mut self,
+        host: &mut dyn ProcessControl,
+        tell: &mut dyn FnMut(TerminateEvent),
+    ) -> StepOutcome {
         let signed_off = match &self.means {
-            Means::Ladder(_) => false,
+            EndingMeans::Ladder(_) => false,
             // Its lock goes once its tree has ended; what is left of the guard itself then polls
             // nobody. What it had not started, and so left alone, may stay: it has signed off then.
-            Means::Asked(guard) => host.has_signed_off(guard),
+            EndingMeans::Asked(guard) => host.has_signed_off(guard),
         };
         match &self.means {
-            Means::Asked(guard) if signed_off && host.has_left(guard) => return Stepped::Ended,
+            EndingMeans::Asked(guard) if signed_off && host.has_left(guard) => {
+                return StepOutcome::Ended;
+            }
             // It knows its tree best, and tells when that has ended: by its record, its lock, or
             // its own end.
-            Means::Asked(_) if !signed_off => {
+            EndingMeans::Asked(_) if !signed_off => {
                 let living = host.living(&self.known);
                 // One that ended may have left somebody behind, of whom a guard that is killed
                 // would not tell any more: unless it has signed off by then, it is looked at who is
@@ -192,31 +203,35 @@ impl Target {
                 let at = self.look_at.unwrap_or(Duration::MAX);
                 if host.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
                     self.known = living;
-                    return Stepped::Look { at };
+                    return StepOutcome::Look { at };
                 }
             }
-            Means::Asked(_) | Means::Ladder(_) => {}
+            EndingMeans::Asked(_) | EndingMeans::Ladder(_) => {}
         }
         self.look_at = None;
         let alive = host.members(&self.known);
         self.known = alive.iter().map(|member| member.id).collect();
         let ladder = match &mut self.means {
-            Means::Ladder(ladder) => ladder,
-            Means::Asked(guard) => {
+            EndingMeans::Ladder(ladder) => ladder,
+            EndingMeans::Asked(guard) => {
                 let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
                 let gone = !tree
                     && (alive.is_empty() && self.root.is_some()
                         || !signed_off && host.has_left(guard));
-                return if gone { Stepped::Ended } else { Stepped::Look { at: Duration::MAX } };
+                return if gone {
+                    StepOutcome::Ended
+                } else {
+                    StepOutcome::Look { at: Duration::MAX }
+                };
             }
         };
         let orders = ladder.step(host.now(), &alive);
         for &(id, blow) in &orders.blows {
             match host.send(id, blow) {
-                Sent::Delivered => tell(Event::Sent(id, blow)),
-                Sent::Gone => {}
-                Sent::Denied => {
-                    return Stepped::Refused(
+                SignalResult::Delivered => tell(TerminateEvent::Sent(id, blow)),
+                SignalResult::Gone => {}
+                SignalResult::Denied => {
+                    return StepOutcome::Refused(
                         Refusal::Permission,
                         format!("pid {} may not be signalled", id.pid),
                     );
@@ -225,39 +240,41 @@ impl Target {
         }
         match orders.next {
             // The look that found nobody is the proof that nobody is left.
-            Next::Ended => Stepped::Ended,
-            Next::Look { at } => Stepped::Look { at },
-            Next::GaveUp(gave_up) => Stepped::Refused(Refusal::Policy, gave_up.to_string()),
+            AfterStep::Ended => StepOutcome::Ended,
+            AfterStep::Look { at } => StepOutcome::Look { at },
+            AfterStep::GaveUp(gave_up) => {
+                StepOutcome::Refused(Refusal::Policy, gave_up.to_string())
+            }
         }
     }
 }
 
 fn means(
-    host: &mut dyn Host,
+    host: &mut dyn ProcessControl,
     conflict: &Conflict,
-    manner: Manner,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Means, Outcome> {
-    let Some(guard) = &conflict.guard else { return Ok(Means::Ladder(Escalation::new(manner))) };
+    manner: StopOptions,
+    tell: &mut dyn FnMut(TerminateEvent),
+) -> Result<EndingMeans, Outcome> {
+    let Some(guard) = &conflict.guard else { return Ok(EndingMeans::Ladder(Ladder::new(manner))) };
     let root = conflict.root.as_ref();
-    tell(Event::Asked(root.map(|root| root.id.pid)));
+    tell(TerminateEvent::Asked(root.map(|root| root.id.pid)));
     if let Some(root) = root {
         // A guard that is stopped cannot hear; one that is not does not mind.
         let known = BTreeSet::from([root.id]);
         let stopped = host
             .members(&known)
             .iter()
-            .any(|member| member.id == root.id && member.motion == Motion::Stopped);
-        if stopped && host.send(root.id, Blow::Continue) == Sent::Delivered {
-            tell(Event::Sent(root.id, Blow::Continue));
+            .any(|member| member.id == root.id && member.motion == JobState::Stopped);
+        if stopped && host.send(root.id, SignalToSend::Continue) == SignalResult::Delivered {
+            tell(TerminateEvent::Sent(root.id, SignalToSend::Continue));
         }
     }
     match (host.ask(guard, manner).map_err(Outcome::Interrupted)?, root) {
-        (Answer::Heard, _) => {
-            tell(Event::Heard(root.map(|root| root.id.pid)));
-            Ok(Means::Asked(guard.clone()))
+        (AskOutcome::Heard, _) => {
+            tell(TerminateEvent::Heard(root.map(|root| root.id.pid)));
+            Ok(EndingMeans::Asked(guard.clone()))
         }
-        (Answer::Unasked(why), _) => {
+        (AskOutcome::Unasked(why), _) => {
             let guard = root.map_or_else(
                 || "the guard".to_owned(),
                 |root| format!("the guard with pid {}", root.id.pid),
@@ -266,8 +283,8 @@ fn means(
                 "{guard} cannot be asked to end: the question cannot be written ({why})"
             )))
         }
-        (Answer::Silence, Some(_)) => Ok(Means::Ladder(Escalation::new(manner))),
-        (Answer::Silence, None) => Err(Outcome::Refused(
+        (AskOutcome::Silence, Some(_)) => Ok(EndingMeans::Ladder(Ladder::new(manner))),
+        (AskOutcome::Silence, None) => Err(Outcome::Refused(
             Refusal::Policy,
             "the guard in another PID namespace did not answer, and cannot be signalled from here"
                 .to_owned(),

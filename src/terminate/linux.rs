@@ -9,25 +9,25 @@ use rustix::io::Errno;
 
 use crate::{
     engine::{
-        ladder::{Manner, Member, Motion},
-        plan::Blow,
+        ladder::{JobState, Member, StopOptions},
+        plan::SignalToSend,
         snapshot::{GuardView, ProcessId},
     },
     scan::machine::{
         Machine,
-        parents::{Lineage, Stats, with_descendants},
+        parents::{ParentMap, Stats, with_descendants},
     },
     sys::{
         clock,
         machine::{
-            pidfd::{Handle, Pin},
-            proc_fs::Proc,
+            pidfd::{PinnedPid, ProcessHandle},
+            proc_fs::ProcFs,
         },
     },
-    terminate::process_control::{Answer, Host, Interrupted, Sent},
+    terminate::process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
 };
 
-impl Host for Machine {
+impl ProcessControl for Machine {
     fn now(&self) -> Duration {
         clock::patience()
     }
@@ -43,9 +43,9 @@ impl Host for Machine {
             return Vec::new();
         }
         let me = self.whereabouts.process.pid;
-        let lineage = match self.lineage.take().filter(Lineage::is_fresh) {
+        let lineage = match self.lineage.take().filter(ParentMap::is_fresh) {
             Some(lineage) => Ok(lineage),
-            None => Lineage::read(&self.proc, me),
+            None => ParentMap::read(&self.proc, me),
         };
         match lineage {
             Ok(lineage) => family(&self.proc, lineage.stats(), &known, me, &mut self.handles),
@@ -59,19 +59,23 @@ impl Host for Machine {
         living
     }
 
-    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
-        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
-        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        let handles: Vec<&ProcessHandle> =
+            ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
         self.sleep_on(&handles, until).map(|_| ())
     }
 
-    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let has_ended =
-            || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
-        let handle: Vec<&Handle> =
+    fn ask(&mut self, guard: &GuardView, manner: StopOptions) -> Result<AskOutcome, Interrupted> {
+        let has_ended = || {
+            guard
+                .process
+                .is_some_and(|id| self.handles.get(&id).is_none_or(ProcessHandle::has_ended))
+        };
+        let handle: Vec<&ProcessHandle> =
             guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
         self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| {
             self.sleep_on(&handle, until).map(drop)
@@ -91,11 +95,11 @@ impl Host for Machine {
 /// `handles`. Where there are not descriptors enough for all, the others are members that are not
 /// pinned.
 pub(crate) fn family(
-    proc: &Proc,
+    proc: &ProcFs,
     stats: &Stats,
     known: &BTreeSet<ProcessId>,
     me: u32,
-    handles: &mut BTreeMap<ProcessId, Handle>,
+    handles: &mut BTreeMap<ProcessId, ProcessHandle>,
 ) -> Vec<Member> {
     handles.retain(|_, handle| !handle.has_ended());
     let is_there = |id: &&ProcessId| stats.get(&id.pid).is_some_and(|seen| seen.start == id.start);
@@ -108,7 +112,7 @@ pub(crate) fn family(
         if let Entry::Vacant(place) = handles.entry(id) {
             // Pinned first, then looked at again: whoever has the pid now must still be the one
             // that was seen.
-            match Pin::new(pid).map(|pin| (pin, proc.stat(pid, &mut buffer))) {
+            match PinnedPid::new(pid).map(|pin| (pin, proc.stat(pid, &mut buffer))) {
                 Ok((pin, Ok(now))) if now.start == seen.start => {
                     place.insert(pin.into_handle(id));
                 }
@@ -123,9 +127,9 @@ pub(crate) fn family(
         }
         let motion = match handles.get(&id) {
             Some(handle) if handle.has_ended() => continue,
-            Some(_) if matches!(seen.state, b'T' | b't') => Motion::Stopped,
-            Some(_) => Motion::Moving,
-            None => Motion::Unpinned,
+            Some(_) if matches!(seen.state, b'T' | b't') => JobState::Stopped,
+            Some(_) => JobState::Moving,
+            None => JobState::Unpinned,
         };
         members.push(Member { id, parent: seen.parent, motion });
     }
@@ -137,8 +141,8 @@ pub(crate) fn family(
 /// Those that are there, for all that can be seen.
 pub(crate) fn unseen(
     known: &BTreeSet<ProcessId>,
-    handles: &BTreeMap<ProcessId, Handle>,
+    handles: &BTreeMap<ProcessId, ProcessHandle>,
 ) -> Vec<Member> {
-    let motion = |id| if handles.contains_key(id) { Motion::Moving } else { Motion::Unpinned };
+    let motion = |id| if handles.contains_key(id) { JobState::Moving } else { JobState::Unpinned };
     known.iter().map(|id| Member { id: *id, parent: 0, motion: motion(id) }).collect()
 }

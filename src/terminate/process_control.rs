@@ -4,13 +4,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::engine::{
-    ladder::{Manner, Member},
-    plan::Blow,
+    ladder::{Member, StopOptions},
+    plan::SignalToSend,
     snapshot::{GuardView, ProcessId},
 };
 
 /// A machine with processes on it.
-pub trait Host {
+pub trait ProcessControl {
     /// The clock of patience: it stands still in suspend.
     fn now(&self) -> Duration;
 
@@ -24,7 +24,7 @@ pub trait Host {
     }
 
     /// Sends a signal to exactly this process.
-    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent;
+    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult;
 
     /// Sleeps until one of these ends, a file beside the lock changes, or it is this time.
     ///
@@ -36,7 +36,7 @@ pub trait Host {
     ///
     /// # Errors
     /// A signal told this start to give up.
-    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted>;
+    fn ask(&mut self, guard: &GuardView, manner: StopOptions) -> Result<AskOutcome, Interrupted>;
 
     /// Whether a guard took its record away: by its own word it has ended all of its tree.
     fn has_signed_off(&mut self, guard: &GuardView) -> bool;
@@ -47,7 +47,7 @@ pub trait Host {
 
 /// What became of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum SignalResult {
     /// It was delivered.
     Delivered,
     /// There is nobody any more.
@@ -58,7 +58,7 @@ pub enum Sent {
 
 /// What a guard said when it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum AskOutcome {
     /// It heard, and is ending its tree.
     Heard,
     /// Nothing, for two seconds.
@@ -70,7 +70,7 @@ pub enum Answer {
 
 /// How a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slept {
+pub(crate) enum SleepEnd {
     /// Somebody closed a lock file.
     LockClosed,
     /// Somebody ended, or it is time.

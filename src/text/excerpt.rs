@@ -31,7 +31,7 @@ pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Exc
     let line = line_at(text, place.start);
     let start = floor(text, place.start).min(line.end);
     let place = start..floor(text, place.end).clamp(start, line.end);
-    let pieces = Pieces { text, hidden };
+    let pieces = TextPieces { text, hidden };
     // No more than could be shown is looked at: a line may have a megabyte.
     let start = pieces.containing(place.start).start;
     let mut before: Vec<Range<usize>> = Vec::new();
@@ -93,7 +93,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// How many of `pieces` fit into `room` characters.
-fn fitting(pieces: &Pieces<'_>, each: &[Range<usize>], room: usize) -> usize {
+fn fitting(pieces: &TextPieces<'_>, each: &[Range<usize>], room: usize) -> usize {
     let mut width = 0;
     each.iter()
         .take_while(|piece| {
@@ -104,12 +104,12 @@ fn fitting(pieces: &Pieces<'_>, each: &[Range<usize>], room: usize) -> usize {
 }
 
 /// A text in pieces that are shown whole or not at all: a character, or a secret.
-struct Pieces<'a> {
+struct TextPieces<'a> {
     text: &'a str,
     hidden: &'a [Range<usize>],
 }
 
-impl Pieces<'_> {
+impl TextPieces<'_> {
     /// The piece that the character at `at` is part of.
     fn containing(&self, at: usize) -> Range<usize> {
         let next = self.hidden.partition_point(|secret| secret.end <= at);

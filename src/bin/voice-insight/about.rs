@@ -10,8 +10,8 @@ use crate::desk::Counts;
 use humantime::{format_duration, format_rfc3339_seconds};
 
 use monopoll::{
-    guard::lock_set::Place,
-    state::{event::Kind, folder::Missing},
+    guard::lock_set::LockSet,
+    state::{event::HistoryEventKind, folder::MissingFolder},
     sys::clock,
     teloxide::Health,
 };
@@ -86,13 +86,13 @@ impl About {
 
     /// From the history beside the lock, which keeps the last hundred events.
     fn takeovers(&self) -> String {
-        let Ok(Some(place)) = Place::find(&self.locks, Missing::Leave) else {
+        let Ok(Some(place)) = LockSet::find(&self.locks, MissingFolder::Leave) else {
             return "not known".to_owned();
         };
         let history = place.beside().history();
         let takeovers: Vec<u64> = history
             .iter()
-            .filter(|event| matches!(event.kind, Kind::Takeover { .. }))
+            .filter(|event| matches!(event.kind, HistoryEventKind::Takeover { .. }))
             .map(|event| event.at)
             .collect();
         match takeovers.last().and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(*at))) {

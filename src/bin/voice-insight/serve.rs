@@ -29,7 +29,7 @@ use monopoll::{
     config::{Config, Placeholders, wording::quote},
     engine::token::Token,
     error::{Error, ExitStatus},
-    guard::lock_set::Place,
+    guard::lock_set::LockSet,
     scan::machine,
     state::lock_dir::lock_dir,
     sys::clock,
@@ -76,7 +76,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         insight: settings.insight.clone(),
         about,
     };
-    let journal = Journal::open(Place::open(&locks)?.beside().journal_path());
+    let journal = Journal::open(LockSet::open(&locks)?.beside().journal_path());
     let desk = Arc::new(Desk::new(&settings, journal, telegram, answers, ending, counts));
     tracing::info!("{}: answers from now on. {}", guard.instance(), services(&settings));
     desk.resume();

@@ -10,11 +10,11 @@ use crate::engine::{
 /// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to
 /// say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Likeness {
+pub struct CommandMatch {
     /// The file that is executed.
     pub program: PathBuf,
     /// Whose process that is.
-    pub runs: Runs,
+    pub runs: RunKind,
     /// The arguments behind its name.
     pub args: Vec<String>,
     /// The working directory.
@@ -23,7 +23,7 @@ pub struct Likeness {
 
 /// Whose process a program's is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
+pub enum RunKind {
     /// Its own.
     ByItself,
     /// That of the interpreter which its first line names.
@@ -32,7 +32,7 @@ pub enum Runs {
 
 /// One thing that the same command has in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part<'a> {
+pub enum CommandPart<'a> {
     /// The executable, through a `#!` line too.
     Program(&'a Path),
     /// What stands behind its name.
@@ -41,11 +41,11 @@ pub enum Part<'a> {
     Folder(&'a Path),
 }
 
-impl Likeness {
+impl CommandMatch {
     /// What `process` has in common with it, and what not. These never contradict
     /// [`Process::twin`].
     #[must_use]
-    pub fn parts(&self, process: &Process) -> [(Part<'_>, Truth); 3] {
+    pub fn parts(&self, process: &Process) -> [(CommandPart<'_>, Truth); 3] {
         let program = process.own_program.holds(|own| *own);
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
         let arguments = process.args.holds(|args| self.has_same_arguments(args));
@@ -58,16 +58,16 @@ impl Likeness {
         };
         let [program, arguments, folder] = verdicts;
         [
-            (Part::Program(&self.program), program),
-            (Part::Arguments(&self.args), arguments),
-            (Part::Folder(&self.cwd), folder),
+            (CommandPart::Program(&self.program), program),
+            (CommandPart::Arguments(&self.args), arguments),
+            (CommandPart::Folder(&self.cwd), folder),
         ]
     }
 
     fn has_same_arguments(&self, args: &[String]) -> bool {
         match self.runs {
-            Runs::ByItself => args.get(1..) == Some(self.args.as_slice()),
-            Runs::ByInterpreter => behind_the_script(args).is_some_and(|args| args == self.args),
+            RunKind::ByItself => args.get(1..) == Some(self.args.as_slice()),
+            RunKind::ByInterpreter => behind_the_script(args).is_some_and(|args| args == self.args),
         }
     }
 }
@@ -82,8 +82,8 @@ fn behind_the_script(args: &[String]) -> Option<&[String]> {
 mod tests {
     use super::*;
 
-    fn likeness(runs: Runs) -> Likeness {
-        Likeness {
+    fn likeness(runs: RunKind) -> CommandMatch {
+        CommandMatch {
             program: "/usr/bin/bot".into(),
             runs,
             args: vec!["-v".to_owned()],
@@ -101,34 +101,38 @@ mod tests {
         let (yes, no, unknown) = (Truth::True, Truth::False, Truth::Unknown);
         let (own, other) = (Fact::Known(true), Fact::Known(false));
         for (runs, process, expected) in [
-            (Runs::ByItself, seen(&["bot", "-v"], "/srv/bot", own, own), [yes, yes, yes]),
-            (Runs::ByItself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
-            (Runs::ByItself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
-            (Runs::ByItself, seen(&["bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
+            (RunKind::ByItself, seen(&["bot", "-v"], "/srv/bot", own, own), [yes, yes, yes]),
+            (RunKind::ByItself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
+            (RunKind::ByItself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
             (
-                Runs::ByInterpreter,
+                RunKind::ByItself,
+                seen(&["bot", "-x", "-v"], "/srv/other", own, other),
+                [yes, no, no],
+            ),
+            (
+                RunKind::ByInterpreter,
                 seen(&["python3", "bot", "-v"], "/srv/other", own, other),
                 [yes, yes, no],
             ),
             (
-                Runs::ByInterpreter,
+                RunKind::ByInterpreter,
                 seen(&["python3", "bot"], "/srv/other", own, other),
                 [yes, no, no],
             ),
-            (Runs::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
-            (Runs::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
+            (RunKind::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
+            (RunKind::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
             (
-                Runs::ByInterpreter,
+                RunKind::ByInterpreter,
                 seen(&["python3", "-u", "bot", "-v"], "/srv/other", own, other),
                 [yes, yes, no],
             ),
             (
-                Runs::ByInterpreter,
+                RunKind::ByInterpreter,
                 seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other),
                 [yes, no, no],
             ),
-            (Runs::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
-            (Runs::ByItself, Process::unseen(), [unknown, unknown, unknown]),
+            (RunKind::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
+            (RunKind::ByItself, Process::unseen(), [unknown, unknown, unknown]),
         ] {
             assert_eq!(
                 likeness(runs).parts(&process).map(|(_, truth)| truth),

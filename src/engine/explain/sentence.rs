@@ -2,7 +2,10 @@
 
 use crate::engine::{
     action::{Action, SameToken},
-    explain::{Asked, EntryVerdict, Explanation, ShieldKind, Standing, command_match::Part},
+    explain::{
+        Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
+        command_match::CommandPart,
+    },
     fact::{Fact, Truth},
     plan::{Conflict, DecidedBy, Evidence, Plan, Verdict},
     policy::Policy,
@@ -15,17 +18,19 @@ pub(super) fn sentence(policy: &Policy, plan: &Plan, it: &Explanation<'_>) -> St
     let pid = it.process.id.pid;
     match (it.conflict, &it.standing) {
         (Some(conflict), _) => in_the_way(policy, plan, it, conflict),
-        (None, Standing::Shielded(shield)) => {
+        (None, Classification::Shielded(shield)) => {
             format!("pid {pid} would be a candidate, but is never touched: {shield}")
         }
-        (None, Standing::Suspect) => {
+        (None, Classification::Suspect) => {
             format!("pid {pid} only looks related and is not touched: {}", suspicion(policy, it))
         }
         // Every candidate of a snapshot is in a conflict of its plan.
-        (None, Standing::Candidate { evidence, .. }) => {
+        (None, Classification::Candidate { evidence, .. }) => {
             format!("pid {pid} is a candidate: it {}", has(evidence))
         }
-        (None, Standing::Unrelated) => format!("pid {pid} is no candidate: {}", unrelated(it)),
+        (None, Classification::Unrelated) => {
+            format!("pid {pid} is no candidate: {}", unrelated(it))
+        }
     }
 }
 
@@ -59,15 +64,15 @@ fn in_the_way(policy: &Policy, plan: &Plan, it: &Explanation<'_>, conflict: &Con
         }
     };
     match &it.standing {
-        Standing::Shielded(shield) if conflict.action.kills() => {
+        Classification::Shielded(shield) if conflict.action.kills() => {
             format!(
                 "{sentence}; by itself it would not be touched ({shield}), but what a holder of the lock started goes with it"
             )
         }
-        Standing::Shielded(_)
-        | Standing::Candidate { .. }
-        | Standing::Suspect
-        | Standing::Unrelated => sentence,
+        Classification::Shielded(_)
+        | Classification::Candidate { .. }
+        | Classification::Suspect
+        | Classification::Unrelated => sentence,
     }
 }
 
@@ -218,14 +223,14 @@ fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
         entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(
             |(asked, _)| match asked {
-                Asked::Part(Part::Program(_)) => "another program".to_owned(),
-                Asked::Part(Part::Arguments(_)) => "other arguments".to_owned(),
-                Asked::Part(Part::Folder(_)) => "another folder".to_owned(),
-                Asked::Condition(condition) => format!("another {}", condition.key()),
+                FieldOrCondition::Part(CommandPart::Program(_)) => "another program".to_owned(),
+                FieldOrCondition::Part(CommandPart::Arguments(_)) => "other arguments".to_owned(),
+                FieldOrCondition::Part(CommandPart::Folder(_)) => "another folder".to_owned(),
+                FieldOrCondition::Condition(condition) => format!("another {}", condition.key()),
             },
         );
     let parts: Vec<String> = parts.collect();
-    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, Asked::Part(_)));
+    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => {
             return "is compared with no COMMAND (none is named)".to_owned();

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::engine::{
     action::SameToken,
     condition::Condition,
-    explain::{Carried, command_match::Part},
+    explain::{TokenEvidence, command_match::CommandPart},
     fact::{Fact, Truth},
     plan::Evidence,
     policy::Rule,
-    rules::Ruling,
+    rules::RuleOutcome,
     shield::Shield,
     snapshot::CarriedToken,
 };
@@ -22,7 +22,7 @@ pub struct EntryVerdict<'a> {
     /// Whether it looks as the entry says.
     pub looks: Truth,
     /// Everything that is asked, with what came of it.
-    pub asked: Vec<(Asked<'a>, Truth)>,
+    pub asked: Vec<(FieldOrCondition<'a>, Truth)>,
     /// Why the entry does not reach it, whatever it looks like.
     pub limit: Option<Shield>,
 }
@@ -37,11 +37,11 @@ impl EntryVerdict<'_> {
 
 /// One thing that an entry asks.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum FieldOrCondition<'a> {
     /// Of the entries that are written.
     Condition(Condition<'a>),
     /// Where none is written.
-    Part(Part<'a>),
+    Part(CommandPart<'a>),
 }
 
 /// What its token says.
@@ -52,7 +52,7 @@ pub struct TokenVerdict {
     /// Whether it is my bot's.
     pub same: Truth,
     /// What that is worth; nothing where it does not count.
-    pub weight: Option<Carried>,
+    pub weight: Option<TokenEvidence>,
     /// What the policy says about tokens.
     pub policy: SameToken,
 }
@@ -110,7 +110,7 @@ pub struct RuleVerdict<'a> {
     /// Each of its conditions.
     pub conditions: Vec<(Condition<'a>, Truth)>,
     /// What came of asking it.
-    pub ruling: Ruling,
+    pub ruling: RuleOutcome,
 }
 
 impl RuleVerdict<'_> {

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     error::{Error, ExitStatus},
-    sys::tokio_signals::{Heeded, Ignored},
+    sys::tokio_signals::{HandledSignal, IgnoredSignals},
 };
 
 /// The check and whatever it starts.
@@ -38,17 +38,17 @@ impl Group {
 
 /// The signals that end a start; one that was ignored stays ignored.
 pub(super) struct Ending {
-    interrupt: Heeded,
-    terminate: Heeded,
-    hangup: Heeded,
-    quit: Heeded,
+    interrupt: HandledSignal,
+    terminate: HandledSignal,
+    hangup: HandledSignal,
+    quit: HandledSignal,
 }
 
 impl Ending {
     /// # Errors
     /// Signals cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
-        let ignored = Ignored::before();
+        let ignored = IgnoredSignals::before();
         let heed = |kind| {
             let heeded = ignored.or_heeded(kind);
             heeded.map_err(|error| {

@@ -7,14 +7,14 @@ use nix::sys::signal::Signal;
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{Kin, Launcher, ManagedBy, ProcessId},
+        snapshot::{Launcher, ManagedBy, ProcessId, Relation},
     },
     scan::{
         cgroup,
         linux::parents::Stats,
-        supervisors::{self, Told},
+        supervisors::{self, SupervisorEnv},
     },
-    sys::linux::proc_fs::{Proc, Stat, strings},
+    sys::linux::proc_fs::{ProcFs, ProcStat, strings},
     text::mask,
 };
 
@@ -22,17 +22,17 @@ use crate::{
 const WIDEST: usize = 60;
 
 /// Those above whom one look describes.
-pub(crate) struct Above<'a> {
-    proc: &'a Proc,
+pub(crate) struct Ancestors<'a> {
+    proc: &'a ProcFs,
     stats: &'a Stats,
     me: u32,
     /// The command lines that were read.
     args: RefCell<BTreeMap<u32, Rc<Vec<String>>>>,
 }
 
-impl<'a> Above<'a> {
-    pub(crate) fn new(proc: &'a Proc, stats: &'a Stats, me: u32) -> Self {
-        Above { proc, stats, me, args: RefCell::default() }
+impl<'a> Ancestors<'a> {
+    pub(crate) fn new(proc: &'a ProcFs, stats: &'a Stats, me: u32) -> Self {
+        Ancestors { proc, stats, me, args: RefCell::default() }
     }
 
     /// The supervisor, the service or the container above it; nothing that monopoll is in itself.
@@ -65,16 +65,20 @@ impl<'a> Above<'a> {
 
     /// What a supervisor told its own child; where that is somebody else's, what is left of it
     /// below.
-    fn told(&self, child: u32, pid: u32) -> Told {
+    fn told(&self, child: u32, pid: u32) -> SupervisorEnv {
         let mut buffer = Vec::new();
         let readable =
             [child, pid].into_iter().any(|pid| self.proc.read(pid, "environ", &mut buffer).is_ok());
-        if readable { Told::by(buffer.split(|byte| *byte == 0)) } else { Told::default() }
+        if readable {
+            SupervisorEnv::by(buffer.split(|byte| *byte == 0))
+        } else {
+            SupervisorEnv::default()
+        }
     }
 
     /// Those above it, up to the first that only adopted it, that starts things for people, or that
     /// is above monopoll too.
-    pub(crate) fn launchers(&self, stat: Stat, pid: u32) -> Fact<Vec<Launcher>> {
+    pub(crate) fn launchers(&self, stat: ProcStat, pid: u32) -> Fact<Vec<Launcher>> {
         let mut launchers = Vec::new();
         let mut buffer = Vec::new();
         for above in self.ancestors(stat.parent) {
@@ -145,7 +149,7 @@ impl<'a> Above<'a> {
     /// parent's was adopted.
     pub(crate) fn orphaned(
         &self,
-        stat: Stat,
+        stat: ProcStat,
         pid: u32,
         managed_by: Option<&ManagedBy>,
     ) -> Fact<bool> {
@@ -158,16 +162,18 @@ impl<'a> Above<'a> {
         Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 
-    pub(crate) fn kin(&self, pid: u32, stat: Stat) -> Fact<Kin> {
+    pub(crate) fn kin(&self, pid: u32, stat: ProcStat) -> Fact<Relation> {
         if stat.is_kernel_thread() {
-            return Fact::Known(Kin::Kernel);
+            return Fact::Known(Relation::Kernel);
         }
         let kin = match pid {
-            1 => Kin::Init,
-            pid if pid == self.me => Kin::Myself,
-            pid if self.ancestors(self.me).any(|ancestor| ancestor == pid) => Kin::Ancestor,
-            _ if self.ancestors(stat.parent).any(|ancestor| ancestor == self.me) => Kin::Descendant,
-            _ => Kin::None,
+            1 => Relation::Init,
+            pid if pid == self.me => Relation::Myself,
+            pid if self.ancestors(self.me).any(|ancestor| ancestor == pid) => Relation::Ancestor,
+            _ if self.ancestors(stat.parent).any(|ancestor| ancestor == self.me) => {
+                Relation::Descendant
+            }
+            _ => Relation::None,
         };
         Fact::Known(kin)
     }

@@ -6,17 +6,17 @@ use rustix::{io::Errno, process::PidfdFlags};
 
 use crate::{
     scan::{
-        capabilities::{Checkup, Environments, Offer, PidNamespace, Starter},
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy, Support},
         cgroup,
         linux::{
             is_privileged,
             lock_holders::{self, FIRST_PID_NAMESPACE},
         },
-        supervisors::{self, Told},
+        supervisors::{self, SupervisorEnv},
     },
-    state::{lock::LockFile, record::Whereabouts},
+    state::{lock::LockFile, record::HostProcess},
     sys::{
-        linux::proc_fs::{Proc, strings},
+        linux::proc_fs::{ProcFs, strings},
         mounts,
     },
 };
@@ -25,13 +25,13 @@ use crate::{
 ///
 /// # Errors
 /// `/proc` cannot be read, or is another namespace's.
-pub fn checkup() -> std::io::Result<Option<Checkup>> {
-    let proc = Proc::open()?;
+pub fn checkup() -> std::io::Result<Option<Capabilities>> {
+    let proc = ProcFs::open()?;
     let me = std::process::id();
     proc.insist_on_mine(me)?;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let is_first = lock_holders::namespace(&proc, me) == Some(FIRST_PID_NAMESPACE);
-    Ok(Some(Checkup {
+    Ok(Some(Capabilities {
         pidfd: offer(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())),
         inotify: offer(Inotify::init(InitFlags::IN_CLOEXEC)),
         hidden: mounts::hidden_processes(&mounts).filter(|_| !is_privileged()),
@@ -44,10 +44,10 @@ pub fn checkup() -> std::io::Result<Option<Checkup>> {
 
 /// Whether somebody of this boot is in a PID namespace that is not mine.
 #[must_use]
-pub fn is_elsewhere(them: &Whereabouts) -> bool {
+pub fn is_elsewhere(them: &HostProcess) -> bool {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mine =
-        Proc::open().ok().and_then(|proc| lock_holders::namespace(&proc, std::process::id()));
+        ProcFs::open().ok().and_then(|proc| lock_holders::namespace(&proc, std::process::id()));
     them.boot == boot.trim() && mine.is_some_and(|mine| mine != them.pid_namespace)
 }
 
@@ -55,10 +55,10 @@ pub fn is_elsewhere(them: &Whereabouts) -> bool {
 /// could tell.
 #[must_use]
 pub fn holders_of(lock: &LockFile) -> Option<Vec<u32>> {
-    let proc = Proc::open().ok()?;
-    let listed = match lock_holders::List::read().says_of(lock.as_file(), lock.id()) {
-        lock_holders::Listed::Held(pids) => pids,
-        lock_holders::Listed::No => std::collections::BTreeSet::new(),
+    let proc = ProcFs::open().ok()?;
+    let listed = match lock_holders::LockTable::read().says_of(lock.as_file(), lock.id()) {
+        lock_holders::LockListing::Held(pids) => pids,
+        lock_holders::LockListing::No => std::collections::BTreeSet::new(),
     };
     let holders = lock_holders::holders(&proc, lock.id(), &listed);
     // A look takes a lock for an instant where not every one is listed.
@@ -70,15 +70,15 @@ pub fn holders_of(lock: &LockFile) -> Option<Vec<u32>> {
     )
 }
 
-fn offer<T, E: ToString>(tried: Result<T, E>) -> Offer {
+fn offer<T, E: ToString>(tried: Result<T, E>) -> Support {
     match tried {
-        Ok(_) => Offer::Given,
-        Err(error) => Offer::Refused(error.to_string()),
+        Ok(_) => Support::Given,
+        Err(error) => Support::Refused(error.to_string()),
     }
 }
 
 /// An environment is only opened, which is what the kernel allows or not: to read one may hang.
-fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
+fn environments(proc: &ProcFs, me: u32) -> std::io::Result<Environments> {
     let mut found = Environments { readable: 0, unreadable: 0 };
     let mut buffer = Vec::new();
     let my_user = rustix::process::geteuid().as_raw();
@@ -100,7 +100,7 @@ fn environments(proc: &Proc, me: u32) -> std::io::Result<Environments> {
 }
 
 /// The supervisor above this process, else the service that it is part of, else its parent.
-fn starter(proc: &Proc, me: u32) -> Starter {
+fn starter(proc: &ProcFs, me: u32) -> StartedBy {
     let mut buffer = Vec::new();
     let args = |pid: u32, buffer: &mut Vec<u8>| {
         proc.read(pid, "cmdline", buffer).map(|()| strings(buffer)).unwrap_or_default()
@@ -111,25 +111,30 @@ fn starter(proc: &Proc, me: u32) -> Starter {
     // What it told its child stands in the environment, which what is below inherits.
     let mut environ = Vec::new();
     let has_one = proc.read(me, "environ", &mut environ).is_ok();
-    let told =
-        || if has_one { Told::by(environ.split(|byte| *byte == 0)) } else { Told::default() };
+    let told = || {
+        if has_one {
+            SupervisorEnv::by(environ.split(|byte| *byte == 0))
+        } else {
+            SupervisorEnv::default()
+        }
+    };
     let first = parent(me, &mut buffer);
     let mut above = first;
     while let Some(pid) = above {
         let cwd = || proc.link(pid, "cwd").ok();
         if let Some(supervisor) = supervisors::supervisor(&args(pid, &mut buffer), cwd, told) {
-            return Starter::Supervisor(supervisor);
+            return StartedBy::Supervisor(supervisor);
         }
         above = parent(pid, &mut buffer).filter(|next| *next != pid);
     }
     if proc.read(me, "cgroup", &mut buffer).is_ok() {
         let cgroups = String::from_utf8_lossy(&buffer).into_owned();
         if let Some(by) = cgroup::manager(&cgroups, &cgroups) {
-            return Starter::Supervisor(by);
+            return StartedBy::Supervisor(by);
         }
     }
-    let Some(pid) = first else { return Starter::Nobody };
+    let Some(pid) = first else { return StartedBy::Nobody };
     let name =
         args(pid, &mut buffer).first().map(|arg| arg.rsplit('/').next().unwrap_or(arg).to_owned());
-    Starter::Program(pid, name.unwrap_or_else(|| "?".to_owned()))
+    StartedBy::Program(pid, name.unwrap_or_else(|| "?".to_owned()))
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::{
     scan::{
-        container::{self, Enclosure, Maker, Namespaces, Trace},
+        container::{self, ContainerKind, ContainerTrace, Namespaces, PrivateFolder},
         linux::lock_holders::FIRST_PID_NAMESPACE,
     },
-    sys::linux::proc_fs::Proc,
+    sys::linux::proc_fs::ProcFs,
 };
 
 /// The inodes of the machine's first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
@@ -16,7 +16,7 @@ const FIRST: [(&str, u64); 3] =
 
 /// Who made the container that this process is in.
 #[must_use]
-pub fn maker() -> Option<Maker> {
+pub fn maker() -> Option<ContainerKind> {
     // Cheap ones first, and the rest only where the machine may be a container at all.
     match namespaces() {
         Namespaces::First => None,
@@ -27,28 +27,28 @@ pub fn maker() -> Option<Maker> {
 /// What keeps everybody outside from seeing this folder, links in it resolved, where this process
 /// is in a container.
 #[must_use]
-pub fn enclosure(folder: &Path) -> Option<Enclosure> {
-    Enclosure::of(maker()?, &std::fs::read_to_string("/proc/self/mountinfo").ok()?, folder)
+pub fn enclosure(folder: &Path) -> Option<PrivateFolder> {
+    PrivateFolder::of(maker()?, &std::fs::read_to_string("/proc/self/mountinfo").ok()?, folder)
 }
 
 fn namespaces() -> Namespaces {
-    let Ok(proc) = Proc::open() else { return Namespaces::Own };
+    let Ok(proc) = ProcFs::open() else { return Namespaces::Own };
     let is_first = |(name, inode): (&str, u64)| {
         proc.file_behind(std::process::id(), name).is_ok_and(|(_, found)| found == inode)
     };
     if FIRST.into_iter().all(is_first) { Namespaces::First } else { Namespaces::Own }
 }
 
-fn traces() -> Vec<Trace> {
-    let file = |path: &str, trace: Trace| Path::new(path).exists().then_some(trace);
+fn traces() -> Vec<ContainerTrace> {
+    let file = |path: &str, trace: ContainerTrace| Path::new(path).exists().then_some(trace);
     let content = |path: &str| std::fs::read_to_string(path).ok();
     let found = [
-        content("/proc/self/cgroup").map(Trace::Cgroups),
-        file("/.dockerenv", Trace::DockerFile),
-        file("/run/.containerenv", Trace::PodmanFile),
-        content("/run/systemd/container").map(Trace::SystemdFile),
-        std::env::var("container").ok().map(Trace::Variable),
-        std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| Trace::KubernetesVariable),
+        content("/proc/self/cgroup").map(ContainerTrace::Cgroups),
+        file("/.dockerenv", ContainerTrace::DockerFile),
+        file("/run/.containerenv", ContainerTrace::PodmanFile),
+        content("/run/systemd/container").map(ContainerTrace::SystemdFile),
+        std::env::var("container").ok().map(ContainerTrace::Variable),
+        std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| ContainerTrace::KubernetesVariable),
     ];
     found.into_iter().flatten().collect()
 }

@@ -10,18 +10,18 @@ use crate::{
     scan::{
         cgroup,
         linux::{
-            ancestors::Above,
+            ancestors::Ancestors,
             parents::Stats,
-            prefilter::{Buffers, executable, name_of},
+            prefilter::{ReadBuffers, executable, name_of},
         },
-        request::Query,
+        request::ScanRequest,
     },
     sys::{
         clock,
         linux::{
-            pidfd::{Handle, Pin},
-            poll::Alarm,
-            proc_fs::{Proc, Stat, strings},
+            pidfd::{PinnedPid, ProcessHandle},
+            poll::Poller,
+            proc_fs::{ProcFs, ProcStat, strings},
         },
     },
 };
@@ -31,21 +31,21 @@ const LEAVING: Duration = Duration::from_millis(100);
 
 /// What all descriptions of one look share.
 pub(crate) struct Describer<'a> {
-    proc: &'a Proc,
-    query: &'a Query,
+    proc: &'a ProcFs,
+    query: &'a ScanRequest,
     me: u32,
     /// What this process itself is in.
     my_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
-    above: Above<'a>,
+    above: Ancestors<'a>,
 }
 
 impl<'a> Describer<'a> {
-    pub(crate) fn new(proc: &'a Proc, query: &'a Query, stats: &'a Stats, me: u32) -> Self {
+    pub(crate) fn new(proc: &'a ProcFs, query: &'a ScanRequest, stats: &'a Stats, me: u32) -> Self {
         let users =
             query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
         let my_cgroup = cgroup(proc, me, &mut Vec::new());
-        Describer { proc, query, me, my_cgroup, users, above: Above::new(proc, stats, me) }
+        Describer { proc, query, me, my_cgroup, users, above: Ancestors::new(proc, stats, me) }
     }
 
     /// Describes `pid`; `None` where it has ended.
@@ -53,33 +53,33 @@ impl<'a> Describer<'a> {
         &mut self,
         pid: u32,
         holds_lock: Fact<bool>,
-        buffers: &mut Buffers,
-    ) -> Option<(Process, Handle)> {
-        let pin = Pin::new(pid).map_err(|error| self.proc.note(error)).ok()?;
+        buffers: &mut ReadBuffers,
+    ) -> Option<(Process, ProcessHandle)> {
+        let pin = PinnedPid::new(pid).map_err(|error| self.proc.note(error)).ok()?;
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let process = self.facts(handle.id, stat, holds_lock, buffers);
         if self.is_leaving(&process, buffers) {
-            Alarm::doze(None, None, &[&handle], Some(clock::patience() + LEAVING));
+            Poller::doze(None, None, &[&handle], Some(clock::patience() + LEAVING));
         }
         (!handle.has_ended()).then_some((process, handle))
     }
 
     /// Whether it has nothing left to read about because it is ending: then it is nobody's riddle,
     /// it only takes a moment more. One whose first thread alone has ended looks alike, and stays.
-    fn is_leaving(&self, process: &Process, buffers: &mut Buffers) -> bool {
+    fn is_leaving(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
         let has_nothing_left =
             process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
         has_nothing_left
-            && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(Stat::is_exiting)
+            && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(ProcStat::is_exiting)
     }
 
     fn facts(
         &mut self,
         id: ProcessId,
-        stat: Stat,
+        stat: ProcStat,
         holds_lock: Fact<bool>,
-        buffers: &mut Buffers,
+        buffers: &mut ReadBuffers,
     ) -> Process {
         let pid = id.pid;
         let (exe, cwd) = (executable(self.proc, pid), self.proc.link(pid, "cwd").ok());
@@ -145,15 +145,15 @@ impl<'a> Describer<'a> {
     }
 
     /// What `/proc/PID/status` says, as far as it matters here.
-    fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> Status {
+    fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> ProcStatus {
         if self.proc.read(pid, "status", buffer).is_err() {
-            return Status::default();
+            return ProcStatus::default();
         }
         let text = String::from_utf8_lossy(buffer);
         let numbers = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace)
         };
-        Status {
+        ProcStatus {
             uid: numbers("Uid:").and_then(|mut uids| uids.next()?.parse().ok()),
             levels: numbers("NSpid:").map(Iterator::count),
         }
@@ -179,14 +179,14 @@ impl<'a> Describer<'a> {
 
 /// The lines of `/proc/PID/status` that matter here.
 #[derive(Default)]
-struct Status {
+struct ProcStatus {
     /// Whose process it is: the real user.
     uid: Option<u32>,
     /// In how many PID namespaces it has a number: `NSpid` has one for each.
     levels: Option<usize>,
 }
 
-fn cgroup(proc: &Proc, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
+fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
     proc.read(pid, "cgroup", buffer).ok()?;
     Some(String::from_utf8_lossy(buffer).into_owned())
 }

@@ -11,19 +11,19 @@ use std::{
 use crate::{
     engine::snapshot::{GuardView, ProcessId},
     scan::{
-        env_marker::{HELD, Mark},
+        env_marker::{EnvMarker, HELD},
         linux::{
             describe::{age, user},
             lock_holders,
-            prefilter::Buffers,
+            prefilter::ReadBuffers,
         },
     },
     sys::{
         clock,
         file_id::FileId,
         linux::{
-            pidfd::{Handle, Pin},
-            proc_fs::{Proc, strings},
+            pidfd::{PinnedPid, ProcessHandle},
+            proc_fs::{ProcFs, strings},
         },
     },
     text::mask,
@@ -36,7 +36,7 @@ const DEEPEST: usize = 1000;
 /// Guards that hold a lock for somebody. To find them takes a look into every environment that may
 /// be read: it is worth that where a lock file is new.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct MarkerSearch {
     /// Where the lock is.
     pub(crate) lock: PathBuf,
     /// How a guard's executable is called.
@@ -45,15 +45,15 @@ pub(crate) struct Wanted {
     pub(crate) me: u32,
 }
 
-impl Wanted {
+impl MarkerSearch {
     /// The living guard whose mark this process carries. A mark alone is nobody's proof: anybody
     /// can carry any, and a path means another file in a container that has a folder of its own
     /// there.
     pub(crate) fn guard_of(
         &self,
-        proc: &Proc,
+        proc: &ProcFs,
         pid: u32,
-        buffers: &mut Buffers,
+        buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
         let mark = buffers.environ(proc, pid).and_then(mark)?;
         let is_it = mark.lock == self.lock
@@ -67,10 +67,10 @@ impl Wanted {
 
 /// The guard that this process's own mark names, if it is above this process, lives, and has the
 /// lock.
-pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
-    let (proc, me, mut stat) = (Proc::open().ok()?, std::process::id(), Vec::new());
+pub(crate) fn guard_above(mark: &EnvMarker) -> Option<ProcessHandle> {
+    let (proc, me, mut stat) = (ProcFs::open().ok()?, std::process::id(), Vec::new());
     proc.insist_on_mine(me).ok()?;
-    let handle = Pin::new(mark.guard.pid).ok()?.into_handle(mark.guard);
+    let handle = PinnedPid::new(mark.guard.pid).ok()?.into_handle(mark.guard);
     let is_it =
         proc.stat(mark.guard.pid, &mut stat).is_ok_and(|stat| stat.start == mark.guard.start);
     let mut above = std::iter::successors(Some(me), |pid| {
@@ -86,17 +86,17 @@ pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
     (is_it && is_above && mark.guard.pid != me && has_it() && !handle.has_ended()).then_some(handle)
 }
 
-fn mark(environ: &[u8]) -> Option<Mark> {
+fn mark(environ: &[u8]) -> Option<EnvMarker> {
     let name = HELD.as_bytes();
     memchr::memmem::find(environ, name)?;
     let value = environ
         .split(|byte| *byte == 0)
         .find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))?;
-    Mark::parse(OsStr::from_bytes(value))
+    EnvMarker::parse(OsStr::from_bytes(value))
 }
 
 /// Whoever has this pid now, if it is the one that left the mark.
-fn is_a_guard(proc: &Proc, guard: ProcessId, wrapper: &OsStr) -> bool {
+fn is_a_guard(proc: &ProcFs, guard: ProcessId, wrapper: &OsStr) -> bool {
     let lives = proc
         .stat(guard.pid, &mut Vec::new())
         .is_ok_and(|stat| stat.start == guard.start && !matches!(stat.state, b'Z' | b'X'));
@@ -107,7 +107,7 @@ fn is_a_guard(proc: &Proc, guard: ProcessId, wrapper: &OsStr) -> bool {
 
 /// Whether a guard started this process, or something above it: as their subreaper it stays above
 /// all that it started.
-fn is_below(proc: &Proc, pid: u32, guard: u32) -> bool {
+fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     let parent = |pid: &u32| {
         proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0)
     };
@@ -116,7 +116,7 @@ fn is_below(proc: &Proc, pid: u32, guard: u32) -> bool {
 
 /// Whether a guard is one of mine, sees the lock's folder where I do, and has a file of that name
 /// locked, wherever it lies now.
-fn held_it(proc: &Proc, guard: u32, lock: &Path) -> bool {
+fn held_it(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
     let mut buffer = Vec::new();
     let is_mine =
         proc.effective_user(guard, &mut buffer) == Some(rustix::process::geteuid().as_raw());
@@ -126,7 +126,7 @@ fn held_it(proc: &Proc, guard: u32, lock: &Path) -> bool {
 }
 
 /// Whether a folder is the same for a process as for me; where I see none, whether it would be.
-fn sees(proc: &Proc, pid: u32, folder: &Path) -> bool {
+fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
     let theirs = |path: &Path| {
         let mut name = OsString::from("root");
         name.push(path);
@@ -138,7 +138,7 @@ fn sees(proc: &Proc, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, mine)| theirs(folder) == Some(mine))
 }
 
-fn view(proc: &Proc, mark: &Mark, carrier: u32) -> GuardView {
+fn view(proc: &ProcFs, mark: &EnvMarker, carrier: u32) -> GuardView {
     let mut args = Vec::new();
     let command = proc.read(carrier, "cmdline", &mut args).map(|()| mask::command(&strings(&args)));
     GuardView {

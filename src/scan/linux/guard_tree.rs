@@ -12,49 +12,49 @@ use nix::{
 };
 
 use crate::{
-    engine::{ladder::Member, plan::Blow, snapshot::ProcessId},
-    scan::linux::parents::{Lineage, Stats},
-    sys::linux::{pidfd::Handle, proc_fs::Proc},
+    engine::{ladder::Member, plan::SignalToSend, snapshot::ProcessId},
+    scan::linux::parents::{ParentMap, Stats},
+    sys::linux::{pidfd::ProcessHandle, proc_fs::ProcFs},
     terminate::{
         linux::{family, unseen},
-        process_control::Sent,
+        process_control::SignalResult,
     },
 };
 
 /// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they
 /// forked.
 #[derive(Debug)]
-pub(crate) struct Tree {
-    proc: Arc<Proc>,
+pub(crate) struct GuardTree {
+    proc: Arc<ProcFs>,
     me: u32,
     /// Children that this process had before it started anything: a shell that had started them
     /// made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
-    handles: BTreeMap<ProcessId, Handle>,
+    handles: BTreeMap<ProcessId, ProcessHandle>,
 }
 
-impl Tree {
+impl GuardTree {
     /// Of what this process starts from now on.
     ///
     /// # Errors
     /// The processes cannot be read, and so nobody could tell later who was there before.
-    pub(crate) fn of_myself() -> io::Result<Tree> {
-        let (proc, me) = (Arc::new(Proc::open()?), std::process::id());
+    pub(crate) fn of_myself() -> io::Result<GuardTree> {
+        let (proc, me) = (Arc::new(ProcFs::open()?), std::process::id());
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let childless = waitid(Id::All, flags) == Err(Errno::ECHILD);
         let strangers = if childless {
             BTreeSet::new()
         } else {
-            children(Lineage::read(&proc, me)?.stats(), me)
+            children(ParentMap::read(&proc, me)?.stats(), me)
         };
-        Ok(Tree { proc, me, strangers, handles: BTreeMap::new() })
+        Ok(GuardTree { proc, me, strangers, handles: BTreeMap::new() })
     }
 
     /// The living members. `None`: nothing can be looked at (no descriptor is left), and of those
     /// that were seen nobody lives.
     pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
         self.handles.retain(|_, handle| !handle.has_ended());
-        let Ok(lineage) = Lineage::read(&self.proc, self.me) else {
+        let Ok(lineage) = ParentMap::read(&self.proc, self.me) else {
             let seen: BTreeSet<ProcessId> = self.handles.keys().copied().collect();
             return Some(unseen(&seen, &self.handles)).filter(|members| !members.is_empty());
         };
@@ -70,12 +70,12 @@ impl Tree {
     }
 
     /// Those that were seen by the last look.
-    pub(crate) fn handles(&self) -> impl Iterator<Item = &Handle> {
+    pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
         self.handles.values()
     }
 
-    pub(crate) fn send(&self, to: ProcessId, blow: Blow) -> Sent {
-        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    pub(crate) fn send(&self, to: ProcessId, blow: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
     }
 }
 

@@ -25,47 +25,47 @@ use std::{
 pub use capabilities::{checkup, holders_of, is_elsewhere};
 pub use container::{enclosure, maker};
 pub(crate) use find_by_marker::guard_above;
-use lock_holders::{List, Listed};
-use parents::Lineage;
+use lock_holders::{LockListing, LockTable};
+use parents::ParentMap;
 
-pub(crate) use crate::terminate::process_control::Slept;
+pub(crate) use crate::terminate::process_control::SleepEnd;
 use crate::{
     engine::{
         purpose::Purpose,
         snapshot::{ProcessId, User},
     },
     error::{Error, ExitStatus},
-    scan::request::Query,
-    state::{lock::LockFile, record::Whereabouts, state_dir::Beside},
+    scan::request::ScanRequest,
+    state::{lock::LockFile, record::HostProcess, state_dir::StateDir},
     sys::linux::{
-        file_watch::Watch,
-        pidfd::Handle,
-        poll::{Alarm, Wake},
-        proc_fs::Proc,
-        wake_pipe::Bell,
+        file_watch::FileWatch,
+        pidfd::ProcessHandle,
+        poll::{Poller, Wake},
+        proc_fs::ProcFs,
+        wake_pipe::WakePipe,
     },
-    terminate::{ask::Asking, process_control::Interrupted},
+    terminate::{ask::GuardRequests, process_control::Interrupted},
 };
 
 /// This machine, seen from this process.
 #[derive(Debug)]
 pub struct Machine {
-    pub(crate) proc: Arc<Proc>,
-    pub(crate) query: Arc<Query>,
-    pub(crate) whereabouts: Whereabouts,
+    pub(crate) proc: Arc<ProcFs>,
+    pub(crate) query: Arc<ScanRequest>,
+    pub(crate) whereabouts: HostProcess,
     /// Everybody who may be signalled: pinned before its facts were read.
-    pub(crate) handles: BTreeMap<ProcessId, Handle>,
+    pub(crate) handles: BTreeMap<ProcessId, ProcessHandle>,
     /// Who was whose parent when this was last read.
-    pub(crate) lineage: Option<Lineage>,
+    pub(crate) lineage: Option<ParentMap>,
     /// None in a dry run, which gives up as any program does.
-    alarm: Option<Alarm>,
+    alarm: Option<Poller>,
     /// The folder beside the lock.
-    pub(crate) watch: Watch,
+    pub(crate) watch: FileWatch,
     /// The lock files. A watch of its own: whoever waits for a lock is not to be woken by what
     /// others write beside it.
-    lock_watch: Option<Watch>,
+    lock_watch: Option<FileWatch>,
     /// Who is asked to leave.
-    pub(crate) asking: Asking,
+    pub(crate) asking: GuardRequests,
 }
 
 impl Machine {
@@ -73,8 +73,8 @@ impl Machine {
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub fn new(query: Query) -> std::io::Result<Machine> {
-        let proc = Proc::open()?;
+    pub fn new(query: ScanRequest) -> std::io::Result<Machine> {
+        let proc = ProcFs::open()?;
         let pid = std::process::id();
         proc.insist_on_mine(pid)?;
         let start = proc.stat(pid, &mut Vec::new())?.start;
@@ -84,25 +84,25 @@ impl Machine {
         Ok(Machine {
             proc: Arc::new(proc),
             query: Arc::new(query),
-            whereabouts: Whereabouts { boot, pid_namespace, process: ProcessId { pid, start } },
+            whereabouts: HostProcess { boot, pid_namespace, process: ProcessId { pid, start } },
             handles: BTreeMap::new(),
             lineage: None,
             alarm: None,
-            watch: Watch::new(),
+            watch: FileWatch::new(),
             lock_watch: None,
-            asking: Asking::nobody(),
+            asking: GuardRequests::nobody(),
         })
     }
 
     /// Who I am.
     #[must_use]
-    pub fn whereabouts(&self) -> &Whereabouts {
+    pub fn whereabouts(&self) -> &HostProcess {
         &self.whereabouts
     }
 
     /// What is being looked for.
     #[must_use]
-    pub fn query(&self) -> &Query {
+    pub fn query(&self) -> &ScanRequest {
         &self.query
     }
 
@@ -112,7 +112,7 @@ impl Machine {
     }
 
     /// From here on signals are waited for.
-    pub(crate) fn attend(&mut self, alarm: Alarm) {
+    pub(crate) fn attend(&mut self, alarm: Poller) {
         self.alarm = Some(alarm);
     }
 
@@ -127,7 +127,7 @@ impl Machine {
         holders: &BTreeSet<ProcessId>,
     ) -> bool {
         let is_new = self.lock_watch.is_none();
-        let watch = self.lock_watch.get_or_insert_with(Watch::new);
+        let watch = self.lock_watch.get_or_insert_with(FileWatch::new);
         for lock in locks {
             watch.closes_of(lock.path());
         }
@@ -140,7 +140,12 @@ impl Machine {
 
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard
     /// that was asked has left.
-    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+    pub(crate) fn keep(
+        &mut self,
+        beside: Arc<StateDir>,
+        folders: &[&Path],
+        lock: Option<LockFile>,
+    ) {
         self.watch.changes_in(folders);
         if let Some(lock) = &lock {
             self.watch.closes_of(lock.path());
@@ -150,32 +155,36 @@ impl Machine {
 
     /// Whether nobody has this lock now, as far as it can be seen without taking it.
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
-        self.is_free_by(&List::read(), lock)
+        self.is_free_by(&LockTable::read(), lock)
     }
 
-    fn is_free_by(&self, list: &List, lock: &LockFile) -> bool {
+    fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
         match list.says_of(lock.as_file(), lock.id()) {
-            Listed::Held(_) => false,
-            Listed::No => {
+            LockListing::Held(_) => false,
+            LockListing::No => {
                 lock_holders::all_are_listed(&self.proc, self.whereabouts.process.pid)
                     || lock.is_free_by_a_probe()
             }
         }
     }
 
-    pub(crate) fn alarm(&self) -> Option<&Alarm> {
+    pub(crate) fn alarm(&self) -> Option<&Poller> {
         self.alarm.as_ref()
     }
 
     /// Hands the signals and the watch on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
+    pub(crate) fn into_supervision(self) -> (Option<Poller>, FileWatch, StartLeftovers) {
         // Before COMMAND is started: to the kernel the end of each thread is a parent's death, and
         // COMMAND would hear of a guard that is killed once for each of them.
         self.proc.readers().dismiss();
         (
             self.alarm,
             self.watch,
-            Spent { lock_watch: self.lock_watch, _proc: self.proc, _handles: self.handles },
+            StartLeftovers {
+                lock_watch: self.lock_watch,
+                _proc: self.proc,
+                _handles: self.handles,
+            },
         )
     }
 
@@ -185,7 +194,7 @@ impl Machine {
     }
 
     /// Its end can be waited for from here on.
-    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+    pub(crate) fn keep_in_view(&mut self, handle: ProcessHandle) {
         self.handles.insert(handle.id, handle);
     }
 
@@ -194,23 +203,24 @@ impl Machine {
         &self,
         ends_of: &BTreeSet<ProcessId>,
         until: Duration,
-    ) -> Result<Slept, Interrupted> {
-        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
-        match Alarm::sleep(self.alarm.as_ref(), self.lock_watch.as_ref(), &handles, Some(until)) {
+    ) -> Result<SleepEnd, Interrupted> {
+        let handles: Vec<&ProcessHandle> =
+            ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        match Poller::sleep(self.alarm.as_ref(), self.lock_watch.as_ref(), &handles, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told => {
                 if let Some(watch) = &self.lock_watch {
                     watch.drain();
                 }
-                Ok(Slept::LockClosed)
+                Ok(SleepEnd::LockClosed)
             }
-            Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
+            Wake::Ended | Wake::Late => Ok(SleepEnd::Otherwise),
         }
     }
 
     /// Waits until this rings, or it is this time.
-    pub(crate) fn listen(&self, bell: &Bell, until: Duration) -> Result<(), Interrupted> {
-        match Alarm::listen(self.alarm.as_ref(), bell, until) {
+    pub(crate) fn listen(&self, bell: &WakePipe, until: Duration) -> Result<(), Interrupted> {
+        match Poller::listen(self.alarm.as_ref(), bell, until) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
@@ -218,10 +228,10 @@ impl Machine {
 
     pub(crate) fn sleep_on(
         &self,
-        processes: &[&Handle],
+        processes: &[&ProcessHandle],
         until: Duration,
     ) -> Result<Wake, Interrupted> {
-        match Alarm::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
+        match Poller::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             wake => {
                 self.watch.drain();
@@ -232,23 +242,23 @@ impl Machine {
 }
 
 /// What only the start needed. To put it away takes a while, which need not be before COMMAND runs.
-pub(crate) struct Spent {
-    lock_watch: Option<Watch>,
-    _proc: Arc<Proc>,
-    _handles: BTreeMap<ProcessId, Handle>,
+pub(crate) struct StartLeftovers {
+    lock_watch: Option<FileWatch>,
+    _proc: Arc<ProcFs>,
+    _handles: BTreeMap<ProcessId, ProcessHandle>,
 }
 
-impl Spent {
+impl StartLeftovers {
     /// Puts it away, but for what is to be kept to the end: to close a watch takes the kernel some
     /// milliseconds.
-    pub(crate) fn put_away(self) -> Option<Watch> {
+    pub(crate) fn put_away(self) -> Option<FileWatch> {
         self.lock_watch
     }
 }
 
 /// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
 pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
-    let start = Proc::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
+    let start = ProcFs::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
     Some(ProcessId { pid, start })
 }
 

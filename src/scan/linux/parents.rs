@@ -10,39 +10,39 @@ use std::{
 use crate::sys::{
     clock,
     linux::{
-        proc_fs::{Proc, Stat},
-        reader_pool::Errand,
+        proc_fs::{ProcFs, ProcStat},
+        reader_pool::ReadTask,
     },
 };
 
 /// What `/proc/PID/stat` says, by pid.
-pub(crate) type Stats = BTreeMap<u32, Stat>;
+pub(crate) type Stats = BTreeMap<u32, ProcStat>;
 
 /// With fewer processes a second thread costs more than it saves.
 pub(crate) const WORTH_A_SECOND_THREAD: usize = 64;
 
 /// Everybody, read in one go.
 #[derive(Debug)]
-pub(crate) struct Lineage {
+pub(crate) struct ParentMap {
     stats: Stats,
     began: Duration,
     ended: Duration,
 }
 
-impl Lineage {
+impl ParentMap {
     /// Of everybody there is.
     ///
     /// # Errors
     /// The processes cannot be listed, or there were too few descriptors for them.
-    pub(crate) fn read(proc: &Arc<Proc>, me: u32) -> io::Result<Lineage> {
-        let lineage = Lineage::of(proc, &proc.pids()?, me);
+    pub(crate) fn read(proc: &Arc<ProcFs>, me: u32) -> io::Result<ParentMap> {
+        let lineage = ParentMap::of(proc, &proc.pids()?, me);
         proc.insist_on_all().map(|()| lineage)
     }
 
-    fn of(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Lineage {
+    fn of(proc: &Arc<ProcFs>, pids: &[u32], me: u32) -> ParentMap {
         let began = clock::patience();
         let stats = stats_of_all(proc, pids, me);
-        Lineage { stats, began, ended: clock::patience() }
+        ParentMap { stats, began, ended: clock::patience() }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -59,13 +59,13 @@ impl Lineage {
 /// By two threads, where a second one is there already: it takes longer to begin one than to read
 /// about a hundred. Nobody hangs here: to say who is whose parent takes no look into anybody's
 /// memory.
-fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
+fn stats_of_all(proc: &Arc<ProcFs>, pids: &[u32], me: u32) -> Stats {
     if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers().has_idle() {
         return stats(proc, pids);
     }
     let (mine, theirs) = pids.split_at(pids.len() / 2);
     let (its_proc, its_pids) = (Arc::clone(proc), theirs.to_vec());
-    let other = Errand::begin(proc, move |_, _| stats(&its_proc, &its_pids));
+    let other = ReadTask::begin(proc, move |_, _| stats(&its_proc, &its_pids));
     let mut all = stats(proc, mine);
     let other = other.and_then(|other| other.finish(proc, me, &mut BTreeSet::new()));
     // Where there is no second thread to be had, one reads them all.
@@ -81,7 +81,7 @@ fn stats_of_all(proc: &Arc<Proc>, pids: &[u32], me: u32) -> Stats {
     all
 }
 
-fn stats(proc: &Proc, pids: &[u32]) -> Stats {
+fn stats(proc: &ProcFs, pids: &[u32]) -> Stats {
     let mut buffer = Vec::new();
     pids.iter()
         .filter_map(|pid| proc.stat(*pid, &mut buffer).ok().map(|stat| (*pid, stat)))
@@ -89,7 +89,7 @@ fn stats(proc: &Proc, pids: &[u32]) -> Stats {
 }
 
 /// A process and everything above it.
-pub(crate) fn chain(proc: &Proc, pid: u32) -> Stats {
+pub(crate) fn chain(proc: &ProcFs, pid: u32) -> Stats {
     let mut buffer = Vec::new();
     let mut chain = Stats::new();
     let mut at = pid;
@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn a_child_that_came_later_is_in_the_next_reading_and_the_old_one_is_not_fresh_any_more() {
-        let (proc, me) = (Arc::new(Proc::open().unwrap()), std::process::id());
-        let before = Lineage::read(&proc, me).unwrap();
+        let (proc, me) = (Arc::new(ProcFs::open().unwrap()), std::process::id());
+        let before = ParentMap::read(&proc, me).unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         std::thread::sleep(2 * before.ended.saturating_sub(before.began));
-        let after = Lineage::read(&proc, me).unwrap();
+        let after = ParentMap::read(&proc, me).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!before.is_fresh());

@@ -5,21 +5,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// They stay, so that whoever begins again finds all of them.
 #[derive(Debug, Default)]
-pub(crate) struct Feed {
-    listed: Mutex<Listed>,
+pub(crate) struct PidFeed {
+    listed: Mutex<LockListing>,
     more: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Listed {
+struct LockListing {
     pids: Vec<u32>,
     is_over: bool,
 }
 
 /// Ends the list when it is dropped, so that nobody waits for more.
-pub(crate) struct Listing<'a>(pub(crate) &'a Feed);
+pub(crate) struct PidFeedEnd<'a>(pub(crate) &'a PidFeed);
 
-impl Feed {
+impl PidFeed {
     pub(crate) fn extend(&self, pids: &[u32]) {
         self.listed().pids.extend(pids);
         self.more.notify_all();
@@ -27,7 +27,7 @@ impl Feed {
 
     /// Those behind the first `known`, as soon as there are any; none: there will be no more.
     pub(crate) fn after(&self, known: usize) -> Vec<u32> {
-        let nothing_yet = |listed: &mut Listed| listed.pids.len() <= known && !listed.is_over;
+        let nothing_yet = |listed: &mut LockListing| listed.pids.len() <= known && !listed.is_over;
         let listed = self
             .more
             .wait_while(self.listed(), nothing_yet)
@@ -39,12 +39,12 @@ impl Feed {
         self.listed().pids.len()
     }
 
-    fn listed(&self) -> MutexGuard<'_, Listed> {
+    fn listed(&self) -> MutexGuard<'_, LockListing> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Listing<'_> {
+impl Drop for PidFeedEnd<'_> {
     fn drop(&mut self) {
         self.0.listed().is_over = true;
         self.0.more.notify_all();
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn whoever_reads_gets_all_of_them_however_they_come() {
         for _ in 0..300 {
-            let feed = Feed::default();
-            let read = |feed: &Feed| {
+            let feed = PidFeed::default();
+            let read = |feed: &PidFeed| {
                 let mut all = Vec::new();
                 loop {
                     let more = feed.after(all.len());
@@ -73,7 +73,7 @@ mod tests {
             };
             thread::scope(|scope| {
                 let readers = [scope.spawn(|| read(&feed)), scope.spawn(|| read(&feed))];
-                let listing = Listing(&feed);
+                let listing = PidFeedEnd(&feed);
                 for pid in 1..=50 {
                     feed.extend(&[pid]);
                 }

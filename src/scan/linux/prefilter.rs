@@ -9,16 +9,16 @@ use std::{
 use crate::{
     engine::{action::SameToken, pattern::Pattern},
     scan::{
-        command::{Command, Kind},
-        request::{Concern, Query},
-        types::Breadth,
+        command::{Command, ProgramKind},
+        request::{Relevance, ScanRequest},
+        types::ScanScope,
     },
-    sys::{file_id::FileId, linux::proc_fs::Proc},
+    sys::{file_id::FileId, linux::proc_fs::ProcFs},
 };
 
 /// What a pass keeps from one process to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub(crate) struct ReadBuffers {
     pub(crate) args: Vec<u8>,
     pub(crate) environ: Vec<u8>,
     /// My own program, where a process that runs it has no other executable.
@@ -29,25 +29,25 @@ pub(crate) struct Buffers {
     in_a_row: bool,
 }
 
-impl Buffers {
+impl ReadBuffers {
     /// For a pass with this query.
-    pub(crate) fn of(query: &Query) -> Buffers {
+    pub(crate) fn of(query: &ScanRequest) -> ReadBuffers {
         let own = query.command.as_ref().and_then(|command| match command.kind {
-            Kind::Binary => FileId::at(&command.program),
-            Kind::Script(_) => None,
+            ProgramKind::Binary => FileId::at(&command.program),
+            ProgramKind::Script(_) => None,
         });
-        Buffers { own, ..Buffers::default() }
+        ReadBuffers { own, ..ReadBuffers::default() }
     }
 
     /// Whether a process provably runs something else than my own program.
-    fn runs_another(&self, proc: &Proc, pid: u32) -> bool {
+    fn runs_another(&self, proc: &ProcFs, pid: u32) -> bool {
         self.own.is_some_and(|own| {
             proc.file_behind(pid, "exe").is_ok_and(|(dev, ino)| FileId { dev, ino } != own)
         })
     }
 
     /// The environment of a process, read once however often it is asked for in a row.
-    pub(crate) fn environ(&mut self, proc: &Proc, pid: u32) -> Option<&[u8]> {
+    pub(crate) fn environ(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
         if self.environ_of != Some(pid) {
             self.environ_of = None;
             proc.read(pid, "environ", &mut self.environ).ok()?;
@@ -62,23 +62,23 @@ impl Buffers {
     }
 }
 
-impl Query {
+impl ScanRequest {
     /// How close a look `pid` is worth. Reads no more than the answer needs; what cannot be read is
     /// no reason.
     pub(crate) fn concern(
         &self,
-        proc: &Proc,
+        proc: &ProcFs,
         pid: u32,
         me: u32,
-        breadth: Breadth,
-        buffers: &mut Buffers,
-    ) -> Concern {
+        breadth: ScanScope,
+        buffers: &mut ReadBuffers,
+    ) -> Relevance {
         match self.concern_of_a_program(proc, pid, breadth, buffers) {
             // Many may wait, each with my token in its environment.
-            Concern::Suspect | Concern::Candidate
+            Relevance::Suspect | Relevance::Candidate
                 if self.is_a_monopoll(proc, pid, executable(proc, pid).as_deref(), me) =>
             {
-                Concern::None
+                Relevance::None
             }
             concern => concern,
         }
@@ -86,7 +86,13 @@ impl Query {
 
     /// Whether `pid`, which runs `exe`, is a start in progress or a guard: it is known by its
     /// ticket, never by pattern or token.
-    pub(crate) fn is_a_monopoll(&self, proc: &Proc, pid: u32, exe: Option<&Path>, me: u32) -> bool {
+    pub(crate) fn is_a_monopoll(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        exe: Option<&Path>,
+        me: u32,
+    ) -> bool {
         let own = self.wrapper.as_deref().and_then(Path::file_name);
         let program = |pid| proc.file_behind(pid, "exe").ok();
         own.is_some() && exe.and_then(Path::file_name) == own
@@ -95,55 +101,57 @@ impl Query {
 
     fn concern_of_a_program(
         &self,
-        proc: &Proc,
+        proc: &ProcFs,
         pid: u32,
-        breadth: Breadth,
-        buffers: &mut Buffers,
-    ) -> Concern {
+        breadth: ScanScope,
+        buffers: &mut ReadBuffers,
+    ) -> Relevance {
         // Asked for its executable first, a kernel thread takes one system call instead of four.
         buffers.in_a_row = buffers.in_a_row && proc.is_bare(pid);
         if buffers.in_a_row {
-            return Concern::None;
+            return Relevance::None;
         }
         if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
-            return Concern::None;
+            return Relevance::None;
         }
         let token = self.token.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
         if token.is_some_and(|token| token.may_be_in(&buffers.args)) {
-            return Concern::Candidate;
+            return Relevance::Candidate;
         }
         // Kernel threads and zombies have no arguments, and nothing else to read either.
         if buffers.args.is_empty()
             && let Err(error) = proc.link(pid, "exe")
         {
             buffers.in_a_row = error.kind() == io::ErrorKind::NotFound;
-            return Concern::None;
+            return Relevance::None;
         }
         if self.looks_like_a_candidate(proc, pid, &buffers.args) {
-            return Concern::Candidate;
+            return Relevance::Candidate;
         }
-        let Some(token) = token else { return Concern::None };
-        let carries = |buffers: &mut Buffers| {
+        let Some(token) = token else { return Relevance::None };
+        let carries = |buffers: &mut ReadBuffers| {
             buffers.environ(proc, pid).is_some_and(|environ| token.may_be_in(environ))
         };
-        let is_own_program = |buffers: &Buffers| {
+        let is_own_program = |buffers: &ReadBuffers| {
             let cwd = || proc.link(pid, "cwd").ok();
             self.command
                 .as_ref()
                 .is_some_and(|command| command.runs_in(proc, pid, &buffers.args, cwd().as_deref()))
         };
         match breadth {
-            Breadth::Everybody if !carries(buffers) => Concern::None,
-            Breadth::Everybody if is_own_program(buffers) => Concern::Candidate,
-            Breadth::Everybody => Concern::Suspect,
+            ScanScope::Everybody if !carries(buffers) => Relevance::None,
+            ScanScope::Everybody if is_own_program(buffers) => Relevance::Candidate,
+            ScanScope::Everybody => Relevance::Suspect,
             // An environment costs twice what it takes to see whose program it is.
-            Breadth::InTheWay if buffers.runs_another(proc, pid) => Concern::None,
-            Breadth::InTheWay if carries(buffers) && is_own_program(buffers) => Concern::Candidate,
-            Breadth::InTheWay => Concern::None,
+            ScanScope::InTheWay if buffers.runs_another(proc, pid) => Relevance::None,
+            ScanScope::InTheWay if carries(buffers) && is_own_program(buffers) => {
+                Relevance::Candidate
+            }
+            ScanScope::InTheWay => Relevance::None,
         }
     }
 
-    fn looks_like_a_candidate(&self, proc: &Proc, pid: u32, args: &[u8]) -> bool {
+    fn looks_like_a_candidate(&self, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
         if self.policy.matches.is_empty() {
             return self.command.as_ref().is_some_and(|command| {
                 command.has_same_arguments(args)
@@ -155,7 +163,7 @@ impl Query {
 }
 
 /// The same answer as [`Pattern::matches`] where that is "yes", with no more read than it takes.
-fn meets(pattern: &Pattern, proc: &Proc, pid: u32, args: &[u8]) -> bool {
+fn meets(pattern: &Pattern, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
     let cmdline = pattern.cmdline.as_ref().is_none_or(|cmdline| {
         let text: Vec<u8> = args
             .strip_suffix(&[0])
@@ -190,7 +198,7 @@ fn meets(pattern: &Pattern, proc: &Proc, pid: u32, args: &[u8]) -> bool {
 }
 
 /// The executable's path, also of one that was replaced since.
-pub(crate) fn executable(proc: &Proc, pid: u32) -> Option<PathBuf> {
+pub(crate) fn executable(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
     let path = proc.link(pid, "exe").ok()?;
     let bytes = path.as_os_str().as_bytes();
     match bytes.strip_suffix(b" (deleted)") {
@@ -223,15 +231,17 @@ impl Command {
                 == Some(&[])
         };
         let is_their_place = match &self.kind {
-            Kind::Binary => memchr::memchr(0, args).is_some_and(|end| end + 1 == before.len()),
-            Kind::Script(_) => before.last() == Some(&0),
+            ProgramKind::Binary => {
+                memchr::memchr(0, args).is_some_and(|end| end + 1 == before.len())
+            }
+            ProgramKind::Script(_) => before.last() == Some(&0),
         };
         is_their_place && are_mine()
     }
 
     /// Whether the process is what this command would become: the same program with the same
     /// arguments, in the same place.
-    pub(crate) fn is_twin(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
+    pub(crate) fn is_twin(&self, proc: &ProcFs, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
         let same_place = cwd.is_some_and(|cwd| cwd == self.cwd);
         same_place
             && self.has_same_arguments(args)
@@ -245,11 +255,11 @@ impl Command {
         let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
         let name = strings.len().checked_sub(self.args.len() + 1);
         match (&self.kind, name) {
-            (Kind::Binary, _) | (Kind::Script(_), Some(0)) => true,
-            (Kind::Script(_), Some(at)) => {
+            (ProgramKind::Binary, _) | (ProgramKind::Script(_), Some(0)) => true,
+            (ProgramKind::Script(_), Some(at)) => {
                 strings.get(at).is_some_and(|arg| self.is_script(arg, cwd))
             }
-            (Kind::Script(_), None) => false,
+            (ProgramKind::Script(_), None) => false,
         }
     }
 
@@ -263,15 +273,15 @@ impl Command {
     }
 
     /// Whether the process runs this command's own program, through a `#!` line too.
-    pub(crate) fn runs_in(&self, proc: &Proc, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
+    pub(crate) fn runs_in(&self, proc: &ProcFs, pid: u32, args: &[u8], cwd: Option<&Path>) -> bool {
         let exe = proc.file_behind(pid, "exe").ok().map(|(dev, ino)| FileId { dev, ino });
         let executes = |program: &Path| exe.is_some() && exe == FileId::at(program);
         let strings: Vec<&[u8]> = args.split(|byte| *byte == 0).collect();
         let name =
             strings.first().and_then(|arg| Path::new(std::ffi::OsStr::from_bytes(arg)).file_name());
         match &self.kind {
-            Kind::Binary => executes(&self.program),
-            Kind::Script(interpreters) => {
+            ProgramKind::Binary => executes(&self.program),
+            ProgramKind::Script(interpreters) => {
                 // A launcher such as a version manager's shim runs something else under its own
                 // name.
                 let same_name = name.is_some()

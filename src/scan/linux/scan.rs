@@ -20,18 +20,18 @@ use crate::{
     scan::{
         linux::{
             describe::Describer,
-            find_by_marker::Wanted,
-            parents::{Lineage, Stats, WORTH_A_SECOND_THREAD, chain, with_descendants},
-            pid_feed::{Feed, Listing},
-            prefilter::Buffers,
+            find_by_marker::MarkerSearch,
+            parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, chain, with_descendants},
+            pid_feed::{PidFeed, PidFeedEnd},
+            prefilter::ReadBuffers,
         },
-        request::{Concern, Query},
-        types::Breadth,
+        request::{Relevance, ScanRequest},
+        types::ScanScope,
     },
     sys::linux::{
-        pidfd::Handle,
-        proc_fs::Proc,
-        reader_pool::{Errand, Progress},
+        pidfd::ProcessHandle,
+        proc_fs::ProcFs,
+        reader_pool::{ReadProgress, ReadTask},
     },
 };
 
@@ -41,34 +41,34 @@ const AT_ONCE: usize = 4 << 10;
 
 /// What was seen of the processes.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct ScanResult {
     pub(crate) processes: Vec<Process>,
-    pub(crate) handles: BTreeMap<u32, Handle>,
+    pub(crate) handles: BTreeMap<u32, ProcessHandle>,
     /// Who was whose parent, where that was read of everybody.
-    pub(crate) lineage: Option<Lineage>,
+    pub(crate) lineage: Option<ParentMap>,
 }
 
 /// A look through all processes that has begun.
-pub(crate) struct Sifting {
+pub(crate) struct RunningScan {
     processes: usize,
-    sieves: Vec<Errand<Found>>,
+    sieves: Vec<ReadTask<Findings>>,
 }
 
-impl Sifting {
+impl RunningScan {
     /// Begins to look for whoever concerns `query`.
     ///
     /// # Errors
     /// The processes cannot be listed, or there is no thread to be had.
     pub(crate) fn begin(
-        proc: &Arc<Proc>,
-        query: &Arc<Query>,
-        breadth: Breadth,
-        wanted: Option<Wanted>,
+        proc: &Arc<ProcFs>,
+        query: &Arc<ScanRequest>,
+        breadth: ScanScope,
+        wanted: Option<MarkerSearch>,
         me: u32,
-    ) -> io::Result<Sifting> {
-        let sieve = Arc::new(Sieve { query: Arc::clone(query), breadth, wanted, me });
-        let (feed, mut sieves) = (Arc::new(Feed::default()), Vec::new());
-        let listing = Listing(&feed);
+    ) -> io::Result<RunningScan> {
+        let sieve = Arc::new(Prefilter { query: Arc::clone(query), breadth, wanted, me });
+        let (feed, mut sieves) = (Arc::new(PidFeed::default()), Vec::new());
+        let listing = PidFeedEnd(&feed);
         proc.list(AT_ONCE, &mut |pids| {
             feed.extend(pids);
             if sieves.is_empty() && !pids.is_empty() {
@@ -80,15 +80,15 @@ impl Sifting {
             Ok(())
         })?;
         drop(listing);
-        Ok(Sifting { processes: feed.len(), sieves })
+        Ok(RunningScan { processes: feed.len(), sieves })
     }
 
     /// Waits for what was found.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(crate) fn finish(self, proc: &Proc, me: u32) -> io::Result<Sifted> {
-        let (mut skip, mut found) = (BTreeSet::new(), Found::default());
+    pub(crate) fn finish(self, proc: &ProcFs, me: u32) -> io::Result<Sieved> {
+        let (mut skip, mut found) = (BTreeSet::new(), Findings::default());
         for sieve in self.sieves {
             let more = sieve.finish(proc, me, &mut skip)?;
             found.candidates.extend(more.candidates);
@@ -101,18 +101,18 @@ impl Sifting {
             processes,
             candidates, suspects, "of {processes} processes {candidates} may be in the way"
         );
-        Ok(Sifted { skip, found })
+        Ok(Sieved { skip, found })
     }
 }
 
 /// What a look through all processes has found.
-pub(crate) struct Sifted {
+pub(crate) struct Sieved {
     /// Who could not be read about.
     skip: BTreeSet<u32>,
-    found: Found,
+    found: Findings,
 }
 
-impl Sifted {
+impl Sieved {
     /// The guards that were wanted.
     pub(crate) fn guards(&mut self) -> Vec<GuardView> {
         std::mem::take(&mut self.found.guards).into_values().collect()
@@ -125,29 +125,29 @@ impl Sifted {
     /// Something was not seen that may be there.
     pub(crate) fn describe(
         self,
-        proc: &Arc<Proc>,
-        query: &Arc<Query>,
+        proc: &Arc<ProcFs>,
+        query: &Arc<ScanRequest>,
         known: &BTreeSet<u32>,
         me: u32,
-    ) -> io::Result<Survey> {
-        let Sifted { skip, mut found } = self;
+    ) -> io::Result<ScanResult> {
+        let Sieved { skip, mut found } = self;
         found.candidates.extend(known);
         if found.candidates.is_empty() && found.suspects.is_empty() && query.asked.is_none() {
-            return proc.insist_on_all().map(|()| Survey::default());
+            return proc.insist_on_all().map(|()| ScanResult::default());
         }
         let (its_proc, its_query, known) = (Arc::clone(proc), Arc::clone(query), known.clone());
-        let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+        let describe = move |progress: &ReadProgress, caught: &BTreeSet<u32>| {
             let skip: BTreeSet<u32> = skip.union(caught).copied().collect();
             found.describe(&its_proc, &its_query, &known, me, progress, &skip)
         };
-        let survey = Errand::begin(proc, describe)?.finish(proc, me, &mut BTreeSet::new())?;
+        let survey = ReadTask::begin(proc, describe)?.finish(proc, me, &mut BTreeSet::new())?;
         proc.insist_on_all().and(survey)
     }
 }
 
 /// Who is worth a closer look.
 #[derive(Debug, Default)]
-struct Found {
+struct Findings {
     candidates: BTreeSet<u32>,
     suspects: BTreeSet<u32>,
     /// Those that hold a lock for one of them.
@@ -155,26 +155,26 @@ struct Found {
 }
 
 /// Through which the processes go.
-struct Sieve {
-    query: Arc<Query>,
-    breadth: Breadth,
-    wanted: Option<Wanted>,
+struct Prefilter {
+    query: Arc<ScanRequest>,
+    breadth: ScanScope,
+    wanted: Option<MarkerSearch>,
     me: u32,
 }
 
-impl Sieve {
+impl Prefilter {
     /// Takes each process in its share: every other one, as the kernel's own, of which there is
     /// less to read, all come first.
     fn begin(
         self: &Arc<Self>,
-        proc: &Arc<Proc>,
-        feed: &Arc<Feed>,
+        proc: &Arc<ProcFs>,
+        feed: &Arc<PidFeed>,
         share: usize,
         shares: usize,
-    ) -> io::Result<Errand<Found>> {
+    ) -> io::Result<ReadTask<Findings>> {
         let (sieve, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
-        Errand::begin(proc, move |progress, skip| {
-            let (mut buffers, mut found) = (Buffers::of(&sieve.query), Found::default());
+        ReadTask::begin(proc, move |progress, skip| {
+            let (mut buffers, mut found) = (ReadBuffers::of(&sieve.query), Findings::default());
             let mut known = 0;
             loop {
                 let more = feed.after(known);
@@ -193,11 +193,11 @@ impl Sieve {
         })
     }
 
-    fn sift(&self, proc: &Proc, pid: u32, buffers: &mut Buffers, found: &mut Found) {
+    fn sift(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers, found: &mut Findings) {
         match self.query.concern(proc, pid, self.me, self.breadth, buffers) {
-            Concern::None => {}
-            Concern::Suspect => drop(found.suspects.insert(pid)),
-            Concern::Candidate => drop(found.candidates.insert(pid)),
+            Relevance::None => {}
+            Relevance::Suspect => drop(found.suspects.insert(pid)),
+            Relevance::Candidate => drop(found.candidates.insert(pid)),
         }
         if let Some(wanted) = &self.wanted
             && !buffers.last_was_bare()
@@ -209,19 +209,19 @@ impl Sieve {
     }
 }
 
-impl Found {
+impl Findings {
     fn describe(
         &self,
-        proc: &Arc<Proc>,
-        query: &Query,
+        proc: &Arc<ProcFs>,
+        query: &ScanRequest,
         known: &BTreeSet<u32>,
         me: u32,
-        progress: &Progress,
+        progress: &ReadProgress,
         skip: &BTreeSet<u32>,
-    ) -> io::Result<Survey> {
+    ) -> io::Result<ScanResult> {
         // Who is whose parent matters for everybody only where there is a tree to be gathered.
         let lineage =
-            if self.candidates.is_empty() { None } else { Some(Lineage::read(proc, me)?) };
+            if self.candidates.is_empty() { None } else { Some(ParentMap::read(proc, me)?) };
         let few: Stats;
         let stats = if let Some(lineage) = &lineage {
             lineage.stats()
@@ -239,8 +239,8 @@ impl Found {
         all.extend(&self.suspects);
         all.extend(query.asked);
         let mut describer = Describer::new(proc, query, stats, me);
-        let mut buffers = Buffers::default();
-        let mut survey = Survey::default();
+        let mut buffers = ReadBuffers::default();
+        let mut survey = ScanResult::default();
         for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
             progress.at(pid);
             if let Some((process, handle)) =
@@ -250,25 +250,25 @@ impl Found {
                 survey.handles.insert(pid, handle);
             }
         }
-        Ok(Survey { lineage, ..survey })
+        Ok(ScanResult { lineage, ..survey })
     }
 }
 
 /// A holder of the lock, described alone.
 pub(crate) fn alone(
-    proc: &Arc<Proc>,
-    query: &Arc<Query>,
+    proc: &Arc<ProcFs>,
+    query: &Arc<ScanRequest>,
     pid: u32,
     me: u32,
-) -> Option<(Process, Handle)> {
+) -> Option<(Process, ProcessHandle)> {
     let (its_proc, its_query) = (Arc::clone(proc), Arc::clone(query));
-    let describe = move |progress: &Progress, caught: &BTreeSet<u32>| {
+    let describe = move |progress: &ReadProgress, caught: &BTreeSet<u32>| {
         progress.at(pid);
         let stats: Stats = [pid, me].into_iter().flat_map(|pid| chain(&its_proc, pid)).collect();
         let mut describer = Describer::new(&its_proc, &its_query, &stats, me);
         let it = (!caught.contains(&pid))
-            .then(|| describer.describe(pid, Fact::Known(true), &mut Buffers::default()));
+            .then(|| describer.describe(pid, Fact::Known(true), &mut ReadBuffers::default()));
         it.flatten()
     };
-    Errand::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
+    ReadTask::begin(proc, describe).ok()?.finish(proc, me, &mut BTreeSet::new()).ok()?
 }

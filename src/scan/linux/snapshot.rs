@@ -5,28 +5,28 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use crate::{
     engine::{
         history::Ticket,
-        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Reach, Snapshot},
+        snapshot::{Caller, GuardView, LockState, LockView, ProcessId, SignalSupport, Snapshot},
     },
     scan::{
         linux::{
             Machine,
-            find_by_marker::Wanted,
+            find_by_marker::MarkerSearch,
             is_privileged,
-            lock_holders::{self, IDENTIFY, List, Listed},
+            lock_holders::{self, IDENTIFY, LockListing, LockTable},
             prefilter::executable,
-            scan::{self, Sifting},
+            scan::{self, RunningScan},
         },
-        types::{Breadth, Displaced, Sight, Standing},
+        types::{DisplacedOwner, LockProbe, ScanScope, StartState},
     },
     state::{
-        lock::{Held, LockFile},
-        record::{Record, Whereabouts},
-        state_dir::Beside,
+        lock::{HeldLock, LockFile},
+        record::{HostProcess, Record},
+        state_dir::StateDir,
     },
     sys::{
         clock,
         file_id::FileId,
-        linux::{pidfd::Handle, reader_pool::Errand},
+        linux::{pidfd::ProcessHandle, reader_pool::ReadTask},
     },
 };
 
@@ -37,19 +37,20 @@ impl Machine {
     /// The process table cannot be read.
     pub fn look(
         &mut self,
-        sights: &[Sight<'_>],
-        beside: Option<&Beside>,
-        standing: &Standing,
-        breadth: Breadth,
+        sights: &[LockProbe<'_>],
+        beside: Option<&StateDir>,
+        standing: &StartState,
+        breadth: ScanScope,
     ) -> std::io::Result<Snapshot> {
         let record = beside
-            .and_then(Beside::record)
+            .and_then(StateDir::record)
             .filter(|record| record.whereabouts.boot == self.whereabouts.boot);
         let record = record.filter(|record| record.whereabouts != self.whereabouts);
         let me = self.whereabouts.process.pid;
         // Drawn up while the processes are looked through.
         let list = self.begin_listing(sights, record.as_ref())?;
-        let sifting = Sifting::begin(&self.proc, &self.query, breadth, self.wanted(sights), me)?;
+        let sifting =
+            RunningScan::begin(&self.proc, &self.query, breadth, self.wanted(sights), me)?;
         let list =
             list.map(|list| list.finish(&self.proc, me, &mut BTreeSet::new())).transpose()?;
         let views = self.lock_views(sights, record.as_ref(), list);
@@ -82,9 +83,9 @@ impl Machine {
         &self,
         lock: &Path,
         record: &Record,
-        standing: &Standing,
-    ) -> Option<(Snapshot, Handle)> {
-        let Whereabouts { boot, pid_namespace, process } = &record.whereabouts;
+        standing: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
+        let HostProcess { boot, pid_namespace, process } = &record.whereabouts;
         let here =
             *boot == self.whereabouts.boot && *pid_namespace == self.whereabouts.pid_namespace;
         let file =
@@ -117,12 +118,12 @@ impl Machine {
         Some((snapshot, handle))
     }
 
-    fn me(&self, standing: &Standing) -> Me {
-        Me {
+    fn me(&self, standing: &StartState) -> Caller {
+        Caller {
             pid: self.whereabouts.process.pid,
             user: self.query.user.clone(),
             privileged: is_privileged(),
-            reach: Reach::Signals,
+            reach: SignalSupport::Signals,
             ticket: standing.ticket,
         }
     }
@@ -131,9 +132,9 @@ impl Machine {
     /// just be changing hands.
     fn lock_views(
         &self,
-        sights: &[Sight<'_>],
+        sights: &[LockProbe<'_>],
         record: Option<&Record>,
-        mut list: Option<List>,
+        mut list: Option<LockTable>,
     ) -> Vec<LockView> {
         let until = clock::patience() + IDENTIFY;
         let mut first = true;
@@ -141,9 +142,9 @@ impl Machine {
             let list = list.take();
             // A try that failed is the word of that moment: later on it is for the lock itself to
             // say whether somebody has it.
-            let state = |sight: &Sight<'_>| match *sight {
-                Sight::Taken(lock) if !first => {
-                    self.lock_state(Sight::Open(lock), record, list.as_ref())
+            let state = |sight: &LockProbe<'_>| match *sight {
+                LockProbe::Taken(lock) if !first => {
+                    self.lock_state(LockProbe::Open(lock), record, list.as_ref())
                 }
                 sight => self.lock_state(sight, record, list.as_ref()),
             };
@@ -160,7 +161,7 @@ impl Machine {
             }
             first = false;
             // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
-            crate::sys::linux::poll::Alarm::doze(
+            crate::sys::linux::poll::Poller::doze(
                 None,
                 Some(&self.watch),
                 &[],
@@ -172,15 +173,15 @@ impl Machine {
     /// Begins to read the list of locks, where somebody may have one and does not say so.
     fn begin_listing(
         &self,
-        sights: &[Sight<'_>],
+        sights: &[LockProbe<'_>],
         record: Option<&Record>,
-    ) -> std::io::Result<Option<Errand<List>>> {
+    ) -> std::io::Result<Option<ReadTask<LockTable>>> {
         let open = sights.iter().filter_map(|sight| match sight {
-            Sight::Open(lock) => Some(lock),
-            Sight::Missing(_) | Sight::Taken(_) | Sight::Mine(_) => None,
+            LockProbe::Open(lock) => Some(lock),
+            LockProbe::Missing(_) | LockProbe::Taken(_) | LockProbe::Mine(_) => None,
         });
         let is_needed = open.into_iter().any(|lock| self.by_its_own_word(lock, record).is_empty());
-        is_needed.then(|| Errand::begin(&self.proc, |_, _| List::read())).transpose()
+        is_needed.then(|| ReadTask::begin(&self.proc, |_, _| LockTable::read())).transpose()
     }
 
     /// Who has this lock and says so.
@@ -191,15 +192,15 @@ impl Machine {
 
     fn lock_state(
         &self,
-        sight: Sight<'_>,
+        sight: LockProbe<'_>,
         record: Option<&Record>,
-        list: Option<&List>,
+        list: Option<&LockTable>,
     ) -> LockState {
         let (lock, taken) = match sight {
-            Sight::Missing(_) => return LockState::Free,
-            Sight::Mine(_) => return LockState::Mine,
-            Sight::Open(lock) => (lock, false),
-            Sight::Taken(lock) => (lock, true),
+            LockProbe::Missing(_) => return LockState::Free,
+            LockProbe::Mine(_) => return LockState::Mine,
+            LockProbe::Open(lock) => (lock, false),
+            LockProbe::Taken(lock) => (lock, true),
         };
         // The guard by its own word; else whoever the kernel lists; else whoever has it open.
         let mut holders = self.by_its_own_word(lock, record);
@@ -208,15 +209,15 @@ impl Machine {
             let list = if let Some(list) = list {
                 list
             } else {
-                read = List::read();
+                read = LockTable::read();
                 &read
             };
             if !taken && self.is_free_by(list, lock) {
                 return LockState::Free;
             }
             let lockers = match list.says_of(lock.as_file(), lock.id()) {
-                Listed::Held(lockers) => lockers,
-                Listed::No => BTreeSet::new(),
+                LockListing::Held(lockers) => lockers,
+                LockListing::No => BTreeSet::new(),
             };
             holders = lock_holders::holders(&self.proc, lock.id(), &lockers);
             let is_a_monopoll = |pid| {
@@ -240,10 +241,10 @@ impl Machine {
 
     /// Guards whose lock was deleted, and their record with it; `COMMAND` and what it started still
     /// carry their mark.
-    fn wanted(&self, sights: &[Sight<'_>]) -> Option<Wanted> {
+    fn wanted(&self, sights: &[LockProbe<'_>]) -> Option<MarkerSearch> {
         let wrapper = self.query().wrapper.as_deref().and_then(Path::file_name)?.to_owned();
-        let first = sights.first().filter(|_| sights.iter().any(Sight::is_new))?;
-        Some(Wanted { lock: first.path(), wrapper, me: self.whereabouts.process.pid })
+        let first = sights.first().filter(|_| sights.iter().any(LockProbe::is_new))?;
+        Some(MarkerSearch { lock: first.path(), wrapper, me: self.whereabouts.process.pid })
     }
 
     /// A record counts for a living (boot, pid, start time) that has the lock; from another PID
@@ -284,18 +285,26 @@ impl Machine {
     /// Whether this record is a guard's that lives and has lost its lock to us: its file was
     /// deleted or replaced, and we have the new one. What lives in another PID namespace cannot be
     /// seen: there the record's word is taken for it.
-    pub(crate) fn displaced_by(&self, record: &Record, mine: &[Held]) -> Displaced {
+    pub(crate) fn displaced_by(&self, record: &Record, mine: &[HeldLock]) -> DisplacedOwner {
         let whereabouts = &record.whereabouts;
         if whereabouts.boot != self.whereabouts.boot || *whereabouts == self.whereabouts {
-            Displaced::Nobody
+            DisplacedOwner::Nobody
         } else if whereabouts.pid_namespace == self.whereabouts.pid_namespace {
-            if self.displaced(record).is_some() { Displaced::Guard } else { Displaced::Nobody }
+            if self.displaced(record).is_some() {
+                DisplacedOwner::Guard
+            } else {
+                DisplacedOwner::Nobody
+            }
         } else {
             let same = mine
                 .iter()
                 .filter_map(|held| held.file().known_id())
                 .any(|id| record.locks.contains(&id));
-            if same || record.locks.is_empty() { Displaced::Nobody } else { Displaced::Unseen }
+            if same || record.locks.is_empty() {
+                DisplacedOwner::Nobody
+            } else {
+                DisplacedOwner::Unseen
+            }
         }
     }
 
@@ -324,7 +333,7 @@ impl Machine {
 
     /// A snapshot's processes that may be signalled later.
     pub(crate) fn forget_ended(&mut self) {
-        self.handles.retain(|_, handle: &mut Handle| !handle.has_ended());
+        self.handles.retain(|_, handle: &mut ProcessHandle| !handle.has_ended());
     }
 }
 

@@ -12,16 +12,17 @@ use crate::{
     engine::{
         fact::Fact,
         snapshot::{
-            CarriedToken, Kin, Launcher, ManagedBy, Process, ProcessId, Role, RunState, TokenPlace,
+            CarriedToken, Launcher, ManagedBy, Process, ProcessId, Relation, Role, RunState,
+            TokenPlace,
         },
     },
     scan::{
-        command::{Command, Kind},
+        command::{Command, ProgramKind},
         portable::system::{self, Users},
-        request::Query,
-        supervisors::{self, Told},
+        request::ScanRequest,
+        supervisors::{self, SupervisorEnv},
     },
-    sys::portable::process_table::Table,
+    sys::portable::process_table::ProcessTable,
     text::mask,
 };
 
@@ -30,14 +31,14 @@ const WIDEST: usize = 60;
 
 /// What all descriptions of one look share.
 pub(crate) struct Describer<'a> {
-    table: &'a Table,
-    query: &'a Query,
+    table: &'a ProcessTable,
+    query: &'a ScanRequest,
     me: u32,
     users: Users,
 }
 
 impl<'a> Describer<'a> {
-    pub(crate) fn new(table: &'a Table, query: &'a Query, me: u32) -> Self {
+    pub(crate) fn new(table: &'a ProcessTable, query: &'a ScanRequest, me: u32) -> Self {
         Describer { table, query, me, users: Users::known() }
     }
 
@@ -125,12 +126,12 @@ impl<'a> Describer<'a> {
 
     /// What a supervisor told its own child; where that is somebody else's, what is left of it
     /// below.
-    fn told(&self, child: u32, pid: u32) -> Told {
+    fn told(&self, child: u32, pid: u32) -> SupervisorEnv {
         let environ = [child, pid]
             .into_iter()
             .filter_map(|pid| self.table.process(pid))
             .map(sysinfo::Process::environ);
-        Told::by(
+        SupervisorEnv::by(
             environ
                 .into_iter()
                 .find(|it| !it.is_empty())
@@ -188,13 +189,17 @@ impl<'a> Describer<'a> {
         }
     }
 
-    fn kin(&self, id: ProcessId) -> Kin {
+    fn kin(&self, id: ProcessId) -> Relation {
         match id.pid {
-            pid if Some(pid) == system::INIT => Kin::Init,
-            pid if pid == self.me => Kin::Myself,
-            pid if self.table.ancestors(self.me).any(|ancestor| ancestor == pid) => Kin::Ancestor,
-            pid if self.table.ancestors(pid).any(|ancestor| ancestor == self.me) => Kin::Descendant,
-            _ => Kin::None,
+            pid if Some(pid) == system::INIT => Relation::Init,
+            pid if pid == self.me => Relation::Myself,
+            pid if self.table.ancestors(self.me).any(|ancestor| ancestor == pid) => {
+                Relation::Ancestor
+            }
+            pid if self.table.ancestors(pid).any(|ancestor| ancestor == self.me) => {
+                Relation::Descendant
+            }
+            _ => Relation::None,
         }
     }
 
@@ -215,9 +220,11 @@ impl Command {
         // Mine are all that stand behind the name, or behind the script: one without any ends every
         // line.
         let same_arguments = match (&self.kind, args.strip_suffix(mine.as_slice())) {
-            (Kind::Binary, Some([_name])) => true,
-            (Kind::Script(_), Some([_interpreter, .., script])) => self.is_script(script, cwd),
-            (Kind::Binary | Kind::Script(_), _) => false,
+            (ProgramKind::Binary, Some([_name])) => true,
+            (ProgramKind::Script(_), Some([_interpreter, .., script])) => {
+                self.is_script(script, cwd)
+            }
+            (ProgramKind::Binary | ProgramKind::Script(_), _) => false,
         };
         same_arguments && same_file(cwd, &self.cwd) && self.runs_in(exe, args, cwd)
     }
@@ -225,8 +232,8 @@ impl Command {
     /// Whether the process runs this command's own program, through a `#!` line too.
     fn runs_in(&self, exe: &Path, args: &[String], cwd: &Path) -> bool {
         match &self.kind {
-            Kind::Binary => same_file(exe, &self.program),
-            Kind::Script(interpreters) => {
+            ProgramKind::Binary => same_file(exe, &self.program),
+            ProgramKind::Script(interpreters) => {
                 // A launcher such as a version manager's shim runs something else under its own
                 // name.
                 let first = args.first().map(Path::new).and_then(Path::file_name);

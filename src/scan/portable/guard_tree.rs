@@ -11,47 +11,47 @@ use std::{
 };
 
 use crate::{
-    engine::{ladder::Member, plan::Blow, snapshot::ProcessId},
+    engine::{ladder::Member, plan::SignalToSend, snapshot::ProcessId},
     scan::{
-        env_marker::{HELD, Mark},
+        env_marker::{EnvMarker, HELD},
         portable::{family, identity, still_there},
     },
     sys::portable::{
-        pidfd::Handle,
-        process_table::{Depth, Table},
+        pidfd::ProcessHandle,
+        process_table::{ProcessTable, TableFields},
     },
-    terminate::process_control::Sent,
+    terminate::process_control::SignalResult,
 };
 
 /// The tree of a guard.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct GuardTree {
     me: ProcessId,
     /// Children that this process had before it started anything: a shell that had started them
     /// made way for it (`exec`).
     strangers: BTreeSet<ProcessId>,
-    handles: BTreeMap<ProcessId, Handle>,
+    handles: BTreeMap<ProcessId, ProcessHandle>,
 }
 
-impl Tree {
+impl GuardTree {
     /// Of what this process starts from now on.
     ///
     /// # Errors
     /// The processes cannot be read, and so nobody could tell later who was there before.
-    pub(crate) fn of_myself() -> io::Result<Tree> {
+    pub(crate) fn of_myself() -> io::Result<GuardTree> {
         let me = std::process::id();
-        let children = |table: Table| {
+        let children = |table: ProcessTable| {
             table.ids().into_values().filter(|id| table.parent(id.pid) == Some(me)).collect()
         };
-        let strangers = children(Table::all(Depth::Lineage)?);
+        let strangers = children(ProcessTable::all(TableFields::Lineage)?);
         let unseen = || io::Error::other("this process cannot be seen");
-        Ok(Tree { me: identity(me).ok_or_else(unseen)?, strangers, handles: BTreeMap::new() })
+        Ok(GuardTree { me: identity(me).ok_or_else(unseen)?, strangers, handles: BTreeMap::new() })
     }
 
     /// The living members. `None`: nothing can be looked at, and nobody was seen before.
     pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
         let me = self.me;
-        let Ok(table) = Table::all(Depth::Environment) else {
+        let Ok(table) = ProcessTable::all(TableFields::Environment) else {
             return Some(still_there(self.handles.keys())).filter(|members| !members.is_empty());
         };
         let ids = table.ids();
@@ -76,19 +76,19 @@ impl Tree {
     }
 
     /// Those that were seen by the last look.
-    pub(crate) fn handles(&self) -> impl Iterator<Item = &Handle> {
+    pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
         self.handles.values()
     }
 
-    pub(crate) fn send(&self, to: ProcessId, blow: Blow) -> Sent {
-        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    pub(crate) fn send(&self, to: ProcessId, blow: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
     }
 }
 
 /// Whether its environment says that this guard holds the instance for it.
-pub(crate) fn is_marked(table: &Table, pid: u32, guard: ProcessId) -> bool {
+pub(crate) fn is_marked(table: &ProcessTable, pid: u32, guard: ProcessId) -> bool {
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
     let mut held =
         environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
-    held.any(|held| Mark::parse(held.as_ref()).is_some_and(|mark| mark.guard == guard))
+    held.any(|held| EnvMarker::parse(held.as_ref()).is_some_and(|mark| mark.guard == guard))
 }

@@ -20,32 +20,35 @@ use std::{
 
 use crate::sys::portable::system;
 use crate::sys::portable::{
-    file_watch::Watch,
-    pidfd::Handle,
-    poll::{Alarm, Wake},
-    process_table::{Depth, Table},
-    wake_pipe::Bell,
+    file_watch::FileWatch,
+    pidfd::ProcessHandle,
+    poll::{Poller, Wake},
+    process_table::{ProcessTable, TableFields},
+    wake_pipe::WakePipe,
 };
-pub(crate) use crate::terminate::process_control::Slept;
+pub(crate) use crate::terminate::process_control::SleepEnd;
 use crate::{
     engine::{
-        ladder::{Manner, Member, Motion},
-        plan::Blow,
+        ladder::{JobState, Member, StopOptions},
+        plan::SignalToSend,
         purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
     error::{Error, ExitStatus},
-    scan::{capabilities::Checkup, container::Enclosure, env_marker::Mark, request::Query},
+    scan::{
+        capabilities::Capabilities, container::PrivateFolder, env_marker::EnvMarker,
+        request::ScanRequest,
+    },
     state::{
-        folder::{Folder, Missing},
+        folder::{Folder, MissingFolder},
         lock::LockFile,
-        record::Whereabouts,
-        state_dir::Beside,
+        record::HostProcess,
+        state_dir::StateDir,
     },
     sys::clock,
     terminate::{
-        ask::Asking,
-        process_control::{Answer, Host, Interrupted, Sent},
+        ask::GuardRequests,
+        process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
     },
 };
 
@@ -56,16 +59,16 @@ const EVERY_BOOT: &str = "1970";
 /// This machine, seen from this process.
 #[derive(Debug)]
 pub struct Machine {
-    query: Arc<Query>,
-    whereabouts: Whereabouts,
+    query: Arc<ScanRequest>,
+    whereabouts: HostProcess,
     /// Everybody who may be signalled.
-    handles: BTreeMap<ProcessId, Handle>,
+    handles: BTreeMap<ProcessId, ProcessHandle>,
     /// None in a dry run, which gives up as any program does.
-    alarm: Option<Alarm>,
+    alarm: Option<Poller>,
     /// The folder beside the lock.
-    watch: Watch,
+    watch: FileWatch,
     /// Who is asked to leave.
-    asking: Asking,
+    asking: GuardRequests,
 }
 
 impl Machine {
@@ -73,28 +76,28 @@ impl Machine {
     ///
     /// # Errors
     /// This process is not in the process table.
-    pub fn new(query: Query) -> std::io::Result<Machine> {
+    pub fn new(query: ScanRequest) -> std::io::Result<Machine> {
         let process = identity(std::process::id())
             .ok_or_else(|| std::io::Error::other("this process cannot be seen"))?;
         Ok(Machine {
             query: Arc::new(query),
-            whereabouts: Whereabouts { boot: EVERY_BOOT.to_owned(), pid_namespace: 0, process },
+            whereabouts: HostProcess { boot: EVERY_BOOT.to_owned(), pid_namespace: 0, process },
             handles: BTreeMap::new(),
             alarm: None,
-            watch: Watch::new(),
-            asking: Asking::nobody(),
+            watch: FileWatch::new(),
+            asking: GuardRequests::nobody(),
         })
     }
 
     /// Who I am.
     #[must_use]
-    pub fn whereabouts(&self) -> &Whereabouts {
+    pub fn whereabouts(&self) -> &HostProcess {
         &self.whereabouts
     }
 
     /// What is being looked for.
     #[must_use]
-    pub fn query(&self) -> &Query {
+    pub fn query(&self) -> &ScanRequest {
         &self.query
     }
 
@@ -104,7 +107,7 @@ impl Machine {
     }
 
     /// From here on signals are waited for.
-    pub(crate) fn attend(&mut self, alarm: Alarm) {
+    pub(crate) fn attend(&mut self, alarm: Poller) {
         self.alarm = Some(alarm);
     }
 
@@ -124,7 +127,12 @@ impl Machine {
 
     /// Watches the folders of the locks, and keeps the first lock in view, to see whether a guard
     /// that was asked has left.
-    pub(crate) fn keep(&mut self, beside: Arc<Beside>, folders: &[&Path], lock: Option<LockFile>) {
+    pub(crate) fn keep(
+        &mut self,
+        beside: Arc<StateDir>,
+        folders: &[&Path],
+        lock: Option<LockFile>,
+    ) {
         self.watch.changes_in(folders);
         self.asking.by(beside, lock);
     }
@@ -135,7 +143,7 @@ impl Machine {
     }
 
     /// Its end can be waited for from here on.
-    pub(crate) fn keep_in_view(&mut self, handle: Handle) {
+    pub(crate) fn keep_in_view(&mut self, handle: ProcessHandle) {
         self.handles.insert(handle.id, handle);
     }
 
@@ -145,13 +153,13 @@ impl Machine {
         lock.is_free_by_a_probe()
     }
 
-    pub(crate) fn alarm(&self) -> Option<&Alarm> {
+    pub(crate) fn alarm(&self) -> Option<&Poller> {
         self.alarm.as_ref()
     }
 
     /// Hands the signals and the watch on to whoever supervises the child.
-    pub(crate) fn into_supervision(self) -> (Option<Alarm>, Watch, Spent) {
-        (self.alarm, self.watch, Spent)
+    pub(crate) fn into_supervision(self) -> (Option<Poller>, FileWatch, StartLeftovers) {
+        (self.alarm, self.watch, StartLeftovers)
     }
 
     /// Sleeps until one of these ends, or it is this time.
@@ -159,25 +167,26 @@ impl Machine {
         &self,
         ends_of: &BTreeSet<ProcessId>,
         until: Duration,
-    ) -> Result<Slept, Interrupted> {
-        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
-        match Alarm::sleep(self.alarm.as_ref(), None, &handles, Some(until)) {
+    ) -> Result<SleepEnd, Interrupted> {
+        let handles: Vec<&ProcessHandle> =
+            ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        match Poller::sleep(self.alarm.as_ref(), None, &handles, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
-            Wake::Told => Ok(Slept::LockClosed),
-            Wake::Ended | Wake::Late => Ok(Slept::Otherwise),
+            Wake::Told => Ok(SleepEnd::LockClosed),
+            Wake::Ended | Wake::Late => Ok(SleepEnd::Otherwise),
         }
     }
 
     /// Waits until this rings, or it is this time.
-    pub(crate) fn listen(&self, bell: &Bell, until: Duration) -> Result<(), Interrupted> {
-        match Alarm::listen(self.alarm.as_ref(), bell, until) {
+    pub(crate) fn listen(&self, bell: &WakePipe, until: Duration) -> Result<(), Interrupted> {
+        match Poller::listen(self.alarm.as_ref(), bell, until) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
     }
 
-    fn sleep_on(&self, processes: &[&Handle], until: Duration) -> Result<(), Interrupted> {
-        match Alarm::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
+    fn sleep_on(&self, processes: &[&ProcessHandle], until: Duration) -> Result<(), Interrupted> {
+        match Poller::sleep(self.alarm.as_ref(), Some(&self.watch), processes, Some(until)) {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told | Wake::Ended | Wake::Late => {
                 self.watch.drain();
@@ -188,34 +197,34 @@ impl Machine {
 }
 
 /// What only the start needed: here nothing that it would take a while to put away.
-pub(crate) struct Spent;
+pub(crate) struct StartLeftovers;
 
-impl Spent {
+impl StartLeftovers {
     /// Nothing is to be kept.
     #[expect(clippy::unused_self, reason = "on Linux there is something")]
-    pub(crate) fn put_away(self) -> Option<Watch> {
+    pub(crate) fn put_away(self) -> Option<FileWatch> {
         None
     }
 }
 
 /// Which process has this pid now; for a child of ours, that cannot change before it is reaped.
 pub(crate) fn identity(pid: u32) -> Option<ProcessId> {
-    Table::of(&[pid], Depth::Lineage).ok()?.id(pid)
+    ProcessTable::of(&[pid], TableFields::Lineage).ok()?.id(pid)
 }
 
 /// The guard that this process's own mark names, if it is above this process, lives, and has the
 /// lock by its record.
-pub(crate) fn guard_above(mark: &Mark) -> Option<Handle> {
-    let table = Table::all(Depth::Lineage).ok()?;
+pub(crate) fn guard_above(mark: &EnvMarker) -> Option<ProcessHandle> {
+    let table = ProcessTable::all(TableFields::Lineage).ok()?;
     let me = std::process::id();
     let is_above = mark.guard.pid != me && table.ancestors(me).any(|pid| pid == mark.guard.pid);
-    let folder = Arc::new(Folder::open(mark.lock.parent()?, Missing::Leave).ok()??);
+    let folder = Arc::new(Folder::open(mark.lock.parent()?, MissingFolder::Leave).ok()??);
     let name = mark.lock.file_name()?.to_str()?;
-    let record = Beside::new(Arc::clone(&folder), name).record()?;
+    let record = StateDir::new(Arc::clone(&folder), name).record()?;
     let is_its = record.ticket == mark.ticket && record.whereabouts.process == mark.guard;
     let is_held = !LockFile::open_existing(&folder, name).ok()??.is_free_by_a_probe();
     (is_above && is_its && is_held && table.id(mark.guard.pid) == Some(mark.guard))
-        .then_some(Handle { id: mark.guard })
+        .then_some(ProcessHandle { id: mark.guard })
 }
 
 /// The effective user of this process.
@@ -239,7 +248,7 @@ pub fn host_name() -> String {
 /// What keeps everybody outside from seeing this folder, where this process is in a container:
 /// nothing tells of that here.
 #[must_use]
-pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
+pub fn enclosure(_folder: &Path) -> Option<PrivateFolder> {
     None
 }
 
@@ -247,13 +256,13 @@ pub fn enclosure(_folder: &Path) -> Option<Enclosure> {
 ///
 /// # Errors
 /// Never.
-pub fn checkup() -> std::io::Result<Option<Checkup>> {
+pub fn checkup() -> std::io::Result<Option<Capabilities>> {
     Ok(None)
 }
 
 /// Whether somebody is in a PID namespace that is not mine: there is only one here.
 #[must_use]
-pub fn is_elsewhere(_them: &Whereabouts) -> bool {
+pub fn is_elsewhere(_them: &HostProcess) -> bool {
     false
 }
 
@@ -274,7 +283,7 @@ pub(crate) fn path_of(_file: &std::fs::File, named: &Path) -> PathBuf {
     named.to_owned()
 }
 
-impl Host for Machine {
+impl ProcessControl for Machine {
     fn now(&self) -> Duration {
         clock::patience()
     }
@@ -283,25 +292,29 @@ impl Host for Machine {
         if known.is_empty() {
             return Vec::new();
         }
-        let Ok(table) = Table::all(Depth::Lineage) else { return still_there(known) };
+        let Ok(table) = ProcessTable::all(TableFields::Lineage) else { return still_there(known) };
         let known: BTreeSet<u32> =
             known.iter().filter(|id| table.id(id.pid) == Some(**id)).map(|id| id.pid).collect();
         family(&table, known, self.whereabouts.process.pid, &mut self.handles)
     }
 
-    fn send(&mut self, to: ProcessId, blow: Blow) -> Sent {
-        self.handles.get(&to).map_or(Sent::Gone, |handle| handle.send(blow))
+    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
-        let handles: Vec<&Handle> = ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
+        let handles: Vec<&ProcessHandle> =
+            ends_of.iter().filter_map(|id| self.handles.get(id)).collect();
         self.sleep_on(&handles, until)
     }
 
-    fn ask(&mut self, guard: &GuardView, manner: Manner) -> Result<Answer, Interrupted> {
-        let has_ended =
-            || guard.process.is_some_and(|id| self.handles.get(&id).is_none_or(Handle::has_ended));
-        let handle: Vec<&Handle> =
+    fn ask(&mut self, guard: &GuardView, manner: StopOptions) -> Result<AskOutcome, Interrupted> {
+        let has_ended = || {
+            guard
+                .process
+                .is_some_and(|id| self.handles.get(&id).is_none_or(ProcessHandle::has_ended))
+        };
+        let handle: Vec<&ProcessHandle> =
             guard.process.iter().filter_map(|id| self.handles.get(id)).collect();
         self.asking.ask(self.whereabouts.process, guard, manner, has_ended, |until| {
             self.sleep_on(&handle, until)
@@ -319,20 +332,20 @@ impl Host for Machine {
 
 /// Where nothing can be looked at, those that were seen are never taken for nobody.
 fn still_there<'a>(seen: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
-    seen.into_iter().map(|id| Member { id: *id, parent: 0, motion: Motion::Moving }).collect()
+    seen.into_iter().map(|id| Member { id: *id, parent: 0, motion: JobState::Moving }).collect()
 }
 
 /// These and everything below them but `me`; who is new gets a handle.
 fn family(
-    table: &Table,
+    table: &ProcessTable,
     roots: BTreeSet<u32>,
     me: u32,
-    handles: &mut BTreeMap<ProcessId, Handle>,
+    handles: &mut BTreeMap<ProcessId, ProcessHandle>,
 ) -> Vec<Member> {
     let all = table.with_descendants(roots, me);
     let members = all.into_iter().filter_map(|pid| {
         let id = table.id(pid)?;
-        handles.entry(id).or_insert(Handle { id });
+        handles.entry(id).or_insert(ProcessHandle { id });
         Some(Member {
             id,
             parent: table.parent(pid).unwrap_or_default(),

@@ -12,21 +12,21 @@ use crate::{
     },
     scan::{
         portable::describe::Describer,
-        request::{Concern, Query},
-        types::Breadth,
+        request::{Relevance, ScanRequest},
+        types::ScanScope,
     },
-    sys::portable::{pidfd::Handle, process_table::Table},
+    sys::portable::{pidfd::ProcessHandle, process_table::ProcessTable},
 };
 
 /// Looks for whoever concerns `query`, and describes these processes and those of `known` with all
 /// their descendants; whoever `query` asks for is described too, alone.
 pub(crate) fn survey(
-    table: &Table,
-    query: &Query,
+    table: &ProcessTable,
+    query: &ScanRequest,
     known: &BTreeSet<u32>,
-    breadth: Breadth,
+    breadth: ScanScope,
     me: u32,
-    handles: &mut BTreeMap<ProcessId, Handle>,
+    handles: &mut BTreeMap<ProcessId, ProcessHandle>,
 ) -> Vec<Process> {
     let describer = Describer::new(table, query, me);
     let mut everybody: BTreeMap<u32, Process> = BTreeMap::new();
@@ -36,12 +36,12 @@ pub(crate) fn survey(
         let Some(process) = describer.describe(pid, Fact::Known(known.contains(&pid))) else {
             continue;
         };
-        let concern = if pid == me { Concern::None } else { concern(query, &process) };
+        let concern = if pid == me { Relevance::None } else { concern(query, &process) };
         match concern {
-            Concern::None => {}
-            Concern::Suspect if breadth == Breadth::InTheWay => {}
-            Concern::Suspect => drop(suspects.insert(pid)),
-            Concern::Candidate => drop(candidates.insert(pid)),
+            Relevance::None => {}
+            Relevance::Suspect if breadth == ScanScope::InTheWay => {}
+            Relevance::Suspect => drop(suspects.insert(pid)),
+            Relevance::Candidate => drop(candidates.insert(pid)),
         }
         everybody.insert(pid, process);
     }
@@ -56,30 +56,30 @@ pub(crate) fn survey(
     all.extend(suspects);
     all.extend(query.asked);
     let kept: Vec<Process> = all.into_iter().filter_map(|pid| everybody.remove(&pid)).collect();
-    handles.extend(kept.iter().map(|process| (process.id, Handle { id: process.id })));
+    handles.extend(kept.iter().map(|process| (process.id, ProcessHandle { id: process.id })));
     kept
 }
 
 /// How close a look it is worth; what cannot be read is no reason.
-fn concern(query: &Query, process: &Process) -> Concern {
+fn concern(query: &ScanRequest, process: &Process) -> Relevance {
     let by_pattern = if query.policy.matches.is_empty() {
         process.twin == Fact::Known(true)
     } else {
         query.policy.matches.iter().any(|entry| entry.pattern.matches(process) == Truth::True)
     };
     if by_pattern {
-        return Concern::Candidate;
+        return Relevance::Candidate;
     }
     match process.token {
-        _ if query.policy.same_token == SameToken::Off => Concern::None,
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Concern::Candidate,
+        _ if query.policy.same_token == SameToken::Off => Relevance::None,
+        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Relevance::Candidate,
         Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
             if process.own_program == Fact::Known(true) =>
         {
-            Concern::Candidate
+            Relevance::Candidate
         }
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Concern::Suspect,
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Relevance::Suspect,
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
-        | Fact::Unknown => Concern::None,
+        | Fact::Unknown => Relevance::None,
     }
 }

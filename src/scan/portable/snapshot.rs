@@ -5,19 +5,19 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use crate::{
     engine::{
         history::Ticket,
-        snapshot::{GuardView, LockState, LockView, Me, ProcessId, Snapshot},
+        snapshot::{Caller, GuardView, LockState, LockView, ProcessId, Snapshot},
     },
     scan::{
         portable::{Machine, guard_tree::is_marked, identity, scan::survey, system},
-        types::{Breadth, Displaced, Sight, Standing},
+        types::{DisplacedOwner, LockProbe, ScanScope, StartState},
     },
-    state::{lock::Held, record::Record, state_dir::Beside},
+    state::{lock::HeldLock, record::Record, state_dir::StateDir},
     sys::{
         clock,
         portable::{
-            pidfd::Handle,
-            poll::Alarm,
-            process_table::{Depth, Table},
+            pidfd::ProcessHandle,
+            poll::Poller,
+            process_table::{ProcessTable, TableFields},
         },
     },
 };
@@ -32,18 +32,18 @@ impl Machine {
     /// The process table cannot be read.
     pub fn look(
         &mut self,
-        sights: &[Sight<'_>],
-        beside: Option<&Beside>,
-        standing: &Standing,
-        breadth: Breadth,
+        sights: &[LockProbe<'_>],
+        beside: Option<&StateDir>,
+        standing: &StartState,
+        breadth: ScanScope,
     ) -> std::io::Result<Snapshot> {
         let (views, record) = self.lock_views(sights, beside);
         let holders: BTreeSet<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
-        let table = Table::all(Depth::Everything)?;
+        let table = ProcessTable::all(TableFields::Everything)?;
         let me = self.whereabouts.process.pid;
         let processes = survey(&table, &self.query, &holders, breadth, me, &mut self.handles);
         Ok(Snapshot {
-            me: Me {
+            me: Caller {
                 pid: me,
                 user: self.query.user.clone(),
                 privileged: system::is_privileged(),
@@ -65,8 +65,8 @@ impl Machine {
         &self,
         _lock: &Path,
         _record: &Record,
-        _standing: &Standing,
-    ) -> Option<(Snapshot, Handle)> {
+        _standing: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
         None
     }
 
@@ -74,21 +74,21 @@ impl Machine {
     /// while nobody can be identified who has one: it may just be changing hands.
     fn lock_views(
         &self,
-        sights: &[Sight<'_>],
-        beside: Option<&Beside>,
+        sights: &[LockProbe<'_>],
+        beside: Option<&StateDir>,
     ) -> (Vec<LockView>, Option<Record>) {
         let until = clock::patience() + IDENTIFY;
         let mut first = true;
         loop {
-            let record = beside.and_then(Beside::record).filter(|record| {
+            let record = beside.and_then(StateDir::record).filter(|record| {
                 record.whereabouts.boot == self.whereabouts.boot
                     && record.whereabouts.process != self.whereabouts.process
             });
             let holder = record.as_ref().and_then(holder);
             // A try that failed is the word of that moment: later on it is for the lock itself to
             // say whether somebody has it.
-            let state = |sight: &Sight<'_>| match *sight {
-                Sight::Taken(lock) if !first => lock_state(Sight::Open(lock), holder),
+            let state = |sight: &LockProbe<'_>| match *sight {
+                LockProbe::Taken(lock) if !first => lock_state(LockProbe::Open(lock), holder),
                 sight => lock_state(sight, holder),
             };
             let views: Vec<LockView> = sights
@@ -101,20 +101,20 @@ impl Machine {
             }
             first = false;
             // A signal that arrives meanwhile is taken by the next sleep that can tell of it.
-            Alarm::doze(None, None, &[], Some(clock::patience() + Duration::from_millis(5)));
+            Poller::doze(None, None, &[], Some(clock::patience() + Duration::from_millis(5)));
         }
     }
 
     /// Whether we have a lock that a living guard has lost: who has locked a file that lies nowhere
     /// any more cannot be seen here.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
-    pub(crate) fn displaced_by(&self, _record: &Record, _mine: &[Held]) -> Displaced {
-        Displaced::Nobody
+    pub(crate) fn displaced_by(&self, _record: &Record, _mine: &[HeldLock]) -> DisplacedOwner {
+        DisplacedOwner::Nobody
     }
 
     /// A snapshot's processes that may be signalled later.
     pub(crate) fn forget_ended(&mut self) {
-        if let Ok(table) = Table::all(Depth::Lineage) {
+        if let Ok(table) = ProcessTable::all(TableFields::Lineage) {
             self.handles.retain(|id, _| table.id(id.pid) == Some(*id));
         }
     }
@@ -122,46 +122,46 @@ impl Machine {
 
 /// Who has the instance by this record: the guard, else the child that it left behind.
 #[derive(Debug, Clone, Copy)]
-enum Holder {
+enum RecordedHolder {
     Guard(ProcessId),
     Child(ProcessId),
 }
 
-fn holder(record: &Record) -> Option<Holder> {
+fn holder(record: &Record) -> Option<RecordedHolder> {
     let lives = |id: &ProcessId| identity(id.pid) == Some(*id);
     let guard = record.whereabouts.process;
     if lives(&guard) {
-        return Some(Holder::Guard(guard));
+        return Some(RecordedHolder::Guard(guard));
     }
     // The word of a guard that has ended is believed of a process that bears its mark, and of
     // nobody else (S22).
     let is_its_child = |child: &ProcessId| {
-        Table::of(&[child.pid], Depth::Environment).is_ok_and(|table| {
+        ProcessTable::of(&[child.pid], TableFields::Environment).is_ok_and(|table| {
             table.id(child.pid) == Some(*child) && is_marked(&table, child.pid, guard)
         })
     };
-    record.child.filter(is_its_child).map(Holder::Child)
+    record.child.filter(is_its_child).map(RecordedHolder::Child)
 }
 
-fn lock_state(sight: Sight<'_>, holder: Option<Holder>) -> LockState {
+fn lock_state(sight: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState {
     let is_free = match sight {
-        Sight::Missing(_) => return LockState::Free,
-        Sight::Mine(_) => return LockState::Mine,
-        Sight::Open(lock) => lock.is_free_by_a_probe(),
-        Sight::Taken(_) => false,
+        LockProbe::Missing(_) => return LockState::Free,
+        LockProbe::Mine(_) => return LockState::Mine,
+        LockProbe::Open(lock) => lock.is_free_by_a_probe(),
+        LockProbe::Taken(_) => false,
     };
     match (is_free, holder) {
-        (true, None | Some(Holder::Guard(_))) => LockState::Free,
+        (true, None | Some(RecordedHolder::Guard(_))) => LockState::Free,
         // Where the lock is not inherited, it goes with the guard; what that left behind has the
         // instance all the same.
-        (true, Some(Holder::Child(child))) => {
+        (true, Some(RecordedHolder::Child(child))) => {
             if cfg!(windows) {
                 LockState::Held(vec![child.pid])
             } else {
                 LockState::Free
             }
         }
-        (false, Some(Holder::Guard(holder) | Holder::Child(holder))) => {
+        (false, Some(RecordedHolder::Guard(holder) | RecordedHolder::Child(holder))) => {
             LockState::Held(vec![holder.pid])
         }
         (false, None) => LockState::Held(Vec::new()),

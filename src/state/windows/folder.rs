@@ -32,7 +32,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// What is done where the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingFolder {
     /// It is made.
     Make,
     /// It stays so: a dry run touches nothing.
@@ -50,8 +50,8 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be made or reached, or is on another host.
-    pub fn open(path: &Path, missing: Missing) -> Result<Option<Folder>, Error> {
-        if missing == Missing::Make {
+    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<Folder>, Error> {
+        if missing == MissingFolder::Make {
             fs::create_dir_all(path).map_err(|error| {
                 unsafe_lock(path, &format!("the folder cannot be made ({error})"))
                     .hint("name another one in `lock.paths`")

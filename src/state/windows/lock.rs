@@ -20,7 +20,7 @@ pub struct LockFile {
 
 /// A lock that is held, by this process alone.
 #[derive(Debug)]
-pub struct Held(LockFile);
+pub struct HeldLock(LockFile);
 
 impl LockFile {
     /// Opens `name` in `folder`, made if it is missing.
@@ -81,9 +81,9 @@ impl LockFile {
     ///
     /// # Errors
     /// In the inner result: the file system has no locks.
-    pub fn try_lock(self) -> Result<Result<Held, LockFile>, Error> {
+    pub fn try_lock(self) -> Result<Result<HeldLock, LockFile>, Error> {
         match self.file.try_lock() {
-            Ok(()) => Ok(Ok(Held(self))),
+            Ok(()) => Ok(Ok(HeldLock(self))),
             Err(TryLockError::WouldBlock) => Ok(Err(self)),
             Err(TryLockError::Error(error)) => {
                 Err(unsafe_lock(&self.path, &format!("the file system has no locks ({error})")))
@@ -92,7 +92,7 @@ impl LockFile {
     }
 }
 
-impl Held {
+impl HeldLock {
     /// Gives the lock back and keeps the file open.
     ///
     /// # Errors
@@ -120,12 +120,12 @@ impl Held {
 mod tests {
     use super::*;
 
-    use crate::state::folder::Missing;
+    use crate::state::folder::MissingFolder;
 
     #[test]
     fn one_handle_has_it_and_another_gets_it_afterwards() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = Folder::open(outer.path(), Missing::Leave).unwrap().unwrap();
+        let folder = Folder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
         assert!(LockFile::open_existing(&folder, "a.lock").unwrap().is_none());
         let held = LockFile::open(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
         let other = LockFile::open_existing(&folder, "a.lock").unwrap().unwrap();

@@ -20,7 +20,7 @@ use crate::{
     engine::signal::Signal,
     error::ExitStatus,
     supervise::portable::{Inheritance, Reaped, prepared},
-    sys::machine::{poll::Arrived, system::number},
+    sys::machine::{poll::ReceivedSignal, system::number},
 };
 
 /// COMMAND, once it was started.
@@ -60,7 +60,7 @@ impl Child {
     }
 
     /// Sends it on, unless the terminal gave it to the whole group already.
-    pub(crate) fn forward(&self, arrived: Arrived) {
+    pub(crate) fn forward(&self, arrived: ReceivedSignal) {
         let (Some(signal), Ok(pid)) = (arrived.asks_to_end(), i32::try_from(self.0.id())) else {
             return;
         };

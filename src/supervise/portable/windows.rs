@@ -15,7 +15,7 @@ use std::{
 use crate::{
     error::ExitStatus,
     supervise::portable::{Inheritance, Reaped, prepared},
-    sys::machine::poll::Arrived,
+    sys::machine::poll::ReceivedSignal,
 };
 
 /// What a process that Ctrl-C ended exits with (`STATUS_CONTROL_C_EXIT`).
@@ -62,7 +62,7 @@ impl Child {
 
     /// The console has told the child already, and nothing else could.
     #[expect(clippy::unused_self, reason = "on Unix the child is told here")]
-    pub(crate) fn forward(&self, _arrived: Arrived) {}
+    pub(crate) fn forward(&self, _arrived: ReceivedSignal) {}
 
     /// COMMAND's end.
     pub(crate) fn reap(&mut self) -> Reaped {

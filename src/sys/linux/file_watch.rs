@@ -16,11 +16,11 @@ const BLIND: Duration = Duration::from_millis(50);
 
 /// A set of files that are watched.
 #[derive(Debug)]
-pub(crate) struct Watch(Option<Inotify>);
+pub(crate) struct FileWatch(Option<Inotify>);
 
-impl Watch {
-    pub(crate) fn new() -> Watch {
-        Watch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
+impl FileWatch {
+    pub(crate) fn new() -> FileWatch {
+        FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 
     /// Tells when anybody closes this file: the moment at which its lock may go.
@@ -99,7 +99,7 @@ mod tests {
     fn a_file_that_was_not_finished_is_nothing_to_look_at() {
         let folder = tempfile::tempdir().unwrap();
         let (new, whole) = (folder.path().join("record.new"), folder.path().join("record"));
-        let mut watch = Watch::new();
+        let mut watch = FileWatch::new();
         watch.changes_in(&[folder.path()]);
         std::fs::write(&new, "").unwrap();
         std::fs::remove_file(&new).unwrap();

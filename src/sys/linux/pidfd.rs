@@ -10,21 +10,21 @@ use rustix::{
 };
 
 use crate::{
-    engine::{plan::Blow, signal, snapshot::ProcessId},
-    sys::linux::proc_fs::Proc,
-    terminate::process_control::Sent,
+    engine::{plan::SignalToSend, signal, snapshot::ProcessId},
+    sys::linux::proc_fs::ProcFs,
+    terminate::process_control::SignalResult,
 };
 
 /// A grip on one process.
 #[derive(Debug)]
-pub(crate) struct Handle {
+pub(crate) struct ProcessHandle {
     pub(crate) id: ProcessId,
-    grip: Grip,
+    grip: HandleKind,
 }
 
 /// How it is held.
 #[derive(Debug)]
-enum Grip {
+enum HandleKind {
     Pidfd(OwnedFd),
     /// The kernel has no pidfd (before 5.3): pid and start time are compared at each use.
     Checked,
@@ -32,62 +32,62 @@ enum Grip {
 
 /// A grip on a process that has not been identified yet.
 #[derive(Debug)]
-pub(crate) struct Pin(Grip);
+pub(crate) struct PinnedPid(HandleKind);
 
-impl Pin {
+impl PinnedPid {
     /// Pins whoever has this pid now. Facts that are read afterwards are this process's, if it
     /// still lives then.
-    pub(crate) fn new(pid: u32) -> Result<Pin, Errno> {
+    pub(crate) fn new(pid: u32) -> Result<PinnedPid, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Pin(Grip::Pidfd(pidfd))),
+            Ok(pidfd) => Ok(PinnedPid(HandleKind::Pidfd(pidfd))),
             // The kernel never forbids it: a container's older list of allowed calls does, by which
             // nobody must become unseen.
-            Err(Errno::NOSYS | Errno::PERM) => Ok(Pin(Grip::Checked)),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(HandleKind::Checked)),
             Err(error) => Err(error),
         }
     }
 
-    pub(crate) fn into_handle(self, id: ProcessId) -> Handle {
-        Handle { id, grip: self.0 }
+    pub(crate) fn into_handle(self, id: ProcessId) -> ProcessHandle {
+        ProcessHandle { id, grip: self.0 }
     }
 }
 
-impl Handle {
+impl ProcessHandle {
     /// Whether the kernel says that the whole process has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         match &self.grip {
-            Grip::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
-            Grip::Checked => !self.is_still_there(),
+            HandleKind::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
+            HandleKind::Checked => !self.is_still_there(),
         }
     }
 
     /// Sends a signal to exactly this process.
-    pub(crate) fn send(&self, blow: Blow) -> Sent {
+    pub(crate) fn send(&self, blow: SignalToSend) -> SignalResult {
         let sent = match &self.grip {
-            Grip::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(blow)),
-            Grip::Checked if self.is_still_there() => {
+            HandleKind::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(blow)),
+            HandleKind::Checked if self.is_still_there() => {
                 raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(blow)))
             }
-            Grip::Checked => Err(Errno::SRCH),
+            HandleKind::Checked => Err(Errno::SRCH),
         };
         match sent {
-            Ok(()) => Sent::Delivered,
-            Err(Errno::PERM | Errno::ACCESS) => Sent::Denied,
+            Ok(()) => SignalResult::Delivered,
+            Err(Errno::PERM | Errno::ACCESS) => SignalResult::Denied,
             // It has ended: there is nobody to signal.
-            Err(_) => Sent::Gone,
+            Err(_) => SignalResult::Gone,
         }
     }
 
     /// To be polled: readable at its end. `None`: it has to be asked.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.grip {
-            Grip::Pidfd(pidfd) => Some(pidfd.as_fd()),
-            Grip::Checked => None,
+            HandleKind::Pidfd(pidfd) => Some(pidfd.as_fd()),
+            HandleKind::Checked => None,
         }
     }
 
     fn is_still_there(&self) -> bool {
-        let stat = Proc::open().and_then(|proc| proc.stat(self.id.pid, &mut Vec::new()));
+        let stat = ProcFs::open().and_then(|proc| proc.stat(self.id.pid, &mut Vec::new()));
         stat.is_ok_and(|stat| stat.start == self.id.start && !matches!(stat.state, b'Z' | b'X'))
     }
 }
@@ -103,16 +103,16 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     matches!(poll(&mut fds, Some(&at_once)), Ok(ready) if ready > 0)
 }
 
-fn number(blow: Blow) -> Signal {
+fn number(blow: SignalToSend) -> Signal {
     match blow {
-        Blow::Kill => Signal::KILL,
-        Blow::Continue => Signal::CONT,
-        Blow::Signal(signal::Signal::SigHup) => Signal::HUP,
-        Blow::Signal(signal::Signal::SigInt) => Signal::INT,
-        Blow::Signal(signal::Signal::SigQuit) => Signal::QUIT,
-        Blow::Signal(signal::Signal::SigTerm) => Signal::TERM,
-        Blow::Signal(signal::Signal::SigUsr1) => Signal::USR1,
-        Blow::Signal(signal::Signal::SigUsr2) => Signal::USR2,
+        SignalToSend::Kill => Signal::KILL,
+        SignalToSend::Continue => Signal::CONT,
+        SignalToSend::Signal(signal::Signal::SigHup) => Signal::HUP,
+        SignalToSend::Signal(signal::Signal::SigInt) => Signal::INT,
+        SignalToSend::Signal(signal::Signal::SigQuit) => Signal::QUIT,
+        SignalToSend::Signal(signal::Signal::SigTerm) => Signal::TERM,
+        SignalToSend::Signal(signal::Signal::SigUsr1) => Signal::USR1,
+        SignalToSend::Signal(signal::Signal::SigUsr2) => Signal::USR2,
     }
 }
 
@@ -125,14 +125,17 @@ mod tests {
     #[test]
     fn without_pidfd_the_start_time_tells_a_recycled_pid() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let start = Proc::open().unwrap().stat(child.id(), &mut Vec::new()).unwrap().start;
-        let recycled =
-            Handle { id: ProcessId { pid: child.id(), start: start - 1 }, grip: Grip::Checked };
+        let start = ProcFs::open().unwrap().stat(child.id(), &mut Vec::new()).unwrap().start;
+        let recycled = ProcessHandle {
+            id: ProcessId { pid: child.id(), start: start - 1 },
+            grip: HandleKind::Checked,
+        };
         assert!(recycled.has_ended());
-        assert_eq!(recycled.send(Blow::Kill), Sent::Gone);
-        let itself = Handle { id: ProcessId { pid: child.id(), start }, grip: Grip::Checked };
+        assert_eq!(recycled.send(SignalToSend::Kill), SignalResult::Gone);
+        let itself =
+            ProcessHandle { id: ProcessId { pid: child.id(), start }, grip: HandleKind::Checked };
         assert!(!itself.has_ended());
-        assert_eq!(itself.send(Blow::Kill), Sent::Delivered);
+        assert_eq!(itself.send(SignalToSend::Kill), SignalResult::Delivered);
         assert!(!child.wait().unwrap().success());
     }
 }

@@ -15,16 +15,16 @@ use nix::sys::{
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 pub(crate) use crate::sys::linux::signals::{
-    Arrived, bit, ignored, ignored_at_start, remember_ignored,
+    ReceivedSignal, bit, ignored, ignored_at_start, remember_ignored,
 };
 use crate::sys::{
     clock,
     linux::{
-        file_watch::Watch,
-        pidfd::{Handle, is_readable},
+        file_watch::FileWatch,
+        pidfd::{ProcessHandle, is_readable},
         real_time_signals,
         signals::{SI_KERNEL, TAKEN},
-        wake_pipe::Bell,
+        wake_pipe::WakePipe,
     },
 };
 
@@ -33,10 +33,10 @@ const BLIND: Duration = Duration::from_millis(20);
 
 /// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm(Source);
+pub(crate) struct Poller(SignalSource);
 
 #[derive(Debug)]
-enum Source {
+enum SignalSource {
     /// The signals of a process that is ours.
     Signals {
         fd: SignalFd,
@@ -44,14 +44,14 @@ enum Source {
         original: SigSet,
     },
     /// A word of the program that we are a part of: its signals are its own.
-    Recall(Recall),
+    Recall(CancelHandle),
 }
 
 /// Calls back whoever sleeps with the alarm that it belongs to.
 #[derive(Debug, Clone)]
-pub(crate) struct Recall(Arc<OwnedFd>);
+pub(crate) struct CancelHandle(Arc<OwnedFd>);
 
-impl Recall {
+impl CancelHandle {
     /// Ends the sleep, and every later one.
     pub(crate) fn call(&self) {
         // A counter that cannot be written to any more has been written to.
@@ -79,10 +79,10 @@ pub(crate) enum Wake {
     Late,
 }
 
-impl Alarm {
+impl Poller {
     /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
     /// ignored.
-    pub(crate) fn set() -> std::io::Result<Alarm> {
+    pub(crate) fn set() -> std::io::Result<Poller> {
         let ignored = ignored_at_start();
         let mut mask = SigSet::empty();
         // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
@@ -93,64 +93,65 @@ impl Alarm {
         let mask = real_time_signals::add_to(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Alarm(Source::Signals { fd, original }))
+        Ok(Poller(SignalSource::Signals { fd, original }))
     }
 
     /// One that takes no signals, and what calls its sleeper back.
-    pub(crate) fn with_recall() -> std::io::Result<(Alarm, Recall)> {
-        let recall = Recall(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
-        Ok((Alarm(Source::Recall(recall.clone())), recall))
+    pub(crate) fn with_recall() -> std::io::Result<(Poller, CancelHandle)> {
+        let recall =
+            CancelHandle(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        Ok((Poller(SignalSource::Recall(recall.clone())), recall))
     }
 
     /// Whether its sleeper was called back.
     pub(crate) fn is_recalled(&self) -> bool {
         match &self.0 {
-            Source::Signals { .. } => false,
-            Source::Recall(recall) => recall.was_called(),
+            SignalSource::Signals { .. } => false,
+            SignalSource::Recall(recall) => recall.was_called(),
         }
     }
 
     /// To be polled: readable when something has arrived.
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.0 {
-            Source::Signals { fd, .. } => fd.as_fd(),
-            Source::Recall(recall) => recall.0.as_fd(),
+            SignalSource::Signals { fd, .. } => fd.as_fd(),
+            SignalSource::Recall(recall) => recall.0.as_fd(),
         }
     }
 
     /// The mask that was there before.
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
-            Source::Signals { original, .. } => *original,
+            SignalSource::Signals { original, .. } => *original,
             // Nothing is started by whoever takes no signals.
-            Source::Recall(_) => SigSet::empty(),
+            SignalSource::Recall(_) => SigSet::empty(),
         }
     }
 
     /// The next signal that has arrived.
-    pub(crate) fn next(&self) -> Option<Arrived> {
+    pub(crate) fn next(&self) -> Option<ReceivedSignal> {
         let fd = match &self.0 {
-            Source::Signals { fd, .. } => fd,
-            Source::Recall(_) => return None,
+            SignalSource::Signals { fd, .. } => fd,
+            SignalSource::Recall(_) => return None,
         };
         let info = fd.read_signal().ok().flatten()?;
         let number = i32::try_from(info.ssi_signo).ok()?;
-        Some(Arrived { number, by_terminal: info.ssi_code == SI_KERNEL })
+        Some(ReceivedSignal { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
 
     /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
     /// time on the patience clock.
     pub(crate) fn sleep(
-        alarm: Option<&Alarm>,
-        watch: Option<&Watch>,
-        processes: &[&Handle],
+        alarm: Option<&Poller>,
+        watch: Option<&FileWatch>,
+        processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Wake {
         loop {
             match Self::doze(alarm, watch, processes, until) {
                 Some(wake) => return wake,
                 None => {
-                    if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+                    if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
                         return Wake::Signal(signal);
                     }
                 }
@@ -180,7 +181,7 @@ impl Alarm {
 
     /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
     /// clock.
-    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+    pub(crate) fn listen(alarm: Option<&Poller>, bell: &WakePipe, until: Duration) -> Wake {
         loop {
             let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
             fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN)));
@@ -188,7 +189,7 @@ impl Alarm {
             // EINTR is a wake like any other: whoever wakes looks at everything.
             let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
             let has_rung = fds.first().is_some_and(|bell| !bell.revents().is_empty());
-            match alarm.and_then(Alarm::end_of_a_start) {
+            match alarm.and_then(Poller::end_of_a_start) {
                 Some(signal) => return Wake::Signal(signal),
                 None if has_rung => return Wake::Told,
                 None if left.is_zero() => return Wake::Late,
@@ -199,13 +200,13 @@ impl Alarm {
 
     /// As `sleep`, but any signal ends it: `None`, and [`next`](Self::next) says which.
     pub(crate) fn doze(
-        alarm: Option<&Alarm>,
-        watch: Option<&Watch>,
-        processes: &[&Handle],
+        alarm: Option<&Poller>,
+        watch: Option<&FileWatch>,
+        processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Option<Wake> {
         let now = clock::patience();
-        let blind_watch = watch.and_then(Watch::patience);
+        let blind_watch = watch.and_then(FileWatch::patience);
         let blind_process = processes.iter().any(|process| process.fd().is_none()).then_some(BLIND);
         let blind = blind_watch.into_iter().chain(blind_process).min();
         let left = until.map(|until| until.saturating_sub(now));
@@ -215,7 +216,7 @@ impl Alarm {
             fds.push(PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN));
         }
         let signals = fds.len();
-        if let Some(fd) = watch.and_then(Watch::fd) {
+        if let Some(fd) = watch.and_then(FileWatch::fd) {
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
         let watched = fds.len();

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::sys::linux::reader_pool::Readers;
+use crate::sys::linux::reader_pool::ReaderPool;
 
 /// No file that is read here is worth more than this; an environment or a command line that is
 /// longer is cut.
@@ -27,17 +27,17 @@ const USUAL: usize = 32 << 10;
 
 /// An open `/proc`.
 #[derive(Debug)]
-pub(crate) struct Proc {
+pub(crate) struct ProcFs {
     root: OwnedFd,
     /// Something could not be read for want of a descriptor or of memory.
     exhausted: AtomicBool,
     /// They end with this.
-    readers: Readers,
+    readers: ReaderPool,
 }
 
 /// What `/proc/PID/stat` says, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
+pub(crate) struct ProcStat {
     /// The state's letter.
     pub(crate) state: u8,
     pub(crate) parent: u32,
@@ -48,7 +48,7 @@ pub(crate) struct Stat {
     pub(crate) start: u64,
 }
 
-impl Stat {
+impl ProcStat {
     /// `PF_KTHREAD` of linux/sched.h.
     const KERNEL_THREAD: u64 = 0x0020_0000;
 
@@ -65,12 +65,12 @@ impl Stat {
     }
 
     /// The fields after the last `)`: a name may have blanks and parentheses of its own (proc(5)).
-    fn parse(text: &[u8]) -> Option<Stat> {
+    fn parse(text: &[u8]) -> Option<ProcStat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
         // proc(5) counts from 1 and the state is field 3; between those that are taken the others
         // are passed over.
-        Some(Stat {
+        Some(ProcStat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
             session: fields.nth(1)?.parse().ok()?,
@@ -80,13 +80,13 @@ impl Stat {
     }
 }
 
-impl Proc {
-    pub(crate) fn open() -> io::Result<Proc> {
+impl ProcFs {
+    pub(crate) fn open() -> io::Result<ProcFs> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(Proc {
+        Ok(ProcFs {
             root: rustix::fs::open("/proc", flags, Mode::empty())?,
             exhausted: AtomicBool::new(false),
-            readers: Readers::default(),
+            readers: ReaderPool::default(),
         })
     }
 
@@ -123,7 +123,7 @@ impl Proc {
     }
 
     /// Who reads in it.
-    pub(crate) fn readers(&self) -> &Readers {
+    pub(crate) fn readers(&self) -> &ReaderPool {
         &self.readers
     }
 
@@ -203,9 +203,9 @@ impl Proc {
         Ok(())
     }
 
-    pub(crate) fn stat(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<Stat> {
+    pub(crate) fn stat(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStat> {
         self.read(pid, "stat", buffer)?;
-        Stat::parse(buffer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        ProcStat::parse(buffer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
     /// Where a link of a process leads, such as `exe`.
@@ -287,14 +287,15 @@ mod tests {
     #[test]
     fn a_name_may_have_parentheses_and_line_breaks() {
         let line = b"42 (a) R 1 (\n)) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
-        let expected = Stat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
-        assert_eq!(Stat::parse(line), Some(expected));
+        let expected =
+            ProcStat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
+        assert_eq!(ProcStat::parse(line), Some(expected));
     }
 
     #[test]
     fn garbage_is_no_stat() {
         for garbage in [&b""[..], b")", b"1 (x) S", b"1 (x) S a b c d e f g", b"\xff) \xff"] {
-            assert_eq!(Stat::parse(garbage), None);
+            assert_eq!(ProcStat::parse(garbage), None);
         }
     }
 

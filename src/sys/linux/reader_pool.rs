@@ -19,19 +19,19 @@ use std::{
 
 use rustix::thread::CpuSet;
 
-use crate::sys::linux::proc_fs::Proc;
+use crate::sys::linux::proc_fs::ProcFs;
 
 /// How often to see whether a thread is caught; a healthy process takes some microseconds.
 const GLANCE: Duration = Duration::from_millis(250);
 
 /// Where a thread is, for whoever watches it.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct ReadProgress {
     thread: AtomicU32,
     pid: AtomicU32,
 }
 
-impl Progress {
+impl ReadProgress {
     /// Notes that this process is being read about.
     pub(crate) fn at(&self, pid: u32) {
         self.pid.store(pid, Ordering::Relaxed);
@@ -39,7 +39,7 @@ impl Progress {
 
     /// The process at which the thread waits in the kernel. One that only was not given a processor
     /// is not caught.
-    fn caught_at(&self, proc: &Proc, me: u32) -> Option<u32> {
+    fn caught_at(&self, proc: &ProcFs, me: u32) -> Option<u32> {
         let thread = self.thread.load(Ordering::Relaxed);
         let mut stat = Vec::new();
         proc.read(me, &format!("task/{thread}/stat"), &mut stat).ok()?;
@@ -52,8 +52,8 @@ impl Progress {
 /// The threads that have nothing to read just now. A look takes less time than a thread takes to
 /// begin.
 #[derive(Default)]
-pub(crate) struct Readers {
-    idle: Mutex<Vec<Reader>>,
+pub(crate) struct ReaderPool {
+    idle: Mutex<Vec<ReaderThread>>,
     /// How many there have been.
     begun: AtomicU32,
 }
@@ -61,14 +61,14 @@ pub(crate) struct Readers {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A thread, and how to give it something to do.
-struct Reader {
+struct ReaderThread {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
 }
 
-impl Readers {
+impl ReaderPool {
     /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
-    fn employ(&self, mut job: Job) -> io::Result<Reader> {
+    fn employ(&self, mut job: Job) -> io::Result<ReaderThread> {
         loop {
             let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
             else {
@@ -98,12 +98,12 @@ impl Readers {
         }
     }
 
-    fn rest(&self, reader: Reader) {
+    fn rest(&self, reader: ReaderThread) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }
 
-impl fmt::Debug for Readers {
+impl fmt::Debug for ReaderPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Readers")
     }
@@ -111,14 +111,14 @@ impl fmt::Debug for Readers {
 
 /// A thread that does this and then what it is sent, until nobody can send it anything any more. It
 /// begins with its job: one that had to wait for it would sleep, and be woken.
-fn begin(first: Job, nth: u32) -> io::Result<Reader> {
+fn begin(first: Job, nth: u32) -> io::Result<ReaderThread> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
         keep_to_its_processors(nth);
         iter::once(first).chain(jobs).for_each(|job| job());
     };
     let thread = thread::Builder::new().name("look".to_owned()).spawn(work)?;
-    Ok(Reader { jobs: send, thread })
+    Ok(ReaderThread { jobs: send, thread })
 }
 
 /// Every other reader runs on every other processor. Left to the scheduler, one that another has
@@ -138,30 +138,30 @@ fn keep_to_its_processors(nth: u32) {
     }
 }
 
-type Work<T> = Arc<dyn Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync>;
+type Work<T> = Arc<dyn Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync>;
 
 /// Something that is being read.
-pub(crate) struct Errand<T> {
+pub(crate) struct ReadTask<T> {
     work: Work<T>,
-    progress: Arc<Progress>,
-    reader: Reader,
+    progress: Arc<ReadProgress>,
+    reader: ReaderThread,
     result: Receiver<T>,
 }
 
-impl<T: Send + 'static> Errand<T> {
+impl<T: Send + 'static> ReadTask<T> {
     /// Sets out.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub(crate) fn begin(
-        proc: &Proc,
-        work: impl Fn(&Progress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
-    ) -> io::Result<Errand<T>> {
+        proc: &ProcFs,
+        work: impl Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
+    ) -> io::Result<ReadTask<T>> {
         Self::again(proc.readers(), Arc::new(work), BTreeSet::new())
     }
 
-    fn again(readers: &Readers, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<Errand<T>> {
-        let progress = Arc::new(Progress::default());
+    fn again(readers: &ReaderPool, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<ReadTask<T>> {
+        let progress = Arc::new(ReadProgress::default());
         let (send, result) = mpsc::sync_channel(1);
         let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
         let reader = readers.employ(Box::new(move || {
@@ -175,7 +175,7 @@ impl<T: Send + 'static> Errand<T> {
             // Nobody listens to a thread that was left behind.
             let _ = send.send(read);
         }))?;
-        Ok(Errand { work, progress, reader, result })
+        Ok(ReadTask { work, progress, reader, result })
     }
 
     /// Waits for what was read; whoever it was caught at is added to `skip`.
@@ -184,7 +184,7 @@ impl<T: Send + 'static> Errand<T> {
     /// There is no thread to be had.
     pub(crate) fn finish(
         mut self,
-        proc: &Proc,
+        proc: &ProcFs,
         me: u32,
         skip: &mut BTreeSet<u32>,
     ) -> io::Result<T> {
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn two_that_read_beside_each_other_share_no_processor() {
         let all = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())).unwrap();
-        let readers = Readers::default();
+        let readers = ReaderPool::default();
         let mut employed = Vec::new();
         let mut allowed_to_the_next = || {
             let (send, allowed) = mpsc::channel();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::Signal;
 
-use crate::{engine::signal, sys::linux::proc_fs::Proc};
+use crate::{engine::signal, sys::linux::proc_fs::ProcFs};
 
 /// Every signal that the kernel lets a process take, and that is not about what the process itself
 /// did.
@@ -28,13 +28,13 @@ pub(crate) const TAKEN: [Signal; 15] = [
 
 /// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrived {
+pub(crate) struct ReceivedSignal {
     pub(crate) number: i32,
     /// The terminal sent it, and so to its whole foreground group.
     pub(crate) by_terminal: bool,
 }
 
-impl Arrived {
+impl ReceivedSignal {
     pub(crate) fn is(self, signal: Signal) -> bool {
         self.number == signal as i32
     }
@@ -82,7 +82,7 @@ pub(crate) fn ignored_at_start() -> u64 {
 /// The signals that are ignored now, as a mask (proc(5), `SigIgn`).
 pub(crate) fn ignored() -> u64 {
     let mut status = Vec::new();
-    let read = Proc::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
+    let read = ProcFs::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
     let text = String::from_utf8_lossy(&status);
     let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     read.ok()

@@ -10,18 +10,18 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 /// To be waited for.
 #[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
+pub(crate) struct WakePipe(OwnedFd);
 
 /// Rings when it is dropped, however its thread ends.
 #[derive(Debug)]
-pub(crate) struct Ringer(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
+pub(crate) struct WakeOnDrop(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
 
-impl Bell {
+impl WakePipe {
     /// # Errors
     /// There are no descriptors left.
-    pub(crate) fn hang() -> io::Result<(Bell, Ringer)> {
+    pub(crate) fn hang() -> io::Result<(WakePipe, WakeOnDrop)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        Ok((Bell(read), Ringer(write)))
+        Ok((WakePipe(read), WakeOnDrop(write)))
     }
 
     /// To be polled: it hangs up when it rings.

@@ -15,13 +15,13 @@ const COARSEST: Duration = Duration::from_secs(2);
 
 /// A set of things that are watched.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct FileWatch {
     folders: RefCell<Vec<(PathBuf, Option<SystemTime>)>>,
 }
 
-impl Watch {
-    pub(crate) fn new() -> Watch {
-        Watch::default()
+impl FileWatch {
+    pub(crate) fn new() -> FileWatch {
+        FileWatch::default()
     }
 
     /// Tells when files are put into these folders or taken out of them.
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_file_that_is_put_into_a_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = Watch::new();
+        let mut watch = FileWatch::new();
         watch.changes_in(&[folder.path()]);
         watch.drain();
         std::fs::File::create(folder.path().join("request")).unwrap();

@@ -2,32 +2,34 @@
 //! here.
 
 use crate::{
-    engine::{plan::Blow, snapshot::ProcessId},
-    sys::portable::process_table::{Depth, Table},
+    engine::{plan::SignalToSend, snapshot::ProcessId},
+    sys::portable::process_table::{ProcessTable, TableFields},
     sys::portable::system,
-    terminate::process_control::Sent,
+    terminate::process_control::SignalResult,
 };
 
 /// One process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Handle {
+pub(crate) struct ProcessHandle {
     pub(crate) id: ProcessId,
 }
 
-impl Handle {
+impl ProcessHandle {
     /// Whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         // A table that cannot be read says nothing about anybody's end.
-        Table::of(&[self.id.pid], Depth::Lineage)
+        ProcessTable::of(&[self.id.pid], TableFields::Lineage)
             .is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
     }
 
     /// Sends a signal to this process, if its pid is still its own.
-    pub(crate) fn send(&self, blow: Blow) -> Sent {
-        let Ok(table) = Table::of(&[self.id.pid], Depth::Lineage) else { return Sent::Denied };
+    pub(crate) fn send(&self, blow: SignalToSend) -> SignalResult {
+        let Ok(table) = ProcessTable::of(&[self.id.pid], TableFields::Lineage) else {
+            return SignalResult::Denied;
+        };
         match table.process(self.id.pid).filter(|_| table.id(self.id.pid) == Some(self.id)) {
             Some(process) => system::send(process, blow),
-            None => Sent::Gone,
+            None => SignalResult::Gone,
         }
     }
 }
@@ -39,9 +41,9 @@ mod tests {
     #[test]
     fn the_start_time_tells_a_recycled_pid() {
         let id = crate::scan::portable::identity(std::process::id()).unwrap();
-        assert!(!Handle { id }.has_ended());
-        let recycled = Handle { id: ProcessId { start: id.start - 1, ..id } };
+        assert!(!ProcessHandle { id }.has_ended());
+        let recycled = ProcessHandle { id: ProcessId { start: id.start - 1, ..id } };
         assert!(recycled.has_ended());
-        assert_eq!(recycled.send(Blow::Kill), Sent::Gone);
+        assert_eq!(recycled.send(SignalToSend::Kill), SignalResult::Gone);
     }
 }

@@ -12,16 +12,16 @@ use std::{
 use tokio::runtime::Runtime;
 
 #[cfg(unix)]
-use self::unix::Sources;
+use self::unix::SignalStreams;
 #[cfg(unix)]
 pub(crate) use self::unix::ignored;
 #[cfg(windows)]
-use self::windows::Sources;
+use self::windows::SignalStreams;
 use crate::{
     engine::signal::Signal,
     sys::{
         clock,
-        portable::{file_watch::Watch, pidfd::Handle, wake_pipe::Bell},
+        portable::{file_watch::FileWatch, pidfd::ProcessHandle, wake_pipe::WakePipe},
     },
 };
 
@@ -35,45 +35,45 @@ const BLIND: Duration = Duration::from_millis(50);
 
 /// Something that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arrived {
+pub(crate) enum ReceivedSignal {
     /// A signal that asks to end, or what this system has in its place.
     Ask(Signal),
     /// A child has ended.
     Child,
 }
 
-impl Arrived {
+impl ReceivedSignal {
     /// A child has ended: there is nothing to forward.
     pub(crate) fn tells_of_a_child(self) -> bool {
-        self == Arrived::Child
+        self == ReceivedSignal::Child
     }
 
     /// The signal, if it is one that asks a process to end.
     pub(crate) fn asks_to_end(self) -> Option<Signal> {
         match self {
-            Arrived::Ask(signal) => Some(signal),
-            Arrived::Child => None,
+            ReceivedSignal::Ask(signal) => Some(signal),
+            ReceivedSignal::Child => None,
         }
     }
 }
 
 /// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Alarm(Source);
+pub(crate) struct Poller(SignalSource);
 
 #[derive(Debug)]
-enum Source {
+enum SignalSource {
     /// The signals of a process that is ours.
-    Signals(RefCell<Inner>),
+    Signals(RefCell<PollerState>),
     /// A word of the program that we are a part of: its signals are its own.
-    Recall(Recall),
+    Recall(CancelHandle),
 }
 
 /// Calls back whoever sleeps with the alarm that it belongs to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Recall(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct CancelHandle(Arc<(Mutex<bool>, Condvar)>);
 
-impl Recall {
+impl CancelHandle {
     /// Ends the sleep, and every later one.
     pub(crate) fn call(&self) {
         let (called, told) = &*self.0;
@@ -93,10 +93,10 @@ impl Recall {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct PollerState {
     runtime: Runtime,
-    sources: Sources,
-    arrived: VecDeque<Arrived>,
+    sources: SignalStreams,
+    arrived: VecDeque<ReceivedSignal>,
 }
 
 /// What a recall is in the place of a signal's number: no signal has it.
@@ -115,16 +115,16 @@ pub(crate) enum Wake {
     Late,
 }
 
-impl Alarm {
+impl Poller {
     /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
     /// ignored.
-    pub(crate) fn set() -> io::Result<Alarm> {
+    pub(crate) fn set() -> io::Result<Poller> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sources = {
             let _context = runtime.enter();
-            Sources::open()?
+            SignalStreams::open()?
         };
-        Ok(Alarm(Source::Signals(RefCell::new(Inner {
+        Ok(Poller(SignalSource::Signals(RefCell::new(PollerState {
             runtime,
             sources,
             arrived: VecDeque::new(),
@@ -133,32 +133,32 @@ impl Alarm {
 
     /// One that takes no signals, and what calls its sleeper back.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
-    pub(crate) fn with_recall() -> io::Result<(Alarm, Recall)> {
-        let recall = Recall::default();
-        Ok((Alarm(Source::Recall(recall.clone())), recall))
+    pub(crate) fn with_recall() -> io::Result<(Poller, CancelHandle)> {
+        let recall = CancelHandle::default();
+        Ok((Poller(SignalSource::Recall(recall.clone())), recall))
     }
 
     /// Whether its sleeper was called back.
     pub(crate) fn is_recalled(&self) -> bool {
         match &self.0 {
-            Source::Signals(_) => false,
-            Source::Recall(recall) => recall.was_called_within(Duration::ZERO),
+            SignalSource::Signals(_) => false,
+            SignalSource::Recall(recall) => recall.was_called_within(Duration::ZERO),
         }
     }
 
     /// Waits so long for something to arrive; whether something has.
     fn wait(&self, time: Duration) -> bool {
         match &self.0 {
-            Source::Signals(inner) => inner.borrow_mut().wait(time),
-            Source::Recall(recall) => recall.was_called_within(time),
+            SignalSource::Signals(inner) => inner.borrow_mut().wait(time),
+            SignalSource::Recall(recall) => recall.was_called_within(time),
         }
     }
 
     /// The next one that has arrived.
-    pub(crate) fn next(&self) -> Option<Arrived> {
+    pub(crate) fn next(&self) -> Option<ReceivedSignal> {
         let mut inner = match &self.0 {
-            Source::Signals(inner) => inner.borrow_mut(),
-            Source::Recall(_) => return None,
+            SignalSource::Signals(inner) => inner.borrow_mut(),
+            SignalSource::Recall(_) => return None,
         };
         if inner.arrived.is_empty() {
             inner.wait(Duration::ZERO);
@@ -169,16 +169,16 @@ impl Alarm {
     /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
     /// time on the patience clock.
     pub(crate) fn sleep(
-        alarm: Option<&Alarm>,
-        watch: Option<&Watch>,
-        processes: &[&Handle],
+        alarm: Option<&Poller>,
+        watch: Option<&FileWatch>,
+        processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Wake {
         loop {
             if let Some(wake) = Self::doze(alarm, watch, processes, until) {
                 return wake;
             }
-            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+            if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
                 return Wake::Signal(signal);
             }
         }
@@ -189,15 +189,15 @@ impl Alarm {
         if self.is_recalled() {
             return Some(RECALLED);
         }
-        std::iter::from_fn(|| self.next()).find_map(Arrived::asks_to_end).map(unix_number)
+        std::iter::from_fn(|| self.next()).find_map(ReceivedSignal::asks_to_end).map(unix_number)
     }
 
     /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
     /// clock.
-    pub(crate) fn listen(alarm: Option<&Alarm>, bell: &Bell, until: Duration) -> Wake {
+    pub(crate) fn listen(alarm: Option<&Poller>, bell: &WakePipe, until: Duration) -> Wake {
         loop {
             let left = until.saturating_sub(clock::patience());
-            if let Some(signal) = alarm.and_then(Alarm::end_of_a_start) {
+            if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
                 return Wake::Signal(signal);
             }
             if bell.has_rung() {
@@ -215,9 +215,9 @@ impl Alarm {
 
     /// As `sleep`, but anything that arrives ends it: `None`, and [`next`](Self::next) says what.
     pub(crate) fn doze(
-        alarm: Option<&Alarm>,
-        watch: Option<&Watch>,
-        processes: &[&Handle],
+        alarm: Option<&Poller>,
+        watch: Option<&FileWatch>,
+        processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Option<Wake> {
         loop {
@@ -234,7 +234,7 @@ impl Alarm {
             if processes.iter().any(|process| process.has_ended()) {
                 return Some(Wake::Ended);
             }
-            if watch.is_some_and(Watch::tells) {
+            if watch.is_some_and(FileWatch::tells) {
                 return Some(Wake::Told);
             }
         }
@@ -244,16 +244,16 @@ impl Alarm {
     #[cfg(windows)]
     pub(crate) fn bell(&self) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
         match &self.0 {
-            Source::Signals(inner) => inner.borrow().sources.bell(),
-            Source::Recall(_) => std::sync::Arc::default(),
+            SignalSource::Signals(inner) => inner.borrow().sources.bell(),
+            SignalSource::Recall(_) => std::sync::Arc::default(),
         }
     }
 }
 
-impl Inner {
+impl PollerState {
     /// Waits this long for something to arrive; whether something has.
     fn wait(&mut self, time: Duration) -> bool {
-        let Inner { runtime, sources, arrived } = self;
+        let PollerState { runtime, sources, arrived } = self;
         let next = std::future::poll_fn(|context| sources.poll(context, arrived));
         // It is `Err` where the time was over first.
         runtime.block_on(async { tokio::time::timeout(time, next).await }).is_ok()

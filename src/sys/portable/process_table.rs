@@ -9,11 +9,11 @@ use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
 };
 
-use crate::engine::{ladder::Motion, snapshot::ProcessId};
+use crate::engine::{ladder::JobState, snapshot::ProcessId};
 
 /// What is read of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
+pub(crate) enum TableFields {
     /// Who it is, its parent and its state.
     Lineage,
     /// That and its environment.
@@ -23,30 +23,30 @@ pub(crate) enum Depth {
 }
 
 /// Processes that were looked at.
-pub(crate) struct Table {
+pub(crate) struct ProcessTable {
     system: System,
 }
 
-impl Table {
+impl ProcessTable {
     /// Looks at everybody.
-    pub(crate) fn all(depth: Depth) -> io::Result<Table> {
+    pub(crate) fn all(depth: TableFields) -> io::Result<ProcessTable> {
         Self::look(ProcessesToUpdate::All, depth)
     }
 
     /// Looks at these alone.
-    pub(crate) fn of(pids: &[u32], depth: Depth) -> io::Result<Table> {
+    pub(crate) fn of(pids: &[u32], depth: TableFields) -> io::Result<ProcessTable> {
         let pids: Vec<Pid> = pids.iter().copied().map(Pid::from_u32).collect();
         Self::look(ProcessesToUpdate::Some(&pids), depth)
     }
 
-    fn look(whom: ProcessesToUpdate<'_>, depth: Depth) -> io::Result<Table> {
+    fn look(whom: ProcessesToUpdate<'_>, depth: TableFields) -> io::Result<ProcessTable> {
         let mut system = System::new().map_err(io::Error::other)?;
         let lineage = ProcessRefreshKind::nothing().without_tasks();
         let always = UpdateKind::Always;
         let what = match depth {
-            Depth::Lineage => lineage,
-            Depth::Environment => lineage.with_environ(always),
-            Depth::Everything => lineage
+            TableFields::Lineage => lineage,
+            TableFields::Environment => lineage.with_environ(always),
+            TableFields::Everything => lineage
                 .with_cmd(always)
                 .with_exe(always)
                 .with_cwd(always)
@@ -54,7 +54,7 @@ impl Table {
                 .with_environ(always),
         };
         system.refresh_processes_specifics(whom, true, what);
-        Ok(Table { system })
+        Ok(ProcessTable { system })
     }
 
     /// Everybody who lives and can be told from others.
@@ -118,10 +118,10 @@ impl Table {
     }
 
     /// Whether it can hear a signal.
-    pub(crate) fn motion(&self, pid: u32) -> Motion {
+    pub(crate) fn motion(&self, pid: u32) -> JobState {
         match self.process(pid).map(Process::status) {
-            Some(ProcessStatus::Stop | ProcessStatus::Tracing) => Motion::Stopped,
-            Some(_) | None => Motion::Moving,
+            Some(ProcessStatus::Stop | ProcessStatus::Tracing) => JobState::Stopped,
+            Some(_) | None => JobState::Moving,
         }
     }
 }

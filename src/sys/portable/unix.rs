@@ -9,15 +9,15 @@ use sysinfo::Process;
 
 use crate::{
     engine::{
-        plan::Blow,
+        plan::SignalToSend,
         signal,
-        snapshot::{Reach, User},
+        snapshot::{SignalSupport, User},
     },
-    terminate::process_control::Sent,
+    terminate::process_control::SignalResult,
 };
 
 /// What one process may send to another.
-pub(crate) const REACH: Reach = Reach::Signals;
+pub(crate) const REACH: SignalSupport = SignalSupport::Signals;
 
 /// The pid of what adopts orphans.
 pub(crate) const INIT: Option<u32> = Some(1);
@@ -55,18 +55,18 @@ fn by_number(uid: u32) -> User {
 }
 
 /// Sends a signal to a process that was identified just now.
-pub(crate) fn send(process: &Process, blow: Blow) -> Sent {
-    let Ok(pid) = i32::try_from(process.pid().as_u32()) else { return Sent::Gone };
+pub(crate) fn send(process: &Process, blow: SignalToSend) -> SignalResult {
+    let Ok(pid) = i32::try_from(process.pid().as_u32()) else { return SignalResult::Gone };
     let signal = match blow {
-        Blow::Kill => Signal::SIGKILL,
-        Blow::Continue => Signal::SIGCONT,
-        Blow::Signal(signal) => number(signal),
+        SignalToSend::Kill => Signal::SIGKILL,
+        SignalToSend::Continue => Signal::SIGCONT,
+        SignalToSend::Signal(signal) => number(signal),
     };
     match kill(Pid::from_raw(pid), signal) {
-        Ok(()) => Sent::Delivered,
-        Err(Errno::EPERM | Errno::EACCES) => Sent::Denied,
+        Ok(()) => SignalResult::Delivered,
+        Err(Errno::EPERM | Errno::EACCES) => SignalResult::Denied,
         // It has ended: there is nobody to signal.
-        Err(_) => Sent::Gone,
+        Err(_) => SignalResult::Gone,
     }
 }
 

@@ -10,19 +10,19 @@ use std::{
 
 /// To be waited for.
 #[derive(Debug)]
-pub(crate) struct Bell(Arc<AtomicBool>);
+pub(crate) struct WakePipe(Arc<AtomicBool>);
 
 /// Rings when it is dropped, however its thread ends.
 #[derive(Debug)]
-pub(crate) struct Ringer(Arc<AtomicBool>);
+pub(crate) struct WakeOnDrop(Arc<AtomicBool>);
 
-impl Bell {
+impl WakePipe {
     /// # Errors
     /// Never; on Linux it takes descriptors.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux it takes descriptors")]
-    pub(crate) fn hang() -> io::Result<(Bell, Ringer)> {
+    pub(crate) fn hang() -> io::Result<(WakePipe, WakeOnDrop)> {
         let rung = Arc::new(AtomicBool::new(false));
-        Ok((Bell(Arc::clone(&rung)), Ringer(rung)))
+        Ok((WakePipe(Arc::clone(&rung)), WakeOnDrop(rung)))
     }
 
     pub(crate) fn has_rung(&self) -> bool {
@@ -30,7 +30,7 @@ impl Bell {
     }
 }
 
-impl Drop for Ringer {
+impl Drop for WakeOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }

@@ -7,18 +7,18 @@ use sysinfo::Process;
 
 use crate::{
     engine::{
-        plan::Blow,
-        snapshot::{Reach, User},
+        plan::SignalToSend,
+        snapshot::{SignalSupport, User},
     },
     sys::portable::{
-        pidfd::Handle,
-        process_table::{Depth, Table},
+        pidfd::ProcessHandle,
+        process_table::{ProcessTable, TableFields},
     },
-    terminate::process_control::Sent,
+    terminate::process_control::SignalResult,
 };
 
 /// What one process may send to another.
-pub(crate) const REACH: Reach = Reach::KillAlone;
+pub(crate) const REACH: SignalSupport = SignalSupport::KillAlone;
 
 /// Nobody adopts orphans here.
 pub(crate) const INIT: Option<u32> = None;
@@ -26,7 +26,7 @@ pub(crate) const INIT: Option<u32> = None;
 /// The user of this process.
 pub(crate) fn myself() -> User {
     let pid = std::process::id();
-    let id = Table::of(&[pid], Depth::Everything)
+    let id = ProcessTable::of(&[pid], TableFields::Everything)
         .ok()
         .and_then(|table| Some(table.process(pid)?.user_id()?.to_string()));
     let id = id.unwrap_or_else(|| "unknown".to_owned());
@@ -65,28 +65,28 @@ impl Users {
 
 /// Ends a process that was identified just now; while `process` lives, its handle keeps the pid
 /// from being used again.
-pub(crate) fn send(process: &Process, blow: Blow) -> Sent {
+pub(crate) fn send(process: &Process, blow: SignalToSend) -> SignalResult {
     match blow {
         // Nothing is ever stopped here.
-        Blow::Continue => Sent::Delivered,
-        Blow::Signal(_) => Sent::Denied,
-        Blow::Kill if process.kill() => Sent::Delivered,
-        Blow::Kill => {
+        SignalToSend::Continue => SignalResult::Delivered,
+        SignalToSend::Signal(_) => SignalResult::Denied,
+        SignalToSend::Kill if process.kill() => SignalResult::Delivered,
+        SignalToSend::Kill => {
             let pid = process.pid().as_u32();
-            let lives =
-                Table::of(&[pid], Depth::Lineage).is_ok_and(|table| table.id(pid).is_some());
-            if lives { Sent::Denied } else { Sent::Gone }
+            let lives = ProcessTable::of(&[pid], TableFields::Lineage)
+                .is_ok_and(|table| table.id(pid).is_some());
+            if lives { SignalResult::Denied } else { SignalResult::Gone }
         }
     }
 }
 
 /// Ends a child of ours and everything that can be seen below it.
 pub(crate) fn kill_tree(root: u32) {
-    let Ok(table) = Table::all(Depth::Lineage) else { return };
+    let Ok(table) = ProcessTable::all(TableFields::Lineage) else { return };
     for pid in table.with_descendants(BTreeSet::from([root]), std::process::id()) {
         if let Some(id) = table.id(pid) {
             // It may just have ended by itself.
-            let _ = Handle { id }.send(Blow::Kill);
+            let _ = ProcessHandle { id }.send(SignalToSend::Kill);
         }
     }
 }

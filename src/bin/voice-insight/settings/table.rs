@@ -5,7 +5,7 @@ use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
 use toml::Value;
 
 use monopoll::config::{
-    Config, Origin, Place, Problem, Problems,
+    Config, Location, Origin, Problem, Problems,
     dotenv::in_env_file,
     wording::{list, nearest, quote},
 };
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         // A key that is missing is missing in its table.
         let place = match (self.config.origin(&key), self.config.origin(&table.path)) {
             (Origin::Written(place), _) | (Origin::Default, Origin::Written(place)) => place,
-            (Origin::Default, Origin::Default) => Place::flag("--config", "[app]"),
+            (Origin::Default, Origin::Default) => Location::flag("--config", "[app]"),
         };
         self.problems.push(Problem {
             place,

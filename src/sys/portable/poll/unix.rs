@@ -12,32 +12,32 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::{
     engine::signal::Signal,
-    sys::portable::{poll::Arrived, unix::number},
+    sys::portable::{poll::ReceivedSignal, unix::number},
 };
 
 /// Everything that arrives.
-pub(crate) struct Sources(Vec<(Arrived, Stream)>);
+pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);
 
-impl Sources {
+impl SignalStreams {
     /// Every signal that asks to end, but for those that were ignored before, and the end of a
     /// child.
-    pub(crate) fn open() -> io::Result<Sources> {
+    pub(crate) fn open() -> io::Result<SignalStreams> {
         let ignored = ignored();
-        let mut sources = vec![(Arrived::Child, signal(SignalKind::child())?)];
+        let mut sources = vec![(ReceivedSignal::Child, signal(SignalKind::child())?)];
         for asking in Signal::ALL {
             let number = number(asking) as i32;
             if ignored & bit(number) == 0 {
-                sources.push((Arrived::Ask(asking), signal(SignalKind::from_raw(number))?));
+                sources.push((ReceivedSignal::Ask(asking), signal(SignalKind::from_raw(number))?));
             }
         }
-        Ok(Sources(sources))
+        Ok(SignalStreams(sources))
     }
 
     /// Takes what has arrived.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        arrived: &mut VecDeque<Arrived>,
+        arrived: &mut VecDeque<ReceivedSignal>,
     ) -> Poll<()> {
         for (what, stream) in &mut self.0 {
             if let Poll::Ready(Some(())) = stream.poll_recv(context) {
@@ -48,7 +48,7 @@ impl Sources {
     }
 }
 
-impl fmt::Debug for Sources {
+impl fmt::Debug for SignalStreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(arrived, _)| arrived)).finish()
     }

@@ -15,11 +15,11 @@ use tokio::signal::windows::{
     ctrl_logoff, ctrl_shutdown,
 };
 
-use crate::{engine::signal::Signal, sys::portable::poll::Arrived};
+use crate::{engine::signal::Signal, sys::portable::poll::ReceivedSignal};
 
 /// Everything that arrives.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct SignalStreams {
     interrupt: CtrlC,
     interrupt_harder: CtrlBreak,
     close: CtrlClose,
@@ -29,9 +29,9 @@ pub(crate) struct Sources {
     bell: Arc<AtomicBool>,
 }
 
-impl Sources {
-    pub(crate) fn open() -> io::Result<Sources> {
-        Ok(Sources {
+impl SignalStreams {
+    pub(crate) fn open() -> io::Result<SignalStreams> {
+        Ok(SignalStreams {
             interrupt: ctrl_c()?,
             interrupt_harder: ctrl_break()?,
             close: ctrl_close()?,
@@ -45,7 +45,7 @@ impl Sources {
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        arrived: &mut VecDeque<Arrived>,
+        arrived: &mut VecDeque<ReceivedSignal>,
     ) -> Poll<()> {
         let asked = [
             (self.interrupt.poll_recv(context), Signal::SigInt),
@@ -58,10 +58,10 @@ impl Sources {
             asked
                 .into_iter()
                 .filter(|(came, _)| came.is_ready())
-                .map(|(_, signal)| Arrived::Ask(signal)),
+                .map(|(_, signal)| ReceivedSignal::Ask(signal)),
         );
         if self.bell.swap(false, Ordering::AcqRel) {
-            arrived.push_back(Arrived::Child);
+            arrived.push_back(ReceivedSignal::Child);
         }
         if arrived.is_empty() { Poll::Pending } else { Poll::Ready(()) }
     }
