@@ -23,9 +23,9 @@ use monopoll::{
     },
     scan::{
         command::Command,
+        lock_probe::{LockProbe, ScanScope, StartState},
         machine::{self, Machine},
         request::ScanRequest,
-        types::{LockProbe, ScanScope, StartState},
     },
 };
 

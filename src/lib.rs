@@ -15,7 +15,7 @@
 //! [`terminate::execute`] carries it out on a signal ladder, [`guard::start`] looks once more with
 //! the locks in hand, and [`supervise`] runs the child until its whole tree has ended – as long as
 //! the guard holds what lies at the lock's path: [`guard::held_locks`] takes back what is deleted
-//! or replaced. What happened is remembered beside the lock ([`state::history`]); from it a start
+//! or replaced. What happened is remembered beside the lock ([`state::history_file`]); from it a start
 //! knows a storm of takeovers. [`doctor`] looks at a machine before anything is started.
 //!
 //! # Guarantees

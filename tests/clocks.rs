@@ -22,10 +22,10 @@ const PRINTERS: [(&str, &str); 10] = [
         "file systems stamp changes with it: a young stamp is looked at again",
     ),
     ("src/cli/log.rs", "the timestamp of a record"),
-    ("src/cli/plan.rs", "turns ages into times"),
-    ("src/guard/by.rs", "since when, in a record"),
+    ("src/cli/plan_command.rs", "turns ages into times"),
+    ("src/guard/holder_identity.rs", "since when, in a record"),
     ("src/bin/voice-insight/serve.rs", "since when, shown by `/status`"),
-    ("src/cli/status.rs", "turns times into ages"),
+    ("src/cli/status_command.rs", "turns times into ages"),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use monopoll::{
-    cli::config::{EXAMPLE, Format, show},
+    cli::config_command::{EXAMPLE, Format, show},
     config::{Config, Problems, Sources, source::Position},
     text::{mask::secrets, style::Paint},
 };

@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 use monopoll::{
-    cli::config::{Format, check},
+    cli::config_command::{Format, check},
     config::{Config, Sources},
     error::{Error, ExitStatus},
     report::check_json,

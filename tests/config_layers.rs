@@ -11,7 +11,7 @@ use std::{ffi::OsString, fs, path::Path};
 use tempfile::TempDir;
 
 use monopoll::{
-    cli::config::{EXAMPLE, Format, check, init, show},
+    cli::config_command::{EXAMPLE, Format, check, init, show},
     config::{
         Config, LockPath, Placeholders, Problems, Sources,
         settings::{LogFormat, Settings},

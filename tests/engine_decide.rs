@@ -12,7 +12,6 @@ use monopoll::engine::{
     action::{Action, AfterWait, OnConflict},
     decide::decide,
     fact::Fact::{Known, Unknown},
-    history::{History, Ticket},
     pattern::{ContainerLimit, UserLimit},
     plan::{DecidedBy, Plan, Refusal, SignalToSend, Step, Verdict},
     policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
@@ -20,6 +19,7 @@ use monopoll::engine::{
     snapshot::{
         Caller, Launcher, LockState, ManagedBy, Process, RunState, SignalSupport, Snapshot,
     },
+    start_history::{History, Ticket},
 };
 
 const GRACEFUL: Duration = Duration::from_secs(30);

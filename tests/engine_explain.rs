@@ -20,7 +20,6 @@ use monopoll::engine::{
         explain,
     },
     fact::{Fact::Known, Truth},
-    history::History,
     instance::BotId,
     pattern::{ContainerLimit, UserLimit},
     plan::{DecidedBy, Evidence},
@@ -28,6 +27,7 @@ use monopoll::engine::{
     rules::RuleOutcome,
     shield::{self, Shield},
     snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot},
+    start_history::History,
 };
 
 /// `python3 main.py` in `/srv/bot`.

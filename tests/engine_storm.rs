@@ -10,10 +10,10 @@ use fixture::*;
 use monopoll::engine::{
     action::OnConflict,
     decide::decide,
-    history::{AttemptKind, History, TakeoverAttempt, Ticket},
     plan::{Refusal, Verdict},
     policy::Policy,
     snapshot::Snapshot,
+    start_history::{AttemptKind, History, TakeoverAttempt, Ticket},
 };
 
 const WINDOW: Duration = Duration::from_mins(1);

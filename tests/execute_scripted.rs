@@ -12,7 +12,6 @@ use monopoll::{
         action::{AfterWait, OnConflict, SameToken},
         decide::decide,
         fact::Fact,
-        history::{History, Ticket},
         ladder::{JobState, Member, StopOptions},
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
         plan::{Plan, Refusal, SignalToSend, Step, Verdict},
@@ -23,6 +22,7 @@ use monopoll::{
             Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation,
             Role, RunState, SignalSupport, Snapshot, User,
         },
+        start_history::{History, Ticket},
     },
     terminate::{
         execute::{Outcome, TerminateEvent, TerminateLimits, execute},

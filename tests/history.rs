@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use monopoll::{
     engine::{
         action::Action,
-        history::{AttemptKind, TakeoverAttempt, Ticket},
         snapshot::ProcessId,
+        start_history::{AttemptKind, TakeoverAttempt, Ticket},
     },
     state::{
         event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         folder::{Folder, MissingFolder},
-        history::{MOST_EVENTS, tries},
+        history_file::{MOST_EVENTS, tries},
         record::HostProcess,
         state_dir::StateDir,
     },

@@ -22,7 +22,7 @@ use monopoll::{
     },
     error::{Error, ExitStatus},
     report::{
-        doctor::{document, schema, text},
+        doctor_text::{document, schema, text},
         plan_json::to_text,
     },
     scan::{

@@ -14,7 +14,6 @@ use monopoll::{
         action::{Action, AfterWait, OnConflict, SameToken},
         decide::decide,
         fact::Fact::Known,
-        history::{History, Ticket},
         pattern::{ContainerLimit, UserLimit},
         plan::Plan,
         policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
@@ -23,6 +22,7 @@ use monopoll::{
             CarriedToken, Launcher, LockState, ManagedBy, Pm2App, Process, Relation, RunState,
             Snapshot,
         },
+        start_history::{History, Ticket},
     },
     report::{
         Context,

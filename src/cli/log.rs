@@ -18,7 +18,7 @@ use tracing_subscriber::filter::Targets;
 use crate::{
     cli::{Common, say},
     config::{Logging, settings::LogFormat},
-    guard::check::PASSED_ON,
+    guard::check_command::PASSED_ON,
     sys::clock,
     text::mask,
 };

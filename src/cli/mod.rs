@@ -1,17 +1,17 @@
 //! The command line: what may be written on it.
 
-pub mod config;
-mod doctor;
-mod explain;
+pub mod config_command;
+mod doctor_command;
+mod explain_command;
 mod help;
 mod log;
-mod plan;
+mod plan_command;
 mod prepare;
-mod progress;
-mod run;
-mod status;
+mod run_command;
+mod start_messages;
+mod status_command;
 mod status_line;
-mod stop;
+mod stop_command;
 mod terminal_line;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -169,53 +169,57 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => {
-            plan::run(&common, command, plan::PlanOutput::ByRun)
+            plan_command::run(&common, command, plan_command::PlanOutput::ByRun)
         }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
             "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's",
         )
         .hint("add `--dry-run`, or use `monopoll plan --json`")),
-        Command::Run { dry_run: false, command } => run::run(&common, command),
+        Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
             let detail = if detailed_exitcode {
-                plan::PlanOutput::InDetail
+                plan_command::PlanOutput::InDetail
             } else {
-                plan::PlanOutput::Plainly
+                plan_command::PlanOutput::Plainly
             };
-            plan::run(&common, command, detail)
+            plan_command::run(&common, command, detail)
         }
         Command::Status { history, command } => {
-            let detail = if history { status::Detail::History } else { status::Detail::Now };
-            status::run(&common, command, detail)
+            let detail =
+                if history { status_command::Detail::History } else { status_command::Detail::Now };
+            status_command::run(&common, command, detail)
         }
-        Command::Stop { dry_run, command } => stop::run(
+        Command::Stop { dry_run, command } => stop_command::run(
             &common,
             command,
-            if dry_run { stop::StopRun::Tries } else { stop::StopRun::Stops },
+            if dry_run { stop_command::StopRun::Tries } else { stop_command::StopRun::Stops },
         ),
-        Command::Explain { pid, command } => explain::run(&common, pid.as_deref(), command),
+        Command::Explain { pid, command } => explain_command::run(&common, pid.as_deref(), command),
         Command::Config(command) => configuration(&common, &command),
-        Command::Doctor { command } => doctor::run(&common, command),
+        Command::Doctor { command } => doctor_command::run(&common, command),
         Command::Completions { shell } => help::completions(&common, shell),
         Command::Man => help::man(&common),
     }
 }
 
 fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
-    let format = if common.json { config::Format::Json } else { config::Format::Text };
+    let format =
+        if common.json { config_command::Format::Json } else { config_command::Format::Text };
     match command {
-        ConfigCommand::Show => print(&config::show(&prepare::configuration(common)?, format)),
-        ConfigCommand::Schema => print(&config::schema()),
+        ConfigCommand::Show => {
+            print(&config_command::show(&prepare::configuration(common)?, format))
+        }
+        ConfigCommand::Schema => print(&config_command::schema()),
         ConfigCommand::Init => {
-            let path = config::init(&prepare::sources(common)?.cwd)?;
+            let path = config_command::init(&prepare::sources(common)?.cwd)?;
             print(&format!("wrote {}", path.display()))
         }
         ConfigCommand::Check => {
             let outcome = crate::config::Config::load(&prepare::sources(common)?);
             match (outcome, format) {
-                (Err(problems), config::Format::Text) => {
-                    Err(problems.into_error(plan::paint(&std::io::stderr())))
+                (Err(problems), config_command::Format::Text) => {
+                    Err(problems.into_error(plan_command::paint(&std::io::stderr())))
                 }
                 (outcome, format) => {
                     // The document is a list of what is wrong, and has no place for what is only
@@ -227,10 +231,12 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
                         .into_iter()
                         .flat_map(|config| &config.notes);
                     notes.for_each(|note| say(format_args!("monopoll: {note}")));
-                    print(&config::check(&outcome, format))?;
+                    print(&config_command::check(&outcome, format))?;
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
-                        Err(problems) => Err(problems.into_error(plan::paint(&std::io::stderr()))),
+                        Err(problems) => {
+                            Err(problems.into_error(plan_command::paint(&std::io::stderr())))
+                        }
                     }
                 }
             }

@@ -4,11 +4,11 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use crate::{
-    cli::{Common, log, plan::paint},
+    cli::{Common, log, plan_command::paint},
     config::{Config, Placeholders, Sources},
     engine::{action::SameToken, instance::Instance, snapshot::User, token::Token},
     error::{Error, ExitStatus},
-    guard::identity::{self, token},
+    guard::instance_name::{self, token},
     scan::{command::Command, machine, request::ScanRequest},
     state::lock_dir::lock_dir,
 };
@@ -209,10 +209,10 @@ pub(super) fn instance(
     token: Option<&Token>,
     command: Option<&Command>,
 ) -> Result<Instance, Error> {
-    identity::instance(config, token, command).ok_or_else(|| {
+    instance_name::instance(config, token, command).ok_or_else(|| {
         Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
             "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",
-            identity::variable(config)
+            instance_name::variable(config)
         ))
     })
 }

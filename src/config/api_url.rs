@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    config::{problem::Fault, wording::quote},
+    config::{problem::Fault, suggestions::quote},
     text::mask::secret_spans,
 };
 

@@ -10,13 +10,13 @@ use tracing_subscriber::filter::Targets;
 use crate::{
     config::{
         api_url::ApiUrl,
+        build_policy::{Misfit, policy},
         discover::Sources,
         load::{self, Loaded, Origins},
         location::{Location, Origin},
         lock_path::LockPath,
         log_filter,
         problem::{Fault, Problem, Problems},
-        rules::{Misfit, policy},
         settings::{self, LogFormat, Settings, WebhookPolicy},
     },
     engine::{action::OnLost, instance::Instance, policy::Policy},
@@ -202,7 +202,7 @@ fn unreachable_rules(settings: &Settings, policy: &Policy, origins: &Origins) ->
         policy
             .rules
             .get(index)
-            .map_or_else(String::new, |rule| crate::config::wording::quote(&rule.name))
+            .map_or_else(String::new, |rule| crate::config::suggestions::quote(&rule.name))
     };
     (last + 1..settings.rules.len())
         .map(|index| {

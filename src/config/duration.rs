@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::{
         problem::Fault,
-        wording::{nearest, quote},
+        suggestions::{nearest, quote},
     },
     engine::policy::Patience,
 };

@@ -7,14 +7,15 @@ use figment::{Figment, providers::Serialized};
 
 use crate::config::{
     discover::{self, FileSearch, Sources},
+    exposed_secrets,
     layer::Layer,
     location::{Location, Origin},
-    overrides, permissions,
+    overrides,
     problem::{Fault, Problem, Problems},
     settings::Settings,
+    suggestions::{clean, list, nearest, quote},
     validate,
     value::{SpannedValue, Table, Value},
-    wording::{clean, list, nearest, quote},
 };
 
 /// The effective settings with their history.
@@ -53,7 +54,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let search = discover::search(sources, &mut problems, &mut notes);
     if let FileSearch::Found(path, root) = &search {
         validate::file(root, &mut problems);
-        notes.extend(permissions::note(path, &sources.cwd.join(path)));
+        notes.extend(exposed_secrets::note(path, &sources.cwd.join(path)));
     }
     let selected = sources.selected();
     if let Some((name, place)) = &selected

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, path::Path, sync::Arc};
 use crate::{
     config::{
         source::{Position, Source, SourceName},
-        wording::clean,
+        suggestions::clean,
     },
     text::excerpt::{Excerpt, excerpt},
 };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, is_separator};
 use crate::{
     config::{
         problem::Fault,
-        wording::{nearest, quote},
+        suggestions::{nearest, quote},
     },
     engine::instance::Instance,
 };

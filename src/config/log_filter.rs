@@ -8,7 +8,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::config::{
     problem::Fault,
-    wording::{list, nearest, quote},
+    suggestions::{list, nearest, quote},
 };
 
 /// The levels, from nothing to everything.

@@ -9,10 +9,12 @@
 //! secret never gets into a message.
 
 mod api_url;
+mod build_policy;
 pub mod compile;
 pub mod discover;
 pub mod dotenv;
 mod duration;
+mod exposed_secrets;
 mod keys;
 mod layer;
 mod load;
@@ -21,19 +23,17 @@ pub mod lock_path;
 mod log_filter;
 mod overrides;
 mod parse;
-mod permissions;
 pub mod problem;
 mod redact;
-mod rules;
 mod scalar;
 pub mod schema;
 pub mod settings;
 pub mod source;
+pub mod suggestions;
 mod syntax;
 mod validate;
 mod value;
 mod whole;
-pub mod wording;
 
 pub use api_url::{ApiUrl, Scheme};
 pub use compile::{CheckCommand, Config, Logging, Telegram};

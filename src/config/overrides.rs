@@ -12,10 +12,10 @@ use crate::{
         problem::{Fault, Problem},
         scalar::ScalarKind,
         source::{Source, SourceName},
+        suggestions::{clean, nearest, quote},
         syntax::trimmed,
         validate,
         value::{SpannedValue, Value},
-        wording::{clean, nearest, quote},
     },
     engine::action::Action,
 };

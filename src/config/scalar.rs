@@ -9,7 +9,7 @@ use crate::{
         lock_path::LockPath,
         log_filter,
         problem::Fault,
-        wording::{list, nearest, quote},
+        suggestions::{list, nearest, quote},
     },
     engine::{
         instance::{BadInstance, Instance},

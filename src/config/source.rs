@@ -4,7 +4,7 @@
 use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
 
 use crate::{
-    config::{redact::concealed, wording::clean},
+    config::{redact::concealed, suggestions::clean},
     text::excerpt::line_at,
 };
 

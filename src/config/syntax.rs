@@ -8,7 +8,7 @@ use crate::{
     config::{
         problem::Fault,
         source::Source,
-        wording::{clean, quote},
+        suggestions::{clean, quote},
     },
     text::excerpt::line_at,
 };

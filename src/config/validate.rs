@@ -4,8 +4,8 @@ use crate::config::{
     keys::{self, Key, ROOT, ValueKind},
     problem::{Fault, FaultScope, Problem},
     scalar::ScalarKind,
+    suggestions::{clean, list, nearest, quote},
     value::{SpannedValue, Table, Value},
-    wording::{clean, list, nearest, quote},
 };
 
 /// Checks one layer that has no profiles: a profile itself, a variable, a flag. `prefix` is what

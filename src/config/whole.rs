@@ -6,8 +6,8 @@ use crate::config::{
     duration,
     keys::ACTIONS,
     problem::Fault,
+    suggestions::{either, quote},
     value::{SpannedValue, Table, Value},
-    wording::{either, quote},
 };
 
 /// An entry of `match` without a pattern would match every process there is.

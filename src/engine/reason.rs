@@ -2,11 +2,11 @@
 
 use crate::engine::{
     candidates::ConflictTree,
-    history::History,
     plan::{DecidedBy, Evidence},
     policy::Policy,
     purpose::Purpose,
     snapshot::{Launcher, Process},
+    start_history::History,
 };
 
 pub(super) fn owner(process: &Process) -> String {

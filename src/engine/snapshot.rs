@@ -5,14 +5,14 @@ use std::{fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::engine::supervisor::{
+pub use crate::engine::managed_by::{
     Container, ContainerEngine, Launcher, ManagedBy, Pm2App, ServiceFolder, SupervisordAddress,
     SupervisordProgram,
 };
 use crate::engine::{
     fact::{Fact, Truth},
-    history::{History, Ticket},
     instance::BotId,
+    start_history::{History, Ticket},
 };
 
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.

@@ -10,7 +10,7 @@ use crate::{
         lock_set::LockHandles,
         start::{NotStarted, Start},
     },
-    scan::types::DisplacedOwner,
+    scan::lock_probe::DisplacedOwner,
     state::{
         lock::{HeldLock, LockFile},
         record::Record,

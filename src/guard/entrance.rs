@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    engine::history::Ticket, error::Error, guard::lock_set::LockSet, state::lock::LockFile,
+    engine::start_history::Ticket, error::Error, guard::lock_set::LockSet, state::lock::LockFile,
 };
 
 /// How often a folder may be taken away just when it was opened.

@@ -4,7 +4,7 @@
 use std::{cell::Cell, time::Duration};
 
 use crate::{
-    engine::{action::OnLost, history::Ticket, plan::Refusal},
+    engine::{action::OnLost, plan::Refusal, start_history::Ticket},
     guard::{lock_keeper::LockEvent, start::NotStarted},
     state::{
         event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},

@@ -10,7 +10,7 @@ use tracing::trace;
 
 use crate::{
     error::{Error, ExitStatus},
-    scan::types::LockProbe,
+    scan::lock_probe::LockProbe,
     state::{
         folder::{Folder, MissingFolder},
         lock::{HeldLock, LockFile},

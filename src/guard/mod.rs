@@ -2,21 +2,21 @@
 
 mod account;
 mod acquire_locks;
-pub(crate) mod by;
-pub(crate) mod check;
+pub(crate) mod check_command;
 pub mod entrance;
 pub mod held_locks;
 pub(crate) mod history_writer;
-pub(crate) mod identity;
+pub(crate) mod holder_identity;
 pub(crate) mod in_process;
+pub(crate) mod instance_name;
+pub mod instance_status;
 pub mod lock_keeper;
 pub mod lock_set;
-pub mod progress;
 pub(crate) mod refused;
 pub mod start;
 mod start_mutex;
-pub mod status;
+pub mod start_progress;
 pub(crate) mod trace;
 mod wait;
 
-pub use identity::token;
+pub use instance_name::token;

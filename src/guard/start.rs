@@ -18,16 +18,16 @@ use crate::{
         account::EndedLog,
         acquire_locks::{RecordState, insist_on_the_place},
         lock_set::{LockHandles, LockSet},
-        progress::{StartProgress, deadline, patience, respawn},
         start_mutex::{MutexOutcome, RefusalCheck},
+        start_progress::{StartProgress, deadline, patience, respawn},
         trace,
     },
     scan::{
+        lock_probe::{ScanScope, StartState},
         machine::Machine,
-        types::{ScanScope, StartState},
     },
     state::{
-        history,
+        history_file,
         lock::{HeldLock, LockFile},
         record::Record,
     },
@@ -293,7 +293,7 @@ impl Start<'_> {
         {
             // Where nobody is seen nobody can be in the way, and the start need not wait for this.
             snapshot.history.tries =
-                history::of_this_boot(self.place.beside(), self.machine.whereabouts());
+                history_file::of_this_boot(self.place.beside(), self.machine.whereabouts());
         }
         Ok(snapshot)
     }

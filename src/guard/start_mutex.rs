@@ -7,15 +7,15 @@ use crate::{
         action::OnConflict,
         decide::decide,
         fact::Truth,
-        history::Ticket,
         plan::{Plan, Refusal, Verdict},
         policy::Policy,
+        start_history::Ticket,
     },
     guard::{
         lock_set::LockSet,
         start::{NotStarted, Start, StartEvent},
     },
-    scan::{machine::Machine, types::StartState},
+    scan::{lock_probe::StartState, machine::Machine},
     state::record::RecordStage,
     sys::{
         file_mutex::{FileMutex, WaitEnd, WaitUntil},

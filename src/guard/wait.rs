@@ -12,9 +12,9 @@ use crate::{
         snapshot::ProcessId,
     },
     guard::{
-        progress::deadline,
         start::{NotStarted, Start, StartEvent},
         start_mutex::{MutexOutcome, RefusalCheck},
+        start_progress::deadline,
     },
     scan::machine::{Machine, SleepEnd},
     state::lock::LockFile,

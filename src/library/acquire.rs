@@ -18,18 +18,18 @@ use crate::{
     engine::{instance::Instance, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
-        by::HolderIdentity,
-        check::{self, Interruption},
+        check_command::{self, Interruption},
         entrance::OpenedInstance,
         held_locks::HeldLocks,
         history_writer::{self, HistoryWriter},
-        identity,
+        holder_identity::HolderIdentity,
         in_process::InProcessClaim,
+        instance_name,
         lock_keeper::LockKeeper,
         lock_set::LockSet,
-        progress::StartProgress,
         refused::refused,
         start::{NotStarted, Start, StartEvent, Started},
+        start_progress::StartProgress,
     },
     library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
     scan::{
@@ -65,8 +65,8 @@ pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Po
     for note in &config.notes {
         info!("{note}");
     }
-    let token = identity::token(config);
-    let named = identity::instance(config, token.as_ref(), None);
+    let token = instance_name::token(config);
+    let named = instance_name::instance(config, token.as_ref(), None);
     if let Some((instance, guard)) = above(named.as_ref()) {
         info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
         return Ok((
@@ -81,7 +81,7 @@ pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Po
     let instance = named.ok_or_else(|| {
         Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
             "write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}",
-            identity::variable(config)
+            instance_name::variable(config)
         ))
     })?;
     let claim = InProcessClaim::new(&instance)?;
@@ -89,7 +89,7 @@ pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Po
         LibraryStart { config, instance, token, command: itself()?, user: machine::myself() };
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     if let Some(check) = &config.check {
-        check::run(check, Interruption::Recall(&alarm))?;
+        check_command::run(check, Interruption::Recall(&alarm))?;
     }
     machine.attend(alarm);
     let (keeper, alarm) = start.settle(machine)?;

@@ -15,13 +15,13 @@ use crate::{
         snapshot::Process,
     },
     report::{
-        Context,
+        Context, asked_facts,
         explain_document::{
             AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
             LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument,
             ShieldWord, StandingWord, TokenDocument,
         },
-        facts, format, plan_json, verdicts,
+        format, plan_json, verdicts,
     },
     text::mask::secrets,
 };
@@ -76,7 +76,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
         token: TokenDocument {
             same: known(it.token.same),
             proof: it.token.weight == Some(TokenEvidence::Proof),
-            fact: facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
+            fact: asked_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
             holds: known(it.lock.holds),
@@ -129,10 +129,10 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
 
 fn asked(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
-        key: facts::key(asked),
-        wanted: facts::wanted(asked),
+        key: asked_facts::key(asked),
+        wanted: asked_facts::wanted(asked),
         holds: known(truth),
-        fact: facts::fact(asked, process),
+        fact: asked_facts::fact(asked, process),
     }
 }
 

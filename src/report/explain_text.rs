@@ -9,7 +9,7 @@ use crate::{
         snapshot::Process,
     },
     report::{
-        Context, conflict_text, facts,
+        Context, asked_facts, conflict_text,
         format::{self, safe},
         plan_text, verdicts,
     },
@@ -197,9 +197,9 @@ struct LabelledRow {
 impl LabelledRow {
     fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
         let shown = |text: &str| format::cut(&mask::printable(text));
-        let fact = facts::fact(asked, process)
+        let fact = asked_facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
-        let wanted = || match shown(&facts::wanted(asked)) {
+        let wanted = || match shown(&asked_facts::wanted(asked)) {
             none if none.is_empty() => "none".to_owned(),
             wanted => wanted,
         };
@@ -219,6 +219,6 @@ impl LabelledRow {
                 "cannot be read".to_owned()
             }
         };
-        LabelledRow { truth, question: shown(&facts::question(asked)), fact }
+        LabelledRow { truth, question: shown(&asked_facts::question(asked)), fact }
     }
 }

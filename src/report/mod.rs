@@ -3,18 +3,18 @@
 //! Everything is given in, the time too, so that what is said depends on nothing else.
 
 mod advice;
+mod asked_facts;
 pub mod check_json;
 mod conflict_text;
 mod context;
-pub mod doctor;
-pub mod document;
+pub mod doctor_text;
 pub mod explain_document;
 pub mod explain_json;
 pub mod explain_text;
-mod facts;
 mod format;
 pub mod hints;
 pub mod history_text;
+pub mod plan_document;
 pub mod plan_json;
 pub mod plan_text;
 pub mod status_json;

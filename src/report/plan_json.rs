@@ -12,11 +12,11 @@ use crate::{
     },
     report::{
         Context,
-        document::{
+        format::{self, rfc3339},
+        plan_document::{
             ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
             StepDocument, VerdictWord,
         },
-        format::{self, rfc3339},
     },
     sys::clock::millis,
     text::mask::{self, secrets},

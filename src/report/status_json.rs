@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::{
     engine::{action::Action, snapshot::LockState},
-    guard::status::{InstanceState, InstanceStatus},
+    guard::instance_status::{InstanceState, InstanceStatus},
     report::{
         Context,
-        document::{ConflictDocument, HolderDocument},
         format::{rfc3339, seconds_since_1970},
+        plan_document::{ConflictDocument, HolderDocument},
         plan_json,
     },
     state::event::{HistoryEvent, HistoryEventKind},

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     engine::plan::{Conflict, Plan},
-    guard::status::{InstanceState, InstanceStatus},
+    guard::instance_status::{InstanceState, InstanceStatus},
     report::{
         Context, conflict_text,
         format::{self, rfc3339, safe, seconds_since_1970, span},

@@ -13,7 +13,7 @@ use crate::{
         snapshot::Role,
     },
     report::{
-        Context, conflict_text, facts,
+        Context, asked_facts, conflict_text,
         format::{self, safe},
     },
 };
@@ -68,7 +68,7 @@ pub(super) fn label(evidence: Evidence) -> String {
 }
 
 pub(super) fn token(it: &Explanation<'_>) -> String {
-    let Some(carries) = facts::token(&it.token.carried) else {
+    let Some(carries) = asked_facts::token(&it.token.carried) else {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token.weight, it.token.same, it.token.policy) {

@@ -7,12 +7,12 @@ pub mod container;
 pub mod env_marker;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
+pub mod lock_probe;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub mod request;
 pub mod script;
-pub mod supervisors;
-pub mod types;
+pub mod supervisor_detection;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub use linux as machine;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{action::Action, history::Ticket},
+    engine::{action::Action, start_history::Ticket},
     state::record::HostProcess,
     sys::clock,
     text::{command_line::command, mask::secrets},

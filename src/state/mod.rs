@@ -3,7 +3,7 @@
 pub mod event;
 #[cfg(unix)]
 pub mod folder;
-pub mod history;
+pub mod history_file;
 #[cfg(unix)]
 pub mod lock;
 #[cfg(unix)]

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{
-        history::Ticket,
         ladder::{StopMode, StopOptions},
         policy::AfterGraceful,
         purpose::Purpose,
         signal::Signal,
         snapshot::ProcessId,
+        start_history::Ticket,
     },
     sys::file_id::FileId,
 };

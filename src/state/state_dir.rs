@@ -1,5 +1,5 @@
 //! What lies beside the first lock and is named after it: the record, the ticket counter, requests
-//! and their answers; the history too, see [`history`](crate::state::history). What they say is in
+//! and their answers; the history too, see [`history`](crate::state::history_file). What they say is in
 //! [`record`](crate::state::record).
 //!
 //! They are believed only as far as the kernel confirms them: garbage, or none at all, never leads
@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use crate::state::record::{Asker, HostProcess, Record, RecordStage};
 use crate::{
-    engine::history::Ticket,
+    engine::start_history::Ticket,
     error::{Error, ExitStatus},
     state::{
         folder::{Folder, unsafe_lock},

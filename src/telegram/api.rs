@@ -10,7 +10,7 @@ use crate::{
     engine::token::Token,
     sys::clock,
     telegram::{
-        error::ApiError,
+        api_error::ApiError,
         proxy,
         response::{self, Webhook},
     },

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     scan::machine::Machine,
     sys::{clock, machine::wake_pipe::WakePipe},
-    telegram::{api::Api, error::ApiError, response::Webhook},
+    telegram::{api::Api, api_error::ApiError, response::Webhook},
     terminate::process_control::Interrupted,
 };
 

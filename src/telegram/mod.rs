@@ -19,14 +19,14 @@
 //! - Where nobody is asked there is no thread, no TLS and no connection.
 
 mod api;
+mod api_error;
 mod background;
-mod error;
 mod preflight;
 mod proxy;
 mod response;
 
+pub use api_error::ApiError;
 pub use background::Seen;
-pub use error::ApiError;
 pub(crate) use preflight::FinalCheck;
 pub use preflight::{Preflight, PreflightReport, look};
 pub use response::Webhook;

@@ -8,8 +8,8 @@ use crate::{
     scan::machine::Machine,
     telegram::{
         api::Api,
+        api_error::ApiError,
         background::{BackgroundRequest, Seen},
-        error::ApiError,
         response::Webhook,
     },
     terminate::process_control::Interrupted,

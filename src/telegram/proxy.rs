@@ -10,7 +10,7 @@ use ureq::{Proxy, ProxyProtocol};
 
 use crate::{
     config::{ApiUrl, Scheme},
-    telegram::error::ApiError,
+    telegram::api_error::ApiError,
 };
 
 /// Where it is named, first one first, as curl has it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::telegram::error::ApiError;
+use crate::telegram::api_error::ApiError;
 
 /// More of what a server says is not repeated.
 const MOST_SAID: usize = 200;

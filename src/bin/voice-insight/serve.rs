@@ -26,7 +26,7 @@ use teloxide::{
 
 use monopoll::{
     Guard,
-    config::{Config, Placeholders, wording::quote},
+    config::{Config, Placeholders, suggestions::quote},
     engine::token::Token,
     error::{Error, ExitStatus},
     guard::lock_set::LockSet,

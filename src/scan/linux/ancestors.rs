@@ -12,7 +12,7 @@ use crate::{
     scan::{
         cgroup,
         linux::parents::Stats,
-        supervisors::{self, SupervisorEnv},
+        supervisor_detection::{self, SupervisorEnv},
     },
     sys::linux::proc_fs::{ProcFs, ProcStat, strings},
     text::mask,
@@ -54,7 +54,8 @@ impl<'a> Ancestors<'a> {
         for above in self.ancestors(parent) {
             let args = self.args(above);
             let cwd = || self.proc.link(above, "cwd").ok();
-            if let Some(supervisor) = supervisors::supervisor(&args, cwd, || self.told(child, pid))
+            if let Some(supervisor) =
+                supervisor_detection::supervisor(&args, cwd, || self.told(child, pid))
             {
                 return Fact::Known(Some(supervisor));
             }
@@ -86,8 +87,8 @@ impl<'a> Ancestors<'a> {
             let args = self.args(above);
             let adopted =
                 above == stat.parent && stat.session != pid && stat.session != seen.session;
-            let no_launcher =
-                supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
+            let no_launcher = supervisor_detection::adopts_orphans(&args)
+                || supervisor_detection::serves_people(&args);
             if above == 1
                 || adopted
                 || no_launcher
@@ -158,7 +159,7 @@ impl<'a> Ancestors<'a> {
         }
         let Some(parent) = self.stats.get(&stat.parent) else { return Fact::Unknown };
         let adopted = stat.session != pid && stat.session != parent.session;
-        let by_an_adopter = || supervisors::adopts_orphans(&self.args(stat.parent));
+        let by_an_adopter = || supervisor_detection::adopts_orphans(&self.args(stat.parent));
         Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 

@@ -2,9 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod ancestors;
-mod capabilities;
-mod container;
+mod container_detection;
 mod describe;
+mod detect_capabilities;
 mod find_by_marker;
 pub(crate) mod guard_tree;
 mod lock_holders;
@@ -12,7 +12,7 @@ pub(crate) mod parents;
 mod pid_feed;
 mod prefilter;
 mod scan;
-pub(crate) mod snapshot;
+pub(crate) mod take_snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,8 +22,8 @@ use std::{
     time::Duration,
 };
 
-pub use capabilities::{checkup, holders_of, is_elsewhere};
-pub use container::{enclosure, maker};
+pub use container_detection::{enclosure, maker};
+pub use detect_capabilities::{checkup, holders_of, is_elsewhere};
 pub(crate) use find_by_marker::guard_above;
 use lock_holders::{LockListing, LockTable};
 use parents::ParentMap;

@@ -10,8 +10,8 @@ use crate::{
     engine::{action::SameToken, pattern::Pattern},
     scan::{
         command::{Command, ProgramKind},
+        lock_probe::ScanScope,
         request::{Relevance, ScanRequest},
-        types::ScanScope,
     },
     sys::{file_id::FileId, linux::proc_fs::ProcFs},
 };

@@ -25,8 +25,8 @@ use crate::{
             pid_feed::{PidFeed, PidFeedEnd},
             prefilter::ReadBuffers,
         },
+        lock_probe::ScanScope,
         request::{Relevance, ScanRequest},
-        types::ScanScope,
     },
     sys::linux::{
         pidfd::ProcessHandle,

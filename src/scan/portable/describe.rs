@@ -20,7 +20,7 @@ use crate::{
         command::{Command, ProgramKind},
         portable::system::{self, Users},
         request::ScanRequest,
-        supervisors::{self, SupervisorEnv},
+        supervisor_detection::{self, SupervisorEnv},
     },
     sys::portable::process_table::ProcessTable,
     text::mask,
@@ -115,7 +115,9 @@ impl<'a> Describer<'a> {
             let Some(process) = self.table.process(above) else { continue };
             let cwd = || process.cwd().map(Path::to_path_buf);
             if let Some(supervisor) =
-                supervisors::supervisor(&text(process.cmd()), cwd, || self.told(child, pid))
+                supervisor_detection::supervisor(&text(process.cmd()), cwd, || {
+                    self.told(child, pid)
+                })
             {
                 return Fact::Known(Some(supervisor));
             }
@@ -151,8 +153,8 @@ impl<'a> Describer<'a> {
                 return Fact::Unknown;
             };
             let args = text(process.cmd());
-            let no_launcher =
-                supervisors::adopts_orphans(&args) || supervisors::serves_people(&args);
+            let no_launcher = supervisor_detection::adopts_orphans(&args)
+                || supervisor_detection::serves_people(&args);
             if Some(above) == system::INIT
                 || no_launcher
                 || self.table.ancestors(self.me).any(|mine| mine == above)
@@ -181,7 +183,7 @@ impl<'a> Describer<'a> {
         match self.table.process(parent) {
             Some(process)
                 if Some(parent) != system::INIT
-                    && !supervisors::adopts_orphans(&text(process.cmd())) =>
+                    && !supervisor_detection::adopts_orphans(&text(process.cmd())) =>
             {
                 Fact::Known(false)
             }

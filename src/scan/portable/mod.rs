@@ -9,7 +9,7 @@
 mod describe;
 pub(crate) mod guard_tree;
 mod scan;
-mod snapshot;
+mod take_snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -11,9 +11,9 @@ use crate::{
         snapshot::{CarriedToken, Process, ProcessId, TokenPlace},
     },
     scan::{
+        lock_probe::ScanScope,
         portable::describe::Describer,
         request::{Relevance, ScanRequest},
-        types::ScanScope,
     },
     sys::portable::{pidfd::ProcessHandle, process_table::ProcessTable},
 };

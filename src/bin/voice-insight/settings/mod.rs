@@ -11,7 +11,7 @@ use table::{Reader, Table};
 
 use monopoll::config::{
     Config, Problems,
-    wording::{clean, quote},
+    suggestions::{clean, quote},
 };
 
 /// What `[app]` comes to.

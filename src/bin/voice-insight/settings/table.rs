@@ -7,7 +7,7 @@ use toml::Value;
 use monopoll::config::{
     Config, Location, Origin, Problem, Problems,
     dotenv::in_env_file,
-    wording::{list, nearest, quote},
+    suggestions::{list, nearest, quote},
 };
 
 /// A longer time than this is a slip.

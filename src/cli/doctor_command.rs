@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    cli::{Common, plan::paint, prepare, print},
+    cli::{Common, plan_command::paint, prepare, print},
     config::{Config, Placeholders},
     doctor::{
         self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
@@ -16,10 +16,10 @@ use crate::{
     engine::{instance::Instance, pattern::UserLimit, snapshot::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
-        identity::{self, TokenLookup},
+        instance_name::{self, TokenLookup},
         lock_set::{Existing, LockSet},
     },
-    report::{doctor as report, plan_json},
+    report::{doctor_text as report, plan_json},
     scan::{command::Command, machine},
     state::{
         folder::{Folder, MissingFolder},
@@ -74,7 +74,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command(found.as_ref()));
-    let TokenLookup { token, misfits, .. } = identity::search(&config);
+    let TokenLookup { token, misfits, .. } = instance_name::search(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_env.clone(),

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
     engine::{
-        history::Ticket,
         snapshot::{Caller, GuardView, LockState, LockView, ProcessId, Snapshot},
+        start_history::Ticket,
     },
     scan::{
+        lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
         portable::{Machine, guard_tree::is_marked, identity, scan::survey, system},
-        types::{DisplacedOwner, LockProbe, ScanScope, StartState},
     },
     state::{lock::HeldLock, record::Record, state_dir::StateDir},
     sys::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    engine::history::{History, Ticket},
+    engine::start_history::{History, Ticket},
     state::lock::LockFile,
 };
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::{
-    engine::history::{AttemptKind, TakeoverAttempt},
+    engine::start_history::{AttemptKind, TakeoverAttempt},
     error::Error,
     state::{
         event::{GiveUpCause, HistoryEvent, HistoryEventKind},

@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
 use crate::{
     cli::{
         Common,
-        plan::{self, PlanOutput},
+        plan_command::{self, PlanOutput},
         prepare::PreparedStart,
-        print, progress,
-        run::MOST_REPLACEMENTS,
+        print,
+        run_command::MOST_REPLACEMENTS,
+        start_messages,
     },
     engine::{
         action::OnConflict,
@@ -23,8 +24,8 @@ use crate::{
         entrance::OpenedInstance,
         history_writer::HistoryWriter,
         lock_set::LockSet,
-        progress::StartProgress,
         start::{NotStarted, Start, StartEvent},
+        start_progress::StartProgress,
     },
     scan::machine::{Machine, blind},
     state::{
@@ -44,12 +45,18 @@ fn lines(common: &Common, instance: &Instance, progress: &StartEvent<'_>) -> Vec
         StartEvent::Waiting(plan) => plan
             .waits()
             .map(|conflict| {
-                format!("waiting for {}{}", progress::named(conflict), progress::limit(conflict))
+                format!(
+                    "waiting for {}{}",
+                    start_messages::named(conflict),
+                    start_messages::limit(conflict)
+                )
             })
             .collect(),
         StartEvent::Acting(plan) => plan
             .kills()
-            .map(|conflict| format!("ending {} ({})", progress::named(conflict), conflict.action))
+            .map(|conflict| {
+                format!("ending {} ({})", start_messages::named(conflict), conflict.action)
+            })
             .collect(),
         StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => Vec::new(),
         StartEvent::Clear(plan) => plan.unexpected().map(suspicion).collect(),
@@ -87,16 +94,16 @@ pub(super) fn run(
     let mut start = PreparedStart::prepare(common, command)?;
     start.warn_of_a_missing_script();
     start.config.policy = start.config.policy.to_stop(mode);
-    let plan = plan::look(&start)?;
+    let plan = plan_command::look(&start)?;
     if doing == StopRun::Tries {
-        plan::show(common, &start, &plan, PlanOutput::Plainly)?;
+        plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
         if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
-            plan::aside(common, reservation, PlanOutput::Plainly)?;
+            plan_command::aside(common, reservation, PlanOutput::Plainly)?;
         }
         return match plan.verdict {
             Verdict::Refuse(refusal) => Err(Error::new(
                 status(refusal),
-                plan::verdict(common, &start, "would not be stopped", &plan),
+                plan_command::verdict(common, &start, "would not be stopped", &plan),
             )),
             Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
         };
@@ -276,7 +283,7 @@ fn said(
 
 /// With `--json`, the plan that was carried out, or could not be.
 fn show_document(common: &Common, start: &PreparedStart, plan: &Plan) -> Result<(), Error> {
-    if common.json { plan::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
+    if common.json { plan_command::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
 }
 
 fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
     engine::{
-        history::Ticket,
         snapshot::{Caller, GuardView, LockState, LockView, ProcessId, SignalSupport, Snapshot},
+        start_history::Ticket,
     },
     scan::{
         linux::{
@@ -16,7 +16,7 @@ use crate::{
             prefilter::executable,
             scan::{self, RunningScan},
         },
-        types::{DisplacedOwner, LockProbe, ScanScope, StartState},
+        lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
     },
     state::{
         lock::{HeldLock, LockFile},

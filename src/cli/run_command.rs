@@ -5,23 +5,23 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
 use crate::{
-    cli::{Common, prepare::PreparedStart, progress},
+    cli::{Common, prepare::PreparedStart, start_messages},
     engine::{
         ladder::{StopMode, StopOptions},
         purpose::Purpose,
     },
     error::{Error, ExitStatus},
     guard::{
-        by::HolderIdentity,
-        check::{self, Interruption},
+        check_command::{self, Interruption},
         entrance::OpenedInstance,
         held_locks::HeldLocks,
         history_writer::{self, HistoryWriter},
+        holder_identity::HolderIdentity,
         lock_keeper::LockKeeper,
         lock_set::LockSet,
-        progress::StartProgress,
         refused::refused,
         start::{NotStarted, Start, StartEvent, Started},
+        start_progress::StartProgress,
     },
     report,
     scan::{
@@ -56,16 +56,16 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     // First, because everything that follows needs /proc as well and would say so less clearly.
     let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
     let mut entrance = OpenedInstance::open(&start.locks)?;
-    progress::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
+    start_messages::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
-        check::run(check, Interruption::Signals)?;
+        check_command::run(check, Interruption::Signals)?;
         command.insist_on_its_script()?;
     }
     machine.attend(Poller::set().map_err(|error| blind(&error))?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let began = clock::patience();
     let mut course = StartProgress::default();
-    let mut teller = progress::ProgressPrinter::new(start.config.logging.format);
+    let mut teller = start_messages::ProgressPrinter::new(start.config.logging.format);
     let beat = teller.beat();
     for _ in 0..MOST_REPLACEMENTS {
         let OpenedInstance { place, files, ticket } = entrance;
@@ -142,7 +142,7 @@ fn way_out(stop: &NotStarted) -> Option<String> {
 /// A start that came through, and how.
 struct WonStart {
     settled: Started,
-    company: progress::OthersLeft,
+    company: start_messages::OthersLeft,
     took: Duration,
     ended: Vec<EndedConflict>,
 }
@@ -170,7 +170,7 @@ fn guard(
     let holding = HeldLocks::new(place, settled.locks);
     let mark = EnvMarker::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = HistoryWriter::new(&whereabouts, ticket);
-    progress::yours(holding.first_path(), company, start.token.as_ref());
+    start_messages::yours(holding.first_path(), company, start.token.as_ref());
     let spawned = Child::spawn(
         &command.found,
         &command.args,
@@ -209,7 +209,7 @@ fn guard(
             if let GuardEvent::Held(trouble) = &incident {
                 chronicle.loss(beside, trouble);
             }
-            progress::incident(incident);
+            start_messages::incident(incident);
         },
     };
     let end = guarding.run(tree);

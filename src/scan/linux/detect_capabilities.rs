@@ -12,7 +12,7 @@ use crate::{
             is_privileged,
             lock_holders::{self, FIRST_PID_NAMESPACE},
         },
-        supervisors::{self, SupervisorEnv},
+        supervisor_detection::{self, SupervisorEnv},
     },
     state::{lock::LockFile, record::HostProcess},
     sys::{
@@ -37,7 +37,7 @@ pub fn checkup() -> std::io::Result<Option<Capabilities>> {
         hidden: mounts::hidden_processes(&mounts).filter(|_| !is_privileged()),
         environments: environments(&proc, me)?,
         namespace: if is_first { PidNamespace::First } else { PidNamespace::Own },
-        maker: crate::scan::linux::container::maker(),
+        maker: crate::scan::linux::container_detection::maker(),
         starter: starter(&proc, me),
     }))
 }
@@ -122,7 +122,9 @@ fn starter(proc: &ProcFs, me: u32) -> StartedBy {
     let mut above = first;
     while let Some(pid) = above {
         let cwd = || proc.link(pid, "cwd").ok();
-        if let Some(supervisor) = supervisors::supervisor(&args(pid, &mut buffer), cwd, told) {
+        if let Some(supervisor) =
+            supervisor_detection::supervisor(&args(pid, &mut buffer), cwd, told)
+        {
             return StartedBy::Supervisor(supervisor);
         }
         above = parent(pid, &mut buffer).filter(|next| *next != pid);

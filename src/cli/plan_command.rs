@@ -10,10 +10,10 @@ use crate::{
     cli::{Common, prepare::PreparedStart, print, say},
     engine::{
         decide::decide,
-        history::History,
         plan::{Plan, Refusal, Verdict},
         policy::Policy,
         snapshot::Snapshot,
+        start_history::History,
     },
     error::{Error, ExitStatus},
     guard::{
@@ -22,10 +22,10 @@ use crate::{
     },
     report::{Context, plan_json, plan_text},
     scan::{
+        lock_probe::{LockProbe, ScanScope, StartState},
         machine::{self, Machine},
-        types::{LockProbe, ScanScope, StartState},
     },
-    state::{folder::MissingFolder, history},
+    state::{folder::MissingFolder, history_file},
     sys::clock,
     telegram::{Preflight, PreflightReport},
     text::style::Paint,
@@ -211,7 +211,7 @@ pub(super) fn snapshot(
     };
     let beside = place.map(|place| place.beside().as_ref());
     let tries = beside
-        .map(|beside| history::of_this_boot(beside, machine.whereabouts()))
+        .map(|beside| history_file::of_this_boot(beside, machine.whereabouts()))
         .unwrap_or_default();
     let standing =
         StartState { history: History { tries, ..History::default() }, ..StartState::default() };

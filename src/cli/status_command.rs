@@ -6,15 +6,15 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 use crate::{
     cli::{
         Common,
-        plan::{self, PlanOutput},
+        plan_command::{self, PlanOutput},
         prepare::{PreparedStart, UnnamedStart},
         print,
     },
     engine::{instance::Instance, policy::Policy, purpose::Purpose},
     error::{Error, ExitStatus},
     guard::{
+        instance_status::{InstanceState, InstanceStatus},
         lock_set::LockSet,
-        status::{InstanceState, InstanceStatus},
     },
     report::{Context, history_text, status_json, status_text},
     scan::{
@@ -65,18 +65,18 @@ fn one(common: &Common, start: &PreparedStart, detail: Detail) -> Result<ExitSta
     start.warn_of_a_missing_script();
     let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
-    let origin = |key: &str| plan::origin(start, key);
-    let context = plan::context(start, &origin);
+    let origin = |key: &str| plan_command::origin(start, key);
+    let context = plan_command::context(start, &origin);
     if common.json {
-        print(&plan::document(&status_json::one(&status, &context))?)?;
+        print(&plan_command::document(&status_json::one(&status, &context))?)?;
     } else {
-        print(&said(&status, &context, plan::paint(&std::io::stdout()), detail))?;
+        print(&said(&status, &context, plan_command::paint(&std::io::stdout()), detail))?;
     }
     if let (InstanceState::Stopped, Some(reservation)) = (status.state, start.reservation()) {
         if !common.json {
             print("")?;
         }
-        plan::aside(common, reservation, PlanOutput::Plainly)?;
+        plan_command::aside(common, reservation, PlanOutput::Plainly)?;
     }
     let (status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
@@ -114,9 +114,9 @@ fn all(common: &Common, nameless: &UnnamedStart, detail: Detail) -> Result<ExitS
         now_wall: clock::wall(),
         origin: &|_| "default".to_owned(),
     };
-    let paint = plan::paint(&std::io::stdout());
+    let paint = plan_command::paint(&std::io::stdout());
     if common.json {
-        print(&plan::document(&status_json::all(&statuses, &context))?)?;
+        print(&plan_command::document(&status_json::all(&statuses, &context))?)?;
     } else if detail == Detail::History {
         let texts: Vec<String> =
             statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
@@ -161,7 +161,7 @@ fn look(
             Ok(place) => place,
             Err(error) => return unknown(error),
         };
-        let plan = match plan::seen(machine, place.as_ref(), locks, policy) {
+        let plan = match plan_command::seen(machine, place.as_ref(), locks, policy) {
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };

@@ -1,7 +1,7 @@
 //! Who starts, as its record says it.
 
 use crate::{
-    engine::{history::Ticket, instance::Instance, snapshot::User},
+    engine::{instance::Instance, snapshot::User, start_history::Ticket},
     scan::{
         command::Command,
         machine::{self, Machine},

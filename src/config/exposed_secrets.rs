@@ -12,7 +12,7 @@ use std::path::Path;
 pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    use crate::config::wording::clean;
+    use crate::config::suggestions::clean;
 
     let shown = clean(&shown.to_string_lossy());
     let file = std::fs::metadata(path).ok()?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ffi::OsString};
 use crate::{
     cli::{
         Common,
-        plan::{self, PlanOutput},
+        plan_command::{self, PlanOutput},
         prepare::PreparedStart,
         print,
     },
@@ -44,31 +44,31 @@ pub(super) fn run(
     let mut machine = Machine::new(ScanRequest { asked, ..start.query() })
         .map_err(|error| machine::blind(&error))?;
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
-    let snapshot = plan::snapshot(&mut machine, place.as_ref(), &start.locks)?;
+    let snapshot = plan_command::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);
-    let origin = |key: &str| plan::origin(&start, key);
-    let context = plan::context(&start, &origin);
+    let origin = |key: &str| plan_command::origin(&start, key);
+    let context = plan_command::context(&start, &origin);
     let likeness = start.command.as_ref().map(likeness);
     let explain = |pid: u32| explain::explain(policy, &snapshot, &plan, pid, likeness.as_ref());
-    let paint = plan::paint(&std::io::stdout());
+    let paint = plan_command::paint(&std::io::stdout());
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
         if common.json {
-            print(&plan::document(&explain_json::one(&explanation, &context))?)
+            print(&plan_command::document(&explain_json::one(&explanation, &context))?)
         } else {
             print(&explain_text::one(&explanation, &plan, &context, paint))
         }
     } else {
-        let told = if common.json { plan.clone() } else { plan::told(common, &plan) };
+        let told = if common.json { plan.clone() } else { plan_command::told(common, &plan) };
         let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
         if common.json {
-            print(&plan::document(&explain_json::whole(&all, &plan, &context))?)?;
+            print(&plan_command::document(&explain_json::whole(&all, &plan, &context))?)?;
         } else {
             print(&explain_text::whole(&all, &told, &context, paint))?;
         }
         if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
-            plan::aside(common, reservation, PlanOutput::Plainly)?;
+            plan_command::aside(common, reservation, PlanOutput::Plainly)?;
         }
         Ok(ExitStatus::Done)
     }

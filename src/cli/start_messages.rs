@@ -235,7 +235,7 @@ pub(super) fn incident(incident: GuardEvent) {
             debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
         }
         GuardEvent::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
-        GuardEvent::Held(trouble) => crate::cli::progress::trouble(trouble),
+        GuardEvent::Held(trouble) => crate::cli::start_messages::trouble(trouble),
     }
 }
 

@@ -6,10 +6,10 @@ use crate::{
     engine::{
         action::{Action, OnConflict},
         fact::Fact,
-        history::History,
         plan::{Conflict, Plan},
         policy::{Patience, Policy},
         snapshot::{ManagedBy, Snapshot},
+        start_history::History,
     },
     state::event::EndedConflict,
     sys::{clock, file_mutex::FileMutex, ticker::Ticker},
