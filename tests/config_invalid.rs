@@ -17,11 +17,12 @@ use std::{
 
 use serde_json::Value;
 
+use monopoll::report::check_json::CheckDocument;
+use monopoll::text::json_schema::output_schema;
 use monopoll::{
     cli::config_command::{Format, check},
     config::{Config, Sources},
     error::{Error, ExitStatus},
-    report::check_json,
     text::style::Paint,
 };
 
@@ -80,7 +81,7 @@ fn each_sample_is_refused_with_all_that_is_wrong() {
 #[test]
 fn the_schema_of_a_check_is_fresh() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/check.schema.json");
-    let fresh = serde_json::to_string_pretty(&check_json::schema()).unwrap() + "\n";
+    let fresh = serde_json::to_string_pretty(&output_schema::<CheckDocument>()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(path, &fresh).unwrap();
     }
@@ -92,7 +93,7 @@ fn the_schema_of_a_check_is_fresh() {
 
 #[test]
 fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
-    let validator = jsonschema::validator_for(check_json::schema().as_value()).unwrap();
+    let validator = jsonschema::validator_for(output_schema::<CheckDocument>().as_value()).unwrap();
     assert!(validator.is_valid(
         &serde_json::from_str(&check(&Config::load(&Sources::default()), Format::Json)).unwrap()
     ));

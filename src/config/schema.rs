@@ -4,13 +4,13 @@
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
-use crate::config::settings::Settings;
+use crate::{config::settings::Settings, text::json_schema::with_unwrapped_descriptions};
 
 /// The schema of a whole file: the settings, and under `profile` the settings again, each profile
 /// by its name.
 #[must_use]
 pub fn schema() -> Value {
-    let mut schema = schema_for!(Settings).to_value();
+    let mut schema = with_unwrapped_descriptions(schema_for!(Settings)).to_value();
     let Some(root) = schema.as_object_mut() else { return schema };
     let profile = json!({
         "type": "object",

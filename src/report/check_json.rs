@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, as a machine reads it: an array; see
 //! `schemas/check.schema.json`.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Problem, Problems, source::SourceName};
@@ -42,15 +42,6 @@ pub struct ProblemDocument {
 #[must_use]
 pub fn document(problems: Option<&Problems>) -> CheckDocument {
     CheckDocument(problems.map_or(&[][..], |problems| &problems.0).iter().map(problem).collect())
-}
-
-/// The schema of that document.
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<CheckDocument>()
 }
 
 fn problem(problem: &Problem) -> ProblemDocument {

@@ -1,6 +1,6 @@
 //! What `doctor` says, to people and to machines.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -29,15 +29,6 @@ pub fn document(findings: &[Finding]) -> DoctorDocument {
         ..finding.clone()
     };
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
-}
-
-/// The JSON schema of [`DoctorDocument`].
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<DoctorDocument>()
 }
 
 /// The findings for a person, a line each, and what is to be done below it.

@@ -1,7 +1,5 @@
 //! An explanation as a machine reads it; see `schemas/explain.schema.json`.
 
-use schemars::{Schema, generate::SchemaSettings};
-
 use crate::{
     engine::{
         condition::Condition,
@@ -36,15 +34,6 @@ pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
 #[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> ExplainDocument {
     document(Some(plan), all.iter().map(|it| process(it, context)).collect(), context)
-}
-
-/// The JSON schema of [`ExplainDocument`].
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<ExplainDocument>()
 }
 
 fn document(

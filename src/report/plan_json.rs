@@ -1,6 +1,5 @@
 //! A plan as a machine reads it; see `schemas/plan.schema.json`.
 
-use schemars::{Schema, generate::SchemaSettings};
 use serde::Serialize;
 
 use crate::{
@@ -42,15 +41,6 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
         shielded: plan.shielded.iter().map(shielded).collect(),
         suspects: plan.suspects.iter().map(suspect).collect(),
     }
-}
-
-/// The JSON schema of [`PlanDocument`].
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<PlanDocument>()
 }
 
 /// Any document as text: indented, and with everything escaped that a terminal would act on.

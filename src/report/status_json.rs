@@ -1,7 +1,7 @@
 //! A status as a machine reads it; see `schemas/status.schema.json`. The order of the fields is the
 //! order of the keys.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -114,15 +114,6 @@ pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument
         version: 1,
         instances: statuses.iter().map(|status| instance(status, context)).collect(),
     }
-}
-
-/// The JSON schema of [`StatusDocument`].
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<StatusDocument>()
 }
 
 fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument {

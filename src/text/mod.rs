@@ -3,6 +3,7 @@
 pub mod command_line;
 pub mod diagnostic;
 pub mod excerpt;
+pub mod json_schema;
 pub mod mask;
 pub mod quote;
 pub mod style;
