@@ -1,7 +1,9 @@
 //! What can go wrong, said to a person: where, what and the way out; and the table of exit
 //! statuses.
 
-use std::{fmt, io::Write, process::ExitCode};
+use std::{fmt, io::Write, path::Path, process::ExitCode};
+
+use crate::text::mask::printable;
 
 /// The exit statuses of every command, as users and supervisors may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,13 @@ impl Error {
     /// An error with no hint yet.
     pub fn new(status: ExitStatus, what: impl Into<String>) -> Self {
         Error { status, what: what.into(), hint: None }
+    }
+
+    /// A lock file or folder that cannot be used.
+    #[must_use]
+    pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
+        let path = printable(&path.to_string_lossy()).into_owned();
+        Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
     }
 
     /// As it is printed: what may be several lines first, and last the one that begins with

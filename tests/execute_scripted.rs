@@ -14,7 +14,7 @@ use monopoll::{
         fact::Fact,
         ladder::{JobState, Member, StopOptions},
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
-        plan::{Plan, Refusal, SignalToSend, Step, Verdict},
+        plan::{Plan, Refusal, SignalResult, SignalToSend, Step, Verdict},
         policy::{AfterGraceful, MatchEntry, Patience, Policy, Timeouts},
         purpose::Purpose,
         signal::Signal,
@@ -24,9 +24,10 @@ use monopoll::{
         },
         start_history::{History, Ticket},
     },
+    sys::wake::Interrupted,
     terminate::{
         execute::{Outcome, TerminateEvent, TerminateLimits, execute},
-        process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
+        process_control::{AskOutcome, ProcessControl},
     },
 };
 

@@ -28,9 +28,10 @@ use monopoll::{
         plan_json::to_text,
     },
     scan::{
-        capabilities::{Capabilities, Environments, FolderFacts, PidNamespace, StartedBy, Support},
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
         container::{ContainerKind, PrivateFolder},
     },
+    sys::filesystem::{FolderFacts, Support},
     text::style::Paint,
 };
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     doctor::Finding,
     error::Error,
-    scan::capabilities::{FolderFacts, Support},
+    sys::filesystem::{FolderFacts, Support},
     text::mask::printable,
 };
 

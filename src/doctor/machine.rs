@@ -4,9 +4,10 @@ use crate::{
     doctor::Finding,
     engine::snapshot::{ManagedBy, User},
     scan::{
-        capabilities::{Capabilities, Environments, PidNamespace, StartedBy, Support},
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
         container::PrivateFolder,
     },
+    sys::filesystem::Support,
     text::mask::{printable, secrets},
 };
 

@@ -241,6 +241,17 @@ impl SignalToSend {
     }
 }
 
+/// The result of sending a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalResult {
+    /// It was delivered.
+    Delivered,
+    /// The process has ended.
+    Gone,
+    /// It is not allowed.
+    Denied,
+}
+
 /// A process that would be a candidate but must not be acted on.
 #[derive(Debug, Clone)]
 pub struct Shielded {

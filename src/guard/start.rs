@@ -31,12 +31,9 @@ use crate::{
         lock::{HeldLock, LockFile},
         record::Record,
     },
-    sys::{clock, file_mutex::FileMutex},
+    sys::{clock, file_mutex::FileMutex, wake::Interrupted},
     telegram::{FinalCheck, Preflight},
-    terminate::{
-        execute::{self, Outcome, TerminateEvent, TerminateLimits},
-        process_control::Interrupted,
-    },
+    terminate::execute::{self, Outcome, TerminateEvent, TerminateLimits},
 };
 
 /// A plan is a picture of one moment: one that is this old is not acted on.

@@ -18,7 +18,7 @@ use std::{
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::{
-    error::{Error, ExitStatus},
+    error::Error,
     sys::{
         file_id::FileId,
         permissions::{self, UnsafeFolder},
@@ -241,18 +241,7 @@ fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error>
     }
 }
 
-/// The folder itself, or the first one above it, in which others can replace what is there, and how
-/// they can.
-pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
-    folder
-        .ancestors()
-        .find_map(|folder| Some((folder, permissions::danger(&fs::metadata(folder).ok()?)?)))
-}
-
 /// A lock file that cannot be used.
 pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Error {
-    Error::new(
-        ExitStatus::LockFile,
-        format!("the lock cannot be used: {why}: {}", printable(&path.to_string_lossy())),
-    )
+    Error::unsafe_lock(path, why)
 }

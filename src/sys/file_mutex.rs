@@ -15,15 +15,12 @@ use std::{
 
 use fslock::LockFile;
 
-use crate::{
-    scan::machine,
-    sys::{
-        clock,
-        file_id::still_lies,
-        machine::{
-            poll::{Poller, Wake},
-            wake_pipe::WakePipe,
-        },
+use crate::sys::{
+    clock,
+    file_id::still_lies,
+    machine::{
+        poll::{Poller, Wake},
+        wake_pipe::WakePipe,
     },
 };
 
@@ -69,11 +66,7 @@ impl FileMutex {
     /// # Errors
     /// As open(2).
     pub fn open(file: File, path: &Path) -> io::Result<FileMutex> {
-        Ok(FileMutex {
-            lock: LockFile::open(&machine::path_of(&file, path))?,
-            file,
-            path: path.to_owned(),
-        })
+        Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
     /// Whether its file still lies where it was opened: one that was deleted or replaced keeps
@@ -134,6 +127,19 @@ impl FileMutex {
             };
         }
     }
+}
+
+/// An open file by a path that cannot become a link: fslock opens this very file again.
+#[cfg(target_os = "linux")]
+fn path_of(file: &File, _path: &Path) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// An open file by its path: the folder was checked to be safe when it was opened.
+#[cfg(not(target_os = "linux"))]
+fn path_of(_file: &File, path: &Path) -> PathBuf {
+    path.to_owned()
 }
 
 /// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait

@@ -1,86 +1,129 @@
-//! On which file systems a lock means what it says.
+//! The file system below a folder: which ones keep locks to this host, and the facts that `doctor`
+//! shows.
 
-use std::{os::fd::AsFd, path::Path};
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, Mode, OFlags};
+use crate::error::Error;
 
-use crate::{
-    error::Error,
-    scan::capabilities::{FolderFacts, Support},
-    state::folder::{exposed, unsafe_lock},
-    sys::{filesystem::kind::kind, mounts, permissions::UnsafeFolder},
-};
+/// The answer of the kernel to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Support {
+    /// It works.
+    Given,
+    /// It fails, with this error.
+    Refused(String),
+}
 
-/// # Errors
-/// The folder is on a file system whose locks cannot be relied on.
-pub(crate) fn insist_on_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
-    match kind(folder) {
-        None => Ok(()),
-        Some(name) => {
-            Err(unsafe_lock(path, &format!("the folder is on a network file system ({name})"))
-                .hint("name a folder on a local disk in `lock.paths`"))
+/// A folder and its file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderFacts {
+    /// The owner's name.
+    pub owner: String,
+    /// The permission bits and the sticky bit.
+    pub mode: u32,
+    /// The type of the file system, if it is known.
+    pub file_system: Option<String>,
+    /// Bytes that this user can still write.
+    pub free_bytes: u64,
+    /// Files that can still be made; `None` where the file system does not count them.
+    pub free_inodes: Option<u64>,
+    /// Making a file in it.
+    pub writing: Support,
+    /// The name of the network file system, if it is one.
+    pub network: Option<&'static str>,
+    /// This folder or the first one above it that others can write to.
+    pub exposed: Option<PathBuf>,
+    /// This folder or the first one above it of another user, and that user's number.
+    pub foreign: Option<(PathBuf, u32)>,
+}
+
+#[cfg(unix)]
+pub(crate) use self::unix::insist_on_local;
+#[cfg(unix)]
+pub use self::unix::{facts, is_local_and_writable};
+
+#[cfg(unix)]
+mod unix {
+    #![expect(clippy::disallowed_methods, reason = "reads what the system says of a folder")]
+
+    use std::{
+        fs,
+        os::{fd::AsFd, unix::fs::MetadataExt},
+    };
+
+    use rustix::fs::{Access, Mode, OFlags};
+
+    use super::{Error, FolderFacts, Path, Support};
+    use crate::sys::{
+        mounts,
+        permissions::{self, UnsafeFolder},
+    };
+
+    const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+    const MAKE_FILES: Access = Access::WRITE_OK.union(Access::EXEC_OK);
+
+    /// # Errors
+    /// The folder is on a network file system, whose locks do not reach other hosts reliably.
+    pub(crate) fn insist_on_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
+        match network_name(folder) {
+            None => Ok(()),
+            Some(name) => {
+                let why = format!("the folder is on a network file system ({name})");
+                Err(Error::unsafe_lock(path, &why)
+                    .hint("name a folder on a local disk in `lock.paths`"))
+            }
         }
     }
-}
 
-/// Whether a folder, or the first one above it that exists, is on a local disk and may be written
-/// to.
-#[must_use]
-pub fn is_local_and_writable(folder: &Path) -> bool {
-    let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) else { return false };
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-    let writable = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok();
-    writable && rustix::fs::open(existing, flags, Mode::empty()).is_ok_and(|fd| kind(fd).is_none())
-}
+    /// Whether a folder, or the first existing one above it, is on a local disk and writable.
+    #[must_use]
+    pub fn is_local_and_writable(folder: &Path) -> bool {
+        let existing = folder.ancestors().find(|folder| folder.is_dir());
+        existing.is_some_and(|folder| {
+            rustix::fs::access(folder, MAKE_FILES).is_ok()
+                && rustix::fs::open(folder, OPEN_FOLDER, Mode::empty())
+                    .is_ok_and(|fd| network_name(fd).is_none())
+        })
+    }
 
-/// What can be said of a folder that exists.
-#[must_use]
-pub fn facts(folder: &Path) -> Option<FolderFacts> {
-    #![expect(clippy::disallowed_methods, reason = "the folder is looked at")]
-    use std::os::unix::fs::MetadataExt;
-
-    let metadata = std::fs::metadata(folder).ok()?;
-    let statistics = rustix::fs::statvfs(folder).ok()?;
-    let owner = nix::unistd::User::from_uid(metadata.uid().into()).ok().flatten();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let path = std::fs::canonicalize(folder).ok();
-    Some(FolderFacts {
-        owner: owner.map_or_else(|| metadata.uid().to_string(), |user| user.name),
-        mode: metadata.mode() & 0o1777,
-        file_system: path
-            .as_deref()
-            .and_then(|path| mounts::covering(&mounts, path))
-            .map(|mount| mount.file_system),
-        free_bytes: statistics.f_bavail.saturating_mul(statistics.f_frsize),
-        // File systems that make inodes as they are needed say 0 of 0.
-        free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
-        writing: match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-            Ok(()) => Support::Given,
-            Err(error) => Support::Refused(error.to_string()),
-        },
-        network: rustix::fs::open(
-            folder,
-            OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY,
-            Mode::empty(),
-        )
-        .ok()
-        .and_then(kind),
-        exposed: path.as_deref().and_then(exposed).and_then(|(folder, danger)| {
-            (danger == UnsafeFolder::Writers).then(|| folder.to_owned())
-        }),
-        foreign: path.as_deref().and_then(exposed).and_then(|(folder, danger)| match danger {
-            UnsafeFolder::Owner(uid) => Some((folder.to_owned(), uid)),
-            UnsafeFolder::Writers => None,
-        }),
-    })
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod kind {
-    use std::os::fd::AsFd;
+    /// Returns the facts of an existing folder.
+    #[must_use]
+    pub fn facts(folder: &Path) -> Option<FolderFacts> {
+        let metadata = fs::metadata(folder).ok()?;
+        let statistics = rustix::fs::statvfs(folder).ok()?;
+        let owner = nix::unistd::User::from_uid(metadata.uid().into()).ok().flatten();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let path = fs::canonicalize(folder).ok();
+        let (exposed, foreign) = match path.as_deref().and_then(permissions::exposed) {
+            None => (None, None),
+            Some((folder, UnsafeFolder::Writers)) => (Some(folder.to_owned()), None),
+            Some((folder, UnsafeFolder::Owner(uid))) => (None, Some((folder.to_owned(), uid))),
+        };
+        Some(FolderFacts {
+            owner: owner.map_or_else(|| metadata.uid().to_string(), |user| user.name),
+            mode: metadata.mode() & 0o1777,
+            file_system: path
+                .as_deref()
+                .and_then(|path| mounts::covering(&mounts, path))
+                .map(|mount| mount.file_system),
+            free_bytes: statistics.f_bavail.saturating_mul(statistics.f_frsize),
+            // File systems that make inodes on demand report 0 of 0.
+            free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
+            writing: match rustix::fs::access(folder, MAKE_FILES) {
+                Ok(()) => Support::Given,
+                Err(error) => Support::Refused(error.to_string()),
+            },
+            network: rustix::fs::open(folder, OPEN_FOLDER, Mode::empty())
+                .ok()
+                .and_then(network_name),
+            exposed,
+            foreign,
+        })
+    }
 
     /// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h.
-    /// FUSE is among them because what is behind it cannot be known.
+    /// FUSE is among them because its backing store is unknown.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     const SHARED: [(u64, &str); 14] = [
         (0x6969, "NFS"),
         (0x517b, "SMB"),
@@ -98,39 +141,54 @@ mod kind {
         (0x6573_5546, "FUSE"),
     ];
 
-    /// The name of the network file system that `folder` is on, if it is on one.
-    pub(crate) fn kind(folder: impl AsFd) -> Option<&'static str> {
+    /// The name of the network file system that a folder is on.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn network_name(folder: impl AsFd) -> Option<&'static str> {
         let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
         // The kernel's field is signed and 32 bits wide on some systems: compare what both have.
         SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
     }
-}
 
-#[cfg(any(target_os = "macos", target_os = "freebsd"))]
-mod kind {
-    use std::os::fd::AsFd;
-
-    /// `MNT_LOCAL` of sys/mount.h, the same on both.
-    const LOCAL: u64 = 0x1000;
-
-    /// What the file system says of itself: it is local or it is not.
-    pub(crate) fn kind(folder: impl AsFd) -> Option<&'static str> {
+    /// Only tells local file systems (`MNT_LOCAL` of sys/mount.h, the same on both) from others.
+    #[cfg(any(target_os = "macos", target_os = "freebsd"))]
+    fn network_name(folder: impl AsFd) -> Option<&'static str> {
+        const LOCAL: u64 = 0x1000;
         let flags = u64::from(rustix::fs::fstatfs(folder).ok()?.f_flags);
         (flags & LOCAL == 0).then_some("it is not mounted from a local disk")
     }
-}
 
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "freebsd"
-)))]
-mod kind {
-    use std::os::fd::AsFd;
-
-    /// Nothing safe tells it there.
-    pub(crate) fn kind(_folder: impl AsFd) -> Option<&'static str> {
+    /// No safe interface tells it there.
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "freebsd"
+    )))]
+    fn network_name(_folder: impl AsFd) -> Option<&'static str> {
         None
     }
+}
+
+/// # Errors
+/// The folder is on a network share; a drive letter that stands for one was resolved before.
+#[cfg(windows)]
+pub(crate) fn insist_on_local(folder: &Path) -> Result<(), Error> {
+    use std::path::{Component, Prefix};
+
+    match folder.components().next() {
+        Some(Component::Prefix(prefix))
+            if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) =>
+        {
+            Err(Error::unsafe_lock(folder, "the folder is on a network share")
+                .hint("name a folder on a local disk in `lock.paths`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opening the folder has said all that can be known.
+#[cfg(windows)]
+#[must_use]
+pub fn facts(_folder: &Path) -> Option<FolderFacts> {
+    None
 }

@@ -8,7 +8,6 @@
 pub mod clock;
 pub mod file_id;
 pub(crate) mod file_mutex;
-#[cfg(unix)]
 pub mod filesystem;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
@@ -20,15 +19,12 @@ pub mod portable;
 pub mod ticker;
 #[cfg(unix)]
 pub(crate) mod tokio_signals;
-#[cfg(windows)]
-mod windows;
+pub mod wake;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub use linux as machine;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub use portable as machine;
-#[cfg(windows)]
-pub use windows::filesystem;
 
 /// How the name of a file ends that is just being written.
 pub(crate) const UNFINISHED: &str = "new";

@@ -8,6 +8,7 @@
 use std::{
     fs::{self, Metadata},
     os::unix::fs::MetadataExt,
+    path::Path,
 };
 
 use nix::unistd::{Gid, Group, Uid, User};
@@ -28,6 +29,11 @@ pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
     // The databases are only asked where the answer depends on them: they may be on another
     // machine.
     danger_to(me, seen, outer_root, || own_group(me))
+}
+
+/// Returns this folder or the first one above it that is unsafe, and why.
+pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
+    folder.ancestors().find_map(|folder| Some((folder, danger(&fs::metadata(folder).ok()?)?)))
 }
 
 /// What the kernel says of a folder.

@@ -9,9 +9,9 @@ use std::{
 
 use crate::{
     scan::machine::Machine,
+    sys::wake::Interrupted,
     sys::{clock, machine::wake_pipe::WakePipe},
     telegram::{api::Api, api_error::ApiError, response::Webhook},
-    terminate::process_control::Interrupted,
 };
 
 /// What was found out.

@@ -6,13 +6,13 @@ use crate::{
     config::{Telegram, settings},
     engine::token::Token,
     scan::machine::Machine,
+    sys::wake::Interrupted,
     telegram::{
         api::Api,
         api_error::ApiError,
         background::{BackgroundRequest, Seen},
         response::Webhook,
     },
-    terminate::process_control::Interrupted,
 };
 
 /// Asks now, and waits for the answer, at most `telegram.timeout`.

@@ -13,8 +13,8 @@ use crate::{
         record::{Asker, Request},
         state_dir::StateDir,
     },
-    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller},
-    terminate::process_control::{AskOutcome, Interrupted},
+    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller, wake::Interrupted},
+    terminate::process_control::AskOutcome,
 };
 
 /// How long a guard may take to say that it heard (S10).

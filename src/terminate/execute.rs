@@ -7,12 +7,12 @@ use crate::{
     engine::{
         action::Action,
         ladder::{AfterStep, JobState, Ladder, StopMode, StopOptions},
-        plan::{Conflict, Plan, Refusal, SignalToSend},
+        plan::{Conflict, Plan, Refusal, SignalResult, SignalToSend},
         policy::Policy,
         snapshot::{GuardView, ProcessId},
     },
-    sys::ticker::Ticker,
-    terminate::process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
+    sys::{ticker::Ticker, wake::Interrupted},
+    terminate::process_control::{AskOutcome, ProcessControl},
 };
 
 /// What happened.

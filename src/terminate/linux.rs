@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::{
     engine::{
         ladder::{JobState, Member, StopOptions},
-        plan::SignalToSend,
+        plan::{SignalResult, SignalToSend},
         snapshot::{GuardView, ProcessId},
     },
     scan::machine::{
@@ -23,8 +23,9 @@ use crate::{
             pidfd::{PinnedPid, ProcessHandle},
             proc_fs::ProcFs,
         },
+        wake::Interrupted,
     },
-    terminate::process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
+    terminate::process_control::{AskOutcome, ProcessControl},
 };
 
 impl ProcessControl for Machine {

@@ -3,10 +3,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::engine::{
-    ladder::{Member, StopOptions},
-    plan::SignalToSend,
-    snapshot::{GuardView, ProcessId},
+use crate::{
+    engine::{
+        ladder::{Member, StopOptions},
+        plan::{SignalResult, SignalToSend},
+        snapshot::{GuardView, ProcessId},
+    },
+    sys::wake::Interrupted,
 };
 
 /// A machine with processes on it.
@@ -45,17 +48,6 @@ pub trait ProcessControl {
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }
 
-/// What became of a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignalResult {
-    /// It was delivered.
-    Delivered,
-    /// There is nobody any more.
-    Gone,
-    /// It is not allowed.
-    Denied,
-}
-
 /// What a guard said when it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskOutcome {
@@ -67,16 +59,3 @@ pub enum AskOutcome {
     /// of its.
     Unasked(std::io::ErrorKind),
 }
-
-/// How a sleep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SleepEnd {
-    /// Somebody closed a lock file.
-    LockClosed,
-    /// Somebody ended, or it is time.
-    Otherwise,
-}
-
-/// This signal told the start to give up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interrupted(pub u8);

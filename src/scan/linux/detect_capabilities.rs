@@ -6,7 +6,7 @@ use rustix::{io::Errno, process::PidfdFlags};
 
 use crate::{
     scan::{
-        capabilities::{Capabilities, Environments, PidNamespace, StartedBy, Support},
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
         cgroup,
         linux::{
             is_privileged,
@@ -16,6 +16,7 @@ use crate::{
     },
     state::{lock::LockFile, record::HostProcess},
     sys::{
+        filesystem::Support,
         linux::proc_fs::{ProcFs, strings},
         mounts,
     },

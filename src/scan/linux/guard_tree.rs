@@ -12,13 +12,14 @@ use nix::{
 };
 
 use crate::{
-    engine::{ladder::Member, plan::SignalToSend, snapshot::ProcessId},
+    engine::{
+        ladder::Member,
+        plan::{SignalResult, SignalToSend},
+        snapshot::ProcessId,
+    },
     scan::linux::parents::{ParentMap, Stats},
     sys::linux::{pidfd::ProcessHandle, proc_fs::ProcFs},
-    terminate::{
-        linux::{family, unseen},
-        process_control::SignalResult,
-    },
+    terminate::linux::{family, unseen},
 };
 
 /// The tree of a guard. As their subreaper it is the ancestor of all of them, however often they

@@ -16,8 +16,7 @@ pub(crate) mod take_snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::fd::AsRawFd,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -28,7 +27,7 @@ pub(crate) use find_by_marker::guard_above;
 use lock_holders::{LockListing, LockTable};
 use parents::ParentMap;
 
-pub(crate) use crate::terminate::process_control::SleepEnd;
+pub(crate) use crate::sys::wake::SleepEnd;
 use crate::{
     engine::{
         purpose::Purpose,
@@ -37,14 +36,17 @@ use crate::{
     error::{Error, ExitStatus},
     scan::request::ScanRequest,
     state::{lock::LockFile, record::HostProcess, state_dir::StateDir},
-    sys::linux::{
-        file_watch::FileWatch,
-        pidfd::ProcessHandle,
-        poll::{Poller, Wake},
-        proc_fs::ProcFs,
-        wake_pipe::WakePipe,
+    sys::{
+        linux::{
+            file_watch::FileWatch,
+            pidfd::ProcessHandle,
+            poll::{Poller, Wake},
+            proc_fs::ProcFs,
+            wake_pipe::WakePipe,
+        },
+        wake::Interrupted,
     },
-    terminate::{ask::GuardRequests, process_control::Interrupted},
+    terminate::ask::GuardRequests,
 };
 
 /// This machine, seen from this process.
@@ -285,10 +287,4 @@ pub fn host_name() -> String {
 pub fn blind(error: &std::io::Error) -> Error {
     Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
         .hint("mount /proc in this PID namespace")
-}
-
-/// An open file by a path that nobody can put a link into: what opens by path alone opens this very
-/// file.
-pub(crate) fn path_of(file: &std::fs::File, _named: &Path) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

@@ -11,7 +11,11 @@ use std::{
 };
 
 use crate::{
-    engine::{ladder::Member, plan::SignalToSend, snapshot::ProcessId},
+    engine::{
+        ladder::Member,
+        plan::{SignalResult, SignalToSend},
+        snapshot::ProcessId,
+    },
     scan::{
         env_marker::{EnvMarker, HELD},
         portable::{family, identity, still_there},
@@ -20,7 +24,6 @@ use crate::{
         pidfd::ProcessHandle,
         process_table::{ProcessTable, TableFields},
     },
-    terminate::process_control::SignalResult,
 };
 
 /// The tree of a guard.

@@ -13,7 +13,7 @@ mod take_snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -26,11 +26,11 @@ use crate::sys::portable::{
     process_table::{ProcessTable, TableFields},
     wake_pipe::WakePipe,
 };
-pub(crate) use crate::terminate::process_control::SleepEnd;
+pub(crate) use crate::sys::wake::SleepEnd;
 use crate::{
     engine::{
         ladder::{JobState, Member, StopOptions},
-        plan::SignalToSend,
+        plan::{SignalResult, SignalToSend},
         purpose::Purpose,
         snapshot::{GuardView, ProcessId, User},
     },
@@ -45,10 +45,10 @@ use crate::{
         record::HostProcess,
         state_dir::StateDir,
     },
-    sys::clock,
+    sys::{clock, wake::Interrupted},
     terminate::{
         ask::GuardRequests,
-        process_control::{AskOutcome, Interrupted, ProcessControl, SignalResult},
+        process_control::{AskOutcome, ProcessControl},
     },
 };
 
@@ -276,11 +276,6 @@ pub fn holders_of(_lock: &LockFile) -> Option<Vec<u32>> {
 #[must_use]
 pub fn blind(error: &std::io::Error) -> Error {
     Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
-}
-
-/// An open file by its path: whoever may replace what is there was ruled out when it was opened.
-pub(crate) fn path_of(_file: &std::fs::File, named: &Path) -> PathBuf {
-    named.to_owned()
 }
 
 impl ProcessControl for Machine {

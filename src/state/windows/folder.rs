@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     error::{Error, ExitStatus},
-    sys::{UNFINISHED, windows::filesystem},
+    sys::{UNFINISHED, filesystem},
     text::mask::printable,
 };
 
@@ -247,10 +247,7 @@ fn plain(path: PathBuf) -> PathBuf {
 
 /// A lock file that cannot be used.
 pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Error {
-    Error::new(
-        ExitStatus::LockFile,
-        format!("the lock cannot be used: {why}: {}", printable(&path.to_string_lossy())),
-    )
+    Error::unsafe_lock(path, why)
 }
 
 #[cfg(test)]

@@ -10,9 +10,12 @@ use rustix::{
 };
 
 use crate::{
-    engine::{plan::SignalToSend, signal, snapshot::ProcessId},
+    engine::{
+        plan::{SignalResult, SignalToSend},
+        signal,
+        snapshot::ProcessId,
+    },
     sys::linux::proc_fs::ProcFs,
-    terminate::process_control::SignalResult,
 };
 
 /// A grip on one process.

@@ -2,10 +2,12 @@
 //! here.
 
 use crate::{
-    engine::{plan::SignalToSend, snapshot::ProcessId},
+    engine::{
+        plan::{SignalResult, SignalToSend},
+        snapshot::ProcessId,
+    },
     sys::portable::process_table::{ProcessTable, TableFields},
     sys::portable::system,
-    terminate::process_control::SignalResult,
 };
 
 /// One process.
@@ -40,7 +42,8 @@ mod tests {
 
     #[test]
     fn the_start_time_tells_a_recycled_pid() {
-        let id = crate::scan::portable::identity(std::process::id()).unwrap();
+        let me = std::process::id();
+        let id = ProcessTable::of(&[me], TableFields::Lineage).unwrap().id(me).unwrap();
         assert!(!ProcessHandle { id }.has_ended());
         let recycled = ProcessHandle { id: ProcessId { start: id.start - 1, ..id } };
         assert!(recycled.has_ended());

@@ -7,13 +7,10 @@ use nix::{
 };
 use sysinfo::Process;
 
-use crate::{
-    engine::{
-        plan::SignalToSend,
-        signal,
-        snapshot::{SignalSupport, User},
-    },
-    terminate::process_control::SignalResult,
+use crate::engine::{
+    plan::{SignalResult, SignalToSend},
+    signal,
+    snapshot::{SignalSupport, User},
 };
 
 /// What one process may send to another.

@@ -7,14 +7,13 @@ use sysinfo::Process;
 
 use crate::{
     engine::{
-        plan::SignalToSend,
+        plan::{SignalResult, SignalToSend},
         snapshot::{SignalSupport, User},
     },
     sys::portable::{
         pidfd::ProcessHandle,
         process_table::{ProcessTable, TableFields},
     },
-    terminate::process_control::SignalResult,
 };
 
 /// What one process may send to another.
