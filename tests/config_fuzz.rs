@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use monopoll::{
     cli::config_command::{EXAMPLE, Format, show},
     config::{Config, Problems, Sources, source::Position},
-    text::{mask::secrets, style::Paint},
+    text::{Paint, mask_secrets},
 };
 
 /// Longer than this is a hang, on a busy machine too: a start waits for it.
@@ -35,11 +35,11 @@ fn answers_about(sources: &Sources, text: &str) {
     assert!(start.elapsed().as_secs() < PATIENCE_SECS, "{:?} for {sources:?}", start.elapsed());
     if let Err(problems) = outcome {
         assert!(!problems.0.is_empty());
-        let coloured = problems.draw(Paint::Colour).replace("\u{1b}[", "[");
+        let coloured = problems.render(Paint::Color).replace("\u{1b}[", "[");
         for said in [&said, &coloured] {
             is_fit_to_be_printed(said);
             // A token that was torn apart is none.
-            if !secrets(&text.replace("\\u003a", ":")).contains(&SECRET[..12]) {
+            if !mask_secrets(&text.replace("\\u003a", ":")).contains(&SECRET[..12]) {
                 assert!(!said.contains(&SECRET[..12]), "{said} of {text:?}");
             }
         }

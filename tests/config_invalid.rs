@@ -18,12 +18,12 @@ use std::{
 use serde_json::Value;
 
 use monopoll::report::check_json::CheckDocument;
-use monopoll::text::json_schema::output_schema;
+use monopoll::text::output_schema;
 use monopoll::{
     cli::config_command::{Format, check},
     config::{Config, Sources},
     error::{Error, ExitStatus},
-    text::style::Paint,
+    text::Paint,
 };
 
 fn samples(folder: &str) -> Vec<PathBuf> {
@@ -132,7 +132,7 @@ fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
 fn colour_adds_nothing_but_colour() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
-        let (plain, mut coloured) = (problems.draw(Paint::Plain), problems.draw(Paint::Colour));
+        let (plain, mut coloured) = (problems.render(Paint::Plain), problems.render(Paint::Color));
         assert!(coloured.contains("\u{1b}["));
         while let Some(at) = coloured.find("\u{1b}[") {
             let end = at + coloured[at..].find('m').unwrap();

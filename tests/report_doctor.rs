@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use monopoll::report::doctor_text::DoctorDocument;
-use monopoll::text::json_schema::output_schema;
+use monopoll::text::output_schema;
 use monopoll::{
     config::{Config, Sources},
     doctor::{
@@ -32,7 +32,7 @@ use monopoll::{
         container::{ContainerKind, PrivateFolder},
     },
     sys::filesystem::{FolderFacts, Support},
-    text::style::Paint,
+    text::Paint,
 };
 
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
@@ -213,7 +213,7 @@ fn no_finding_has_a_secret_or_moves_the_cursor() {
 
 #[test]
 fn colour_adds_nothing_but_colour() {
-    let coloured = text(&troubled(), Paint::Colour);
+    let coloured = text(&troubled(), Paint::Color);
     let plain = coloured.split('\u{1b}').map(|part| {
         part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1)
     });

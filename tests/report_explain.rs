@@ -12,7 +12,7 @@ use fixture::*;
 use serde_json::Value;
 
 use monopoll::report::explain_document::ExplainDocument;
-use monopoll::text::json_schema::output_schema;
+use monopoll::text::output_schema;
 use monopoll::{
     engine::{
         action::{Action, OnConflict, SameToken},
@@ -33,7 +33,7 @@ use monopoll::{
         },
     },
     report::{Context, explain_json, explain_text, plan_json::to_text, plan_text},
-    text::style::Paint,
+    text::Paint,
 };
 
 /// 2026-01-01T01:00:00Z.
@@ -291,7 +291,7 @@ fn a_script_without_arguments_is_told_from_one_that_has_some() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     for case in cases() {
-        let (plain, mut coloured) = (case.text(Paint::Plain), case.text(Paint::Colour));
+        let (plain, mut coloured) = (case.text(Paint::Plain), case.text(Paint::Color));
         assert_ne!(coloured, plain, "{}", case.name);
         for code in ["0", "1", "2", "31", "32", "33"] {
             coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");

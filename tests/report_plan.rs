@@ -10,7 +10,7 @@ use fixture::*;
 use serde_json::Value;
 
 use monopoll::report::plan_document::PlanDocument;
-use monopoll::text::json_schema::output_schema;
+use monopoll::text::output_schema;
 use monopoll::{
     engine::{
         action::{Action, AfterWait, OnConflict, SameToken},
@@ -32,7 +32,7 @@ use monopoll::{
         plan_json::{document, to_text},
         plan_text::text,
     },
-    text::style::Paint,
+    text::Paint,
 };
 
 /// 2026-01-01T01:00:00Z.
@@ -358,7 +358,7 @@ fn a_refusal_names_the_way_out_of_its_own_reason() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     for (name, plan) in all() {
-        let mut coloured = text(&plan, &context(), Paint::Colour);
+        let mut coloured = text(&plan, &context(), Paint::Color);
         assert_ne!(coloured, said(&plan), "{name}");
         for code in ["0", "1", "2", "31", "32", "33"] {
             coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");

@@ -10,7 +10,7 @@ use fixture::*;
 use serde_json::Value;
 
 use monopoll::report::status_json::StatusDocument;
-use monopoll::text::json_schema::output_schema;
+use monopoll::text::output_schema;
 use monopoll::{
     engine::{
         action::{Action, OnConflict},
@@ -33,7 +33,7 @@ use monopoll::{
         event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::{HostProcess, Record, RecordStage},
     },
-    text::style::Paint,
+    text::Paint,
 };
 
 /// 2026-01-01T01:00:00Z; a guard of the fixture has the instance for an hour by then.

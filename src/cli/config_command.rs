@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Problems, schema::schema as config_schema},
     error::{Error, ExitStatus},
     report::{check_json, plan_json},
-    text::mask::{printable, secrets},
+    text::{mask_secrets, printable},
 };
 
 /// The example file: every key, its default and one line of why.
@@ -114,7 +114,7 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
 
 fn masked(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(secrets(&text)),
+        Value::String(text) => Value::String(mask_secrets(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(masked).collect()),
         Value::Object(table) => {
             Value::Object(table.into_iter().map(|(key, value)| (key, masked(value))).collect())

@@ -26,7 +26,7 @@ use crate::{
         request::ScanRequest,
     },
     state::folder::MissingFolder,
-    text::mask::printable,
+    text::printable,
 };
 
 /// Looks, decides, and says what was weighed.

@@ -20,7 +20,7 @@ use crate::{
     config::{Logging, settings::LogFormat},
     guard::check_command::PASSED_ON,
     sys::clock,
-    text::mask,
+    text::{mask_secrets, printable},
 };
 
 /// Whose name a line begins with.
@@ -105,7 +105,7 @@ struct LogRecord {
 
 impl LogRecord {
     fn text(&self, program: &str, metadata: &Metadata<'_>) -> String {
-        let message = mask::printable(&self.message);
+        let message = printable(&self.message);
         if metadata.target() == PASSED_ON {
             return message.into_owned();
         }
@@ -142,7 +142,7 @@ impl Visit for LogRecord {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let value = mask::secrets(value);
+        let value = mask_secrets(value);
         if field.name() == "message" {
             self.message = value;
         } else {

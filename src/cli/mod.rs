@@ -25,7 +25,7 @@ use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
     sys::machine,
-    text::mask::secrets,
+    text::mask_secrets,
 };
 
 /// Writes the records of this process to standard error from here on, as `logging` says and as the
@@ -247,13 +247,13 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
 /// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error
 /// that is full or gone must not end a start halfway, nor a guard.
 pub fn say(text: impl std::fmt::Display) {
-    terminal_line::write(&format!("{}\n", secrets(&text.to_string())));
+    terminal_line::write(&format!("{}\n", mask_secrets(&text.to_string())));
 }
 
 /// Writes to standard output, and no secret either; a reader that went away is no fault.
 fn print(text: &str) -> Result<ExitStatus, Error> {
     use std::io::Write;
-    match writeln!(std::io::stdout(), "{}", secrets(text.trim_end_matches('\n'))) {
+    match writeln!(std::io::stdout(), "{}", mask_secrets(text.trim_end_matches('\n'))) {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
         Err(error) => Err(Error::new(

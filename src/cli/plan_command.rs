@@ -28,7 +28,7 @@ use crate::{
     state::{folder::MissingFolder, history_file},
     sys::clock,
     telegram::{Preflight, PreflightReport},
-    text::style::Paint,
+    text::Paint,
 };
 
 /// For whom the plan is.
@@ -235,5 +235,5 @@ pub(super) fn origin(start: &PreparedStart, key: &str) -> String {
 pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
     // no-color.org: present and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stream.is_terminal() && !plain { Paint::Colour } else { Paint::Plain }
+    if stream.is_terminal() && !plain { Paint::Color } else { Paint::Plain }
 }

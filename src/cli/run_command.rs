@@ -39,7 +39,7 @@ use crate::{
     },
     sys::{clock, machine::poll::Poller},
     telegram::Preflight,
-    text::mask,
+    text::printable,
 };
 
 /// Settles, starts COMMAND and guards it to its end.
@@ -280,7 +280,7 @@ fn not_started(command: &Command, error: &std::io::Error) -> Error {
     };
     Error::new(
         status,
-        format!("COMMAND `{}` cannot be executed: {error}", mask::printable(&command.base_name())),
+        format!("COMMAND `{}` cannot be executed: {error}", printable(&command.base_name())),
     )
     .hint("check the file, its first line and its permissions")
 }

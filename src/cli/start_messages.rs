@@ -24,7 +24,7 @@ use crate::{
     supervise::event_loop::GuardEvent,
     sys::clock,
     terminate::execute::TerminateEvent,
-    text::mask,
+    text::{command_line, printable},
 };
 
 /// That a start is guarded in its own container alone (S20).
@@ -265,7 +265,7 @@ fn command(conflict: &Conflict) -> Option<String> {
     match (&conflict.guard, &conflict.root) {
         (Some(guard), _) => Some(guard.command.clone()),
         (None, Some(root)) => {
-            Some(root.args.known().map(|args| mask::command(args)).unwrap_or_default())
+            Some(root.args.known().map(|args| command_line(args)).unwrap_or_default())
         }
         (None, None) => None,
     }
@@ -277,7 +277,7 @@ pub(super) fn named(conflict: &Conflict) -> String {
     };
     let pid = pid(conflict)
         .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
-    format!("`{}` ({pid})", mask::printable(&command))
+    format!("`{}` ({pid})", printable(&command))
 }
 
 fn whose(pid: Option<u32>) -> String {

@@ -26,7 +26,7 @@ use crate::{
         state_dir::{self, StateDir},
     },
     sys::clock,
-    text::{mask::printable, style::Paint},
+    text::{Paint, printable},
 };
 
 /// How often to look again where the instance is just changing hands.

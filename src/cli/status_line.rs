@@ -8,7 +8,7 @@ use crate::{
         plan::{Conflict, Plan, SignalToSend, Step},
         policy::Patience,
     },
-    text::mask,
+    text::{printable, short_command_line},
 };
 
 /// What a start is busy with.
@@ -152,13 +152,13 @@ impl OtherProcess {
             .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
         let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
         let command = match (&self.command, self.pid) {
-            (ShownCommand::Arguments(args), _) => mask::shorten(args, width),
+            (ShownCommand::Arguments(args), _) => short_command_line(args, width),
             (ShownCommand::Written(text), _) if text.chars().count() <= width => text.clone(),
             (ShownCommand::Written(text), _) => text.chars().take(width - 1).chain(['…']).collect(),
             (ShownCommand::Unknown, Some(_)) => return pid,
             (ShownCommand::Unknown, None) => return "an unknown holder of the lock".to_owned(),
         };
-        format!("`{}` ({pid})", mask::printable(&command))
+        format!("`{}` ({pid})", printable(&command))
     }
 
     /// How long it was waited for, how long that may take, and what comes then.

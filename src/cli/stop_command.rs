@@ -33,7 +33,7 @@ use crate::{
         folder::MissingFolder,
     },
     sys::machine::poll::Poller,
-    text::mask::printable,
+    text::printable,
 };
 
 /// What is said while it goes on.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    config::{problem::Fault, suggestions::quote},
-    text::mask::secret_spans,
+    config::problem::Fault,
+    text::{quote, secret_spans},
 };
 
 /// The address of a Bot API server; a bot's own is `{address}/bot{token}/{method}`.

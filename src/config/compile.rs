@@ -199,10 +199,7 @@ fn unreachable_rules(settings: &Settings, policy: &Policy, origins: &Origins) ->
         return Vec::new();
     };
     let name = |index: usize| {
-        policy
-            .rules
-            .get(index)
-            .map_or_else(String::new, |rule| crate::config::suggestions::quote(&rule.name))
+        policy.rules.get(index).map_or_else(String::new, |rule| crate::text::quote(&rule.name))
     };
     (last + 1..settings.rules.len())
         .map(|index| {

@@ -19,11 +19,11 @@ use crate::{
         parse,
         problem::{Fault, Problem},
         source::{Source, SourceName},
-        suggestions::{clean, nearest, quote},
         value::Table,
     },
     engine::action::OnConflict,
     error::{Error, ExitStatus},
+    text::{closest_name, quote, sanitize},
 };
 
 /// A file that is larger is no configuration: somebody named a log, or a device.
@@ -177,7 +177,10 @@ pub(crate) fn search(
             // A folder of that name, or a pipe that would never end, is nobody's configuration.
             Ok(metadata) if !metadata.is_file() => {
                 let what = if metadata.is_dir() { "a folder" } else { "no regular file" };
-                notes.push(format!("{}: ignored, as it is {what}", clean(&path.to_string_lossy())));
+                notes.push(format!(
+                    "{}: ignored, as it is {what}",
+                    sanitize(&path.to_string_lossy())
+                ));
                 continue;
             }
             // The home of another user, left in the environment by sudo: there is nothing for this
@@ -185,7 +188,7 @@ pub(crate) fn search(
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 notes.push(format!(
                     "{}: ignored, as this user may not look into its folder",
-                    clean(&path.to_string_lossy())
+                    sanitize(&path.to_string_lossy())
                 ));
                 continue;
             }
@@ -225,7 +228,7 @@ fn is_foreign(root: &Table) -> bool {
     let ours = || {
         ROOT.iter().map(|key| key.name).filter(|name| !ANYBODYS.contains(name)).chain(["profile"])
     };
-    !root.keys().any(|key| nearest(key, ours()).is_some())
+    !root.keys().any(|key| closest_name(key, ours()).is_some())
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch {

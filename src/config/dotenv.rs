@@ -10,7 +10,7 @@ use std::{
 use crate::{
     config::{Config, Origin},
     engine::token::Token,
-    text::mask::printable,
+    text::printable,
 };
 
 /// Of a larger file only as much is read: somebody named a log, or a disk.

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    config::{
-        problem::Fault,
-        suggestions::{nearest, quote},
-    },
+    config::problem::Fault,
     engine::policy::Patience,
+    text::{closest_name, quote},
 };
 
 /// What to write.
@@ -52,7 +50,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Fault> {
 pub(crate) fn patience(text: &str) -> Result<Patience, Fault> {
     match text {
         "forever" => Ok(Patience::Forever),
-        _ if nearest(text, ["forever"]).is_some() => {
+        _ if closest_name(text, ["forever"]).is_some() => {
             Err(Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?"))
         }
         _ => parse(text).map(Patience::For).map_err(|fault| match &fault.help {

@@ -12,9 +12,9 @@ use std::path::Path;
 pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    use crate::config::suggestions::clean;
+    use crate::text::sanitize;
 
-    let shown = clean(&shown.to_string_lossy());
+    let shown = sanitize(&shown.to_string_lossy());
     let file = std::fs::metadata(path).ok()?;
     if !file.is_file() {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn note(shown: &Path, path: &Path) -> Option<String> {
         })
     };
     let folder = folders.into_iter().find(|folder| open(folder))?;
-    let folder = clean(&folder.to_string_lossy());
+    let folder = sanitize(&folder.to_string_lossy());
     Some(format!(
         "others can write to {folder}, and so replace {shown} and decide what is killed; `chmod go-w {folder}`"
     ))

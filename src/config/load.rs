@@ -5,17 +5,19 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use figment::{Figment, providers::Serialized};
 
-use crate::config::{
-    discover::{self, FileSearch, Sources},
-    exposed_secrets,
-    layer::Layer,
-    location::{Location, Origin},
-    overrides,
-    problem::{Fault, Problem, Problems},
-    settings::Settings,
-    suggestions::{clean, list, nearest, quote},
-    validate,
-    value::{SpannedValue, Table, Value},
+use crate::{
+    config::{
+        discover::{self, FileSearch, Sources},
+        exposed_secrets,
+        layer::Layer,
+        location::{Location, Origin},
+        overrides,
+        problem::{Fault, Problem, Problems},
+        settings::Settings,
+        validate,
+        value::{SpannedValue, Table, Value},
+    },
+    text::{closest_name, join_and, quote, sanitize},
 };
 
 /// The effective settings with their history.
@@ -162,12 +164,11 @@ fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
         _ => Vec::new(),
     };
     let shown = quote(&path.to_string_lossy());
-    let all = clean(&list(names.iter().copied()));
-    Some(match (nearest(name, names.iter().copied()), names.is_empty()) {
+    let all = sanitize(&join_and(names.iter().copied()));
+    Some(match (closest_name(name, names.iter().copied()), names.is_empty()) {
         (Some(near), _) => fault.help(format!("did you mean {}? {shown} has {all}", quote(near))),
-        (None, true) => {
-            fault.help(format!("{shown} has none; add [profile.{name}] to it", name = clean(name)))
-        }
+        (None, true) => fault
+            .help(format!("{shown} has none; add [profile.{name}] to it", name = sanitize(name))),
         (None, false) => fault.help(format!("{shown} has {all}")),
     })
 }

@@ -3,11 +3,8 @@
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use crate::{
-    config::{
-        source::{Position, Source, SourceName},
-        suggestions::clean,
-    },
-    text::excerpt::{Excerpt, excerpt},
+    config::source::{Position, Source, SourceName},
+    text::{Excerpt, excerpt, sanitize},
 };
 
 /// Where something was written, as exactly as can be said.
@@ -146,6 +143,6 @@ impl fmt::Display for Origin {
         if let Some(Position { line, .. }) = place.position() {
             write!(f, ":{line}")?;
         }
-        place.profile.as_ref().map_or(Ok(()), |name| write!(f, " [profile.{}]", clean(name)))
+        place.profile.as_ref().map_or(Ok(()), |name| write!(f, " [profile.{}]", sanitize(name)))
     }
 }

@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf, is_separator};
 
 use crate::{
-    config::{
-        problem::Fault,
-        suggestions::{nearest, quote},
-    },
+    config::problem::Fault,
     engine::instance::Instance,
+    text::{closest_name, quote},
 };
 
 /// A lock file's path that is valid whatever its placeholders are filled with.
@@ -225,7 +223,7 @@ fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
                 quote(&written)
             ))
             .part(at..at + written.len());
-            Err(match nearest(name, LockPath::NAMES) {
+            Err(match closest_name(name, LockPath::NAMES) {
                 Some(near) => fault.help(format!("did you mean {{{near}}}? {}", LockPath::HELP)),
                 None => fault.help(LockPath::HELP),
             })

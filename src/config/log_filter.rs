@@ -6,9 +6,9 @@
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use crate::config::{
-    problem::Fault,
-    suggestions::{list, nearest, quote},
+use crate::{
+    config::problem::Fault,
+    text::{closest_name, join_and, quote},
 };
 
 /// The levels, from nothing to everything.
@@ -21,7 +21,7 @@ const OURS: &str = "monopoll";
 pub(crate) fn help() -> String {
     format!(
         "the levels are {}; or write levels by target, such as \"info,monopoll::host=trace\"",
-        list(LEVELS)
+        join_and(LEVELS)
     )
 }
 
@@ -49,7 +49,7 @@ fn level(word: &str) -> Result<LevelFilter, Fault> {
     }
     word.parse().map_err(|_| {
         let fault = Fault::new(format!("{} is no level", quote(word)));
-        match nearest(word, LEVELS) {
+        match closest_name(word, LEVELS) {
             Some(near) => fault.help(format!("did you mean `{near}`? {}", help())),
             None => fault.help(help()),
         }

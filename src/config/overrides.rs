@@ -12,12 +12,12 @@ use crate::{
         problem::{Fault, Problem},
         scalar::ScalarKind,
         source::{Source, SourceName},
-        suggestions::{clean, nearest, quote},
         syntax::trimmed,
         validate,
         value::{SpannedValue, Value},
     },
     engine::action::Action,
+    text::{closest_name, quote, sanitize},
 };
 
 const PREFIX: &str = "MONOPOLL_";
@@ -195,12 +195,14 @@ fn layer(path: &[String], written: &WrittenOverride, problems: &mut Vec<Problem>
     let table = match value(kind_at(path), written) {
         Ok(node) => node.nested(&written.steps(path)),
         Err((place, fault)) => {
-            problems.push(Problem::with(place, clean(&path.join(".")), fault));
+            problems.push(Problem::with(place, sanitize(&path.join(".")), fault));
             return None;
         }
     };
     match list_step(path, |list| format!("--set {list}")) {
-        Some(fault) => problems.push(Problem::with(written.key(), clean(&path.join(".")), fault)),
+        Some(fault) => {
+            problems.push(Problem::with(written.key(), sanitize(&path.join(".")), fault));
+        }
         None => validate::layer(&table, "", problems),
     }
     Some(Layer { table })
@@ -273,11 +275,12 @@ fn is_ours(name: &str, path: &[String]) -> bool {
 /// The fault of a variable that is near one of ours.
 fn near_variable(name: &str) -> Option<Fault> {
     let names: Vec<String> = keys::paths().iter().map(|path| as_variable(path)).collect();
-    let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
-        // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a
-        // profile, is meant for us as well.
-        keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
-    });
+    let near =
+        closest_name(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
+            // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a
+            // profile, is meant for us as well.
+            keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
+        });
     let fault = Fault::new("there is no such key");
     if name.starts_with("PROFILE__") {
         return Some(fault.help("profiles stand only in a file"));
@@ -294,8 +297,8 @@ fn as_variable(path: &str) -> String {
 
 /// The note on a variable that may well be somebody else's: orchestrators make such names up.
 fn unknown_variable(name: &str) -> String {
-    let shown = clean(&format!("{PREFIX}{name}"));
-    match nearest(name, NO_KEYS) {
+    let shown = sanitize(&format!("{PREFIX}{name}"));
+    match closest_name(name, NO_KEYS) {
         Some(near) => format!(
             "${shown}: ignored, as it is no key of monopoll's; did you mean ${PREFIX}{near}?"
         ),

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use crate::{
     config::location::Location,
     error::{Error, ExitStatus},
-    text::{diagnostic::Diagnostic, style::Paint},
+    text::{Diagnostic, Paint},
 };
 
 /// More problems than this are told in a line each: nobody reads as many drawings.
@@ -49,15 +49,15 @@ impl Problem {
 
     /// With the line that it is in, the place underlined, and the way out.
     #[must_use]
-    pub fn draw(&self, paint: Paint) -> String {
+    pub fn render(&self, paint: Paint) -> String {
         let excerpt = self.place.excerpt();
         Diagnostic {
             title: &self.title(),
-            number: self.place.position().map(|position| position.line),
+            line_number: self.place.position().map(|position| position.line),
             excerpt: excerpt.as_ref(),
             help: self.help.as_deref(),
         }
-        .draw(paint)
+        .render(paint)
     }
 }
 
@@ -127,9 +127,9 @@ impl Problems {
 
     /// All of them, each with its line; a blank line stands between two.
     #[must_use]
-    pub fn draw(&self, paint: Paint) -> String {
+    pub fn render(&self, paint: Paint) -> String {
         let mut parts: Vec<String> =
-            self.0.iter().take(MOST_DRAWN).map(|problem| problem.draw(paint)).collect();
+            self.0.iter().take(MOST_DRAWN).map(|problem| problem.render(paint)).collect();
         let mut told: Vec<String> =
             self.0.iter().skip(MOST_DRAWN).take(MOST_TOLD).map(Problem::title).collect();
         if let Some(more) =
@@ -151,13 +151,13 @@ impl Problems {
             1 => "the configuration is wrong".to_owned(),
             n => format!("the configuration is wrong in {n} places"),
         };
-        Error::new(ExitStatus::Config, format!("{}\n\n{count}", self.draw(paint)))
+        Error::new(ExitStatus::Config, format!("{}\n\n{count}", self.render(paint)))
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.draw(Paint::Plain))
+        f.write_str(&self.render(Paint::Plain))
     }
 }
 

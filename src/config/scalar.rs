@@ -9,7 +9,6 @@ use crate::{
         lock_path::LockPath,
         log_filter,
         problem::Fault,
-        suggestions::{list, nearest, quote},
     },
     engine::{
         instance::{BadInstance, Instance},
@@ -17,7 +16,7 @@ use crate::{
         signal::Signal,
         token::Token,
     },
-    text::mask::secret_spans,
+    text::{closest_name, join_and, quote, secret_spans},
 };
 
 /// What a text stands for.
@@ -63,11 +62,11 @@ impl ScalarKind {
     /// What to write.
     pub(crate) fn wanted(self) -> String {
         match self {
-            ScalarKind::Choice(words) => format!("allowed are {}", list(words.iter().copied())),
+            ScalarKind::Choice(words) => format!("allowed are {}", join_and(words.iter().copied())),
             ScalarKind::Duration | ScalarKind::Span => duration::HELP.to_owned(),
             ScalarKind::Patience => format!("{}, or \"forever\"", duration::HELP),
             ScalarKind::Signal => {
-                format!("allowed are {}", list(Signal::ALL.iter().map(|signal| signal.name())))
+                format!("allowed are {}", join_and(Signal::ALL.iter().map(|signal| signal.name())))
             }
             ScalarKind::WholeName | ScalarKind::Regex => {
                 "write a regular expression in quotes, such as 'main\\.py'".to_owned()
@@ -149,7 +148,7 @@ fn one_of(text: &str, words: &[&str], help: &str) -> Result<(), Fault> {
     if text.is_empty() {
         return Err(empty(help));
     }
-    Err(match nearest(text, words.iter().copied()) {
+    Err(match closest_name(text, words.iter().copied()) {
         Some(word) => Fault::new(format!("{} is unknown", quote(text)))
             .help(format!("did you mean `{word}`? {help}")),
         None => Fault::new(format!("{} is unknown", quote(text))).help(help),

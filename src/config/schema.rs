@@ -4,7 +4,7 @@
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
-use crate::{config::settings::Settings, text::json_schema::with_unwrapped_descriptions};
+use crate::{config::settings::Settings, text::with_unwrapped_descriptions};
 
 /// The schema of a whole file: the settings, and under `profile` the settings again, each profile
 /// by its name.

@@ -3,10 +3,7 @@
 
 use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
 
-use crate::{
-    config::{redact::concealed, suggestions::clean},
-    text::excerpt::line_at,
-};
+use crate::text::{config_secret_spans, line_range, sanitize};
 
 /// One thing that somebody wrote.
 pub struct Source {
@@ -67,7 +64,7 @@ impl Source {
 
     /// Where in it the secrets are.
     pub(crate) fn hidden(&self) -> &[Range<usize>] {
-        self.hidden.get_or_init(|| concealed(&self.text))
+        self.hidden.get_or_init(|| config_secret_spans(&self.text))
     }
 
     /// The position of a part of it: in the line that the part begins in.
@@ -95,10 +92,10 @@ impl Eq for Source {}
 impl fmt::Display for SourceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SourceName::File(path) => f.write_str(&clean(&path.to_string_lossy())),
-            SourceName::Variable(name) => write!(f, "${}", clean(name)),
+            SourceName::File(path) => f.write_str(&sanitize(&path.to_string_lossy())),
+            SourceName::Variable(name) => write!(f, "${}", sanitize(name)),
             SourceName::Set(key) if key.is_empty() => f.write_str("--set"),
-            SourceName::Set(key) => write!(f, "--set {}=…", clean(key)),
+            SourceName::Set(key) => write!(f, "--set {}=…", sanitize(key)),
             SourceName::Flag(flag) => f.write_str(flag),
         }
     }
@@ -113,8 +110,8 @@ struct Lines {
 
 impl Lines {
     fn of(text: &str) -> Lines {
-        let mut lines = vec![line_at(text, 0)];
-        lines.extend(text.match_indices('\n').map(|(at, _)| line_at(text, at + 1)));
+        let mut lines = vec![line_range(text, 0)];
+        lines.extend(text.match_indices('\n').map(|(at, _)| line_range(text, at + 1)));
         let continuations = (0..text.len()).filter(|at| !text.is_char_boundary(*at)).collect();
         Lines { lines, continuations }
     }

@@ -5,12 +5,8 @@ use std::ops::Range;
 use toml::de::Error;
 
 use crate::{
-    config::{
-        problem::Fault,
-        source::Source,
-        suggestions::{clean, quote},
-    },
-    text::excerpt::line_at,
+    config::{problem::Fault, source::Source},
+    text::{line_range, quote, sanitize},
 };
 
 /// More characters than this are not repeated in an advice.
@@ -24,7 +20,7 @@ pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
     let text = source.text();
     let span = in_sight(text, error.span().unwrap_or(0..0));
     let message = error.message();
-    let line = line_at(text, span.start);
+    let line = line_range(text, span.start);
     let value = value_in(text, &line);
     let at_span = text.get(span.clone()).unwrap_or_default();
     if message.starts_with("duplicate key") {
@@ -74,13 +70,13 @@ pub(super) fn reason(message: &str) -> String {
             "a text in it has no quotes".to_owned()
         }
         _ if is_unclosed(message) => "a text in it is not closed".to_owned(),
-        _ => clean(message),
+        _ => sanitize(message),
     }
 }
 
 /// What nobody has put into better words yet; the parser's, with an advice where there is one.
 fn not_toml(message: &str) -> Fault {
-    let fault = Fault::new(format!("this is not TOML: {}", clean(message)));
+    let fault = Fault::new(format!("this is not TOML: {}", sanitize(message)));
     match message {
         _ if message.starts_with("unexpected key or value") => {
             fault.help("a key has one value; several stand in a list: [\"a\", \"b\"]")
@@ -108,7 +104,7 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let help = match key {
         "" => "a line is `key = value`, `[table]` or `# comment`".to_owned(),
         _ if key.len() > LONGEST_ADVICE => "write key = value".to_owned(),
-        _ => format!("write {} = …", clean(key)),
+        _ => format!("write {} = …", sanitize(key)),
     };
     let end = start + key.len();
     let after =
@@ -143,7 +139,7 @@ fn no_quotes(source: &Source, span: &Range<usize>) -> Fault {
         false => "has no quotes",
     };
     let fault = Fault::new(format!("{} {found}", quote(word)));
-    let shown = clean(bare);
+    let shown = sanitize(bare);
     match bare.to_lowercase().as_str() {
         _ if is_truth => fault.help(format!("write {}", bare.to_lowercase())),
         "yes" | "no" | "on" | "off" => {
@@ -182,7 +178,7 @@ fn unclosed(
         before.rmatch_indices(&quotes).map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
     let fault = Fault::new("the text is not closed").help(format!("end it with `{quotes}`"));
     match opening {
-        Some(at) => (from + at..line_at(text, from + at).end, fault),
+        Some(at) => (from + at..line_range(text, from + at).end, fault),
         None => (span, fault),
     }
 }

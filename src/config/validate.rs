@@ -1,11 +1,13 @@
 //! Goes through what was written, key by key, and gathers everything that is wrong with it.
 
-use crate::config::{
-    keys::{self, Key, ROOT, ValueKind},
-    problem::{Fault, FaultScope, Problem},
-    scalar::ScalarKind,
-    suggestions::{clean, list, nearest, quote},
-    value::{SpannedValue, Table, Value},
+use crate::{
+    config::{
+        keys::{self, Key, ROOT, ValueKind},
+        problem::{Fault, FaultScope, Problem},
+        scalar::ScalarKind,
+        value::{SpannedValue, Table, Value},
+    },
+    text::{closest_name, join_and, quote, sanitize},
 };
 
 /// Checks one layer that has no profiles: a profile itself, a variable, a flag. `prefix` is what
@@ -25,12 +27,12 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
         return problems.push(Problem::with(profiles.key_place, "profile", fault));
     };
     for (name, profile) in by_name {
-        let key = format!("profile.{}", clean(&name));
+        let key = format!("profile.{}", sanitize(&name));
         let profile = profile.in_profile(&name.as_str().into());
         let Value::Table(table) = profile.value else {
             let fault = Fault::new(format!("{}, no table", found(&profile.value))).help(format!(
                 "a profile has a name: write [profile.NAME] above `{}`",
-                clean(&name)
+                sanitize(&name)
             ));
             problems.push(Problem::with(profile.key_place, key, fault));
             continue;
@@ -57,7 +59,7 @@ impl Walk<'_> {
     /// `prefix` is the full path that people are told, `within` the path from the top level.
     fn table(&mut self, table: &Table, keys: &'static [Key], prefix: &str, within: &str) {
         for (name, node) in table {
-            let path = join(prefix, &clean(name));
+            let path = join(prefix, &sanitize(name));
             match keys::find(keys, name) {
                 Some(key) => self.node(node, &key.kind, &path, &join(within, name)),
                 None => self.problems.push(Problem::with(
@@ -126,7 +128,7 @@ fn join(prefix: &str, name: &str) -> String {
 fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
     let fault = Fault::new("there is no such key");
     let names = || keys.iter().map(|key| key.name);
-    if let Some(near) = nearest(name, names()) {
+    if let Some(near) = closest_name(name, names()) {
         return fault.help(format!("did you mean `{near}`?"));
     }
     if within.is_empty() && name == "profile" {
@@ -137,9 +139,9 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
         Some(home) => fault
             .help(format!("`{home}` belongs to the top level: write it above the first [table]")),
         None if within.is_empty() => {
-            fault.help(format!("the keys are {}; your own belong under [app]", list(names())))
+            fault.help(format!("the keys are {}; your own belong under [app]", join_and(names())))
         }
-        None => fault.help(format!("the keys here are {}", list(names()))),
+        None => fault.help(format!("the keys here are {}", join_and(names()))),
     }
 }
 
@@ -170,7 +172,7 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
             } else {
                 text.split(',').map(str::trim).collect()
             };
-            format!("write a list: [\"{}\"]", clean(&words.join("\", \"")))
+            format!("write a list: [\"{}\"]", sanitize(&words.join("\", \"")))
         }
         (ValueKind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
         (ValueKind::Table(..), Value::List(items))
@@ -179,7 +181,7 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
             format!("there is one of it: write [{within}], in single brackets")
         }
         (ValueKind::Table(keys, _), _) => {
-            format!("write a table; its keys are {}", list(keys.iter().map(|key| key.name)))
+            format!("write a table; its keys are {}", join_and(keys.iter().map(|key| key.name)))
         }
         (ValueKind::Tables(..), _) => format!("write [[{within}]] above each entry"),
         (ValueKind::Free, _) => String::new(),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{
-    duration,
-    keys::ACTIONS,
-    problem::Fault,
-    suggestions::{either, quote},
-    value::{SpannedValue, Table, Value},
+use crate::{
+    config::{
+        duration,
+        keys::ACTIONS,
+        problem::Fault,
+        value::{SpannedValue, Table, Value},
+    },
+    text::{join_or, quote},
 };
 
 /// An entry of `match` without a pattern would match every process there is.
@@ -18,7 +20,7 @@ pub(crate) fn match_fault(entry: &Table) -> Option<Fault> {
     }
     Some(
         Fault::new("the entry matches every process")
-            .help(format!("give it at least one of {}", either(patterns))),
+            .help(format!("give it at least one of {}", join_or(patterns))),
     )
 }
 
@@ -29,7 +31,7 @@ pub(crate) fn rule_fault(rule: &Table) -> Option<Fault> {
     }
     Some(
         Fault::new("the rule has no action")
-            .help(format!("add `action`: {}", either(ACTIONS.iter().copied()))),
+            .help(format!("add `action`: {}", join_or(ACTIONS.iter().copied()))),
     )
 }
 

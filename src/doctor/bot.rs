@@ -7,7 +7,7 @@ use crate::{
         instance::{BotId, Instance},
     },
     error::Error,
-    text::mask::printable,
+    text::printable,
 };
 
 /// COMMAND, if one was given: where it was found.

@@ -3,7 +3,7 @@
 use crate::{
     config::{Config, Problems},
     doctor::Finding,
-    text::mask::printable,
+    text::printable,
 };
 
 const NAME: &str = "configuration";

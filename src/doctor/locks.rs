@@ -6,7 +6,7 @@ use crate::{
     doctor::Finding,
     error::Error,
     sys::filesystem::{FolderFacts, Support},
-    text::mask::printable,
+    text::printable,
 };
 
 /// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is

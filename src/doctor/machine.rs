@@ -8,7 +8,7 @@ use crate::{
         container::PrivateFolder,
     },
     sys::filesystem::Support,
-    text::mask::{printable, secrets},
+    text::{printable, sanitize},
 };
 
 /// Who asks.
@@ -107,7 +107,7 @@ fn starter(starter: &StartedBy) -> Finding {
         }
         StartedBy::Program(pid, name) => Finding::ok(
             NAME,
-            format!("none that is known: `{}` (pid {pid}) started this", printable(&secrets(name))),
+            format!("none that is known: `{}` (pid {pid}) started this", sanitize(name)),
         ),
         StartedBy::Supervisor(by) => {
             let once = match by {

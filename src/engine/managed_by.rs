@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{engine::snapshot::ProcessId, text::quote::quote};
+use crate::{engine::snapshot::ProcessId, text::shell_quote};
 
 /// What would start a process again after its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -152,13 +152,13 @@ impl Container {
 
 impl SupervisordProgram {
     fn stop_command(&self) -> String {
-        let program = quote(&format!("{}:{}", self.group, self.name));
+        let program = shell_quote(&format!("{}:{}", self.group, self.name));
         match &self.control {
             SupervisordAddress::Url(url) => {
-                format!("supervisorctl -s {} stop {program}", quote(url))
+                format!("supervisorctl -s {} stop {program}", shell_quote(url))
             }
             SupervisordAddress::File(path) => {
-                format!("supervisorctl -c {} stop {program}", quote(path))
+                format!("supervisorctl -c {} stop {program}", shell_quote(path))
             }
             SupervisordAddress::Default => format!("supervisorctl stop {program}"),
         }
@@ -175,8 +175,8 @@ impl Pm2App {
         let home = self
             .home
             .as_ref()
-            .map_or_else(String::new, |home| format!("PM2_HOME={} ", quote(home)));
-        format!("{home}pm2 stop {}", quote(app))
+            .map_or_else(String::new, |home| format!("PM2_HOME={} ", shell_quote(home)));
+        format!("{home}pm2 stop {}", shell_quote(app))
     }
 }
 
@@ -189,7 +189,7 @@ impl ServiceFolder {
 /// A word that is no option, whatever it begins with.
 fn operand(word: &str) -> String {
     let no_option = if word.starts_with('-') { "-- " } else { "" };
-    format!("{no_option}{}", quote(word))
+    format!("{no_option}{}", shell_quote(word))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
         instance::BotId,
         snapshot::{CarriedToken, TokenPlace},
     },
-    text::mask::MASK,
+    text::MASK,
 };
 
 /// The secret half of a real token has 35 characters; on a command line anything shorter than this

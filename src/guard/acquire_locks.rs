@@ -17,7 +17,7 @@ use crate::{
     },
     sys::{clock, file_mutex::AFTER_A_CLOSE},
     terminate::process_control::ProcessControl,
-    text::mask::printable,
+    text::printable,
 };
 
 /// How long a guard whose lock was deleted or replaced is given to take it back (S17).

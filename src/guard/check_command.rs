@@ -25,7 +25,7 @@ use crate::{
     config::CheckCommand,
     error::{Error, ExitStatus},
     sys::machine::poll::Poller,
-    text::mask,
+    text::command_line,
 };
 
 /// The most of its output that is kept: the end says what went wrong.
@@ -60,7 +60,7 @@ pub(crate) fn run(check: &CheckCommand, interruption: Interruption<'_>) -> Resul
 
 async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
     let Some((program, arguments)) = check.command.split_first() else { return Ok(()) };
-    let shown = mask::command(&check.command);
+    let shown = command_line(&check.command);
     let mut ending = match interruption {
         Interruption::Signals => Some(Ending::new()?),
         Interruption::Recall(_) => None,

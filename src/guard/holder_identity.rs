@@ -11,7 +11,7 @@ use crate::{
         record::{Record, RecordStage},
         state_dir,
     },
-    text::mask,
+    text::command_line,
 };
 
 /// What a record keeps of a command line: nobody reads a record that is longer than `host::folder`
@@ -43,7 +43,7 @@ impl HolderIdentity<'_> {
             locks: files.iter().filter_map(LockFile::known_id).collect(),
             host: machine::host_name(),
             user: self.user.name.clone(),
-            command: mask::command(&self.command.text()).chars().take(LONGEST_COMMAND).collect(),
+            command: command_line(&self.command.text()).chars().take(LONGEST_COMMAND).collect(),
             since: state_dir::now(),
             profile: self.profile.map(str::to_owned),
             child: None,

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, dotenv::EnvFile},
     engine::{instance::Instance, token::Token},
     scan::command::Command,
-    text::mask::printable,
+    text::printable,
 };
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.

@@ -16,7 +16,7 @@ use crate::{
         lock::{HeldLock, LockFile},
         state_dir::StateDir,
     },
-    text::mask::printable,
+    text::printable,
 };
 
 /// The folders of an instance's locks.

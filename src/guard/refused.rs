@@ -4,7 +4,7 @@ use crate::{
     engine::{instance::Instance, plan::Refusal},
     error::{Error, ExitStatus},
     guard::start::NotStarted,
-    text::mask,
+    text::printable,
 };
 
 /// What is said, and what the start exits with.
@@ -12,7 +12,7 @@ pub(crate) fn refused(instance: &Instance, stop: NotStarted) -> Error {
     match stop {
         NotStarted::Refused { refusal, why, .. } => {
             // It may say what others named: a unit, a program, a command line.
-            let why = mask::printable(&why).into_owned();
+            let why = printable(&why).into_owned();
             let (status, what) = match refusal {
                 Refusal::Superseded => (ExitStatus::Done, why),
                 Refusal::Permission => (ExitStatus::Permission, format!("refused: {why}")),

@@ -9,7 +9,7 @@ use crate::{
         plan::{Conflict, DecidedBy, Plan, Verdict},
         snapshot::Snapshot,
     },
-    text::mask,
+    text::command_line,
 };
 
 /// What was seen and what was made of it.
@@ -40,7 +40,7 @@ fn conflict(conflict: &Conflict) {
     let pid = conflict.root.as_ref().map(|root| root.id.pid);
     let args = conflict.root.as_ref().and_then(|root| root.args.known());
     let command = args
-        .map(|args| mask::command(args))
+        .map(|args| command_line(args))
         .or_else(|| conflict.guard.as_ref().map(|guard| guard.command.clone()));
     let (who, tree) = (
         pid.map_or_else(|| "somebody".to_owned(), |pid| format!("pid {pid}")),

@@ -48,7 +48,7 @@ use crate::{
     },
     telegram::Preflight,
     terminate::execute::TerminateEvent,
-    text::mask,
+    text::printable,
 };
 
 /// How often the lock may be deleted or replaced under a start before it gives up.
@@ -255,7 +255,7 @@ fn tell(instance: &Instance, progress: &StartEvent<'_>) {
     match progress {
         StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
         StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
-            info!("{instance}: {}", mask::printable(&plan.reason));
+            info!("{instance}: {}", printable(&plan.reason));
         }
         StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
             info!("{instance}: still at it");

@@ -9,7 +9,8 @@ use crate::{
         shield::Shield,
         snapshot::LockState,
     },
-    report::{Context, format::safe},
+    report::Context,
+    text::sanitize,
 };
 
 /// One line for each thing that can be changed, none twice.
@@ -87,8 +88,8 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
 
 fn rule(context: &Context<'_>, name: &str) -> String {
     let place = (context.origin)(&format!("rules.{name}"));
-    let at = if place == "default" { String::new() } else { format!(" at {}", safe(&place)) };
-    format!("change the rule `{}`{at}, or put another one before it", safe(name))
+    let at = if place == "default" { String::new() } else { format!(" at {}", sanitize(&place)) };
+    format!("change the rule `{}`{at}, or put another one before it", sanitize(name))
 }
 
 /// Where no key helps, something outside of the configuration may.
@@ -98,12 +99,12 @@ pub(super) fn caution(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec
     match (&conflict.refusal, manager, &conflict.root, &conflict.guard) {
         (Some((Refusal::Superseded, _)), ..) => vec!["start it once more: the newest start wins".to_owned()],
         (Some((Refusal::Permission, _)), ..) => vec!["run monopoll as the user that the process belongs to, or as root".to_owned()],
-        (_, Some(manager), ..) => vec![format!("stop it for good with `{}`", safe(&manager.stop_command()))],
+        (_, Some(manager), ..) => vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))],
         (_, None, None, None) => plan
             .locks
             .iter()
             .filter_map(|lock| match lock.state {
-                LockState::Held(_) | LockState::Unknown => Some(safe(&lock.path.to_string_lossy())),
+                LockState::Held(_) | LockState::Unknown => Some(sanitize(&lock.path.to_string_lossy())),
                 LockState::Free | LockState::Mine => None,
             })
             .map(|path| match purpose {
@@ -112,7 +113,7 @@ pub(super) fn caution(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec
             })
             .collect(),
         (_, None, Some(root), _) => vec![format!("end pid {} yourself if it may go", root.id.pid)],
-        (_, None, None, Some(guard)) => vec![format!("end it where it runs, on host {}", safe(&guard.host))],
+        (_, None, None, Some(guard)) => vec![format!("end it where it runs, on host {}", sanitize(&guard.host))],
     }
 }
 
@@ -132,6 +133,6 @@ fn key(context: &Context<'_>, key: &str) -> String {
             "`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})"
         )
     } else {
-        format!("`{key}` (at {}; for one start {flag})", safe(&place))
+        format!("`{key}` (at {}; for one start {flag})", sanitize(&place))
     }
 }

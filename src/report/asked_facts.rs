@@ -11,7 +11,7 @@ use crate::{
         snapshot::{CarriedToken, Process, TokenPlace},
     },
     report::format::span,
-    text::mask,
+    text::{command_line, mask_secrets},
 };
 
 /// The key, as in the configuration.
@@ -49,11 +49,11 @@ pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
 pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
     match asked {
         FieldOrCondition::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
-            mask::secrets(&path.to_string_lossy())
+            mask_secrets(&path.to_string_lossy())
         }
-        FieldOrCondition::Part(CommandPart::Arguments(args)) => mask::command(args),
+        FieldOrCondition::Part(CommandPart::Arguments(args)) => command_line(args),
         FieldOrCondition::Condition(condition) => match condition {
-            Condition::Looks(field) => mask::secrets(match field {
+            Condition::Looks(field) => mask_secrets(match field {
                 Field::Name(name) => name.source(),
                 Field::Cmdline(cmdline) => cmdline.source(),
                 Field::Exe(path) | Field::Cwd(path) => path.source(),
@@ -64,14 +64,14 @@ pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
             Condition::User(UserLimit::Any) | Condition::Container(ContainerLimit::Any) => {
                 "any".to_owned()
             }
-            Condition::User(UserLimit::Named(name)) => mask::secrets(name),
+            Condition::User(UserLimit::Named(name)) => mask_secrets(name),
             Condition::HoldsLock(is)
             | Condition::SameToken(is)
             | Condition::Orphaned(is)
             | Condition::Local(is) => is.to_string(),
             Condition::State(state) => state.to_string(),
             Condition::OlderThan(age) | Condition::YoungerThan(age) => exact(*age),
-            Condition::ManagedBy(by) => mask::secrets(by.as_str()),
+            Condition::ManagedBy(by) => mask_secrets(by.as_str()),
         },
     }
 }
@@ -94,21 +94,21 @@ pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<St
             return process
                 .args
                 .known()
-                .map(|args| mask::command(args.get(1..).unwrap_or_default()));
+                .map(|args| command_line(args.get(1..).unwrap_or_default()));
         }
         FieldOrCondition::Part(CommandPart::Folder(_)) => return path(&process.cwd),
         FieldOrCondition::Condition(condition) => condition,
     };
     match condition {
-        Condition::Looks(Field::Name(_)) => process.name.known().map(|name| mask::secrets(name)),
-        Condition::Looks(Field::Cmdline(_)) => process.args.known().map(|args| mask::command(args)),
+        Condition::Looks(Field::Name(_)) => process.name.known().map(|name| mask_secrets(name)),
+        Condition::Looks(Field::Cmdline(_)) => process.args.known().map(|args| command_line(args)),
         Condition::Looks(Field::Exe(_)) => path(&process.exe),
         Condition::Looks(Field::Cwd(_)) => path(&process.cwd),
-        Condition::User(_) => process.user.known().map(|user| mask::secrets(&user.name)),
+        Condition::User(_) => process.user.known().map(|user| mask_secrets(&user.name)),
         Condition::Container(_) => process
             .container
             .known()
-            .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask::secrets)),
+            .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask_secrets)),
         Condition::HoldsLock(_) => {
             yes(process.holds_lock.known().copied(), "has the lock", "does not have the lock")
         }
@@ -124,7 +124,7 @@ pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<St
             let manager = process.managed_by.known()?.as_ref();
             Some(manager.map_or_else(
                 || "managed by nothing".to_owned(),
-                |manager| mask::secrets(&manager.to_string()),
+                |manager| mask_secrets(&manager.to_string()),
             ))
         }
         Condition::Local(_) => Some("on this host".to_owned()),
@@ -154,7 +154,7 @@ pub(super) fn token(token: &Fact<CarriedToken>) -> Option<Cow<'static, str>> {
 }
 
 fn path(path: &Fact<std::path::PathBuf>) -> Option<String> {
-    path.known().map(|path| mask::secrets(&path.to_string_lossy()))
+    path.known().map(|path| mask_secrets(&path.to_string_lossy()))
 }
 
 fn yes(is: Option<bool>, yes: &str, no: &str) -> Option<String> {

@@ -11,9 +11,9 @@ use crate::{
     },
     report::{
         Context,
-        format::{self, rfc3339, safe, seconds_since_1970, span},
+        format::{self, rfc3339, seconds_since_1970, span},
     },
-    text::style::{Paint, Tone},
+    text::{Paint, Style, sanitize},
 };
 
 /// The most pids of a tree that are named.
@@ -28,7 +28,7 @@ pub(super) fn block(
 ) -> Vec<String> {
     let mut lines = vec![format!("{number}. {}", head(conflict, paint))];
     let mut line = |label: &str, text: String| {
-        lines.push(format!("   {} {text}", paint.tone(Tone::Quiet, &format!("{label:<8}"))));
+        lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
     };
     if let Some(root) = &conflict.root {
         line("who", who(root));
@@ -44,8 +44,8 @@ pub(super) fn block(
             "managed",
             format!(
                 "by {}; ended for good by `{}`",
-                safe(&manager.to_string()),
-                safe(&manager.stop_command())
+                sanitize(&manager.to_string()),
+                sanitize(&manager.stop_command())
             ),
         );
     } else if let Some(launcher) =
@@ -56,8 +56,8 @@ pub(super) fn block(
             format!(
                 "pid {}  {}; should that start it again: `{}`",
                 launcher.id.pid,
-                safe(&launcher.command),
-                safe(&launcher.end)
+                sanitize(&launcher.command),
+                sanitize(&launcher.end)
             ),
         );
     }
@@ -67,7 +67,7 @@ pub(super) fn block(
     line("why", why(conflict, plan, context));
     line("decided", decided(conflict, context));
     match &conflict.refusal {
-        Some((_, why)) if *why != plan.reason => line("because", safe(why)),
+        Some((_, why)) if *why != plan.reason => line("because", sanitize(why)),
         Some(_) | None => {}
     }
     line("steps", steps(conflict, plan, context.purpose, paint));
@@ -75,21 +75,21 @@ pub(super) fn block(
 }
 
 pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
-    let pid = |root: &Process| paint.tone(Tone::Strong, &format!("pid {}", root.id.pid));
+    let pid = |root: &Process| paint.style(Style::Bold, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
         // A guard is known to people by its bot.
         (Some(root), Some(guard)) => {
-            format!("{}  {}", pid(root), format::cut(&safe(&guard.command)))
+            format!("{}  {}", pid(root), format::cut(&sanitize(&guard.command)))
         }
         (Some(root), None) => format!("{}  {}", pid(root), format::shortened(root)),
         (None, Some(guard)) => {
             format!(
                 "{}  {}",
-                paint.tone(Tone::Strong, "a guard in another PID namespace"),
-                format::cut(&safe(&guard.command))
+                paint.style(Style::Bold, "a guard in another PID namespace"),
+                format::cut(&sanitize(&guard.command))
             )
         }
-        (None, None) => paint.tone(Tone::Strong, "an unknown holder of the lock"),
+        (None, None) => paint.style(Style::Bold, "an unknown holder of the lock"),
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn who(root: &Process) -> String {
     let known =
         |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
-        known(root.user.known().map(|user| format!("user {}", safe(&user.name))), "user"),
+        known(root.user.known().map(|user| format!("user {}", sanitize(&user.name))), "user"),
         known(root.age.known().map(|age| format!("{} old", span(*age))), "age"),
         known(root.state.known().map(ToString::to_string), "state"),
     ];
@@ -105,7 +105,7 @@ pub(super) fn who(root: &Process) -> String {
         parts.push("orphaned".to_owned());
     }
     if let Some(container) = root.container.known().and_then(Option::as_ref) {
-        parts.push(format!("in container {}", safe(container)));
+        parts.push(format!("in container {}", sanitize(container)));
     }
     parts.join(", ")
 }
@@ -117,7 +117,11 @@ pub(super) fn guarded(guard: &GuardView) -> String {
     let since = seconds_since_1970(guard.since)
         .and_then(rfc3339)
         .map_or_else(String::new, |since| format!(", since {since}"));
-    format!("monopoll, {ticket}, user {} on host {}{since}", safe(&guard.user), safe(&guard.host))
+    format!(
+        "monopoll, {ticket}, user {} on host {}{since}",
+        sanitize(&guard.user),
+        sanitize(&guard.host)
+    )
 }
 
 pub(super) fn pids(tree: &[Process]) -> String {
@@ -155,7 +159,7 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
             }
             LockState::Unknown => conflict.root.is_none(),
         })
-        .map(|lock| format!(" {}", safe(&lock.path.to_string_lossy())))
+        .map(|lock| format!(" {}", sanitize(&lock.path.to_string_lossy())))
         .collect();
     paths.join(",")
 }
@@ -163,7 +167,11 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
 pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
-            format!("by rule `{}` {}", safe(name), format::place(context, &format!("rules.{name}")))
+            format!(
+                "by rule `{}` {}",
+                sanitize(name),
+                format::place(context, &format!("rules.{name}"))
+            )
         }
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
             (Purpose::Start, _) if (context.origin)("on_conflict") == "--on-conflict" => {
@@ -199,8 +207,8 @@ pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: P
         },
         Action::Graceful | Action::Force | Action::Wait => ladder(conflict),
     };
-    let tone = if conflict.steps.is_empty() { Tone::Strong } else { Tone::Care };
-    paint.tone(tone, &text)
+    let tone = if conflict.steps.is_empty() { Style::Bold } else { Style::Warning };
+    paint.style(tone, &text)
 }
 
 /// The steps, each joined to the one before by what leads from that to this, and how long all of

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use crate::{
     doctor::{Finding, Grade},
-    report::format::safe,
-    text::style::{Paint, Tone},
+    text::{Paint, Style, mask_secrets, sanitize},
 };
 
 /// What was found about this machine.
@@ -24,8 +23,8 @@ pub struct DoctorDocument {
 #[must_use]
 pub fn document(findings: &[Finding]) -> DoctorDocument {
     let masked = |finding: &Finding| Finding {
-        what: crate::text::mask::secrets(&finding.what),
-        way_out: finding.way_out.as_deref().map(crate::text::mask::secrets),
+        what: mask_secrets(&finding.what),
+        way_out: finding.way_out.as_deref().map(mask_secrets),
         ..finding.clone()
     };
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
@@ -38,23 +37,23 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
     let mut lines = Vec::new();
     for finding in findings {
         let (tone, word) = match finding.grade {
-            Grade::Ok => (Tone::Good, "ok"),
-            Grade::Warning => (Tone::Care, "warning"),
-            Grade::Problem => (Tone::Bad, "problem"),
+            Grade::Ok => (Style::Success, "ok"),
+            Grade::Warning => (Style::Warning, "warning"),
+            Grade::Problem => (Style::Error, "problem"),
         };
-        let name = paint.tone(Tone::Strong, &format!("{:<width$}", finding.name));
+        let name = paint.style(Style::Bold, &format!("{:<width$}", finding.name));
         lines.push(format!(
             "{}  {name}  {}",
-            paint.tone(tone, &format!("{word:<7}")),
-            safe(&finding.what)
+            paint.style(tone, &format!("{word:<7}")),
+            sanitize(&finding.what)
         ));
         if let Some(way_out) = &finding.way_out {
             lines.push(format!(
                 "{:9}{:width$}  {} {}",
                 "",
                 "",
-                paint.tone(Tone::Quiet, "way out:"),
-                safe(way_out)
+                paint.style(Style::Dim, "way out:"),
+                sanitize(way_out)
             ));
         }
     }

@@ -21,7 +21,7 @@ use crate::{
         },
         format, plan_json, verdicts,
     },
-    text::mask::secrets,
+    text::mask_secrets,
 };
 
 /// One process.
@@ -43,8 +43,8 @@ fn document(
 ) -> ExplainDocument {
     ExplainDocument {
         version: 1,
-        instance: secrets(&context.instance),
-        profile: context.profile.as_deref().map(secrets),
+        instance: mask_secrets(&context.instance),
+        profile: context.profile.as_deref().map(mask_secrets),
         plan: plan.map(|plan| plan_json::document(plan, context)),
         processes,
     }
@@ -56,7 +56,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
         pid,
         command: format::command(it.process),
         standing: standing(it),
-        sentence: secrets(&it.sentence),
+        sentence: mask_secrets(&it.sentence),
         entries: it
             .entries
             .iter()
@@ -69,7 +69,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
         },
         lock: LockVerdictDocument {
             holds: known(it.lock.holds),
-            paths: it.lock.paths.iter().map(|path| secrets(&path.to_string_lossy())).collect(),
+            paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),
         },
         shields: it.shields.iter().map(shield).collect(),
         rules_about: it
@@ -112,7 +112,7 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
             .iter()
             .map(|(asked, truth)| crate::report::explain_json::asked(asked, *truth, process))
             .collect(),
-        limit: entry.limit.as_ref().map(|limit| secrets(&limit.to_string())),
+        limit: entry.limit.as_ref().map(|limit| mask_secrets(&limit.to_string())),
     }
 }
 
@@ -134,7 +134,7 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
             ShieldKind::OtherContainer => ShieldWord::OtherContainer,
         },
         holds: known(verdict.holds()),
-        reason: verdict.shield.as_ref().map(|shield| secrets(&shield.to_string())),
+        reason: verdict.shield.as_ref().map(|shield| mask_secrets(&shield.to_string())),
         lifted_by: verdict.lifted_by.map(verdicts::label),
     }
 }
@@ -148,7 +148,7 @@ fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> 
         )
     };
     RuleDocument {
-        name: secrets(&verdict.rule.name),
+        name: mask_secrets(&verdict.rule.name),
         place: place(context, &format!("rules[{}]", verdict.index)),
         holds: known(verdict.holds()),
         ruling: match verdict.ruling {
@@ -166,7 +166,7 @@ fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> 
 
 fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
     let (decided_by, rule) = match &conflict.decided_by {
-        DecidedBy::Rule(name) => (DeciderWord::Rule, Some(secrets(name))),
+        DecidedBy::Rule(name) => (DeciderWord::Rule, Some(mask_secrets(name))),
         DecidedBy::OnConflict => (DeciderWord::OnConflict, None),
         DecidedBy::SameToken => (DeciderWord::SameToken, None),
         DecidedBy::Caution => (DeciderWord::Caution, None),
@@ -176,12 +176,12 @@ fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
         action: conflict.action,
         decided_by,
         rule,
-        reason: conflict.refusal.as_ref().map(|(_, why)| secrets(why)),
+        reason: conflict.refusal.as_ref().map(|(_, why)| mask_secrets(why)),
     }
 }
 
 fn place(context: &Context<'_>, key: &str) -> Option<String> {
-    Some((context.origin)(key)).filter(|place| place != "default").map(|place| secrets(&place))
+    Some((context.origin)(key)).filter(|place| place != "default").map(|place| mask_secrets(&place))
 }
 
 fn known(truth: Truth) -> Option<bool> {

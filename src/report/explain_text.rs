@@ -8,15 +8,8 @@ use crate::{
         plan::{Conflict, Plan},
         snapshot::Process,
     },
-    report::{
-        Context, asked_facts, conflict_text,
-        format::{self, safe},
-        plan_text, verdicts,
-    },
-    text::{
-        mask,
-        style::{Paint, Tone},
-    },
+    report::{Context, asked_facts, conflict_text, format, plan_text, verdicts},
+    text::{Paint, Style, printable, sanitize},
 };
 
 /// One process, in lines that each end with a line break.
@@ -25,8 +18,8 @@ pub fn one(it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, paint: Pain
     let profile = context
         .profile
         .as_ref()
-        .map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
-    let instance = format!("{}{profile}", safe(&context.instance));
+        .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
+    let instance = format!("{}{profile}", sanitize(&context.instance));
     let mut text = LabelledLines::new(paint);
     text.explain(it, plan, context, Some(&instance));
     text.lines.join("\n") + "\n"
@@ -64,10 +57,10 @@ impl LabelledLines {
         instance: Option<&str>,
     ) {
         let pid = format!("pid {}", it.process.id.pid);
-        let strong = self.paint.tone(Tone::Strong, &pid);
+        let strong = self.paint.style(Style::Bold, &pid);
         self.lines.push(format!(
             "{strong}{}.",
-            safe(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))
+            sanitize(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))
         ));
         self.lines.push(String::new());
         self.lines.push(format!("{strong}  {}", format::shortened(it.process)));
@@ -107,18 +100,18 @@ impl LabelledLines {
             let label = if index == 0 { label } else { "" };
             self.lines.push(format!(
                 "   {} {line}",
-                self.paint.tone(Tone::Quiet, &format!("{label:<8}"))
+                self.paint.style(Style::Dim, &format!("{label:<8}"))
             ));
         }
     }
 
     fn row(&self, truth: Truth, text: &str) -> String {
         let (tone, word) = match truth {
-            Truth::True => (Tone::Strong, "yes"),
-            Truth::False => (Tone::Quiet, "no"),
-            Truth::Unknown => (Tone::Care, "unknown"),
+            Truth::True => (Style::Bold, "yes"),
+            Truth::False => (Style::Dim, "no"),
+            Truth::Unknown => (Style::Warning, "unknown"),
         };
-        format!("{}{text}", self.paint.tone(tone, &format!("{word:<8}")))
+        format!("{}{text}", self.paint.style(tone, &format!("{word:<8}")))
     }
 
     fn entries(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {
@@ -196,7 +189,7 @@ struct LabelledRow {
 
 impl LabelledRow {
     fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
-        let shown = |text: &str| format::cut(&mask::printable(text));
+        let shown = |text: &str| format::cut(&printable(text));
         let fact = asked_facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
         let wanted = || match shown(&asked_facts::wanted(asked)) {

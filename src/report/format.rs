@@ -6,7 +6,7 @@ use crate::{
     engine::{fact::Fact, snapshot::Process},
     report::Context,
     sys::clock,
-    text::mask,
+    text::{command_line, mask_secrets, sanitize, short_command_line},
 };
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
@@ -16,8 +16,8 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// writes it.
 pub(super) fn command(process: &Process) -> Option<String> {
     match (&process.args, &process.name) {
-        (Fact::Known(args), _) if !args.is_empty() => Some(mask::command(args)),
-        (_, Fact::Known(name)) => Some(format!("[{}]", mask::secrets(name))),
+        (Fact::Known(args), _) if !args.is_empty() => Some(command_line(args)),
+        (_, Fact::Known(name)) => Some(format!("[{}]", mask_secrets(name))),
         (_, Fact::Unknown) => None,
     }
 }
@@ -28,9 +28,9 @@ const WIDEST: usize = 80;
 /// A process's command line for a person: shortened.
 pub(super) fn shortened(process: &Process) -> String {
     match &process.args {
-        Fact::Known(args) if !args.is_empty() => mask::shorten(args, WIDEST),
+        Fact::Known(args) if !args.is_empty() => short_command_line(args, WIDEST),
         Fact::Known(_) | Fact::Unknown => command(process)
-            .map_or_else(|| "(command unknown)".to_owned(), |name| cut(&safe(&name))),
+            .map_or_else(|| "(command unknown)".to_owned(), |name| cut(&sanitize(&name))),
     }
 }
 
@@ -42,16 +42,11 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// `text` as it may be shown on a terminal.
-pub(super) fn safe(text: &str) -> String {
-    mask::printable(&mask::secrets(text)).into_owned()
-}
-
 /// Where the value of `key` is written, in brackets; nothing where nobody wrote it.
 pub(super) fn place(context: &Context<'_>, key: &str) -> String {
     match (context.origin)(key).as_str() {
         "default" if key.contains(['.', '[']) => String::new(),
-        place => format!("({})", safe(place)),
+        place => format!("({})", sanitize(place)),
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::{
     report::{
         Context,
-        format::{cut, rfc3339, safe, seconds_since_1970, span},
+        format::{cut, rfc3339, seconds_since_1970, span},
     },
     state::event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+    text::sanitize,
 };
 
 /// The events in lines that each end with a line break.
@@ -44,7 +45,7 @@ pub(super) fn when(event: &HistoryEvent, context: &Context<'_>) -> String {
 /// The action, and the rule that said so.
 pub(super) fn by(ended: &EndedConflict) -> String {
     match &ended.rule {
-        Some(rule) => format!("{}, by rule `{}`", ended.action, safe(rule)),
+        Some(rule) => format!("{}, by rule `{}`", ended.action, sanitize(rule)),
         None => ended.action.to_string(),
     }
 }
@@ -56,7 +57,7 @@ pub(super) fn what(event: &HistoryEvent) -> String {
             format!("started {} as pid {child_pid}, after {}", quoted(command), millis(*took_ms))
         }
         HistoryEventKind::Refusal { cause, why, times } => {
-            format!("{}{}: {}", given_up(*cause), often(*times), safe(why))
+            format!("{}{}: {}", given_up(*cause), often(*times), sanitize(why))
         }
         HistoryEventKind::Takeover { ended, to_pid: Some(_) } => {
             format!("took over from {}", victim(ended))
@@ -65,12 +66,12 @@ pub(super) fn what(event: &HistoryEvent) -> String {
             format!("gave up after it had ended {}", victim(ended))
         }
         HistoryEventKind::Loss { why, times } => {
-            format!("lost the lock{}: {}", often(*times), safe(why))
+            format!("lost the lock{}: {}", often(*times), sanitize(why))
         }
         HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
-            format!("left, asked by pid {pid}: {}", safe(why))
+            format!("left, asked by pid {pid}: {}", sanitize(why))
         }
-        HistoryEventKind::Stop { why, asked_by: None } => format!("left: {}", safe(why)),
+        HistoryEventKind::Stop { why, asked_by: None } => format!("left: {}", sanitize(why)),
         HistoryEventKind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
     }
 }
@@ -100,7 +101,7 @@ fn victim(ended: &EndedConflict) -> String {
 }
 
 fn quoted(command: &str) -> String {
-    format!("`{}`", cut(&safe(command)))
+    format!("`{}`", cut(&sanitize(command)))
 }
 
 fn millis(millis: u64) -> String {

@@ -18,7 +18,7 @@ use crate::{
         },
     },
     sys::clock::millis,
-    text::mask::{self, secrets},
+    text::{is_nonprinting, mask_secrets},
 };
 
 /// `plan` as a document.
@@ -26,15 +26,15 @@ use crate::{
 pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     PlanDocument {
         version: 1,
-        instance: secrets(&context.instance),
-        profile: context.profile.as_deref().map(secrets),
+        instance: mask_secrets(&context.instance),
+        profile: context.profile.as_deref().map(mask_secrets),
         verdict: match plan.verdict {
             Verdict::Clear => VerdictWord::Clear,
             Verdict::Act => VerdictWord::Act,
             Verdict::Wait => VerdictWord::Wait,
             Verdict::Refuse(_) => VerdictWord::Refuse,
         },
-        reason: secrets(&plan.reason),
+        reason: mask_secrets(&plan.reason),
         locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
         lease: (),
         conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),
@@ -52,7 +52,7 @@ pub fn to_text(document: &impl Serialize) -> serde_json::Result<String> {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         // Outside of strings there is nothing of the kind but the line breaks that are wanted.
-        if c != '\n' && mask::is_active(c) {
+        if c != '\n' && is_nonprinting(c) {
             let mut units = [0; 2];
             text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
@@ -69,7 +69,7 @@ fn lock(plan: &Plan, context: &Context<'_>, view: &LockView) -> LockDocument {
         LockState::Held(pids) => (LockWord::Held, holder(plan, context, pids)),
         LockState::Unknown => (LockWord::Unknown, holder(plan, context, &[])),
     };
-    LockDocument { path: secrets(&view.path.to_string_lossy()), state, holder }
+    LockDocument { path: mask_secrets(&view.path.to_string_lossy()), state, holder }
 }
 
 /// The guard that keeps a record, else the first process that has the lock.
@@ -79,9 +79,9 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
         return Some(HolderDocument {
             pid: guard.process.map(|process| process.pid),
             ticket: guard.ticket.map(|ticket| ticket.0),
-            command: Some(secrets(&guard.command)),
-            user: Some(secrets(&guard.user)),
-            host: secrets(&guard.host),
+            command: Some(mask_secrets(&guard.command)),
+            user: Some(mask_secrets(&guard.user)),
+            host: mask_secrets(&guard.host),
             since: format::seconds_since_1970(guard.since).and_then(rfc3339),
         });
     }
@@ -93,7 +93,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
         ticket: None,
         command: process.and_then(format::command),
         user: process.and_then(user),
-        host: secrets(&context.host),
+        host: mask_secrets(&context.host),
         since: process.and_then(|process| started_at(process, context)),
     })
 }
@@ -104,9 +104,9 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
     let guard = conflict.guard.as_ref();
     ConflictDocument {
         pid: conflict.root.as_ref().map(|root| root.id.pid),
-        name: root.name.known().map(|name| secrets(name)),
-        command: format::command(root).or_else(|| guard.map(|guard| secrets(&guard.command))),
-        user: user(root).or_else(|| guard.map(|guard| secrets(&guard.user))),
+        name: root.name.known().map(|name| mask_secrets(name)),
+        command: format::command(root).or_else(|| guard.map(|guard| mask_secrets(&guard.command))),
+        user: user(root).or_else(|| guard.map(|guard| mask_secrets(&guard.user))),
         state: root.state.known().copied(),
         started_at: started_at(root, context),
         age_ms: root.age.known().copied().map(millis),
@@ -121,13 +121,13 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
             .managed_by
             .known()
             .and_then(Option::as_ref)
-            .map(|by| secrets(&by.to_string())),
-        container: root.container.known().and_then(Option::as_deref).map(secrets),
-        host: secrets(guard.map_or(&context.host, |guard| &guard.host)),
+            .map(|by| mask_secrets(&by.to_string())),
+        container: root.container.known().and_then(Option::as_deref).map(mask_secrets),
+        host: mask_secrets(guard.map_or(&context.host, |guard| &guard.host)),
         tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
         matched_by: conflict.evidence.iter().map(evidence).collect(),
         rule: match &conflict.decided_by {
-            DecidedBy::Rule(name) => Some(secrets(name)),
+            DecidedBy::Rule(name) => Some(mask_secrets(name)),
             DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
         },
         action: conflict.action,
@@ -161,7 +161,7 @@ fn shielded(it: &Shielded) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
         command: format::command(&it.process),
-        reason: secrets(&it.shield.to_string()),
+        reason: mask_secrets(&it.shield.to_string()),
     }
 }
 
@@ -174,7 +174,7 @@ fn suspect(it: &Suspect) -> OtherDocument {
 }
 
 fn user(process: &Process) -> Option<String> {
-    process.user.known().map(|user| secrets(&user.name))
+    process.user.known().map(|user| mask_secrets(&user.name))
 }
 
 fn started_at(process: &Process, context: &Context<'_>) -> Option<String> {

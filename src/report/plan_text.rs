@@ -12,9 +12,9 @@ use crate::{
     error::ExitStatus,
     report::{
         Context, advice, conflict_text,
-        format::{self, safe, span},
+        format::{self, span},
     },
-    text::style::{Paint, Tone},
+    text::{Paint, Style, sanitize},
 };
 
 /// `plan` for a person, in lines that each end with a line break.
@@ -47,58 +47,64 @@ fn other(process: &Process, why: &str, paint: Paint) -> String {
     let pid = format!("pid {}", process.id.pid);
     format!(
         "  {}  {}\n     {}",
-        paint.tone(Tone::Strong, &pid),
+        paint.style(Style::Bold, &pid),
         format::shortened(process),
-        safe(why)
+        sanitize(why)
     )
 }
 
 fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let instance = paint.tone(Tone::Strong, &safe(&context.instance));
+    let instance = paint.style(Style::Bold, &sanitize(&context.instance));
     let profile = context
         .profile
         .as_ref()
-        .map_or_else(String::new, |name| format!(" (profile {})", safe(name)));
+        .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
     let ignored = those(plan, |action| action == Action::Ignore);
     let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
     let kills = those(plan, Action::kills).unwrap_or_default();
     if context.purpose == Purpose::Stop {
         let (tone, would, rest) = stop(plan, &kills, ignored);
-        return format!("{instance}{profile}{}{rest}", paint.tone(tone, would));
+        return format!("{instance}{profile}{}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict {
         Verdict::Clear if beside.is_empty() => {
-            (Tone::Good, "would start at once", ": nobody is in the way.".to_owned())
+            (Style::Success, "would start at once", ": nobody is in the way.".to_owned())
         }
-        Verdict::Clear => (Tone::Good, "would start at once", format!("{beside}.")),
-        Verdict::Act => {
-            (Tone::Care, "would end", format!(" {kills}, then start{beside}{}.", deadline(plan)))
-        }
+        Verdict::Clear => (Style::Success, "would start at once", format!("{beside}.")),
+        Verdict::Act => (
+            Style::Warning,
+            "would end",
+            format!(" {kills}, then start{beside}{}.", deadline(plan)),
+        ),
         Verdict::Wait => {
-            (Tone::Care, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills)))
+            (Style::Warning, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills)))
         }
-        Verdict::Refuse(Refusal::Superseded) => {
-            (Tone::Care, "would give way", format!(", {}.\n{}", safe(&plan.reason), exit(plan)))
-        }
-        Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => {
-            (Tone::Bad, "would not start", format!(": {}.\n{}", safe(&plan.reason), exit(plan)))
-        }
+        Verdict::Refuse(Refusal::Superseded) => (
+            Style::Warning,
+            "would give way",
+            format!(", {}.\n{}", sanitize(&plan.reason), exit(plan)),
+        ),
+        Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => (
+            Style::Error,
+            "would not start",
+            format!(": {}.\n{}", sanitize(&plan.reason), exit(plan)),
+        ),
     };
-    format!("{instance}{profile} {}{rest}", paint.tone(tone, would))
+    format!("{instance}{profile} {}{rest}", paint.style(tone, would))
 }
 
 /// The verdict on a stop.
-fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Tone, &'static str, String) {
+fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Style, &'static str, String) {
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
     match plan.verdict {
-        Verdict::Clear => (Tone::Good, ": nothing to stop", format!("{alone}.")),
+        Verdict::Clear => (Style::Success, ": nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {
-            (Tone::Care, " would end", format!(" {kills}{}{alone}.", deadline(plan)))
+            (Style::Warning, " would end", format!(" {kills}{}{alone}.", deadline(plan)))
         }
         Verdict::Refuse(_) => (
-            Tone::Bad,
+            Style::Error,
             " would not be stopped",
-            format!(": {}.\n{}", safe(&plan.reason), exit(plan)),
+            format!(": {}.\n{}", sanitize(&plan.reason), exit(plan)),
         ),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         plan_json,
     },
     state::event::{HistoryEvent, HistoryEventKind},
-    text::mask::secrets,
+    text::mask_secrets,
 };
 
 /// What `status --json` prints.
@@ -118,7 +118,7 @@ pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument
 
 fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument {
     InstanceDocument {
-        instance: secrets(&status.instance),
+        instance: mask_secrets(&status.instance),
         state: match status.state {
             InstanceState::Starting => StateWord::Starting,
             InstanceState::Running => StateWord::Running,
@@ -150,8 +150,8 @@ fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocumen
     Some(GuardDocument {
         holder: plan_json::holder(plan, context, held)?,
         child_pid: status.child,
-        profile: record.and_then(|record| record.profile.as_deref()).map(secrets),
-        monopoll: record.map(|record| secrets(&record.monopoll)),
+        profile: record.and_then(|record| record.profile.as_deref()).map(mask_secrets),
+        monopoll: record.map(|record| mask_secrets(&record.monopoll)),
     })
 }
 

@@ -8,14 +8,14 @@ use crate::{
     guard::instance_status::{InstanceState, InstanceStatus},
     report::{
         Context, conflict_text,
-        format::{self, rfc3339, safe, seconds_since_1970, span},
+        format::{self, rfc3339, seconds_since_1970, span},
         history_text::{by, what, when},
     },
     state::{
         event::{EndedConflict, HistoryEventKind},
         record::Record,
     },
-    text::style::{Paint, Tone},
+    text::{Paint, Style, sanitize},
 };
 
 /// `status` for a person, in lines that each end with a line break.
@@ -23,7 +23,7 @@ use crate::{
 pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![sentence(status, context, paint), String::new()];
     let mut line = |label: &str, text: String| {
-        lines.push(format!("   {} {text}", paint.tone(Tone::Quiet, &format!("{label:<8}"))));
+        lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
     };
     let conflict = holder(status);
     match &status.record {
@@ -44,8 +44,8 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
             "managed",
             format!(
                 "by {}; ended for good by `{}`",
-                safe(&manager.to_string()),
-                safe(&manager.stop_command())
+                sanitize(&manager.to_string()),
+                sanitize(&manager.stop_command())
             ),
         );
     }
@@ -57,7 +57,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
         line("tree", conflict_text::pids(&conflict.tree));
     }
     for lock in status.plan.iter().flat_map(|plan| &plan.locks) {
-        line("lock", safe(&lock.path.to_string_lossy()));
+        line("lock", sanitize(&lock.path.to_string_lossy()));
     }
     if let Some(way) = how_it_got_there(status) {
         line("got it", way);
@@ -78,26 +78,26 @@ pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) ->
     let width =
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
     let line = |status: &InstanceStatus| {
-        let name = paint.tone(Tone::Strong, &format!("{:<width$}", safe(&status.instance)));
+        let name = paint.style(Style::Bold, &format!("{:<width$}", sanitize(&status.instance)));
         let (tone, word) = word(status.state);
-        let state = paint.tone(tone, &format!("{word:<8}"));
+        let state = paint.style(tone, &format!("{word:<8}"));
         format!("{name}  {state}  {}", brief(status, context)).trim_end().to_owned() + "\n"
     };
     statuses.iter().map(line).collect()
 }
 
-fn word(state: InstanceState) -> (Tone, &'static str) {
+fn word(state: InstanceState) -> (Style, &'static str) {
     match state {
-        InstanceState::Starting => (Tone::Care, "starting"),
-        InstanceState::Running => (Tone::Good, "running"),
-        InstanceState::Stopping => (Tone::Care, "stopping"),
-        InstanceState::Stopped => (Tone::Quiet, "stopped"),
-        InstanceState::Unknown => (Tone::Bad, "unknown"),
+        InstanceState::Starting => (Style::Warning, "starting"),
+        InstanceState::Running => (Style::Success, "running"),
+        InstanceState::Stopping => (Style::Warning, "stopping"),
+        InstanceState::Stopped => (Style::Dim, "stopped"),
+        InstanceState::Unknown => (Style::Error, "unknown"),
     }
 }
 
 fn sentence(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
-    let instance = paint.tone(Tone::Strong, &safe(&status.instance));
+    let instance = paint.style(Style::Bold, &sanitize(&status.instance));
     let (tone, word) = word(status.state);
     match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
@@ -112,20 +112,20 @@ fn sentence(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
                 (_, Some(since)) => format!(", {since}"),
                 (_, None) => String::new(),
             };
-            format!("{instance} is {}{since}{alone}.", paint.tone(tone, word))
+            format!("{instance} is {}{since}{alone}.", paint.style(tone, word))
         }
         InstanceState::Stopped if status.unguarded().next().is_some() => {
             format!(
                 "{instance} is {}: nobody has the lock, but see below.",
-                paint.tone(tone, "not guarded")
+                paint.style(tone, "not guarded")
             )
         }
         InstanceState::Stopped => {
-            format!("{instance} is {}: nobody has the lock.", paint.tone(tone, "not running"))
+            format!("{instance} is {}: nobody has the lock.", paint.style(tone, "not running"))
         }
         InstanceState::Unknown => {
-            let why = status.doubt.as_deref().map(safe).unwrap_or_default();
-            format!("{instance}: whether it runs {}: {why}.", paint.tone(tone, "cannot be known"))
+            let why = status.doubt.as_deref().map(sanitize).unwrap_or_default();
+            format!("{instance}: whether it runs {}: {why}.", paint.style(tone, "cannot be known"))
         }
     }
 }
@@ -154,22 +154,22 @@ fn guard(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, S
             |process| format!("pid {}", process.pid),
         ),
     };
-    line("runs", format::cut(&safe(&record.command)));
+    line("runs", format::cut(&sanitize(&record.command)));
     line(
         "guard",
         format!(
             "{who}, ticket {}, user {} on host {}, monopoll {}",
             record.ticket,
-            safe(&record.user),
-            safe(&record.host),
-            safe(&record.monopoll)
+            sanitize(&record.user),
+            sanitize(&record.host),
+            sanitize(&record.monopoll)
         ),
     );
     if let Some(child) = status.child {
         line("child", format!("pid {child}"));
     }
     if let Some(profile) = &record.profile {
-        line("profile", safe(profile));
+        line("profile", sanitize(profile));
     }
 }
 
@@ -239,9 +239,9 @@ fn brief(status: &InstanceStatus, context: &Context<'_>) -> String {
                 .map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
             let since =
                 since(status, context).map_or_else(String::new, |since| format!(", {since}"));
-            format!("{pid}{since}  {}", format::cut(&safe(&record.command)))
+            format!("{pid}{since}  {}", format::cut(&sanitize(&record.command)))
         }
-        (None, Some(why)) => safe(why),
+        (None, Some(why)) => sanitize(why),
         (None, None) => status
             .last_end()
             .map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),

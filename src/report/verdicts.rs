@@ -12,10 +12,8 @@ use crate::{
         rules::RuleOutcome,
         snapshot::Role,
     },
-    report::{
-        Context, asked_facts, conflict_text,
-        format::{self, safe},
-    },
+    report::{Context, asked_facts, conflict_text, format},
+    text::sanitize,
 };
 
 /// Where in a tree it stands.
@@ -44,7 +42,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
             format!("{key} {}", format::place(context, &key)).trim_end().to_owned()
         }
     };
-    let limit = entry.limit.as_ref().map(|limit| safe(&limit.to_string()));
+    let limit = entry.limit.as_ref().map(|limit| sanitize(&limit.to_string()));
     match (entry.looks, entry.holds(), limit) {
         (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
         (Truth::Unknown, Truth::False, Some(limit)) => {
@@ -85,7 +83,8 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
 
 pub(super) fn lock(lock: &LockVerdict<'_>) -> String {
     let named = |paths: &[&std::path::Path]| {
-        let paths: Vec<String> = paths.iter().map(|path| safe(&path.to_string_lossy())).collect();
+        let paths: Vec<String> =
+            paths.iter().map(|path| sanitize(&path.to_string_lossy())).collect();
         paths.join(", ")
     };
     match (lock.holds, lock.paths.as_slice(), lock.unidentified.as_slice()) {
@@ -114,7 +113,7 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
         }
         .to_owned();
     };
-    let shield = safe(&shield.to_string());
+    let shield = sanitize(&shield.to_string());
     match verdict.lifted_by {
         None => shield,
         Some(Evidence::Lock) => format!("{shield}, but it has the lock"),
@@ -130,7 +129,7 @@ pub(super) fn rule(
     context: &Context<'_>,
 ) -> String {
     let place = format::place(context, &format!("rules[{}]", verdict.index));
-    let rule = format!("`{}` {place}", safe(&verdict.rule.name));
+    let rule = format!("`{}` {place}", sanitize(&verdict.rule.name));
     let so = match (verdict.ruling, it.conflict) {
         (RuleOutcome::Decides, Some(_)) => ", and decides",
         (RuleOutcome::Decides, None) => ", and would decide",

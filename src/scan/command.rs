@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     error::{Error, ExitStatus},
-    text::mask::printable,
+    text::printable,
 };
 
 /// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).

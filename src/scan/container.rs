@@ -10,7 +10,7 @@ use crate::{
     engine::snapshot::ContainerEngine,
     scan::cgroup,
     sys::mounts::{self, PrivateMount},
-    text::mask::printable,
+    text::printable,
 };
 
 /// Something that an engine leaves behind in a container.

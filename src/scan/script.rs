@@ -16,7 +16,7 @@ use std::{
 use crate::{
     error::{Error, ExitStatus},
     scan::command::Command,
-    text::mask::printable,
+    text::printable,
 };
 
 impl Command {

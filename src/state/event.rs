@@ -7,7 +7,7 @@ use crate::{
     engine::{action::Action, start_history::Ticket},
     state::record::HostProcess,
     sys::clock,
-    text::{command_line::command, mask::secrets},
+    text::{command_line, mask_secrets},
 };
 
 /// What the texts of an event may take of that, in bytes; its numbers and names need the rest.
@@ -192,13 +192,13 @@ impl HistoryEventKind {
 /// A command line as it may be kept.
 #[must_use]
 pub fn kept(args: &[String]) -> String {
-    cut(&command(args), LONGEST_COMMAND)
+    cut(&command_line(args), LONGEST_COMMAND)
 }
 
 /// `text`, masked, in at most `most` bytes of JSON.
 fn cut(text: &str, most: usize) -> String {
     const ELLIPSIS: char = '…';
-    let masked = secrets(text);
+    let masked = mask_secrets(text);
     let bytes = |c: char| match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         '\0'..='\u{1f}' => 6,

@@ -23,7 +23,7 @@ use crate::{
         file_id::FileId,
         permissions::{self, UnsafeFolder},
     },
-    text::mask::printable,
+    text::printable,
 };
 
 /// What is done where the folder is missing.

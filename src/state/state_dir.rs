@@ -18,7 +18,7 @@ use crate::{
         record::{Request, RequestAnswer},
     },
     sys::{UNFINISHED, clock, file_mutex::FileMutex},
-    text::mask::printable,
+    text::printable,
 };
 
 /// How long a start waits to draw a ticket: others hold the counter for microseconds.

@@ -14,7 +14,7 @@ use crate::{
         proxy,
         response::{self, Webhook},
     },
-    text::mask,
+    text::sanitize,
 };
 
 /// The largest answer that is read: a webhook's has less than a kilobyte.
@@ -146,9 +146,7 @@ impl Api {
         &self,
         answer: Result<Option<Webhook>, ApiError>,
     ) -> Result<Option<Webhook>, ApiError> {
-        let tidy = |text: String| {
-            mask::printable(&mask::secrets(&self.token.taken_out_of(&text))).into_owned()
-        };
+        let tidy = |text: String| sanitize(&self.token.taken_out_of(&text));
         match answer {
             Ok(webhook) => Ok(webhook.map(|webhook| Webhook { host: tidy(webhook.host) })),
             Err(ApiError::Answered(status, Some(why))) => {

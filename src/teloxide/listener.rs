@@ -33,7 +33,7 @@ use crate::{
         conflict::{ConflictAdvice, ConflictSeries, Rival},
         health::Health,
     },
-    text::mask,
+    text::sanitize,
 };
 
 /// How much longer than its own timeout a poll may take before its connection counts as dead.
@@ -285,7 +285,7 @@ pub(crate) fn said(error: &RequestError) -> String {
             source.column()
         );
     }
-    mask::printable(&mask::secrets(&error.to_string())).into_owned()
+    sanitize(&error.to_string())
 }
 
 impl<'a, R> AsUpdateStream<'a> for Listener<R>

@@ -1,41 +1,38 @@
-//! Command lines as they are shown: quoted, printable, masked, and shortened where there is no
-//! room.
+//! Command lines as they are shown: quoted, printable, masked, and shortened to fit.
 
-use crate::text::{mask::secrets, quote::quote};
+use crate::text::{mask::mask_secrets, quote::shell_quote};
 
-/// A command line as a person would type it: quoted where a shell needs it, printable, secrets
-/// masked.
+/// Formats a command line as it can be typed: quoted for a shell, printable, secrets masked.
 #[must_use]
-pub fn command(args: &[String]) -> String {
+pub fn command_line(args: &[String]) -> String {
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     words.join(" ")
 }
 
-/// The same in about `width` characters: the program, the script and what else there is room for;
-/// `…` where something is left out.
+/// Formats a command line in at most `width` characters: the program, the script and what else
+/// fits; `…` stands for the rest.
 #[must_use]
-pub fn shorten(args: &[String], width: usize) -> String {
-    // A word and its blank take two characters: no more words than this are ever shown, however
-    // many there are.
+pub fn short_command_line(args: &[String], width: usize) -> String {
+    // A word and its space take two characters: more words than this are never shown.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     let script = script(args);
     let mut kept: Vec<bool> =
         (0..words.len()).map(|index| index == 0 || Some(index) == script).collect();
     let mut shown = words.clone();
-    if len(&join(&shown, &kept)) > width {
+    if width_of(&join(&shown, &kept)) > width {
         for index in [Some(0), script].into_iter().flatten().filter(|index| *index < words.len()) {
             shown[index] = word(base_name(&args[index]));
         }
     }
     for index in 0..words.len() {
         let before = std::mem::replace(&mut kept[index], true);
-        kept[index] = before || len(&join(&shown, &kept)) <= width;
+        kept[index] = before || width_of(&join(&shown, &kept)) <= width;
     }
-    cut(join(&shown, &kept), width)
+    cut_start(join(&shown, &kept), width)
 }
 
-/// Where the script is: the first argument that is named like one, else the first that is no flag.
+/// Finds the script: the first argument that is named like one, else the first that is no flag.
 fn script(args: &[String]) -> Option<usize> {
     const ENDINGS: [&str; 16] = [
         "py", "pyz", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "lua", "sh", "jar", "exs", "dll",
@@ -71,8 +68,8 @@ fn join(words: &[String], kept: &[bool]) -> String {
     parts.join(" ")
 }
 
-fn cut(text: String, width: usize) -> String {
-    let too_many = len(&text).saturating_sub(width);
+fn cut_start(text: String, width: usize) -> String {
+    let too_many = width_of(&text).saturating_sub(width);
     if too_many == 0 {
         return text;
     }
@@ -80,13 +77,13 @@ fn cut(text: String, width: usize) -> String {
     std::iter::once('…').chain(text.chars().skip(too_many + 1)).collect()
 }
 
-fn len(text: &str) -> usize {
+fn width_of(text: &str) -> usize {
     text.chars().count()
 }
 
 /// One argument, quoted if need be, masked.
 fn word(arg: &str) -> String {
-    secrets(&quote(arg))
+    mask_secrets(&shell_quote(arg))
 }
 
 #[cfg(test)]
@@ -108,18 +105,18 @@ mod tests {
             (vec!["echo", "a\nb\\'\u{1b}[2J\u{202e}"], r"echo $'a\nb\\\'\x1b[2J\u202e'"),
             (vec!["bot", "名前", "a\u{a0}b"], "bot 名前 'a\u{a0}b'"),
         ] {
-            assert_eq!(command(&args(&given)), expected);
+            assert_eq!(command_line(&args(&given)), expected);
         }
         assert_eq!(
-            command(&args(&["bot", &format!("--token=123456:{SECRET}")])),
+            command_line(&args(&["bot", &format!("--token=123456:{SECRET}")])),
             "bot --token=123456:***"
         );
         assert_eq!(
-            command(&args(&["bot", &format!("a b 123456:{SECRET}")])),
+            command_line(&args(&["bot", &format!("a b 123456:{SECRET}")])),
             "bot 'a b 123456:***'"
         );
         assert_eq!(
-            command(&args(&["bot", &format!("\n123456:{SECRET}\n")])),
+            command_line(&args(&["bot", &format!("\n123456:{SECRET}\n")])),
             r"bot $'\n123456:***\n'"
         );
     }
@@ -153,9 +150,9 @@ mod tests {
             (vec![&long], 10, format!("…{}", "x".repeat(9))),
             (vec![], 10, String::new()),
         ] {
-            let shown = shorten(&args(&given), width);
+            let shown = short_command_line(&args(&given), width);
             assert_eq!(shown, expected);
-            assert!(len(&shown) <= width, "{shown}");
+            assert!(width_of(&shown) <= width, "{shown}");
         }
     }
 
@@ -168,7 +165,7 @@ mod tests {
             &format!("https://x/bot1:{SECRET}"),
         ]);
         for width in 0..120 {
-            let shown = shorten(&given, width);
+            let shown = short_command_line(&given, width);
             assert!(!shown.contains("AAH") && !shown.contains("Dsaw"), "{shown}");
         }
     }

@@ -1,9 +1,8 @@
-//! One line of somebody's text as it may be shown, with a place in it: secrets masked, printable,
-//! cut around the place.
+//! Cuts one line out of a text around a place in it: printable, secrets masked.
 
 use std::ops::Range;
 
-use crate::text::{mask::MASK, quote::is_active};
+use crate::text::{mask::MASK, printable::push_printable};
 
 /// The most characters of a line that are shown.
 const WIDTH: usize = 100;
@@ -28,7 +27,7 @@ pub struct Excerpt {
 /// `text`, in order.
 #[must_use]
 pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Excerpt {
-    let line = line_at(text, place.start);
+    let line = line_range(text, place.start);
     let start = floor(text, place.start).min(line.end);
     let place = start..floor(text, place.end).clamp(start, line.end);
     let pieces = TextPieces { text, hidden };
@@ -80,7 +79,7 @@ pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Exc
 }
 
 /// The line that `at` is in, without what ends it.
-pub(crate) fn line_at(text: &str, at: usize) -> Range<usize> {
+pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
     let at = floor(text, at);
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
@@ -127,8 +126,7 @@ impl TextPieces<'_> {
         self.text[piece.clone()].chars().fold(String::new(), |mut shown, c| {
             match c {
                 '\t' => shown.push_str(TAB),
-                c if is_active(c) => shown.extend(c.escape_default()),
-                c => shown.push(c),
+                c => push_printable(&mut shown, c),
             }
             shown
         })

@@ -1,31 +1,31 @@
-//! What must not be shown as it is: secrets, and what a terminal would act on.
+//! Masks secrets: the secret half of a bot token, however it is written, and the password of a URL.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
-pub use crate::text::command_line::{command, shorten};
-pub(crate) use crate::text::quote::is_active;
+use crate::text::printable::printable;
+
+/// Stands in the place of a secret.
+pub(crate) const MASK: &str = "***";
 
 /// The fewest characters that count as the secret half of a bot token; Telegram's own have 35.
 const SHORTEST_SECRET: usize = 20;
 
-/// What stands in its place.
-pub(crate) const MASK: &str = "***";
-
-/// What stands between a token's halves: itself, and as an URL writes it.
+/// Stands between a token's halves: itself, and as a URL writes it.
 const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 
-/// `text` with the secret half of everything that looks like a bot token replaced, and the password
-/// of an URL; the bot's id stays.
+/// Masks the secrets in `text` and escapes what a terminal would act on.
 #[must_use]
-pub fn secrets(text: &str) -> String {
-    replaced(text, &secret_spans(text))
+pub fn sanitize(text: &str) -> String {
+    printable(&mask_secrets(text)).into_owned()
 }
 
-/// `text` with a mask in each of these places, which are in order.
-pub(crate) fn replaced(text: &str, spans: &[Range<usize>]) -> String {
+/// Masks the secret half of everything that looks like a bot token, and the password of a URL; the
+/// bot's id stays.
+#[must_use]
+pub fn mask_secrets(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut shown = 0;
-    for secret in spans {
+    for secret in secret_spans(text) {
         masked.push_str(&text[shown..secret.start]);
         masked.push_str(MASK);
         shown = secret.end;
@@ -34,24 +34,33 @@ pub(crate) fn replaced(text: &str, spans: &[Range<usize>]) -> String {
     masked
 }
 
-/// Where the secrets in `text` are, in bytes; in order, none within another.
+/// Finds the secrets in `text`: byte ranges, sorted, none within another.
 #[must_use]
 pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
-    merged(tokens(text).chain(passwords(text)).collect())
+    let mut spans = literal_secrets(text);
+    if text.contains('\\') {
+        let decoded = Decoded::of(text);
+        spans.extend(literal_secrets(&decoded.text).iter().map(|span| decoded.origin(span)));
+    }
+    merge_spans(spans)
 }
 
-/// In order, and as one where they overlap.
-#[must_use]
-pub(crate) fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+/// Sorts the spans and joins those that overlap.
+pub(super) fn merge_spans(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.sort_by_key(|span| (span.start, span.end));
-    let mut out: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
     for span in spans {
-        match out.last_mut() {
+        match merged.last_mut() {
             Some(last) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => out.push(span),
+            _ => merged.push(span),
         }
     }
-    out
+    merged
+}
+
+/// Finds the secrets in `text` as it stands, without reading its escapes.
+fn literal_secrets(text: &str) -> Vec<Range<usize>> {
+    tokens(text).chain(passwords(text)).collect()
 }
 
 /// The secret half of everything that looks like a bot token.
@@ -85,21 +94,66 @@ fn is_secret(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// `text` with everything escaped that a terminal would act on: control characters, and what turns
-/// the writing direction.
-#[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 8), |mut shown, c| {
-        if is_active(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
+/// A text as TOML's escapes make it, so that no `\u003a` hides a token.
+struct Decoded {
+    text: String,
+    /// Where in `text` something begins, and where in the original.
+    steps: Vec<(usize, usize)>,
+}
+
+impl Decoded {
+    fn of(original: &str) -> Decoded {
+        let (mut text, mut steps, mut at) = (String::new(), vec![(0, 0)], 0);
+        while let Some(next) = original.get(at..).and_then(|rest| rest.find('\\')) {
+            text.push_str(&original[at..at + next]);
+            at += next;
+            let (meant, length) = escape(&original[at..]);
+            steps.push((text.len(), at));
+            text.extend(meant);
+            at += length;
+            steps.push((text.len(), at));
         }
-        shown
-    }))
+        text.push_str(original.get(at..).unwrap_or_default());
+        Decoded { text, steps }
+    }
+
+    /// What of the original a part of the text stands for.
+    fn origin(&self, span: &Range<usize>) -> Range<usize> {
+        self.before(span.start)..self.before(span.end)
+    }
+
+    fn before(&self, at: usize) -> usize {
+        let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
+        let (decoded, original) =
+            self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
+        original + (at - decoded)
+    }
+}
+
+/// What the escape at the beginning of `text` stands for, and how long it is; itself where it is
+/// none.
+fn escape(text: &str) -> (Option<char>, usize) {
+    let digits = |count: usize| {
+        let digits = text
+            .get(2..2 + count)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        Some((Some(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?), 2 + count))
+    };
+    let found = match text.as_bytes().get(1) {
+        Some(b'u') => digits(4),
+        Some(b'U') => digits(8),
+        Some(b'x') => digits(2),
+        Some(b'\\') => Some((Some('\\'), 2)),
+        // A line break that is none.
+        Some(b' ' | b'\t' | b'\r' | b'\n') => {
+            let rest = text[1..].trim_start_matches([' ', '\t', '\r']);
+            rest.starts_with('\n').then(|| {
+                (None, text.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len())
+            })
+        }
+        Some(_) | None => None,
+    };
+    found.unwrap_or((Some('\\'), 1))
 }
 
 #[cfg(test)]
@@ -125,7 +179,7 @@ mod tests {
             ("é123456:@é", "é123456:***é"),
             ("x:123456:@", "x:123456:***"),
         ] {
-            let masked = secrets(&text.replace('@', SECRET));
+            let masked = mask_secrets(&text.replace('@', SECRET));
             assert_eq!(masked, expected);
             assert!(!masked.contains(&SECRET[..8]));
         }
@@ -145,7 +199,7 @@ mod tests {
             ("https://user:@host", "https://user:@host"),
             ("://", "://"),
         ] {
-            assert_eq!(secrets(text), expected);
+            assert_eq!(mask_secrets(text), expected);
         }
     }
 
@@ -162,26 +216,28 @@ mod tests {
             "1%3Aé",
             "123456:short",
         ] {
-            assert_eq!(secrets(text), text);
+            assert_eq!(mask_secrets(text), text);
         }
-        assert_eq!(secrets(&format!("1:{}", "a".repeat(19))), format!("1:{}", "a".repeat(19)));
-        assert_eq!(secrets(&format!("1:{}", "a".repeat(20))), "1:***");
+        assert_eq!(mask_secrets(&format!("1:{}", "a".repeat(19))), format!("1:{}", "a".repeat(19)));
+        assert_eq!(mask_secrets(&format!("1:{}", "a".repeat(20))), "1:***");
     }
 
     #[test]
-    fn nothing_that_a_terminal_acts_on_stays_raw() {
+    fn a_token_is_masked_however_it_is_escaped() {
+        let (first, rest) = SECRET.split_at(8);
         for (text, expected) in [
-            ("plain ünïcode 名前", "plain ünïcode 名前"),
-            ("a\nb\tc\r", "a\\nb\\tc\\r"),
-            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
-            ("\u{9b}2J", "\\u{9b}2J"),
-            ("\u{7f}", "\\u{7f}"),
-            ("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe"),
-            ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
-            ("\u{2028}", "\\u{2028}"),
+            (r#"x = "1:@""#.to_owned(), r#"x = "1:***""#),
+            (r#"x = "1\u003a@""#.to_owned(), r#"x = "1\u003a***""#),
+            (r#"x = "\u0031\u003A@" y"#.to_owned(), r#"x = "\u0031\u003A***" y"#),
+            (format!(r#"x = "1:{first}\u0041{rest}" y"#), r#"x = "1:***" y"#),
+            (format!("x = \"1:{first}\\\n   {rest}\" y"), "x = \"1:***\" y"),
+            (r"x = '\\1:@'".to_owned(), r"x = '\\1:***'"),
+            (r#"x = "\\u0031 1\x3a@" \u12"#.to_owned(), r#"x = "\\u0031 1\x3a***" \u12"#),
+            (r"\u".to_owned(), r"\u"),
+            ("\\".to_owned(), "\\"),
+            ("\\\u{e9}\\x\u{e9}\u{e9}".to_owned(), "\\\u{e9}\\x\u{e9}\u{e9}"),
         ] {
-            assert_eq!(printable(text), expected);
+            assert_eq!(mask_secrets(&text.replace('@', SECRET)), expected);
         }
-        assert!(matches!(printable("plain"), Cow::Borrowed(_)));
     }
 }

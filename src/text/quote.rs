@@ -1,30 +1,35 @@
-//! Words as a shell reads them back.
+//! Quotes text: for a shell, and in backticks for a message.
 
-/// `word` as a person would type it: quoted where a shell needs that, with nothing in it that a
-/// terminal acts on.
+use crate::text::{mask::sanitize, printable::is_nonprinting};
+
+/// More characters than this of user input are cut.
+const LONGEST_QUOTE: usize = 80;
+
+/// Quotes user input for a message: sanitized, in backticks, cut where it is long.
 #[must_use]
-pub fn quote(word: &str) -> String {
+pub fn quote(text: &str) -> String {
+    let text = sanitize(text);
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// Quotes `word` where a shell needs that, and escapes what a terminal would act on.
+#[must_use]
+pub fn shell_quote(word: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric()
             || "_-./:=@%+,^".contains(c)
-            || (!c.is_ascii() && !is_active(c) && !c.is_whitespace())
+            || (!c.is_ascii() && !is_nonprinting(c) && !c.is_whitespace())
     };
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
-    } else if word.contains(is_active) {
+    } else if word.contains(is_nonprinting) {
         format!("$'{}'", word.chars().map(ansi_c).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// Whether `c` changes what is around it instead of being seen itself.
-#[must_use]
-pub fn is_active(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// As bash's `$'…'` writes it.
@@ -35,9 +40,20 @@ fn ansi_c(c: char) -> String {
         '\r' => r"\r".to_owned(),
         '\'' => r"\'".to_owned(),
         '\\' => r"\\".to_owned(),
-        _ if !is_active(c) => c.to_string(),
+        _ if !is_nonprinting(c) => c.to_string(),
         _ if c.is_ascii() => format!(r"\x{:02x}", u32::from(c)),
         _ if u32::from(c) <= 0xffff => format!(r"\u{:04x}", u32::from(c)),
         _ => format!(r"\U{:08x}", u32::from(c)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_is_escaped_and_cut() {
+        assert_eq!(quote("a\u{1b}[2Jb\nc"), "`a\\u{1b}[2Jb\\nc`");
+        assert_eq!(quote(&"é".repeat(200)).chars().count(), LONGEST_QUOTE + 3);
     }
 }

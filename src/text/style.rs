@@ -1,41 +1,42 @@
-//! Quiet colour on a terminal, none elsewhere.
+//! Colors on a terminal, none elsewhere.
 
-/// Whether there is colour.
+/// Whether output is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
     /// For a file, a pipe, `NO_COLOR`.
     Plain,
     /// For a terminal.
-    Colour,
+    Color,
 }
 
-/// What a piece of text is to its reader.
+/// The meaning that a piece of text is colored for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Style {
     /// All is well.
-    Good,
+    Success,
     /// Something will be done.
-    Care,
+    Warning,
     /// There is no start.
-    Bad,
-    /// What the eye looks for.
-    Strong,
-    /// What it may skip.
-    Quiet,
+    Error,
+    /// The word to look for.
+    Bold,
+    /// A detail.
+    Dim,
 }
 
 impl Paint {
-    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Good => "32",
-            Tone::Care => "33",
-            Tone::Bad => "31",
-            Tone::Strong => "1",
-            Tone::Quiet => "2",
+    /// Colors `text`, unless the output is plain.
+    pub(crate) fn style(self, style: Style, text: &str) -> String {
+        let code = match style {
+            Style::Success => "32",
+            Style::Warning => "33",
+            Style::Error => "31",
+            Style::Bold => "1",
+            Style::Dim => "2",
         };
         match self {
             Paint::Plain => text.to_owned(),
-            Paint::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Paint::Color => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         }
     }
 }

@@ -26,7 +26,7 @@ use teloxide::{
 
 use monopoll::{
     Guard,
-    config::{Config, Placeholders, suggestions::quote},
+    config::{Config, Placeholders},
     engine::token::Token,
     error::{Error, ExitStatus},
     guard::lock_set::LockSet,
@@ -34,6 +34,7 @@ use monopoll::{
     state::lock_dir::lock_dir,
     sys::clock,
     teloxide::Polling,
+    text::quote,
 };
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock:

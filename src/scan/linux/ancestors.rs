@@ -15,7 +15,7 @@ use crate::{
         supervisor_detection::{self, SupervisorEnv},
     },
     sys::linux::proc_fs::{ProcFs, ProcStat, strings},
-    text::mask,
+    text::short_command_line,
 };
 
 /// The widest that the command of a launcher is shown, in characters.
@@ -102,7 +102,7 @@ impl<'a> Ancestors<'a> {
             let end = self.end(above, &mut buffer);
             launchers.push(Launcher {
                 id: ProcessId { pid: above, start: seen.start },
-                command: mask::shorten(&args, WIDEST),
+                command: short_command_line(&args, WIDEST),
                 end,
             });
         }

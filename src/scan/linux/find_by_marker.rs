@@ -26,7 +26,7 @@ use crate::{
             proc_fs::{ProcFs, strings},
         },
     },
-    text::mask,
+    text::command_line,
 };
 
 /// The most that are looked at above a process: a chain that is longer was put together from
@@ -140,7 +140,7 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
 
 fn view(proc: &ProcFs, mark: &EnvMarker, carrier: u32) -> GuardView {
     let mut args = Vec::new();
-    let command = proc.read(carrier, "cmdline", &mut args).map(|()| mask::command(&strings(&args)));
+    let command = proc.read(carrier, "cmdline", &mut args).map(|()| command_line(&strings(&args)));
     GuardView {
         process: Some(mark.guard),
         ticket: Some(mark.ticket),

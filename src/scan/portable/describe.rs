@@ -23,7 +23,7 @@ use crate::{
         supervisor_detection::{self, SupervisorEnv},
     },
     sys::portable::process_table::ProcessTable,
-    text::mask,
+    text::short_command_line,
 };
 
 /// The widest that the command of a launcher is shown, in characters.
@@ -169,7 +169,7 @@ impl<'a> Describer<'a> {
             } else {
                 format!("kill {above}")
             };
-            launchers.push(Launcher { id, command: mask::shorten(&args, WIDEST), end });
+            launchers.push(Launcher { id, command: short_command_line(&args, WIDEST), end });
         }
         Fact::Known(launchers)
     }

@@ -17,7 +17,7 @@ use std::{
 use crate::{
     error::{Error, ExitStatus},
     sys::{UNFINISHED, filesystem},
-    text::mask::printable,
+    text::printable,
 };
 
 /// The most that is read of a small file: a record has about 500 bytes.

@@ -9,9 +9,9 @@ use crate::{retry::Retry, secret::Secret};
 use reqwest::Url;
 use table::{Reader, Table};
 
-use monopoll::config::{
-    Config, Problems,
-    suggestions::{clean, quote},
+use monopoll::{
+    config::{Config, Problems},
+    text::{quote, sanitize},
 };
 
 /// What `[app]` comes to.
@@ -182,7 +182,7 @@ fn key(reader: &mut Reader, table: &Table, name: &str) -> Option<Secret> {
         None => reader.wrong(
             table,
             "api_key_env",
-            format!("${} is not set", clean(name)),
+            format!("${} is not set", sanitize(name)),
             "set it where the bot is started, or in `env_file`",
         ),
         Some(value) => match Secret::parse(&value) {
@@ -190,7 +190,7 @@ fn key(reader: &mut Reader, table: &Table, name: &str) -> Option<Secret> {
             None => reader.wrong(
                 table,
                 "api_key_env",
-                format!("${} holds no key", clean(name)),
+                format!("${} holds no key", sanitize(name)),
                 "a key has letters, digits and signs, and no blanks",
             ),
         },

@@ -4,10 +4,9 @@ use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
 
 use toml::Value;
 
-use monopoll::config::{
-    Config, Location, Origin, Problem, Problems,
-    dotenv::in_env_file,
-    suggestions::{list, nearest, quote},
+use monopoll::{
+    config::{Config, Location, Origin, Problem, Problems, dotenv::in_env_file},
+    text::{closest_name, join_and, quote},
 };
 
 /// A longer time than this is a slip.
@@ -85,9 +84,9 @@ impl<'a> Reader<'a> {
     pub(super) fn only(&mut self, table: &Table, known: &[&str]) {
         for (key, _) in &table.entries {
             if !known.contains(key) {
-                let help = match nearest(key, known.iter().copied()) {
+                let help = match closest_name(key, known.iter().copied()) {
                     Some(near) => format!("did you mean {}?", quote(near)),
-                    None => format!("the keys are {}", list(known.iter().copied())),
+                    None => format!("the keys are {}", join_and(known.iter().copied())),
                 };
                 self.wrong::<()>(table, key, "is unknown", help);
             }

@@ -1,12 +1,13 @@
-//! What of a text must not be shown when a line of it is: bot tokens however they are written,
-//! passwords, and the values of keys that sound like secrets – a file holds its owner's own keys,
-//! too.
+//! Finds the secrets in configuration text, of which a line may be shown.
+//!
+//! Beside tokens and passwords: the values of keys that sound like secrets, since a file holds its
+//! owner's own keys too.
 
 use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use crate::text::mask::{self, merged, secret_spans};
+use crate::text::mask::{merge_spans, secret_spans};
 
 /// A key that sounds like a secret's, and its value, in whichever quotes.
 static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -28,14 +29,9 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Our own keys that sound like secrets' and have none.
 const NO_SECRETS: [&str; 2] = ["token_env", "same_token"];
 
-/// `text` without its tokens, however they are written.
-pub(super) fn masked(text: &str) -> String {
-    mask::replaced(text, &tokens(text))
-}
-
 /// Where the secrets in `text` are, in bytes and in order.
-pub(super) fn concealed(text: &str) -> Vec<Range<usize>> {
-    let mut spans = tokens(text);
+pub(crate) fn config_secret_spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = secret_spans(text);
     for captures in SECRET_VALUE.iter().flat_map(|regex| regex.captures_iter(text)) {
         let ours = captures.name("key").is_some_and(|key| {
             NO_SECRETS.iter().any(|name| key.as_str().to_lowercase().ends_with(name))
@@ -52,79 +48,7 @@ pub(super) fn concealed(text: &str) -> Vec<Range<usize>> {
                 .map(|part| part.range()),
         );
     }
-    merged(spans)
-}
-
-/// What looks like a token as it stands, and what does once its escapes are read.
-fn tokens(text: &str) -> Vec<Range<usize>> {
-    let mut spans = secret_spans(text);
-    if text.contains('\\') {
-        let decoded = Decoded::of(text);
-        spans.extend(secret_spans(&decoded.text).iter().map(|span| decoded.origin(span)));
-    }
-    merged(spans)
-}
-
-/// A text as TOML's escapes make it, so that no `\u003a` hides a token.
-struct Decoded {
-    text: String,
-    /// Where in `text` something begins, and where in the original.
-    steps: Vec<(usize, usize)>,
-}
-
-impl Decoded {
-    fn of(original: &str) -> Decoded {
-        let (mut text, mut steps, mut at) = (String::new(), vec![(0, 0)], 0);
-        while let Some(next) = original.get(at..).and_then(|rest| rest.find('\\')) {
-            text.push_str(&original[at..at + next]);
-            at += next;
-            let (meant, length) = escape(&original[at..]);
-            steps.push((text.len(), at));
-            text.extend(meant);
-            at += length;
-            steps.push((text.len(), at));
-        }
-        text.push_str(original.get(at..).unwrap_or_default());
-        Decoded { text, steps }
-    }
-
-    /// What of the original a part of the text stands for.
-    fn origin(&self, span: &Range<usize>) -> Range<usize> {
-        self.before(span.start)..self.before(span.end)
-    }
-
-    fn before(&self, at: usize) -> usize {
-        let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
-        let (decoded, original) =
-            self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
-        original + (at - decoded)
-    }
-}
-
-/// What the escape at the beginning of `text` stands for, and how long it is; itself where it is
-/// none.
-fn escape(text: &str) -> (Option<char>, usize) {
-    let digits = |count: usize| {
-        let digits = text
-            .get(2..2 + count)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        Some((Some(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?), 2 + count))
-    };
-    let found = match text.as_bytes().get(1) {
-        Some(b'u') => digits(4),
-        Some(b'U') => digits(8),
-        Some(b'x') => digits(2),
-        Some(b'\\') => Some((Some('\\'), 2)),
-        // A line break that is none.
-        Some(b' ' | b'\t' | b'\r' | b'\n') => {
-            let rest = text[1..].trim_start_matches([' ', '\t', '\r']);
-            rest.starts_with('\n').then(|| {
-                (None, text.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len())
-            })
-        }
-        Some(_) | None => None,
-    };
-    found.unwrap_or((Some('\\'), 1))
+    merge_spans(spans)
 }
 
 #[cfg(test)]
@@ -136,29 +60,10 @@ mod tests {
     /// `¤` stands for the secret in what is given; what is hidden is shown as `#`.
     fn hidden(text: &str) -> String {
         let mut text = text.replace('¤', SECRET);
-        for span in concealed(&text).into_iter().rev() {
+        for span in config_secret_spans(&text).into_iter().rev() {
             text.replace_range(span, "#");
         }
         text
-    }
-
-    #[test]
-    fn a_token_is_hidden_however_it_is_written() {
-        let (first, rest) = SECRET.split_at(8);
-        for (text, expected) in [
-            (r#"x = "1:¤""#.to_owned(), r#"x = "1:#""#),
-            (r#"x = "1\u003a¤""#.to_owned(), r#"x = "1\u003a#""#),
-            (r#"x = "\u0031\u003A¤" y"#.to_owned(), r#"x = "\u0031\u003A#" y"#),
-            (format!(r#"x = "1:{first}\u0041{rest}" y"#), r#"x = "1:#" y"#),
-            (format!("x = \"1:{first}\\\n   {rest}\" y"), "x = \"1:#\" y"),
-            (r"x = '\\1:¤'".to_owned(), r"x = '\\1:#'"),
-            (r#"x = "\\u0031 1\x3a¤" \u12"#.to_owned(), r#"x = "\\u0031 1\x3a#" \u12"#),
-            (r"\u".to_owned(), r"\u"),
-            ("\\".to_owned(), "\\"),
-            ("\\\u{e9}\\x\u{e9}\u{e9}".to_owned(), "\\\u{e9}\\x\u{e9}\u{e9}"),
-        ] {
-            assert_eq!(hidden(&text), expected);
-        }
     }
 
     #[test]

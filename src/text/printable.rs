@@ -1,0 +1,57 @@
+//! Escapes what a terminal would act on.
+
+use std::borrow::Cow;
+
+/// Escapes control characters, invisible ones and those that turn the writing direction.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_nonprinting) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        push_printable(&mut shown, c);
+    }
+    Cow::Owned(shown)
+}
+
+/// Appends `c`, escaped where it is not printing.
+pub(super) fn push_printable(shown: &mut String, c: char) {
+    if is_nonprinting(c) {
+        shown.extend(c.escape_default());
+    } else {
+        shown.push(c);
+    }
+}
+
+/// Whether `c` changes what is around it instead of being seen itself.
+#[must_use]
+pub fn is_nonprinting(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_stays_raw() {
+        for (text, expected) in [
+            ("plain ünïcode 名前", "plain ünïcode 名前"),
+            ("a\nb\tc\r", "a\\nb\\tc\\r"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("\u{7f}", "\\u{7f}"),
+            ("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe"),
+            ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
+            ("\u{2028}", "\\u{2028}"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+        assert!(matches!(printable("plain"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,68 @@
+//! Suggests the name that a misspelled one was meant to be, and lists the names there are.
+
+/// A longer name is no misspelling of one of ours.
+const LONGEST_NAME: usize = 64;
+
+/// Finds the one of `names` that `wrong` was most likely meant to be.
+#[must_use]
+pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if wrong.len() > LONGEST_NAME {
+        return None;
+    }
+    // `onConflict` and `on-conflict` are habits from elsewhere, not misspellings.
+    let fold = |text: &str| text.to_lowercase().replace('-', "_");
+    let wrong = fold(wrong);
+    names
+        .into_iter()
+        .map(|name| (strsim::osa_distance(&wrong, &fold(name)), name))
+        .filter(|(distance, name)| *distance <= allowed_edits(name))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The most edits of a misspelling of `name`: one in four letters, at most three.
+fn allowed_edits(name: &str) -> usize {
+    ((name.chars().count() + 2) / 4).clamp(1, 3)
+}
+
+/// Joins names as `a, b and c`.
+#[must_use]
+pub fn join_and<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    join(names, "and")
+}
+
+/// Joins names as `a, b or c`.
+#[must_use]
+pub fn join_or<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    join(names, "or")
+}
+
+fn join<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelling_is_close_and_another_word_is_not() {
+        let names = ["match", "rules", "timeouts", "on_conflict", "lock"];
+        for (wrong, expected) in [
+            ("mtach", Some("match")),
+            ("rule", Some("rules")),
+            ("timouts", Some("timeouts")),
+            ("onConflict", Some("on_conflict")),
+            ("on-conflict", Some("on_conflict")),
+            ("log", None),
+            ("database", None),
+        ] {
+            assert_eq!(closest_name(wrong, names), expected, "{wrong}");
+        }
+    }
+}
