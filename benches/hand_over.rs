@@ -1,6 +1,6 @@
 //! From an old bot's exit to the first poll of its successor, less what the successor needs to
-//! start by itself: what monopoll costs a hand-over. `cargo bench --bench hand_over`; medians of
-//! interleaved runs of a teloxide echo bot that has work to do.
+//! start by itself: what monopoll costs a hand-over. Medians of interleaved runs of a teloxide echo
+//! bot that has work to do: `cargo build --release --examples && cargo bench --bench hand_over`.
 #![cfg_attr(
     target_os = "linux",
     expect(
@@ -12,21 +12,8 @@
 )]
 
 #[cfg(target_os = "linux")]
-#[path = "../tests/support/botapi/mod.rs"]
-mod botapi;
-
-#[cfg(target_os = "linux")]
-#[path = "../tests/support/teloxide_echo.rs"]
-mod teloxide_echo;
-
-#[cfg(target_os = "linux")]
 fn main() {
-    // A bench has no examples beside it: it is the bot as well.
-    if std::env::args().any(|arg| arg == "--bot") {
-        teloxide_echo::main();
-    } else {
-        linux::table();
-    }
+    linux::table();
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -47,7 +34,10 @@ mod linux {
         process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
     };
 
-    use crate::botapi::{Kind, Report, Server};
+    use monopoll_test_bots::{
+        botapi::{Kind, Report, Server},
+        programs::example,
+    };
 
     const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
     const ROUNDS: usize = 21;
@@ -79,8 +69,7 @@ mod linux {
         let server = Server::start(TOKEN);
         let _traffic = server.flow(50.0, &[Kind::Text]);
         let started = Instant::now();
-        let mut bot =
-            command(&env::current_exe().unwrap(), folder, &server).arg("--bot").spawn().unwrap();
+        let mut bot = command(&example("teloxide_echo"), folder, &server).spawn().unwrap();
         let first = first_poll(&server, 1);
         end(&mut bot);
         millis(started, server.began() + first)
@@ -122,7 +111,7 @@ mod linux {
             "run",
             "--",
         ]);
-        monopoll.arg(env::current_exe().unwrap()).arg("--bot").spawn().unwrap()
+        monopoll.arg(example("teloxide_echo")).spawn().unwrap()
     }
 
     fn command(program: &Path, folder: &Path, server: &Server) -> Command {

@@ -2,7 +2,8 @@
 //! person is in `benches/peers`.
 #![expect(clippy::unwrap_used, reason = "a bench may fail")]
 
-#[path = "../tests/fixture/mod.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/logic/fixture.rs"]
 mod fixture;
 
 use std::{hint::black_box, path::PathBuf};
@@ -149,8 +150,10 @@ fn load_defaults(bencher: Bencher<'_, '_>) {
 /// A file with every key, and three variables.
 #[divan::bench]
 fn load_every_key(bencher: Bencher<'_, '_>) {
-    let file =
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/valid/every_key.toml"));
+    let file = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/logic/samples/valid/every_key.toml"
+    ));
     let variables = [
         ("MONOPOLL_ON_CONFLICT", "wait"),
         ("MONOPOLL_INSTANCE", "bench"),

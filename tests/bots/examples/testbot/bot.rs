@@ -1,0 +1,201 @@
+//! A bot to be started, asked, signalled and killed by the tests. It "polls" by holding a socket
+//! name of which the kernel allows one at a time: a second poller cannot come to be unseen.
+//!
+//! Everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test program may fail, and then a test fails"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "this is a program that the tests look at from outside"
+)]
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
+    process::{Command, Stdio, exit},
+    thread,
+    time::Duration,
+};
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// What the exit status of a second poller is.
+const OVERLAP: i32 = 99;
+
+/// How it behaves.
+#[derive(Debug, Default)]
+struct Ways {
+    /// `--stubborn`: no signal that can be taken ends it.
+    stubborn: bool,
+    /// `--slow MS`: so long after a signal it ends.
+    slow: Duration,
+    /// `--for MS`: so long it lives.
+    lives: Option<Duration>,
+    /// `--exit CODE`: its exit status.
+    code: i32,
+    /// `--die SIGNAL`: it ends by this signal at once.
+    dies: Option<Signal>,
+    /// `--as NAME`: it polls nothing, and says NAME when it is ready.
+    role: Option<String>,
+    /// `--child "ARGS"`: what it starts before it is ready.
+    children: Vec<String>,
+    /// `--detached "ARGS"`: what it starts in a session of its own, by a parent that ends.
+    detached: Vec<String>,
+    /// `--heir "ARGS"`: what it starts when a signal ends it.
+    heirs: Vec<String>,
+    /// `--show`: prints what it was given, and ends.
+    show: bool,
+    /// `--echo`: copies its input to its output, says so on its error output, and ends.
+    echo: bool,
+}
+
+pub(super) fn main() {
+    let ways = ways(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
+    if ways.show {
+        return show();
+    }
+    if ways.echo {
+        io::copy(&mut io::stdin(), &mut io::stdout()).unwrap();
+        eprintln!("the bot's own words");
+        return;
+    }
+    if let Some(signal) = ways.dies {
+        nix::sys::signal::raise(signal).unwrap();
+    }
+    let taken = take_signals();
+    let _polling = ways.role.is_none().then(poll).flatten();
+    let myself = env::current_exe().unwrap();
+    let start =
+        |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
+    ways.children.iter().for_each(start);
+    for child in &ways.detached {
+        let started = Command::new("setsid")
+            .arg("-f")
+            .arg(&myself)
+            .args(child.split(' '))
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(started.success());
+    }
+    say(ways.role.as_deref().unwrap_or("ready"));
+    if let Some(lives) = ways.lives {
+        thread::spawn(move || {
+            thread::sleep(lives);
+            say("over");
+            exit(ways.code);
+        });
+    }
+    loop {
+        let signal = taken.wait().unwrap();
+        say(&format!("got {signal}"));
+        if !ways.stubborn
+            && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
+        {
+            ways.heirs.iter().for_each(start);
+            thread::sleep(ways.slow);
+            say("end");
+            exit(ways.code);
+        }
+    }
+}
+
+fn ways(mut args: impl Iterator<Item = String>) -> Ways {
+    let mut ways = Ways::default();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().expect("a value");
+        let millis = |text: String| Duration::from_millis(text.parse().unwrap());
+        match arg.as_str() {
+            "--stubborn" => ways.stubborn = true,
+            "--slow" => ways.slow = millis(value()),
+            "--for" => ways.lives = Some(millis(value())),
+            "--exit" => {
+                (ways.lives, ways.code) =
+                    (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap());
+            }
+            "--die" => ways.dies = Some(value().parse().unwrap()),
+            "--as" => ways.role = Some(value()),
+            "--child" => ways.children.push(value()),
+            "--detached" => ways.detached.push(value()),
+            "--heir" => ways.heirs.push(value()),
+            "--show" => ways.show = true,
+            "--echo" => ways.echo = true,
+            // Anything else only makes command lines differ.
+            _ => {}
+        }
+    }
+    ways
+}
+
+/// The one thing that only one may have.
+fn poll() -> Option<UnixListener> {
+    let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
+    let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
+    let Ok(slot) = UnixListener::bind_addr(&name) else {
+        say("OVERLAP");
+        exit(OVERLAP);
+    };
+    Some(slot)
+}
+
+/// Blocks what can be taken, to be waited for; what was ignored stays ignored.
+fn take_signals() -> SigSet {
+    let ignored = u64::from_str_radix(&mask("SigIgn"), 16).unwrap();
+    let mut taken = SigSet::empty();
+    for signal in Signal::iterator() {
+        let special = matches!(
+            signal,
+            Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCHLD | Signal::SIGTSTP | Signal::SIGCONT
+        );
+        let own_fault = matches!(
+            signal,
+            Signal::SIGSEGV
+                | Signal::SIGBUS
+                | Signal::SIGILL
+                | Signal::SIGFPE
+                | Signal::SIGABRT
+                | Signal::SIGTRAP
+        );
+        if !special && !own_fault && ignored & (1 << (signal as i32 - 1)) == 0 {
+            taken.add(signal);
+        }
+    }
+    taken.thread_block().unwrap();
+    taken
+}
+
+fn say(event: &str) {
+    let Some(path) = env::var_os("TESTBOT_LOG") else { return };
+    let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    // One write, so that lines of several bots never mix.
+    log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
+}
+
+fn mask(name: &str) -> String {
+    // Its own name may be anything.
+    let status = fs::read("/proc/self/status").unwrap();
+    let status = String::from_utf8_lossy(&status);
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().to_owned()
+}
+
+fn show() {
+    // Rust's start-up changes what it was given of SIGPIPE: `--show` is asked of programs that do
+    // not, see tests/processes/child.rs.
+    println!("blocked {}", mask("SigBlk"));
+    println!("group {}", nix::unistd::getpgrp());
+    println!("cwd {}", env::current_dir().unwrap().display());
+    for (name, value) in env::vars_os() {
+        println!("env {}={}", name.to_string_lossy(), value.to_string_lossy());
+    }
+}

@@ -1,0 +1,9 @@
+//! The bot of the behaviour tests, on the system that they run on.
+
+#[cfg(target_os = "linux")]
+mod bot;
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    bot::main();
+}

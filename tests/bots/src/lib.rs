@@ -1,0 +1,30 @@
+//! The stage for real processes, the Bot API server and the HTTP endpoint that the tests share.
+//! `examples/` has the bots.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "used by tests alone, which may fail"
+)]
+#![cfg_attr(
+    target_os = "linux",
+    expect(
+        missing_docs,
+        clippy::disallowed_macros,
+        clippy::len_without_is_empty,
+        clippy::new_without_default,
+        clippy::return_self_not_must_use,
+        reason = "no interface but the tests'; what a test prints is shown where it fails"
+    )
+)]
+
+#[cfg(target_os = "linux")]
+pub mod botapi;
+pub mod endpoint;
+#[cfg(target_os = "linux")]
+pub mod programs;
+#[cfg(target_os = "linux")]
+pub mod stage;
+#[cfg(target_os = "linux")]
+pub mod terminal;

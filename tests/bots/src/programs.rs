@@ -1,0 +1,42 @@
+//! The programs that the tests start, beside the test that runs: `target/PROFILE/deps/` has the
+//! test, the folder above it the tool, and `examples/` the bots.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// The tool itself.
+pub fn monopoll() -> PathBuf {
+    let program = folder().join("monopoll");
+    assert!(program.exists(), "{} is missing: {BUILD}", program.display());
+    program
+}
+
+/// The bot that most tests start.
+pub fn testbot() -> PathBuf {
+    example("testbot")
+}
+
+/// One of the programs in `examples/`.
+pub fn example(name: &str) -> PathBuf {
+    let program = folder().join("examples").join(name);
+    let sources = fs::read_dir(source(name)).unwrap().map(|entry| entry.unwrap().path());
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let fresh = sources.into_iter().all(|source| changed(&program) >= changed(&source));
+    assert!(fresh, "{} is missing or stale: {BUILD}", program.display());
+    program
+}
+
+/// A file or folder of `examples/`.
+pub fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+const BUILD: &str = "`cargo test` from the workspace's root builds it, before a single test target \
+                     `cargo build --examples --bins` does";
+
+fn folder() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}

@@ -1,0 +1,603 @@
+//! A stage for real processes: a folder, a lock and an instance of their own for each test, and an
+//! end for all that it started.
+
+use std::{
+    cell::Cell,
+    ffi::{OsStr, OsString},
+    fmt::Debug,
+    fs::{self, File},
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::programs::{self, testbot};
+use nix::{sys::signal::Signal, unistd::Pid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine; nothing waits for it but what has failed.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Who carries this variable with a stage's folder in it was started by that stage, however it was
+/// re-parented.
+const MARK: &str = "TESTBOT_STAGE";
+
+/// The secret half of every token here; nothing that is printed or kept has it in it.
+pub const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+
+/// Every test has a bot of its own: tokens are looked for on the whole machine.
+pub fn token() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// One test's own world.
+pub struct Stage {
+    folder: TempDir,
+    starts: Cell<u32>,
+}
+
+impl Stage {
+    pub fn new() -> Stage {
+        let folder = tempfile::Builder::new().prefix("monopoll-").tempdir().unwrap();
+        Stage { folder, starts: Cell::new(0) }
+    }
+
+    /// Where everything is started.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the lock, which the first start makes.
+    pub fn locks(&self) -> PathBuf {
+        self.folder().join("locks")
+    }
+
+    /// The lock of every start, unless a test says something else.
+    pub fn lock(&self) -> PathBuf {
+        self.locks().join("x.lock")
+    }
+
+    /// A file beside the lock.
+    pub fn beside(&self, kind: &str) -> PathBuf {
+        self.locks().join(format!("x.lock.{kind}"))
+    }
+
+    /// The last ticket that was drawn.
+    pub fn counter(&self) -> u64 {
+        fs::read_to_string(self.beside("counter")).unwrap().trim().parse().unwrap()
+    }
+
+    /// `monopoll run -- testbot ARGS`.
+    pub fn run(&self, bot: &[&str]) -> Start<'_> {
+        self.run_command(testbot(), bot)
+    }
+
+    /// `monopoll run -- COMMAND ARGS`.
+    pub fn run_command(&self, command: impl AsRef<OsStr>, args: &[&str]) -> Start<'_> {
+        let mut start = self.monopoll(&["run"]);
+        start.command.extend([OsString::from("--"), command.as_ref().to_owned()]);
+        start.command.extend(args.iter().map(OsString::from));
+        start
+    }
+
+    /// `monopoll plan -- testbot ARGS`.
+    pub fn plan(&self, bot: &[&str]) -> Start<'_> {
+        let mut start = self.monopoll(&["plan"]);
+        start.command.extend([OsString::from("--"), testbot().into()]);
+        start.command.extend(bot.iter().map(OsString::from));
+        start
+    }
+
+    /// `monopoll ARGS`, with this stage's lock and instance.
+    pub fn monopoll(&self, args: &[&str]) -> Start<'_> {
+        let start = self.program(programs::monopoll(), args);
+        start
+            .flag("--instance")
+            .flag("test")
+            .set(&format!("lock.paths=[\"{}\"]", self.lock().display()))
+    }
+
+    /// The bot without a guard.
+    pub fn bot(&self, args: &[&str]) -> Start<'_> {
+        self.program(testbot(), args)
+    }
+
+    /// Any program.
+    pub fn program(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Start<'_> {
+        Start {
+            stage: self,
+            before: Vec::new(),
+            program: program.as_ref().to_owned(),
+            flags: Vec::new(),
+            command: args.iter().map(OsString::from).collect(),
+            env: Vec::new(),
+            folder: self.folder().to_owned(),
+            arg0: None,
+            group: Group::Same,
+            input: Input::Nothing,
+            errors: None,
+        }
+    }
+
+    /// What the bots have said, in order.
+    pub fn events(&self) -> Vec<Event> {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        // A line that is just being written has no end yet.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(pid, what)| Event { pid: pid.parse().unwrap(), what: what.to_owned() })
+            .collect()
+    }
+
+    /// The pids of those who said this, in order.
+    pub fn who_said(&self, what: &str) -> Vec<u32> {
+        self.events()
+            .into_iter()
+            .filter(|event| event.what == what)
+            .map(|event| event.pid)
+            .collect()
+    }
+
+    /// How often this one said that.
+    pub fn times(&self, pid: u32, what: &str) -> usize {
+        self.who_said(what).into_iter().filter(|it| *it == pid).count()
+    }
+
+    /// The pid of the n-th (from 1) who says this, waited for.
+    #[track_caller]
+    pub fn nth_to_say(&self, n: usize, what: &str) -> u32 {
+        self.wait_until(&format!("{n} × `{what}`"), || self.who_said(what).get(n - 1).copied())
+    }
+
+    /// The pid of the n-th bot (from 1) that polls, waited for.
+    #[track_caller]
+    pub fn ready(&self, n: usize) -> u32 {
+        self.nth_to_say(n, "ready")
+    }
+
+    /// Waits for a condition, and says what was seen where it does not come.
+    #[track_caller]
+    pub fn wait_until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = condition() {
+                return found;
+            }
+            assert!(Instant::now() < until, "waited too long for {what}\n{}", self.seen());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Fails where two bots ever polled at once.
+    #[track_caller]
+    pub fn assert_no_overlap(&self) {
+        assert_eq!(self.who_said("OVERLAP"), [] as [u32; 0], "two polled at once\n{}", self.seen());
+    }
+
+    /// Whether anybody has the lock, by trying it.
+    pub fn lock_is_free(&self) -> bool {
+        File::open(self.lock()).is_ok_and(|file| file.try_lock().is_ok())
+    }
+
+    /// Waits until no start is between its first look and its bot any more.
+    #[track_caller]
+    pub fn wait_until_settled(&self) {
+        let turnstile = self.beside("turnstile");
+        self.wait_until("the turnstile", || {
+            File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
+        });
+    }
+
+    /// Everything that was said and printed, for a failure.
+    pub fn seen(&self) -> String {
+        let mut seen =
+            format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
+        for start in 1..=self.starts.get() {
+            let text = fs::read_to_string(self.output(start, "err")).unwrap_or_default();
+            if !text.is_empty() {
+                seen.extend(["start ", &start.to_string(), " printed:\n", &text]);
+            }
+        }
+        seen
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder().join("bots.log")
+    }
+
+    fn output(&self, start: u32, kind: &str) -> PathBuf {
+        self.folder().join(format!("start-{start}.{kind}"))
+    }
+
+    /// No test leaves the secret half of a token in what was printed or lies beside a lock.
+    fn assert_no_secret_is_left(&self) {
+        let outputs = (1..=self.starts.get())
+            .flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
+        let mut found: Vec<PathBuf> = outputs
+            .filter(|path| {
+                fs::read(path).is_ok_and(|it| String::from_utf8_lossy(&it).contains(SECRET))
+            })
+            .collect();
+        found.extend(files_with(SECRET, &self.locks()));
+        assert!(found.is_empty(), "a secret is in {found:?}");
+    }
+
+    /// Who of all processes was started by this stage and lives.
+    fn marked(&self) -> Vec<i32> {
+        let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
+        let pids = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|it| it == mark))
+        })
+        .collect()
+    }
+}
+
+/// Ends what the test started, and nobody else.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.seen());
+        }
+        for _ in 0..1000 {
+            let left = self.marked();
+            if left.is_empty() {
+                if !thread::panicking() {
+                    self.assert_no_secret_is_left();
+                }
+                return;
+            }
+            for pid in left {
+                // It may just have ended.
+                let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Something that a bot said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub pid: u32,
+    pub what: String,
+}
+
+/// Which process group a start is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// The tests'. It may be an orphaned one, whose processes the kernel does not let stop.
+    Same,
+    Own,
+}
+
+/// What a start reads.
+#[derive(Debug)]
+enum Input {
+    Nothing,
+    Text(String),
+    File(File),
+}
+
+/// A program that is about to be started.
+#[must_use]
+pub struct Start<'a> {
+    stage: &'a Stage,
+    before: Vec<OsString>,
+    program: OsString,
+    flags: Vec<OsString>,
+    command: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    folder: PathBuf,
+    arg0: Option<OsString>,
+    group: Group,
+    input: Input,
+    errors: Option<File>,
+}
+
+impl<'a> Start<'a> {
+    /// A flag in front of everything else.
+    pub fn flag(mut self, flag: impl AsRef<OsStr>) -> Self {
+        self.flags.push(flag.as_ref().to_owned());
+        self
+    }
+
+    pub fn set(self, key_and_value: &str) -> Self {
+        self.flag("--set").flag(key_and_value)
+    }
+
+    pub fn on_conflict(self, action: &str) -> Self {
+        self.flag("--on-conflict").flag(action)
+    }
+
+    /// With a configuration file of this text.
+    pub fn config(self, text: &str) -> Self {
+        let path = self.stage.folder().join(format!("config-{}.toml", self.stage.starts.get()));
+        fs::write(&path, text).unwrap();
+        self.flag("--config").flag(path)
+    }
+
+    /// An argument behind everything else.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.command.push(argument.into());
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    pub fn within(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// With a token of its own, so that it may poll beside this stage's other bots.
+    pub fn polls_another(self) -> Self {
+        let slot = format!("{} another", self.stage.folder().display());
+        self.env("TESTBOT_TOKEN_SLOT", slot)
+    }
+
+    /// Under another name.
+    pub fn called(mut self, arg0: &str) -> Self {
+        self.arg0 = Some(arg0.into());
+        self
+    }
+
+    pub fn in_a_group_of_its_own(mut self) -> Self {
+        self.group = Group::Own;
+        self
+    }
+
+    pub fn reads(mut self, text: &str) -> Self {
+        self.input = Input::Text(text.to_owned());
+        self
+    }
+
+    pub fn on_terminal(mut self, terminal: File) -> Self {
+        self.input = Input::File(terminal);
+        self
+    }
+
+    /// What it says goes to this file, which nobody else looks into.
+    pub fn errors_to(mut self, file: File) -> Self {
+        self.errors = Some(file);
+        self
+    }
+
+    /// Through another program, such as `unshare -fp`.
+    pub fn through(mut self, program: &[&str]) -> Self {
+        self.before.extend(program.iter().map(OsString::from));
+        self
+    }
+
+    /// With so many file descriptors at most.
+    pub fn with_descriptors(self, most: u32) -> Self {
+        self.through(&["sh", "-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &most.to_string()])
+    }
+
+    #[track_caller]
+    pub fn start(self) -> Running<'a> {
+        let number = self.stage.starts.get() + 1;
+        self.stage.starts.set(number);
+        let (out, err) = (self.stage.output(number, "out"), self.stage.output(number, "err"));
+        // It is looked into when the start has ended, whoever wrote there.
+        let created = File::create(&err).unwrap();
+        let mut line = self.before;
+        line.push(self.program);
+        line.extend(self.flags);
+        line.extend(self.command);
+        let mut command = Command::new(&line[0]);
+        command
+            .args(&line[1..])
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.stage.folder())
+            .env(MARK, self.stage.folder())
+            .env("TESTBOT_LOG", self.stage.log())
+            .env("TESTBOT_TOKEN_SLOT", self.stage.folder())
+            .envs(self.env)
+            .stdout(File::create(&out).unwrap())
+            .stderr(self.errors.unwrap_or(created));
+        if self.group == Group::Own {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        if let Some(arg0) = self.arg0 {
+            std::os::unix::process::CommandExt::arg0(&mut command, arg0);
+        }
+        match self.input {
+            Input::Nothing => command.stdin(Stdio::null()),
+            Input::Text(text) => {
+                let path = self.stage.output(number, "in");
+                fs::write(&path, text).unwrap();
+                command.stdin(File::open(path).unwrap())
+            }
+            Input::File(file) => command.stdin(file),
+        };
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line[0].display()));
+        Running { stage: self.stage, child, number }
+    }
+
+    /// Started, and waited for.
+    #[track_caller]
+    pub fn end(self) -> Ended {
+        self.start().end()
+    }
+}
+
+/// A process that was started.
+pub struct Running<'a> {
+    stage: &'a Stage,
+    child: Child,
+    number: u32,
+}
+
+impl Running<'_> {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    pub fn is_alive(&self) -> bool {
+        is_alive(self.pid())
+    }
+
+    /// What it has printed to its error output so far.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.stage.output(self.number, "err")).unwrap_or_default()
+    }
+
+    /// What it, and whatever it started, has printed so far.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.stage.output(self.number, "out")).unwrap_or_default()
+    }
+
+    /// Waits until it says this on its error output.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str) {
+        self.stage.wait_until(&format!("`{what}`"), || self.said().contains(what).then_some(()));
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let pidfd = rustix::process::pidfd_open(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::PidfdFlags::empty(),
+        );
+        if let Ok(pidfd) = pidfd {
+            let mut fds =
+                [PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&pidfd), PollFlags::IN)];
+            let ready = poll(&mut fds, Some(&Timespec::try_from(PATIENCE).unwrap()));
+            assert_eq!(
+                ready,
+                Ok(1),
+                "waited too long for the end of start {}\n{}",
+                self.number,
+                self.stage.seen()
+            );
+        }
+        let status = self.child.wait().unwrap();
+        let read = |kind: &str| {
+            String::from_utf8_lossy(&fs::read(self.stage.output(self.number, kind)).unwrap())
+                .into_owned()
+        };
+        Ended { code: status.code(), signal: status.signal(), out: read("out"), err: read("err") }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // It may have ended, and been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a process ended, and all that it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    /// Its last line is monopoll's, and has this in it.
+    #[track_caller]
+    pub fn says(self, what: &str) -> Self {
+        let last = self.err.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("monopoll: ") && last.contains(what),
+            "`{what}` is not in the last line of {self:?}"
+        );
+        self
+    }
+}
+
+pub fn send(pid: u32, signal: Signal) {
+    nix::sys::signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+}
+
+/// Whether a process is there and has not ended; a zombie has.
+pub fn is_alive(pid: u32) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}
+
+/// The state letter of proc(5).
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// Everything in a folder with its content: to be the same before and after.
+pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.clone(), if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() })
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Which file below this folder has this text in it, name or content.
+pub fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
+    let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let entries =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let below = entries.flat_map(|path| match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => files_with(text, &path),
+        Ok(metadata) if metadata.is_file() && metadata.len() < 1 << 20 => {
+            let read = fs::read(&path).unwrap_or_default();
+            if has(&read) || has(path.file_name().unwrap_or_default().as_bytes()) {
+                vec![path]
+            } else {
+                Vec::new()
+            }
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    });
+    below.collect()
+}
+
+/// Says why a test is passed over.
+pub fn passed_over(why: &str) {
+    eprintln!("passed over: {why}");
+}
+
+/// Whether this is root: PID namespaces and other users' processes and files take it. Without, a
+/// test says so and passes over.
+pub fn may_do_everything() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        passed_over("it needs root");
+    }
+    root
+}

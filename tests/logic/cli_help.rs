@@ -1,0 +1,250 @@
+//! What the tool says about itself: help, completions and the man page, all of one source.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use clap::{CommandFactory, Parser};
+
+use monopoll::{cli::Cli, error::ExitStatus};
+
+fn monopoll(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_monopoll")).args(args).output().unwrap()
+}
+
+#[track_caller]
+fn said(args: &[&str]) -> String {
+    let output = monopoll(args);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn subcommands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+/// The lines of the help that are command lines, without what stands behind two blanks.
+fn examples() -> Vec<String> {
+    let help = said(&["-h"]);
+    let lines = help.lines().filter_map(|line| line.strip_prefix("  monopoll "));
+    lines.map(|line| format!("monopoll {}", line.split("  ").next().unwrap())).collect()
+}
+
+/// Feeds a program that may not be there; `None`: it is not.
+fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
+    let piped = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = piped else {
+        monopoll::cli::say(format_args!("passed over: there is no {program}"));
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Some(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn every_example_is_a_command_line_that_is_understood() {
+    assert!(examples().len() >= 5);
+    for example in examples() {
+        assert!(Cli::try_parse_from(example.split_whitespace()).is_ok(), "{example}");
+    }
+}
+
+#[test]
+fn every_command_has_an_example() {
+    let examples = examples();
+    for command in
+        subcommands().iter().filter(|name| !matches!(name.as_str(), "completions" | "man"))
+    {
+        assert!(
+            examples.iter().any(|example| example.split(' ').any(|word| word == command)),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn the_long_help_has_every_exit_status() {
+    let help = said(&["--help"]);
+    let statuses = help.split_once("Exit status:").unwrap().1;
+    for status in [
+        ExitStatus::Done,
+        ExitStatus::Fault,
+        ExitStatus::WouldAct,
+        ExitStatus::Usage,
+        ExitStatus::LockFile,
+        ExitStatus::Refused,
+        ExitStatus::Permission,
+        ExitStatus::Config,
+        ExitStatus::NotExecutable,
+        ExitStatus::NotFound,
+        ExitStatus::Signalled(2),
+        ExitStatus::Signalled(15),
+    ] {
+        let code = status.code().to_string();
+        let has = statuses.lines().any(|line| {
+            line.get(..18).is_some_and(|head| head.split([' ', ',']).any(|word| word == code))
+        });
+        assert!(has, "{code}");
+    }
+}
+
+#[test]
+fn no_line_of_help_is_wider_than_a_window() {
+    for line in said(&["--help"]).lines() {
+        assert!(line.chars().count() <= 120, "{line}");
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    assert_eq!(said(&["help"]), said(&["--help"]));
+    assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
+    assert!(said(&["help", "run"]).contains("a bot that another user started is not seen"));
+}
+
+#[test]
+fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
+    for (args, first, last) in [
+        (&["hlep"][..], "unrecognized subcommand 'hlep'", "`monopoll --help`"),
+        (
+            &["run", "--bogus", "--", "true"],
+            "unexpected argument '--bogus' found",
+            "`monopoll help run`",
+        ),
+        (
+            &["plan", "python", "main.py"],
+            "unexpected argument 'python' found",
+            "`monopoll help plan`",
+        ),
+        (&["stop", "--bogus"], "unexpected argument '--bogus' found", "`monopoll help stop`"),
+        (
+            &["--on-conflict", "kill", "plan"],
+            "invalid value 'kill' for '--on-conflict <ACTION>'",
+            "`monopoll --help`",
+        ),
+    ] {
+        let output = monopoll(args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{args:?}");
+        assert!(
+            said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"),
+            "{said}"
+        );
+        let behind = if args.contains(&"python") { "; COMMAND goes behind `--`" } else { "" };
+        assert_eq!(
+            said.lines().last().unwrap(),
+            format!("monopoll: the command line is wrong{behind}; see {last}"),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn to_be_quiet_may_be_said_twice() {
+    for flags in [&["-qq"][..], &["-q", "--quiet"], &["--json", "--json"]] {
+        assert!(
+            Cli::try_parse_from([&["monopoll"], flags, &["doctor"]].concat()).is_ok(),
+            "{flags:?}"
+        );
+    }
+    assert!(Cli::try_parse_from(["monopoll", "-q", "-v", "doctor"]).is_err());
+}
+
+#[test]
+fn a_shell_offers_the_actions() {
+    for (shell, offer) in [
+        ("bash", "\"refuse graceful force wait\""),
+        ("zsh", "(refuse graceful force wait)"),
+        ("fish", "-l on-conflict"),
+    ] {
+        let script = said(&["completions", shell]);
+        assert!(script.contains(offer), "{shell}: {script}");
+    }
+    let fish = said(&["completions", "fish"]);
+    let line = fish
+        .lines()
+        .skip_while(|line| !line.contains("-l on-conflict"))
+        .take(5)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        ["refuse", "graceful", "force", "wait"].iter().all(|action| line.contains(action)),
+        "{line}"
+    );
+}
+
+#[test]
+fn each_shell_gets_completions_of_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = said(&["completions", shell]);
+        for command in subcommands() {
+            assert!(script.contains(&command), "{shell} {command}");
+        }
+        assert!(script.contains("on-conflict"), "{shell}");
+    }
+}
+
+#[test]
+fn bash_understands_its_completions() {
+    if let Some(output) = fed("bash", &["-n"], &said(&["completions", "bash"])) {
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_shell_that_is_not_known_is_a_wrong_command_line() {
+    assert_eq!(monopoll(&["completions", "tcl"]).status.code(), Some(64));
+}
+
+#[test]
+fn the_man_page_has_every_command_and_no_page_that_is_not_there() {
+    let page = said(&["man"]);
+    for command in Cli::command().get_subcommands() {
+        let name = format!("monopoll {}", command.get_name());
+        assert!(page.contains(&format!(".SS \"{name}")), "{name}");
+    }
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "SUBCOMMANDS",
+        "OPTIONS",
+        "EXAMPLES",
+        "FILES",
+        "ENVIRONMENT",
+        "\"EXIT STATUS\"",
+    ] {
+        assert_eq!(
+            page.lines().filter(|line| *line == format!(".SH {section}")).count(),
+            1,
+            "{section}"
+        );
+    }
+    let other_page = |command: &String| page.contains(&format!("monopoll\\-{command}"));
+    assert!(!page.contains("(1)") && !subcommands().iter().any(other_page), "{page}");
+    assert_eq!(page.lines().filter(|line| line.starts_with(".TH ")).count(), 1);
+}
+
+#[test]
+fn the_man_page_is_typeset_without_a_complaint() {
+    if let Some(output) = fed("groff", &["-man", "-Tutf8", "-ww"], &said(&["man"])) {
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_json_is_not_given_as_json() {
+    for args in [&["--json", "man"][..], &["completions", "bash", "--json"]] {
+        let output = monopoll(args);
+        assert_eq!(output.status.code(), Some(64), "{args:?}");
+        assert!(output.stdout.is_empty());
+        assert!(String::from_utf8(output.stderr).unwrap().starts_with("monopoll: this prints "));
+    }
+}

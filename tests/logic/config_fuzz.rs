@@ -1,0 +1,252 @@
+//! Whatever is written, and wherever: an answer, never a panic and never a hang.
+
+use std::{fs, time::Instant};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use monopoll::{
+    cli::config_command::{EXAMPLE, Format, show},
+    config::{Config, Problems, Sources, source::Position},
+    text::{Paint, mask_secrets},
+};
+
+/// Longer than this is a hang, on a busy machine too: a start waits for it.
+const PATIENCE_SECS: u64 = 30;
+
+fn answers(sources: &Sources) {
+    answers_about(sources, "");
+}
+
+/// `text` is that of the file, if there is one.
+fn answers_about(sources: &Sources, text: &str) {
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is the question")]
+    let start = Instant::now();
+    let outcome = Config::load(sources);
+    let said = match &outcome {
+        Ok(config) => show(config, Format::Text),
+        Err(problems) => problems.to_string(),
+    };
+    assert!(start.elapsed().as_secs() < PATIENCE_SECS, "{:?} for {sources:?}", start.elapsed());
+    if let Err(problems) = outcome {
+        assert!(!problems.0.is_empty());
+        let coloured = problems.render(Paint::Color).replace("\u{1b}[", "[");
+        for said in [&said, &coloured] {
+            is_fit_to_be_printed(said);
+            // A token that was torn apart is none.
+            if !mask_secrets(&text.replace("\\u003a", ":")).contains(&SECRET[..12]) {
+                assert!(!said.contains(&SECRET[..12]), "{said} of {text:?}");
+            }
+        }
+        each_place_lies_in(text, &problems);
+    }
+}
+
+#[track_caller]
+fn is_fit_to_be_printed(said: &str) {
+    let acts = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!said.is_empty() && !said.chars().any(acts), "{said:?}");
+}
+
+/// The secret half of a token, which is written in many places here and must be shown in none.
+const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+
+fn each_place_lies_in(text: &str, problems: &Problems) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines: Vec<usize> = text
+        .split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count())
+        .collect();
+    for problem in &problems.0 {
+        let Some(Position { line, column, end_column }) = problem.place.position() else {
+            continue;
+        };
+        let length = lines.get(line - 1).unwrap_or_else(|| panic!("{problem:?} of {text:?}"));
+        assert!(
+            0 < column && column <= end_column && end_column <= length + 1,
+            "{problem:?} of {text:?}"
+        );
+        assert!(
+            line == 1 || line < lines.len() || *length > 0,
+            "{problem:?} is in no line of {text:?}"
+        );
+    }
+}
+
+fn answers_to_a_file(text: &[u8]) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("monopoll.toml"), text).unwrap();
+    answers_about(
+        &Sources { cwd: folder.path().to_owned(), ..Sources::default() },
+        &String::from_utf8_lossy(text),
+    );
+}
+
+/// What a valid file becomes under somebody's fingers.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let bits = prop_oneof![
+        Just("\r\n".to_owned()),
+        Just("\u{feff}".to_owned()),
+        Just("\0".to_owned()),
+        Just("\"".to_owned()),
+        Just("'''".to_owned()),
+        Just("\t".to_owned()),
+        Just("寿司👩‍👩‍👧é\u{301}\u{202e}\u{2066}".to_owned()),
+        Just(format!("123456:{SECRET}")),
+        Just(format!("\"123456\\u003a{SECRET}\"")),
+        Just("x".repeat(3000)),
+        Just(String::new()),
+        any::<String>(),
+        "[\\[\\]{}=.,#\\\\\"'\n]{1,4}",
+    ];
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..9usize, bits), 1..6);
+    (prop::sample::select(valid_files()), edits, any::<bool>()).prop_map(|(file, edits, crlf)| {
+        let mut text = if crlf { file.replace('\n', "\r\n") } else { file };
+        for (at, removed, inserted) in edits {
+            let boundaries: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let at = at.index(boundaries.len());
+            let end = (at + removed).min(boundaries.len() - 1);
+            text.replace_range(boundaries[at]..boundaries[end], &inserted);
+        }
+        text.into_bytes()
+    })
+}
+
+/// Every valid sample, and the example, with everything in it and without.
+fn valid_files() -> Vec<String> {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/logic/samples/valid");
+    let mut files: Vec<String> = fs::read_dir(samples)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    files.sort();
+    let uncommented: Vec<&str> =
+        EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
+    files.push(uncommented.join("\n"));
+    files.push(EXAMPLE.to_owned());
+    files
+}
+
+/// Values of every kind, some as TOML has them and some not.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[0-9a-z ._{}\\[\\]\"'=,()*+?\\\\-]{0,30}",
+        Just("[[[[]]]]".to_owned()),
+        Just("{a={a={a=1}}}".to_owned()),
+        Just("99999999999999999999999".to_owned()),
+        Just("[{name=\"(((\"}, 3, {}]".to_owned()),
+        Just("\"\u{202e}寿司\t\"".to_owned()),
+        Just(format!("123456:{SECRET}")),
+        Just(format!("[\"123456\\u003a{SECRET}\", 7]")),
+    ]
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "instance",
+            "on_conflict",
+            "after_wait",
+            "same_token",
+            "token_env",
+            "env_file",
+            "match",
+            "rules",
+            "check",
+            "check.command",
+            "check.timeout",
+            "lock",
+            "lock.paths",
+            "lock.on_lost",
+            "timeouts",
+            "timeouts.wait",
+            "kill",
+            "kill.signal",
+            "kill.escalate",
+            "limits",
+            "limits.max_targets",
+            "app",
+            "app.x",
+            "profile",
+            "profile.ci",
+            "profile.ci.rules",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z_.\\[\\]0-9]{0,20}",
+        any::<String>(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn any_bytes_as_a_file(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        answers_to_a_file(&bytes);
+    }
+
+    #[test]
+    fn a_valid_file_that_was_changed(text in mutated()) {
+        answers_to_a_file(&text);
+    }
+
+    #[test]
+    fn a_valid_file_of_which_a_byte_was_changed(text in mutated(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut text = text;
+        if !text.is_empty() {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        answers_to_a_file(&text);
+    }
+
+    #[test]
+    fn any_text_as_a_file(text in any::<String>()) {
+        answers_to_a_file(text.as_bytes());
+    }
+
+    #[test]
+    fn lines_that_are_nearly_ours_as_a_file(lines in prop::collection::vec((key(), value(), any::<bool>()), 0..8)) {
+        let line = |(key, value, table): (String, String, bool)| if table { format!("[{key}]\n") } else { format!("{key} = {value}\n") };
+        answers_to_a_file(lines.into_iter().map(line).collect::<String>().as_bytes());
+    }
+
+    #[test]
+    fn any_variables(variables in prop::collection::vec((key(), value()), 0..5)) {
+        let name = |key: &str| format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
+        let env = variables.iter().map(|(key, value)| (name(key).into(), value.into())).collect();
+        answers(&Sources { env, cwd: "/nonexistent".into(), ..Sources::default() });
+    }
+
+    #[test]
+    fn any_set_and_any_instance(set in prop::collection::vec((key(), value()), 0..5), bare in value(), instance in value()) {
+        let set = set.iter().map(|(key, value)| format!("{key}={value}")).chain([bare]).collect();
+        answers(&Sources { set, instance: Some(instance), cwd: "/nonexistent".into(), ..Sources::default() });
+    }
+}
+
+#[test]
+fn a_long_line_with_many_mistakes_is_answered_in_time() {
+    answers_to_a_file(format!("token_env = [{}]", "'é=',".repeat(100_000)).as_bytes());
+    answers_to_a_file("[".repeat(100_000).as_bytes());
+    answers_to_a_file("a.".repeat(100_000).as_bytes());
+    answers_to_a_file(format!("x = {}", "{a = ".repeat(50_000)).as_bytes());
+    answers_to_a_file(format!("x{} = 1", ".a".repeat(50_000)).as_bytes());
+    answers_to_a_file(format!("{} = 1", "a".repeat(500_000)).as_bytes());
+    answers_to_a_file("'''\n".repeat(100_000).as_bytes());
+    answers_to_a_file("寿\n".repeat(100_000).as_bytes());
+    answers_to_a_file(
+        format!("token_env = [{}]", format!("7, '1:{SECRET}', ").repeat(15_000)).as_bytes(),
+    );
+    answers_to_a_file(format!("x = '{}", "\t".repeat(500_000)).as_bytes());
+    answers_to_a_file(format!("x = \"{}", "\\\\".repeat(200_000)).as_bytes());
+    answers_to_a_file("\r".repeat(100_000).as_bytes());
+    answers_to_a_file("token = \"".repeat(50_000).as_bytes());
+    answers_to_a_file("http://a:b".repeat(50_000).as_bytes());
+    answers_to_a_file("token".repeat(100_000).as_bytes());
+}

@@ -1,0 +1,202 @@
+//! What a tired operator reads: one sample for each way to get a configuration wrong, and
+//! everything that is said about it.
+//!
+//! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env:
+//! NAME=value`, `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing:
+//! none is named).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use monopoll::report::check_json::CheckDocument;
+use monopoll::text::output_schema;
+use monopoll::{
+    cli::config_command::{Format, check},
+    config::{Config, Sources},
+    error::{Error, ExitStatus},
+    text::Paint,
+};
+
+fn samples(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logic/samples").join(folder);
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The sources that a sample asks for; itself by its bare name, so that no message depends on where
+/// the project lies.
+fn sources(sample: &Path) -> Sources {
+    // One of them is not UTF-8.
+    let text = String::from_utf8_lossy(&fs::read(sample).unwrap()).into_owned();
+    let mut sources = Sources {
+        config: Some(sample.file_name().unwrap().into()),
+        cwd: sample.parent().unwrap().to_owned(),
+        ..Sources::default()
+    };
+    for line in text.lines().map_while(|line| line.strip_prefix("# ")) {
+        match line.split_once(": ") {
+            Some(("env", variable)) => {
+                let (name, value) = variable.split_once('=').unwrap();
+                sources.env.push((name.into(), value.into()));
+            }
+            Some(("set", set)) => sources.set.push(set.to_owned()),
+            Some(("profile", name)) => sources.profile = Some(name.to_owned()),
+            Some(("config", path)) => {
+                sources.config = Some(path.into()).filter(|_| !path.is_empty());
+            }
+            Some(("instance", id)) => sources.instance = Some(id.to_owned()),
+            _ => {}
+        }
+    }
+    sources
+}
+
+#[test]
+fn each_sample_is_refused_with_all_that_is_wrong() {
+    let samples = samples("invalid");
+    assert!(samples.len() >= 130, "{}", samples.len());
+    for sample in samples {
+        let name = sample.file_stem().unwrap().to_str().unwrap().to_owned();
+        let said = match Config::load(&sources(&sample)) {
+            Ok(_) => panic!("{name} is taken for valid"),
+            Err(problems) => problems.to_string(),
+        };
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, said);
+        });
+    }
+}
+
+#[test]
+fn the_schema_of_a_check_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/check.schema.json");
+    let fresh = serde_json::to_string_pretty(&output_schema::<CheckDocument>()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::write(path, &fresh).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path).unwrap_or_default() == fresh,
+        "stale: run this test with UPDATE_SCHEMAS=1"
+    );
+}
+
+#[test]
+fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
+    let validator = jsonschema::validator_for(output_schema::<CheckDocument>().as_value()).unwrap();
+    assert!(validator.is_valid(
+        &serde_json::from_str(&check(&Config::load(&Sources::default()), Format::Json)).unwrap()
+    ));
+    for broken in ["{}", r#"[{"file": null}]"#, "[1]"] {
+        assert!(!validator.is_valid(&serde_json::from_str(broken).unwrap()), "{broken}");
+    }
+    for sample in samples("invalid") {
+        let outcome = Config::load(&sources(&sample));
+        let said: Value = serde_json::from_str(&check(&outcome, Format::Json)).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&said).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}\n{said:#}", sample.display());
+        let problems = outcome.unwrap_err().0;
+        assert_eq!(said.as_array().unwrap().len(), problems.len());
+        let text = String::from_utf8_lossy(&fs::read(&sample).unwrap()).into_owned();
+        for (problem, said) in problems.iter().zip(said.as_array().unwrap()) {
+            assert_eq!(
+                (said["key"].as_str(), said["help"].as_str()),
+                (problem.key.as_deref(), problem.help.as_deref())
+            );
+            let Some(line) = said["line"].as_u64() else { continue };
+            assert_eq!(said["file"].as_str(), sample.file_name().unwrap().to_str());
+            let line = text.lines().nth(usize::try_from(line).unwrap() - 1).unwrap_or_default();
+            let (column, end) =
+                (said["column"].as_u64().unwrap(), said["end_column"].as_u64().unwrap());
+            assert!(
+                column <= end && end <= line.chars().count() as u64 + 1,
+                "{}: {said:#}",
+                sample.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for sample in samples("invalid") {
+        let problems = Config::load(&sources(&sample)).unwrap_err();
+        let (plain, mut coloured) = (problems.render(Paint::Plain), problems.render(Paint::Color));
+        assert!(coloured.contains("\u{1b}["));
+        while let Some(at) = coloured.find("\u{1b}[") {
+            let end = at + coloured[at..].find('m').unwrap();
+            coloured.replace_range(at..=end, "");
+        }
+        let trimmed: Vec<&str> = coloured.lines().map(str::trim_end).collect();
+        assert_eq!(trimmed.join("\n"), plain, "{}", sample.display());
+    }
+}
+
+#[test]
+fn the_last_line_is_the_summary() {
+    for sample in samples("invalid") {
+        let problems = Config::load(&sources(&sample)).unwrap_err();
+        let expected = match problems.0.len() {
+            1 => "monopoll: the configuration is wrong".to_owned(),
+            n => format!("monopoll: the configuration is wrong in {n} places"),
+        };
+        let report = Error::from(problems).report();
+        assert_eq!(report.lines().last(), Some(expected.as_str()));
+        assert_eq!(report.lines().filter(|line| line.starts_with("monopoll:")).count(), 1);
+    }
+}
+
+#[test]
+fn no_message_shows_how_it_was_found_out() {
+    for sample in samples("invalid") {
+        let problems = Config::load(&sources(&sample)).unwrap_err();
+        let said = problems.to_string();
+        let leaks = [
+            "expected struct",
+            "invalid type",
+            "Timeouts",
+            "Settings",
+            "u32",
+            "i64",
+            "Some(",
+            "None",
+            "AAHdqTcvCH1vGWJxf",
+            "hunter2",
+            "\u{1b}",
+            "\u{202e}",
+            "\t",
+            "\r",
+            "\0",
+        ];
+        for leak in leaks {
+            assert!(!said.contains(leak), "{} says {leak:?}:\n{said}", sample.display());
+        }
+        let error = Error::from(problems);
+        assert_eq!(error.status, ExitStatus::Config);
+        assert!(error.to_string().contains(&said));
+    }
+}
+
+#[test]
+fn each_valid_sample_is_loaded_with_every_profile() {
+    for sample in samples("valid") {
+        let sources = sources(&sample);
+        let config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.notes, Vec::<String>::new(), "{}", sample.display());
+        let text = fs::read_to_string(&sample).unwrap();
+        for name in ["ci", "production", "1.2-b_c"] {
+            if text.contains(&format!("[profile.{name}"))
+                || text.contains(&format!("[profile.\"{name}"))
+            {
+                let selected = Sources { profile: Some(name.to_owned()), ..sources.clone() };
+                assert_eq!(Config::load(&selected).unwrap().profile.as_deref(), Some(name));
+            }
+        }
+    }
+}

@@ -1,0 +1,562 @@
+//! Which layer wins, which file is found, how a profile is laid over it, and where each value says
+//! it came from.
+
+use std::{ffi::OsString, fs, path::Path};
+
+use tempfile::TempDir;
+
+use monopoll::{
+    cli::config_command::{EXAMPLE, Format, check, init, show},
+    config::{
+        Config, LockPath, Placeholders, Problems, Sources,
+        settings::{LogFormat, Settings},
+    },
+    engine::action::{Action, OnConflict},
+    error::ExitStatus,
+};
+
+/// A working directory with files, and the sources that are seen from there.
+struct Start {
+    folder: TempDir,
+    sources: Sources,
+}
+
+impl Start {
+    fn new() -> Start {
+        let folder = TempDir::new().unwrap();
+        let sources = Sources { cwd: folder.path().to_owned(), ..Sources::default() };
+        Start { folder, sources }
+    }
+
+    fn file(self, name: &str, text: &str) -> Start {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn env(mut self, name: &str, value: impl Into<OsString>) -> Start {
+        self.sources.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn set(mut self, set: &str) -> Start {
+        self.sources.set.push(set.to_owned());
+        self
+    }
+
+    fn profile(mut self, name: &str) -> Start {
+        self.sources.profile = Some(name.to_owned());
+        self
+    }
+
+    fn config(mut self, path: &str) -> Start {
+        self.sources.config = Some(path.into());
+        self
+    }
+
+    fn load(&self) -> Config {
+        Config::load(&self.sources).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    fn problems(&self) -> Problems {
+        Config::load(&self.sources).unwrap_err()
+    }
+}
+
+const LAYERED: &str = "on_conflict = 'refuse'\n[profile.ci]\non_conflict = 'graceful'\n";
+
+#[test]
+fn with_nothing_at_all_every_key_has_a_safe_default() {
+    let config = Start::new().load();
+    assert_eq!(config.file, None);
+    assert_eq!(config.policy.on_conflict, OnConflict::Refuse);
+    assert_eq!(config.check, None);
+    assert_eq!(config.origin("on_conflict").to_string(), "default");
+    assert!(config.notes.is_empty());
+}
+
+#[test]
+fn a_later_layer_wins_and_says_so() {
+    let mut start = Start::new().file("monopoll.toml", LAYERED);
+    let of = |start: &Start| {
+        let config = start.load();
+        (config.policy.on_conflict, config.origin("on_conflict").to_string())
+    };
+    assert_eq!(of(&start), (OnConflict::Refuse, "./monopoll.toml:1".to_owned()));
+    start = start.profile("ci");
+    assert_eq!(of(&start), (OnConflict::Graceful, "./monopoll.toml:3 [profile.ci]".to_owned()));
+    start = start.env("MONOPOLL_ON_CONFLICT", "wait");
+    assert_eq!(of(&start), (OnConflict::Wait, "$MONOPOLL_ON_CONFLICT".to_owned()));
+    start = start.set("on_conflict=force");
+    assert_eq!(of(&start), (OnConflict::Force, "--set".to_owned()));
+    start.sources.on_conflict = Some(OnConflict::Refuse);
+    assert_eq!(of(&start), (OnConflict::Refuse, "--on-conflict".to_owned()));
+}
+
+#[test]
+fn the_variable_of_the_log_wins_over_every_layer() {
+    let mut start = Start::new()
+        .file("monopoll.toml", "[log]\nlevel = 'warn'\nformat = 'json'")
+        .env("MONOPOLL_LOG__LEVEL", "error");
+    start = start.set("log.level=debug");
+    let of = |start: &Start| {
+        let config = start.load();
+        assert_eq!(config.logging.format, LogFormat::Json);
+        (
+            config.logging.filter.to_string(),
+            config.settings.log.level.clone(),
+            config.origin("log.level").to_string(),
+        )
+    };
+    assert_eq!(of(&start), ("debug".to_owned(), "debug".to_owned(), "--set".to_owned()));
+    start = start.env("MONOPOLL_LOG", "");
+    assert_eq!(
+        of(&start).2,
+        "--set",
+        "an empty variable is how many a launcher says that it is not set"
+    );
+    start = start.env("MONOPOLL_LOG", "info,monopoll::sys=trace");
+    let filter = "info,monopoll::sys=trace".to_owned();
+    assert_eq!(
+        of(&start),
+        ("monopoll::sys=trace,info".to_owned(), filter, "$MONOPOLL_LOG".to_owned())
+    );
+}
+
+#[test]
+fn tables_are_merged_key_by_key_and_lists_are_replaced() {
+    let config = Start::new()
+        .file(
+            "monopoll.toml",
+            "token_env = ['A', 'B']\n[timeouts]\nwait = '1s'\ngraceful = '2s'\n[profile.ci]\ntoken_env = ['C']\ntimeouts.graceful = '3s'",
+        )
+        .profile("ci")
+        .env("MONOPOLL_TIMEOUTS", "{ force = '4s' }")
+        .load();
+    assert_eq!(config.settings.timeouts.wait, "1s");
+    assert_eq!(config.policy.timeouts.graceful.as_secs(), 3);
+    assert_eq!(config.policy.timeouts.force.as_secs(), 4);
+    assert_eq!(config.token_env, ["C"]);
+    let origins = ["timeouts.wait", "timeouts.graceful", "timeouts.force"]
+        .map(|key| config.origin(key).to_string());
+    assert_eq!(
+        origins,
+        ["./monopoll.toml:3", "./monopoll.toml:7 [profile.ci]", "$MONOPOLL_TIMEOUTS"]
+    );
+}
+
+#[test]
+fn a_profile_s_rules_come_first_and_its_match_entries_are_added() {
+    let file = "[[match]]\nname = 'own'\n[[rules]]\nname = 'own'\nwhen.orphaned = true\naction = 'wait'\n\
+                [[profile.ci.match]]\nname = 'theirs'\n[[profile.ci.rules]]\nwhen.local = false\naction = 'refuse'\n";
+    let start = Start::new().file("monopoll.toml", file);
+    assert_eq!(start.load().policy.rules.len(), 1);
+    let config = start.profile("ci").load();
+    let rules: Vec<(&str, Action)> =
+        config.policy.rules.iter().map(|rule| (rule.name.as_str(), rule.action)).collect();
+    assert_eq!(rules, [("rules[0]", Action::Refuse), ("own", Action::Wait)]);
+    let names: Vec<_> =
+        config.settings.matches.iter().map(|entry| entry.name.as_deref().unwrap()).collect();
+    assert_eq!(names, ["own", "theirs"]);
+    let origins =
+        ["rules[0]", "rules[1]", "match[0]", "match[1]"].map(|key| config.origin(key).to_string());
+    assert_eq!(
+        origins,
+        [
+            "./monopoll.toml:9 [profile.ci]",
+            "./monopoll.toml:3",
+            "./monopoll.toml:1",
+            "./monopoll.toml:7 [profile.ci]"
+        ]
+    );
+}
+
+#[test]
+fn a_profile_adds_to_a_file_that_has_neither_rules_nor_match() {
+    let file = "[[profile.ci.match]]\nname = 'theirs'\n[[profile.ci.rules]]\naction = 'refuse'\n";
+    let config = Start::new().file("monopoll.toml", file).profile("ci").load();
+    assert_eq!((config.policy.matches.len(), config.policy.rules.len()), (1, 1));
+}
+
+#[test]
+fn above_the_file_match_and_rules_are_replaced_as_every_list_is() {
+    let file = "[[match]]\nname = 'own'\n[[rules]]\naction = 'refuse'\n";
+    let config = Start::new()
+        .file("monopoll.toml", file)
+        .env("MONOPOLL_MATCH", "[{name='x'},{name='y'}]")
+        .set("rules=[]")
+        .load();
+    assert_eq!((config.policy.matches.len(), config.policy.rules.len()), (2, 0));
+    assert_eq!(config.origin("match[1]").to_string(), "$MONOPOLL_MATCH");
+}
+
+#[test]
+fn the_file_is_the_first_that_is_there() {
+    let mut start = Start::new();
+    let home = start.folder.path().join("home");
+    let xdg = start.folder.path().join("xdg");
+    start = start
+        .env("HOME", home.as_os_str())
+        .file("home/.config/monopoll/config.toml", "instance = 'home'");
+    assert_eq!(start.load().instance.unwrap().as_str(), "home");
+    start = start.env("XDG_CONFIG_HOME", "relative");
+    assert_eq!(
+        start.load().instance.unwrap().as_str(),
+        "home",
+        "the standard has a relative one ignored"
+    );
+    start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
+    assert_eq!(start.load().file, None, "a user who moved the folder does not want the other one");
+    start = start.file("xdg/monopoll/config.toml", "instance = 'xdg'");
+    assert_eq!(start.load().instance.unwrap().as_str(), "xdg");
+    start = start.file("config.toml", "instance = 'config'");
+    assert_eq!(start.load().instance.unwrap().as_str(), "config");
+    start = start.file("monopoll.toml", "instance = 'monopoll'");
+    assert_eq!(start.load().instance.unwrap().as_str(), "monopoll");
+    start =
+        start.file("named/a.toml", "instance = 'variable'").env("MONOPOLL_CONFIG", "named/a.toml");
+    assert_eq!(start.load().instance.unwrap().as_str(), "variable");
+    start = start.file("named/b.toml", "instance = 'flag'").config("named/b.toml");
+    let config = start.load();
+    assert_eq!(config.instance.unwrap().as_str(), "flag");
+    assert_eq!(config.file.as_deref(), Some(Path::new("named/b.toml")));
+}
+
+#[test]
+fn a_config_toml_of_another_program_is_ignored_with_one_line() {
+    for text in ["", "[database]\nurl = 'x'", "[app]\nx = 1", "[telegram]\ntoken = 'x'"] {
+        let config = Start::new().file("config.toml", text).load();
+        assert_eq!(config.file, None, "{text}");
+        assert_eq!(config.notes.len(), 1, "{text}");
+        assert!(config.notes[0].starts_with("./config.toml: ignored"), "{}", config.notes[0]);
+    }
+}
+
+#[test]
+fn check_says_what_was_ignored_too() {
+    let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
+    let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
+    assert!(said.starts_with("./config.toml: ignored, as it has no key of monopoll's; "), "{said}");
+    assert!(
+        said.ends_with(
+            "\nthere is no configuration file: every key has its default, and nothing is wrong\n"
+        ),
+        "{said}"
+    );
+    let start = Start::new();
+    fs::create_dir(start.folder.path().join("config.toml")).unwrap();
+    assert!(
+        ignored(&start).starts_with("./config.toml: ignored, as it is a folder\n"),
+        "{}",
+        ignored(&start)
+    );
+}
+
+#[test]
+fn a_config_toml_with_a_key_of_ours_or_one_near_it_is_ours() {
+    for text in [
+        "[database]\nurl = 'x'\n[timeouts]\nwait = '1s'",
+        "on_conflit = 'force'",
+        "[profile.ci]",
+        "[profiles.ci]",
+        "[log]\nfile = 'x'",
+    ] {
+        let start = Start::new().file("config.toml", text);
+        let said = Config::load(&start.sources).map(|config| config.file);
+        assert!(!matches!(said, Ok(None)), "{text}");
+    }
+    assert!(
+        Start::new()
+            .file("config.toml", "on_conflit = 'force'")
+            .problems()
+            .to_string()
+            .contains("did you mean `on_conflict`?")
+    );
+    assert!(
+        Start::new()
+            .file("config.toml", "[database\n")
+            .problems()
+            .to_string()
+            .contains("config.toml:1")
+    );
+}
+
+#[test]
+fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
+    let mut start = Start::new()
+        .file("config.toml", "[database]")
+        .file("x/monopoll/config.toml", "instance = 'mine'");
+    let xdg = start.folder.path().join("x");
+    start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
+    assert_eq!(start.load().instance.unwrap().as_str(), "mine");
+}
+
+#[test]
+fn a_file_of_another_name_and_one_that_was_named_are_always_ours() {
+    assert!(
+        Start::new()
+            .file("monopoll.toml", "[database]")
+            .problems()
+            .to_string()
+            .contains("database: there is no such key")
+    );
+    let named = Start::new().file("config.toml", "[database]").config("config.toml");
+    assert!(named.problems().to_string().contains("database: there is no such key"));
+}
+
+#[test]
+fn what_is_named_must_be_there() {
+    let missing = Start::new().config("x.toml").problems().to_string();
+    assert!(missing.starts_with("--config: `x.toml` does not exist"), "{missing}");
+    let missing = Start::new().env("MONOPOLL_CONFIG", "x.toml").profile("ci").problems();
+    assert_eq!(missing.0.len(), 1, "that the profile is missing too is no news: {missing}");
+    assert!(missing.to_string().starts_with("$MONOPOLL_CONFIG: "), "{missing}");
+    let folder = Start::new().file("x/y", "").config("x").problems().to_string();
+    assert!(folder.contains("is a folder"), "{folder}");
+    let profile = Start::new().profile("ci").problems().to_string();
+    assert!(profile.contains("no configuration file was found"), "{profile}");
+    assert_eq!(
+        Start::new().env("MONOPOLL_CONFIG", "").env("MONOPOLL_PROFILE", "").load().file,
+        None
+    );
+}
+
+#[test]
+fn a_file_that_is_no_text_or_too_large_is_refused() {
+    let start = Start::new();
+    fs::write(start.folder.path().join("monopoll.toml"), b"instance = 'a'\nx = \xff").unwrap();
+    assert!(start.problems().to_string().starts_with("./monopoll.toml:2:5: this is not TOML"));
+    let large = Start::new().file("monopoll.toml", &"#\n".repeat(600_000)).problems().to_string();
+    assert!(large.contains("larger than 1024 KiB"), "{large}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_home_that_may_not_be_looked_into_is_passed_over_with_a_line_and_an_unreadable_file_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    let chmod =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mut start = Start::new().file("home/.config/monopoll/config.toml", "instance = 'other'");
+    let home = start.folder.path().join("home");
+    start = start.env("HOME", home.as_os_str());
+    chmod(&home, 0o000);
+    if fs::read_dir(&home).is_ok() {
+        return; // whoever may do everything may look into everything
+    }
+    let config = start.load();
+    chmod(&home, 0o700);
+    assert_eq!((config.file, config.notes.len()), (None, 1));
+    chmod(&home.join(".config/monopoll/config.toml"), 0o000);
+    assert!(start.problems().to_string().contains("may not be read by this user"));
+}
+
+#[test]
+fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
+    let config = Start::new()
+        .env("MONOPOLL_INSTANCE", "123456")
+        .env("MONOPOLL_ON_CONFLICT", " force\r")
+        .env("MONOPOLL_KILL__SIGNAL", "\"SIGINT\"")
+        .env("MONOPOLL_KILL__ESCALATE", "false")
+        .env("MONOPOLL_LIMITS__MAX_TARGETS", "7")
+        .env("MONOPOLL_LOCK__PATHS", r#"["/run/a.lock"]"#)
+        .env("MONOPOLL_ENV_FILE", "true")
+        .set("timeouts.graceful=3s")
+        .set("check.command=['python', '-m', 'x=y']")
+        .load();
+    assert_eq!(config.instance.unwrap().as_str(), "123456");
+    assert_eq!(config.policy.on_conflict, OnConflict::Force);
+    assert_eq!(config.policy.signal.name(), "SIGINT");
+    assert!(!config.settings.kill.escalate);
+    assert_eq!(config.policy.max_targets, 7);
+    assert_eq!(config.locks.iter().map(LockPath::as_str).collect::<Vec<_>>(), ["/run/a.lock"]);
+    assert!(config.env_file.ends_with("true"));
+    assert_eq!(config.policy.timeouts.graceful.as_secs(), 3);
+    assert_eq!(config.check.unwrap().command, ["python", "-m", "x=y"]);
+}
+
+#[test]
+fn the_deeper_variable_wins_whatever_their_order() {
+    let config = Start::new()
+        .env("MONOPOLL_LOCK__PATHS", "['/b']")
+        .env("MONOPOLL_LOCK", "{paths = ['/a'], on_lost = 'warn'}")
+        .load();
+    assert_eq!(config.settings.lock.paths, ["/b"]);
+    assert_eq!(config.origin("lock.on_lost").to_string(), "$MONOPOLL_LOCK");
+}
+
+#[test]
+fn a_variable_that_an_orchestrator_made_up_is_a_warning() {
+    let config = Start::new()
+        .env("MONOPOLL_SERVICE_HOST", "10.0.0.1")
+        .env("MONOPOLL_PORT_8080_TCP", "tcp://10.0.0.1:8080")
+        .env("MONOPOLL_PROFIL", "ci")
+        .load();
+    assert_eq!(config.notes.len(), 3, "{:?}", config.notes);
+    assert!(
+        config.notes.iter().any(|note| note.contains("did you mean $MONOPOLL_PROFILE?")),
+        "{:?}",
+        config.notes
+    );
+}
+
+#[test]
+fn the_variables_that_are_no_keys_are_passed_over() {
+    let mut start = Start::new();
+    for name in ["HELD", "FENCE"] {
+        start = start.env(&format!("MONOPOLL_{name}"), "whatever");
+    }
+    assert!(start.env("PATH", "/bin").env("monopoll_on_conflict", "x").load().notes.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
+    use std::os::unix::ffi::OsStringExt;
+    let broken = || OsString::from_vec(vec![b'a', 0xff]);
+    assert!(
+        Start::new()
+            .env("MONOPOLL_ON_CONFLICT", broken())
+            .problems()
+            .to_string()
+            .contains("not UTF-8")
+    );
+    assert!(
+        Start::new().env("MONOPOLL_LOG", broken()).problems().to_string().contains("not UTF-8")
+    );
+    assert!(Start::new().env("OTHER", broken()).load().notes.is_empty());
+    let mut start = Start::new();
+    start.sources.env.push((OsString::from_vec(b"MONOPOLL_\xff".to_vec()), "x".into()));
+    assert_eq!(start.load().notes.len(), 1);
+}
+
+#[test]
+fn app_is_anybody_s_in_every_layer_and_keeps_its_types() {
+    let config = Start::new()
+        .file(
+            "monopoll.toml",
+            "on_conflict = 'wait'\n[app]\nday = 2026-01-01\nx.a = 1\n[profile.ci.app]\nx.b = [1]\n",
+        )
+        .profile("ci")
+        .env("MONOPOLL_APP__X__C", "true")
+        .set("app.x.a=2")
+        .load();
+    let expected: toml::Table =
+        toml::from_str("day = 2026-01-01\nx = { a = 2, b = [1], c = true }").unwrap();
+    assert_eq!(config.settings.app.into_iter().collect::<toml::Table>(), expected);
+}
+
+#[test]
+fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
+    let config = Start::new()
+        .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nhuge = 99999999999999999999\n")
+        .load();
+    assert_eq!(config.settings.app["huge"].as_str(), Some("99999999999999999999"));
+}
+
+#[test]
+fn a_rule_that_is_never_asked_is_pointed_at() {
+    let file = "[[rules]]\naction = 'wait'\n[[rules]]\nname = 'late'\nwhen.orphaned = true\naction = 'force'\n";
+    let notes = Start::new().file("monopoll.toml", file).load().notes;
+    assert_eq!(
+        notes,
+        [
+            "./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no conditions"
+        ]
+    );
+}
+
+#[test]
+fn a_lock_path_is_filled_for_one_start() {
+    let config = Start::new().set("lock.paths=['{lock_dir}/{instance}-{profile}.lock']").load();
+    let with = Placeholders {
+        instance: "bot1",
+        profile: config.profile.as_deref(),
+        user: "me",
+        lock_dir: Path::new("/run/monopoll"),
+    };
+    assert_eq!(config.locks[0].fill(&with), Path::new("/run/monopoll/bot1-default.lock"));
+}
+
+#[test]
+fn show_says_each_value_with_its_place_and_no_secret() {
+    let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+    let config = Start::new()
+        .file("monopoll.toml", &format!("[check]\ncommand = ['curl', 'https://x/bot12:{secret}/getMe']\n[app]\nkey = '{secret}'\n"))
+        .env("MONOPOLL_ON_CONFLICT", "wait")
+        .load();
+    let text = show(&config, Format::Text);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("config_show", text);
+    });
+    let json: serde_json::Value = serde_json::from_str(&show(&config, Format::Json)).unwrap();
+    assert_eq!(json["version"], 1);
+    let wait = json["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|value| value["key"] == "on_conflict")
+        .unwrap();
+    assert_eq!(
+        (&wait["value"], &wait["origin"]),
+        (&"wait".into(), &"$MONOPOLL_ON_CONFLICT".into())
+    );
+    assert!(!json.to_string().contains(secret));
+}
+
+#[test]
+fn check_says_every_problem_as_json_as_well() {
+    let start = Start::new()
+        .file("monopoll.toml", "\non_conflict = 'kill'\n")
+        .env("MONOPOLL_INSTANCE", "a/b");
+    let json: serde_json::Value =
+        serde_json::from_str(&check(&Config::load(&start.sources), Format::Json)).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&json[0]["file"], &json[0]["line"], &json[0]["column"]),
+        (&"./monopoll.toml".into(), &2.into(), &15.into())
+    );
+    assert_eq!(json[0]["key"], "on_conflict");
+    assert!(json[1]["file"].is_null() && json[1]["line"].is_null());
+    assert_eq!(json[1]["place"], "$MONOPOLL_INSTANCE");
+    assert_eq!(check(&Config::load(&Start::new().sources), Format::Json), "[]\n");
+}
+
+#[test]
+fn init_writes_a_file_that_loads_and_never_over_another() {
+    let start = Start::new();
+    let path = init(start.folder.path()).unwrap();
+    assert_eq!(path, start.folder.path().join("config.toml"));
+    let config = start.load();
+    assert_eq!(config.file.as_deref(), Some(Path::new("./config.toml")));
+    assert_eq!((config.settings, config.notes), (Settings::default(), Vec::new()));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        !text.contains("./schemas/") && !text.starts_with("#:schema"),
+        "a schema that is not there: {text}"
+    );
+    assert_eq!(
+        text.split_once("\n#\n").unwrap().1,
+        EXAMPLE.split_once("\n#\n").unwrap().1,
+        "all else is the example"
+    );
+    fs::write(&path, "mine").unwrap();
+    let error = init(start.folder.path()).unwrap_err();
+    assert_eq!(error.status, ExitStatus::Config);
+    assert!(error.to_string().contains("is left as it is; move it away first"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+}
+
+#[test]
+fn a_key_of_very_many_steps_is_a_problem_and_no_crash() {
+    let deep = "a.".repeat(50_000);
+    let start = Start::new()
+        .set(&format!("app.{deep}b=1"))
+        .env(&format!("MONOPOLL_APP{}", "__A".repeat(40_000)), "1");
+    let problems = start.problems().to_string();
+    assert!(
+        problems.contains("the key has 50002 steps")
+            && problems.contains("the key has 40001 steps"),
+        "{problems}"
+    );
+}

@@ -1,0 +1,499 @@
+//! Who is in the way: S5, S6, the default match, the token, nested candidates.
+
+use std::path::PathBuf;
+
+use crate::fixture::*;
+
+use monopoll::engine::{
+    action::{Action, OnConflict, SameToken},
+    decide::decide,
+    fact::Fact::{Known, Unknown},
+    instance::BotId,
+    pattern::{ContainerLimit, PathPattern, Pattern, UserLimit},
+    plan::{DecidedBy, Evidence, Plan, Refusal, Verdict},
+    policy::{Conditions, MatchEntry, Policy},
+    shield::Shield,
+    snapshot::{CarriedToken, LockState, Process, Relation, Role, Snapshot, TokenPlace},
+};
+
+const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
+
+fn graceful() -> Policy {
+    policy(OnConflict::Graceful)
+}
+
+fn with_entry(entry: MatchEntry) -> Policy {
+    Policy { matches: vec![entry], ..graceful() }
+}
+
+fn shields(plan: &Plan) -> Vec<(u32, Shield)> {
+    plan.shielded.iter().map(|it| (it.process.id.pid, it.shield.clone())).collect()
+}
+
+fn suspects(plan: &Plan) -> Vec<u32> {
+    plan.suspects.iter().map(|it| it.process.id.pid).collect()
+}
+
+/// What is special about a process.
+type Change = fn(Process) -> Process;
+
+/// Everything that makes a process shielded for good.
+fn absolute() -> Vec<(Change, Shield)> {
+    vec![
+        (|it| Process { kin: Known(Relation::Myself), ..it }, Shield::Myself),
+        (|it| Process { kin: Known(Relation::Ancestor), ..it }, Shield::Ancestor),
+        (|it| Process { kin: Known(Relation::Descendant), ..it }, Shield::Descendant),
+        (|it| Process { kin: Known(Relation::Init), ..it }, Shield::Init),
+        (|it| Process { kin: Known(Relation::Kernel), ..it }, Shield::Kernel),
+        (
+            |it| Process { token: Known(CarriedToken::Other(BotId(9))), ..it },
+            Shield::OtherBot(BotId(9)),
+        ),
+    ]
+}
+
+#[test]
+fn without_entries_the_same_command_is_the_candidate() {
+    let plan =
+        plan(&graceful(), vec![twin(5), process(6), Process { twin: Unknown, ..process(7) }]);
+    assert_eq!(only(&plan).evidence, [Evidence::Command]);
+    assert_eq!(pids(only(&plan)), [5]);
+}
+
+#[test]
+fn with_entries_the_same_command_is_none() {
+    let plan = plan(&with_entry(entry("other")), vec![twin(5)]);
+    assert_eq!((plan.verdict, plan.conflicts.len()), (Verdict::Clear, 0));
+}
+
+#[test]
+fn every_entry_that_is_met_is_named() {
+    let policy = Policy {
+        matches: vec![entry("nothing"), entry("main"), entry(r"python3 main\.py")],
+        ..graceful()
+    };
+    assert_eq!(
+        only(&plan(&policy, vec![process(5)])).evidence,
+        [Evidence::Match(1), Evidence::Match(2)]
+    );
+}
+
+#[test]
+fn an_entry_needs_all_of_its_fields() {
+    let path = |glob| Some(PathPattern::new(glob).unwrap());
+    let full = || Pattern { exe: path("/usr/bin/*"), cwd: path("/srv"), ..named("python3?") };
+    let cases: [(Pattern, Change, bool); 6] = [
+        (full(), |it| it, true),
+        (full(), |it| Process { name: Known("python".to_owned()), ..it }, true),
+        (full(), |it| Process { name: Known("perl".to_owned()), ..it }, false),
+        (full(), |it| Process { exe: Known(PathBuf::from("/opt/python3")), ..it }, false),
+        (full(), |it| Process { cwd: Known(PathBuf::from("/home")), ..it }, false),
+        (full(), |it| Process { cwd: Unknown, ..it }, false),
+    ];
+    for (index, (pattern, change, expected)) in cases.into_iter().enumerate() {
+        let policy = with_entry(MatchEntry { pattern, ..entry("") });
+        assert_eq!(
+            plan(&policy, vec![change(process(5))]).conflicts.len() == 1,
+            expected,
+            "case {index}"
+        );
+    }
+}
+
+#[test]
+fn a_shielded_process_that_only_matches_is_listed_and_left_alone() {
+    for (change, shield) in absolute() {
+        for policy in [graceful(), with_entry(entry("main"))] {
+            let plan = plan(&policy, vec![change(twin(5))]);
+            assert_eq!(plan.verdict, Verdict::Clear, "{shield}");
+            assert_eq!(shields(&plan), [(5, shield.clone())]);
+        }
+    }
+}
+
+#[test]
+fn a_shielded_process_is_listed_wherever_it_is() {
+    for user in [Known(user("deploy")), Unknown] {
+        let shell = Process { kin: Known(Relation::Ancestor), user, ..twin(5) };
+        let plan = plan(&graceful(), vec![shell]);
+        assert_eq!((plan.verdict, shields(&plan)), (Verdict::Clear, vec![(5, Shield::Ancestor)]));
+    }
+}
+
+#[test]
+fn a_shielded_process_that_has_the_lock_means_refuse() {
+    for (change, shield) in absolute() {
+        for on_conflict in [OnConflict::Graceful, OnConflict::Force, OnConflict::Wait] {
+            let holder = Process { holds_lock: Known(true), ..change(process(5)) };
+            let plan = plan(&policy(on_conflict), vec![holder]);
+            assert_eq!(plan.verdict, POLICY_REFUSAL, "{shield}");
+            assert_eq!(only(&plan).decided_by, DecidedBy::Caution);
+            assert!(plan.reason.contains(&shield.to_string()), "{}", plan.reason);
+        }
+    }
+}
+
+#[test]
+fn a_shield_below_a_candidate_protects_the_whole_tree() {
+    for (change, shield) in absolute() {
+        let plan = plan(&graceful(), vec![twin(5), change(child_of(5, process(6)))]);
+        assert_eq!(
+            (plan.verdict, only(&plan).action),
+            (POLICY_REFUSAL, Action::Refuse),
+            "{shield}"
+        );
+        assert!(plan.reason.contains(&shield.to_string()), "{}", plan.reason);
+    }
+}
+
+#[test]
+fn what_may_be_shielded_is_refused_and_not_killed() {
+    let doubts: [(Change, Shield, Refusal); 4] = [
+        (|it| Process { kin: Unknown, ..it }, Shield::UnknownKin, Refusal::Policy),
+        (|it| Process { token: Unknown, ..it }, Shield::UnknownBot, Refusal::Policy),
+        (|it| Process { user: Unknown, ..it }, Shield::UnknownUser, Refusal::Permission),
+        (|it| Process { container: Unknown, ..it }, Shield::UnknownContainer, Refusal::Policy),
+    ];
+    for (change, shield, refusal) in doubts {
+        let plan = plan(&with_entry(entry("main")), vec![change(process(5))]);
+        assert_eq!(plan.verdict, Verdict::Refuse(refusal), "{shield}");
+        assert_eq!(only(&plan).evidence, [Evidence::Match(0)]);
+        assert!(plan.reason.contains(&shield.to_string()), "{}", plan.reason);
+    }
+}
+
+#[test]
+fn two_doubts_are_no_reason_to_start() {
+    for (first, second) in
+        [(Unknown, Known(user("bot"))), (Unknown, Unknown), (Known(Relation::None), Unknown)]
+    {
+        let doubtful = Process { kin: first, user: second, token: Unknown, ..twin(5) };
+        assert_eq!(plan(&graceful(), vec![doubtful]).verdict, POLICY_REFUSAL, "{first:?}");
+    }
+}
+
+#[test]
+fn an_entry_reaches_other_users_and_containers_only_if_it_says_so() {
+    let foreign = || Process { user: Known(user("deploy")), ..process(5) };
+    let boxed = || Process { container: Known(Some("c0ffee".to_owned())), ..process(5) };
+    let other_user = || vec![(5, Shield::OtherUser("deploy".to_owned()))];
+    let other_box = || vec![(5, Shield::OtherContainer("c0ffee".to_owned()))];
+    for (entry, process, shielded) in [
+        (entry("main"), foreign(), other_user()),
+        (
+            MatchEntry { user: UserLimit::Named("bot".to_owned()), ..entry("main") },
+            foreign(),
+            other_user(),
+        ),
+        (
+            MatchEntry { user: UserLimit::Named("deploy".to_owned()), ..entry("main") },
+            foreign(),
+            vec![],
+        ),
+        (
+            MatchEntry { user: UserLimit::Named("id-deploy".to_owned()), ..entry("main") },
+            foreign(),
+            vec![],
+        ),
+        (MatchEntry { user: UserLimit::Any, ..entry("main") }, foreign(), vec![]),
+        (entry("main"), boxed(), other_box()),
+        (MatchEntry { container: ContainerLimit::Any, ..entry("main") }, boxed(), vec![]),
+    ] {
+        let shown = format!("{entry:?}");
+        let mut snapshot = snapshot(vec![process]);
+        snapshot.me.privileged = true;
+        let plan = decide(&with_entry(entry), &snapshot);
+        assert_eq!(plan.verdict == Verdict::Act, shielded.is_empty(), "{shown}");
+        assert_eq!(shields(&plan), shielded, "{shown}");
+    }
+}
+
+#[test]
+fn a_second_entry_may_reach_what_the_first_does_not() {
+    let policy = Policy {
+        matches: vec![entry("main"), MatchEntry { user: UserLimit::Any, ..entry("main") }],
+        ..graceful()
+    };
+    let mut snapshot = snapshot(vec![Process { user: Known(user("deploy")), ..process(5) }]);
+    snapshot.me.privileged = true;
+    let plan = decide(&policy, &snapshot);
+    assert_eq!(
+        (plan.verdict, only(&plan).evidence.clone()),
+        (Verdict::Act, vec![Evidence::Match(1)])
+    );
+}
+
+#[test]
+fn a_holder_of_another_user_and_container_is_ours_by_proof() {
+    let holder = Process {
+        holds_lock: Known(true),
+        user: Known(user("deploy")),
+        container: Known(Some("c0ffee".to_owned())),
+        ..process(5)
+    };
+    let mut snapshot = snapshot(vec![holder]);
+    assert_eq!(decide(&graceful(), &snapshot).verdict, Verdict::Refuse(Refusal::Permission));
+    snapshot.me.privileged = true;
+    assert_eq!(decide(&graceful(), &snapshot).verdict, Verdict::Act);
+}
+
+#[test]
+fn a_token_decides_only_where_it_is_meant_for_the_process() {
+    let own = |it| Process { own_program: Known(true), ..it };
+    let with = |token, it| Process { token: Known(token), ..it };
+    let cases = [
+        ("command line", with(MINE, process(5)), Verdict::Refuse(Refusal::Policy), false),
+        ("environment", with(INHERITED, process(5)), Verdict::Clear, true),
+        (
+            "environment of an unknown program",
+            Process { own_program: Unknown, ..with(INHERITED, process(5)) },
+            Verdict::Clear,
+            true,
+        ),
+        (
+            "environment of my program",
+            own(with(INHERITED, process(5))),
+            Verdict::Refuse(Refusal::Policy),
+            false,
+        ),
+        (
+            "my ancestor",
+            Process { kin: Known(Relation::Ancestor), ..with(MINE, process(5)) },
+            Verdict::Clear,
+            true,
+        ),
+        (
+            "my descendant",
+            Process { kin: Known(Relation::Descendant), ..own(with(INHERITED, process(5))) },
+            Verdict::Clear,
+            true,
+        ),
+        (
+            "myself",
+            Process { kin: Known(Relation::Myself), ..with(MINE, process(5)) },
+            Verdict::Clear,
+            false,
+        ),
+        (
+            "another bot's",
+            with(CarriedToken::Other(BotId(9)), own(process(5))),
+            Verdict::Clear,
+            false,
+        ),
+        ("none", with(CarriedToken::None, own(process(5))), Verdict::Clear, false),
+        ("unreadable", Process { token: Unknown, ..own(process(5)) }, Verdict::Clear, false),
+        (
+            "a monopoll's",
+            Process { role: Role::Monopoll, ..with(MINE, process(5)) },
+            Verdict::Clear,
+            false,
+        ),
+    ];
+    for (name, process, verdict, suspect) in cases {
+        let plan = plan(&graceful(), vec![process]);
+        assert_eq!(plan.verdict, verdict, "{name}");
+        assert_eq!(suspects(&plan) == [5], suspect, "{name}");
+    }
+}
+
+#[test]
+fn a_process_of_nothing_but_my_token_follows_same_token() {
+    let rule_on_token = || {
+        vec![rule(
+            "pollers go",
+            Action::Force,
+            Conditions { same_token: Some(true), ..Conditions::default() },
+        )]
+    };
+    let rule_on_all = || vec![rule("all go", Action::Force, Conditions::default())];
+    let cases = [
+        (SameToken::Refuse, vec![], Some((Action::Refuse, DecidedBy::SameToken))),
+        (SameToken::Refuse, rule_on_all(), Some((Action::Refuse, DecidedBy::SameToken))),
+        (
+            SameToken::Refuse,
+            rule_on_token(),
+            Some((Action::Force, DecidedBy::Rule("pollers go".to_owned()))),
+        ),
+        (SameToken::Act, vec![], Some((Action::Graceful, DecidedBy::OnConflict))),
+        (
+            SameToken::Act,
+            rule_on_all(),
+            Some((Action::Force, DecidedBy::Rule("all go".to_owned()))),
+        ),
+        (SameToken::Warn, rule_on_token(), None),
+        (SameToken::Off, rule_on_token(), None),
+    ];
+    for (same_token, rules, expected) in cases {
+        let shown = format!("{same_token:?} {rules:?}");
+        let plan = plan(
+            &Policy { same_token, rules, ..graceful() },
+            vec![Process { token: Known(MINE), ..process(5) }],
+        );
+        let found = plan.conflicts.first().map(|it| (it.action, it.decided_by.clone()));
+        assert_eq!(found, expected, "{shown}");
+        assert_eq!(suspects(&plan) == [5], same_token == SameToken::Warn, "{shown}");
+    }
+}
+
+#[test]
+fn a_candidate_by_anything_else_does_not_follow_same_token() {
+    let holder = Process { token: Known(MINE), holds_lock: Known(true), ..process(5) };
+    let twin = Process { token: Known(MINE), ..twin(5) };
+    for (process, evidence) in
+        [(holder, [Evidence::Lock, Evidence::Token]), (twin, [Evidence::Token, Evidence::Command])]
+    {
+        let plan = plan(&graceful(), vec![process]);
+        assert_eq!(
+            (only(&plan).action, only(&plan).evidence.clone()),
+            (Action::Graceful, evidence.to_vec())
+        );
+    }
+}
+
+#[test]
+fn my_token_in_other_hands_is_refused_and_never_ended() {
+    let act = Policy { same_token: SameToken::Act, ..graceful() };
+    for (process, refusal) in [
+        (Process { user: Known(user("deploy")), ..process(5) }, Refusal::Permission),
+        (Process { container: Known(Some("c0ffee".to_owned())), ..process(5) }, Refusal::Policy),
+        (Process { kin: Known(Relation::Init), ..process(5) }, Refusal::Policy),
+    ] {
+        let plan = plan(&act, vec![Process { token: Known(MINE), ..process }]);
+        assert_eq!(
+            (plan.verdict, only(&plan).evidence.clone()),
+            (Verdict::Refuse(refusal), vec![Evidence::Token])
+        );
+    }
+}
+
+#[test]
+fn where_permission_is_not_the_reason_it_is_not_the_status() {
+    for user in [Known(user("deploy")), Unknown] {
+        let mut snapshot = snapshot(vec![Process { token: Known(MINE), user, ..process(5) }]);
+        for (privileged, refusal) in [(false, Refusal::Permission), (true, Refusal::Policy)] {
+            snapshot.me.privileged = privileged;
+            let plan = decide(&Policy { same_token: SameToken::Act, ..graceful() }, &snapshot);
+            assert_eq!(plan.verdict, Verdict::Refuse(refusal));
+        }
+    }
+}
+
+#[test]
+fn a_suspect_is_not_listed_beside_the_conflict_it_is_part_of() {
+    let inheritor =
+        |pid, parent| child_of(parent, Process { token: Known(INHERITED), ..process(pid) });
+    let plan = plan(&graceful(), vec![twin(5), inheritor(6, 5), inheritor(7, 1)]);
+    assert_eq!((pids(only(&plan)), suspects(&plan)), (vec![5, 6], vec![7]));
+}
+
+#[test]
+fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
+    let plan = plan(
+        &Policy { max_targets: 1, ..graceful() },
+        vec![
+            child_of(6, Process { holds_lock: Known(true), ..process(7) }),
+            twin(5),
+            child_of(5, process(6)),
+            child_of(7, twin(8)),
+        ],
+    );
+    assert_eq!(plan.verdict, Verdict::Act);
+    assert_eq!(
+        (pids(only(&plan)), only(&plan).evidence.clone()),
+        (vec![5, 6, 7, 8], vec![Evidence::Lock, Evidence::Command])
+    );
+}
+
+#[test]
+fn separate_candidates_are_judged_the_oldest_first() {
+    let young =
+        Process { id: monopoll::engine::snapshot::ProcessId { pid: 5, start: 900 }, ..twin(5) };
+    let plan = plan(&graceful(), vec![young, twin(6)]);
+    let roots: Vec<Vec<u32>> = plan.conflicts.iter().map(pids).collect();
+    assert_eq!(roots, [[6], [5]]);
+}
+
+#[test]
+fn parents_in_a_circle_lose_nobody_and_end_nobody() {
+    for processes in [
+        vec![child_of(6, twin(5)), child_of(5, twin(6))],
+        vec![child_of(5, twin(5))],
+        vec![child_of(7, twin(5)), child_of(5, process(6)), child_of(6, twin(7))],
+    ] {
+        let everyone = processes.len();
+        let plan = plan(&graceful(), processes);
+        assert_eq!((plan.verdict, pids(only(&plan)).len()), (POLICY_REFUSAL, everyone));
+        assert!(plan.reason.contains("were read at different moments"), "{}", plan.reason);
+    }
+}
+
+#[test]
+fn a_guard_below_a_candidate_stands_for_itself_and_protects_what_is_above() {
+    let inner = child_of(5, guard_process(10));
+    let guards = vec![guard(Some(10), Some(7))];
+    let plan = decide(
+        &graceful(),
+        &Snapshot { guards, ..snapshot(vec![twin(5), inner, child_of(10, twin(11))]) },
+    );
+    let found: Vec<(Vec<u32>, Action)> =
+        plan.conflicts.iter().map(|it| (pids(it), it.action)).collect();
+    assert_eq!(found, [(vec![5, 10, 11], Action::Refuse), (vec![10, 11], Action::Graceful)]);
+    assert_eq!(plan.verdict, POLICY_REFUSAL);
+}
+
+#[test]
+fn a_start_in_progress_below_a_candidate_is_not_ended_with_it() {
+    let start = child_of(5, Process { role: Role::Monopoll, ..process(6) });
+    let plan = plan(&graceful(), vec![twin(5), start]);
+    assert_eq!(plan.verdict, POLICY_REFUSAL);
+    assert!(plan.reason.contains("pid 6"), "{}", plan.reason);
+}
+
+#[test]
+fn a_monopoll_is_found_by_its_lock_and_never_by_pattern() {
+    let monopoll = Process {
+        role: Role::Monopoll,
+        token: Known(CarriedToken::Mine(TokenPlace::CommandLine)),
+        ..twin(5)
+    };
+    for policy in [graceful(), with_entry(entry("main"))] {
+        assert_eq!(plan(&policy, vec![monopoll.clone()]).verdict, Verdict::Clear);
+    }
+    let holder = Process { holds_lock: Known(true), ..monopoll };
+    assert_eq!(only(&plan(&graceful(), vec![holder])).evidence, [Evidence::Lock]);
+}
+
+#[test]
+fn a_holder_is_known_by_any_of_three_signs() {
+    let by_descriptor = Snapshot {
+        locks: vec![lock(LockState::Free)],
+        ..snapshot(vec![Process { holds_lock: Known(true), ..process(5) }])
+    };
+    let by_list = Snapshot {
+        locks: vec![lock(LockState::Held(vec![5]))],
+        ..snapshot(vec![Process { holds_lock: Unknown, ..process(5) }])
+    };
+    let by_record =
+        Snapshot { guards: vec![guard(Some(5), Some(7))], ..snapshot(vec![process(5)]) };
+    for snapshot in [by_descriptor, by_list, by_record] {
+        let plan = decide(&policy(OnConflict::Refuse), &snapshot);
+        assert_eq!(
+            (only(&plan).evidence.clone(), pids(only(&plan))),
+            (vec![Evidence::Lock], vec![5])
+        );
+    }
+}
+
+#[test]
+fn a_guard_that_the_table_does_not_show_is_still_in_the_way() {
+    let recycled =
+        Process { id: monopoll::engine::snapshot::ProcessId { pid: 10, start: 1 }, ..process(10) };
+    for processes in [vec![], vec![recycled]] {
+        let guards = vec![guard(Some(10), Some(7))];
+        let plan = decide(&policy(OnConflict::Refuse), &Snapshot { guards, ..snapshot(processes) });
+        assert_eq!(
+            (plan.verdict, only(&plan).root.is_none(), only(&plan).guard.is_some()),
+            (POLICY_REFUSAL, true, true)
+        );
+    }
+}

@@ -1,0 +1,814 @@
+//! One decision for all: S4, S6, S7, S8, S11, S13, and the limits.
+
+use std::time::Duration;
+
+use crate::fixture::*;
+use regex::Regex;
+
+use monopoll::engine::{
+    action::{Action, AfterWait, OnConflict},
+    decide::decide,
+    fact::Fact::{Known, Unknown},
+    pattern::{ContainerLimit, UserLimit},
+    plan::{DecidedBy, Plan, Refusal, SignalToSend, Step, Verdict},
+    policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
+    signal::Signal,
+    snapshot::{
+        Caller, Launcher, LockState, ManagedBy, Process, RunState, SignalSupport, Snapshot,
+    },
+    start_history::{History, Ticket},
+};
+
+const GRACEFUL: Duration = Duration::from_secs(30);
+const FORCE: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_mins(1);
+const ASK: Step = Step::Ask { timeout: GRACEFUL };
+const TERM: Step = Step::Signal { blow: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
+const KILL: Step = Step::Signal { blow: SignalToSend::Kill, timeout: FORCE };
+const WAIT: Step = Step::Wait { timeout: Patience::For(MINUTE) };
+const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
+
+const EVERY: [OnConflict; 4] =
+    [OnConflict::Refuse, OnConflict::Graceful, OnConflict::Force, OnConflict::Wait];
+
+fn waiting(wait: Patience, after_wait: AfterWait) -> Policy {
+    let base = policy(OnConflict::Wait);
+    Policy { timeouts: Timeouts { wait, ..base.timeouts }, after_wait, ..base }
+}
+
+fn holder(pid: u32) -> Process {
+    Process { holds_lock: Known(true), ..process(pid) }
+}
+
+fn unknown_holder() -> Snapshot {
+    Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) }
+}
+
+fn elsewhere(ticket: Option<u64>) -> Snapshot {
+    Snapshot { guards: vec![guard(None, ticket)], ..unknown_holder() }
+}
+
+fn steps(plan: &Plan) -> Vec<Step> {
+    only(plan).steps.clone()
+}
+
+fn with_rules(rules: Vec<monopoll::engine::policy::Rule>) -> Policy {
+    Policy { rules, ..policy(OnConflict::Graceful) }
+}
+
+#[test]
+fn nobody_in_the_way_is_clear() {
+    for on_conflict in EVERY {
+        for state in [LockState::Free, LockState::Mine] {
+            let plan = decide(
+                &policy(on_conflict),
+                &Snapshot { locks: vec![lock(state)], ..snapshot(vec![process(5)]) },
+            );
+            assert_eq!(
+                (plan.verdict, plan.conflicts.len(), plan.deadline()),
+                (Verdict::Clear, 0, Some(Duration::ZERO))
+            );
+        }
+    }
+}
+
+#[test]
+fn each_action_has_its_verdict_and_its_steps() {
+    for (on_conflict, guarded_steps, stranger_steps, verdict) in [
+        (OnConflict::Refuse, vec![], vec![], POLICY_REFUSAL),
+        (OnConflict::Graceful, vec![ASK, TERM, KILL], vec![TERM, KILL], Verdict::Act),
+        (OnConflict::Force, vec![Step::Ask { timeout: FORCE }, KILL], vec![KILL], Verdict::Act),
+        (OnConflict::Wait, vec![WAIT], vec![WAIT], Verdict::Wait),
+    ] {
+        let guarded = decide(&policy(on_conflict), &guarded(Some(7)));
+        let stranger = plan(&policy(on_conflict), vec![twin(5)]);
+        assert_eq!((guarded.verdict, steps(&guarded)), (verdict, guarded_steps));
+        assert_eq!((stranger.verdict, steps(&stranger)), (verdict, stranger_steps));
+    }
+}
+
+#[test]
+fn the_steps_are_as_configured() {
+    let base = policy(OnConflict::Graceful);
+    let patient = Timeouts { graceful: MINUTE, force: GRACEFUL, ..base.timeouts };
+    let plan = plan(&Policy { signal: Signal::SigInt, timeouts: patient, ..base }, vec![twin(5)]);
+    let int = Step::Signal { blow: SignalToSend::Signal(Signal::SigInt), timeout: MINUTE };
+    assert_eq!(steps(&plan), [int, Step::Signal { blow: SignalToSend::Kill, timeout: GRACEFUL }]);
+}
+
+#[test]
+fn without_escalation_there_is_no_kill() {
+    let policy = Policy { escalation: AfterGraceful::Refuse, ..policy(OnConflict::Graceful) };
+    assert_eq!(steps(&decide(&policy, &guarded(Some(7)))), [ASK, TERM]);
+}
+
+#[test]
+fn what_comes_after_waiting_is_planned_with_it() {
+    for (after, expected) in [
+        (AfterWait::Refuse, vec![WAIT]),
+        (AfterWait::Graceful, vec![WAIT, ASK, TERM, KILL]),
+        (AfterWait::Force, vec![WAIT, Step::Ask { timeout: FORCE }, KILL]),
+    ] {
+        let plan = decide(&waiting(Patience::For(MINUTE), after), &guarded(Some(7)));
+        assert_eq!((plan.verdict, steps(&plan)), (Verdict::Wait, expected));
+    }
+}
+
+#[test]
+fn waiting_for_ever_has_nothing_after_it() {
+    for waited in [Duration::ZERO, 1000 * MINUTE] {
+        let plan = decide(
+            &waiting(Patience::Forever, AfterWait::Force),
+            &Snapshot { waited, ..guarded(Some(7)) },
+        );
+        assert_eq!(
+            (plan.verdict, steps(&plan)),
+            (Verdict::Wait, vec![Step::Wait { timeout: Patience::Forever }])
+        );
+        assert_eq!(plan.deadline(), None);
+    }
+}
+
+#[test]
+fn patience_ends_exactly_when_its_time_is_over() {
+    let just_before = MINUTE.saturating_sub(Duration::from_millis(1));
+    for (patience, waited, verdict) in [
+        (Patience::For(MINUTE), just_before, Verdict::Wait),
+        (Patience::For(MINUTE), MINUTE, Verdict::Act),
+        (Patience::For(Duration::ZERO), Duration::ZERO, Verdict::Act),
+    ] {
+        let plan = decide(
+            &waiting(patience, AfterWait::Graceful),
+            &Snapshot { waited, ..guarded(Some(7)) },
+        );
+        assert_eq!(plan.verdict, verdict);
+    }
+}
+
+#[test]
+fn when_waiting_has_run_out_after_wait_decides() {
+    for (after, verdict) in [
+        (AfterWait::Refuse, POLICY_REFUSAL),
+        (AfterWait::Graceful, Verdict::Act),
+        (AfterWait::Force, Verdict::Act),
+    ] {
+        let plan = decide(
+            &waiting(Patience::For(MINUTE), after),
+            &Snapshot { waited: MINUTE, ..guarded(Some(7)) },
+        );
+        assert_eq!((plan.verdict, only(&plan).action), (verdict, after.into()));
+        assert_eq!(
+            plan.reason.contains("waited too long"),
+            after == AfterWait::Refuse,
+            "{}",
+            plan.reason
+        );
+    }
+}
+
+#[test]
+fn only_a_wait_runs_out() {
+    let base = policy(OnConflict::Refuse);
+    let plan = decide(
+        &Policy { after_wait: AfterWait::Force, ..base },
+        &Snapshot { waited: 1000 * MINUTE, ..guarded(Some(7)) },
+    );
+    assert_eq!(plan.verdict, POLICY_REFUSAL);
+    assert!(!plan.reason.contains("waited"), "{}", plan.reason);
+}
+
+#[test]
+fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
+    let superseded = Verdict::Refuse(Refusal::Superseded);
+    let me = |ticket: Option<u64>| Caller { ticket: ticket.map(Ticket), ..snapshot(Vec::new()).me };
+    for (theirs, mine, on_conflict, verdict) in [
+        (Some(51), Some(50), OnConflict::Graceful, superseded),
+        (Some(51), Some(50), OnConflict::Force, superseded),
+        (Some(51), Some(50), OnConflict::Refuse, POLICY_REFUSAL),
+        (Some(51), Some(50), OnConflict::Wait, Verdict::Wait),
+        (Some(49), Some(50), OnConflict::Graceful, Verdict::Act),
+        (Some(50), Some(50), OnConflict::Graceful, Verdict::Act),
+        (None, Some(50), OnConflict::Graceful, Verdict::Act),
+        (Some(51), None, OnConflict::Graceful, Verdict::Act),
+    ] {
+        for snapshot in [guarded(theirs), elsewhere(theirs)] {
+            let plan = decide(&policy(on_conflict), &Snapshot { me: me(mine), ..snapshot });
+            assert_eq!(plan.verdict, verdict, "{theirs:?} {mine:?} {on_conflict:?}");
+        }
+    }
+}
+
+#[test]
+fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
+    let me = || Caller { reach: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
+    let permission = Verdict::Refuse(Refusal::Permission);
+    for (on_conflict, stranger, guard) in [
+        (OnConflict::Graceful, permission, Verdict::Act),
+        (OnConflict::Force, Verdict::Act, Verdict::Act),
+        (OnConflict::Wait, Verdict::Wait, Verdict::Wait),
+        (OnConflict::Refuse, POLICY_REFUSAL, POLICY_REFUSAL),
+    ] {
+        let verdict =
+            |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict;
+        assert_eq!(
+            (verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))),
+            (stranger, guard),
+            "{on_conflict:?}"
+        );
+    }
+}
+
+#[test]
+fn after_waiting_for_a_newer_guard_the_start_gives_way() {
+    for (after, refusal) in
+        [(AfterWait::Graceful, Refusal::Superseded), (AfterWait::Refuse, Refusal::Policy)]
+    {
+        let snapshot = Snapshot { waited: MINUTE, ..guarded(Some(51)) };
+        assert_eq!(
+            decide(&waiting(Patience::For(MINUTE), after), &snapshot).verdict,
+            Verdict::Refuse(refusal)
+        );
+    }
+}
+
+#[test]
+fn a_guard_in_another_namespace_can_only_be_asked() {
+    let plan = decide(&policy(OnConflict::Graceful), &elsewhere(Some(7)));
+    assert_eq!(
+        (plan.verdict, steps(&plan), plan.deadline()),
+        (Verdict::Act, vec![ASK], Some(GRACEFUL))
+    );
+    let plan = decide(&waiting(Patience::For(MINUTE), AfterWait::Graceful), &elsewhere(Some(7)));
+    assert_eq!((steps(&plan), plan.deadline()), (vec![WAIT, ASK], Some(MINUTE + GRACEFUL)));
+}
+
+#[test]
+fn an_unknown_holder_can_be_waited_for_and_nothing_else() {
+    for state in [LockState::Held(Vec::new()), LockState::Held(vec![4711]), LockState::Unknown] {
+        for (on_conflict, verdict) in [
+            (OnConflict::Refuse, POLICY_REFUSAL),
+            (OnConflict::Graceful, POLICY_REFUSAL),
+            (OnConflict::Force, POLICY_REFUSAL),
+            (OnConflict::Wait, Verdict::Wait),
+        ] {
+            let plan = decide(
+                &policy(on_conflict),
+                &Snapshot { locks: vec![lock(state.clone())], ..snapshot(vec![process(5)]) },
+            );
+            assert_eq!(plan.verdict, verdict, "{state:?}");
+            assert!(
+                only(&plan).holds_lock()
+                    && only(&plan).root.is_none()
+                    && only(&plan).guard.is_none()
+            );
+        }
+    }
+    let waited = Snapshot { waited: MINUTE, ..unknown_holder() };
+    assert_eq!(
+        decide(&waiting(Patience::For(MINUTE), AfterWait::Force), &waited).verdict,
+        POLICY_REFUSAL
+    );
+}
+
+#[test]
+fn a_second_lock_with_an_unknown_holder_counts_beside_a_known_one() {
+    let base = guarded(Some(7));
+    let locks = vec![base.locks[0].clone(), lock(LockState::Held(Vec::new()))];
+    let plan = decide(&policy(OnConflict::Graceful), &Snapshot { locks, ..base });
+    assert_eq!((plan.verdict, plan.conflicts.len()), (POLICY_REFUSAL, 2));
+}
+
+#[test]
+fn rules_can_tell_an_unknown_holder_by_its_lock_alone() {
+    let by_lock = |action| {
+        rule("holders", action, Conditions { holds_lock: Some(true), ..Conditions::default() })
+    };
+    assert_eq!(
+        decide(&with_rules(vec![by_lock(Action::Wait)]), &unknown_holder()).verdict,
+        Verdict::Wait
+    );
+    assert_eq!(
+        decide(&with_rules(vec![by_lock(Action::Ignore)]), &unknown_holder()).verdict,
+        POLICY_REFUSAL
+    );
+}
+
+#[test]
+fn one_refusal_leaves_everybody_untouched() {
+    let rules = vec![rule(
+        "not that one",
+        Action::Refuse,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let plan = plan(
+        &with_rules(rules),
+        vec![twin(5), Process { orphaned: Known(true), ..twin(6) }, twin(7)],
+    );
+    assert_eq!(plan.verdict, POLICY_REFUSAL);
+    assert_eq!(
+        plan.reason,
+        "`python3` (pid 6) is running already, and rule `not that one` says refuse"
+    );
+    assert_eq!(
+        plan.conflicts.iter().map(|it| it.action).collect::<Vec<_>>(),
+        [Action::Graceful, Action::Refuse, Action::Graceful]
+    );
+    assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
+    assert_eq!(
+        (plan.kills().count(), plan.waits().count(), plan.deadline()),
+        (0, 0, Some(Duration::ZERO))
+    );
+}
+
+#[test]
+fn waits_come_before_kills() {
+    let rules = vec![rule(
+        "that one first",
+        Action::Wait,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let plan =
+        plan(&with_rules(rules), vec![twin(5), Process { orphaned: Known(true), ..twin(6) }]);
+    assert_eq!(plan.verdict, Verdict::Wait);
+    assert_eq!((plan.waits().count(), plan.kills().count()), (1, 1));
+    assert_eq!(plan.deadline(), Some(MINUTE + GRACEFUL + FORCE));
+    assert_eq!(plan.reason, "waits for 1 conflict to end before 1 conflict is ended");
+}
+
+#[test]
+fn the_weightiest_refusal_gives_the_exit_status() {
+    let foreign = Process { user: Known(user("deploy")), ..holder(6) };
+    let newer = Snapshot {
+        guards: vec![guard(Some(10), Some(51))],
+        ..snapshot(vec![guard_process(10), foreign])
+    };
+    assert_eq!(
+        decide(&policy(OnConflict::Graceful), &newer).verdict,
+        Verdict::Refuse(Refusal::Permission)
+    );
+    let locks = vec![newer.locks[0].clone(), lock(LockState::Unknown)];
+    assert_eq!(
+        decide(&policy(OnConflict::Graceful), &Snapshot { locks, ..newer }).verdict,
+        POLICY_REFUSAL
+    );
+}
+
+#[test]
+fn ignore_starts_beside_a_stranger_and_never_beside_a_holder() {
+    let policy = with_rules(vec![rule("let it be", Action::Ignore, Conditions::default())]);
+    let beside = plan(&policy, vec![twin(5)]);
+    assert_eq!(
+        (beside.verdict, only(&beside).action, steps(&beside)),
+        (Verdict::Clear, Action::Ignore, vec![])
+    );
+    for snapshot in
+        [guarded(Some(7)), elsewhere(Some(7)), unknown_holder(), snapshot(vec![holder(5)])]
+    {
+        let plan = decide(&policy, &snapshot);
+        assert_eq!(
+            (plan.verdict, only(&plan).decided_by.clone()),
+            (POLICY_REFUSAL, DecidedBy::Caution)
+        );
+        assert!(plan.reason.contains("cannot be ignored"), "{}", plan.reason);
+    }
+}
+
+#[test]
+fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
+    let two = Policy { max_targets: 2, ..policy(OnConflict::Graceful) };
+    assert_eq!(plan(&two, vec![twin(5), twin(6)]).verdict, Verdict::Act);
+    let many = plan(&two, vec![twin(5), twin(6), twin(7)]);
+    assert_eq!(many.verdict, POLICY_REFUSAL);
+    assert!(
+        many.reason.starts_with("3 conflicts are more than `limits.max_targets` = 2"),
+        "{}",
+        many.reason
+    );
+    assert!(many.conflicts.iter().all(|it| it.steps.is_empty()));
+    let rules = vec![rule(
+        "let it be",
+        Action::Ignore,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let ignored = plan(
+        &Policy { rules, ..two },
+        vec![twin(5), twin(6), Process { orphaned: Known(true), ..twin(7) }],
+    );
+    assert_eq!(ignored.verdict, Verdict::Act);
+}
+
+#[test]
+fn what_may_not_be_signalled_is_a_matter_of_permission() {
+    let reach =
+        MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
+    let policy = |on_conflict| Policy { matches: vec![reach.clone()], ..policy(on_conflict) };
+    let foreign = |pid| Process { user: Known(user("deploy")), ..process(pid) };
+    let below =
+        vec![process(5), child_of(5, Process { name: Known("sudo".to_owned()), ..foreign(6) })];
+    for processes in [vec![foreign(5)], below] {
+        let mut snapshot = snapshot(processes);
+        let plan = decide(&policy(OnConflict::Graceful), &snapshot);
+        assert_eq!(plan.verdict, Verdict::Refuse(Refusal::Permission));
+        assert!(plan.reason.contains("it belongs to user deploy"), "{}", plan.reason);
+        // To wait and to refuse, nobody has to be signalled.
+        assert_eq!(decide(&policy(OnConflict::Wait), &snapshot).verdict, Verdict::Wait);
+        assert_eq!(decide(&policy(OnConflict::Refuse), &snapshot).verdict, POLICY_REFUSAL);
+        snapshot.me.privileged = true;
+        assert_eq!(decide(&policy(OnConflict::Graceful), &snapshot).verdict, Verdict::Act);
+    }
+}
+
+#[test]
+fn a_process_of_an_unknown_user_may_not_be_signalled() {
+    let plan = plan(
+        &policy(OnConflict::Graceful),
+        vec![twin(5), child_of(5, Process { user: Unknown, ..process(6) })],
+    );
+    assert_eq!(plan.verdict, Verdict::Refuse(Refusal::Permission));
+    assert!(plan.reason.contains("its user cannot be read"), "{}", plan.reason);
+}
+
+#[test]
+fn a_guard_is_asked_and_needs_no_permission() {
+    let mut snapshot = guarded(Some(7));
+    for process in &mut snapshot.processes {
+        process.user = Known(user("deploy"));
+    }
+    assert_eq!(decide(&policy(OnConflict::Graceful), &snapshot).verdict, Verdict::Act);
+}
+
+#[test]
+fn no_tree_is_ended_while_a_parent_is_unknown() {
+    let adrift = Process { parent: Unknown, ..process(6) };
+    for (on_conflict, verdict) in [
+        (OnConflict::Graceful, POLICY_REFUSAL),
+        (OnConflict::Force, POLICY_REFUSAL),
+        (OnConflict::Wait, Verdict::Wait),
+    ] {
+        let plan = plan(&policy(on_conflict), vec![twin(5), adrift.clone()]);
+        assert_eq!(plan.verdict, verdict);
+        assert_eq!(plan.reason.contains("pid 6"), verdict == POLICY_REFUSAL, "{}", plan.reason);
+    }
+}
+
+#[test]
+fn what_comes_back_is_ended_twice_and_then_refused() {
+    let managed = |by| Process { managed_by: by, ..twin(5) };
+    let systemd = Known(Some(ManagedBy::Systemd("bot.service".to_owned())));
+    for (rounds, by, verdict, says) in [
+        (0, systemd.clone(), Verdict::Act, "ends 1 conflict first"),
+        (1, systemd.clone(), Verdict::Act, "ends 1 conflict first"),
+        (
+            2,
+            systemd.clone(),
+            POLICY_REFUSAL,
+            "systemd:bot.service restarts it; end it for good with `systemctl stop bot.service`",
+        ),
+        (3, Known(None), POLICY_REFUSAL, "something restarts it"),
+        (2, Unknown, POLICY_REFUSAL, "something restarts it"),
+    ] {
+        let plan = decide(
+            &policy(OnConflict::Graceful),
+            &Snapshot {
+                history: History { rounds, ..History::default() },
+                ..snapshot(vec![managed(by)])
+            },
+        );
+        assert_eq!(plan.verdict, verdict, "{rounds}");
+        assert!(plan.reason.contains(says), "{}", plan.reason);
+    }
+    let guarded =
+        Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
+    assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict, Verdict::Act);
+}
+
+#[test]
+fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
+    let launcher = |pid: u32, command: &str| Launcher {
+        id: process(pid).id,
+        command: command.to_owned(),
+        end: format!("kill {pid}"),
+    };
+    let above = || {
+        vec![
+            launcher(8, "sh -c 'python3 main.py'"),
+            launcher(7, "nodemon main.py"),
+            launcher(6, "bash"),
+        ]
+    };
+    let after = |launchers: &[u32]| History {
+        rounds: 2,
+        launchers: launchers.iter().map(|pid| process(*pid).id).collect(),
+        ..History::default()
+    };
+    for (launchers, managed_by, history, says) in [
+        // The shell is new each time; who was there before is the launcher.
+        (
+            Known(above()),
+            Known(None),
+            after(&[5, 7, 6]),
+            "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`",
+        ),
+        (
+            Known(above()),
+            Known(None),
+            after(&[8]),
+            "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`",
+        ),
+        (Known(above()), Known(None), after(&[]), "something restarts it; end that first"),
+        (Known(Vec::new()), Known(None), after(&[7]), "something restarts it; end that first"),
+        (Unknown, Unknown, after(&[7]), "something restarts it; end that first"),
+        (
+            Known(above()),
+            Known(Some(ManagedBy::Supervisord(None))),
+            after(&[7]),
+            "supervisord restarts it; end it for good with",
+        ),
+    ] {
+        let bot = Process { launchers, managed_by, ..twin(5) };
+        let plan =
+            decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
+        assert_eq!(plan.verdict, POLICY_REFUSAL);
+        assert!(plan.reason.contains(says), "{}", plan.reason);
+    }
+}
+
+#[test]
+fn the_first_rule_that_holds_decides() {
+    let orphans = || Conditions { orphaned: Some(true), ..Conditions::default() };
+    let all = Conditions::default;
+    let rules = vec![
+        rule("never", Action::Force, orphans()),
+        rule("first", Action::Wait, all()),
+        rule("second", Action::Refuse, all()),
+    ];
+    let plan = plan(&with_rules(rules), vec![twin(5)]);
+    assert_eq!(
+        (only(&plan).action, only(&plan).decided_by.clone()),
+        (Action::Wait, DecidedBy::Rule("first".to_owned()))
+    );
+}
+
+/// A condition, a process for which it holds, one for which it does not, one of which it is not
+/// known.
+type Case = (Conditions, Process, Process, Option<Process>);
+
+fn conditions() -> Vec<Case> {
+    let none = Conditions::default;
+    let bot = || twin(5);
+    let managed = || Process {
+        managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
+        ..bot()
+    };
+    let minutes = |n: u32| Process { age: Known(n * MINUTE), ..bot() };
+    vec![
+        (
+            Conditions { pattern: named("python3"), ..none() },
+            bot(),
+            Process { name: Known("node".to_owned()), ..bot() },
+            Some(Process { name: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { state: Some(RunState::Stopped), ..none() },
+            Process { state: Known(RunState::Stopped), ..bot() },
+            bot(),
+            Some(Process { state: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { orphaned: Some(false), ..none() },
+            bot(),
+            Process { orphaned: Known(true), ..bot() },
+            Some(Process { orphaned: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { older_than: Some(2 * MINUTE), ..none() },
+            minutes(2),
+            minutes(1),
+            Some(Process { age: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { younger_than: Some(2 * MINUTE), ..none() },
+            minutes(1),
+            minutes(2),
+            Some(Process { age: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { managed_by: Some(Regex::new("^systemd:").unwrap()), ..none() },
+            managed(),
+            bot(),
+            Some(Process { managed_by: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { holds_lock: Some(false), ..none() },
+            bot(),
+            Process { holds_lock: Known(true), ..bot() },
+            Some(Process { holds_lock: Unknown, ..bot() }),
+        ),
+        (
+            Conditions { same_token: Some(true), ..none() },
+            Process { token: Known(MINE), ..bot() },
+            bot(),
+            None,
+        ),
+        (
+            Conditions { user: Some(UserLimit::Same), ..none() },
+            bot(),
+            Process { user: Known(user("deploy")), holds_lock: Known(true), ..bot() },
+            None,
+        ),
+        (
+            Conditions { container: Some(ContainerLimit::Same), ..none() },
+            bot(),
+            Process {
+                container: Known(Some("c0ffee".to_owned())),
+                holds_lock: Known(true),
+                ..bot()
+            },
+            None,
+        ),
+        (Conditions { local: Some(true), ..none() }, bot(), bot(), None),
+    ]
+}
+
+#[test]
+fn a_rule_that_kills_does_not_hold_on_an_unknown_condition_and_any_other_refuses() {
+    for (index, (when, holds, fails, unknown)) in conditions().into_iter().enumerate() {
+        let decided = |action, process: Process| {
+            let mut snapshot = snapshot(vec![process]);
+            snapshot.me.privileged = true;
+            let base = Policy { on_conflict: OnConflict::Graceful, ..policy(OnConflict::Graceful) };
+            decide(&Policy { rules: vec![rule("it", action, when.clone())], ..base }, &snapshot)
+        };
+        let by_rule = DecidedBy::Rule("it".to_owned());
+        assert_eq!(only(&decided(Action::Force, holds)).decided_by, by_rule, "case {index}");
+        if when.local.is_none() {
+            assert_eq!(
+                only(&decided(Action::Force, fails)).decided_by,
+                DecidedBy::OnConflict,
+                "case {index}"
+            );
+        }
+        let Some(unknown) = unknown else { continue };
+        for action in [Action::Force, Action::Graceful] {
+            assert_eq!(
+                only(&decided(action, unknown.clone())).decided_by,
+                DecidedBy::OnConflict,
+                "case {index}"
+            );
+        }
+        for action in [Action::Refuse, Action::Wait, Action::Ignore] {
+            let plan = decided(action, unknown.clone());
+            assert_eq!(
+                (plan.verdict, only(&plan).decided_by.clone()),
+                (POLICY_REFUSAL, by_rule.clone()),
+                "case {index}"
+            );
+            assert!(plan.reason.contains("rule `it` depends on a fact"), "{}", plan.reason);
+        }
+    }
+}
+
+#[test]
+fn a_condition_about_another_host_never_holds_here() {
+    let rules = vec![rule(
+        "far away",
+        Action::Force,
+        Conditions { local: Some(false), ..Conditions::default() },
+    )];
+    assert_eq!(only(&plan(&with_rules(rules), vec![twin(5)])).decided_by, DecidedBy::OnConflict);
+}
+
+#[test]
+fn the_root_is_judged_with_what_its_tree_proves() {
+    let by = |when| with_rules(vec![rule("it", Action::Wait, when)]);
+    let on_lock = || Conditions { holds_lock: Some(true), ..Conditions::default() };
+    let on_token = || Conditions { same_token: Some(true), ..Conditions::default() };
+    let below = |process: Process| vec![twin(5), child_of(5, process)];
+    for (when, tree, verdict) in [
+        (on_lock(), below(holder(6)), Verdict::Wait),
+        (on_lock(), below(process(6)), Verdict::Act),
+        (on_lock(), below(Process { holds_lock: Unknown, ..process(6) }), POLICY_REFUSAL),
+        (on_token(), below(Process { token: Known(INHERITED), ..process(6) }), Verdict::Wait),
+        (on_token(), below(process(6)), Verdict::Act),
+    ] {
+        let shown = format!("{when:?}");
+        assert_eq!(plan(&by(when), tree).verdict, verdict, "{shown}");
+    }
+}
+
+#[test]
+fn the_reason_says_what_the_conflict_is() {
+    let refuse = policy(OnConflict::Refuse);
+    for (plan, says) in [
+        (
+            decide(&refuse, &guarded(Some(7))),
+            "the guard with pid 10 has the instance, and on_conflict says refuse",
+        ),
+        (
+            decide(&refuse, &elsewhere(None)),
+            "a guard in another PID namespace (host web-1) has the instance, and on_conflict says refuse",
+        ),
+        (
+            decide(&refuse, &unknown_holder()),
+            "an unknown holder of the lock has the instance, and on_conflict says refuse",
+        ),
+        (
+            plan(&refuse, vec![twin(5)]),
+            "`python3` (pid 5) is running already, and on_conflict says refuse",
+        ),
+        (
+            plan(&refuse, vec![Process { name: Unknown, ..twin(5) }]),
+            "pid 5 is running already, and on_conflict says refuse",
+        ),
+        (
+            plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
+            "`python3` (pid 5) has the same bot token, and same_token says refuse",
+        ),
+        (plan(&policy(OnConflict::Force), vec![twin(5), twin(6)]), "ends 2 conflicts first"),
+        (plan(&policy(OnConflict::Wait), vec![twin(5)]), "waits for 1 conflict to end"),
+        (
+            decide(&policy(OnConflict::Graceful), &guarded(Some(51))),
+            "superseded: the guard with pid 10 is a newer start",
+        ),
+        (
+            decide(&policy(OnConflict::Graceful), &unknown_holder()),
+            "the lock is taken and nobody can be identified who has it",
+        ),
+        (plan(&refuse, vec![]), "nobody is in the way"),
+    ] {
+        assert_eq!(plan.reason, says);
+    }
+}
+
+#[test]
+fn the_deadline_is_the_longest_wait_and_the_longest_end() {
+    for (on_conflict, guarded_for, stranger_for) in [
+        (OnConflict::Graceful, GRACEFUL + FORCE, GRACEFUL + FORCE),
+        (OnConflict::Force, FORCE, FORCE),
+        (OnConflict::Wait, MINUTE, MINUTE),
+    ] {
+        assert_eq!(decide(&policy(on_conflict), &guarded(Some(7))).deadline(), Some(guarded_for));
+        assert_eq!(
+            plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(),
+            Some(stranger_for)
+        );
+    }
+}
+
+#[test]
+fn a_stop_ends_what_no_rule_forbids() {
+    use monopoll::engine::{ladder::StopMode, purpose::Purpose};
+    let base =
+        Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
+    for (mode, action, on_conflict) in [
+        (StopMode::Graceful, Action::Graceful, OnConflict::Graceful),
+        (StopMode::Force, Action::Force, OnConflict::Force),
+    ] {
+        let stop = base.to_stop(mode);
+        assert_eq!(
+            (stop.purpose, stop.on_conflict, stop.after_wait),
+            (Purpose::Stop, on_conflict, AfterWait::Refuse)
+        );
+        assert_eq!(only(&decide(&stop, &guarded(Some(7)))).action, action);
+        for (of_the_rule, expected) in [
+            (Action::Refuse, Action::Refuse),
+            (Action::Wait, Action::Refuse),
+            (Action::Ignore, Action::Ignore),
+            (Action::Graceful, action),
+            (Action::Force, action),
+        ] {
+            let stop = Policy {
+                rules: vec![rule("x", of_the_rule, Conditions::default())],
+                ..base.clone()
+            }
+            .to_stop(mode);
+            assert_eq!(only(&plan(&stop, vec![twin(5)])).action, expected, "{of_the_rule}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
+    use monopoll::engine::ladder::StopMode;
+    let mine =
+        |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
+    let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(StopMode::Graceful);
+    let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
+    assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
+    let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];
+    assert_eq!(
+        only(&plan(&before, unreadable.clone())).action,
+        Action::Refuse,
+        "a rule that kills does not hold on what is unknown"
+    );
+    let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
+    assert_eq!(
+        waits.reason,
+        "rule `x` depends on a fact about `python3` (pid 5) that cannot be read"
+    );
+    let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![twin(5)]);
+    assert_eq!(
+        forbidden.reason,
+        "`python3` (pid 5) is running already, and rule `x` forbids to end it"
+    );
+}

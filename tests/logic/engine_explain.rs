@@ -1,0 +1,601 @@
+//! An explanation never disagrees with the plan.
+
+use std::time::Duration;
+
+use crate::fixture::*;
+use crate::generators::{policies, snapshots};
+use proptest::prelude::*;
+
+use monopoll::engine::{
+    action::{Action, AfterWait, OnConflict, SameToken},
+    decide::decide,
+    explain::{
+        Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence,
+        command_match::{CommandMatch, RunKind},
+        explain,
+    },
+    fact::{Fact::Known, Truth},
+    instance::BotId,
+    pattern::{ContainerLimit, UserLimit},
+    plan::{DecidedBy, Evidence},
+    policy::{Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
+    rules::RuleOutcome,
+    shield::{self, Shield},
+    snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot},
+    start_history::History,
+};
+
+/// `python3 main.py` in `/srv/bot`.
+fn likeness() -> CommandMatch {
+    CommandMatch {
+        program: "/usr/bin/python3".into(),
+        runs: RunKind::ByItself,
+        args: vec!["main.py".to_owned()],
+        cwd: "/srv/bot".into(),
+    }
+}
+
+/// Looks at the explanation of one process.
+#[track_caller]
+fn about<T>(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    pid: u32,
+    look: impl FnOnce(&Explanation<'_>) -> T,
+) -> T {
+    let plan = decide(policy, snapshot);
+    let likeness = likeness();
+    look(&explain(policy, snapshot, &plan, pid, Some(&likeness)).unwrap())
+}
+
+#[track_caller]
+fn says(policy: &Policy, snapshot: &Snapshot, pid: u32, expected: &str) {
+    assert_eq!(about(policy, snapshot, pid, |it| it.sentence.clone()), expected);
+}
+
+fn matching(matches: Vec<MatchEntry>, on_conflict: OnConflict) -> Policy {
+    Policy { matches, ..policy(on_conflict) }
+}
+
+fn ruled(rules: Vec<Rule>) -> Policy {
+    Policy { rules, ..policy(OnConflict::Refuse) }
+}
+
+fn orphans() -> Conditions {
+    Conditions { orphaned: Some(true), ..Conditions::default() }
+}
+
+/// The rule that is said to have decided.
+fn decider<'a>(it: &'a Explanation<'_>) -> Option<(&'a str, Action, RuleOutcome, Truth)> {
+    let rule = it.rules.iter().find(|rule| rule.ruling.is_final())?;
+    Some((&rule.rule.name, rule.rule.action, rule.ruling, rule.holds()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_it_comes_to_is_what_the_plan_says((policy, snapshot) in (policies(), snapshots())) {
+        let plan = decide(&policy, &snapshot);
+        for process in &snapshot.processes {
+            let pid = process.id.pid;
+            let it = explain(&policy, &snapshot, &plan, pid, None).unwrap();
+            let of_a_conflict: Vec<_> = plan.conflicts.iter().filter(|conflict| pids(conflict).contains(&pid)).collect();
+            prop_assert_eq!(it.conflict.is_some(), !of_a_conflict.is_empty());
+            let shielded = plan.shielded.iter().find(|it| it.process.id.pid == pid).map(|it| &it.shield);
+            let suspect = plan.suspects.iter().any(|it| it.process.id.pid == pid);
+            match &it.standing {
+                Classification::Candidate { evidence, .. } => {
+                    prop_assert!(of_a_conflict.iter().any(|conflict| evidence.iter().all(|it| conflict.evidence.contains(it))));
+                    prop_assert_eq!((shielded, suspect), (None, false));
+                }
+                Classification::Shielded(shield) => {
+                    // What a holder started goes with it, and so does what another entry reaches.
+                    prop_assert!(shielded == Some(shield) || shielded.is_none() && it.conflict.is_some());
+                    prop_assert!(!suspect);
+                }
+                Classification::Suspect => prop_assert_eq!((shielded, suspect), (None, it.conflict.is_none())),
+                Classification::Unrelated => prop_assert_eq!((shielded, suspect), (None, false)),
+            }
+            let root = it.conflict.and_then(|conflict| conflict.root.as_ref());
+            let candidate = matches!(it.standing, Classification::Candidate { .. });
+            prop_assert!(root.is_none_or(|root| root.id.pid != pid) || candidate);
+            // A root, and so a guard, stands for itself.
+            if plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref()).any(|root| root.id.pid == pid) {
+                prop_assert_eq!(root.map(|root| root.id.pid), Some(pid));
+            }
+        }
+    }
+
+    #[test]
+    fn what_decides_is_what_decided((policy, snapshot) in (policies(), snapshots())) {
+        let rules = policy.rules.iter().enumerate().map(|(index, rule)| Rule { name: index.to_string(), ..rule.clone() });
+        let policy = Policy { rules: rules.collect(), ..policy };
+        let plan = decide(&policy, &snapshot);
+        for process in &snapshot.processes {
+            let it = explain(&policy, &snapshot, &plan, process.id.pid, None).unwrap();
+            let decider = decider(&it);
+            if let Some((_, action, ruling, holds)) = decider {
+                prop_assert_eq!(holds, if ruling == RuleOutcome::Decides { Truth::True } else { Truth::Unknown });
+                prop_assert!(ruling == RuleOutcome::Decides || !action.kills());
+            }
+            let Some(conflict) = it.conflict else { continue };
+            match (&conflict.decided_by, decider) {
+                (DecidedBy::Rule(name), Some((rule, action, ruling, _))) => {
+                    prop_assert_eq!(name, rule);
+                    let waited = action == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited);
+                    let expected = match (ruling, waited) {
+                        (RuleOutcome::Undecidable, _) => Action::Refuse,
+                        (_, true) => policy.after_wait.into(),
+                        (_, false) => action,
+                    };
+                    prop_assert_eq!(conflict.action, expected);
+                }
+                (DecidedBy::Rule(_), None) => prop_assert!(false, "no rule is said to have decided: {:?}", conflict),
+                // What caution forbids, a rule may have wanted.
+                (DecidedBy::Caution, decider) => prop_assert!(decider.is_none_or(|(_, _, ruling, _)| ruling == RuleOutcome::Decides)),
+                (DecidedBy::OnConflict | DecidedBy::SameToken, decider) => prop_assert_eq!(decider, None),
+            }
+        }
+    }
+
+    #[test]
+    fn each_verdict_is_part_of_the_decision((policy, snapshot) in (policies(), snapshots())) {
+        let plan = decide(&policy, &snapshot);
+        for process in &snapshot.processes {
+            let it = explain(&policy, &snapshot, &plan, process.id.pid, None).unwrap();
+            let reached = |entry: &Evidence| match &it.standing {
+                Classification::Candidate { evidence, .. } => evidence.contains(entry),
+                Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated => false,
+            };
+            // Whoever an entry finds within its reach is a candidate by it, unless something
+            // shields absolutely.
+            for entry in &it.entries {
+                let all = Truth::all(entry.asked.iter().map(|(_, truth)| *truth));
+                prop_assert!(entry.entry == Evidence::Command || (entry.holds() == Truth::True) == (all == Truth::True));
+                prop_assert!(entry.holds() != Truth::True || reached(&entry.entry) || shield::absolute(process).is_some());
+                prop_assert!(entry.holds() != Truth::False || !reached(&entry.entry));
+            }
+            prop_assert_eq!(it.lock.holds == Truth::True, reached(&Evidence::Lock));
+            prop_assert_eq!(it.token.weight == Some(TokenEvidence::Proof), reached(&Evidence::Token));
+            let first = it.shields.iter().take(2).find_map(|verdict| verdict.shield.clone());
+            prop_assert_eq!(first, shield::absolute(process));
+            let of_any_kind = |shield: &Shield| it.shields.iter().any(|verdict| verdict.shield.as_ref() == Some(shield));
+            match &it.standing {
+                Classification::Shielded(shield) | Classification::Candidate { shield: Some(shield), .. } => {
+                    let by_an_entry = it.entries.iter().any(|entry| entry.limit.as_ref() == Some(shield));
+                    prop_assert!(of_any_kind(shield) || by_an_entry);
+                }
+                Classification::Candidate { shield: None, .. } => {
+                    prop_assert!(it.shields.iter().all(|verdict| verdict.shield.is_none() || verdict.lifted_by.is_some()));
+                }
+                Classification::Suspect | Classification::Unrelated => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pid_that_was_not_seen_has_no_explanation() {
+    let (policy, snapshot) = (policy(OnConflict::Refuse), snapshot(vec![twin(5)]));
+    assert!(explain(&policy, &snapshot, &decide(&policy, &snapshot), 6, None).is_none());
+}
+
+#[test]
+fn a_candidate_is_told_its_fate() {
+    let bot = || snapshot(vec![twin(5)]);
+    let why = "it is the same command in the same place";
+    for (on_conflict, fate) in [
+        (OnConflict::Graceful, format!("pid 5 would be ended: {why}, and on_conflict says graceful")),
+        (OnConflict::Force, format!("pid 5 would be killed: {why}, and on_conflict says force")),
+        (OnConflict::Wait, format!("pid 5 would be waited for: {why}, and on_conflict says wait")),
+        (
+            OnConflict::Refuse,
+            "pid 5 is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse".to_owned(),
+        ),
+    ] {
+        says(&policy(on_conflict), &bot(), 5, &fate);
+    }
+    let ignore = ruled(vec![rule("it stays", Action::Ignore, Conditions::default())]);
+    says(
+        &ignore,
+        &bot(),
+        5,
+        &format!(
+            "pid 5 would be left alone, and the new one started beside it: {why}, and rule `it stays` says ignore"
+        ),
+    );
+    let entries = matching(vec![entry("main"), entry("py")], OnConflict::Graceful);
+    says(
+        &entries,
+        &bot(),
+        5,
+        "pid 5 would be ended: it meets match[0] and meets match[1], and on_conflict says graceful",
+    );
+}
+
+#[test]
+fn a_guard_is_asked() {
+    for (on_conflict, fate) in
+        [(OnConflict::Graceful, "asked to end"), (OnConflict::Force, "asked to end at once")]
+    {
+        let expected = format!(
+            "pid 10 would be {fate}: it has the lock, and on_conflict says {}",
+            Action::from(on_conflict)
+        );
+        says(&policy(on_conflict), &guarded(Some(7)), 10, &expected);
+    }
+}
+
+#[test]
+fn a_member_shares_the_fate_of_its_tree() {
+    let tree = snapshot(vec![twin(5), child_of(5, process(6))]);
+    let graceful = policy(OnConflict::Graceful);
+    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
+    says(&graceful, &tree, 6, expected);
+    let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
+    says(&policy(OnConflict::Refuse), &tree, 6, refused);
+    about(&graceful, &tree, 6, |it| {
+        assert_eq!((&it.standing, it.subject.id.pid), (&Classification::Unrelated, 5));
+    });
+}
+
+#[test]
+fn what_a_holder_started_goes_with_it_although_it_would_be_shielded_by_itself() {
+    let other = Process { user: Known(user("deploy")), ..process(11) };
+    let snapshot = Snapshot {
+        guards: vec![guard(Some(10), Some(7))],
+        ..snapshot(vec![guard_process(10), child_of(10, other)])
+    };
+    let policy = matching(vec![entry("main.py")], OnConflict::Graceful);
+    let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which has the lock, and on_conflict says graceful; \
+        by itself it would not be touched (another user (deploy)), but what a holder of the lock started goes with it";
+    says(&policy, &snapshot, 11, expected);
+    assert!(
+        decide(&policy, &snapshot).shielded.is_empty(),
+        "nobody is called untouched who would be ended"
+    );
+}
+
+#[test]
+fn below_a_guard_below_another_root_the_guard_counts() {
+    let guard_below = child_of(5, guard_process(10));
+    let processes = vec![
+        twin(5),
+        guard_below,
+        child_of(10, Process { holds_lock: Known(true), ..process(11) }),
+    ];
+    let snapshot = Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(processes) };
+    let root = |pid| {
+        about(&policy(OnConflict::Wait), &snapshot, pid, |it| {
+            it.conflict.unwrap().root.as_ref().unwrap().id.pid
+        })
+    };
+    assert_eq!([5, 10, 11].map(root), [5, 10, 10]);
+}
+
+#[test]
+fn one_decision_for_all_is_told_to_each() {
+    let rules = vec![rule("the forgotten may go", Action::Force, orphans())];
+    let two = snapshot(vec![Process { orphaned: Known(true), ..twin(5) }, twin(6)]);
+    let wait = Policy { rules: rules.clone(), ..policy(OnConflict::Wait) };
+    let why =
+        "it is the same command in the same place, and rule `the forgotten may go` says force";
+    says(&wait, &two, 5, &format!("pid 5 would be killed once nobody is left to wait for: {why}"));
+    says(
+        &wait,
+        &two,
+        6,
+        "pid 6 would be waited for: it is the same command in the same place, and on_conflict says wait",
+    );
+    let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but there is no start and nothing is touched: \
+        `python3` (pid 6) is running already, and on_conflict says refuse";
+    says(&ruled(rules), &two, 5, refused);
+}
+
+#[test]
+fn a_wait_that_is_over_says_what_comes_after() {
+    let base = policy(OnConflict::Wait);
+    let timeouts = Timeouts { wait: Patience::For(Duration::ZERO), ..base.timeouts };
+    let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
+    let bot = snapshot(vec![twin(5)]);
+    let why = "it is the same command in the same place";
+    says(
+        &after,
+        &bot,
+        5,
+        &format!(
+            "pid 5 would be killed: {why}, and on_conflict says wait, and after_wait says force once that is over"
+        ),
+    );
+    let rules = vec![rule("patience", Action::Wait, Conditions::default())];
+    let by_rule = Policy { on_conflict: OnConflict::Refuse, rules, ..after };
+    says(
+        &by_rule,
+        &bot,
+        5,
+        &format!(
+            "pid 5 would be killed: {why}, and rule `patience` says wait, and after_wait says force once that is over"
+        ),
+    );
+}
+
+#[test]
+fn caution_has_the_last_word() {
+    let comes_back = Snapshot {
+        history: History { rounds: 2, ..History::default() },
+        ..snapshot(vec![twin(5)])
+    };
+    let expected = "pid 5 is in the way, and there is no start: `python3` (pid 5) comes back: something restarts it; end that first";
+    says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
+}
+
+#[test]
+fn a_shielded_process_is_told_its_shield() {
+    let graceful = policy(OnConflict::Graceful);
+    let shell = Process { kin: Known(Relation::Ancestor), ..twin(5) };
+    says(
+        &graceful,
+        &snapshot(vec![shell]),
+        5,
+        "pid 5 would be a candidate, but is never touched: it started monopoll",
+    );
+    let foreign = Process { user: Known(user("deploy")), ..twin(5) };
+    says(
+        &graceful,
+        &snapshot(vec![foreign]),
+        5,
+        "pid 5 would be a candidate, but is never touched: another user (deploy)",
+    );
+}
+
+#[test]
+fn a_suspect_is_told_why_it_only_looks_related() {
+    let graceful = policy(OnConflict::Graceful);
+    let suspect = |process: Process| snapshot(vec![process]);
+    let editor = Process { token: Known(INHERITED), ..process(5) };
+    let begins = "pid 5 only looks related and is not touched: it carries this bot's token in its environment";
+    let inherited = format!(
+        "{begins}, which it may only have inherited, and it does not run COMMAND's program"
+    );
+    says(&graceful, &suspect(editor.clone()), 5, &inherited);
+    let hidden = Process { own_program: unknown(), ..editor.clone() };
+    let unclear = format!(
+        "{begins}, which it may only have inherited, and which program it runs cannot be read"
+    );
+    says(&graceful, &suspect(hidden), 5, &unclear);
+    let shell = Process { kin: Known(Relation::Ancestor), ..editor };
+    says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
+    let warned = Policy { same_token: SameToken::Warn, ..graceful };
+    let other = Process { token: Known(MINE), ..process(5) };
+    let expected = "pid 5 only looks related and is not touched: it carries this bot's token on its command line, and same_token says warn";
+    says(&warned, &suspect(other), 5, expected);
+}
+
+#[test]
+fn an_unrelated_process_is_told_what_rules_it_out() {
+    let graceful = policy(OnConflict::Graceful);
+    let no = "does not have the lock";
+    let of =
+        |process: Process| snapshot(vec![Process { id: crate::fixture::process(5).id, ..process }]);
+    let elsewhere =
+        Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
+    let place = |what: &str| {
+        format!(
+            "pid 5 is no candidate: it is not the same command in the same place ({what}), {no} and does not carry this bot's token"
+        )
+    };
+    says(&graceful, &of(elsewhere.clone()), 5, &place("another folder"));
+    says(&graceful, &of(process(5)), 5, &place("another program"));
+    let nothing = Process {
+        args: Known(vec!["bash".to_owned()]),
+        own_program: Known(false),
+        ..elsewhere.clone()
+    };
+    says(&graceful, &of(nothing), 5, &place("another program, other arguments and another folder"));
+
+    let two = matching(
+        vec![entry("nobody"), MatchEntry { pattern: named("node"), ..entry("x") }],
+        OnConflict::Graceful,
+    );
+    let none = format!(
+        "pid 5 is no candidate: it meets no match entry, {no} and does not carry this bot's token"
+    );
+    says(&two, &of(process(5)), 5, &none);
+    let one = matching(vec![entry("nobody")], OnConflict::Graceful);
+    let expected = format!(
+        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token"
+    );
+    says(&one, &of(process(5)), 5, &expected);
+    let nameless = Process { name: unknown(), ..process(5) };
+    let expected = format!(
+        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token; \
+        whether it meets match[1] cannot be known, and what is unknown makes nobody a candidate"
+    );
+    says(&two, &of(nameless), 5, &expected);
+
+    let monopoll = Process { role: Role::Monopoll, ..process(5) };
+    let known = "is a monopoll, which is known by its lock and its ticket alone";
+    says(
+        &graceful,
+        &of(monopoll),
+        5,
+        &format!("pid 5 is no candidate: it {known}, {no} and does not carry this bot's token"),
+    );
+
+    let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
+    let init = Process { kin: Known(Relation::Init), ..unheard.clone() };
+    let folder = format!(
+        "pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}"
+    );
+    says(&graceful, &of(unheard), 5, &folder);
+    says(
+        &graceful,
+        &of(init),
+        5,
+        &format!("{folder}; were it one, it would not be touched either: PID 1"),
+    );
+    let others = Process { token: Known(CarriedToken::Other(BotId(9))), ..process(5) };
+    let expected = format!(
+        "{}; were it one, it would not be touched either: another bot's process (bot 9)",
+        place("another program")
+    );
+    says(&graceful, &of(others), 5, &expected);
+    let off = Policy { same_token: SameToken::Off, ..graceful };
+    let carrier = Process { token: Known(MINE), ..process(5) };
+    let expected = format!(
+        "pid 5 is no candidate: it is not the same command in the same place (another program), {no} and \
+        carries this bot's token without being looked for by it (same_token says off)"
+    );
+    says(&off, &of(carrier), 5, &expected);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_to_be_unknown() {
+    let dim = Process { id: process(5).id, kin: Known(Relation::None), ..Process::unseen() };
+    let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
+        cannot be known, and what is unknown makes nobody a candidate";
+    let graceful = policy(OnConflict::Graceful);
+    says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
+    about(&graceful, &snapshot(vec![dim]), 5, |it| {
+        assert_eq!(
+            (it.lock.holds, it.token.same, it.entries[0].holds()),
+            (Truth::Unknown, Truth::Unknown, Truth::Unknown)
+        );
+        assert_eq!(
+            it.shields.each_ref().map(ShieldVerdict::holds),
+            [Truth::False, Truth::Unknown, Truth::Unknown, Truth::Unknown]
+        );
+    });
+}
+
+#[test]
+fn without_a_command_there_is_nothing_to_be_like() {
+    let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
+    let plan = decide(&policy, &snapshot);
+    let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
+    let expected = "pid 5 is no candidate: it is compared with no COMMAND (none is named), does not have the lock and does not carry this bot's token";
+    assert_eq!(it.sentence, expected);
+}
+
+#[test]
+fn one_part_that_differs_settles_what_cannot_be_read() {
+    let init = Process {
+        args: Known(vec!["/sbin/init".to_owned()]),
+        cwd: unknown(),
+        own_program: unknown(),
+        twin: unknown(),
+        ..process(5)
+    };
+    about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {
+        assert_eq!(it.entries[0].looks, Truth::False);
+    });
+}
+
+#[test]
+fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
+    let always = Conditions::default;
+    let older = Conditions { older_than: Some(Duration::from_hours(1)), ..always() };
+    let rules = vec![
+        rule("old", Action::Refuse, older),
+        rule("unsure", Action::Force, orphans()),
+        rule("all", Action::Graceful, always()),
+        rule("late", Action::Wait, always()),
+    ];
+    let unsure = snapshot(vec![Process { orphaned: unknown(), ..twin(5) }]);
+    let rulings = |rules: Vec<Rule>, pid| {
+        about(&ruled(rules), &unsure, pid, |it| {
+            it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>()
+        })
+    };
+    let expected = [
+        RuleOutcome::DoesNotHold,
+        RuleOutcome::TooUncertain,
+        RuleOutcome::Decides,
+        RuleOutcome::NotAsked,
+    ];
+    assert_eq!(rulings(rules, 5), expected);
+    let rules =
+        vec![rule("unsure", Action::Ignore, orphans()), rule("all", Action::Graceful, always())];
+    assert_eq!(rulings(rules, 5), [RuleOutcome::Undecidable, RuleOutcome::NotAsked]);
+}
+
+#[test]
+fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
+    let token = Conditions { same_token: Some(true), ..Conditions::default() };
+    let rules = vec![
+        rule("all", Action::Graceful, Conditions::default()),
+        rule("carriers", Action::Wait, token),
+    ];
+    let carrier = snapshot(vec![Process { token: Known(MINE), ..process(5) }]);
+    let rulings = |policy: &Policy| {
+        about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>())
+    };
+    assert_eq!(rulings(&ruled(rules.clone())), [RuleOutcome::NotAboutTokens, RuleOutcome::Decides]);
+    let act = Policy { same_token: SameToken::Act, ..ruled(rules) };
+    assert_eq!(rulings(&act), [RuleOutcome::Decides, RuleOutcome::NotAsked]);
+}
+
+#[test]
+fn where_nobody_asks_the_rules_they_say_what_they_would() {
+    let rules = vec![rule("all", Action::Graceful, Conditions::default())];
+    about(&ruled(rules), &snapshot(vec![process(5)]), 5, |it| {
+        assert_eq!((it.rules[0].ruling, it.conflict.is_none()), (RuleOutcome::Decides, true));
+    });
+}
+
+#[test]
+fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
+    let foreign = Process {
+        user: Known(user("deploy")),
+        container: Known(Some("c0ffee".to_owned())),
+        ..twin(5)
+    };
+    let lifted = |policy: &Policy, process: Process| {
+        about(policy, &snapshot(vec![process]), 5, |it| {
+            it.shields.each_ref().map(|verdict| (verdict.kind, verdict.lifted_by))
+        })
+    };
+    let shields = |by| {
+        let (user, container) = (ShieldKind::OtherUser, ShieldKind::OtherContainer);
+        [(ShieldKind::Relation, None), (ShieldKind::OtherBot, None), (user, by), (container, by)]
+    };
+    let any = MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
+    let entries = |second| matching(vec![entry("main"), second], OnConflict::Graceful);
+    assert_eq!(lifted(&entries(any.clone()), foreign.clone()), shields(Some(Evidence::Match(1))));
+    assert_eq!(
+        lifted(&entries(MatchEntry { pattern: named("node"), ..any }), foreign.clone()),
+        shields(None)
+    );
+    let holder = Process { holds_lock: Known(true), ..foreign };
+    assert_eq!(lifted(&policy(OnConflict::Graceful), holder), shields(Some(Evidence::Lock)));
+    assert_eq!(lifted(&policy(OnConflict::Graceful), twin(5)), shields(None));
+}
+
+#[test]
+fn the_locks_are_named() {
+    let states = [
+        LockState::Held(vec![5]),
+        LockState::Free,
+        LockState::Mine,
+        LockState::Unknown,
+        LockState::Held(vec![99]),
+    ];
+    let locks: Vec<LockView> = states
+        .into_iter()
+        .enumerate()
+        .map(|(index, state)| LockView { path: format!("/run/{index}").into(), state })
+        .collect();
+    let snapshot = Snapshot { locks, ..snapshot(vec![process(5), process(6)]) };
+    let lock = |pid| {
+        about(&policy(OnConflict::Wait), &snapshot, pid, |it| {
+            let named = |paths: &[&std::path::Path]| {
+                paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+            };
+            (it.lock.holds, named(&it.lock.paths), named(&it.lock.unidentified))
+        })
+    };
+    let taken = vec!["/run/3".to_owned(), "/run/4".to_owned()];
+    assert_eq!(lock(5), (Truth::True, vec!["/run/0".to_owned()], taken.clone()));
+    assert_eq!(lock(6), (Truth::False, Vec::new(), taken));
+}

@@ -1,0 +1,172 @@
+//! What holds for every policy and everything that can be seen.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::fixture::*;
+use crate::generators::{policies, snapshots};
+use proptest::prelude::*;
+
+use monopoll::engine::{
+    action::Action,
+    decide::decide,
+    fact::Fact::{Known, Unknown},
+    plan::{Conflict, Plan, Verdict},
+    shield,
+    snapshot::{CarriedToken, LockState, Process, Relation, Snapshot},
+};
+
+/// Forgets one fact.
+type Hide = fn(&mut Process);
+
+/// Each fact of a process, by name.
+const FACTS: [(&str, Hide); 17] = [
+    ("parent", |it| it.parent = Unknown),
+    ("name", |it| it.name = Unknown),
+    ("args", |it| it.args = Unknown),
+    ("exe", |it| it.exe = Unknown),
+    ("cwd", |it| it.cwd = Unknown),
+    ("user", |it| it.user = Unknown),
+    ("container", |it| it.container = Unknown),
+    ("state", |it| it.state = Unknown),
+    ("age", |it| it.age = Unknown),
+    ("managed_by", |it| it.managed_by = Unknown),
+    ("launchers", |it| it.launchers = Unknown),
+    ("orphaned", |it| it.orphaned = Unknown),
+    ("holds_lock", |it| it.holds_lock = Unknown),
+    ("token", |it| it.token = Unknown),
+    ("own_program", |it| it.own_program = Unknown),
+    ("twin", |it| it.twin = Unknown),
+    ("kin", |it| it.kin = Unknown),
+];
+
+/// Those that make a process a candidate; the others only say what is done about one.
+const FINDING: [&str; 8] =
+    ["name", "args", "exe", "cwd", "holds_lock", "token", "own_program", "twin"];
+
+fn planned_kills(plan: &Plan) -> impl Iterator<Item = &Conflict> {
+    plan.conflicts.iter().filter(|conflict| conflict.action.kills())
+}
+
+fn pids_of<'a>(conflicts: impl Iterator<Item = &'a Conflict>) -> BTreeSet<u32> {
+    conflicts.flat_map(pids).collect()
+}
+
+fn root_pid(conflict: &Conflict) -> Option<u32> {
+    conflict.root.as_ref().map(|root| root.id.pid)
+}
+
+/// Whether `pid` was judged below `outer` before, and `outer` is nobody's business any more.
+fn was_below(before: &Plan, after: &Plan, outer: u32, pid: u32) -> bool {
+    let below = before
+        .conflicts
+        .iter()
+        .any(|it| root_pid(it) == Some(outer) && pid != outer && pids(it).contains(&pid));
+    below && !after.conflicts.iter().any(|it| root_pid(it) == Some(outer))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_refusal_plans_no_step(policy in policies(), snapshot in snapshots()) {
+        let plan = decide(&policy, &snapshot);
+        let refused = matches!(plan.verdict, Verdict::Refuse(_));
+        if refused {
+            prop_assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
+            prop_assert_eq!((plan.kills().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
+        }
+        for conflict in &plan.conflicts {
+            prop_assert_eq!(conflict.refusal.is_some(), conflict.action == Action::Refuse);
+            prop_assert_eq!(conflict.steps.is_empty(), refused || matches!(conflict.action, Action::Refuse | Action::Ignore));
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_what_the_actions_add_up_to(policy in policies(), snapshot in snapshots()) {
+        let plan = decide(&policy, &snapshot);
+        let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
+        let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
+        let would_act = !has(|it| it == Action::Wait) && has(Action::kills);
+        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
+        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
+        prop_assert_eq!(matches!(plan.verdict, Verdict::Refuse(_)), refused);
+        prop_assert_eq!(plan.verdict == Verdict::Wait, !refused && has(|it| it == Action::Wait));
+        prop_assert_eq!(plan.verdict == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));
+        prop_assert_eq!(plan.verdict == Verdict::Clear, in_the_way == 0);
+    }
+
+    #[test]
+    fn nobody_is_started_beside_a_holder(policy in policies(), snapshot in snapshots()) {
+        let taken = snapshot.locks.iter().any(|lock| match &lock.state {
+            LockState::Free | LockState::Mine => false,
+            LockState::Held(_) | LockState::Unknown => true,
+        });
+        let held = taken || !snapshot.guards.is_empty() || snapshot.processes.iter().any(|it| it.holds_lock == Known(true));
+        let plan = decide(&policy, &snapshot);
+        if held {
+            prop_assert_ne!(plan.verdict, Verdict::Clear);
+            prop_assert!(plan.conflicts.iter().any(Conflict::holds_lock));
+        }
+        prop_assert!(plan.conflicts.iter().all(|it| !(it.holds_lock() && it.action == Action::Ignore)));
+    }
+
+    #[test]
+    fn nobody_shielded_is_ever_ended(policy in policies(), snapshot in snapshots()) {
+        let plan = decide(&policy, &snapshot);
+        for conflict in planned_kills(&plan) {
+            for process in conflict.processes() {
+                prop_assert_eq!(process.kin, Known(Relation::None));
+                prop_assert!(!matches!(process.token, Unknown | Known(CarriedToken::Other(_))));
+                prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_guard_is_never_ended(policy in policies(), snapshot in snapshots()) {
+        let plan = decide(&policy, &snapshot);
+        let Some(mine) = snapshot.me.ticket else { return Ok(()) };
+        for conflict in planned_kills(&plan) {
+            prop_assert!(conflict.guard.as_ref().and_then(|guard| guard.ticket).is_none_or(|theirs| theirs <= mine));
+        }
+    }
+
+    #[test]
+    fn nobody_is_in_two_conflicts_unless_below_a_guard(policy in policies(), snapshot in snapshots()) {
+        let plan = decide(&policy, &snapshot);
+        let strangers = plan.conflicts.iter().filter(|it| it.guard.is_none());
+        let all: Vec<u32> = strangers.flat_map(pids).collect();
+        prop_assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len());
+        let in_conflict: BTreeSet<u32> = pids_of(plan.conflicts.iter());
+        prop_assert!(plan.suspects.iter().all(|it| !in_conflict.contains(&it.process.id.pid)));
+    }
+
+    #[test]
+    fn hiding_a_fact_never_adds_a_kill(policy in policies(), snapshot in snapshots()) {
+        let before = decide(&policy, &snapshot);
+        let killed = pids_of(planned_kills(&before));
+        for index in 0..snapshot.processes.len() {
+            for (name, hide) in FACTS {
+                let mut dim = snapshot.clone();
+                hide(&mut dim.processes[index]);
+                let hidden = dim.processes[index].id.pid;
+                let after = decide(&policy, &dim);
+                for pid in pids_of(after.kills()).difference(&killed) {
+                    // Without what made the outer one a candidate, the inner one is judged for
+                    // itself.
+                    let freed = FINDING.contains(&name) && was_below(&before, &after, hidden, *pid);
+                    prop_assert!(freed, "pid {pid} is ended once {name} of {hidden} is hidden: {after:#?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_table_does_not_matter(policy in policies(), (snapshot, order) in snapshots().prop_flat_map(|snapshot| {
+        let order = Just(snapshot.processes.clone()).prop_shuffle();
+        (Just(snapshot), order)
+    })) {
+        let shuffled = Snapshot { processes: order, ..snapshot.clone() };
+        prop_assert_eq!(format!("{:?}", decide(&policy, &snapshot)), format!("{:?}", decide(&policy, &shuffled)));
+    }
+}

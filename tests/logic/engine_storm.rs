@@ -1,0 +1,128 @@
+//! Storms: when there were too many takeovers, and when they are over.
+
+use std::time::Duration;
+
+use crate::fixture::*;
+
+use monopoll::engine::{
+    action::OnConflict,
+    decide::decide,
+    plan::{Refusal, Verdict},
+    policy::Policy,
+    snapshot::Snapshot,
+    start_history::{AttemptKind, History, TakeoverAttempt, Ticket},
+};
+
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit
+/// refused.
+fn tries(ago: &[i64]) -> History {
+    let one = |(ticket, &ago): (u64, &i64)| TakeoverAttempt {
+        ago: Duration::from_secs(ago.unsigned_abs()),
+        ticket: Ticket(100 + ticket),
+        kind: if ago < 0 { AttemptKind::RefusedByLimit } else { AttemptKind::Done },
+    };
+    History { tries: (0..).zip(ago).map(one).collect(), ..History::default() }
+}
+
+fn is_stormy(ago: &[i64], most: usize) -> bool {
+    tries(ago).is_stormy(Some(Ticket(7)), most, WINDOW)
+}
+
+#[test]
+fn so_many_takeovers_within_the_window_are_a_storm() {
+    assert!(!is_stormy(&[], 1));
+    assert!(!is_stormy(&[10, 20], 3));
+    assert!(is_stormy(&[10, 20, 30], 3));
+    assert!(!is_stormy(&[10, 20, 60], 3), "a whole window ago is over");
+    assert!(is_stormy(&[10, 20, 59], 3));
+}
+
+#[test]
+fn none_at_all_is_none_at_all() {
+    assert!(is_stormy(&[], 0));
+    assert!(is_stormy(&[500], 0));
+}
+
+#[test]
+fn what_the_limit_refused_counts_and_goes_on_refusing() {
+    // Three takeovers, a minute and more ago; every half minute somebody tried again.
+    assert!(is_stormy(&[115, 110, 105, -80, -50, -20], 3));
+    assert!(is_stormy(&[115, 110, 105, -80, -50], 3), "less than three lie within the window");
+    assert!(is_stormy(&[115, 110, 105, -59], 3));
+    assert!(!is_stormy(&[115, 110, 105, -60], 3), "a whole window has passed without a try");
+    assert!(!is_stormy(&[215, 210, 205, -180, -100, -50], 3), "so it has between these two");
+}
+
+#[test]
+fn a_limit_that_was_raised_since_lets_a_start_through() {
+    assert!(is_stormy(&[50, 40, 30, -20], 3));
+    assert!(!is_stormy(&[50, 40, 30, -20], 10));
+}
+
+#[test]
+fn what_one_start_ended_is_one_takeover() {
+    let one = |ticket| TakeoverAttempt {
+        ago: Duration::from_secs(10),
+        ticket: Ticket(ticket),
+        kind: AttemptKind::Done,
+    };
+    let history = History { tries: vec![one(5), one(5), one(5), one(6)], ..History::default() };
+    assert!(!history.is_stormy(None, 3, WINDOW));
+    assert!(history.is_stormy(None, 2, WINDOW));
+    assert!(!history.is_stormy(Some(Ticket(6)), 2, WINDOW), "what this start did is its own");
+}
+
+#[test]
+fn the_order_in_which_tries_are_remembered_does_not_matter() {
+    assert!(is_stormy(&[-20, 105, -50, 110, -80, 115], 3));
+}
+
+fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
+    decide(policy, &Snapshot { history: tries(ago), ..seen }).verdict
+}
+
+#[test]
+fn a_storm_refuses_whoever_would_end_somebody_and_nobody_else() {
+    let storm = Verdict::Refuse(Refusal::Storm);
+    let ago = [1, 2, 3, 4, 5];
+    for (on_conflict, expected) in [
+        (OnConflict::Graceful, storm),
+        (OnConflict::Force, storm),
+        (OnConflict::Refuse, Verdict::Refuse(Refusal::Policy)),
+        (OnConflict::Wait, Verdict::Wait),
+    ] {
+        assert_eq!(
+            verdict(&policy(on_conflict), &ago, snapshot(vec![twin(5)])),
+            expected,
+            "{on_conflict:?}"
+        );
+        assert_eq!(
+            verdict(&policy(on_conflict), &ago, snapshot(Vec::new())),
+            Verdict::Clear,
+            "without a conflict nothing is refused"
+        );
+    }
+}
+
+#[test]
+fn who_gives_way_is_not_refused_by_a_storm() {
+    let seen = Snapshot { guards: vec![guard(None, Some(51))], ..snapshot(Vec::new()) };
+    assert_eq!(
+        verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen),
+        Verdict::Refuse(Refusal::Superseded)
+    );
+}
+
+#[test]
+fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
+    let plan = decide(
+        &policy(OnConflict::Graceful),
+        &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![twin(5)]) },
+    );
+    assert!(plan.conflicts.iter().all(|conflict| conflict.steps.is_empty()));
+    for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {
+        assert!(plan.reason.contains(part), "{}", plan.reason);
+    }
+}

@@ -1,0 +1,176 @@
+//! Policies, processes and snapshots to start from; each test says only what is special about its
+//! own.
+
+use std::{path::PathBuf, time::Duration};
+
+use monopoll::engine::{
+    action::{Action, AfterWait, OnConflict, SameToken},
+    decide::decide,
+    fact::Fact::{self, Known},
+    pattern::{CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit},
+    plan::{Conflict, Plan},
+    policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
+    purpose::Purpose,
+    signal::Signal,
+    snapshot::{
+        Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation, Role,
+        RunState, SignalSupport, Snapshot, TokenPlace, User,
+    },
+    start_history::{History, Ticket},
+};
+
+pub(crate) const MY_PID: u32 = 900;
+pub(crate) const MINE: CarriedToken = CarriedToken::Mine(TokenPlace::CommandLine);
+pub(crate) const INHERITED: CarriedToken = CarriedToken::Mine(TokenPlace::Environment);
+
+/// The defaults of the configuration, with this `on_conflict`.
+pub(crate) fn policy(on_conflict: OnConflict) -> Policy {
+    Policy {
+        purpose: Purpose::Start,
+        on_conflict,
+        after_wait: AfterWait::Refuse,
+        same_token: SameToken::Refuse,
+        matches: Vec::new(),
+        rules: Vec::new(),
+        timeouts: Timeouts {
+            wait: Patience::For(Duration::from_mins(1)),
+            graceful: Duration::from_secs(30),
+            force: Duration::from_secs(5),
+        },
+        signal: Signal::SigTerm,
+        escalation: AfterGraceful::Kill,
+        max_targets: 5,
+        max_takeovers: 5,
+        takeover_window: Duration::from_mins(1),
+    }
+}
+
+/// An unmanaged `python3 main.py` of mine, a child of PID 1, that nothing relates to me.
+pub(crate) fn process(pid: u32) -> Process {
+    Process {
+        id: ProcessId { pid, start: u64::from(pid) * 100 },
+        parent: Known(1),
+        name: Known("python3".to_owned()),
+        args: Known(vec!["python3".to_owned(), "main.py".to_owned()]),
+        exe: Known(PathBuf::from("/usr/bin/python3")),
+        cwd: Known(PathBuf::from("/srv/bot")),
+        user: Known(user("bot")),
+        container: Known(None),
+        state: Known(RunState::Sleeping),
+        age: Known(Duration::from_secs(192)),
+        managed_by: Known(None),
+        launchers: Known(Vec::new()),
+        orphaned: Known(false),
+        holds_lock: Known(false),
+        token: Known(CarriedToken::None),
+        own_program: Known(false),
+        twin: Known(false),
+        kin: Known(Relation::None),
+        role: Role::Program,
+    }
+}
+
+/// The same, and it is what my command would become.
+pub(crate) fn twin(pid: u32) -> Process {
+    Process { twin: Known(true), own_program: Known(true), ..process(pid) }
+}
+
+/// The same, below another one.
+pub(crate) fn child_of(parent: u32, process: Process) -> Process {
+    Process { parent: Known(parent), ..process }
+}
+
+pub(crate) fn user(name: &str) -> User {
+    User { id: format!("id-{name}"), name: name.to_owned() }
+}
+
+/// A guard's process: it has the lock, and is found by nothing else.
+pub(crate) fn guard_process(pid: u32) -> Process {
+    Process {
+        name: Known("monopoll".to_owned()),
+        args: Known(["monopoll", "run", "--", "python3", "main.py"].map(str::to_owned).to_vec()),
+        holds_lock: Known(true),
+        role: Role::Monopoll,
+        ..process(pid)
+    }
+}
+
+/// Its record.
+pub(crate) fn guard(pid: Option<u32>, ticket: Option<u64>) -> GuardView {
+    GuardView {
+        process: pid.map(|pid| process(pid).id),
+        ticket: ticket.map(Ticket),
+        command: "python3 main.py".to_owned(),
+        user: "bot".to_owned(),
+        host: "web-1".to_owned(),
+        since: 1_767_225_600,
+    }
+}
+
+/// What I see: these processes, and one lock that those have which say so.
+pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
+    let holders: Vec<u32> =
+        processes.iter().filter(|it| it.holds_lock == Known(true)).map(|it| it.id.pid).collect();
+    let state = if holders.is_empty() { LockState::Free } else { LockState::Held(holders) };
+    Snapshot {
+        me: Caller {
+            pid: MY_PID,
+            user: user("bot"),
+            privileged: false,
+            reach: SignalSupport::Signals,
+            ticket: Some(Ticket(50)),
+        },
+        locks: vec![lock(state)],
+        guards: Vec::new(),
+        processes,
+        waited: Duration::ZERO,
+        history: History::default(),
+    }
+}
+
+pub(crate) fn lock(state: LockState) -> LockView {
+    LockView { path: PathBuf::from("/run/monopoll/voice-insight.lock"), state }
+}
+
+/// A guard with this ticket has the instance and runs `python3 main.py`.
+pub(crate) fn guarded(ticket: Option<u64>) -> Snapshot {
+    let child = child_of(10, Process { holds_lock: Known(true), ..process(11) });
+    Snapshot { guards: vec![guard(Some(10), ticket)], ..snapshot(vec![guard_process(10), child]) }
+}
+
+pub(crate) fn entry(cmdline: &str) -> MatchEntry {
+    MatchEntry {
+        pattern: Pattern {
+            cmdline: Some(CmdlinePattern::new(cmdline).unwrap()),
+            ..Pattern::default()
+        },
+        user: UserLimit::Same,
+        container: ContainerLimit::Same,
+    }
+}
+
+pub(crate) fn rule(name: &str, action: Action, when: Conditions) -> Rule {
+    Rule { name: name.to_owned(), when, action }
+}
+
+pub(crate) fn named(name: &str) -> Pattern {
+    Pattern { name: Some(NamePattern::new(name).unwrap()), ..Pattern::default() }
+}
+
+/// The only conflict of the plan.
+pub(crate) fn only(plan: &Plan) -> &Conflict {
+    assert_eq!(plan.conflicts.len(), 1, "{plan:#?}");
+    &plan.conflicts[0]
+}
+
+pub(crate) fn pids(conflict: &Conflict) -> Vec<u32> {
+    conflict.processes().map(|process| process.id.pid).collect()
+}
+
+pub(crate) fn plan(policy: &Policy, processes: Vec<Process>) -> Plan {
+    decide(policy, &snapshot(processes))
+}
+
+pub(crate) fn unknown<T>() -> Fact<T> {
+    Fact::Unknown
+}

@@ -1,0 +1,28 @@
+//! What the tool decides and says, without other processes: one file a feature.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and reads the files that it is about"
+)]
+
+mod cli_help;
+#[cfg(unix)]
+mod config_exposure;
+mod config_fuzz;
+mod config_invalid;
+mod config_layers;
+mod config_schema;
+mod engine_candidates;
+mod engine_decide;
+mod engine_explain;
+mod engine_properties;
+mod engine_storm;
+mod execute_scripted;
+mod fixture;
+mod generators;
+#[cfg(unix)]
+mod history;
+mod report_doctor;
+mod report_explain;
+mod report_plan;
+mod report_status;

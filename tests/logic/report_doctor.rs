@@ -1,0 +1,282 @@
+//! What `doctor` says of a machine, from the facts alone.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use monopoll::report::doctor_text::DoctorDocument;
+use monopoll::text::output_schema;
+use monopoll::{
+    config::{Config, Sources},
+    doctor::{
+        self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
+        TokenSearch,
+    },
+    engine::{
+        action::SameToken,
+        instance::BotId,
+        snapshot::{ManagedBy, User},
+    },
+    error::{Error, ExitStatus},
+    report::{
+        doctor_text::{document, text},
+        plan_json::to_text,
+    },
+    scan::{
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
+        container::{ContainerKind, PrivateFolder},
+    },
+    sys::filesystem::{FolderFacts, Support},
+    text::Paint,
+};
+
+const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+
+fn folder() -> FolderFacts {
+    FolderFacts {
+        owner: "root".to_owned(),
+        mode: 0o700,
+        file_system: Some("tmpfs".to_owned()),
+        free_bytes: 3 << 30,
+        free_inodes: Some(4_000_000),
+        writing: Support::Given,
+        network: None,
+        exposed: None,
+        foreign: None,
+    }
+}
+
+fn checkup() -> Capabilities {
+    Capabilities {
+        pidfd: Support::Given,
+        inotify: Support::Given,
+        hidden: None,
+        environments: Environments { readable: 7, unreadable: 0 },
+        namespace: PidNamespace::First,
+        maker: None,
+        starter: StartedBy::Program(4711, "bash".to_owned()),
+    }
+}
+
+fn me() -> DoctorUser {
+    DoctorUser {
+        user: User { id: "0".to_owned(), name: "root".to_owned() },
+        privileged: true,
+        enclosure: None,
+        sight: ScanReach::Others,
+    }
+}
+
+fn load(set: &[&str]) -> Vec<Finding> {
+    let set = set.iter().map(|set| (*set).to_owned()).collect();
+    doctor::configuration(&Config::load(&Sources {
+        set,
+        cwd: PathBuf::from("/nowhere"),
+        ..Sources::default()
+    }))
+}
+
+fn search(found: Option<BotId>) -> TokenSearch {
+    let variables = vec!["BOT_TOKEN".to_owned(), "TELEGRAM_TOKEN".to_owned()];
+    TokenSearch {
+        found,
+        variables,
+        file: ".env".to_owned(),
+        misfits: Vec::new(),
+        same_token: SameToken::Refuse,
+    }
+}
+
+fn ready() -> Vec<Finding> {
+    let instance = "bot123456".parse().unwrap();
+    let mut findings = load(&[]);
+    findings.extend(doctor::command(Some(&Ok("/usr/bin/python3".to_owned()))));
+    findings.push(doctor::token(&search(Some(BotId(123_456)))));
+    findings.push(doctor::instance(Ok((&instance, NameSource::ByToken))));
+    findings.extend(doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(folder()))]));
+    findings.push(doctor::running(&RunningState::Guard(
+        4700,
+        format!("python3 main.py --token 123456:{SECRET}"),
+    )));
+    findings.extend(doctor::machine(&me(), Some(&checkup())));
+    findings
+}
+
+fn troubled() -> Vec<Finding> {
+    let mut findings = load(&["timeouts.gracefull=3s", "on_conflict=\u{1b}[2J"]);
+    let missing = Error::new(ExitStatus::NotFound, "COMMAND `pyhton` is not found")
+        .hint("check its spelling and $PATH");
+    findings.extend(doctor::command(Some(&Err(missing))));
+    findings.push(doctor::token(&search(None)));
+    let nameless =
+        Error::new(ExitStatus::Usage, "no instance is named").hint("give `--instance ID`");
+    findings.push(doctor::instance(Err(&nameless)));
+    let exposed = FolderFacts {
+        exposed: Some("/srv/open".into()),
+        mode: 0o777,
+        file_system: Some("ext4".to_owned()),
+        ..folder()
+    };
+    let foreign = FolderFacts {
+        foreign: Some(("/home/other".into(), 1001)),
+        file_system: Some("ext4".to_owned()),
+        ..folder()
+    };
+    let forbidden = FolderFacts {
+        writing: Support::Refused("Permission denied (os error 13)".to_owned()),
+        free_bytes: 4096,
+        ..folder()
+    };
+    let network = FolderFacts {
+        network: Some("NFS"),
+        file_system: Some("nfs4".to_owned()),
+        free_inodes: Some(0),
+        ..folder()
+    };
+    let link = Error::new(
+        ExitStatus::LockFile,
+        "the lock cannot be used: it is a symbolic link: /srv/x.lock",
+    )
+    .hint("remove the link");
+    findings.extend(doctor::locks(&[
+        LockFolder::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
+        LockFolder::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
+        LockFolder::There("/run/monopoll".into(), Some(forbidden)),
+        LockFolder::There("/net/locks".into(), Some(network)),
+        LockFolder::Unsafe(link),
+    ]));
+    findings.push(doctor::running(&RunningState::Strangers(vec![55, 56])));
+    let me = DoctorUser {
+        user: User { id: "1000".to_owned(), name: "bot".to_owned() },
+        privileged: false,
+        enclosure: enclosure(),
+        sight: ScanReach::Mine,
+    };
+    let checkup = Capabilities {
+        pidfd: Support::Refused("Function not implemented (os error 38)".to_owned()),
+        inotify: Support::Refused("EMFILE: Too many open files".to_owned()),
+        hidden: Some("invisible".to_owned()),
+        environments: Environments { readable: 3, unreadable: 2 },
+        namespace: PidNamespace::Own,
+        maker: Some(ContainerKind::Docker),
+        starter: StartedBy::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
+    };
+    findings.extend(doctor::machine(&me, Some(&checkup)));
+    findings
+}
+
+fn enclosure() -> Option<PrivateFolder> {
+    PrivateFolder::of(
+        ContainerKind::Docker,
+        "1 0 0:9 / / rw - overlay overlay rw",
+        Path::new("/var/tmp/monopoll-1000"),
+    )
+}
+
+#[test]
+fn a_machine_that_is_ready() {
+    insta::assert_snapshot!(text(&ready(), Paint::Plain));
+}
+
+#[test]
+fn a_machine_in_trouble_gets_the_way_out_of_each() {
+    insta::assert_snapshot!(text(&troubled(), Paint::Plain));
+}
+
+#[test]
+fn every_problem_and_every_warning_has_its_way_out() {
+    for finding in troubled() {
+        assert!(finding.way_out.is_some() || finding.grade == Grade::Ok, "{finding:?}");
+    }
+}
+
+#[test]
+fn the_same_as_json() {
+    insta::assert_snapshot!(to_text(&document(&troubled()[..3])).unwrap());
+}
+
+#[test]
+fn no_finding_has_a_secret_or_moves_the_cursor() {
+    for findings in [ready(), troubled()] {
+        let json = to_text(&document(&findings)).unwrap();
+        for said in [text(&findings, Paint::Plain), json] {
+            assert!(!said.contains(&SECRET[..8]), "{said}");
+            assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said}");
+        }
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let coloured = text(&troubled(), Paint::Color);
+    let plain = coloured.split('\u{1b}').map(|part| {
+        part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1)
+    });
+    assert_eq!(plain.collect::<String>(), text(&troubled(), Paint::Plain));
+}
+
+#[test]
+fn little_room_is_a_warning_and_none_is_a_problem() {
+    let grade = |free_bytes, free_inodes| {
+        let facts = FolderFacts { free_bytes, free_inodes, ..folder() };
+        doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(facts))])
+            .last()
+            .unwrap()
+            .grade
+    };
+    assert_eq!(grade(1 << 30, Some(1000)), Grade::Ok);
+    assert_eq!(grade(1 << 30, None), Grade::Ok);
+    assert_eq!(grade(4096, Some(1000)), Grade::Warning);
+    assert_eq!(grade(1 << 30, Some(3)), Grade::Warning);
+    assert_eq!(grade(0, Some(1000)), Grade::Problem);
+    assert_eq!(grade(1 << 30, Some(0)), Grade::Problem);
+}
+
+#[test]
+fn what_cannot_be_seen_is_said_so() {
+    let said = |who| doctor::running(&who).what;
+    assert_eq!(said(RunningState::Nobody), "nobody has the lock");
+    assert!(
+        said(RunningState::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here")
+    );
+    assert!(said(RunningState::Below("python3".to_owned())).contains("below has the lock"));
+    assert!(said(RunningState::Unknown).contains("without taking it"));
+}
+
+#[test]
+fn a_machine_that_tells_nothing_still_names_the_user() {
+    let names: Vec<&str> =
+        doctor::machine(&me(), None).iter().map(|finding| finding.name).collect();
+    assert_eq!(names, ["user"]);
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/doctor.schema.json");
+    let fresh = serde_json::to_string_pretty(&output_schema::<DoctorDocument>()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(path, &fresh).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == fresh,
+        "stale: run this test with UPDATE_SCHEMAS=1"
+    );
+}
+
+#[test]
+fn every_document_is_valid_and_what_breaks_the_promise_is_not() {
+    let validator =
+        jsonschema::validator_for(output_schema::<DoctorDocument>().as_value()).unwrap();
+    for findings in [ready(), troubled(), Vec::new()] {
+        assert!(validator.is_valid(&serde_json::to_value(document(&findings)).unwrap()));
+    }
+    let broken = |change: &dyn Fn(&mut Value)| {
+        let mut value = serde_json::to_value(document(&ready())).unwrap();
+        change(&mut value);
+        assert!(!validator.is_valid(&value), "{value:#}");
+    };
+    broken(&|value| value["version"] = 2.into());
+    broken(&|value| value["findings"][0]["grade"] = "fine".into());
+    broken(&|value| value["findings"][0]["what"] = Value::Null);
+    broken(&|value| drop(value["findings"][0].as_object_mut().unwrap().remove("name")));
+}

@@ -1,0 +1,555 @@
+//! What a plan says, to people and to machines.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::fixture::*;
+use serde_json::Value;
+
+use monopoll::report::plan_document::PlanDocument;
+use monopoll::text::output_schema;
+use monopoll::{
+    engine::{
+        action::{Action, AfterWait, OnConflict, SameToken},
+        decide::decide,
+        fact::Fact::Known,
+        pattern::{ContainerLimit, UserLimit},
+        plan::Plan,
+        policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
+        purpose::Purpose,
+        snapshot::{
+            CarriedToken, Launcher, LockState, ManagedBy, Pm2App, Process, Relation, RunState,
+            Snapshot,
+        },
+        start_history::{History, Ticket},
+    },
+    report::{
+        Context,
+        hints::way_out,
+        plan_json::{document, to_text},
+        plan_text::text,
+    },
+    text::Paint,
+};
+
+/// 2026-01-01T01:00:00Z.
+const MOMENT: Duration = Duration::from_hours(490_897);
+const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+const HOSTILE: &str =
+    "py\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+
+fn origin(key: &str) -> String {
+    match key {
+        "on_conflict" => "./config.toml:3",
+        "match[0]" => "./config.toml:12",
+        "rules.the forgotten may go" => "./config.toml:20",
+        "timeouts.wait" => "$MONOPOLL_TIMEOUTS__WAIT",
+        _ => "default",
+    }
+    .to_owned()
+}
+
+fn context() -> Context<'static> {
+    Context {
+        instance: "voice-insight".to_owned(),
+        profile: Some("production".to_owned()),
+        purpose: Purpose::Start,
+        host: "web-1".to_owned(),
+        now_wall: UNIX_EPOCH + MOMENT,
+        origin: &origin,
+    }
+}
+
+fn said(plan: &Plan) -> String {
+    text(plan, &context(), Paint::Plain)
+}
+
+fn args(args: &[&str]) -> monopoll::engine::fact::Fact<Vec<String>> {
+    Known(args.iter().map(|arg| (*arg).to_owned()).collect())
+}
+
+fn service(pid: u32) -> Process {
+    Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..twin(pid) }
+}
+
+fn hostile() -> Plan {
+    let matches = vec![entry("main")];
+    let app = Pm2App { name: HOSTILE.to_owned(), id: None, home: Some(HOSTILE.to_owned()) };
+    let bot = Process {
+        name: Known(HOSTILE.to_owned()),
+        args: args(&["main", HOSTILE]),
+        user: Known(user(HOSTILE)),
+        managed_by: Known(Some(ManagedBy::Pm2(Some(app)))),
+        ..process(5)
+    };
+    let below = Process { launchers: Known(vec![launcher(HOSTILE)]), ..process(6) };
+    let below = Process { args: args(&["main"]), user: Known(user(HOSTILE)), ..below };
+    let mut snapshot = snapshot(vec![bot, below]);
+    snapshot.me.user = user(HOSTILE);
+    snapshot.guards = vec![monopoll::engine::snapshot::GuardView {
+        command: HOSTILE.to_owned(),
+        user: HOSTILE.to_owned(),
+        host: HOSTILE.to_owned(),
+        since: u64::MAX,
+        ..guard(None, None)
+    }];
+    decide(&Policy { matches, ..policy(OnConflict::Refuse) }, &snapshot)
+}
+
+fn launcher(command: &str) -> Launcher {
+    Launcher { id: process(7).id, command: command.to_owned(), end: "kill 7".to_owned() }
+}
+
+fn clear() -> Plan {
+    plan(&policy(OnConflict::Refuse), vec![process(5)])
+}
+
+fn refuse_guarded() -> Plan {
+    decide(&policy(OnConflict::Refuse), &guarded(Some(7)))
+}
+
+fn graceful_tree() -> Plan {
+    let root = Process {
+        args: args(&[
+            "/usr/bin/python3",
+            "-X",
+            "dev",
+            "main.py",
+            "--token",
+            &format!("123456:{SECRET}"),
+        ]),
+        ..service(4242)
+    };
+    let tree = (4243..4255).map(|pid| child_of(4242, process(pid)));
+    let policy = Policy { matches: vec![entry("main.py")], ..policy(OnConflict::Graceful) };
+    plan(&policy, std::iter::once(root).chain(tree).collect())
+}
+
+fn force() -> Plan {
+    plan(
+        &policy(OnConflict::Force),
+        vec![Process { orphaned: Known(true), state: Known(RunState::Stopped), ..twin(77) }],
+    )
+}
+
+fn graceful_guarded() -> Plan {
+    decide(&policy(OnConflict::Graceful), &guarded(Some(7)))
+}
+
+fn wait_then_graceful() -> Plan {
+    decide(
+        &Policy { after_wait: AfterWait::Graceful, ..policy(OnConflict::Wait) },
+        &guarded(Some(7)),
+    )
+}
+
+fn wait_forever() -> Plan {
+    let base = policy(OnConflict::Wait);
+    let timeouts = Timeouts { wait: Patience::Forever, ..base.timeouts };
+    decide(&Policy { timeouts, after_wait: AfterWait::Force, ..base }, &guarded(None))
+}
+
+fn wait_and_kill() -> Plan {
+    let rules = vec![rule(
+        "the forgotten may go",
+        Action::Force,
+        Conditions { orphaned: Some(true), ..Conditions::default() },
+    )];
+    let orphan =
+        Process { orphaned: Known(true), age: Known(Duration::from_secs(200_000)), ..twin(31) };
+    plan(&Policy { rules, ..policy(OnConflict::Wait) }, vec![orphan, service(32)])
+}
+
+fn shielded() -> Plan {
+    let foreign = Process { user: Known(user("deploy")), ..twin(61) };
+    let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..twin(62) };
+    let other_bot = Process {
+        token: Known(CarriedToken::Other(monopoll::engine::instance::BotId(654_321))),
+        ..twin(63)
+    };
+    let shell = Process {
+        kin: Known(Relation::Ancestor),
+        args: args(&["bash", "-c", "monopoll run -- python3 main.py"]),
+        ..twin(64)
+    };
+    plan(&policy(OnConflict::Graceful), vec![foreign, boxed, other_bot, shell])
+}
+
+fn suspects() -> Plan {
+    let editor = Process {
+        name: Known("code".to_owned()),
+        args: args(&["/usr/share/code/code", "."]),
+        token: Known(INHERITED),
+        ..process(70)
+    };
+    let nameless = Process { args: unknown(), name: unknown(), ..editor.clone() };
+    plan(&policy(OnConflict::Graceful), vec![editor, Process { id: process(71).id, ..nameless }])
+}
+
+fn same_token() -> Plan {
+    let other = Process {
+        name: Known("node".to_owned()),
+        args: args(&["node", "poll.js", &format!("123456:{SECRET}")]),
+        token: Known(MINE),
+        ..process(80)
+    };
+    plan(&policy(OnConflict::Graceful), vec![other])
+}
+
+fn unknown_holder() -> Plan {
+    let snapshot =
+        Snapshot { locks: vec![lock(LockState::Held(Vec::new()))], ..snapshot(Vec::new()) };
+    decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
+fn elsewhere() -> Plan {
+    let snapshot = Snapshot {
+        locks: vec![lock(LockState::Held(Vec::new()))],
+        guards: vec![guard(None, Some(7))],
+        ..snapshot(Vec::new())
+    };
+    decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
+fn too_many() -> Plan {
+    plan(
+        &Policy { max_targets: 2, ..policy(OnConflict::Graceful) },
+        vec![twin(5), twin(6), twin(7)],
+    )
+}
+
+fn superseded() -> Plan {
+    decide(&policy(OnConflict::Graceful), &guarded(Some(51)))
+}
+
+fn permission() -> Plan {
+    let entry =
+        MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main.py") };
+    let foreign = Process { user: Known(user("deploy")), ..process(61) };
+    plan(
+        &Policy { matches: vec![entry], ..policy(OnConflict::Graceful) },
+        vec![foreign, process(62)],
+    )
+}
+
+fn comes_back() -> Plan {
+    let snapshot = Snapshot {
+        history: History { rounds: 2, ..History::default() },
+        ..snapshot(vec![service(5)])
+    };
+    decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
+fn comes_back_below_a_launcher() -> Plan {
+    let bot = Process { launchers: Known(vec![launcher("nodemon main.py")]), ..twin(5) };
+    let history = History { rounds: 2, launchers: [process(7).id].into(), ..History::default() };
+    decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) })
+}
+
+fn ignored() -> Plan {
+    let rules = vec![rule("the other one stays", Action::Ignore, Conditions::default())];
+    plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![twin(5)])
+}
+
+fn unreadable() -> Plan {
+    let dim = Process {
+        args: unknown(),
+        user: unknown(),
+        age: unknown(),
+        state: unknown(),
+        managed_by: unknown(),
+        orphaned: unknown(),
+        ..twin(5)
+    };
+    plan(&Policy { escalation: AfterGraceful::Refuse, ..policy(OnConflict::Graceful) }, vec![dim])
+}
+
+fn no_lock_known() -> Plan {
+    let snapshot = Snapshot {
+        locks: vec![lock(LockState::Unknown), lock(LockState::Mine), lock(LockState::Free)],
+        ..snapshot(Vec::new())
+    };
+    decide(&policy(OnConflict::Wait), &snapshot)
+}
+
+fn all() -> Vec<(&'static str, Plan)> {
+    vec![
+        ("clear", clear()),
+        ("refuse_guarded", refuse_guarded()),
+        ("graceful_tree", graceful_tree()),
+        ("graceful_guarded", graceful_guarded()),
+        ("force", force()),
+        ("wait_then_graceful", wait_then_graceful()),
+        ("wait_forever", wait_forever()),
+        ("wait_and_kill", wait_and_kill()),
+        ("shielded", shielded()),
+        ("suspects", suspects()),
+        ("same_token", same_token()),
+        ("unknown_holder", unknown_holder()),
+        ("elsewhere", elsewhere()),
+        ("too_many", too_many()),
+        ("superseded", superseded()),
+        ("permission", permission()),
+        ("comes_back", comes_back()),
+        ("comes_back_below_a_launcher", comes_back_below_a_launcher()),
+        ("ignored", ignored()),
+        ("unreadable", unreadable()),
+        ("no_lock_known", no_lock_known()),
+        ("hostile", hostile()),
+    ]
+}
+
+#[test]
+fn a_person_is_told_what_would_happen_and_why() {
+    for (name, plan) in all() {
+        insta::assert_snapshot!(format!("text_{name}"), said(&plan));
+    }
+}
+
+#[test]
+fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
+    let origin = |key: &str| {
+        if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned()
+    };
+    let context = Context { origin: &origin, ..context() };
+    insta::assert_snapshot!("text_by_a_flag", text(&force(), &context, Paint::Plain));
+    insta::assert_snapshot!(
+        "text_wait_by_a_flag",
+        text(&wait_then_graceful(), &context, Paint::Plain)
+    );
+}
+
+#[test]
+fn a_refusal_names_the_way_out_of_its_own_reason() {
+    let more = "`monopoll plan -- …` says more";
+    for (plan, way) in [
+        (refuse_guarded(), Some(format!("`--on-conflict graceful` takes over; {more}"))),
+        (
+            same_token(),
+            Some(format!("`--set same_token=act` treats it as any other conflict; {more}")),
+        ),
+        (
+            permission(),
+            Some(format!(
+                "run monopoll as the user that the process belongs to, or as root; {more}"
+            )),
+        ),
+        (too_many(), Some(more.to_owned())),
+        // These say it themselves.
+        (superseded(), None),
+        (comes_back(), None),
+        (comes_back_below_a_launcher(), None),
+        // There is nothing to get out of.
+        (clear(), None),
+        (force(), None),
+    ] {
+        assert_eq!(way_out(&plan), way, "{}", plan.reason);
+    }
+    let unknown = way_out(&unknown_holder()).unwrap();
+    assert!(
+        unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for (name, plan) in all() {
+        let mut coloured = text(&plan, &context(), Paint::Color);
+        assert_ne!(coloured, said(&plan), "{name}");
+        for code in ["0", "1", "2", "31", "32", "33"] {
+            coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(coloured, said(&plan), "{name}");
+    }
+}
+
+#[test]
+fn no_report_has_a_secret_or_moves_the_cursor() {
+    for (name, plan) in all() {
+        let json = to_text(&document(&plan, &context())).unwrap();
+        for report in [said(&plan), json] {
+            assert!(!report.contains("AAHdq") && !report.contains("Dsaw"), "{name}: {report}");
+            let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!report.contains(raw), "{name}: {report:?}");
+        }
+    }
+    let lines = said(&hostile());
+    assert!(lines.contains(r"\u{1b}]0;gone"), "{lines}");
+}
+
+#[test]
+fn the_json_escapes_lose_nothing() {
+    let document = document(&hostile(), &context());
+    let read: Value = serde_json::from_str(&to_text(&document).unwrap()).unwrap();
+    assert_eq!(read, serde_json::to_value(&document).unwrap());
+    assert!(
+        read["conflicts"][1]["name"]
+            .as_str()
+            .unwrap()
+            .contains("\u{1b}]0;gone\u{7}\n\u{202e}\u{9b}2J123456:***"),
+        "{read}"
+    );
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/plan.schema.json");
+    let fresh = serde_json::to_string_pretty(&output_schema::<PlanDocument>()).unwrap() + "\n";
+    #[expect(clippy::disallowed_methods, reason = "a test may look at the tree that it is part of")]
+    {
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(path, &fresh).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            fresh,
+            "stale: run the tests once with UPDATE_SCHEMAS=1"
+        );
+    }
+}
+
+#[test]
+fn every_document_is_valid() {
+    let validator = jsonschema::validator_for(output_schema::<PlanDocument>().as_value()).unwrap();
+    for (name, plan) in all() {
+        for profile in [None, Some("ci".to_owned())] {
+            let document =
+                serde_json::to_value(document(&plan, &Context { profile, ..context() })).unwrap();
+            let problems: Vec<String> = validator
+                .iter_errors(&document)
+                .map(|it| format!("{}: {it}", it.instance_path()))
+                .collect();
+            assert!(problems.is_empty(), "{name}: {problems:?}\n{document:#}");
+        }
+    }
+}
+
+#[test]
+fn what_breaks_the_promise_is_not_valid() {
+    let validator = jsonschema::validator_for(output_schema::<PlanDocument>().as_value()).unwrap();
+    let good = serde_json::to_value(document(&graceful_guarded(), &context())).unwrap();
+    assert!(validator.is_valid(&good));
+    let breaks: [fn(&mut Value); 8] = [
+        |it| it["version"] = 2.into(),
+        |it| it["verdict"] = "perhaps".into(),
+        |it| it["conflicts"][0]["matched_by"] = serde_json::json!(["hunch"]),
+        |it| it["conflicts"][0]["action"] = "kill".into(),
+        |it| it["conflicts"][0]["steps"][0]["do"] = "shout".into(),
+        |it| it["locks"][0]["state"] = "mine".into(),
+        |it| drop(it["conflicts"][0].as_object_mut().unwrap().remove("managed_by")),
+        |it| drop(it.as_object_mut().unwrap().remove("lease")),
+    ];
+    for (index, break_it) in breaks.into_iter().enumerate() {
+        let mut bad = good.clone();
+        break_it(&mut bad);
+        assert!(!validator.is_valid(&bad), "break {index}");
+    }
+}
+
+#[test]
+fn the_keys_stand_in_the_promised_order() {
+    insta::assert_snapshot!(
+        "json_graceful_guarded",
+        to_text(&document(&graceful_guarded(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_wait_and_kill",
+        to_text(&document(&wait_and_kill(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_elsewhere",
+        to_text(&document(&elsewhere(), &context())).unwrap()
+    );
+    insta::assert_snapshot!(
+        "json_unknown_holder",
+        to_text(&document(&unknown_holder(), &context())).unwrap()
+    );
+    insta::assert_snapshot!("json_suspects", to_text(&document(&suspects(), &context())).unwrap());
+}
+
+fn json(plan: &Plan) -> Value {
+    serde_json::to_value(document(plan, &context())).unwrap()
+}
+
+#[test]
+fn waiting_for_ever_has_no_number() {
+    assert_eq!(
+        json(&wait_forever())["conflicts"][0]["steps"],
+        serde_json::json!([{ "do": "wait", "timeout_ms": null }])
+    );
+}
+
+#[test]
+fn a_token_that_was_not_looked_for_is_null() {
+    let of = |token| {
+        let bot = Process { token, ..twin(5) };
+        json(&plan(&policy(OnConflict::Refuse), vec![bot]))["conflicts"][0]["same_token"].clone()
+    };
+    assert_eq!(of(Known(CarriedToken::NotLookedFor)), Value::Null);
+    assert_eq!(of(unknown()), Value::Null);
+    assert_eq!(of(Known(CarriedToken::None)), Value::Bool(false));
+    assert_eq!(of(Known(MINE)), Value::Bool(true));
+}
+
+#[test]
+fn a_lock_names_its_holder_as_well_as_it_can() {
+    let stranger = Process { holds_lock: Known(true), ..process(5) };
+    let cases = [
+        (LockState::Free, vec![], "free", Value::Null),
+        (LockState::Mine, vec![], "held", Value::Null),
+        (LockState::Unknown, vec![], "unknown", Value::Null),
+        (LockState::Held(vec![]), vec![], "held", Value::Null),
+        (LockState::Held(vec![5]), vec![], "held", 5.into()),
+        (LockState::Held(vec![99, 5]), vec![], "held", 99.into()),
+        (
+            LockState::Held(vec![11, 10]),
+            vec![guard(Some(9), Some(8)), guard(Some(10), Some(7))],
+            "held",
+            10.into(),
+        ),
+        (LockState::Held(vec![5]), vec![guard(Some(10), Some(7))], "held", 10.into()),
+    ];
+    for (state, guards, word, pid) in cases {
+        let shown = format!("{state:?}");
+        let snapshot =
+            Snapshot { locks: vec![lock(state)], guards, ..snapshot(vec![stranger.clone()]) };
+        let lock = json(&decide(&policy(OnConflict::Refuse), &snapshot))["locks"][0].clone();
+        assert_eq!(lock["state"], word, "{shown}");
+        assert_eq!(lock["holder"]["pid"], pid, "{shown}");
+        assert_eq!(lock["holder"].is_null(), pid.is_null(), "{shown}");
+    }
+}
+
+#[test]
+fn a_stranger_that_has_the_lock_is_described_from_what_was_seen() {
+    let stranger = Process { holds_lock: Known(true), ..process(5) };
+    let holder =
+        json(&plan(&policy(OnConflict::Refuse), vec![stranger]))["locks"][0]["holder"].clone();
+    assert_eq!(
+        holder,
+        serde_json::json!({ "pid": 5, "ticket": null, "command": "python3 main.py", "user": "bot", "host": "web-1", "since": "2026-01-01T00:56:48Z" })
+    );
+}
+
+#[test]
+fn only_what_decided_is_offered_for_a_change() {
+    assert!(said(&graceful_tree()).contains("`on_conflict` (at ./config.toml:3"));
+    assert!(said(&too_many()).contains("$MONOPOLL_LIMITS__MAX_TARGETS"));
+    assert!(!said(&clear()).contains("If this is not"));
+    let dry = decide(
+        &policy(OnConflict::Refuse),
+        &Snapshot {
+            me: monopoll::engine::snapshot::Caller {
+                ticket: Some(Ticket(1)),
+                ..snapshot(vec![]).me
+            },
+            ..guarded(None)
+        },
+    );
+    assert!(said(&dry).contains("ticket unreadable"));
+    let off = Policy { same_token: SameToken::Off, ..policy(OnConflict::Refuse) };
+    assert!(
+        !said(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }])))
+            .contains("same_token")
+    );
+}

@@ -1,0 +1,169 @@
+//! COMMAND finds everything as if monopoll were not there, and its end is the guard's.
+
+use monopoll_test_bots::stage::{Ended, Stage};
+use std::{collections::BTreeSet, fs};
+
+/// The same program without a guard and with one, both started through another one.
+#[track_caller]
+fn both(stage: &Stage, through: &[&str], program: &str, args: &[&str]) -> (Ended, Ended) {
+    let plain = stage.program(program, args).through(through).end().exits(0);
+    // In a container there would be a line that only this one is guarded.
+    (plain, stage.run_command(program, args).flag("--quiet").through(through).end().exits(0))
+}
+
+#[track_caller]
+fn is_the_same(through: &[&str], program: &str, args: &[&str]) {
+    let stage = Stage::new();
+    let (plain, guarded) = both(&stage, through, program, args);
+    assert_eq!(guarded.out, plain.out, "{through:?}");
+    assert!(!plain.out.is_empty());
+    assert_eq!(guarded.err, "");
+}
+
+#[test]
+fn ignored_and_blocked_signals_are_the_childs_as_they_were() {
+    for env in [
+        &["env"][..],
+        &["env", "--ignore-signal=PIPE"],
+        &["env", "--default-signal=PIPE"],
+        &["env", "--ignore-signal=HUP", "--ignore-signal=INT"],
+        &["env", "--ignore-signal=TERM", "--ignore-signal=USR1"],
+        &["env", "--block-signal=USR1", "--block-signal=TERM"],
+        &["env", "--ignore-signal=CHLD"],
+        &["env", "--ignore-signal=TSTP", "--ignore-signal=TTOU"],
+    ] {
+        is_the_same(env, "grep", &["-E", "^Sig(Ign|Blk|Pnd)", "/proc/self/status"]);
+    }
+}
+
+#[test]
+fn the_working_directory_the_mask_and_the_limits_are_the_childs() {
+    is_the_same(&[], "sh", &["-c", "pwd; umask; ulimit -a; nice; cat /proc/self/oom_score_adj"]);
+}
+
+#[test]
+fn the_environment_is_the_childs_and_says_who_holds() {
+    let stage = Stage::new();
+    let (plain, guarded) = both(&stage, &[], "env", &[]);
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let added: Vec<_> = lines(&guarded.out).difference(&lines(&plain.out)).cloned().collect();
+    assert_eq!(added.len(), 1, "{added:?}");
+    assert!(added[0].starts_with("MONOPOLL_HELD=test:1:"), "{added:?}");
+    assert!(lines(&plain.out).is_subset(&lines(&guarded.out)));
+}
+
+#[test]
+fn nothing_but_the_lock_is_inherited_and_that_at_a_high_number() {
+    let stage = Stage::new();
+    let (plain, guarded) = both(&stage, &[], "ls", &["/proc/self/fd"]);
+    let numbers =
+        |text: &str| text.lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<u32>>();
+    let added: Vec<u32> = numbers(&guarded.out).difference(&numbers(&plain.out)).copied().collect();
+    assert_eq!(added.len(), 1, "{added:?}");
+    assert!(added[0] >= 900, "{added:?}");
+}
+
+#[test]
+fn input_output_and_errors_pass_through() {
+    let stage = Stage::new();
+    let ended = stage.run(&["--echo"]).flag("--quiet").reads("first\nsecond\n").end().exits(0);
+    assert_eq!(
+        (ended.out.as_str(), ended.err.as_str()),
+        ("first\nsecond\n", "the bot's own words\n")
+    );
+}
+
+#[test]
+fn the_process_group_and_the_session_are_the_guards() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    assert_eq!(group_and_session(bot), group_and_session(guard.pid()));
+}
+
+fn group_and_session(pid: u32) -> (String, String) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let mut fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(2).map(str::to_owned);
+    (fields.next().unwrap(), fields.next().unwrap())
+}
+
+#[test]
+fn the_childs_exit_status_is_the_guards() {
+    let stage = Stage::new();
+    for code in [0, 1, 7, 75, 127, 255] {
+        let ended = stage.run(&["--exit", &code.to_string()]).flag("--quiet").end().exits(code);
+        assert_eq!(ended.err, "");
+    }
+}
+
+#[test]
+fn a_child_that_a_signal_ended_is_128_and_its_number() {
+    let stage = Stage::new();
+    stage.run(&["--die", "SIGKILL"]).end().exits(128 + 9);
+    stage.run(&["--die", "SIGTERM"]).end().exits(128 + 15);
+    stage.run(&["--die", "SIGABRT"]).end().exits(128 + 6);
+}
+
+#[test]
+fn a_script_is_run_by_its_interpreter_and_found_again() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let stage = Stage::new();
+    let script = stage.folder().join("bot.sh");
+    fs::write(&script, "#!/bin/sh\necho started\nsleep 60\n").unwrap();
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let unguarded = stage.program("./bot.sh", &["--polling"]).start();
+    stage.wait_until("the script", || {
+        fs::read_to_string(stage.folder().join("start-1.out"))
+            .is_ok_and(|it| !it.is_empty())
+            .then_some(())
+    });
+    stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is running already");
+    stage.run_command(&script, &["--polling"]).end().exits(75).says("is running already");
+    // Other arguments are another bot's, also where one has none.
+    for args in [&["--other"][..], &[], &["--more", "--polling"]] {
+        let other = stage.monopoll(&["plan", "--", "./bot.sh"]);
+        let ended = args.iter().fold(other, |start, arg| start.argument(arg)).end();
+        assert_eq!(ended.code, Some(0), "{args:?} {ended:?}");
+    }
+    assert!(unguarded.is_alive());
+}
+
+#[test]
+fn whoever_only_reads_a_script_is_not_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let stage = Stage::new();
+    let script = stage.folder().join("bot.sh");
+    fs::write(&script, "#!/bin/sh\nexit 7\n").unwrap();
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let reader = stage.program("tail", &["-f", "bot.sh"]).start();
+    stage.wait_until("the reader", || {
+        fs::read_to_string(stage.folder().join("start-1.out"))
+            .is_ok_and(|it| !it.is_empty())
+            .then_some(())
+    });
+    stage.run_command("./bot.sh", &[]).on_conflict("force").end().exits(7);
+    assert!(reader.is_alive());
+}
+
+#[test]
+fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
+    let stage = Stage::new();
+    let long = vec!["\u{1}"; 30_000];
+    let first = stage.run(&long).start();
+    stage.ready(1);
+    assert!(stage.plan(&long).end().exits(75).out.contains("the guard with pid"));
+    stage.run(&["--exit", "7"]).on_conflict("graceful").end().exits(7);
+    first.end().exits(0).says("took over");
+}
+
+#[test]
+fn the_end_of_command_is_never_missed_whatever_the_guard_is_at() {
+    let stage = Stage::new();
+    for run in 0..200 {
+        // It ends while the guard still writes down that it began, or some moments later.
+        let moment = format!("0.00{}", run % 10);
+        stage.run_command("sleep", &[&moment]).end().exits(0);
+    }
+}

@@ -1,0 +1,182 @@
+//! What a guard leaves behind: when it is killed, and when COMMAND ends before its tree does.
+
+use monopoll_test_bots::stage::{Stage, is_alive, send};
+use nix::sys::signal::Signal;
+
+#[test]
+fn a_guard_that_is_killed_takes_its_child_with_it() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    stage.nth_to_say(1, "end");
+    assert_eq!(stage.times(bot, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_that_is_killed_gives_its_child_the_signal_that_was_configured() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).set("kill.signal='SIGINT'").start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    stage.nth_to_say(1, "end");
+    assert_eq!(stage.times(bot, "got SIGINT"), 1);
+}
+
+#[test]
+fn a_guard_that_is_killed_as_soon_as_its_child_runs_signals_it_once() {
+    for _ in 0..60 {
+        let stage = Stage::new();
+        let guard = stage.run(&["--stubborn"]).start();
+        let bot = stage.ready(1);
+        guard.signal(Signal::SIGKILL);
+        guard.end();
+        // Of those that wait for it, a bot takes the lowest first.
+        send(bot, Signal::SIGWINCH);
+        stage.nth_to_say(1, "got SIGWINCH");
+        assert_eq!(stage.times(bot, "got SIGTERM"), 1);
+    }
+}
+
+/// The bot ends with its guard; its grandchild has the lock open and stays.
+fn only_a_grandchild_is_left(stage: &Stage) -> u32 {
+    let guard = stage.run(&["--child", "--as grandchild"]).start();
+    let (_, grandchild) = (stage.ready(1), stage.nth_to_say(1, "grandchild"));
+    guard.signal(Signal::SIGKILL);
+    assert_eq!(guard.end().signal, Some(9));
+    stage.nth_to_say(1, "end");
+    grandchild
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_refuses_a_start() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
+    assert!(is_alive(grandchild));
+    assert!(!stage.lock_is_free());
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_is_found_and_ended() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(!is_alive(grandchild));
+    assert_eq!(stage.times(grandchild, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_grandchild_that_keeps_the_lock_can_be_waited_for() {
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    send(grandchild, Signal::SIGTERM);
+    stage.ready(2);
+}
+
+#[test]
+fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    stage.wait_until("the signal of the guard's death", || {
+        (stage.times(bot, "got SIGTERM") == 1).then_some(())
+    });
+    let _second =
+        stage.run(&["another"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    assert!(!is_alive(bot));
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
+    let stage = Stage::new();
+    let args = [
+        "--child",
+        "--as child --slow 200",
+        "--detached",
+        "--as daemon --slow 200",
+        "--for",
+        "300",
+        "--exit",
+        "7",
+    ];
+    let guard = stage.run(&args).start();
+    let (child, daemon) = (stage.nth_to_say(1, "child"), stage.nth_to_say(1, "daemon"));
+    guard.end().exits(7);
+    assert!(!is_alive(child) && !is_alive(daemon));
+    assert_eq!((stage.times(child, "got SIGTERM"), stage.times(daemon, "got SIGTERM")), (1, 1));
+    assert_eq!(
+        (stage.times(child, "end"), stage.times(daemon, "end")),
+        (1, 1),
+        "each had its time"
+    );
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn what_is_left_and_stubborn_is_killed() {
+    let stage = Stage::new();
+    let args = ["--detached", "--as daemon --stubborn", "--for", "300", "--exit", "7"];
+    let guard = stage.run(&args).set("timeouts.graceful='300ms'").start();
+    let daemon = stage.nth_to_say(1, "daemon");
+    guard.end().exits(7);
+    assert!(!is_alive(daemon));
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_guard_leaves_no_record_behind() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    assert!(!stage.beside("record").exists());
+    assert!(stage.lock().exists(), "the lock file is never removed");
+}
+
+/// A shell that starts something and then makes way for monopoll.
+const BESIDE: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > beside; exec \"$@\"", "sh"];
+
+fn beside(stage: &Stage) -> u32 {
+    stage.wait_until("what was started beside", || {
+        std::fs::read_to_string(stage.folder().join("beside")).ok()?.trim().parse().ok()
+    })
+}
+
+#[test]
+fn what_the_guard_did_not_start_outlives_command() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "7"]).through(&BESIDE).end().exits(7);
+    assert!(is_alive(beside(&stage)));
+}
+
+#[test]
+fn what_the_guard_did_not_start_outlives_a_takeover() {
+    for action in ["graceful", "force"] {
+        let stage = Stage::new();
+        let first = stage.run(&["--detached", "--as member"]).through(&BESIDE).start();
+        let (_, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+        stage.run(&["--exit", "7"]).on_conflict(action).end().exits(7);
+        first.end().exits(0).says("took over");
+        assert!(is_alive(beside(&stage)) && !is_alive(member), "{action}");
+    }
+}
+
+#[test]
+fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
+    let stage = Stage::new();
+    let bot = ["--child", "--as member --stubborn", "--for", "500", "--exit", "7"];
+    stage
+        .run(&bot)
+        .set("kill.escalate=false")
+        .set("timeouts.graceful='300ms'")
+        .end()
+        .exits(7)
+        .says("keep the lock");
+    assert!(is_alive(stage.nth_to_say(1, "member")) && !stage.lock_is_free());
+}

@@ -1,0 +1,175 @@
+//! The lock is the kernel's: other tools see it and hold it, and its file is never changed.
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Running, Stage, is_alive},
+};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+/// flock(1) has the lock, and a program below it.
+fn flock(stage: &Stage) -> Running<'_> {
+    let _ = fs::create_dir(stage.locks());
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    let bot = testbot().display().to_string();
+    let holder = stage.program("flock", &["locks/x.lock", &bot, "--as", "stranger"]).start();
+    stage.nth_to_say(1, "stranger");
+    holder
+}
+
+#[test]
+fn a_stranger_that_has_the_lock_refuses_a_start() {
+    let stage = Stage::new();
+    let holder = flock(&stage);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
+    assert!(holder.is_alive());
+}
+
+#[test]
+fn a_stranger_that_has_the_lock_is_ended_with_its_tree() {
+    let stage = Stage::new();
+    let holder = flock(&stage);
+    let below = stage.nth_to_say(1, "stranger");
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(1);
+    assert!(!holder.is_alive() && !is_alive(below));
+    assert_eq!(stage.times(below, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_stranger_that_has_the_lock_can_be_waited_for() {
+    let stage = Stage::new();
+    let holder = flock(&stage);
+    let below = stage.nth_to_say(1, "stranger");
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    monopoll_test_bots::stage::send(below, nix::sys::signal::Signal::SIGTERM);
+    stage.ready(1);
+    holder.end().exits(0);
+}
+
+#[test]
+fn a_lock_that_is_let_go_without_a_close_is_taken() {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    let line =
+        "exec 7> locks/x.lock; flock 7; echo has > has; read line < go; flock -u 7; sleep 60";
+    stage.program("mkfifo", &["go"]).end().exits(0);
+    let holder = stage.program("bash", &["-c", line]).start();
+    stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
+    let second = stage.run(&[]).on_conflict("wait").start();
+    second.wait_for("waiting for");
+    fs::write(stage.folder().join("go"), "\n").unwrap();
+    stage.ready(1);
+    assert!(holder.is_alive());
+}
+
+#[test]
+fn other_tools_see_the_lock() {
+    let stage = Stage::new();
+    let _guard = stage.run(&[]).start();
+    stage.ready(1);
+    stage.program("flock", &["--nonblock", "locks/x.lock", "true"]).end().exits(1);
+    assert!(!stage.lock_is_free());
+}
+
+#[test]
+fn a_lock_file_keeps_its_content_and_its_inode_and_becomes_private() {
+    use std::os::unix::fs::MetadataExt;
+
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    fs::write(stage.lock(), "somebody's note").unwrap();
+    fs::set_permissions(stage.lock(), PermissionsExt::from_mode(0o666)).unwrap();
+    let before = fs::metadata(stage.lock()).unwrap().ino();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let after = fs::metadata(stage.lock()).unwrap();
+    assert_eq!((after.ino(), after.mode() & 0o7777), (before, 0o600));
+    assert_eq!(fs::read_to_string(stage.lock()).unwrap(), "somebody's note");
+}
+
+#[test]
+fn what_monopoll_makes_is_private() {
+    let stage = Stage::new();
+    let _guard = stage.run(&[]).start();
+    stage.ready(1);
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&stage.locks()), 0o700);
+    for (path, _) in monopoll_test_bots::stage::contents(&stage.locks()) {
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn two_locks_in_opposite_orders_never_deadlock() {
+    let stage = Stage::new();
+    let paths = |one: &str, other: &str| {
+        let folder = stage.locks().display().to_string();
+        format!("lock.paths=[\"{folder}/{one}.lock\", \"{folder}/{other}.lock\"]")
+    };
+    for _ in 0..5 {
+        let one = stage.run(&["--for", "30"]).set(&paths("a", "b")).on_conflict("wait").start();
+        let other = stage.run(&["--for", "30"]).set(&paths("b", "a")).on_conflict("wait").start();
+        one.end().exits(0);
+        other.end().exits(0);
+    }
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn one_of_two_locks_is_enough_to_be_in_the_way() {
+    let stage = Stage::new();
+    let holder = flock(&stage);
+    let both = format!("lock.paths=[\"{0}/a.lock\", \"{0}/x.lock\"]", stage.locks().display());
+    stage.run(&[]).set(&both).end().exits(75);
+    stage.program("flock", &["--nonblock", "locks/a.lock", "true"]).end().exits(0);
+    assert!(holder.is_alive());
+}
+
+#[test]
+fn locks_in_two_folders_are_both_held() {
+    let stage = Stage::new();
+    let both =
+        format!("lock.paths=[\"{0}/one/a.lock\", \"{0}/two/b.lock\"]", stage.folder().display());
+    let _guard = stage.run(&[]).set(&both).start();
+    stage.ready(1);
+    for lock in ["one/a.lock", "two/b.lock"] {
+        stage.program("flock", &["--nonblock", lock, "true"]).end().exits(1);
+    }
+    let second = stage.run(&[]).set(&both).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(second.is_alive());
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
+    let _keeper = stage.program("bash", &["-c", line]).start();
+    stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("another start is in progress");
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_monopoll_that_only_looks_is_not_taken_for_a_holder() {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    // What a look from a PID namespace does for an instant: by its executable's name a monopoll,
+    // with a shared lock.
+    let looker = stage.folder().join("monopoll");
+    fs::copy("/usr/bin/flock", &looker).unwrap();
+    let holder = stage
+        .program(
+            &looker,
+            &["--shared", "--close", "locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"],
+        )
+        .start();
+    stage.wait_until("the shared lock", || stage.folder().join("has").exists().then_some(()));
+    fs::set_permissions(stage.locks(), fs::Permissions::from_mode(0o700)).unwrap();
+    stage.run(&[]).on_conflict("force").end().exits(75).says("nobody can be identified who has it");
+    assert!(holder.is_alive());
+}

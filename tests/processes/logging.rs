@@ -1,0 +1,187 @@
+//! What is logged: lines for people, JSON objects for machines; as much as is asked for, and never
+//! a secret.
+
+use std::fs::File;
+
+use monopoll_test_bots::stage::Stage;
+use serde_json::Value;
+
+/// Each line of a log as JSON.
+#[track_caller]
+fn records(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The first record whose message begins so.
+#[track_caller]
+fn record<'a>(records: &'a [Value], beginning: &str) -> &'a Value {
+    let found = records.iter().find(|record| {
+        record["message"].as_str().is_some_and(|message| message.starts_with(beginning))
+    });
+    found.unwrap_or_else(|| panic!("`{beginning}` is not in {records:#?}"))
+}
+
+#[test]
+fn as_json_each_line_is_an_object_with_its_fields_and_the_output_is_the_bots() {
+    let stage = Stage::new();
+    let _first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let config = format!(
+        "[[match]]\nname = 'testbot'\ncwd = '{}'\n[log]\nformat = 'json'\nlevel = 'trace'\n[check]\ncommand = ['echo', 'all is well']\n",
+        stage.folder().display()
+    );
+    let start = stage.run_command("sh", &["-c", "echo the bot speaks"]).config(&config);
+    let ended = start.on_conflict("graceful").set("timeouts.graceful=100ms").end().exits(0);
+    assert_eq!(ended.out, "the bot speaks\n");
+    let records = records(&ended.err);
+    for record in &records {
+        assert_eq!(record["instance"], "test", "{record}");
+        let text =
+            |key: &str| record[key].as_str().unwrap_or_else(|| panic!("no {key} in {record}"));
+        assert!(
+            text("timestamp").ends_with('Z') && text("target").starts_with("monopoll::"),
+            "{record}"
+        );
+        assert!(["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&text("level")), "{record}");
+        assert!(!text("message").is_empty(), "{record}");
+    }
+    assert_eq!(record(&records, "all is well")["target"], "monopoll::check");
+    assert_eq!(record(&records, "drew ticket")["ticket"], 1);
+    let ending = record(&records, "ending `");
+    assert_eq!(
+        (&ending["pid"], &ending["action"], &ending["level"]),
+        (&old.into(), &"graceful".into(), &"INFO".into())
+    );
+    assert!(ending["command"].as_str().unwrap().ends_with("testbot --stubborn"), "{ending}");
+    let sent = record(&records, "sent SIGTERM");
+    assert_eq!((&sent["pid"], &sent["signal"]), (&old.into(), &"SIGTERM".into()));
+    assert_eq!(record(&records, "sent SIGKILL")["signal"], "SIGKILL");
+    assert_eq!(record(&records, "looked in")["conflicts"], 1);
+}
+
+#[test]
+fn as_json_the_last_line_of_a_refusal_is_a_line_for_people() {
+    let stage = Stage::new();
+    let _first = stage.run(&[]).start();
+    stage.ready(1);
+    let ended = stage
+        .run(&[])
+        .env("MONOPOLL_LOG__FORMAT", "json")
+        .flag("-v")
+        .end()
+        .exits(75)
+        .says("refuse");
+    let (before, _) = ended.err.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(record(&records(before), "looked in")["verdict"], "refuse");
+}
+
+#[test]
+fn the_flags_win_over_the_variable_and_the_variable_over_the_configuration() {
+    let ticket = "monopoll: test: drew ticket 1\n";
+    let looked = "may be in the way";
+    for (level, variable, flag, expected) in [
+        ("info", None, None, [false, false]),
+        ("debug", None, None, [true, false]),
+        ("off", Some("debug"), None, [true, false]),
+        ("trace", Some("warn"), None, [false, false]),
+        ("off", Some("info,monopoll::sys=trace"), None, [false, true]),
+        ("off", Some("warn"), Some("-v"), [true, false]),
+        ("off", None, Some("-vv"), [true, true]),
+        ("trace", Some("trace"), Some("-q"), [false, false]),
+    ] {
+        let stage = Stage::new();
+        let mut start = stage.run(&["--exit", "7"]).config(&format!("[log]\nlevel = '{level}'\n"));
+        if let Some(variable) = variable {
+            start = start.env("MONOPOLL_LOG", variable);
+        }
+        if let Some(flag) = flag {
+            start = start.flag(flag);
+        }
+        let ended = start.end().exits(7);
+        assert_eq!(
+            [ended.err.contains(ticket), ended.err.contains(looked)],
+            expected,
+            "{level} {variable:?} {flag:?}: {ended:?}"
+        );
+        assert!(ended.err.lines().all(|line| line.starts_with("monopoll: test: ")), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_filter_touches_nothing() {
+    let stage = Stage::new();
+    let ended = stage
+        .run(&[])
+        .env("MONOPOLL_LOG", "inof")
+        .flag("-q")
+        .end()
+        .exits(78)
+        .says("the configuration is wrong");
+    assert!(
+        ended.err.starts_with("$MONOPOLL_LOG: `inof` is no level\n")
+            && ended.err.contains("help: did you mean `info`?"),
+        "{ended:?}"
+    );
+    assert!(!stage.locks().exists() && stage.events().is_empty());
+}
+
+#[test]
+fn what_a_passing_check_says_is_not_for_quiet_starts_and_what_a_failing_one_says_is() {
+    let stage = Stage::new();
+    let check =
+        |status: &str| format!("[check]\ncommand = ['sh', '-c', 'echo line 7; exit {status}']\n");
+    let quiet = |status| stage.run(&["--exit", "7"]).config(&check(status)).flag("-q").end();
+    assert_eq!(quiet("0").exits(7).err, "");
+    assert!(quiet("1").exits(75).err.starts_with("line 7\nmonopoll: "));
+}
+
+#[test]
+fn no_token_is_logged_however_much_is_asked_for() {
+    let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+    let token = format!("{}55555:{secret}", std::process::id());
+    for format in ["text", "json"] {
+        let stage = Stage::new();
+        let first = stage
+            .bot(&["--slow", "10"])
+            .argument("--token")
+            .argument(&token)
+            .env("BOT_TOKEN", &token)
+            .start();
+        stage.ready(1);
+        let start = stage
+            .run(&["--exit", "7"])
+            .argument("--token")
+            .argument(&token)
+            .env("BOT_TOKEN", &token);
+        let start = start.config(&format!(
+            "[check]\ncommand = ['echo', '{token}']\n[log]\nformat = '{format}'\n"
+        ));
+        let ended = start.on_conflict("graceful").set("same_token=act").flag("-vv").end().exits(7);
+        assert!(ended.err.contains(":***") && !ended.err.contains("AAHdq"), "{ended:?}");
+        first.end().exits(0);
+    }
+}
+
+#[test]
+fn an_error_output_that_is_full_or_closed_ends_no_start_and_no_guard() {
+    let stage = Stage::new();
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for (number, format) in [(1, "text"), (2, "json")] {
+        let _old = stage.bot(&["--slow", "10"]).start();
+        stage.ready(2 * number - 1);
+        let config = format!(
+            "[[match]]\nname = 'testbot'\ncwd = '{}'\n[log]\nformat = '{format}'\n",
+            stage.folder().display()
+        );
+        let start = stage
+            .run(&["--for", "10", "--exit", "7"])
+            .config(&config)
+            .on_conflict("graceful")
+            .flag("-vv");
+        assert_eq!(start.errors_to(full()).end().code, Some(7));
+    }
+    let closed = ["sh", "-c", "exec \"$@\" 2>&-", "sh"];
+    assert_eq!(stage.run(&["--exit", "7"]).flag("-vv").through(&closed).end().code, Some(7));
+}

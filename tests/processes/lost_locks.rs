@@ -1,0 +1,399 @@
+//! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is
+//! taken back at once.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use crate::namespaces::ELSEWHERE;
+use monopoll_test_bots::stage::{Running, Stage, is_alive, state};
+use nix::sys::signal::Signal;
+
+/// A guard whose bot polls, and the bot's pid.
+fn guarded(stage: &Stage) -> (Running<'_>, u32) {
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    stage.wait_until_settled();
+    (guard, bot)
+}
+
+/// Waits until somebody has what lies at the lock's path.
+#[track_caller]
+fn held_again(stage: &Stage) {
+    let held = || File::open(stage.lock()).is_ok_and(|file| file.try_lock().is_err());
+    stage.wait_until("the lock to be held again", || held().then_some(()));
+}
+
+/// After `harm` the guard has the lock again, and a second start is refused.
+fn survives(harm: impl Fn(&Stage)) {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    harm(&stage);
+    held_again(&stage);
+    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says("has the instance");
+    assert!(guard.is_alive() && is_alive(bot));
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(0);
+    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+}
+
+#[test]
+fn a_lock_that_is_deleted_is_taken_back() {
+    survives(|stage| fs::remove_file(stage.lock()).unwrap());
+}
+
+#[test]
+fn a_lock_that_is_replaced_is_taken_back() {
+    survives(|stage| {
+        fs::write(stage.locks().join("another"), "").unwrap();
+        fs::rename(stage.locks().join("another"), stage.lock()).unwrap();
+    });
+}
+
+#[test]
+fn a_lock_that_is_truncated_is_held_all_the_same() {
+    survives(|stage| drop(File::create(stage.lock()).unwrap()));
+}
+
+#[test]
+fn a_lock_that_is_moved_away_and_back_is_held_all_the_while() {
+    survives(|stage| {
+        fs::rename(stage.lock(), stage.locks().join("elsewhere")).unwrap();
+        held_again(stage);
+        fs::rename(stage.locks().join("elsewhere"), stage.lock()).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_that_is_removed_is_made_again() {
+    // As `rm -r` does it, until the folder is gone: the guard may put a file back in between.
+    survives(|stage| {
+        stage.wait_until("the end of the folder", || {
+            fs::remove_dir_all(stage.locks()).is_ok().then_some(())
+        });
+    });
+}
+
+#[test]
+fn a_folder_that_is_moved_away_is_made_again() {
+    survives(|stage| fs::rename(stage.locks(), stage.folder().join("elsewhere")).unwrap());
+}
+
+#[test]
+fn a_folder_that_moves_with_the_one_above_it_is_made_again() {
+    let stage = Stage::new();
+    let (above, lock) = (stage.folder().join("above"), stage.folder().join("above/locks/x.lock"));
+    let paths = format!("lock.paths=[\"{}\"]", lock.display());
+    let guard = stage.run(&[]).set(&paths).start();
+    stage.ready(1);
+    fs::rename(&above, stage.folder().join("elsewhere")).unwrap();
+    stage.wait_until("the lock", || {
+        File::open(&lock).is_ok_and(|file| file.try_lock().is_err()).then_some(())
+    });
+    stage.run(&["--other"]).set(&paths).end().exits(75).says("has the instance");
+    assert!(guard.is_alive());
+}
+
+#[test]
+fn every_lock_is_taken_back_in_whatever_folder_it_is() {
+    let stage = Stage::new();
+    let paths = [stage.folder().join("one/a.lock"), stage.folder().join("two/b.lock")];
+    let set = format!("lock.paths=[\"{}\", \"{}\"]", paths[0].display(), paths[1].display());
+    let guard = stage.run(&[]).set(&set).start();
+    stage.ready(1);
+    for path in &paths {
+        let _ = fs::remove_file(path);
+        stage.wait_until("the lock", || {
+            File::open(path).is_ok_and(|file| file.try_lock().is_err()).then_some(())
+        });
+    }
+    assert!(guard.is_alive());
+}
+
+#[test]
+fn who_takes_over_waits_for_the_bot_whose_lock_was_deleted() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    fs::remove_file(stage.lock()).unwrap();
+    let _second = stage.run(&["--other"]).on_conflict("graceful").start();
+    stage.ready(2);
+    guard.end().exits(0).says("took over");
+    assert!(!is_alive(bot));
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_waiter_gets_the_lock_that_lies_there_now() {
+    let stage = Stage::new();
+    let (guard, _) = guarded(&stage);
+    let waiter = stage.run(&["--other"]).on_conflict("wait").start();
+    waiter.wait_for("waiting for");
+    fs::remove_file(stage.lock()).unwrap();
+    held_again(&stage);
+    guard.signal(Signal::SIGTERM);
+    stage.ready(2);
+    assert!(waiter.is_alive());
+    held_again(&stage);
+    stage.assert_no_overlap();
+}
+
+/// Stops a process and waits until the kernel says so.
+#[track_caller]
+fn freeze(stage: &Stage, guard: &Running<'_>) {
+    guard.signal(Signal::SIGSTOP);
+    stage.wait_until("its stop", || (state(guard.pid()) == Some('T')).then_some(()));
+}
+
+#[test]
+fn a_guard_that_cannot_take_it_back_counts_as_the_holder_by_its_record() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    freeze(&stage, &guard);
+    fs::remove_file(stage.lock()).unwrap();
+    stage
+        .run(&["--other"])
+        .on_conflict("refuse")
+        .end()
+        .exits(75)
+        .says(&format!("the guard with pid {}", guard.pid()));
+    assert!(is_alive(bot));
+    let _second = stage.run(&["--other"]).on_conflict("graceful").start();
+    stage.ready(2);
+    guard.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}
+
+/// When a process started, in the kernel's own count.
+fn start_of(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_mark_that_anybody_can_carry_makes_nobody_a_holder() {
+    let stage = Stage::new();
+    let elsewhere = format!("lock.paths=['{}']", stage.locks().join("elsewhere.lock").display());
+    let others = stage.run(&["--as", "others"]).set(&elsewhere).start();
+    stage.nth_to_say(1, "others");
+    stage.wait_until("the other guard's record", || {
+        stage.locks().join("elsewhere.lock.record").exists().then_some(())
+    });
+    // A bystander says that it holds ours.
+    let forged =
+        format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
+    let bystander = stage.bot(&["--as", "bystander"]).env("MONOPOLL_HELD", forged).start();
+    stage.nth_to_say(1, "bystander");
+    let _ours = stage.run(&[]).on_conflict("force").start();
+    stage.ready(1);
+    assert!(others.is_alive() && bystander.is_alive());
+}
+
+#[test]
+fn a_record_of_a_stranger_without_the_lock_makes_nobody_a_holder() {
+    let stage = Stage::new();
+    let (guard, _) = guarded(&stage);
+    let record = fs::read_to_string(stage.beside("record")).unwrap();
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(0);
+    // As if the record were of somebody who lives and has nothing of ours.
+    let stranger = stage.bot(&["--as", "stranger"]).start();
+    stage.nth_to_say(1, "stranger");
+    let start = start_of(stranger.pid());
+    let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    record["process"] = serde_json::json!({ "pid": stranger.pid(), "start": start });
+    fs::write(stage.beside("record"), record.to_string()).unwrap();
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert!(stranger.is_alive());
+}
+
+#[test]
+fn a_guard_whose_record_vanished_too_is_known_by_the_mark_of_its_bot() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    freeze(&stage, &guard);
+    fs::remove_dir_all(stage.locks()).unwrap();
+    let it = format!("the guard with pid {}", guard.pid());
+    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
+    // The lock file that this start made is not an old one.
+    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
+    assert!(is_alive(bot));
+    guard.signal(Signal::SIGCONT);
+    guard.wait_for("it is held again");
+    held_again(&stage);
+    assert!(guard.is_alive() && is_alive(bot));
+}
+
+/// A guard that was frozen while all of its files vanished, and a second one that could not know of
+/// it: it sees nobody.
+fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running<'a>) {
+    let (first, second) = two_guards_of(stage, &[], on_lost);
+    let bot = stage.ready(1);
+    (first, bot, second)
+}
+
+fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<'a>, Running<'a>) {
+    let first = stage.run(bot).set(&format!("lock.on_lost={on_lost}")).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    freeze(stage, &first);
+    fs::remove_dir_all(stage.locks()).unwrap();
+    let second =
+        stage.run(&["--other"]).polls_another().on_conflict("refuse").through(&ELSEWHERE).start();
+    stage.ready(2);
+    stage.wait_until_settled();
+    first.signal(Signal::SIGCONT);
+    (first, second)
+}
+
+#[test]
+fn of_two_guards_the_one_without_the_lock_stops() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let (first, bot, second) = two_guards(&stage, "stop");
+    first.end().exits(0).says("the lock was lost to another guard");
+    assert!(!is_alive(bot) && second.is_alive());
+    held_again(&stage);
+}
+
+#[test]
+fn who_ends_because_its_lock_is_anothers_leaves_that_ones_record_alone() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let (first, second) = two_guards_of(&stage, &["--slow", "700"], "stop");
+    first.wait_for("the lock is lost to another guard");
+    while first.is_alive() {
+        if let Ok(record) = fs::read_to_string(stage.beside("record")) {
+            assert!(record.contains("--other") && record.contains("running"), "{record}");
+        }
+    }
+    first.end().exits(0);
+    assert!(second.is_alive());
+}
+
+#[test]
+fn with_warn_the_one_without_the_lock_goes_on_and_takes_it_when_it_is_free() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    let (first, bot, second) = two_guards(&stage, "warn");
+    first.wait_for("the lock is lost to another guard");
+    drop(second);
+    first.wait_for("it is held again");
+    assert!(first.is_alive() && is_alive(bot));
+    held_again(&stage);
+}
+
+#[test]
+fn a_stranger_that_keeps_what_lies_there_makes_the_guard_stop() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    freeze(&stage, &guard);
+    fs::remove_file(stage.lock()).unwrap();
+    let stranger =
+        stage.program("flock", &["locks/x.lock", "sh", "-c", "echo > has; exec sleep 60"]).start();
+    stage.wait_until("the stranger", || stage.folder().join("has").exists().then_some(()));
+    guard.signal(Signal::SIGCONT);
+    guard.end().exits(0).says("the lock was lost");
+    assert!(!is_alive(bot) && stranger.is_alive());
+}
+
+#[test]
+fn a_place_that_cannot_be_used_ends_nobody() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    fs::rename(stage.locks(), stage.folder().join("elsewhere")).unwrap();
+    // Until somebody puts a file in the folder's place, the guard makes it again.
+    stage.wait_until("the file", || {
+        let _ = fs::remove_dir_all(stage.locks());
+        fs::write(stage.locks(), "").is_ok().then_some(())
+    });
+    guard.wait_for("cannot be held again for now");
+    assert!(guard.is_alive() && is_alive(bot));
+    fs::remove_file(stage.locks()).unwrap();
+    guard.wait_for("it is held again");
+    held_again(&stage);
+}
+
+fn rounds() -> u32 {
+    std::env::var("MONOPOLL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5) * 20
+}
+
+fn vanish(round: u32, stage: &Stage) {
+    match round % 3 {
+        0 => drop(fs::remove_file(stage.lock())),
+        1 => drop(fs::remove_dir_all(stage.locks())),
+        _ => drop(fs::rename(stage.locks(), stage.folder().join(format!("away-{round}")))),
+    }
+}
+
+#[test]
+fn raced_by_starts_that_refuse_the_guard_keeps_its_bot() {
+    let stage = Stage::new();
+    let (guard, bot) = guarded(&stage);
+    for round in 0..rounds() {
+        let second = stage.run(&["--other"]).on_conflict("refuse").start();
+        vanish(round, &stage);
+        let end = second.end();
+        assert_eq!(end.code, Some(75), "round {round}: {end:?}\n{}", stage.seen());
+        assert!(guard.is_alive() && is_alive(bot), "round {round}\n{}", stage.seen());
+    }
+    held_again(&stage);
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn raced_by_starts_that_take_over_exactly_one_is_left() {
+    let stage = Stage::new();
+    let (mut guard, mut bot) = guarded(&stage);
+    for round in 0..rounds() {
+        let second = stage.run(&["--other"]).on_conflict("graceful").start();
+        vanish(round, &stage);
+        stage.wait_until("one of the two", || {
+            (!second.is_alive() || !guard.is_alive()).then_some(())
+        });
+        if second.is_alive() {
+            let at = usize::try_from(round).unwrap();
+            bot = stage.wait_until("its bot", || {
+                stage
+                    .who_said("ready")
+                    .into_iter()
+                    .filter(|it| *it != bot)
+                    .rfind(|it| is_alive(*it))
+            });
+            assert!(!guard.is_alive(), "round {at}");
+            guard = second;
+        } else {
+            assert!(
+                guard.is_alive() && is_alive(bot),
+                "round {round}: {:?}\n{}",
+                second.end(),
+                stage.seen()
+            );
+        }
+        stage.assert_no_overlap();
+    }
+    held_again(&stage);
+}
+
+#[test]
+fn a_start_whose_folder_is_taken_away_all_the_time_ends_clearly_or_starts() {
+    let stage = Stage::new();
+    let path: &Path = &stage.locks();
+    let start = stage.run(&[]).start();
+    stage.wait_until("an end or a bot", || {
+        let _ = fs::remove_dir_all(path);
+        (!start.is_alive() || !stage.who_said("ready").is_empty()).then_some(())
+    });
+    if start.is_alive() {
+        held_again(&stage);
+    } else {
+        start.end().exits(73);
+    }
+}

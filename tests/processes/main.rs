@@ -1,0 +1,42 @@
+//! What `monopoll` and programs with its library do to real processes: one file a feature.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and real files are looked at"
+)]
+
+mod child;
+mod container;
+mod corrupt_state;
+mod doctor;
+mod explain;
+mod fd_limits;
+mod interruption;
+mod json;
+mod leftovers;
+mod library;
+mod locks;
+mod logging;
+mod lost_locks;
+mod namespaces;
+mod pid_one;
+mod preflight;
+mod rules;
+mod second_start;
+mod secrets;
+mod security;
+mod signals;
+mod simultaneous_starts;
+mod status;
+mod stop;
+mod storms;
+mod supervisors;
+mod takeover_limits;
+mod terminal_line;
+mod termination;
+mod tickets;
+mod token;
+mod users;
+mod validation;
+mod waiters;

@@ -1,0 +1,155 @@
+//! Each signal reaches the child once, whoever sends it and whatever was ignored at the start.
+
+use std::{fs::File, io::Write};
+
+use monopoll_test_bots::{
+    stage::{Running, Stage, is_alive, send, state},
+    terminal::terminal,
+};
+use nix::sys::signal::Signal;
+
+/// Whatever was sent to this guard before has been forwarded when this signal is heard.
+#[track_caller]
+fn all_is_forwarded(stage: &Stage, guard: u32, bot: u32) {
+    let before = stage.times(bot, "got SIGUSR2");
+    send(guard, Signal::SIGUSR2);
+    stage
+        .wait_until("the last signal", || (stage.times(bot, "got SIGUSR2") > before).then_some(()));
+}
+
+#[test]
+fn each_signal_is_forwarded_once() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    let bot = stage.ready(1);
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGALRM,
+        Signal::SIGWINCH,
+    ] {
+        guard.signal(signal);
+        stage.wait_until(signal.as_str(), || {
+            (stage.times(bot, &format!("got {signal}")) > 0).then_some(())
+        });
+        all_is_forwarded(&stage, guard.pid(), bot);
+        assert_eq!(stage.times(bot, &format!("got {signal}")), 1);
+    }
+    assert!(guard.is_alive() && is_alive(bot));
+}
+
+#[test]
+fn a_forwarded_signal_ends_both_with_the_childs_status() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--slow", "100"]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(0);
+    assert_eq!((stage.times(bot, "got SIGTERM"), stage.times(bot, "end")), (1, 1));
+}
+
+/// A guard and its bot in the foreground of a terminal of their own.
+fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
+    let (master, terminal) = terminal();
+    let guard =
+        stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
+    (master, guard)
+}
+
+#[test]
+fn ctrl_c_reaches_the_child_once() {
+    let stage = Stage::new();
+    let (mut keys, guard) = on_a_terminal(&stage);
+    let bot = stage.ready(1);
+    keys.write_all(b"\x03").unwrap();
+    stage.wait_until("SIGINT", || (stage.times(bot, "got SIGINT") > 0).then_some(()));
+    all_is_forwarded(&stage, guard.pid(), bot);
+    assert_eq!(stage.times(bot, "got SIGINT"), 1);
+    assert!(guard.is_alive());
+}
+
+#[test]
+fn an_interrupt_that_a_process_sends_reaches_the_child_on_a_terminal_once() {
+    let stage = Stage::new();
+    let (_keys, guard) = on_a_terminal(&stage);
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGINT);
+    stage.wait_until("SIGINT", || (stage.times(bot, "got SIGINT") > 0).then_some(()));
+    all_is_forwarded(&stage, guard.pid(), bot);
+    assert_eq!(stage.times(bot, "got SIGINT"), 1);
+}
+
+#[test]
+fn a_terminal_that_is_closed_hangs_up_the_child_once() {
+    let stage = Stage::new();
+    let (keys, guard) = on_a_terminal(&stage);
+    let bot = stage.ready(1);
+    drop(keys);
+    stage.wait_until("SIGHUP", || (stage.times(bot, "got SIGHUP") > 0).then_some(()));
+    all_is_forwarded(&stage, guard.pid(), bot);
+    assert_eq!(stage.times(bot, "got SIGHUP"), 1);
+}
+
+#[test]
+fn ctrl_z_stops_both_and_both_go_on() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).in_a_group_of_its_own().start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGTSTP);
+    stage.wait_until("the stop of both", || {
+        (state(guard.pid()) == Some('T') && state(bot) == Some('T')).then_some(())
+    });
+    guard.signal(Signal::SIGCONT);
+    stage.wait_until("both to go on", || {
+        (state(guard.pid()) == Some('S') && state(bot) == Some('S')).then_some(())
+    });
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(0);
+}
+
+#[test]
+fn a_hangup_that_was_ignored_stays_ignored() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).through(&["nohup"]).start();
+    let bot = stage.ready(1);
+    guard.signal(Signal::SIGHUP);
+    send(bot, Signal::SIGHUP);
+    all_is_forwarded(&stage, guard.pid(), bot);
+    assert!(guard.is_alive() && is_alive(bot));
+    assert_eq!(stage.times(bot, "got SIGHUP"), 0);
+}
+
+#[test]
+fn an_interrupt_that_was_ignored_stays_ignored_while_it_waits() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let second =
+        stage.run(&[]).on_conflict("wait").through(&["env", "--ignore-signal=INT"]).start();
+    second.wait_for("waiting for");
+    second.signal(Signal::SIGINT);
+    first.signal(Signal::SIGTERM);
+    stage.ready(2);
+    assert!(second.is_alive());
+}
+
+#[test]
+fn a_real_time_signal_is_forwarded_like_any_other() {
+    let stage = Stage::new();
+    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done";
+    let guard = stage.run_command("bash", &["-c", script]).start();
+    stage.wait_until("the script", || stage.folder().join("up").exists().then_some(()));
+    let sent = std::process::Command::new("bash")
+        .arg("-c")
+        .arg(format!("kill -s RTMIN+3 {}", guard.pid()))
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    stage.wait_until("the signal", || stage.folder().join("heard").exists().then_some(()));
+    guard.signal(Signal::SIGTERM);
+    guard.end().exits(5);
+    assert_eq!(std::fs::read_to_string(stage.folder().join("heard")).unwrap(), "heard\n");
+}

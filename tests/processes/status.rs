@@ -1,0 +1,407 @@
+//! `monopoll status`: who has the instance, by the kernel's word; it touches nothing and takes no
+//! lock.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+};
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Ended, Stage, Start, contents, is_alive},
+};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+fn status(stage: &Stage) -> Start<'_> {
+    with(stage, &["status"])
+}
+
+fn with<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
+    stage.monopoll(args).argument("--").argument(&testbot().display().to_string())
+}
+
+/// The only thing on standard output, valid against the schema.
+#[track_caller]
+fn document(ended: &Ended) -> Value {
+    let status: Value =
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let schema =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/status.schema.json"))
+            .unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&status)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}\n{status:#}");
+    status
+}
+
+fn json(stage: &Stage) -> Start<'_> {
+    status(stage).flag("--json")
+}
+
+/// The record of a guard that runs its child.
+fn record(stage: &Stage) -> Value {
+    let text = stage.wait_until("the record", || {
+        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+    });
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Puts another record in its place at once, as a guard does.
+fn put(stage: &Stage, record: &Value) {
+    let new = stage.folder().join("record");
+    fs::write(&new, record.to_string()).unwrap();
+    fs::rename(new, stage.beside("record")).unwrap();
+}
+
+#[test]
+fn a_running_guard_is_named_with_its_child() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    record(&stage);
+    let said = status(&stage).end().exits(0);
+    assert!(said.out.starts_with("test is running, since 20"), "{said:?}");
+    for line in [
+        format!("guard    pid {}, ticket 1", guard.pid()),
+        format!("child    pid {bot}"),
+        "got it   nobody was in its way".to_owned(),
+    ] {
+        assert!(said.out.contains(&line), "{line}: {said:?}");
+    }
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!((&seen["instance"], &seen["state"]), (&"test".into(), &"running".into()));
+    let holder = &seen["holder"];
+    assert_eq!(
+        (&holder["pid"], &holder["child_pid"], &holder["ticket"]),
+        (&guard.pid().into(), &bot.into(), &1.into())
+    );
+    assert_eq!(holder["monopoll"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        (&seen["conflicts"][0]["pid"], &seen["conflicts"][0]["holds_lock"]),
+        (&guard.pid().into(), &true.into())
+    );
+}
+
+#[test]
+fn a_takeover_is_told() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    let second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    stage.wait_until_settled();
+    let from = first.pid();
+    first.end().exits(0);
+    let said = status(&stage).end().exits(0);
+    assert!(
+        said.out.contains(&format!("got it   took over from pid {from} (graceful) in ")),
+        "{said:?}"
+    );
+    let seen = document(&json(&stage).end().exits(0));
+    let takeover = &seen["takeovers"][0];
+    assert_eq!(
+        (&takeover["from_pid"], &takeover["to_pid"], &takeover["action"]),
+        (&from.into(), &second.pid().into(), &"graceful".into())
+    );
+    let history = with(&stage, &["status", "--history"]).end().exits(0).out;
+    for what in ["started `", "took over from pid ", "left, asked by pid "] {
+        assert!(history.contains(what), "{what}: {history}");
+    }
+}
+
+#[test]
+fn a_guard_without_a_child_yet_is_starting() {
+    let stage = Stage::new();
+    let _guard = stage.run(&[]).start();
+    stage.ready(1);
+    let mut record = record(&stage);
+    record["state"] = "starting".into();
+    record["child"] = Value::Null;
+    put(&stage, &record);
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!((&seen["state"], &seen["holder"]["child_pid"]), (&"starting".into(), &Value::Null));
+    assert!(status(&stage).end().exits(0).out.starts_with("test is starting"));
+}
+
+#[test]
+fn a_start_that_has_the_lock_while_it_ends_another_is_starting() {
+    let stage = Stage::new();
+    let _old = stage.bot(&["--stubborn"]).start();
+    stage.ready(1);
+    let start = stage.run(&["--stubborn"]).on_conflict("graceful").start();
+    stage.nth_to_say(1, "got SIGTERM");
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"]),
+        (&"starting".into(), &start.pid().into()),
+        "{seen:#}"
+    );
+    start.signal(Signal::SIGTERM);
+    start.end().exits(143);
+}
+
+#[test]
+fn a_guard_that_is_ending_its_tree_is_stopping() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    stage.ready(1);
+    let stop = with(&stage, &["stop"]).start();
+    stage.nth_to_say(1, "got SIGTERM");
+    stage.wait_until("the state", || {
+        (document(&json(&stage).end().exits(0))["state"] == "stopping").then_some(())
+    });
+    assert!(
+        status(&stage)
+            .end()
+            .exits(0)
+            .out
+            .starts_with("test is stopping; it has had the instance since 20")
+    );
+    with(&stage, &["plan"]).end().exits(75);
+    drop((guard, stop));
+}
+
+#[test]
+fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    fs::remove_file(stage.lock()).unwrap();
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"running".into(), &guard.pid().into()));
+    stage.wait_until("the loss", || {
+        fs::read_to_string(stage.beside("history")).unwrap().contains("taken back").then_some(())
+    });
+    let said = with(&stage, &["status", "--history"]).end().exits(0).out;
+    assert!(
+        said.contains("lost the lock: its file was deleted, moved or replaced; it was taken back"),
+        "{said}"
+    );
+}
+
+#[test]
+fn nobody_is_stopped_and_3() {
+    let stage = Stage::new();
+    let seen = document(&json(&stage).end().exits(3).says("test: not running"));
+    assert_eq!((&seen["state"], &seen["holder"]), (&"stopped".into(), &Value::Null));
+    assert!(!stage.locks().exists(), "it makes nothing");
+    stage.run(&["--exit", "7"]).end().exits(7);
+    let said = status(&stage).end().exits(3).says("test: not running");
+    assert!(said.out.starts_with("test is not running: nobody has the lock."), "{said:?}");
+    assert!(said.out.contains("left: COMMAND exited with 7"), "{said:?}");
+}
+
+#[test]
+fn a_bot_that_nobody_guards_has_nothing_but_is_shown() {
+    let stage = Stage::new();
+    let bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let said = status(&stage).end().exits(3);
+    assert!(
+        said.out.contains(&format!("Running without the lock:\n  pid {}", bot.pid())),
+        "{said:?}"
+    );
+    let seen = document(&json(&stage).end().exits(3));
+    assert_eq!(
+        (&seen["state"], &seen["conflicts"][0]["pid"]),
+        (&"stopped".into(), &bot.pid().into())
+    );
+}
+
+#[test]
+fn a_child_that_outlived_its_guard_is_running() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    let bot = stage.ready(1);
+    record(&stage);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    let seen = document(&json(&stage).end().exits(0));
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"], &seen["holder"]["child_pid"]),
+        (&"running".into(), &bot.into(), &bot.into())
+    );
+    assert!(
+        status(&stage)
+            .end()
+            .exits(0)
+            .out
+            .contains("its guard has ended, and its child has the lock")
+    );
+}
+
+#[test]
+fn a_foreign_holder_is_unknown_and_4() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let lock = stage.lock().display().to_string();
+    let foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    stage.nth_to_say(1, "foreign");
+    let seen = document(&json(&stage).end().exits(4).says("which is no guard"));
+    assert_eq!(
+        (&seen["state"], &seen["holder"]["pid"]),
+        (&"unknown".into(), &foreign.pid().into())
+    );
+    assert_eq!(seen["holder"]["monopoll"], Value::Null);
+}
+
+#[test]
+fn garbage_is_nobodys_word() {
+    for garbage in
+        [b"garbage".to_vec(), b"{}".to_vec(), b"\xff\xfe".to_vec(), Vec::new(), vec![b'7'; 200_000]]
+    {
+        let stage = Stage::new();
+        stage.run(&["--exit", "0"]).end().exits(0);
+        for kind in ["record", "history", "counter"] {
+            fs::write(stage.beside(kind), &garbage).unwrap();
+        }
+        let before = contents(&stage.locks());
+        let seen = document(&json(&stage).end().exits(3));
+        assert_eq!(seen["takeovers"], Value::Array(Vec::new()));
+        assert!(
+            with(&stage, &["status", "--history"])
+                .end()
+                .exits(3)
+                .out
+                .contains("Nothing is remembered.")
+        );
+        assert_eq!(contents(&stage.locks()), before);
+    }
+}
+
+#[test]
+fn a_record_of_somebody_who_has_ended_is_nobodys_word() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--as", "first"]).start();
+    stage.nth_to_say(1, "first");
+    let left = record(&stage);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    stage.wait_until("the lock", || stage.lock_is_free().then_some(()));
+    put(&stage, &left);
+    assert_eq!(document(&json(&stage).end().exits(3))["state"], "stopped");
+}
+
+#[test]
+fn another_users_folder_cannot_be_known() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    chown(stage.locks(), Some(54321), Some(54321)).unwrap();
+    let seen = document(&json(&stage).end().exits(4).says("belongs to another user"));
+    assert_eq!((&seen["state"], &seen["holder"]), (&"unknown".into(), &Value::Null));
+    every(&stage, &["status"]).end().exits(4).says("which instances there are cannot be known");
+}
+
+#[test]
+fn it_touches_nothing_and_disturbs_no_start() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    stage.wait_until_settled();
+    let before = contents(&stage.locks());
+    for _ in 0..10 {
+        status(&stage).end().exits(0);
+    }
+    assert_eq!(contents(&stage.locks()), before);
+    assert!(guard.is_alive() && is_alive(bot));
+    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+}
+
+/// `monopoll ARGS` without an instance; each one's lock is in the stage's folder.
+fn every<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
+    let start = stage.program(env!("CARGO_BIN_EXE_monopoll"), args);
+    start.set(&format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display()))
+}
+
+#[test]
+fn without_an_instance_all_are_listed() {
+    let stage = Stage::new();
+    let nobody = every(&stage, &["status"]).end().exits(3);
+    let folder = stage.locks().display().to_string();
+    assert_eq!(
+        nobody.err,
+        format!("monopoll: no instance is running: nobody has a lock in {folder}\n")
+    );
+    let seen = document(&every(&stage, &["status", "--json"]).end().exits(3));
+    assert_eq!(seen, serde_json::json!({ "version": 1, "instances": [] }));
+    let run = |name: &str, bot: &[&str]| {
+        let args = ["run", "--instance", name, "--", &testbot().display().to_string()];
+        every(&stage, &[&args, bot].concat()).start()
+    };
+    run("over", &["--as", "over", "--exit", "0"]).end().exits(0);
+    let one = run("bot-1", &["--as", "one"]);
+    let other = run("bot.2", &["--as", "other"]);
+    stage.nth_to_say(1, "one");
+    stage.nth_to_say(1, "other");
+    for name in ["bot-1", "bot.2"] {
+        let record = stage.locks().join(format!("{name}.lock.record"));
+        stage.wait_until("the record", || {
+            fs::read_to_string(&record).ok().filter(|it| it.contains("running"))
+        });
+    }
+    let said = every(&stage, &["status"]).end().exits(0).out;
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(
+        lines.len() == 3
+            && lines[0].starts_with(&format!("bot-1  running   pid {}, since 20", one.pid())),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("bot.2  running")
+            && lines[2].starts_with("over   stopped")
+            && lines[2].contains("exited with 0"),
+        "{said}"
+    );
+    let seen = document(&every(&stage, &["status", "--json"]).end().exits(0));
+    let all: Vec<(&str, &Value)> = seen["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["state"].as_str().unwrap(), &it["holder"]["pid"]))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("running", &one.pid().into()),
+            ("running", &other.pid().into()),
+            ("stopped", &Value::Null)
+        ]
+    );
+}
+
+#[test]
+fn where_all_share_one_lock_the_record_names_the_instance() {
+    let stage = Stage::new();
+    let shared = |args: &[&str]| {
+        let start = stage.program(env!("CARGO_BIN_EXE_monopoll"), args);
+        start.set(&format!("lock.paths=[\"{}\"]", stage.lock().display()))
+    };
+    let _guard = stage.run(&[]).start();
+    stage.ready(1);
+    record(&stage);
+    let seen = document(&shared(&["status", "--json"]).end().exits(0));
+    assert_eq!(
+        (&seen["instances"][0]["instance"], &seen["instances"][0]["state"]),
+        (&"test".into(), &"running".into())
+    );
+}
+
+#[test]
+fn a_history_as_json_is_a_wrong_command_line() {
+    let stage = Stage::new();
+    with(&stage, &["status", "--history", "--json"])
+        .end()
+        .exits(64)
+        .says("`--history` is for people");
+}

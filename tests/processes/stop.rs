@@ -1,0 +1,393 @@
+//! `monopoll stop`: ends what runs, starts nothing, and refuses rather than guess.
+
+use std::fs;
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Stage, Start, contents, is_alive, send},
+};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+fn stop<'a>(stage: &'a Stage, bot: &[&str]) -> Start<'a> {
+    with(stage, &["stop"], bot)
+}
+
+fn with<'a>(stage: &'a Stage, args: &[&str], bot: &[&str]) -> Start<'a> {
+    let start = stage.monopoll(args).argument("--").argument(&testbot().display().to_string());
+    bot.iter().fold(start, |start, arg| start.argument(arg))
+}
+
+#[test]
+fn a_guarded_bot_is_asked_and_its_guard_leaves_with_0() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--slow", "200", "--child", "--as below"]).start();
+    let below = stage.nth_to_say(1, "below");
+    let bot = stage.ready(1);
+    let ended = stop(&stage, &[]).end().exits(0);
+    assert!(
+        ended.out.contains("test: ending `") && ended.out.trim_end().ends_with("test: stopped"),
+        "{ended:?}"
+    );
+    assert!(!is_alive(bot) && !is_alive(below) && stage.lock_is_free());
+    assert_eq!(stage.times(bot, "got SIGTERM"), 1);
+    guard.end().exits(0).says("`monopoll stop` (pid ");
+}
+
+#[test]
+fn an_unguarded_bot_is_ended_with_everything_below_it() {
+    let stage = Stage::new();
+    let way = ["--slow", "100", "--child", "--as below"];
+    let bot = stage.bot(&way).start();
+    let below = stage.nth_to_say(1, "below");
+    stage.ready(1);
+    let ended = stop(&stage, &way).end().exits(0);
+    assert!(ended.out.ends_with("test: stopped\n"), "{ended:?}");
+    assert!(!is_alive(below));
+    bot.end().exits(0);
+}
+
+#[test]
+fn without_a_command_an_all_clear_says_what_was_not_looked_at() {
+    let stage = Stage::new();
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let sentence = "ithout COMMAND no running bot can be recognized: only the lock was looked at";
+    for (args, code) in [
+        (&["plan"][..], 0),
+        (&["status"], 3),
+        (&["stop"], 0),
+        (&["stop", "--dry-run"], 0),
+        (&["explain"], 0),
+    ] {
+        let ended = stage.monopoll(args).end().exits(code);
+        assert_eq!(ended.out.matches(sentence).count(), 1, "{args:?} {ended:?}");
+        let document = stage.monopoll(args).flag("--json").end().exits(code);
+        assert!(
+            !document.out.contains(sentence) && document.err.contains(sentence),
+            "{args:?} {document:?}"
+        );
+        let compared =
+            stage.monopoll(args).config("[[match]]\nname = 'no-such-bot'\n").end().exits(code);
+        assert!(!compared.out.contains("COMMAND"), "{args:?} {compared:?}");
+    }
+    let token = stage
+        .monopoll(&["plan"])
+        .env("BOT_TOKEN", monopoll_test_bots::stage::token())
+        .end()
+        .exits(0);
+    assert!(
+        token.out.contains("only the lock and the tokens on command lines were looked at"),
+        "{token:?}"
+    );
+}
+
+#[test]
+fn nothing_to_stop_is_fine_and_makes_nothing() {
+    let stage = Stage::new();
+    let ended = stop(&stage, &[]).end().exits(0);
+    assert_eq!((ended.out.as_str(), ended.err.as_str()), ("test: nothing to stop\n", ""));
+    assert!(!stage.locks().exists());
+    stage.run(&["--exit", "0"]).end().exits(0);
+    assert_eq!(stop(&stage, &[]).end().exits(0).out, "test: nothing to stop\n");
+}
+
+#[test]
+fn it_starts_nothing_and_leaves_no_record() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    stop(&stage, &[]).end().exits(0);
+    guard.end().exits(0);
+    assert!(!stage.beside("record").exists());
+    assert_eq!(stage.who_said("ready").len(), 1);
+}
+
+#[test]
+fn a_stubborn_bot_is_killed_when_its_time_is_over() {
+    let stage = Stage::new();
+    let guard = stage.run(&["--stubborn"]).start();
+    let bot = stage.ready(1);
+    stop(&stage, &[]).set("timeouts.graceful='300ms'").end().exits(0);
+    assert!(!is_alive(bot));
+    guard.end().exits(0);
+}
+
+#[test]
+fn a_stubborn_bot_that_may_not_be_killed_lives_on() {
+    let stage = Stage::new();
+    let bot = stage.bot(&["--stubborn"]).start();
+    stage.ready(1);
+    let stop =
+        stop(&stage, &["--stubborn"]).set("timeouts.graceful='300ms'").set("kill.escalate=false");
+    stop.end().exits(75).says("not stopped: ");
+    assert!(bot.is_alive());
+}
+
+#[test]
+fn force_kills_at_once() {
+    let stage = Stage::new();
+    let bot = stage.bot(&[]).start();
+    stage.ready(1);
+    stop(&stage, &[]).on_conflict("force").end().exits(0);
+    assert_eq!(bot.end().signal, Some(9));
+}
+
+#[test]
+fn a_configuration_that_forces_or_refuses_does_not_change_how_it_stops() {
+    for action in ["refuse", "force", "wait"] {
+        let stage = Stage::new();
+        let bot = stage.bot(&[]).start();
+        stage.ready(1);
+        stop(&stage, &[]).set(&format!("on_conflict='{action}'")).end().exits(0);
+        bot.end().exits(0);
+    }
+}
+
+#[test]
+fn to_be_told_to_refuse_or_to_wait_is_no_stop() {
+    let stage = Stage::new();
+    let bot = stage.bot(&[]).start();
+    stage.ready(1);
+    for action in ["refuse", "wait"] {
+        stop(&stage, &[]).on_conflict(action).end().exits(64).says("graceful or force");
+    }
+    assert!(bot.is_alive());
+}
+
+#[test]
+fn a_rule_forbids_it_and_no_rule_forces_it() {
+    let rule = |action: &str| {
+        format!("[[rules]]\nname = 'mine'\nwhen = {{ state = 'sleeping' }}\naction = '{action}'\n")
+    };
+    for action in ["refuse", "wait"] {
+        let stage = Stage::new();
+        let guard = stage.run(&[]).start();
+        stage.ready(1);
+        stop(&stage, &[])
+            .config(&rule(action))
+            .end()
+            .exits(75)
+            .says("rule `mine` forbids to end it");
+        stop(&stage, &[])
+            .config(&rule(action))
+            .on_conflict("force")
+            .end()
+            .exits(75)
+            .says("rule `mine` forbids to end it");
+        assert!(guard.is_alive());
+        assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    }
+    let stage = Stage::new();
+    let bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let ended = stop(&stage, &[]).config(&rule("ignore")).end().exits(0);
+    assert!(ended.out.contains(&format!("pid {} is left alone", bot.pid())), "{ended:?}");
+    assert!(bot.is_alive());
+    stop(&stage, &[]).config(&rule("force")).end().exits(0);
+    bot.end().exits(0);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    let before = contents(&stage.locks());
+    let ended = with(&stage, &["stop", "--dry-run"], &[]).end().exits(0);
+    assert!(
+        ended.out.starts_with(&format!(
+            "test would end pid {} and 1 below it, within 35s.",
+            guard.pid()
+        )),
+        "{ended:?}"
+    );
+    assert!(ended.out.contains("decided  graceful, as `stop` does"), "{ended:?}");
+    let json = with(&stage, &["stop", "--dry-run", "--json"], &[]).end().exits(0);
+    let plan: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (&plan["verdict"], &plan["conflicts"][0]["steps"][0]["do"]),
+        (&"act".into(), &"ask".into())
+    );
+    assert_eq!(contents(&stage.locks()), before);
+    assert!(guard.is_alive());
+    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+}
+
+#[test]
+fn an_unknown_holder_is_not_guessed_at() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let lock = stage.lock().display().to_string();
+    let _foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    stage.nth_to_say(1, "foreign");
+    // From another PID namespace nobody can be seen who has it.
+    let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
+    stop(&stage, &[]).through(&elsewhere).end().exits(75).says("nobody can be identified");
+    with(&stage, &["stop", "--dry-run"], &[])
+        .through(&elsewhere)
+        .end()
+        .exits(75)
+        .says("would not be stopped");
+}
+
+#[test]
+fn whoever_has_the_lock_is_ended_whatever_it_is() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let lock = stage.lock().display().to_string();
+    let foreign =
+        stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
+    let bot = stage.nth_to_say(1, "foreign");
+    stop(&stage, &[]).end().exits(0);
+    assert!(!is_alive(bot) && stage.lock_is_free());
+    foreign.end();
+}
+
+#[test]
+fn it_waits_for_a_start_that_is_in_progress() {
+    let stage = Stage::new();
+    let old = stage.bot(&["--slow", "700"]).start();
+    stage.ready(1);
+    let start = stage.run(&["--slow", "700"]).on_conflict("graceful").start();
+    stage.nth_to_say(1, "got SIGTERM");
+    stop(&stage, &["--slow", "700"]).end().exits(0);
+    old.end().exits(0);
+    start.end().exits(0).says("`monopoll stop`");
+    assert!(stage.lock_is_free());
+    assert_eq!(stage.who_said("end").len(), 2, "both had the time that they take");
+}
+
+#[test]
+fn a_guard_with_a_larger_ticket_than_the_counter_is_ended_too() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    let record = stage.wait_until("the record", || {
+        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+    });
+    let mut record: Value = serde_json::from_str(&record).unwrap();
+    record["ticket"] = 900.into();
+    let newer = stage.locks().join("x.lock.newer");
+    fs::write(&newer, record.to_string()).unwrap();
+    fs::rename(newer, stage.beside("record")).unwrap();
+    // The ticket is not its own, so it does not hear, and is signalled after two seconds like a
+    // stranger.
+    stop(&stage, &[]).end().exits(0);
+    guard.end();
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_stopped_bot_is_woken_to_end() {
+    let stage = Stage::new();
+    let bot = stage.bot(&[]).start();
+    stage.ready(1);
+    send(bot.pid(), Signal::SIGSTOP);
+    stop(&stage, &[]).end().exits(0);
+    bot.end().exits(0);
+}
+
+#[test]
+fn what_would_restart_it_is_named_with_the_command_that_ends_it_for_good() {
+    let stage = Stage::new();
+    let line = format!("'{}' & wait; sleep 60", testbot().display());
+    let _supervisor = stage.program("sh", &["-c", &line, "mybot"]).called("runsv").start();
+    let bot = stage.ready(1);
+    let ended = stop(&stage, &[]).end().exits(0);
+    assert!(ended.out.contains("may start it again; `sv down "), "{ended:?}");
+    assert!(!is_alive(bot));
+}
+
+#[test]
+fn what_comes_back_again_and_again_is_refused() {
+    let stage = Stage::new();
+    let line = format!("while :; do '{}'; done", testbot().display());
+    let _loop = stage.program("sh", &["-c", &line]).start();
+    stage.ready(1);
+    stop(&stage, &[]).end().exits(75).says("comes back");
+}
+
+#[test]
+fn without_an_instance_it_is_a_wrong_command_line() {
+    let stage = Stage::new();
+    stage
+        .program(env!("CARGO_BIN_EXE_monopoll"), &["stop"])
+        .end()
+        .exits(64)
+        .says("no instance is named");
+}
+
+#[test]
+fn as_json_it_is_the_plan_that_was_carried_out() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    stage.ready(1);
+    let ended = with(&stage, &["stop", "--json"], &[]).end().exits(0);
+    let plan: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(
+        (&plan["verdict"], &plan["conflicts"][0]["pid"]),
+        (&"act".into(), &guard.pid().into())
+    );
+    guard.end().exits(0);
+    let plan: Value =
+        serde_json::from_str(&with(&stage, &["stop", "--json"], &[]).end().exits(0).out).unwrap();
+    assert_eq!(plan["verdict"], "clear");
+}
+
+#[test]
+fn it_is_remembered_and_a_takeover_is_too() {
+    let stage = Stage::new();
+    let kinds = || -> Vec<(String, Value)> {
+        let text = fs::read_to_string(stage.beside("history")).unwrap_or_default();
+        let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.map(|event| (event["event"].as_str().unwrap().to_owned(), event)).collect()
+    };
+    let names =
+        |kinds: &[(String, Value)]| kinds.iter().map(|(kind, _)| kind.clone()).collect::<Vec<_>>();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    let second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    stage.wait_until_settled();
+    let first_pid = first.pid();
+    first.end().exits(0);
+    stop(&stage, &[]).end().exits(0);
+    let second_pid = second.pid();
+    second.end().exits(0);
+    let seen = kinds();
+    assert_eq!(
+        names(&seen),
+        ["start", "refusal", "stop", "takeover", "start", "stop", "clearing"],
+        "{seen:#?}"
+    );
+    assert_eq!(seen[1].1["times"], 2);
+    assert_eq!(
+        (&seen[2].1["pid"], &seen[2].1["asked_by"]),
+        (&first_pid.into(), &second_pid.into())
+    );
+    assert_eq!(
+        (&seen[3].1["from_pid"], &seen[3].1["to_pid"], &seen[3].1["action"]),
+        (&first_pid.into(), &second_pid.into(), &"graceful".into())
+    );
+    assert_eq!(seen[6].1["from_pid"], second_pid);
+}
+
+#[test]
+fn a_guard_whose_lock_was_deleted_is_ended_too() {
+    let stage = Stage::new();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    stage.wait_until_settled();
+    fs::remove_file(stage.lock()).unwrap();
+    stop(&stage, &[]).end().exits(0);
+    assert!(!is_alive(bot) && stage.lock_is_free());
+    guard.end().exits(0).says("`monopoll stop`");
+}

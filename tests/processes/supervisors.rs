@@ -1,0 +1,209 @@
+//! A bot that comes back: who restarts it is named, and so is the command that ends it for good.
+//! With the supervisors themselves: `.ci/run` installs supervisord and PM2 below `target/peers`.
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Ended, Running, Stage, is_alive, state},
+};
+use std::path::{Path, PathBuf};
+
+/// A program of a supervisor's; without it, a test says so and passes over, but not where
+/// everything must be tried.
+pub(crate) fn peer(program: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "{} is missing: `.ci/run` installs it",
+        path.display()
+    );
+    monopoll_test_bots::stage::passed_over(&format!(
+        "{} is missing; `.ci/run` installs it",
+        path.display()
+    ));
+    None
+}
+
+/// `PATH`, with this program's folder.
+fn path_with(program: &Path) -> String {
+    format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap())
+}
+
+/// A start that is refused after two rounds, and the command that it names.
+#[track_caller]
+fn refused(stage: &Stage, by: &str) -> String {
+    let before = stage.who_said("got SIGTERM").len();
+    let ended = stage.run(&[]).on_conflict("graceful").end().exits(75).says("comes back").says(by);
+    assert_eq!(stage.who_said("got SIGTERM").len() - before, 2, "two rounds\n{}", stage.seen());
+    command_in(&ended)
+}
+
+/// What stands last in backticks.
+#[track_caller]
+fn command_in(ended: &Ended) -> String {
+    let (before, _) = ended.err.trim_end().rsplit_once('`').unwrap_or_else(|| panic!("{ended:?}"));
+    before.rsplit_once('`').unwrap().1.to_owned()
+}
+
+/// After what was named is done, a start goes through, and nobody comes back beside it.
+#[track_caller]
+fn goes_through(stage: &Stage) {
+    let start = stage.run(&[]).on_conflict("graceful").start();
+    let own = stage.wait_until("the start's own bot", || {
+        let ready = stage.who_said("ready");
+        ready.into_iter().find(|bot| is_alive(*bot) && parent(*bot) == Some(start.pid()))
+    });
+    start.signal(nix::sys::signal::Signal::SIGTERM);
+    start.end().exits(0);
+    assert_eq!(stage.who_said("ready").last(), Some(&own), "nobody came back");
+    stage.assert_no_overlap();
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// supervisord, with these lines about its one program.
+pub(crate) fn supervisord<'a>(stage: &'a Stage, program: &Path, lines: &str) -> Running<'a> {
+    let folder = stage.folder().display();
+    let conf = format!(
+        "[unix_http_server]\nfile={folder}/s.sock\n\
+         [supervisord]\nnodaemon=true\nlogfile={folder}/s.log\npidfile={folder}/s.pid\nchildlogdir={folder}\n\
+         [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisorctl]\nserverurl=unix://{folder}/s.sock\n{lines}\ndirectory={folder}\n"
+    );
+    std::fs::write(stage.folder().join("s.conf"), conf).unwrap();
+    stage.program(program, &["-c", "s.conf"]).start()
+}
+
+#[test]
+fn what_supervisord_restarts_is_named_and_ended_for_good_by_its_command() {
+    let Some(program) = peer("venv/bin/supervisord") else { return };
+    let stage = Stage::new();
+    let lines = format!(
+        "[group:bots]\nprograms=voice\n[program:voice]\nautorestart=true\nstartsecs=0\ncommand={}",
+        testbot().display()
+    );
+    let supervisord = supervisord(&stage, &program, &lines);
+    stage.ready(1);
+    let plan = stage.plan(&[]).flag("--json").end();
+    assert!(plan.out.contains("\"supervisord:bots:voice\""), "{plan:?}");
+    let command = refused(&stage, "supervisord:bots:voice restarts it");
+    assert_eq!(
+        command,
+        format!("supervisorctl -s unix://{}/s.sock stop bots:voice", stage.folder().display())
+    );
+    stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
+    goes_through(&stage);
+    assert!(supervisord.is_alive());
+}
+
+#[test]
+fn what_supervisord_restarts_only_after_a_while_is_named_too() {
+    let Some(program) = peer("venv/bin/supervisord") else { return };
+    let stage = Stage::new();
+    // It backs off from a program that ended so soon after its start.
+    let lines = format!(
+        "[program:voice]\nautorestart=true\nstartsecs=9\ncommand=sh -c '{}; :'",
+        testbot().display()
+    );
+    let _supervisord = supervisord(&stage, &program, &lines);
+    stage.ready(1);
+    let command = refused(&stage, "supervisord:voice:voice restarts it");
+    stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
+    goes_through(&stage);
+}
+
+#[test]
+fn what_pm2_restarts_is_named_and_ended_for_good_by_its_command() {
+    let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
+    let stage = Stage::new();
+    let home = stage.folder().join("pm2 home");
+    let bot = testbot().display().to_string();
+    let start =
+        stage.program(&program, &["start", &bot, "--name", "voice bot", "--interpreter", "none"]);
+    start.env("PM2_HOME", &home).end().exits(0);
+    stage.ready(1);
+    let command = refused(&stage, "pm2:voice bot restarts it");
+    assert_eq!(command, format!("PM2_HOME='{}' pm2 stop 'voice bot'", home.display()));
+    stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
+    goes_through(&stage);
+}
+
+/// What this program below restarts is named with it and the command that ends it, which then does
+/// that.
+#[track_caller]
+fn ends_with_its_launcher(stage: &Stage, launcher: &Running<'_>, named: &str, kill: &str) {
+    stage.ready(1);
+    let plan = stage.plan(&[]).end();
+    assert!(plan.out.contains("below    pid "), "{plan:?}");
+    let command = refused(stage, &format!("{named} (pid {}) starts it again", launcher.pid()));
+    assert_eq!(command, format!("{kill} {}", launcher.pid()));
+    stage.program("sh", &["-c", &command]).end().exits(0);
+    stage.wait_until("the launcher's end", || (!launcher.is_alive()).then_some(()));
+    goes_through(stage);
+}
+
+#[test]
+fn a_loop_that_restarts_a_bot_is_named_and_ended_by_the_command() {
+    let stage = Stage::new();
+    let line = format!("while :; do {}; done", testbot().display());
+    let shell = stage.program("sh", &["-c", &line]).start();
+    ends_with_its_launcher(&stage, &shell, "done'`", "kill");
+}
+
+#[test]
+fn a_watcher_behind_a_new_shell_each_time_is_named() {
+    let stage = Stage::new();
+    let line = format!("while :; do sh -c '{}; :'; done", testbot().display());
+    let watcher = stage.program("bash", &["-c", &line]).start();
+    ends_with_its_launcher(&stage, &watcher, "done'`", "kill");
+}
+
+#[test]
+fn a_loop_in_an_interactive_shell_is_ended_by_a_signal_that_it_hears() {
+    let stage = Stage::new();
+    let line = format!("while :; do {}; done", testbot().display());
+    let shell = stage.program("setsid", &["bash", "--norc", "-i", "-c", &line]).start();
+    ends_with_its_launcher(&stage, &shell, "done'`", "kill -HUP");
+}
+
+#[test]
+fn a_loop_that_is_deaf_to_both_is_killed() {
+    let stage = Stage::new();
+    let line = format!(
+        "trap '' TERM HUP; while :; do env --default-signal=TERM {}; done",
+        testbot().display()
+    );
+    let shell = stage.program("bash", &["-c", &line]).start();
+    ends_with_its_launcher(&stage, &shell, "done'`", "kill -KILL");
+}
+
+#[test]
+fn what_nothing_starts_again_names_nobody() {
+    let stage = Stage::new();
+    let _bot = stage.bot(&[]).start();
+    stage.ready(1);
+    let second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(!second.said().contains("comes back"));
+}
+
+#[test]
+fn what_an_environment_says_of_a_supervisor_that_is_not_there_is_not_believed() {
+    let stage = Stage::new();
+    let bot = stage
+        .bot(&[])
+        .env("SUPERVISOR_PROCESS_NAME", "voice")
+        .env("SUPERVISOR_ENABLED", "1")
+        .env("pm_id", "0")
+        .env("name", "voice");
+    let bot = bot.start();
+    stage.ready(1);
+    let plan = stage.plan(&[]).flag("--json").end();
+    assert!(plan.out.contains("\"managed_by\": null"), "{plan:?}");
+    assert_eq!(state(bot.pid()), Some('S'));
+}

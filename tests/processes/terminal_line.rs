@@ -1,0 +1,225 @@
+//! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere,
+//! and never when told to be quiet.
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Stage, Start},
+    terminal::Screen,
+};
+use nix::sys::signal::Signal;
+
+/// In the foreground of this terminal.
+fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
+    start
+        .through(&["setsid", "--ctty"])
+        .on_terminal(screen.file())
+        .errors_to(screen.file())
+        .env("TERM", "xterm")
+}
+
+/// Whether these come in this order.
+#[track_caller]
+fn in_order(text: &str, all: &[&str]) {
+    let mut rest = text;
+    for part in all {
+        let Some((_, after)) = rest.split_once(part) else {
+            panic!("`{part}` is not in its place of {all:?}:\n{text}")
+        };
+        rest = after;
+    }
+}
+
+/// Whoever runs the test bot in this stage's folder is in the way.
+fn whoever_runs_the_bot(stage: &Stage) -> String {
+    format!("[[match]]\nname = 'testbot'\ncwd = '{}'\n", stage.folder().display())
+}
+
+#[test]
+fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
+    let stage = Stage::new();
+    let mut screen = Screen::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let before = screen.modes();
+    let bot = testbot().display().to_string();
+    let start =
+        stage.run_command("sh", &["-c", "echo the bot speaks >&2; exec \"$@\"", "sh", &bot]);
+    let second =
+        upon(&screen, start.config(&whoever_runs_the_bot(&stage)).on_conflict("wait")).start();
+    screen
+        .wait_for(&stage, &format!("(pid {}): 0s of 1m, then this start is refused", first.pid()));
+    screen.wait_for(&stage, "): 1s of 1m, ");
+    screen.wait_for(&stage, "): 2s of 1m, ");
+    assert_eq!(screen.seen().len(), 1, "{:?}", screen.seen());
+    first.signal(Signal::SIGTERM);
+    stage.ready(2);
+    let seen = screen.seen();
+    assert!(seen[0].starts_with("monopoll: test: is yours"), "{seen:?}");
+    assert!(
+        seen.iter().all(|line| !line.contains("waiting"))
+            && seen.last().unwrap() == "the bot speaks",
+        "{seen:?}"
+    );
+    assert!(second.is_alive());
+    assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
+}
+
+#[test]
+fn on_a_terminal_an_end_is_one_line_that_says_what_comes_next() {
+    let stage = Stage::new();
+    let mut screen = Screen::new();
+    let _first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let start = stage
+        .run(&["--exit", "7"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("graceful")
+        .set("timeouts.graceful=2s");
+    let ended = upon(&screen, start).end();
+    assert_eq!(ended.code, Some(7));
+    let written = screen.written();
+    let pid = format!("(pid {old}): ");
+    in_order(
+        written,
+        &[
+            "ending `",
+            &pid,
+            "SIGTERM sent 0s ago, SIGKILL in 2s",
+            "SIGTERM sent 1s ago, SIGKILL in 1s",
+            "SIGKILL sent 0s ago",
+        ],
+    );
+    let seen = screen.seen();
+    assert_eq!(seen[0], format!("monopoll: test: pid {old} and everything below it has ended"));
+    assert!(seen[1].starts_with("monopoll: test: is yours"), "{seen:?}");
+}
+
+#[test]
+fn ctrl_c_on_a_terminal_takes_the_line_away_and_leaves_nothing_behind() {
+    let stage = Stage::new();
+    let mut screen = Screen::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let before = screen.modes();
+    let second =
+        upon(&screen, stage.run(&[]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait"))
+            .start();
+    screen.wait_for(&stage, "waiting for `");
+    screen.press(b"\x03");
+    assert_eq!(second.end().code, Some(130));
+    assert_eq!(
+        screen.seen(),
+        ["monopoll: test: ended by a signal before the start; nothing is left behind"]
+    );
+    assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
+    assert!(first.is_alive() && stage.lock_is_free() && !stage.beside("record").exists());
+}
+
+#[test]
+fn a_terminal_that_can_draw_nothing_gets_lines() {
+    for (name, value) in [("TERM", "dumb"), ("MONOPOLL_LOG__FORMAT", "json")] {
+        let stage = Stage::new();
+        let mut screen = Screen::new();
+        let first = stage.bot(&[]).start();
+        stage.ready(1);
+        let start = upon(
+            &screen,
+            stage.run(&["--exit", "7"]).config(&whoever_runs_the_bot(&stage)).on_conflict("wait"),
+        )
+        .env(name, value)
+        .start();
+        screen.wait_for(&stage, "waiting for `");
+        first.signal(Signal::SIGTERM);
+        assert_eq!(start.end().code, Some(7));
+        assert!(!screen.written().contains('\u{1b}'), "{:?}", screen.written());
+    }
+}
+
+#[test]
+fn a_start_in_the_background_of_a_terminal_draws_over_nobodys_line() {
+    let stage = Stage::new();
+    let mut screen = Screen::new();
+    let first = stage.bot(&[]).start();
+    stage.ready(1);
+    let shell = ["setsid", "--ctty", "bash", "-mc", "\"$@\" & wait $!", "bash"];
+    let start = stage
+        .run(&["--exit", "7"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("wait")
+        .through(&shell)
+        .on_terminal(screen.file())
+        .errors_to(screen.file());
+    let start = start.env("TERM", "xterm").start();
+    screen.wait_for(&stage, "waiting for `");
+    first.signal(Signal::SIGTERM);
+    assert_eq!(start.end().code, Some(7));
+    assert!(!screen.written().contains('\u{1b}'), "{:?}", screen.written());
+}
+
+#[test]
+fn without_a_terminal_the_beginning_and_each_step_are_lines() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let start = stage
+        .run(&["--exit", "7"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("wait")
+        .set("after_wait=graceful");
+    let ended = start.set("timeouts.wait=300ms").set("timeouts.graceful=300ms").end().exits(7);
+    let pid = format!("(pid {old})");
+    let steps = [
+        "monopoll: test: waiting for `",
+        &format!("{pid}, at most 300ms\n"),
+        "monopoll: test: ending `",
+        &format!("{pid} (graceful)\n"),
+        &format!("monopoll: test: sent SIGTERM to pid {old}\n"),
+        &format!("monopoll: test: sent SIGKILL to pid {old}\n"),
+        &format!("monopoll: test: pid {old} and everything below it has ended\n"),
+    ];
+    in_order(&ended.err, &steps);
+    assert!(!ended.err.contains('\u{1b}'), "{ended:?}");
+    assert!(!first.is_alive());
+}
+
+#[test]
+fn without_a_terminal_a_guard_that_is_asked_is_a_line() {
+    let stage = Stage::new();
+    let first = stage.run(&["--slow", "100"]).start();
+    stage.ready(1);
+    let ended = stage
+        .run(&["--exit", "7", "--slow", "100"])
+        .config(&whoever_runs_the_bot(&stage))
+        .on_conflict("graceful")
+        .end()
+        .exits(7);
+    let asked = format!("monopoll: test: asked the guard (pid {})\n", first.pid());
+    in_order(&ended.err, &["monopoll: test: ending `", &asked, "has ended\n"]);
+}
+
+#[test]
+fn a_clean_start_says_in_one_line_whose_the_instance_is() {
+    let stage = Stage::new();
+    let ended = stage.run(&["--exit", "7"]).end().exits(7);
+    let lock = stage.lock();
+    let line = "monopoll: test: is yours, as far as can be told without a bot token";
+    assert_eq!(ended.err, format!("{line} (lock {})\n", lock.display()));
+}
+
+#[test]
+fn a_quiet_start_says_nothing_wherever_it_runs() {
+    for drawn in [false, true] {
+        let stage = Stage::new();
+        let mut screen = Screen::new();
+        let _first = stage.bot(&["--slow", "100"]).start();
+        stage.ready(1);
+        let start = stage
+            .run(&["--exit", "7"])
+            .config(&whoever_runs_the_bot(&stage))
+            .on_conflict("graceful")
+            .flag("-q");
+        let start = start.env("MONOPOLL_LOG", "trace");
+        let ended = if drawn { upon(&screen, start).end() } else { start.end() };
+        assert_eq!((ended.code, ended.err.as_str(), screen.written()), (Some(7), "", ""));
+    }
+}

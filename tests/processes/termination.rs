@@ -1,0 +1,303 @@
+//! How the old one is ended when it does not end by itself: stubborn, stopped, dead already,
+//! wrapped, renamed.
+
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Running, Stage, is_alive, send, state},
+};
+use nix::sys::signal::Signal;
+
+#[test]
+fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let _second =
+        stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    assert_eq!(first.end().signal, Some(9));
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_kills_its_stubborn_bot_as_patiently_as_it_was_asked() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let _second =
+        stage.run(&["--stubborn"]).on_conflict("graceful").set("timeouts.graceful='300ms'").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn without_escalation_a_stubborn_bot_lives_and_the_start_is_refused() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let second = stage
+        .run(&["--stubborn"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("kill.escalate=false");
+    second.end().exits(75).says("refused");
+    assert!(first.is_alive());
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let second = stage
+        .run(&["--stubborn"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("timeouts.force='300ms'");
+    second.set("kill.escalate=false").end().exits(75);
+    assert!(first.is_alive() && is_alive(old));
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+    assert!(!stage.lock_is_free());
+}
+
+/// A question without escalation that the bot has outlived, and its guard has given up.
+fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
+    let second = stage
+        .run(&["--other"])
+        .on_conflict("graceful")
+        .set("timeouts.graceful='300ms'")
+        .set("timeouts.force='300ms'");
+    second.set("kill.escalate=false").end().exits(75);
+    let running = || {
+        std::fs::read_to_string(stage.beside("record"))
+            .is_ok_and(|record| record.contains("running"))
+    };
+    stage.wait_until("the record to say that it runs", || running().then_some(()));
+    assert!(first.is_alive());
+}
+
+#[test]
+fn a_bot_that_has_outlived_a_question_has_all_its_time_at_the_next() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    outlives_a_question(&stage, &first);
+    // It would be killed at once if the patience of the first question counted.
+    let second = stage.run(&["--other"]).on_conflict("graceful").start();
+    stage.wait_until("the second signal", || (stage.times(old, "got SIGTERM") == 2).then_some(()));
+    assert!(first.is_alive() && is_alive(old));
+    second.signal(Signal::SIGTERM);
+    second.end().exits(143);
+}
+
+#[test]
+fn what_a_command_that_has_outlived_a_question_leaves_behind_is_killed_as_the_guard_says() {
+    let stage = Stage::new();
+    let bot = ["--stubborn", "--child", "--as member --stubborn"];
+    let first = stage.run(&bot).set("timeouts.graceful='300ms'").start();
+    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    outlives_a_question(&stage, &first);
+    send(old, Signal::SIGKILL);
+    first.end().exits(137);
+    assert!(!is_alive(member) && stage.lock_is_free());
+}
+
+#[test]
+fn another_signal_may_be_the_one_that_asks() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("graceful").set("kill.signal='SIGINT'").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!((stage.times(old, "got SIGINT"), stage.times(old, "got SIGTERM")), (1, 0));
+}
+
+#[test]
+fn a_stopped_bot_is_woken_to_hear_the_signal() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    send(old, Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(old) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_stopped_child_of_a_guard_is_woken_to_hear_the_signal() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    send(old, Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(old) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_guard_that_cannot_be_asked_is_left_alone() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let bot = stage.ready(1);
+    let second = stage
+        .run(&["--other"])
+        .on_conflict("wait")
+        .set("after_wait=force")
+        .set("timeouts.wait='2s'")
+        .start();
+    second.wait_for("waiting for");
+    // Any reason not to write will do; a full disk is the usual one.
+    std::fs::create_dir(stage.beside("request")).unwrap();
+    second.end().exits(75).says("cannot be asked to end: the question cannot be written");
+    assert!(first.is_alive() && is_alive(bot));
+}
+
+#[test]
+fn a_stopped_guard_is_woken_to_hear_the_question() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for
+    // that.
+    stage.wait_until_settled();
+    first.signal(Signal::SIGSTOP);
+    stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn a_zombie_is_no_conflict() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGKILL);
+    stage.wait_until("the zombie", || (state(old) == Some('Z')).then_some(()));
+    let _second = stage.run(&[]).on_conflict("refuse").start();
+    stage.ready(2);
+    assert_eq!(state(old), Some('Z'), "nobody has reaped it");
+}
+
+#[test]
+fn a_bot_under_another_name_is_found() {
+    let stage = Stage::new();
+    let first = stage.bot(&[]).called("another name").start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+}
+
+#[test]
+fn a_bot_in_a_shell_is_found() {
+    let stage = Stage::new();
+    let line = format!("{} ; echo over", testbot().display());
+    let shell = stage.program("sh", &["-c", &line]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("refuse").end().exits(75);
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert_eq!(shell.end().exits(0).out, "over\n", "the shell is not the bot");
+}
+
+#[test]
+fn a_wrapped_command_is_ended_as_a_whole() {
+    let stage = Stage::new();
+    let line = format!("{} & wait", testbot().display());
+    let first = stage.run_command("sh", &["-c", &line]).start();
+    stage.ready(1);
+    let _second = stage.run_command("sh", &["-c", &line]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_launcher_that_goes_away_leaves_a_bot_that_is_still_guarded() {
+    let stage = Stage::new();
+    let line = format!("setsid -f {} ; sleep 60", testbot().display());
+    let first = stage.run_command("sh", &["-c", &line]).start();
+    stage.ready(1);
+    let _second = stage.run_command("sh", &["-c", &line]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn the_whole_tree_ends_before_the_new_one_starts() {
+    let stage = Stage::new();
+    let args = ["--child", "--as member --slow 400", "--slow", "50"];
+    let first = stage.bot(&args).start();
+    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    let _second = stage.run(&args).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    let order: Vec<_> = stage
+        .events()
+        .into_iter()
+        .filter(|it| it.pid == old || it.pid == member || it.what == "ready")
+        .collect();
+    assert_eq!(order.last().map(|it| it.what.as_str()), Some("ready"), "{order:?}");
+    assert_eq!((stage.times(old, "got SIGTERM"), stage.times(member, "got SIGTERM")), (1, 1));
+}
+
+#[test]
+fn the_same_program_in_another_folder_is_another_bot() {
+    let stage = Stage::new();
+    let elsewhere = stage.folder().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let first = stage.bot(&[]).within(elsewhere).polls_another().start();
+    stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+}
+
+#[test]
+fn the_same_program_with_other_arguments_is_another_bot() {
+    let stage = Stage::new();
+    let first = stage.bot(&["--another"]).polls_another().start();
+    stage.ready(1);
+    let _second = stage.run(&[]).on_conflict("force").start();
+    stage.ready(2);
+    assert!(first.is_alive());
+}
+
+#[test]
+fn a_signal_that_was_forwarded_already_is_not_sent_again_for_the_question() {
+    let stage = Stage::new();
+    let first = stage.run(&["--slow", "500"]).start();
+    let old = stage.ready(1);
+    first.signal(Signal::SIGTERM);
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    let _second = stage.run(&["--slow", "500"]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0);
+    assert_eq!((stage.times(old, "got SIGTERM"), stage.times(old, "end")), (1, 1));
+}
+
+#[test]
+fn a_later_question_shortens_the_patience_of_the_first() {
+    let stage = Stage::new();
+    let first = stage.run(&["--stubborn"]).start();
+    let old = stage.ready(1);
+    let patient = stage.run(&["--stubborn"]).on_conflict("graceful").start();
+    stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
+    patient.signal(Signal::SIGINT);
+    patient.end().exits(130);
+    let _third = stage.run(&["--stubborn"]).on_conflict("force").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}

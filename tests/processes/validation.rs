@@ -1,0 +1,352 @@
+//! Everything that can be wrong beforehand is found out beforehand, and the healthy bot lives on.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use monopoll_test_bots::stage::{Running, Stage, Start, contents};
+use nix::sys::signal::Signal;
+
+/// Whatever this start says, a guarded bot does not notice.
+#[track_caller]
+fn touches_nothing(code: i32, says: &str, start: impl for<'a> FnOnce(&'a Stage) -> Start<'a>) {
+    let stage = Stage::new();
+    let _first: Running<'_> = stage.run(&[]).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    let before = contents(&stage.locks());
+    start(&stage).on_conflict("force").end().exits(code).says(says);
+    assert_eq!(contents(&stage.locks()), before);
+    assert_eq!(stage.events().len(), 1, "nobody was signalled, nothing was started");
+}
+
+#[test]
+fn a_wrong_configuration_touches_nothing() {
+    touches_nothing(78, "", |stage| stage.run(&[]).set("timeouts.gracefull='1s'"));
+}
+
+#[test]
+fn a_wrong_profile_that_is_not_selected_touches_nothing() {
+    touches_nothing(78, "", |stage| {
+        stage.run(&[]).config("[profile.other]\non_conflict = 'kill'\n")
+    });
+}
+
+#[test]
+fn a_configuration_file_that_is_missing_touches_nothing() {
+    touches_nothing(78, "", |stage| stage.run(&[]).flag("--config").flag("nowhere.toml"));
+}
+
+#[test]
+fn a_wrong_command_line_touches_nothing() {
+    touches_nothing(64, "the command line is wrong", |stage| stage.run(&[]).flag("--no-such-flag"));
+}
+
+#[test]
+fn json_without_a_dry_run_touches_nothing() {
+    touches_nothing(64, "--dry-run", |stage| stage.run(&[]).flag("--json"));
+}
+
+#[test]
+fn a_working_directory_that_is_gone_is_said_with_the_way_out() {
+    let stage = Stage::new();
+    for command in [vec!["run", "--", "true"], vec!["plan"], vec!["config", "check"]] {
+        let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$@\"";
+        let start = stage.program("sh", &["-c", gone, env!("CARGO_BIN_EXE_monopoll")]);
+        let ended =
+            command.iter().fold(start, |start, argument| start.argument(argument)).end().exits(64);
+        ended.says("the working directory cannot be read").says("change to a folder that exists");
+    }
+}
+
+#[test]
+fn a_command_that_is_not_found_touches_nothing() {
+    touches_nothing(127, "is not found", |stage| stage.run_command("no-such-bot", &[]));
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_touches_nothing() {
+    touches_nothing(126, "cannot be executed", |stage| {
+        fs::write(stage.folder().join("bot.py"), "print()").unwrap();
+        stage.run_command("./bot.py", &[])
+    });
+}
+
+#[test]
+fn a_script_without_its_interpreter_touches_nothing() {
+    touches_nothing(127, "its interpreter `/nowhere/python`", |stage| {
+        let script = stage.folder().join("bot.py");
+        fs::write(&script, "#!/nowhere/python\n").unwrap();
+        fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        stage.run_command("./bot.py", &[])
+    });
+}
+
+#[test]
+fn a_script_that_is_not_in_this_folder_touches_nothing() {
+    let says = "COMMAND's script `./start.sh` is not in /";
+    touches_nothing(127, says, |stage| stage.run_command("sh", &["-e", "./start.sh"]));
+    touches_nothing(127, says, |stage| stage.monopoll(&["plan", "--", "sh", "-e", "./start.sh"]));
+}
+
+#[test]
+fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
+    let stage = Stage::new();
+    for (command, code) in [("status", 3), ("stop", 0), ("explain", 0)] {
+        let ended = stage.monopoll(&[command, "--", "sh", "./start.sh"]).end().exits(code);
+        assert!(
+            ended.err.contains(": warning: COMMAND's script `./start.sh` is not in /"),
+            "{command}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_script_that_is_there_or_that_the_check_makes_is_run() {
+    let stage = Stage::new();
+    fs::write(stage.folder().join("start.sh"), "exit 7\n").unwrap();
+    stage.run_command("sh", &["-e", "./start.sh"]).end().exits(7);
+    let check = |command: &str| format!("[check]\ncommand = {command}\n");
+    stage.run_command("sh", &["./made.sh"]).config(&check("['touch', 'made.sh']")).end().exits(0);
+    let refused = stage.run_command("sh", &["./gone.sh"]).config(&check("['true']"));
+    refused.end().exits(127).says("COMMAND's script `./gone.sh` is not in ");
+}
+
+#[test]
+fn a_folder_as_a_command_touches_nothing() {
+    touches_nothing(126, "cannot be executed", |stage| stage.run_command("./locks", &[]));
+}
+
+#[test]
+fn a_wrong_start_makes_no_lock_folder() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.run_command("no-such-bot", &[]).end().exits(127);
+    stage.run(&[]).set("on_conflict='kill'").end().exits(78);
+    assert!(!stage.locks().exists());
+}
+
+/// A start with this check is refused, and a guarded bot does not notice.
+#[track_caller]
+fn a_check_that_refuses(code: i32, says: &str, check: &str) {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    stage.run(&[]).on_conflict("force").config(check).end().exits(code).says(says);
+    assert!(first.is_alive());
+    assert_eq!(stage.events().len(), 1, "nobody was signalled, nothing was started");
+}
+
+#[test]
+fn a_check_that_fails_refuses_and_says_why() {
+    a_check_that_refuses(75, "`[check]` failed", "[check]\ncommand = ['sh', '-c', 'exit 3']\n");
+}
+
+#[test]
+fn a_check_that_takes_too_long_refuses() {
+    a_check_that_refuses(
+        75,
+        "took longer than 200ms",
+        "[check]\ncommand = ['sleep', '600']\ntimeout = '200ms'\n",
+    );
+}
+
+#[test]
+fn a_check_that_is_not_there_is_a_wrong_configuration() {
+    a_check_that_refuses(78, "cannot be run", "[check]\ncommand = ['no-such-check']\n");
+}
+
+#[test]
+fn what_a_check_says_goes_to_the_error_output() {
+    let stage = Stage::new();
+    let check = "[check]\ncommand = ['sh', '-c', 'echo line 7 is wrong; false']\n";
+    let ended = stage.run(&[]).config(check).end().exits(75);
+    assert!(ended.err.contains("line 7 is wrong"), "{ended:?}");
+    assert_eq!(ended.out, "");
+}
+
+#[test]
+fn a_check_that_passes_lets_the_bot_start() {
+    let stage = Stage::new();
+    let ended = stage.run(&["--exit", "5"]).config("[check]\ncommand = ['true']\n").end();
+    assert_eq!(ended.exits(5).out, "");
+}
+
+#[test]
+fn a_check_that_is_interrupted_ends_with_all_that_it_started() {
+    let stage = Stage::new();
+    let check = format!(
+        "[check]\ncommand = ['{}', '--as', 'check', '--child', '--as below']\n",
+        monopoll_test_bots::programs::testbot().display()
+    );
+    let start = stage.run(&[]).config(&check).start();
+    let (check, below) = (stage.nth_to_say(1, "check"), stage.nth_to_say(1, "below"));
+    start.signal(Signal::SIGINT);
+    start.end().exits(130);
+    stage.wait_until("the check's end", || {
+        (!monopoll_test_bots::stage::is_alive(check) && !monopoll_test_bots::stage::is_alive(below))
+            .then_some(())
+    });
+    assert!(stage.lock_is_free());
+    assert!(!stage.beside("record").exists());
+}
+
+/// A start with this in the lock's place exits with 73; neither it nor a plan changes what is
+/// there.
+#[track_caller]
+fn is_not_safe(says: &str, prepare: impl FnOnce(&Stage)) {
+    let stage = Stage::new();
+    let bystander = stage.bot(&[]).start();
+    stage.ready(1);
+    fs::create_dir(stage.locks()).unwrap();
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    prepare(&stage);
+    let before = listing(&stage);
+    stage.run(&[]).on_conflict("force").end().exits(73).says(says);
+    stage.plan(&[]).on_conflict("force").end().exits(73).says(says);
+    assert_eq!(listing(&stage), before);
+    assert!(bystander.is_alive());
+}
+
+fn listing(stage: &Stage) -> String {
+    let ended = stage.program("ls", &["-lan", "--time-style=full-iso", "locks", "target"]).end();
+    // The folder's own time changes when a start looks for a place for its files.
+    ended.out.lines().filter(|line| line.contains(".lock") || line.contains("target")).collect()
+}
+
+#[test]
+fn a_symbolic_link_in_the_locks_place_is_not_followed() {
+    is_not_safe("symbolic link", |stage| {
+        fs::write(stage.folder().join("target"), "precious").unwrap();
+        std::os::unix::fs::symlink("../target", stage.lock()).unwrap();
+    });
+}
+
+#[test]
+fn a_link_to_nowhere_in_the_locks_place_makes_nothing() {
+    is_not_safe("symbolic link", |stage| {
+        std::os::unix::fs::symlink("../target", stage.lock()).unwrap();
+    });
+}
+
+#[test]
+fn a_fifo_in_the_locks_place_does_not_hang_the_start() {
+    is_not_safe("FIFO", |stage| {
+        stage.program("mkfifo", &["locks/x.lock"]).end().exits(0);
+    });
+}
+
+#[test]
+fn a_folder_in_the_locks_place_is_refused() {
+    is_not_safe("folder", |stage| fs::create_dir(stage.lock()).unwrap());
+}
+
+#[test]
+fn a_hard_link_in_the_locks_place_is_refused() {
+    is_not_safe("hard link", |stage| {
+        fs::write(stage.folder().join("target"), "precious").unwrap();
+        fs::hard_link(stage.folder().join("target"), stage.lock()).unwrap();
+    });
+}
+
+#[test]
+fn another_owners_file_in_the_locks_place_is_refused() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    is_not_safe("another user", |stage| {
+        fs::write(stage.lock(), "").unwrap();
+        std::os::unix::fs::chown(stage.lock(), Some(12345), None).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_refused() {
+    is_not_safe("others can write", |stage| {
+        fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_of_another_owner_is_refused() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    is_not_safe("another user", |stage| {
+        std::os::unix::fs::chown(stage.locks(), Some(12345), None).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    is_not_safe("another user", |stage| {
+        std::os::unix::fs::chown(stage.folder(), Some(12345), None).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_above_the_lock_that_others_can_write_to_is_refused() {
+    is_not_safe("others can write", |stage| {
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap();
+    });
+}
+
+/// A user id that nobody has, and so no group of that name either.
+const SOMEBODY: u32 = 54322;
+
+/// A stage of somebody's, and `monopoll run -- true` of theirs, started through `through`.
+fn of_somebody(through: &[&str], prepare: impl FnOnce(&Stage)) -> monopoll_test_bots::stage::Ended {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    for folder in [stage.folder().to_owned(), stage.locks()] {
+        std::os::unix::fs::chown(&folder, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
+    prepare(&stage);
+    let lock = format!("lock.paths=[\"{}\"]", stage.lock().display());
+    let run = ["./monopoll", "run", "--set", &lock, "--instance", "test", "--", "true"];
+    run.into_iter()
+        .fold(stage.program(through[0], &through[1..]), monopoll_test_bots::stage::Start::argument)
+        .end()
+}
+
+const AS_SOMEBODY: [&str; 6] =
+    ["setpriv", "--reuid", "54322", "--regid", "54322", "--clear-groups"];
+
+#[test]
+fn folders_of_mine_within_those_of_root_are_safe() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    of_somebody(&AS_SOMEBODY, |_| {}).exits(0);
+}
+
+#[test]
+fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    let group_may_write = |stage: &Stage| {
+        fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o770)).unwrap();
+    };
+    of_somebody(&AS_SOMEBODY, group_may_write).exits(73).says("`chmod go-w");
+}
+
+#[expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
+#[test]
+fn in_a_user_namespace_the_folders_of_an_unnumbered_root_are_safe() {
+    if !monopoll_test_bots::stage::may_do_everything() {
+        return;
+    }
+    // The folders above the stage are root's, who has no number in there.
+    let inside = [&AS_SOMEBODY[..], &["unshare", "--user", "--map-root-user"]].concat();
+    if Stage::new().program(inside[0], &inside[1..]).argument("true").end().code != Some(0) {
+        eprintln!("passed over: there are no user namespaces here");
+        return;
+    }
+    of_somebody(&inside, |_| {}).exits(0);
+}

@@ -1,0 +1,111 @@
+//! Many starts that wait for one guard.
+
+use std::{fs, os::unix::fs::symlink};
+
+use monopoll_test_bots::stage::{Running, Stage, send};
+use nix::sys::signal::Signal;
+
+const WAITERS: usize = 6;
+
+fn waiter<'a>(stage: &'a Stage, bot: &[&str]) -> Running<'a> {
+    let waiter = stage.run(bot).on_conflict("wait").set("timeouts.wait='forever'").start();
+    waiter.wait_for("waiting for");
+    waiter
+}
+
+/// Whether it waits in the kernel's queue behind others.
+fn is_queued(waiter: &Running<'_>) -> bool {
+    let threads =
+        fs::read_dir(format!("/proc/{}/task", waiter.pid())).into_iter().flatten().flatten();
+    threads.into_iter().any(|thread| {
+        fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "queue\n")
+    })
+}
+
+#[track_caller]
+fn wait_until_queued(stage: &Stage, waiters: &[Running<'_>], how_many: usize) {
+    stage.wait_until("a queue", || {
+        (waiters.iter().filter(|waiter| is_queued(waiter)).count() == how_many).then_some(())
+    });
+}
+
+#[test]
+fn one_of_those_who_wait_watches_and_the_others_queue_behind_it() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    let waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &[])).collect();
+    for turn in 1..=WAITERS {
+        wait_until_queued(&stage, &waiters, WAITERS - turn);
+        send(stage.ready(turn), Signal::SIGTERM);
+        stage.ready(turn + 1);
+    }
+    send(stage.ready(WAITERS + 1), Signal::SIGTERM);
+    first.end().exits(0);
+    for waiter in waiters {
+        waiter.end().exits(0);
+    }
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_waiter_that_is_stopped_or_killed_keeps_nobody() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    stage.ready(1);
+    let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &[])).collect();
+    wait_until_queued(&stage, &waiters, WAITERS - 1);
+    let stopped = waiters.remove(waiters.iter().position(|waiter| !is_queued(waiter)).unwrap());
+    // Not behind the turnstile: there it would keep everybody. The end of another wakes it.
+    stage.wait_until_settled();
+    stopped.signal(Signal::SIGSTOP);
+    let killed = waiters.remove(0);
+    killed.signal(Signal::SIGKILL);
+    for turn in 1..=waiters.len() {
+        send(stage.ready(turn), Signal::SIGTERM);
+        stage.ready(turn + 1);
+    }
+    send(stage.ready(waiters.len() + 1), Signal::SIGTERM);
+    for waiter in waiters {
+        waiter.end().exits(0);
+    }
+    stopped.signal(Signal::SIGCONT);
+    send(stage.ready(WAITERS), Signal::SIGTERM);
+    stopped.end().exits(0);
+    first.end().exits(0);
+    killed.end();
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_queue_that_is_deleted_costs_nothing_but_the_order() {
+    let stage = Stage::new();
+    let first = stage.run(&["--for", "300"]).start();
+    stage.ready(1);
+    let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])).collect();
+    fs::remove_file(stage.beside("queue")).unwrap();
+    waiters.extend((0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])));
+    first.end().exits(0);
+    for waiter in waiters {
+        waiter.end().exits(0);
+    }
+    stage.assert_no_overlap();
+}
+
+#[test]
+fn a_link_in_the_place_of_the_queue_is_not_followed_and_keeps_nobody() {
+    let stage = Stage::new();
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
+    let precious = stage.folder().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    symlink(&precious, stage.beside("queue")).unwrap();
+    let waiters = [waiter(&stage, &["--for", "100"]), waiter(&stage, &["--for", "100"])];
+    send(old, Signal::SIGTERM);
+    for waiter in waiters {
+        waiter.end().exits(0);
+    }
+    first.end().exits(0);
+    assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+    stage.assert_no_overlap();
+}

@@ -1,0 +1,188 @@
+//! What lies in `deploy/` says of monopoll what monopoll does: its exit statuses, its keys, its
+//! times.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use monopoll::error::ExitStatus;
+
+fn deployed(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)).unwrap()
+}
+
+/// The value of a key that a unit has once.
+fn of_the_unit(key: &str) -> Option<String> {
+    let unit = deployed("monopoll@.service");
+    let values: Vec<&str> =
+        unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect();
+    assert!(values.len() <= 1, "{key}");
+    values.first().map(|value| (*value).to_owned())
+}
+
+/// How long the ladder takes at most, by the defaults.
+fn ladder() -> Duration {
+    let example =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml"))
+            .unwrap();
+    let example: toml::Table = example.parse().unwrap();
+    let time =
+        |key: &str| humantime::parse_duration(example["timeouts"][key].as_str().unwrap()).unwrap();
+    time("graceful") + time("force")
+}
+
+/// `monopoll config check` with this environment alone.
+fn check(environment: &[(String, String)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_monopoll"))
+        .args(["config", "check"])
+        .current_dir(folder.path())
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_unit_restarts_what_may_get_better_and_nothing_else() {
+    let never = of_the_unit("RestartPreventExitStatus").unwrap();
+    let never: Vec<u8> = never.split(' ').map(|code| code.parse().unwrap()).collect();
+    let wrong = [
+        ExitStatus::Usage,
+        ExitStatus::LockFile,
+        ExitStatus::Permission,
+        ExitStatus::Config,
+        ExitStatus::NotExecutable,
+        ExitStatus::NotFound,
+    ];
+    assert_eq!(never, wrong.map(ExitStatus::code));
+    assert!(!never.contains(&ExitStatus::Refused.code()));
+    // `on-failure` never restarts what ended with 0.
+    assert_eq!(
+        (of_the_unit("Restart").as_deref(), ExitStatus::Done.code()),
+        (Some("on-failure"), 0)
+    );
+    assert!(
+        of_the_unit("RestartSec").is_some_and(
+            |pause| humantime::parse_duration(&pause).unwrap() >= Duration::from_secs(1)
+        )
+    );
+    let asked = [ExitStatus::Signalled(2), ExitStatus::Signalled(15)]
+        .map(|it| it.code().to_string())
+        .join(" ");
+    assert_eq!(of_the_unit("SuccessExitStatus"), Some(asked));
+}
+
+#[test]
+fn the_unit_leaves_the_guard_time_and_the_signal_to_it_alone() {
+    assert_eq!(of_the_unit("KillMode").as_deref(), Some("mixed"));
+    assert!(humantime::parse_duration(&of_the_unit("TimeoutStopSec").unwrap()).unwrap() > ladder());
+}
+
+#[test]
+fn the_unit_hides_no_process_and_no_lock_folder() {
+    for key in [
+        "ProtectProc",
+        "ProcSubset",
+        "PrivatePIDs",
+        "PrivateTmp",
+        "ProtectHome",
+        "DynamicUser",
+        "PrivateUsers",
+        "TemporaryFileSystem",
+    ] {
+        assert_eq!(of_the_unit(key), None, "{key}");
+    }
+}
+
+#[test]
+fn the_unit_is_one_that_systemd_understands() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("passed over: there is no systemd-analyze");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("monopoll@voice.service");
+    // It wants the program to be there.
+    let text = deployed("monopoll@.service")
+        .replace("/usr/local/bin/monopoll", env!("CARGO_BIN_EXE_monopoll"));
+    fs::write(&unit, text).unwrap();
+    let verified =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    // What it says of other units of this machine is not about ours.
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("monopoll@")).collect();
+    assert!(ours.is_empty(), "{said}");
+    assert!(verified.status.success() || said.is_empty() || !said.contains("monopoll"), "{said}");
+}
+
+#[test]
+fn the_image_runs_as_nobody_special_and_its_environment_is_a_configuration() {
+    let image = deployed("Dockerfile");
+    let compiler = env!("CARGO_PKG_RUST_VERSION");
+    assert!(
+        image.contains(&format!("FROM rust:{compiler}-")),
+        "the compiler that the manifest names"
+    );
+    let last = |word: &str| {
+        image
+            .lines()
+            .rfind(|line| line.starts_with(word))
+            .map(|line| line[word.len()..].trim().to_owned())
+    };
+    assert_eq!(last("USER ").as_deref(), Some("bot"));
+    assert_eq!(last("ENTRYPOINT ").as_deref(), Some(r#"["monopoll", "run", "--"]"#));
+    let variables: Vec<(String, String)> = image
+        .lines()
+        .filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
+        .collect();
+    assert_eq!(variables.len(), 1);
+    let checked = check(&variables);
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(
+        image.contains("0700 /var/lib/monopoll") && variables[0].1.contains("\"/var/lib/monopoll/")
+    );
+}
+
+#[test]
+fn the_two_deployments_meet_in_one_folder_and_stay_down_when_they_gave_way() {
+    let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose.yaml");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv/bin/python");
+    let python = if own.exists() { own } else { "python3".into() };
+    let parsed =
+        Command::new(python).args(["-c", script]).stdin(fs::File::open(path).unwrap()).output();
+    let Some(parsed) = parsed
+        .ok()
+        .filter(|it| !String::from_utf8_lossy(&it.stderr).contains("ModuleNotFoundError"))
+    else {
+        eprintln!("passed over: there is no python3 with PyYAML");
+        return;
+    };
+    let compose: Value =
+        serde_json::from_slice(&parsed.stdout).unwrap_or_else(|_| panic!("{parsed:?}"));
+    let services = compose["services"].as_object().unwrap();
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["blue", "green"]);
+    for service in services.values() {
+        assert_eq!(service["volumes"], serde_json::json!(["locks:/var/lib/monopoll"]));
+        assert_eq!(service["restart"], "on-failure");
+        assert!(
+            humantime::parse_duration(service["stop_grace_period"].as_str().unwrap()).unwrap()
+                > ladder()
+        );
+        let environment = service["environment"].as_object().unwrap();
+        let variables: Vec<(String, String)> = environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect();
+        let checked = check(&variables);
+        assert!(checked.status.success(), "{checked:?}");
+    }
+    assert!(compose["volumes"].as_object().unwrap().contains_key("locks"));
+}

@@ -1,0 +1,16 @@
+//! The project's own files: what the documentation promises, how the sources are laid out, what is
+//! deployed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and this reads the project's own files"
+)]
+#![cfg_attr(
+    target_os = "linux",
+    expect(clippy::disallowed_macros, reason = "says why a test is skipped")
+)]
+
+mod clocks;
+#[cfg(target_os = "linux")]
+mod deploy;
+mod guarantees;
