@@ -3,7 +3,7 @@
 
 use std::{fmt, io::Write, path::Path, process::ExitCode};
 
-use crate::text::mask::printable;
+use crate::text::printable;
 
 /// The exit statuses of every command, as users and supervisors may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
