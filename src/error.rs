@@ -1,22 +1,22 @@
-//! What can go wrong, said to a person: where, what and the way out; and the table of exit
-//! statuses.
+//! The error of the whole crate – what happened, where, and what to do – and its exit status.
 
-use std::{fmt, io::Write, path::Path, process::ExitCode};
+use std::{fmt, io::Write, path::Path, process::ExitCode, sync::Arc};
 
-use crate::text::printable;
+use crate::text::{mask_secrets, printable};
 
-/// The exit statuses of every command, as users and supervisors may rely on them.
+/// The exit statuses of all commands; users and supervisors rely on their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExitStatus {
-    /// Done; or a newer start won, which a supervisor must not revive.
+    /// Done; or a newer start took over, which a supervisor must not revive.
     Done,
     /// A fault of monopoll itself.
     Fault,
     /// `plan --detailed-exitcode`: would start after killing or waiting.
     WouldAct,
-    /// `status`: it is not running.
+    /// `status`: the instance is not running.
     NotRunning,
-    /// `status`: it cannot be known.
+    /// `status`: not known.
     Unknown,
     /// A wrong command line.
     Usage,
@@ -32,9 +32,9 @@ pub enum ExitStatus {
     NotExecutable,
     /// COMMAND, or the script that it names, is not found.
     NotFound,
-    /// Ended by this signal: 128+n, as shells say it.
+    /// Ended by this signal: 128+n, as in shells.
     Signalled(u8),
-    /// The child's own.
+    /// The exit code of the child.
     Child(u8),
 }
 
@@ -68,20 +68,18 @@ impl From<ExitStatus> for ExitCode {
 }
 
 /// Why monopoll exits without having done what it was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone)]
 pub struct Error {
-    /// What it exits with.
-    pub status: ExitStatus,
-    /// What was found, in one sentence or more lines; the place at its end.
-    pub what: String,
-    /// The way out.
-    pub hint: Option<String>,
+    status: ExitStatus,
+    message: String,
+    hint: Option<String>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    /// An error with no hint yet.
-    pub fn new(status: ExitStatus, what: impl Into<String>) -> Self {
-        Error { status, what: what.into(), hint: None }
+    /// An error without hint and cause.
+    pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
+        Error { status, message: message.into(), hint: None, source: None }
     }
 
     /// A lock file or folder that cannot be used.
@@ -91,8 +89,46 @@ impl Error {
         Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
     }
 
-    /// As it is printed: what may be several lines first, and last the one that begins with
-    /// `monopoll:`.
+    /// An error with the message `what: source`.
+    pub fn from_source(
+        status: ExitStatus,
+        what: impl fmt::Display,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Error::new(status, format!("{what}: {source}")).with_source(source)
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Error { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds the cause. It is not printed: the message has its text already.
+    #[must_use]
+    pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Error { source: Some(Arc::new(source)), ..self }
+    }
+
+    /// The status that the process should exit with.
+    #[must_use]
+    pub fn status(&self) -> ExitStatus {
+        self.status
+    }
+
+    /// What happened, the place at its end; may have several lines.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The text as it is printed: its last line begins with `monopoll:`.
     #[must_use]
     pub fn report(&self) -> String {
         match self.to_string().rsplit_once('\n') {
@@ -101,16 +137,20 @@ impl Error {
         }
     }
 
-    /// The same with the way out.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Error { hint: Some(hint.into()), ..self }
+    /// Prints the report to standard error, secrets masked, and returns the exit status.
+    #[must_use = "the process should exit with it"]
+    pub fn print(&self) -> ExitStatus {
+        let text = mask_secrets(&format!("{}\n", self.report()));
+        // In one piece, as other processes may write to the same log. When standard error is full
+        // or gone, the exit status still tells.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        self.status
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(&self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -118,8 +158,14 @@ impl fmt::Display for Error {
     }
 }
 
-/// What a program that has the library in it returns from `main`: an error is said once, on
-/// standard error, and its status is what a supervisor goes by.
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Prints the error, if there is one, and returns the exit code: for the `main` of a program that
+/// uses the library.
 ///
 /// ```no_run
 /// # async fn serve() -> Result<(), monopoll::Error> { Ok(()) }
@@ -129,12 +175,23 @@ impl fmt::Display for Error {
 /// }
 /// ```
 pub fn exit<T>(result: Result<T, Error>) -> ExitCode {
-    match result {
-        Ok(_) => ExitStatus::Done.into(),
-        Err(error) => {
-            // Where nobody can be told, the status still can.
-            let _ = writeln!(std::io::stderr(), "{}", error.report());
-            error.status.into()
-        }
+    result.map_or_else(|error| error.print(), |_| ExitStatus::Done).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error as _, io};
+
+    use super::*;
+
+    #[test]
+    fn the_hint_is_printed_after_the_message_and_the_cause_is_kept_apart() {
+        let cause = io::Error::other("disk full");
+        let error = Error::new(ExitStatus::LockFile, format!("no lock: {cause}"))
+            .with_hint("free some space")
+            .with_source(cause);
+        assert_eq!(error.to_string(), "no lock: disk full; free some space");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk full"));
+        assert_eq!(Error::new(ExitStatus::Fault, "x").hint(), None);
     }
 }

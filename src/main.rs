@@ -1,5 +1,4 @@
-//! The command line tool: does what it is told, says once what went wrong, and returns the exit
-//! status.
+//! The command line tool: parses the arguments, runs the command, and exits with its status.
 
 use std::process::ExitCode;
 
@@ -12,13 +11,7 @@ use monopoll::{
 
 fn main() -> ExitCode {
     let status = match Cli::try_parse() {
-        Ok(cli) => match cli::run(cli) {
-            Ok(status) => status,
-            Err(error) => {
-                say(error.report());
-                error.status
-            }
-        },
+        Ok(cli) => cli::run(cli).unwrap_or_else(|error| error.print()),
         // Help and version are no errors; clap knows where each belongs.
         Err(error) if !error.use_stderr() => {
             // A reader that went away is no fault.

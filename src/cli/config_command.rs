@@ -202,13 +202,14 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
         Ok(()) => Ok(path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let what = format!("`{}` is there already and is left as it is", path.display());
-            Err(Error::new(ExitStatus::Config, what).hint(
+            Err(Error::new(ExitStatus::Config, what).with_hint(
                 "move it away first; or, where it is another program's, write one in another folder and bring it here as `monopoll.toml`",
             ))
         }
         Err(error) => {
             let what = format!("`{}` cannot be written: {error}", path.display());
-            Err(Error::new(ExitStatus::Fault, what).hint("start in a folder that you may write to"))
+            Err(Error::new(ExitStatus::Fault, what)
+                .with_hint("start in a folder that you may write to"))
         }
     }
 }

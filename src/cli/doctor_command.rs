@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     if common.json {
         let text = plan_json::to_text(&report::document(&findings));
         print(&text.map_err(|error| {
-            Error::new(ExitStatus::Fault, format!("the findings cannot be written: {error}"))
+            Error::from_source(ExitStatus::Fault, "the findings cannot be written", error)
         })?)?;
     } else {
         let shown: Vec<Finding> = findings
@@ -112,7 +112,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
         Err(error) => {
             findings.extend(doctor::machine(&me, None));
-            findings.push(Finding::of_error("processes", &machine::blind(&error)));
+            findings.push(Finding::of_error("processes", &machine::blind(error)));
         }
     }
     Ok(findings)

@@ -41,8 +41,8 @@ pub(super) fn run(
     let asked = pid.map(number).transpose()?;
     let start = PreparedStart::prepare(common, command)?;
     start.warn_of_a_missing_script();
-    let mut machine = Machine::new(ScanRequest { asked, ..start.query() })
-        .map_err(|error| machine::blind(&error))?;
+    let mut machine =
+        Machine::new(ScanRequest { asked, ..start.query() }).map_err(machine::blind)?;
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     let snapshot = plan_command::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
@@ -76,8 +76,9 @@ pub(super) fn run(
 
 fn number(pid: &str) -> Result<u32, Error> {
     pid.parse().map_err(|_| {
-        Error::new(ExitStatus::Usage, format!("`{}` is no process id", printable(pid)))
-            .hint("give its number, as `ps` and `monopoll plan` show it; COMMAND goes behind `--`")
+        Error::new(ExitStatus::Usage, format!("`{}` is no process id", printable(pid))).with_hint(
+            "give its number, as `ps` and `monopoll plan` show it; COMMAND goes behind `--`",
+        )
     })
 }
 
@@ -89,7 +90,7 @@ fn nobody(pid: u32) -> Error {
         }
     };
     Error::new(ExitStatus::Usage, what)
-        .hint("`monopoll plan` shows who is in the way, `ps` the others")
+        .with_hint("`monopoll plan` shows who is in the way, `ps` the others")
 }
 
 /// The root of each conflict, and whoever is not touched, each once.

@@ -93,7 +93,7 @@ pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, E
 pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
     refuse_json(common, "a man page")?;
     let page = page().map_err(|error| {
-        Error::new(ExitStatus::Fault, format!("the man page cannot be written: {error}"))
+        Error::from_source(ExitStatus::Fault, "the man page cannot be written", error)
     })?;
     print(&page)
 }
@@ -101,7 +101,7 @@ pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
 fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
     if common.json {
         Err(Error::new(ExitStatus::Usage, format!("this prints {what}, and no JSON"))
-            .hint("leave `--json` out"))
+            .with_hint("leave `--json` out"))
     } else {
         Ok(())
     }

@@ -175,7 +175,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             ExitStatus::Usage,
             "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's",
         )
-        .hint("add `--dry-run`, or use `monopoll plan --json`")),
+        .with_hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
             let detail = if detailed_exitcode {
@@ -256,9 +256,8 @@ fn print(text: &str) -> Result<ExitStatus, Error> {
     match writeln!(std::io::stdout(), "{}", mask_secrets(text.trim_end_matches('\n'))) {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
-        Err(error) => Err(Error::new(
-            ExitStatus::Fault,
-            format!("standard output cannot be written: {error}"),
-        )),
+        Err(error) => {
+            Err(Error::from_source(ExitStatus::Fault, "standard output cannot be written", error))
+        }
     }
 }

@@ -173,13 +173,13 @@ pub(super) fn context<'a>(
 /// A document as it is printed.
 pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
     plan_json::to_text(document).map_err(|error| {
-        Error::new(ExitStatus::Fault, format!("the document cannot be written: {error}"))
+        Error::from_source(ExitStatus::Fault, "the document cannot be written", error)
     })
 }
 
 /// The plan of this moment; nothing is touched.
 pub(super) fn look(start: &PreparedStart) -> Result<Plan, Error> {
-    let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
+    let mut machine = Machine::new(start.query()).map_err(machine::blind)?;
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     seen(&mut machine, place.as_ref(), &start.locks, &start.config.policy)
 }
@@ -215,9 +215,7 @@ pub(super) fn snapshot(
         .unwrap_or_default();
     let standing =
         StartState { history: History { tries, ..History::default() }, ..StartState::default() };
-    machine
-        .look(&sights, beside, &standing, ScanScope::Everybody)
-        .map_err(|error| machine::blind(&error))
+    machine.look(&sights, beside, &standing, ScanScope::Everybody).map_err(machine::blind)
 }
 
 /// Where a key's value was written; a rule is asked for by its name.

@@ -171,7 +171,7 @@ impl PreparedStart {
     /// wrong folder.
     pub(super) fn warn_of_a_missing_script(&self) {
         if let Err(error) = self.insist_on_the_script() {
-            tracing::warn!("{}", error.what);
+            tracing::warn!("{}", error.message());
         }
     }
 
@@ -210,7 +210,7 @@ pub(super) fn instance(
     command: Option<&Command>,
 ) -> Result<Instance, Error> {
     instance_name::instance(config, token, command).ok_or_else(|| {
-        Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
+        Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
             "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",
             instance_name::variable(config)
         ))

@@ -50,18 +50,18 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let start = PreparedStart::prepare(common, command)?;
     let Some(command) = &start.command else {
         return Err(Error::new(ExitStatus::Usage, "there is no COMMAND")
-            .hint("write it behind `--`: `monopoll run -- python main.py`"));
+            .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
     start.insist_on_the_script()?;
     // First, because everything that follows needs /proc as well and would say so less clearly.
-    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
+    let mut machine = Machine::new(start.query()).map_err(blind)?;
     let mut entrance = OpenedInstance::open(&start.locks)?;
     start_messages::enclosure(machine::enclosure(entrance.place.beside().folder().path()).as_ref());
     if let Some(check) = &start.config.check {
         check_command::run(check, Interruption::Signals)?;
         command.insist_on_its_script()?;
     }
-    machine.attend(Poller::set().map_err(|error| blind(&error))?);
+    machine.attend(Poller::set().map_err(blind)?);
     let mut preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
     let began = clock::patience();
     let mut course = StartProgress::default();
@@ -115,7 +115,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                     );
                     let way_out = way_out(&stop);
                     let error = refused(&start.instance, stop);
-                    return Err(way_out.into_iter().fold(error, Error::hint));
+                    return Err(way_out.into_iter().fold(error, Error::with_hint));
                 }
             }
         }
@@ -124,7 +124,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         ExitStatus::LockFile,
         "the lock cannot be used: somebody deletes or replaces it all the time",
     )
-    .hint("see who writes to its folder, or name another one in `lock.paths`"))
+    .with_hint("see who writes to its folder, or name another one in `lock.paths`"))
 }
 
 /// What a person can do about it.
@@ -159,14 +159,14 @@ fn guard(
     won: WonStart,
 ) -> Result<ExitStatus, Error> {
     let WonStart { settled, company, took, ended } = won;
-    child::adopt_orphans().map_err(|error| blind(&error))?;
+    child::adopt_orphans().map_err(blind)?;
     let whereabouts = machine.whereabouts().clone();
     let (alarm, watch, spent) = machine.into_supervision();
     let Some(alarm) = alarm else {
-        return Err(blind(&std::io::Error::other("signals are not attended to")));
+        return Err(blind(std::io::Error::other("signals are not attended to")));
     };
     let (me, ticket) = (whereabouts.process, record.ticket);
-    let tree = GuardTree::of_myself().map_err(|error| blind(&error))?;
+    let tree = GuardTree::of_myself().map_err(blind)?;
     let holding = HeldLocks::new(place, settled.locks);
     let mark = EnvMarker::new(&start.instance, ticket, me, holding.first_path());
     let chronicle = HistoryWriter::new(&whereabouts, ticket);
@@ -186,7 +186,11 @@ fn guard(
         Err(error) => {
             holding.beside().remove_record(ticket);
             let error = not_started(command, &error);
-            chronicle.given_up(holding.beside(), ended, (GiveUpCause::Failed, error.what.clone()));
+            chronicle.given_up(
+                holding.beside(),
+                ended,
+                (GiveUpCause::Failed, error.message().to_owned()),
+            );
             return Err(error);
         }
     };
@@ -282,5 +286,5 @@ fn not_started(command: &Command, error: &std::io::Error) -> Error {
         status,
         format!("COMMAND `{}` cannot be executed: {error}", printable(&command.base_name())),
     )
-    .hint("check the file, its first line and its permissions")
+    .with_hint("check the file, its first line and its permissions")
 }

@@ -52,7 +52,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Error> {
     if common.json && detail == Detail::History {
         return Err(Error::new(ExitStatus::Usage, "`--history` is for people")
-            .hint("`status --json` has the takeovers"));
+            .with_hint("`status --json` has the takeovers"));
     }
     let nameless = UnnamedStart::prepare(common, command)?;
     match nameless.instance() {
@@ -63,7 +63,7 @@ pub(super) fn run(
 
 fn one(common: &Common, start: &PreparedStart, detail: Detail) -> Result<ExitStatus, Error> {
     start.warn_of_a_missing_script();
-    let mut machine = Machine::new(start.query()).map_err(|error| machine::blind(&error))?;
+    let mut machine = Machine::new(start.query()).map_err(machine::blind)?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
     let origin = |key: &str| plan_command::origin(start, key);
     let context = plan_command::context(start, &origin);
@@ -101,7 +101,7 @@ fn all(common: &Common, nameless: &UnnamedStart, detail: Detail) -> Result<ExitS
         command: None,
         ..nameless.query()
     };
-    let mut machine = Machine::new(query).map_err(|error| machine::blind(&error))?;
+    let mut machine = Machine::new(query).map_err(machine::blind)?;
     let mut statuses = Vec::new();
     for name in names(nameless)? {
         statuses.push(look(&mut machine, &name, &nameless.locks(&name), &policy)?);
@@ -152,8 +152,8 @@ fn look(
     locks: &[PathBuf],
     policy: &Policy,
 ) -> Result<InstanceStatus, Error> {
-    let unknown = |error: Error| match error.status {
-        ExitStatus::LockFile => Ok(InstanceStatus::unknown(instance, error.what)),
+    let unknown = |error: Error| match error.status() {
+        ExitStatus::LockFile => Ok(InstanceStatus::unknown(instance, error.message().to_owned())),
         _ => Err(error),
     };
     for _ in 0..MOST_LOOKS {
@@ -232,9 +232,7 @@ fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
 
 /// A folder that may not be looked into.
 fn unreadable(error: Error) -> Error {
-    Error {
-        status: ExitStatus::Unknown,
-        what: format!("which instances there are cannot be known: {}", error.what),
-        ..error
-    }
+    let message = format!("which instances there are cannot be known: {}", error.message());
+    let unknown = Error::new(ExitStatus::Unknown, message);
+    error.hint().into_iter().fold(unknown, Error::with_hint).with_source(error)
 }

@@ -137,7 +137,7 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
             ExitStatus::Usage,
             "`stop` ends what runs: its `--on-conflict` is graceful or force",
         )
-        .hint("`monopoll stop --dry-run` only says what would be ended")),
+        .with_hint("`monopoll stop --dry-run` only says what would be ended")),
     }
 }
 
@@ -186,8 +186,8 @@ impl StopReport {
 /// Through the turnstile as a start, and newer than everybody: a person ends what runs now,
 /// whatever its ticket.
 fn stop(common: &Common, start: &PreparedStart, first: &Plan) -> Result<ExitStatus, Error> {
-    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
-    machine.attend(Poller::set().map_err(|error| blind(&error))?);
+    let mut machine = Machine::new(start.query()).map_err(blind)?;
+    machine.attend(Poller::set().map_err(blind)?);
     machine.ask_for(Purpose::Stop);
     let mut done = StopReport::default();
     let mut course = StartProgress::default();
@@ -304,7 +304,7 @@ fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
                 start.instance
             ),
         )
-        .hint("see who writes to its folder"),
+        .with_hint("see who writes to its folder"),
         NotStarted::Failed(error) => error,
     }
 }

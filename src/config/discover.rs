@@ -57,8 +57,8 @@ impl Sources {
     /// The working directory is gone.
     pub fn here() -> Result<Sources, Error> {
         let cwd = std::env::current_dir().map_err(|error| {
-            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}"))
-                .hint("change to a folder that exists")
+            Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
+                .with_hint("change to a folder that exists")
         })?;
         Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
     }

@@ -152,6 +152,7 @@ impl Problems {
             n => format!("the configuration is wrong in {n} places"),
         };
         Error::new(ExitStatus::Config, format!("{}\n\n{count}", self.render(paint)))
+            .with_source(self)
     }
 }
 

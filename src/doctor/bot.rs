@@ -91,8 +91,8 @@ pub fn instance(name: Result<(&Instance, NameSource), &Error>) -> Finding {
         }
         Err(error) => Finding::warning(
             "instance",
-            &error.what,
-            error.hint.as_deref().unwrap_or("give `--instance ID`"),
+            error.message(),
+            error.hint().unwrap_or("give `--instance ID`"),
         ),
     }
 }

@@ -15,7 +15,7 @@ const LITTLE_ROOM: u64 = 1 << 20;
 const FEW_FILES: u64 = 100;
 
 /// A lock folder as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LockFolder {
     /// It is there and safe to use.
     There(PathBuf, Option<FolderFacts>),

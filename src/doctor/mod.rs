@@ -65,10 +65,6 @@ impl Finding {
     /// What a start would fail with.
     #[must_use]
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
-        Finding::problem(
-            name,
-            &error.what,
-            error.hint.as_deref().unwrap_or("mend that and ask again"),
-        )
+        Finding::problem(name, error.message(), error.hint().unwrap_or("mend that and ask again"))
     }
 }

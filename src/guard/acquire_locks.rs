@@ -84,7 +84,8 @@ impl Start<'_> {
         let failed = |error: std::io::Error| {
             let path = printable(&beside.record_path().to_string_lossy()).into_owned();
             Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
-                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
+                .with_source(error)
+                .with_hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         };
         // Who asks is behind the turnstile, as this start is: a question that lies here is from one
         // that was killed. Should the counter have vanished since, its ticket may be ours.

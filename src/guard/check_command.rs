@@ -52,9 +52,8 @@ pub(crate) enum Interruption<'a> {
 /// It failed, took too long, cannot be run, or was interrupted.
 pub(crate) fn run(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        Error::new(ExitStatus::Fault, format!("`[check]` cannot be run: {error}"))
-    })?;
+    let runtime = runtime
+        .map_err(|error| Error::from_source(ExitStatus::Fault, "`[check]` cannot be run", error))?;
     runtime.block_on(watch(check, interruption))
 }
 
@@ -81,8 +80,9 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
         .kill_on_drop(true);
     Group::prepare(&mut command);
     let mut child = command.spawn().map_err(|error| {
-        Error::new(ExitStatus::Config, format!("`check.command` cannot be run: {shown}: {error}"))
-            .hint("correct `check.command`, or empty it")
+        let what = format!("`check.command` cannot be run: {shown}");
+        Error::from_source(ExitStatus::Config, what, error)
+            .with_hint("correct `check.command`, or empty it")
     })?;
     let group = Group::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -92,7 +92,9 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
         status
     };
     let outcome = tokio::select! {
-        status = ended => status.map_err(|error| Error::new(ExitStatus::Fault, format!("`[check]` cannot be waited for: {error}"))),
+        status = ended => status.map_err(|error| {
+            Error::from_source(ExitStatus::Fault, "`[check]` cannot be waited for", error)
+        }),
         () = tokio::time::sleep(check.timeout) => Err(too_long(&shown, check.timeout)),
         signal = interrupted => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
     };
@@ -105,7 +107,7 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
         return Ok(());
     }
     Err(Error::new(ExitStatus::Refused, format!("refused: `[check]` failed ({status}): {shown}"))
-        .hint("nothing was touched; mend what it says and start again"))
+        .with_hint("nothing was touched; mend what it says and start again"))
 }
 
 /// Nobody listens to what is said then.
@@ -122,7 +124,7 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
         ExitStatus::Refused,
         format!("refused: `[check]` took longer than {timeout}: {shown}"),
     )
-    .hint("nothing was touched; give it more time in `check.timeout`")
+    .with_hint("nothing was touched; give it more time in `check.timeout`")
 }
 
 /// What the check said goes where people read, never to the child's standard output; with `-q` only

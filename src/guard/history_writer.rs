@@ -115,6 +115,6 @@ pub(crate) fn reason(stop: &NotStarted) -> (GiveUpCause, String) {
         NotStarted::Replaced => {
             (GiveUpCause::Failed, "the lock was deleted or replaced during the start".to_owned())
         }
-        NotStarted::Failed(error) => (GiveUpCause::Failed, error.what.clone()),
+        NotStarted::Failed(error) => (GiveUpCause::Failed, error.message().to_owned()),
     }
 }

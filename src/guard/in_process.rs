@@ -31,7 +31,9 @@ impl InProcessClaim {
             ExitStatus::Refused,
             format!("{name}: refused: this very process has its guard already, or is acquiring it"),
         )
-        .hint("keep the first one and share it; it gives the instance back when it is dropped"))
+        .with_hint(
+            "keep the first one and share it; it gives the instance back when it is dropped",
+        ))
     }
 }
 
@@ -54,7 +56,7 @@ mod tests {
     fn an_instance_is_taken_once_and_can_be_taken_again_when_it_was_given_back() {
         let (one, other) = ("taken-one".parse().unwrap(), "taken-other".parse().unwrap());
         let first = InProcessClaim::new(&one).unwrap();
-        assert_eq!(InProcessClaim::new(&one).unwrap_err().status, ExitStatus::Refused);
+        assert_eq!(InProcessClaim::new(&one).unwrap_err().status(), ExitStatus::Refused);
         let _another = InProcessClaim::new(&other).unwrap();
         drop(first);
         assert!(InProcessClaim::new(&one).is_ok());

@@ -46,7 +46,7 @@ impl LockSet {
                 ExitStatus::LockFile,
                 "the lock cannot be used: its folder vanished while it was opened",
             )
-            .hint("try again")),
+            .with_hint("try again")),
         }
     }
 
@@ -68,7 +68,7 @@ impl LockSet {
                         printable(&path.to_string_lossy())
                     ),
                 )
-                .hint("name a file in `lock.paths`"));
+                .with_hint("name a file in `lock.paths`"));
             };
             if let Some(folder) = Folder::open(parent, missing)? {
                 spots.push((

@@ -34,7 +34,7 @@ pub(crate) fn refused(instance: &Instance, stop: NotStarted) -> Error {
             ExitStatus::LockFile,
             format!("{instance}: the lock was deleted or replaced during the start"),
         )
-        .hint("try again"),
+        .with_hint("try again"),
         NotStarted::Failed(error) => error,
     }
 }

@@ -103,9 +103,10 @@ impl From<Interrupted> for NotStarted {
 
 impl From<std::io::Error> for NotStarted {
     fn from(error: std::io::Error) -> Self {
-        NotStarted::Failed(Error::new(
+        NotStarted::Failed(Error::from_source(
             ExitStatus::Fault,
-            format!("the machine cannot be looked at: {error}"),
+            "the machine cannot be looked at",
+            error,
         ))
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Po
         ));
     }
     let instance = named.ok_or_else(|| {
-        Error::new(ExitStatus::Usage, "no instance is named").hint(format!(
+        Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
             "write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}",
             instance_name::variable(config)
         ))
@@ -87,7 +87,7 @@ pub(crate) fn acquire(config: &Config, alarm: Poller) -> Result<(ThreadGuard, Po
     let claim = InProcessClaim::new(&instance)?;
     let start =
         LibraryStart { config, instance, token, command: itself()?, user: machine::myself() };
-    let mut machine = Machine::new(start.query()).map_err(|error| blind(&error))?;
+    let mut machine = Machine::new(start.query()).map_err(blind)?;
     if let Some(check) = &config.check {
         check_command::run(check, Interruption::Recall(&alarm))?;
     }
@@ -117,7 +117,7 @@ fn above(named: Option<&Instance>) -> Option<(Instance, ProcessHandle)> {
 /// This program as the command that it is.
 fn itself() -> Result<Command, Error> {
     let unknown = |what: &str, error: std::io::Error| {
-        Error::new(ExitStatus::Fault, format!("{what} cannot be found out: {error}"))
+        Error::from_source(ExitStatus::Fault, format!("{what} cannot be found out"), error)
     };
     let program =
         env::current_exe().map_err(|error| unknown("this program's executable", error))?;
@@ -229,7 +229,7 @@ impl LibraryStart<'_> {
         chronicle.started(place.beside(), course.into_ended(), (&record.command, pid), took);
         let (alarm, watch, _spent) = machine.into_supervision();
         let alarm =
-            alarm.ok_or_else(|| blind(&std::io::Error::other("nobody could call this guard")))?;
+            alarm.ok_or_else(|| blind(std::io::Error::other("nobody could call this guard")))?;
         drop((settled.turnstile, settled.first));
         Ok((
             LockKeeper::new(

@@ -94,14 +94,14 @@ impl Guard {
     /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
     /// [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
-        let (alarm, recall) = Poller::with_recall().map_err(|error| blind(&error))?;
+        let (alarm, recall) = Poller::with_recall().map_err(blind)?;
         let (answer, answered) = oneshot::channel();
         let (config, its_recall) = (config.clone(), recall.clone());
         thread::Builder::new()
             .name("monopoll".to_owned())
             .spawn(move || work(&config, alarm, its_recall, answer))
             .map_err(|error| {
-                Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
+                Error::from_source(ExitStatus::Fault, "there is no thread to be had", error)
             })?;
         let call_off = CancelOnDrop(Some(recall));
         let acquired = answered.await;

@@ -51,7 +51,7 @@ impl Command {
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
-                .hint("write it behind `--`: `monopoll run -- python main.py`"));
+                .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
         let found =
             if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
@@ -60,14 +60,14 @@ impl Command {
             match status {
                 ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
                     Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .hint("check its path")
+                        .with_hint("check its path")
                 }
                 ExitStatus::NotFound => {
                     Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .hint("check its spelling and $PATH")
+                        .with_hint("check its spelling and $PATH")
                 }
                 status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
-                    .hint("check that it is a file and its permissions (`chmod +x`)"),
+                    .with_hint("check that it is a file and its permissions (`chmod +x`)"),
             }
         })?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
@@ -171,7 +171,7 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
             printable(&program),
             printable(&interpreter)
         );
-        Error::new(status, what).hint("check its first line, and its line ends")
+        Error::new(status, what).with_hint("check its first line, and its line ends")
     })?;
     Ok(ProgramKind::Script(
         std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),

@@ -63,7 +63,7 @@ fn missing(script: &Path, cwd: &Path) -> Error {
             "start it from the bot's folder, or write the script's whole path",
         ),
     };
-    Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).hint(way_out)
+    Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(way_out)
 }
 
 /// A program whose first argument behind its options is a file that it runs.
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn the_folder_is_named() {
         let error = command("python3 main.py").insist_on_its_script().unwrap_err();
-        assert_eq!(error.status, ExitStatus::NotFound);
+        assert_eq!(error.status(), ExitStatus::NotFound);
         assert!(
             error.to_string().starts_with("COMMAND's script `main.py` is not in /srv/bot; "),
             "{error}"

@@ -51,7 +51,7 @@ impl Folder {
         if missing == MissingFolder::Make {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
                 unsafe_lock(path, &format!("the folder cannot be made ({error})"))
-                    .hint("name another one in `lock.paths`")
+                    .with_hint("name another one in `lock.paths`")
             })?;
         }
         let path = match fs::canonicalize(path) {
@@ -160,20 +160,20 @@ impl Folder {
         match error {
             rustix::io::Errno::LOOP => {
                 unsafe_lock(&path, "it is a symbolic link, and links are never followed")
-                    .hint("remove the link")
+                    .with_hint("remove the link")
             }
             rustix::io::Errno::ISDIR => unsafe_lock(&path, "it is a folder")
-                .hint("remove it, or name another file in `lock.paths`"),
+                .with_hint("remove it, or name another file in `lock.paths`"),
             rustix::io::Errno::ACCESS if self.is_own_file(name) => {
                 unsafe_lock(&path, "its mode lets nobody open it")
-                    .hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
+                    .with_hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
             }
             // Linux says so of a socket.
             rustix::io::Errno::NXIO => unsafe_lock(&path, "it is a socket, not a regular file")
-                .hint("remove it, or name another file in `lock.paths`"),
+                .with_hint("remove it, or name another file in `lock.paths`"),
             rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
                 unsafe_lock(&path, "it may not be opened: it is another user's")
-                    .hint("remove it as that user, or name another file in `lock.paths`")
+                    .with_hint("remove it as that user, or name another file in `lock.paths`")
             }
             error => unsafe_lock(&path, &format!("it cannot be opened ({error})")),
         }
@@ -193,18 +193,18 @@ impl Folder {
                 _ => "a device",
             };
             return Err(unsafe_lock(&path, &format!("it is {what}, not a regular file"))
-                .hint("remove it, or name another file in `lock.paths`"));
+                .with_hint("remove it, or name another file in `lock.paths`"));
         }
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(unsafe_lock(
                 &path,
                 &format!("it belongs to another user (uid {})", metadata.uid()),
             )
-            .hint("remove it as that user, or name another file in `lock.paths`"));
+            .with_hint("remove it as that user, or name another file in `lock.paths`"));
         }
         if metadata.nlink() > 1 {
             return Err(unsafe_lock(&path, "it has a second name (a hard link)")
-                .hint("remove the other name"));
+                .with_hint("remove the other name"));
         }
         Ok(metadata)
     }
@@ -230,14 +230,15 @@ fn insist_on_safety(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error>
             let why = format!(
                 "the folder belongs to another user (uid {uid}), who could replace what is in it"
             );
-            Err(unsafe_lock(folder, &why)
-                .hint("name one in `lock.paths` that is yours, in folders of yours or of root's"))
+            Err(unsafe_lock(folder, &why).with_hint(
+                "name one in `lock.paths` that is yours, in folders of yours or of root's",
+            ))
         }
         Some(UnsafeFolder::Writers) => Err(unsafe_lock(
             folder,
             "others can write to this folder, and so replace what is in it",
         )
-        .hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`"))),
+        .with_hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`"))),
     }
 }
 

@@ -273,7 +273,7 @@ impl StateDir {
             ExitStatus::Refused,
             format!("another start is in progress: it keeps {} locked", path.display()),
         )
-        .hint("try again; if nothing changes, `fuser -v` on that file names it"))
+        .with_hint("try again; if nothing changes, `fuser -v` on that file names it"))
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
@@ -282,7 +282,7 @@ impl StateDir {
         // disk.
         self.folder.overwrite(&self.counter_name(), &format!("{:020}\n", ticket.0)).map_err(|error| {
             unsafe_lock(&self.folder.path().join(self.counter_name()), &format!("no ticket can be drawn ({error})"))
-                .hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
+                .with_hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         })
     }
 

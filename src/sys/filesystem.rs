@@ -70,7 +70,7 @@ mod unix {
             Some(name) => {
                 let why = format!("the folder is on a network file system ({name})");
                 Err(Error::unsafe_lock(path, &why)
-                    .hint("name a folder on a local disk in `lock.paths`"))
+                    .with_hint("name a folder on a local disk in `lock.paths`"))
             }
         }
     }
@@ -180,7 +180,7 @@ pub(crate) fn insist_on_local(folder: &Path) -> Result<(), Error> {
             if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) =>
         {
             Err(Error::unsafe_lock(folder, "the folder is on a network share")
-                .hint("name a folder on a local disk in `lock.paths`"))
+                .with_hint("name a folder on a local disk in `lock.paths`"))
         }
         _ => Ok(()),
     }

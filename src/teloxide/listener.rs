@@ -255,7 +255,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
                 };
                 let what = format!("{instance}: stood down: {rival} (409 Conflict, {times})");
                 self.shared.marks().stood_down =
-                    Some(Error::new(ExitStatus::Refused, what).hint(rival.where_to_look()));
+                    Some(Error::new(ExitStatus::Refused, what).with_hint(rival.where_to_look()));
             }
         }
     }

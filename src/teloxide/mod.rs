@@ -309,11 +309,11 @@ fn unreached(instance: &str, error: &RequestError) -> Error {
             ExitStatus::Config,
             format!("{instance}: Telegram does not accept the bot's token ({said})"),
         )
-        .hint("ask @BotFather for the token of this bot"),
+        .with_hint("ask @BotFather for the token of this bot"),
         _ => Error::new(
             ExitStatus::Refused,
             format!("{instance}: Telegram cannot be reached: {said}"),
         )
-        .hint("try again later"),
+        .with_hint("try again later"),
     }
 }

@@ -20,7 +20,7 @@ impl StopSignals {
     /// There is no runtime that could tell of signals.
     pub(crate) fn by_signals() -> Result<StopSignals, Error> {
         let failed =
-            |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+            |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
         Signals::take().map(StopSignals::Signals).map_err(failed)
     }
 

@@ -178,7 +178,7 @@ fn no_message_shows_how_it_was_found_out() {
             assert!(!said.contains(leak), "{} says {leak:?}:\n{said}", sample.display());
         }
         let error = Error::from(problems);
-        assert_eq!(error.status, ExitStatus::Config);
+        assert_eq!(error.status(), ExitStatus::Config);
         assert!(error.to_string().contains(&said));
     }
 }

@@ -542,7 +542,7 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
     );
     fs::write(&path, "mine").unwrap();
     let error = init(start.folder.path()).unwrap_err();
-    assert_eq!(error.status, ExitStatus::Config);
+    assert_eq!(error.status(), ExitStatus::Config);
     assert!(error.to_string().contains("is left as it is; move it away first"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }

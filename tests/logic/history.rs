@@ -133,7 +133,7 @@ fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
     // root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
     let error = beside.remember(&[event(2, stop("two"))]).unwrap_err();
-    assert!(error.what.starts_with("the history cannot be written"), "{error}");
+    assert!(error.message().starts_with("the history cannot be written"), "{error}");
     assert_eq!(beside.history().len(), 1);
 }
 

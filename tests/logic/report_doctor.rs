@@ -105,11 +105,11 @@ fn ready() -> Vec<Finding> {
 fn troubled() -> Vec<Finding> {
     let mut findings = load(&["timeouts.gracefull=3s", "on_conflict=\u{1b}[2J"]);
     let missing = Error::new(ExitStatus::NotFound, "COMMAND `pyhton` is not found")
-        .hint("check its spelling and $PATH");
+        .with_hint("check its spelling and $PATH");
     findings.extend(doctor::command(Some(&Err(missing))));
     findings.push(doctor::token(&search(None)));
     let nameless =
-        Error::new(ExitStatus::Usage, "no instance is named").hint("give `--instance ID`");
+        Error::new(ExitStatus::Usage, "no instance is named").with_hint("give `--instance ID`");
     findings.push(doctor::instance(Err(&nameless)));
     let exposed = FolderFacts {
         exposed: Some("/srv/open".into()),
@@ -137,7 +137,7 @@ fn troubled() -> Vec<Finding> {
         ExitStatus::LockFile,
         "the lock cannot be used: it is a symbolic link: /srv/x.lock",
     )
-    .hint("remove the link");
+    .with_hint("remove the link");
     findings.extend(doctor::locks(&[
         LockFolder::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
         LockFolder::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),

@@ -100,14 +100,14 @@ fn run(cli: &Cli) -> Result<(), Error> {
         let names =
             config.token_env.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
         Error::new(ExitStatus::Config, "no bot token is known")
-            .hint(format!("set one of {names}, here or in `env_file`"))
+            .with_hint(format!("set one of {names}, here or in `env_file`"))
     })?;
     if cli.check {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
-        Error::new(ExitStatus::Fault, format!("there is no runtime to be had: {error}"))
+        Error::from_source(ExitStatus::Fault, "there is no runtime to be had", error)
     })?;
     runtime.block_on(serve::serve(&config, settings, &token))
 }

@@ -52,7 +52,7 @@ impl Ending {
         let heed = |kind| {
             let heeded = ignored.or_heeded(kind);
             heeded.map_err(|error| {
-                Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"))
+                Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
             })
         };
         Ok(Ending {

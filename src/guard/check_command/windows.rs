@@ -40,7 +40,7 @@ impl Ending {
     /// They cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
         let failed =
-            |error| Error::new(ExitStatus::Fault, format!("signals cannot be waited for: {error}"));
+            |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
         Ok(Ending {
             interrupt: ctrl_c().map_err(failed)?,
             interrupt_harder: ctrl_break().map_err(failed)?,

@@ -284,7 +284,7 @@ pub fn host_name() -> String {
 
 /// What is said where the machine cannot be looked at.
 #[must_use]
-pub fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
-        .hint("mount /proc in this PID namespace")
+pub fn blind(error: std::io::Error) -> Error {
+    Error::from_source(ExitStatus::Fault, "this machine cannot be looked at", error)
+        .with_hint("mount /proc in this PID namespace")
 }

@@ -274,8 +274,8 @@ pub fn holders_of(_lock: &LockFile) -> Option<Vec<u32>> {
 
 /// What is said where the machine cannot be looked at.
 #[must_use]
-pub fn blind(error: &std::io::Error) -> Error {
-    Error::new(ExitStatus::Fault, format!("this machine cannot be looked at: {error}"))
+pub fn blind(error: std::io::Error) -> Error {
+    Error::from_source(ExitStatus::Fault, "this machine cannot be looked at", error)
 }
 
 impl ProcessControl for Machine {

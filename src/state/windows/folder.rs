@@ -54,7 +54,7 @@ impl Folder {
         if missing == MissingFolder::Make {
             fs::create_dir_all(path).map_err(|error| {
                 unsafe_lock(path, &format!("the folder cannot be made ({error})"))
-                    .hint("name another one in `lock.paths`")
+                    .with_hint("name another one in `lock.paths`")
             })?;
         }
         let path = match fs::canonicalize(path) {
@@ -66,7 +66,7 @@ impl Folder {
         };
         if !path.is_dir() {
             return Err(
-                unsafe_lock(&path, "it is no folder").hint("name another one in `lock.paths`")
+                unsafe_lock(&path, "it is no folder").with_hint("name another one in `lock.paths`")
             );
         }
         filesystem::insist_on_local(&path)?;
@@ -172,7 +172,7 @@ impl Folder {
         let path = self.path.join(name);
         if path.is_dir() {
             return Err(unsafe_lock(&path, "it is a folder")
-                .hint("remove it, or name another file in `lock.paths`"));
+                .with_hint("remove it, or name another file in `lock.paths`"));
         }
         Ok(())
     }
@@ -218,11 +218,11 @@ fn insist_on_a_file(path: &Path, file: File) -> Result<File, Error> {
         .map_err(|error| unsafe_lock(path, &format!("it cannot be examined ({error})")))?;
     if metadata.is_symlink() {
         return Err(unsafe_lock(path, "it is a symbolic link, and links are never followed")
-            .hint("remove the link"));
+            .with_hint("remove the link"));
     }
     if !metadata.is_file() {
         return Err(unsafe_lock(path, "it is not a regular file")
-            .hint("remove it, or name another file in `lock.paths`"));
+            .with_hint("remove it, or name another file in `lock.paths`"));
     }
     Ok(file)
 }
@@ -230,7 +230,7 @@ fn insist_on_a_file(path: &Path, file: File) -> Result<File, Error> {
 fn cannot_open(path: &Path, error: &io::Error) -> Error {
     let hint = "remove it, or name another file in `lock.paths`";
     if path.is_dir() {
-        unsafe_lock(path, "it is a folder").hint(hint)
+        unsafe_lock(path, "it is a folder").with_hint(hint)
     } else {
         unsafe_lock(path, &format!("it cannot be opened ({error})"))
     }
@@ -256,7 +256,8 @@ mod tests {
 
     fn folder() -> (tempfile::TempDir, Folder) {
         let outer = tempfile::tempdir().unwrap();
-        let folder = Folder::open(&outer.path().join("locks"), Missing::Make).unwrap().unwrap();
+        let folder =
+            Folder::open(&outer.path().join("locks"), MissingFolder::Make).unwrap().unwrap();
         (outer, folder)
     }
 
@@ -278,8 +279,8 @@ mod tests {
     fn what_is_no_file_or_not_there_is_said() {
         let (outer, folder) = folder();
         fs::create_dir(folder.path().join("a.lock")).unwrap();
-        assert_eq!(folder.open_or_make("a.lock").unwrap_err().status, ExitStatus::LockFile);
-        assert!(Folder::open(&outer.path().join("none"), Missing::Leave).unwrap().is_none());
+        assert_eq!(folder.open_or_make("a.lock").unwrap_err().status(), ExitStatus::LockFile);
+        assert!(Folder::open(&outer.path().join("none"), MissingFolder::Leave).unwrap().is_none());
         assert!(!folder.path().to_string_lossy().contains('?'));
     }
 

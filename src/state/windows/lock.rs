@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     error::Error,
-    state::windows::folder::{Folder, unsafe_lock},
+    state::folder::{Folder, unsafe_lock},
     sys::file_id::FileId,
 };
 

@@ -81,18 +81,13 @@ async fn run(ways: &Ways) -> i32 {
     };
     let guard = match acquired {
         Ok(guard) => guard,
-        Err(error) => {
-            eprintln!("{}", error.report());
-            return error.status.code().into();
-        }
+        Err(error) => return error.print().code().into(),
     };
     assert_eq!(masks(), before, "the signal mask was changed");
     say(&format!("holds {}", guard.instance()));
     if ways.has("--twice") {
-        eprintln!(
-            "{}",
-            Guard::acquire(&config).await.expect_err("there is a second guard").report()
-        );
+        let error = Guard::acquire(&config).await.expect_err("there is a second guard");
+        eprintln!("{}", error.report());
     }
     if ways.has("--child") {
         Command::new("sleep").arg("600").spawn().unwrap();
