@@ -86,7 +86,7 @@ fn the_flags_win_over_the_variable_and_the_variable_over_the_configuration() {
         ("debug", None, None, [true, false]),
         ("off", Some("debug"), None, [true, false]),
         ("trace", Some("warn"), None, [false, false]),
-        ("off", Some("info,monopoll::sys=trace"), None, [false, true]),
+        ("off", Some("info,monopoll::scan=trace"), None, [false, true]),
         ("off", Some("warn"), Some("-v"), [true, false]),
         ("off", None, Some("-vv"), [true, true]),
         ("trace", Some("trace"), Some("-q"), [false, false]),

@@ -14,3 +14,5 @@ mod clocks;
 #[cfg(target_os = "linux")]
 mod deploy;
 mod guarantees;
+mod imports;
+mod layout;
