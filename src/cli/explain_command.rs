@@ -15,7 +15,8 @@ use crate::{
             self,
             command_match::{CommandMatch, RunKind},
         },
-        plan::{Plan, Verdict},
+        plan::Plan,
+        reason::Verdict,
     },
     error::{Error, ExitStatus},
     guard::lock_set::LockSet,
@@ -57,7 +58,7 @@ pub(super) fn run(
         if common.json {
             print(&plan_command::document(&explain_json::one(&explanation, &context))?)
         } else {
-            print(&explain_text::one(&explanation, &plan, &context, paint))
+            print(&explain_text::one(&explanation, &context, paint))
         }
     } else {
         let told = if common.json { plan.clone() } else { plan_command::told(common, &plan) };
@@ -67,7 +68,7 @@ pub(super) fn run(
         } else {
             print(&explain_text::whole(&all, &told, &context, paint))?;
         }
-        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict(), start.reservation()) {
             plan_command::aside(common, reservation, PlanOutput::Plainly)?;
         }
         Ok(ExitStatus::Done)

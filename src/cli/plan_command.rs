@@ -10,17 +10,15 @@ use crate::{
     cli::{Common, prepare::PreparedStart, print, say},
     engine::{
         decide::decide,
-        plan::{Plan, Refusal, Verdict},
+        plan::Plan,
         policy::Policy,
+        reason::{Refusal, Verdict},
         snapshot::Snapshot,
         start_history::History,
     },
     error::{Error, ExitStatus},
-    guard::{
-        lock_set::{Existing, LockSet},
-        trace,
-    },
-    report::{Context, plan_json, plan_text},
+    guard::lock_set::{Existing, LockSet},
+    report::{Context, plan_json, plan_text, reasons, trace},
     scan::{
         lock_probe::{LockProbe, ScanScope, StartState},
         machine::{self, Machine},
@@ -60,13 +58,13 @@ pub(super) fn run(
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
-    if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+    if let (Verdict::Clear, Some(reservation)) = (plan.verdict(), start.reservation()) {
         aside(common, reservation, said)?;
     }
     if let Some(report) = report {
         remark(common, report, said)?;
     }
-    let (status, why) = match plan.verdict {
+    let (status, why) = match plan.verdict() {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
         Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
             (ExitStatus::Refused, "would refuse to start")
@@ -84,7 +82,7 @@ pub(super) fn run(
 pub(super) fn verdict(common: &Common, start: &PreparedStart, what: &str, plan: &Plan) -> String {
     let instance = &start.instance;
     if common.json {
-        format!("{instance}: {what}: {}", plan.reason)
+        format!("{instance}: {what}: {}", reasons::plan_reason(&plan.reason))
     } else {
         format!("{instance}: {what}")
     }

@@ -15,11 +15,10 @@ use crate::{
         check_command::{self, Interruption},
         entrance::OpenedInstance,
         held_locks::HeldLocks,
-        history_writer::{self, HistoryWriter},
+        history_writer::HistoryWriter,
         holder_identity::HolderIdentity,
         lock_keeper::LockKeeper,
         lock_set::LockSet,
-        refused::refused,
         start::{NotStarted, Start, StartEvent, Started},
         start_progress::StartProgress,
     },
@@ -111,10 +110,10 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                     chronicle.given_up(
                         place.beside(),
                         course.into_ended(),
-                        history_writer::reason(&stop),
+                        report::not_started::cause(&stop),
                     );
                     let way_out = way_out(&stop);
-                    let error = refused(&start.instance, stop);
+                    let error = report::not_started::error(&start.instance, stop);
                     return Err(way_out.into_iter().fold(error, Error::with_hint));
                 }
             }
@@ -130,9 +129,8 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 /// What a person can do about it.
 fn way_out(stop: &NotStarted) -> Option<String> {
     match stop {
-        NotStarted::Refused { plan: Some(plan), .. } => report::hints::way_out(plan),
-        NotStarted::Refused { plan: None, .. }
-        | NotStarted::Asked
+        NotStarted::Refused(refusal) => report::hints::hint(refusal.plan()?),
+        NotStarted::Asked
         | NotStarted::Interrupted(_)
         | NotStarted::Replaced
         | NotStarted::Failed(_) => None,

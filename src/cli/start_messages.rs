@@ -20,6 +20,7 @@ use crate::{
         token::Token,
     },
     guard::{lock_keeper::LockEvent, start::StartEvent},
+    report::{reasons, trace},
     scan::container::PrivateFolder,
     supervise::event_loop::GuardEvent,
     sys::clock,
@@ -103,6 +104,7 @@ impl ProgressPrinter {
     pub(super) fn progress(&mut self, progress: &StartEvent<'_>) {
         let now = clock::patience();
         match progress {
+            StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
             // Mostly it is through in a moment: the first beat says more.
             StartEvent::Queued => {
                 self.course = LineState::Queued { since: now };
@@ -213,7 +215,7 @@ fn suspects(plan: &Plan) {
     for suspect in plan.unexpected() {
         let pid = suspect.process.id.pid;
         let name = suspect.process.name.known().map_or("?", String::as_str);
-        warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", suspect.reason);
+        warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT);
     }
 }
 
@@ -234,7 +236,9 @@ pub(super) fn incident(incident: GuardEvent) {
         GuardEvent::Leftovers(count) => {
             debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
         }
-        GuardEvent::Stuck(gave_up) => warn!(pid = gave_up.id().pid, "{gave_up}"),
+        GuardEvent::Stuck(gave_up) => {
+            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
+        }
         GuardEvent::Held(trouble) => crate::cli::start_messages::trouble(trouble),
     }
 }

@@ -227,7 +227,8 @@ mod tests {
     use crate::engine::{
         action::Action,
         fact::Fact,
-        plan::{DecidedBy, Verdict},
+        plan::DecidedBy,
+        reason::Reason,
         signal::Signal,
         snapshot::{Process, ProcessId},
     };
@@ -252,8 +253,7 @@ mod tests {
 
     fn plan(conflicts: Vec<Conflict>) -> Plan {
         Plan {
-            verdict: Verdict::Act,
-            reason: String::new(),
+            reason: Reason::Ends { conflicts: conflicts.len() },
             locks: Vec::new(),
             guards: Vec::new(),
             conflicts,

@@ -15,8 +15,9 @@ use crate::{
         action::OnConflict,
         instance::Instance,
         ladder::StopMode,
-        plan::{Plan, Refusal, Suspect, Verdict},
+        plan::{Plan, Suspect},
         purpose::Purpose,
+        reason::{Refusal, Verdict},
         snapshot::ManagedBy,
     },
     error::{Error, ExitStatus},
@@ -27,6 +28,7 @@ use crate::{
         start::{NotStarted, Start, StartEvent},
         start_progress::StartProgress,
     },
+    report::{reasons, trace},
     scan::machine::{Machine, blind},
     state::{
         event::{HistoryEvent, HistoryEventKind},
@@ -58,7 +60,9 @@ fn lines(common: &Common, instance: &Instance, progress: &StartEvent<'_>) -> Vec
                 format!("ending {} ({})", start_messages::named(conflict), conflict.action)
             })
             .collect(),
-        StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => Vec::new(),
+        StartEvent::Looked { .. } | StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => {
+            Vec::new()
+        }
         StartEvent::Clear(plan) => plan.unexpected().map(suspicion).collect(),
     };
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
@@ -68,7 +72,8 @@ fn suspicion(suspect: &Suspect) -> String {
     let name = printable(suspect.process.name.known().map_or("?", String::as_str));
     format!(
         "warning: pid {} ({name}) has {}; it is left alone",
-        suspect.process.id.pid, suspect.reason
+        suspect.process.id.pid,
+        reasons::SUSPECT
     )
 }
 
@@ -97,10 +102,10 @@ pub(super) fn run(
     let plan = plan_command::look(&start)?;
     if doing == StopRun::Tries {
         plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
-        if let (Verdict::Clear, Some(reservation)) = (plan.verdict, start.reservation()) {
+        if let (Verdict::Clear, Some(reservation)) = (plan.verdict(), start.reservation()) {
             plan_command::aside(common, reservation, PlanOutput::Plainly)?;
         }
-        return match plan.verdict {
+        return match plan.verdict() {
             Verdict::Refuse(refusal) => Err(Error::new(
                 status(refusal),
                 plan_command::verdict(common, &start, "would not be stopped", &plan),
@@ -112,7 +117,7 @@ pub(super) fn run(
     // that ends nobody.
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     let ever_started = place.is_some_and(|place| place.beside().has_turnstile());
-    match plan.verdict {
+    match plan.verdict() {
         Verdict::Clear if !ever_started => {
             let mut done = StopReport::default();
             done.note(&StartEvent::Clear(&plan));
@@ -120,7 +125,7 @@ pub(super) fn run(
         }
         Verdict::Refuse(refusal) if !ever_started => {
             show_document(common, &start, &plan)?;
-            Err(refused(&start, "not stopped", refusal, &plan.reason))
+            Err(refused(&start, refusal, &reasons::plan_reason(&plan.reason)))
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {
             stop(common, &start, &plan)
@@ -154,7 +159,7 @@ struct StopReport {
 
 impl StopReport {
     fn has_acted(&self) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.verdict == Verdict::Act)
+        self.plan.as_ref().is_some_and(|plan| plan.verdict() == Verdict::Act)
     }
 
     fn note(&mut self, progress: &StartEvent<'_>) {
@@ -175,7 +180,8 @@ impl StopReport {
                     .filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid))
                     .collect();
             }
-            StartEvent::Queued
+            StartEvent::Looked { .. }
+            | StartEvent::Queued
             | StartEvent::Waiting(_)
             | StartEvent::Still
             | StartEvent::Did(_) => {}
@@ -223,9 +229,8 @@ fn stop(common: &Common, start: &PreparedStart, first: &Plan) -> Result<ExitStat
     }
     let Err(stop) = stopped else { return said(common, start, first, &done) };
     let seen = match &stop {
-        NotStarted::Refused { plan: Some(plan), .. } => plan,
-        NotStarted::Refused { plan: None, .. }
-        | NotStarted::Asked
+        NotStarted::Refused(refusal) => refusal.plan().unwrap_or(first),
+        NotStarted::Asked
         | NotStarted::Replaced
         | NotStarted::Interrupted(_)
         | NotStarted::Failed(_) => first,
@@ -235,6 +240,9 @@ fn stop(common: &Common, start: &PreparedStart, first: &Plan) -> Result<ExitStat
 }
 
 fn tell(common: &Common, start: &PreparedStart, done: &mut StopReport, progress: &StartEvent<'_>) {
+    if let StartEvent::Looked { snapshot, plan, took } = progress {
+        trace::looked(snapshot, plan, *took);
+    }
     done.note(progress);
     if !common.json {
         for line in lines(common, &start.instance, progress) {
@@ -288,7 +296,9 @@ fn show_document(common: &Common, start: &PreparedStart, plan: &Plan) -> Result<
 
 fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
     match stop {
-        NotStarted::Refused { refusal, why, .. } => refused(start, "not stopped", refusal, &why),
+        NotStarted::Refused(refusal) => {
+            refused(start, refusal.kind(), &reasons::start_refusal(&refusal))
+        }
         NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signalled(signal),
             format!("{}: ended by a signal before everything had ended", start.instance),
@@ -309,8 +319,8 @@ fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
     }
 }
 
-fn refused(start: &PreparedStart, what: &str, refusal: Refusal, why: &str) -> Error {
-    Error::new(status(refusal), format!("{}: {what}: {why}", start.instance))
+fn refused(start: &PreparedStart, refusal: Refusal, why: &str) -> Error {
+    Error::new(status(refusal), format!("{}: not stopped: {why}", start.instance))
 }
 
 fn status(refusal: Refusal) -> ExitStatus {

@@ -8,6 +8,7 @@ use crate::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
     policy::Policy,
+    reason::{Claim, ConflictName},
     shield::{self, Shield},
     snapshot::{GuardView, LockState, Process, Snapshot},
 };
@@ -31,6 +32,35 @@ pub(super) struct ConflictTree {
     pub(super) shield: Option<Shield>,
 }
 
+impl ConflictTree {
+    pub(super) fn holds_lock(&self) -> bool {
+        self.evidence.contains(&Evidence::Lock)
+    }
+
+    /// What it is called in a sentence.
+    pub(super) fn name(&self) -> ConflictName {
+        match (&self.root, &self.guard) {
+            (Some(root), Some(_)) => ConflictName::Guard { pid: root.id.pid },
+            (Some(root), None) => {
+                ConflictName::Process { pid: root.id.pid, name: root.name.known().cloned() }
+            }
+            (None, Some(guard)) => ConflictName::GuardElsewhere { host: guard.host.clone() },
+            (None, None) => ConflictName::UnknownHolder,
+        }
+    }
+
+    /// What makes it a conflict.
+    pub(super) fn claim(&self) -> Claim {
+        if self.holds_lock() {
+            Claim::Instance
+        } else if self.evidence.iter().all(|it| *it == Evidence::Token) {
+            Claim::Token
+        } else {
+            Claim::Likeness
+        }
+    }
+}
+
 /// The candidates by pid, and what was found about each.
 type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 
@@ -42,10 +72,9 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     for (pid, &process) in &table {
         match standing(policy, snapshot, process) {
             Classification::Unrelated => {}
-            Classification::Suspect => gathered.suspects.push(Suspect {
-                process: process.clone(),
-                reason: "the same token in its environment",
-            }),
+            Classification::Suspect => {
+                gathered.suspects.push(Suspect { process: process.clone() });
+            }
             Classification::Shielded(shield) => {
                 gathered.shielded.push(Shielded { process: process.clone(), shield });
             }

@@ -3,9 +3,10 @@
 use crate::engine::{
     action::Action,
     candidates::{self, ConflictTree},
-    plan::{Conflict, DecidedBy, Plan, Refusal, SignalToSend, Step, Verdict},
-    policy::{AfterGraceful, Patience, Policy},
-    reason::{self, describe, refused, undecidable},
+    plan::{Conflict, DecidedBy, Plan, SignalToSend, Step},
+    policy::{AfterGraceful, Patience, Policy, Rule},
+    purpose::Purpose,
+    reason::{ConflictRefusal, Reason, RefusalCause, RefusalReason, Verdict},
     rules::{RuleOutcome, RuleScope, subject},
     safety,
     snapshot::Snapshot,
@@ -19,8 +20,8 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
         gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
     conflicts
         .sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
-    let (verdict, reason) = verdict(policy, snapshot, &conflicts);
-    if matches!(verdict, Verdict::Refuse(_)) {
+    let reason = reason(policy, snapshot, &conflicts);
+    if matches!(reason.verdict(), Verdict::Refuse(_)) {
         // One decision for all: a refusal plans no step, whatever the others' actions would have
         // been.
         for conflict in &mut conflicts {
@@ -28,7 +29,6 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
         }
     }
     Plan {
-        verdict,
         reason,
         locks: snapshot.locks.clone(),
         guards: snapshot.guards.clone(),
@@ -40,12 +40,12 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
 
 /// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is
 /// waited for.
-fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Verdict, String) {
+fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reason {
     let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
     let refusal = conflicts
         .iter()
         .filter_map(|conflict| conflict.refusal.as_ref())
-        .max_by_key(|(refusal, _)| *refusal);
+        .max_by_key(|refusal| refusal.kind());
     let too_many = in_the_way > policy.max_targets;
     let (waits, kills) =
         conflicts.iter().fold((0, 0), |(waits, kills), conflict| match conflict.action {
@@ -54,19 +54,12 @@ fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Ver
             Action::Refuse | Action::Ignore => (waits, kills),
         });
     match (too_many, refusal, waits, kills) {
-        (true, ..) => (
-            Verdict::Refuse(Refusal::Policy),
-            format!(
-                "{in_the_way} conflicts are more than `limits.max_targets` = {} allows: the patterns are too broad",
-                policy.max_targets
-            ),
-        ),
-        (false, Some((refusal, why)), ..) => (Verdict::Refuse(*refusal), why.clone()),
-        (false, None, 1.., 0) => (Verdict::Wait, format!("waits for {} to end", count(waits))),
-        (false, None, 1.., 1..) => (
-            Verdict::Wait,
-            format!("waits for {} to end before {} is ended", count(waits), count(kills)),
-        ),
+        (true, ..) => Reason::Refused(RefusalReason::TooManyConflicts {
+            conflicts: in_the_way,
+            allowed: policy.max_targets,
+        }),
+        (false, Some(refusal), ..) => Reason::Refused(RefusalReason::Conflict(refusal.clone())),
+        (false, None, 1.., _) => Reason::WaitsFor { conflicts: waits, then_ends: kills },
         (false, None, 0, 1..)
             if snapshot.history.is_stormy(
                 snapshot.me.ticket,
@@ -74,42 +67,41 @@ fn verdict(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> (Ver
                 policy.takeover_window,
             ) =>
         {
-            (Verdict::Refuse(Refusal::Storm), reason::storm(policy))
+            Reason::Refused(RefusalReason::Storm {
+                allowed: policy.max_takeovers,
+                window: policy.takeover_window,
+            })
         }
-        (false, None, 0, 1..) => (Verdict::Act, format!("ends {} first", count(kills))),
-        (false, None, 0, 0) => (Verdict::Clear, "nobody is in the way".to_owned()),
+        (false, None, 0, 1..) => Reason::Ends { conflicts: kills },
+        (false, None, 0, 0) => Reason::NoConflicts,
     }
-}
-
-fn count(conflicts: usize) -> String {
-    if conflicts == 1 { "1 conflict".to_owned() } else { format!("{conflicts} conflicts") }
 }
 
 /// What is done about one conflict: what the policy says, unless caution says no.
 fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
-    let (wanted, asked) = wanted(policy, snapshot, &found);
-    let patience_over =
-        wanted == Some(Action::Wait) && policy.timeouts.wait.is_over(snapshot.waited);
-    let wanted = if patience_over { Some(policy.after_wait.into()) } else { wanted };
-    let policy_says = |why| Some((Refusal::Policy, why));
-    let (action, decided_by, refusal) = match wanted {
-        None => {
-            let why = undecidable(&found, &asked);
-            (Action::Refuse, asked, policy_says(why))
+    let (action, decided_by, cause) = match wanted(policy, snapshot, &found) {
+        Wanted::Undecidable(rule) => {
+            let cause = RefusalCause::UndecidableRule { rule: rule.name.clone() };
+            (Action::Refuse, Decider::Rule(rule).into(), Some(cause))
         }
-        Some(Action::Refuse) if patience_over => (
-            Action::Refuse,
-            asked,
-            policy_says(format!("waited too long for {}", describe(&found))),
-        ),
-        Some(Action::Refuse) => {
-            let why = refused(&found, &asked, policy.purpose);
-            (Action::Refuse, asked, policy_says(why))
-        }
-        Some(action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore)) => {
-            match safety::objection(snapshot, &found, action) {
-                Some(objection) => (Action::Refuse, DecidedBy::Caution, Some(objection)),
-                None => (action, asked, None),
+        Wanted::Action(wanted, decider) => {
+            let waited_out =
+                wanted == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited);
+            match if waited_out { policy.after_wait.into() } else { wanted } {
+                Action::Refuse => {
+                    let cause = if waited_out {
+                        RefusalCause::WaitedTooLong
+                    } else {
+                        decider.refuses(policy.purpose, &found)
+                    };
+                    (Action::Refuse, decider.into(), Some(cause))
+                }
+                action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore) => {
+                    match safety::objection(snapshot, &found, action) {
+                        Some(cause) => (Action::Refuse, DecidedBy::Caution, Some(cause)),
+                        None => (action, decider.into(), None),
+                    }
+                }
             }
         }
     };
@@ -117,7 +109,7 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict 
         steps: steps(policy, found.guard.is_some(), found.root.is_some(), action),
         action,
         decided_by,
-        refusal,
+        refusal: cause.map(|cause| ConflictRefusal { conflict: found.name(), cause }),
         root: found.root,
         guard: found.guard,
         tree: found.tree,
@@ -125,28 +117,71 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict 
     }
 }
 
-/// What the policy says, were there no doubt; nothing where a rule that does not kill depends on an
-/// unknown fact.
-fn wanted(
-    policy: &Policy,
-    snapshot: &Snapshot,
-    found: &ConflictTree,
-) -> (Option<Action>, DecidedBy) {
-    let docket = RuleScope::of(policy, &found.evidence);
+/// What the policy says about one conflict, were there no doubt.
+enum Wanted<'a> {
+    /// This.
+    Action(Action, Decider<'a>),
+    /// Nothing: this rule, which does not kill, depends on an unknown fact.
+    Undecidable(&'a Rule),
+}
+
+/// What in the policy decides about one conflict.
+enum Decider<'a> {
+    /// A rule.
+    Rule(&'a Rule),
+    /// `on_conflict`.
+    OnConflict,
+    /// `same_token`.
+    SameToken,
+}
+
+impl Decider<'_> {
+    fn refuses(&self, purpose: Purpose, found: &ConflictTree) -> RefusalCause {
+        let claim = found.claim();
+        match (self, purpose) {
+            (Decider::Rule(rule), Purpose::Start) => {
+                RefusalCause::RuleRefuses { rule: rule.name.clone(), claim }
+            }
+            // What the rule says of a start may be `wait`.
+            (Decider::Rule(rule), Purpose::Stop) => {
+                RefusalCause::RuleForbidsEnding { rule: rule.name.clone(), claim }
+            }
+            (Decider::OnConflict, Purpose::Start | Purpose::Stop) => {
+                RefusalCause::OnConflictRefuses(claim)
+            }
+            (Decider::SameToken, Purpose::Start | Purpose::Stop) => {
+                RefusalCause::SameTokenRefuses(claim)
+            }
+        }
+    }
+}
+
+impl From<Decider<'_>> for DecidedBy {
+    fn from(decider: Decider<'_>) -> Self {
+        match decider {
+            Decider::Rule(rule) => DecidedBy::Rule(rule.name.clone()),
+            Decider::OnConflict => DecidedBy::OnConflict,
+            Decider::SameToken => DecidedBy::SameToken,
+        }
+    }
+}
+
+fn wanted<'a>(policy: &'a Policy, snapshot: &Snapshot, found: &ConflictTree) -> Wanted<'a> {
+    let scope = RuleScope::of(policy, &found.evidence);
     let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
-    for (rule, ruling) in docket.rulings(policy, &subject, &snapshot.me.user) {
-        match ruling {
-            RuleOutcome::Decides => return (Some(rule.action), DecidedBy::Rule(rule.name.clone())),
-            RuleOutcome::Undecidable => return (None, DecidedBy::Rule(rule.name.clone())),
+    for (rule, outcome) in scope.rulings(policy, &subject, &snapshot.me.user) {
+        match outcome {
+            RuleOutcome::Decides => return Wanted::Action(rule.action, Decider::Rule(rule)),
+            RuleOutcome::Undecidable => return Wanted::Undecidable(rule),
             RuleOutcome::DoesNotHold
             | RuleOutcome::TooUncertain
             | RuleOutcome::NotAboutTokens
             | RuleOutcome::NotAsked => {}
         }
     }
-    match docket {
-        RuleScope::AboutTokens => (Some(Action::Refuse), DecidedBy::SameToken),
-        RuleScope::Every => (Some(policy.on_conflict.into()), DecidedBy::OnConflict),
+    match scope {
+        RuleScope::AboutTokens => Wanted::Action(Action::Refuse, Decider::SameToken),
+        RuleScope::Every => Wanted::Action(policy.on_conflict.into(), Decider::OnConflict),
     }
 }
 

@@ -5,7 +5,6 @@
 //! the end of it from the plan.
 
 pub mod command_match;
-mod sentence;
 mod verdict;
 
 use std::path::Path;
@@ -51,8 +50,10 @@ pub struct Explanation<'a> {
     pub standing: Classification,
     /// The conflict that it is part of; where several trees have it, the innermost.
     pub conflict: Option<&'a Conflict>,
-    /// What becomes of it, and why.
-    pub sentence: String,
+    /// What was decided about everything that was seen.
+    pub plan: &'a Plan,
+    /// What that was decided by.
+    pub policy: &'a Policy,
 }
 
 /// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about
@@ -78,7 +79,7 @@ pub fn explain<'a>(
         }
         None => (RuleScope::Every, subject(Some(process), &[], [])),
     };
-    let mut explanation = Explanation {
+    Some(Explanation {
         process,
         token: TokenVerdict {
             carried: process.token,
@@ -93,10 +94,9 @@ pub fn explain<'a>(
         subject,
         standing: classify::standing(policy, snapshot, process),
         conflict,
-        sentence: String::new(),
-    };
-    explanation.sentence = sentence::sentence(policy, plan, &explanation);
-    Some(explanation)
+        plan,
+        policy,
+    })
 }
 
 /// A root stands for itself, also where it is a guard below another conflict's root.

@@ -4,7 +4,7 @@
 //! patience from its first signal, then SIGKILL. Nothing here sends anything: see `host::execute`
 //! and `wrap::supervise`.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::engine::{
     plan::SignalToSend,
@@ -137,19 +137,6 @@ impl GiveUpReason {
             | GiveUpReason::OutlivedKill(id)
             | GiveUpReason::Unpinned(id) => id,
         }
-    }
-}
-
-impl fmt::Display for GiveUpReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self {
-            GiveUpReason::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
-            GiveUpReason::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
-            GiveUpReason::Unpinned(_) => {
-                "is still there, and there is no file descriptor left to signal it by"
-            }
-        };
-        write!(f, "pid {} {why}", self.id().pid)
     }
 }
 

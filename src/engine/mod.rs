@@ -18,7 +18,7 @@ pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod purpose;
-mod reason;
+pub mod reason;
 pub mod rules;
 mod safety;
 pub mod shield;

@@ -6,6 +6,7 @@ use crate::engine::{
     action::Action,
     fact::Fact,
     policy::Patience,
+    reason::{ConflictRefusal, Reason, RefusalReason, Verdict},
     shield::Shield,
     signal::Signal,
     snapshot::{GuardView, LockView, Process, Relation},
@@ -14,10 +15,8 @@ use crate::engine::{
 /// What will be done, and why: a picture of one moment.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// All in a word.
-    pub verdict: Verdict,
-    /// And in a sentence.
-    pub reason: String,
+    /// Why it is as it is.
+    pub reason: Reason,
     /// The lock files as they were seen.
     pub locks: Vec<LockView>,
     /// The guards that have a record beside the lock.
@@ -31,16 +30,30 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan in a word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.reason.verdict()
+    }
+
     /// Whether there is no start.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self.verdict, Verdict::Refuse(_))
+        self.refusal().is_some()
     }
 
-    /// Makes it a refusal, for a reason that lies with nobody on this machine: nothing is touched.
-    pub fn refuse(&mut self, why: String) {
-        self.verdict = Verdict::Refuse(Refusal::Policy);
-        self.reason = why;
+    /// Why there is no start, where there is none.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&RefusalReason> {
+        match &self.reason {
+            Reason::Refused(reason) => Some(reason),
+            Reason::NoConflicts | Reason::Ends { .. } | Reason::WaitsFor { .. } => None,
+        }
+    }
+
+    /// Makes it a refusal for a reason that no conflict gives: nothing is touched.
+    pub fn refuse(&mut self, reason: RefusalReason) {
+        self.reason = Reason::Refused(reason);
         for conflict in &mut self.conflicts {
             conflict.steps.clear();
         }
@@ -81,32 +94,6 @@ impl Plan {
     }
 }
 
-/// The plan in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Nobody is in the way.
-    Clear,
-    /// Somebody is ended first.
-    Act,
-    /// Somebody is waited for first.
-    Wait,
-    /// There is no start.
-    Refuse(Refusal),
-}
-
-/// Why there is no start; a supervisor is told by the exit status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Refusal {
-    /// There were too many takeovers: two that restart each other would go on for ever.
-    Storm,
-    /// A newer start has the instance: this one gives way, and that is no failure.
-    Superseded,
-    /// A conflict may not be signalled.
-    Permission,
-    /// The policy says so, or something is not known well enough.
-    Policy,
-}
-
 /// A candidate and its tree.
 #[derive(Debug, Clone)]
 pub struct Conflict {
@@ -123,7 +110,7 @@ pub struct Conflict {
     /// What decided that.
     pub decided_by: DecidedBy,
     /// Why, where it is a refusal.
-    pub refusal: Option<(Refusal, String)>,
+    pub refusal: Option<ConflictRefusal>,
     /// What is done, one after the other; each only if the one before did not help.
     pub steps: Vec<Step>,
 }
@@ -261,13 +248,11 @@ pub struct Shielded {
     pub shield: Shield,
 }
 
-/// A process that only looks related.
+/// A process that only looks related: it has this bot's token.
 #[derive(Debug, Clone)]
 pub struct Suspect {
     /// Who.
     pub process: Process,
-    /// Why it looks related.
-    pub reason: &'static str,
 }
 
 impl Suspect {

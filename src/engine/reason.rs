@@ -1,91 +1,271 @@
-//! The sentences that a refusal is given with.
+//! Why a plan is as it is, as types; `report` says them in words.
+
+use std::time::Duration;
 
 use crate::engine::{
-    candidates::ConflictTree,
-    plan::{DecidedBy, Evidence},
-    policy::Policy,
-    purpose::Purpose,
-    snapshot::{Launcher, Process},
-    start_history::History,
+    managed_by::{Launcher, ManagedBy},
+    shield::Shield,
 };
 
-pub(super) fn owner(process: &Process) -> String {
-    process.user.known().map_or_else(|| "an unknown user".to_owned(), |user| format!("user {user}"))
+/// Why a plan is as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no conflict but ignored ones.
+    NoConflicts,
+    /// Conflicts are ended before the start.
+    Ends {
+        /// How many.
+        conflicts: usize,
+    },
+    /// Conflicts are waited for; others are ended once those have ended.
+    WaitsFor {
+        /// How many are waited for.
+        conflicts: usize,
+        /// How many are ended after that.
+        then_ends: usize,
+    },
+    /// There is no start, or no stop.
+    Refused(RefusalReason),
 }
 
-/// A start that would end somebody once too often.
-pub(super) fn storm(policy: &Policy) -> String {
-    let window = humantime::format_duration(policy.takeover_window);
-    match policy.max_takeovers {
-        0 => "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned(),
-        most => format!(
-            "there were too many takeovers (`limits.max_takeovers` = {most} within {window}): whoever is ended comes back and ends the \
-             other one; find out what starts both, then `monopoll stop` and start one of them, or try nothing for {window}"
-        ),
-    }
+/// The plan in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// No conflict is in the way.
+    Clear,
+    /// Conflicts are ended first.
+    Act,
+    /// Conflicts are waited for first.
+    Wait,
+    /// There is no start.
+    Refuse(Refusal),
 }
 
-pub(super) fn comes_back(found: &ConflictTree, who: &str, history: &History) -> String {
-    let root = found.root.as_ref();
-    let manager = root.and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
-    let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
-    // A shell that the launcher starts for each round is as new as what comes back.
-    match (manager, above.find(|launcher| history.launchers.contains(&launcher.id))) {
-        (Some(manager), _) => format!(
-            "{who} comes back: {manager} restarts it; end it for good with `{}`",
-            manager.stop_command()
-        ),
-        (None, Some(Launcher { id, command, end })) => {
-            format!(
-                "{who} comes back: `{command}` (pid {}) starts it again; end that first with `{end}`",
-                id.pid
-            )
+/// The kind of a refusal, which decides the exit status; the weightiest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Refusal {
+    /// There were too many takeovers: two that restart each other would go on for ever.
+    Storm,
+    /// A newer start has the instance: this one gives way, and that is no failure.
+    Superseded,
+    /// A conflict may not be signalled.
+    Permission,
+    /// The policy says so, or something is not known well enough.
+    Policy,
+}
+
+/// Why there is no start, or no stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// There are more conflicts than `limits.max_targets` allows.
+    TooManyConflicts {
+        /// How many, ignored ones aside.
+        conflicts: usize,
+        /// How many are allowed.
+        allowed: usize,
+    },
+    /// There were more takeovers than `limits.max_takeovers` allows.
+    Storm {
+        /// How many are allowed.
+        allowed: usize,
+        /// The time in which they are counted.
+        window: Duration,
+    },
+    /// One conflict must not be settled.
+    Conflict(ConflictRefusal),
+    /// A webhook is set, and `telegram.webhook` refuses that.
+    Webhook {
+        /// The host that the updates go to.
+        host: String,
+    },
+}
+
+/// Why one conflict must not be settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictRefusal {
+    /// The conflict.
+    pub conflict: ConflictName,
+    /// What speaks against it.
+    pub cause: RefusalCause,
+}
+
+/// What a conflict is called in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConflictName {
+    /// A guard in this PID namespace.
+    Guard {
+        /// Its pid.
+        pid: u32,
+    },
+    /// A process that is no guard.
+    Process {
+        /// Its pid.
+        pid: u32,
+        /// Its name, if it is known.
+        name: Option<String>,
+    },
+    /// A guard in another PID namespace.
+    GuardElsewhere {
+        /// The host that it runs on.
+        host: String,
+    },
+    /// A holder of the lock that cannot be identified.
+    UnknownHolder,
+}
+
+/// What speaks against settling a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefusalCause {
+    /// A rule refuses the start.
+    RuleRefuses {
+        /// The rule's name.
+        rule: String,
+        /// What the conflict has.
+        claim: Claim,
+    },
+    /// A rule forbids a stop to end it.
+    RuleForbidsEnding {
+        /// The rule's name.
+        rule: String,
+        /// What the conflict has.
+        claim: Claim,
+    },
+    /// `on_conflict` refuses the start.
+    OnConflictRefuses(Claim),
+    /// `same_token` refuses the start.
+    SameTokenRefuses(Claim),
+    /// A rule that does not kill depends on an unknown fact. It must not be skipped for one that
+    /// might kill.
+    UndecidableRule {
+        /// The rule's name.
+        rule: String,
+    },
+    /// `timeouts.wait` has run out, and `after_wait` refuses the start.
+    WaitedTooLong,
+    /// A rule ignores it, but it has the lock.
+    HolderIgnored,
+    /// It, or a process below it, must not be touched.
+    Shielded {
+        /// Why.
+        shield: Shield,
+        /// Whether the shield is a matter of permission.
+        permission: Permission,
+    },
+    /// Its guard has a newer ticket.
+    NewerStart,
+    /// The holder of the lock cannot be identified, and so not be ended.
+    HolderUnidentified,
+    /// A process whose parent is unknown may be in its tree.
+    ParentUnknown {
+        /// That process.
+        pid: u32,
+    },
+    /// Its parents were read at different moments, and form a circle.
+    ParentsInCircle {
+        /// Its root.
+        pid: u32,
+    },
+    /// There is a start or a guard in its tree.
+    MonopollInTree {
+        /// Its pid.
+        pid: u32,
+    },
+    /// A process of its tree belongs to another user.
+    NotPermitted {
+        /// That process.
+        pid: u32,
+        /// The user's name, if it is known.
+        owner: Option<String>,
+    },
+    /// This system has no signal that asks a stranger to end.
+    OnlyForceEnds,
+    /// It was ended often enough, and came back each time.
+    ComesBack {
+        /// What restarts it.
+        restarted_by: Restarter,
+    },
+}
+
+/// What makes a process a conflict, in the fewest words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// It has the lock.
+    Instance,
+    /// It has the same bot token, and nothing else.
+    Token,
+    /// It is found by an entry of `match`, or is the same command.
+    Likeness,
+}
+
+/// Whether the caller may signal all of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// It may.
+    Granted,
+    /// It may not.
+    Missing,
+}
+
+/// What restarts a process that was ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restarter {
+    /// A service manager.
+    Manager(ManagedBy),
+    /// A process above it that was there each time.
+    Launcher(Launcher),
+    /// It is not known.
+    Unknown,
+}
+
+impl Reason {
+    /// The plan in a word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Reason::NoConflicts => Verdict::Clear,
+            Reason::Ends { .. } => Verdict::Act,
+            Reason::WaitsFor { .. } => Verdict::Wait,
+            Reason::Refused(reason) => Verdict::Refuse(reason.kind()),
         }
-        (None, None) => format!("{who} comes back: something restarts it; end that first"),
     }
 }
 
-pub(super) fn refused(found: &ConflictTree, by: &DecidedBy, purpose: Purpose) -> String {
-    let who = describe(found);
-    let says = match by {
-        DecidedBy::Rule(name) => match purpose {
-            Purpose::Start => format!("rule `{name}` says refuse"),
-            // What the rule says of a start may be `wait`.
-            Purpose::Stop => format!("rule `{name}` forbids to end it"),
-        },
-        DecidedBy::OnConflict => "on_conflict says refuse".to_owned(),
-        DecidedBy::SameToken => "same_token says refuse".to_owned(),
-        DecidedBy::Caution => "it must not be acted on".to_owned(),
-    };
-    let has = if found.evidence.contains(&Evidence::Lock) {
-        "has the instance"
-    } else if found.evidence.iter().all(|it| *it == Evidence::Token) {
-        "has the same bot token"
-    } else {
-        "is running already"
-    };
-    format!("{who} {has}, and {says}")
-}
-
-pub(super) fn describe(found: &ConflictTree) -> String {
-    match (&found.root, &found.guard) {
-        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
-        (Some(root), None) => match root.name.known() {
-            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
-            None => format!("pid {}", root.id.pid),
-        },
-        (None, Some(guard)) => {
-            format!("a guard in another PID namespace (host {})", guard.host.escape_debug())
+impl RefusalReason {
+    /// The kind of this refusal.
+    #[must_use]
+    pub fn kind(&self) -> Refusal {
+        match self {
+            RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
+                Refusal::Policy
+            }
+            RefusalReason::Storm { .. } => Refusal::Storm,
+            RefusalReason::Conflict(refusal) => refusal.kind(),
         }
-        (None, None) => "an unknown holder of the lock".to_owned(),
     }
 }
 
-/// A rule that would not kill must not be passed over for one that might.
-pub(super) fn undecidable(found: &ConflictTree, by: &DecidedBy) -> String {
-    let rule = match by {
-        DecidedBy::Rule(name) => format!("rule `{}`", name.escape_debug()),
-        DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => "a rule".to_owned(),
-    };
-    format!("{rule} depends on a fact about {} that cannot be read", describe(found))
+impl ConflictRefusal {
+    /// The kind of this refusal.
+    #[must_use]
+    pub fn kind(&self) -> Refusal {
+        match &self.cause {
+            RefusalCause::NewerStart => Refusal::Superseded,
+            RefusalCause::NotPermitted { .. }
+            | RefusalCause::OnlyForceEnds
+            | RefusalCause::Shielded { permission: Permission::Missing, .. } => Refusal::Permission,
+            RefusalCause::RuleRefuses { .. }
+            | RefusalCause::RuleForbidsEnding { .. }
+            | RefusalCause::OnConflictRefuses(_)
+            | RefusalCause::SameTokenRefuses(_)
+            | RefusalCause::UndecidableRule { .. }
+            | RefusalCause::WaitedTooLong
+            | RefusalCause::HolderIgnored
+            | RefusalCause::Shielded { permission: Permission::Granted, .. }
+            | RefusalCause::HolderUnidentified
+            | RefusalCause::ParentUnknown { .. }
+            | RefusalCause::ParentsInCircle { .. }
+            | RefusalCause::MonopollInTree { .. }
+            | RefusalCause::ComesBack { .. } => Refusal::Policy,
+        }
+    }
 }

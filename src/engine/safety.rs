@@ -4,10 +4,11 @@ use crate::engine::{
     action::Action,
     candidates::ConflictTree,
     fact::Fact,
-    plan::{Evidence, Refusal},
-    reason::{comes_back, describe, owner},
+    managed_by::Launcher,
+    reason::{Permission, RefusalCause, Restarter},
     shield::{self, Shield},
     snapshot::{Process, Role, SignalSupport, Snapshot},
+    start_history::History,
 };
 
 /// How often a conflict that comes back is ended before the start is refused.
@@ -18,13 +19,9 @@ pub(super) fn objection(
     snapshot: &Snapshot,
     found: &ConflictTree,
     action: Action,
-) -> Option<(Refusal, String)> {
-    let who = describe(found);
-    if action == Action::Ignore && found.evidence.contains(&Evidence::Lock) {
-        return Some((
-            Refusal::Policy,
-            format!("{who} has the lock, and a holder of the lock cannot be ignored"),
-        ));
+) -> Option<RefusalCause> {
+    if action == Action::Ignore && found.holds_lock() {
+        return Some(RefusalCause::HolderIgnored);
     }
     let blocked = found
         .root
@@ -33,50 +30,56 @@ pub(super) fn objection(
         .filter(|_| found.guard.is_none())
         .find(|process| !shield::may_signal(process, &snapshot.me));
     if let Some(shield) = &found.shield {
-        let refusal = match shield {
-            Shield::OtherUser(_) | Shield::UnknownUser if blocked.is_some() => Refusal::Permission,
-            _ => Refusal::Policy,
-        };
-        return Some((refusal, format!("{who} is in the way and must not be signalled: {shield}")));
+        return Some(RefusalCause::Shielded {
+            shield: shield.clone(),
+            permission: permission(shield, blocked),
+        });
     }
     // Waiting for somebody to leave and starting beside a stranger need no permission.
-    if action.kills() { against_ending(snapshot, found, &who, blocked, action) } else { None }
+    if action.kills() { against_ending(snapshot, found, blocked, action) } else { None }
+}
+
+/// Whether a shield is a matter of permission: it is about a user, and may not be signalled.
+fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
+    match (shield, blocked) {
+        (Shield::OtherUser(_) | Shield::UnknownUser, Some(_)) => Permission::Missing,
+        (Shield::OtherUser(_) | Shield::UnknownUser, None)
+        | (
+            Shield::Myself
+            | Shield::Ancestor
+            | Shield::Descendant
+            | Shield::Init
+            | Shield::Kernel
+            | Shield::UnknownKin
+            | Shield::OtherBot(_)
+            | Shield::UnknownBot
+            | Shield::OtherContainer(_)
+            | Shield::UnknownContainer,
+            Some(_) | None,
+        ) => Permission::Granted,
+    }
 }
 
 /// Why a conflict that nothing shields must not be ended all the same.
 fn against_ending(
     snapshot: &Snapshot,
     found: &ConflictTree,
-    who: &str,
     blocked: Option<&Process>,
     action: Action,
-) -> Option<(Refusal, String)> {
+) -> Option<RefusalCause> {
     let theirs = found.guard.as_ref().and_then(|guard| guard.ticket);
     if theirs.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine) {
-        return Some((Refusal::Superseded, format!("superseded: {who} is a newer start")));
+        return Some(RefusalCause::NewerStart);
     }
     match (&found.root, &found.guard) {
         // It can only be asked, and it knows its tree itself.
         (None, Some(_)) => return None,
-        (None, None) => {
-            return Some((
-                Refusal::Policy,
-                "the lock is taken and nobody can be identified who has it".to_owned(),
-            ));
-        }
+        (None, None) => return Some(RefusalCause::HolderUnidentified),
         (Some(_), _) => {}
     }
-    if let Some(adrift) = snapshot
-        .processes
-        .iter()
-        .filter(|process| process.parent == Fact::Unknown)
-        .map(|process| process.id.pid)
-        .min()
-    {
-        return Some((
-            Refusal::Policy,
-            format!("the parent of pid {adrift} cannot be read, so it may be in the tree of {who}"),
-        ));
+    let adrift = snapshot.processes.iter().filter(|process| process.parent == Fact::Unknown);
+    if let Some(pid) = adrift.map(|process| process.id.pid).min() {
+        return Some(RefusalCause::ParentUnknown { pid });
     }
     if found.guard.is_some() {
         return None;
@@ -85,36 +88,31 @@ fn against_ending(
         found.tree.iter().chain([*root]).any(|member| root.parent == Fact::Known(member.id.pid))
     };
     if let Some(root) = found.root.as_ref().filter(in_a_circle) {
-        let pid = root.id.pid;
-        return Some((
-            Refusal::Policy,
-            format!(
-                "the parents of pid {pid} were read at different moments, so its tree is not known"
-            ),
-        ));
+        return Some(RefusalCause::ParentsInCircle { pid: root.id.pid });
     }
     if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
-        return Some((
-            Refusal::Policy,
-            format!("the tree of {who} has a monopoll in it (pid {})", inner.id.pid),
-        ));
+        return Some(RefusalCause::MonopollInTree { pid: inner.id.pid });
     }
     if let Some(blocked) = blocked {
-        return Some((
-            Refusal::Permission,
-            format!(
-                "pid {} may not be signalled: it belongs to {}",
-                blocked.id.pid,
-                owner(blocked)
-            ),
-        ));
+        let owner = blocked.user.known().map(|user| user.name.clone());
+        return Some(RefusalCause::NotPermitted { pid: blocked.id.pid, owner });
     }
     if action == Action::Graceful && snapshot.me.reach == SignalSupport::KillAlone {
-        return Some((
-            Refusal::Permission,
-            format!("{who} cannot be asked to end on this system, only be killed by `force`"),
-        ));
+        return Some(RefusalCause::OnlyForceEnds);
     }
     (snapshot.history.rounds >= MOST_ROUNDS)
-        .then(|| (Refusal::Policy, comes_back(found, who, &snapshot.history)))
+        .then(|| RefusalCause::ComesBack { restarted_by: restarter(found, &snapshot.history) })
+}
+
+fn restarter(found: &ConflictTree, history: &History) -> Restarter {
+    let root = found.root.as_ref();
+    let manager = root.and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    // A shell that the launcher starts for each round is as new as what comes back.
+    let was_there = |launcher: &&Launcher| history.launchers.contains(&launcher.id);
+    let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
+    match (manager, above.find(was_there)) {
+        (Some(manager), _) => Restarter::Manager(manager.clone()),
+        (None, Some(launcher)) => Restarter::Launcher(launcher.clone()),
+        (None, None) => Restarter::Unknown,
+    }
 }

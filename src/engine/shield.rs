@@ -1,7 +1,5 @@
 //! Who is never acted on, and why.
 
-use std::fmt;
-
 use crate::engine::{
     fact::{Fact, Truth},
     instance::BotId,
@@ -55,29 +53,6 @@ impl Shield {
             | Shield::OtherBot(_)
             | Shield::OtherUser(_)
             | Shield::OtherContainer(_) => Truth::True,
-        }
-    }
-}
-
-impl fmt::Display for Shield {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shield::Myself => f.write_str("monopoll itself"),
-            Shield::Ancestor => f.write_str("it started monopoll"),
-            Shield::Descendant => f.write_str("monopoll started it"),
-            Shield::Init => f.write_str("PID 1"),
-            Shield::Kernel => f.write_str("a kernel thread"),
-            Shield::UnknownKin => {
-                f.write_str("its parents cannot be read, so it may have started monopoll")
-            }
-            Shield::OtherBot(bot) => write!(f, "another bot's process (bot {bot})"),
-            Shield::UnknownBot => {
-                f.write_str("its environment cannot be read, so it may be another bot's")
-            }
-            Shield::OtherUser(user) => write!(f, "another user ({user})"),
-            Shield::UnknownUser => f.write_str("its user cannot be read"),
-            Shield::OtherContainer(id) => write!(f, "another container ({id})"),
-            Shield::UnknownContainer => f.write_str("its container cannot be read"),
         }
     }
 }
@@ -155,22 +130,4 @@ fn container_of(process: &Process) -> String {
 #[must_use]
 pub fn may_signal(process: &Process, me: &Caller) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_shield_says_why() {
-        for (shield, says) in [
-            (Shield::Ancestor, "it started monopoll"),
-            (Shield::OtherBot(BotId(9)), "another bot's process (bot 9)"),
-            (Shield::OtherUser("deploy".to_owned()), "another user (deploy)"),
-            (Shield::OtherContainer("c0ffee".to_owned()), "another container (c0ffee)"),
-            (Shield::UnknownUser, "its user cannot be read"),
-        ] {
-            assert_eq!(shield.to_string(), says);
-        }
-    }
 }

@@ -4,8 +4,8 @@
 use std::{cell::Cell, time::Duration};
 
 use crate::{
-    engine::{action::OnLost, plan::Refusal, start_history::Ticket},
-    guard::{lock_keeper::LockEvent, start::NotStarted},
+    engine::{action::OnLost, start_history::Ticket},
+    guard::lock_keeper::LockEvent,
     state::{
         event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::HostProcess,
@@ -90,31 +90,5 @@ impl<'a> HistoryWriter<'a> {
         {
             tracing::warn!("{error}");
         }
-    }
-}
-
-/// Why a start was given up, as the history has it.
-pub(crate) fn reason(stop: &NotStarted) -> (GiveUpCause, String) {
-    match stop {
-        NotStarted::Refused { refusal, why, .. } => {
-            let cause = match refusal {
-                Refusal::Policy => GiveUpCause::Policy,
-                Refusal::Storm => GiveUpCause::Limit,
-                Refusal::Permission => GiveUpCause::Permission,
-                Refusal::Superseded => GiveUpCause::Superseded,
-            };
-            (cause, why.clone())
-        }
-        NotStarted::Asked => (
-            GiveUpCause::Superseded,
-            "a newer start took over before this one had started".to_owned(),
-        ),
-        NotStarted::Interrupted(signal) => {
-            (GiveUpCause::Interrupted, format!("ended by signal {signal} before the start"))
-        }
-        NotStarted::Replaced => {
-            (GiveUpCause::Failed, "the lock was deleted or replaced during the start".to_owned())
-        }
-        NotStarted::Failed(error) => (GiveUpCause::Failed, error.message().to_owned()),
     }
 }

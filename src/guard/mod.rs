@@ -12,11 +12,9 @@ pub(crate) mod instance_name;
 pub mod instance_status;
 pub mod lock_keeper;
 pub mod lock_set;
-pub(crate) mod refused;
 pub mod start;
 mod start_mutex;
 pub mod start_progress;
-pub(crate) mod trace;
 mod wait;
 
 pub use instance_name::token;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::{
     engine::{
         decide::decide,
-        plan::{Plan, Refusal, Suspect, Verdict},
+        plan::{Plan, Suspect},
         policy::Policy,
+        reason::{Refusal, RefusalReason, Verdict},
         snapshot::Snapshot,
     },
     error::{Error, ExitStatus},
@@ -20,7 +21,6 @@ use crate::{
         lock_set::{LockHandles, LockSet},
         start_mutex::{MutexOutcome, RefusalCheck},
         start_progress::{StartProgress, deadline, patience, respawn},
-        trace,
     },
     scan::{
         lock_probe::{ScanScope, StartState},
@@ -33,7 +33,7 @@ use crate::{
     },
     sys::{clock, file_mutex::FileMutex, wake::Interrupted},
     telegram::{FinalCheck, Preflight},
-    terminate::execute::{self, Outcome, TerminateEvent, TerminateLimits},
+    terminate::execute::{self, NotEnded, Outcome, TerminateEvent, TerminateLimits},
 };
 
 /// A plan is a picture of one moment: one that is this old is not acted on.
@@ -42,6 +42,15 @@ const OUTDATED: Duration = Duration::from_millis(50);
 /// What a start tells while it settles.
 #[derive(Debug)]
 pub enum StartEvent<'a> {
+    /// It looked at the machine and decided.
+    Looked {
+        /// What was seen.
+        snapshot: &'a Snapshot,
+        /// What was decided.
+        plan: &'a Plan,
+        /// How long the decision took.
+        took: Duration,
+    },
     /// It waits for another start to be through.
     Queued,
     /// It waits for the conflicts that the plan waits for; told again where others have taken their
@@ -60,15 +69,8 @@ pub enum StartEvent<'a> {
 /// Why there is no start.
 #[derive(Debug)]
 pub enum NotStarted {
-    /// The plan says so.
-    Refused {
-        /// Which way.
-        refusal: Refusal,
-        /// In a sentence.
-        why: String,
-        /// What was seen.
-        plan: Option<Box<Plan>>,
-    },
+    /// It is refused.
+    Refused(StartRefusal),
     /// A newer start asked this one to end before it had started.
     Asked,
     /// Its locks or their folder were deleted or replaced meanwhile: all of it has to be opened
@@ -80,12 +82,41 @@ pub enum NotStarted {
     Failed(Error),
 }
 
-impl NotStarted {
-    /// As this plan, which is a refusal, says.
-    pub(super) fn by(plan: Plan) -> NotStarted {
-        let refusal =
-            if let Verdict::Refuse(refusal) = plan.verdict { refusal } else { Refusal::Policy };
-        NotStarted::Refused { refusal, why: plan.reason.clone(), plan: Some(Box::new(plan)) }
+/// Why a start is refused.
+#[derive(Debug)]
+pub enum StartRefusal {
+    /// This plan says so.
+    Plan(Box<Plan>),
+    /// A conflict was not ended.
+    NotEnded(NotEnded),
+    /// Another start did not finish in time.
+    Queued,
+}
+
+impl StartRefusal {
+    /// The kind of this refusal.
+    #[must_use]
+    pub fn kind(&self) -> Refusal {
+        match self {
+            StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
+            StartRefusal::NotEnded(why) => why.kind(),
+            StartRefusal::Queued => Refusal::Policy,
+        }
+    }
+
+    /// The plan that says so.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            StartRefusal::Plan(plan) => Some(plan),
+            StartRefusal::NotEnded(_) | StartRefusal::Queued => None,
+        }
+    }
+}
+
+impl From<Box<Plan>> for NotStarted {
+    fn from(plan: Box<Plan>) -> Self {
+        NotStarted::Refused(StartRefusal::Plan(plan))
     }
 }
 
@@ -166,7 +197,7 @@ impl Start<'_> {
             patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
         let mut turnstile = match self.pass(self.course.until.or(first), RefusalCheck::Refusals)? {
             MutexOutcome::Through(turnstile) => turnstile,
-            MutexOutcome::Forestalled(plan) => return Err(NotStarted::by(*plan)),
+            MutexOutcome::Forestalled(plan) => return Err(plan.into()),
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut looked = 0;
@@ -194,14 +225,15 @@ impl Start<'_> {
             }
             let began = clock::patience();
             let mut plan = decide(self.policy, &snapshot);
-            trace::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+            let took = clock::patience().saturating_sub(began);
+            (self.tell)(StartEvent::Looked { snapshot: &snapshot, plan: &plan, took });
             plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
             if self.hear_telegram(&mut plan, looked_at)? == TelegramDelay::Late {
                 continue;
             }
             looked += 1;
-            match plan.verdict {
-                Verdict::Refuse(_) => return Err(NotStarted::by(plan)),
+            match plan.verdict() {
+                Verdict::Refuse(_) => return Err(Box::new(plan).into()),
                 Verdict::Wait => {
                     let files = locks.release()?;
                     drop(turnstile);
@@ -311,13 +343,12 @@ impl Start<'_> {
         self.course.ended.extend(account.ended(plan));
         match outcome {
             Outcome::Ended => {}
-            Outcome::Refused(refusal, why) => {
-                return Err(NotStarted::Refused { refusal, why, plan: None });
-            }
             // In a place that lies nowhere any more no guard hears anything.
-            Outcome::Unasked(_) if !self.place.is_in_place() => return Err(NotStarted::Replaced),
-            Outcome::Unasked(why) => {
-                return Err(NotStarted::Refused { refusal: Refusal::Policy, why, plan: None });
+            Outcome::NotEnded(NotEnded::NotAsked { .. }) if !self.place.is_in_place() => {
+                return Err(NotStarted::Replaced);
+            }
+            Outcome::NotEnded(why) => {
+                return Err(NotStarted::Refused(StartRefusal::NotEnded(why)));
             }
             Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
         }

@@ -7,13 +7,14 @@ use crate::{
         action::OnConflict,
         decide::decide,
         fact::Truth,
-        plan::{Plan, Refusal, Verdict},
+        plan::Plan,
         policy::Policy,
+        reason::{Refusal, Verdict},
         start_history::Ticket,
     },
     guard::{
         lock_set::LockSet,
-        start::{NotStarted, Start, StartEvent},
+        start::{NotStarted, Start, StartEvent, StartRefusal},
     },
     scan::{lock_probe::StartState, machine::Machine},
     state::record::RecordStage,
@@ -114,13 +115,7 @@ impl Start<'_> {
                     }
                 }
                 WaitEnd::Signal(signal) => return Err(NotStarted::Interrupted(signal)),
-                WaitEnd::TooLong => {
-                    return Err(NotStarted::Refused {
-                        refusal: Refusal::Policy,
-                        why: "another start is in progress".to_owned(),
-                        plan: None,
-                    });
-                }
+                WaitEnd::TooLong => return Err(NotStarted::Refused(StartRefusal::Queued)),
             }
         };
         // Whoever waits next waits for this guard.
@@ -153,7 +148,7 @@ fn forestalled_by(
     let asks_for_a_token = wish.policy.rules.iter().any(|rule| rule.when.name_the_token());
     let is_all = !asks_for_a_token
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
-    let is_heeded = match plan.verdict {
+    let is_heeded = match plan.verdict() {
         Verdict::Refuse(Refusal::Superseded) => true,
         Verdict::Refuse(Refusal::Policy) => is_all && wish.policy.on_conflict == OnConflict::Refuse,
         // Whoever must not be signalled, or took over too often, is worth a look at everybody.

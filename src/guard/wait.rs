@@ -7,8 +7,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     engine::{
-        plan::{Conflict, Plan, Verdict},
+        plan::{Conflict, Plan},
         policy::Patience,
+        reason::Verdict,
         snapshot::ProcessId,
     },
     guard::{
@@ -79,8 +80,8 @@ impl Start<'_> {
                     }
                     return Ok(turnstile);
                 }
-                MutexOutcome::Forestalled(next) if next.verdict == Verdict::Wait => plan = *next,
-                MutexOutcome::Forestalled(next) => return Err(NotStarted::by(*next)),
+                MutexOutcome::Forestalled(next) if next.verdict() == Verdict::Wait => plan = *next,
+                MutexOutcome::Forestalled(next) => return Err(next.into()),
             }
         }
     }

@@ -21,17 +21,17 @@ use crate::{
         check_command::{self, Interruption},
         entrance::OpenedInstance,
         held_locks::HeldLocks,
-        history_writer::{self, HistoryWriter},
+        history_writer::HistoryWriter,
         holder_identity::HolderIdentity,
         in_process::InProcessClaim,
         instance_name,
         lock_keeper::LockKeeper,
         lock_set::LockSet,
-        refused::refused,
         start::{NotStarted, Start, StartEvent, Started},
         start_progress::StartProgress,
     },
     library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
+    report::{not_started, reasons, trace},
     scan::{
         command::{Command, ProgramKind},
         env_marker::{EnvMarker, HELD},
@@ -202,14 +202,14 @@ impl LibraryStart<'_> {
                         chronicle.given_up(
                             place.beside(),
                             course.into_ended(),
-                            history_writer::reason(&stop),
+                            not_started::cause(&stop),
                         );
-                        return Err(refused(&self.instance, stop));
+                        return Err(not_started::error(&self.instance, stop));
                     }
                 }
             }
         }
-        Err(refused(&self.instance, NotStarted::Replaced))
+        Err(not_started::error(&self.instance, NotStarted::Replaced))
     }
 
     /// The instance is won: the next start may look.
@@ -253,9 +253,10 @@ fn alone_in_a_container(folder: &Path) {
 /// What goes on, for whoever listens to this program's events.
 fn tell(instance: &Instance, progress: &StartEvent<'_>) {
     match progress {
+        StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
         StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
         StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
-            info!("{instance}: {}", printable(&plan.reason));
+            info!("{instance}: {}", printable(&reasons::plan_reason(&plan.reason)));
         }
         StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
             info!("{instance}: still at it");
@@ -270,7 +271,7 @@ fn tell(instance: &Instance, progress: &StartEvent<'_>) {
         }
         StartEvent::Clear(plan) => {
             for suspect in plan.unexpected() {
-                let (pid, reason) = (suspect.process.id.pid, suspect.reason);
+                let (pid, reason) = (suspect.process.id.pid, reasons::SUSPECT);
                 warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
             }
         }

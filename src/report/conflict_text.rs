@@ -4,14 +4,16 @@ use crate::{
     engine::{
         action::Action,
         fact::Fact,
-        plan::{Conflict, DecidedBy, Evidence, Plan, SignalToSend, Step, Verdict},
+        plan::{Conflict, DecidedBy, Evidence, Plan, SignalToSend, Step},
         policy::Patience,
         purpose::Purpose,
+        reason::RefusalReason,
         snapshot::{GuardView, LockState, Process},
     },
     report::{
         Context,
         format::{self, rfc3339, seconds_since_1970, span},
+        reasons,
     },
     text::{Paint, Style, sanitize},
 };
@@ -66,9 +68,10 @@ pub(super) fn block(
     }
     line("why", why(conflict, plan, context));
     line("decided", decided(conflict, context));
-    match &conflict.refusal {
-        Some((_, why)) if *why != plan.reason => line("because", sanitize(why)),
-        Some(_) | None => {}
+    match (&conflict.refusal, plan.refusal()) {
+        (Some(refusal), Some(RefusalReason::Conflict(decisive))) if refusal == decisive => {}
+        (Some(refusal), _) => line("because", sanitize(&reasons::conflict_refusal(refusal))),
+        (None, _) => {}
     }
     line("steps", steps(conflict, plan, context.purpose, paint));
     lines
@@ -194,7 +197,7 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
 }
 
 pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
-    let refused = matches!(plan.verdict, Verdict::Refuse(_));
+    let refused = plan.is_refusal();
     let text = match conflict.action {
         Action::Refuse => "nothing".to_owned(),
         Action::Graceful | Action::Force | Action::Wait if refused => match purpose {

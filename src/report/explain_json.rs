@@ -19,7 +19,7 @@ use crate::{
             LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument,
             ShieldWord, StandingWord, TokenDocument,
         },
-        format, plan_json, verdicts,
+        explain_sentence, format, plan_json, reasons, verdicts,
     },
     text::mask_secrets,
 };
@@ -56,7 +56,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
         pid,
         command: format::command(it.process),
         standing: standing(it),
-        sentence: mask_secrets(&it.sentence),
+        sentence: mask_secrets(&explain_sentence::sentence(it)),
         entries: it
             .entries
             .iter()
@@ -112,7 +112,7 @@ fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> 
             .iter()
             .map(|(asked, truth)| crate::report::explain_json::asked(asked, *truth, process))
             .collect(),
-        limit: entry.limit.as_ref().map(|limit| mask_secrets(&limit.to_string())),
+        limit: entry.limit.as_ref().map(|limit| mask_secrets(&reasons::shield(limit))),
     }
 }
 
@@ -134,7 +134,7 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
             ShieldKind::OtherContainer => ShieldWord::OtherContainer,
         },
         holds: known(verdict.holds()),
-        reason: verdict.shield.as_ref().map(|shield| mask_secrets(&shield.to_string())),
+        reason: verdict.shield.as_ref().map(|shield| mask_secrets(&reasons::shield(shield))),
         lifted_by: verdict.lifted_by.map(verdicts::label),
     }
 }
@@ -176,7 +176,10 @@ fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
         action: conflict.action,
         decided_by,
         rule,
-        reason: conflict.refusal.as_ref().map(|(_, why)| mask_secrets(why)),
+        reason: conflict
+            .refusal
+            .as_ref()
+            .map(|refusal| mask_secrets(&reasons::conflict_refusal(refusal))),
     }
 }
 

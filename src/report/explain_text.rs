@@ -8,20 +8,20 @@ use crate::{
         plan::{Conflict, Plan},
         snapshot::Process,
     },
-    report::{Context, asked_facts, conflict_text, format, plan_text, verdicts},
+    report::{Context, asked_facts, conflict_text, explain_sentence, format, plan_text, verdicts},
     text::{Paint, Style, printable, sanitize},
 };
 
 /// One process, in lines that each end with a line break.
 #[must_use]
-pub fn one(it: &Explanation<'_>, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
+pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let profile = context
         .profile
         .as_ref()
         .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
     let instance = format!("{}{profile}", sanitize(&context.instance));
     let mut text = LabelledLines::new(paint);
-    text.explain(it, plan, context, Some(&instance));
+    text.explain(it, context, Some(&instance));
     text.lines.join("\n") + "\n"
 }
 
@@ -31,7 +31,7 @@ pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint:
     let mut text = LabelledLines::new(paint);
     for it in all {
         text.lines.push(String::new());
-        text.explain(it, plan, context, None);
+        text.explain(it, context, None);
     }
     let mut whole = plan_text::text(plan, context, paint);
     whole.extend(text.lines.iter().flat_map(|line| [line, "\n"]));
@@ -49,18 +49,13 @@ impl LabelledLines {
         LabelledLines { lines: Vec::new(), paint }
     }
 
-    fn explain(
-        &mut self,
-        it: &Explanation<'_>,
-        plan: &Plan,
-        context: &Context<'_>,
-        instance: Option<&str>,
-    ) {
+    fn explain(&mut self, it: &Explanation<'_>, context: &Context<'_>, instance: Option<&str>) {
         let pid = format!("pid {}", it.process.id.pid);
         let strong = self.paint.style(Style::Bold, &pid);
+        let sentence = explain_sentence::sentence(it);
         self.lines.push(format!(
             "{strong}{}.",
-            sanitize(it.sentence.strip_prefix(&pid).unwrap_or(&it.sentence))
+            sanitize(sentence.strip_prefix(&pid).unwrap_or(&sentence))
         ));
         self.lines.push(String::new());
         self.lines.push(format!("{strong}  {}", format::shortened(it.process)));
@@ -89,7 +84,7 @@ impl LabelledLines {
             self.under("decided", [conflict_text::decided(conflict, context)]);
             self.under(
                 "steps",
-                [conflict_text::steps(conflict, plan, context.purpose, self.paint)],
+                [conflict_text::steps(conflict, it.plan, context.purpose, self.paint)],
             );
         }
     }

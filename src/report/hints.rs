@@ -1,11 +1,20 @@
-//! The way out that a refused start is told, in the line of the refusal: `plan` has all of them.
+//! What to change where a plan is not what was wanted: for `plan` every key, and where it is
+//! written; for a refused start one hint, in the line of its refusal.
+
+use std::path::Path;
 
 use crate::{
     engine::{
-        plan::{Conflict, DecidedBy, Plan, Refusal, Verdict},
+        action::Action,
+        plan::{Conflict, DecidedBy, Plan, Step},
+        policy::Patience,
         purpose::Purpose,
+        reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason},
+        shield::Shield,
+        snapshot::LockState,
     },
-    report::advice,
+    report::Context,
+    text::sanitize,
 };
 
 /// Where everything that can be changed is said.
@@ -14,37 +23,200 @@ const MORE: &str = "`monopoll plan -- …` says more";
 /// What to do about the refusal of this plan; nothing where its own sentence says so, or nothing
 /// here helps.
 #[must_use]
-pub fn way_out(plan: &Plan) -> Option<String> {
-    match plan.verdict {
-        Verdict::Clear
-        | Verdict::Act
-        | Verdict::Wait
-        | Verdict::Refuse(Refusal::Storm | Refusal::Superseded) => None,
-        Verdict::Refuse(Refusal::Policy) if plan.reason.contains("limits.max_targets") => {
-            Some(MORE.to_owned())
-        }
-        Verdict::Refuse(Refusal::Policy | Refusal::Permission) => {
-            let decides = |conflict: &&Conflict| {
-                conflict.refusal.as_ref().is_some_and(|(_, why)| *why == plan.reason)
-            };
-            let way = about(plan.conflicts.iter().find(decides)?, plan)?;
-            Some(format!("{way}; {MORE}"))
+pub fn hint(plan: &Plan) -> Option<String> {
+    match plan.refusal()? {
+        RefusalReason::Storm { .. } | RefusalReason::Webhook { .. } => None,
+        RefusalReason::TooManyConflicts { .. } => Some(MORE.to_owned()),
+        RefusalReason::Conflict(refusal) => {
+            let is_decisive = |conflict: &&Conflict| conflict.refusal.as_ref() == Some(refusal);
+            let conflict = plan.conflicts.iter().find(is_decisive)?;
+            let hint = hint_about(conflict, refusal, plan)?;
+            Some(format!("{hint}; {MORE}"))
         }
     }
 }
 
-fn about(conflict: &Conflict, plan: &Plan) -> Option<String> {
-    match &conflict.decided_by {
-        DecidedBy::OnConflict if plan.reason.starts_with("waited too long") => Some(
-            "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over".to_owned(),
-        ),
-        DecidedBy::OnConflict => Some("`--on-conflict graceful` takes over".to_owned()),
-        DecidedBy::Rule(_) => Some("change that rule, or put another one before it".to_owned()),
-        DecidedBy::SameToken => {
-            Some("`--set same_token=act` treats it as any other conflict".to_owned())
+fn hint_about(conflict: &Conflict, refusal: &ConflictRefusal, plan: &Plan) -> Option<String> {
+    let rule = "change that rule, or put another one before it";
+    Some(match (&refusal.cause, &conflict.decided_by) {
+        (
+            RefusalCause::RuleRefuses { .. }
+            | RefusalCause::RuleForbidsEnding { .. }
+            | RefusalCause::UndecidableRule { .. },
+            _,
+        )
+        | (RefusalCause::WaitedTooLong, DecidedBy::Rule(_)) => rule.to_owned(),
+        (
+            RefusalCause::WaitedTooLong,
+            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution,
+        ) => "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over".to_owned(),
+        (RefusalCause::OnConflictRefuses(_), _) => "`--on-conflict graceful` takes over".to_owned(),
+        (RefusalCause::SameTokenRefuses(_), _) => {
+            "`--set same_token=act` treats it as any other conflict".to_owned()
         }
-        // What comes back is said with what ends it for good.
-        DecidedBy::Caution if plan.reason.contains(" comes back: ") => None,
-        DecidedBy::Caution => advice::caution(conflict, plan, Purpose::Start).into_iter().next(),
+        // What comes back is said with what ends it for good, and a newer start needs no hint.
+        (RefusalCause::ComesBack { .. } | RefusalCause::NewerStart, _) => return None,
+        (
+            RefusalCause::HolderIgnored
+            | RefusalCause::Shielded { .. }
+            | RefusalCause::HolderUnidentified
+            | RefusalCause::ParentUnknown { .. }
+            | RefusalCause::ParentsInCircle { .. }
+            | RefusalCause::MonopollInTree { .. }
+            | RefusalCause::NotPermitted { .. }
+            | RefusalCause::OnlyForceEnds,
+            _,
+        ) => return caution(conflict, refusal, plan, Purpose::Start).into_iter().next(),
+    })
+}
+
+/// One line for each thing that can be changed, none twice.
+pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let too_many = matches!(plan.refusal(), Some(RefusalReason::TooManyConflicts { .. }));
+    if too_many {
+        lines.push(format!(
+            "narrow the `match` entries, or raise {}",
+            key(context, "limits.max_targets")
+        ));
+    }
+    let storm = matches!(plan.refusal(), Some(RefusalReason::Storm { .. }));
+    if storm {
+        lines.push(format!("to allow more, raise {}", key(context, "limits.max_takeovers")));
+        lines.push(format!(
+            "to forget them sooner, lower {}",
+            key(context, "limits.takeover_window")
+        ));
+    }
+    for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
+        lines.extend(about(conflict, plan, context));
+    }
+    if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
+        lines.push(
+            "a `match` entry with `user = \"any\"` reaches other users' processes".to_owned(),
+        );
+    }
+    if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherContainer(_))) {
+        lines
+            .push("a `match` entry with `container = \"any\"` reaches other containers".to_owned());
+    }
+    if !plan.suspects.is_empty() {
+        lines.push(format!(
+            "to look for no tokens at all, choose \"off\" for {}",
+            key(context, "same_token")
+        ));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    lines
+}
+
+fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
+    let mut lines = match &conflict.decided_by {
+        DecidedBy::Rule(name) => vec![rule(context, name)],
+        DecidedBy::OnConflict => match (context.purpose, conflict.action) {
+            (Purpose::Start, _) => vec![format!("choose another {}", key(context, "on_conflict"))],
+            (Purpose::Stop, Action::Force) => {
+                vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
+            }
+            (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
+                vec![
+                    "forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned(),
+                ]
+            }
+        },
+        DecidedBy::SameToken => vec![format!(
+            "to treat it as any other conflict, choose \"act\" for {}",
+            key(context, "same_token")
+        )],
+        DecidedBy::Caution => conflict
+            .refusal
+            .as_ref()
+            .map(|refusal| caution(conflict, refusal, plan, context.purpose))
+            .unwrap_or_default(),
+    };
+    if let Some(Step::Wait { timeout }) = conflict.steps.first() {
+        lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
+        if *timeout != Patience::Forever {
+            lines.push(format!(
+                "do something else when that runs out: {}",
+                key(context, "after_wait")
+            ));
+        }
+    }
+    lines
+}
+
+fn rule(context: &Context<'_>, name: &str) -> String {
+    let place = (context.origin)(&format!("rules.{name}"));
+    let at = if place == "default" { String::new() } else { format!(" at {}", sanitize(&place)) };
+    format!("change the rule `{}`{at}, or put another one before it", sanitize(name))
+}
+
+/// Where no key helps, something outside of the configuration may.
+fn caution(
+    conflict: &Conflict,
+    refusal: &ConflictRefusal,
+    plan: &Plan,
+    purpose: Purpose,
+) -> Vec<String> {
+    match refusal.kind() {
+        Refusal::Superseded => {
+            return vec!["start it once more: the newest start wins".to_owned()];
+        }
+        Refusal::Permission => {
+            return vec![
+                "run monopoll as the user that the process belongs to, or as root".to_owned(),
+            ];
+        }
+        Refusal::Policy | Refusal::Storm => {}
+    }
+    let manager =
+        conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    match (manager, &conflict.root, &conflict.guard) {
+        (Some(manager), ..) => {
+            vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))]
+        }
+        (None, Some(root), _) => vec![format!("end pid {} yourself if it may go", root.id.pid)],
+        (None, None, Some(guard)) => {
+            vec![format!("end it where it runs, on host {}", sanitize(&guard.host))]
+        }
+        (None, None, None) => {
+            let taken = plan.locks.iter().filter(|lock| match lock.state {
+                LockState::Held(_) | LockState::Unknown => true,
+                LockState::Free | LockState::Mine => false,
+            });
+            taken.map(|lock| find_holder(&lock.path, purpose)).collect()
+        }
+    }
+}
+
+fn find_holder(lock: &Path, purpose: Purpose) -> String {
+    let path = sanitize(&lock.to_string_lossy());
+    match purpose {
+        Purpose::Start => format!(
+            "find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \"wait\""
+        ),
+        Purpose::Stop => format!("find who has it with `fuser -v {path}`, and end that yourself"),
+    }
+}
+
+/// A key, where it is written, or every way to write it.
+fn key(context: &Context<'_>, key: &str) -> String {
+    let place = (context.origin)(key);
+    let flag = match key {
+        "on_conflict" => "`--on-conflict refuse|graceful|force|wait`".to_owned(),
+        _ => format!("`--set {key}=…`"),
+    };
+    if place.starts_with("--") {
+        // There is nothing to be changed but this very command line.
+        format!("`{key}` with {flag}")
+    } else if place == "default" {
+        let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
+        format!(
+            "`{key}` (default; set it in the configuration file, with {flag}, or in ${variable})"
+        )
+    } else {
+        format!("`{key}` (at {}; for one start {flag})", sanitize(&place))
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Everything is given in, the time too, so that what is said depends on nothing else.
 
-mod advice;
 mod asked_facts;
 pub mod check_json;
 mod conflict_text;
@@ -10,15 +9,19 @@ mod context;
 pub mod doctor_text;
 pub mod explain_document;
 pub mod explain_json;
+pub mod explain_sentence;
 pub mod explain_text;
 mod format;
 pub mod hints;
 pub mod history_text;
+pub(crate) mod not_started;
 pub mod plan_document;
 pub mod plan_json;
 pub mod plan_text;
+pub mod reasons;
 pub mod status_json;
 pub mod status_text;
+pub(crate) mod trace;
 mod verdicts;
 
 pub use context::Context;

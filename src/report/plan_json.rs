@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::{
     engine::{
         fact::{Fact, Truth},
-        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect, Verdict},
+        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect},
         policy::Patience,
+        reason::Verdict,
         snapshot::{GuardView, LockState, LockView, Process},
     },
     report::{
@@ -16,6 +17,7 @@ use crate::{
             ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
             StepDocument, VerdictWord,
         },
+        reasons,
     },
     sys::clock::millis,
     text::{is_nonprinting, mask_secrets},
@@ -28,13 +30,13 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
         version: 1,
         instance: mask_secrets(&context.instance),
         profile: context.profile.as_deref().map(mask_secrets),
-        verdict: match plan.verdict {
+        verdict: match plan.verdict() {
             Verdict::Clear => VerdictWord::Clear,
             Verdict::Act => VerdictWord::Act,
             Verdict::Wait => VerdictWord::Wait,
             Verdict::Refuse(_) => VerdictWord::Refuse,
         },
-        reason: mask_secrets(&plan.reason),
+        reason: mask_secrets(&reasons::plan_reason(&plan.reason)),
         locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
         lease: (),
         conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),
@@ -161,7 +163,7 @@ fn shielded(it: &Shielded) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
         command: format::command(&it.process),
-        reason: mask_secrets(&it.shield.to_string()),
+        reason: mask_secrets(&reasons::shield(&it.shield)),
     }
 }
 
@@ -169,7 +171,7 @@ fn suspect(it: &Suspect) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
         command: format::command(&it.process),
-        reason: it.reason.to_owned(),
+        reason: reasons::SUSPECT.to_owned(),
     }
 }
 

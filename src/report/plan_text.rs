@@ -4,15 +4,17 @@
 use crate::{
     engine::{
         action::Action,
-        plan::{Conflict, Plan, Refusal, Step, Verdict},
+        plan::{Conflict, Plan, Step},
         policy::Patience,
         purpose::Purpose,
+        reason::{Refusal, Verdict},
         snapshot::Process,
     },
     error::ExitStatus,
     report::{
-        Context, advice, conflict_text,
+        Context, conflict_text,
         format::{self, span},
+        hints, reasons,
     },
     text::{Paint, Style, sanitize},
 };
@@ -25,12 +27,13 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         lines.push(String::new());
         lines.extend(conflict_text::block(index + 1, conflict, plan, context, paint));
     }
-    let shielded = plan.shielded.iter().map(|it| other(&it.process, &it.shield.to_string(), paint));
+    let shielded =
+        plan.shielded.iter().map(|it| other(&it.process, &reasons::shield(&it.shield), paint));
     lines.extend(section("Not touched, although it matches:", shielded));
-    let suspects = plan.suspects.iter().map(|it| other(&it.process, it.reason, paint));
+    let suspects = plan.suspects.iter().map(|it| other(&it.process, reasons::SUSPECT, paint));
     lines.extend(section("Only looks related, not touched:", suspects));
-    let advice = advice::advice(plan, context).into_iter().map(|line| format!("  - {line}"));
-    lines.extend(section("If this is not what you want:", advice));
+    let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
+    lines.extend(section("If this is not what you want:", hints));
     lines.join("\n") + "\n"
 }
 
@@ -66,7 +69,7 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         let (tone, would, rest) = stop(plan, &kills, ignored);
         return format!("{instance}{profile}{}{rest}", paint.style(tone, would));
     }
-    let (tone, would, rest) = match plan.verdict {
+    let (tone, would, rest) = match plan.verdict() {
         Verdict::Clear if beside.is_empty() => {
             (Style::Success, "would start at once", ": nobody is in the way.".to_owned())
         }
@@ -82,12 +85,12 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Refuse(Refusal::Superseded) => (
             Style::Warning,
             "would give way",
-            format!(", {}.\n{}", sanitize(&plan.reason), exit(plan)),
+            format!(", {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
         ),
         Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => (
             Style::Error,
             "would not start",
-            format!(": {}.\n{}", sanitize(&plan.reason), exit(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
         ),
     };
     format!("{instance}{profile} {}{rest}", paint.style(tone, would))
@@ -96,7 +99,7 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
 /// The verdict on a stop.
 fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Style, &'static str, String) {
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
-    match plan.verdict {
+    match plan.verdict() {
         Verdict::Clear => (Style::Success, ": nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {
             (Style::Warning, " would end", format!(" {kills}{}{alone}.", deadline(plan)))
@@ -104,7 +107,7 @@ fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Style, &'static s
         Verdict::Refuse(_) => (
             Style::Error,
             " would not be stopped",
-            format!(": {}.\n{}", sanitize(&plan.reason), exit(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
         ),
     }
 }
@@ -142,7 +145,7 @@ fn deadline(plan: &Plan) -> String {
 
 /// What a supervisor would be told.
 fn exit(plan: &Plan) -> String {
-    let status = match plan.verdict {
+    let status = match plan.verdict() {
         Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
         Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,
         Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => {

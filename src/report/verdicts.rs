@@ -12,7 +12,7 @@ use crate::{
         rules::RuleOutcome,
         snapshot::Role,
     },
-    report::{Context, asked_facts, conflict_text, format},
+    report::{Context, asked_facts, conflict_text, format, reasons},
     text::sanitize,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
             format!("{key} {}", format::place(context, &key)).trim_end().to_owned()
         }
     };
-    let limit = entry.limit.as_ref().map(|limit| sanitize(&limit.to_string()));
+    let limit = entry.limit.as_ref().map(|limit| sanitize(&reasons::shield(limit)));
     match (entry.looks, entry.holds(), limit) {
         (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
         (Truth::Unknown, Truth::False, Some(limit)) => {
@@ -113,7 +113,7 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
         }
         .to_owned();
     };
-    let shield = sanitize(&shield.to_string());
+    let shield = sanitize(&reasons::shield(shield));
     match verdict.lifted_by {
         None => shield,
         Some(Evidence::Lock) => format!("{shield}, but it has the lock"),

@@ -4,14 +4,14 @@ use tracing::{debug, info, warn};
 
 use crate::{
     config::{Telegram, settings},
-    engine::token::Token,
+    engine::{reason::RefusalReason, token::Token},
     scan::machine::Machine,
     sys::wake::Interrupted,
     telegram::{
         api::Api,
         api_error::ApiError,
         background::{BackgroundRequest, Seen},
-        response::Webhook,
+        response::{POLLING_FAILS, Webhook},
     },
 };
 
@@ -66,7 +66,7 @@ pub enum PreflightReport {
     /// A person should know.
     Odd(String),
     /// There would be no start.
-    Objection(String),
+    Objection(RefusalReason),
 }
 
 impl Preflight {
@@ -107,7 +107,10 @@ impl Preflight {
     ///
     /// # Errors
     /// A signal told the start to give up.
-    pub(crate) fn objection(&mut self, machine: &Machine) -> Result<Option<String>, Interrupted> {
+    pub(crate) fn objection(
+        &mut self,
+        machine: &Machine,
+    ) -> Result<Option<RefusalReason>, Interrupted> {
         let seen = match &self.asked {
             PreflightState::Out(question) => question.heard_by(machine)?,
             PreflightState::Answered(seen) => return Ok(self.refusal(seen)),
@@ -188,10 +191,10 @@ impl Preflight {
         }
     }
 
-    fn refusal(&self, seen: &Seen) -> Option<String> {
+    fn refusal(&self, seen: &Seen) -> Option<RefusalReason> {
         match (seen, self.webhook) {
             (Ok(Some(webhook)), settings::WebhookPolicy::Refuse) => {
-                Some(format!("{}; {}", set(webhook), Webhook::WAY_OUT))
+                Some(RefusalReason::Webhook { host: webhook.host.clone() })
             }
             (Ok(_) | Err(_), _) => None,
         }
@@ -211,9 +214,7 @@ impl Preflight {
                 settings::WebhookPolicy::Ignore
                 | settings::WebhookPolicy::Warn
                 | settings::WebhookPolicy::Refuse,
-            ) => {
-                format!("{}; {}", set(webhook), Webhook::WAY_OUT)
-            }
+            ) => Webhook::objection(&webhook.host),
             (Err(ApiError::Unauthorized), _) => {
                 format!(
                     "{}: the bot will not be able to poll",
@@ -230,13 +231,6 @@ impl Preflight {
     fn server(&self) -> &str {
         self.api.url.authority()
     }
-}
-
-/// What a webhook means.
-const POLLING_FAILS: &str = "polling fails with 409 Conflict";
-
-fn set(webhook: &Webhook) -> String {
-    format!("a webhook to `{}` is set, and with it {POLLING_FAILS}", webhook.host)
 }
 
 fn ask(api: &Api) -> PreflightState {

@@ -10,6 +10,9 @@ use crate::telegram::api_error::ApiError;
 /// More of what a server says is not repeated.
 const MOST_SAID: usize = 200;
 
+/// What a webhook means.
+pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
+
 /// A webhook that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
@@ -21,6 +24,12 @@ impl Webhook {
     /// What can be done about it.
     pub(crate) const WAY_OUT: &str =
         "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+
+    /// What a webhook to this host means, and what can be done about it.
+    #[must_use]
+    pub fn objection(host: &str) -> String {
+        format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::WAY_OUT)
+    }
 }
 
 /// What every answer of the Bot API looks like.

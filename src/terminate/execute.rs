@@ -1,14 +1,15 @@
 //! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each
 //! signal.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use crate::{
     engine::{
         action::Action,
-        ladder::{AfterStep, JobState, Ladder, StopMode, StopOptions},
-        plan::{Conflict, Plan, Refusal, SignalResult, SignalToSend},
+        ladder::{AfterStep, GiveUpReason, JobState, Ladder, StopMode, StopOptions},
+        plan::{Conflict, Plan, SignalResult, SignalToSend},
         policy::Policy,
+        reason::Refusal,
         snapshot::{GuardView, ProcessId},
     },
     sys::{ticker::Ticker, wake::Interrupted},
@@ -21,11 +22,46 @@ pub enum Outcome {
     /// Every conflict has ended, with its whole tree.
     Ended,
     /// One has not.
-    Refused(Refusal, String),
-    /// A guard could not be asked, and nobody was signalled in its stead.
-    Unasked(String),
+    NotEnded(NotEnded),
     /// A signal told this start to give up.
     Interrupted(Interrupted),
+}
+
+/// Why a conflict was not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotEnded {
+    /// A signal was not permitted.
+    Denied {
+        /// The process that it was for.
+        pid: u32,
+    },
+    /// The ladder ended before the tree did.
+    GaveUp(GiveUpReason),
+    /// The deadline of the whole start has passed.
+    OutOfTime,
+    /// A guard in another PID namespace did not answer.
+    NoAnswer,
+    /// A guard could not be asked, and nobody was signalled in its stead.
+    NotAsked {
+        /// Its pid, where it can be seen.
+        guard: Option<u32>,
+        /// Why the request was not written.
+        error: io::ErrorKind,
+    },
+}
+
+impl NotEnded {
+    /// The kind of the refusal that follows.
+    #[must_use]
+    pub fn kind(self) -> Refusal {
+        match self {
+            NotEnded::Denied { .. } => Refusal::Permission,
+            NotEnded::GaveUp(_)
+            | NotEnded::OutOfTime
+            | NotEnded::NoAnswer
+            | NotEnded::NotAsked { .. } => Refusal::Policy,
+        }
+    }
 }
 
 /// Something that was done, for whoever wants to see it.
@@ -137,9 +173,7 @@ impl Execution {
                     StepOutcome::Ended => {
                         tell_of(TerminateEvent::Ended(target.root.map(|root| root.pid)));
                     }
-                    StepOutcome::Refused(refusal, why) => {
-                        return Ok(Outcome::Refused(refusal, why));
-                    }
+                    StepOutcome::NotEnded(why) => return Ok(Outcome::NotEnded(why)),
                     StepOutcome::Look { at } => {
                         wake = wake.min(at);
                         awaited.extend(target.known.iter().copied());
@@ -152,10 +186,7 @@ impl Execution {
                 return Ok(Outcome::Ended);
             }
             if until.is_some_and(|until| host.now() >= until) {
-                return Ok(Outcome::Refused(
-                    Refusal::Policy,
-                    "what is in the way did not end in time".to_owned(),
-                ));
+                return Ok(Outcome::NotEnded(NotEnded::OutOfTime));
             }
             if told {
                 // That something was done says as well that it goes on.
@@ -171,7 +202,7 @@ impl Execution {
 enum StepOutcome {
     Ended,
     Look { at: Duration },
-    Refused(Refusal, String),
+    NotEnded(NotEnded),
 }
 
 impl EndingTarget {
@@ -231,10 +262,7 @@ impl EndingTarget {
                 SignalResult::Delivered => tell(TerminateEvent::Sent(id, blow)),
                 SignalResult::Gone => {}
                 SignalResult::Denied => {
-                    return StepOutcome::Refused(
-                        Refusal::Permission,
-                        format!("pid {} may not be signalled", id.pid),
-                    );
+                    return StepOutcome::NotEnded(NotEnded::Denied { pid: id.pid });
                 }
             }
         }
@@ -242,9 +270,7 @@ impl EndingTarget {
             // The look that found nobody is the proof that nobody is left.
             AfterStep::Ended => StepOutcome::Ended,
             AfterStep::Look { at } => StepOutcome::Look { at },
-            AfterStep::GaveUp(gave_up) => {
-                StepOutcome::Refused(Refusal::Policy, gave_up.to_string())
-            }
+            AfterStep::GaveUp(reason) => StepOutcome::NotEnded(NotEnded::GaveUp(reason)),
         }
     }
 }
@@ -274,20 +300,11 @@ fn means(
             tell(TerminateEvent::Heard(root.map(|root| root.id.pid)));
             Ok(EndingMeans::Asked(guard.clone()))
         }
-        (AskOutcome::Unasked(why), _) => {
-            let guard = root.map_or_else(
-                || "the guard".to_owned(),
-                |root| format!("the guard with pid {}", root.id.pid),
-            );
-            Err(Outcome::Unasked(format!(
-                "{guard} cannot be asked to end: the question cannot be written ({why})"
-            )))
+        (AskOutcome::Unasked(error), _) => {
+            let guard = root.map(|root| root.id.pid);
+            Err(Outcome::NotEnded(NotEnded::NotAsked { guard, error }))
         }
         (AskOutcome::Silence, Some(_)) => Ok(EndingMeans::Ladder(Ladder::new(manner))),
-        (AskOutcome::Silence, None) => Err(Outcome::Refused(
-            Refusal::Policy,
-            "the guard in another PID namespace did not answer, and cannot be signalled from here"
-                .to_owned(),
-        )),
+        (AskOutcome::Silence, None) => Err(Outcome::NotEnded(NotEnded::NoAnswer)),
     }
 }

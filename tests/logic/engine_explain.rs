@@ -6,23 +6,26 @@ use crate::fixture::*;
 use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
-use monopoll::engine::{
-    action::{Action, AfterWait, OnConflict, SameToken},
-    decide::decide,
-    explain::{
-        Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence,
-        command_match::{CommandMatch, RunKind},
-        explain,
+use monopoll::{
+    engine::{
+        action::{Action, AfterWait, OnConflict, SameToken},
+        decide::decide,
+        explain::{
+            Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence,
+            command_match::{CommandMatch, RunKind},
+            explain,
+        },
+        fact::{Fact::Known, Truth},
+        instance::BotId,
+        pattern::{ContainerLimit, UserLimit},
+        plan::{DecidedBy, Evidence},
+        policy::{Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
+        rules::RuleOutcome,
+        shield::{self, Shield},
+        snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot},
+        start_history::History,
     },
-    fact::{Fact::Known, Truth},
-    instance::BotId,
-    pattern::{ContainerLimit, UserLimit},
-    plan::{DecidedBy, Evidence},
-    policy::{Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
-    rules::RuleOutcome,
-    shield::{self, Shield},
-    snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot},
-    start_history::History,
+    report::explain_sentence,
 };
 
 /// `python3 main.py` in `/srv/bot`.
@@ -50,7 +53,7 @@ fn about<T>(
 
 #[track_caller]
 fn says(policy: &Policy, snapshot: &Snapshot, pid: u32, expected: &str) {
-    assert_eq!(about(policy, snapshot, pid, |it| it.sentence.clone()), expected);
+    assert_eq!(about(policy, snapshot, pid, explain_sentence::sentence), expected);
 }
 
 fn matching(matches: Vec<MatchEntry>, on_conflict: OnConflict) -> Policy {
@@ -475,7 +478,7 @@ fn without_a_command_there_is_nothing_to_be_like() {
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
     let expected = "pid 5 is no candidate: it is compared with no COMMAND (none is named), does not have the lock and does not carry this bot's token";
-    assert_eq!(it.sentence, expected);
+    assert_eq!(explain_sentence::sentence(&it), expected);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use monopoll::engine::{
     action::Action,
     decide::decide,
     fact::Fact::{Known, Unknown},
-    plan::{Conflict, Plan, Verdict},
+    plan::{Conflict, Plan},
+    reason::Verdict,
     shield,
     snapshot::{CarriedToken, LockState, Process, Relation, Snapshot},
 };
@@ -70,7 +71,7 @@ proptest! {
     #[test]
     fn a_refusal_plans_no_step(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
-        let refused = matches!(plan.verdict, Verdict::Refuse(_));
+        let refused = matches!(plan.verdict(), Verdict::Refuse(_));
         if refused {
             prop_assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
             prop_assert_eq!((plan.kills().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
@@ -89,10 +90,10 @@ proptest! {
         let would_act = !has(|it| it == Action::Wait) && has(Action::kills);
         let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
         let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
-        prop_assert_eq!(matches!(plan.verdict, Verdict::Refuse(_)), refused);
-        prop_assert_eq!(plan.verdict == Verdict::Wait, !refused && has(|it| it == Action::Wait));
-        prop_assert_eq!(plan.verdict == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));
-        prop_assert_eq!(plan.verdict == Verdict::Clear, in_the_way == 0);
+        prop_assert_eq!(matches!(plan.verdict(), Verdict::Refuse(_)), refused);
+        prop_assert_eq!(plan.verdict() == Verdict::Wait, !refused && has(|it| it == Action::Wait));
+        prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));
+        prop_assert_eq!(plan.verdict() == Verdict::Clear, in_the_way == 0);
     }
 
     #[test]
@@ -104,7 +105,7 @@ proptest! {
         let held = taken || !snapshot.guards.is_empty() || snapshot.processes.iter().any(|it| it.holds_lock == Known(true));
         let plan = decide(&policy, &snapshot);
         if held {
-            prop_assert_ne!(plan.verdict, Verdict::Clear);
+            prop_assert_ne!(plan.verdict(), Verdict::Clear);
             prop_assert!(plan.conflicts.iter().any(Conflict::holds_lock));
         }
         prop_assert!(plan.conflicts.iter().all(|it| !(it.holds_lock() && it.action == Action::Ignore)));

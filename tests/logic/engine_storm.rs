@@ -7,8 +7,8 @@ use crate::fixture::*;
 use monopoll::engine::{
     action::OnConflict,
     decide::decide,
-    plan::{Refusal, Verdict},
     policy::Policy,
+    reason::{Refusal, Verdict},
     snapshot::Snapshot,
     start_history::{AttemptKind, History, TakeoverAttempt, Ticket},
 };
@@ -80,7 +80,7 @@ fn the_order_in_which_tries_are_remembered_does_not_matter() {
 }
 
 fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
-    decide(policy, &Snapshot { history: tries(ago), ..seen }).verdict
+    decide(policy, &Snapshot { history: tries(ago), ..seen }).verdict()
 }
 
 #[test]
@@ -123,6 +123,6 @@ fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
     );
     assert!(plan.conflicts.iter().all(|conflict| conflict.steps.is_empty()));
     for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {
-        assert!(plan.reason.contains(part), "{}", plan.reason);
+        assert!(reason(&plan).contains(part), "{}", reason(&plan));
     }
 }

@@ -3,20 +3,25 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use monopoll::engine::{
-    action::{Action, AfterWait, OnConflict, SameToken},
-    decide::decide,
-    fact::Fact::{self, Known},
-    pattern::{CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit},
-    plan::{Conflict, Plan},
-    policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
-    purpose::Purpose,
-    signal::Signal,
-    snapshot::{
-        Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation, Role,
-        RunState, SignalSupport, Snapshot, TokenPlace, User,
+use monopoll::{
+    engine::{
+        action::{Action, AfterWait, OnConflict, SameToken},
+        decide::decide,
+        fact::Fact::{self, Known},
+        pattern::{CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit},
+        plan::{Conflict, Plan},
+        policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Rule, Timeouts},
+        purpose::Purpose,
+        reason::{RefusalCause, RefusalReason},
+        shield::Shield,
+        signal::Signal,
+        snapshot::{
+            Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation,
+            Role, RunState, SignalSupport, Snapshot, TokenPlace, User,
+        },
+        start_history::{History, Ticket},
     },
-    start_history::{History, Ticket},
+    report::reasons,
 };
 
 pub(crate) const MY_PID: u32 = 900;
@@ -155,6 +160,27 @@ pub(crate) fn rule(name: &str, action: Action, when: Conditions) -> Rule {
 
 pub(crate) fn named(name: &str) -> Pattern {
     Pattern { name: Some(NamePattern::new(name).unwrap()), ..Pattern::default() }
+}
+
+/// Why the plan is as it is, in words.
+pub(crate) fn reason(plan: &Plan) -> String {
+    reasons::plan_reason(&plan.reason)
+}
+
+/// Why the plan's conflict must not be settled.
+pub(crate) fn cause(plan: &Plan) -> &RefusalCause {
+    match plan.refusal() {
+        Some(RefusalReason::Conflict(refusal)) => &refusal.cause,
+        other => panic!("no conflict decides: {other:?}"),
+    }
+}
+
+/// The shield that refuses the plan.
+pub(crate) fn decisive_shield(plan: &Plan) -> &Shield {
+    match cause(plan) {
+        RefusalCause::Shielded { shield, .. } => shield,
+        other => panic!("no shield decides: {other:?}"),
+    }
 }
 
 /// The only conflict of the plan.

@@ -88,7 +88,7 @@ impl Case {
     }
 
     fn text(&self, paint: Paint) -> String {
-        self.look(|it, plan| explain_text::one(it, plan, &context(), paint))
+        self.look(|it, _| explain_text::one(it, &context(), paint))
     }
 
     fn json(&self) -> Value {
@@ -278,7 +278,7 @@ fn a_script_without_arguments_is_told_from_one_that_has_some() {
     };
     let plan = decide(&case.policy, &case.snapshot);
     let explanation = explain(&case.policy, &case.snapshot, &plan, 5, Some(&script)).unwrap();
-    let said = explain_text::one(&explanation, &plan, &context(), Paint::Plain);
+    let said = explain_text::one(&explanation, &context(), Paint::Plain);
     assert!(
         said.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"),
         "{said}"

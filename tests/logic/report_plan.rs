@@ -24,7 +24,7 @@ use monopoll::{
     },
     report::{
         Context,
-        hints::way_out,
+        hints::hint,
         plan_json::{document, to_text},
         plan_text::text,
     },
@@ -342,9 +342,9 @@ fn a_refusal_names_the_way_out_of_its_own_reason() {
         (clear(), None),
         (force(), None),
     ] {
-        assert_eq!(way_out(&plan), way, "{}", plan.reason);
+        assert_eq!(hint(&plan), way, "{:?}", plan.reason);
     }
-    let unknown = way_out(&unknown_holder()).unwrap();
+    let unknown = hint(&unknown_holder()).unwrap();
     assert!(
         unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more),
         "{unknown}"

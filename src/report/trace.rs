@@ -1,4 +1,4 @@
-//! Looks and decisions, written down for whoever asks why.
+//! Looks and decisions as debug records.
 
 use std::time::Duration;
 
@@ -6,9 +6,11 @@ use tracing::{debug, trace};
 
 use crate::{
     engine::{
-        plan::{Conflict, DecidedBy, Plan, Verdict},
+        plan::{Conflict, DecidedBy, Plan},
+        reason::Verdict,
         snapshot::Snapshot,
     },
+    report::reasons,
     text::command_line,
 };
 
@@ -22,17 +24,17 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         shielded = plan.shielded.len(),
         suspects = plan.suspects.len(),
         took_us,
-        verdict = word(plan.verdict),
+        verdict = word(plan.verdict()),
         "looked in {took:.1?}: {} (described {described}, in the way {conflicts})",
-        plan.reason
+        reasons::plan_reason(&plan.reason)
     );
     for lock in &snapshot.locks {
         trace!(lock = %lock.path.display(), state = ?lock.state, "the lock {} is {:?}", lock.path.display(), lock.state);
     }
     plan.conflicts.iter().for_each(conflict);
     for shielded in &plan.shielded {
-        let pid = shielded.process.id.pid;
-        debug!(pid, reason = %shielded.shield, "pid {pid} is not touched: {}", shielded.shield);
+        let (pid, reason) = (shielded.process.id.pid, reasons::shield(&shielded.shield));
+        debug!(pid, reason, "pid {pid} is not touched: {reason}");
     }
 }
 

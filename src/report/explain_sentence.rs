@@ -1,28 +1,33 @@
 //! What becomes of a process, and why, in one sentence.
 
-use crate::engine::{
-    action::{Action, SameToken},
-    explain::{
-        Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
-        command_match::CommandPart,
+use crate::{
+    engine::{
+        action::{Action, SameToken},
+        explain::{
+            Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
+            command_match::CommandPart,
+        },
+        fact::{Fact, Truth},
+        plan::{Conflict, DecidedBy, Evidence},
+        reason::Verdict,
+        shield,
+        snapshot::{CarriedToken, Role, TokenPlace},
     },
-    fact::{Fact, Truth},
-    plan::{Conflict, DecidedBy, Evidence, Plan, Verdict},
-    policy::Policy,
-    shield,
-    snapshot::{CarriedToken, Role, TokenPlace},
+    report::reasons,
 };
 
 /// The sentence, without a full stop.
-pub(super) fn sentence(policy: &Policy, plan: &Plan, it: &Explanation<'_>) -> String {
+#[must_use]
+pub fn sentence(it: &Explanation<'_>) -> String {
     let pid = it.process.id.pid;
     match (it.conflict, &it.standing) {
-        (Some(conflict), _) => in_the_way(policy, plan, it, conflict),
+        (Some(conflict), _) => in_the_way(it, conflict),
         (None, Classification::Shielded(shield)) => {
+            let shield = reasons::shield(shield);
             format!("pid {pid} would be a candidate, but is never touched: {shield}")
         }
         (None, Classification::Suspect) => {
-            format!("pid {pid} only looks related and is not touched: {}", suspicion(policy, it))
+            format!("pid {pid} only looks related and is not touched: {}", suspicion(it))
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
@@ -34,7 +39,7 @@ pub(super) fn sentence(policy: &Policy, plan: &Plan, it: &Explanation<'_>) -> St
     }
 }
 
-fn in_the_way(policy: &Policy, plan: &Plan, it: &Explanation<'_>, conflict: &Conflict) -> String {
+fn in_the_way(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let pid = it.process.id.pid;
     let tree = match &conflict.root {
         Some(root) if root.id.pid != pid => {
@@ -43,15 +48,16 @@ fn in_the_way(policy: &Policy, plan: &Plan, it: &Explanation<'_>, conflict: &Con
         Some(_) | None => String::new(),
     };
     let because = format!("it {tree}{}", has(&conflict.evidence));
-    let (fate, says) = (fate(conflict), says(policy, it, conflict));
-    let sentence = match (&conflict.refusal, plan.verdict) {
-        (Some((_, why)), _) => {
+    let (fate, says) = (fate(conflict), says(it, conflict));
+    let sentence = match (&conflict.refusal, it.plan.verdict()) {
+        (Some(refusal), _) => {
+            let why = reasons::conflict_refusal(refusal);
             return format!("pid {pid} {tree}is in the way, and there is no start: {why}");
         }
         (None, Verdict::Refuse(_)) => {
             return format!(
                 "pid {pid} would be {fate} ({says}), but there is no start and nothing is touched: {}",
-                plan.reason
+                reasons::plan_reason(&it.plan.reason)
             );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
@@ -66,7 +72,8 @@ fn in_the_way(policy: &Policy, plan: &Plan, it: &Explanation<'_>, conflict: &Con
     match &it.standing {
         Classification::Shielded(shield) if conflict.action.kills() => {
             format!(
-                "{sentence}; by itself it would not be touched ({shield}), but what a holder of the lock started goes with it"
+                "{sentence}; by itself it would not be touched ({}), but what a holder of the lock started goes with it",
+                reasons::shield(shield)
             )
         }
         Classification::Shielded(_)
@@ -89,7 +96,7 @@ fn fate(conflict: &Conflict) -> &'static str {
 }
 
 /// What decided, and what it says.
-fn says(policy: &Policy, it: &Explanation<'_>, conflict: &Conflict) -> String {
+fn says(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let action = conflict.action;
     let (who, said) = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
@@ -97,7 +104,7 @@ fn says(policy: &Policy, it: &Explanation<'_>, conflict: &Conflict) -> String {
                 it.rules.iter().find(|rule| rule.ruling.is_final()).map(|rule| rule.rule.action);
             (format!("rule `{name}`"), rule.unwrap_or(action))
         }
-        DecidedBy::OnConflict => ("on_conflict".to_owned(), policy.on_conflict.into()),
+        DecidedBy::OnConflict => ("on_conflict".to_owned(), it.policy.on_conflict.into()),
         DecidedBy::SameToken => ("same_token".to_owned(), action),
         DecidedBy::Caution => ("monopoll's own caution".to_owned(), action),
     };
@@ -119,17 +126,17 @@ fn has<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     listed(&evidence.into_iter().map(each).collect::<Vec<_>>())
 }
 
-fn suspicion(policy: &Policy, it: &Explanation<'_>) -> String {
+fn suspicion(it: &Explanation<'_>) -> String {
     let carries = match it.token.carried {
         Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
             "it carries this bot's token on its command line"
         }
         Fact::Known(_) | Fact::Unknown => "it carries this bot's token in its environment",
     };
-    match (policy.same_token, shield::relation(it.process)) {
+    match (it.policy.same_token, shield::relation(it.process)) {
         (SameToken::Warn, _) => format!("{carries}, and same_token says warn"),
         (SameToken::Refuse | SameToken::Act | SameToken::Off, Some(relation)) => {
-            format!("{carries}, but {relation}")
+            format!("{carries}, but {}", reasons::shield(&relation))
         }
         (SameToken::Refuse | SameToken::Act | SameToken::Off, None) => {
             let runs = match it.process.own_program {
@@ -182,8 +189,9 @@ fn unrelated(it: &Explanation<'_>) -> String {
             _,
         ) => None,
     });
-    let shield =
-        shield.map(|shield| format!("were it one, it would not be touched either: {shield}"));
+    let shield = shield
+        .map(reasons::shield)
+        .map(|shield| format!("were it one, it would not be touched either: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 

@@ -1,0 +1,67 @@
+//! Why there is no start: as an error, and as the history has it.
+
+use crate::{
+    engine::{instance::Instance, reason::Refusal},
+    error::{Error, ExitStatus},
+    guard::start::NotStarted,
+    report::reasons,
+    state::event::GiveUpCause,
+    text::printable,
+};
+
+/// The error that a start ends with.
+pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
+    match not_started {
+        NotStarted::Refused(refusal) => {
+            // It may name what others chose: a unit, a program, a command line.
+            let why = reasons::start_refusal(&refusal);
+            let why = printable(&why);
+            let (status, what) = match refusal.kind() {
+                Refusal::Superseded => (ExitStatus::Done, ""),
+                Refusal::Permission => (ExitStatus::Permission, "refused: "),
+                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, "refused: "),
+            };
+            Error::new(status, format!("{instance}: {what}{why}"))
+        }
+        NotStarted::Asked => Error::new(
+            ExitStatus::Done,
+            format!("{instance}: a newer start took over before this one had started"),
+        ),
+        NotStarted::Interrupted(signal) => Error::new(
+            ExitStatus::Signalled(signal),
+            format!("{instance}: ended by a signal before the start; nothing is left behind"),
+        ),
+        NotStarted::Replaced => Error::new(
+            ExitStatus::LockFile,
+            format!("{instance}: the lock was deleted or replaced during the start"),
+        )
+        .with_hint("try again"),
+        NotStarted::Failed(error) => error,
+    }
+}
+
+/// The cause as the history has it.
+pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
+    match not_started {
+        NotStarted::Refused(refusal) => {
+            let cause = match refusal.kind() {
+                Refusal::Policy => GiveUpCause::Policy,
+                Refusal::Storm => GiveUpCause::Limit,
+                Refusal::Permission => GiveUpCause::Permission,
+                Refusal::Superseded => GiveUpCause::Superseded,
+            };
+            (cause, reasons::start_refusal(refusal))
+        }
+        NotStarted::Asked => (
+            GiveUpCause::Superseded,
+            "a newer start took over before this one had started".to_owned(),
+        ),
+        NotStarted::Interrupted(signal) => {
+            (GiveUpCause::Interrupted, format!("ended by signal {signal} before the start"))
+        }
+        NotStarted::Replaced => {
+            (GiveUpCause::Failed, "the lock was deleted or replaced during the start".to_owned())
+        }
+        NotStarted::Failed(error) => (GiveUpCause::Failed, error.message().to_owned()),
+    }
+}

@@ -1,0 +1,236 @@
+//! Every reason of the engine, and every failure to end a conflict, in words.
+
+use crate::{
+    engine::{
+        ladder::GiveUpReason,
+        managed_by::Launcher,
+        reason::{
+            Claim, ConflictName, ConflictRefusal, Reason, RefusalCause, RefusalReason, Restarter,
+        },
+        shield::Shield,
+    },
+    guard::start::StartRefusal,
+    telegram::Webhook,
+    terminate::execute::NotEnded,
+};
+
+/// What a suspect has, after "it has".
+pub const SUSPECT: &str = "the same token in its environment";
+
+/// Why a plan is as it is.
+#[must_use]
+pub fn plan_reason(reason: &Reason) -> String {
+    match reason {
+        Reason::NoConflicts => "nobody is in the way".to_owned(),
+        Reason::Ends { conflicts: ended } => format!("ends {} first", conflicts(*ended)),
+        Reason::WaitsFor { conflicts: waits, then_ends: 0 } => {
+            format!("waits for {} to end", conflicts(*waits))
+        }
+        Reason::WaitsFor { conflicts: waits, then_ends } => {
+            let (waits, ended) = (conflicts(*waits), conflicts(*then_ends));
+            format!("waits for {waits} to end before {ended} is ended")
+        }
+        Reason::Refused(reason) => refusal_reason(reason),
+    }
+}
+
+fn conflicts(number: usize) -> String {
+    if number == 1 { "1 conflict".to_owned() } else { format!("{number} conflicts") }
+}
+
+/// Why there is no start, or no stop.
+#[must_use]
+pub fn refusal_reason(reason: &RefusalReason) -> String {
+    match reason {
+        RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
+            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows: the patterns are too broad"
+        ),
+        RefusalReason::Storm { allowed: 0, .. } => {
+            "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned()
+        }
+        RefusalReason::Storm { allowed, window } => {
+            let window = humantime::format_duration(*window);
+            format!(
+                "there were too many takeovers (`limits.max_takeovers` = {allowed} within {window}): whoever is ended comes back and ends the \
+                 other one; find out what starts both, then `monopoll stop` and start one of them, or try nothing for {window}"
+            )
+        }
+        RefusalReason::Conflict(refusal) => conflict_refusal(refusal),
+        RefusalReason::Webhook { host } => Webhook::objection(host),
+    }
+}
+
+/// Why one conflict must not be settled.
+#[must_use]
+pub fn conflict_refusal(ConflictRefusal { conflict, cause }: &ConflictRefusal) -> String {
+    let who = name(conflict);
+    match cause {
+        RefusalCause::RuleRefuses { rule, claim } => {
+            format!("{who} {}, and rule `{rule}` says refuse", has(*claim))
+        }
+        RefusalCause::RuleForbidsEnding { rule, claim } => {
+            format!("{who} {}, and rule `{rule}` forbids to end it", has(*claim))
+        }
+        RefusalCause::OnConflictRefuses(claim) => {
+            format!("{who} {}, and on_conflict says refuse", has(*claim))
+        }
+        RefusalCause::SameTokenRefuses(claim) => {
+            format!("{who} {}, and same_token says refuse", has(*claim))
+        }
+        RefusalCause::UndecidableRule { rule } => format!(
+            "rule `{}` depends on a fact about {who} that cannot be read",
+            rule.escape_debug()
+        ),
+        RefusalCause::WaitedTooLong => format!("waited too long for {who}"),
+        RefusalCause::HolderIgnored => {
+            format!("{who} has the lock, and a holder of the lock cannot be ignored")
+        }
+        RefusalCause::Shielded { shield: reason, permission: _ } => {
+            format!("{who} is in the way and must not be signalled: {}", shield(reason))
+        }
+        RefusalCause::NewerStart => format!("superseded: {who} is a newer start"),
+        RefusalCause::HolderUnidentified => {
+            "the lock is taken and nobody can be identified who has it".to_owned()
+        }
+        RefusalCause::ParentUnknown { pid } => {
+            format!("the parent of pid {pid} cannot be read, so it may be in the tree of {who}")
+        }
+        RefusalCause::ParentsInCircle { pid } => format!(
+            "the parents of pid {pid} were read at different moments, so its tree is not known"
+        ),
+        RefusalCause::MonopollInTree { pid } => {
+            format!("the tree of {who} has a monopoll in it (pid {pid})")
+        }
+        RefusalCause::NotPermitted { pid, owner } => {
+            let owner = owner
+                .as_ref()
+                .map_or_else(|| "an unknown user".to_owned(), |name| format!("user {name}"));
+            format!("pid {pid} may not be signalled: it belongs to {owner}")
+        }
+        RefusalCause::OnlyForceEnds => {
+            format!("{who} cannot be asked to end on this system, only be killed by `force`")
+        }
+        RefusalCause::ComesBack { restarted_by } => {
+            format!("{who} comes back: {}", restarted(restarted_by))
+        }
+    }
+}
+
+fn name(conflict: &ConflictName) -> String {
+    match conflict {
+        ConflictName::Guard { pid } => format!("the guard with pid {pid}"),
+        ConflictName::Process { pid, name: Some(name) } => {
+            format!("`{}` (pid {pid})", name.escape_debug())
+        }
+        ConflictName::Process { pid, name: None } => format!("pid {pid}"),
+        ConflictName::GuardElsewhere { host } => {
+            format!("a guard in another PID namespace (host {})", host.escape_debug())
+        }
+        ConflictName::UnknownHolder => "an unknown holder of the lock".to_owned(),
+    }
+}
+
+fn has(claim: Claim) -> &'static str {
+    match claim {
+        Claim::Instance => "has the instance",
+        Claim::Token => "has the same bot token",
+        Claim::Likeness => "is running already",
+    }
+}
+
+fn restarted(by: &Restarter) -> String {
+    match by {
+        Restarter::Manager(manager) => {
+            format!("{manager} restarts it; end it for good with `{}`", manager.stop_command())
+        }
+        Restarter::Launcher(Launcher { id, command, end }) => {
+            format!("`{command}` (pid {}) starts it again; end that first with `{end}`", id.pid)
+        }
+        Restarter::Unknown => "something restarts it; end that first".to_owned(),
+    }
+}
+
+/// Why a process is never acted on.
+#[must_use]
+pub fn shield(shield: &Shield) -> String {
+    match shield {
+        Shield::Myself => "monopoll itself".to_owned(),
+        Shield::Ancestor => "it started monopoll".to_owned(),
+        Shield::Descendant => "monopoll started it".to_owned(),
+        Shield::Init => "PID 1".to_owned(),
+        Shield::Kernel => "a kernel thread".to_owned(),
+        Shield::UnknownKin => {
+            "its parents cannot be read, so it may have started monopoll".to_owned()
+        }
+        Shield::OtherBot(bot) => format!("another bot's process (bot {bot})"),
+        Shield::UnknownBot => {
+            "its environment cannot be read, so it may be another bot's".to_owned()
+        }
+        Shield::OtherUser(user) => format!("another user ({user})"),
+        Shield::UnknownUser => "its user cannot be read".to_owned(),
+        Shield::OtherContainer(id) => format!("another container ({id})"),
+        Shield::UnknownContainer => "its container cannot be read".to_owned(),
+    }
+}
+
+/// Why a start is refused.
+#[must_use]
+pub fn start_refusal(refusal: &StartRefusal) -> String {
+    match refusal {
+        StartRefusal::Plan(plan) => plan_reason(&plan.reason),
+        StartRefusal::NotEnded(why) => not_ended(*why),
+        StartRefusal::Queued => "another start is in progress".to_owned(),
+    }
+}
+
+/// Why a conflict was not ended.
+#[must_use]
+pub fn not_ended(why: NotEnded) -> String {
+    match why {
+        NotEnded::Denied { pid } => format!("pid {pid} may not be signalled"),
+        NotEnded::GaveUp(reason) => gave_up(reason),
+        NotEnded::OutOfTime => "what is in the way did not end in time".to_owned(),
+        NotEnded::NoAnswer => {
+            "the guard in another PID namespace did not answer, and cannot be signalled from here"
+                .to_owned()
+        }
+        NotEnded::NotAsked { guard, error } => {
+            let guard = guard
+                .map_or_else(|| "the guard".to_owned(), |pid| format!("the guard with pid {pid}"));
+            format!("{guard} cannot be asked to end: the question cannot be written ({error})")
+        }
+    }
+}
+
+/// Why the ladder ended before the tree did.
+#[must_use]
+pub fn gave_up(reason: GiveUpReason) -> String {
+    let why = match reason {
+        GiveUpReason::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
+        GiveUpReason::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
+        GiveUpReason::Unpinned(_) => {
+            "is still there, and there is no file descriptor left to signal it by"
+        }
+    };
+    format!("pid {} {why}", reason.id().pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::engine::instance::BotId;
+
+    #[test]
+    fn each_shield_says_why() {
+        for (reason, says) in [
+            (Shield::Ancestor, "it started monopoll"),
+            (Shield::OtherBot(BotId(9)), "another bot's process (bot 9)"),
+            (Shield::OtherUser("deploy".to_owned()), "another user (deploy)"),
+            (Shield::OtherContainer("c0ffee".to_owned()), "another container (c0ffee)"),
+            (Shield::UnknownUser, "its user cannot be read"),
+        ] {
+            assert_eq!(shield(&reason), says);
+        }
+    }
+}
