@@ -58,7 +58,7 @@ fn upward_imports(imports: &Imports) -> Imports {
     let height = |file: &str| ROOMS.iter().position(|name| *name == room(file));
     let is_upward = |(from, to): &&(String, String)| match (height(from), height(to)) {
         (Some(from), Some(to)) => from < to,
-        (None, _) => room(from) != "",
+        (None, _) => !room(from).is_empty(),
         (_, None) => true,
     };
     imports.iter().filter(is_upward).cloned().collect()
