@@ -7,7 +7,11 @@ use std::{
 };
 
 use crate::{
-    cli::{Common, plan_command::paint, prepare, print},
+    cli::{
+        Common,
+        output::{paint, print},
+        prepare,
+    },
     config::{Config, Placeholders},
     doctor::{
         self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
@@ -17,7 +21,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         instance_name::{self, TokenLookup},
-        lock_set::{Existing, LockSet},
+        lock_set::{ExistingLock, LockSet},
     },
     report::{doctor_text as report, plan_json},
     scan::{command::Command, machine},
@@ -183,14 +187,14 @@ fn running(paths: &[PathBuf]) -> Option<RunningState> {
     let mut holders = Vec::new();
     for lock in &locks {
         match lock {
-            Existing::Missing(_) => {}
-            Existing::Open(lock) => match machine::holders_of(lock) {
+            ExistingLock::Missing(_) => {}
+            ExistingLock::Open(lock) => match machine::holders_of(lock) {
                 Some(pids) => holders.extend(pids),
                 None => return Some(RunningState::Unknown),
             },
         }
     }
-    let record = place.beside().record();
+    let record = place.state_dir().record();
     let guard = record.as_ref().filter(|record| holders.contains(&record.whereabouts.process.pid));
     Some(match (guard, holders.is_empty(), record.as_ref()) {
         (Some(record), ..) => {

@@ -4,10 +4,9 @@ use std::{collections::BTreeSet, ffi::OsString};
 
 use crate::{
     cli::{
-        Common,
-        plan_command::{self, PlanOutput},
-        prepare::PreparedStart,
-        print,
+        Common, dry_run,
+        output::{self, PlanOutput},
+        prepare, print,
     },
     engine::{
         decide::decide,
@@ -40,36 +39,36 @@ pub(super) fn run(
     command: Vec<OsString>,
 ) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
-    let start = PreparedStart::prepare(common, command)?;
-    start.warn_of_a_missing_script();
+    let start = prepare::request(common, command)?;
+    prepare::warn_of_missing_script(&start);
     let mut machine =
-        Machine::new(ScanRequest { asked, ..start.query() }).map_err(machine::blind)?;
+        Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(machine::blind)?;
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
-    let snapshot = plan_command::snapshot(&mut machine, place.as_ref(), &start.locks)?;
+    let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);
-    let origin = |key: &str| plan_command::origin(&start, key);
-    let context = plan_command::context(&start, &origin);
+    let origin = |key: &str| output::origin(&start, key);
+    let context = output::context(&start, &origin);
     let likeness = start.command.as_ref().map(likeness);
     let explain = |pid: u32| explain::explain(policy, &snapshot, &plan, pid, likeness.as_ref());
-    let paint = plan_command::paint(&std::io::stdout());
+    let paint = output::paint(&std::io::stdout());
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
         if common.json {
-            print(&plan_command::document(&explain_json::one(&explanation, &context))?)
+            print(&output::document(&explain_json::one(&explanation, &context))?)
         } else {
             print(&explain_text::one(&explanation, &context, paint))
         }
     } else {
-        let told = if common.json { plan.clone() } else { plan_command::told(common, &plan) };
+        let told = if common.json { plan.clone() } else { output::readable(common, &plan) };
         let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
         if common.json {
-            print(&plan_command::document(&explain_json::whole(&all, &plan, &context))?)?;
+            print(&output::document(&explain_json::whole(&all, &plan, &context))?)?;
         } else {
             print(&explain_text::whole(&all, &told, &context, paint))?;
         }
-        if let (Verdict::Clear, Some(reservation)) = (plan.verdict(), start.reservation()) {
-            plan_command::aside(common, reservation, PlanOutput::Plainly)?;
+        if let (Verdict::Clear, Some(blind_spot)) = (plan.verdict(), prepare::blind_spot(&start)) {
+            output::aside(common, blind_spot, PlanOutput::Plainly)?;
         }
         Ok(ExitStatus::Done)
     }

@@ -2,9 +2,11 @@
 
 pub mod config_command;
 mod doctor_command;
+mod dry_run;
 mod explain_command;
 mod help;
 mod log;
+mod output;
 mod plan_command;
 mod prepare;
 mod run_command;
@@ -17,6 +19,8 @@ mod terminal_line;
 use std::{ffi::OsString, path::PathBuf};
 
 pub use help::wrong;
+use output::print;
+pub use output::say;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -25,7 +29,6 @@ use crate::{
     engine::action::OnConflict,
     error::{Error, ExitStatus},
     sys::machine,
-    text::mask_secrets,
 };
 
 /// Writes the records of this process to standard error from here on, as `logging` says and as the
@@ -169,7 +172,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => {
-            plan_command::run(&common, command, plan_command::PlanOutput::ByRun)
+            plan_command::run(&common, command, output::PlanOutput::ByRun)
         }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
@@ -179,9 +182,9 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
             let detail = if detailed_exitcode {
-                plan_command::PlanOutput::InDetail
+                output::PlanOutput::InDetail
             } else {
-                plan_command::PlanOutput::Plainly
+                output::PlanOutput::Plainly
             };
             plan_command::run(&common, command, detail)
         }
@@ -219,7 +222,7 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
             let outcome = crate::config::Config::load(&prepare::sources(common)?);
             match (outcome, format) {
                 (Err(problems), config_command::Format::Text) => {
-                    Err(problems.into_error(plan_command::paint(&std::io::stderr())))
+                    Err(problems.into_error(output::paint(&std::io::stderr())))
                 }
                 (outcome, format) => {
                     // The document is a list of what is wrong, and has no place for what is only
@@ -235,29 +238,11 @@ fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus,
                     match outcome {
                         Ok(_) => Ok(ExitStatus::Done),
                         Err(problems) => {
-                            Err(problems.into_error(plan_command::paint(&std::io::stderr())))
+                            Err(problems.into_error(output::paint(&std::io::stderr())))
                         }
                     }
                 }
             }
-        }
-    }
-}
-
-/// A line, or more, for a person: no secret leaves here, whoever wrote the text. A standard error
-/// that is full or gone must not end a start halfway, nor a guard.
-pub fn say(text: impl std::fmt::Display) {
-    terminal_line::write(&format!("{}\n", mask_secrets(&text.to_string())));
-}
-
-/// Writes to standard output, and no secret either; a reader that went away is no fault.
-fn print(text: &str) -> Result<ExitStatus, Error> {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{}", mask_secrets(text.trim_end_matches('\n'))) {
-        Ok(()) => Ok(ExitStatus::Done),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
-        Err(error) => {
-            Err(Error::from_source(ExitStatus::Fault, "standard output cannot be written", error))
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What `run` tells of a start and of the guard after it: as records, and on a terminal as one line
-//! that is drawn over and over. A person who watches that line does not need the records of each
-//! step as well; `-v` shows both.
+//! The messages of `run` about a start and the guard after it: events, and on a terminal one line
+//! that is redrawn. A person who watches that line does not need the event of each step as well;
+//! `-v` shows both.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -19,59 +19,54 @@ use crate::{
         snapshot::ProcessId,
         token::Token,
     },
-    guard::{lock_keeper::LockEvent, start::StartEvent},
+    guard::{
+        lock_keeper::LockEvent,
+        start::{Observer, StartEvent},
+    },
     report::{reasons, trace},
-    scan::container::PrivateFolder,
-    supervise::event_loop::GuardEvent,
+    supervise::GuardEvent,
     sys::clock,
     terminate::execute::TerminateEvent,
     text::{command_line, printable},
 };
 
-/// That a start is guarded in its own container alone (S20).
-pub(super) fn enclosure(enclosure: Option<&PrivateFolder>) {
-    if let Some(enclosure) = enclosure {
-        warn!("{}; {}", enclosure.what(), enclosure.way_out());
-    }
-}
+/// The interval at which the line on a terminal is redrawn, and the one at which an event says that
+/// a start still waits.
+const REDRAW: Duration = Duration::from_secs(1);
+const REMIND: Duration = Duration::from_secs(10);
 
-/// How often the line on a terminal is drawn, and how often a record says that it still goes on.
-const DRAWN: Duration = Duration::from_secs(1);
-const RECORDED: Duration = Duration::from_secs(10);
-
-/// The characters that a record has room for: it is not as narrow as a terminal, and has no need to
-/// be long.
+/// The characters that an event has room for: more than a terminal, and still one line.
 const ROOM: usize = 160;
 
-/// A step of a start: where a line shows it, its record is for those who want to see everything.
+/// A step of a start: where the line shows it, its event is for `-v`.
 macro_rules! step {
-    ($line:expr, $($record:tt)+) => {
-        if $line.is_some() { debug!($($record)+) } else { info!($($record)+) }
+    ($line:expr, $($event:tt)+) => {
+        if $line.is_some() { debug!($($event)+) } else { info!($($event)+) }
     };
 }
 
-/// Whoever tells of a start that is settling. The line is gone when this is.
+/// Prints what happens while a start is under way; dropping it clears the line.
 #[derive(Debug)]
 pub(super) struct ProgressPrinter {
     line: Option<TerminalLine>,
-    course: LineState,
+    state: LineState,
     waiting_since: Option<Duration>,
-    /// Those that it is known of that they are waited for.
+    /// The conflicts that were already said to be waited for.
     announced: BTreeSet<Option<u32>>,
-    company: OthersLeft,
+    others_left: OthersLeft,
 }
 
-/// Who is left beside a start that came through.
+/// The processes that a start left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OthersLeft {
-    /// Nobody that is known of.
+    /// None that is known of.
     None,
-    /// Somebody whom a rule ignores, who must not be touched, or who only looks related.
-    Somebody,
+    /// One that a rule ignores, that is shielded, or that is a suspect.
+    Some,
 }
 
 impl ProgressPrinter {
-    /// Nothing has been told yet.
+    /// A printer that has printed nothing yet.
     pub(super) fn new(format: LogFormat) -> ProgressPrinter {
         let line = match format {
             LogFormat::Text if tracing::enabled!(Level::INFO) => TerminalLine::possible(),
@@ -79,35 +74,35 @@ impl ProgressPrinter {
         };
         ProgressPrinter {
             line,
-            course: LineState::Idle,
+            state: LineState::Idle,
             waiting_since: None,
             announced: BTreeSet::new(),
-            company: OthersLeft::None,
+            others_left: OthersLeft::None,
         }
     }
 
-    /// Who was left when the start came through.
-    pub(super) fn company(&self) -> OthersLeft {
-        self.company
+    /// The processes that were left running when the start came through.
+    pub(super) fn others_left(&self) -> OthersLeft {
+        self.others_left
     }
+}
 
-    /// How often it wants to be told that something still goes on.
-    pub(super) fn beat(&self) -> Duration {
+impl Observer for ProgressPrinter {
+    fn interval(&self) -> Duration {
         match &self.line {
-            Some(_) => DRAWN,
-            None if tracing::enabled!(Level::INFO) => RECORDED,
+            Some(_) => REDRAW,
+            None if tracing::enabled!(Level::INFO) => REMIND,
             None => Duration::MAX,
         }
     }
 
-    /// Something went on.
-    pub(super) fn progress(&mut self, progress: &StartEvent<'_>) {
+    fn on_event(&mut self, event: &StartEvent<'_>) {
         let now = clock::patience();
-        match progress {
+        match event {
             StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
-            // Mostly it is through in a moment: the first beat says more.
+            // The other start is mostly through in a moment: the first reminder says more.
             StartEvent::Queued => {
-                self.course = LineState::Queued { since: now };
+                self.state = LineState::Queued { since: now };
                 debug!("waiting for another start to be through");
             }
             StartEvent::Waiting(plan) => {
@@ -122,7 +117,7 @@ impl ProgressPrinter {
                         limit(conflict)
                     );
                 }
-                self.course = LineState::waiting(plan, *self.waiting_since.get_or_insert(now));
+                self.state = LineState::waiting(plan, *self.waiting_since.get_or_insert(now));
                 self.draw(now);
             }
             StartEvent::Acting(plan) => {
@@ -137,36 +132,38 @@ impl ProgressPrinter {
                         named(conflict)
                     );
                 }
-                self.course = LineState::ending(plan);
+                self.state = LineState::ending(plan);
                 self.draw(now);
             }
             StartEvent::Did(TerminateEvent::Still) | StartEvent::Still => self.still(now),
             StartEvent::Did(event) => self.did(*event, now),
             StartEvent::Clear(plan) => {
-                self.course = LineState::Idle;
+                self.state = LineState::Idle;
                 self.draw(now);
-                suspects(plan);
+                warn_of_suspects(plan);
                 let alone = plan.conflicts.is_empty()
                     && plan.shielded.is_empty()
                     && plan.unexpected().next().is_none();
-                self.company = if alone { OthersLeft::None } else { OthersLeft::Somebody };
+                self.others_left = if alone { OthersLeft::None } else { OthersLeft::Some };
             }
         }
     }
+}
 
+impl ProgressPrinter {
     fn did(&mut self, event: TerminateEvent, now: Duration) {
         match event {
             TerminateEvent::Asked(pid) => {
-                self.course.did(pid, LastAction::Asked, now);
-                step!(self.line, pid, "asked the guard{}", whose(pid));
+                self.state.did(pid, LastAction::Asked, now);
+                step!(self.line, pid, "asked the guard{}", location(pid));
             }
             TerminateEvent::Heard(pid) => {
-                self.course.did(pid, LastAction::Heard, now);
-                debug!(pid, "the guard{} heard, and ends its tree itself", whose(pid));
+                self.state.did(pid, LastAction::Heard, now);
+                debug!(pid, "the guard{} heard, and ends its tree itself", location(pid));
             }
-            TerminateEvent::Sent(id, blow) => self.sent(id, blow, now),
+            TerminateEvent::Sent(id, sent) => self.sent(id, sent, now),
             TerminateEvent::Ended(pid) => {
-                self.course.ended(pid);
+                self.state.ended(pid);
                 self.draw(now);
                 let below = |pid| format!("pid {pid} and everything below it has ended");
                 info!(
@@ -183,35 +180,35 @@ impl ProgressPrinter {
         self.draw(now);
     }
 
-    fn sent(&mut self, id: ProcessId, blow: SignalToSend, now: Duration) {
-        let (pid, signal) = (id.pid, blow.name());
-        if blow == SignalToSend::Continue || !self.course.ends(pid) {
+    fn sent(&mut self, id: ProcessId, sent: SignalToSend, now: Duration) {
+        let (pid, signal) = (id.pid, sent.name());
+        if sent == SignalToSend::Continue || !self.state.ends(pid) {
             debug!(pid, signal, "sent {signal} to pid {pid}");
             return;
         }
-        self.course.did(Some(pid), LastAction::Sent(blow), now);
+        self.state.did(Some(pid), LastAction::Sent(sent), now);
         step!(self.line, pid, signal, "sent {signal} to pid {pid}");
     }
 
     fn still(&mut self, now: Duration) {
         if self.line.is_some() {
             self.draw(now);
-        } else if let Some(sentence) = self.course.sentence(now, ROOM) {
-            info!(pid = self.course.pid(), "still {sentence}");
+        } else if let Some(sentence) = self.state.sentence(now, ROOM) {
+            info!(pid = self.state.pid(), "still {sentence}");
         }
     }
 
     fn draw(&mut self, now: Duration) {
         let Some(line) = &self.line else { return };
-        match self.course.sentence(now, line.width()) {
+        match self.state.sentence(now, line.width()) {
             Some(sentence) => line.draw(sentence),
             None => TerminalLine::clear(),
         }
     }
 }
 
-/// Who only looks related is left alone, and a person should know, unless it was to be expected.
-fn suspects(plan: &Plan) {
+/// Warns of suspects, which are left alone, unless they were to be expected.
+fn warn_of_suspects(plan: &Plan) {
     for suspect in plan.unexpected() {
         let pid = suspect.process.id.pid;
         let name = suspect.process.name.known().map_or("?", String::as_str);
@@ -219,10 +216,10 @@ fn suspects(plan: &Plan) {
     }
 }
 
-/// That a start came through: whose the instance is now, and by which lock.
-pub(super) fn yours(lock: &Path, company: OthersLeft, token: Option<&Token>) {
-    let alone = match (company, token) {
-        (OthersLeft::Somebody, _) => "",
+/// Says that a start came through, and by which lock.
+pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
+    let alone = match (others, token) {
+        (OthersLeft::Some, _) => "",
         (OthersLeft::None, Some(_)) => ": nobody else polls here",
         (OthersLeft::None, None) => ", as far as can be told without a bot token",
     };
@@ -230,21 +227,21 @@ pub(super) fn yours(lock: &Path, company: OthersLeft, token: Option<&Token>) {
     info!(lock = &*lock, "is yours{alone} (lock {lock})");
 }
 
-/// Something that happened while the child ran.
-pub(super) fn incident(incident: GuardEvent) {
-    match incident {
+/// Says what happened while COMMAND ran.
+pub(super) fn guard_event(event: GuardEvent) {
+    match event {
         GuardEvent::Leftovers(count) => {
             debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
         }
         GuardEvent::Stuck(gave_up) => {
-            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
+            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up))
         }
-        GuardEvent::Held(trouble) => crate::cli::start_messages::trouble(trouble),
+        GuardEvent::Lock(event) => lock_event(event),
     }
 }
 
-fn trouble(trouble: LockEvent) {
-    match trouble {
+fn lock_event(event: LockEvent) {
+    match event {
         LockEvent::Unwritten(what) => warn!("{what}"),
         LockEvent::Retaken => {
             warn!("the lock file was deleted, moved or replaced; it is held again");
@@ -284,7 +281,7 @@ pub(super) fn named(conflict: &Conflict) -> String {
     format!("`{}` ({pid})", printable(&command))
 }
 
-fn whose(pid: Option<u32>) -> String {
+fn location(pid: Option<u32>) -> String {
     pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
 }
 

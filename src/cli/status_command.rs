@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use crate::{
     cli::{
-        Common,
-        plan_command::{self, PlanOutput},
-        prepare::{PreparedStart, UnnamedStart},
+        Common, dry_run,
+        output::{self, PlanOutput},
+        prepare::{self, UnnamedRequest},
         print,
     },
     engine::{instance::Instance, policy::Policy, purpose::Purpose},
@@ -15,6 +15,7 @@ use crate::{
     guard::{
         instance_status::{InstanceState, InstanceStatus},
         lock_set::LockSet,
+        start_request::StartRequest,
     },
     report::{Context, history_text, status_json, status_text},
     scan::{
@@ -54,29 +55,29 @@ pub(super) fn run(
         return Err(Error::new(ExitStatus::Usage, "`--history` is for people")
             .with_hint("`status --json` has the takeovers"));
     }
-    let nameless = UnnamedStart::prepare(common, command)?;
-    match nameless.instance() {
-        Ok(instance) => one(common, &nameless.of(instance), detail),
-        Err(_) => all(common, &nameless, detail),
+    let unnamed = UnnamedRequest::prepare(common, command)?;
+    match unnamed.instance() {
+        Ok(instance) => one(common, &unnamed.named(instance), detail),
+        Err(_) => all(common, &unnamed, detail),
     }
 }
 
-fn one(common: &Common, start: &PreparedStart, detail: Detail) -> Result<ExitStatus, Error> {
-    start.warn_of_a_missing_script();
-    let mut machine = Machine::new(start.query()).map_err(machine::blind)?;
+fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
+    prepare::warn_of_missing_script(start);
+    let mut machine = Machine::new(start.scan_request()).map_err(machine::blind)?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
-    let origin = |key: &str| plan_command::origin(start, key);
-    let context = plan_command::context(start, &origin);
+    let origin = |key: &str| output::origin(start, key);
+    let context = output::context(start, &origin);
     if common.json {
-        print(&plan_command::document(&status_json::one(&status, &context))?)?;
+        print(&output::document(&status_json::one(&status, &context))?)?;
     } else {
-        print(&said(&status, &context, plan_command::paint(&std::io::stdout()), detail))?;
+        print(&said(&status, &context, output::paint(&std::io::stdout()), detail))?;
     }
-    if let (InstanceState::Stopped, Some(reservation)) = (status.state, start.reservation()) {
+    if let (InstanceState::Stopped, Some(blind_spot)) = (status.state, prepare::blind_spot(start)) {
         if !common.json {
             print("")?;
         }
-        plan_command::aside(common, reservation, PlanOutput::Plainly)?;
+        output::aside(common, blind_spot, PlanOutput::Plainly)?;
     }
     let (status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
@@ -90,33 +91,33 @@ fn one(common: &Common, start: &PreparedStart, detail: Detail) -> Result<ExitSta
     Err(Error::new(status, format!("{}: {what}", start.instance)))
 }
 
-fn all(common: &Common, nameless: &UnnamedStart, detail: Detail) -> Result<ExitStatus, Error> {
+fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<ExitStatus, Error> {
     // What the configuration says of one bot's processes says nothing about the others': only who
     // has a lock is looked for.
-    let policy = Policy { matches: Vec::new(), ..nameless.config.policy.clone() };
+    let policy = Policy { matches: Vec::new(), ..unnamed.config.policy.clone() };
     let query = ScanRequest {
         policy: policy.clone(),
         token: None,
         token_env: Vec::new(),
         command: None,
-        ..nameless.query()
+        ..unnamed.scan_request()
     };
     let mut machine = Machine::new(query).map_err(machine::blind)?;
     let mut statuses = Vec::new();
-    for name in names(nameless)? {
-        statuses.push(look(&mut machine, &name, &nameless.locks(&name), &policy)?);
+    for name in names(unnamed)? {
+        statuses.push(look(&mut machine, &name, &unnamed.locks(&name), &policy)?);
     }
     let context = Context {
         instance: String::new(),
-        profile: nameless.config.profile.clone(),
+        profile: unnamed.config.profile.clone(),
         purpose: Purpose::Start,
         host: machine::host_name(),
         now_wall: clock::wall(),
         origin: &|_| "default".to_owned(),
     };
-    let paint = plan_command::paint(&std::io::stdout());
+    let paint = output::paint(&std::io::stdout());
     if common.json {
-        print(&plan_command::document(&status_json::all(&statuses, &context))?)?;
+        print(&output::document(&status_json::all(&statuses, &context))?)?;
     } else if detail == Detail::History {
         let texts: Vec<String> =
             statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
@@ -132,7 +133,7 @@ fn all(common: &Common, nameless: &UnnamedStart, detail: Detail) -> Result<ExitS
     } else {
         Err(Error::new(
             ExitStatus::NotRunning,
-            format!("no instance is running: nobody has a lock {}", looked_into(nameless)),
+            format!("no instance is running: nobody has a lock {}", looked_into(unnamed)),
         ))
     }
 }
@@ -161,11 +162,11 @@ fn look(
             Ok(place) => place,
             Err(error) => return unknown(error),
         };
-        let plan = match plan_command::seen(machine, place.as_ref(), locks, policy) {
+        let plan = match dry_run::plan(machine, place.as_ref(), locks, policy) {
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };
-        let beside: Option<&StateDir> = place.as_ref().map(|place| place.beside().as_ref());
+        let beside: Option<&StateDir> = place.as_ref().map(|place| place.state_dir().as_ref());
         let history = beside.map(StateDir::history).unwrap_or_default();
         if let Some(status) = InstanceStatus::of(
             instance,
@@ -181,9 +182,9 @@ fn look(
 }
 
 /// Where the instances were looked for.
-fn looked_into(nameless: &UnnamedStart) -> String {
-    let with = nameless.placeholders("");
-    let Some(path) = nameless.config.locks.first() else { return "at all".to_owned() };
+fn looked_into(unnamed: &UnnamedRequest) -> String {
+    let with = unnamed.placeholders("");
+    let Some(path) = unnamed.config.locks.first() else { return "at all".to_owned() };
     let (word, path) = path
         .folder_of_instances(&with)
         .map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
@@ -193,9 +194,9 @@ fn looked_into(nameless: &UnnamedStart) -> String {
 }
 
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
-fn names(nameless: &UnnamedStart) -> Result<BTreeSet<String>, Error> {
-    let with = nameless.placeholders("");
-    let Some(path) = nameless.config.locks.first() else { return Ok(BTreeSet::new()) };
+fn names(unnamed: &UnnamedRequest) -> Result<BTreeSet<String>, Error> {
+    let with = unnamed.placeholders("");
+    let Some(path) = unnamed.config.locks.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
     let Some(folder) = Folder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
@@ -209,7 +210,7 @@ fn names(nameless: &UnnamedStart) -> Result<BTreeSet<String>, Error> {
         .collect();
     // Where each instance has a folder of its own, the folder alone is none.
     let has_lock = |instance: &Instance| {
-        let lock = path.fill(&nameless.placeholders(instance.as_str()));
+        let lock = path.fill(&unnamed.placeholders(instance.as_str()));
         let record = PathBuf::from(format!("{}.record", lock.display()));
         [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
     };
@@ -225,7 +226,7 @@ fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
     };
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let recorded =
-        place.beside().record().and_then(|record| record.instance.parse::<Instance>().ok());
+        place.state_dir().record().and_then(|record| record.instance.parse::<Instance>().ok());
     let exists = lock.symlink_metadata().is_ok() || recorded.is_some();
     Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
 }

@@ -1,49 +1,38 @@
 //! `monopoll stop`: ends what runs, and starts nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 
 use crate::{
     cli::{
-        Common,
-        plan_command::{self, PlanOutput},
-        prepare::PreparedStart,
-        print,
-        run_command::MOST_REPLACEMENTS,
-        start_messages,
+        Common, dry_run,
+        output::{self, PlanOutput, print},
+        plan_command, prepare, start_messages,
     },
     engine::{
         action::OnConflict,
         instance::Instance,
         ladder::StopMode,
         plan::{Plan, Suspect},
-        purpose::Purpose,
         reason::{Refusal, Verdict},
         snapshot::ManagedBy,
     },
     error::{Error, ExitStatus},
     guard::{
-        entrance::OpenedInstance,
-        history_writer::HistoryWriter,
         lock_set::LockSet,
-        start::{NotStarted, Start, StartEvent},
-        start_progress::StartProgress,
+        start::{self, NotStarted, Observer, StartEvent},
+        start_request::StartRequest,
     },
     report::{reasons, trace},
-    scan::machine::{Machine, blind},
-    state::{
-        event::{HistoryEvent, HistoryEventKind},
-        folder::MissingFolder,
-    },
-    sys::machine::poll::Poller,
+    state::folder::MissingFolder,
     text::printable,
 };
 
-/// What is said while it goes on.
-fn lines(common: &Common, instance: &Instance, progress: &StartEvent<'_>) -> Vec<String> {
+/// The lines about an event.
+fn lines(common: &Common, instance: &Instance, event: &StartEvent<'_>) -> Vec<String> {
     if common.quiet {
         return Vec::new();
     }
-    let lines: Vec<String> = match progress {
+    let lines: Vec<String> = match event {
         StartEvent::Waiting(plan) => plan
             .waits()
             .map(|conflict| {
@@ -96,14 +85,14 @@ pub(super) fn run(
     doing: StopRun,
 ) -> Result<ExitStatus, Error> {
     let mode = mode(common)?;
-    let mut start = PreparedStart::prepare(common, command)?;
-    start.warn_of_a_missing_script();
+    let mut start = prepare::request(common, command)?;
+    prepare::warn_of_missing_script(&start);
     start.config.policy = start.config.policy.to_stop(mode);
-    let plan = plan_command::look(&start)?;
+    let plan = dry_run::look(&start)?;
     if doing == StopRun::Tries {
         plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
-        if let (Verdict::Clear, Some(reservation)) = (plan.verdict(), start.reservation()) {
-            plan_command::aside(common, reservation, PlanOutput::Plainly)?;
+        if let (Verdict::Clear, Some(blind_spot)) = (plan.verdict(), prepare::blind_spot(&start)) {
+            output::aside(common, blind_spot, PlanOutput::Plainly)?;
         }
         return match plan.verdict() {
             Verdict::Refuse(refusal) => Err(Error::new(
@@ -115,16 +104,16 @@ pub(super) fn run(
     }
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
     // that ends nobody.
-    let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
-    let ever_started = place.is_some_and(|place| place.beside().has_turnstile());
+    let lock_set = LockSet::find(&start.locks, MissingFolder::Leave)?;
+    let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().has_turnstile());
     match plan.verdict() {
         Verdict::Clear if !ever_started => {
             let mut done = StopReport::default();
             done.note(&StartEvent::Clear(&plan));
-            said(common, &start, &plan, &done)
+            print_end(common, &start, &plan, &done)
         }
         Verdict::Refuse(refusal) if !ever_started => {
-            show_document(common, &start, &plan)?;
+            print_document(common, &start, &plan)?;
             Err(refused(&start, refusal, &reasons::plan_reason(&plan.reason)))
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {
@@ -146,7 +135,7 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
     }
 }
 
-/// What a stop has done.
+/// What a stop has done so far.
 #[derive(Debug, Default)]
 struct StopReport {
     /// The plan that it began with: the first that ends somebody, else the one that found nobody.
@@ -162,8 +151,8 @@ impl StopReport {
         self.plan.as_ref().is_some_and(|plan| plan.verdict() == Verdict::Act)
     }
 
-    fn note(&mut self, progress: &StartEvent<'_>) {
-        match progress {
+    fn note(&mut self, event: &StartEvent<'_>) {
+        match event {
             StartEvent::Acting(plan) => {
                 let managers = plan
                     .kills()
@@ -189,82 +178,64 @@ impl StopReport {
     }
 }
 
-/// Through the turnstile as a start, and newer than everybody: a person ends what runs now,
-/// whatever its ticket.
-fn stop(common: &Common, start: &PreparedStart, first: &Plan) -> Result<ExitStatus, Error> {
-    let mut machine = Machine::new(start.query()).map_err(blind)?;
-    machine.attend(Poller::set().map_err(blind)?);
-    machine.ask_for(Purpose::Stop);
-    let mut done = StopReport::default();
-    let mut course = StartProgress::default();
-    let mut stopped = Err(NotStarted::Replaced);
-    for _ in 0..MOST_REPLACEMENTS {
-        let OpenedInstance { place, files, ticket } = OpenedInstance::open(&start.locks)?;
-        machine.keep(Arc::clone(place.beside()), &place.folders(), place.view_of_the_first_lock()?);
-        let mut tell = |progress: StartEvent<'_>| tell(common, start, &mut done, &progress);
-        let policy = &start.config.policy;
-        let settling = Start {
-            machine: &mut machine,
-            place: &place,
-            policy,
-            files,
-            record: None,
-            preflight: None,
-            course: &mut course,
-            tell: &mut tell,
-            // What it says, it says once: nobody watches a stop for long.
-            beat: Duration::MAX,
-        };
-        stopped = settling.run().map(drop);
-        if !matches!(stopped, Err(NotStarted::Replaced)) {
-            let chronicle = HistoryWriter::new(machine.whereabouts(), ticket);
-            let events: Vec<HistoryEvent> = course
-                .into_ended()
-                .into_iter()
-                .map(|ended| chronicle.event(HistoryEventKind::Clearing { ended }))
-                .collect();
-            chronicle.write(place.beside(), &events);
-            break;
-        }
-    }
-    let Err(stop) = stopped else { return said(common, start, first, &done) };
-    let seen = match &stop {
+/// Stops as a start does that is newer than every guard: a person ends what runs now, whatever its
+/// ticket.
+fn stop(common: &Common, request: &StartRequest, first: &Plan) -> Result<ExitStatus, Error> {
+    let mut printer = StopPrinter { common, request, done: StopReport::default() };
+    let stopped = start::stop(request, &mut printer);
+    let done = printer.done;
+    let Err(not_started) = stopped else { return print_end(common, request, first, &done) };
+    let seen = match &not_started {
         NotStarted::Refused(refusal) => refusal.plan().unwrap_or(first),
-        NotStarted::Asked
+        NotStarted::Superseded
         | NotStarted::Replaced
         | NotStarted::Interrupted(_)
         | NotStarted::Failed(_) => first,
     };
-    show_document(common, start, done.plan.as_ref().unwrap_or(seen))?;
-    Err(not_stopped(start, stop))
+    print_document(common, request, done.plan.as_ref().unwrap_or(seen))?;
+    Err(not_stopped(request, not_started))
 }
 
-fn tell(common: &Common, start: &PreparedStart, done: &mut StopReport, progress: &StartEvent<'_>) {
-    if let StartEvent::Looked { snapshot, plan, took } = progress {
-        trace::looked(snapshot, plan, *took);
+/// Prints what happens while a stop is under way.
+struct StopPrinter<'a> {
+    common: &'a Common,
+    request: &'a StartRequest,
+    done: StopReport,
+}
+
+impl Observer for StopPrinter<'_> {
+    /// Each line is printed once: a person does not watch a stop for long.
+    fn interval(&self) -> Duration {
+        Duration::MAX
     }
-    done.note(progress);
-    if !common.json {
-        for line in lines(common, &start.instance, progress) {
-            // A reader that went away must not end a stop halfway.
-            let _ = print(&line);
+
+    fn on_event(&mut self, event: &StartEvent<'_>) {
+        if let StartEvent::Looked { snapshot, plan, took } = event {
+            trace::looked(snapshot, plan, *took);
+        }
+        self.done.note(event);
+        if !self.common.json {
+            for line in lines(self.common, &self.request.instance, event) {
+                // A reader that went away must not end a stop halfway.
+                let _ = print(&line);
+            }
         }
     }
 }
 
-/// The end of a stop that came through.
-fn said(
+/// Prints the end of a stop that came through.
+fn print_end(
     common: &Common,
-    start: &PreparedStart,
+    start: &StartRequest,
     first: &Plan,
     done: &StopReport,
 ) -> Result<ExitStatus, Error> {
     let instance = &start.instance;
-    let reservation = start.reservation().filter(|_| !done.has_acted());
+    let blind_spot = prepare::blind_spot(start).filter(|_| !done.has_acted());
     if common.json {
-        show_document(common, start, done.plan.as_ref().unwrap_or(first))?;
-        if let Some(reservation) = reservation {
-            tracing::warn!("{reservation}");
+        print_document(common, start, done.plan.as_ref().unwrap_or(first))?;
+        if let Some(blind_spot) = blind_spot {
+            tracing::warn!("{blind_spot}");
         }
         return Ok(ExitStatus::Done);
     }
@@ -285,16 +256,16 @@ fn said(
         "{instance}: {}",
         if done.has_acted() { "stopped" } else { "nothing to stop" }
     ))?;
-    reservation
-        .map_or(Ok(ExitStatus::Done), |reservation| print(&format!("{instance}: {reservation}")))
+    blind_spot
+        .map_or(Ok(ExitStatus::Done), |blind_spot| print(&format!("{instance}: {blind_spot}")))
 }
 
 /// With `--json`, the plan that was carried out, or could not be.
-fn show_document(common: &Common, start: &PreparedStart, plan: &Plan) -> Result<(), Error> {
+fn print_document(common: &Common, start: &StartRequest, plan: &Plan) -> Result<(), Error> {
     if common.json { plan_command::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
 }
 
-fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
+fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
     match stop {
         NotStarted::Refused(refusal) => {
             refused(start, refusal.kind(), &reasons::start_refusal(&refusal))
@@ -303,7 +274,7 @@ fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
             ExitStatus::Signalled(signal),
             format!("{}: ended by a signal before everything had ended", start.instance),
         ),
-        NotStarted::Asked => Error::new(
+        NotStarted::Superseded => Error::new(
             ExitStatus::Refused,
             format!("{}: not stopped: another start is in progress", start.instance),
         ),
@@ -319,7 +290,7 @@ fn not_stopped(start: &PreparedStart, stop: NotStarted) -> Error {
     }
 }
 
-fn refused(start: &PreparedStart, refusal: Refusal, why: &str) -> Error {
+fn refused(start: &StartRequest, refusal: Refusal, why: &str) -> Error {
     Error::new(status(refusal), format!("{}: not stopped: {why}", start.instance))
 }
 

@@ -1,151 +1,145 @@
-//! Claiming the instance: all locks or none, the record beside them, and both given back where a
-//! guard that lives has lost them.
+//! Taking the locks, all or none, and writing the record; both are given back where a living guard
+//! has lost them.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     engine::snapshot::Snapshot,
     error::{Error, ExitStatus},
-    guard::{
-        lock_set::LockHandles,
-        start::{NotStarted, Start},
-    },
+    guard::{attempt::Attempt, lock_set::LockHandles, start::NotStarted},
     scan::lock_probe::DisplacedOwner,
     state::{
         lock::{HeldLock, LockFile},
         record::Record,
     },
-    sys::{clock, file_mutex::AFTER_A_CLOSE},
-    terminate::process_control::ProcessControl,
+    sys::file_mutex::AFTER_A_CLOSE,
     text::printable,
 };
 
-/// How long a guard whose lock was deleted or replaced is given to take it back (S17).
+/// The time that a guard gets to take back a lock that was deleted or replaced (S17).
 const RETAKING: Duration = Duration::from_secs(1);
 
-/// How often to write a record while others write theirs.
+/// How often to try to write the record while others write theirs.
 const MOST_CLAIMS: u32 = 20;
 
-impl Start<'_> {
-    /// All locks or none; one that its holder is just letting go is tried again for a moment. So is
-    /// one that no guard says it has: where not every lock is listed, a look takes it for an
-    /// instant, and whoever looks must not be taken for a holder.
-    pub(super) fn take(&mut self, locks: LockHandles) -> Result<LockHandles, NotStarted> {
-        let guarded = self.place.beside().record().is_some();
+impl Attempt<'_> {
+    /// Takes all locks or none. Retries briefly where the holder may be releasing one, and where no
+    /// record names a guard: a scan takes a lock for an instant where the kernel's list of locks is
+    /// incomplete, and must not be taken for a holder.
+    pub(super) fn take_locks(&mut self, mut locks: LockHandles) -> Result<LockHandles, NotStarted> {
+        let guarded = self.lock_set.state_dir().record().is_some();
         let pauses: &[Duration] =
-            if self.course.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
-        let mut locks = locks;
+            if self.progress.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
                 LockHandles::Held(_) => return Ok(locks),
                 LockHandles::Open(files, _) => files,
             };
             if !pause.is_zero() {
-                self.machine.sleep(&BTreeSet::new(), clock::patience().saturating_add(*pause))?;
+                self.host.sleep(&BTreeSet::new(), self.host.now().saturating_add(*pause))?;
             }
             locks = LockHandles::try_all(files)?;
         }
         Ok(locks)
     }
 
-    /// Whether a guard that lives has lost to us what we hold: the files are new, and it takes them
-    /// back at once if it is let.
-    pub(super) fn are_anothers(&self, held: &[HeldLock], snapshot: &Snapshot) -> bool {
+    /// Whether a living guard has lost these locks: their files are new, and it takes them back as
+    /// soon as it can.
+    pub(super) fn belong_to_a_guard(&self, held: &[HeldLock], snapshot: &Snapshot) -> bool {
         let unseen = || {
-            self.place.beside().record().is_some_and(|record| {
-                self.machine.displaced_by(&record, held) == DisplacedOwner::Unseen
+            self.lock_set.state_dir().record().is_some_and(|record| {
+                self.host.displaced_by(&record, held) == DisplacedOwner::Unseen
             })
         };
-        !self.course.gave_back && (!snapshot.guards.is_empty() || unseen())
+        !self.progress.gave_back && (!snapshot.guards.is_empty() || unseen())
     }
 
-    /// Gives the locks back, and one second for a guard that has lost them to take them. It says so
-    /// by its record.
-    pub(super) fn let_it_be_retaken(
+    /// Releases the locks, and waits until the guard that has lost them says by its record that it
+    /// has them again – for a second at most.
+    pub(super) fn give_back_to_guard(
         &mut self,
         locks: LockHandles,
     ) -> Result<LockHandles, NotStarted> {
-        self.course.gave_back = true;
+        self.progress.gave_back = true;
         let files = locks.release()?;
-        let until = clock::patience().saturating_add(RETAKING);
+        let until = self.host.now().saturating_add(RETAKING);
         let retaken = |record: Record| {
             files.iter().filter_map(LockFile::known_id).all(|id| record.locks.contains(&id))
         };
-        while clock::patience() < until && !self.place.beside().record().is_some_and(retaken) {
-            self.machine.sleep(&BTreeSet::new(), until)?;
+        while self.host.now() < until && !self.lock_set.state_dir().record().is_some_and(retaken) {
+            self.host.sleep(&BTreeSet::new(), until)?;
         }
         Ok(LockHandles::Open(files, None))
     }
 
-    /// From here on a newer start can ask this one.
-    pub(super) fn announce(&self, held: &[HeldLock]) -> Result<RecordState, Error> {
-        let Some(mine) = self.record else { return Ok(RecordState::Here) };
-        let beside = self.place.beside();
+    /// Writes the record: from here on a newer start can ask this one to end.
+    pub(super) fn write_record(&self, held: &[HeldLock]) -> Result<RecordState, Error> {
+        let Some(mine) = self.record else { return Ok(RecordState::Written) };
+        let state_dir = self.lock_set.state_dir();
         let failed = |error: std::io::Error| {
-            let path = printable(&beside.record_path().to_string_lossy()).into_owned();
+            let path = printable(&state_dir.record_path().to_string_lossy()).into_owned();
             Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
                 .with_source(error)
                 .with_hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
         };
-        // Who asks is behind the turnstile, as this start is: a question that lies here is from one
-        // that was killed. Should the counter have vanished since, its ticket may be ours.
-        beside.remove_request();
+        // Requests are written with the start mutex held, as it is now: one that is left over is
+        // from a start that was killed, and names our ticket if the counter has vanished since.
+        state_dir.remove_request();
         for _ in 0..MOST_CLAIMS {
-            match beside.record() {
-                Some(record) if record == *mine => return Ok(RecordState::Here),
-                // It came between the last look and now: all of it has vanished, and a guard just
-                // puts it back.
-                Some(record) => match self.machine.displaced_by(&record, held) {
+            match state_dir.record() {
+                Some(record) if record == *mine => return Ok(RecordState::Written),
+                // Written since the last look: the files had vanished, and a guard restores them.
+                Some(record) => match self.host.displaced_by(&record, held) {
                     DisplacedOwner::Guard => return Ok(RecordState::Contested),
-                    DisplacedOwner::Unseen if !self.course.gave_back => {
+                    DisplacedOwner::Unseen if !self.progress.gave_back => {
                         return Ok(RecordState::Contested);
                     }
-                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => beside.discard_record(),
+                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => state_dir.discard_record(),
                 },
-                None if beside.has_record() => beside.discard_record(),
+                None if state_dir.has_record() => state_dir.discard_record(),
                 None => {}
             }
-            if beside.claim_record(mine).map_err(failed)? {
-                return Ok(RecordState::Here);
+            if state_dir.claim_record(mine).map_err(failed)? {
+                return Ok(RecordState::Written);
             }
         }
         Err(failed(std::io::Error::other("others write theirs all the time")))
     }
 
-    /// Sleeps while the lock is held, so that what something starts again is seen by the second
-    /// look.
-    pub(super) fn watch_for_a_respawn(
+    /// Sleeps with the locks held, so that the second look sees what a supervisor starts again.
+    pub(super) fn wait_for_respawn(
         &mut self,
         at: Duration,
         held: &[HeldLock],
     ) -> Result<(), NotStarted> {
-        // Whoever contests it is seen by the look that follows.
-        self.announce(held)?;
-        while clock::patience() < at {
+        // A guard that contests the record is seen by the look that follows.
+        self.write_record(held)?;
+        while self.host.now() < at {
             if let Some(request) =
-                self.record.and_then(|record| self.place.beside().request_to(record.ticket))
+                self.record.and_then(|record| self.lock_set.state_dir().request_to(record.ticket))
             {
-                // Heard or not: this start ends now, and that is what was asked.
-                let _ = self.place.beside().acknowledge(&request);
-                return Err(NotStarted::Asked);
+                // Even if the answer cannot be written, this start ends as it was asked to.
+                let _ = self.lock_set.state_dir().acknowledge(&request);
+                return Err(NotStarted::Superseded);
             }
-            self.machine.sleep(&BTreeSet::new(), at)?;
+            self.host.sleep(&BTreeSet::new(), at)?;
         }
         Ok(())
     }
 }
 
-/// Whether the record is there.
+/// The result of writing the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordState {
-    /// It is.
-    Here,
-    /// A guard that lives has put its own there.
+    /// It is there.
+    Written,
+    /// A living guard has written its own.
     Contested,
 }
 
-/// A lock on a file that lies nowhere any more keeps nobody out.
-pub(super) fn insist_on_the_place(held: &[HeldLock]) -> Result<(), NotStarted> {
+/// Requires that every lock file still lies at its path: one that was deleted keeps no other start
+/// out.
+pub(super) fn require_in_place(held: &[HeldLock]) -> Result<(), NotStarted> {
     if held.iter().all(|held| held.file().is_in_place()) {
         Ok(())
     } else {

@@ -1,4 +1,5 @@
-//! What a guard holds, and how it gets it back when somebody deletes, moves or replaces it (S17).
+//! The locks that a guard holds, and how it retakes them when their files are deleted, moved or
+//! replaced (S17).
 
 use std::{path::Path, sync::Arc};
 
@@ -12,68 +13,63 @@ use crate::{
     sys::file_id::FileId,
 };
 
-/// How often to look whether what was taken back lies there still.
+/// How often to retake files that are replaced again at once.
 const MOST_TRIES: u32 = 10;
 
-/// The locks of a guard, and the place where they lie.
+/// The locks of a guard.
 #[derive(Debug)]
-pub struct HeldLocks {
-    place: LockSet,
+pub(crate) struct HeldLocks {
+    lock_set: LockSet,
     locks: Vec<HeldLock>,
-    /// Locks on files that lie nowhere any more. COMMAND inherited them: they are kept to the end.
+    /// Locks on files that were deleted. COMMAND inherited them: they are kept to the end.
     displaced: Vec<HeldLock>,
 }
 
-/// How a guard finds its locks.
+/// The state in which a guard finds its locks.
 #[derive(Debug)]
 pub(crate) enum LockGrip {
-    /// Where they were.
+    /// Every file lies where it was.
     Intact,
-    /// Gone, and taken back.
+    /// One was deleted or replaced, and is held again.
     Retaken,
-    /// Gone, and somebody else has one that lies in their place.
+    /// One was replaced, and another process holds the new file.
     Contested,
-    /// Gone, and their place cannot be used.
+    /// One was deleted, and its folder cannot be used.
     Failed(Error),
 }
 
 impl HeldLocks {
-    /// These locks, which were opened in this place.
-    #[must_use]
-    pub fn new(place: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
-        HeldLocks { place, locks, displaced: Vec::new() }
+    /// These locks of this set.
+    pub(crate) fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
+        HeldLocks { lock_set, locks, displaced: Vec::new() }
     }
 
-    /// What lies beside the first lock.
-    #[must_use]
-    pub fn beside(&self) -> &Arc<StateDir> {
-        self.place.beside()
+    /// The state directory beside the first lock.
+    pub(crate) fn state_dir(&self) -> &Arc<StateDir> {
+        self.lock_set.state_dir()
     }
 
     /// The folders of the locks.
     pub(crate) fn folders(&self) -> Vec<&Path> {
-        self.place.folders()
+        self.lock_set.folders()
     }
 
     /// The locks, as COMMAND inherits them.
-    #[must_use]
-    pub fn locks(&self) -> &[HeldLock] {
+    pub(crate) fn locks(&self) -> &[HeldLock] {
         &self.locks
     }
 
-    /// The first lock's path, which all of them are known by.
-    #[must_use]
-    pub fn first_path(&self) -> &Path {
+    /// The path of the first lock, by which all of them are known.
+    pub(crate) fn first_path(&self) -> &Path {
         self.locks.first().map_or(Path::new(""), |lock| lock.file().path())
     }
 
-    /// Which files are locked.
-    #[must_use]
-    pub fn ids(&self) -> Vec<FileId> {
+    /// The files that are locked.
+    pub(crate) fn ids(&self) -> Vec<FileId> {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
 
-    /// Looks whether every lock lies where it was, and takes back what does not.
+    /// Checks whether every lock file lies where it was, and retakes those that do not.
     pub(crate) fn check(&mut self) -> LockGrip {
         if self.is_in_place() {
             return LockGrip::Intact;
@@ -81,8 +77,8 @@ impl HeldLocks {
         for _ in 0..MOST_TRIES {
             match self.retake() {
                 Ok(()) if self.is_in_place() => return LockGrip::Retaken,
-                // Replaced once more, or held by somebody else.
-                Ok(()) if self.locks.len() == self.place.len() => {}
+                // Replaced once more.
+                Ok(()) if self.locks.len() == self.lock_set.len() => {}
                 Ok(()) => return LockGrip::Contested,
                 Err(error) => return LockGrip::Failed(error),
             }
@@ -90,22 +86,22 @@ impl HeldLocks {
         LockGrip::Contested
     }
 
-    /// Whether every lock lies where it was.
+    /// Whether every lock file lies where it was.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.locks.len() == self.place.len()
+        self.locks.len() == self.lock_set.len()
             && self.locks.iter().all(|lock| lock.file().is_in_place())
     }
 
-    /// Opens the place anew and takes what can be had of it.
+    /// Opens the files anew and takes the locks that can be had.
     fn retake(&mut self) -> Result<(), Error> {
-        let place = self.place.reopened()?;
-        let files = place.open_locks()?;
+        let lock_set = self.lock_set.reopened()?;
+        let files = lock_set.open_locks()?;
         let mut known: Vec<HeldLock> =
             self.locks.drain(..).chain(self.displaced.drain(..)).collect();
         let mut failed = None;
         for file in files {
-            // One that was moved away and back is still ours, and a second try would be refused by
-            // ourselves.
+            // A file that was moved away and back is still held, and a second try would be refused
+            // by our own lock.
             let ours = known
                 .iter()
                 .position(|held| is_the_same(held.file(), &file))
@@ -120,7 +116,7 @@ impl HeldLocks {
             }
         }
         self.displaced = known;
-        self.place = place;
+        self.lock_set = lock_set;
         failed.map_or(Ok(()), Err)
     }
 }

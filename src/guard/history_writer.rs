@@ -1,94 +1,149 @@
-//! What a guard, or a command that ends one, writes into the history. It is no reason not to start,
-//! nor to wait before it: at most one warning.
+//! Writes the history of an instance: starts, takeovers, refusals, losses, ends. A history that
+//! cannot be written costs one warning, and never a start.
 
 use std::{cell::Cell, time::Duration};
 
 use crate::{
-    engine::{action::OnLost, start_history::Ticket},
+    engine::{
+        action::OnLost,
+        plan::{Conflict, DecidedBy, Plan, SignalToSend},
+        snapshot::ProcessId,
+        start_history::Ticket,
+    },
     guard::lock_keeper::LockEvent,
     state::{
-        event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        event::{self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::HostProcess,
         state_dir::StateDir,
     },
     sys::clock,
+    terminate::execute::TerminateEvent,
 };
 
-/// One guard's or command's hand in the history.
-pub(crate) struct HistoryWriter<'a> {
-    /// Who writes.
-    me: &'a HostProcess,
-    /// What it drew.
+/// The history as one start, guard or stop writes it.
+#[derive(Debug)]
+pub(crate) struct HistoryWriter {
+    process: HostProcess,
     ticket: Ticket,
-    /// Whether it has warned already.
-    warned: Cell<bool>,
+    has_warned: Cell<bool>,
 }
 
-impl<'a> HistoryWriter<'a> {
-    /// Nothing is written yet.
-    pub(crate) fn new(me: &'a HostProcess, ticket: Ticket) -> HistoryWriter<'a> {
-        HistoryWriter { me, ticket, warned: Cell::new(false) }
+impl HistoryWriter {
+    /// Writes as this process, with this ticket.
+    pub(crate) fn new(process: HostProcess, ticket: Ticket) -> HistoryWriter {
+        HistoryWriter { process, ticket, has_warned: Cell::new(false) }
     }
 
-    /// Something that happens now, to be written later.
+    /// An event of this moment, to be written later.
     pub(crate) fn event(&self, kind: HistoryEventKind) -> HistoryEvent {
-        HistoryEvent::now(self.me, self.ticket, kind)
+        HistoryEvent::now(&self.process, self.ticket, kind)
     }
 
-    /// A start that came through, and whom it ended for that.
-    pub(crate) fn started(
+    /// Writes a start, and the conflicts that it ended.
+    pub(super) fn started(
         &self,
-        beside: &StateDir,
+        state_dir: &StateDir,
         ended: Vec<EndedConflict>,
-        (command, child_pid): (&str, u32),
-        took: Duration,
+        start: HistoryEventKind,
     ) {
-        let start = HistoryEventKind::Start {
-            command: command.to_owned(),
-            child_pid,
-            took_ms: clock::millis(took),
-        };
-        let takeovers = ended
-            .into_iter()
-            .map(|ended| HistoryEventKind::Takeover { ended, to_pid: Some(self.me.process.pid) });
-        let events: Vec<HistoryEvent> =
-            takeovers.chain([start]).map(|kind| self.event(kind)).collect();
-        self.write(beside, &events);
+        let to_pid = Some(self.process.process.pid);
+        let takeover = |ended| HistoryEventKind::Takeover { ended, to_pid };
+        self.write_all(state_dir, ended.into_iter().map(takeover).chain([start]));
     }
 
-    /// A start that did not, and whom it ended all the same.
-    pub(crate) fn given_up(
+    /// Writes a start that was given up, and the conflicts that it ended all the same.
+    pub(super) fn given_up(
         &self,
-        beside: &StateDir,
+        state_dir: &StateDir,
         ended: Vec<EndedConflict>,
         (cause, why): (GiveUpCause, String),
     ) {
-        let takeovers =
-            ended.into_iter().map(|ended| HistoryEventKind::Takeover { ended, to_pid: None });
-        let events: Vec<HistoryEvent> = takeovers
-            .chain([HistoryEventKind::refusal(cause, why)])
-            .map(|kind| self.event(kind))
-            .collect();
-        self.write(beside, &events);
+        let takeover = |ended| HistoryEventKind::Takeover { ended, to_pid: None };
+        let refusal = HistoryEventKind::refusal(cause, why);
+        self.write_all(state_dir, ended.into_iter().map(takeover).chain([refusal]));
     }
 
-    /// A guard that found its lock deleted or replaced.
-    pub(crate) fn loss(&self, beside: &StateDir, trouble: &LockEvent) {
-        let why = match trouble {
+    /// Writes the conflicts that `monopoll stop` ended.
+    pub(super) fn cleared(&self, state_dir: &StateDir, ended: Vec<EndedConflict>) {
+        let clearing = |ended| HistoryEventKind::Clearing { ended };
+        self.write_all(state_dir, ended.into_iter().map(clearing));
+    }
+
+    /// Writes that a running guard's lock was deleted or replaced.
+    pub(super) fn lost(&self, state_dir: &StateDir, event: &LockEvent) {
+        let why = match event {
             LockEvent::Retaken => "its file was deleted, moved or replaced; it was taken back",
             LockEvent::Lost(OnLost::Stop) => "another guard has it; what this one guards is ended",
             LockEvent::Lost(OnLost::Warn) => "another guard has it; what this one guards goes on",
             LockEvent::Unwritten(_) | LockEvent::Unusable(_) => return,
         };
-        self.write(beside, &[self.event(HistoryEventKind::Loss { why: why.to_owned(), times: 1 })]);
+        self.write_all(state_dir, [HistoryEventKind::Loss { why: why.to_owned(), times: 1 }]);
     }
 
-    /// Writes what has happened.
-    pub(crate) fn write(&self, beside: &StateDir, events: &[HistoryEvent]) {
-        if let Err(error) = beside.remember(events)
-            && !self.warned.replace(true)
+    fn write_all(&self, state_dir: &StateDir, kinds: impl IntoIterator<Item = HistoryEventKind>) {
+        let events: Vec<HistoryEvent> = kinds.into_iter().map(|kind| self.event(kind)).collect();
+        self.write(state_dir, &events);
+    }
+
+    /// Writes these events; warns once if that fails.
+    pub(super) fn write(&self, state_dir: &StateDir, events: &[HistoryEvent]) {
+        if let Err(error) = state_dir.remember(events)
+            && !self.has_warned.replace(true)
         {
             tracing::warn!("{error}");
         }
+    }
+}
+
+/// What was done to the conflicts of a plan while it was carried out.
+pub(super) struct EndedLog {
+    began: Duration,
+    killed: Vec<ProcessId>,
+    ended: Vec<(Option<u32>, Duration)>,
+}
+
+impl EndedLog {
+    /// Begins at `now`, on the clock of patience.
+    pub(super) fn begin(now: Duration) -> EndedLog {
+        EndedLog { began: now, killed: Vec::new(), ended: Vec::new() }
+    }
+
+    /// Takes note of what was done.
+    pub(super) fn note(&mut self, event: TerminateEvent) {
+        match event {
+            TerminateEvent::Sent(id, SignalToSend::Kill) => self.killed.push(id),
+            TerminateEvent::Ended(root) => self.ended.push((root, clock::patience())),
+            TerminateEvent::Asked(_)
+            | TerminateEvent::Heard(_)
+            | TerminateEvent::Still
+            | TerminateEvent::Sent(_, SignalToSend::Signal(_) | SignalToSend::Continue) => {}
+        }
+    }
+
+    /// The conflicts of `plan` that have ended, whatever became of the others.
+    pub(super) fn conflicts(&self, plan: &Plan) -> Vec<EndedConflict> {
+        plan.kills().filter_map(|conflict| self.conflict(conflict)).collect()
+    }
+
+    fn conflict(&self, conflict: &Conflict) -> Option<EndedConflict> {
+        let pid = conflict.root.as_ref().map(|root| root.id.pid);
+        let (_, at) = self.ended.iter().find(|(root, _)| *root == pid)?;
+        let args = conflict.root.as_ref().and_then(|root| root.args.known());
+        let killed =
+            conflict.processes().filter(|process| self.killed.contains(&process.id)).count();
+        Some(EndedConflict {
+            from_pid: pid,
+            command: match &conflict.guard {
+                Some(guard) => guard.command.clone(),
+                None => args.map(|args| event::kept(args)).unwrap_or_default(),
+            },
+            action: conflict.action,
+            rule: match &conflict.decided_by {
+                DecidedBy::Rule(name) => Some(name.clone()),
+                DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
+            },
+            took_ms: clock::millis(at.saturating_sub(self.began)),
+            killed: u32::try_from(killed).unwrap_or(u32::MAX),
+        })
     }
 }

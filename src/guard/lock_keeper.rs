@@ -1,93 +1,98 @@
-//! Who holds sees to it that it goes on holding: a lock that was taken away is taken back, what has
-//! vanished beside it is written again, and what is asked is heard. What comes of that is for
-//! whoever is guarded.
+//! Keeps the locks of a guard: retakes those that were replaced, restores missing files beside
+//! them, reads requests to end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::action::OnLost,
     error::Error,
-    guard::held_locks::{HeldLocks, LockGrip},
+    guard::{
+        held_locks::{HeldLocks, LockGrip},
+        history_writer::HistoryWriter,
+    },
     state::{
+        event::HistoryEventKind,
         record::{Record, RecordStage, Request},
-        state_dir::StateDir,
     },
     sys::{clock, machine::file_watch::FileWatch},
 };
 
-/// How long somebody else may have what was taken from a guard before it is lost: a start has it
-/// for moments.
+/// The time for which another process may hold what was taken from a guard before it is lost: a
+/// start holds it for moments.
 const CONTESTED: Duration = Duration::from_secs(3);
 
-/// How often to try for what somebody else has for a moment, and for what cannot be had for longer.
+/// How often to try for a lock that is held for moments, and for one that cannot be had for longer.
 const NEXT_TRY: Duration = Duration::from_millis(10);
 const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
-/// Something that happened to what is held.
+/// Something that happened to the locks of a guard.
 #[derive(Debug)]
-pub enum LockEvent {
+pub(crate) enum LockEvent {
     /// A file beside the lock had vanished and could not be written again.
     Unwritten(String),
     /// A lock file was deleted, moved or replaced, and is held again.
     Retaken,
-    /// The same, and it cannot be held again for now.
+    /// A lock file was deleted, moved or replaced, and cannot be held again for now.
     Unusable(Error),
-    /// The same, and somebody else has it.
+    /// A lock file was replaced, and another guard holds the new one.
     Lost(OnLost),
 }
 
-/// Who wants to know, with what lies beside the lock now.
-pub(crate) type Tell<'a> = &'a mut dyn FnMut(&StateDir, LockEvent);
+/// Receives the events of a keeper.
+pub(crate) type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 
-/// Whether what is held may still be used.
+/// Whether the instance may still be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeepOutcome {
-    /// It may.
-    Still,
-    /// Somebody else has it since just now, and `on_lost` says to stop.
+    /// It is held.
+    Held,
+    /// Another guard has it since just now, and `on_lost` says to stop.
     Lost,
 }
 
-/// How the locks were found last.
+/// The state in which the locks were found last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HoldState {
     Firm,
-    /// Somebody else has one.
+    /// Another process holds one.
     Contested {
         since: Duration,
     },
-    /// Their place cannot be used.
+    /// Their folder cannot be used.
     Unusable,
-    /// Somebody else has one for good, and `on_lost` was applied.
+    /// Another guard holds one for good, and `on_lost` was applied.
     Lost,
 }
 
-/// What is held, and what is said about it.
+/// The locks of a guard, its record, and the requests to it.
 #[derive(Debug)]
 pub(crate) struct LockKeeper {
-    /// The files beside the lock are watched.
+    /// Watches the files beside the lock.
     pub(crate) watch: FileWatch,
-    /// What is held, and what lies beside it.
-    pub(crate) holding: HeldLocks,
-    /// What the guard says about itself.
+    /// The locks.
+    pub(crate) locks: HeldLocks,
+    /// The record of the guard.
     pub(crate) record: Record,
+    /// The history, as this guard writes it.
+    pub(crate) history: HistoryWriter,
     on_lost: OnLost,
     hold: HoldState,
 }
 
 impl LockKeeper {
-    /// All of it is held firmly.
+    /// Keeps locks that are all held.
     pub(crate) fn new(
         watch: FileWatch,
-        holding: HeldLocks,
+        locks: HeldLocks,
         record: Record,
         on_lost: OnLost,
     ) -> LockKeeper {
-        LockKeeper { watch, holding, record, on_lost, hold: HoldState::Firm }
+        let history = HistoryWriter::new(record.whereabouts.clone(), record.ticket);
+        LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
-    /// When to look again without being told; `None`: all is well.
-    pub(crate) fn next_try(&self) -> Option<Duration> {
+    /// The time of the next check that no file event announces; `None` while all is well.
+    pub(crate) fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Firm => return None,
             HoldState::Contested { .. } => NEXT_TRY,
@@ -96,111 +101,144 @@ impl LockKeeper {
         Some(clock::patience().saturating_add(pause))
     }
 
-    /// Sees to it that what lies in the place of the locks is held; where somebody else has it,
-    /// `on_lost` says what comes.
-    pub(crate) fn keep_hold(&mut self, tell: Tell<'_>) -> KeepOutcome {
-        match self.holding.check() {
-            LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Still,
+    /// Checks that the files at the locks' paths are the ones that are held, and retakes those that
+    /// are not; where another guard has them, `on_lost` applies.
+    pub(crate) fn check_locks(&mut self, on_event: OnLockEvent<'_>) -> KeepOutcome {
+        self.check_locks_at(clock::patience(), on_event)
+    }
+
+    fn check_locks_at(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
+        match self.locks.check() {
+            LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Held,
             LockGrip::Intact | LockGrip::Retaken => {
                 self.hold = HoldState::Firm;
-                self.watch.changes_in(&self.holding.folders());
-                self.record.locks = self.holding.ids();
-                self.write_record(tell);
-                tell(self.holding.beside(), LockEvent::Retaken);
-                KeepOutcome::Still
+                self.watch.changes_in(&self.locks.folders());
+                self.record.locks = self.locks.ids();
+                self.write_record(on_event);
+                self.report(LockEvent::Retaken, on_event);
+                KeepOutcome::Held
             }
             LockGrip::Failed(error) => {
                 if std::mem::replace(&mut self.hold, HoldState::Unusable) != HoldState::Unusable {
-                    tell(self.holding.beside(), LockEvent::Unusable(error));
+                    self.report(LockEvent::Unusable(error), on_event);
                 }
-                KeepOutcome::Still
+                KeepOutcome::Held
             }
-            LockGrip::Contested => self.contest(tell),
+            LockGrip::Contested => self.contest(now, on_event),
         }
     }
 
-    fn contest(&mut self, tell: Tell<'_>) -> KeepOutcome {
-        let now = clock::patience();
+    fn contest(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
         let since = match self.hold {
-            HoldState::Lost => return KeepOutcome::Still,
+            HoldState::Lost => return KeepOutcome::Held,
             HoldState::Contested { since } => since,
             HoldState::Firm | HoldState::Unusable => now,
         };
         // A start that would begin beside this guard sees it, and gives the lock back; one that has
         // written its record did not.
-        let another = self
-            .holding
-            .beside()
+        let is_anothers = self
+            .locks
+            .state_dir()
             .record()
             .is_some_and(|record| record.whereabouts != self.record.whereabouts);
         self.hold = HoldState::Contested { since };
-        if !another && now.saturating_sub(since) < CONTESTED {
-            return KeepOutcome::Still;
+        if !is_anothers && now.saturating_sub(since) < CONTESTED {
+            return KeepOutcome::Held;
         }
         self.hold = HoldState::Lost;
-        tell(self.holding.beside(), LockEvent::Lost(self.on_lost));
+        self.report(LockEvent::Lost(self.on_lost), on_event);
         match self.on_lost {
-            OnLost::Warn => KeepOutcome::Still,
+            OnLost::Warn => KeepOutcome::Held,
             OnLost::Stop => KeepOutcome::Lost,
         }
     }
 
-    /// What is asked of this guard and was not answered yet.
+    /// The request to this guard that was not answered yet.
     pub(crate) fn request(&self) -> Option<Request> {
-        let beside = self.holding.beside();
-        beside.request_to(self.record.ticket).filter(|request| !beside.is_acknowledged(&request.id))
+        let state_dir = self.locks.state_dir();
+        state_dir
+            .request_to(self.record.ticket)
+            .filter(|request| !state_dir.is_acknowledged(&request.id))
     }
 
-    /// The record and the counter, where they have vanished.
-    pub(crate) fn put_back(&mut self, tell: Tell<'_>) {
+    /// Answers a request. `false`: the answer could not be written.
+    pub(crate) fn acknowledge(&self, request: &Request) -> bool {
+        self.locks.state_dir().acknowledge(request).is_ok()
+    }
+
+    /// Restores the record and the counter where they have vanished.
+    pub(crate) fn restore_files(&mut self, on_event: OnLockEvent<'_>) {
         let ticket = self.record.ticket;
-        let beside = self.holding.beside();
-        let (record, counter) = (beside.record(), beside.counter());
+        let state_dir = self.locks.state_dir();
+        let (record, counter) = (state_dir.record(), state_dir.counter());
         match record {
-            // Of two that write theirs at the same moment one is told: who has the newer lies there
-            // then.
-            None if !beside.has_record() => {
-                if let Err(error) = beside.claim_record(&self.record) {
-                    self.unwritten(tell, format!("the record cannot be written: {error}"));
+            // Of two guards that write at the same moment, one is told that the other was first.
+            None if !state_dir.has_record() => {
+                if let Err(error) = state_dir.claim_record(&self.record) {
+                    self.report_unwritten(
+                        format!("the record cannot be written: {error}"),
+                        on_event,
+                    );
                 }
             }
-            None => self.write_own_record(tell),
-            // Where somebody else has the lock, its record is true.
+            None => self.write_own_record(on_event),
+            // Where another guard has the lock, its record is true.
             Some(record) if record.ticket < ticket && self.hold == HoldState::Firm => {
-                self.write_record(tell);
+                self.write_record(on_event);
             }
             Some(_) if counter.is_some() => return,
             Some(_) => {}
         }
-        if let Err(error) = self.holding.beside().restore_counter(ticket) {
-            self.unwritten(tell, error.to_string());
+        if let Err(error) = self.locks.state_dir().restore_counter(ticket) {
+            self.report_unwritten(error.to_string(), on_event);
         }
     }
 
-    /// Says how far this guard is.
-    pub(crate) fn stage(&mut self, stage: RecordStage, tell: Tell<'_>) {
+    /// Writes that the guard is at this stage.
+    pub(crate) fn set_stage(&mut self, stage: RecordStage, on_event: OnLockEvent<'_>) {
         self.record.stage(stage);
-        self.write_own_record(tell);
+        self.write_own_record(on_event);
     }
 
-    /// Unless somebody else has the lock: then that one's record is true.
-    fn write_own_record(&mut self, tell: Tell<'_>) {
+    /// Removes the record: the tree has ended, and a start that asked need not wait any longer.
+    pub(crate) fn remove_record(&self) {
+        self.locks.state_dir().remove_record(self.record.ticket);
+    }
+
+    /// Gives the locks back, and writes that the guard left. Returns the watch: closing it takes
+    /// the kernel some milliseconds, which no other start should wait for.
+    pub(crate) fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
+        let LockKeeper { watch, locks, history, .. } = self;
+        let state_dir = Arc::clone(locks.state_dir());
+        let left = history.event(HistoryEventKind::Stop { why, asked_by });
+        drop(locks);
+        history.write(&state_dir, &[left]);
+        watch
+    }
+
+    /// Writes the record, unless another guard has the lock: then that one's record is true.
+    fn write_own_record(&mut self, on_event: OnLockEvent<'_>) {
         match self.hold {
-            HoldState::Firm | HoldState::Unusable => self.write_record(tell),
+            HoldState::Firm | HoldState::Unusable => self.write_record(on_event),
             HoldState::Contested { .. } | HoldState::Lost => {}
         }
     }
 
-    fn write_record(&mut self, tell: Tell<'_>) {
-        if let Err(error) = self.holding.beside().write_record(&self.record) {
-            self.unwritten(tell, format!("the record cannot be written: {error}"));
+    fn write_record(&mut self, on_event: OnLockEvent<'_>) {
+        if let Err(error) = self.locks.state_dir().write_record(&self.record) {
+            self.report_unwritten(format!("the record cannot be written: {error}"), on_event);
         }
     }
 
-    fn unwritten(&mut self, tell: Tell<'_>, why: String) {
-        // What was taken away meanwhile is told of by itself, and then written again.
-        if self.holding.is_in_place() {
-            tell(self.holding.beside(), LockEvent::Unwritten(why));
+    fn report_unwritten(&mut self, why: String, on_event: OnLockEvent<'_>) {
+        // A folder that was removed is reported by itself, and its files are then written again.
+        if self.locks.is_in_place() {
+            self.report(LockEvent::Unwritten(why), on_event);
         }
+    }
+
+    fn report(&self, event: LockEvent, on_event: OnLockEvent<'_>) {
+        self.history.lost(self.locks.state_dir(), &event);
+        on_event(event);
     }
 }

@@ -1,5 +1,5 @@
-//! Where an instance's locks are: their folders, opened safely, in the one order in which they are
-//! taken everywhere.
+//! The lock files of an instance: their folders, opened safely, in the one order in which every
+//! start takes them.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,6 +9,7 @@ use std::{
 use tracing::trace;
 
 use crate::{
+    engine::start_history::Ticket,
     error::{Error, ExitStatus},
     scan::lock_probe::LockProbe,
     state::{
@@ -19,13 +20,19 @@ use crate::{
     text::printable,
 };
 
-/// The folders of an instance's locks.
+/// How often a folder may be removed just after it was opened.
+const MOST_REPLACEMENTS: u32 = 100;
+
+/// How often to try again what failed, and may have failed because the folder was being emptied.
+const MOST_RETRIES: u32 = 5;
+
+/// The lock files of an instance, and the state directory beside the first.
 #[derive(Debug)]
 pub struct LockSet {
-    /// As they were named, to be opened again should one of them be replaced.
+    /// The configured paths, to open a folder again that was replaced.
     paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
-    beside: Arc<StateDir>,
+    state_dir: Arc<StateDir>,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,7 @@ impl LockSet {
     /// One of them is not safe to use.
     pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
         match Self::find(paths, MissingFolder::Make)? {
-            Some(place) => Ok(place),
+            Some(lock_set) => Ok(lock_set),
             None => Err(Error::new(
                 ExitStatus::LockFile,
                 "the lock cannot be used: its folder vanished while it was opened",
@@ -56,7 +63,7 @@ impl LockSet {
     /// # Errors
     /// One of them is not safe to use.
     pub fn find(paths: &[PathBuf], missing: MissingFolder) -> Result<Option<LockSet>, Error> {
-        let mut spots = Vec::new();
+        let mut locations = Vec::new();
         for path in paths {
             let (Some(parent), Some(name)) =
                 (path.parent(), path.file_name().and_then(|name| name.to_str()))
@@ -71,7 +78,7 @@ impl LockSet {
                 .with_hint("name a file in `lock.paths`"));
             };
             if let Some(folder) = Folder::open(parent, missing)? {
-                spots.push((
+                locations.push((
                     folder.path().join(name),
                     LockLocation { folder: Arc::new(folder), name: name.to_owned() },
                 ));
@@ -79,16 +86,17 @@ impl LockSet {
         }
         // One order everywhere, links resolved: two starts that name the same files differently
         // never wait for each other.
-        spots.sort_by(|(one, _), (other, _)| one.cmp(other));
-        spots.dedup_by(|(one, _), (other, _)| one == other);
-        let locks: Vec<LockLocation> = spots.into_iter().map(|(_, spot)| spot).collect();
-        let beside = locks
+        locations.sort_by(|(one, _), (other, _)| one.cmp(other));
+        locations.dedup_by(|(one, _), (other, _)| one == other);
+        let locks: Vec<LockLocation> =
+            locations.into_iter().map(|(_, location)| location).collect();
+        let state_dir = locks
             .first()
             .map(|first| Arc::new(StateDir::new(Arc::clone(&first.folder), &first.name)));
-        Ok(beside.map(|beside| LockSet { paths: paths.to_owned(), locks, beside }))
+        Ok(state_dir.map(|state_dir| LockSet { paths: paths.to_owned(), locks, state_dir }))
     }
 
-    /// The same place, opened anew: a folder may have been replaced.
+    /// Opens the same locks anew: a folder may have been replaced.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -98,28 +106,28 @@ impl LockSet {
 
     /// Whether every folder still lies where it was opened.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.locks.iter().all(|spot| spot.folder.is_in_place())
+        self.locks.iter().all(|location| location.folder.is_in_place())
     }
 
     /// The folders of the locks.
     pub(crate) fn folders(&self) -> Vec<&Path> {
-        self.locks.iter().map(|spot| spot.folder.path()).collect()
+        self.locks.iter().map(|location| location.folder.path()).collect()
     }
 
-    /// How many locks there are.
+    /// The number of locks.
     pub(crate) fn len(&self) -> usize {
         self.locks.len()
     }
 
-    /// Where the first lock lies.
-    pub(crate) fn first_lock(&self) -> Option<PathBuf> {
-        self.locks.first().map(|spot| spot.folder.path().join(&spot.name))
+    /// The path of the first lock.
+    pub(crate) fn first_lock_path(&self) -> Option<PathBuf> {
+        self.locks.first().map(|location| location.folder.path().join(&location.name))
     }
 
-    /// The small files beside the first lock.
+    /// The state directory beside the first lock.
     #[must_use]
-    pub fn beside(&self) -> &Arc<StateDir> {
-        &self.beside
+    pub fn state_dir(&self) -> &Arc<StateDir> {
+        &self.state_dir
     }
 
     /// Opens every lock file, made where it is missing; none is locked.
@@ -127,7 +135,7 @@ impl LockSet {
     /// # Errors
     /// One of them is not safe to use.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
-        self.locks.iter().map(|spot| LockFile::open(&spot.folder, &spot.name)).collect()
+        self.locks.iter().map(|location| LockFile::open(&location.folder, &location.name)).collect()
     }
 
     /// The first lock, opened once more and for itself: a duplicate would keep the lock when the
@@ -135,42 +143,78 @@ impl LockSet {
     ///
     /// # Errors
     /// It is not safe to use.
-    pub fn view_of_the_first_lock(&self) -> Result<Option<LockFile>, Error> {
+    pub fn open_first_lock(&self) -> Result<Option<LockFile>, Error> {
         self.locks
             .first()
-            .map_or(Ok(None), |spot| LockFile::open_existing(&spot.folder, &spot.name))
+            .map_or(Ok(None), |location| LockFile::open_existing(&location.folder, &location.name))
     }
 
     /// Opens the lock files that exist, only to look at them.
     ///
     /// # Errors
     /// One of them is not safe to use.
-    pub fn existing_locks(&self) -> Result<Vec<Existing>, Error> {
-        let existing = |spot: &LockLocation| {
-            let path = spot.folder.path().join(&spot.name);
-            Ok(LockFile::open_existing(&spot.folder, &spot.name)?
-                .map_or(Existing::Missing(path), Existing::Open))
+    pub fn existing_locks(&self) -> Result<Vec<ExistingLock>, Error> {
+        let existing = |location: &LockLocation| {
+            let path = location.folder.path().join(&location.name);
+            Ok(LockFile::open_existing(&location.folder, &location.name)?
+                .map_or(ExistingLock::Missing(path), ExistingLock::Open))
         };
         self.locks.iter().map(existing).collect()
     }
 }
 
+/// The lock files of one start, open, and the ticket that was drawn beside them.
+#[derive(Debug)]
+pub(super) struct OpenedLocks {
+    pub(super) lock_set: LockSet,
+    pub(super) files: Vec<LockFile>,
+    pub(super) ticket: Ticket,
+}
+
+impl OpenedLocks {
+    /// Opens these lock files and draws a ticket.
+    ///
+    /// # Errors
+    /// One of them is not safe to use, or no ticket can be drawn.
+    pub(super) fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
+        let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
+        loop {
+            let lock_set = match LockSet::open(paths) {
+                Ok(lock_set) => lock_set,
+                // The folder may have vanished between two steps of opening it.
+                Err(_) if retries.next().is_some() => continue,
+                Err(error) => return Err(error),
+            };
+            let opened = lock_set.open_locks().and_then(|files| {
+                lock_set.state_dir().insist_on_room()?;
+                Ok((files, lock_set.state_dir().draw_ticket()?))
+            });
+            match opened {
+                Ok((files, ticket)) => return Ok(OpenedLocks { lock_set, files, ticket }),
+                Err(_) if !lock_set.is_in_place() && replacements.next().is_some() => {}
+                Err(_) if retries.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 /// A lock file as a dry run finds it.
 #[derive(Debug)]
-pub enum Existing {
-    /// There is none yet.
+pub enum ExistingLock {
+    /// The path has no file yet.
     Missing(PathBuf),
-    /// It is there.
+    /// The file exists.
     Open(LockFile),
 }
 
-impl Existing {
-    /// As a look takes it.
+impl ExistingLock {
+    /// The lock as a scan takes it.
     #[must_use]
-    pub fn sight(&self) -> LockProbe<'_> {
+    pub fn probe(&self) -> LockProbe<'_> {
         match self {
-            Existing::Missing(path) => LockProbe::Missing(path),
-            Existing::Open(lock) => LockProbe::Open(lock),
+            ExistingLock::Missing(path) => LockProbe::Missing(path),
+            ExistingLock::Open(lock) => LockProbe::Open(lock),
         }
     }
 }
@@ -178,14 +222,14 @@ impl Existing {
 /// The locks of one start: all of them or none.
 #[derive(Debug)]
 pub(crate) enum LockHandles {
-    /// None is held; the index of one that was refused just now.
+    /// None is held; the index of the one that was refused just now.
     Open(Vec<LockFile>, Option<usize>),
     /// All are held.
     Held(Vec<HeldLock>),
 }
 
 impl LockHandles {
-    pub(crate) fn sights(&self) -> Vec<LockProbe<'_>> {
+    pub(crate) fn probes(&self) -> Vec<LockProbe<'_>> {
         match self {
             LockHandles::Open(files, taken) => files
                 .iter()
@@ -204,8 +248,8 @@ impl LockHandles {
         }
     }
 
-    /// One try for all of them. What was had before one was refused is given back; every file stays
-    /// open, because to close one would wake its waiters for nothing.
+    /// Tries each lock once. Where one is refused, those taken before it are released; every file
+    /// stays open, because closing one would wake its waiters for nothing.
     pub(crate) fn try_all(files: Vec<LockFile>) -> Result<LockHandles, Error> {
         let mut held = Vec::new();
         let mut files = files.into_iter();
@@ -216,7 +260,7 @@ impl LockHandles {
                     held.push(lock);
                 }
                 Err(file) => {
-                    trace!(lock = %file.path().display(), "somebody has the lock");
+                    trace!(lock = %file.path().display(), "the lock is held");
                     let taken = held.len();
                     let mut open =
                         held.into_iter().map(HeldLock::release).collect::<Result<Vec<_>, _>>()?;

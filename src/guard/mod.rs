@@ -1,20 +1,19 @@
 //! Winning an instance, holding it, and giving it back.
 
-mod account;
 mod acquire_locks;
+mod attempt;
 pub(crate) mod check_command;
-pub mod entrance;
-pub mod held_locks;
-pub(crate) mod history_writer;
-pub(crate) mod holder_identity;
-pub(crate) mod in_process;
+pub(crate) mod held_locks;
+mod history_writer;
 pub(crate) mod instance_name;
 pub mod instance_status;
-pub mod lock_keeper;
+pub(crate) mod lock_keeper;
 pub mod lock_set;
-pub mod start;
+pub(crate) mod start;
+mod start_host;
 mod start_mutex;
-pub mod start_progress;
+mod start_progress;
+pub(crate) mod start_request;
 mod wait;
 
 pub use instance_name::token;

@@ -1,80 +1,90 @@
-//! Settling who polls: observe → decide → act → take the locks → observe once more → start.
+//! One start: everything between a valid request and a held instance. `monopoll run`, `monopoll
+//! stop` and the library all come through here.
 //!
-//! The turnstile is held from the first look until the child runs, and the main lock is only ever
-//! taken behind it; a waiter is not behind it while it waits. So two starts never signal the same
-//! conflict twice, and a waiter never snatches a lock that another start has cleared.
+//! Opens the lock files and draws a ticket, runs `[check]`, and makes attempts ([`Attempt`]) until
+//! one comes through; where the lock files were deleted or replaced meanwhile, everything is opened
+//! anew. Whatever was ended for it is written into the history, also where nothing was started.
 
 use std::time::Duration;
 
+use tracing::{debug, warn};
+
 use crate::{
     engine::{
-        decide::decide,
-        plan::{Plan, Suspect},
-        policy::Policy,
-        reason::{Refusal, RefusalReason, Verdict},
-        snapshot::Snapshot,
+        plan::Plan,
+        purpose::Purpose,
+        reason::{Refusal, RefusalReason},
+        snapshot::{ProcessId, Snapshot},
     },
     error::{Error, ExitStatus},
     guard::{
-        account::EndedLog,
-        acquire_locks::{RecordState, insist_on_the_place},
-        lock_set::{LockHandles, LockSet},
-        start_mutex::{MutexOutcome, RefusalCheck},
-        start_progress::{StartProgress, deadline, patience, respawn},
+        attempt::{Attempt, StartMutexes},
+        check_command::{self, Interruption},
+        held_locks::HeldLocks,
+        history_writer::HistoryWriter,
+        lock_keeper::LockKeeper,
+        lock_set::OpenedLocks,
+        start_host::StartHost,
+        start_progress::StartProgress,
+        start_request::StartRequest,
     },
-    scan::{
-        lock_probe::{ScanScope, StartState},
-        machine::Machine,
-    },
+    scan::machine::{Machine, StartLeftovers, blind, enclosure},
     state::{
-        history_file,
-        lock::{HeldLock, LockFile},
-        record::Record,
+        event::{EndedConflict, GiveUpCause, HistoryEventKind},
+        record::{Record, RecordStage},
     },
-    sys::{clock, file_mutex::FileMutex, wake::Interrupted},
-    telegram::{FinalCheck, Preflight},
-    terminate::execute::{self, NotEnded, Outcome, TerminateEvent, TerminateLimits},
+    sys::{clock, machine::poll::Poller, wake::Interrupted},
+    telegram::Preflight,
+    terminate::execute::{NotEnded, TerminateEvent},
 };
 
-/// A plan is a picture of one moment: one that is this old is not acted on.
-const OUTDATED: Duration = Duration::from_millis(50);
+/// How often the locks may be deleted or replaced under a start before it gives up.
+const MOST_REPLACEMENTS: u32 = 100;
 
-/// What a start tells while it settles.
+/// What happens while a start is under way.
 #[derive(Debug)]
-pub enum StartEvent<'a> {
+pub(crate) enum StartEvent<'a> {
     /// It looked at the machine and decided.
     Looked {
         /// What was seen.
         snapshot: &'a Snapshot,
         /// What was decided.
         plan: &'a Plan,
-        /// How long the decision took.
+        /// The time that the decision took.
         took: Duration,
     },
-    /// It waits for another start to be through.
+    /// It waits for another start of the instance to finish.
     Queued,
-    /// It waits for the conflicts that the plan waits for; told again where others have taken their
+    /// It waits for the conflicts that the plan waits for; sent again where others have taken their
     /// place.
     Waiting(&'a Plan),
     /// It ends the conflicts that the plan ends.
     Acting(&'a Plan),
     /// Something was done to one of them.
     Did(TerminateEvent),
-    /// What it was doing still goes on.
+    /// It is still busy with what was said last.
     Still,
-    /// It looked for the last time before the start.
+    /// The last look before the start found no conflict.
     Clear(&'a Plan),
+}
+
+/// Receives what happens while a start is under way.
+pub(crate) trait Observer {
+    /// How often it wants a [`StartEvent::Still`]; [`Duration::MAX`] for never.
+    fn interval(&self) -> Duration;
+
+    /// Something happened.
+    fn on_event(&mut self, event: &StartEvent<'_>);
 }
 
 /// Why there is no start.
 #[derive(Debug)]
-pub enum NotStarted {
+pub(crate) enum NotStarted {
     /// It is refused.
     Refused(StartRefusal),
     /// A newer start asked this one to end before it had started.
-    Asked,
-    /// Its locks or their folder were deleted or replaced meanwhile: all of it has to be opened
-    /// anew.
+    Superseded,
+    /// The locks or their folder were deleted or replaced meanwhile.
     Replaced,
     /// A signal ended it.
     Interrupted(u8),
@@ -84,7 +94,7 @@ pub enum NotStarted {
 
 /// Why a start is refused.
 #[derive(Debug)]
-pub enum StartRefusal {
+pub(crate) enum StartRefusal {
     /// This plan says so.
     Plan(Box<Plan>),
     /// A conflict was not ended.
@@ -95,8 +105,7 @@ pub enum StartRefusal {
 
 impl StartRefusal {
     /// The kind of this refusal.
-    #[must_use]
-    pub fn kind(&self) -> Refusal {
+    pub(crate) fn kind(&self) -> Refusal {
         match self {
             StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
             StartRefusal::NotEnded(why) => why.kind(),
@@ -105,8 +114,7 @@ impl StartRefusal {
     }
 
     /// The plan that says so.
-    #[must_use]
-    pub fn plan(&self) -> Option<&Plan> {
+    pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
             StartRefusal::Plan(plan) => Some(plan),
             StartRefusal::NotEnded(_) | StartRefusal::Queued => None,
@@ -142,238 +150,191 @@ impl From<std::io::Error> for NotStarted {
     }
 }
 
-/// The instance is ours: nobody else starts while this lives.
-#[derive(Debug)]
-pub struct Started {
-    /// Every lock.
-    pub locks: Vec<HeldLock>,
-    /// To be let go as soon as the child runs, for the next start.
-    pub turnstile: FileMutex,
-    /// To be let go after that, for the next who waits.
-    pub first: Option<FileMutex>,
+/// A start that has won the instance.
+struct Won {
+    locks: HeldLocks,
+    /// None: a stop, which holds nothing.
+    record: Option<Record>,
+    mutexes: StartMutexes,
+    ended: Vec<EndedConflict>,
+    took: Duration,
 }
 
-/// One start.
-pub struct Start<'a> {
-    /// Where it happens.
-    pub machine: &'a mut Machine,
-    /// Where the locks are.
-    pub place: &'a LockSet,
-    /// What the user wants.
-    pub policy: &'a Policy,
-    /// The lock files, open.
-    pub files: Vec<LockFile>,
-    /// What it says about itself, once the locks are had, and its ticket with it. `None`: it starts
-    /// nothing, and is newer than everybody, as a person is who stops what runs.
-    pub record: Option<&'a Record>,
-    /// What Telegram is asked before anybody is signalled, and before the start; `None`: it is not
-    /// asked.
-    pub preflight: Option<&'a mut Preflight>,
-    /// How far it has come.
-    pub course: &'a mut StartProgress,
-    /// Who wants to know.
-    pub tell: &'a mut dyn FnMut(StartEvent<'_>),
-    /// How often to tell that something still goes on.
-    pub beat: Duration,
+/// A held instance. The next start waits until [`announce`](Acquired::announce).
+pub(crate) struct Acquired {
+    /// Keeps the locks, the record and what is asked.
+    pub(crate) keeper: LockKeeper,
+    /// Where signals arrive.
+    pub(crate) poller: Poller,
+    /// What only the start needed; putting it away takes a while.
+    pub(crate) leftovers: StartLeftovers,
+    mutexes: Option<StartMutexes>,
+    ended: Vec<EndedConflict>,
+    took: Duration,
 }
 
-impl Start<'_> {
-    /// Settles who polls.
-    ///
-    /// # Errors
-    /// There is no start, and nothing is left behind.
-    pub fn run(mut self) -> Result<Started, NotStarted> {
-        let settled = self.settle();
-        // Whatever went wrong in a place that lies nowhere any more went wrong because of that.
-        if matches!(settled, Err(NotStarted::Failed(_))) && !self.place.is_in_place() {
-            Err(NotStarted::Replaced)
-        } else {
-            settled
+impl Acquired {
+    /// Writes down that the instance runs – as `child`, or as this very process – and lets the next
+    /// start look.
+    pub(crate) fn announce(&mut self, child: Option<ProcessId>) {
+        let keeper = &mut self.keeper;
+        keeper.record.child = child;
+        keeper.record.stage(RecordStage::Running);
+        let state_dir = keeper.locks.state_dir();
+        if let Err(error) = state_dir.write_record(&keeper.record) {
+            warn!("the record cannot be written beside the lock: {error}");
         }
+        let pid = child.unwrap_or(keeper.record.whereabouts.process).pid;
+        let started = HistoryEventKind::Start {
+            command: keeper.record.command.clone(),
+            child_pid: pid,
+            took_ms: clock::millis(self.took),
+        };
+        // While the start mutex is held: the next start counts this takeover.
+        keeper.history.started(state_dir, std::mem::take(&mut self.ended), started);
+        self.mutexes = None;
     }
 
-    fn settle(&mut self) -> Result<Started, NotStarted> {
-        let first =
-            patience(self.policy).map(|patience| clock::patience().saturating_add(patience));
-        let mut turnstile = match self.pass(self.course.until.or(first), RefusalCheck::Refusals)? {
-            MutexOutcome::Through(turnstile) => turnstile,
-            MutexOutcome::Forestalled(plan) => return Err(plan.into()),
+    /// Writes down that nothing came of it, and gives everything back.
+    pub(crate) fn give_up(self, error: &Error) {
+        let state_dir = self.keeper.locks.state_dir();
+        state_dir.remove_record(self.keeper.record.ticket);
+        let cause = (GiveUpCause::Failed, error.message().to_owned());
+        self.keeper.history.given_up(state_dir, self.ended, cause);
+    }
+}
+
+/// What may call a start off.
+pub(crate) enum Cancellation {
+    /// The signals of this process.
+    Signals,
+    /// The program that the library is part of.
+    Program(Poller),
+}
+
+/// Starts: settles by the policy who polls, and holds the instance.
+///
+/// # Errors
+/// There is no start, and nothing is left behind.
+pub(crate) fn start(
+    request: &StartRequest,
+    cancellation: Cancellation,
+    observer: &mut dyn Observer,
+) -> Result<Acquired, NotStarted> {
+    let (machine, Won { locks, record, mutexes, ended, took }) =
+        settle(request, cancellation, observer)?;
+    let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
+    let (poller, watch, leftovers) = machine.into_supervision();
+    let poller =
+        poller.ok_or_else(|| blind(std::io::Error::other("signals are not attended to")))?;
+    let keeper = LockKeeper::new(watch, locks, record, request.config.on_lost);
+    Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
+}
+
+/// Ends what runs, and holds nothing.
+///
+/// # Errors
+/// Something was not ended.
+pub(crate) fn stop(request: &StartRequest, observer: &mut dyn Observer) -> Result<(), NotStarted> {
+    settle(request, Cancellation::Signals, observer).map(drop)
+}
+
+/// Everything up to the moment at which the instance is held.
+fn settle(
+    request: &StartRequest,
+    cancellation: Cancellation,
+    observer: &mut dyn Observer,
+) -> Result<(Machine, Won), NotStarted> {
+    // First, because everything that follows needs the process table as well and would say so less
+    // clearly.
+    let mut machine = Machine::new(request.scan_request()).map_err(blind)?;
+    let opened = OpenedLocks::open(&request.locks)?;
+    let purpose = request.config.policy.purpose;
+    if purpose == Purpose::Start
+        && let Some(private) = enclosure(opened.lock_set.state_dir().folder().path())
+    {
+        warn!("{}; {}", private.what(), private.way_out());
+    }
+    if let Some(check) = request.check() {
+        let interruption = match &cancellation {
+            Cancellation::Signals => Interruption::Signals,
+            Cancellation::Program(poller) => Interruption::Recall(poller),
         };
-        let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
-        let mut looked = 0;
-        let mut suspects: Option<Vec<Suspect>> = None;
-        loop {
-            // A try says who has a lock better than the kernel's list, and what it wins is kept
-            // until the plan says no.
-            locks = self.take(locks)?;
-            if let LockHandles::Held(held) = &locks {
-                insist_on_the_place(held)?;
-                if let Some(at) = self.course.look_at.take() {
-                    self.watch_for_a_respawn(at, held)?;
+        check_command::run(check, interruption)?;
+        if let Some(command) = &request.command {
+            command.insist_on_its_script()?;
+        }
+    }
+    machine.attend(match cancellation {
+        Cancellation::Signals => Poller::set().map_err(blind)?,
+        Cancellation::Program(poller) => poller,
+    });
+    machine.ask_for(purpose);
+    // Once signals are waited for: its thread must not take one.
+    let preflight = match purpose {
+        Purpose::Start => Preflight::set_out(&request.config.telegram, request.token.as_ref()),
+        Purpose::Stop => None,
+    };
+    let won = win(request, &mut machine, opened, preflight, observer)?;
+    Ok((machine, won))
+}
+
+/// Makes attempts until one comes through, on locks that are opened anew where they were replaced.
+fn win(
+    request: &StartRequest,
+    host: &mut dyn StartHost,
+    mut opened: OpenedLocks,
+    mut preflight: Option<Preflight>,
+    observer: &mut dyn Observer,
+) -> Result<Won, NotStarted> {
+    let began = host.now();
+    let mut progress = StartProgress::default();
+    for _ in 0..MOST_REPLACEMENTS {
+        let OpenedLocks { lock_set, files, ticket } = opened;
+        host.watch_lock_set(&lock_set)?;
+        debug!(ticket = ticket.0, "drew ticket {ticket}");
+        let record = request.record(ticket, &files, host.host_process());
+        let attempt = Attempt {
+            host: &mut *host,
+            lock_set: &lock_set,
+            policy: &request.config.policy,
+            files,
+            record: record.as_ref(),
+            preflight: preflight.as_mut(),
+            progress: &mut progress,
+            observer: &mut *observer,
+        };
+        let result = attempt.run();
+        let history = HistoryWriter::new(host.host_process().clone(), ticket);
+        match result {
+            Ok(settled) => {
+                let locks = HeldLocks::new(lock_set, settled.locks);
+                if record.is_none() {
+                    history.cleared(locks.state_dir(), std::mem::take(&mut progress.ended));
                 }
+                return Ok(Won {
+                    locks,
+                    record,
+                    mutexes: settled.mutexes,
+                    ended: progress.ended,
+                    took: host.now().saturating_sub(began),
+                });
             }
-            let looked_at = clock::patience();
-            // Who only looks related is found by the first look, and told when there is a start.
-            let breadth =
-                if suspects.is_some() { ScanScope::InTheWay } else { ScanScope::Everybody };
-            let snapshot = self.look(&locks, breadth)?;
-            if let LockHandles::Held(held) = &locks
-                && self.are_anothers(held, &snapshot)
-            {
-                locks = self.let_it_be_retaken(locks)?;
-                continue;
+            Err(NotStarted::Replaced) => {
+                lock_set.state_dir().remove_record(ticket);
+                opened = OpenedLocks::open(&request.locks)?;
             }
-            let began = clock::patience();
-            let mut plan = decide(self.policy, &snapshot);
-            let took = clock::patience().saturating_sub(began);
-            (self.tell)(StartEvent::Looked { snapshot: &snapshot, plan: &plan, took });
-            plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
-            if self.hear_telegram(&mut plan, looked_at)? == TelegramDelay::Late {
-                continue;
-            }
-            looked += 1;
-            match plan.verdict() {
-                Verdict::Refuse(_) => return Err(Box::new(plan).into()),
-                Verdict::Wait => {
-                    let files = locks.release()?;
-                    drop(turnstile);
-                    turnstile = self.wait(plan, &files)?;
-                    locks = LockHandles::Open(files, None);
+            Err(not_started) => {
+                let state_dir = lock_set.state_dir();
+                if record.is_some() {
+                    state_dir.remove_record(ticket);
+                    history.given_up(state_dir, progress.ended, (request.cause)(&not_started));
+                } else {
+                    history.cleared(state_dir, progress.ended);
                 }
-                Verdict::Act => self.act(&plan, &snapshot)?,
-                Verdict::Clear => match locks {
-                    // The second look, with the locks in hand, is the proof that nobody slipped in.
-                    LockHandles::Held(held) if looked > 1 => {
-                        if self.hear_telegram_out()? == TelegramDelay::Late {
-                            locks = LockHandles::Held(held);
-                            continue;
-                        }
-                        if self.announce(&held)? == RecordState::Contested {
-                            locks = LockHandles::Held(held);
-                            continue;
-                        }
-                        insist_on_the_place(&held)?;
-                        held.iter().for_each(HeldLock::mark_as_settled);
-                        (self.tell)(StartEvent::Clear(&plan));
-                        return Ok(Started {
-                            locks: held,
-                            turnstile,
-                            first: self.course.first.take(),
-                        });
-                    }
-                    LockHandles::Held(_) | LockHandles::Open(..) => {}
-                },
+                return Err(not_started);
             }
         }
     }
-
-    /// A plan that Telegram objects to is a refusal; one that is a refusal already need not wait
-    /// for its word.
-    fn hear_telegram(
-        &mut self,
-        plan: &mut Plan,
-        looked_at: Duration,
-    ) -> Result<TelegramDelay, NotStarted> {
-        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else {
-            return Ok(TelegramDelay::AtOnce);
-        };
-        let is_new = !preflight.has_answer();
-        match preflight.objection(self.machine)? {
-            Some(objection) => plan.refuse(objection),
-            None if is_new && clock::patience().saturating_sub(looked_at) >= OUTDATED => {
-                return Ok(TelegramDelay::Late);
-            }
-            None => {}
-        }
-        Ok(TelegramDelay::AtOnce)
-    }
-
-    /// The last thing before the start is announced, with the locks in hand; where it takes time,
-    /// another look follows.
-    fn hear_telegram_out(&mut self) -> Result<TelegramDelay, NotStarted> {
-        let Some(preflight) = self.preflight.as_deref_mut() else {
-            return Ok(TelegramDelay::AtOnce);
-        };
-        match preflight.last_word(self.machine)? {
-            FinalCheck::Nothing => Ok(TelegramDelay::AtOnce),
-            FinalCheck::Deleted => Ok(TelegramDelay::Late),
-        }
-    }
-
-    /// What is known of this start now.
-    pub(super) fn standing(&self) -> StartState {
-        let waited = self
-            .course
-            .waiting_since
-            .map_or(Duration::ZERO, |since| clock::patience().saturating_sub(since));
-        StartState {
-            ticket: self.record.map(|record| record.ticket),
-            waited,
-            history: self.course.history.clone(),
-        }
-    }
-
-    fn look(&mut self, locks: &LockHandles, breadth: ScanScope) -> Result<Snapshot, NotStarted> {
-        let standing = self.standing();
-        self.machine.forget_ended();
-        let mut snapshot =
-            self.machine.look(&locks.sights(), Some(self.place.beside()), &standing, breadth)?;
-        if matches!(locks, LockHandles::Open(..))
-            || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
-        {
-            // Where nobody is seen nobody can be in the way, and the start need not wait for this.
-            snapshot.history.tries =
-                history_file::of_this_boot(self.place.beside(), self.machine.whereabouts());
-        }
-        Ok(snapshot)
-    }
-
-    /// Ends what the plan ends.
-    fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), NotStarted> {
-        let until = *self.course.until.get_or_insert_with(|| deadline(plan));
-        (self.tell)(StartEvent::Acting(plan));
-        let tell = &mut self.tell;
-        let mut account = EndedLog::begin();
-        let mut note = |event| {
-            account.note(event);
-            tell(StartEvent::Did(event));
-        };
-        let timing = TerminateLimits { until: Some(until), beat: self.beat };
-        let outcome = execute::execute(self.machine, plan, self.policy, timing, &mut note);
-        self.course.ended.extend(account.ended(plan));
-        match outcome {
-            Outcome::Ended => {}
-            // In a place that lies nowhere any more no guard hears anything.
-            Outcome::NotEnded(NotEnded::NotAsked { .. }) if !self.place.is_in_place() => {
-                return Err(NotStarted::Replaced);
-            }
-            Outcome::NotEnded(why) => {
-                return Err(NotStarted::Refused(StartRefusal::NotEnded(why)));
-            }
-            Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
-        }
-        self.course.letting_go = true;
-        let guarded = plan.kills().filter(|conflict| conflict.guard.is_some());
-        self.course
-            .history
-            .released
-            .extend(guarded.filter_map(|conflict| conflict.root.as_ref()).map(|root| root.id));
-        let mut unguarded = plan.kills().filter(|conflict| conflict.guard.is_none()).peekable();
-        self.course.history.rounds += u32::from(unguarded.peek().is_some());
-        let above =
-            unguarded.filter_map(|conflict| conflict.root.as_ref()?.launchers.known()).flatten();
-        self.course.history.launchers.extend(above.map(|launcher| launcher.id));
-        let pause = plan.kills().filter_map(|conflict| respawn(conflict, snapshot)).max();
-        self.course.look_at = pause.map(|pause| clock::patience().saturating_add(pause));
-        Ok(())
-    }
-}
-
-/// How long Telegram's word took to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TelegramDelay {
-    /// What was seen is still what is.
-    AtOnce,
-    /// Long enough to look again.
-    Late,
+    Err(NotStarted::Replaced)
 }

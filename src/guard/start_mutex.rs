@@ -1,4 +1,4 @@
-//! The turnstile: one start at a time, in the order in which they came.
+//! The start mutex: one start at a time, in the order in which they came.
 
 use std::{cell::Cell, time::Duration};
 
@@ -13,10 +13,12 @@ use crate::{
         start_history::Ticket,
     },
     guard::{
+        attempt::Attempt,
         lock_set::LockSet,
-        start::{NotStarted, Start, StartEvent, StartRefusal},
+        start::{NotStarted, StartEvent, StartRefusal},
+        start_host::StartHost,
     },
-    scan::{lock_probe::StartState, machine::Machine},
+    scan::lock_probe::StartState,
     state::record::RecordStage,
     sys::{
         file_mutex::{FileMutex, WaitEnd, WaitUntil},
@@ -25,137 +27,141 @@ use crate::{
     },
 };
 
-/// How the way to the turnstile ended.
+/// The result of waiting for the start mutex.
 pub(super) enum MutexOutcome {
-    /// Behind it.
-    Through(FileMutex),
-    /// A guard runs meanwhile, and this comes of it, whatever else there is to be seen.
-    Forestalled(Box<Plan>),
+    /// It is held.
+    Held(FileMutex),
+    /// A guard runs by now, and its presence alone decides.
+    DecidedByGuard(Box<Plan>),
 }
 
-/// What a guard that runs may say to whoever queues.
+/// The decisions that a running guard alone may lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefusalCheck {
-    /// Only that there will be no start: one refusal refuses the whole start.
+    /// A refusal: one refusal refuses the whole start, whatever else there is.
     Refusals,
-    /// That it is to be waited for, too: all of the machine was looked at before.
+    /// A wait, too: the rest of the machine was looked at before.
     WaitsToo,
 }
 
-/// What a start wants, as far as a guard that runs can say something to it.
+/// What a decision about a running guard depends on.
 struct MutexRequest<'a> {
     policy: &'a Policy,
-    mine: Option<Ticket>,
-    heed: RefusalCheck,
-    standing: StartState,
+    ticket: Option<Ticket>,
+    check: RefusalCheck,
+    state: StartState,
 }
 
-/// What comes of a guard that runs.
-struct RefusedEarly {
+/// The decision that a running guard alone leads to.
+struct GuardDecision {
     plan: Plan,
     handle: ProcessHandle,
 }
 
-impl Start<'_> {
-    /// Through the turnstile. Where many queue, most need not look at everybody: whoever is through
-    /// and runs meanwhile decides for those behind it.
-    pub(super) fn pass(
+impl Attempt<'_> {
+    /// Waits for the start mutex. Where many starts queue, most need no full scan: a guard that runs
+    /// by the time it is their turn decides for them.
+    pub(super) fn take_start_mutex(
         &mut self,
         until: Option<Duration>,
-        heed: RefusalCheck,
+        check: RefusalCheck,
     ) -> Result<MutexOutcome, NotStarted> {
         let (mut beat, has_queued) = (None, Cell::new(false));
-        let (forestalled, glanced_at) = (Cell::new(None), Cell::new(None));
-        let wish = MutexRequest {
+        let (decided, seen) = (Cell::new(None), Cell::new(None));
+        let request = MutexRequest {
             policy: self.policy,
-            mine: self.record.map(|record| record.ticket),
-            heed,
-            standing: self.standing(),
+            ticket: self.record.map(|record| record.ticket),
+            check,
+            state: self.state(),
         };
         let mut still = |now| {
             has_queued.set(true);
             let beat = beat.get_or_insert_with(|| {
-                (self.tell)(StartEvent::Queued);
-                Ticker::begin(self.beat, now)
+                self.observer.on_event(&StartEvent::Queued);
+                Ticker::begin(self.observer.interval(), now)
             });
             if beat.is_due(now) {
-                (self.tell)(StartEvent::Still);
+                self.observer.on_event(&StartEvent::Still);
             }
-            let by = forestalled_by(self.machine, self.place, &wish, &glanced_at);
+            let by = decided_by_guard(self.host, self.lock_set, &request, &seen);
             let still =
                 if by.is_some() { WaitUntil::Enough } else { WaitUntil::Until(beat.next()) };
-            forestalled.set(by);
+            decided.set(by);
             still
         };
-        let RefusedEarly { plan, handle } = loop {
-            match self.place.beside().turnstile()?.wait_until(
+        let GuardDecision { plan, handle } = loop {
+            match self.lock_set.state_dir().turnstile()?.wait_until(
                 until,
-                self.machine.alarm(),
+                self.host.poller(),
                 &mut still,
             )? {
-                WaitEnd::Locked(turnstile) if turnstile.is_in_place() => {
-                    // Whoever was the first may run by now: that is cheaper to see than everybody.
-                    let may_run = heed == RefusalCheck::WaitsToo || has_queued.get();
-                    match may_run
-                        .then(|| forestalled_by(self.machine, self.place, &wish, &glanced_at))
+                WaitEnd::Locked(mutex) if mutex.is_in_place() => {
+                    // A start before this one may run by now; that is cheaper to see than a scan.
+                    let may_be_guarded = check == RefusalCheck::WaitsToo || has_queued.get();
+                    match may_be_guarded
+                        .then(|| decided_by_guard(self.host, self.lock_set, &request, &seen))
                         .flatten()
                     {
-                        Some(forestalled) => break forestalled,
-                        None => return Ok(MutexOutcome::Through(turnstile)),
+                        Some(decided) => break decided,
+                        None => return Ok(MutexOutcome::Held(mutex)),
                     }
                 }
-                WaitEnd::Locked(_) if !self.place.is_in_place() => {
+                WaitEnd::Locked(_) if !self.lock_set.is_in_place() => {
                     return Err(NotStarted::Replaced);
                 }
-                // One that was deleted or replaced meanwhile keeps nobody out.
+                // A mutex file that was deleted meanwhile keeps no other start out.
                 WaitEnd::Locked(_) => {}
                 WaitEnd::Enough => {
-                    if let Some(forestalled) = forestalled.take() {
-                        break forestalled;
+                    if let Some(decided) = decided.take() {
+                        break decided;
                     }
                 }
                 WaitEnd::Signal(signal) => return Err(NotStarted::Interrupted(signal)),
                 WaitEnd::TooLong => return Err(NotStarted::Refused(StartRefusal::Queued)),
             }
         };
-        // Whoever waits next waits for this guard.
-        self.machine.keep_in_view(handle);
-        Ok(MutexOutcome::Forestalled(Box::new(plan)))
+        // A wait that follows is for this guard.
+        self.host.watch_process(handle);
+        Ok(MutexOutcome::DecidedByGuard(Box::new(plan)))
     }
 }
 
-/// What comes of the guard that runs, if there is one by its own word and the kernel's, and it
-/// keeps this start from starting. Nobody is glanced at twice: where nothing came of it there is
-/// the turnstile, and a look at everybody behind it.
-fn forestalled_by(
-    machine: &Machine,
-    place: &LockSet,
-    wish: &MutexRequest<'_>,
-    glanced_at: &Cell<Option<Ticket>>,
-) -> Option<RefusedEarly> {
-    let record = place.beside().record().filter(|record| record.state == RecordStage::Running)?;
-    if glanced_at.replace(Some(record.ticket)) == Some(record.ticket) {
+/// Decides by the running guard alone, if there is one by its record and by the kernel, and if it
+/// keeps this start from starting. Each guard is looked at once: where that decides nothing, the
+/// full scan behind the mutex does.
+fn decided_by_guard(
+    host: &dyn StartHost,
+    lock_set: &LockSet,
+    request: &MutexRequest<'_>,
+    seen: &Cell<Option<Ticket>>,
+) -> Option<GuardDecision> {
+    let record =
+        lock_set.state_dir().record().filter(|record| record.state == RecordStage::Running)?;
+    if seen.replace(Some(record.ticket)) == Some(record.ticket) {
         return None;
     }
-    let is_newer = wish.mine.is_some_and(|mine| mine < record.ticket);
-    let is_respected = matches!(wish.policy.on_conflict, OnConflict::Refuse | OnConflict::Wait);
-    if !(is_newer || is_respected) {
+    let is_newer = request.ticket.is_some_and(|mine| mine < record.ticket);
+    let is_left_alone = matches!(request.policy.on_conflict, OnConflict::Refuse | OnConflict::Wait);
+    if !(is_newer || is_left_alone) {
         return None;
     }
-    let (snapshot, handle) = machine.glance_at(&place.first_lock()?, &record, &wish.standing)?;
-    let plan = decide(wish.policy, &snapshot);
-    // A token may be carried by its tree alone, which only a look at everybody finds.
-    let asks_for_a_token = wish.policy.rules.iter().any(|rule| rule.when.name_the_token());
-    let is_all = !asks_for_a_token
+    let (snapshot, handle) =
+        host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
+    let plan = decide(request.policy, &snapshot);
+    // A token may be carried by the guard's tree alone, which only a full scan finds.
+    let asks_for_a_token = request.policy.rules.iter().any(|rule| rule.when.name_the_token());
+    let is_complete = !asks_for_a_token
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
-    let is_heeded = match plan.verdict() {
+    let is_final = match plan.verdict() {
         Verdict::Refuse(Refusal::Superseded) => true,
-        Verdict::Refuse(Refusal::Policy) => is_all && wish.policy.on_conflict == OnConflict::Refuse,
-        // Whoever must not be signalled, or took over too often, is worth a look at everybody.
+        Verdict::Refuse(Refusal::Policy) => {
+            is_complete && request.policy.on_conflict == OnConflict::Refuse
+        }
+        // These depend on more than the guard.
         Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => {
             false
         }
-        Verdict::Wait => is_all && wish.heed == RefusalCheck::WaitsToo,
+        Verdict::Wait => is_complete && request.check == RefusalCheck::WaitsToo,
     };
-    is_heeded.then_some(RefusedEarly { plan, handle })
+    is_final.then_some(GuardDecision { plan, handle })
 }

@@ -1,4 +1,4 @@
-//! How far a start has come, and how long it may take.
+//! The progress of a start, and its time limits.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
         start_history::History,
     },
     state::event::EndedConflict,
-    sys::{clock, file_mutex::FileMutex, ticker::Ticker},
+    sys::{file_mutex::FileMutex, ticker::Ticker},
 };
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
@@ -31,45 +31,55 @@ const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
 const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
-/// How far a start has come.
+/// What carries over from one attempt of a start to the next.
 #[derive(Debug, Default)]
-pub struct StartProgress {
+pub(super) struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
-    /// When to tell again that it waits.
+    /// When to say again that it waits.
     pub(super) beat: Option<Ticker>,
     /// The deadline of all of it, on the clock of patience.
     pub(super) until: Option<Duration>,
-    /// What it has done.
+    /// What it has done, as `decide` needs it.
     pub(super) history: History,
-    /// Somebody has ended, or is just ending: its lock may be free in a moment.
+    /// A holder has ended or is ending: its lock may be free in a moment.
     pub(super) letting_go: bool,
     /// When the second look may be made.
     pub(super) look_at: Option<Duration>,
     /// A guard that has lost its lock was given its second.
     pub(super) gave_back: bool,
-    /// It is the first of those who wait for a guard, until this is let go.
-    pub(super) first: Option<FileMutex>,
-    /// Whom it has ended, for the history: that is written when there is a child, or no start.
+    /// Held while this start is the first of those who wait for a guard.
+    pub(super) queue: Option<FileMutex>,
+    /// The conflicts that it has ended, for the history: written when there is a child, or no
+    /// start.
     pub(super) ended: Vec<EndedConflict>,
 }
 
 impl StartProgress {
-    /// Whom the start has ended.
-    #[must_use]
-    pub fn into_ended(self) -> Vec<EndedConflict> {
-        self.ended
+    /// Keeps what the next look has to know of the conflicts that `plan` has ended by `now`.
+    pub(super) fn record_kills(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
+        self.letting_go = true;
+        let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
+            plan.kills().partition(|conflict| conflict.guard.is_some());
+        self.history.rounds += u32::from(!unguarded.is_empty());
+        self.history
+            .released
+            .extend(guarded.iter().filter_map(|it| it.root.as_ref()).map(|it| it.id));
+        let launchers = unguarded.iter().filter_map(|it| it.root.as_ref()?.launchers.known());
+        self.history.launchers.extend(launchers.flatten().map(|launcher| launcher.id));
+        let pause = unguarded.iter().filter_map(|conflict| respawn(conflict, snapshot)).max();
+        self.look_at = pause.map(|pause| now.saturating_add(pause));
     }
 }
 
-/// The end of everything that this plan may take. The ladder begins a moment later than the plan
-/// and has the last word.
-pub(super) fn deadline(plan: &Plan) -> Duration {
+/// The end of everything that this plan may take, if it begins `now`. The ladder begins a moment
+/// later than the plan and has the last word.
+pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
     plan.deadline().map_or(Duration::MAX, |time| {
-        clock::patience().saturating_add(time).saturating_add(Duration::from_secs(1))
+        now.saturating_add(time).saturating_add(Duration::from_secs(1))
     })
 }
 
-/// How long a start may take that has not seen anything yet; `None`: for ever.
+/// The time that a start may take before its first look; `None`: no limit.
 pub(super) fn patience(policy: &Policy) -> Option<Duration> {
     let actions = || {
         policy
@@ -95,8 +105,8 @@ pub(super) fn patience(policy: &Policy) -> Option<Duration> {
     Some(if refuses { REFUSING_PATIENCE } else { total.max(REFUSING_PATIENCE) })
 }
 
-/// How long after its end this conflict may come back.
-pub(super) fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
+/// The time after its end within which this conflict may come back.
+fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let just_started = root.age.known().is_none_or(|age| *age < JUST_STARTED);
     let back_off = if just_started { BACK_OFF } else { Duration::ZERO };

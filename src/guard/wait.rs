@@ -1,7 +1,7 @@
-//! Waiting for those whom the plan waits for to end.
+//! Waiting for the conflicts that the plan waits for.
 //!
-//! Those who wait for a guard queue: the first watches it, the others wait for the first. So the
-//! guard's end wakes one of them, and that one lets the next be the first when it has started.
+//! Starts that wait for the same guard stand in a queue: the first one watches the guard, the others
+//! wait for the first. So the guard's end wakes one start, and that one wakes the next.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,142 +13,147 @@ use crate::{
         snapshot::ProcessId,
     },
     guard::{
-        start::{NotStarted, Start, StartEvent},
+        attempt::Attempt,
+        start::{NotStarted, StartEvent},
+        start_host::StartHost,
         start_mutex::{MutexOutcome, RefusalCheck},
         start_progress::deadline,
     },
-    scan::machine::{Machine, SleepEnd},
     state::lock::LockFile,
     sys::{
-        clock,
         file_mutex::{FileMutex, WaitEnd, WaitUntil},
         ticker::Ticker,
+        wake::SleepEnd,
     },
 };
 
-/// How often to try a lock whose holder may let it go without closing it.
-const STRANGER: Duration = Duration::from_secs(1);
+/// How often to try a lock whose holder may release it without closing it.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// How often whoever is not the first sees for itself whether those before it start at all: the
-/// first may have been stopped.
-const NOT_THE_FIRST: Duration = Duration::from_secs(5);
+/// How often a start that is not the first in the queue checks the conflicts itself: the first may
+/// be stopped (SIGSTOP).
+const QUEUE_CHECK: Duration = Duration::from_secs(5);
 
-/// Whom a plan waits for.
+/// The processes and locks that a plan waits for.
 struct WaitTarget<'a> {
     plan: &'a Plan,
-    /// Who of them has not ended yet.
-    known: BTreeSet<ProcessId>,
-    somebody: bool,
-    /// One of them may let a lock go without a close, which tells nobody; a guard never does that.
-    stranger: bool,
+    /// The processes that have not ended yet.
+    living: BTreeSet<ProcessId>,
+    has_processes: bool,
+    /// A holder may release its lock without a close, which wakes no sleep; a guard never does.
+    may_release_silently: bool,
 }
 
-impl WaitTarget<'_> {
-    fn of(plan: &Plan) -> WaitTarget<'_> {
-        let by_nobodys_word =
+impl<'a> WaitTarget<'a> {
+    fn of(plan: &'a Plan, host: &dyn StartHost) -> WaitTarget<'a> {
+        let is_no_visible_guard =
             |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
-        let known: BTreeSet<ProcessId> =
+        let living: BTreeSet<ProcessId> =
             plan.waits().flat_map(Conflict::processes).map(|process| process.id).collect();
-        let stranger = plan.waits().any(|conflict| {
-            conflict.holds_lock() && (by_nobodys_word(conflict) || !Machine::HEARS_OF_CLOSES)
+        let may_release_silently = plan.waits().any(|conflict| {
+            conflict.holds_lock() && (is_no_visible_guard(conflict) || !host.notices_closes())
         });
-        WaitTarget { plan, somebody: !known.is_empty(), known, stranger }
+        WaitTarget { plan, has_processes: !living.is_empty(), living, may_release_silently }
     }
 
-    /// Whether there is nothing to wait for any more, as far as the processes themselves and a try
-    /// show.
-    fn are_gone(&mut self, machine: &Machine, files: &[LockFile]) -> bool {
-        machine.retain_living(&mut self.known);
-        self.somebody && self.known.is_empty()
-            || self.stranger && files.iter().all(|file| machine.is_free(file))
+    /// Whether nothing is left to wait for, as far as the processes and a try of the locks show.
+    fn is_gone(&mut self, host: &dyn StartHost, files: &[LockFile]) -> bool {
+        host.retain_living(&mut self.living);
+        self.has_processes && self.living.is_empty()
+            || self.may_release_silently && files.iter().all(|file| host.is_free(file))
     }
 }
 
-impl Start<'_> {
-    /// Waits as this plan says, and comes back behind the turnstile.
+impl Attempt<'_> {
+    /// Waits as this plan says, and returns with the start mutex.
     pub(super) fn wait(
         &mut self,
         mut plan: Plan,
         files: &[LockFile],
     ) -> Result<FileMutex, NotStarted> {
         loop {
-            self.outlast(&plan, files)?;
-            match self.pass(self.course.until, RefusalCheck::WaitsToo)? {
-                MutexOutcome::Through(turnstile) => {
+            self.wait_for_change(&plan, files)?;
+            match self.take_start_mutex(self.progress.until, RefusalCheck::WaitsToo)? {
+                MutexOutcome::Held(start_mutex) => {
                     if let Some(preflight) = self.preflight.as_deref_mut() {
                         preflight.ask_again();
                     }
-                    return Ok(turnstile);
+                    return Ok(start_mutex);
                 }
-                MutexOutcome::Forestalled(next) if next.verdict() == Verdict::Wait => plan = *next,
-                MutexOutcome::Forestalled(next) => return Err(next.into()),
+                MutexOutcome::DecidedByGuard(next) if next.verdict() == Verdict::Wait => {
+                    plan = *next
+                }
+                MutexOutcome::DecidedByGuard(next) => return Err(next.into()),
             }
         }
     }
 
-    /// Waits until something happens to those that the plan waits for, or the patience is over.
-    fn outlast(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), NotStarted> {
-        (self.tell)(StartEvent::Waiting(plan));
-        let since = *self.course.waiting_since.get_or_insert_with(clock::patience);
-        if self.course.until.is_none() {
-            self.course.until = plan.deadline().map(|_| deadline(plan));
+    /// Waits until something happens to the conflicts that the plan waits for, or until
+    /// `timeouts.wait` is over.
+    fn wait_for_change(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), NotStarted> {
+        self.observer.on_event(&StartEvent::Waiting(plan));
+        let since = *self.progress.waiting_since.get_or_insert_with(|| self.host.now());
+        if self.progress.until.is_none() {
+            self.progress.until = plan.deadline().map(|_| deadline(plan, self.host.now()));
         }
-        self.course.letting_go = true;
+        self.progress.letting_go = true;
         let patience_ends = match self.policy.timeouts.wait {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        let mut beat = *self.course.beat.get_or_insert_with(|| Ticker::begin(self.beat, since));
-        let mut awaited = WaitTarget::of(plan);
-        let is_first = self.become_the_first(&mut awaited, files, patience_ends, &mut beat)?;
-        if is_first {
-            self.watch(&mut awaited, files, patience_ends, &mut beat)?;
+        let mut beat = *self
+            .progress
+            .beat
+            .get_or_insert_with(|| Ticker::begin(self.observer.interval(), since));
+        let mut target = WaitTarget::of(plan, self.host);
+        if self.become_first(&mut target, files, patience_ends, &mut beat)? {
+            self.watch(&mut target, files, patience_ends, &mut beat)?;
         }
-        self.course.beat = Some(beat);
+        self.progress.beat = Some(beat);
         Ok(())
     }
 
-    /// Behind those who wait for the same guard. `false`: it never was the first, and has to look
-    /// all the same.
-    fn become_the_first(
+    /// Waits in the queue of the starts that wait for the same guard. `false`: it did not become the
+    /// first, and has to look all the same.
+    fn become_first(
         &mut self,
-        awaited: &mut WaitTarget<'_>,
+        target: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
         beat: &mut Ticker,
     ) -> Result<bool, NotStarted> {
-        let first = self.course.first.take().filter(FileMutex::is_in_place);
-        if awaited.plan.waits().any(|conflict| conflict.guard.is_none()) {
-            // Those behind may have nothing to do with what this one waits for.
+        let first = self.progress.queue.take().filter(FileMutex::is_in_place);
+        if target.plan.waits().any(|conflict| conflict.guard.is_none()) {
+            // Those behind it in the queue may wait for something else.
             return Ok(true);
         }
         if first.is_some() {
-            self.course.first = first;
+            self.progress.queue = first;
             return Ok(true);
         }
-        // Nothing but the order depends on it.
-        let Ok(queue) = self.place.beside().queue() else { return Ok(true) };
-        let mut round = Ticker::begin(NOT_THE_FIRST, clock::patience());
+        // Only the order depends on the queue.
+        let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(true) };
+        let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =
-            awaited.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
+            target.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
         let mut still = |now| {
             if beat.is_due(now) {
-                (self.tell)(StartEvent::Still);
+                self.observer.on_event(&StartEvent::Still);
             }
-            let mut is_led = || {
-                let guard = self.place.beside().record().map(|record| record.ticket);
+            let mut is_moving = || {
+                let guard = self.lock_set.state_dir().record().map(|record| record.ticket);
                 std::mem::replace(&mut last_guard, guard) != guard
             };
-            let is_stuck = round.is_due(now) && awaited.are_gone(self.machine, files) && !is_led();
+            let is_stuck = round.is_due(now) && target.is_gone(self.host, files) && !is_moving();
             if is_stuck {
                 WaitUntil::Enough
             } else {
                 WaitUntil::Until(beat.next().min(round.next()))
             }
         };
-        match queue.wait_until(Some(until), self.machine.alarm(), &mut still)? {
+        match queue.wait_until(Some(until), self.host.poller(), &mut still)? {
             WaitEnd::Locked(first) => {
-                self.course.first = Some(first);
+                self.progress.queue = Some(first);
                 Ok(true)
             }
             WaitEnd::TooLong | WaitEnd::Enough => Ok(false),
@@ -156,31 +161,34 @@ impl Start<'_> {
         }
     }
 
-    /// Until something happens to them.
+    /// Sleeps until something happens to the conflicts.
     fn watch(
         &mut self,
-        awaited: &mut WaitTarget<'_>,
+        target: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
         beat: &mut Ticker,
     ) -> Result<(), NotStarted> {
-        // One that let its lock go between the look and this watch, and lives on, tells nobody any
-        // more.
-        let tells = self.machine.watch_locks(files, &awaited.known);
-        if !tells && !awaited.stranger && awaited.plan.waits().any(Conflict::holds_lock) {
+        // A holder that released its lock between the look and this watch, and lives on, wakes no
+        // sleep any more.
+        let will_wake = self.host.watch_locks(files, &target.living);
+        if !will_wake
+            && !target.may_release_silently
+            && target.plan.waits().any(Conflict::holds_lock)
+        {
             return Ok(());
         }
         loop {
-            let now = clock::patience();
-            if awaited.are_gone(self.machine, files) || now >= until {
+            let now = self.host.now();
+            if target.is_gone(self.host, files) || now >= until {
                 return Ok(());
             }
             if beat.is_due(now) {
-                (self.tell)(StartEvent::Still);
+                self.observer.on_event(&StartEvent::Still);
             }
             let next_look =
-                if awaited.stranger { now.saturating_add(STRANGER) } else { Duration::MAX };
-            if self.machine.sleep_on_locks(&awaited.known, until.min(next_look).min(beat.next()))?
+                if target.may_release_silently { now.saturating_add(RETRY) } else { Duration::MAX };
+            if self.host.sleep_on_locks(&target.living, until.min(next_look).min(beat.next()))?
                 == SleepEnd::LockClosed
             {
                 return Ok(());

@@ -78,8 +78,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     instance: Instance,
-    word: watch::Receiver<GuardReply>,
-    recall: CancelHandle,
+    replies: watch::Receiver<GuardReply>,
+    cancel: CancelHandle,
     /// Closed when everything was given back; `None` where nobody is to wait for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
@@ -94,18 +94,18 @@ impl Guard {
     /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
     /// [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
-        let (alarm, recall) = Poller::with_recall().map_err(blind)?;
+        let (poller, cancel) = Poller::with_recall().map_err(blind)?;
         let (answer, answered) = oneshot::channel();
-        let (config, its_recall) = (config.clone(), recall.clone());
+        let (config, its_cancel) = (config.clone(), cancel.clone());
         thread::Builder::new()
             .name("monopoll".to_owned())
-            .spawn(move || work(&config, alarm, its_recall, answer))
+            .spawn(move || run_guard_thread(&config, poller, its_cancel, answer))
             .map_err(|error| {
-                Error::from_source(ExitStatus::Fault, "there is no thread to be had", error)
+                Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
             })?;
-        let call_off = CancelOnDrop(Some(recall));
+        let cancel_on_drop = CancelOnDrop(Some(cancel));
         let acquired = answered.await;
-        call_off.disarm();
+        cancel_on_drop.disarm();
         acquired.unwrap_or_else(|_| {
             Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has failed"))
         })
@@ -121,10 +121,11 @@ impl Guard {
     /// happened already. It may be asked for as often as is convenient, and outlives the guard: of
     /// one that was dropped it never resolves.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
-        let mut word = self.word.clone();
+        let mut replies = self.replies.clone();
         async move {
-            let heard = word.wait_for(|word| *word != GuardReply::Held).await.map(|word| *word);
-            match heard {
+            let reply =
+                replies.wait_for(|reply| *reply != GuardReply::Held).await.map(|reply| *reply);
+            match reply {
                 Ok(GuardReply::Lost(lost)) => lost,
                 Ok(GuardReply::Held | GuardReply::GivenBack) => std::future::pending().await,
                 Err(_) => Lost::Unwatched,
@@ -135,24 +136,24 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.recall.call();
+        self.cancel.call();
         if let Some(given_back) = self.given_back.take() {
-            // An error says that the thread is through: it sends nothing.
+            // The thread sends nothing; the error says that it has ended.
             let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
         }
     }
 }
 
-/// The thread's last word. A thread that ends without one has failed.
+/// What the thread says of the instance. A thread that ends after `Held` has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GuardReply {
+pub(super) enum GuardReply {
     Held,
     Lost(Lost),
-    /// It was dropped, and had not been lost before.
+    /// The guard was dropped, and had not been lost before.
     GivenBack,
 }
 
-/// Calls an acquisition off when nobody waits for it any more.
+/// Cancels an acquisition whose future is dropped.
 struct CancelOnDrop(Option<CancelHandle>);
 
 impl CancelOnDrop {
@@ -163,35 +164,35 @@ impl CancelOnDrop {
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if let Some(recall) = &self.0 {
-            recall.call();
+        if let Some(cancel) = &self.0 {
+            cancel.call();
         }
     }
 }
 
 /// The guard's thread: acquires, holds, and gives back.
-fn work(
+fn run_guard_thread(
     config: &Config,
-    alarm: Poller,
-    recall: CancelHandle,
+    poller: Poller,
+    cancel: CancelHandle,
     answer: oneshot::Sender<Result<Guard, Error>>,
 ) {
-    let (resident, alarm) = match acquire::acquire(config, alarm) {
+    let (held, poller) = match acquire::acquire(config, poller) {
         Ok(acquired) => acquired,
-        // Where it was called off, nobody listens.
+        // Where it was cancelled, nothing receives this.
         Err(error) => return drop(answer.send(Err(error))),
     };
-    let (tell, word) = watch::channel(GuardReply::Held);
-    let (through, given_back) = mpsc::channel();
+    let (reply, replies) = watch::channel(GuardReply::Held);
+    let (done, given_back) = mpsc::channel();
     let guard = Guard {
-        instance: resident.instance().clone(),
-        word,
-        recall,
+        instance: held.instance().clone(),
+        replies,
+        cancel,
         given_back: Some(Mutex::new(given_back)),
     };
     if let Err(Ok(mut unwanted)) = answer.send(Ok(guard)) {
-        // Nobody but this thread has it, and it cannot wait for itself.
+        // This thread drops the guard, and cannot wait for itself.
         unwanted.given_back = None;
     }
-    resident.reside(&alarm, &tell, through);
+    held.hold(&poller, &reply, done);
 }

@@ -1,83 +1,71 @@
-//! What the guard's thread does while the program polls: it keeps hold of the lock, and hears who
-//! asks for it.
+//! The thread of a guard while the program polls: keeps the lock, and reads requests to give it up.
 
-use std::{
-    mem,
-    sync::{Arc, mpsc},
-};
+use std::{mem, sync::mpsc};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
     engine::{action::OnLost, instance::Instance, ladder::StopMode, purpose::Purpose},
-    guard::{
-        history_writer::HistoryWriter,
-        in_process::InProcessClaim,
-        lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    },
-    library::{guard::GuardReply, lost::Lost},
-    state::{
-        event::HistoryEventKind,
-        record::{Asker, RecordStage, Request},
-        state_dir::StateDir,
-    },
+    guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
+    library::{guard::GuardReply, in_process_claim::InProcessClaim, lost::Lost},
+    state::record::{Asker, RecordStage, Request},
     sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
 };
 
-/// What was acquired.
-pub(crate) enum ThreadGuard {
-    /// The lock itself.
+/// A guard, as its thread holds it.
+pub(super) enum ThreadGuard {
+    /// It holds the lock itself.
     Own(Box<OwnGuard>),
-    /// A place under somebody who has it.
-    Under(AdoptedGuard),
+    /// A `monopoll run` above the program holds the lock.
+    Adopted(AdoptedGuard),
 }
 
 impl ThreadGuard {
-    /// What is held.
-    pub(crate) fn instance(&self) -> &Instance {
+    /// The instance that is held.
+    pub(super) fn instance(&self) -> &Instance {
         match self {
             ThreadGuard::Own(own) => &own.instance,
-            ThreadGuard::Under(under) => &under.instance,
+            ThreadGuard::Adopted(adopted) => &adopted.instance,
         }
     }
 
-    /// Holds until it is called back, gives back, and says so by dropping `through`.
-    pub(crate) fn reside(
+    /// Holds until the guard is dropped, gives the instance back, and drops `done`.
+    pub(super) fn hold(
         self,
-        alarm: &Poller,
-        tell: &watch::Sender<GuardReply>,
-        through: mpsc::Sender<()>,
+        poller: &Poller,
+        reply: &watch::Sender<GuardReply>,
+        done: mpsc::Sender<()>,
     ) {
         match self {
             ThreadGuard::Own(mut own) => {
-                own.hold(alarm, tell);
+                own.hold(poller, reply);
                 let watch = own.give_back();
-                last_word(tell);
-                drop(through);
-                // To close a watch takes the kernel some milliseconds: nobody waits for that.
+                reply_given_back(reply);
+                drop(done);
+                // Closing a watch takes the kernel some milliseconds, after `done` for that reason.
                 drop(watch);
             }
-            ThreadGuard::Under(under) => {
-                under.hold(alarm, tell);
-                drop(under.claim);
-                last_word(tell);
-                drop(through);
+            ThreadGuard::Adopted(adopted) => {
+                adopted.hold(poller, reply);
+                drop(adopted.claim);
+                reply_given_back(reply);
+                drop(done);
             }
         }
     }
 }
 
-fn last_word(tell: &watch::Sender<GuardReply>) {
-    tell.send_if_modified(|word| {
+fn reply_given_back(reply: &watch::Sender<GuardReply>) {
+    reply.send_if_modified(|word| {
         mem::replace(word, if *word == GuardReply::Held { GuardReply::GivenBack } else { *word })
             == GuardReply::Held
     });
 }
 
-/// The first reason stays.
-fn lose(tell: &watch::Sender<GuardReply>, lost: Lost) {
-    tell.send_if_modified(|word| {
+/// Says that the instance is lost; the first reason stays.
+fn reply_lost(reply: &watch::Sender<GuardReply>, lost: Lost) {
+    reply.send_if_modified(|word| {
         let first = *word == GuardReply::Held;
         if first {
             *word = GuardReply::Lost(lost);
@@ -87,95 +75,82 @@ fn lose(tell: &watch::Sender<GuardReply>, lost: Lost) {
 }
 
 /// A guard that holds the lock itself.
-pub(crate) struct OwnGuard {
+pub(super) struct OwnGuard {
     instance: Instance,
     claim: InProcessClaim,
     keeper: LockKeeper,
-    /// What was asked for last.
-    asked: Option<Request>,
+    /// The last request.
+    request: Option<Request>,
 }
 
 impl OwnGuard {
-    /// Nobody has asked for it yet.
-    pub(crate) fn new(instance: Instance, claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
-        OwnGuard { instance, claim, keeper, asked: None }
+    /// Holds what `keeper` keeps.
+    pub(super) fn new(instance: Instance, claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
+        OwnGuard { instance, claim, keeper, request: None }
     }
 
-    fn hold(&mut self, alarm: &Poller, tell: &watch::Sender<GuardReply>) {
-        let mut told = true;
-        while !alarm.is_recalled() {
-            if mem::take(&mut told) || self.keeper.next_try().is_some() {
-                self.look(tell);
+    fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
+        let mut has_changed = true;
+        while !poller.is_recalled() {
+            if mem::take(&mut has_changed) || self.keeper.next_check().is_some() {
+                self.check(reply);
             }
-            let next = self.keeper.next_try();
-            Poller::doze(Some(alarm), Some(&self.keeper.watch), &[], next);
-            told = self.keeper.watch.drain();
+            let next = self.keeper.next_check();
+            Poller::doze(Some(poller), Some(&self.keeper.watch), &[], next);
+            has_changed = self.keeper.watch.drain();
         }
     }
 
-    fn look(&mut self, tell: &watch::Sender<GuardReply>) {
-        let (whereabouts, ticket) =
-            (self.keeper.record.whereabouts.clone(), self.keeper.record.ticket);
-        let (chronicle, instance) =
-            (HistoryWriter::new(&whereabouts, ticket), self.instance.clone());
-        let mut note = |beside: &StateDir, trouble: LockEvent| {
-            chronicle.loss(beside, &trouble);
-            say(&instance, &trouble);
-        };
-        match self.keeper.keep_hold(&mut note) {
-            KeepOutcome::Still => {}
-            KeepOutcome::Lost => lose(tell, Lost::Taken),
+    fn check(&mut self, reply: &watch::Sender<GuardReply>) {
+        let instance = self.instance.clone();
+        let mut on_event = |event: LockEvent| warn_of(&instance, &event);
+        match self.keeper.check_locks(&mut on_event) {
+            KeepOutcome::Held => {}
+            KeepOutcome::Lost => reply_lost(reply, Lost::Taken),
         }
-        if let Some(request) = self.request() {
+        if let Some(request) = self.new_request() {
             info!(pid = request.from_pid, "{instance}: pid {} asks for it", request.from_pid);
-            lose(tell, Lost::to(&request));
-            self.keeper.stage(RecordStage::Stopping, &mut note);
-            self.asked = Some(request);
+            reply_lost(reply, Lost::to(&request));
+            self.keeper.set_stage(RecordStage::Stopping, &mut on_event);
+            self.request = Some(request);
         }
-        self.keeper.put_back(&mut note);
+        self.keeper.restore_files(&mut on_event);
     }
 
-    /// A request that is new. One that is graceful is answered at once; to one with force nothing
-    /// is promised, and so the answer waits until everything has been given back.
-    fn request(&self) -> Option<Request> {
+    /// A request that was not read before. A graceful one is answered at once. One with `force` is
+    /// answered when everything has been given back: until then nothing is promised to it.
+    fn new_request(&self) -> Option<Request> {
         let request = self
             .keeper
             .request()
-            .filter(|request| self.asked.as_ref().is_none_or(|asked| asked.id != request.id))?;
-        let heard = match request.manner().mode {
-            StopMode::Graceful => self.keeper.holding.beside().acknowledge(&request).is_ok(),
+            .filter(|request| self.request.as_ref().is_none_or(|last| last.id != request.id))?;
+        let is_answered = match request.manner().mode {
+            StopMode::Graceful => self.keeper.acknowledge(&request),
             StopMode::Force => true,
         };
-        heard.then_some(request)
+        is_answered.then_some(request)
     }
 
-    /// In reverse order: the record, the lock, the place in this process. What is left can be
-    /// dropped later.
+    /// Gives back in reverse order: the record, the lock, the claim within this process. The watch
+    /// can be closed later.
     fn give_back(self) -> FileWatch {
-        let OwnGuard { claim, keeper, asked, .. } = self;
-        let LockKeeper { watch, holding, record, .. } = keeper;
-        let beside = Arc::clone(holding.beside());
-        if let Some(request) = beside.request_to(record.ticket)
-            && !beside.is_acknowledged(&request.id)
-        {
-            // Before anything is given back: who is not answered in time kills, and then it would
-            // be too late.
-            let _ = beside.acknowledge(&request);
+        let OwnGuard { claim, keeper, request, .. } = self;
+        if let Some(request) = keeper.request() {
+            // Before anything is given back: a start that gets no answer in time kills. An answer
+            // that cannot be written is no reason to keep the instance.
+            let _ = keeper.acknowledge(&request);
         }
-        beside.remove_record(record.ticket);
-        let chronicle = HistoryWriter::new(&record.whereabouts, record.ticket);
-        let (why, asked_by) = departure(asked.as_ref());
-        let left = chronicle.event(HistoryEventKind::Stop { why: why.to_owned(), asked_by });
-        drop(holding);
-        chronicle.write(&beside, &[left]);
+        keeper.remove_record();
+        let (why, asked_by) = departure(request.as_ref());
+        let watch = keeper.give_back(why.to_owned(), asked_by);
         drop(claim);
         watch
     }
 }
 
-/// Why it left, as the history has it.
-fn departure(asked: Option<&Request>) -> (&'static str, Option<u32>) {
-    match asked.map(Request::asker) {
+/// Why the guard leaves, as the history keeps it.
+fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
+    match request.map(Request::asker) {
         Some(Asker { pid, purpose: Purpose::Start }) => {
             ("a newer start took over; the program gave it back", Some(pid))
         }
@@ -186,8 +161,8 @@ fn departure(asked: Option<&Request>) -> (&'static str, Option<u32>) {
     }
 }
 
-fn say(instance: &Instance, trouble: &LockEvent) {
-    match trouble {
+fn warn_of(instance: &Instance, event: &LockEvent) {
+    match event {
         LockEvent::Unwritten(what) => warn!("{instance}: {what}"),
         LockEvent::Retaken => {
             warn!("{instance}: the lock file was deleted, moved or replaced; it is held again");
@@ -206,21 +181,21 @@ fn say(instance: &Instance, trouble: &LockEvent) {
     }
 }
 
-/// A guard that was adopted: somebody above holds the lock, for all that it started.
-pub(crate) struct AdoptedGuard {
+/// An adopted guard: a `monopoll run` above holds the lock, for everything that it started.
+pub(super) struct AdoptedGuard {
     pub(crate) instance: Instance,
     pub(crate) claim: InProcessClaim,
     pub(crate) guard: ProcessHandle,
 }
 
 impl AdoptedGuard {
-    fn hold(&self, alarm: &Poller, tell: &watch::Sender<GuardReply>) {
-        while !alarm.is_recalled() {
+    fn hold(&self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
+        while !poller.is_recalled() {
             if self.guard.has_ended() {
-                lose(tell, Lost::Orphaned);
-                Poller::doze(Some(alarm), None, &[], None);
+                reply_lost(reply, Lost::Orphaned);
+                Poller::doze(Some(poller), None, &[], None);
             } else {
-                Poller::doze(Some(alarm), None, &[&self.guard], None);
+                Poller::doze(Some(poller), None, &[&self.guard], None);
             }
         }
     }

@@ -3,6 +3,7 @@
 mod acquire;
 mod guard;
 mod guard_thread;
+mod in_process_claim;
 mod lost;
 
 pub use guard::Guard;

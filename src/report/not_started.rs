@@ -23,7 +23,7 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
             };
             Error::new(status, format!("{instance}: {what}{why}"))
         }
-        NotStarted::Asked => Error::new(
+        NotStarted::Superseded => Error::new(
             ExitStatus::Done,
             format!("{instance}: a newer start took over before this one had started"),
         ),
@@ -33,9 +33,9 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
         ),
         NotStarted::Replaced => Error::new(
             ExitStatus::LockFile,
-            format!("{instance}: the lock was deleted or replaced during the start"),
+            "the lock cannot be used: somebody deletes or replaces it all the time",
         )
-        .with_hint("try again"),
+        .with_hint("see who writes to its folder, or name another one in `lock.paths`"),
         NotStarted::Failed(error) => error,
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
             };
             (cause, reasons::start_refusal(refusal))
         }
-        NotStarted::Asked => (
+        NotStarted::Superseded => (
             GiveUpCause::Superseded,
             "a newer start took over before this one had started".to_owned(),
         ),

@@ -175,7 +175,7 @@ pub fn shield(shield: &Shield) -> String {
 
 /// Why a start is refused.
 #[must_use]
-pub fn start_refusal(refusal: &StartRefusal) -> String {
+pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
         StartRefusal::Plan(plan) => plan_reason(&plan.reason),
         StartRefusal::NotEnded(why) => not_ended(*why),

@@ -17,10 +17,7 @@ use crate::{
     error::ExitStatus,
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
     scan::machine::guard_tree::GuardTree,
-    state::{
-        record::{Asker, RecordStage},
-        state_dir::StateDir,
-    },
+    state::record::{Asker, RecordStage},
     supervise::child::{self, Child},
     sys::{
         clock,
@@ -32,42 +29,42 @@ use crate::{
     },
 };
 
-/// Something that happened to a guard, for whoever wants to see it.
+/// Something that happened to a guard while COMMAND ran.
 #[derive(Debug)]
-pub enum GuardEvent {
-    /// What is left of the tree is being ended.
+pub(crate) enum GuardEvent {
+    /// So many processes that COMMAND left behind are being ended.
     Leftovers(usize),
-    /// A member cannot be ended.
+    /// A member of the tree cannot be ended.
     Stuck(GiveUpReason),
-    /// Something happened to what it holds.
-    Held(LockEvent),
+    /// Something happened to the locks.
+    Lock(LockEvent),
 }
 
 /// A child and the guard over it.
-pub struct ChildGuard<'a> {
+pub(super) struct ChildGuard<'a> {
     /// Where signals arrive.
-    pub(crate) alarm: &'a Poller,
-    /// What is held.
-    pub(crate) keeper: LockKeeper,
-    /// How the tree is ended when nobody asked for another manner.
-    pub(crate) manner: StopOptions,
+    pub(super) poller: &'a Poller,
+    /// Keeps the locks.
+    pub(super) keeper: LockKeeper,
+    /// How the tree is ended where no request says otherwise.
+    pub(super) stop_options: StopOptions,
     /// COMMAND.
-    pub(crate) child: Child,
-    /// Who wants to know, with what lies beside the lock now.
-    pub(crate) tell: &'a mut dyn FnMut(&StateDir, GuardEvent),
+    pub(super) child: Child,
+    /// Receives what happens.
+    pub(super) on_event: &'a mut dyn FnMut(GuardEvent),
 }
 
-/// How it ended.
+/// The end of COMMAND and its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChildEnd {
-    /// COMMAND's own.
-    pub status: ExitStatus,
-    /// Who asked for it: a newer start that took over, or `monopoll stop`.
-    pub superseded_by: Option<Asker>,
-    /// The lock was lost to somebody else, and so the tree was ended.
-    pub lost: bool,
-    /// Who is left, if anybody could not be ended: the lock is theirs as well.
-    pub left: usize,
+pub(super) struct ChildEnd {
+    /// COMMAND's own status.
+    pub(super) status: ExitStatus,
+    /// The start or the stop that asked for it.
+    pub(super) superseded_by: Option<Asker>,
+    /// Another guard has the lock, and so the tree was ended.
+    pub(super) lost: bool,
+    /// The number of processes that could not be ended; they keep the lock.
+    pub(super) left: usize,
 }
 
 /// How far the guard is.
@@ -108,12 +105,12 @@ impl ChildGuard<'_> {
         self.keeper.watch.drain();
         let (mut told, mut is_new) = (true, true);
         loop {
-            while let Some(arrived) = self.alarm.next() {
+            while let Some(arrived) = self.poller.next() {
                 state.stirred = true;
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
-            if std::mem::take(&mut told) || self.keeper.next_try().is_some() {
+            if std::mem::take(&mut told) || self.keeper.next_check().is_some() {
                 self.keep_hold(&tree, &mut state);
                 self.hear(&tree, &mut state);
             }
@@ -122,12 +119,12 @@ impl ChildGuard<'_> {
             }
             let handles: Vec<&ProcessHandle> =
                 if state.ladder.is_some() { tree.handles().collect() } else { Vec::new() };
-            let next_try = self.keeper.next_try();
+            let next_try = self.keeper.next_check();
             let until = state.wake.into_iter().chain(next_try).min();
             if std::mem::take(&mut is_new) {
                 memory::slim();
             }
-            let woken = Poller::doze(Some(self.alarm), Some(&self.keeper.watch), &handles, until);
+            let woken = Poller::doze(Some(self.poller), Some(&self.keeper.watch), &handles, until);
             state.stirred = woken != Some(Wake::Told)
                 || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
@@ -156,17 +153,14 @@ impl ChildGuard<'_> {
 
     /// Where the lock is somebody else's, the tree is ended.
     fn keep_hold(&mut self, tree: &GuardTree, state: &mut GuardStage) {
-        match self
-            .keeper
-            .keep_hold(&mut |beside, trouble| (self.tell)(beside, GuardEvent::Held(trouble)))
-        {
-            KeepOutcome::Still => {}
+        match self.keeper.check_locks(&mut |event| (self.on_event)(GuardEvent::Lock(event))) {
+            KeepOutcome::Held => {}
             KeepOutcome::Lost => {
                 state.lost = true;
                 self.begin_ending(
                     tree,
                     state,
-                    StopOptions { mode: StopMode::Graceful, ..self.manner },
+                    StopOptions { mode: StopMode::Graceful, ..self.stop_options },
                 );
             }
         }
@@ -175,13 +169,13 @@ impl ChildGuard<'_> {
     /// Hears what is asked, and puts back what has vanished.
     fn hear(&mut self, tree: &GuardTree, state: &mut GuardStage) {
         if let Some(request) = self.keeper.request()
-            && self.keeper.holding.beside().acknowledge(&request).is_ok()
+            && self.keeper.acknowledge(&request)
         {
             debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
             state.superseded_by = Some(request.asker());
             self.begin_ending(tree, state, request.manner());
         }
-        self.keeper.put_back(&mut |beside, trouble| (self.tell)(beside, GuardEvent::Held(trouble)));
+        self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }
 
     /// A second request may only shorten the first.
@@ -198,9 +192,8 @@ impl ChildGuard<'_> {
             ladder.already_signalled(child, *at);
         }
         state.ladder = Some(ladder);
-        self.keeper.stage(RecordStage::Stopping, &mut |beside, trouble| {
-            (self.tell)(beside, GuardEvent::Held(trouble));
-        });
+        let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
+        self.keeper.set_stage(RecordStage::Stopping, on_event);
     }
 
     /// One step of ending the tree, if it is to be ended.
@@ -215,8 +208,8 @@ impl ChildGuard<'_> {
             return None;
         };
         if state.ladder.is_none() && !alive.is_empty() {
-            (self.tell)(self.keeper.holding.beside(), GuardEvent::Leftovers(alive.len()));
-            let manner = StopOptions { mode: StopMode::Graceful, ..self.manner };
+            (self.on_event)(GuardEvent::Leftovers(alive.len()));
+            let manner = StopOptions { mode: StopMode::Graceful, ..self.stop_options };
             self.begin_ending(tree, state, manner);
         }
         let end = |left| ChildEnd {
@@ -244,7 +237,7 @@ impl ChildGuard<'_> {
             AfterStep::GaveUp(
                 gave_up @ (GiveUpReason::OutlivedKill(_) | GiveUpReason::Unpinned(_)),
             ) => {
-                (self.tell)(self.keeper.holding.beside(), GuardEvent::Stuck(gave_up));
+                (self.on_event)(GuardEvent::Stuck(gave_up));
                 Some(end(alive.len()))
             }
             // Without COMMAND there is nobody to guard, and a supervisor waits for its status.
@@ -261,9 +254,8 @@ impl ChildGuard<'_> {
                 state.ladder = None;
                 // Where COMMAND has ended, what is left of it is ended next.
                 state.wake = state.child.map(|_| clock::patience());
-                self.keeper.stage(RecordStage::Running, &mut |beside, trouble| {
-                    (self.tell)(beside, GuardEvent::Held(trouble));
-                });
+                let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
+                self.keeper.set_stage(RecordStage::Running, on_event);
                 None
             }
         }

@@ -2,7 +2,11 @@
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(crate) mod child;
-pub mod event_loop;
+mod event_loop;
+mod run_child;
+
+pub(crate) use event_loop::GuardEvent;
+pub(crate) use run_child::run_child;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub(crate) mod portable;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]

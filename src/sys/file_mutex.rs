@@ -26,7 +26,7 @@ use crate::sys::{
 
 /// The lock on a counter, a turnstile or a queue; it goes when this does.
 #[derive(Debug)]
-pub struct FileMutex {
+pub(crate) struct FileMutex {
     lock: LockFile,
     file: File,
     path: PathBuf,
@@ -65,7 +65,7 @@ impl FileMutex {
     ///
     /// # Errors
     /// As open(2).
-    pub fn open(file: File, path: &Path) -> io::Result<FileMutex> {
+    pub(crate) fn open(file: File, path: &Path) -> io::Result<FileMutex> {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
@@ -79,7 +79,7 @@ impl FileMutex {
     ///
     /// # Errors
     /// As flock(2).
-    pub fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
+    pub(crate) fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::patience().saturating_add(patience);
         let waited =
             self.wait_until(Some(until), None, &mut |_| WaitUntil::Until(Duration::MAX))?;

@@ -8,9 +8,14 @@ use std::{
 };
 
 use crate::{
-    scan::machine::Machine,
     sys::wake::Interrupted,
-    sys::{clock, machine::wake_pipe::WakePipe},
+    sys::{
+        clock,
+        machine::{
+            poll::{Poller, Wake},
+            wake_pipe::WakePipe,
+        },
+    },
     telegram::{api::Api, api_error::ApiError, response::Webhook},
 };
 
@@ -57,9 +62,12 @@ impl BackgroundRequest {
     }
 
     /// Waits for the answer as a start waits: a signal ends it.
-    pub(super) fn heard_by(&self, machine: &Machine) -> Result<Seen, Interrupted> {
+    pub(super) fn wait(&self, poller: Option<&Poller>) -> Result<Seen, Interrupted> {
         if let Some(bell) = &self.bell {
-            machine.listen(bell, self.until)?;
+            match Poller::listen(poller, bell, self.until) {
+                Wake::Signal(signal) => return Err(Interrupted(signal)),
+                Wake::Told | Wake::Ended | Wake::Late => {}
+            }
         }
         Ok(self.answer.try_recv().unwrap_or(Err(ApiError::Late(self.timeout))))
     }

@@ -5,8 +5,7 @@ use tracing::{debug, info, warn};
 use crate::{
     config::{Telegram, settings},
     engine::{reason::RefusalReason, token::Token},
-    scan::machine::Machine,
-    sys::wake::Interrupted,
+    sys::{machine::poll::Poller, wake::Interrupted},
     telegram::{
         api::Api,
         api_error::ApiError,
@@ -109,10 +108,10 @@ impl Preflight {
     /// A signal told the start to give up.
     pub(crate) fn objection(
         &mut self,
-        machine: &Machine,
+        poller: Option<&Poller>,
     ) -> Result<Option<RefusalReason>, Interrupted> {
         let seen = match &self.asked {
-            PreflightState::Out(question) => question.heard_by(machine)?,
+            PreflightState::Out(question) => question.wait(poller)?,
             PreflightState::Answered(seen) => return Ok(self.refusal(seen)),
         };
         self.tell(&seen);
@@ -144,14 +143,14 @@ impl Preflight {
     ///
     /// # Errors
     /// A signal told the start to give up.
-    pub(crate) fn last_word(&mut self, machine: &Machine) -> Result<FinalCheck, Interrupted> {
+    pub(crate) fn last_word(&mut self, poller: Option<&Poller>) -> Result<FinalCheck, Interrupted> {
         match (&self.asked, self.webhook, self.deleting) {
             (
                 PreflightState::Answered(Ok(Some(webhook))),
                 settings::WebhookPolicy::Delete,
                 WebhookRemoval::NotTried,
             ) => {
-                self.delete(&webhook.host, machine)?;
+                self.delete(&webhook.host, poller)?;
                 self.deleting = WebhookRemoval::Tried;
                 Ok(FinalCheck::Deleted)
             }
@@ -159,8 +158,8 @@ impl Preflight {
         }
     }
 
-    fn delete(&self, host: &str, machine: &Machine) -> Result<(), Interrupted> {
-        match BackgroundRequest::set_out(&self.api, Api::delete).heard_by(machine)? {
+    fn delete(&self, host: &str, poller: Option<&Poller>) -> Result<(), Interrupted> {
+        match BackgroundRequest::set_out(&self.api, Api::delete).wait(poller)? {
             Ok(None) => info!(host, "deleted the webhook to `{host}`; no update was dropped"),
             Ok(Some(again)) => warn!(
                 host = again.host,

@@ -89,7 +89,7 @@ impl Status {
         let Ok(Some(place)) = LockSet::find(&self.locks, MissingFolder::Leave) else {
             return "not known".to_owned();
         };
-        let history = place.beside().history();
+        let history = place.state_dir().history();
         let takeovers: Vec<u64> = history
             .iter()
             .filter(|event| matches!(event.kind, HistoryEventKind::Takeover { .. }))

@@ -42,7 +42,6 @@ use crate::{
             pidfd::ProcessHandle,
             poll::{Poller, Wake},
             proc_fs::ProcFs,
-            wake_pipe::WakePipe,
         },
         wake::Interrupted,
     },
@@ -217,14 +216,6 @@ impl Machine {
                 Ok(SleepEnd::LockClosed)
             }
             Wake::Ended | Wake::Late => Ok(SleepEnd::Otherwise),
-        }
-    }
-
-    /// Waits until this rings, or it is this time.
-    pub(crate) fn listen(&self, bell: &WakePipe, until: Duration) -> Result<(), Interrupted> {
-        match Poller::listen(self.alarm.as_ref(), bell, until) {
-            Wake::Signal(signal) => Err(Interrupted(signal)),
-            Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
     }
 

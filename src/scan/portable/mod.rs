@@ -24,7 +24,6 @@ use crate::sys::portable::{
     pidfd::ProcessHandle,
     poll::{Poller, Wake},
     process_table::{ProcessTable, TableFields},
-    wake_pipe::WakePipe,
 };
 pub(crate) use crate::sys::wake::SleepEnd;
 use crate::{
@@ -174,14 +173,6 @@ impl Machine {
             Wake::Signal(signal) => Err(Interrupted(signal)),
             Wake::Told => Ok(SleepEnd::LockClosed),
             Wake::Ended | Wake::Late => Ok(SleepEnd::Otherwise),
-        }
-    }
-
-    /// Waits until this rings, or it is this time.
-    pub(crate) fn listen(&self, bell: &WakePipe, until: Duration) -> Result<(), Interrupted> {
-        match Poller::listen(self.alarm.as_ref(), bell, until) {
-            Wake::Signal(signal) => Err(Interrupted(signal)),
-            Wake::Told | Wake::Ended | Wake::Late => Ok(()),
         }
     }
 

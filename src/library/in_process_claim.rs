@@ -1,5 +1,4 @@
-//! What this very process holds, or is about to: the locks cannot say it, because it would be told
-//! of itself.
+//! The instances that this very process holds or is acquiring: its own locks do not keep it out.
 
 use std::{
     collections::BTreeSet,
@@ -13,16 +12,16 @@ use crate::{
 
 static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// An instance that this process has taken; it is free when this goes.
+/// An instance that this process has taken; dropping the claim frees it.
 #[derive(Debug)]
-pub(crate) struct InProcessClaim(String);
+pub(super) struct InProcessClaim(String);
 
 impl InProcessClaim {
     /// Takes an instance.
     ///
     /// # Errors
     /// This process has it already.
-    pub(crate) fn new(instance: &Instance) -> Result<InProcessClaim, Error> {
+    pub(super) fn new(instance: &Instance) -> Result<InProcessClaim, Error> {
         let name = instance.to_string();
         if taken().insert(name.clone()) {
             return Ok(InProcessClaim(name));

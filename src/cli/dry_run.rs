@@ -1,0 +1,62 @@
+//! Looks without touching anything: the snapshot and the plan of this moment.
+
+use std::path::PathBuf;
+
+use crate::{
+    engine::{
+        decide::decide, plan::Plan, policy::Policy, snapshot::Snapshot, start_history::History,
+    },
+    error::Error,
+    guard::{
+        lock_set::{ExistingLock, LockSet},
+        start_request::StartRequest,
+    },
+    report::trace,
+    scan::{
+        lock_probe::{LockProbe, ScanScope, StartState},
+        machine::{self, Machine},
+    },
+    state::{folder::MissingFolder, history_file},
+    sys::clock,
+};
+
+/// The plan of this moment; nothing is touched.
+pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {
+    let mut machine = Machine::new(request.scan_request()).map_err(machine::blind)?;
+    let lock_set = LockSet::find(&request.locks, MissingFolder::Leave)?;
+    plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
+}
+
+/// The plan for these locks.
+pub(super) fn plan(
+    machine: &mut Machine,
+    lock_set: Option<&LockSet>,
+    locks: &[PathBuf],
+    policy: &Policy,
+) -> Result<Plan, Error> {
+    let began = clock::patience();
+    let snapshot = snapshot(machine, lock_set, locks)?;
+    let plan = decide(policy, &snapshot);
+    trace::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    Ok(plan)
+}
+
+/// The snapshot that a start would take; nothing is touched.
+pub(super) fn snapshot(
+    machine: &mut Machine,
+    lock_set: Option<&LockSet>,
+    locks: &[PathBuf],
+) -> Result<Snapshot, Error> {
+    let existing = lock_set.map(LockSet::existing_locks).transpose()?;
+    let probes: Vec<LockProbe<'_>> = match &existing {
+        Some(existing) => existing.iter().map(ExistingLock::probe).collect(),
+        None => locks.iter().map(|path| LockProbe::Missing(path)).collect(),
+    };
+    let state_dir = lock_set.map(|lock_set| lock_set.state_dir().as_ref());
+    let tries = state_dir
+        .map(|state_dir| history_file::of_this_boot(state_dir, machine.whereabouts()))
+        .unwrap_or_default();
+    let state =
+        StartState { history: History { tries, ..History::default() }, ..StartState::default() };
+    machine.look(&probes, state_dir, &state, ScanScope::Everybody).map_err(machine::blind)
+}

@@ -1,0 +1,113 @@
+//! Standard output and standard error, as every command writes them: secrets masked, colour only on
+//! a terminal.
+#![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
+
+use std::{env, io::IsTerminal};
+
+use serde::Serialize;
+
+use crate::{
+    cli::{Common, terminal_line},
+    engine::plan::Plan,
+    error::{Error, ExitStatus},
+    guard::start_request::StartRequest,
+    report::{Context, plan_json},
+    scan::machine,
+    sys::clock,
+    text::{Paint, mask_secrets},
+};
+
+/// Who the plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlanOutput {
+    /// `plan`: to standard output.
+    Plainly,
+    /// `plan --detailed-exitcode`: the exit status tells acting from starting at once.
+    InDetail,
+    /// `run --dry-run`: what a person reads goes to standard error.
+    ByRun,
+}
+
+/// Writes lines for a person to standard error, secrets masked. A standard error that is full or
+/// closed must not end a start halfway, nor a guard.
+pub fn say(text: impl std::fmt::Display) {
+    terminal_line::write(&format!("{}\n", mask_secrets(&text.to_string())));
+}
+
+/// Writes to standard output, secrets masked; a reader that went away is no fault.
+pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", mask_secrets(text.trim_end_matches('\n'))) {
+        Ok(()) => Ok(ExitStatus::Done),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
+        Err(error) => {
+            Err(Error::from_source(ExitStatus::Fault, "standard output cannot be written", error))
+        }
+    }
+}
+
+/// The plan as a person reads it: suspects that are expected to carry the token only with `-v`.
+pub(super) fn readable(common: &Common, plan: &Plan) -> Plan {
+    let mut readable = plan.clone();
+    if common.verbose == 0 {
+        readable.suspects.retain(|suspect| !suspect.is_expected());
+    }
+    readable
+}
+
+/// Prints a sentence below a plan; the JSON document has no place for it, there it is an event.
+pub(super) fn aside(common: &Common, sentence: &str, said: PlanOutput) -> Result<(), Error> {
+    if common.json {
+        tracing::warn!("{sentence}");
+        return Ok(());
+    }
+    let mut letters = sentence.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    below(&format!("{first}{}.", letters.as_str()), said)
+}
+
+/// Prints a line to where the plan was printed.
+pub(super) fn below(line: &str, said: PlanOutput) -> Result<(), Error> {
+    match said {
+        PlanOutput::ByRun => say(line),
+        PlanOutput::Plainly | PlanOutput::InDetail => drop(print(line)?),
+    }
+    Ok(())
+}
+
+/// The context of a report about this start.
+pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
+    Context {
+        instance: start.instance.to_string(),
+        profile: start.config.profile.clone(),
+        purpose: start.config.policy.purpose,
+        host: machine::host_name(),
+        now_wall: clock::wall(),
+        origin,
+    }
+}
+
+/// The text of a JSON document.
+pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
+    plan_json::to_text(document).map_err(|error| {
+        Error::from_source(ExitStatus::Fault, "the document cannot be written", error)
+    })
+}
+
+/// The place where a key's value was written; a rule is named, as `rules.NAME`.
+pub(super) fn origin(start: &StartRequest, key: &str) -> String {
+    let rules = &start.config.policy.rules;
+    let rule =
+        key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
+    match rule {
+        Some(index) => start.config.origin(&format!("rules[{index}]")).to_string(),
+        None => start.config.origin(key).to_string(),
+    }
+}
+
+/// Colour, if this stream is a terminal.
+pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
+    // no-color.org: present and not empty.
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stream.is_terminal() && !plain { Paint::Color } else { Paint::Plain }
+}

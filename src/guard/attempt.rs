@@ -1,0 +1,258 @@
+//! One attempt to start: look → decide → act → take the locks → look once more → start.
+//!
+//! The start mutex is held from the first look until the child runs, and the main lock is only ever
+//! taken behind it; a waiter does not hold it while it waits. So two starts never signal the same
+//! conflict twice, and a waiter never snatches a lock that another start has cleared.
+
+use std::time::Duration;
+
+use crate::{
+    engine::{
+        decide::decide,
+        plan::{Plan, Suspect},
+        policy::Policy,
+        reason::Verdict,
+        snapshot::Snapshot,
+    },
+    guard::{
+        acquire_locks::{RecordState, require_in_place},
+        history_writer::EndedLog,
+        lock_set::{LockHandles, LockSet},
+        start::{NotStarted, Observer, StartEvent, StartRefusal},
+        start_host::StartHost,
+        start_mutex::{MutexOutcome, RefusalCheck},
+        start_progress::{StartProgress, deadline, patience},
+    },
+    scan::lock_probe::{ScanScope, StartState},
+    state::{
+        history_file,
+        lock::{HeldLock, LockFile},
+        record::Record,
+    },
+    sys::file_mutex::FileMutex,
+    telegram::{FinalCheck, Preflight},
+    terminate::execute::{self, NotEnded, Outcome, TerminateLimits},
+};
+
+/// A plan is a picture of one moment: one that is this old is not acted on.
+const OUTDATED: Duration = Duration::from_millis(50);
+
+/// What keeps the next start waiting.
+#[derive(Debug)]
+pub(super) struct StartMutexes {
+    /// Held until the child runs.
+    _start: FileMutex,
+    /// Held by the first of those who wait for a guard; let go after the other one.
+    _queue: Option<FileMutex>,
+}
+
+/// The instance is held: no other start gets it while this lives.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// Every lock.
+    pub(super) locks: Vec<HeldLock>,
+    /// What keeps the next start waiting.
+    pub(super) mutexes: StartMutexes,
+}
+
+/// One attempt, on lock files that are open.
+pub(super) struct Attempt<'a> {
+    /// Where it happens.
+    pub(super) host: &'a mut dyn StartHost,
+    /// Where the locks are.
+    pub(super) lock_set: &'a LockSet,
+    /// What the user wants.
+    pub(super) policy: &'a Policy,
+    /// The lock files, open.
+    pub(super) files: Vec<LockFile>,
+    /// The record to write once the locks are held, and its ticket. `None`: a stop, which starts
+    /// nothing and is newer than every guard.
+    pub(super) record: Option<&'a Record>,
+    /// What Telegram is asked before anything is signalled, and before the start.
+    pub(super) preflight: Option<&'a mut Preflight>,
+    /// What carries over from one attempt to the next.
+    pub(super) progress: &'a mut StartProgress,
+    /// Receives what happens.
+    pub(super) observer: &'a mut dyn Observer,
+}
+
+impl Attempt<'_> {
+    /// Settles who polls.
+    ///
+    /// # Errors
+    /// There is no start, and nothing is left behind.
+    pub(super) fn run(mut self) -> Result<Settled, NotStarted> {
+        let settled = self.settle();
+        // In a folder that was removed meanwhile, every error comes from that.
+        if matches!(settled, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
+            Err(NotStarted::Replaced)
+        } else {
+            settled
+        }
+    }
+
+    fn settle(&mut self) -> Result<Settled, NotStarted> {
+        let first = patience(self.policy).map(|patience| self.host.now().saturating_add(patience));
+        let until = self.progress.until.or(first);
+        let mut start_mutex = match self.take_start_mutex(until, RefusalCheck::Refusals)? {
+            MutexOutcome::Held(start_mutex) => start_mutex,
+            MutexOutcome::DecidedByGuard(plan) => return Err(plan.into()),
+        };
+        let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
+        let mut look_count = 0;
+        let mut suspects: Option<Vec<Suspect>> = None;
+        loop {
+            // A try tells who has a lock better than the kernel's list, and what it wins is kept
+            // until the plan says no.
+            locks = self.take_locks(locks)?;
+            if let LockHandles::Held(held) = &locks {
+                require_in_place(held)?;
+                if let Some(at) = self.progress.look_at.take() {
+                    self.wait_for_respawn(at, held)?;
+                }
+            }
+            let looked_at = self.host.now();
+            // Suspects are found by the first look, and told when there is a start.
+            let scope = if suspects.is_some() { ScanScope::InTheWay } else { ScanScope::Everybody };
+            let snapshot = self.look(&locks, scope)?;
+            if let LockHandles::Held(held) = &locks
+                && self.belong_to_a_guard(held, &snapshot)
+            {
+                locks = self.give_back_to_guard(locks)?;
+                continue;
+            }
+            let began = self.host.now();
+            let mut plan = decide(self.policy, &snapshot);
+            let took = self.host.now().saturating_sub(began);
+            self.observer.on_event(&StartEvent::Looked { snapshot: &snapshot, plan: &plan, took });
+            plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
+            if self.ask_telegram(&mut plan, looked_at)? == Freshness::Outdated {
+                continue;
+            }
+            look_count += 1;
+            match plan.verdict() {
+                Verdict::Refuse(_) => return Err(Box::new(plan).into()),
+                Verdict::Wait => {
+                    let files = locks.release()?;
+                    drop(start_mutex);
+                    start_mutex = self.wait(plan, &files)?;
+                    locks = LockHandles::Open(files, None);
+                }
+                Verdict::Act => self.act(&plan, &snapshot)?,
+                Verdict::Clear => match locks {
+                    // The second look, with the locks in hand, proves that nothing slipped in.
+                    LockHandles::Held(held) if look_count > 1 => {
+                        if self.finish_with_telegram()? == Freshness::Outdated
+                            || self.write_record(&held)? == RecordState::Contested
+                        {
+                            locks = LockHandles::Held(held);
+                            continue;
+                        }
+                        require_in_place(&held)?;
+                        held.iter().for_each(HeldLock::mark_as_settled);
+                        self.observer.on_event(&StartEvent::Clear(&plan));
+                        let queue = self.progress.queue.take();
+                        let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
+                        return Ok(Settled { locks: held, mutexes });
+                    }
+                    LockHandles::Held(_) | LockHandles::Open(..) => {}
+                },
+            }
+        }
+    }
+
+    /// Turns a plan that Telegram objects to into a refusal; a plan that is one already does not
+    /// wait for the answer.
+    fn ask_telegram(
+        &mut self,
+        plan: &mut Plan,
+        looked_at: Duration,
+    ) -> Result<Freshness, NotStarted> {
+        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else {
+            return Ok(Freshness::Fresh);
+        };
+        let is_new = !preflight.has_answer();
+        match preflight.objection(self.host.poller())? {
+            Some(objection) => plan.refuse(objection),
+            None if is_new && self.host.now().saturating_sub(looked_at) >= OUTDATED => {
+                return Ok(Freshness::Outdated);
+            }
+            None => {}
+        }
+        Ok(Freshness::Fresh)
+    }
+
+    /// The last request to Telegram, with the locks in hand.
+    fn finish_with_telegram(&mut self) -> Result<Freshness, NotStarted> {
+        let Some(preflight) = self.preflight.as_deref_mut() else {
+            return Ok(Freshness::Fresh);
+        };
+        match preflight.last_word(self.host.poller())? {
+            FinalCheck::Nothing => Ok(Freshness::Fresh),
+            FinalCheck::Deleted => Ok(Freshness::Outdated),
+        }
+    }
+
+    /// The state of this start, as `decide` needs it.
+    pub(super) fn state(&self) -> StartState {
+        let waited = self
+            .progress
+            .waiting_since
+            .map_or(Duration::ZERO, |since| self.host.now().saturating_sub(since));
+        StartState {
+            ticket: self.record.map(|record| record.ticket),
+            waited,
+            history: self.progress.history.clone(),
+        }
+    }
+
+    fn look(&mut self, locks: &LockHandles, scope: ScanScope) -> Result<Snapshot, NotStarted> {
+        let state = self.state();
+        let state_dir = self.lock_set.state_dir();
+        let mut snapshot = self.host.snapshot(&locks.probes(), state_dir, &state, scope)?;
+        if matches!(locks, LockHandles::Open(..))
+            || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
+        {
+            // Where no process was found there is no conflict, and a start need not read this.
+            snapshot.history.tries =
+                history_file::of_this_boot(state_dir, self.host.host_process());
+        }
+        Ok(snapshot)
+    }
+
+    /// Ends what the plan ends.
+    fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), NotStarted> {
+        let now = self.host.now();
+        let until = *self.progress.until.get_or_insert_with(|| deadline(plan, now));
+        self.observer.on_event(&StartEvent::Acting(plan));
+        let limits = TerminateLimits { until: Some(until), beat: self.observer.interval() };
+        let mut ended = EndedLog::begin(now);
+        let observer = &mut *self.observer;
+        let mut on_event = |event| {
+            ended.note(event);
+            observer.on_event(&StartEvent::Did(event));
+        };
+        let outcome = execute::execute(self.host, plan, self.policy, limits, &mut on_event);
+        self.progress.ended.extend(ended.conflicts(plan));
+        match outcome {
+            Outcome::Ended => {}
+            // In a folder that was removed no guard reads a request.
+            Outcome::NotEnded(NotEnded::NotAsked { .. }) if !self.lock_set.is_in_place() => {
+                return Err(NotStarted::Replaced);
+            }
+            Outcome::NotEnded(why) => {
+                return Err(NotStarted::Refused(StartRefusal::NotEnded(why)));
+            }
+            Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
+        }
+        self.progress.record_kills(plan, snapshot, self.host.now());
+        Ok(())
+    }
+}
+
+/// Whether what was seen is recent enough to act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Fresh,
+    Outdated,
+}

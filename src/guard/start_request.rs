@@ -1,0 +1,147 @@
+//! A start that has touched nothing yet: the configuration, the command, the token, the instance
+//! and its lock files.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    config::{CheckCommand, Config, Placeholders},
+    engine::{
+        instance::Instance, purpose::Purpose, snapshot::User, start_history::Ticket, token::Token,
+    },
+    error::Error,
+    guard::start::NotStarted,
+    scan::{command::Command, machine, request::ScanRequest},
+    state::{
+        event::GiveUpCause,
+        lock::LockFile,
+        record::{HostProcess, Record, RecordStage},
+        state_dir,
+    },
+    text::command_line,
+};
+
+/// The length to which a record cuts a command line, in characters: a record stays shorter than
+/// what a small file may hold.
+const LONGEST_COMMAND: usize = 4000;
+
+/// The executables by which a scan recognizes other starts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnPrograms {
+    /// The command-line tool.
+    pub(crate) wrapper: Option<PathBuf>,
+    /// A program that has the library in it.
+    pub(crate) library: Option<PathBuf>,
+}
+
+/// Everything that a start depends on, read and found valid.
+#[derive(Debug)]
+pub(crate) struct StartRequest {
+    /// What the user wants.
+    pub(crate) config: Config,
+    /// The instance to be held.
+    pub(crate) instance: Instance,
+    /// COMMAND, or the program that has the library in it.
+    pub(crate) command: Option<Command>,
+    /// The bot's token, where it is known.
+    pub(crate) token: Option<Token>,
+    /// The user of this process.
+    pub(crate) user: User,
+    /// The lock files, placeholders filled in.
+    pub(crate) locks: Vec<PathBuf>,
+    /// How other starts are recognized.
+    pub(crate) programs: OwnPrograms,
+    /// Says for the history why there was no start.
+    pub(crate) cause: fn(&NotStarted) -> (GiveUpCause, String),
+}
+
+impl StartRequest {
+    /// What to look for in the process table.
+    pub(crate) fn scan_request(&self) -> ScanRequest {
+        scan_request(
+            &self.config,
+            self.token.as_ref(),
+            self.command.as_ref(),
+            &self.user,
+            &self.programs,
+        )
+    }
+
+    /// Requires the script that the command names, unless `[check]` may be what makes it.
+    ///
+    /// # Errors
+    /// 127: it is missing.
+    pub(crate) fn require_script(&self) -> Result<(), Error> {
+        match (&self.command, &self.config.check) {
+            (Some(command), None) => command.insist_on_its_script(),
+            (Some(_), Some(_)) | (None, _) => Ok(()),
+        }
+    }
+
+    /// The check to run before anything is touched; a stop runs none.
+    pub(super) fn check(&self) -> Option<&CheckCommand> {
+        match self.config.policy.purpose {
+            Purpose::Start => self.config.check.as_ref(),
+            Purpose::Stop => None,
+        }
+    }
+
+    /// The record of a start that drew `ticket` and opened `files`; a stop has none.
+    pub(super) fn record(
+        &self,
+        ticket: Ticket,
+        files: &[LockFile],
+        process: &HostProcess,
+    ) -> Option<Record> {
+        let command = match self.config.policy.purpose {
+            Purpose::Start => self.command.as_ref()?,
+            Purpose::Stop => return None,
+        };
+        Some(Record {
+            version: 1,
+            instance: self.instance.to_string(),
+            state: RecordStage::Starting,
+            ticket,
+            whereabouts: process.clone(),
+            locks: files.iter().filter_map(LockFile::known_id).collect(),
+            host: machine::host_name(),
+            user: self.user.name.clone(),
+            command: command_line(&command.text()).chars().take(LONGEST_COMMAND).collect(),
+            since: state_dir::now(),
+            profile: self.config.profile.clone(),
+            child: None,
+            monopoll: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+}
+
+/// What to look for in the process table, for a start whose instance may still be unnamed.
+pub(crate) fn scan_request(
+    config: &Config,
+    token: Option<&Token>,
+    command: Option<&Command>,
+    user: &User,
+    programs: &OwnPrograms,
+) -> ScanRequest {
+    ScanRequest {
+        policy: config.policy.clone(),
+        token: token.cloned(),
+        token_env: config.token_env.clone(),
+        command: command.cloned(),
+        wrapper: programs.wrapper.clone(),
+        library: programs.library.clone(),
+        user: user.clone(),
+        asked: None,
+    }
+}
+
+/// The lock files of an instance.
+pub(crate) fn lock_files(
+    config: &Config,
+    instance: &str,
+    user: &User,
+    lock_dir: &Path,
+) -> Vec<PathBuf> {
+    let profile = config.profile.as_deref();
+    let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };
+    config.locks.iter().map(|path| path.fill(&placeholders)).collect()
+}

@@ -1,0 +1,134 @@
+//! Runs COMMAND below an acquired instance: starts it, guards it to its end, gives the instance
+//! back.
+
+use tracing::{debug, warn};
+
+use crate::{
+    engine::{
+        ladder::{StopMode, StopOptions},
+        purpose::Purpose,
+    },
+    error::{Error, ExitStatus},
+    guard::{start::Acquired, start_request::StartRequest},
+    scan::{
+        command::Command,
+        env_marker::{EnvMarker, HELD},
+        machine::{blind, guard_tree::GuardTree, identity},
+    },
+    state::record::Asker,
+    supervise::{
+        child::{self, Child, Inheritance},
+        event_loop::{ChildEnd, ChildGuard, GuardEvent},
+    },
+    text::printable,
+};
+
+/// Runs `command` and returns its exit status once its whole tree has ended.
+///
+/// # Errors
+/// COMMAND cannot be executed (126, 127); or the instance went to another guard or was stopped (0).
+pub(crate) fn run_child(
+    mut acquired: Acquired,
+    request: &StartRequest,
+    command: &Command,
+    on_event: &mut dyn FnMut(GuardEvent),
+) -> Result<ExitStatus, Error> {
+    child::adopt_orphans().map_err(blind)?;
+    let tree = GuardTree::of_myself().map_err(blind)?;
+    let child = match spawn(&acquired, request, command) {
+        Ok(child) => child,
+        Err(error) => {
+            acquired.give_up(&error);
+            return Err(error);
+        }
+    };
+    debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
+    acquired.announce(identity(child.pid()));
+    let Acquired { keeper, poller, leftovers, .. } = acquired;
+    let _kept = leftovers.put_away();
+    let mut guard = ChildGuard {
+        poller: &poller,
+        keeper,
+        stop_options: StopOptions::of(&request.config.policy, StopMode::Graceful),
+        child,
+        on_event,
+    };
+    let end = guard.run(tree);
+    if end.left == 0 {
+        guard.keeper.remove_record();
+    }
+    let (why, asked_by) = departure(&end);
+    // The lock first: the next start does not wait for what is left of this process.
+    let _watch = guard.keeper.give_back(why, asked_by);
+    if end.left > 0 {
+        warn!(
+            count = end.left,
+            "{} processes of the tree could not be ended; they keep the lock", end.left
+        );
+    }
+    let instance = &request.instance;
+    let gave_way = |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
+    match end.superseded_by {
+        None if end.lost => {
+            gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned())
+        }
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            gave_way(format!("a newer start (pid {pid}) took over"))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            gave_way(format!("`monopoll stop` (pid {pid}) ended it"))
+        }
+        None => Ok(end.status),
+    }
+}
+
+fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
+    let Acquired { keeper, poller, .. } = acquired;
+    let (record, locks) = (&keeper.record, &keeper.locks);
+    let marker = EnvMarker::new(
+        &request.instance,
+        record.ticket,
+        record.whereabouts.process,
+        locks.first_path(),
+    );
+    let inheritance = Inheritance {
+        locks: locks.locks(),
+        alarm: poller,
+        on_guards_death: request.config.policy.signal,
+        held: (HELD, marker.value()),
+    };
+    Child::spawn(&command.found, &command.args, &inheritance)
+        .map_err(|error| not_executable(command, &error))
+}
+
+/// Why the guard leaves, as the history keeps it.
+fn departure(end: &ChildEnd) -> (String, Option<u32>) {
+    let how = match end.status {
+        ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),
+        status => format!("COMMAND exited with {}", status.code()),
+    };
+    let (why, asked_by) = match end.superseded_by {
+        Some(Asker { pid, purpose: Purpose::Start }) => {
+            (format!("a newer start took over; {how}"), Some(pid))
+        }
+        Some(Asker { pid, purpose: Purpose::Stop }) => {
+            (format!("`monopoll stop` ended it; {how}"), Some(pid))
+        }
+        None if end.lost => (format!("the lock was lost to another guard; {how}"), None),
+        None => (how, None),
+    };
+    match end.left {
+        0 => (why, asked_by),
+        left => (format!("{why}; {left} processes of its tree could not be ended"), asked_by),
+    }
+}
+
+fn not_executable(command: &Command, error: &std::io::Error) -> Error {
+    let status = match error.kind() {
+        std::io::ErrorKind::NotFound => ExitStatus::NotFound,
+        _ => ExitStatus::NotExecutable,
+    };
+    let name = command.base_name();
+    Error::new(status, format!("COMMAND `{}` cannot be executed: {error}", printable(&name)))
+        .with_hint("check the file, its first line and its permissions")
+}
