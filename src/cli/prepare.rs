@@ -119,7 +119,7 @@ impl UnnamedRequest {
             token: self.token,
             user: self.user,
             programs: self.programs,
-            cause: report::not_started::cause,
+            cause: report::start_errors::cause,
         }
     }
 }

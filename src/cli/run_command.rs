@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use crate::{
     cli::{Common, prepare, start_messages},
     error::{Error, ExitStatus},
-    guard::start::{self, Cancellation, NotStarted},
+    guard::{
+        not_started::NotStarted,
+        start::{self, Cancellation},
+    },
     report,
     supervise::run_child,
 };
@@ -26,7 +29,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
         start::start(&request, Cancellation::Signals, &mut printer).map_err(|not_started| {
             let hint = hint(&not_started);
             hint.into_iter()
-                .fold(report::not_started::error(&request.instance, not_started), Error::with_hint)
+                .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
     let others = printer.others_left();
     drop(printer);

@@ -21,7 +21,7 @@ use crate::{
     },
     guard::{
         lock_keeper::LockEvent,
-        start::{Observer, StartEvent},
+        start_event::{Observer, StartEvent},
     },
     report::{reasons, trace},
     supervise::GuardEvent,
@@ -234,7 +234,7 @@ pub(super) fn guard_event(event: GuardEvent) {
             debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
         }
         GuardEvent::Stuck(gave_up) => {
-            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up))
+            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
         }
         GuardEvent::Lock(event) => lock_event(event),
     }

@@ -19,7 +19,9 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         lock_set::LockSet,
-        start::{self, NotStarted, Observer, StartEvent},
+        not_started::NotStarted,
+        start::{self},
+        start_event::{Observer, StartEvent},
         start_request::StartRequest,
     },
     report::{reasons, trace},

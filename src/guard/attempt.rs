@@ -4,7 +4,14 @@
 //! taken behind it; a waiter does not hold it while it waits. So two starts never signal the same
 //! conflict twice, and a waiter never snatches a lock that another start has cleared.
 
+mod acquire_locks;
+mod start_mutex;
+mod wait;
+
 use std::time::Duration;
+
+use acquire_locks::{RecordState, require_in_place};
+use start_mutex::{MutexOutcome, RefusalCheck};
 
 use crate::{
     engine::{
@@ -15,12 +22,11 @@ use crate::{
         snapshot::Snapshot,
     },
     guard::{
-        acquire_locks::{RecordState, require_in_place},
         history_writer::EndedLog,
         lock_set::{LockHandles, LockSet},
-        start::{NotStarted, Observer, StartEvent, StartRefusal},
+        not_started::{NotStarted, StartRefusal},
+        start_event::{Observer, StartEvent},
         start_host::StartHost,
-        start_mutex::{MutexOutcome, RefusalCheck},
         start_progress::{StartProgress, deadline, patience},
     },
     scan::lock_probe::{ScanScope, StartState},

@@ -5,12 +5,10 @@ use std::{cell::Cell, time::Duration};
 
 use crate::{
     engine::{
-        action::OnLost,
         plan::{Conflict, DecidedBy, Plan, SignalToSend},
         snapshot::ProcessId,
         start_history::Ticket,
     },
-    guard::lock_keeper::LockEvent,
     state::{
         event::{self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::HostProcess,
@@ -70,13 +68,7 @@ impl HistoryWriter {
     }
 
     /// Writes that a running guard's lock was deleted or replaced.
-    pub(super) fn lost(&self, state_dir: &StateDir, event: &LockEvent) {
-        let why = match event {
-            LockEvent::Retaken => "its file was deleted, moved or replaced; it was taken back",
-            LockEvent::Lost(OnLost::Stop) => "another guard has it; what this one guards is ended",
-            LockEvent::Lost(OnLost::Warn) => "another guard has it; what this one guards goes on",
-            LockEvent::Unwritten(_) | LockEvent::Unusable(_) => return,
-        };
+    pub(super) fn lost(&self, state_dir: &StateDir, why: &str) {
         self.write_all(state_dir, [HistoryEventKind::Loss { why: why.to_owned(), times: 1 }]);
     }
 

@@ -38,6 +38,24 @@ pub(crate) enum LockEvent {
     Lost(OnLost),
 }
 
+impl LockEvent {
+    /// The sentence that the history keeps of it.
+    fn for_history(&self) -> Option<&'static str> {
+        match self {
+            LockEvent::Retaken => {
+                Some("its file was deleted, moved or replaced; it was taken back")
+            }
+            LockEvent::Lost(OnLost::Stop) => {
+                Some("another guard has it; what this one guards is ended")
+            }
+            LockEvent::Lost(OnLost::Warn) => {
+                Some("another guard has it; what this one guards goes on")
+            }
+            LockEvent::Unwritten(_) | LockEvent::Unusable(_) => None,
+        }
+    }
+}
+
 /// Receives the events of a keeper.
 pub(crate) type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 
@@ -238,7 +256,9 @@ impl LockKeeper {
     }
 
     fn report(&self, event: LockEvent, on_event: OnLockEvent<'_>) {
-        self.history.lost(self.locks.state_dir(), &event);
+        if let Some(why) = event.for_history() {
+            self.history.lost(self.locks.state_dir(), why);
+        }
         on_event(event);
     }
 }

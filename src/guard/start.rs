@@ -10,12 +10,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use crate::{
-    engine::{
-        plan::Plan,
-        purpose::Purpose,
-        reason::{Refusal, RefusalReason},
-        snapshot::{ProcessId, Snapshot},
-    },
+    engine::{purpose::Purpose, snapshot::ProcessId},
     error::{Error, ExitStatus},
     guard::{
         attempt::{Attempt, StartMutexes},
@@ -24,6 +19,8 @@ use crate::{
         history_writer::HistoryWriter,
         lock_keeper::LockKeeper,
         lock_set::OpenedLocks,
+        not_started::NotStarted,
+        start_event::Observer,
         start_host::StartHost,
         start_progress::StartProgress,
         start_request::StartRequest,
@@ -33,122 +30,12 @@ use crate::{
         event::{EndedConflict, GiveUpCause, HistoryEventKind},
         record::{Record, RecordStage},
     },
-    sys::{clock, machine::poll::Poller, wake::Interrupted},
+    sys::{clock, machine::poll::Poller},
     telegram::Preflight,
-    terminate::execute::{NotEnded, TerminateEvent},
 };
 
 /// How often the locks may be deleted or replaced under a start before it gives up.
 const MOST_REPLACEMENTS: u32 = 100;
-
-/// What happens while a start is under way.
-#[derive(Debug)]
-pub(crate) enum StartEvent<'a> {
-    /// It looked at the machine and decided.
-    Looked {
-        /// What was seen.
-        snapshot: &'a Snapshot,
-        /// What was decided.
-        plan: &'a Plan,
-        /// The time that the decision took.
-        took: Duration,
-    },
-    /// It waits for another start of the instance to finish.
-    Queued,
-    /// It waits for the conflicts that the plan waits for; sent again where others have taken their
-    /// place.
-    Waiting(&'a Plan),
-    /// It ends the conflicts that the plan ends.
-    Acting(&'a Plan),
-    /// Something was done to one of them.
-    Did(TerminateEvent),
-    /// It is still busy with what was said last.
-    Still,
-    /// The last look before the start found no conflict.
-    Clear(&'a Plan),
-}
-
-/// Receives what happens while a start is under way.
-pub(crate) trait Observer {
-    /// How often it wants a [`StartEvent::Still`]; [`Duration::MAX`] for never.
-    fn interval(&self) -> Duration;
-
-    /// Something happened.
-    fn on_event(&mut self, event: &StartEvent<'_>);
-}
-
-/// Why there is no start.
-#[derive(Debug)]
-pub(crate) enum NotStarted {
-    /// It is refused.
-    Refused(StartRefusal),
-    /// A newer start asked this one to end before it had started.
-    Superseded,
-    /// The locks or their folder were deleted or replaced meanwhile.
-    Replaced,
-    /// A signal ended it.
-    Interrupted(u8),
-    /// Something is wrong.
-    Failed(Error),
-}
-
-/// Why a start is refused.
-#[derive(Debug)]
-pub(crate) enum StartRefusal {
-    /// This plan says so.
-    Plan(Box<Plan>),
-    /// A conflict was not ended.
-    NotEnded(NotEnded),
-    /// Another start did not finish in time.
-    Queued,
-}
-
-impl StartRefusal {
-    /// The kind of this refusal.
-    pub(crate) fn kind(&self) -> Refusal {
-        match self {
-            StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
-            StartRefusal::NotEnded(why) => why.kind(),
-            StartRefusal::Queued => Refusal::Policy,
-        }
-    }
-
-    /// The plan that says so.
-    pub(crate) fn plan(&self) -> Option<&Plan> {
-        match self {
-            StartRefusal::Plan(plan) => Some(plan),
-            StartRefusal::NotEnded(_) | StartRefusal::Queued => None,
-        }
-    }
-}
-
-impl From<Box<Plan>> for NotStarted {
-    fn from(plan: Box<Plan>) -> Self {
-        NotStarted::Refused(StartRefusal::Plan(plan))
-    }
-}
-
-impl From<Error> for NotStarted {
-    fn from(error: Error) -> Self {
-        NotStarted::Failed(error)
-    }
-}
-
-impl From<Interrupted> for NotStarted {
-    fn from(Interrupted(signal): Interrupted) -> Self {
-        NotStarted::Interrupted(signal)
-    }
-}
-
-impl From<std::io::Error> for NotStarted {
-    fn from(error: std::io::Error) -> Self {
-        NotStarted::Failed(Error::from_source(
-            ExitStatus::Fault,
-            "the machine cannot be looked at",
-            error,
-        ))
-    }
-}
 
 /// A start that has won the instance.
 struct Won {

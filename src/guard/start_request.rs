@@ -9,7 +9,7 @@ use crate::{
         instance::Instance, purpose::Purpose, snapshot::User, start_history::Ticket, token::Token,
     },
     error::Error,
-    guard::start::NotStarted,
+    guard::not_started::NotStarted,
     scan::{command::Command, machine, request::ScanRequest},
     state::{
         event::GiveUpCause,

@@ -14,14 +14,15 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{
         instance_name,
-        start::{self, Acquired, Cancellation, Observer, StartEvent},
+        start::{self, Acquired, Cancellation},
+        start_event::{Observer, StartEvent},
         start_request::{OwnPrograms, StartRequest, lock_files},
     },
     library::{
         guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
         in_process_claim::InProcessClaim,
     },
-    report::{not_started, reasons, trace},
+    report::{reasons, start_errors, trace},
     scan::{
         command::{Command, ProgramKind},
         env_marker::{EnvMarker, HELD},
@@ -62,7 +63,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let request = StartRequest {
         locks: lock_files(config, instance.as_str(), &user, &lock_dir(&user)),
         config: config.clone(),
-        cause: not_started::cause,
+        cause: start_errors::cause,
         programs: OwnPrograms {
             wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
             library: Some(command.program.clone()),
@@ -74,7 +75,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     };
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
-        .map_err(|error| not_started::error(&request.instance, error))?;
+        .map_err(|error| start_errors::error(&request.instance, error))?;
     acquired.announce(None);
     let Acquired { keeper, poller, .. } = acquired;
     Ok((ThreadGuard::Own(Box::new(OwnGuard::new(request.instance, claim, keeper))), poller))

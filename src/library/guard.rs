@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     engine::instance::Instance,
     error::{Error, ExitStatus},
-    library::{acquire, lost::Lost},
+    library::{acquire, guard_thread::GuardReply, lost::Lost},
     scan::machine::blind,
     sys::machine::poll::{CancelHandle, Poller},
 };
@@ -142,15 +142,6 @@ impl Drop for Guard {
             let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
         }
     }
-}
-
-/// What the thread says of the instance. A thread that ends after `Held` has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GuardReply {
-    Held,
-    Lost(Lost),
-    /// The guard was dropped, and had not been lost before.
-    GivenBack,
 }
 
 /// Cancels an acquisition whose future is dropped.

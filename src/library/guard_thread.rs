@@ -8,10 +8,19 @@ use tracing::{info, warn};
 use crate::{
     engine::{action::OnLost, instance::Instance, ladder::StopMode, purpose::Purpose},
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    library::{guard::GuardReply, in_process_claim::InProcessClaim, lost::Lost},
+    library::{in_process_claim::InProcessClaim, lost::Lost},
     state::record::{Asker, RecordStage, Request},
     sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
 };
+
+/// What the thread says of the instance. A thread that ends after `Held` has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GuardReply {
+    Held,
+    Lost(Lost),
+    /// The guard was dropped, and had not been lost before.
+    GivenBack,
+}
 
 /// A guard, as its thread holds it.
 pub(super) enum ThreadGuard {

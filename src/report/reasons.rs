@@ -9,7 +9,7 @@ use crate::{
         },
         shield::Shield,
     },
-    guard::start::StartRefusal,
+    guard::not_started::StartRefusal,
     telegram::Webhook,
     terminate::execute::NotEnded,
 };

@@ -17,8 +17,8 @@ const PRINTERS: [(&str, &str); 9] = [
         "file systems stamp changes with it: a young stamp is looked at again",
     ),
     ("src/cli/log.rs", "the timestamp of a record"),
-    ("src/cli/plan_command.rs", "turns ages into times"),
-    ("src/guard/holder_identity.rs", "since when, in a record"),
+    ("src/cli/output.rs", "turns ages into times"),
+    ("src/guard/start_request.rs", "since when, in a record"),
     ("src/cli/status_command.rs", "turns times into ages"),
 ];
 

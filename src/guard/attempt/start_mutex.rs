@@ -15,7 +15,8 @@ use crate::{
     guard::{
         attempt::Attempt,
         lock_set::LockSet,
-        start::{NotStarted, StartEvent, StartRefusal},
+        not_started::{NotStarted, StartRefusal},
+        start_event::StartEvent,
         start_host::StartHost,
     },
     scan::lock_probe::StartState,

@@ -3,7 +3,7 @@
 use crate::{
     engine::{instance::Instance, reason::Refusal},
     error::{Error, ExitStatus},
-    guard::start::NotStarted,
+    guard::not_started::NotStarted,
     report::reasons,
     state::event::GiveUpCause,
     text::printable,

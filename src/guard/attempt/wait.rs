@@ -14,9 +14,10 @@ use crate::{
     },
     guard::{
         attempt::Attempt,
-        start::{NotStarted, StartEvent},
+        attempt::start_mutex::{MutexOutcome, RefusalCheck},
+        not_started::NotStarted,
+        start_event::StartEvent,
         start_host::StartHost,
-        start_mutex::{MutexOutcome, RefusalCheck},
         start_progress::deadline,
     },
     state::lock::LockFile,
@@ -81,7 +82,7 @@ impl Attempt<'_> {
                     return Ok(start_mutex);
                 }
                 MutexOutcome::DecidedByGuard(next) if next.verdict() == Verdict::Wait => {
-                    plan = *next
+                    plan = *next;
                 }
                 MutexOutcome::DecidedByGuard(next) => return Err(next.into()),
             }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     engine::snapshot::Snapshot,
     error::{Error, ExitStatus},
-    guard::{attempt::Attempt, lock_set::LockHandles, start::NotStarted},
+    guard::{attempt::Attempt, lock_set::LockHandles, not_started::NotStarted},
     scan::lock_probe::DisplacedOwner,
     state::{
         lock::{HeldLock, LockFile},

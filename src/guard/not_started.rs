@@ -1,0 +1,84 @@
+//! Why there is no start.
+
+use crate::{
+    engine::{
+        plan::Plan,
+        reason::{Refusal, RefusalReason},
+    },
+    error::{Error, ExitStatus},
+    sys::wake::Interrupted,
+    terminate::execute::NotEnded,
+};
+
+/// Why there is no start.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    /// It is refused.
+    Refused(StartRefusal),
+    /// A newer start asked this one to end before it had started.
+    Superseded,
+    /// The locks or their folder were deleted or replaced meanwhile.
+    Replaced,
+    /// A signal ended it.
+    Interrupted(u8),
+    /// Something is wrong.
+    Failed(Error),
+}
+
+/// Why a start is refused.
+#[derive(Debug)]
+pub(crate) enum StartRefusal {
+    /// This plan says so.
+    Plan(Box<Plan>),
+    /// A conflict was not ended.
+    NotEnded(NotEnded),
+    /// Another start did not finish in time.
+    Queued,
+}
+
+impl StartRefusal {
+    /// The kind of this refusal.
+    pub(crate) fn kind(&self) -> Refusal {
+        match self {
+            StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
+            StartRefusal::NotEnded(why) => why.kind(),
+            StartRefusal::Queued => Refusal::Policy,
+        }
+    }
+
+    /// The plan that says so.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        match self {
+            StartRefusal::Plan(plan) => Some(plan),
+            StartRefusal::NotEnded(_) | StartRefusal::Queued => None,
+        }
+    }
+}
+
+impl From<Box<Plan>> for NotStarted {
+    fn from(plan: Box<Plan>) -> Self {
+        NotStarted::Refused(StartRefusal::Plan(plan))
+    }
+}
+
+impl From<Error> for NotStarted {
+    fn from(error: Error) -> Self {
+        NotStarted::Failed(error)
+    }
+}
+
+impl From<Interrupted> for NotStarted {
+    fn from(Interrupted(signal): Interrupted) -> Self {
+        NotStarted::Interrupted(signal)
+    }
+}
+
+impl From<std::io::Error> for NotStarted {
+    fn from(error: std::io::Error) -> Self {
+        NotStarted::Failed(Error::from_source(
+            ExitStatus::Fault,
+            "the machine cannot be looked at",
+            error,
+        ))
+    }
+}
