@@ -66,12 +66,12 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let config = match outcome {
         Ok(config) => config,
         // Everything else can still be looked at.
-        Err(_) => Config::defaults(&sources.cwd).map_err(Error::from)?,
+        Err(_) => Config::defaults(&sources.cwd),
     };
     let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
     let found = command.as_ref().map(|command| match command {
         // A `[check]` may be what makes the script.
-        Ok(command) if config.check.is_none() => {
+        Ok(command) if config.check().is_none() => {
             command.insist_on_its_script().map(|()| command.found.to_string_lossy().into_owned())
         }
         Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
@@ -81,22 +81,21 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let TokenLookup { token, misfits, .. } = instance_name::search(&config);
     findings.push(doctor::token(&TokenSearch {
         found: token.as_ref().map(Token::id),
-        variables: config.token_env.clone(),
+        variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
         misfits,
         same_token: config.policy.same_token,
     }));
-    findings.extend(
-        token.as_ref().map(|token| {
-            doctor::telegram(&telegram::look(&config.telegram, token), &config.telegram)
-        }),
-    );
+    findings.extend(token.as_ref().map(|token| {
+        let settings = &config.settings.telegram;
+        doctor::telegram(&telegram::look(settings, token), settings)
+    }));
     let named = prepare::instance(
         &config,
         token.as_ref(),
         command.as_ref().and_then(|command| command.as_ref().ok()),
     );
-    let by = match (&config.instance, &token) {
+    let by = match (&config.settings.instance, &token) {
         (Some(_), _) => NameSource::ByConfiguration,
         (None, Some(_)) => NameSource::ByToken,
         (None, None) => NameSource::ByCommand,
@@ -126,8 +125,8 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
 /// names or who shares the lock.
 fn sight(config: &Config) -> ScanReach {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
-    let shares = config
-        .locks
+    let paths = &config.settings.lock.paths;
+    let shares = paths
         .iter()
         .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
     if machine::is_privileged() || reaches || shares { ScanReach::Others } else { ScanReach::Mine }
@@ -141,7 +140,7 @@ fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<
         user: &user.name,
         lock_dir: &lock_dir,
     };
-    config.locks.iter().map(|path| path.fill(&placeholders)).collect()
+    config.lock_paths(&placeholders)
 }
 
 /// The folder of each lock, once.

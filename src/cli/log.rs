@@ -17,7 +17,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::{
     cli::{Common, say},
-    config::{Logging, settings::LogFormat},
+    config::settings::{LogFormat, LogTable},
     guard::check_command::PASSED_ON,
     sys::clock,
     text::{mask_secrets, printable},
@@ -29,21 +29,21 @@ const OURS: &str = "monopoll";
 /// Whose lines these are, once it is known.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
-/// From here on records are written as `logging` says, unless `-q` or `-v` say more or less.
-pub(super) fn begin(common: &Common, logging: &Logging) {
+/// From here on records are written as `log` says, unless `-q` or `-v` say more or less.
+pub(super) fn begin(common: &Common, log: &LogTable) {
     let filter = match (common.quiet, common.verbose) {
         (true, _) => Targets::new().with_default(LevelFilter::ERROR),
-        (false, 0) => logging.filter.clone(),
+        (false, 0) => Targets::clone(&log.level),
         (false, 1) => Targets::new().with_default(LevelFilter::DEBUG),
         (false, _) => Targets::new().with_default(LevelFilter::TRACE),
     };
-    write(OURS, filter, logging.format);
+    write(OURS, filter, log.format);
 }
 
-/// From here on records are written as `logging` says, in the name of a program that has the
+/// From here on records are written as `log` says, in the name of a program that has the
 /// library in it.
-pub(super) fn begin_as(program: &'static str, logging: &Logging) {
-    write(program, logging.filter.clone(), logging.format);
+pub(super) fn begin_as(program: &'static str, log: &LogTable) {
+    write(program, Targets::clone(&log.level), log.format);
 }
 
 fn write(program: &'static str, filter: Targets, format: LogFormat) {

@@ -31,11 +31,11 @@ use crate::{
     sys::machine,
 };
 
-/// Writes the records of this process to standard error from here on, as `logging` says and as the
+/// Writes the records of this process to standard error from here on, as `log` says and as the
 /// command line tool does: for a program that has the library in it and no log of its own. Secrets
 /// are masked.
-pub fn log_as(program: &'static str, logging: &crate::config::Logging) {
-    log::begin_as(program, logging);
+pub fn log_as(program: &'static str, log: &crate::config::settings::LogTable) {
+    log::begin_as(program, log);
 }
 
 /// One bot, one poller: settles by policy who may poll, then runs the bot.

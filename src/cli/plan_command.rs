@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Error> {
     let start = prepare::request(common, command)?;
     start.require_script()?;
-    let preflight = Preflight::set_out(&start.config.telegram, start.token.as_ref());
+    let preflight = Preflight::set_out(&start.config.settings.telegram, start.token.as_ref());
     let mut plan = dry_run::look(&start)?;
     let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
     if let Some(PreflightReport::Objection(objection)) = &report {

@@ -64,7 +64,7 @@ impl UnnamedRequest {
         command: Vec<OsString>,
     ) -> Result<UnnamedRequest, Error> {
         let config = configuration(common)?;
-        log::begin(common, &config.logging);
+        log::begin(common, &config.settings.log);
         for note in &config.notes {
             tracing::info!("{note}");
         }

@@ -24,7 +24,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
     };
     request.require_script()?;
-    let mut printer = start_messages::ProgressPrinter::new(request.config.logging.format);
+    let mut printer = start_messages::ProgressPrinter::new(request.config.settings.log.format);
     let acquired =
         start::start(&request, Cancellation::Signals, &mut printer).map_err(|not_started| {
             let hint = hint(&not_started);

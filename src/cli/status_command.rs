@@ -184,7 +184,7 @@ fn look(
 /// Where the instances were looked for.
 fn looked_into(unnamed: &UnnamedRequest) -> String {
     let with = unnamed.placeholders("");
-    let Some(path) = unnamed.config.locks.first() else { return "at all".to_owned() };
+    let Some(path) = unnamed.config.settings.lock.paths.first() else { return "at all".to_owned() };
     let (word, path) = path
         .folder_of_instances(&with)
         .map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
@@ -196,7 +196,7 @@ fn looked_into(unnamed: &UnnamedRequest) -> String {
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
 fn names(unnamed: &UnnamedRequest) -> Result<BTreeSet<String>, Error> {
     let with = unnamed.placeholders("");
-    let Some(path) = unnamed.config.locks.first() else { return Ok(BTreeSet::new()) };
+    let Some(path) = unnamed.config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
     let Some(folder) = Folder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
         return Ok(BTreeSet::new());

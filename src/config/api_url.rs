@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    config::problem::Fault,
+    config::{parsed_text::TextValue, problem::Fault},
     text::{quote, secret_spans},
 };
 
@@ -26,21 +26,26 @@ pub enum Scheme {
     Https,
 }
 
-/// What to write.
-pub(crate) const HELP: &str = "write an address such as \"https://api.telegram.org\", or \"http://127.0.0.1:8081\" for a server of your own";
+const HINT: &str = "write an address such as \"https://api.telegram.org\", or \
+                    \"http://127.0.0.1:8081\" for a server of your own";
 
-impl ApiUrl {
-    /// Reads an address.
-    pub(crate) fn parse(text: &str) -> Result<ApiUrl, Fault> {
+impl TextValue for ApiUrl {
+    const PATTERN: Option<&'static str> = Some("^https?://[^@?#]+$");
+
+    fn hint() -> String {
+        HINT.to_owned()
+    }
+
+    fn parse(text: &str) -> Result<ApiUrl, Fault> {
         if text.is_empty() {
-            return Err(Fault::new("is empty").help(HELP));
+            return Err(Fault::new("is empty").help(HINT));
         }
         let Some((scheme, rest)) = scheme(text) else {
             return Err(Fault::new(format!(
                 "{} begins with neither https:// nor http://",
                 shown(text)
             ))
-            .help(HELP));
+            .help(HINT));
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -62,13 +67,13 @@ impl ApiUrl {
             .ok()
             .filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
         else {
-            return Err(Fault::new(format!("{} is no address of a server", quote(text))).help(HELP));
+            return Err(Fault::new(format!("{} is no address of a server", quote(text))).help(HINT));
         };
         // What a port could not be is silently none to the parser.
         if authority.rsplit_once(':').is_some_and(|(_, port)| {
             !port.ends_with(']') && whole.port_u16().is_none_or(|port| port == 0)
         }) {
-            return Err(Fault::new(format!("{} has a port that is none", quote(text))).help(HELP));
+            return Err(Fault::new(format!("{} has a port that is none", quote(text))).help(HINT));
         }
         let path = path.trim_end_matches('/');
         if path.ends_with("/bot") {
@@ -77,7 +82,9 @@ impl ApiUrl {
         }
         Ok(ApiUrl { scheme, authority: authority.to_owned(), path: path.to_owned() })
     }
+}
 
+impl ApiUrl {
     /// How it is spoken to.
     #[must_use]
     pub fn scheme(&self) -> Scheme {

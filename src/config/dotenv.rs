@@ -1,5 +1,4 @@
-//! The bot token in `env_file`: read for its bot id, as bots read it, without ever waiting for a
-//! file that is none.
+//! Reads `env_file` as bots do, for the id of their token; never blocks on a FIFO or a device.
 
 use std::{
     fs::{self, File, Metadata},
@@ -13,17 +12,17 @@ use crate::{
     text::printable,
 };
 
-/// Of a larger file only as much is read: somebody named a log, or a disk.
+/// A larger file is a log or a disk: only its beginning is read.
 const MOST: u64 = 1 << 20;
 
-/// What the file has.
+/// What the file says about the bot token.
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
     /// The token of the first variable that has one.
     pub(crate) token: Option<Token>,
-    /// What is worth a line to a person.
+    /// A warning.
     pub(crate) note: Option<String>,
-    /// Where there is none: the first of the variables that has something else, to be shown.
+    /// Where there is no token: the first of the variables that has something else, for a message.
     pub(crate) misfit: Option<String>,
 }
 
@@ -35,97 +34,104 @@ impl EnvFile {
         if path == Path::new("/dev/null") {
             return EnvFile::default();
         }
+        let shown_path = path.to_string_lossy();
+        let shown_path = printable(&shown_path);
         let note = |what: &str| {
-            let variable = config.token_env.first().map_or("MONOPOLL_INSTANCE", String::as_str);
-            let (path, variable) = (path.to_string_lossy(), printable(variable).into_owned());
-            Some(format!("`{}` {what}; set ${variable} or `instance`", printable(&path)))
+            let variable =
+                printable(config.token_variables().next().unwrap_or("MONOPOLL_INSTANCE"));
+            Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
-        match text(path) {
-            Ok(DotenvText { text, end }) => {
-                let values = values_of(&text, &config.token_env);
-                let shown = |name: &str| {
-                    format!("{} in `{}`", printable(name), printable(&path.to_string_lossy()))
-                };
+        let unread = |note: Option<String>| EnvFile { note, ..EnvFile::default() };
+        match read(path) {
+            Ok(DotenvText { text, extent }) => {
+                let assignments = assignments(&text);
+                let values: Vec<_> = config
+                    .token_variables()
+                    .filter_map(|name| assignments.iter().find(|(key, _)| key == name))
+                    .collect();
+                let misfit = values.iter().find(|(_, value)| !value.trim().is_empty());
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
-                    misfit: values
-                        .iter()
-                        .find(|(_, value)| !value.trim().is_empty())
-                        .map(|(name, _)| shown(name)),
-                    note: match end {
-                        ReadExtent::Reached => None,
-                        ReadExtent::CutOff => note(&format!(
+                    misfit: misfit
+                        .map(|(name, _)| format!("{} in `{shown_path}`", printable(name))),
+                    note: match extent {
+                        ReadExtent::Whole => None,
+                        ReadExtent::Beginning => note(&format!(
                             "is large, and only its first {} KiB are read for a bot token",
                             MOST >> 10
                         )),
                     },
                 }
             }
-            Err(NotRead::Missing) => EnvFile::default(),
-            // `.env` is what many call the folder of a virtual environment: nobody asked for it to
-            // be read.
-            Err(NotRead::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
+            Err(Unreadable::Missing) => EnvFile::default(),
+            // `.env` is a common name of the folder of a virtual environment.
+            Err(Unreadable::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
                 EnvFile::default()
             }
-            Err(NotRead::Kind(kind)) => EnvFile {
-                note: note(&format!("is {kind}, and is not read for a bot token")),
-                ..EnvFile::default()
-            },
-            Err(NotRead::Failed(error)) => EnvFile {
-                note: note(&format!("cannot be read for a bot token ({error})")),
-                ..EnvFile::default()
-            },
+            Err(Unreadable::Kind(kind)) => {
+                unread(note(&format!("is {kind}, and is not read for a bot token")))
+            }
+            Err(Unreadable::Failed(error)) => {
+                unread(note(&format!("cannot be read for a bot token ({error})")))
+            }
         }
     }
 }
 
-/// What could be read.
-struct DotenvText {
-    text: Vec<u8>,
-    end: ReadExtent,
+/// The value of this variable in `env_file`: for a program's own keys.
+#[must_use]
+pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
+    let text = read(&config.env_file).ok()?.text;
+    assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// Whether that is all.
+/// The text that was read.
+struct DotenvText {
+    text: Vec<u8>,
+    extent: ReadExtent,
+}
+
+/// How much of the file was read.
 enum ReadExtent {
-    Reached,
-    CutOff,
+    Whole,
+    Beginning,
 }
 
 /// Why nothing was read.
-enum NotRead {
+enum Unreadable {
     Missing,
     /// It is not a regular file, but this.
     Kind(&'static str),
     Failed(io::Error),
 }
 
-impl From<io::Error> for NotRead {
-    fn from(error: io::Error) -> NotRead {
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Unreadable {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => NotRead::Missing,
-            _ => NotRead::Failed(error),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unreadable::Missing,
+            _ => Unreadable::Failed(error),
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the file is read")]
-fn text(path: &Path) -> Result<DotenvText, NotRead> {
+fn read(path: &Path) -> Result<DotenvText, Unreadable> {
     // Opening a device may do something already.
-    insist_on_regular(&fs::metadata(path)?)?;
+    require_regular_file(&fs::metadata(path)?)?;
     let file = open(path)?;
-    insist_on_regular(&file.metadata()?)?;
+    require_regular_file(&file.metadata()?)?;
     let mut text = Vec::new();
     file.take(MOST + 1).read_to_end(&mut text)?;
     if text.len() as u64 <= MOST {
-        return Ok(DotenvText { text, end: ReadExtent::Reached });
+        return Ok(DotenvText { text, extent: ReadExtent::Whole });
     }
     // Half a line may have half a token.
     let whole_lines = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     text.truncate(whole_lines);
-    Ok(DotenvText { text, end: ReadExtent::CutOff })
+    Ok(DotenvText { text, extent: ReadExtent::Beginning })
 }
 
-/// A FIFO that took the file's place a moment ago must not hang the start.
+/// Opens it without blocking, should a FIFO have taken its place.
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
@@ -139,16 +145,16 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn insist_on_regular(metadata: &Metadata) -> Result<(), NotRead> {
+fn require_regular_file(metadata: &Metadata) -> Result<(), Unreadable> {
     match metadata {
         it if it.is_file() => Ok(()),
-        it if it.is_dir() => Err(NotRead::Kind("a folder")),
-        it => Err(NotRead::Kind(special(it))),
+        it if it.is_dir() => Err(Unreadable::Kind("a folder")),
+        it => Err(Unreadable::Kind(kind_of_special(it))),
     }
 }
 
 #[cfg(unix)]
-fn special(metadata: &Metadata) -> &'static str {
+fn kind_of_special(metadata: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     match metadata.file_type() {
         it if it.is_fifo() => "a FIFO",
@@ -158,32 +164,14 @@ fn special(metadata: &Metadata) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn special(_metadata: &Metadata) -> &'static str {
+fn kind_of_special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
-/// What `env_file` has for this variable, read as the bot token is: for a program's own keys, which
-/// people keep beside it.
-#[must_use]
-pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
-    let text = text(&config.env_file).ok()?.text;
-    values(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// What each of these variables has there, in their order.
-fn values_of<'a>(text: &[u8], variables: &'a [String]) -> Vec<(&'a str, String)> {
-    let values = values(text);
-    let in_file = |name: &'a String| {
-        values.iter().find(|(key, _)| key == name).map(|(_, value)| (name.as_str(), value.clone()))
-    };
-    variables.iter().filter_map(in_file).collect()
-}
-
-/// Every variable of a file, and its value.
-fn values(text: &[u8]) -> Vec<(String, String)> {
+/// The variables of a file and their values.
+fn assignments(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // A line that is no assignment says nothing about the others; one with a lone quote
-    // (`NAME=don't`) takes them all with it.
+    // A lone quote (`NAME=don't`) spoils all that follows: each line is parsed by itself as well.
     let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
     dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
 }

@@ -1,61 +1,139 @@
-//! Durations as people write them.
+//! Durations as people write them: `10s`, `1m 30s`, `forever`.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::problem::Fault,
+    config::{
+        parsed_text::{NumberHint, TextValue},
+        problem::Fault,
+    },
     engine::policy::Patience,
     text::{closest_name, quote},
 };
 
-/// What to write.
-pub(crate) const HELP: &str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
-/// A deadline that lies further ahead is a slip, and sums of a few of these never overflow a clock.
+const HINT: &str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
+
+/// A longer duration is a typo, and sums of a few of these never overflow a clock.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// Reads a duration.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Duration, Fault> {
-    use humantime::DurationError as E;
-    let shown = quote(text);
-    let fault = match humantime::parse_duration(text) {
-        Ok(duration) if duration <= LONGEST => return Ok(duration),
-        Ok(_) => Fault::new(format!("{shown} is longer than ten years")),
-        Err(E::NumberOverflow) => {
-            Fault::new(format!("{shown} is too long or too fine to be counted"))
-        }
-        Err(E::Empty) => Fault::new("is empty"),
-        Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
-            return Err(Fault::new(format!("{shown} has no unit"))
-                .help(format!("write \"{value}s\" for seconds, \"{value}ms\" for milliseconds")));
-        }
-        Err(E::UnknownUnit { unit, start, end, .. }) => {
-            let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit)))
-                .part(start..end);
-            return Err(fault.help("the units are ms, s, m, h and d"));
-        }
-        Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => {
-            Fault::new(format!("{shown} is not a duration"))
-        }
-    };
-    Err(fault.help(HELP))
+/// A duration that may be zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct AnyDuration(
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    Duration,
+);
+
+/// A duration above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct NonZeroDuration(AnyDuration);
+
+impl AnyDuration {
+    pub(super) const fn from_secs(seconds: u64) -> AnyDuration {
+        AnyDuration(Duration::from_secs(seconds))
+    }
 }
 
-/// Reads a duration or `forever`.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn patience(text: &str) -> Result<Patience, Fault> {
-    match text {
-        "forever" => Ok(Patience::Forever),
-        _ if closest_name(text, ["forever"]).is_some() => {
-            Err(Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?"))
+impl NonZeroDuration {
+    pub(super) const fn from_secs(seconds: u64) -> NonZeroDuration {
+        NonZeroDuration(AnyDuration::from_secs(seconds))
+    }
+}
+
+impl Deref for AnyDuration {
+    type Target = Duration;
+
+    fn deref(&self) -> &Duration {
+        &self.0
+    }
+}
+
+impl Deref for NonZeroDuration {
+    type Target = Duration;
+
+    fn deref(&self) -> &Duration {
+        &self.0
+    }
+}
+
+impl TextValue for AnyDuration {
+    const NUMBER_HINT: NumberHint = NumberHint::Seconds;
+
+    fn hint() -> String {
+        HINT.to_owned()
+    }
+
+    fn parse(text: &str) -> Result<AnyDuration, Fault> {
+        use humantime::DurationError as E;
+        let shown = quote(text);
+        let fault = match humantime::parse_duration(text) {
+            Ok(duration) if duration <= LONGEST => return Ok(AnyDuration(duration)),
+            Ok(_) => Fault::new(format!("{shown} is longer than ten years")),
+            Err(E::NumberOverflow) => {
+                Fault::new(format!("{shown} is too long or too fine to be counted"))
+            }
+            Err(E::Empty) => Fault::new("is empty"),
+            Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
+                return Err(Fault::new(format!("{shown} has no unit")).help(format!(
+                    "write \"{value}s\" for seconds, \"{value}ms\" for milliseconds"
+                )));
+            }
+            Err(E::UnknownUnit { unit, start, end, .. }) => {
+                let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit)));
+                return Err(fault.part(start..end).help("the units are ms, s, m, h and d"));
+            }
+            Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => {
+                Fault::new(format!("{shown} is not a duration"))
+            }
+        };
+        Err(fault.help(HINT))
+    }
+}
+
+impl TextValue for NonZeroDuration {
+    const NUMBER_HINT: NumberHint = NumberHint::Seconds;
+
+    fn hint() -> String {
+        HINT.to_owned()
+    }
+
+    fn parse(text: &str) -> Result<NonZeroDuration, Fault> {
+        match AnyDuration::parse(text)? {
+            AnyDuration(Duration::ZERO) => {
+                Err(Fault::new(format!("{} is no time at all", quote(text)))
+                    .help("write more than zero, such as \"30s\""))
+            }
+            duration => Ok(NonZeroDuration(duration)),
         }
-        _ => parse(text).map(Patience::For).map_err(|fault| match &fault.help {
-            Some(help) => Fault { help: Some(format!("{help}, or \"forever\"")), ..fault },
-            None => fault,
-        }),
+    }
+}
+
+impl TextValue for Patience {
+    const NUMBER_HINT: NumberHint = NumberHint::Seconds;
+
+    fn hint() -> String {
+        format!("{HINT}, or \"forever\"")
+    }
+
+    fn parse(text: &str) -> Result<Patience, Fault> {
+        if text == "forever" {
+            return Ok(Patience::Forever);
+        }
+        if closest_name(text, ["forever"]).is_some() {
+            return Err(
+                Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?")
+            );
+        }
+        AnyDuration::parse(text).map(|duration| Patience::For(*duration)).map_err(|fault| {
+            let help = fault.help.as_ref().map(|help| format!("{help}, or \"forever\""));
+            Fault { help, ..fault }
+        })
     }
 }

@@ -1,152 +1,176 @@
-//! Lays the sources over each other, insists that what is named exists, and remembers where each
-//! value came from.
+//! A valid configuration, and how it is loaded.
 
-use std::{collections::BTreeMap, path::PathBuf};
-
-use figment::{Figment, providers::Serialized};
+use std::path::{Path, PathBuf};
 
 use crate::{
     config::{
-        discover::{self, FileSearch, Sources},
-        exposed_secrets,
-        layer::Layer,
-        location::{Location, Origin},
+        find_file::{self, FileSearch},
+        layers::Layers,
+        location::Origin,
+        lock_path::Placeholders,
         overrides,
+        parsed_text::Parsed,
         problem::{Fault, Problem, Problems},
-        settings::Settings,
+        rules::{ConditionsTable, MatchTable},
+        settings::{CheckTable, Settings},
+        sources::Sources,
+        spanned_value::{Table, Value},
         validate,
-        value::{SpannedValue, Table, Value},
+    },
+    engine::{
+        policy::{AfterGraceful, Policy, Rule, Timeouts},
+        purpose::Purpose,
     },
     text::{closest_name, join_and, quote, sanitize},
 };
 
-/// The effective settings with their history.
+/// A configuration in which nothing is wrong.
 #[derive(Debug, Clone)]
-pub(crate) struct Loaded {
-    /// The file, as it was named or found.
-    pub(crate) file: Option<PathBuf>,
+pub struct Config {
+    /// The file, as it was named or found: a relative path is relative to [`Sources::cwd`].
+    pub file: Option<PathBuf>,
     /// The profile that is selected.
-    pub(crate) profile: Option<String>,
-    /// What all layers come to.
-    pub(crate) settings: Settings,
-    /// Where each value came from.
-    pub(crate) origins: Origins,
-    /// What is worth a line, and no error.
-    pub(crate) notes: Vec<String>,
+    pub profile: Option<String>,
+    /// The merged settings of all layers.
+    pub settings: Settings,
+    /// The settings as the engine has them.
+    pub policy: Policy,
+    /// The file that is read for the bot id of a token; absolute where [`Sources::cwd`] is.
+    pub env_file: PathBuf,
+    /// Warnings, one line each.
+    pub notes: Vec<String>,
+    layers: Layers,
 }
 
-/// The layers in their order, kept to be asked who set a key.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Origins(Vec<Layer>);
-
-impl Origins {
-    /// The topmost layer that sets `key`, else the default.
-    pub(crate) fn of(&self, key: &str) -> Origin {
-        let place = self.0.iter().rev().find_map(|layer| layer.place_of(key));
-        place.map_or(Origin::Default, |place| Origin::Written(place.clone()))
-    }
-}
-
-/// Reads, checks and lays over each other everything that `sources` name.
-///
-/// # Errors
-/// Everything that is wrong, in every layer and every profile.
-pub(crate) fn load(sources: &Sources) -> Result<Loaded, Problems> {
-    let (mut problems, mut notes) = (Vec::new(), Vec::new());
-    let search = discover::search(sources, &mut problems, &mut notes);
-    if let FileSearch::Found(path, root) = &search {
-        validate::file(root, &mut problems);
-        notes.extend(exposed_secrets::note(path, &sources.cwd.join(path)));
-    }
-    let selected = sources.selected();
-    if let Some((name, place)) = &selected
-        && let Some(fault) = missing_profile(name, &search)
-    {
-        problems.push(Problem::at(place.clone(), fault));
-    }
-    let (file, root) = match search {
-        FileSearch::Found(path, root) => (Some(path), root),
-        FileSearch::None | FileSearch::Unusable => (None, Table::new()),
-    };
-    let profile = selected.map(|(name, _)| name);
-    let mut layers = file_layers(root, profile.as_deref());
-    layers.extend(overrides::environment(sources, &mut problems, &mut notes));
-    layers.extend(overrides::flags(sources, &mut problems));
-    layers.extend(overrides::log(sources, &mut problems));
-    if !problems.is_empty() {
-        return Err(Problems::sorted(problems));
-    }
-    let settings = lay(&layers)?;
-    Ok(Loaded { file, profile, settings, origins: Origins(layers), notes })
-}
-
-/// The file's own keys, then those of the selected profile.
-fn file_layers(mut root: Table, profile: Option<&str>) -> Vec<Layer> {
-    let profiles = root.remove("profile").map(|node| node.value);
-    let selected = match (profiles, profile) {
-        (Some(Value::Table(mut by_name)), Some(name)) => {
-            by_name.remove(name).map(|node| node.in_profile(&name.into()).value)
+impl Config {
+    /// Reads, checks and merges everything that `sources` name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in every layer and every profile, selected or not.
+    pub fn load(sources: &Sources) -> Result<Config, Problems> {
+        let (mut problems, mut notes) = (Vec::new(), Vec::new());
+        let search = find_file::search(sources, &mut problems, &mut notes);
+        if let FileSearch::Found(path, root) = &search {
+            validate::file(root, &mut problems);
+            notes.extend(find_file::exposure_note(path, &sources.cwd.join(path)));
         }
-        _ => None,
-    };
-    let top = match selected {
-        Some(Value::Table(table)) => Some(Layer::of_profile(table, &root)),
-        _ => None,
-    };
-    std::iter::once(Layer { table: root }).chain(top).collect()
-}
-
-/// Merges the layers, lowest first.
-fn lay(layers: &[Layer]) -> Result<Settings, Problems> {
-    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
-    let mut app = BTreeMap::new();
-    for layer in layers {
-        let mut ours = layer.clone();
-        // What is not ours keeps the types of TOML, dates among them, which figment does not have.
-        if let Some(SpannedValue { value: Value::Table(table), .. }) = ours.table.remove("app") {
-            merge(&mut app, table.into_iter().map(|(key, node)| (key, node.into_toml())));
+        let selected = sources.selected_profile();
+        if let Some((name, location)) = &selected
+            && let Some(fault) = missing_profile(name, &search)
+        {
+            problems.push(Problem::at(location.clone(), fault));
         }
-        figment = figment.merge(ours);
+        let (file, root) = match search {
+            FileSearch::Found(path, root) => (Some(path), root),
+            FileSearch::None | FileSearch::Unusable => (None, Table::new()),
+        };
+        let profile = selected.map(|(name, _)| name);
+        let mut layers = Layers::of_file(root, profile.as_deref());
+        layers.0.extend(overrides::from_environment(sources, &mut problems, &mut notes));
+        layers.0.extend(overrides::from_flags(sources, &mut problems));
+        layers.0.extend(overrides::from_log_variable(sources, &mut problems));
+        if !problems.is_empty() {
+            return Err(Problems::sorted(problems));
+        }
+        let settings = layers.merge()?;
+        let mut config =
+            Config { file, profile, notes, layers, ..Config::of(settings, &sources.cwd) };
+        let unreachable = config.unreachable_rules();
+        config.notes.extend(unreachable);
+        Ok(config)
     }
-    let settings: Settings = figment.extract().map_err(|error| {
-        // Every layer was checked by itself; what does not fit now is our own mistake, and still
-        // must not start a bot.
-        let place = layers
-            .iter()
-            .find_map(|layer| layer.table.values().next())
-            .map(|node| node.place.clone());
-        let key = error.path.join(".");
-        Problems(vec![Problem::with(
-            place.unwrap_or_else(|| Location::flag("--set", "")),
-            key,
-            Fault::new("the value does not fit"),
-        )])
-    })?;
-    Ok(Settings { app, ..settings })
-}
 
-/// Lays `over` over `under`, table by table.
-fn merge(
-    under: &mut BTreeMap<String, toml::Value>,
-    over: impl Iterator<Item = (String, toml::Value)>,
-) {
-    for (key, value) in over {
-        match (under.remove(&key), value) {
-            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
-                let mut both: BTreeMap<_, _> = old.into_iter().collect();
-                merge(&mut both, new.into_iter());
-                under.insert(key, toml::Value::Table(both.into_iter().collect()));
-            }
-            (_, value) => {
-                under.insert(key, value);
-            }
+    /// The defaults, as if nothing were written anywhere.
+    #[must_use]
+    pub fn defaults(cwd: &Path) -> Config {
+        Config::of(Settings::default(), cwd)
+    }
+
+    fn of(settings: Settings, cwd: &Path) -> Config {
+        Config {
+            file: None,
+            profile: None,
+            policy: policy(&settings),
+            env_file: cwd.join(&settings.env_file),
+            settings,
+            notes: Vec::new(),
+            layers: Layers::default(),
         }
     }
+
+    /// The command that must succeed before anything is touched.
+    #[must_use]
+    pub fn check(&self) -> Option<&CheckTable> {
+        Some(&self.settings.check).filter(|check| !check.command.is_empty())
+    }
+
+    /// The variables that may have the bot token, first one first.
+    pub fn token_variables(&self) -> impl Iterator<Item = &str> {
+        self.settings.token_env.iter().map(Parsed::as_str)
+    }
+
+    /// The lock files of one start.
+    #[must_use]
+    pub fn lock_paths(&self, placeholders: &Placeholders<'_>) -> Vec<PathBuf> {
+        self.settings.lock.paths.iter().map(|path| path.fill(placeholders)).collect()
+    }
+
+    /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an
+    /// entry of a list as `rules[0]`.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        self.layers.origin(key)
+    }
+
+    /// A note on each rule that comes after one without conditions.
+    fn unreachable_rules(&self) -> Vec<String> {
+        let unconditional = ConditionsTable::default();
+        let rules = &self.policy.rules;
+        let Some(last) = self.settings.rules.iter().position(|rule| rule.when == unconditional)
+        else {
+            return Vec::new();
+        };
+        let note = |(index, rule): (usize, &Rule)| {
+            format!(
+                "{}: the rule {} is never asked: {} before it has no conditions",
+                self.origin(&format!("rules[{index}]")),
+                quote(&rule.name),
+                quote(&rules[last].name)
+            )
+        };
+        rules.iter().enumerate().skip(last + 1).map(note).collect()
+    }
 }
 
-/// The fault of a profile that is selected, but not there.
+fn policy(settings: &Settings) -> Policy {
+    let Settings { timeouts, kill, limits, .. } = settings;
+    Policy {
+        purpose: Purpose::Start,
+        on_conflict: settings.on_conflict,
+        after_wait: settings.after_wait,
+        same_token: settings.same_token,
+        matches: settings.matches.iter().map(MatchTable::to_entry).collect(),
+        rules: settings.rules.iter().enumerate().map(|(at, rule)| rule.to_rule(at)).collect(),
+        timeouts: Timeouts {
+            wait: *timeouts.wait,
+            graceful: *timeouts.graceful,
+            force: *timeouts.force,
+        },
+        signal: kill.signal,
+        escalation: if kill.escalate { AfterGraceful::Kill } else { AfterGraceful::Refuse },
+        max_targets: to_usize(limits.max_targets),
+        max_takeovers: to_usize(limits.max_takeovers.0),
+        takeover_window: *limits.takeover_window,
+    }
+}
+
+fn to_usize(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// The fault of a selected profile that does not exist.
 fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
-    if let Some(fault) = validate::profile_name_fault(name) {
+    if let Some(fault) = validate::bad_profile_name(name) {
         return Some(fault);
     }
     let fault = Fault::new(format!("there is no profile {}", quote(name)));
@@ -163,12 +187,13 @@ fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
         Some(Value::Table(profiles)) => profiles.keys().map(String::as_str).collect(),
         _ => Vec::new(),
     };
-    let shown = quote(&path.to_string_lossy());
+    let file = quote(&path.to_string_lossy());
     let all = sanitize(&join_and(names.iter().copied()));
     Some(match (closest_name(name, names.iter().copied()), names.is_empty()) {
-        (Some(near), _) => fault.help(format!("did you mean {}? {shown} has {all}", quote(near))),
-        (None, true) => fault
-            .help(format!("{shown} has none; add [profile.{name}] to it", name = sanitize(name))),
-        (None, false) => fault.help(format!("{shown} has {all}")),
+        (Some(near), _) => fault.help(format!("did you mean {}? {file} has {all}", quote(near))),
+        (None, true) => {
+            fault.help(format!("{file} has none; add [profile.{}] to it", sanitize(name)))
+        }
+        (None, false) => fault.help(format!("{file} has {all}")),
     })
 }

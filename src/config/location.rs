@@ -1,32 +1,32 @@
-//! Where a value was written.
+//! The location of something that was written.
 
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use crate::{
-    config::source::{Position, Source, SourceName},
+    config::source_text::{Position, SourceName, SourceText},
     text::{Excerpt, excerpt, sanitize},
 };
 
-/// Where something was written, as exactly as can be said.
+/// The location of something that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    source: Arc<Source>,
-    /// Which part of the source, in bytes; `None` where it is all of it.
+    source: Arc<SourceText>,
+    /// The part of the source, in bytes; `None` where it is all of it.
     span: Option<Range<usize>>,
-    /// The profile that it is part of.
+    /// The profile that the value is part of.
     profile: Option<Arc<str>>,
 }
 
 impl Location {
     /// A part of a source.
-    pub(crate) fn part_of(source: &Arc<Source>, span: Range<usize>) -> Location {
+    pub(crate) fn part_of(source: &Arc<SourceText>, span: Range<usize>) -> Location {
         Location { source: Arc::clone(source), span: Some(span), profile: None }
     }
 
     /// A file that cannot be read.
     pub(crate) fn file(path: &Path) -> Location {
         Location {
-            source: Arc::new(Source::new(SourceName::File(path.to_owned()), String::new())),
+            source: Arc::new(SourceText::new(SourceName::File(path.to_owned()), String::new())),
             span: None,
             profile: None,
         }
@@ -34,7 +34,7 @@ impl Location {
 
     /// The value of a variable.
     pub(crate) fn variable(name: &str, value: &str) -> Location {
-        let (source, value) = Source::variable(name, value);
+        let (source, value) = SourceText::variable(name, value);
         Location::part_of(&Arc::new(source), value)
     }
 
@@ -43,16 +43,16 @@ impl Location {
     pub fn flag(flag: &'static str, value: &str) -> Location {
         let text = format!("{flag} {value}");
         let value = flag.len() + 1..text.len();
-        Location::part_of(&Arc::new(Source::new(SourceName::Flag(flag), text)), value)
+        Location::part_of(&Arc::new(SourceText::new(SourceName::Flag(flag), text)), value)
     }
 
-    /// What was written there, and what it is called.
+    /// The name of the source.
     #[must_use]
     pub fn source(&self) -> &SourceName {
         self.source.name()
     }
 
-    /// Line and columns, where it is a part of a file.
+    /// Line and columns in a file.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self.source() {
@@ -61,14 +61,14 @@ impl Location {
         }
     }
 
-    /// The line that it is in, fit to be shown.
+    /// The line of the location, sanitized.
     #[must_use]
     pub fn excerpt(&self) -> Option<Excerpt> {
-        self.span.as_ref().map(|span| excerpt(self.source.text(), span, self.source.hidden()))
+        self.span.as_ref().map(|span| excerpt(self.source.text(), span, self.source.secrets()))
     }
 
-    /// The place of a part of the text that was written here; the place itself where that was
-    /// written in another way, such as with escapes.
+    /// The location of a part of the string that was written here; the whole location where it was
+    /// written with escapes.
     pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Location {
         let written = self
             .span
@@ -84,8 +84,7 @@ impl Location {
         Location { span: Some(start + part.start..start + part.end), ..self.clone() }
     }
 
-    /// For sorting: files by line, then variables, then flags in the order in which they were
-    /// given.
+    /// The sort key: files by line, then variables, then flags in their order.
     pub(crate) fn rank(&self) -> (u8, Option<usize>) {
         let kind = match self.source() {
             SourceName::File(_) => return (0, self.span.as_ref().map(|span| span.start)),
@@ -96,7 +95,7 @@ impl Location {
         (kind, None)
     }
 
-    /// Whether the place itself says which key it is about.
+    /// Whether the name of the source says the key already.
     pub(crate) fn names(&self, key: &str) -> bool {
         match self.source() {
             SourceName::Set(written) => written == key,
@@ -105,7 +104,7 @@ impl Location {
         }
     }
 
-    /// The same place, known to be part of a profile.
+    /// Marks it as part of a profile.
     pub(crate) fn in_profile(self, name: &Arc<str>) -> Location {
         Location { profile: Some(Arc::clone(name)), ..self }
     }
@@ -119,30 +118,33 @@ impl fmt::Display for Location {
     }
 }
 
-/// The layer and the place that an effective value came from.
+/// The origin of an effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody wrote it.
+    /// The default.
     Default,
-    /// It was written here.
+    /// Written here.
     Written(Location),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match self {
+        let location = match self {
             Origin::Default => return f.write_str("default"),
-            Origin::Written(place) => place,
+            Origin::Written(location) => location,
         };
-        match place.source() {
+        match location.source() {
             SourceName::Set(_) => f.write_str("--set")?,
             name @ (SourceName::File(_) | SourceName::Variable(_) | SourceName::Flag(_)) => {
                 name.fmt(f)?;
             }
         }
-        if let Some(Position { line, .. }) = place.position() {
+        if let Some(Position { line, .. }) = location.position() {
             write!(f, ":{line}")?;
         }
-        place.profile.as_ref().map_or(Ok(()), |name| write!(f, " [profile.{}]", sanitize(name)))
+        match &location.profile {
+            Some(name) => write!(f, " [profile.{}]", sanitize(name)),
+            None => Ok(()),
+        }
     }
 }

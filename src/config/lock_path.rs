@@ -1,9 +1,12 @@
 //! The path of a lock file, with placeholders.
 
-use std::path::{Path, PathBuf, is_separator};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf, is_separator},
+};
 
 use crate::{
-    config::problem::Fault,
+    config::{parsed_text::TextValue, problem::Fault, spanned_value::Value},
     engine::instance::Instance,
     text::{closest_name, quote},
 };
@@ -37,12 +40,12 @@ pub struct Placeholders<'a> {
     pub lock_dir: &'a Path,
 }
 
-impl LockPath {
-    const NAMES: [&str; 4] = ["instance", "profile", "user", "lock_dir"];
-    const HELP: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
+impl TextValue for LockPath {
+    fn hint() -> String {
+        "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"".to_owned()
+    }
 
-    /// Reads a template.
-    pub(crate) fn parse(source: &str) -> Result<Self, Fault> {
+    fn parse(source: &str) -> Result<LockPath, Fault> {
         if source.is_empty() {
             return Err(
                 Fault::new("is empty").help("write a path such as \"{lock_dir}/{instance}.lock\"")
@@ -73,6 +76,33 @@ impl LockPath {
         }
         LockPath { source: source.to_owned(), parts }.validated()
     }
+}
+
+/// Checks that there is a lock file, and none twice: a start would wait for itself.
+pub(super) fn are_different(paths: &Value) -> Option<Fault> {
+    let Value::List(paths) = paths else { return None };
+    if paths.is_empty() {
+        return Some(
+            Fault::new("the list is empty")
+                .help("leave the key out for the default, \"{lock_dir}/{instance}.lock\""),
+        );
+    }
+    let mut seen = BTreeMap::new();
+    for (index, path) in paths.iter().enumerate() {
+        let Value::Text(text) = &path.value else { continue };
+        let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
+        if let Some(first) = seen.insert(steps, index) {
+            let message =
+                format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
+            return Some(Fault::new(message).item(index).help("take one of them out"));
+        }
+    }
+    None
+}
+
+impl LockPath {
+    const NAMES: [&str; 4] = ["instance", "profile", "user", "lock_dir"];
+    const HELP: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
 
     /// The path at one start. What is filled in is never read for placeholders again, and never
     /// adds a folder.

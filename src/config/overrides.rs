@@ -2,35 +2,38 @@
 
 use std::{ops::Range, sync::Arc};
 
+use tracing_subscriber::filter::Targets;
+
 use crate::{
     config::{
-        discover::Sources,
-        keys::{self, ROOT, ValueKind},
-        layer::Layer,
+        keys::{Key, ValueKind},
+        layers::Layer,
         location::Location,
-        parse,
+        parsed_text::TextKind,
         problem::{Fault, Problem},
-        scalar::ScalarKind,
-        source::{Source, SourceName},
-        syntax::trimmed,
+        settings::KEYS,
+        source_text::{SourceName, SourceText},
+        sources::Sources,
+        spanned_value::{SpannedValue, Value, parse_value},
+        syntax_error::trimmed,
         validate,
-        value::{SpannedValue, Value},
     },
     engine::action::Action,
     text::{closest_name, quote, sanitize},
 };
 
 const PREFIX: &str = "MONOPOLL_";
-/// Variables that are ours, but no keys.
+
+/// Variables of ours that set no key.
 const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 
 /// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table
-/// within the last, and whoever walks through them needs some of the stack.
+/// within the last, and walking through them needs stack.
 const MOST_STEPS: usize = 80;
 
-/// One layer for each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before
+/// Reads a layer from each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before
 /// `MONOPOLL_LOCK__PATHS`.
-pub(crate) fn environment(
+pub(crate) fn from_environment(
     sources: &Sources,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<String>,
@@ -47,34 +50,31 @@ pub(crate) fn environment(
     variables.sort();
     let mut layers = Vec::new();
     for (name, value) in variables {
-        let (source, span) = Source::variable(&format!("{PREFIX}{name}"), &value.to_string_lossy());
-        let written = WrittenOverride::new(source, PREFIX.len()..span.start - 1, span, "__");
+        let assignment = Assignment::variable(&name, &value.to_string_lossy());
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
-        if !is_ours(&name, &path) {
-            match near_variable(&name) {
-                Some(near) => problems.push(Problem::at(written.key(), near)),
+        if name.chars().any(char::is_lowercase) || kind_at(&path).is_none() {
+            match misspelled_variable(&name, &path) {
+                Some(fault) => problems.push(Problem::at(assignment.key_location(), fault)),
                 None => notes.push(unknown_variable(&name)),
             }
-            continue;
-        }
-        if value.to_str().is_some() {
-            layers.extend(layer(&path, &written, problems));
+        } else if value.to_str().is_none() {
+            let location = assignment.value_location();
+            problems.push(Problem::with(location, path.join("."), not_utf8()));
         } else {
-            let fault = Fault::new("the value is not UTF-8").help("save it as UTF-8");
-            problems.push(Problem::with(written.value(), path.join("."), fault));
+            layers.extend(assignment.layer(&path, problems));
         }
     }
     layers
 }
 
-/// One layer for each `--set`, then those of the flags that stand for one key.
-pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer> {
+/// Reads a layer from each `--set`, then from the flags that stand for one key.
+pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer> {
     let mut layers = Vec::new();
     let help = "write --set key=value, such as --set timeouts.graceful=10s";
     for set in &sources.set {
         let Some((key, _)) = set.split_once('=') else {
             let fault = Fault::new(format!("{} has no `=`", quote(set))).help(help);
-            problems.push(Problem::at(set_source("", set).all(), fault));
+            problems.push(Problem::at(Assignment::set("", set).location(), fault));
             continue;
         };
         let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
@@ -84,10 +84,10 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
             } else {
                 format!("{} is no key", quote(key))
             };
-            let fault = Fault::new(found).help(help);
-            problems.push(Problem::at(set_source("", set).key(), fault));
+            let location = Assignment::set("", set).key_location();
+            problems.push(Problem::at(location, Fault::new(found).help(help)));
         } else {
-            layers.extend(layer(&path, &set_source(key.trim(), set), problems));
+            layers.extend(Assignment::set(key.trim(), set).layer(&path, problems));
         }
     }
     let on_conflict = sources
@@ -95,213 +95,207 @@ pub(crate) fn flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer
         .map(|choice| ("on_conflict", "--on-conflict", Action::from(choice).to_string()));
     let instance = sources.instance.clone().map(|id| ("instance", "--instance", id));
     for (key, flag, value) in on_conflict.into_iter().chain(instance) {
-        let place = Location::flag(flag, &value);
-        let table = SpannedValue::text(value, place.clone()).nested(&[(key.to_owned(), place)]);
+        let location = Location::flag(flag, &value);
+        let key = [(key.to_owned(), location.clone())];
+        let table = SpannedValue::text(value, location).nested(&key);
         validate::layer(&table, "", problems);
         layers.push(Layer { table });
     }
     layers
 }
 
-/// A key and its value in one line, and where in it they are.
-struct WrittenOverride {
-    source: Arc<Source>,
+/// Reads the layer of `$MONOPOLL_LOG`, which shows more of one start, whatever is configured.
+pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let value = sources.variable("MONOPOLL_LOG")?;
+    let location = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
+    let text = value.to_str().ok_or_else(not_utf8);
+    let checked = text.and_then(|text| {
+        (TextKind::of::<Targets>().check)(text)?;
+        Ok(text)
+    });
+    match checked {
+        Ok(text) => {
+            let steps = ["log", "level"].map(|step| (step.to_owned(), location.clone()));
+            Some(Layer { table: SpannedValue::text(text, location).nested(&steps) })
+        }
+        Err(fault) => {
+            problems.push(Problem::at(location, fault));
+            None
+        }
+    }
+}
+
+fn not_utf8() -> Fault {
+    Fault::new("the value is not UTF-8").help("save it as UTF-8")
+}
+
+/// A key and its value in the text of a variable or a `--set`.
+struct Assignment {
+    source: Arc<SourceText>,
     key: Range<usize>,
     value: Range<usize>,
     /// Stands between two steps of the key.
     separator: &'static str,
 }
 
-impl WrittenOverride {
-    fn new(
-        source: Source,
-        key: Range<usize>,
-        value: Range<usize>,
-        separator: &'static str,
-    ) -> WrittenOverride {
-        WrittenOverride { source: Arc::new(source), key, value, separator }
+impl Assignment {
+    /// A variable of ours; `name` is without the prefix.
+    fn variable(name: &str, value: &str) -> Assignment {
+        let (source, value) = SourceText::variable(&format!("{PREFIX}{name}"), value);
+        let key = PREFIX.len()..value.start - 1;
+        Assignment { source: Arc::new(source), key, value, separator: "__" }
     }
 
-    fn key(&self) -> Location {
+    /// A `--set` as it was typed.
+    fn set(key: &str, set: &str) -> Assignment {
+        const FLAG: &str = "--set ";
+        let text = format!("{FLAG}{set}");
+        let equals = set.find('=').map_or(text.len(), |at| FLAG.len() + at);
+        let value = text.len().min(equals + 1)..text.len();
+        let source = Arc::new(SourceText::new(SourceName::Set(key.to_owned()), text));
+        Assignment { source, key: FLAG.len()..equals, value, separator: "." }
+    }
+
+    fn key_location(&self) -> Location {
         Location::part_of(&self.source, self.key.clone())
     }
 
-    fn value(&self) -> Location {
+    fn value_location(&self) -> Location {
         Location::part_of(&self.source, self.value.clone())
     }
 
-    fn all(&self) -> Location {
+    fn location(&self) -> Location {
         Location::part_of(&self.source, self.key.start..self.value.end)
     }
 
-    /// Each step of `path` with the place where it is written.
+    /// Each step of `path` with its location.
     fn steps(&self, path: &[String]) -> Vec<(String, Location)> {
         let mut start = self.key.start;
-        let written =
-            self.source.text().get(self.key.clone()).unwrap_or_default().split(self.separator);
-        let steps = written.zip(path).map(|(written, step)| {
-            let place = Location::part_of(&self.source, start..start + written.len());
+        let key = self.source.text().get(self.key.clone()).unwrap_or_default();
+        let steps = key.split(self.separator).zip(path).map(|(written, step)| {
+            let location = Location::part_of(&self.source, start..start + written.len());
             start += written.len() + self.separator.len();
-            (step.clone(), place)
+            (step.clone(), location)
         });
         steps.collect()
     }
-}
 
-/// A `--set`, as it was given.
-fn set_source(key: &str, set: &str) -> WrittenOverride {
-    let text = format!("{SET}{set}");
-    let equals = set.find('=').map_or(text.len(), |at| SET.len() + at);
-    let value = text.len().min(equals + 1)..text.len();
-    WrittenOverride::new(
-        Source::new(SourceName::Set(key.to_owned()), text),
-        SET.len()..equals,
-        value,
-        ".",
-    )
-}
-
-/// Before what was given, as it was typed.
-const SET: &str = "--set ";
-
-/// The layer of `$MONOPOLL_LOG`: whoever sets it wants to see more of this one start, whatever is
-/// configured.
-pub(crate) fn log(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
-    let value = sources.variable("MONOPOLL_LOG")?;
-    let place = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
-    let Some(text) = value.to_str() else {
-        problems.push(Problem::at(
-            place,
-            Fault::new("the value is not UTF-8").help("save it as UTF-8"),
-        ));
-        return None;
-    };
-    if let Err(fault) = ScalarKind::Filter.check(text) {
-        problems.push(Problem::at(place, fault));
-        return None;
-    }
-    let steps = ["log", "level"].map(|step| (step.to_owned(), place.clone()));
-    Some(Layer { table: SpannedValue::text(text, place.clone()).nested(&steps) })
-}
-
-/// The layer that sets one key, if its value can be read.
-fn layer(path: &[String], written: &WrittenOverride, problems: &mut Vec<Problem>) -> Option<Layer> {
-    if path.len() > MOST_STEPS {
-        let fault = Fault::new(format!("the key has {} steps", path.len()))
-            .help(format!("the deepest that is read has {MOST_STEPS}"));
-        problems.push(Problem::at(written.key(), fault));
-        return None;
-    }
-    let table = match value(kind_at(path), written) {
-        Ok(node) => node.nested(&written.steps(path)),
-        Err((place, fault)) => {
-            problems.push(Problem::with(place, sanitize(&path.join(".")), fault));
+    /// Reads the layer that sets the key at `path`.
+    fn layer(&self, path: &[String], problems: &mut Vec<Problem>) -> Option<Layer> {
+        if path.len() > MOST_STEPS {
+            let fault = Fault::new(format!("the key has {} steps", path.len()))
+                .help(format!("the deepest that is read has {MOST_STEPS}"));
+            problems.push(Problem::at(self.key_location(), fault));
             return None;
         }
-    };
-    match list_step(path, |list| format!("--set {list}")) {
-        Some(fault) => {
-            problems.push(Problem::with(written.key(), sanitize(&path.join(".")), fault));
+        let key = || sanitize(&path.join("."));
+        let table = match self.value(kind_at(path)) {
+            Ok(value) => value.nested(&self.steps(path)),
+            Err((location, fault)) => {
+                problems.push(Problem::with(location, key(), fault));
+                return None;
+            }
+        };
+        match path_into_list(path, |list| format!("--set {list}")) {
+            Some(fault) => problems.push(Problem::with(self.key_location(), key(), fault)),
+            None => validate::layer(&table, "", problems),
         }
-        None => validate::layer(&table, "", problems),
+        Some(Layer { table })
     }
-    Some(Layer { table })
-}
 
-/// Reads a value: TOML, and a bare word is a text. Where a text is wanted, `123456` and `true` are
-/// texts too.
-fn value(
-    kind: Option<&ValueKind>,
-    written: &WrittenOverride,
-) -> Result<SpannedValue, (Location, Fault)> {
-    let part = trimmed(written.source.text(), written.value.clone());
-    let text = written.source.text().get(part.clone()).unwrap_or_default();
-    let as_text = || Ok(SpannedValue::text(text, Location::part_of(&written.source, part.clone())));
-    let parsed = parse::parse_value(&written.source, part.clone());
-    match (kind, parsed) {
-        (Some(ValueKind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => Ok(node),
-        (Some(ValueKind::Text(_)), _) if !text.starts_with(['"', '\'']) => as_text(),
-        (_, Ok(node)) => Ok(node),
-        // Not ours to judge.
-        (Some(ValueKind::Free), Err(_)) => as_text(),
-        (_, Err((place, why))) if text.starts_with(['"', '\'', '[', '{']) => {
-            let help = "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; mind the shell's own quotes";
-            Err((place, Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help)))
+    /// Reads the value: TOML, or a bare word as a string. Where a string is wanted, `123456` and
+    /// `true` are strings too.
+    fn value(&self, kind: Option<&ValueKind>) -> Result<SpannedValue, (Location, Fault)> {
+        let part = trimmed(self.source.text(), self.value.clone());
+        let text = self.source.text().get(part.clone()).unwrap_or_default();
+        let as_text = || {
+            let location = Location::part_of(&self.source, part.clone());
+            Ok(SpannedValue::text(text, location))
+        };
+        match (kind, parse_value(&self.source, part.clone())) {
+            (Some(ValueKind::Text(_)), Ok(node)) if matches!(node.value, Value::Text(_)) => {
+                Ok(node)
+            }
+            (Some(ValueKind::Text(_)), _) if !text.starts_with(['"', '\'']) => as_text(),
+            (_, Ok(node)) => Ok(node),
+            (Some(ValueKind::Free), Err(_)) => as_text(),
+            (_, Err((location, why))) if text.starts_with(['"', '\'', '[', '{']) => {
+                let fault = Fault::new(format!("{} is not TOML: {why}", quote(text))).help(
+                    "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; \
+                     mind the shell's own quotes",
+                );
+                Err((location, fault))
+            }
+            (_, Err(_)) => as_text(),
         }
-        (_, Err(_)) => as_text(),
     }
 }
 
 /// What may stand at this path.
 fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     let (first, rest) = path.split_first()?;
-    let mut kind = &keys::find(ROOT, first)?.kind;
+    let mut kind = &Key::find(KEYS, first)?.kind;
     for step in rest {
         kind = match kind {
-            ValueKind::Table(inner, _) => &keys::find(inner, step)?.kind,
+            ValueKind::Table(inner) => &Key::find(inner, step)?.kind,
             ValueKind::Free if !step.is_empty() => kind,
             ValueKind::Free
             | ValueKind::Text(_)
             | ValueKind::Bool
             | ValueKind::Count(_)
-            | ValueKind::List(..)
-            | ValueKind::Tables(..) => return None,
+            | ValueKind::List(_)
+            | ValueKind::Tables(_) => return None,
         };
     }
     Some(kind)
 }
 
-/// A path that leads into a list.
-fn list_step(path: &[String], written: impl Fn(&str) -> String) -> Option<Fault> {
+/// The fault of a path that leads into a list; `shown` is how the list's own path is typed.
+fn path_into_list(path: &[String], shown: impl Fn(&str) -> String) -> Option<Fault> {
     let bare: Vec<String> =
         path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
     let into = (1..=path.len()).find(|end| {
-        let whole =
-            matches!(kind_at(&bare[..*end]), Some(ValueKind::List(..) | ValueKind::Tables(..)));
-        whole && (*end < path.len() || bare[end - 1] != path[end - 1])
+        let is_list =
+            matches!(kind_at(&bare[..*end]), Some(ValueKind::List(_) | ValueKind::Tables(_)));
+        is_list && (*end < path.len() || bare[end - 1] != path[end - 1])
     })?;
     let list = bare[..into].join(".");
     Some(
         Fault::new("an entry of a list cannot be set by itself")
-            .help(format!("give the whole list: {}='[…]'", written(&list))),
+            .help(format!("give the whole list: {}='[…]'", shown(&list))),
     )
 }
 
-/// Whether a variable is spelt as a key of ours is.
-fn is_ours(name: &str, path: &[String]) -> bool {
-    !name.chars().any(char::is_lowercase) && kind_at(path).is_some()
-}
-
-/// The fault of a variable that is near one of ours.
-fn near_variable(name: &str) -> Option<Fault> {
-    let names: Vec<String> = keys::paths().iter().map(|path| as_variable(path)).collect();
-    let near =
-        closest_name(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
-            // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`; a path into a list, or below a
-            // profile, is meant for us as well.
-            keys::homes(&name.to_lowercase()).first().map(|home| as_variable(home))
-        });
+/// The fault of a variable that is close to one of ours; `name` is without the prefix.
+fn misspelled_variable(name: &str, path: &[String]) -> Option<Fault> {
     let fault = Fault::new("there is no such key");
     if name.starts_with("PROFILE__") {
         return Some(fault.help("profiles stand only in a file"));
     }
-    let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
-    list_step(&path, |list| format!("{PREFIX}{}", as_variable(list)))
-        .or_else(|| near.map(|near| fault.help(format!("did you mean ${PREFIX}{near}?"))))
+    if let Some(fault) = path_into_list(path, |list| format!("{PREFIX}{}", as_variable(list))) {
+        return Some(fault);
+    }
+    let names: Vec<String> = Key::paths(KEYS).map(|path| as_variable(&path)).collect();
+    let near = closest_name(name, names.iter().map(String::as_str)).map(str::to_owned);
+    // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`.
+    let near =
+        near.or_else(|| Key::path_to(KEYS, &name.to_lowercase()).map(|path| as_variable(&path)))?;
+    Some(fault.help(format!("did you mean ${PREFIX}{near}?")))
 }
 
-/// How a key is spelt in a variable, after the prefix.
+/// A key as it is spelled in a variable, after the prefix.
 fn as_variable(path: &str) -> String {
     path.to_uppercase().replace('.', "__")
 }
 
-/// The note on a variable that may well be somebody else's: orchestrators make such names up.
+/// The note on a variable that may be another program's: orchestrators make such names up.
 fn unknown_variable(name: &str) -> String {
-    let shown = sanitize(&format!("{PREFIX}{name}"));
+    let note = format!(
+        "${}: ignored, as it is no key of monopoll's",
+        sanitize(&format!("{PREFIX}{name}"))
+    );
     match closest_name(name, NO_KEYS) {
-        Some(near) => format!(
-            "${shown}: ignored, as it is no key of monopoll's; did you mean ${PREFIX}{near}?"
-        ),
-        None => format!("${shown}: ignored, as it is no key of monopoll's"),
+        Some(near) => format!("{note}; did you mean ${PREFIX}{near}?"),
+        None => note,
     }
 }

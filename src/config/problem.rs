@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what and the way out; all of it at once.
+//! The problems of a configuration, each with its location and a hint, reported all at once.
 
 use std::{fmt, ops::Range};
 
@@ -8,52 +8,52 @@ use crate::{
     text::{Diagnostic, Paint},
 };
 
-/// More problems than this are told in a line each: nobody reads as many drawings.
+/// Further problems are shown without their line.
 const MOST_DRAWN: usize = 40;
 
-/// And more than this are only counted; `config check --json` has them all.
-const MOST_TOLD: usize = 1000;
+/// Further ones are only counted; `config check --json` has them all.
+const MOST_LISTED: usize = 1000;
 
-/// One thing that is wrong.
+/// Something that is wrong with what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
-    pub place: Location,
-    /// The key that it is about, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
+    /// The location of what was written.
+    pub location: Location,
+    /// The key, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
     pub key: Option<String>,
-    /// What was found; secrets are masked.
+    /// The message; secrets are masked.
     pub message: String,
-    /// The way out.
+    /// The hint.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem with a whole place rather than with one key.
-    pub(crate) fn at(place: Location, fault: Fault) -> Problem {
-        Problem { place, key: None, message: fault.message, help: fault.help }
+    /// A problem that is not about a key.
+    pub(crate) fn at(location: Location, fault: Fault) -> Problem {
+        Problem { location, key: None, message: fault.message, help: fault.help }
     }
 
     /// A problem with the value of `key`.
-    pub(crate) fn with(place: Location, key: impl Into<String>, fault: Fault) -> Problem {
-        Problem { key: Some(key.into()), ..Problem::at(place, fault) }
+    pub(crate) fn with(location: Location, key: impl Into<String>, fault: Fault) -> Problem {
+        Problem { key: Some(key.into()), ..Problem::at(location, fault) }
     }
 
-    /// Where and what, in one line.
+    /// The location and the message, in one line.
     #[must_use]
     pub fn title(&self) -> String {
-        match self.key.as_ref().filter(|key| !self.place.names(key)) {
-            Some(key) => format!("{}: {key}: {}", self.place, self.message),
-            None => format!("{}: {}", self.place, self.message),
+        match self.key.as_ref().filter(|key| !self.location.names(key)) {
+            Some(key) => format!("{}: {key}: {}", self.location, self.message),
+            None => format!("{}: {}", self.location, self.message),
         }
     }
 
-    /// With the line that it is in, the place underlined, and the way out.
+    /// Renders it with its line, the location underlined, and the hint.
     #[must_use]
     pub fn render(&self, paint: Paint) -> String {
-        let excerpt = self.place.excerpt();
+        let excerpt = self.location.excerpt();
         Diagnostic {
             title: &self.title(),
-            line_number: self.place.position().map(|position| position.line),
+            line_number: self.location.position().map(|position| position.line),
             excerpt: excerpt.as_ref(),
             help: self.help.as_deref(),
         }
@@ -61,18 +61,18 @@ impl Problem {
     }
 }
 
-/// What is wrong with a value, whoever wrote it.
+/// What is wrong with a value, wherever it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// What was found.
+    /// The message.
     pub(crate) message: String,
-    /// Which part of the value it is about.
-    pub(crate) about: FaultScope,
-    /// The way out.
+    /// The part of the value that is wrong.
+    pub(crate) scope: FaultScope,
+    /// The hint.
     pub(crate) help: Option<String>,
 }
 
-/// Which part of a value a fault is about.
+/// The part of a value that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultScope {
     /// All of it.
@@ -84,22 +84,22 @@ pub(crate) enum FaultScope {
 }
 
 impl Fault {
-    /// A fault with no way out yet.
+    /// A fault of a whole value, without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), about: FaultScope::All, help: None }
+        Fault { message: message.into(), scope: FaultScope::All, help: None }
     }
 
-    /// The same about this item of the list.
+    /// Limits it to this item of the list.
     pub(crate) fn item(self, index: usize) -> Fault {
-        Fault { about: FaultScope::Item(index), ..self }
+        Fault { scope: FaultScope::Item(index), ..self }
     }
 
-    /// The same about this part of the text.
+    /// Limits it to this part of the string.
     pub(crate) fn part(self, part: Range<usize>) -> Fault {
-        Fault { about: FaultScope::Part(part), ..self }
+        Fault { scope: FaultScope::Part(part), ..self }
     }
 
-    /// The same about the first such character in `text`.
+    /// Limits it to the first such character in `text`.
     pub(crate) fn part_of(self, text: &str, c: char) -> Fault {
         match text.find(c) {
             Some(at) => self.part(at..at + c.len_utf8()),
@@ -107,44 +107,42 @@ impl Fault {
         }
     }
 
-    /// The same with the way out.
+    /// Adds the hint.
     pub(crate) fn help(self, help: impl Into<String>) -> Fault {
         Fault { help: Some(help.into()), ..self }
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the places; never empty.
+/// Everything that is wrong with a configuration, sorted by location; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Sorted as a reader goes through the sources.
+    /// Sorts them by location: files by line, then variables, then flags.
     #[must_use]
     pub fn sorted(mut problems: Vec<Problem>) -> Problems {
-        problems.sort_by_key(|problem| problem.place.rank());
+        problems.sort_by_key(|problem| problem.location.rank());
         Problems(problems)
     }
 
-    /// All of them, each with its line; a blank line stands between two.
+    /// Renders all of them, each with its line, with blank lines in between.
     #[must_use]
     pub fn render(&self, paint: Paint) -> String {
-        let mut parts: Vec<String> =
-            self.0.iter().take(MOST_DRAWN).map(|problem| problem.render(paint)).collect();
-        let mut told: Vec<String> =
-            self.0.iter().skip(MOST_DRAWN).take(MOST_TOLD).map(Problem::title).collect();
-        if let Some(more) =
-            self.0.len().checked_sub(MOST_DRAWN + MOST_TOLD).filter(|more| *more > 0)
-        {
-            told.push(format!("and {more} more, which `monopoll config check --json` lists"));
+        let Problems(problems) = self;
+        let drawn = problems.iter().take(MOST_DRAWN).map(|problem| problem.render(paint));
+        let mut parts: Vec<String> = drawn.collect();
+        let listed = problems.iter().skip(MOST_DRAWN).take(MOST_LISTED).map(Problem::title);
+        let mut lines: Vec<String> = listed.collect();
+        if let Some(more @ 1..) = problems.len().checked_sub(MOST_DRAWN + MOST_LISTED) {
+            lines.push(format!("and {more} more, which `monopoll config check --json` lists"));
         }
-        if !told.is_empty() {
-            parts.push(told.join("\n"));
+        if !lines.is_empty() {
+            parts.push(lines.join("\n"));
         }
         parts.join("\n\n")
     }
 
-    /// Every problem, then one line that says how many there are: the last line is the summary, as
-    /// it is with every other error.
+    /// Converts them into an error whose last line says how many there are.
     #[must_use]
     pub fn into_error(self, paint: Paint) -> Error {
         let count = match self.0.len() {

@@ -1,121 +1,130 @@
-//! Goes through what was written, key by key, and gathers everything that is wrong with it.
+//! Validates what was written, key by key, and gathers everything that is wrong with it.
 
 use crate::{
     config::{
-        keys::{self, Key, ROOT, ValueKind},
+        keys::{Key, ValueKind},
+        parsed_text::{NumberHint, TextKind},
         problem::{Fault, FaultScope, Problem},
-        scalar::ScalarKind,
-        value::{SpannedValue, Table, Value},
+        settings::KEYS,
+        spanned_value::{SpannedValue, Table, Value},
     },
+    engine::instance::Instance,
     text::{closest_name, join_and, quote, sanitize},
 };
 
-/// Checks one layer that has no profiles: a profile itself, a variable, a flag. `prefix` is what
-/// its keys are called by in front.
+/// Validates one layer that has no profiles: a profile itself, a variable, a flag. `prefix` stands
+/// before its keys in messages.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
-    Walk { problems }.table(table, ROOT, prefix, "");
+    Validator { problems }.table(table, KEYS, prefix, "");
 }
 
-/// Checks a file: its own keys and every profile.
+/// Validates a file: its own keys and every profile.
 pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     let mut own = root.clone();
-    let Some(profiles) = own.remove("profile") else { return layer(&own, "", problems) };
+    let profiles = own.remove("profile");
     layer(&own, "", problems);
+    let Some(profiles) = profiles else { return };
     let Value::Table(by_name) = profiles.value else {
         let fault = Fault::new(format!("{}, no table", found(&profiles.value)))
             .help("write [profile.NAME] above a profile's keys");
-        return problems.push(Problem::with(profiles.key_place, "profile", fault));
+        return problems.push(Problem::with(profiles.key_location, "profile", fault));
     };
     for (name, profile) in by_name {
-        let key = format!("profile.{}", sanitize(&name));
+        let shown = sanitize(&name);
+        let key = format!("profile.{shown}");
         let profile = profile.in_profile(&name.as_str().into());
         let Value::Table(table) = profile.value else {
-            let fault = Fault::new(format!("{}, no table", found(&profile.value))).help(format!(
-                "a profile has a name: write [profile.NAME] above `{}`",
-                sanitize(&name)
-            ));
-            problems.push(Problem::with(profile.key_place, key, fault));
+            let fault = Fault::new(format!("{}, no table", found(&profile.value)))
+                .help(format!("a profile has a name: write [profile.NAME] above `{shown}`"));
+            problems.push(Problem::with(profile.key_location, key, fault));
             continue;
         };
-        if let Some(fault) = profile_name_fault(&name) {
-            problems.push(Problem::with(profile.key_place, &key, fault));
+        if let Some(fault) = bad_profile_name(&name) {
+            problems.push(Problem::with(profile.key_location, &key, fault));
         }
         layer(&table, &key, problems);
     }
 }
 
-/// A profile's name may become part of a lock file's name.
-pub(crate) fn profile_name_fault(name: &str) -> Option<Fault> {
-    name.parse::<crate::engine::instance::Instance>().err()?;
-    let help = "a profile's name is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`, as it may become part of a lock file's";
-    Some(Fault::new(format!("{} is not a profile's name", quote(name))).help(help))
+/// The fault of a profile's name, which may become part of a lock file's.
+pub(crate) fn bad_profile_name(name: &str) -> Option<Fault> {
+    name.parse::<Instance>().err()?;
+    let fault = Fault::new(format!("{} is not a profile's name", quote(name)));
+    Some(fault.help(
+        "a profile's name is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`, as it may \
+         become part of a lock file's",
+    ))
 }
 
-struct Walk<'a> {
+struct Validator<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
-impl Walk<'_> {
-    /// `prefix` is the full path that people are told, `within` the path from the top level.
+impl Validator<'_> {
+    /// `prefix` is the path in messages, `within` the path from the top level of the layer.
     fn table(&mut self, table: &Table, keys: &'static [Key], prefix: &str, within: &str) {
         for (name, node) in table {
             let path = join(prefix, &sanitize(name));
-            match keys::find(keys, name) {
-                Some(key) => self.node(node, &key.kind, &path, &join(within, name)),
+            match Key::find(keys, name) {
+                Some(key) => self.value(node, key, &path, &join(within, name)),
                 None => self.problems.push(Problem::with(
-                    node.key_place.clone(),
+                    node.key_location.clone(),
                     path,
-                    unknown(name, keys, within),
+                    unknown_key(name, keys, within),
                 )),
             }
         }
     }
 
-    fn node(&mut self, node: &SpannedValue, kind: &ValueKind, path: &str, within: &str) {
-        let fault = match (kind, &node.value) {
+    fn value(&mut self, node: &SpannedValue, key: &Key, path: &str, within: &str) {
+        let check = || key.check.and_then(|check| check(&node.value));
+        let fault = match (&key.kind, &node.value) {
             (ValueKind::Free, _) | (ValueKind::Bool, Value::Bool(_)) => None,
-            (ValueKind::Text(text), Value::Text(value)) => text.check(value).err(),
+            (ValueKind::Text(text), Value::Text(value)) => (text.check)(value).err(),
             (ValueKind::Count(most), Value::Integer(shown, value)) => {
-                count_fault(shown, *value, *most)
+                bad_count(shown, *value, *most)
             }
-            (ValueKind::List(text, whole), Value::List(items)) => {
+            (ValueKind::List(text), Value::List(items)) => {
                 let before = self.problems.len();
-                for (index, item) in items.iter().enumerate() {
-                    self.node(item, &ValueKind::Text(*text), &format!("{path}[{index}]"), within);
-                }
-                // What is wrong with the list as a whole is only worth saying when its items are
-                // right.
-                if self.problems.len() == before { whole(items) } else { None }
+                self.items(items, ValueKind::Text(*text), None, path, within);
+                if self.problems.len() == before { check() } else { None }
             }
-            (ValueKind::Table(keys, whole), Value::Table(table)) => {
+            (ValueKind::Table(keys), Value::Table(table)) => {
                 self.table(table, keys, path, within);
-                whole(table)
+                check()
             }
-            (ValueKind::Tables(keys, whole), Value::List(items)) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.node(
-                        item,
-                        &ValueKind::Table(keys, *whole),
-                        &format!("{path}[{index}]"),
-                        within,
-                    );
-                }
+            (ValueKind::Tables(keys), Value::List(items)) => {
+                self.items(items, ValueKind::Table(keys), key.check, path, within);
                 None
             }
             (kind, value) => Some(mismatch(kind, value, within)),
         };
         if let Some(fault) = fault {
-            let place = match (&node.value, &fault.about) {
-                (Value::Table(_), _) => node.key_place.clone(),
-                (Value::Text(text), FaultScope::Part(part)) => node.place.within(text, part),
+            let location = match (&node.value, &fault.scope) {
+                (Value::Table(_), _) => node.key_location.clone(),
+                (Value::Text(text), FaultScope::Part(part)) => node.location.within(text, part),
                 (Value::List(items), FaultScope::Item(index)) => {
-                    items.get(*index).unwrap_or(node).place.clone()
+                    items.get(*index).unwrap_or(node).location.clone()
                 }
                 (_, FaultScope::All | FaultScope::Part(_) | FaultScope::Item(_)) => {
-                    node.place.clone()
+                    node.location.clone()
                 }
             };
-            self.problems.push(Problem::with(place, path, fault));
+            self.problems.push(Problem::with(location, path, fault));
+        }
+    }
+
+    fn items(
+        &mut self,
+        items: &[SpannedValue],
+        kind: ValueKind,
+        check: Option<fn(&Value) -> Option<Fault>>,
+        path: &str,
+        within: &str,
+    ) {
+        let item = Key { name: "", kind, check };
+        for (index, node) in items.iter().enumerate() {
+            self.value(node, &item, &format!("{path}[{index}]"), within);
         }
     }
 }
@@ -124,8 +133,7 @@ fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
-/// The fault of a key that nobody knows.
-fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
+fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
     let fault = Fault::new("there is no such key");
     let names = || keys.iter().map(|key| key.name);
     if let Some(near) = closest_name(name, names()) {
@@ -134,10 +142,10 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
     if within.is_empty() && name == "profile" {
         return fault.help("profiles stand only in a file, and none within another");
     }
-    match keys::homes(name).first() {
-        Some(home) if home.contains('.') => fault.help(format!("it is `{home}`")),
-        Some(home) => fault
-            .help(format!("`{home}` belongs to the top level: write it above the first [table]")),
+    match Key::path_to(KEYS, name) {
+        Some(path) if path.contains('.') => fault.help(format!("it is `{path}`")),
+        Some(path) => fault
+            .help(format!("`{path}` belongs to the top level: write it above the first [table]")),
         None if within.is_empty() => {
             fault.help(format!("the keys are {}; your own belong under [app]", join_and(names())))
         }
@@ -149,47 +157,36 @@ fn unknown(name: &str, keys: &[Key], within: &str) -> Fault {
 fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
     let help = match (kind, value) {
         (
-            ValueKind::Text(ScalarKind::Duration | ScalarKind::Span | ScalarKind::Patience),
+            ValueKind::Text(TextKind { number_hint: NumberHint::Seconds, .. }),
             Value::Integer(number, Some(0..)),
-        ) => {
-            format!("write a duration such as \"{number}s\"")
-        }
+        ) => format!("write a duration such as \"{number}s\""),
         (
-            ValueKind::Text(
-                ScalarKind::Instance | ScalarKind::User | ScalarKind::Label | ScalarKind::Argument,
-            ),
+            ValueKind::Text(TextKind { number_hint: NumberHint::Quoted, .. }),
             Value::Integer(number, _),
-        ) => {
-            format!("write it in quotes: \"{number}\"")
-        }
-        (ValueKind::Text(text), _) => text.wanted(),
+        ) => format!("write it in quotes: \"{number}\""),
+        (ValueKind::Text(text), _) => (text.hint)(),
         (ValueKind::Bool, _) => "write true or false, without quotes".to_owned(),
         (ValueKind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
         (ValueKind::Count(_), _) => "write a whole number, without quotes".to_owned(),
-        (ValueKind::List(item, _), Value::Text(text)) => {
-            let words: Vec<&str> = if *item == ScalarKind::Argument {
-                text.split_whitespace().collect()
-            } else {
-                text.split(',').map(str::trim).collect()
-            };
-            format!("write a list: [\"{}\"]", sanitize(&words.join("\", \"")))
+        (ValueKind::List(item), Value::Text(text)) => {
+            format!("write a list: [\"{}\"]", sanitize(&(item.split)(text).join("\", \"")))
         }
-        (ValueKind::List(..), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
-        (ValueKind::Table(..), Value::List(items))
+        (ValueKind::List(_), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        (ValueKind::Table(_), Value::List(items))
             if items.iter().all(|item| matches!(item.value, Value::Table(_))) =>
         {
             format!("there is one of it: write [{within}], in single brackets")
         }
-        (ValueKind::Table(keys, _), _) => {
+        (ValueKind::Table(keys), _) => {
             format!("write a table; its keys are {}", join_and(keys.iter().map(|key| key.name)))
         }
-        (ValueKind::Tables(..), _) => format!("write [[{within}]] above each entry"),
+        (ValueKind::Tables(_), _) => format!("write [[{within}]] above each entry"),
         (ValueKind::Free, _) => String::new(),
     };
     Fault::new(found(value)).help(help)
 }
 
-/// What was found, for a sentence.
+/// What was found, as a clause.
 fn found(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "is empty".to_owned(),
@@ -198,13 +195,13 @@ fn found(value: &Value) -> String {
             format!("{} is a number", quote(number))
         }
         Value::Bool(value) => format!("`{value}` is a truth value"),
-        Value::Moment(moment) => format!("`{moment}` is a date or a time"),
+        Value::Datetime(datetime) => format!("`{datetime}` is a date or a time"),
         Value::List(_) => "a list stands here".to_owned(),
         Value::Table(_) => "a table stands here".to_owned(),
     }
 }
 
-fn count_fault(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
+fn bad_count(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
     match value {
         Some(value) if u32::try_from(value).is_ok_and(|value| value <= most) => None,
         Some(..0) => Some(

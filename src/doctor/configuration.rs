@@ -46,9 +46,9 @@ fn problem(problem: &crate::config::Problem) -> Finding {
     let key = problem
         .key
         .as_ref()
-        .filter(|key| !problem.place.names(key))
+        .filter(|key| !problem.location.names(key))
         .map_or_else(String::new, |key| format!("{key}: "));
-    let what = format!("{}: {key}{}", problem.place, problem.message);
+    let what = format!("{}: {key}{}", problem.location, problem.message);
     Finding::problem(
         NAME,
         what,

@@ -1,7 +1,7 @@
 //! Telegram: whether it is there, knows the bot, and lets it poll.
 
 use crate::{
-    config::{Telegram, settings::WebhookPolicy},
+    config::settings::{TelegramTable, WebhookPolicy},
     doctor::Finding,
     telegram::{self, ApiError, Seen},
 };
@@ -11,7 +11,7 @@ const WAY_OUT: &str = telegram::Webhook::WAY_OUT;
 
 /// What is to be said of what it said.
 #[must_use]
-pub fn telegram(seen: &Seen, config: &Telegram) -> Finding {
+pub fn telegram(seen: &Seen, config: &TelegramTable) -> Finding {
     let server = config.api_url.authority();
     let webhook = match seen {
         Ok(None) => {

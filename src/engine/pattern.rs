@@ -4,6 +4,8 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{
     fact::Truth,
@@ -192,10 +194,11 @@ impl UserLimit {
     }
 }
 
-/// Whether a match entry looks into other containers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Whether to look into other containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ContainerLimit {
-    /// Only mine.
+    /// Only monopoll's own.
     #[default]
     Same,
     /// All that can be seen.

@@ -22,7 +22,7 @@ use unix::{Ending, Group};
 use windows::{Ending, Group};
 
 use crate::{
-    config::CheckCommand,
+    config::settings::CheckTable,
     error::{Error, ExitStatus},
     sys::machine::poll::Poller,
     text::command_line,
@@ -50,14 +50,14 @@ pub(crate) enum Interruption<'a> {
 ///
 /// # Errors
 /// It failed, took too long, cannot be run, or was interrupted.
-pub(crate) fn run(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
+pub(crate) fn run(check: &CheckTable, interruption: Interruption<'_>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Error::from_source(ExitStatus::Fault, "`[check]` cannot be run", error))?;
     runtime.block_on(watch(check, interruption))
 }
 
-async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(), Error> {
+async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(), Error> {
     let Some((program, arguments)) = check.command.split_first() else { return Ok(()) };
     let shown = command_line(&check.command);
     let mut ending = match interruption {
@@ -95,7 +95,7 @@ async fn watch(check: &CheckCommand, interruption: Interruption<'_>) -> Result<(
         status = ended => status.map_err(|error| {
             Error::from_source(ExitStatus::Fault, "`[check]` cannot be waited for", error)
         }),
-        () = tokio::time::sleep(check.timeout) => Err(too_long(&shown, check.timeout)),
+        () = tokio::time::sleep(*check.timeout) => Err(too_long(&shown, *check.timeout)),
         signal = interrupted => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
     };
     if outcome.is_err() {

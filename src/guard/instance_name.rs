@@ -42,7 +42,7 @@ pub(crate) struct TokenLookup {
 /// Looks for the token, and says nothing.
 pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
-    for name in &config.token_env {
+    for name in config.token_variables() {
         let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
         match value.to_str().and_then(Token::parse) {
             Some(token) => return TokenLookup { token: Some(token), ..TokenLookup::default() },
@@ -68,16 +68,15 @@ pub(crate) fn instance(
     command: Option<&Command>,
 ) -> Option<Instance> {
     let by_token = || token.map(|token| Instance::of_bot(token.id()));
-    config
-        .instance
-        .clone()
+    let configured = config.settings.instance.as_deref().cloned();
+    configured
         .or_else(by_token)
         .or_else(|| command.and_then(|command| named_after(command).parse().ok()))
 }
 
 /// The variable by which a token is best given, to be shown.
 pub(crate) fn variable(config: &Config) -> String {
-    printable(config.token_env.first().map_or("MONOPOLL_INSTANCE", String::as_str)).into_owned()
+    printable(config.token_variables().next().unwrap_or("MONOPOLL_INSTANCE")).into_owned()
 }
 
 /// The command's base name and a short hash of its arguments and working directory.

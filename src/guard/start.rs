@@ -114,7 +114,7 @@ pub(crate) fn start(
     let (poller, watch, leftovers) = machine.into_supervision();
     let poller =
         poller.ok_or_else(|| blind(std::io::Error::other("signals are not attended to")))?;
-    let keeper = LockKeeper::new(watch, locks, record, request.config.on_lost);
+    let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }
 
@@ -159,7 +159,9 @@ fn settle(
     machine.ask_for(purpose);
     // Once signals are waited for: its thread must not take one.
     let preflight = match purpose {
-        Purpose::Start => Preflight::set_out(&request.config.telegram, request.token.as_ref()),
+        Purpose::Start => {
+            Preflight::set_out(&request.config.settings.telegram, request.token.as_ref())
+        }
         Purpose::Stop => None,
     };
     let won = win(request, &mut machine, opened, preflight, observer)?;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    config::{CheckCommand, Config, Placeholders},
+    config::{Config, Placeholders, settings::CheckTable},
     engine::{
         instance::Instance, purpose::Purpose, snapshot::User, start_history::Ticket, token::Token,
     },
@@ -71,16 +71,16 @@ impl StartRequest {
     /// # Errors
     /// 127: it is missing.
     pub(crate) fn require_script(&self) -> Result<(), Error> {
-        match (&self.command, &self.config.check) {
+        match (&self.command, self.config.check()) {
             (Some(command), None) => command.insist_on_its_script(),
             (Some(_), Some(_)) | (None, _) => Ok(()),
         }
     }
 
     /// The check to run before anything is touched; a stop runs none.
-    pub(super) fn check(&self) -> Option<&CheckCommand> {
+    pub(super) fn check(&self) -> Option<&CheckTable> {
         match self.config.policy.purpose {
-            Purpose::Start => self.config.check.as_ref(),
+            Purpose::Start => self.config.check(),
             Purpose::Stop => None,
         }
     }
@@ -125,7 +125,7 @@ pub(crate) fn scan_request(
     ScanRequest {
         policy: config.policy.clone(),
         token: token.cloned(),
-        token_env: config.token_env.clone(),
+        token_env: config.token_variables().map(str::to_owned).collect(),
         command: command.cloned(),
         wrapper: programs.wrapper.clone(),
         library: programs.library.clone(),
@@ -143,5 +143,5 @@ pub(crate) fn lock_files(
 ) -> Vec<PathBuf> {
     let profile = config.profile.as_deref();
     let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };
-    config.locks.iter().map(|path| path.fill(&placeholders)).collect()
+    config.lock_paths(&placeholders)
 }

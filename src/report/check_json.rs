@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::config::{Problem, Problems, source::SourceName};
+use crate::config::{Problem, Problems, SourceName};
 
 /// Everything that is wrong, in the order of the places; empty where nothing is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -45,16 +45,16 @@ pub fn document(problems: Option<&Problems>) -> CheckDocument {
 }
 
 fn problem(problem: &Problem) -> ProblemDocument {
-    let position = problem.place.position();
+    let position = problem.location.position();
     ProblemDocument {
-        file: match problem.place.source() {
+        file: match problem.location.source() {
             SourceName::File(path) => Some(path.to_string_lossy().into_owned()),
             SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_) => None,
         },
         line: position.map(|it| it.line),
         column: position.map(|it| it.column),
         end_column: position.map(|it| it.end_column),
-        place: problem.place.to_string(),
+        place: problem.location.to_string(),
         key: problem.key.clone(),
         message: problem.message.clone(),
         help: problem.help.clone(),

@@ -3,7 +3,10 @@
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::{Telegram, settings},
+    config::{
+        ApiUrl,
+        settings::{TelegramTable, WebhookPolicy},
+    },
     engine::{reason::RefusalReason, token::Token},
     sys::{machine::poll::Poller, wake::Interrupted},
     telegram::{
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// Asks now, and waits for the answer, at most `telegram.timeout`.
-pub fn look(telegram: &Telegram, token: &Token) -> Seen {
+pub fn look(telegram: &TelegramTable, token: &Token) -> Seen {
     let api = api(telegram, token);
     BackgroundRequest::set_out(&api, Api::webhook).answer()
 }
@@ -25,7 +28,7 @@ pub fn look(telegram: &Telegram, token: &Token) -> Seen {
 #[derive(Debug)]
 pub struct Preflight {
     api: Api,
-    webhook: settings::WebhookPolicy,
+    webhook: WebhookPolicy,
     asked: PreflightState,
     /// What there was to warn of, so that it is said once.
     warned: Option<Seen>,
@@ -72,12 +75,10 @@ impl Preflight {
     /// Asks what a start with this token wants to know, on a thread of its own; `None`: nobody is
     /// to be asked. To be called once signals are waited for: that thread must not take one.
     #[must_use]
-    pub fn set_out(telegram: &Telegram, token: Option<&Token>) -> Option<Preflight> {
+    pub fn set_out(telegram: &TelegramTable, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
-            settings::WebhookPolicy::Ignore => None,
-            webhook @ (settings::WebhookPolicy::Warn
-            | settings::WebhookPolicy::Refuse
-            | settings::WebhookPolicy::Delete) => {
+            WebhookPolicy::Ignore => None,
+            webhook @ (WebhookPolicy::Warn | WebhookPolicy::Refuse | WebhookPolicy::Delete) => {
                 let api = api(telegram, token?);
                 let asked = ask(&api);
                 Some(Preflight {
@@ -122,12 +123,10 @@ impl Preflight {
 
     fn tell(&mut self, seen: &Seen) {
         let warning = match (seen, self.webhook) {
-            (Ok(Some(_)), settings::WebhookPolicy::Warn) => self.sentence(seen),
+            (Ok(Some(_)), WebhookPolicy::Warn) => self.sentence(seen),
             (
                 Ok(Some(_)),
-                settings::WebhookPolicy::Ignore
-                | settings::WebhookPolicy::Refuse
-                | settings::WebhookPolicy::Delete,
+                WebhookPolicy::Ignore | WebhookPolicy::Refuse | WebhookPolicy::Delete,
             ) => return,
             (Ok(None), _) => return debug!("no webhook is set"),
             (Err(trouble), _) => format!("{}; {}", self.sentence(seen), trouble.way_out()),
@@ -147,7 +146,7 @@ impl Preflight {
         match (&self.asked, self.webhook, self.deleting) {
             (
                 PreflightState::Answered(Ok(Some(webhook))),
-                settings::WebhookPolicy::Delete,
+                WebhookPolicy::Delete,
                 WebhookRemoval::NotTried,
             ) => {
                 self.delete(&webhook.host, poller)?;
@@ -192,7 +191,7 @@ impl Preflight {
 
     fn refusal(&self, seen: &Seen) -> Option<RefusalReason> {
         match (seen, self.webhook) {
-            (Ok(Some(webhook)), settings::WebhookPolicy::Refuse) => {
+            (Ok(Some(webhook)), WebhookPolicy::Refuse) => {
                 Some(RefusalReason::Webhook { host: webhook.host.clone() })
             }
             (Ok(_) | Err(_), _) => None,
@@ -202,7 +201,7 @@ impl Preflight {
     fn sentence(&self, seen: &Seen) -> String {
         match (seen, self.webhook) {
             (Ok(None), _) => "no webhook is set".to_owned(),
-            (Ok(Some(webhook)), settings::WebhookPolicy::Delete) => {
+            (Ok(Some(webhook)), WebhookPolicy::Delete) => {
                 format!(
                     "a webhook to `{}` is set; a start deletes it, and drops no update",
                     webhook.host
@@ -210,9 +209,7 @@ impl Preflight {
             }
             (
                 Ok(Some(webhook)),
-                settings::WebhookPolicy::Ignore
-                | settings::WebhookPolicy::Warn
-                | settings::WebhookPolicy::Refuse,
+                WebhookPolicy::Ignore | WebhookPolicy::Warn | WebhookPolicy::Refuse,
             ) => Webhook::objection(&webhook.host),
             (Err(ApiError::Unauthorized), _) => {
                 format!(
@@ -237,6 +234,6 @@ fn ask(api: &Api) -> PreflightState {
     PreflightState::Out(BackgroundRequest::set_out(api, Api::webhook))
 }
 
-fn api(telegram: &Telegram, token: &Token) -> Api {
-    Api { url: telegram.api_url.clone(), token: token.clone(), timeout: telegram.timeout }
+fn api(telegram: &TelegramTable, token: &Token) -> Api {
+    Api { url: ApiUrl::clone(&telegram.api_url), token: token.clone(), timeout: *telegram.timeout }
 }

@@ -219,9 +219,14 @@ where
         let Polling { bot, timeout, stopping, health, asking, finishing } = self;
         let mut stopping = stopping.map_or_else(StopSignals::by_signals, Ok)?;
         let instance = guard.instance().to_owned();
-        let listener =
-            Listener::new(bot.clone(), &instance, timeout, config.telegram.conflict_window, health)
-                .asking(asking);
+        let listener = Listener::new(
+            bot.clone(),
+            &instance,
+            timeout,
+            *config.settings.telegram.conflict_window,
+            health,
+        )
+        .asking(asking);
         let (shared, stop, token) =
             (listener.shared(), listener.stop(), dispatcher.shutdown_token());
         // Boxed, so that the futures around it stay small.

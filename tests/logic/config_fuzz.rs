@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use monopoll::{
     cli::config_command::{EXAMPLE, Format, show},
-    config::{Config, Problems, Sources, source::Position},
+    config::{Config, Position, Problems, Sources},
     text::{Paint, mask_secrets},
 };
 
@@ -61,7 +61,7 @@ fn each_place_lies_in(text: &str, problems: &Problems) {
         .map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count())
         .collect();
     for problem in &problems.0 {
-        let Some(Position { line, column, end_column }) = problem.place.position() else {
+        let Some(Position { line, column, end_column }) = problem.location.position() else {
             continue;
         };
         let length = lines.get(line - 1).unwrap_or_else(|| panic!("{problem:?} of {text:?}"));

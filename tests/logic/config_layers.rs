@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use monopoll::{
     cli::config_command::{EXAMPLE, Format, check, init, show},
     config::{
-        Config, LockPath, Placeholders, Problems, Sources,
+        Config, Parsed, Placeholders, Problems, Sources,
         settings::{LogFormat, Settings},
     },
     engine::action::{Action, OnConflict},
@@ -71,7 +71,7 @@ fn with_nothing_at_all_every_key_has_a_safe_default() {
     let config = Start::new().load();
     assert_eq!(config.file, None);
     assert_eq!(config.policy.on_conflict, OnConflict::Refuse);
-    assert_eq!(config.check, None);
+    assert_eq!(config.check(), None);
     assert_eq!(config.origin("on_conflict").to_string(), "default");
     assert!(config.notes.is_empty());
 }
@@ -102,10 +102,10 @@ fn the_variable_of_the_log_wins_over_every_layer() {
     start = start.set("log.level=debug");
     let of = |start: &Start| {
         let config = start.load();
-        assert_eq!(config.logging.format, LogFormat::Json);
+        assert_eq!(config.settings.log.format, LogFormat::Json);
         (
-            config.logging.filter.to_string(),
-            config.settings.log.level.clone(),
+            (*config.settings.log.level).to_string(),
+            config.settings.log.level.as_str().to_owned(),
             config.origin("log.level").to_string(),
         )
     };
@@ -134,10 +134,10 @@ fn tables_are_merged_key_by_key_and_lists_are_replaced() {
         .profile("ci")
         .env("MONOPOLL_TIMEOUTS", "{ force = '4s' }")
         .load();
-    assert_eq!(config.settings.timeouts.wait, "1s");
+    assert_eq!(config.settings.timeouts.wait.as_str(), "1s");
     assert_eq!(config.policy.timeouts.graceful.as_secs(), 3);
     assert_eq!(config.policy.timeouts.force.as_secs(), 4);
-    assert_eq!(config.token_env, ["C"]);
+    assert_eq!(config.token_variables().collect::<Vec<_>>(), ["C"]);
     let origins = ["timeouts.wait", "timeouts.graceful", "timeouts.force"]
         .map(|key| config.origin(key).to_string());
     assert_eq!(
@@ -157,7 +157,7 @@ fn a_profile_s_rules_come_first_and_its_match_entries_are_added() {
         config.policy.rules.iter().map(|rule| (rule.name.as_str(), rule.action)).collect();
     assert_eq!(rules, [("rules[0]", Action::Refuse), ("own", Action::Wait)]);
     let names: Vec<_> =
-        config.settings.matches.iter().map(|entry| entry.name.as_deref().unwrap()).collect();
+        config.settings.matches.iter().map(|entry| entry.name.as_ref().unwrap().as_str()).collect();
     assert_eq!(names, ["own", "theirs"]);
     let origins =
         ["rules[0]", "rules[1]", "match[0]", "match[1]"].map(|key| config.origin(key).to_string());
@@ -199,27 +199,27 @@ fn the_file_is_the_first_that_is_there() {
     start = start
         .env("HOME", home.as_os_str())
         .file("home/.config/monopoll/config.toml", "instance = 'home'");
-    assert_eq!(start.load().instance.unwrap().as_str(), "home");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "home");
     start = start.env("XDG_CONFIG_HOME", "relative");
     assert_eq!(
-        start.load().instance.unwrap().as_str(),
+        start.load().settings.instance.unwrap().as_str(),
         "home",
         "the standard has a relative one ignored"
     );
     start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
     assert_eq!(start.load().file, None, "a user who moved the folder does not want the other one");
     start = start.file("xdg/monopoll/config.toml", "instance = 'xdg'");
-    assert_eq!(start.load().instance.unwrap().as_str(), "xdg");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "xdg");
     start = start.file("config.toml", "instance = 'config'");
-    assert_eq!(start.load().instance.unwrap().as_str(), "config");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "config");
     start = start.file("monopoll.toml", "instance = 'monopoll'");
-    assert_eq!(start.load().instance.unwrap().as_str(), "monopoll");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "monopoll");
     start =
         start.file("named/a.toml", "instance = 'variable'").env("MONOPOLL_CONFIG", "named/a.toml");
-    assert_eq!(start.load().instance.unwrap().as_str(), "variable");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "variable");
     start = start.file("named/b.toml", "instance = 'flag'").config("named/b.toml");
     let config = start.load();
-    assert_eq!(config.instance.unwrap().as_str(), "flag");
+    assert_eq!(config.settings.instance.unwrap().as_str(), "flag");
     assert_eq!(config.file.as_deref(), Some(Path::new("named/b.toml")));
 }
 
@@ -289,7 +289,7 @@ fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
         .file("x/monopoll/config.toml", "instance = 'mine'");
     let xdg = start.folder.path().join("x");
     start = start.env("XDG_CONFIG_HOME", xdg.as_os_str());
-    assert_eq!(start.load().instance.unwrap().as_str(), "mine");
+    assert_eq!(start.load().settings.instance.unwrap().as_str(), "mine");
 }
 
 #[test]
@@ -364,15 +364,18 @@ fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
         .set("timeouts.graceful=3s")
         .set("check.command=['python', '-m', 'x=y']")
         .load();
-    assert_eq!(config.instance.unwrap().as_str(), "123456");
+    assert_eq!(config.settings.instance.as_ref().unwrap().as_str(), "123456");
     assert_eq!(config.policy.on_conflict, OnConflict::Force);
     assert_eq!(config.policy.signal.name(), "SIGINT");
     assert!(!config.settings.kill.escalate);
     assert_eq!(config.policy.max_targets, 7);
-    assert_eq!(config.locks.iter().map(LockPath::as_str).collect::<Vec<_>>(), ["/run/a.lock"]);
+    assert_eq!(
+        config.settings.lock.paths.iter().map(Parsed::as_str).collect::<Vec<_>>(),
+        ["/run/a.lock"]
+    );
     assert!(config.env_file.ends_with("true"));
     assert_eq!(config.policy.timeouts.graceful.as_secs(), 3);
-    assert_eq!(config.check.unwrap().command, ["python", "-m", "x=y"]);
+    assert_eq!(config.check().unwrap().command, ["python", "-m", "x=y"]);
 }
 
 #[test]
@@ -381,7 +384,7 @@ fn the_deeper_variable_wins_whatever_their_order() {
         .env("MONOPOLL_LOCK__PATHS", "['/b']")
         .env("MONOPOLL_LOCK", "{paths = ['/a'], on_lost = 'warn'}")
         .load();
-    assert_eq!(config.settings.lock.paths, ["/b"]);
+    assert_eq!(config.settings.lock.paths[0].as_str(), "/b");
     assert_eq!(config.origin("lock.on_lost").to_string(), "$MONOPOLL_LOCK");
 }
 
@@ -475,7 +478,7 @@ fn a_lock_path_is_filled_for_one_start() {
         user: "me",
         lock_dir: Path::new("/run/monopoll"),
     };
-    assert_eq!(config.locks[0].fill(&with), Path::new("/run/monopoll/bot1-default.lock"));
+    assert_eq!(config.lock_paths(&with)[0], Path::new("/run/monopoll/bot1-default.lock"));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_examples_within_the_example_hold_as_well() {
     let config = load(&uncommented());
     assert_eq!(config.settings.matches.len(), 1);
     assert_eq!(config.settings.rules.len(), 3);
-    assert_eq!(config.settings.instance.as_deref(), Some("my-bot"));
+    assert_eq!(config.settings.instance.unwrap().as_str(), "my-bot");
 }
 
 #[test]

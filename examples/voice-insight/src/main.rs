@@ -94,11 +94,11 @@ fn run(cli: &Cli) -> Result<(), Error> {
         ..Sources::here()?
     };
     let config = Config::load(&sources)?;
-    cli::log_as("voice-insight", &config.logging);
+    cli::log_as("voice-insight", &config.settings.log);
     let settings = Settings::read(&config, &sources.env)?;
     let token = guard::token(&config).ok_or_else(|| {
         let names =
-            config.token_env.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
+            config.token_variables().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
         Error::new(ExitStatus::Config, "no bot token is known")
             .with_hint(format!("set one of {names}, here or in `env_file`"))
     })?;

@@ -114,7 +114,7 @@ fn handler() -> UpdateHandler<std::convert::Infallible> {
 fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error> {
     let client =
         default_reqwest_settings().timeout(patience).build().map_err(|error| no_client(&error))?;
-    let url = config.telegram.api_url.to_string();
+    let url = config.settings.telegram.api_url.to_string();
     // It was checked when the configuration was read.
     let address = Url::parse(&url).map_err(|_| {
         Error::new(ExitStatus::Config, format!("`telegram.api_url` is no address: {}", quote(&url)))
@@ -136,7 +136,7 @@ fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
         user: &user.name,
         lock_dir: &lock_dir,
     };
-    config.locks.iter().map(|path| path.fill(&with)).collect()
+    config.lock_paths(&with)
 }
 
 fn services(settings: &Settings) -> &'static str {

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
             (Origin::Default, Origin::Default) => Location::flag("--config", "[app]"),
         };
         self.problems.push(Problem {
-            place,
+            location: place,
             key: Some(key),
             message: found.into(),
             help: Some(help.into()),

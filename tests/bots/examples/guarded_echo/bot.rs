@@ -36,7 +36,7 @@ pub(super) fn main() -> ExitCode {
 async fn serve() -> Result<End, Error> {
     let has = |flag: &str| env::args().any(|arg| arg == flag);
     let config = Config::load(&Sources::here()?)?;
-    cli::log_as("guarded_echo", &config.logging);
+    cli::log_as("guarded_echo", &config.settings.log);
     let bot = Bot::from_env();
     let (heard, mut hearing) = mpsc::unbounded_channel();
     let handler = dptree::endpoint(move |bot, update| echo(bot, update, heard.clone()));

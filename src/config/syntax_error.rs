@@ -1,24 +1,24 @@
-//! What is not TOML, in the words of somebody who edits a file: the parser speaks of its grammar.
+//! Explains a syntax error to the editor of a file; the parser's messages speak of its grammar.
 
 use std::ops::Range;
 
 use toml::de::Error;
 
 use crate::{
-    config::{problem::Fault, source::Source},
+    config::{problem::Fault, source_text::SourceText},
     text::{line_range, quote, sanitize},
 };
 
-/// More characters than this are not repeated in an advice.
-const LONGEST_ADVICE: usize = 60;
+/// A longer value is not repeated in a hint.
+const LONGEST_REPEATED: usize = 60;
 
 /// What quotes become in a word processor.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
 
-/// What is wrong, and which part of the source it is about.
-pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
+/// Explains an error in a file, and finds the part that is wrong.
+pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Fault) {
     let text = source.text();
-    let span = in_sight(text, error.span().unwrap_or(0..0));
+    let span = visible_span(text, error.span().unwrap_or(0..0));
     let message = error.message();
     let line = line_range(text, span.start);
     let value = value_in(text, &line);
@@ -39,7 +39,7 @@ pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
     let word = if message.starts_with("string values must be quoted") {
         Some(span.clone())
     } else {
-        value.and_then(|value| bare(text, value))
+        value.and_then(|value| bare_word(text, value))
     };
     if let Some(word) = word.filter(|word| {
         span.start <= word.end && is_word(text.get(word.clone()).unwrap_or_default())
@@ -63,8 +63,8 @@ pub(super) fn fault(source: &Source, error: &Error) -> (Range<usize>, Fault) {
     (span, fault)
 }
 
-/// Why a part of a variable or a flag is no value, to follow "is not TOML: ".
-pub(super) fn reason(message: &str) -> String {
+/// Explains why a variable or a flag is no TOML value, to follow "is not TOML: ".
+pub(super) fn explain_value(message: &str) -> String {
     match message {
         _ if message.starts_with("string values must be quoted") => {
             "a text in it has no quotes".to_owned()
@@ -74,7 +74,7 @@ pub(super) fn reason(message: &str) -> String {
     }
 }
 
-/// What nobody has put into better words yet; the parser's, with an advice where there is one.
+/// Keeps the parser's message, with a hint where there is one.
 fn not_toml(message: &str) -> Fault {
     let fault = Fault::new(format!("this is not TOML: {}", sanitize(message)));
     match message {
@@ -94,7 +94,7 @@ fn not_toml(message: &str) -> Fault {
     }
 }
 
-/// A line such as `key: value` or `key`.
+/// Explains a line such as `key: value` or `key`.
 fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let written = text.get(line.clone()).unwrap_or_default();
     let start = line.end - written.trim_start().len();
@@ -103,31 +103,31 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let key: &str = written.trim_start().split(|c| !is_of_a_key(c)).next().unwrap_or_default();
     let help = match key {
         "" => "a line is `key = value`, `[table]` or `# comment`".to_owned(),
-        _ if key.len() > LONGEST_ADVICE => "write key = value".to_owned(),
+        _ if key.len() > LONGEST_REPEATED => "write key = value".to_owned(),
         _ => format!("write {} = …", sanitize(key)),
     };
     let end = start + key.len();
-    let after =
-        text.get(end..line.end).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let next = text.get(end..line.end).and_then(|rest| rest.chars().next());
+    let after = next.map_or(0, char::len_utf8);
     (end..end + after, Fault::new("there is no `=` after the key").help(help))
 }
 
-/// A value that begins with no quote or bracket, without the comment behind it.
-fn bare(text: &str, value: Range<usize>) -> Option<Range<usize>> {
+/// Finds the word in a value that begins with no quote or bracket; a comment may follow.
+fn bare_word(text: &str, value: Range<usize>) -> Option<Range<usize>> {
     let written = text.get(value.clone())?;
     let word = written.split('#').next().unwrap_or(written).trim_end();
     (!word.starts_with(['"', '\'', '[', '{'])).then_some(value.start..value.start + word.len())
 }
 
-/// Whether quotes would make it a text that somebody may have meant.
+/// Whether it may be a string without its quotes.
 fn is_word(text: &str) -> bool {
     text.chars().any(|c| c.is_alphabetic() || matches!(c, '/' | '*'))
 }
 
-/// A text as it is.
-fn no_quotes(source: &Source, span: &Range<usize>) -> Fault {
-    // The value of a key that sounds like a secret's is nobody's to read.
-    if source.hidden().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
+/// Explains a string without quotes.
+fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
+    // The value of a key that sounds like a secret is not shown.
+    if source.secrets().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
         return Fault::new("the value has no quotes").help("write it in quotes");
     }
     let word = source.text().get(span.clone()).unwrap_or_default();
@@ -145,7 +145,7 @@ fn no_quotes(source: &Source, span: &Range<usize>) -> Fault {
         "yes" | "no" | "on" | "off" => {
             fault.help(format!("write \"{shown}\", or where a truth value is wanted true or false"))
         }
-        _ if bare.chars().count() > LONGEST_ADVICE || bare.contains('\'') => {
+        _ if bare.chars().count() > LONGEST_REPEATED || bare.contains('\'') => {
             fault.help("write it in quotes")
         }
         _ if bare.contains(['"', '\\']) => fault.help(format!("write '{shown}'")),
@@ -160,7 +160,7 @@ fn is_unclosed(message: &str) -> bool {
         && (message.ends_with("expected `\"`") || message.ends_with("expected `'`"))
 }
 
-/// A text without its second quote; of several lines, the first one is where it begins.
+/// Explains a string without its second quote; it is shown from its first line.
 fn unclosed(
     text: &str,
     line: &Range<usize>,
@@ -183,7 +183,7 @@ fn unclosed(
     }
 }
 
-/// A backslash before something that it does not belong to, as in a pattern or a path of Windows.
+/// Explains a backslash that begins no escape, as in a pattern or a path of Windows.
 fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
     let start = span.start.saturating_sub(1);
     let length = text
@@ -197,15 +197,15 @@ fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
     (escape, Fault::new(format!("{shown} is nothing that TOML knows")).help(help))
 }
 
-/// The value in a line that has an `=`, without the blanks around it.
+/// Finds the value in a line that has an `=`, trimmed.
 fn value_in(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     let written = text.get(line.clone())?;
     let equals = written.find('=').filter(|_| !written.trim_start().starts_with(['[', '#']))?;
     Some(trimmed(text, line.start + equals + 1..line.end))
 }
 
-/// What ends with the file's last line break is said of its last line, which can be seen.
-fn in_sight(text: &str, span: Range<usize>) -> Range<usize> {
+/// Moves a span at the end of the file into its last line, which can be shown.
+fn visible_span(text: &str, span: Range<usize>) -> Range<usize> {
     if span.start < text.len() {
         return span;
     }
@@ -213,7 +213,7 @@ fn in_sight(text: &str, span: Range<usize>) -> Range<usize> {
     end..end
 }
 
-/// `span` without the blanks at its ends.
+/// Trims the white space in `span`.
 pub(super) fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     let whole = text.get(span.clone()).unwrap_or_default();
     let start = span.end - whole.trim_start().len();

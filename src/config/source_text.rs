@@ -1,20 +1,19 @@
-//! One thing that somebody wrote: a file, a variable, a flag; with its text, so that any part of it
-//! can be shown.
+//! The text of one source – a file, a variable, a flag –, so that any part of it can be shown.
 
 use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
 
 use crate::text::{config_secret_spans, line_range, sanitize};
 
-/// One thing that somebody wrote.
-pub struct Source {
+/// The text of a file, a variable or a flag.
+pub(crate) struct SourceText {
     name: SourceName,
-    /// As it is shown: of a variable or a flag, its name too.
+    /// With the name of a variable or a flag, as it is typed.
     text: String,
     lines: OnceLock<Lines>,
-    hidden: OnceLock<Vec<Range<usize>>>,
+    secrets: OnceLock<Vec<Range<usize>>>,
 }
 
-/// What it is called.
+/// The name of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceName {
     /// A file, as it was named or found.
@@ -27,7 +26,7 @@ pub enum SourceName {
     Flag(&'static str),
 }
 
-/// A line and its columns, all from 1, in characters.
+/// A line and its columns, counted from 1, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -38,56 +37,53 @@ pub struct Position {
     pub end_column: usize,
 }
 
-impl Source {
-    /// A source of this name and with this text.
-    pub(crate) fn new(name: SourceName, text: String) -> Source {
-        Source { name, text, lines: OnceLock::new(), hidden: OnceLock::new() }
+impl SourceText {
+    pub(crate) fn new(name: SourceName, text: String) -> SourceText {
+        SourceText { name, text, lines: OnceLock::new(), secrets: OnceLock::new() }
     }
 
-    /// A variable, and where its value is: as env(1) prints it.
-    pub(crate) fn variable(name: &str, value: &str) -> (Source, Range<usize>) {
+    /// A variable as env(1) prints it, and the span of its value.
+    pub(crate) fn variable(name: &str, value: &str) -> (SourceText, Range<usize>) {
         let text = format!("{name}={value}");
         let value = name.len() + 1..text.len();
-        (Source::new(SourceName::Variable(name.to_owned()), text), value)
+        (SourceText::new(SourceName::Variable(name.to_owned()), text), value)
     }
 
-    /// What it is called.
-    #[must_use]
-    pub fn name(&self) -> &SourceName {
+    /// Its name.
+    pub(crate) fn name(&self) -> &SourceName {
         &self.name
     }
 
-    /// Its text, as it was written.
+    /// Its text.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Where in it the secrets are.
-    pub(crate) fn hidden(&self) -> &[Range<usize>] {
-        self.hidden.get_or_init(|| config_secret_spans(&self.text))
+    /// The spans of the secrets in it.
+    pub(crate) fn secrets(&self) -> &[Range<usize>] {
+        self.secrets.get_or_init(|| config_secret_spans(&self.text))
     }
 
-    /// The position of a part of it: in the line that the part begins in.
-    #[must_use]
-    pub fn position(&self, span: &Range<usize>) -> Position {
+    /// The position of a span, in the line that it begins in.
+    pub(crate) fn position(&self, span: &Range<usize>) -> Position {
         self.lines.get_or_init(|| Lines::of(&self.text)).position(span)
     }
 }
 
-/// Its text may have secrets.
-impl fmt::Debug for Source {
+/// Hides the text, which may have secrets.
+impl fmt::Debug for SourceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SourceText").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl PartialEq for Source {
-    fn eq(&self, other: &Source) -> bool {
+impl PartialEq for SourceText {
+    fn eq(&self, other: &SourceText) -> bool {
         self.name == other.name && self.text == other.text
     }
 }
 
-impl Eq for Source {}
+impl Eq for SourceText {}
 
 impl fmt::Display for SourceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,8 +97,7 @@ impl fmt::Display for SourceName {
     }
 }
 
-/// Where each line of a text is, and where a character goes on that began before: what a position
-/// is found with in little time, however long a line is.
+/// The lines of a text and its UTF-8 continuation bytes: finds a position fast in a long line.
 struct Lines {
     lines: Vec<Range<usize>>,
     continuations: Vec<usize>,
@@ -119,8 +114,7 @@ impl Lines {
     fn position(&self, span: &Range<usize>) -> Position {
         let line = self.lines.partition_point(|line| line.start <= span.start).max(1);
         let within = self.lines.get(line - 1).cloned().unwrap_or(0..0);
-        // What ends the line is not part of it: the end of the line is where something is missing
-        // then.
+        // A line break is not part of the line: something is missing at its end then.
         let column = |at: usize| {
             let at = at.clamp(within.start, within.end);
             at - within.start - (self.continued_before(at) - self.continued_before(within.start))
@@ -140,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_position_counts_characters_from_one() {
-        let source = Source::new(SourceName::Flag("--x"), "ab\né=1\r\n".to_owned());
+        let source = SourceText::new(SourceName::Flag("--x"), "ab\né=1\r\n".to_owned());
         for (span, expected) in [
             (0..1, (1, 1, 2)),
             (1..2, (1, 2, 3)),
@@ -157,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_source_does_not_show_its_text() {
-        let source = Source::new(
+        let source = SourceText::new(
             SourceName::Set("instance".to_owned()),
             "--set instance=1:secret".to_owned(),
         );

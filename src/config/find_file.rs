@@ -1,0 +1,243 @@
+//! Finds and reads the configuration file, and notes who else can write to it.
+#![expect(clippy::disallowed_methods, reason = "the file and its folders are read here")]
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    config::{
+        location::Location,
+        problem::{Fault, Problem},
+        settings::KEYS,
+        source_text::{SourceName, SourceText},
+        sources::Sources,
+        spanned_value::{Table, parse_file},
+    },
+    text::{closest_name, quote, sanitize},
+};
+
+/// A larger file is no configuration but a log or a device.
+const LARGEST: u64 = 1 << 20;
+
+/// A name that many programs use.
+const SHARED_NAME: &str = "./config.toml";
+
+/// Tables that many programs with a bot have.
+const SHARED_KEYS: [&str; 2] = ["app", "telegram"];
+
+/// The outcome of the search for a file.
+#[derive(Debug)]
+pub(crate) enum FileSearch {
+    /// There is none.
+    None,
+    /// There is one that cannot be used; the problems say why.
+    Unusable,
+    /// The file, as it was named or found, and its content.
+    Found(PathBuf, Table),
+}
+
+/// Finds and reads the file that is named, else the first of the usual ones.
+pub(crate) fn search(
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
+) -> FileSearch {
+    if let Some((path, location)) = named_file(sources) {
+        return match read(&sources.cwd.join(&path)) {
+            Ok(text) => parse(path, &text, problems),
+            Err(error) => {
+                let name = quote(&path.to_string_lossy());
+                let fault = Fault::new(format!("{name} {}", read_error(&error)))
+                    .help("name a file that is there, or leave it out: every key has a default");
+                problems.push(Problem::at(location, fault));
+                FileSearch::Unusable
+            }
+        };
+    }
+    for path in usual_files(sources) {
+        let absolute = sources.cwd.join(&path);
+        if let Some(why) = reason_to_ignore(&absolute) {
+            notes.push(format!("{}: ignored, as {why}", sanitize(&path.to_string_lossy())));
+            continue;
+        }
+        let text = match read(&absolute) {
+            Ok(text) => text,
+            Err(error) if is_missing(&error) => continue,
+            Err(error) => {
+                let fault = Fault::new(read_error(&error))
+                    .help("make it readable, or name another file with --config");
+                problems.push(Problem::at(Location::file(&path), fault));
+                return FileSearch::Unusable;
+            }
+        };
+        match parse(path, &text, problems) {
+            FileSearch::Found(path, root)
+                if path == Path::new(SHARED_NAME) && is_foreign(&root) =>
+            {
+                notes.push(format!(
+                    "{SHARED_NAME}: ignored, as it has no key of monopoll's; name it with \
+                     --config if it is meant"
+                ));
+            }
+            found => return found,
+        }
+    }
+    FileSearch::None
+}
+
+/// The file that `--config` or `$MONOPOLL_CONFIG` names.
+fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {
+    if let Some(path) = &sources.config {
+        return Some((path.clone(), Location::flag("--config", &path.to_string_lossy())));
+    }
+    let path = sources.variable("MONOPOLL_CONFIG")?;
+    Some((path.into(), Location::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
+}
+
+/// The files that are tried where none is named, first one first.
+fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
+    let absolute =
+        |name| sources.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home =
+        absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    [
+        Some(PathBuf::from("./monopoll.toml")),
+        Some(PathBuf::from(SHARED_NAME)),
+        home.map(|home| home.join("monopoll/config.toml")),
+        Some(PathBuf::from("/etc/monopoll/config.toml")),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Why something at the path of a usual file is not the configuration, to follow "as".
+fn reason_to_ignore(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Some("it is a folder"),
+        // A pipe would never end.
+        Ok(metadata) if !metadata.is_file() => Some("it is no regular file"),
+        // The home of another user, left in the environment by sudo.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some("this user may not look into its folder")
+        }
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Whether a file has no key of ours, and none that looks like a misspelled one.
+fn is_foreign(root: &Table) -> bool {
+    let ours = || {
+        let names = KEYS.iter().map(|key| key.name);
+        names.filter(|name| !SHARED_KEYS.contains(name)).chain(["profile"])
+    };
+    !root.keys().any(|key| closest_name(key, ours()).is_some())
+}
+
+fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch {
+    // An editor on Windows may leave a byte order mark.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let parsed = match std::str::from_utf8(text) {
+        Ok(text) => parse_file(text, &path),
+        Err(error) => {
+            let text = String::from_utf8_lossy(text).into_owned();
+            let source = Arc::new(SourceText::new(SourceName::File(path.clone()), text));
+            let at = error.valid_up_to();
+            let fault =
+                Fault::new("this is not TOML: it is not UTF-8").help("save the file as UTF-8");
+            Err(vec![Problem::at(Location::part_of(&source, at..at + 1), fault)])
+        }
+    };
+    match parsed {
+        Ok(root) => FileSearch::Found(path, root),
+        Err(found) => {
+            problems.extend(found);
+            FileSearch::Unusable
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // Windows calls a folder forbidden.
+    let file = File::open(path)
+        .map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
+    file.take(LARGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Why a file cannot be read, to follow its name.
+fn read_error(error: &io::Error) -> String {
+    match error.kind() {
+        _ if is_missing(error) => "does not exist".to_owned(),
+        io::ErrorKind::IsADirectory => "is a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        io::ErrorKind::FileTooLarge => {
+            format!("is larger than {} KiB, which no configuration is", LARGEST / 1024)
+        }
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// A note where others than its owner and root can change the file: it decides what is killed.
+/// `name` is the path as it was named or found.
+#[cfg(unix)]
+pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let name = sanitize(&name.to_string_lossy());
+    let file = std::fs::metadata(path).ok()?;
+    if !file.is_file() {
+        return None;
+    }
+    if others_write(&file) {
+        return Some(format!(
+            "others can write to {name}, and so decide what is killed; `chmod go-w {name}`"
+        ));
+    }
+    // In a folder that they can write to, others can replace the file, or the link to it.
+    let mut folders: Vec<_> =
+        [path.parent().map(std::fs::canonicalize), Some(std::fs::canonicalize(path))]
+            .into_iter()
+            .filter_map(|path| path?.ok())
+            .flat_map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+            .collect();
+    folders.dedup();
+    let is_open = |folder: &PathBuf| {
+        std::fs::metadata(folder).is_ok_and(|folder| {
+            folder.is_dir() && others_write(&folder) && folder.mode() & 0o1000 == 0
+        })
+    };
+    let folder = folders.into_iter().find(is_open)?;
+    let folder = sanitize(&folder.to_string_lossy());
+    Some(format!(
+        "others can write to {folder}, and so replace {name} and decide what is killed; \
+         `chmod go-w {folder}`"
+    ))
+}
+
+/// Whether others than the owner can write; a group of the owner alone, which many systems give
+/// each user, is no other.
+#[cfg(unix)]
+fn others_write(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    use crate::sys::permissions::own_group;
+
+    let everybody = file.mode() & 0o002 != 0;
+    let group = file.mode() & 0o020 != 0 && file.gid() != 0;
+    everybody || (group && own_group(file.uid()) != Some(file.gid()))
+}
+
+/// The mode does not say who may write to a file there.
+#[cfg(not(unix))]
+pub(super) fn exposure_note(_name: &Path, _path: &Path) -> Option<String> {
+    None
+}

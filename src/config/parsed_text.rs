@@ -1,0 +1,202 @@
+//! Values that are written as strings: how they are checked, parsed and kept as written.
+
+use std::{borrow::Cow, fmt, ops::Deref};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error, value::StrDeserializer},
+};
+
+use crate::{
+    config::problem::Fault,
+    text::{closest_name, join_and, quote},
+};
+
+/// A value that is written as a string.
+pub(crate) trait TextValue: Sized {
+    /// The pattern in the schema.
+    const PATTERN: Option<&'static str> = None;
+
+    /// The hint where a number stands instead.
+    const NUMBER_HINT: NumberHint = NumberHint::General;
+
+    /// The hint where something else stands instead: what to write.
+    fn hint() -> String;
+
+    /// Parses it; there is no NUL in it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(text: &str) -> Result<Self, Fault>;
+
+    /// Splits a string that stands instead of a list of such values.
+    fn split(text: &str) -> Vec<&str> {
+        text.split(',').map(str::trim).collect()
+    }
+}
+
+/// A [`TextValue`] without its type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TextKind {
+    /// Checks a string.
+    pub(crate) check: fn(&str) -> Result<(), Fault>,
+    /// See [`TextValue::hint`].
+    pub(crate) hint: fn() -> String,
+    /// See [`TextValue::NUMBER_HINT`].
+    pub(crate) number_hint: NumberHint,
+    /// See [`TextValue::split`].
+    pub(crate) split: fn(&str) -> Vec<&str>,
+}
+
+/// The hint where a number stands in the place of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NumberHint {
+    /// As for any other value of the wrong kind.
+    General,
+    /// The number in quotes.
+    Quoted,
+    /// The number of seconds.
+    Seconds,
+}
+
+impl TextKind {
+    /// The kind of this type.
+    pub(crate) const fn of<T: TextValue>() -> TextKind {
+        TextKind {
+            check: |text| parse::<T>(text).map(drop),
+            hint: T::hint,
+            number_hint: T::NUMBER_HINT,
+            split: T::split,
+        }
+    }
+}
+
+pub(super) fn parse<T: TextValue>(text: &str) -> Result<T, Fault> {
+    if text.contains('\0') {
+        let found = quote(text);
+        return Err(Fault::new(format!(
+            "{found} has a NUL character, which no path and no command line can have"
+        ))
+        .help("take it out"));
+    }
+    T::parse(text)
+}
+
+/// A value and the string that it was written as.
+#[derive(Debug, Clone)]
+pub struct Parsed<T> {
+    text: String,
+    value: T,
+}
+
+impl<T> Parsed<T> {
+    /// Parses a default.
+    #[expect(clippy::expect_used, reason = "a test reads every default")]
+    pub(crate) fn default_of(text: &str) -> Parsed<T>
+    where
+        T: TextValue,
+    {
+        let value = parse(text).map_err(|fault| fault.message).expect("a default is valid");
+        Parsed { text: text.to_owned(), value }
+    }
+
+    /// The string as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<T> Deref for Parsed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> PartialEq for Parsed<T> {
+    fn eq(&self, other: &Parsed<T>) -> bool {
+        self.text == other.text
+    }
+}
+
+impl<'de, T: TextValue> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parsed<T>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let value = parse(&text).map_err(|fault| D::Error::custom(fault.message))?;
+        Ok(Parsed { text, value })
+    }
+}
+
+impl<T> Serialize for Parsed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(serializer)
+    }
+}
+
+impl<T: TextValue> JsonSchema for Parsed<T> {
+    fn schema_name() -> Cow<'static, str> {
+        "String".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        match T::PATTERN {
+            Some(pattern) => json_schema!({ "type": "string", "pattern": pattern }),
+            None => json_schema!({ "type": "string" }),
+        }
+    }
+}
+
+/// An enum whose variants are the words that may be written.
+pub(crate) trait Choice: DeserializeOwned {}
+
+impl<T: Choice> TextValue for T {
+    fn hint() -> String {
+        format!("allowed are {}", join_and(choices::<T>().iter().copied()))
+    }
+
+    fn parse(text: &str) -> Result<T, Fault> {
+        T::deserialize(StrDeserializer::new(text))
+            .map_err(|UnknownWord(words)| unknown_word(text, words, &T::hint()))
+    }
+}
+
+/// The words of a choice.
+pub(crate) fn choices<T: Choice>() -> &'static [&'static str] {
+    match T::deserialize(StrDeserializer::new("")) {
+        Err(UnknownWord(words)) => words,
+        Ok(_) => &[],
+    }
+}
+
+/// No variant of this name, but of these: serde's derive is the one who knows them.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown")]
+struct UnknownWord(&'static [&'static str]);
+
+impl Error for UnknownWord {
+    fn custom<T: fmt::Display>(_: T) -> UnknownWord {
+        UnknownWord(&[])
+    }
+
+    fn unknown_variant(_: &str, words: &'static [&'static str]) -> UnknownWord {
+        UnknownWord(words)
+    }
+}
+
+pub(super) fn unknown_word(text: &str, words: &[&str], hint: &str) -> Fault {
+    if text.is_empty() {
+        return Fault::new("is empty").help(hint);
+    }
+    let fault = Fault::new(format!("{} is unknown", quote(text)));
+    match closest_name(text, words.iter().copied()) {
+        Some(word) => fault.help(format!("did you mean `{word}`? {hint}")),
+        None => fault.help(hint),
+    }
+}

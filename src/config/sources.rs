@@ -1,0 +1,96 @@
+//! The sources of a configuration: command line, environment and working directory.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment and the working directory are read here"
+)]
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use crate::{
+    config::location::Location,
+    engine::action::OnConflict,
+    error::{Error, ExitStatus},
+};
+
+/// Everything that a configuration is made of; nothing else is read from the process.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// Each `--set`, as `key=value`.
+    pub set: Vec<String>,
+    /// `--on-conflict`.
+    pub on_conflict: Option<OnConflict>,
+    /// `--instance`.
+    pub instance: Option<String>,
+    /// The whole environment; other variables are ignored.
+    pub env: Vec<(OsString, OsString)>,
+    /// The working directory that relative paths are relative to.
+    pub cwd: PathBuf,
+}
+
+impl Sources {
+    /// The environment and the working directory of this process, without any flag; the methods
+    /// below add those.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn here() -> Result<Sources, Error> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
+                .with_hint("change to a folder that exists")
+        })?;
+        Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
+    }
+
+    /// Reads this file, as `--config` does.
+    #[must_use]
+    pub fn config(self, path: impl Into<PathBuf>) -> Sources {
+        Sources { config: Some(path.into()), ..self }
+    }
+
+    /// Selects this `[profile.NAME]`, as `--profile` does.
+    #[must_use]
+    pub fn profile(self, name: impl Into<String>) -> Sources {
+        Sources { profile: Some(name.into()), ..self }
+    }
+
+    /// Sets one key, as `--set key=value` does; may be called more than once.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Sources {
+        self.set.push(format!("{key}={value}"));
+        self
+    }
+
+    /// Names the instance, as `--instance` does.
+    #[must_use]
+    pub fn instance(self, id: impl Into<String>) -> Sources {
+        Sources { instance: Some(id.into()), ..self }
+    }
+
+    /// Sets what to do about conflicts, as `--on-conflict` does.
+    #[must_use]
+    pub fn on_conflict(self, action: OnConflict) -> Sources {
+        Sources { on_conflict: Some(action), ..self }
+    }
+
+    /// The value of this variable, unless it is empty: many launchers mean "not set" by that.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        let (_, value) = self.env.iter().rev().find(|(key, _)| key == name)?;
+        Some(value.as_os_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The name of the selected profile and where it was selected.
+    pub(crate) fn selected_profile(&self) -> Option<(String, Location)> {
+        if let Some(name) = &self.profile {
+            return Some((name.clone(), Location::flag("--profile", name)));
+        }
+        let name = self.variable("MONOPOLL_PROFILE")?.to_string_lossy();
+        Some((name.clone().into_owned(), Location::variable("MONOPOLL_PROFILE", &name)))
+    }
+}

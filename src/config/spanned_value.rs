@@ -1,0 +1,190 @@
+//! TOML as a tree in which each value has its location.
+
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::config::{
+    location::Location,
+    problem::Problem,
+    source_text::{SourceName, SourceText},
+    syntax_error,
+};
+
+/// A value and its location.
+#[derive(Debug, Clone)]
+pub(crate) struct SpannedValue {
+    /// The value.
+    pub(crate) value: Value,
+    /// The location of the value.
+    pub(crate) location: Location,
+    /// The location of its key; of the value itself in a list.
+    pub(crate) key_location: Location,
+}
+
+/// A value; a number keeps its text, so that none is too large for a message.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    /// A string.
+    Text(String),
+    /// An integer as it was written, and its value unless that is too large.
+    Integer(String, Option<i64>),
+    /// A float as it was written.
+    Float(String),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A date, a time or both.
+    Datetime(toml::value::Datetime),
+    /// A list.
+    List(Vec<SpannedValue>),
+    /// A table.
+    Table(Table),
+}
+
+/// Values by their key.
+pub(crate) type Table = BTreeMap<String, SpannedValue>;
+
+/// Parses the text of a file.
+///
+/// # Errors
+/// Every syntax error.
+pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>> {
+    let source = Arc::new(SourceText::new(SourceName::File(path.to_owned()), text.to_owned()));
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut last = None;
+    for error in errors {
+        // Further errors in a line are only the echo of its first one.
+        let line = source.position(&error.span().unwrap_or(0..0)).line;
+        if last.replace(line) != Some(line) {
+            let (span, fault) = syntax_error::explain(&source, &error);
+            problems.push(Problem::at(Location::part_of(&source, span), fault));
+        }
+    }
+    if problems.is_empty() {
+        Ok(TreeBuilder { source, offset: 0 }.table(root.get_ref()))
+    } else {
+        Err(problems)
+    }
+}
+
+/// Parses the part of a variable or a flag that is one TOML value.
+///
+/// # Errors
+/// Why it is not TOML, and where.
+pub(crate) fn parse_value(
+    source: &Arc<SourceText>,
+    part: Range<usize>,
+) -> Result<SpannedValue, (Location, String)> {
+    let text = source.text().get(part.clone()).unwrap_or_default();
+    let tree = TreeBuilder { source: Arc::clone(source), offset: part.start };
+    match DeValue::parse(text) {
+        Ok(value) => Ok(tree.value(&value, None)),
+        Err(error) => Err((
+            tree.location(&error.span().unwrap_or(0..text.len())),
+            syntax_error::explain_value(error.message()),
+        )),
+    }
+}
+
+impl SpannedValue {
+    /// A string at `location`.
+    pub(crate) fn text(text: impl Into<String>, location: Location) -> SpannedValue {
+        SpannedValue { value: Value::Text(text.into()), key_location: location.clone(), location }
+    }
+
+    /// Wraps `self` in a table for each of `keys`, the outermost first.
+    pub(crate) fn nested(self, keys: &[(String, Location)]) -> Table {
+        let Some(((first, key_location), rest)) = keys.split_first() else { return Table::new() };
+        let location = self.location.clone();
+        let value = if rest.is_empty() { self.value } else { Value::Table(self.nested(rest)) };
+        let node = SpannedValue { value, location, key_location: key_location.clone() };
+        Table::from([(first.clone(), node)])
+    }
+
+    /// Marks this value and all that is in it as part of a profile.
+    pub(crate) fn in_profile(self, name: &Arc<str>) -> SpannedValue {
+        let value = match self.value {
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| item.in_profile(name)).collect())
+            }
+            Value::Table(table) => Value::Table(
+                table.into_iter().map(|(key, value)| (key, value.in_profile(name))).collect(),
+            ),
+            scalar @ (Value::Text(_)
+            | Value::Integer(..)
+            | Value::Float(_)
+            | Value::Bool(_)
+            | Value::Datetime(_)) => scalar,
+        };
+        SpannedValue {
+            value,
+            location: self.location.in_profile(name),
+            key_location: self.key_location.in_profile(name),
+        }
+    }
+
+    /// Converts it into toml's own type, for `[app]`.
+    pub(crate) fn into_toml(self) -> toml::Value {
+        match self.value {
+            Value::Text(text) => toml::Value::String(text),
+            Value::Integer(text, value) => {
+                value.map_or(toml::Value::String(text), toml::Value::Integer)
+            }
+            Value::Float(text) => {
+                text.parse().map_or(toml::Value::String(text), toml::Value::Float)
+            }
+            Value::Bool(value) => toml::Value::Boolean(value),
+            Value::Datetime(datetime) => toml::Value::Datetime(datetime),
+            Value::List(items) => {
+                toml::Value::Array(items.into_iter().map(SpannedValue::into_toml).collect())
+            }
+            Value::Table(table) => toml::Value::Table(
+                table.into_iter().map(|(key, value)| (key, value.into_toml())).collect(),
+            ),
+        }
+    }
+}
+
+/// Turns toml's tree into ours: spans become locations.
+struct TreeBuilder {
+    source: Arc<SourceText>,
+    /// The beginning of the parsed text in the source.
+    offset: usize,
+}
+
+impl TreeBuilder {
+    fn location(&self, span: &Range<usize>) -> Location {
+        Location::part_of(&self.source, self.offset + span.start..self.offset + span.end)
+    }
+
+    fn table(&self, table: &DeTable<'_>) -> Table {
+        table
+            .iter()
+            .map(|(key, value)| (key.get_ref().to_string(), self.value(value, Some(&key.span()))))
+            .collect()
+    }
+
+    fn value(&self, spanned: &Spanned<DeValue<'_>>, key: Option<&Range<usize>>) -> SpannedValue {
+        let location = self.location(&spanned.span());
+        let value = match spanned.get_ref() {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => Value::Integer(
+                number.to_string(),
+                i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            ),
+            DeValue::Float(number) => Value::Float(number.to_string()),
+            DeValue::Boolean(value) => Value::Bool(*value),
+            DeValue::Datetime(datetime) => Value::Datetime(*datetime),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| self.value(item, None)).collect())
+            }
+            DeValue::Table(table) => Value::Table(self.table(table)),
+        };
+        let key_location = key.map_or_else(|| location.clone(), |span| self.location(span));
+        SpannedValue { value, location, key_location }
+    }
+}
