@@ -19,8 +19,10 @@ use monopoll::{
         fact::Fact::Known,
         pattern::PathPattern,
         policy::{Conditions, Policy},
-        snapshot::{Process, Snapshot},
+        process::Process,
+        snapshot::Snapshot,
         token::Token,
+        token_search::carried_token,
     },
     scan::{
         command::Command,
@@ -109,7 +111,12 @@ fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
     let environ = format!("{}{variable}", "FILL=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0".repeat(50));
     let names = ["TELOXIDE_TOKEN".to_owned(), "BOT_TOKEN".to_owned()];
     bencher.bench_local(|| {
-        token.carried(black_box(b"python3\0main.py\0"), black_box(environ.as_bytes()), &names)
+        carried_token(
+            &token,
+            black_box(b"python3\0main.py\0"),
+            black_box(environ.as_bytes()),
+            &names,
+        )
     });
 }
 

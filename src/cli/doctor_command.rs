@@ -17,7 +17,7 @@ use crate::{
         self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
         TokenSearch,
     },
-    engine::{instance::Instance, pattern::UserLimit, snapshot::User, token::Token},
+    engine::{instance::Instance, pattern::UserLimit, process::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
         instance_name::{self, TokenLookup},

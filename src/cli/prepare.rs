@@ -7,7 +7,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 use crate::{
     cli::{Common, log, output::paint},
     config::{Config, Placeholders, Sources},
-    engine::{action::SameToken, instance::Instance, snapshot::User, token::Token},
+    engine::{action::SameToken, instance::Instance, process::User, token::Token},
     error::{Error, ExitStatus},
     guard::{
         instance_name,

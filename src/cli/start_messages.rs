@@ -14,9 +14,10 @@ use crate::{
     config::settings::LogFormat,
     engine::{
         action::OnLost,
-        plan::{Conflict, Plan, SignalToSend, Step},
-        policy::Patience,
-        snapshot::ProcessId,
+        ladder::{Ladder, Patience},
+        plan::{Conflict, Plan},
+        process::ProcessId,
+        signal::SignalToSend,
         token::Token,
     },
     guard::{
@@ -286,11 +287,11 @@ fn location(pid: Option<u32>) -> String {
 }
 
 pub(super) fn limit(conflict: &Conflict) -> String {
-    match conflict.steps.first() {
-        Some(Step::Wait { timeout: Patience::For(time) }) => {
-            format!(", at most {}", humantime::format_duration(*time))
+    match conflict.ladder {
+        Ladder::Wait { patience: Patience::For(time), .. } => {
+            format!(", at most {}", humantime::format_duration(time))
         }
-        Some(Step::Wait { timeout: Patience::Forever }) => ", as long as it takes".to_owned(),
-        Some(Step::Ask { .. } | Step::Signal { .. }) | None => String::new(),
+        Ladder::Wait { patience: Patience::Forever, .. } => ", as long as it takes".to_owned(),
+        Ladder::Stop(_) | Ladder::Nothing => String::new(),
     }
 }

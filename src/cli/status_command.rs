@@ -10,7 +10,10 @@ use crate::{
         prepare::{self, UnnamedRequest},
         print,
     },
-    engine::{instance::Instance, policy::Policy, purpose::Purpose},
+    engine::{
+        instance::Instance,
+        policy::{Policy, Purpose},
+    },
     error::{Error, ExitStatus},
     guard::{
         instance_status::{InstanceState, InstanceStatus},

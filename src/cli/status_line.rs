@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::{
     engine::{
-        plan::{Conflict, Plan, SignalToSend, Step},
-        policy::Patience,
+        ladder::{Patience, Step},
+        plan::{Conflict, Plan},
+        signal::SignalToSend,
     },
     text::{printable, short_command_line},
 };
@@ -143,7 +144,7 @@ impl OtherProcess {
             (None, Some(args)) => ShownCommand::Arguments(args.clone()),
             (None, None) => ShownCommand::Unknown,
         };
-        OtherProcess { pid: pid(conflict), command, steps: conflict.steps.clone(), done: None }
+        OtherProcess { pid: pid(conflict), command, steps: conflict.ladder.steps(), done: None }
     }
 
     fn named(&self, room: usize) -> String {
@@ -168,7 +169,7 @@ impl OtherProcess {
         };
         let then = match self.steps.get(1) {
             Some(Step::Ask { .. }) => "then its guard is asked to end it".to_owned(),
-            Some(Step::Signal { blow, .. }) => format!("then {}", blow.name()),
+            Some(Step::Signal { signal, .. }) => format!("then {}", signal.name()),
             Some(Step::Wait { .. }) | None => "then this start is refused".to_owned(),
         };
         format!("{} of {}, {then}", passed(since, now), whole(*limit))
@@ -182,16 +183,17 @@ impl OtherProcess {
             Some((LastAction::Heard, at)) => {
                 format!("its guard has been at it for {}", passed(at, now))
             }
-            Some((LastAction::Sent(blow), at)) => {
-                let sent = format!("{} sent {} ago", blow.name(), passed(at, now));
-                let is_this =
-                    |step: &Step| matches!(step, Step::Signal { blow: it, .. } if *it == blow);
-                let Some(index) = self.steps.iter().position(is_this) else { return sent };
-                let Some(Patience::For(limit)) = self.steps.get(index).map(Step::timeout) else {
+            Some((LastAction::Sent(signal), at)) => {
+                let sent = format!("{} sent {} ago", signal.name(), passed(at, now));
+                let limit = |(index, step): (usize, &Step)| match *step {
+                    Step::Signal { signal: it, timeout } if it == signal => Some((index, timeout)),
+                    Step::Signal { .. } | Step::Ask { .. } | Step::Wait { .. } => None,
+                };
+                let Some((index, limit)) = self.steps.iter().enumerate().find_map(limit) else {
                     return sent;
                 };
                 let next = match self.steps.get(index + 1) {
-                    Some(Step::Signal { blow, .. }) => blow.name(),
+                    Some(Step::Signal { signal, .. }) => signal.name(),
                     Some(Step::Ask { .. } | Step::Wait { .. }) | None => "given up",
                 };
                 format!("{sent}, {next} in {}", left(at.saturating_add(limit), now))
@@ -227,16 +229,17 @@ mod tests {
     use crate::engine::{
         action::Action,
         fact::Fact,
+        ladder::{AfterGraceful, Ladder, Stop, StopMeans, StopMode, StopOptions},
         plan::DecidedBy,
+        process::{Process, ProcessId},
         reason::Reason,
         signal::Signal,
-        snapshot::{Process, ProcessId},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
     const WIDE: usize = 200;
 
-    fn conflict(pid: u32, args: &str, action: Action, steps: Vec<Step>) -> Conflict {
+    fn conflict(pid: u32, args: &str, action: Action, ladder: Ladder) -> Conflict {
         let args = Fact::Known(args.split(' ').map(str::to_owned).collect());
         let root = Process { id: ProcessId { pid, start: 1 }, args, ..Process::unseen() };
         Conflict {
@@ -247,7 +250,7 @@ mod tests {
             action,
             decided_by: DecidedBy::OnConflict,
             refusal: None,
-            steps,
+            ladder,
         }
     }
 
@@ -262,24 +265,32 @@ mod tests {
         }
     }
 
-    const TERM: Step = Step::Signal {
-        blow: SignalToSend::Signal(Signal::SigTerm),
-        timeout: Duration::from_secs(30),
+    const STOP: Stop = Stop {
+        means: StopMeans::Signal,
+        options: StopOptions {
+            mode: StopMode::Graceful,
+            signal: Signal::SigTerm,
+            graceful: Duration::from_secs(30),
+            force: Duration::from_secs(5),
+            escalation: AfterGraceful::Kill,
+        },
     };
-    const KILL: Step = Step::Signal { blow: SignalToSend::Kill, timeout: Duration::from_secs(5) };
 
     #[test]
     fn a_wait_says_how_long_already_how_long_at_most_and_what_comes_then() {
-        let limited = Step::Wait { timeout: Patience::For(60 * SECOND) };
-        let ask = Step::Ask { timeout: 30 * SECOND };
-        for (steps, expected) in [
-            (vec![limited, TERM, KILL], "12s of 1m, then SIGTERM"),
-            (vec![limited, ask, TERM], "12s of 1m, then its guard is asked to end it"),
-            (vec![limited], "12s of 1m, then this start is refused"),
-            (vec![Step::Wait { timeout: Patience::Forever }], "12s so far, as long as it takes"),
+        let limited = |then| Ladder::Wait { patience: Patience::For(60 * SECOND), then };
+        let ask = Stop { means: StopMeans::AskThenSignal, ..STOP };
+        for (ladder, expected) in [
+            (limited(Some(STOP)), "12s of 1m, then SIGTERM"),
+            (limited(Some(ask)), "12s of 1m, then its guard is asked to end it"),
+            (limited(None), "12s of 1m, then this start is refused"),
+            (
+                Ladder::Wait { patience: Patience::Forever, then: None },
+                "12s so far, as long as it takes",
+            ),
         ] {
             let waiting = LineState::waiting(
-                &plan(vec![conflict(4711, "python3 main.py", Action::Wait, steps)]),
+                &plan(vec![conflict(4711, "python3 main.py", Action::Wait, ladder)]),
                 5 * SECOND,
             );
             let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
@@ -295,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_end_says_what_was_done_when_and_what_comes_when() {
-        let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, vec![TERM, KILL]);
+        let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, Ladder::Stop(STOP));
         let mut ending = LineState::ending(&plan(vec![one(4711), one(4712)]));
         let said = |ending: &LineState, now: u32| {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
@@ -331,7 +342,7 @@ mod tests {
             4711,
             &long,
             Action::Graceful,
-            vec![TERM, KILL],
+            Ladder::Stop(STOP),
         )]));
         ending.did(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         let said = ending.sentence(SECOND, 77).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{
         parsed_text::{NumberHint, TextValue},
         problem::Fault,
     },
-    engine::policy::Patience,
+    engine::ladder::Patience,
     text::{closest_name, quote},
 };
 

@@ -18,8 +18,8 @@ use crate::{
         validate,
     },
     engine::{
-        policy::{AfterGraceful, Policy, Rule, Timeouts},
-        purpose::Purpose,
+        ladder::AfterGraceful,
+        policy::{Policy, Purpose, Rule, Timeouts},
     },
     text::{closest_name, join_and, quote, sanitize},
 };

@@ -17,7 +17,7 @@ use crate::{
         action::Action,
         pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
         policy::{Conditions, MatchEntry, Rule},
-        snapshot::RunState,
+        process::RunState,
     },
     text::{join_or, quote},
 };

@@ -21,7 +21,7 @@ use crate::{
     engine::{
         action::{AfterWait, OnConflict, OnLost, SameToken},
         instance::Instance,
-        policy::Patience,
+        ladder::Patience,
         signal::Signal,
     },
 };

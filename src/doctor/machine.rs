@@ -2,7 +2,7 @@
 
 use crate::{
     doctor::Finding,
-    engine::snapshot::{ManagedBy, User},
+    engine::{managed_by::ManagedBy, process::User},
     scan::{
         capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
         container::PrivateFolder,

@@ -1,9 +1,11 @@
 //! The choices that a user makes, each an enum that is written in `config.toml` as it is here.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::engine::ladder::StopMode;
 
 /// What is done about one conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -72,13 +74,36 @@ pub enum OnLost {
 }
 
 impl Action {
-    /// Whether this action signals somebody.
+    /// Every action.
+    pub const ALL: [Action; 5] =
+        [Action::Refuse, Action::Graceful, Action::Force, Action::Wait, Action::Ignore];
+
+    /// The name, as it is written in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Refuse => "refuse",
+            Action::Graceful => "graceful",
+            Action::Force => "force",
+            Action::Wait => "wait",
+            Action::Ignore => "ignore",
+        }
+    }
+
+    /// How it ends a conflict, if it does.
+    #[must_use]
+    pub fn stop_mode(self) -> Option<StopMode> {
+        match self {
+            Action::Graceful => Some(StopMode::Graceful),
+            Action::Force => Some(StopMode::Force),
+            Action::Refuse | Action::Wait | Action::Ignore => None,
+        }
+    }
+
+    /// Whether it ends a conflict.
     #[must_use]
     pub fn kills(self) -> bool {
-        match self {
-            Action::Graceful | Action::Force => true,
-            Action::Refuse | Action::Wait | Action::Ignore => false,
-        }
+        self.stop_mode().is_some()
     }
 }
 
@@ -105,27 +130,30 @@ impl From<AfterWait> for Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Action::Refuse => "refuse",
-            Action::Graceful => "graceful",
-            Action::Force => "force",
-            Action::Wait => "wait",
-            Action::Ignore => "ignore",
-        })
+        f.write_str(self.name())
     }
 }
 
-impl std::str::FromStr for OnConflict {
+impl TryFrom<Action> for OnConflict {
+    type Error = UnknownAction;
+
+    fn try_from(action: Action) -> Result<Self, UnknownAction> {
+        match action {
+            Action::Refuse => Ok(OnConflict::Refuse),
+            Action::Graceful => Ok(OnConflict::Graceful),
+            Action::Force => Ok(OnConflict::Force),
+            Action::Wait => Ok(OnConflict::Wait),
+            Action::Ignore => Err(UnknownAction),
+        }
+    }
+}
+
+impl FromStr for OnConflict {
     type Err = UnknownAction;
 
     fn from_str(name: &str) -> Result<Self, UnknownAction> {
-        match name {
-            "refuse" => Ok(OnConflict::Refuse),
-            "graceful" => Ok(OnConflict::Graceful),
-            "force" => Ok(OnConflict::Force),
-            "wait" => Ok(OnConflict::Wait),
-            _ => Err(UnknownAction),
-        }
+        let action = Action::ALL.into_iter().find(|action| action.name() == name);
+        action.ok_or(UnknownAction)?.try_into()
     }
 }
 

@@ -8,9 +8,10 @@ use crate::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
     policy::Policy,
+    process::Process,
     reason::{Claim, ConflictName},
     shield::{self, Shield},
-    snapshot::{GuardView, LockState, Process, Snapshot},
+    snapshot::{GuardView, LockState, Snapshot},
 };
 
 /// What the processes are to this start.

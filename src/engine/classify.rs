@@ -8,8 +8,10 @@ use crate::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::Evidence,
     policy::{MatchEntry, Policy},
+    process::{Process, Relation, Role},
     shield::{self, Shield},
-    snapshot::{CarriedToken, LockState, LockView, Process, Relation, Role, Snapshot, TokenPlace},
+    snapshot::{LockState, LockView, Snapshot},
+    token::{CarriedToken, TokenPlace},
 };
 
 /// What one process is by itself.

@@ -8,7 +8,7 @@ use crate::engine::{
     fact::Truth,
     pattern::{ContainerLimit, Field, UserLimit},
     policy::{Conditions, MatchEntry},
-    snapshot::{Process, RunState, User},
+    process::{Process, RunState, User},
 };
 
 /// What is asked of a process.

@@ -3,9 +3,9 @@
 use crate::engine::{
     action::Action,
     candidates::{self, ConflictTree},
-    plan::{Conflict, DecidedBy, Plan, SignalToSend, Step},
-    policy::{AfterGraceful, Patience, Policy, Rule},
-    purpose::Purpose,
+    ladder::{Ladder, Patience, Stop, StopMeans},
+    plan::{Conflict, DecidedBy, Plan},
+    policy::{Policy, Purpose, Rule},
     reason::{ConflictRefusal, Reason, RefusalCause, RefusalReason, Verdict},
     rules::{RuleOutcome, RuleScope, subject},
     safety,
@@ -22,10 +22,10 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
         .sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
     let reason = reason(policy, snapshot, &conflicts);
     if matches!(reason.verdict(), Verdict::Refuse(_)) {
-        // One decision for all: a refusal plans no step, whatever the others' actions would have
+        // One decision for all: a refusal touches nothing, whatever the others' actions would have
         // been.
         for conflict in &mut conflicts {
-            conflict.steps.clear();
+            conflict.ladder = Ladder::Nothing;
         }
     }
     Plan {
@@ -106,7 +106,7 @@ fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict 
         }
     };
     Conflict {
-        steps: steps(policy, found.guard.is_some(), found.root.is_some(), action),
+        ladder: ladder(policy, means(&found), action),
         action,
         decided_by,
         refusal: cause.map(|cause| ConflictRefusal { conflict: found.name(), cause }),
@@ -185,37 +185,31 @@ fn wanted<'a>(policy: &'a Policy, snapshot: &Snapshot, found: &ConflictTree) -> 
     }
 }
 
-/// What is done, one after the other.
-fn steps(policy: &Policy, guarded: bool, visible: bool, action: Action) -> Vec<Step> {
-    let timeouts = policy.timeouts;
-    let ask = |timeout| guarded.then_some(Step::Ask { timeout });
-    let signal = |blow, timeout| visible.then_some(Step::Signal { blow, timeout });
+/// By which means a conflict can be ended; by none where its holder is not known.
+fn means(found: &ConflictTree) -> Option<StopMeans> {
+    match (&found.guard, &found.root) {
+        (Some(_), None) => Some(StopMeans::Ask),
+        (Some(_), Some(_)) => Some(StopMeans::AskThenSignal),
+        (None, Some(_)) => Some(StopMeans::Signal),
+        (None, None) => None,
+    }
+}
+
+fn ladder(policy: &Policy, means: Option<StopMeans>, action: Action) -> Ladder {
+    let stop = |action: Action| {
+        let options = policy.stop_options(action.stop_mode()?);
+        means.map(|means| Stop { means, options })
+    };
     match action {
-        Action::Refuse | Action::Ignore => Vec::new(),
-        Action::Force => [ask(timeouts.force), signal(SignalToSend::Kill, timeouts.force)]
-            .into_iter()
-            .flatten()
-            .collect(),
-        Action::Graceful => {
-            let kill = match policy.escalation {
-                AfterGraceful::Kill => signal(SignalToSend::Kill, timeouts.force),
-                AfterGraceful::Refuse => None,
-            };
-            [
-                ask(timeouts.graceful),
-                signal(SignalToSend::Signal(policy.signal), timeouts.graceful),
-                kill,
-            ]
-            .into_iter()
-            .flatten()
-            .collect()
-        }
+        Action::Refuse | Action::Ignore => Ladder::Nothing,
+        Action::Graceful | Action::Force => stop(action).map_or(Ladder::Nothing, Ladder::Stop),
         Action::Wait => {
-            let then = match timeouts.wait {
-                Patience::Forever => Vec::new(),
-                Patience::For(_) => steps(policy, guarded, visible, policy.after_wait.into()),
+            let patience = policy.timeouts.wait;
+            let then = match patience {
+                Patience::Forever => None,
+                Patience::For(_) => stop(policy.after_wait.into()),
             };
-            std::iter::once(Step::Wait { timeout: timeouts.wait }).chain(then).collect()
+            Ladder::Wait { patience, then }
         }
     }
 }

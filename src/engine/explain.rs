@@ -23,9 +23,10 @@ use crate::engine::{
     pattern::{ContainerLimit, UserLimit},
     plan::{Conflict, Evidence, Plan},
     policy::Policy,
+    process::Process,
     rules::{RuleScope, subject},
     shield::{self, Shield},
-    snapshot::{LockState, LockView, Process, Snapshot},
+    snapshot::{LockState, LockView, Snapshot},
 };
 
 /// Why a process is or is not a candidate.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{engine::snapshot::ProcessId, text::shell_quote};
+use crate::text::shell_quote;
 
 /// What would start a process again after its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,17 +87,6 @@ pub struct ServiceFolder {
     pub name: String,
     /// Where it is, where that is known.
     pub folder: Option<String>,
-}
-
-/// A process that may have started another one, and may do so again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Launcher {
-    /// Who it is.
-    pub id: ProcessId,
-    /// Its command, shortened, secrets masked.
-    pub command: String,
-    /// The command that ends it.
-    pub end: String,
 }
 
 impl ManagedBy {

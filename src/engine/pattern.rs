@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{
     fact::Truth,
-    snapshot::{Process, User},
+    process::{Process, User},
 };
 
 /// The fields that a match entry and a rule share; a field that is not given holds for everybody.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::engine::{
     action::Action,
     fact::Fact,
-    policy::Patience,
+    ladder::{Ladder, Stop},
+    process::{Process, Relation},
     reason::{ConflictRefusal, Reason, RefusalReason, Verdict},
     shield::Shield,
-    signal::Signal,
-    snapshot::{GuardView, LockView, Process, Relation},
+    snapshot::{GuardView, LockView},
 };
 
 /// What will be done, and why: a picture of one moment.
@@ -55,7 +55,7 @@ impl Plan {
     pub fn refuse(&mut self, reason: RefusalReason) {
         self.reason = Reason::Refused(reason);
         for conflict in &mut self.conflicts {
-            conflict.steps.clear();
+            conflict.ladder = Ladder::Nothing;
         }
     }
 
@@ -64,7 +64,7 @@ impl Plan {
     pub fn deadline(&self) -> Option<Duration> {
         let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
         for conflict in &self.conflicts {
-            let (wait, end) = conflict.patience()?;
+            let (wait, end) = conflict.ladder.patience()?;
             // All are waited for at once, and ended at once when nobody is left to wait for.
             waits = waits.max(wait);
             ends = ends.max(end);
@@ -77,20 +77,26 @@ impl Plan {
         self.suspects.iter().filter(|suspect| !suspect.is_expected())
     }
 
-    /// Those that are waited for; none where the start is refused.
+    /// The conflicts that are waited for; none where the start is refused.
     pub fn waits(&self) -> impl Iterator<Item = &Conflict> {
-        self.acted_on().filter(|conflict| conflict.action == Action::Wait)
+        self.conflicts.iter().filter(|conflict| match conflict.ladder {
+            Ladder::Wait { .. } => true,
+            Ladder::Nothing | Ladder::Stop(_) => false,
+        })
     }
 
-    /// Those that are ended, once there is nobody left to wait for; none where the start is
-    /// refused.
+    /// The conflicts that are ended, once all that are waited for have ended, and how; none where
+    /// the start is refused.
+    pub fn stops(&self) -> impl Iterator<Item = (&Conflict, Stop)> {
+        self.conflicts.iter().filter_map(|conflict| match conflict.ladder {
+            Ladder::Stop(stop) => Some((conflict, stop)),
+            Ladder::Nothing | Ladder::Wait { .. } => None,
+        })
+    }
+
+    /// The conflicts that are ended.
     pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
-        self.acted_on().filter(|conflict| conflict.action.kills())
-    }
-
-    fn acted_on(&self) -> impl Iterator<Item = &Conflict> {
-        let refused = self.is_refusal();
-        self.conflicts.iter().filter(move |_| !refused)
+        self.stops().map(|(conflict, _)| conflict)
     }
 }
 
@@ -111,8 +117,8 @@ pub struct Conflict {
     pub decided_by: DecidedBy,
     /// Why, where it is a refusal.
     pub refusal: Option<ConflictRefusal>,
-    /// What is done, one after the other; each only if the one before did not help.
-    pub steps: Vec<Step>,
+    /// How it is outlasted or ended.
+    pub ladder: Ladder,
 }
 
 impl Conflict {
@@ -120,24 +126,6 @@ impl Conflict {
     #[must_use]
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
-    }
-
-    /// How long it is waited for, and then how long ending it may take; `None`: for ever.
-    #[must_use]
-    pub fn patience(&self) -> Option<(Duration, Duration)> {
-        let (mut wait, mut end) = (Duration::ZERO, Duration::ZERO);
-        for (index, step) in self.steps.iter().enumerate() {
-            match (step, step.timeout()) {
-                (_, Patience::Forever) => return None,
-                (Step::Wait { .. }, Patience::For(time)) => wait = wait.saturating_add(time),
-                // The signals come instead of an answer, with the same patience.
-                (Step::Ask { .. }, Patience::For(_)) if index + 1 < self.steps.len() => {}
-                (Step::Ask { .. } | Step::Signal { .. }, Patience::For(time)) => {
-                    end = end.saturating_add(time);
-                }
-            }
-        }
-        Some((wait, end))
     }
 
     /// The root and everything below it.
@@ -170,73 +158,6 @@ pub enum DecidedBy {
     SameToken,
     /// monopoll's own caution, which no key lifts.
     Caution,
-}
-
-/// One step of ending or outlasting a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Ask its guard to end it.
-    Ask {
-        /// For the guard to have ended its tree.
-        timeout: Duration,
-    },
-    /// Send a signal.
-    Signal {
-        /// Which one.
-        blow: SignalToSend,
-        /// For the tree to end.
-        timeout: Duration,
-    },
-    /// Wait for it to end by itself.
-    Wait {
-        /// In all.
-        timeout: Patience,
-    },
-}
-
-impl Step {
-    /// How long this step may take.
-    #[must_use]
-    pub fn timeout(&self) -> Patience {
-        match *self {
-            Step::Ask { timeout } | Step::Signal { timeout, .. } => Patience::For(timeout),
-            Step::Wait { timeout } => timeout,
-        }
-    }
-}
-
-/// What is sent to a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SignalToSend {
-    /// A signal that asks it to end.
-    Signal(Signal),
-    /// SIGKILL.
-    Kill,
-    /// SIGCONT, so that a stopped process hears the one before.
-    Continue,
-}
-
-impl SignalToSend {
-    /// The POSIX name of the signal.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            SignalToSend::Signal(signal) => signal.name(),
-            SignalToSend::Kill => "SIGKILL",
-            SignalToSend::Continue => "SIGCONT",
-        }
-    }
-}
-
-/// The result of sending a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignalResult {
-    /// It was delivered.
-    Delivered,
-    /// The process has ended.
-    Gone,
-    /// It is not allowed.
-    Denied,
 }
 
 /// A process that would be a candidate but must not be acted on.

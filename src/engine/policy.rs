@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{
     action::{Action, AfterWait, OnConflict, SameToken},
     fact::Truth,
+    ladder::{AfterGraceful, Patience, StopMode, StopOptions},
     pattern::{ContainerLimit, Pattern, UserLimit},
-    purpose::Purpose,
+    process::{Process, RunState, User},
     signal::Signal,
-    snapshot::{Process, RunState, User},
 };
 
 /// What the user wants, valid and compiled: all that [`decide`](crate::engine::decide::decide)
@@ -44,13 +45,59 @@ pub struct Policy {
     pub takeover_window: Duration,
 }
 
-/// What comes when `graceful` was not enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterGraceful {
-    /// SIGKILL.
-    Kill,
-    /// The start is refused, the conflict lives on.
-    Refuse,
+/// What conflicts are ended for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Somebody starts in their place.
+    #[default]
+    Start,
+    /// A person wants nobody to run.
+    Stop,
+}
+
+impl Policy {
+    /// How a conflict is ended in this manner.
+    #[must_use]
+    pub fn stop_options(&self, mode: StopMode) -> StopOptions {
+        StopOptions {
+            mode,
+            signal: self.signal,
+            graceful: self.timeouts.graceful,
+            force: self.timeouts.force,
+            escalation: self.escalation,
+        }
+    }
+
+    /// The policy of a stop: everything ends in this manner, unless a rule forbids it. What limits
+    /// a start's reach limits a stop's too; `same_token = "refuse"` therefore goes on refusing.
+    /// Only takeovers are not counted: with a stop, a person gets through (S14).
+    #[must_use]
+    pub fn to_stop(&self, mode: StopMode) -> Policy {
+        let (on_conflict, action) = match mode {
+            StopMode::Graceful => (OnConflict::Graceful, Action::Graceful),
+            StopMode::Force => (OnConflict::Force, Action::Force),
+        };
+        let rule = |rule: &Rule| Rule {
+            action: match rule.action {
+                // It stays where it is: the first rule that holds decides, and it may stand before
+                // one that forbids.
+                Action::Graceful | Action::Force => action,
+                Action::Refuse | Action::Wait => Action::Refuse,
+                // What a start may run beside is not in its way, and not what is to be stopped.
+                Action::Ignore => Action::Ignore,
+            },
+            ..rule.clone()
+        };
+        Policy {
+            purpose: Purpose::Stop,
+            on_conflict,
+            after_wait: AfterWait::Refuse,
+            rules: self.rules.iter().map(rule).collect(),
+            max_takeovers: usize::MAX,
+            ..self.clone()
+        }
+    }
 }
 
 /// How long each step may take.
@@ -62,26 +109,6 @@ pub struct Timeouts {
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     pub force: Duration,
-}
-
-/// How long to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Patience {
-    /// As long as it takes.
-    Forever,
-    /// At most this long; zero is one try.
-    For(Duration),
-}
-
-impl Patience {
-    /// Whether somebody who has waited `waited` waits no longer.
-    #[must_use]
-    pub fn is_over(self, waited: Duration) -> bool {
-        match self {
-            Patience::Forever => false,
-            Patience::For(most) => waited >= most,
-        }
-    }
 }
 
 /// A process that meets every field is a candidate.

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{
-    managed_by::{Launcher, ManagedBy},
-    shield::Shield,
-};
+use crate::engine::{managed_by::ManagedBy, process::Launcher, shield::Shield};
 
 /// Why a plan is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::engine::{
     fact::{Fact, Truth},
     plan::Evidence,
     policy::{Policy, Rule},
-    snapshot::{Process, User},
+    process::{Process, User},
 };
 
 /// What came of asking one rule.

@@ -4,10 +4,10 @@ use crate::engine::{
     action::Action,
     candidates::ConflictTree,
     fact::Fact,
-    managed_by::Launcher,
+    process::{Launcher, Process, Role},
     reason::{Permission, RefusalCause, Restarter},
     shield::{self, Shield},
-    snapshot::{Process, Role, SignalSupport, Snapshot},
+    snapshot::{SignalSupport, Snapshot},
     start_history::History,
 };
 

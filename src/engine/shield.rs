@@ -4,7 +4,9 @@ use crate::engine::{
     fact::{Fact, Truth},
     instance::BotId,
     pattern::{ContainerLimit, UserLimit},
-    snapshot::{Caller, CarriedToken, Process, Relation},
+    process::{Process, Relation},
+    snapshot::Caller,
+    token::CarriedToken,
 };
 
 /// Why a process is never acted on.

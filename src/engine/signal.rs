@@ -68,3 +68,37 @@ impl FromStr for Signal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a signal that asks a process to end")]
 pub struct UnknownSignal;
+
+/// What is sent to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalToSend {
+    /// A signal that asks it to end.
+    Signal(Signal),
+    /// SIGKILL.
+    Kill,
+    /// SIGCONT, so that a stopped process hears the one before.
+    Continue,
+}
+
+impl SignalToSend {
+    /// The POSIX name of the signal.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SignalToSend::Signal(signal) => signal.name(),
+            SignalToSend::Kill => "SIGKILL",
+            SignalToSend::Continue => "SIGCONT",
+        }
+    }
+}
+
+/// The result of sending a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalResult {
+    /// It was delivered.
+    Delivered,
+    /// The process has ended.
+    Gone,
+    /// It is not allowed.
+    Denied,
+}

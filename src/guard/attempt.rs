@@ -238,7 +238,7 @@ impl Attempt<'_> {
             ended.note(event);
             observer.on_event(&StartEvent::Did(event));
         };
-        let outcome = execute::execute(self.host, plan, self.policy, limits, &mut on_event);
+        let outcome = execute::execute(self.host, plan, limits, &mut on_event);
         self.progress.ended.extend(ended.conflicts(plan));
         match outcome {
             Outcome::Ended => {}

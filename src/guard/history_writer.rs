@@ -5,8 +5,9 @@ use std::{cell::Cell, time::Duration};
 
 use crate::{
     engine::{
-        plan::{Conflict, DecidedBy, Plan, SignalToSend},
-        snapshot::ProcessId,
+        plan::{Conflict, DecidedBy, Plan},
+        process::ProcessId,
+        signal::SignalToSend,
         start_history::Ticket,
     },
     state::{

@@ -4,7 +4,8 @@
 use crate::{
     engine::{
         plan::{Conflict, Plan},
-        snapshot::{LockState, Process, Role},
+        process::{Process, Role},
+        snapshot::LockState,
     },
     state::{
         event::{HistoryEvent, HistoryEventKind},

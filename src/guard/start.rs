@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use crate::{
-    engine::{purpose::Purpose, snapshot::ProcessId},
+    engine::{policy::Purpose, process::ProcessId},
     error::{Error, ExitStatus},
     guard::{
         attempt::{Attempt, StartMutexes},

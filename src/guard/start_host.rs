@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    engine::snapshot::{ProcessId, Snapshot},
+    engine::{process::ProcessId, snapshot::Snapshot},
     error::Error,
     guard::lock_set::LockSet,
     scan::{

@@ -6,9 +6,11 @@ use crate::{
     engine::{
         action::{Action, OnConflict},
         fact::Fact,
+        ladder::Patience,
+        managed_by::ManagedBy,
         plan::{Conflict, Plan},
-        policy::{Patience, Policy},
-        snapshot::{ManagedBy, Snapshot},
+        policy::Policy,
+        snapshot::Snapshot,
         start_history::History,
     },
     state::event::EndedConflict,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     config::{Config, Placeholders, settings::CheckTable},
     engine::{
-        instance::Instance, purpose::Purpose, snapshot::User, start_history::Ticket, token::Token,
+        instance::Instance, policy::Purpose, process::User, start_history::Ticket, token::Token,
     },
     error::Error,
     guard::not_started::NotStarted,

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
-    engine::{action::OnLost, instance::Instance, ladder::StopMode, purpose::Purpose},
+    engine::{action::OnLost, instance::Instance, ladder::StopMode, policy::Purpose},
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
     library::{in_process_claim::InProcessClaim, lost::Lost},
     state::record::{Asker, RecordStage, Request},

@@ -4,9 +4,8 @@ use std::{fmt, time::Duration};
 
 use crate::{
     engine::{
-        ladder::{StopMode, StopOptions},
-        policy::AfterGraceful,
-        purpose::Purpose,
+        ladder::{AfterGraceful, StopMode, StopOptions},
+        policy::Purpose,
     },
     error::ExitStatus,
     state::record::Request,

@@ -4,11 +4,13 @@ use crate::{
     engine::{
         action::Action,
         fact::Fact,
-        plan::{Conflict, DecidedBy, Evidence, Plan, SignalToSend, Step},
-        policy::Patience,
-        purpose::Purpose,
+        ladder::{Ladder, Patience, Step},
+        plan::{Conflict, DecidedBy, Evidence, Plan},
+        policy::Purpose,
+        process::Process,
         reason::RefusalReason,
-        snapshot::{GuardView, LockState, Process},
+        signal::SignalToSend,
+        snapshot::{GuardView, LockState},
     },
     report::{
         Context,
@@ -73,7 +75,7 @@ pub(super) fn block(
         (Some(refusal), _) => line("because", sanitize(&reasons::conflict_refusal(refusal))),
         (None, _) => {}
     }
-    line("steps", steps(conflict, plan, context.purpose, paint));
+    line("steps", steps(conflict, context.purpose, paint));
     lines
 }
 
@@ -196,28 +198,33 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
     format!("{}, {}", conflict.action, by.trim_end())
 }
 
-pub(super) fn steps(conflict: &Conflict, plan: &Plan, purpose: Purpose, paint: Paint) -> String {
-    let refused = plan.is_refusal();
-    let text = match conflict.action {
-        Action::Refuse => "nothing".to_owned(),
-        Action::Graceful | Action::Force | Action::Wait if refused => match purpose {
-            Purpose::Start => "nothing, because the start is refused".to_owned(),
-            Purpose::Stop => "nothing, because the stop is refused".to_owned(),
-        },
-        Action::Ignore => match purpose {
-            Purpose::Start => "nothing: it goes on beside the new one".to_owned(),
-            Purpose::Stop => "nothing: it is left alone".to_owned(),
-        },
-        Action::Graceful | Action::Force | Action::Wait => ladder(conflict),
-    };
-    let tone = if conflict.steps.is_empty() { Style::Bold } else { Style::Warning };
-    paint.style(tone, &text)
+pub(super) fn steps(conflict: &Conflict, purpose: Purpose, paint: Paint) -> String {
+    match (conflict.ladder, conflict.action, purpose) {
+        (Ladder::Wait { .. } | Ladder::Stop(_), ..) => {
+            paint.style(Style::Warning, &ladder(conflict.ladder))
+        }
+        (Ladder::Nothing, action, purpose) => paint.style(Style::Bold, nothing(action, purpose)),
+    }
+}
+
+fn nothing(action: Action, purpose: Purpose) -> &'static str {
+    match (action, purpose) {
+        (Action::Refuse, Purpose::Start | Purpose::Stop) => "nothing",
+        (Action::Graceful | Action::Force | Action::Wait, Purpose::Start) => {
+            "nothing, because the start is refused"
+        }
+        (Action::Graceful | Action::Force | Action::Wait, Purpose::Stop) => {
+            "nothing, because the stop is refused"
+        }
+        (Action::Ignore, Purpose::Start) => "nothing: it goes on beside the new one",
+        (Action::Ignore, Purpose::Stop) => "nothing: it is left alone",
+    }
 }
 
 /// The steps, each joined to the one before by what leads from that to this, and how long all of
 /// them may take.
-fn ladder(conflict: &Conflict) -> String {
-    let steps = conflict.steps.as_slice();
+fn ladder(ladder: Ladder) -> String {
+    let steps = ladder.steps();
     let mut text = String::new();
     for (index, step) in steps.iter().enumerate() {
         text.push_str(match index.checked_sub(1).map(|before| steps[before]) {
@@ -228,7 +235,7 @@ fn ladder(conflict: &Conflict) -> String {
         });
         text.push_str(&crate::report::conflict_text::step(step));
     }
-    if let (true, Some((wait, end))) = (steps.len() > 1, conflict.patience()) {
+    if let (true, Some((wait, end))) = (steps.len() > 1, ladder.patience()) {
         text.extend([": at most ", &span(wait.saturating_add(end))]);
     }
     text.push_str(match steps.last() {
@@ -236,7 +243,9 @@ fn ladder(conflict: &Conflict) -> String {
         Some(Step::Ask { .. }) => {
             "; it cannot be signalled from here, so if it does not answer: refuse"
         }
-        Some(Step::Signal { blow: SignalToSend::Signal(_), .. }) => "; if it outlives that: refuse",
+        Some(Step::Signal { signal: SignalToSend::Signal(_), .. }) => {
+            "; if it outlives that: refuse"
+        }
         Some(Step::Wait { timeout: Patience::Forever } | Step::Signal { .. }) | None => "",
     });
     text
@@ -245,7 +254,7 @@ fn ladder(conflict: &Conflict) -> String {
 fn step(step: &Step) -> String {
     match *step {
         Step::Ask { timeout } => format!("ask the guard to end it ({})", span(timeout)),
-        Step::Signal { blow, timeout } => format!("{} ({})", blow.name(), span(timeout)),
+        Step::Signal { signal, timeout } => format!("{} ({})", signal.name(), span(timeout)),
         Step::Wait { timeout: Patience::Forever } => {
             "wait for its end, as long as it takes".to_owned()
         }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::engine::purpose::Purpose;
+use crate::engine::policy::Purpose;
 
 /// What a report needs to know beside the plan.
 #[derive(Clone)]

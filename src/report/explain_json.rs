@@ -9,8 +9,8 @@ use crate::{
         },
         fact::Truth,
         plan::{Conflict, DecidedBy, Evidence, Plan},
+        process::Process,
         rules::RuleOutcome,
-        snapshot::Process,
     },
     report::{
         Context, asked_facts,

@@ -9,9 +9,10 @@ use crate::{
         },
         fact::{Fact, Truth},
         plan::{Conflict, DecidedBy, Evidence},
+        process::Role,
         reason::Verdict,
         shield,
-        snapshot::{CarriedToken, Role, TokenPlace},
+        token::{CarriedToken, TokenPlace},
     },
     report::reasons,
 };

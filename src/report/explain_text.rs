@@ -6,7 +6,7 @@ use crate::{
         explain::{EntryVerdict, Explanation, FieldOrCondition, RuleVerdict},
         fact::Truth,
         plan::{Conflict, Plan},
-        snapshot::Process,
+        process::Process,
     },
     report::{Context, asked_facts, conflict_text, explain_sentence, format, plan_text, verdicts},
     text::{Paint, Style, printable, sanitize},
@@ -82,10 +82,7 @@ impl LabelledLines {
         self.under("rules", self.rules(it, context));
         if let Some(conflict) = it.conflict {
             self.under("decided", [conflict_text::decided(conflict, context)]);
-            self.under(
-                "steps",
-                [conflict_text::steps(conflict, it.plan, context.purpose, self.paint)],
-            );
+            self.under("steps", [conflict_text::steps(conflict, context.purpose, self.paint)]);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
-    engine::{fact::Fact, snapshot::Process},
+    engine::{fact::Fact, process::Process},
     report::Context,
     sys::clock,
     text::{command_line, mask_secrets, sanitize, short_command_line},

@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::{
     engine::{
         action::Action,
-        plan::{Conflict, DecidedBy, Plan, Step},
-        policy::Patience,
-        purpose::Purpose,
+        ladder::{Ladder, Patience},
+        plan::{Conflict, DecidedBy, Plan},
+        policy::Purpose,
         reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason},
         shield::Shield,
         snapshot::LockState,
@@ -135,9 +135,9 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
             .map(|refusal| caution(conflict, refusal, plan, context.purpose))
             .unwrap_or_default(),
     };
-    if let Some(Step::Wait { timeout }) = conflict.steps.first() {
+    if let Ladder::Wait { patience, .. } = conflict.ladder {
         lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
-        if *timeout != Patience::Forever {
+        if patience != Patience::Forever {
             lines.push(format!(
                 "do something else when that runs out: {}",
                 key(context, "after_wait")

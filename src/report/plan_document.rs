@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::{action::Action, snapshot::RunState};
+use crate::engine::{action::Action, process::RunState};
 
 /// What monopoll would do about an instance, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -5,10 +5,11 @@ use serde::Serialize;
 use crate::{
     engine::{
         fact::{Fact, Truth},
-        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Step, Suspect},
-        policy::Patience,
+        ladder::{Patience, Step},
+        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Suspect},
+        process::Process,
         reason::Verdict,
-        snapshot::{GuardView, LockState, LockView, Process},
+        snapshot::{GuardView, LockState, LockView},
     },
     report::{
         Context,
@@ -133,7 +134,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
             DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
         },
         action: conflict.action,
-        steps: conflict.steps.iter().map(step).collect(),
+        steps: conflict.ladder.steps().iter().map(step).collect(),
     }
 }
 
@@ -149,8 +150,8 @@ fn evidence(evidence: &Evidence) -> String {
 fn step(step: &Step) -> StepDocument {
     match *step {
         Step::Ask { timeout } => StepDocument::Ask { timeout_ms: millis(timeout) },
-        Step::Signal { blow, timeout } => {
-            StepDocument::Signal { signal: blow.name(), timeout_ms: millis(timeout) }
+        Step::Signal { signal, timeout } => {
+            StepDocument::Signal { signal: signal.name(), timeout_ms: millis(timeout) }
         }
         Step::Wait { timeout: Patience::Forever } => StepDocument::Wait { timeout_ms: None },
         Step::Wait { timeout: Patience::For(time) } => {

@@ -4,11 +4,11 @@
 use crate::{
     engine::{
         action::Action,
-        plan::{Conflict, Plan, Step},
-        policy::Patience,
-        purpose::Purpose,
+        ladder::{Ladder, Patience},
+        plan::{Conflict, Plan},
+        policy::Purpose,
+        process::Process,
         reason::{Refusal, Verdict},
-        snapshot::Process,
     },
     error::ExitStatus,
     report::{
@@ -129,10 +129,10 @@ fn those(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
 }
 
 fn wait(plan: &Plan, kills: &str) -> String {
-    let patience = plan.waits().flat_map(|conflict| &conflict.steps).find_map(|step| match step {
-        Step::Wait { timeout: Patience::For(time) } => Some(format!("up to {}", span(*time))),
-        Step::Wait { timeout: Patience::Forever } => Some("as long as it takes".to_owned()),
-        Step::Ask { .. } | Step::Signal { .. } => None,
+    let patience = plan.waits().find_map(|conflict| match conflict.ladder {
+        Ladder::Wait { patience: Patience::For(time), .. } => Some(format!("up to {}", span(time))),
+        Ladder::Wait { patience: Patience::Forever, .. } => Some("as long as it takes".to_owned()),
+        Ladder::Stop(_) | Ladder::Nothing => None,
     });
     let then = if kills.is_empty() { String::new() } else { format!(", then end {kills}") };
     let whom = those(plan, |action| action == Action::Wait).unwrap_or_default();

@@ -2,12 +2,12 @@
 
 use crate::{
     engine::{
-        ladder::GiveUpReason,
-        managed_by::Launcher,
+        process::Launcher,
         reason::{
             Claim, ConflictName, ConflictRefusal, Reason, RefusalCause, RefusalReason, Restarter,
         },
         shield::Shield,
+        stop_progress::GiveUpReason,
     },
     guard::not_started::StartRefusal,
     telegram::Webhook,

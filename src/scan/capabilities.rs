@@ -1,7 +1,7 @@
 //! What a machine offers to this process, as plain facts: for whoever asks whether it is ready.
 
 use crate::{
-    engine::snapshot::ManagedBy, scan::container::ContainerKind, sys::filesystem::Support,
+    engine::managed_by::ManagedBy, scan::container::ContainerKind, sys::filesystem::Support,
 };
 
 /// The PID namespace that this process is in.

@@ -1,7 +1,7 @@
 //! What surrounds a process: the container it is in, and the service. Pure readings of
 //! `/proc/PID/cgroup`.
 
-use crate::engine::snapshot::{Container, ContainerEngine, ManagedBy};
+use crate::engine::managed_by::{Container, ContainerEngine, ManagedBy};
 
 /// Services that start other people's programs and never start them again.
 const SPAWNERS: [&str; 13] = [

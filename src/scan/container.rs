@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    engine::snapshot::ContainerEngine,
+    engine::managed_by::ContainerEngine,
     scan::cgroup,
     sys::mounts::{self, PrivateMount},
     text::printable,

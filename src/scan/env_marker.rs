@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::engine::{instance::Instance, snapshot::ProcessId, start_history::Ticket};
+use crate::engine::{instance::Instance, process::ProcessId, start_history::Ticket};
 
 /// The variable's name.
 pub(crate) const HELD: &str = "MONOPOLL_HELD";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    engine::{policy::Policy, snapshot::User, token::Token},
+    engine::{policy::Policy, process::User, token::Token},
     scan::command::Command,
 };
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::engine::snapshot::{
+use crate::engine::managed_by::{
     ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram,
 };
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{engine::snapshot::User, sys::filesystem};
+use crate::{engine::process::User, sys::filesystem};
 
 /// What is emptied at a reboot, and what only root writes to.
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };

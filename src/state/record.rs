@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{
-        ladder::{StopMode, StopOptions},
-        policy::AfterGraceful,
-        purpose::Purpose,
+        ladder::{AfterGraceful, StopMode, StopOptions},
+        policy::Purpose,
+        process::ProcessId,
         signal::Signal,
-        snapshot::ProcessId,
         start_history::Ticket,
     },
     sys::file_id::FileId,

@@ -11,8 +11,9 @@ use tracing::debug;
 
 use crate::{
     engine::{
-        ladder::{AfterStep, GiveUpReason, Ladder, PIN_AGAIN, StopMode, StopOptions},
+        ladder::{StopMode, StopOptions},
         signal::Signal,
+        stop_progress::{AfterStep, GiveUpReason, PIN_AGAIN, StopProgress},
     },
     error::ExitStatus,
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
@@ -74,7 +75,7 @@ struct GuardStage {
     /// Nobody is left below this process, and so nobody of the tree.
     childless: bool,
     /// The ladder, once the tree is being ended.
-    ladder: Option<Ladder>,
+    ladder: Option<StopProgress>,
     /// Who asked: the guard's exit status is not the child's.
     superseded_by: Option<Asker>,
     /// The locks are somebody else's, and so the tree is being ended.
@@ -185,7 +186,7 @@ impl ChildGuard<'_> {
             ladder.hasten(child::within_reach(manner));
             return;
         }
-        let mut ladder = Ladder::new(child::within_reach(manner));
+        let mut ladder = StopProgress::new(child::within_reach(manner));
         if let (Some(at), Some(child)) =
             (state.signalled.get(&manner.signal), tree.id_of(self.child.pid()))
         {
@@ -220,10 +221,10 @@ impl ChildGuard<'_> {
         };
         let Some(ladder) = &mut state.ladder else { return Some(end(0)) };
         let orders = ladder.step(clock::patience(), &alive);
-        for (id, blow) in orders.blows {
-            tree.send(id, blow);
+        for (id, signal) in orders.signals {
+            tree.send(id, signal);
         }
-        match orders.next {
+        match orders.then {
             // COMMAND's own end is still to be reaped: its SIGCHLD comes.
             AfterStep::Ended if state.child.is_none() => {
                 state.wake = None;

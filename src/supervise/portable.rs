@@ -18,8 +18,7 @@ pub(crate) use windows::Child;
 
 use crate::{
     engine::{
-        ladder::{StopMode, StopOptions},
-        policy::AfterGraceful,
+        ladder::{AfterGraceful, StopMode, StopOptions},
         signal::Signal,
     },
     error::ExitStatus,

@@ -4,10 +4,7 @@
 use tracing::{debug, warn};
 
 use crate::{
-    engine::{
-        ladder::{StopMode, StopOptions},
-        purpose::Purpose,
-    },
+    engine::{ladder::StopMode, policy::Purpose},
     error::{Error, ExitStatus},
     guard::{start::Acquired, start_request::StartRequest},
     scan::{
@@ -49,7 +46,7 @@ pub(crate) fn run_child(
     let mut guard = ChildGuard {
         poller: &poller,
         keeper,
-        stop_options: StopOptions::of(&request.config.policy, StopMode::Graceful),
+        stop_options: request.config.policy.stop_options(StopMode::Graceful),
         child,
         on_event,
     };

@@ -146,7 +146,7 @@ impl Api {
         &self,
         answer: Result<Option<Webhook>, ApiError>,
     ) -> Result<Option<Webhook>, ApiError> {
-        let tidy = |text: String| sanitize(&self.token.taken_out_of(&text));
+        let tidy = |text: String| sanitize(&self.token.redact(&text));
         match answer {
             Ok(webhook) => Ok(webhook.map(|webhook| Webhook { host: tidy(webhook.host) })),
             Err(ApiError::Answered(status, Some(why))) => {

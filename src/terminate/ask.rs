@@ -3,11 +3,7 @@
 use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
 
 use crate::{
-    engine::{
-        ladder::StopOptions,
-        purpose::Purpose,
-        snapshot::{GuardView, ProcessId},
-    },
+    engine::{ladder::StopOptions, policy::Purpose, process::ProcessId, snapshot::GuardView},
     state::{
         lock::LockFile,
         record::{Asker, Request},

@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, io, time::Duration};
 
 use crate::{
     engine::{
-        action::Action,
-        ladder::{AfterStep, GiveUpReason, JobState, Ladder, StopMode, StopOptions},
-        plan::{Conflict, Plan, SignalResult, SignalToSend},
-        policy::Policy,
+        ladder::{Stop, StopMeans},
+        plan::{Conflict, Plan},
+        process::ProcessId,
         reason::Refusal,
-        snapshot::{GuardView, ProcessId},
+        signal::{SignalResult, SignalToSend},
+        snapshot::GuardView,
+        stop_progress::{AfterStep, GiveUpReason, JobState, StopProgress},
     },
     sys::{ticker::Ticker, wake::Interrupted},
     terminate::process_control::{AskOutcome, ProcessControl},
@@ -92,12 +93,11 @@ pub struct TerminateLimits {
 pub fn execute(
     host: &mut dyn ProcessControl,
     plan: &Plan,
-    policy: &Policy,
     timing: TerminateLimits,
     tell: &mut dyn FnMut(TerminateEvent),
 ) -> Outcome {
     let beat = Ticker::begin(timing.beat, host.now());
-    match Execution::begin(host, plan, policy, tell) {
+    match Execution::begin(host, plan, tell) {
         Ok(mut execution) => {
             execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted)
         }
@@ -126,21 +126,18 @@ enum EndingMeans {
     /// Its guard heard, and ends its tree itself.
     Asked(GuardView),
     /// We signal it.
-    Ladder(Ladder),
+    Signals(StopProgress),
 }
 
 impl Execution {
     fn begin(
         host: &mut dyn ProcessControl,
         plan: &Plan,
-        policy: &Policy,
         tell: &mut dyn FnMut(TerminateEvent),
     ) -> Result<Execution, Outcome> {
         let mut targets = Vec::new();
-        for conflict in plan.kills() {
-            let mode =
-                if conflict.action == Action::Force { StopMode::Force } else { StopMode::Graceful };
-            let means = means(host, conflict, StopOptions::of(policy, mode), tell)?;
+        for (conflict, stop) in plan.stops() {
+            let means = means(host, conflict, stop, tell)?;
             let known = conflict.processes().map(|process| process.id).collect();
             targets.push(EndingTarget {
                 known,
@@ -212,7 +209,7 @@ impl EndingTarget {
         tell: &mut dyn FnMut(TerminateEvent),
     ) -> StepOutcome {
         let signed_off = match &self.means {
-            EndingMeans::Ladder(_) => false,
+            EndingMeans::Signals(_) => false,
             // Its lock goes once its tree has ended; what is left of the guard itself then polls
             // nobody. What it had not started, and so left alone, may stay: it has signed off then.
             EndingMeans::Asked(guard) => host.has_signed_off(guard),
@@ -237,13 +234,13 @@ impl EndingTarget {
                     return StepOutcome::Look { at };
                 }
             }
-            EndingMeans::Asked(_) | EndingMeans::Ladder(_) => {}
+            EndingMeans::Asked(_) | EndingMeans::Signals(_) => {}
         }
         self.look_at = None;
         let alive = host.members(&self.known);
         self.known = alive.iter().map(|member| member.id).collect();
-        let ladder = match &mut self.means {
-            EndingMeans::Ladder(ladder) => ladder,
+        let progress = match &mut self.means {
+            EndingMeans::Signals(progress) => progress,
             EndingMeans::Asked(guard) => {
                 let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
                 let gone = !tree
@@ -256,17 +253,17 @@ impl EndingTarget {
                 };
             }
         };
-        let orders = ladder.step(host.now(), &alive);
-        for &(id, blow) in &orders.blows {
-            match host.send(id, blow) {
-                SignalResult::Delivered => tell(TerminateEvent::Sent(id, blow)),
+        let next = progress.step(host.now(), &alive);
+        for &(id, signal) in &next.signals {
+            match host.send(id, signal) {
+                SignalResult::Delivered => tell(TerminateEvent::Sent(id, signal)),
                 SignalResult::Gone => {}
                 SignalResult::Denied => {
                     return StepOutcome::NotEnded(NotEnded::Denied { pid: id.pid });
                 }
             }
         }
-        match orders.next {
+        match next.then {
             // The look that found nobody is the proof that nobody is left.
             AfterStep::Ended => StepOutcome::Ended,
             AfterStep::Look { at } => StepOutcome::Look { at },
@@ -278,10 +275,16 @@ impl EndingTarget {
 fn means(
     host: &mut dyn ProcessControl,
     conflict: &Conflict,
-    manner: StopOptions,
+    stop: Stop,
     tell: &mut dyn FnMut(TerminateEvent),
 ) -> Result<EndingMeans, Outcome> {
-    let Some(guard) = &conflict.guard else { return Ok(EndingMeans::Ladder(Ladder::new(manner))) };
+    let signals = || Ok(EndingMeans::Signals(StopProgress::new(stop.options)));
+    let guard = match (stop.means, &conflict.guard) {
+        (StopMeans::Ask | StopMeans::AskThenSignal, Some(guard)) => guard,
+        (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
+            return signals();
+        }
+    };
     let root = conflict.root.as_ref();
     tell(TerminateEvent::Asked(root.map(|root| root.id.pid)));
     if let Some(root) = root {
@@ -290,12 +293,12 @@ fn means(
         let stopped = host
             .members(&known)
             .iter()
-            .any(|member| member.id == root.id && member.motion == JobState::Stopped);
+            .any(|member| member.id == root.id && member.job_state == JobState::Stopped);
         if stopped && host.send(root.id, SignalToSend::Continue) == SignalResult::Delivered {
             tell(TerminateEvent::Sent(root.id, SignalToSend::Continue));
         }
     }
-    match (host.ask(guard, manner).map_err(Outcome::Interrupted)?, root) {
+    match (host.ask(guard, stop.options).map_err(Outcome::Interrupted)?, stop.means) {
         (AskOutcome::Heard, _) => {
             tell(TerminateEvent::Heard(root.map(|root| root.id.pid)));
             Ok(EndingMeans::Asked(guard.clone()))
@@ -304,7 +307,7 @@ fn means(
             let guard = root.map(|root| root.id.pid);
             Err(Outcome::NotEnded(NotEnded::NotAsked { guard, error }))
         }
-        (AskOutcome::Silence, Some(_)) => Ok(EndingMeans::Ladder(Ladder::new(manner))),
-        (AskOutcome::Silence, None) => Err(Outcome::NotEnded(NotEnded::NoAnswer)),
+        (AskOutcome::Silence, StopMeans::AskThenSignal | StopMeans::Signal) => signals(),
+        (AskOutcome::Silence, StopMeans::Ask) => Err(Outcome::NotEnded(NotEnded::NoAnswer)),
     }
 }

@@ -9,9 +9,11 @@ use rustix::io::Errno;
 
 use crate::{
     engine::{
-        ladder::{JobState, Member, StopOptions},
-        plan::{SignalResult, SignalToSend},
-        snapshot::{GuardView, ProcessId},
+        ladder::StopOptions,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        snapshot::GuardView,
+        stop_progress::{JobState, Member},
     },
     scan::machine::{
         Machine,
@@ -60,8 +62,8 @@ impl ProcessControl for Machine {
         living
     }
 
-    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
-        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
+    fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
@@ -126,13 +128,13 @@ pub(crate) fn family(
                 Ok((_, Err(_))) | Err(_) => {}
             }
         }
-        let motion = match handles.get(&id) {
+        let job_state = match handles.get(&id) {
             Some(handle) if handle.has_ended() => continue,
             Some(_) if matches!(seen.state, b'T' | b't') => JobState::Stopped,
-            Some(_) => JobState::Moving,
+            Some(_) => JobState::Running,
             None => JobState::Unpinned,
         };
-        members.push(Member { id, parent: seen.parent, motion });
+        members.push(Member { id, parent: seen.parent, job_state });
     }
     // Who could not be pinned is among them: what is read next is not the worse for it.
     let _ = proc.insist_on_all();
@@ -144,6 +146,7 @@ pub(crate) fn unseen(
     known: &BTreeSet<ProcessId>,
     handles: &BTreeMap<ProcessId, ProcessHandle>,
 ) -> Vec<Member> {
-    let motion = |id| if handles.contains_key(id) { JobState::Moving } else { JobState::Unpinned };
-    known.iter().map(|id| Member { id: *id, parent: 0, motion: motion(id) }).collect()
+    let job_state =
+        |id| if handles.contains_key(id) { JobState::Running } else { JobState::Unpinned };
+    known.iter().map(|id| Member { id: *id, parent: 0, job_state: job_state(id) }).collect()
 }

@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     engine::{
-        ladder::{Member, StopOptions},
-        plan::{SignalResult, SignalToSend},
-        snapshot::{GuardView, ProcessId},
+        ladder::StopOptions,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        snapshot::GuardView,
+        stop_progress::Member,
     },
     sys::wake::Interrupted,
 };
@@ -27,7 +29,7 @@ pub trait ProcessControl {
     }
 
     /// Sends a signal to exactly this process.
-    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult;
+    fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult;
 
     /// Sleeps until one of these ends, a file beside the lock changes, or it is this time.
     ///

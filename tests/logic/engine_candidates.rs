@@ -12,9 +12,11 @@ use monopoll::engine::{
     pattern::{ContainerLimit, PathPattern, Pattern, UserLimit},
     plan::{DecidedBy, Evidence, Plan},
     policy::{Conditions, MatchEntry, Policy},
+    process::{Process, Relation, Role},
     reason::{Refusal, RefusalCause, Verdict},
     shield::Shield,
-    snapshot::{CarriedToken, LockState, Process, Relation, Role, Snapshot, TokenPlace},
+    snapshot::{LockState, Snapshot},
+    token::{CarriedToken, TokenPlace},
 };
 
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
@@ -408,7 +410,7 @@ fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
 #[test]
 fn separate_candidates_are_judged_the_oldest_first() {
     let young =
-        Process { id: monopoll::engine::snapshot::ProcessId { pid: 5, start: 900 }, ..twin(5) };
+        Process { id: monopoll::engine::process::ProcessId { pid: 5, start: 900 }, ..twin(5) };
     let plan = plan(&graceful(), vec![young, twin(6)]);
     let roots: Vec<Vec<u32>> = plan.conflicts.iter().map(pids).collect();
     assert_eq!(roots, [[6], [5]]);
@@ -488,7 +490,7 @@ fn a_holder_is_known_by_any_of_three_signs() {
 #[test]
 fn a_guard_that_the_table_does_not_show_is_still_in_the_way() {
     let recycled =
-        Process { id: monopoll::engine::snapshot::ProcessId { pid: 10, start: 1 }, ..process(10) };
+        Process { id: monopoll::engine::process::ProcessId { pid: 10, start: 1 }, ..process(10) };
     for processes in [vec![], vec![recycled]] {
         let guards = vec![guard(Some(10), Some(7))];
         let plan = decide(&policy(OnConflict::Refuse), &Snapshot { guards, ..snapshot(processes) });

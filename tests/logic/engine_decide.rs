@@ -9,15 +9,16 @@ use monopoll::engine::{
     action::{Action, AfterWait, OnConflict},
     decide::decide,
     fact::Fact::{Known, Unknown},
+    ladder::{AfterGraceful, Ladder, Patience, Step},
+    managed_by::ManagedBy,
     pattern::{ContainerLimit, UserLimit},
-    plan::{DecidedBy, Plan, SignalToSend, Step},
-    policy::{AfterGraceful, Conditions, MatchEntry, Patience, Policy, Timeouts},
+    plan::{DecidedBy, Plan},
+    policy::{Conditions, MatchEntry, Policy, Timeouts},
+    process::{Launcher, Process, RunState},
     reason::{Claim, Refusal, RefusalCause, RefusalReason, Verdict},
     shield::Shield,
-    signal::Signal,
-    snapshot::{
-        Caller, Launcher, LockState, ManagedBy, Process, RunState, SignalSupport, Snapshot,
-    },
+    signal::{Signal, SignalToSend},
+    snapshot::{Caller, LockState, SignalSupport, Snapshot},
     start_history::{History, Ticket},
 };
 
@@ -25,8 +26,9 @@ const GRACEFUL: Duration = Duration::from_secs(30);
 const FORCE: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_mins(1);
 const ASK: Step = Step::Ask { timeout: GRACEFUL };
-const TERM: Step = Step::Signal { blow: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
-const KILL: Step = Step::Signal { blow: SignalToSend::Kill, timeout: FORCE };
+const TERM: Step =
+    Step::Signal { signal: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
+const KILL: Step = Step::Signal { signal: SignalToSend::Kill, timeout: FORCE };
 const WAIT: Step = Step::Wait { timeout: Patience::For(MINUTE) };
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
 
@@ -51,7 +53,7 @@ fn elsewhere(ticket: Option<u64>) -> Snapshot {
 }
 
 fn steps(plan: &Plan) -> Vec<Step> {
-    only(plan).steps.clone()
+    only(plan).ladder.steps()
 }
 
 fn with_rules(rules: Vec<monopoll::engine::policy::Rule>) -> Policy {
@@ -94,8 +96,8 @@ fn the_steps_are_as_configured() {
     let base = policy(OnConflict::Graceful);
     let patient = Timeouts { graceful: MINUTE, force: GRACEFUL, ..base.timeouts };
     let plan = plan(&Policy { signal: Signal::SigInt, timeouts: patient, ..base }, vec![twin(5)]);
-    let int = Step::Signal { blow: SignalToSend::Signal(Signal::SigInt), timeout: MINUTE };
-    assert_eq!(steps(&plan), [int, Step::Signal { blow: SignalToSend::Kill, timeout: GRACEFUL }]);
+    let int = Step::Signal { signal: SignalToSend::Signal(Signal::SigInt), timeout: MINUTE };
+    assert_eq!(steps(&plan), [int, Step::Signal { signal: SignalToSend::Kill, timeout: GRACEFUL }]);
 }
 
 #[test]
@@ -311,7 +313,7 @@ fn one_refusal_leaves_everybody_untouched() {
         plan.conflicts.iter().map(|it| it.action).collect::<Vec<_>>(),
         [Action::Graceful, Action::Refuse, Action::Graceful]
     );
-    assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
+    assert!(plan.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
     assert_eq!(
         (plan.kills().count(), plan.waits().count(), plan.deadline()),
         (0, 0, Some(Duration::ZERO))
@@ -379,7 +381,7 @@ fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
     assert_eq!(many.verdict(), POLICY_REFUSAL);
     let too_many = RefusalReason::TooManyConflicts { conflicts: 3, allowed: 2 };
     assert_eq!(many.refusal(), Some(&too_many));
-    assert!(many.conflicts.iter().all(|it| it.steps.is_empty()));
+    assert!(many.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
     let rules = vec![rule(
         "let it be",
         Action::Ignore,
@@ -758,7 +760,7 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
 
 #[test]
 fn a_stop_ends_what_no_rule_forbids() {
-    use monopoll::engine::{ladder::StopMode, purpose::Purpose};
+    use monopoll::engine::{ladder::StopMode, policy::Purpose};
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
     for (mode, action, on_conflict) in [

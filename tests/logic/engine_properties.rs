@@ -10,10 +10,13 @@ use monopoll::engine::{
     action::Action,
     decide::decide,
     fact::Fact::{Known, Unknown},
+    ladder::Ladder,
     plan::{Conflict, Plan},
+    process::{Process, Relation},
     reason::Verdict,
     shield,
-    snapshot::{CarriedToken, LockState, Process, Relation, Snapshot},
+    snapshot::{LockState, Snapshot},
+    token::CarriedToken,
 };
 
 /// Forgets one fact.
@@ -73,12 +76,12 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let refused = matches!(plan.verdict(), Verdict::Refuse(_));
         if refused {
-            prop_assert!(plan.conflicts.iter().all(|it| it.steps.is_empty()));
+            prop_assert!(plan.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
             prop_assert_eq!((plan.kills().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
         }
         for conflict in &plan.conflicts {
             prop_assert_eq!(conflict.refusal.is_some(), conflict.action == Action::Refuse);
-            prop_assert_eq!(conflict.steps.is_empty(), refused || matches!(conflict.action, Action::Refuse | Action::Ignore));
+            prop_assert_eq!(conflict.ladder == Ladder::Nothing, refused || matches!(conflict.action, Action::Refuse | Action::Ignore));
         }
     }
 

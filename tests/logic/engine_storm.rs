@@ -7,6 +7,7 @@ use crate::fixture::*;
 use monopoll::engine::{
     action::OnConflict,
     decide::decide,
+    ladder::Ladder,
     policy::Policy,
     reason::{Refusal, Verdict},
     snapshot::Snapshot,
@@ -121,7 +122,7 @@ fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
         &policy(OnConflict::Graceful),
         &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![twin(5)]) },
     );
-    assert!(plan.conflicts.iter().all(|conflict| conflict.steps.is_empty()));
+    assert!(plan.conflicts.iter().all(|conflict| conflict.ladder == Ladder::Nothing));
     for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {
         assert!(reason(&plan).contains(part), "{}", reason(&plan));
     }

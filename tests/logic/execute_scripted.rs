@@ -12,18 +12,17 @@ use monopoll::{
         action::{AfterWait, OnConflict, SameToken},
         decide::decide,
         fact::Fact,
-        ladder::{GiveUpReason, JobState, Member, StopOptions},
+        ladder::{AfterGraceful, Patience, Step, StopOptions},
         pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
-        plan::{Plan, SignalResult, SignalToSend, Step},
-        policy::{AfterGraceful, MatchEntry, Patience, Policy, Timeouts},
-        purpose::Purpose,
+        plan::Plan,
+        policy::{MatchEntry, Policy, Purpose, Timeouts},
+        process::{Process, ProcessId, Relation, Role, RunState, User},
         reason::Verdict,
-        signal::Signal,
-        snapshot::{
-            Caller, CarriedToken, GuardView, LockState, LockView, Process, ProcessId, Relation,
-            Role, RunState, SignalSupport, Snapshot, User,
-        },
+        signal::{Signal, SignalResult, SignalToSend},
+        snapshot::{Caller, GuardView, LockState, LockView, SignalSupport, Snapshot},
         start_history::{History, Ticket},
+        stop_progress::{GiveUpReason, JobState, Member},
+        token::CarriedToken,
     },
     sys::wake::Interrupted,
     terminate::{
@@ -38,7 +37,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 struct Actor {
     parent: u32,
-    motion: JobState,
+    job_state: JobState,
     /// How long after a SIGTERM it ends; never, if it is stubborn.
     dies_after: Option<Duration>,
     /// Whether even SIGKILL does nothing: it hangs in the kernel.
@@ -52,7 +51,7 @@ impl Actor {
     fn new(parent: u32, dies_after: Option<Duration>) -> Actor {
         Actor {
             parent,
-            motion: JobState::Moving,
+            job_state: JobState::Running,
             dies_after,
             hangs: false,
             ends_at: None,
@@ -122,33 +121,33 @@ impl ProcessControl for Script {
             .map(|id| Member {
                 id,
                 parent: self.actors[&id].parent,
-                motion: self.actors[&id].motion,
+                job_state: self.actors[&id].job_state,
             })
             .collect()
     }
 
-    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
+    fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
         if self.denied.contains(&to) {
             return SignalResult::Denied;
         }
         let now = self.now;
         let Some(actor) = self.actors.get_mut(&to) else { return SignalResult::Gone };
-        self.sent.push((to, blow));
+        self.sent.push((to, signal));
         let hear = |actor: &mut Actor| {
             if let Some(after) = actor.dies_after {
                 actor.ends_at = Some(actor.ends_at.map_or(now + after, |at| at.min(now + after)));
             }
         };
-        match blow {
+        match signal {
             SignalToSend::Kill if !actor.hangs => actor.ends_at = Some(now),
             SignalToSend::Kill => {}
             SignalToSend::Continue => {
-                actor.motion = JobState::Moving;
+                actor.job_state = JobState::Running;
                 if std::mem::take(&mut actor.pending) {
                     hear(actor);
                 }
             }
-            SignalToSend::Signal(_) if actor.motion == JobState::Stopped => actor.pending = true,
+            SignalToSend::Signal(_) if actor.job_state == JobState::Stopped => actor.pending = true,
             SignalToSend::Signal(_) => hear(actor),
         }
         SignalResult::Delivered
@@ -280,13 +279,13 @@ fn guard_with(pid: u32) -> GuardView {
     }
 }
 
-fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec<TerminateEvent>) {
+fn carry_out(script: &mut Script, plan: &Plan) -> (Outcome, Vec<TerminateEvent>) {
     let mut events = Vec::new();
     let timing = TerminateLimits {
         until: plan.deadline().map(|time| script.now + time),
         beat: Duration::MAX,
     };
-    let outcome = execute(script, plan, policy, timing, &mut |event| events.push(event));
+    let outcome = execute(script, plan, timing, &mut |event| events.push(event));
     (outcome, events)
 }
 
@@ -294,8 +293,8 @@ fn carry_out(script: &mut Script, plan: &Plan, policy: &Policy) -> (Outcome, Vec
 fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
     let word = |event: &TerminateEvent| match event {
         TerminateEvent::Asked(_) => Some("ask"),
-        TerminateEvent::Sent(to, blow) if to.pid == root && *blow != SignalToSend::Continue => {
-            Some(blow.name())
+        TerminateEvent::Sent(to, signal) if to.pid == root && *signal != SignalToSend::Continue => {
+            Some(signal.name())
         }
         TerminateEvent::Sent(..)
         | TerminateEvent::Heard(_)
@@ -306,12 +305,12 @@ fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
 }
 
 fn steps_planned(plan: &Plan) -> Vec<&'static str> {
-    let word = |step: &Step| match step {
+    let word = |step: Step| match step {
         Step::Ask { .. } => "ask",
-        Step::Signal { blow, .. } => blow.name(),
+        Step::Signal { signal, .. } => signal.name(),
         Step::Wait { .. } => "wait",
     };
-    plan.conflicts.iter().flat_map(|conflict| conflict.steps.iter().map(word)).collect()
+    plan.conflicts.iter().flat_map(|conflict| conflict.ladder.steps()).map(word).collect()
 }
 
 #[test]
@@ -328,7 +327,7 @@ fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_
                     actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
                     ..Script::default()
                 };
-                let (outcome, events) = carry_out(&mut script, &plan, &policy);
+                let (outcome, events) = carry_out(&mut script, &plan);
                 assert_eq!(
                     steps_done(&events, 10),
                     steps_planned(&plan),
@@ -358,7 +357,7 @@ fn a_guard_that_heard_is_never_signalled() {
         guard_ends_after: Some(20 * SECOND),
         ..Script::default()
     };
-    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    let (outcome, _) = carry_out(&mut script, &plan);
     assert_eq!((outcome, script.asked, script.sent), (Outcome::Ended, 1, vec![]));
 }
 
@@ -378,7 +377,7 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
         (id(12), ends_at(5, 10)),
     ]);
     let mut script = Script { actors, answer: Some(AskOutcome::Heard), ..Script::default() };
-    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    let (outcome, _) = carry_out(&mut script, &plan);
     assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
 }
 
@@ -393,7 +392,7 @@ fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
             answer: Some(AskOutcome::Unasked(std::io::ErrorKind::StorageFull)),
             ..Script::default()
         };
-        let (outcome, _) = carry_out(&mut script, &plan, &policy);
+        let (outcome, _) = carry_out(&mut script, &plan);
         assert!(
             matches!(outcome, Outcome::NotEnded(NotEnded::NotAsked { guard: Some(10), .. })),
             "{outcome:?}"
@@ -407,14 +406,14 @@ fn a_guard_that_is_stopped_is_continued_with_the_question() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan =
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
-    let stopped = Actor { motion: JobState::Stopped, ..Actor::new(5, None) };
+    let stopped = Actor { job_state: JobState::Stopped, ..Actor::new(5, None) };
     let mut script = Script {
         actors: BTreeMap::from([(id(10), stopped)]),
         answer: Some(AskOutcome::Heard),
         guard_ends_after: Some(SECOND),
         ..Script::default()
     };
-    assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Ended);
+    assert_eq!(carry_out(&mut script, &plan).0, Outcome::Ended);
     assert_eq!(script.sent, [(id(10), SignalToSend::Continue)]);
 }
 
@@ -428,7 +427,7 @@ fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
         answer: Some(AskOutcome::Heard),
         ..Script::default()
     };
-    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    let (outcome, _) = carry_out(&mut script, &plan);
     assert_eq!(outcome, Outcome::NotEnded(NotEnded::OutOfTime));
     assert_eq!((script.sent, script.now), (vec![], 35 * SECOND));
 }
@@ -443,7 +442,7 @@ fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
         let mut events = Vec::new();
         let timing = TerminateLimits { until: Some(60 * SECOND), beat };
         assert_eq!(
-            execute(&mut script, &plan, &policy, timing, &mut |event| events.push(event)),
+            execute(&mut script, &plan, timing, &mut |event| events.push(event)),
             Outcome::Ended
         );
         (events, script.woken)
@@ -478,7 +477,7 @@ fn who_hangs_in_the_kernel_is_a_refusal() {
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let hanging = Actor { hangs: true, ..Actor::new(5, None) };
     let mut script = Script { actors: BTreeMap::from([(id(10), hanging)]), ..Script::default() };
-    let (outcome, _) = carry_out(&mut script, &plan, &policy);
+    let (outcome, _) = carry_out(&mut script, &plan);
     let gave_up = NotEnded::GaveUp(GiveUpReason::OutlivedKill(id(10)));
     assert_eq!(outcome, Outcome::NotEnded(gave_up));
 }
@@ -492,10 +491,7 @@ fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
         denied: BTreeSet::from([id(10)]),
         ..Script::default()
     };
-    assert_eq!(
-        carry_out(&mut script, &plan, &policy).0,
-        Outcome::NotEnded(NotEnded::Denied { pid: 10 })
-    );
+    assert_eq!(carry_out(&mut script, &plan).0, Outcome::NotEnded(NotEnded::Denied { pid: 10 }));
 }
 
 #[test]
@@ -507,7 +503,7 @@ fn a_start_that_is_interrupted_sends_nothing_more() {
         interrupt_at: Some(SECOND),
         ..Script::default()
     };
-    assert_eq!(carry_out(&mut script, &plan, &policy).0, Outcome::Interrupted(Interrupted(2)));
+    assert_eq!(carry_out(&mut script, &plan).0, Outcome::Interrupted(Interrupted(2)));
     assert_eq!(script.sent, [(id(10), SignalToSend::Signal(Signal::SigTerm))]);
 }
 
@@ -528,7 +524,7 @@ proptest! {
             let parent = if index == 0 { 5 } else { 10 + u32::try_from(above % index).unwrap() };
             let mut actor = Actor::new(parent, dies.map(Duration::from_secs));
             if *stopped {
-                actor.motion = JobState::Stopped;
+                actor.job_state = JobState::Stopped;
             }
             script.actors.insert(id(pid), actor);
             processes.push(process(pid, parent, if index == 0 { "python3 main.py" } else { "worker" }));
@@ -538,22 +534,22 @@ proptest! {
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict(), Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let outcome = execute(&mut script, &plan, &policy, TerminateLimits { until, beat: Duration::MAX }, &mut |_| {});
+        let outcome = execute(&mut script, &plan, TerminateLimits { until, beat: Duration::MAX }, &mut |_| {});
         prop_assert_eq!(outcome, Outcome::Ended);
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {
             prop_assert_ne!(*to, bystander);
         }
-        for blow in [SignalToSend::Signal(Signal::SigTerm), SignalToSend::Kill] {
-            let mut targets: Vec<ProcessId> = script.sent.iter().filter(|(_, it)| *it == blow).map(|(to, _)| *to).collect();
+        for signal in [SignalToSend::Signal(Signal::SigTerm), SignalToSend::Kill] {
+            let mut targets: Vec<ProcessId> = script.sent.iter().filter(|(_, it)| *it == signal).map(|(to, _)| *to).collect();
             let all = targets.len();
             targets.sort_unstable();
             targets.dedup();
-            prop_assert_eq!(targets.len(), all, "{:?} was sent twice", blow);
+            prop_assert_eq!(targets.len(), all, "{:?} was sent twice", signal);
         }
         // SIGKILL only after the signal.
-        for (index, (to, blow)) in script.sent.iter().enumerate() {
-            if *blow == SignalToSend::Kill {
+        for (index, (to, signal)) in script.sent.iter().enumerate() {
+            if *signal == SignalToSend::Kill {
                 prop_assert!(script.sent[..index].contains(&(*to, SignalToSend::Signal(Signal::SigTerm))));
             }
         }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use monopoll::{
     engine::{
         action::Action,
-        snapshot::ProcessId,
+        process::ProcessId,
         start_history::{AttemptKind, TakeoverAttempt, Ticket},
     },
     state::{

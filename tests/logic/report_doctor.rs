@@ -12,11 +12,7 @@ use monopoll::{
         self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
         TokenSearch,
     },
-    engine::{
-        action::SameToken,
-        instance::BotId,
-        snapshot::{ManagedBy, User},
-    },
+    engine::{action::SameToken, instance::BotId, managed_by::ManagedBy, process::User},
     error::{Error, ExitStatus},
     report::{
         doctor_text::{document, text},

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::{
     fact::{Fact, Truth},
-    snapshot::Process,
+    process::Process,
 };
 
 /// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to

@@ -11,7 +11,7 @@ use crate::engine::{
     policy::Rule,
     rules::RuleOutcome,
     shield::Shield,
-    snapshot::CarriedToken,
+    token::CarriedToken,
 };
 
 /// Whether it is found by an entry.

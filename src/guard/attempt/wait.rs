@@ -7,14 +7,16 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     engine::{
+        ladder::Patience,
         plan::{Conflict, Plan},
-        policy::Patience,
+        process::ProcessId,
         reason::Verdict,
-        snapshot::ProcessId,
     },
     guard::{
-        attempt::Attempt,
-        attempt::start_mutex::{MutexOutcome, RefusalCheck},
+        attempt::{
+            Attempt,
+            start_mutex::{MutexOutcome, RefusalCheck},
+        },
         not_started::NotStarted,
         start_event::StartEvent,
         start_host::StartHost,

@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{Launcher, ManagedBy, ProcessId, Relation},
+        managed_by::ManagedBy,
+        process::{Launcher, ProcessId, Relation},
     },
     scan::{
         cgroup,

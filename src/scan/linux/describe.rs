@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{CarriedToken, Process, ProcessId, Role, RunState, User},
+        process::{Process, ProcessId, Role, RunState, User},
+        token::CarriedToken,
+        token_search::carried_token,
     },
     scan::{
         cgroup,
@@ -92,9 +94,12 @@ impl<'a> Describer<'a> {
         let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
         let token = match (&self.query.token, &args) {
             (None, _) => Fact::Known(CarriedToken::NotLookedFor),
-            (Some(token), Fact::Known(_)) if environ_is_known => {
-                Fact::Known(token.carried(&buffers.args, &buffers.environ, &self.query.token_env))
-            }
+            (Some(token), Fact::Known(_)) if environ_is_known => Fact::Known(carried_token(
+                token,
+                &buffers.args,
+                &buffers.environ,
+                &self.query.token_env,
+            )),
             (Some(_), _) => Fact::Unknown,
         };
         let is_known = args.known().is_some();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    engine::snapshot::{GuardView, ProcessId},
+    engine::{process::ProcessId, snapshot::GuardView},
     scan::{
         env_marker::{EnvMarker, HELD},
         linux::{

@@ -13,9 +13,9 @@ use nix::{
 
 use crate::{
     engine::{
-        ladder::Member,
-        plan::{SignalResult, SignalToSend},
-        snapshot::ProcessId,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        stop_progress::Member,
     },
     scan::linux::parents::{ParentMap, Stats},
     sys::linux::{pidfd::ProcessHandle, proc_fs::ProcFs},
@@ -75,8 +75,8 @@ impl GuardTree {
         self.handles.values()
     }
 
-    pub(crate) fn send(&self, to: ProcessId, blow: SignalToSend) -> SignalResult {
-        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
+    pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 }
 

@@ -30,8 +30,8 @@ use parents::ParentMap;
 pub(crate) use crate::sys::wake::SleepEnd;
 use crate::{
     engine::{
-        purpose::Purpose,
-        snapshot::{ProcessId, User},
+        policy::Purpose,
+        process::{ProcessId, User},
     },
     error::{Error, ExitStatus},
     scan::request::ScanRequest,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    engine::{action::SameToken, pattern::Pattern},
+    engine::{action::SameToken, pattern::Pattern, token_search::may_be_in},
     scan::{
         command::{Command, ProgramKind},
         lock_probe::ScanScope,
@@ -115,7 +115,7 @@ impl ScanRequest {
             return Relevance::None;
         }
         let token = self.token.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
-        if token.is_some_and(|token| token.may_be_in(&buffers.args)) {
+        if token.is_some_and(|token| may_be_in(token, &buffers.args)) {
             return Relevance::Candidate;
         }
         // Kernel threads and zombies have no arguments, and nothing else to read either.
@@ -130,7 +130,7 @@ impl ScanRequest {
         }
         let Some(token) = token else { return Relevance::None };
         let carries = |buffers: &mut ReadBuffers| {
-            buffers.environ(proc, pid).is_some_and(|environ| token.may_be_in(environ))
+            buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ))
         };
         let is_own_program = |buffers: &ReadBuffers| {
             let cwd = || proc.link(pid, "cwd").ok();

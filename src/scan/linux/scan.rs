@@ -15,7 +15,8 @@ use tracing::trace;
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{GuardView, Process, ProcessId},
+        process::{Process, ProcessId},
+        snapshot::GuardView,
     },
     scan::{
         linux::{

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
     engine::{
-        snapshot::{Caller, GuardView, LockState, LockView, ProcessId, SignalSupport, Snapshot},
+        process::ProcessId,
+        snapshot::{Caller, GuardView, LockState, LockView, SignalSupport, Snapshot},
         start_history::Ticket,
     },
     scan::{

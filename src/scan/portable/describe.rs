@@ -11,10 +11,10 @@ use sysinfo::ProcessStatus;
 use crate::{
     engine::{
         fact::Fact,
-        snapshot::{
-            CarriedToken, Launcher, ManagedBy, Process, ProcessId, Relation, Role, RunState,
-            TokenPlace,
-        },
+        managed_by::ManagedBy,
+        process::{Launcher, Process, ProcessId, Relation, Role, RunState},
+        token::{CarriedToken, TokenPlace},
+        token_search::carried_token,
     },
     scan::{
         command::{Command, ProgramKind},
@@ -102,7 +102,7 @@ impl<'a> Describer<'a> {
             .copied()
             .collect();
         let carried =
-            token.carried(args.join("\0").as_bytes(), &environ_bytes, &self.query.token_env);
+            carried_token(token, args.join("\0").as_bytes(), &environ_bytes, &self.query.token_env);
         let proven = matches!(carried, CarriedToken::Mine(TokenPlace::CommandLine));
         if proven || !environ.is_empty() { Fact::Known(carried) } else { Fact::Unknown }
     }

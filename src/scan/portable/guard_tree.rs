@@ -12,9 +12,9 @@ use std::{
 
 use crate::{
     engine::{
-        ladder::Member,
-        plan::{SignalResult, SignalToSend},
-        snapshot::ProcessId,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        stop_progress::Member,
     },
     scan::{
         env_marker::{EnvMarker, HELD},
@@ -83,8 +83,8 @@ impl GuardTree {
         self.handles.values()
     }
 
-    pub(crate) fn send(&self, to: ProcessId, blow: SignalToSend) -> SignalResult {
-        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
+    pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 }
 

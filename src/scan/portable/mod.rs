@@ -28,10 +28,12 @@ use crate::sys::portable::{
 pub(crate) use crate::sys::wake::SleepEnd;
 use crate::{
     engine::{
-        ladder::{JobState, Member, StopOptions},
-        plan::{SignalResult, SignalToSend},
-        purpose::Purpose,
-        snapshot::{GuardView, ProcessId, User},
+        ladder::StopOptions,
+        policy::Purpose,
+        process::{ProcessId, User},
+        signal::{SignalResult, SignalToSend},
+        snapshot::GuardView,
+        stop_progress::{JobState, Member},
     },
     error::{Error, ExitStatus},
     scan::{
@@ -284,8 +286,8 @@ impl ProcessControl for Machine {
         family(&table, known, self.whereabouts.process.pid, &mut self.handles)
     }
 
-    fn send(&mut self, to: ProcessId, blow: SignalToSend) -> SignalResult {
-        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(blow))
+    fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.handles.get(&to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
@@ -318,7 +320,7 @@ impl ProcessControl for Machine {
 
 /// Where nothing can be looked at, those that were seen are never taken for nobody.
 fn still_there<'a>(seen: impl IntoIterator<Item = &'a ProcessId>) -> Vec<Member> {
-    seen.into_iter().map(|id| Member { id: *id, parent: 0, motion: JobState::Moving }).collect()
+    seen.into_iter().map(|id| Member { id: *id, parent: 0, job_state: JobState::Running }).collect()
 }
 
 /// These and everything below them but `me`; who is new gets a handle.
@@ -335,7 +337,7 @@ fn family(
         Some(Member {
             id,
             parent: table.parent(pid).unwrap_or_default(),
-            motion: table.motion(pid),
+            job_state: table.job_state(pid),
         })
     });
     members.collect()

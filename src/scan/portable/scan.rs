@@ -8,7 +8,8 @@ use crate::{
     engine::{
         action::SameToken,
         fact::{Fact, Truth},
-        snapshot::{CarriedToken, Process, ProcessId, TokenPlace},
+        process::{Process, ProcessId},
+        token::{CarriedToken, TokenPlace},
     },
     scan::{
         lock_probe::ScanScope,

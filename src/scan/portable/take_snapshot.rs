@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
     engine::{
-        snapshot::{Caller, GuardView, LockState, LockView, ProcessId, Snapshot},
+        process::ProcessId,
+        snapshot::{Caller, GuardView, LockState, LockView, Snapshot},
         start_history::Ticket,
     },
     scan::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use known_folders::{KnownFolder, get_known_folder_path};
 
-use crate::engine::snapshot::User;
+use crate::engine::process::User;
 
 /// The lock folder of this user: by what the system knows of the user, never by the environment, so
 /// that every start of one user meets. It is in the profile, where nobody else may write; a user

@@ -11,9 +11,8 @@ use rustix::{
 
 use crate::{
     engine::{
-        plan::{SignalResult, SignalToSend},
-        signal,
-        snapshot::ProcessId,
+        process::ProcessId,
+        signal::{self, SignalResult, SignalToSend},
     },
     sys::linux::proc_fs::ProcFs,
 };
@@ -65,11 +64,11 @@ impl ProcessHandle {
     }
 
     /// Sends a signal to exactly this process.
-    pub(crate) fn send(&self, blow: SignalToSend) -> SignalResult {
+    pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
         let sent = match &self.grip {
-            HandleKind::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(blow)),
+            HandleKind::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(signal)),
             HandleKind::Checked if self.is_still_there() => {
-                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(blow)))
+                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(signal)))
             }
             HandleKind::Checked => Err(Errno::SRCH),
         };
@@ -106,8 +105,8 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     matches!(poll(&mut fds, Some(&at_once)), Ok(ready) if ready > 0)
 }
 
-fn number(blow: SignalToSend) -> Signal {
-    match blow {
+fn number(signal: SignalToSend) -> Signal {
+    match signal {
         SignalToSend::Kill => Signal::KILL,
         SignalToSend::Continue => Signal::CONT,
         SignalToSend::Signal(signal::Signal::SigHup) => Signal::HUP,

@@ -3,11 +3,13 @@
 
 use crate::{
     engine::{
-        plan::{SignalResult, SignalToSend},
-        snapshot::ProcessId,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
     },
-    sys::portable::process_table::{ProcessTable, TableFields},
-    sys::portable::system,
+    sys::portable::{
+        process_table::{ProcessTable, TableFields},
+        system,
+    },
 };
 
 /// One process.
@@ -25,12 +27,12 @@ impl ProcessHandle {
     }
 
     /// Sends a signal to this process, if its pid is still its own.
-    pub(crate) fn send(&self, blow: SignalToSend) -> SignalResult {
+    pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
         let Ok(table) = ProcessTable::of(&[self.id.pid], TableFields::Lineage) else {
             return SignalResult::Denied;
         };
         match table.process(self.id.pid).filter(|_| table.id(self.id.pid) == Some(self.id)) {
-            Some(process) => system::send(process, blow),
+            Some(process) => system::send(process, signal),
             None => SignalResult::Gone,
         }
     }

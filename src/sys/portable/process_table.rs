@@ -9,7 +9,7 @@ use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
 };
 
-use crate::engine::{ladder::JobState, snapshot::ProcessId};
+use crate::engine::{process::ProcessId, stop_progress::JobState};
 
 /// What is read of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +118,10 @@ impl ProcessTable {
     }
 
     /// Whether it can hear a signal.
-    pub(crate) fn motion(&self, pid: u32) -> JobState {
+    pub(crate) fn job_state(&self, pid: u32) -> JobState {
         match self.process(pid).map(Process::status) {
             Some(ProcessStatus::Stop | ProcessStatus::Tracing) => JobState::Stopped,
-            Some(_) | None => JobState::Moving,
+            Some(_) | None => JobState::Running,
         }
     }
 }

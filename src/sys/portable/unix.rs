@@ -8,9 +8,9 @@ use nix::{
 use sysinfo::Process;
 
 use crate::engine::{
-    plan::{SignalResult, SignalToSend},
-    signal,
-    snapshot::{SignalSupport, User},
+    process::User,
+    signal::{self, SignalResult, SignalToSend},
+    snapshot::SignalSupport,
 };
 
 /// What one process may send to another.
@@ -52,9 +52,9 @@ fn by_number(uid: u32) -> User {
 }
 
 /// Sends a signal to a process that was identified just now.
-pub(crate) fn send(process: &Process, blow: SignalToSend) -> SignalResult {
+pub(crate) fn send(process: &Process, signal: SignalToSend) -> SignalResult {
     let Ok(pid) = i32::try_from(process.pid().as_u32()) else { return SignalResult::Gone };
-    let signal = match blow {
+    let signal = match signal {
         SignalToSend::Kill => Signal::SIGKILL,
         SignalToSend::Continue => Signal::SIGCONT,
         SignalToSend::Signal(signal) => number(signal),

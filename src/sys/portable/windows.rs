@@ -7,8 +7,9 @@ use sysinfo::Process;
 
 use crate::{
     engine::{
-        plan::{SignalResult, SignalToSend},
-        snapshot::{SignalSupport, User},
+        process::User,
+        signal::{SignalResult, SignalToSend},
+        snapshot::SignalSupport,
     },
     sys::portable::{
         pidfd::ProcessHandle,
@@ -64,8 +65,8 @@ impl Users {
 
 /// Ends a process that was identified just now; while `process` lives, its handle keeps the pid
 /// from being used again.
-pub(crate) fn send(process: &Process, blow: SignalToSend) -> SignalResult {
-    match blow {
+pub(crate) fn send(process: &Process, signal: SignalToSend) -> SignalResult {
+    match signal {
         // Nothing is ever stopped here.
         SignalToSend::Continue => SignalResult::Delivered,
         SignalToSend::Signal(_) => SignalResult::Denied,

@@ -1,0 +1,186 @@
+//! One process and what is known of it, each fact known or unknown.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{
+    fact::{Fact, Truth},
+    managed_by::ManagedBy,
+    token::CarriedToken,
+};
+
+/// A process as the kernel tells them apart: a pid is used again, a pid with its start time is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The pid in monopoll's PID namespace.
+    pub pid: u32,
+    /// When it started, in the kernel's own unit (Linux: clock ticks since boot), exact;
+    /// elsewhere seconds since 1970, as coarse as that is.
+    pub start: u64,
+}
+
+/// One process and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its parent's pid.
+    pub parent: Fact<u32>,
+    /// Its executable's base name, else that of its first argument.
+    pub name: Fact<String>,
+    /// Its command line.
+    pub args: Fact<Vec<String>>,
+    /// Its executable, without ` (deleted)`.
+    pub exe: Fact<PathBuf>,
+    /// Its working directory.
+    pub cwd: Fact<PathBuf>,
+    /// Whose it is.
+    pub user: Fact<User>,
+    /// The container it is in, `None` where that is also mine.
+    pub container: Fact<Option<String>>,
+    /// What it is doing.
+    pub state: Fact<RunState>,
+    /// How long it has been running.
+    pub age: Fact<Duration>,
+    /// What would start it again.
+    pub managed_by: Fact<Option<ManagedBy>>,
+    /// Who may have started it, the nearest first: the living processes above it, but for those
+    /// that only adopt what others started, that start things for people, or that monopoll is below
+    /// itself.
+    pub launchers: Fact<Vec<Launcher>>,
+    /// Its parent did not start it and nothing manages it.
+    pub orphaned: Fact<bool>,
+    /// It has a lock file of this instance open, and locked.
+    pub holds_lock: Fact<bool>,
+    /// Which bot tokens it carries.
+    pub token: Fact<CarriedToken>,
+    /// It runs COMMAND's own executable.
+    pub own_program: Fact<bool>,
+    /// It is what COMMAND would become: same program, arguments and working directory.
+    pub twin: Fact<bool>,
+    /// How it is related to me.
+    pub kin: Fact<Relation>,
+    /// What it is to monopoll.
+    pub role: Role,
+}
+
+impl Process {
+    /// One of which nothing is known but that it is there.
+    #[must_use]
+    pub fn unseen() -> Process {
+        Process {
+            id: ProcessId { pid: 0, start: 0 },
+            parent: Fact::Unknown,
+            name: Fact::Unknown,
+            args: Fact::Unknown,
+            exe: Fact::Unknown,
+            cwd: Fact::Unknown,
+            user: Fact::Unknown,
+            container: Fact::Unknown,
+            state: Fact::Unknown,
+            age: Fact::Unknown,
+            managed_by: Fact::Unknown,
+            launchers: Fact::Unknown,
+            orphaned: Fact::Unknown,
+            holds_lock: Fact::Unknown,
+            token: Fact::Unknown,
+            own_program: Fact::Unknown,
+            twin: Fact::Unknown,
+            kin: Fact::Unknown,
+            role: Role::Program,
+        }
+    }
+
+    /// Whether it carries my bot's token.
+    #[must_use]
+    pub fn same_token(&self) -> Truth {
+        match &self.token {
+            Fact::Known(CarriedToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,
+            Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => Truth::False,
+            Fact::Known(CarriedToken::Mine(_)) => Truth::True,
+        }
+    }
+}
+
+/// Whose a process is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct User {
+    /// The system's own id: a uid, a SID.
+    pub id: String,
+    /// The name, else the id again.
+    pub name: String,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// What the kernel says a process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// On a processor or ready for one.
+    Running,
+    /// Waiting, and a signal wakes it.
+    Sleeping,
+    /// Stopped by a signal or a debugger.
+    Stopped,
+    /// Ended, and not yet reaped.
+    Zombie,
+    /// Waiting in the kernel, and no signal wakes it.
+    Uninterruptible,
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RunState::Running => "running",
+            RunState::Sleeping => "sleeping",
+            RunState::Stopped => "stopped",
+            RunState::Zombie => "zombie",
+            RunState::Uninterruptible => "uninterruptible",
+        })
+    }
+}
+
+/// How a process is related to the one that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// Not at all.
+    None,
+    /// It is the one that asks.
+    Myself,
+    /// Its parent, its parent's parent, …
+    Ancestor,
+    /// Started by it, directly or not.
+    Descendant,
+    /// PID 1 of its PID namespace.
+    Init,
+    /// A thread of the kernel.
+    Kernel,
+}
+
+/// What a process is to monopoll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Any other program.
+    Program,
+    /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
+    /// token.
+    Monopoll,
+}
+
+/// A process that may have started another one, and may do so again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Launcher {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its command, shortened, secrets masked.
+    pub command: String,
+    /// The command that ends it.
+    pub end: String,
+}
