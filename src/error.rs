@@ -82,13 +82,6 @@ impl Error {
         Error { status, message: message.into(), hint: None, source: None }
     }
 
-    /// A lock file or folder that cannot be used.
-    #[must_use]
-    pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
-        let path = printable(&path.to_string_lossy()).into_owned();
-        Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
-    }
-
     /// An error with the message `what: source`.
     pub fn from_source(
         status: ExitStatus,
@@ -96,6 +89,23 @@ impl Error {
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         Error::new(status, format!("{what}: {source}")).with_source(source)
+    }
+
+    /// A lock file or folder that cannot be used.
+    #[must_use]
+    pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
+        let path = printable(&path.to_string_lossy()).into_owned();
+        Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
+    }
+
+    /// A lock file or folder that cannot be used: `what (source)`.
+    #[must_use]
+    pub(crate) fn unsafe_lock_due_to(
+        path: &Path,
+        what: &str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Error::unsafe_lock(path, &format!("{what} ({source})")).with_source(source)
     }
 
     /// Adds what the user can do about it.

@@ -14,7 +14,7 @@ use crate::{
     },
     config::{Config, Placeholders},
     doctor::{
-        self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
+        self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach,
         TokenSearch,
     },
     engine::{instance::Instance, pattern::UserLimit, process::User, token::Token},
@@ -26,8 +26,8 @@ use crate::{
     report::{doctor_text as report, plan_json},
     scan::{command::Command, machine},
     state::{
-        folder::{Folder, MissingFolder},
-        lock_dir::lock_dir,
+        default_lock_folder::default_lock_folder,
+        lock_folder::{LockFolder, MissingFolder},
     },
     sys::filesystem,
     telegram,
@@ -133,7 +133,7 @@ fn sight(config: &Config) -> ScanReach {
 }
 
 fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
-    let lock_dir = lock_dir(user);
+    let lock_dir = default_lock_folder(user);
     let placeholders = Placeholders {
         instance: instance.map_or("instance", Instance::as_str),
         profile: config.profile.as_deref(),
@@ -144,26 +144,26 @@ fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<
 }
 
 /// The folder of each lock, once.
-fn folders(paths: &[PathBuf]) -> Vec<LockFolder> {
+fn folders(paths: &[PathBuf]) -> Vec<FolderCheck> {
     let mut parents: Vec<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
     parents.sort_unstable();
     parents.dedup();
-    let mut found: Vec<LockFolder> = parents.into_iter().map(folder).collect();
+    let mut found: Vec<FolderCheck> = parents.into_iter().map(folder).collect();
     // The lock files themselves, where they are there already.
     let place = LockSet::find(paths, MissingFolder::Leave).ok().flatten();
-    found.extend(place.and_then(|place| place.existing_locks().err()).map(LockFolder::Unsafe));
+    found.extend(place.and_then(|place| place.existing_locks().err()).map(FolderCheck::Unsafe));
     found
 }
 
-fn folder(path: &Path) -> LockFolder {
-    match Folder::open(path, MissingFolder::Leave) {
-        Err(error) => LockFolder::Unsafe(error),
+fn folder(path: &Path) -> FolderCheck {
+    match LockFolder::open(path, MissingFolder::Leave) {
+        Err(error) => FolderCheck::Unsafe(error),
         Ok(Some(folder)) => {
-            LockFolder::There(folder.path().to_owned(), filesystem::facts(folder.path()))
+            FolderCheck::There(folder.path().to_owned(), filesystem::facts(folder.path()))
         }
         Ok(None) => {
             let above = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
-            LockFolder::Missing(path.to_owned(), above.to_owned(), filesystem::facts(above))
+            FolderCheck::Missing(path.to_owned(), above.to_owned(), filesystem::facts(above))
         }
     }
 }
@@ -194,16 +194,16 @@ fn running(paths: &[PathBuf]) -> Option<RunningState> {
         }
     }
     let record = place.state_dir().record();
-    let guard = record.as_ref().filter(|record| holders.contains(&record.whereabouts.process.pid));
+    let guard = record.as_ref().filter(|record| holders.contains(&record.holder.process.pid));
     Some(match (guard, holders.is_empty(), record.as_ref()) {
         (Some(record), ..) => {
-            RunningState::Guard(record.whereabouts.process.pid, record.command.clone())
+            RunningState::Guard(record.holder.process.pid, record.command.clone())
         }
-        (None, false, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
+        (None, false, Some(record)) if machine::is_elsewhere(&record.holder) => {
             RunningState::Below(record.command.clone())
         }
         (None, false, _) => RunningState::Strangers(holders),
-        (None, true, Some(record)) if machine::is_elsewhere(&record.whereabouts) => {
+        (None, true, Some(record)) if machine::is_elsewhere(&record.holder) => {
             RunningState::Elsewhere(record.command.clone())
         }
         (None, true, _) => RunningState::Nobody,

@@ -16,7 +16,7 @@ use crate::{
         lock_probe::{LockProbe, ScanScope, StartState},
         machine::{self, Machine},
     },
-    state::{folder::MissingFolder, history_file},
+    state::lock_folder::MissingFolder,
     sys::clock,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn snapshot(
     };
     let state_dir = lock_set.map(|lock_set| lock_set.state_dir().as_ref());
     let tries = state_dir
-        .map(|state_dir| history_file::of_this_boot(state_dir, machine.whereabouts()))
+        .map(|state_dir| state_dir.takeover_attempts(machine.whereabouts()))
         .unwrap_or_default();
     let state =
         StartState { history: History { tries, ..History::default() }, ..StartState::default() };

@@ -25,7 +25,7 @@ use crate::{
         machine::{self, Machine},
         request::ScanRequest,
     },
-    state::folder::MissingFolder,
+    state::lock_folder::MissingFolder,
     text::printable,
 };
 

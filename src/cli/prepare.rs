@@ -15,7 +15,7 @@ use crate::{
     },
     report,
     scan::{command::Command, machine, request::ScanRequest},
-    state::lock_dir::lock_dir,
+    state::default_lock_folder::default_lock_folder,
 };
 
 /// Loads the configuration by these flags, this environment and this folder.
@@ -75,7 +75,7 @@ impl UnnamedRequest {
         };
         let token = instance_name::token(&config);
         let user = machine::myself();
-        let lock_dir = lock_dir(&user);
+        let lock_dir = default_lock_folder(&user);
         let programs = OwnPrograms { wrapper: env::current_exe().ok(), library: None };
         Ok(UnnamedRequest { config, command, token, user, lock_dir, programs })
     }

@@ -26,7 +26,7 @@ use crate::{
         request::ScanRequest,
     },
     state::{
-        folder::{Folder, MissingFolder},
+        lock_folder::{LockFolder, MissingFolder},
         state_dir::{self, StateDir},
     },
     sys::clock,
@@ -201,7 +201,7 @@ fn names(unnamed: &UnnamedRequest) -> Result<BTreeSet<String>, Error> {
     let with = unnamed.placeholders("");
     let Some(path) = unnamed.config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
-    let Some(folder) = Folder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
+    let Some(folder) = LockFolder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let names = folder.names_with("");

@@ -25,7 +25,7 @@ use crate::{
         start_request::StartRequest,
     },
     report::{reasons, trace},
-    state::folder::MissingFolder,
+    state::lock_folder::MissingFolder,
     text::printable,
 };
 
@@ -107,7 +107,7 @@ pub(super) fn run(
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
     // that ends nobody.
     let lock_set = LockSet::find(&start.locks, MissingFolder::Leave)?;
-    let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().has_turnstile());
+    let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
     match plan.verdict() {
         Verdict::Clear if !ever_started => {
             let mut done = StopReport::default();

@@ -16,7 +16,7 @@ const FEW_FILES: u64 = 100;
 
 /// A lock folder as it was found.
 #[derive(Debug, Clone)]
-pub enum LockFolder {
+pub enum FolderCheck {
     /// It is there and safe to use.
     There(PathBuf, Option<FolderFacts>),
     /// It is not there yet; this is the one above it in which it would be made.
@@ -27,19 +27,19 @@ pub enum LockFolder {
 
 /// What is to be said of each.
 #[must_use]
-pub fn locks(folders: &[LockFolder]) -> Vec<Finding> {
+pub fn locks(folders: &[FolderCheck]) -> Vec<Finding> {
     folders.iter().flat_map(folder).collect()
 }
 
-fn folder(folder: &LockFolder) -> Vec<Finding> {
+fn folder(folder: &FolderCheck) -> Vec<Finding> {
     match folder {
-        LockFolder::Unsafe(error) => vec![Finding::of_error(NAME, error)],
-        LockFolder::There(path, facts) => {
+        FolderCheck::Unsafe(error) => vec![Finding::of_error(NAME, error)],
+        FolderCheck::There(path, facts) => {
             let path = shown(path);
             let Some(facts) = facts else { return vec![Finding::ok(NAME, path)] };
             vec![may_write(&path, facts, format!("{path}{}", described(facts))), room(&path, facts)]
         }
-        LockFolder::Missing(path, above, facts) => {
+        FolderCheck::Missing(path, above, facts) => {
             let what =
                 format!("{} is not there yet: the first start makes it, private", shown(path));
             let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };

@@ -14,7 +14,7 @@ use crate::error::Error;
 pub use {
     bot::{NameSource, RunningState, TokenSearch, command, instance, running, token},
     configuration::configuration,
-    locks::{LockFolder, locks},
+    locks::{FolderCheck, locks},
     machine::{DoctorUser, ScanReach, machine},
     telegram::telegram,
 };

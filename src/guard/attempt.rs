@@ -31,8 +31,7 @@ use crate::{
     },
     scan::lock_probe::{ScanScope, StartState},
     state::{
-        history_file,
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
         record::Record,
     },
     sys::file_mutex::FileMutex,
@@ -155,7 +154,7 @@ impl Attempt<'_> {
                             continue;
                         }
                         require_in_place(&held)?;
-                        held.iter().for_each(HeldLock::mark_as_settled);
+                        held.iter().for_each(HeldLock::mark_used);
                         self.observer.on_event(&StartEvent::Clear(&plan));
                         let queue = self.progress.queue.take();
                         let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
@@ -220,8 +219,7 @@ impl Attempt<'_> {
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
             // Where no process was found there is no conflict, and a start need not read this.
-            snapshot.history.tries =
-                history_file::of_this_boot(state_dir, self.host.host_process());
+            snapshot.history.tries = state_dir.takeover_attempts(self.host.host_process());
         }
         Ok(snapshot)
     }

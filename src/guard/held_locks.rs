@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     guard::lock_set::LockSet,
     state::{
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
         state_dir::StateDir,
     },
     sys::file_id::FileId,
@@ -108,7 +108,7 @@ impl HeldLocks {
                 .map(|at| known.swap_remove(at));
             match ours.map_or_else(|| file.try_lock(), |held| Ok(Ok(held))) {
                 Ok(Ok(held)) => {
-                    held.mark_as_settled();
+                    held.mark_used();
                     self.locks.push(held);
                 }
                 Ok(Err(_)) => {}

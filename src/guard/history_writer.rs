@@ -11,7 +11,7 @@ use crate::{
         start_history::Ticket,
     },
     state::{
-        event::{self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        history_event::{self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::HostProcess,
         state_dir::StateDir,
     },
@@ -80,7 +80,7 @@ impl HistoryWriter {
 
     /// Writes these events; warns once if that fails.
     pub(super) fn write(&self, state_dir: &StateDir, events: &[HistoryEvent]) {
-        if let Err(error) = state_dir.remember(events)
+        if let Err(error) = state_dir.add_to_history(events)
             && !self.has_warned.replace(true)
         {
             tracing::warn!("{error}");
@@ -128,7 +128,7 @@ impl EndedLog {
             from_pid: pid,
             command: match &conflict.guard {
                 Some(guard) => guard.command.clone(),
-                None => args.map(|args| event::kept(args)).unwrap_or_default(),
+                None => args.map(|args| history_event::short_command(args)).unwrap_or_default(),
             },
             action: conflict.action,
             rule: match &conflict.decided_by {

@@ -8,7 +8,7 @@ use crate::{
         snapshot::LockState,
     },
     state::{
-        event::{HistoryEvent, HistoryEventKind},
+        history_event::{HistoryEvent, HistoryEventKind},
         record::{HostProcess, Record, RecordStage},
     },
 };
@@ -72,12 +72,12 @@ impl InstanceStatus {
     ) -> Option<InstanceStatus> {
         let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
         let taken = held(|state| matches!(state, LockState::Held(_)));
-        let record = record.filter(|record| record.whereabouts.boot == me.boot);
+        let record = record.filter(|record| record.holder.boot == me.boot);
         let (state, record) = match (plan.guards.first(), record) {
             (Some(guard), Some(record))
                 if guard.ticket.is_none() || guard.ticket == Some(record.ticket) =>
             {
-                let state = match record.state {
+                let state = match record.stage {
                     RecordStage::Starting => InstanceState::Starting,
                     RecordStage::Running => InstanceState::Running,
                     RecordStage::Stopping => InstanceState::Stopping,
@@ -97,7 +97,7 @@ impl InstanceStatus {
             (None, _) => (InstanceState::Stopped, None),
         };
         let doubt = (state == InstanceState::Unknown).then(|| doubt(&plan));
-        let mine = |record: &&Record| record.whereabouts.pid_namespace == me.pid_namespace;
+        let mine = |record: &&Record| record.holder.pid_namespace == me.pid_namespace;
         let child =
             record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
         Some(InstanceStatus {
@@ -127,7 +127,7 @@ impl InstanceStatus {
 
     /// What its present holder, or the last one, did to get it.
     pub fn own_events(&self) -> impl Iterator<Item = &HistoryEvent> {
-        let mine = self.record.as_ref().map(|record| (record.ticket, &record.whereabouts.boot));
+        let mine = self.record.as_ref().map(|record| (record.ticket, &record.holder.boot));
         self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
     }
 

@@ -11,8 +11,9 @@ use crate::{
         history_writer::HistoryWriter,
     },
     state::{
-        event::HistoryEventKind,
-        record::{Record, RecordStage, Request},
+        history_event::HistoryEventKind,
+        protocol::Request,
+        record::{Record, RecordStage},
     },
     sys::{clock, machine::file_watch::FileWatch},
 };
@@ -105,7 +106,7 @@ impl LockKeeper {
         record: Record,
         on_lost: OnLost,
     ) -> LockKeeper {
-        let history = HistoryWriter::new(record.whereabouts.clone(), record.ticket);
+        let history = HistoryWriter::new(record.holder.clone(), record.ticket);
         LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
@@ -158,7 +159,7 @@ impl LockKeeper {
             .locks
             .state_dir()
             .record()
-            .is_some_and(|record| record.whereabouts != self.record.whereabouts);
+            .is_some_and(|record| record.holder != self.record.holder);
         self.hold = HoldState::Contested { since };
         if !is_anothers && now.saturating_sub(since) < CONTESTED {
             return KeepOutcome::Held;
@@ -192,7 +193,7 @@ impl LockKeeper {
         match record {
             // Of two guards that write at the same moment, one is told that the other was first.
             None if !state_dir.has_record() => {
-                if let Err(error) = state_dir.claim_record(&self.record) {
+                if let Err(error) = state_dir.create_record(&self.record) {
                     self.report_unwritten(
                         format!("the record cannot be written: {error}"),
                         on_event,
@@ -214,7 +215,7 @@ impl LockKeeper {
 
     /// Writes that the guard is at this stage.
     pub(crate) fn set_stage(&mut self, stage: RecordStage, on_event: OnLockEvent<'_>) {
-        self.record.stage(stage);
+        self.record.stage = stage;
         self.write_own_record(on_event);
     }
 

@@ -13,8 +13,8 @@ use crate::{
     error::{Error, ExitStatus},
     scan::lock_probe::LockProbe,
     state::{
-        folder::{Folder, MissingFolder},
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
+        lock_folder::{LockFolder, MissingFolder},
         state_dir::StateDir,
     },
     text::printable,
@@ -37,7 +37,7 @@ pub struct LockSet {
 
 #[derive(Debug)]
 struct LockLocation {
-    folder: Arc<Folder>,
+    folder: Arc<LockFolder>,
     name: String,
 }
 
@@ -47,7 +47,7 @@ impl LockSet {
     /// # Errors
     /// One of them is not safe to use.
     pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
-        match Self::find(paths, MissingFolder::Make)? {
+        match Self::find(paths, MissingFolder::Create)? {
             Some(lock_set) => Ok(lock_set),
             None => Err(Error::new(
                 ExitStatus::LockFile,
@@ -77,7 +77,7 @@ impl LockSet {
                 )
                 .with_hint("name a file in `lock.paths`"));
             };
-            if let Some(folder) = Folder::open(parent, missing)? {
+            if let Some(folder) = LockFolder::open(parent, missing)? {
                 locations.push((
                     folder.path().join(name),
                     LockLocation { folder: Arc::new(folder), name: name.to_owned() },
@@ -186,7 +186,7 @@ impl OpenedLocks {
                 Err(error) => return Err(error),
             };
             let opened = lock_set.open_locks().and_then(|files| {
-                lock_set.state_dir().insist_on_room()?;
+                lock_set.state_dir().refuse_folders()?;
                 Ok((files, lock_set.state_dir().draw_ticket()?))
             });
             match opened {

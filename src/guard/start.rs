@@ -27,7 +27,7 @@ use crate::{
     },
     scan::machine::{Machine, StartLeftovers, blind, enclosure},
     state::{
-        event::{EndedConflict, GiveUpCause, HistoryEventKind},
+        history_event::{EndedConflict, GiveUpCause, HistoryEventKind},
         record::{Record, RecordStage},
     },
     sys::{clock, machine::poll::Poller},
@@ -66,12 +66,12 @@ impl Acquired {
     pub(crate) fn announce(&mut self, child: Option<ProcessId>) {
         let keeper = &mut self.keeper;
         keeper.record.child = child;
-        keeper.record.stage(RecordStage::Running);
+        keeper.record.stage = RecordStage::Running;
         let state_dir = keeper.locks.state_dir();
         if let Err(error) = state_dir.write_record(&keeper.record) {
             warn!("the record cannot be written beside the lock: {error}");
         }
-        let pid = child.unwrap_or(keeper.record.whereabouts.process).pid;
+        let pid = child.unwrap_or(keeper.record.holder.process).pid;
         let started = HistoryEventKind::Start {
             command: keeper.record.command.clone(),
             child_pid: pid,

@@ -12,7 +12,7 @@ use crate::{
         machine::Machine,
     },
     state::{
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
         record::{HostProcess, Record},
         state_dir::StateDir,
     },

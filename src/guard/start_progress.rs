@@ -13,7 +13,7 @@ use crate::{
         snapshot::Snapshot,
         start_history::History,
     },
-    state::event::EndedConflict,
+    state::history_event::EndedConflict,
     sys::{file_mutex::FileMutex, ticker::Ticker},
 };
 

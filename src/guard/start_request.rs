@@ -12,11 +12,11 @@ use crate::{
     guard::not_started::NotStarted,
     scan::{command::Command, machine, request::ScanRequest},
     state::{
-        event::GiveUpCause,
-        lock::LockFile,
+        history_event::GiveUpCause,
+        lock_file::LockFile,
         record::{HostProcess, Record, RecordStage},
-        state_dir,
     },
+    sys::clock,
     text::command_line,
 };
 
@@ -99,14 +99,14 @@ impl StartRequest {
         Some(Record {
             version: 1,
             instance: self.instance.to_string(),
-            state: RecordStage::Starting,
+            stage: RecordStage::Starting,
             ticket,
-            whereabouts: process.clone(),
+            holder: process.clone(),
             locks: files.iter().filter_map(LockFile::known_id).collect(),
             host: machine::host_name(),
             user: self.user.name.clone(),
             command: command_line(&command.text()).chars().take(LONGEST_COMMAND).collect(),
-            since: state_dir::now(),
+            since: clock::wall_seconds(),
             profile: self.config.profile.clone(),
             child: None,
             monopoll: env!("CARGO_PKG_VERSION").to_owned(),

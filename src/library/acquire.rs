@@ -28,7 +28,7 @@ use crate::{
         env_marker::{EnvMarker, HELD},
         machine::{self, guard_above},
     },
-    state::lock_dir::lock_dir,
+    state::default_lock_folder::default_lock_folder,
     sys::machine::{pidfd::ProcessHandle, poll::Poller},
     terminate::execute::TerminateEvent,
     text::printable,
@@ -61,7 +61,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let claim = InProcessClaim::new(&instance)?;
     let (command, user) = (this_program()?, machine::myself());
     let request = StartRequest {
-        locks: lock_files(config, instance.as_str(), &user, &lock_dir(&user)),
+        locks: lock_files(config, instance.as_str(), &user, &default_lock_folder(&user)),
         config: config.clone(),
         cause: start_errors::cause,
         programs: OwnPrograms {

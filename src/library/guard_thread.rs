@@ -9,7 +9,10 @@ use crate::{
     engine::{action::OnLost, instance::Instance, ladder::StopMode, policy::Purpose},
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
     library::{in_process_claim::InProcessClaim, lost::Lost},
-    state::record::{Asker, RecordStage, Request},
+    state::{
+        protocol::{Asker, Request},
+        record::RecordStage,
+    },
     sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
 };
 
@@ -133,7 +136,7 @@ impl OwnGuard {
             .keeper
             .request()
             .filter(|request| self.request.as_ref().is_none_or(|last| last.id != request.id))?;
-        let is_answered = match request.manner().mode {
+        let is_answered = match request.stop_options().mode {
             StopMode::Graceful => self.keeper.acknowledge(&request),
             StopMode::Force => true,
         };

@@ -8,7 +8,7 @@ use crate::{
         policy::Purpose,
     },
     error::ExitStatus,
-    state::record::Request,
+    state::protocol::Request,
 };
 
 /// Why a guard is to be dropped.
@@ -43,7 +43,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 impl Lost {
     /// What this request means for whoever holds.
     pub(crate) fn to(request: &Request) -> Lost {
-        let manner = request.manner();
+        let manner = request.stop_options();
         let (by, within) = (request.from_pid, within(manner));
         match request.purpose {
             Purpose::Start => Lost::Superseded { by, within },

@@ -7,7 +7,7 @@ use crate::{
         Context,
         format::{cut, rfc3339, seconds_since_1970, span},
     },
-    state::event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+    state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
     text::sanitize,
 };
 

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::not_started::NotStarted,
     report::reasons,
-    state::event::GiveUpCause,
+    state::history_event::GiveUpCause,
     text::printable,
 };
 

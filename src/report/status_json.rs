@@ -13,7 +13,7 @@ use crate::{
         plan_document::{ConflictDocument, HolderDocument},
         plan_json,
     },
-    state::event::{HistoryEvent, HistoryEventKind},
+    state::history_event::{HistoryEvent, HistoryEventKind},
     text::mask_secrets,
 };
 

@@ -12,7 +12,7 @@ use crate::{
         history_text::{by, what, when},
     },
     state::{
-        event::{EndedConflict, HistoryEventKind},
+        history_event::{EndedConflict, HistoryEventKind},
         record::Record,
     },
     text::{Paint, Style, sanitize},

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     engine::start_history::{History, Ticket},
-    state::lock::LockFile,
+    state::lock_file::LockFile,
 };
 
 /// A lock as a look finds it.

@@ -1,70 +1,59 @@
-//! What guards and starts write beside the lock: who a guard is, what it is asked, and its answer.
+//! The record of a guard beside its lock: its fields, and reading and writing it.
 
-use std::time::Duration;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{
-        ladder::{AfterGraceful, StopMode, StopOptions},
-        policy::Purpose,
-        process::ProcessId,
-        signal::Signal,
-        start_history::Ticket,
-    },
+    engine::{process::ProcessId, start_history::Ticket},
+    state::state_dir::{StateDir, StateFile},
     sys::file_id::FileId,
 };
-
-/// A process as it can be told from every other, on this host and across its PID namespaces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostProcess {
-    /// The kernel's id of this boot.
-    pub boot: String,
-    /// The inode of the PID namespace that `process` is counted in.
-    pub pid_namespace: u64,
-    /// Who.
-    pub process: ProcessId,
-}
 
 /// What a guard says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Of this format.
+    /// The version of this format.
     pub version: u32,
-    /// What it holds.
+    /// The instance that it holds.
     pub instance: String,
     /// How far it is.
-    pub state: RecordStage,
-    /// What it drew.
+    #[serde(rename = "state")]
+    pub stage: RecordStage,
+    /// The ticket that it drew.
     pub ticket: Ticket,
-    /// Who it is.
+    /// The guard's process.
     #[serde(flatten)]
-    pub whereabouts: HostProcess,
-    /// The files that it locked, where the system tells files apart: it has them locked even when
-    /// they lie nowhere any more.
+    pub holder: HostProcess,
+    /// The files that it has locked, even if they were removed since; empty on systems that do not
+    /// tell files apart.
     #[serde(default)]
     pub locks: Vec<FileId>,
-    /// Its host's name.
+    /// The host's name.
     pub host: String,
-    /// Whose it is.
+    /// The user's name.
     pub user: String,
-    /// What it runs, secrets masked.
+    /// The guarded command line, secrets masked.
     pub command: String,
-    /// Since when, seconds since 1970.
+    /// The start, in seconds since 1970.
     pub since: u64,
-    /// The profile that was selected.
+    /// The selected profile.
     pub profile: Option<String>,
-    /// The child, once it was started.
+    /// The child, once it is started.
     pub child: Option<ProcessId>,
     /// monopoll's version.
     pub monopoll: String,
 }
 
-impl Record {
-    /// Notes how far it is.
-    pub fn stage(&mut self, stage: RecordStage) {
-        self.state = stage;
-    }
+/// A process, told from all others on this host and across its PID namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProcess {
+    /// The kernel's id of this boot.
+    pub boot: String,
+    /// The inode of the PID namespace that `process` belongs to.
+    pub pid_namespace: u64,
+    /// The process.
+    pub process: ProcessId,
 }
 
 /// How far a guard is.
@@ -79,79 +68,85 @@ pub enum RecordStage {
     Stopping,
 }
 
-/// A question to a guard: end your tree, in this manner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// Tells requests apart.
-    pub id: String,
-    /// Whom it is for: a guard that has another ticket is not meant.
-    pub to: Ticket,
-    /// Who asks, for the log.
-    pub from_pid: u32,
-    /// `graceful` or `force`.
-    pub force: bool,
-    /// What to send first.
-    pub signal: Signal,
-    /// From the signal to SIGKILL.
-    #[serde(with = "humantime_serde")]
-    pub graceful: Duration,
-    /// From SIGKILL to giving up.
-    #[serde(rename = "kill", with = "humantime_serde")]
-    pub kill_patience: Duration,
-    /// Whether SIGKILL follows.
-    pub escalate: bool,
-    /// What for, for the log.
-    #[serde(rename = "for", default)]
-    pub purpose: Purpose,
-}
-
-/// Who asked a guard to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asker {
-    /// Its pid, in its own PID namespace.
-    pub pid: u32,
-    /// What for.
-    pub purpose: Purpose,
-}
-
-impl Request {
-    /// A question for the guard with this ticket.
+impl StateDir {
+    /// The record, if it can be read.
     #[must_use]
-    pub fn new(id: String, to: Ticket, asker: Asker, manner: StopOptions) -> Request {
-        Request {
-            id,
-            to,
-            from_pid: asker.pid,
-            force: manner.mode == StopMode::Force,
-            signal: manner.signal,
-            graceful: manner.graceful,
-            kill_patience: manner.force,
-            escalate: manner.escalation == AfterGraceful::Kill,
-            purpose: asker.purpose,
+    pub fn record(&self) -> Option<Record> {
+        self.load(StateFile::Record)
+    }
+
+    /// Whether there is a record, readable or not.
+    #[must_use]
+    pub fn has_record(&self) -> bool {
+        self.exists(StateFile::Record)
+    }
+
+    /// Writes or replaces the record.
+    pub fn write_record(&self, record: &Record) -> io::Result<()> {
+        self.store(StateFile::Record, record)
+    }
+
+    /// Writes the record if there is none, and returns whether it is there: of two processes that do
+    /// so at the same moment one gets `false`.
+    pub fn create_record(&self, record: &Record) -> io::Result<bool> {
+        let content = serde_json::to_string(record)?;
+        match self.folder().write_new(&self.name(StateFile::Record), &content) {
+            // Some file systems replaced the other's record: the content tells.
+            Ok(()) => Ok(self.record().as_ref() == Some(record)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Who asks.
-    #[must_use]
-    pub fn asker(&self) -> Asker {
-        Asker { pid: self.from_pid, purpose: self.purpose }
+    /// Removes a record whose guard has ended.
+    pub fn remove_stale_record(&self) {
+        self.remove(StateFile::Record);
     }
 
-    /// What is asked for.
-    #[must_use]
-    pub fn manner(&self) -> StopOptions {
-        StopOptions {
-            mode: if self.force { StopMode::Force } else { StopMode::Graceful },
-            signal: self.signal,
-            graceful: self.graceful,
-            force: self.kill_patience,
-            escalation: if self.escalate { AfterGraceful::Kill } else { AfterGraceful::Refuse },
+    /// Removes the record if it has this ticket.
+    pub fn remove_record(&self, ticket: Ticket) {
+        if self.record().is_some_and(|record| record.ticket == ticket) {
+            self.remove(StateFile::Record);
         }
     }
 }
 
-/// A guard's word that it heard.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct RequestAnswer {
-    pub(crate) id: String,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_versions_read_the_record_by_these_keys() {
+        let process = |pid| ProcessId { pid, start: 2 };
+        let record = Record {
+            version: 1,
+            instance: "bot1".to_owned(),
+            stage: RecordStage::Running,
+            ticket: Ticket(7),
+            holder: HostProcess { boot: "b".to_owned(), pid_namespace: 4, process: process(1) },
+            locks: vec![FileId { dev: 5, ino: 6 }],
+            host: "h".to_owned(),
+            user: "u".to_owned(),
+            command: "python bot.py".to_owned(),
+            since: 8,
+            profile: None,
+            child: Some(process(3)),
+            monopoll: "0.1.0".to_owned(),
+        };
+        let text = concat!(
+            r#"{"version":1,"instance":"bot1","state":"running","ticket":7,"boot":"b","#,
+            r#""pid_namespace":4,"process":{"pid":1,"start":2},"locks":[{"dev":5,"ino":6}],"#,
+            r#""host":"h","user":"u","command":"python bot.py","since":8,"profile":null,"#,
+            r#""child":{"pid":3,"start":2},"monopoll":"0.1.0"}"#,
+        );
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Record>(text).unwrap(), record);
+    }
 }

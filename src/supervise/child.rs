@@ -16,7 +16,7 @@ use nix::{
 use crate::{
     engine::{ladder::StopOptions, signal},
     error::ExitStatus,
-    state::lock::HeldLock,
+    state::lock_file::HeldLock,
     supervise::spawn,
     sys::machine::{
         poll::{Poller, ReceivedSignal},

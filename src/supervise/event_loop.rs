@@ -18,7 +18,7 @@ use crate::{
     error::ExitStatus,
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
     scan::machine::guard_tree::GuardTree,
-    state::record::{Asker, RecordStage},
+    state::{protocol::Asker, record::RecordStage},
     supervise::child::{self, Child},
     sys::{
         clock,
@@ -174,7 +174,7 @@ impl ChildGuard<'_> {
         {
             debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
             state.superseded_by = Some(request.asker());
-            self.begin_ending(tree, state, request.manner());
+            self.begin_ending(tree, state, request.stop_options());
         }
         self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }

@@ -22,7 +22,7 @@ use crate::{
         signal::Signal,
     },
     error::ExitStatus,
-    state::lock::HeldLock,
+    state::lock_file::HeldLock,
     sys::machine::poll::Poller,
 };
 

@@ -12,7 +12,7 @@ use crate::{
         env_marker::{EnvMarker, HELD},
         machine::{blind, guard_tree::GuardTree, identity},
     },
-    state::record::Asker,
+    state::protocol::Asker,
     supervise::{
         child::{self, Child, Inheritance},
         event_loop::{ChildEnd, ChildGuard, GuardEvent},
@@ -82,12 +82,8 @@ pub(crate) fn run_child(
 fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
     let Acquired { keeper, poller, .. } = acquired;
     let (record, locks) = (&keeper.record, &keeper.locks);
-    let marker = EnvMarker::new(
-        &request.instance,
-        record.ticket,
-        record.whereabouts.process,
-        locks.first_path(),
-    );
+    let marker =
+        EnvMarker::new(&request.instance, record.ticket, record.holder.process, locks.first_path());
     let inheritance = Inheritance {
         locks: locks.locks(),
         alarm: poller,

@@ -5,8 +5,8 @@ use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
 use crate::{
     engine::{ladder::StopOptions, policy::Purpose, process::ProcessId, snapshot::GuardView},
     state::{
-        lock::LockFile,
-        record::{Asker, Request},
+        lock_file::LockFile,
+        protocol::{Asker, Request},
         state_dir::StateDir,
     },
     sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller, wake::Interrupted},
@@ -98,10 +98,10 @@ impl GuardRequests {
         let Some(lock) = &self.first_lock else { return false };
         // Behind the turnstile nobody else of us tries, so a probe disturbs no start. A close is
         // told just before the lock goes.
-        lock.is_free_by_a_probe()
+        lock.probe_is_free()
             || AFTER_A_CLOSE.iter().any(|pause| {
                 Poller::doze(None, None, &[], Some(clock::patience().saturating_add(*pause)));
-                lock.is_free_by_a_probe()
+                lock.probe_is_free()
             })
     }
 }

@@ -11,9 +11,9 @@ use monopoll::{
         start_history::{AttemptKind, TakeoverAttempt, Ticket},
     },
     state::{
-        event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
-        folder::{Folder, MissingFolder},
-        history_file::{MOST_EVENTS, tries},
+        history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        history_file::{MAX_EVENTS, takeover_attempts},
+        lock_folder::{LockFolder, MissingFolder},
         record::HostProcess,
         state_dir::StateDir,
     },
@@ -23,7 +23,7 @@ const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
 fn beside() -> (TempDir, StateDir) {
     let dir = TempDir::new().unwrap();
-    let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+    let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
     let beside = StateDir::new(Arc::new(folder), "bot1.lock");
     (dir, beside)
 }
@@ -65,10 +65,10 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
     ];
     let events: Vec<HistoryEvent> =
         kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();
-    beside.remember(&events).unwrap();
+    beside.add_to_history(&events).unwrap();
     assert_eq!(beside.history(), events);
     for ticket in 6..=120 {
-        beside.remember(&[event(ticket, stop("again"))]).unwrap();
+        beside.add_to_history(&[event(ticket, stop("again"))]).unwrap();
     }
     let tickets: Vec<u64> = beside.history().iter().map(|event| event.ticket.0).collect();
     assert_eq!(tickets, (21..=120).collect::<Vec<_>>());
@@ -84,8 +84,8 @@ fn however_hostile_its_texts_a_full_history_is_read_whole() {
             at: u64::MAX,
             ..event(u64::MAX, takeover(&text))
         };
-        beside.remember(&vec![event; 120]).unwrap();
-        assert_eq!(beside.history().len(), MOST_EVENTS);
+        beside.add_to_history(&vec![event; 120]).unwrap();
+        assert_eq!(beside.history().len(), MAX_EVENTS);
         assert!(fs::metadata(dir.path().join("bot1.lock.history")).unwrap().len() < 60_000);
     }
 }
@@ -101,7 +101,7 @@ fn no_token_gets_into_it() {
         took_ms: 1,
     };
     beside
-        .remember(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))])
+        .add_to_history(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))])
         .unwrap();
     let text = fs::read_to_string(dir.path().join("bot1.lock.history")).unwrap();
     assert!(!text.contains(&secret[..6]), "{text}");
@@ -112,7 +112,7 @@ fn no_token_gets_into_it() {
 fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_anew() {
     let (dir, beside) = beside();
     let path = dir.path().join("bot1.lock.history");
-    beside.remember(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
+    beside.add_to_history(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let unknown = r#"{"boot":"b","since_boot_ms":1,"at":1,"ticket":1,"pid":1,"event":"from a newer version"}"#;
     fs::write(&path, format!("{{\n{unknown}\n\0\n{text}{{\"boot\":")).unwrap();
@@ -120,7 +120,7 @@ fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_ane
     for garbage in [b"\xff\xfe\x00".to_vec(), b"[".repeat(200_000), Vec::new()] {
         fs::write(&path, garbage).unwrap();
         assert_eq!(beside.history(), []);
-        beside.remember(&[event(3, stop("three"))]).unwrap();
+        beside.add_to_history(&[event(3, stop("three"))]).unwrap();
         assert_eq!(beside.history().len(), 1);
     }
 }
@@ -128,11 +128,11 @@ fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_ane
 #[test]
 fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
     let (dir, beside) = beside();
-    beside.remember(&[event(1, stop("one"))]).unwrap();
+    beside.add_to_history(&[event(1, stop("one"))]).unwrap();
     // A folder in the place of the file that is being written: nobody can write there, not even
     // root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
-    let error = beside.remember(&[event(2, stop("two"))]).unwrap_err();
+    let error = beside.add_to_history(&[event(2, stop("two"))]).unwrap_err();
     assert!(error.message().starts_with("the history cannot be written"), "{error}");
     assert_eq!(beside.history().len(), 1);
 }
@@ -141,14 +141,14 @@ fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
 fn two_writers_lose_nothing() {
     let (dir, _) = beside();
     let write = |writer: u64| {
-        let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+        let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
         let beside = StateDir::new(Arc::new(folder), "bot1.lock");
-        (0..10).for_each(|n| beside.remember(&[event(writer * 10 + n, stop("x"))]).unwrap());
+        (0..10).for_each(|n| beside.add_to_history(&[event(writer * 10 + n, stop("x"))]).unwrap());
     };
     std::thread::scope(|scope| {
         (0..4).for_each(|writer| drop(scope.spawn(move || write(writer))));
     });
-    let folder = Folder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+    let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
     let mut tickets: Vec<u64> = StateDir::new(Arc::new(folder), "bot1.lock")
         .history()
         .iter()
@@ -178,7 +178,7 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
             kind: AttemptKind::RefusedByLimit,
         },
     ];
-    assert_eq!(tries(&events, "b0", Duration::from_secs(5)), expected);
+    assert_eq!(takeover_attempts(&events, "b0", Duration::from_secs(5)), expected);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
     let (_dir, beside) = beside();
     let refused = |ticket, cause, why: &str| {
         beside
-            .remember(&[event(ticket, HistoryEventKind::refusal(cause, why.to_owned()))])
+            .add_to_history(&[event(ticket, HistoryEventKind::refusal(cause, why.to_owned()))])
             .unwrap();
     };
     (1..=3).for_each(|ticket| refused(ticket, GiveUpCause::Policy, "on_conflict says refuse"));
@@ -217,7 +217,7 @@ fn events_are_in_the_order_in_which_they_happened() {
     let early = HistoryEvent { since_boot_ms: 1, ..event(2, stop("written late")) };
     let before_the_boot = HistoryEvent { boot: "another".to_owned(), ..event(1, stop("x")) };
     for event in [before_the_boot, event(3, stop("x")), early] {
-        beside.remember(&[event]).unwrap();
+        beside.add_to_history(&[event]).unwrap();
     }
     let tickets: Vec<u64> = beside.history().iter().map(|event| event.ticket.0).collect();
     assert_eq!(tickets, [1, 2, 3]);

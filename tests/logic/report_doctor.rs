@@ -9,7 +9,7 @@ use monopoll::text::output_schema;
 use monopoll::{
     config::{Config, Sources},
     doctor::{
-        self, DoctorUser, Finding, Grade, LockFolder, NameSource, RunningState, ScanReach,
+        self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach,
         TokenSearch,
     },
     engine::{action::SameToken, instance::BotId, managed_by::ManagedBy, process::User},
@@ -89,7 +89,7 @@ fn ready() -> Vec<Finding> {
     findings.extend(doctor::command(Some(&Ok("/usr/bin/python3".to_owned()))));
     findings.push(doctor::token(&search(Some(BotId(123_456)))));
     findings.push(doctor::instance(Ok((&instance, NameSource::ByToken))));
-    findings.extend(doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(folder()))]));
+    findings.extend(doctor::locks(&[FolderCheck::There("/run/monopoll".into(), Some(folder()))]));
     findings.push(doctor::running(&RunningState::Guard(
         4700,
         format!("python3 main.py --token 123456:{SECRET}"),
@@ -135,11 +135,11 @@ fn troubled() -> Vec<Finding> {
     )
     .with_hint("remove the link");
     findings.extend(doctor::locks(&[
-        LockFolder::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
-        LockFolder::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
-        LockFolder::There("/run/monopoll".into(), Some(forbidden)),
-        LockFolder::There("/net/locks".into(), Some(network)),
-        LockFolder::Unsafe(link),
+        FolderCheck::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
+        FolderCheck::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
+        FolderCheck::There("/run/monopoll".into(), Some(forbidden)),
+        FolderCheck::There("/net/locks".into(), Some(network)),
+        FolderCheck::Unsafe(link),
     ]));
     findings.push(doctor::running(&RunningState::Strangers(vec![55, 56])));
     let me = DoctorUser {
@@ -215,7 +215,7 @@ fn colour_adds_nothing_but_colour() {
 fn little_room_is_a_warning_and_none_is_a_problem() {
     let grade = |free_bytes, free_inodes| {
         let facts = FolderFacts { free_bytes, free_inodes, ..folder() };
-        doctor::locks(&[LockFolder::There("/run/monopoll".into(), Some(facts))])
+        doctor::locks(&[FolderCheck::There("/run/monopoll".into(), Some(facts))])
             .last()
             .unwrap()
             .grade

@@ -27,7 +27,7 @@ use monopoll::{
         status_text::{list, text},
     },
     state::{
-        event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
+        history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
         record::{HostProcess, Record, RecordStage},
     },
     text::Paint,
@@ -61,9 +61,9 @@ fn record(state: RecordStage) -> Record {
     Record {
         version: 1,
         instance: "voice-insight".to_owned(),
-        state,
+        stage: state,
         ticket: Ticket(7),
-        whereabouts: HostProcess { process: process(10).id, ..me() },
+        holder: HostProcess { process: process(10).id, ..me() },
         locks: Vec::new(),
         host: "web-1".to_owned(),
         user: "bot".to_owned(),
@@ -227,7 +227,7 @@ fn elsewhere() -> InstanceStatus {
         ..snapshot(Vec::new())
     };
     let mut record = record(RecordStage::Running);
-    record.whereabouts.pid_namespace = 2;
+    record.holder.pid_namespace = 2;
     status_of(&snapshot, Some(record), history())
 }
 
@@ -336,7 +336,7 @@ fn the_state_is_what_the_kernel_confirms() {
     }
     let free = snapshot(Vec::new());
     let another_boot = Record {
-        whereabouts: HostProcess { boot: "b1".to_owned(), ..me() },
+        holder: HostProcess { boot: "b1".to_owned(), ..me() },
         ..record(RecordStage::Running)
     };
     let stranger = Process { holds_lock: Known(true), ..process(5) };

@@ -31,7 +31,7 @@ use monopoll::{
     error::{Error, ExitStatus},
     guard::lock_set::LockSet,
     scan::machine,
-    state::lock_dir::lock_dir,
+    state::default_lock_folder::default_lock_folder,
     sys::clock,
     teloxide::Polling,
     text::quote,
@@ -129,7 +129,7 @@ fn no_client(error: &reqwest::Error) -> Error {
 /// The locks of the instance, first one first.
 fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
     let user = machine::myself();
-    let lock_dir = lock_dir(&user);
+    let lock_dir = default_lock_folder(&user);
     let with = Placeholders {
         instance: guard.instance(),
         profile: config.profile.as_deref(),

@@ -11,7 +11,7 @@ use humantime::{format_duration, format_rfc3339_seconds};
 
 use monopoll::{
     guard::lock_set::LockSet,
-    state::{event::HistoryEventKind, folder::MissingFolder},
+    state::{history_event::HistoryEventKind, lock_folder::MissingFolder},
     sys::clock,
     teloxide::Health,
 };

@@ -9,7 +9,7 @@ use crate::{
     guard::{attempt::Attempt, lock_set::LockHandles, not_started::NotStarted},
     scan::lock_probe::DisplacedOwner,
     state::{
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
         record::Record,
     },
     sys::file_mutex::AFTER_A_CLOSE,
@@ -94,12 +94,14 @@ impl Attempt<'_> {
                     DisplacedOwner::Unseen if !self.progress.gave_back => {
                         return Ok(RecordState::Contested);
                     }
-                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => state_dir.discard_record(),
+                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => {
+                        state_dir.remove_stale_record()
+                    }
                 },
-                None if state_dir.has_record() => state_dir.discard_record(),
+                None if state_dir.has_record() => state_dir.remove_stale_record(),
                 None => {}
             }
-            if state_dir.claim_record(mine).map_err(failed)? {
+            if state_dir.create_record(mine).map_err(failed)? {
                 return Ok(RecordState::Written);
             }
         }

@@ -91,7 +91,7 @@ impl Attempt<'_> {
             still
         };
         let GuardDecision { plan, handle } = loop {
-            match self.lock_set.state_dir().turnstile()?.wait_until(
+            match self.lock_set.state_dir().start_mutex()?.wait_until(
                 until,
                 self.host.poller(),
                 &mut still,
@@ -137,7 +137,7 @@ fn decided_by_guard(
     seen: &Cell<Option<Ticket>>,
 ) -> Option<GuardDecision> {
     let record =
-        lock_set.state_dir().record().filter(|record| record.state == RecordStage::Running)?;
+        lock_set.state_dir().record().filter(|record| record.stage == RecordStage::Running)?;
     if seen.replace(Some(record.ticket)) == Some(record.ticket) {
         return None;
     }

@@ -22,7 +22,7 @@ use crate::{
         start_host::StartHost,
         start_progress::deadline,
     },
-    state::lock::LockFile,
+    state::lock_file::LockFile,
     sys::{
         file_mutex::{FileMutex, WaitEnd, WaitUntil},
         ticker::Ticker,

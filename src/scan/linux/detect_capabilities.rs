@@ -14,7 +14,7 @@ use crate::{
         },
         supervisor_detection::{self, SupervisorEnv},
     },
-    state::{lock::LockFile, record::HostProcess},
+    state::{lock_file::LockFile, record::HostProcess},
     sys::{
         filesystem::Support,
         linux::proc_fs::{ProcFs, strings},

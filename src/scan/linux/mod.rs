@@ -35,7 +35,7 @@ use crate::{
     },
     error::{Error, ExitStatus},
     scan::request::ScanRequest,
-    state::{lock::LockFile, record::HostProcess, state_dir::StateDir},
+    state::{lock_file::LockFile, record::HostProcess, state_dir::StateDir},
     sys::{
         linux::{
             file_watch::FileWatch,
@@ -164,7 +164,7 @@ impl Machine {
             LockListing::Held(_) => false,
             LockListing::No => {
                 lock_holders::all_are_listed(&self.proc, self.whereabouts.process.pid)
-                    || lock.is_free_by_a_probe()
+                    || lock.probe_is_free()
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::{
         lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
     },
     state::{
-        lock::{HeldLock, LockFile},
+        lock_file::{HeldLock, LockFile},
         record::{HostProcess, Record},
         state_dir::StateDir,
     },
@@ -45,8 +45,8 @@ impl Machine {
     ) -> std::io::Result<Snapshot> {
         let record = beside
             .and_then(StateDir::record)
-            .filter(|record| record.whereabouts.boot == self.whereabouts.boot);
-        let record = record.filter(|record| record.whereabouts != self.whereabouts);
+            .filter(|record| record.holder.boot == self.whereabouts.boot);
+        let record = record.filter(|record| record.holder != self.whereabouts);
         let me = self.whereabouts.process.pid;
         // Drawn up while the processes are looked through.
         let list = self.begin_listing(sights, record.as_ref())?;
@@ -86,7 +86,7 @@ impl Machine {
         record: &Record,
         standing: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
-        let HostProcess { boot, pid_namespace, process } = &record.whereabouts;
+        let HostProcess { boot, pid_namespace, process } = &record.holder;
         let here =
             *boot == self.whereabouts.boot && *pid_namespace == self.whereabouts.pid_namespace;
         let file =
@@ -155,7 +155,7 @@ impl Machine {
                 .collect();
             let nobody = |view: &LockView| matches!(&view.state, LockState::Held(holders) if holders.is_empty());
             let elsewhere = record.is_some_and(|record| {
-                record.whereabouts.pid_namespace != self.whereabouts.pid_namespace
+                record.holder.pid_namespace != self.whereabouts.pid_namespace
             });
             if elsewhere || !views.iter().any(nobody) || clock::patience() >= until {
                 return views;
@@ -187,7 +187,7 @@ impl Machine {
 
     /// Who has this lock and says so.
     fn by_its_own_word(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
-        let recorded = record.map(|record| record.whereabouts.process.pid).into_iter().collect();
+        let recorded = record.map(|record| record.holder.process.pid).into_iter().collect();
         lock_holders::holders_among(&self.proc, lock.id(), &recorded)
     }
 
@@ -253,7 +253,7 @@ impl Machine {
     fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
         let held: Vec<u32> = views.iter().flat_map(|view| holders(&view.state)).collect();
         let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
-        let same_namespace = record.whereabouts.pid_namespace == self.whereabouts.pid_namespace;
+        let same_namespace = record.holder.pid_namespace == self.whereabouts.pid_namespace;
         let process = held
             .iter()
             .find_map(|pid| self.is_it(record, *pid, same_namespace))
@@ -272,9 +272,9 @@ impl Machine {
     /// A living guard by the locks that it says it has, and the kernel says so too: their files may
     /// lie nowhere any more.
     fn displaced(&self, record: &Record) -> Option<ProcessId> {
-        let here = record.whereabouts.boot == self.whereabouts.boot
-            && record.whereabouts.pid_namespace == self.whereabouts.pid_namespace;
-        let guard = Some(record.whereabouts.process).filter(|_| here)?;
+        let here = record.holder.boot == self.whereabouts.boot
+            && record.holder.pid_namespace == self.whereabouts.pid_namespace;
+        let guard = Some(record.holder.process).filter(|_| here)?;
         let stat = self.proc.stat(guard.pid, &mut Vec::new()).ok()?;
         let lives = stat.start == guard.start && guard != self.whereabouts.process;
         let pid = BTreeSet::from([guard.pid]);
@@ -287,7 +287,7 @@ impl Machine {
     /// deleted or replaced, and we have the new one. What lives in another PID namespace cannot be
     /// seen: there the record's word is taken for it.
     pub(crate) fn displaced_by(&self, record: &Record, mine: &[HeldLock]) -> DisplacedOwner {
-        let whereabouts = &record.whereabouts;
+        let whereabouts = &record.holder;
         if whereabouts.boot != self.whereabouts.boot || *whereabouts == self.whereabouts {
             DisplacedOwner::Nobody
         } else if whereabouts.pid_namespace == self.whereabouts.pid_namespace {
@@ -314,7 +314,7 @@ impl Machine {
     fn is_it(&self, record: &Record, pid: u32, same_namespace: bool) -> Option<ProcessId> {
         let mut buffer = Vec::new();
         let start = self.proc.stat(pid, &mut buffer).ok()?.start;
-        let theirs = record.whereabouts.process;
+        let theirs = record.holder.process;
         let found = ProcessId { pid, start };
         if same_namespace {
             return (found == theirs).then_some(found);
@@ -329,7 +329,7 @@ impl Machine {
             .parse::<u32>()
             .ok()?;
         let namespace = lock_holders::namespace(&self.proc, pid)?;
-        (inner == theirs.pid && namespace == record.whereabouts.pid_namespace).then_some(found)
+        (inner == theirs.pid && namespace == record.holder.pid_namespace).then_some(found)
     }
 
     /// A snapshot's processes that may be signalled later.

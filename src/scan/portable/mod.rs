@@ -41,8 +41,8 @@ use crate::{
         request::ScanRequest,
     },
     state::{
-        folder::{Folder, MissingFolder},
-        lock::LockFile,
+        lock_file::LockFile,
+        lock_folder::{LockFolder, MissingFolder},
         record::HostProcess,
         state_dir::StateDir,
     },
@@ -151,7 +151,7 @@ impl Machine {
     /// Whether nobody has this lock now. There is no list to look into: only a try can tell.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is looked into first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
-        lock.is_free_by_a_probe()
+        lock.probe_is_free()
     }
 
     pub(crate) fn alarm(&self) -> Option<&Poller> {
@@ -211,11 +211,11 @@ pub(crate) fn guard_above(mark: &EnvMarker) -> Option<ProcessHandle> {
     let table = ProcessTable::all(TableFields::Lineage).ok()?;
     let me = std::process::id();
     let is_above = mark.guard.pid != me && table.ancestors(me).any(|pid| pid == mark.guard.pid);
-    let folder = Arc::new(Folder::open(mark.lock.parent()?, MissingFolder::Leave).ok()??);
+    let folder = Arc::new(LockFolder::open(mark.lock.parent()?, MissingFolder::Leave).ok()??);
     let name = mark.lock.file_name()?.to_str()?;
     let record = StateDir::new(Arc::clone(&folder), name).record()?;
-    let is_its = record.ticket == mark.ticket && record.whereabouts.process == mark.guard;
-    let is_held = !LockFile::open_existing(&folder, name).ok()??.is_free_by_a_probe();
+    let is_its = record.ticket == mark.ticket && record.holder.process == mark.guard;
+    let is_held = !LockFile::open_existing(&folder, name).ok()??.probe_is_free();
     (is_above && is_its && is_held && table.id(mark.guard.pid) == Some(mark.guard))
         .then_some(ProcessHandle { id: mark.guard })
 }

@@ -12,7 +12,7 @@ use crate::{
         lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
         portable::{Machine, guard_tree::is_marked, identity, scan::survey, system},
     },
-    state::{lock::HeldLock, record::Record, state_dir::StateDir},
+    state::{lock_file::HeldLock, record::Record, state_dir::StateDir},
     sys::{
         clock,
         portable::{
@@ -82,8 +82,8 @@ impl Machine {
         let mut first = true;
         loop {
             let record = beside.and_then(StateDir::record).filter(|record| {
-                record.whereabouts.boot == self.whereabouts.boot
-                    && record.whereabouts.process != self.whereabouts.process
+                record.holder.boot == self.whereabouts.boot
+                    && record.holder.process != self.whereabouts.process
             });
             let holder = record.as_ref().and_then(holder);
             // A try that failed is the word of that moment: later on it is for the lock itself to
@@ -130,7 +130,7 @@ enum RecordedHolder {
 
 fn holder(record: &Record) -> Option<RecordedHolder> {
     let lives = |id: &ProcessId| identity(id.pid) == Some(*id);
-    let guard = record.whereabouts.process;
+    let guard = record.holder.process;
     if lives(&guard) {
         return Some(RecordedHolder::Guard(guard));
     }
@@ -148,7 +148,7 @@ fn lock_state(sight: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState
     let is_free = match sight {
         LockProbe::Missing(_) => return LockState::Free,
         LockProbe::Mine(_) => return LockState::Mine,
-        LockProbe::Open(lock) => lock.is_free_by_a_probe(),
+        LockProbe::Open(lock) => lock.probe_is_free(),
         LockProbe::Taken(_) => false,
     };
     match (is_free, holder) {
@@ -171,7 +171,7 @@ fn lock_state(sight: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState
 
 /// A record counts for a living (pid, start time) that has the lock.
 fn guard(record: &Record, holders: &BTreeSet<u32>) -> Option<GuardView> {
-    let process = record.whereabouts.process;
+    let process = record.holder.process;
     holders.contains(&process.pid).then(|| GuardView {
         process: Some(process),
         ticket: (record.ticket < Ticket::MAX).then_some(record.ticket),

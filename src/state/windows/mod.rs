@@ -1,5 +1,5 @@
-//! Lock files and their folders on Windows: folders of one's own, and locks that go with their handle.
+//! Lock files and their folders on Windows.
 
-pub mod folder;
-pub mod lock;
-pub mod lock_dir;
+pub mod default_lock_folder;
+pub mod lock_file;
+pub mod lock_folder;

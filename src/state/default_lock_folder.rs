@@ -1,16 +1,15 @@
-//! Where a user's locks are, if nothing else is said.
+//! The default lock folder of a user: `{lock_dir}` in `lock.paths`.
 
 use std::path::PathBuf;
 
 use crate::{engine::process::User, sys::filesystem};
 
-/// What is emptied at a reboot, and what only root writes to.
+/// Of root: emptied at a reboot, writable to root alone.
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };
 
-/// The lock folder of this user: by the user id alone, never by the environment, so that every
-/// start of one user meets.
+/// Depends on the user id alone, never on the environment, so that all starts of a user meet.
 #[must_use]
-pub fn lock_dir(user: &User) -> PathBuf {
+pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
         return PathBuf::from(RUN);
     }
@@ -20,7 +19,7 @@ pub fn lock_dir(user: &User) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))
 }
 
-/// By the user database: `$HOME` may say something else under sudo, cron or systemd.
+/// From the user database: `$HOME` may differ under sudo, cron or systemd.
 fn home(user: &User) -> Option<PathBuf> {
     let uid: u32 = user.id.parse().ok()?;
     let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;

@@ -1,0 +1,261 @@
+//! An event in the history of an instance, as it is stored: secrets masked, every text cut.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{action::Action, start_history::Ticket},
+    state::record::HostProcess,
+    sys::clock,
+    text::{command_line, mask_secrets},
+};
+
+/// The longest texts of an event, in bytes of JSON.
+const MAX_COMMAND: usize = 120;
+const MAX_NAME: usize = 60;
+const MAX_SENTENCE: usize = 200;
+
+/// An event in the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEvent {
+    /// The kernel's id of the boot that it happened in.
+    pub boot: String,
+    /// The time in milliseconds since that boot: a clock that cannot be set (S21).
+    pub since_boot_ms: u64,
+    /// The time in seconds since 1970, only to be shown.
+    pub at: u64,
+    /// The ticket of the start that it belongs to.
+    pub ticket: Ticket,
+    /// The pid of the writer, in its own PID namespace.
+    pub pid: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: HistoryEventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum HistoryEventKind {
+    /// A child was started.
+    Start {
+        /// Its command line, secrets masked.
+        command: String,
+        /// Its pid.
+        child_pid: u32,
+        /// From the first snapshot to the child.
+        took_ms: u64,
+    },
+    /// A start gave up and left nothing behind.
+    Refusal {
+        /// The kind of reason.
+        cause: GiveUpCause,
+        /// The reason in a sentence.
+        why: String,
+        /// How often in a row: a supervisor that tries for hours must not push out everything else.
+        times: u32,
+    },
+    /// A start ended a conflict.
+    Takeover {
+        /// The conflict.
+        #[serde(flatten)]
+        ended: EndedConflict,
+        /// The guard that has the instance since; `None` if the start gave up after all.
+        to_pid: Option<u32>,
+    },
+    /// A running guard found its lock replaced.
+    Loss {
+        /// What it found and did.
+        why: String,
+        /// How often in a row.
+        times: u32,
+    },
+    /// A guard ended.
+    Stop {
+        /// The reason in a few words.
+        why: String,
+        /// The pid of the process that asked for it.
+        asked_by: Option<u32>,
+    },
+    /// `monopoll stop` ended a conflict.
+    Clearing {
+        /// The conflict.
+        #[serde(flatten)]
+        ended: EndedConflict,
+    },
+}
+
+/// A conflict that was ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedConflict {
+    /// The pid of its root; `None` in another PID namespace.
+    pub from_pid: Option<u32>,
+    /// The command line of its root, secrets masked.
+    pub command: String,
+    /// The action that ended it.
+    pub action: Action,
+    /// The rule that decided; `None` for `on_conflict`.
+    pub rule: Option<String>,
+    /// From the first signal or request to the end of the whole tree.
+    pub took_ms: u64,
+    /// How many of its processes the writer sent SIGKILL; those of a guard that was asked are not
+    /// known.
+    pub killed: u32,
+}
+
+/// Why a start gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GiveUpCause {
+    /// The policy, or an unknown fact.
+    Policy,
+    /// A process that may not be signalled.
+    Permission,
+    /// A newer start.
+    Superseded,
+    /// Too many takeovers (S14).
+    Limit,
+    /// A signal.
+    Interrupted,
+    /// An error.
+    Failed,
+}
+
+impl HistoryEvent {
+    /// An event of this moment, of the start with this ticket.
+    #[must_use]
+    pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {
+        HistoryEvent {
+            boot: me.boot.clone(),
+            since_boot_ms: clock::millis(clock::since_boot()),
+            at: clock::wall_seconds(),
+            ticket,
+            pid: me.process.pid,
+            kind,
+        }
+    }
+
+    /// Masks secrets and cuts texts, for storage.
+    pub(super) fn shortened(mut self) -> HistoryEvent {
+        self.boot = cut(&self.boot, MAX_NAME);
+        match &mut self.kind {
+            HistoryEventKind::Start { command, .. } => *command = cut(command, MAX_COMMAND),
+            HistoryEventKind::Refusal { why, .. }
+            | HistoryEventKind::Loss { why, .. }
+            | HistoryEventKind::Stop { why, .. } => {
+                *why = cut(why, MAX_SENTENCE);
+            }
+            HistoryEventKind::Takeover { ended, .. } | HistoryEventKind::Clearing { ended } => {
+                ended.command = cut(&ended.command, MAX_COMMAND);
+                ended.rule = ended.rule.as_deref().map(|rule| cut(rule, MAX_NAME));
+            }
+        }
+        self
+    }
+}
+
+impl HistoryEventKind {
+    /// A start gave up once.
+    #[must_use]
+    pub fn refusal(cause: GiveUpCause, why: String) -> HistoryEventKind {
+        HistoryEventKind::Refusal { cause, why, times: 1 }
+    }
+
+    /// Counts the event before into this one, and returns whether it did: both must be the same
+    /// refusal or loss. Refusals by the takeover limit stay apart, as the limit counts them.
+    pub(super) fn merge_repeat(&mut self, before: &HistoryEventKind) -> bool {
+        match (self, before) {
+            (
+                HistoryEventKind::Refusal { cause, why, times },
+                HistoryEventKind::Refusal { cause: old_cause, why: old_why, times: old_times },
+            ) if *cause != GiveUpCause::Limit && cause == old_cause && why == old_why => {
+                *times = times.saturating_add(*old_times);
+                true
+            }
+            (
+                HistoryEventKind::Loss { why, times },
+                HistoryEventKind::Loss { why: old_why, times: old_times },
+            ) if why == old_why => {
+                *times = times.saturating_add(*old_times);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A command line for the history.
+#[must_use]
+pub fn short_command(args: &[String]) -> String {
+    cut(&command_line(args), MAX_COMMAND)
+}
+
+/// Masks the secrets in `text` and cuts it to `max` bytes of JSON.
+fn cut(text: &str, max: usize) -> String {
+    const ELLIPSIS: char = '…';
+    let masked = mask_secrets(text);
+    let bytes = |c: char| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
+    };
+    if masked.chars().map(bytes).sum::<usize>() <= max {
+        return masked;
+    }
+    let mut left = max.saturating_sub(ELLIPSIS.len_utf8());
+    let fits = |c: &char| left.checked_sub(bytes(*c)).inspect(|less| left = *less).is_some();
+    let mut short: String = masked.chars().take_while(fits).collect();
+    short.push(ELLIPSIS);
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_versions_read_events_by_these_keys() {
+        let ended = || EndedConflict {
+            from_pid: Some(9),
+            command: "c".to_owned(),
+            action: Action::Graceful,
+            rule: None,
+            took_ms: 8,
+            killed: 0,
+        };
+        let why = || "w".to_owned();
+        for (kind, fields) in [
+            (
+                HistoryEventKind::Start { command: "c".to_owned(), child_pid: 9, took_ms: 8 },
+                r#""event":"start","command":"c","child_pid":9,"took_ms":8"#,
+            ),
+            (
+                HistoryEventKind::refusal(GiveUpCause::Superseded, why()),
+                r#""event":"refusal","cause":"superseded","why":"w","times":1"#,
+            ),
+            (
+                HistoryEventKind::Takeover { ended: ended(), to_pid: Some(7) },
+                r#""event":"takeover","from_pid":9,"command":"c","action":"graceful","rule":null,"took_ms":8,"killed":0,"to_pid":7"#,
+            ),
+            (
+                HistoryEventKind::Loss { why: why(), times: 2 },
+                r#""event":"loss","why":"w","times":2"#,
+            ),
+            (
+                HistoryEventKind::Stop { why: why(), asked_by: None },
+                r#""event":"stop","why":"w","asked_by":null"#,
+            ),
+            (
+                HistoryEventKind::Clearing { ended: ended() },
+                r#""event":"clearing","from_pid":9,"command":"c","action":"graceful","rule":null,"took_ms":8,"killed":0"#,
+            ),
+        ] {
+            let boot = "b".to_owned();
+            let event =
+                HistoryEvent { boot, since_boot_ms: 4, at: 5, ticket: Ticket(6), pid: 7, kind };
+            let text =
+                format!(r#"{{"boot":"b","since_boot_ms":4,"at":5,"ticket":6,"pid":7,{fields}}}"#);
+            assert_eq!(serde_json::to_string(&event).unwrap(), text);
+            assert_eq!(serde_json::from_str::<HistoryEvent>(&text).unwrap(), event);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The ticket counter: each start draws a number larger than all before.
+
+use std::time::Duration;
+
+use crate::{
+    engine::start_history::Ticket,
+    error::{Error, ExitStatus},
+    state::{
+        record::Record,
+        state_dir::{StateDir, StateFile},
+    },
+    sys::file_mutex::FileMutex,
+};
+
+/// How long to wait for the counter: other starts lock it for microseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl StateDir {
+    /// Draws a ticket larger than the counter and the tickets of all records in the folder.
+    ///
+    /// # Errors
+    /// The counter cannot be written: a start without a ticket could not be ordered later.
+    pub fn draw_ticket(&self) -> Result<Ticket, Error> {
+        let _locked = self.lock_counter()?;
+        // The largest number is not believed: its guard would find the counter lost for ever.
+        let ticket = self
+            .newest_ticket()
+            .map(Ticket::next)
+            .filter(|ticket| *ticket < Ticket::MAX)
+            .unwrap_or(Ticket(1));
+        self.write_counter(ticket)?;
+        Ok(ticket)
+    }
+
+    /// Writes the counter again if it has lost this ticket.
+    pub fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
+        let _locked = self.lock_counter()?;
+        if self.counter().is_none_or(|counter| counter < ticket) {
+            self.write_counter(ticket)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The last ticket that was drawn, if the counter can be read.
+    #[must_use]
+    pub fn counter(&self) -> Option<Ticket> {
+        let text = self.folder().read(&self.name(StateFile::Counter))?;
+        Some(Ticket(text.trim_end().parse().ok()?)).filter(|ticket| *ticket < Ticket::MAX)
+    }
+
+    /// Locks the counter and the history.
+    pub(super) fn lock_counter(&self) -> Result<FileMutex, Error> {
+        let path = self.path(StateFile::CounterMutex);
+        match self.mutex(StateFile::CounterMutex)?.wait(PATIENCE) {
+            Ok(Some(locked)) => Ok(locked),
+            Ok(None) => Err(Error::new(
+                ExitStatus::Refused,
+                format!("another start is in progress: it keeps {} locked", path.display()),
+            )
+            .with_hint("try again; if nothing changes, `fuser -v` on that file names it")),
+            Err(error) => Err(Error::unsafe_lock(&path, &error.to_string()).with_source(error)),
+        }
+    }
+
+    fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
+        // Of one length, so that it is overwritten in place: a rename costs some file systems a
+        // write to the disk.
+        let content = format!("{:020}\n", ticket.0);
+        self.folder().overwrite(&self.name(StateFile::Counter), &content).map_err(|error| {
+            let path = self.path(StateFile::Counter);
+            Error::unsafe_lock_due_to(&path, "no ticket can be drawn", error).with_hint(
+                "remove what is in its place, free some space, or name another folder in \
+                 `lock.paths`",
+            )
+        })
+    }
+
+    fn newest_ticket(&self) -> Option<Ticket> {
+        let records = self.folder().names_with(StateFile::Record.suffix());
+        let record = |name| serde_json::from_str::<Record>(&self.folder().read(name)?).ok();
+        let tickets = records.iter().filter_map(|name| record(name)).map(|record| record.ticket);
+        tickets.filter(|ticket| *ticket < Ticket::MAX).chain(self.counter()).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::state::lock_folder::{LockFolder, MissingFolder};
+
+    #[test]
+    fn the_counter_file_has_twenty_digits_and_a_line_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+        let state = StateDir::new(Arc::new(folder), "bot1.lock");
+        assert_eq!(
+            (state.draw_ticket().unwrap(), state.draw_ticket().unwrap()),
+            (Ticket(1), Ticket(2))
+        );
+        let content = state.folder().read("bot1.lock.counter").unwrap();
+        assert_eq!(content, "00000000000000000002\n");
+        state.restore_counter(Ticket(9)).unwrap();
+        assert_eq!(state.counter(), Some(Ticket(9)));
+    }
+}
