@@ -1,4 +1,4 @@
-//! Where the Bot API is: Telegram's own server, or one that the user runs.
+//! The address of the Bot API: Telegram's own server, or one that the user runs.
 
 use std::fmt;
 
@@ -17,44 +17,43 @@ pub struct ApiUrl {
     path: String,
 }
 
-/// How a server is spoken to.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// In the clear: for a server of one's own, on a network of one's own.
+    /// Without encryption, for a server on a private network.
     Http,
-    /// Through TLS.
+    /// With TLS.
     Https,
 }
-
-const HINT: &str = "write an address such as \"https://api.telegram.org\", or \
-                    \"http://127.0.0.1:8081\" for a server of your own";
 
 impl TextValue for ApiUrl {
     const PATTERN: Option<&'static str> = Some("^https?://[^@?#]+$");
 
-    fn hint() -> String {
-        HINT.to_owned()
-    }
+    const HINT: &'static str = "write an address such as \"https://api.telegram.org\", or \
+                                \"http://127.0.0.1:8081\" for a server of your own";
 
     fn parse(text: &str) -> Result<ApiUrl, Fault> {
         if text.is_empty() {
-            return Err(Fault::new("is empty").help(HINT));
+            return Err(Fault::new("is empty").help(Self::HINT));
         }
         let Some((scheme, rest)) = scheme(text) else {
-            return Err(Fault::new(format!(
-                "{} begins with neither https:// nor http://",
-                shown(text)
-            ))
-            .help(HINT));
+            // What stands before an `@` or after a `?` may be a credential of any shape.
+            let shown = if text.contains(['@', '?']) { "it".to_owned() } else { quote(text) };
+            let found = format!("{shown} begins with neither https:// nor http://");
+            return Err(Fault::new(found).help(Self::HINT));
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            let help = "take out what stands before the `@`; the bot's token is read from the variables in `token_env`";
-            return Err(Fault::new("has a credential before its host").help(help));
+            return Err(Fault::new("has a credential before its host").help(
+                "take out what stands before the `@`; the bot's token is read from the \
+                 variables in `token_env`",
+            ));
         }
         if !secret_spans(text).is_empty() {
-            return Err(Fault::new("has a bot token in it")
-                .help("write the server's address alone; the token is read from the variables in `token_env`"));
+            return Err(Fault::new("has a bot token in it").help(
+                "write the server's address alone; the token is read from the variables in \
+                 `token_env`",
+            ));
         }
         if let Some(at) = path.find(['?', '#']) {
             let at = text.len() - path.len() + at;
@@ -62,22 +61,19 @@ impl TextValue for ApiUrl {
                 .part(at..at + 1)
                 .help("take out the `?` or `#` and what follows it"));
         }
-        let Some(whole) = text
-            .parse::<ureq::http::Uri>()
-            .ok()
-            .filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
-        else {
-            return Err(Fault::new(format!("{} is no address of a server", quote(text))).help(HINT));
+        let uri = text.parse::<ureq::http::Uri>().ok();
+        let Some(uri) = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty())) else {
+            return Err(Fault::of(text, "is no address of a server").help(Self::HINT));
         };
-        // What a port could not be is silently none to the parser.
+        // To the parser, a port that is none is silently no port.
         if authority.rsplit_once(':').is_some_and(|(_, port)| {
-            !port.ends_with(']') && whole.port_u16().is_none_or(|port| port == 0)
+            !port.ends_with(']') && uri.port_u16().is_none_or(|port| port == 0)
         }) {
-            return Err(Fault::new(format!("{} has a port that is none", quote(text))).help(HINT));
+            return Err(Fault::of(text, "has a port that is none").help(Self::HINT));
         }
         let path = path.trim_end_matches('/');
         if path.ends_with("/bot") {
-            return Err(Fault::new(format!("{} ends in `/bot`", quote(text)))
+            return Err(Fault::of(text, "ends in `/bot`")
                 .help("leave `/bot` out: it is added with the token"));
         }
         Ok(ApiUrl { scheme, authority: authority.to_owned(), path: path.to_owned() })
@@ -85,13 +81,13 @@ impl TextValue for ApiUrl {
 }
 
 impl ApiUrl {
-    /// How it is spoken to.
+    /// Its protocol.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host, and the port where one is written: what it is called where it is spoken of.
+    /// The host, and the port where one is written: its name in messages.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
@@ -122,11 +118,6 @@ fn scheme(text: &str) -> Option<(Scheme, &str)> {
     text.strip_prefix("https://").map(|rest| (Scheme::Https, rest)).or_else(http)
 }
 
-/// Quoted, unless there may be a credential in it that nothing else knows for one.
-fn shown(text: &str) -> String {
-    if text.contains(['@', '?']) { "it".to_owned() } else { quote(text) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_or_more_than_one_says_the_way_out() {
+    fn anything_but_the_address_of_a_server_is_refused_with_a_hint() {
         let token = "https://api.telegram.org/bot123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
         for (text, expected) in [
             ("", "is empty"),

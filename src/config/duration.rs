@@ -14,8 +14,6 @@ use crate::{
     text::{closest_name, quote},
 };
 
-const HINT: &str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
-
 /// A longer duration is a typo, and sums of a few of these never overflow a clock.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
@@ -66,48 +64,41 @@ impl Deref for NonZeroDuration {
 impl TextValue for AnyDuration {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
-    fn hint() -> String {
-        HINT.to_owned()
-    }
+    const HINT: &'static str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
 
     fn parse(text: &str) -> Result<AnyDuration, Fault> {
         use humantime::DurationError as E;
-        let shown = quote(text);
         let fault = match humantime::parse_duration(text) {
             Ok(duration) if duration <= LONGEST => return Ok(AnyDuration(duration)),
-            Ok(_) => Fault::new(format!("{shown} is longer than ten years")),
-            Err(E::NumberOverflow) => {
-                Fault::new(format!("{shown} is too long or too fine to be counted"))
-            }
+            Ok(_) => Fault::of(text, "is longer than ten years"),
+            Err(E::NumberOverflow) => Fault::of(text, "is too long or too fine to be counted"),
             Err(E::Empty) => Fault::new("is empty"),
             Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
-                return Err(Fault::new(format!("{shown} has no unit")).help(format!(
+                return Err(Fault::of(text, "has no unit").help(format!(
                     "write \"{value}s\" for seconds, \"{value}ms\" for milliseconds"
                 )));
             }
             Err(E::UnknownUnit { unit, start, end, .. }) => {
-                let fault = Fault::new(format!("{shown} has an unknown unit {}", quote(&unit)));
+                let fault = Fault::of(text, format_args!("has an unknown unit {}", quote(&unit)));
                 return Err(fault.part(start..end).help("the units are ms, s, m, h and d"));
             }
             Err(E::InvalidCharacter(_) | E::NumberExpected(_)) => {
-                Fault::new(format!("{shown} is not a duration"))
+                Fault::of(text, "is not a duration")
             }
         };
-        Err(fault.help(HINT))
+        Err(fault.help(Self::HINT))
     }
 }
 
 impl TextValue for NonZeroDuration {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
-    fn hint() -> String {
-        HINT.to_owned()
-    }
+    const HINT: &'static str = AnyDuration::HINT;
 
     fn parse(text: &str) -> Result<NonZeroDuration, Fault> {
         match AnyDuration::parse(text)? {
             AnyDuration(Duration::ZERO) => {
-                Err(Fault::new(format!("{} is no time at all", quote(text)))
+                Err(Fault::of(text, "is no time at all")
                     .help("write more than zero, such as \"30s\""))
             }
             duration => Ok(NonZeroDuration(duration)),
@@ -119,7 +110,7 @@ impl TextValue for Patience {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
     fn hint() -> String {
-        format!("{HINT}, or \"forever\"")
+        format!("{}, or \"forever\"", AnyDuration::HINT)
     }
 
     fn parse(text: &str) -> Result<Patience, Fault> {
@@ -127,9 +118,7 @@ impl TextValue for Patience {
             return Ok(Patience::Forever);
         }
         if closest_name(text, ["forever"]).is_some() {
-            return Err(
-                Fault::new(format!("{} is unknown", quote(text))).help("did you mean `forever`?")
-            );
+            return Err(Fault::of(text, "is unknown").help("did you mean `forever`?"));
         }
         AnyDuration::parse(text).map(|duration| Patience::For(*duration)).map_err(|fault| {
             let help = fault.help.as_ref().map(|help| format!("{help}, or \"forever\""));

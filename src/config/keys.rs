@@ -1,9 +1,9 @@
 //! The description of a key: what may stand there, how it is checked, what errors and the schema
-//! say. `settings` and `rules` describe the keys themselves, each once.
+//! say. `settings` and `rule_tables` describe the keys themselves, each once.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
@@ -42,6 +42,21 @@ pub(crate) enum ValueKind {
     Free,
 }
 
+impl ValueKind {
+    /// The keys of a table.
+    pub(crate) const fn keys(&self) -> &'static [Key] {
+        match self {
+            ValueKind::Table(keys) => keys,
+            ValueKind::Text(_)
+            | ValueKind::Bool
+            | ValueKind::Count(_)
+            | ValueKind::List(_)
+            | ValueKind::Tables(_)
+            | ValueKind::Free => &[],
+        }
+    }
+}
+
 /// A type that a key may have.
 pub(crate) trait KeyType {
     /// What may stand at such a key.
@@ -70,9 +85,10 @@ impl KeyType for u32 {
 }
 
 /// A count with an upper limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct AtMost<const MAX: u32>(pub u32);
+#[schemars(inline)]
+pub struct AtMost<const MAX: u32>(#[schemars(range(max = MAX))] pub u32);
 
 impl<const MAX: u32> KeyType for AtMost<MAX> {
     const KIND: ValueKind = ValueKind::Count(MAX);
@@ -106,22 +122,6 @@ impl KeyType for BTreeMap<String, toml::Value> {
     }
 }
 
-impl<const MAX: u32> JsonSchema for AtMost<MAX> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("AtMost{MAX}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = u32::json_schema(generator);
-        schema.insert("maximum".to_owned(), MAX.into());
-        schema
-    }
-}
-
 impl Key {
     /// The key of this name.
     pub(crate) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
@@ -131,16 +131,8 @@ impl Key {
     /// The dotted paths of `keys` and of the keys in their tables.
     pub(crate) fn paths(keys: &'static [Key]) -> impl Iterator<Item = String> {
         keys.iter().flat_map(|key| {
-            let inner = match key.kind {
-                ValueKind::Table(inner) => inner,
-                ValueKind::Text(_)
-                | ValueKind::Bool
-                | ValueKind::Count(_)
-                | ValueKind::List(_)
-                | ValueKind::Tables(_)
-                | ValueKind::Free => &[],
-            };
-            let inner = inner.iter().map(move |inner| format!("{}.{}", key.name, inner.name));
+            let inner = key.kind.keys().iter();
+            let inner = inner.map(|inner| format!("{}.{}", key.name, inner.name));
             std::iter::once(key.name.to_owned()).chain(inner)
         })
     }

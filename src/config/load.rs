@@ -11,7 +11,7 @@ use crate::{
         overrides,
         parsed_text::Parsed,
         problem::{Fault, Problem, Problems},
-        rules::{ConditionsTable, MatchTable},
+        rule_tables::{ConditionsTable, MatchTable},
         settings::{CheckTable, Settings},
         sources::Sources,
         spanned_value::{Table, Value},

@@ -11,7 +11,7 @@ use crate::{
     text::{closest_name, quote},
 };
 
-/// A lock file's path that is valid whatever its placeholders are filled with.
+/// A lock file's path, valid whatever its placeholders stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LockPath {
     source: String,
@@ -27,7 +27,7 @@ enum PathPart {
     LockDir,
 }
 
-/// What the placeholders stand for at one start.
+/// The values of the placeholders at one start.
 #[derive(Debug, Clone, Copy)]
 pub struct Placeholders<'a> {
     /// `{instance}`.
@@ -41,9 +41,7 @@ pub struct Placeholders<'a> {
 }
 
 impl TextValue for LockPath {
-    fn hint() -> String {
-        "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"".to_owned()
-    }
+    const HINT: &'static str = "write a path in quotes, such as \"{lock_dir}/{instance}.lock\"";
 
     fn parse(source: &str) -> Result<LockPath, Fault> {
         if source.is_empty() {
@@ -52,8 +50,9 @@ impl TextValue for LockPath {
             );
         }
         if source.chars().any(char::is_control) {
-            return Err(Fault::new(format!("{} has a control character", quote(source)))
-                .help("write a path on one line"));
+            return Err(
+                Fault::of(source, "has a control character").help("write a path on one line")
+            );
         }
         let mut parts = Vec::new();
         let mut rest = source;
@@ -92,9 +91,8 @@ pub(super) fn are_different(paths: &Value) -> Option<Fault> {
         let Value::Text(text) = &path.value else { continue };
         let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
         if let Some(first) = seen.insert(steps, index) {
-            let message =
-                format!("{} is in the list twice, as [{first}] and [{index}]", quote(text));
-            return Some(Fault::new(message).item(index).help("take one of them out"));
+            let what = format!("is in the list twice, as [{first}] and [{index}]");
+            return Some(Fault::of(text, what).item(index).help("take one of them out"));
         }
     }
     None
@@ -102,10 +100,10 @@ pub(super) fn are_different(paths: &Value) -> Option<Fault> {
 
 impl LockPath {
     const NAMES: [&str; 4] = ["instance", "profile", "user", "lock_dir"];
-    const HELP: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
+    const PLACEHOLDERS: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
 
-    /// The path at one start. What is filled in is never read for placeholders again, and never
-    /// adds a folder.
+    /// Fills in the placeholders; a value never adds a folder, nor is it searched for
+    /// placeholders.
     #[must_use]
     pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
         let mut path = std::ffi::OsString::new();
@@ -130,14 +128,13 @@ impl LockPath {
         path.into()
     }
 
-    /// Which instance `name` belongs to, in the folder in which this path tells instances apart:
-    /// see [`folder_of_instances`](Self::folder_of_instances).
+    /// The instance that `name` belongs to in
+    /// [`folder_of_instances`](Self::folder_of_instances).
     #[must_use]
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
-        let (folder, before) = self.until_the_instance(with)?;
+        let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;
-        // Filled in, it must say this name again: that holds for whatever stands behind the
-        // instance, itself once more too.
+        // Filled in, it must give this name again, whatever follows the instance.
         let fits = |instance: &Instance| {
             let path = self.fill(&Placeholders { instance: instance.as_str(), ..*with });
             path.strip_prefix(&folder)
@@ -149,15 +146,14 @@ impl LockPath {
         ends.filter_map(|end| rest.get(..end)?.parse().ok()).find(fits)
     }
 
-    /// The folder in which the instances of this path have a name each; `None` where one path is
-    /// everybody's.
+    /// The folder in which each instance has a name of its own; `None` where all have one path.
     #[must_use]
     pub fn folder_of_instances(&self, with: &Placeholders<'_>) -> Option<PathBuf> {
-        self.until_the_instance(with).map(|(folder, _)| folder)
+        self.before_instance(with).map(|(folder, _)| folder)
     }
 
-    /// That folder, and what stands in it before the instance.
-    fn until_the_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
+    /// That folder, and the part of the name before the instance.
+    fn before_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
         let at = self.parts.iter().position(|part| *part == PathPart::Instance)?;
         let before =
             LockPath { source: self.source.clone(), parts: self.parts.get(..at)?.to_vec() }
@@ -167,50 +163,46 @@ impl LockPath {
         Some((PathBuf::from(before.get(..cut)?), before.get(cut..)?.to_owned()))
     }
 
-    /// As it was written.
+    /// The path as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.source
     }
 
     fn validated(self) -> Result<LockPath, Fault> {
-        let shown = quote(&self.source);
-        let absolute = match self.parts.first() {
+        let source = self.source.as_str();
+        let is_absolute = match self.parts.first() {
             Some(PathPart::LockDir) => true,
             Some(PathPart::Text(text)) => is_absolute(text),
             Some(PathPart::Instance | PathPart::Profile | PathPart::User) | None => false,
         };
         if self.parts.iter().skip(1).any(|part| *part == PathPart::LockDir) {
-            let at = self.source.rfind(LOCK_DIR).unwrap_or(0);
-            return Err(Fault::new(format!("{shown} has {{lock_dir}} in its middle"))
+            let at = source.rfind(LOCK_DIR).unwrap_or(0);
+            return Err(Fault::of(source, "has {lock_dir} in its middle")
                 .part(at..at + LOCK_DIR.len())
                 .help("{lock_dir} is a whole path: begin with it"));
         }
-        if !absolute {
-            let help = "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one file";
-            return Err(Fault::new(format!("{shown} is not absolute")).help(help));
+        if !is_absolute {
+            return Err(Fault::of(source, "is not absolute").help(
+                "begin with `/` or `{lock_dir}/`: starts from different folders must meet at one \
+                 file",
+            ));
         }
-        if self.source.ends_with(is_separator) || self.parts == [PathPart::LockDir] {
-            return Err(Fault::new(format!("{shown} names a folder"))
+        if source.ends_with(is_separator) || self.parts == [PathPart::LockDir] {
+            return Err(Fault::of(source, "names a folder")
                 .help("add the file's name, such as `{instance}.lock`"));
         }
-        if matches!(self.parts.get(..2), Some([PathPart::LockDir, PathPart::Text(text)]) if !text.starts_with(is_separator))
-            || matches!(
-                self.parts.get(..2),
-                Some([PathPart::LockDir, PathPart::Instance | PathPart::Profile | PathPart::User])
-            )
-        {
-            return Err(Fault::new(format!("{shown} needs a `/` after {{lock_dir}}"))
+        if source.strip_prefix(LOCK_DIR).is_some_and(|rest| !rest.starts_with(is_separator)) {
+            return Err(Fault::of(source, "needs a `/` after {lock_dir}")
                 .part(0..LOCK_DIR.len())
                 .help("write \"{lock_dir}/{instance}.lock\""));
         }
         let mut start = 0;
-        for step in self.source.split(is_separator) {
+        for step in source.split(is_separator) {
             if matches!(step, "." | "..") {
-                let help = "write the path without `.` and `..`: one file must have one name";
-                return Err(Fault::new(format!("{shown} takes a detour"))
+                return Err(Fault::of(source, "takes a detour")
                     .part(start..start + step.len())
-                    .help(help));
+                    .help("write the path without `.` and `..`: one file must have one name"));
             }
             start += step.len() + 1;
         }
@@ -218,8 +210,7 @@ impl LockPath {
     }
 }
 
-/// Whether a path begins at a root. What begins with a bare `/` on Windows is on its first drive:
-/// see `DRIVE`.
+/// Whether a path begins at a root; on Windows, `/` is that of `DRIVE`.
 fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }
@@ -228,16 +219,15 @@ fn is_absolute(text: &str) -> bool {
 #[cfg(windows)]
 const DRIVE: &str = "C:";
 
-/// How `{lock_dir}` is written.
 const LOCK_DIR: &str = "{lock_dir}";
 
 fn lone_bracket(source: &str, at: usize) -> Fault {
-    Fault::new(format!("{} has a bracket without its other half", quote(source)))
+    Fault::of(source, "has a bracket without its other half")
         .part(at..at + 1)
-        .help(LockPath::HELP)
+        .help(LockPath::PLACEHOLDERS)
 }
 
-/// The placeholder of this name; its bracket is at `at`.
+/// Parses the placeholder of this name, whose bracket is at `at`.
 fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
     match name {
         "instance" => Ok(PathPart::Instance),
@@ -247,15 +237,13 @@ fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
         _ if name.contains('{') => Err(lone_bracket(source, at)),
         _ => {
             let written = format!("{{{name}}}");
-            let fault = Fault::new(format!(
-                "{} has an unknown placeholder {}",
-                quote(source),
-                quote(&written)
-            ))
-            .part(at..at + written.len());
+            let what = format!("has an unknown placeholder {}", quote(&written));
+            let fault = Fault::of(source, what).part(at..at + written.len());
             Err(match closest_name(name, LockPath::NAMES) {
-                Some(near) => fault.help(format!("did you mean {{{near}}}? {}", LockPath::HELP)),
-                None => fault.help(LockPath::HELP),
+                Some(near) => {
+                    fault.help(format!("did you mean {{{near}}}? {}", LockPath::PLACEHOLDERS))
+                }
+                None => fault.help(LockPath::PLACEHOLDERS),
             })
         }
     }

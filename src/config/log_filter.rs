@@ -5,7 +5,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::{
     config::{parsed_text::TextValue, problem::Fault},
-    text::{closest_name, join_and, quote},
+    text::{closest_name, join_and},
 };
 
 /// The levels, from none to all.
@@ -45,7 +45,7 @@ fn level(word: &str) -> Result<LevelFilter, Fault> {
         return Err(Fault::new("a level is missing").help(Targets::hint()));
     }
     word.parse().map_err(|_| {
-        let fault = Fault::new(format!("{} is no level", quote(word)));
+        let fault = Fault::of(word, "is no level");
         match closest_name(word, LEVELS) {
             Some(near) => fault.help(format!("did you mean `{near}`? {}", Targets::hint())),
             None => fault.help(Targets::hint()),
@@ -59,7 +59,7 @@ fn target(target: &str) -> Result<&str, Fault> {
     if !target.is_empty() && target.chars().all(plain) {
         return Ok(target);
     }
-    Err(Fault::new(format!("{} is no target", quote(target))).help(Targets::hint()))
+    Err(Fault::of(target, "is no target").help(Targets::hint()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! Guarantees: nothing is read from the process but by [`Sources::here`]; every problem of every
 //! layer is found in one go, with its location; a secret never gets into a message.
 //!
-//! To add a key: one line in `settings.rs` or `rules.rs`, and its use.
+//! To add a key: one line in `settings.rs` or `rule_tables.rs`, and its use.
 
 mod api_url;
 pub mod dotenv;
@@ -22,7 +22,7 @@ mod log_filter;
 mod overrides;
 mod parsed_text;
 mod problem;
-mod rules;
+mod rule_tables;
 pub mod schema;
 pub mod settings;
 mod source_text;

@@ -73,7 +73,7 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
     let help = "write --set key=value, such as --set timeouts.graceful=10s";
     for set in &sources.set {
         let Some((key, _)) = set.split_once('=') else {
-            let fault = Fault::new(format!("{} has no `=`", quote(set))).help(help);
+            let fault = Fault::of(set, "has no `=`").help(help);
             problems.push(Problem::at(Assignment::set("", set).location(), fault));
             continue;
         };
@@ -234,20 +234,10 @@ impl Assignment {
 /// What may stand at this path.
 fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     let (first, rest) = path.split_first()?;
-    let mut kind = &Key::find(KEYS, first)?.kind;
-    for step in rest {
-        kind = match kind {
-            ValueKind::Table(inner) => &Key::find(inner, step)?.kind,
-            ValueKind::Free if !step.is_empty() => kind,
-            ValueKind::Free
-            | ValueKind::Text(_)
-            | ValueKind::Bool
-            | ValueKind::Count(_)
-            | ValueKind::List(_)
-            | ValueKind::Tables(_) => return None,
-        };
-    }
-    Some(kind)
+    rest.iter().try_fold(&Key::find(KEYS, first)?.kind, |kind, step| match kind {
+        ValueKind::Free if !step.is_empty() => Some(kind),
+        kind => Key::find(kind.keys(), step).map(|key| &key.kind),
+    })
 }
 
 /// The fault of a path that leads into a list; `shown` is how the list's own path is typed.

@@ -4,13 +4,13 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error, value::StrDeserializer},
 };
 
 use crate::{
     config::problem::Fault,
-    text::{closest_name, join_and, quote},
+    text::{closest_name, join_and},
 };
 
 /// A value that is written as a string.
@@ -22,7 +22,12 @@ pub(crate) trait TextValue: Sized {
     const NUMBER_HINT: NumberHint = NumberHint::General;
 
     /// The hint where something else stands instead: what to write.
-    fn hint() -> String;
+    const HINT: &'static str = "";
+
+    /// The whole hint.
+    fn hint() -> String {
+        Self::HINT.to_owned()
+    }
 
     /// Parses it; there is no NUL in it.
     ///
@@ -72,21 +77,20 @@ impl TextKind {
     }
 }
 
-pub(super) fn parse<T: TextValue>(text: &str) -> Result<T, Fault> {
+fn parse<T: TextValue>(text: &str) -> Result<T, Fault> {
     if text.contains('\0') {
-        let found = quote(text);
-        return Err(Fault::new(format!(
-            "{found} has a NUL character, which no path and no command line can have"
-        ))
-        .help("take it out"));
+        let what = "has a NUL character, which no path and no command line can have";
+        return Err(Fault::of(text, what).help("take it out"));
     }
     T::parse(text)
 }
 
 /// A value and the string that it was written as.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
 pub struct Parsed<T> {
     text: String,
+    #[serde(skip)]
     value: T,
 }
 
@@ -127,12 +131,6 @@ impl<'de, T: TextValue> Deserialize<'de> for Parsed<T> {
         let text = String::deserialize(deserializer)?;
         let value = parse(&text).map_err(|fault| D::Error::custom(fault.message))?;
         Ok(Parsed { text, value })
-    }
-}
-
-impl<T> Serialize for Parsed<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text.serialize(serializer)
     }
 }
 
@@ -194,7 +192,7 @@ pub(super) fn unknown_word(text: &str, words: &[&str], hint: &str) -> Fault {
     if text.is_empty() {
         return Fault::new("is empty").help(hint);
     }
-    let fault = Fault::new(format!("{} is unknown", quote(text)));
+    let fault = Fault::of(text, "is unknown");
     match closest_name(text, words.iter().copied()) {
         Some(word) => fault.help(format!("did you mean `{word}`? {hint}")),
         None => fault.help(hint),

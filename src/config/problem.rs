@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use crate::{
     config::location::Location,
     error::{Error, ExitStatus},
-    text::{Diagnostic, Paint},
+    text::{Diagnostic, Paint, quote},
 };
 
 /// Further problems are shown without their line.
@@ -87,6 +87,11 @@ impl Fault {
     /// A fault of a whole value, without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
         Fault { message: message.into(), scope: FaultScope::All, help: None }
+    }
+
+    /// A fault of a string: it in quotes, and `what` is wrong with it.
+    pub(crate) fn of(text: &str, what: impl fmt::Display) -> Fault {
+        Fault::new(format!("{} {what}", quote(text)))
     }
 
     /// Limits it to this item of the list.

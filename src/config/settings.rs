@@ -14,7 +14,7 @@ use crate::{
         lock_path::{self, LockPath},
         parsed_text::{Choice, Parsed},
         problem::Fault,
-        rules::{MatchTable, RuleTable, has_a_pattern, has_an_action},
+        rule_tables::{MatchTable, RuleTable, has_a_pattern, has_an_action},
         spanned_value::Value,
         value_types::VariableName,
     },
@@ -196,15 +196,7 @@ pub enum LogFormat {
 impl Choice for LogFormat {}
 
 /// Every key that may stand at the top level of a file, of a profile and of every other layer.
-pub(crate) const KEYS: &[Key] = match Settings::KIND {
-    ValueKind::Table(keys) => keys,
-    ValueKind::Text(_)
-    | ValueKind::Bool
-    | ValueKind::Count(_)
-    | ValueKind::List(_)
-    | ValueKind::Tables(_)
-    | ValueKind::Free => &[],
-};
+pub(crate) const KEYS: &[Key] = Settings::KIND.keys();
 
 /// Checks that a command begins with a program, unless it is empty.
 fn has_a_program(command: &Value) -> Option<Fault> {

@@ -24,7 +24,7 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
     let value = value_in(text, &line);
     let at_span = text.get(span.clone()).unwrap_or_default();
     if message.starts_with("duplicate key") {
-        let fault = Fault::new(format!("{} stands here a second time", quote(at_span)));
+        let fault = Fault::of(at_span, "stands here a second time");
         return (span, fault.help("write it once, with everything that belongs to it"));
     }
     if message.starts_with("key with no value") && value.is_none() {
@@ -56,7 +56,7 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
     let fault = match at_span.chars().next() {
         Some(c) if c.is_control() && c != '\n' => {
             let help = "take it out, or write it as an escape: \"\\u001b\"";
-            Fault::new(format!("{} is a control character", quote(at_span))).help(help)
+            Fault::of(at_span, "is a control character").help(help)
         }
         Some(_) | None => not_toml(message),
     };

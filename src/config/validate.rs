@@ -49,7 +49,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
 /// The fault of a profile's name, which may become part of a lock file's.
 pub(crate) fn bad_profile_name(name: &str) -> Option<Fault> {
     name.parse::<Instance>().err()?;
-    let fault = Fault::new(format!("{} is not a profile's name", quote(name)));
+    let fault = Fault::of(name, "is not a profile's name");
     Some(fault.help(
         "a profile's name is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`, as it may \
          become part of a lock file's",
@@ -204,12 +204,9 @@ fn found(value: &Value) -> String {
 fn bad_count(shown: &str, value: Option<i64>, most: u32) -> Option<Fault> {
     match value {
         Some(value) if u32::try_from(value).is_ok_and(|value| value <= most) => None,
-        Some(..0) => Some(
-            Fault::new(format!("{} is negative", quote(shown))).help("write a whole number from 0"),
-        ),
-        Some(_) | None => Some(
-            Fault::new(format!("{} is too large", quote(shown)))
-                .help(format!("the largest is {most}")),
-        ),
+        Some(..0) => Some(Fault::of(shown, "is negative").help("write a whole number from 0")),
+        Some(_) | None => {
+            Some(Fault::of(shown, "is too large").help(format!("the largest is {most}")))
+        }
     }
 }

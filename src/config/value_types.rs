@@ -38,17 +38,17 @@ impl TextValue for Signal {
         let upper = text.to_uppercase();
         let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
         if name == "SIGKILL" {
-            return Err(Fault::new(format!("{} leaves no time to end gracefully", quote(text)))
-                .help(
-                    "`on_conflict = \"force\"` sends SIGKILL at once, `kill.escalate = true` \
+            return Err(Fault::of(text, "leaves no time to end gracefully").help(
+                "`on_conflict = \"force\"` sends SIGKILL at once, `kill.escalate = true` \
                      sends it when `timeouts.graceful` is over",
-                ));
+            ));
         }
         let hint = Signal::hint();
         match name.parse::<Signal>() {
             Ok(signal) if signal.name() == text => Ok(signal),
-            Ok(signal) => Err(Fault::new(format!("{} is unknown", quote(text)))
-                .help(format!("did you mean `{signal}`? {hint}"))),
+            Ok(signal) => {
+                Err(Fault::of(text, "is unknown").help(format!("did you mean `{signal}`? {hint}")))
+            }
             Err(_) => Err(unknown_word(text, &Signal::ALL.map(Signal::name), &hint)),
         }
     }
@@ -57,52 +57,41 @@ impl TextValue for Signal {
 impl TextValue for Instance {
     const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9._-]{1,64}$");
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-
-    fn hint() -> String {
-        "write an id in quotes, such as \"voice-insight\"".to_owned()
-    }
+    const HINT: &'static str = "write an id in quotes, such as \"voice-insight\"";
 
     fn parse(text: &str) -> Result<Instance, Fault> {
-        let shown = quote(text);
         let fault = match text.parse() {
             Ok(instance) => return Ok(instance),
             Err(BadInstance::Empty) => Fault::new("is empty"),
-            Err(BadInstance::TooLong(length)) => Fault::new(format!(
-                "{shown} has {length} characters, at most {} are allowed",
-                Instance::MAX_LEN
-            )),
-            Err(BadInstance::Character(c)) => Fault::new(format!(
-                "{shown} has a character that is not allowed: {}",
-                quote(&c.to_string())
-            ))
-            .part_of(text, c),
-            Err(BadInstance::Dots) => {
-                Fault::new(format!("{shown} is only dots, which would name a folder"))
+            Err(BadInstance::TooLong(length)) => {
+                let most = Instance::MAX_LEN;
+                Fault::of(text, format!("has {length} characters, at most {most} are allowed"))
             }
+            Err(BadInstance::Character(c)) => {
+                let shown = quote(&c.to_string());
+                Fault::of(text, format!("has a character that is not allowed: {shown}"))
+                    .part_of(text, c)
+            }
+            Err(BadInstance::Dots) => Fault::of(text, "is only dots, which would name a folder"),
         };
         Err(fault.help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`"))
     }
 }
 
 impl TextValue for NamePattern {
-    fn hint() -> String {
-        Regex::hint()
-    }
+    const HINT: &'static str = Regex::HINT;
 
     fn parse(text: &str) -> Result<NamePattern, Fault> {
         if text.is_empty() {
-            return Err(empty(
-                "no process has an empty name; leave the key out to allow every name",
-            ));
+            let help = "no process has an empty name; leave the key out to allow every name";
+            return Err(empty(help));
         }
         NamePattern::new(text).map_err(|error| bad_regex(text, &error))
     }
 }
 
 impl TextValue for CmdlinePattern {
-    fn hint() -> String {
-        Regex::hint()
-    }
+    const HINT: &'static str = Regex::HINT;
 
     fn parse(text: &str) -> Result<CmdlinePattern, Fault> {
         not_everything(text)?;
@@ -111,9 +100,7 @@ impl TextValue for CmdlinePattern {
 }
 
 impl TextValue for Regex {
-    fn hint() -> String {
-        "write a regular expression in quotes, such as 'main\\.py'".to_owned()
-    }
+    const HINT: &'static str = "write a regular expression in quotes, such as 'main\\.py'";
 
     fn parse(text: &str) -> Result<Regex, Fault> {
         not_everything(text)?;
@@ -130,31 +117,27 @@ fn not_everything(pattern: &str) -> Result<(), Fault> {
 }
 
 fn bad_regex(text: &str, error: &regex::Error) -> Fault {
-    let shown = quote(text);
     if let regex::Error::CompiledTooBig(_) = error {
-        return Fault::new(format!("{shown} is too large a regular expression"))
-            .help("repeat less in it");
+        return Fault::of(text, "is too large a regular expression").help("repeat less in it");
     }
     // The error is a drawing of several lines; its last one says what is wrong.
     let drawing = error.to_string();
     let last = drawing.lines().last().unwrap_or_default();
     let why = last.trim().trim_start_matches("error: ").to_lowercase();
-    Fault::new(format!("{shown} is not a regular expression: {why}")).help(
+    Fault::of(text, format!("is not a regular expression: {why}")).help(
         "`.*` is any text, `\\.` a dot, `\\(` a bracket; single quotes keep each `\\` as it is",
     )
 }
 
 impl TextValue for PathPattern {
-    fn hint() -> String {
-        "write a glob in quotes, such as \"/usr/bin/python*\"".to_owned()
-    }
+    const HINT: &'static str = "write a glob in quotes, such as \"/usr/bin/python*\"";
 
     fn parse(text: &str) -> Result<PathPattern, Fault> {
         if text.is_empty() {
             return Err(empty("no path is empty; leave the key out to allow every path"));
         }
         PathPattern::new(text).map_err(|error| {
-            Fault::new(format!("{} is not a glob: {}", quote(text), error.kind())).help(
+            Fault::of(text, format!("is not a glob: {}", error.kind())).help(
                 "a glob has `*` within a folder, `**` across folders, `?`, `[abc]` and `{a,b}`",
             )
         })
@@ -163,10 +146,7 @@ impl TextValue for PathPattern {
 
 impl TextValue for UserLimit {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-
-    fn hint() -> String {
-        "write \"same\", \"any\" or a user's name".to_owned()
-    }
+    const HINT: &'static str = "write \"same\", \"any\" or a user's name";
 
     fn parse(text: &str) -> Result<UserLimit, Fault> {
         one_line(text, "a user's name")?;
@@ -179,9 +159,7 @@ impl TextValue for UserLimit {
 }
 
 impl TextValue for PathBuf {
-    fn hint() -> String {
-        "write a path in quotes, such as \".env\"".to_owned()
-    }
+    const HINT: &'static str = "write a path in quotes, such as \".env\"";
 
     fn parse(text: &str) -> Result<PathBuf, Fault> {
         if text.trim().is_empty() {
@@ -195,10 +173,7 @@ impl TextValue for PathBuf {
 /// An argument of a command.
 impl TextValue for String {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-
-    fn hint() -> String {
-        "write a text in quotes".to_owned()
-    }
+    const HINT: &'static str = "write a text in quotes";
 
     fn parse(text: &str) -> Result<String, Fault> {
         Ok(text.to_owned())
@@ -215,14 +190,10 @@ pub struct RuleName;
 
 impl TextValue for RuleName {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-
-    fn hint() -> String {
-        "write a text in quotes".to_owned()
-    }
+    const HINT: &'static str = "write a text in quotes";
 
     fn parse(text: &str) -> Result<RuleName, Fault> {
-        one_line(text, "a name")?;
-        Ok(RuleName)
+        one_line(text, "a name").map(|()| RuleName)
     }
 }
 
@@ -231,17 +202,14 @@ impl TextValue for RuleName {
 pub struct VariableName;
 
 impl TextValue for VariableName {
-    fn hint() -> String {
-        "write a variable's name in quotes, such as \"BOT_TOKEN\"".to_owned()
-    }
+    const HINT: &'static str = "write a variable's name in quotes, such as \"BOT_TOKEN\"";
 
     fn parse(text: &str) -> Result<VariableName, Fault> {
         if text.is_empty() {
             return Err(empty("write a variable's name, such as \"BOT_TOKEN\""));
         }
         if text.contains('=') {
-            let found = format!("{} has a `=`, which no variable's name can have", quote(text));
-            return Err(Fault::new(found)
+            return Err(Fault::of(text, "has a `=`, which no variable's name can have")
                 .part_of(text, '=')
                 .help("write the name alone, never the token"));
         }
@@ -252,8 +220,7 @@ impl TextValue for VariableName {
                  token nowhere here",
             ));
         }
-        one_line(text, "a variable's name")?;
-        Ok(VariableName)
+        one_line(text, "a variable's name").map(|()| VariableName)
     }
 }
 
@@ -262,7 +229,7 @@ fn one_line(text: &str, what: &str) -> Result<(), Fault> {
         return Err(empty(&format!("write {what}, or leave the key out")));
     }
     match text.chars().find(|c| c.is_control()) {
-        Some(c) => Err(Fault::new(format!("{} has a control character", quote(text)))
+        Some(c) => Err(Fault::of(text, "has a control character")
             .part_of(text, c)
             .help(format!("write {what} on one line"))),
         None => Ok(()),

@@ -1,84 +1,64 @@
 //! Cuts one line out of a text around a place in it: printable, secrets masked.
 
-use std::ops::Range;
+use std::{iter::successors, ops::Range};
 
 use crate::text::{mask::MASK, printable::push_printable};
 
 /// The most characters of a line that are shown.
 const WIDTH: usize = 100;
-/// How many of them stand before the place at least, where there are as many.
+/// The fewest of them before the place, where there are as many.
 const BEFORE: usize = 30;
 /// Stands where something was cut off.
 const CUT: &str = "…";
-/// A tab stands for as many blanks, wherever it is: what is marked below it must not depend on a
-/// terminal's tab stops.
+/// Stands for a tab, so that the mark below does not depend on a terminal's tab stops.
 const TAB: &str = "    ";
 
 /// A line and a place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// What of the line is shown.
+    /// The line, cut to its width.
     pub line: String,
-    /// What of it is marked, in bytes; empty where something is missing.
+    /// The marked part of it, in bytes; empty where something is missing.
     pub marked: Range<usize>,
 }
 
-/// The line of `text` that `place` begins in, as it may be shown. `hidden` are the secrets in
-/// `text`, in order.
+/// Cuts out the line of `text` that `place` begins in. `secrets` are the spans of the secrets in
+/// `text`, sorted.
 #[must_use]
-pub fn excerpt(text: &str, place: &Range<usize>, hidden: &[Range<usize>]) -> Excerpt {
+pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Excerpt {
     let line = line_range(text, place.start);
     let start = floor(text, place.start).min(line.end);
-    let place = start..floor(text, place.end).clamp(start, line.end);
-    let pieces = TextPieces { text, hidden };
-    // No more than could be shown is looked at: a line may have a megabyte.
-    let start = pieces.containing(place.start).start;
-    let mut before: Vec<Range<usize>> = Vec::new();
-    let (mut at, mut width) = (start, 0);
-    while at > line.start && width <= WIDTH {
-        let piece =
-            pieces.containing(text[..at].char_indices().next_back().map_or(0, |(at, _)| at));
-        (at, width) = (piece.start, width + pieces.shown(&piece).chars().count());
-        before.push(piece);
-    }
-    let mut after: Vec<Range<usize>> = Vec::new();
-    let (mut at, mut width_after) = (start, 0);
-    while at < line.end && width_after <= WIDTH {
-        let piece = pieces.containing(at);
-        (at, width_after) = (piece.end, width_after + pieces.shown(&piece).chars().count());
-        after.push(piece);
-    }
-    let room_before = if width + width_after <= WIDTH {
+    let end = floor(text, place.end).clamp(start, line.end);
+    let pieces = Pieces { text, line, secrets };
+    let start = pieces.containing(start).span.start;
+    let before = pieces.before(start);
+    let after = pieces.after(start);
+    let room_before = if width(&before) + width(&after) <= WIDTH {
         WIDTH
     } else {
-        BEFORE.max(WIDTH.saturating_sub(width_after))
+        BEFORE.max(WIDTH.saturating_sub(width(&after)))
     };
-    let mut shown = String::new();
-    let kept = fitting(&pieces, &before, room_before);
-    if kept < before.len() {
-        shown.push_str(CUT);
+    let shown_before = fitting(&before, room_before);
+    let shown_after = fitting(&after, WIDTH.saturating_sub(width(shown_before)));
+    let mut line = String::new();
+    if shown_before.len() < before.len() {
+        line.push_str(CUT);
     }
-    let mut room = WIDTH;
-    for piece in before[..kept].iter().rev() {
-        let part = pieces.shown(piece);
-        room = room.saturating_sub(part.chars().count());
-        shown.push_str(&part);
-    }
-    let mut marked = shown.len()..shown.len();
-    let kept = fitting(&pieces, &after, room);
-    for piece in &after[..kept] {
-        shown.push_str(&pieces.shown(piece));
-        if piece.start < place.end {
-            marked.end = shown.len();
+    line.extend(shown_before.iter().rev().map(|piece| piece.shown.as_str()));
+    let mut marked = line.len()..line.len();
+    for piece in shown_after {
+        line.push_str(&piece.shown);
+        if piece.span.start < end {
+            marked.end = line.len();
         }
     }
-    if kept < after.len() {
-        shown.push_str(CUT);
+    if shown_after.len() < after.len() {
+        line.push_str(CUT);
     }
-    Excerpt { line: shown, marked }
+    Excerpt { line, marked }
 }
 
-/// The line that `at` is in, without what ends it.
+/// The line that `at` is in, without its line break.
 pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
     let at = floor(text, at);
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -91,45 +71,77 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// How many of `pieces` fit into `room` characters.
-fn fitting(pieces: &TextPieces<'_>, each: &[Range<usize>], room: usize) -> usize {
-    let mut width = 0;
-    each.iter()
-        .take_while(|piece| {
-            width += pieces.shown(piece).chars().count();
-            width <= room
-        })
-        .count()
-}
-
-/// A text in pieces that are shown whole or not at all: a character, or a secret.
-struct TextPieces<'a> {
+/// A line in pieces that are shown whole or not at all.
+struct Pieces<'a> {
     text: &'a str,
-    hidden: &'a [Range<usize>],
+    line: Range<usize>,
+    secrets: &'a [Range<usize>],
 }
 
-impl TextPieces<'_> {
-    /// The piece that the character at `at` is part of.
-    fn containing(&self, at: usize) -> Range<usize> {
-        let next = self.hidden.partition_point(|secret| secret.end <= at);
-        match self.hidden.get(next) {
-            Some(secret) if secret.start <= at => secret.clone(),
-            Some(_) | None => at..at + self.text[at..].chars().next().map_or(0, char::len_utf8),
-        }
+/// A character or a secret.
+struct Piece {
+    span: Range<usize>,
+    shown: String,
+}
+
+impl Pieces<'_> {
+    /// The pieces before `at`, the nearest first: no more than can be shown, as a line may have a
+    /// megabyte.
+    fn before(&self, at: usize) -> Vec<Piece> {
+        let previous = |at: usize| {
+            let (at, _) = self.text.get(self.line.start..at)?.char_indices().next_back()?;
+            Some(self.containing(self.line.start + at))
+        };
+        showable(successors(previous(at), |piece| previous(piece.span.start)))
     }
 
-    fn shown(&self, piece: &Range<usize>) -> String {
-        let next = self.hidden.partition_point(|secret| secret.end <= piece.start);
-        if self.hidden.get(next).is_some_and(|secret| secret.start <= piece.start) {
-            return MASK.to_owned();
+    /// The pieces from `at` on: no more than can be shown.
+    fn after(&self, at: usize) -> Vec<Piece> {
+        let next = |at: usize| (at < self.line.end).then(|| self.containing(at));
+        showable(successors(next(at), |piece| next(piece.span.end)))
+    }
+
+    /// The piece that the character at `at` is part of.
+    fn containing(&self, at: usize) -> Piece {
+        let next = self.secrets.partition_point(|secret| secret.end <= at);
+        if let Some(secret) = self.secrets.get(next).filter(|secret| secret.start <= at) {
+            return Piece { span: secret.clone(), shown: MASK.to_owned() };
         }
-        self.text[piece.clone()].chars().fold(String::new(), |mut shown, c| {
-            match c {
-                '\t' => shown.push_str(TAB),
-                c => push_printable(&mut shown, c),
-            }
-            shown
-        })
+        let c = self.text[at..].chars().next();
+        let mut shown = String::new();
+        match c {
+            Some('\t') => shown.push_str(TAB),
+            Some(c) => push_printable(&mut shown, c),
+            None => {}
+        }
+        Piece { span: at..at + c.map_or(0, char::len_utf8), shown }
+    }
+}
+
+/// The first pieces, until they are wider than a line.
+fn showable(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
+    let mut width = 0;
+    let narrow = |piece: &Piece| {
+        let is_narrow = width <= WIDTH;
+        width += piece.width();
+        is_narrow
+    };
+    pieces.take_while(narrow).collect()
+}
+
+/// The first pieces that fit into `room` characters.
+fn fitting(pieces: &[Piece], room: usize) -> &[Piece] {
+    let fits = |count: &usize| width(&pieces[..*count]) <= room;
+    &pieces[..(0..=pieces.len()).rev().find(fits).unwrap_or(0)]
+}
+
+fn width(pieces: &[Piece]) -> usize {
+    pieces.iter().map(Piece::width).sum()
+}
+
+impl Piece {
+    fn width(&self) -> usize {
+        self.shown.chars().count()
     }
 }
 

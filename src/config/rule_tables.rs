@@ -26,7 +26,10 @@ settings_table! {
     /// A process that meets every field of one entry is a candidate; at least one of name, cmdline,
     /// exe and cwd is needed.
     #[schemars(extend("anyOf" = [
-        {"required": ["name"]}, {"required": ["cmdline"]}, {"required": ["exe"]}, {"required": ["cwd"]}
+        { "required": ["name"] },
+        { "required": ["cmdline"] },
+        { "required": ["exe"] },
+        { "required": ["cwd"] },
     ]))]
     pub struct MatchTable {
         /// A regular expression on the executable's base name (else the first argument's), the
