@@ -114,9 +114,13 @@ impl LogRecord {
         format!("{program}: {instance}{warning}{message}")
     }
 
+    #[expect(clippy::disallowed_types, reason = "the timestamp of a printed record")]
     fn json(self, metadata: &Metadata<'_>) -> String {
         let known: [(&str, Value); 4] = [
-            ("timestamp", humantime::format_rfc3339_millis(clock::wall()).to_string().into()),
+            (
+                "timestamp",
+                humantime::format_rfc3339_millis(clock::WallClock::now()).to_string().into(),
+            ),
             ("level", metadata.level().as_str().into()),
             ("target", metadata.target().into()),
             ("message", self.message.into()),

@@ -76,13 +76,14 @@ pub(super) fn below(line: &str, said: PlanOutput) -> Result<(), Error> {
 }
 
 /// The context of a report about this start.
+#[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
 pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
     Context {
         instance: start.instance.to_string(),
         profile: start.config.profile.clone(),
         purpose: start.config.policy.purpose,
         host: machine::host_name(),
-        now_wall: clock::wall(),
+        now_wall: clock::WallClock::now(),
         origin,
     }
 }

@@ -110,12 +110,14 @@ fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<Exit
     for name in names(unnamed)? {
         statuses.push(look(&mut machine, &name, &unnamed.locks(&name), &policy)?);
     }
+    #[expect(clippy::disallowed_types, reason = "turns times into ages that are printed")]
+    let now_wall = clock::WallClock::now();
     let context = Context {
         instance: String::new(),
         profile: unnamed.config.profile.clone(),
         purpose: Purpose::Start,
         host: machine::host_name(),
-        now_wall: clock::wall(),
+        now_wall,
         origin: &|_| "default".to_owned(),
     };
     let paint = output::paint(&std::io::stdout());

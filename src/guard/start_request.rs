@@ -86,6 +86,7 @@ impl StartRequest {
     }
 
     /// The record of a start that drew `ticket` and opened `files`; a stop has none.
+    #[expect(clippy::disallowed_types, reason = "since when, to be printed")]
     pub(super) fn record(
         &self,
         ticket: Ticket,
@@ -106,7 +107,7 @@ impl StartRequest {
             host: machine::host_name(),
             user: self.user.name.clone(),
             command: command_line(&command.text()).chars().take(LONGEST_COMMAND).collect(),
-            since: clock::wall_seconds(),
+            since: clock::WallClock::seconds(),
             profile: self.config.profile.clone(),
             child: None,
             monopoll: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,7 @@
 //! What a report needs to know beside the plan.
 
+#![expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
+
 use std::time::SystemTime;
 
 use crate::engine::policy::Purpose;

@@ -1,5 +1,7 @@
 //! How times and processes are said.
 
+#![expect(clippy::disallowed_types, reason = "prints times")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{

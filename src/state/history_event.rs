@@ -123,11 +123,12 @@ pub enum GiveUpCause {
 impl HistoryEvent {
     /// An event of this moment, of the start with this ticket.
     #[must_use]
+    #[expect(clippy::disallowed_types, reason = "when it happened, to be printed")]
     pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {
         HistoryEvent {
             boot: me.boot.clone(),
             since_boot_ms: clock::millis(clock::since_boot()),
-            at: clock::wall_seconds(),
+            at: clock::WallClock::seconds(),
             ticket,
             pid: me.process.pid,
             kind,

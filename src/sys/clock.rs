@@ -1,5 +1,9 @@
 //! What time it is: two clocks that nobody can set, and the one on the wall to be printed.
-#![expect(clippy::disallowed_methods, reason = "this is where the time is read")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is where the time is read"
+)]
 
 use std::time::{Duration, SystemTime};
 
@@ -49,16 +53,23 @@ pub(crate) fn own_work() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
 }
 
-/// For people only: anybody can set it.
-#[must_use]
-pub fn wall() -> SystemTime {
-    SystemTime::now()
-}
+/// The wall clock, only to be printed: anybody can set it. `clippy.toml` disallows the type, so that
+/// each use says what it is for.
+#[derive(Debug)]
+pub struct WallClock;
 
-/// The wall clock in seconds since 1970.
-#[must_use]
-pub fn wall_seconds() -> u64 {
-    wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+impl WallClock {
+    /// The time of day.
+    #[must_use]
+    pub fn now() -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn seconds() -> u64 {
+        WallClock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
 }
 
 /// Whole milliseconds.

@@ -122,7 +122,6 @@ fn tests_of_programs(evidence: &mut Evidence) {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 fn every_promise_has_evidence_that_exists() {
     let page = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
     let mut evidence = Evidence::default();

@@ -10,9 +10,10 @@
     expect(clippy::disallowed_macros, reason = "says why a test is skipped")
 )]
 
-mod clocks;
 #[cfg(target_os = "linux")]
 mod deploy;
+// What it names are the tests of this system.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod guarantees;
 mod imports;
 mod layout;

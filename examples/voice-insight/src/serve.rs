@@ -51,7 +51,9 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let bot = bot(config, token, Duration::from_secs(17))?;
     let files = self::bot(config, token, DOWNLOAD)?;
     let guard = Guard::acquire(config).await?;
-    let (since, begun) = (clock::wall(), clock::since_boot());
+    #[expect(clippy::disallowed_types, reason = "since when, said by `/status`")]
+    let since = clock::WallClock::now();
+    let begun = clock::since_boot();
     let locks = locks(config, &guard);
     let polling = Polling::new(bot.clone());
     let (tell, shutdown) = Shutdown::new();

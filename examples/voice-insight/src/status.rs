@@ -1,5 +1,7 @@
 //! What `/status` and `/health` say: the guard, the polling and the work.
 
+#![expect(clippy::disallowed_types, reason = "says since when")]
+
 use std::{
     path::PathBuf,
     sync::Arc,

@@ -138,6 +138,7 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, mine)| theirs(folder) == Some(mine))
 }
 
+#[expect(clippy::disallowed_types, reason = "since when, to be printed")]
 fn view(proc: &ProcFs, mark: &EnvMarker, carrier: u32) -> GuardView {
     let mut args = Vec::new();
     let command = proc.read(carrier, "cmdline", &mut args).map(|()| command_line(&strings(&args)));
@@ -149,6 +150,6 @@ fn view(proc: &ProcFs, mark: &EnvMarker, carrier: u32) -> GuardView {
             .owner(mark.guard.pid)
             .map_or_else(|_| "unknown".to_owned(), |uid| user(uid).name),
         host: crate::scan::linux::host_name(),
-        since: clock::wall_seconds().saturating_sub(age(mark.guard.start).as_secs()),
+        since: clock::WallClock::seconds().saturating_sub(age(mark.guard.start).as_secs()),
     }
 }

@@ -1,6 +1,11 @@
 //! Noticing that files change, by looking: a folder's time moves when something is put into it or
 //! taken out of it.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "file systems stamp changes by the wall clock: a young stamp is looked at again"
+)]
+
 use std::{
     cell::RefCell,
     path::{Path, PathBuf},
@@ -42,8 +47,9 @@ impl FileWatch {
     /// was for nothing.
     pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
-            let is_old =
-                |at: &SystemTime| clock::wall().duration_since(*at).is_ok_and(|age| age > COARSEST);
+            let is_old = |at: &SystemTime| {
+                clock::WallClock::now().duration_since(*at).is_ok_and(|age| age > COARSEST)
+            };
             *seen = changed(folder).filter(is_old);
         }
         true

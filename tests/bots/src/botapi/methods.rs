@@ -1,5 +1,7 @@
 //! What the bot's calls do, all but `getUpdates`.
 
+#![expect(clippy::disallowed_types, reason = "messages have dates")]
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Sent, Telegram, parameters::Parameters};
