@@ -18,7 +18,7 @@ const MOST_TRIES: u32 = 10;
 
 /// The locks of a guard.
 #[derive(Debug)]
-pub(crate) struct HeldLocks {
+pub struct HeldLocks {
     lock_set: LockSet,
     locks: Vec<HeldLock>,
     /// Locks on files that were deleted. COMMAND inherited them: they are kept to the end.
@@ -27,7 +27,7 @@ pub(crate) struct HeldLocks {
 
 /// The state in which a guard finds its locks.
 #[derive(Debug)]
-pub(crate) enum LockGrip {
+pub(super) enum LockGrip {
     /// Every file lies where it was.
     Intact,
     /// One was deleted or replaced, and is held again.
@@ -40,37 +40,42 @@ pub(crate) enum LockGrip {
 
 impl HeldLocks {
     /// These locks of this set.
-    pub(crate) fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
+    #[must_use]
+    pub fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
         HeldLocks { lock_set, locks, displaced: Vec::new() }
     }
 
     /// The state directory beside the first lock.
-    pub(crate) fn state_dir(&self) -> &Arc<StateDir> {
+    #[must_use]
+    pub fn state_dir(&self) -> &Arc<StateDir> {
         self.lock_set.state_dir()
     }
 
     /// The folders of the locks.
-    pub(crate) fn folders(&self) -> Vec<&Path> {
+    pub(super) fn folders(&self) -> Vec<&Path> {
         self.lock_set.folders()
     }
 
     /// The locks, as COMMAND inherits them.
-    pub(crate) fn locks(&self) -> &[HeldLock] {
+    #[must_use]
+    pub fn locks(&self) -> &[HeldLock] {
         &self.locks
     }
 
     /// The path of the first lock, by which all of them are known.
-    pub(crate) fn first_path(&self) -> &Path {
+    #[must_use]
+    pub fn first_path(&self) -> &Path {
         self.locks.first().map_or(Path::new(""), |lock| lock.file().path())
     }
 
     /// The files that are locked.
-    pub(crate) fn ids(&self) -> Vec<FileId> {
+    #[must_use]
+    pub fn ids(&self) -> Vec<FileId> {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
 
     /// Checks whether every lock file lies where it was, and retakes those that do not.
-    pub(crate) fn check(&mut self) -> LockGrip {
+    pub(super) fn check(&mut self) -> LockGrip {
         if self.is_in_place() {
             return LockGrip::Intact;
         }
@@ -87,7 +92,8 @@ impl HeldLocks {
     }
 
     /// Whether every lock file lies where it was.
-    pub(crate) fn is_in_place(&self) -> bool {
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
         self.locks.len() == self.lock_set.len()
             && self.locks.iter().all(|lock| lock.file().is_in_place())
     }

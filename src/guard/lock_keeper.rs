@@ -28,7 +28,7 @@ const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
 /// Something that happened to the locks of a guard.
 #[derive(Debug)]
-pub(crate) enum LockEvent {
+pub enum LockEvent {
     /// A file beside the lock had vanished and could not be written again.
     Unwritten(String),
     /// A lock file was deleted, moved or replaced, and is held again.
@@ -58,11 +58,11 @@ impl LockEvent {
 }
 
 /// Receives the events of a keeper.
-pub(crate) type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
+pub type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 
 /// Whether the instance may still be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeepOutcome {
+pub enum KeepOutcome {
     /// It is held.
     Held,
     /// Another guard has it since just now, and `on_lost` says to stop.
@@ -85,33 +85,30 @@ enum HoldState {
 
 /// The locks of a guard, its record, and the requests to it.
 #[derive(Debug)]
-pub(crate) struct LockKeeper {
+pub struct LockKeeper {
     /// Watches the files beside the lock.
-    pub(crate) watch: FileWatch,
+    pub watch: FileWatch,
     /// The locks.
-    pub(crate) locks: HeldLocks,
+    pub locks: HeldLocks,
     /// The record of the guard.
-    pub(crate) record: Record,
+    pub record: Record,
     /// The history, as this guard writes it.
-    pub(crate) history: HistoryWriter,
+    pub(super) history: HistoryWriter,
     on_lost: OnLost,
     hold: HoldState,
 }
 
 impl LockKeeper {
     /// Keeps locks that are all held.
-    pub(crate) fn new(
-        watch: FileWatch,
-        locks: HeldLocks,
-        record: Record,
-        on_lost: OnLost,
-    ) -> LockKeeper {
+    #[must_use]
+    pub fn new(watch: FileWatch, locks: HeldLocks, record: Record, on_lost: OnLost) -> LockKeeper {
         let history = HistoryWriter::new(record.holder.clone(), record.ticket);
         LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
     /// The time of the next check that no file event announces; `None` while all is well.
-    pub(crate) fn next_check(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Firm => return None,
             HoldState::Contested { .. } => NEXT_TRY,
@@ -120,13 +117,10 @@ impl LockKeeper {
         Some(clock::patience().saturating_add(pause))
     }
 
-    /// Checks that the files at the locks' paths are the ones that are held, and retakes those that
-    /// are not; where another guard has them, `on_lost` applies.
-    pub(crate) fn check_locks(&mut self, on_event: OnLockEvent<'_>) -> KeepOutcome {
-        self.check_locks_at(clock::patience(), on_event)
-    }
-
-    fn check_locks_at(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
+    /// Checks at `now`, on the clock of patience, that the files at the locks' paths are the ones
+    /// that are held, and retakes those that are not; where another guard has them, `on_lost`
+    /// applies.
+    pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
         match self.locks.check() {
             LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Held,
             LockGrip::Intact | LockGrip::Retaken => {
@@ -173,7 +167,8 @@ impl LockKeeper {
     }
 
     /// The request to this guard that was not answered yet.
-    pub(crate) fn request(&self) -> Option<Request> {
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
         let state_dir = self.locks.state_dir();
         state_dir
             .request_to(self.record.ticket)
@@ -181,12 +176,13 @@ impl LockKeeper {
     }
 
     /// Answers a request. `false`: the answer could not be written.
-    pub(crate) fn acknowledge(&self, request: &Request) -> bool {
+    #[must_use]
+    pub fn acknowledge(&self, request: &Request) -> bool {
         self.locks.state_dir().acknowledge(request).is_ok()
     }
 
     /// Restores the record and the counter where they have vanished.
-    pub(crate) fn restore_files(&mut self, on_event: OnLockEvent<'_>) {
+    pub fn restore_files(&mut self, on_event: OnLockEvent<'_>) {
         let ticket = self.record.ticket;
         let state_dir = self.locks.state_dir();
         let (record, counter) = (state_dir.record(), state_dir.counter());
@@ -214,19 +210,20 @@ impl LockKeeper {
     }
 
     /// Writes that the guard is at this stage.
-    pub(crate) fn set_stage(&mut self, stage: RecordStage, on_event: OnLockEvent<'_>) {
+    pub fn set_stage(&mut self, stage: RecordStage, on_event: OnLockEvent<'_>) {
         self.record.stage = stage;
         self.write_own_record(on_event);
     }
 
     /// Removes the record: the tree has ended, and a start that asked need not wait any longer.
-    pub(crate) fn remove_record(&self) {
+    pub fn remove_record(&self) {
         self.locks.state_dir().remove_record(self.record.ticket);
     }
 
     /// Gives the locks back, and writes that the guard left. Returns the watch: closing it takes
     /// the kernel some milliseconds, which no other start should wait for.
-    pub(crate) fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
+    #[must_use]
+    pub fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
         let LockKeeper { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());
         let left = history.event(HistoryEventKind::Stop { why, asked_by });

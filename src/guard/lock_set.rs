@@ -165,10 +165,13 @@ impl LockSet {
 
 /// The lock files of one start, open, and the ticket that was drawn beside them.
 #[derive(Debug)]
-pub(super) struct OpenedLocks {
-    pub(super) lock_set: LockSet,
-    pub(super) files: Vec<LockFile>,
-    pub(super) ticket: Ticket,
+pub struct OpenedLocks {
+    /// The set that was opened.
+    pub lock_set: LockSet,
+    /// Its lock files.
+    pub files: Vec<LockFile>,
+    /// The ticket.
+    pub ticket: Ticket,
 }
 
 impl OpenedLocks {
@@ -176,7 +179,7 @@ impl OpenedLocks {
     ///
     /// # Errors
     /// One of them is not safe to use, or no ticket can be drawn.
-    pub(super) fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
+    pub fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
         let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
         loop {
             let lock_set = match LockSet::open(paths) {

@@ -12,7 +12,7 @@ use crate::{
 
 /// Why there is no start.
 #[derive(Debug)]
-pub(crate) enum NotStarted {
+pub enum NotStarted {
     /// It is refused.
     Refused(StartRefusal),
     /// A newer start asked this one to end before it had started.
@@ -27,7 +27,7 @@ pub(crate) enum NotStarted {
 
 /// Why a start is refused.
 #[derive(Debug)]
-pub(crate) enum StartRefusal {
+pub enum StartRefusal {
     /// This plan says so.
     Plan(Box<Plan>),
     /// A conflict was not ended.
@@ -38,7 +38,8 @@ pub(crate) enum StartRefusal {
 
 impl StartRefusal {
     /// The kind of this refusal.
-    pub(crate) fn kind(&self) -> Refusal {
+    #[must_use]
+    pub fn kind(&self) -> Refusal {
         match self {
             StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
             StartRefusal::NotEnded(why) => why.kind(),
@@ -47,7 +48,8 @@ impl StartRefusal {
     }
 
     /// The plan that says so.
-    pub(crate) fn plan(&self) -> Option<&Plan> {
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
         match self {
             StartRefusal::Plan(plan) => Some(plan),
             StartRefusal::NotEnded(_) | StartRefusal::Queued => None,

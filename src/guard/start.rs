@@ -37,14 +37,16 @@ use crate::{
 /// How often the locks may be deleted or replaced under a start before it gives up.
 const MOST_REPLACEMENTS: u32 = 100;
 
-/// A start that has won the instance.
-struct Won {
+/// A start that has won the instance: it holds the locks while this lives.
+pub struct Won {
     locks: HeldLocks,
-    /// None: a stop, which holds nothing.
-    record: Option<Record>,
+    /// The record that it wrote; none: a stop, which writes none.
+    pub record: Option<Record>,
     mutexes: StartMutexes,
-    ended: Vec<EndedConflict>,
-    took: Duration,
+    /// The conflicts that it ended.
+    pub ended: Vec<EndedConflict>,
+    /// From the first look until the instance was won.
+    pub took: Duration,
 }
 
 /// A held instance. The next start waits until [`announce`](Acquired::announce).
@@ -169,7 +171,10 @@ fn settle(
 }
 
 /// Makes attempts until one comes through, on locks that are opened anew where they were replaced.
-fn win(
+///
+/// # Errors
+/// There is no start, and nothing is left behind.
+pub fn win(
     request: &StartRequest,
     host: &mut dyn StartHost,
     mut opened: OpenedLocks,

@@ -9,7 +9,7 @@ use crate::{
 
 /// What happens while a start is under way.
 #[derive(Debug)]
-pub(crate) enum StartEvent<'a> {
+pub enum StartEvent<'a> {
     /// It looked at the machine and decided.
     Looked {
         /// What was seen.
@@ -35,7 +35,7 @@ pub(crate) enum StartEvent<'a> {
 }
 
 /// Receives what happens while a start is under way.
-pub(crate) trait Observer {
+pub trait Observer {
     /// How often it wants a [`StartEvent::Still`]; [`Duration::MAX`] for never.
     fn interval(&self) -> Duration;
 

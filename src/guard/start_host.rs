@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A machine that a start looks at and acts on.
-pub(crate) trait StartHost: ProcessControl {
+pub trait StartHost: ProcessControl {
     /// The process that starts.
     fn host_process(&self) -> &HostProcess;
 

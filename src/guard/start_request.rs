@@ -26,37 +26,38 @@ const LONGEST_COMMAND: usize = 4000;
 
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnPrograms {
+pub struct OwnPrograms {
     /// The command-line tool.
-    pub(crate) wrapper: Option<PathBuf>,
+    pub wrapper: Option<PathBuf>,
     /// A program that has the library in it.
-    pub(crate) library: Option<PathBuf>,
+    pub library: Option<PathBuf>,
 }
 
 /// Everything that a start depends on, read and found valid.
 #[derive(Debug)]
-pub(crate) struct StartRequest {
+pub struct StartRequest {
     /// What the user wants.
-    pub(crate) config: Config,
+    pub config: Config,
     /// The instance to be held.
-    pub(crate) instance: Instance,
+    pub instance: Instance,
     /// COMMAND, or the program that has the library in it.
-    pub(crate) command: Option<Command>,
+    pub command: Option<Command>,
     /// The bot's token, where it is known.
-    pub(crate) token: Option<Token>,
+    pub token: Option<Token>,
     /// The user of this process.
-    pub(crate) user: User,
+    pub user: User,
     /// The lock files, placeholders filled in.
-    pub(crate) locks: Vec<PathBuf>,
+    pub locks: Vec<PathBuf>,
     /// How other starts are recognized.
-    pub(crate) programs: OwnPrograms,
+    pub programs: OwnPrograms,
     /// Says for the history why there was no start.
-    pub(crate) cause: fn(&NotStarted) -> (GiveUpCause, String),
+    pub cause: fn(&NotStarted) -> (GiveUpCause, String),
 }
 
 impl StartRequest {
     /// What to look for in the process table.
-    pub(crate) fn scan_request(&self) -> ScanRequest {
+    #[must_use]
+    pub fn scan_request(&self) -> ScanRequest {
         scan_request(
             &self.config,
             self.token.as_ref(),
@@ -70,7 +71,7 @@ impl StartRequest {
     ///
     /// # Errors
     /// 127: it is missing.
-    pub(crate) fn require_script(&self) -> Result<(), Error> {
+    pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {
             (Some(command), None) => command.insist_on_its_script(),
             (Some(_), Some(_)) | (None, _) => Ok(()),
@@ -116,7 +117,8 @@ impl StartRequest {
 }
 
 /// What to look for in the process table, for a start whose instance may still be unnamed.
-pub(crate) fn scan_request(
+#[must_use]
+pub fn scan_request(
     config: &Config,
     token: Option<&Token>,
     command: Option<&Command>,
@@ -136,12 +138,8 @@ pub(crate) fn scan_request(
 }
 
 /// The lock files of an instance.
-pub(crate) fn lock_files(
-    config: &Config,
-    instance: &str,
-    user: &User,
-    lock_dir: &Path,
-) -> Vec<PathBuf> {
+#[must_use]
+pub fn lock_files(config: &Config, instance: &str, user: &User, lock_dir: &Path) -> Vec<PathBuf> {
     let profile = config.profile.as_deref();
     let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };
     config.lock_paths(&placeholders)

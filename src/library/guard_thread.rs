@@ -13,6 +13,7 @@ use crate::{
         protocol::{Asker, Request},
         record::RecordStage,
     },
+    sys::clock,
     sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
 };
 
@@ -116,7 +117,7 @@ impl OwnGuard {
     fn check(&mut self, reply: &watch::Sender<GuardReply>) {
         let instance = self.instance.clone();
         let mut on_event = |event: LockEvent| warn_of(&instance, &event);
-        match self.keeper.check_locks(&mut on_event) {
+        match self.keeper.check_locks(clock::patience(), &mut on_event) {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => reply_lost(reply, Lost::Taken),
         }

@@ -70,7 +70,7 @@ pub struct StartState {
 
 /// Whose lock it was, where we have one whose file is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DisplacedOwner {
+pub enum DisplacedOwner {
     /// Nobody's who lives.
     Nobody,
     /// A guard's, and it lives.

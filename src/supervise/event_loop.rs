@@ -154,7 +154,10 @@ impl ChildGuard<'_> {
 
     /// Where the lock is somebody else's, the tree is ended.
     fn keep_hold(&mut self, tree: &GuardTree, state: &mut GuardStage) {
-        match self.keeper.check_locks(&mut |event| (self.on_event)(GuardEvent::Lock(event))) {
+        match self
+            .keeper
+            .check_locks(clock::patience(), &mut |event| (self.on_event)(GuardEvent::Lock(event)))
+        {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => {
                 state.lost = true;

@@ -6,7 +6,7 @@ pub struct Interrupted(pub u8);
 
 /// The end of a sleep on locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SleepEnd {
+pub enum SleepEnd {
     /// A lock file was closed.
     LockClosed,
     /// A process ended, or the time was over.

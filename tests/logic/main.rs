@@ -22,7 +22,11 @@ mod fixture;
 mod generators;
 #[cfg(unix)]
 mod history;
+#[cfg(unix)]
+mod lock_keeper;
 mod report_doctor;
 mod report_explain;
 mod report_plan;
 mod report_status;
+#[cfg(unix)]
+mod start_scripted;

@@ -16,10 +16,12 @@ const BLIND: Duration = Duration::from_millis(50);
 
 /// A set of files that are watched.
 #[derive(Debug)]
-pub(crate) struct FileWatch(Option<Inotify>);
+pub struct FileWatch(Option<Inotify>);
 
 impl FileWatch {
-    pub(crate) fn new() -> FileWatch {
+    /// Watches nothing yet.
+    #[must_use]
+    pub fn new() -> FileWatch {
         FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 

@@ -1,10 +1,10 @@
 //! Linux: `/proc`, pidfds, inotify, signalfd.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
-pub(crate) mod file_watch;
+pub mod file_watch;
 pub(crate) mod memory;
-pub(crate) mod pidfd;
-pub(crate) mod poll;
+pub mod pidfd;
+pub mod poll;
 pub(crate) mod proc_fs;
 pub(crate) mod reader_pool;
 pub(crate) mod real_time_signals;

@@ -19,7 +19,7 @@ use crate::{
 
 /// A grip on one process.
 #[derive(Debug)]
-pub(crate) struct ProcessHandle {
+pub struct ProcessHandle {
     pub(crate) id: ProcessId,
     grip: HandleKind,
 }

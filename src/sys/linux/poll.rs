@@ -33,7 +33,7 @@ const BLIND: Duration = Duration::from_millis(20);
 
 /// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Poller(SignalSource);
+pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {

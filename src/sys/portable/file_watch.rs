@@ -20,12 +20,14 @@ const COARSEST: Duration = Duration::from_secs(2);
 
 /// A set of things that are watched.
 #[derive(Debug, Default)]
-pub(crate) struct FileWatch {
+pub struct FileWatch {
     folders: RefCell<Vec<(PathBuf, Option<SystemTime>)>>,
 }
 
 impl FileWatch {
-    pub(crate) fn new() -> FileWatch {
+    /// Watches nothing yet.
+    #[must_use]
+    pub fn new() -> FileWatch {
         FileWatch::default()
     }
 

@@ -2,10 +2,10 @@
 //! kernel would tell.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
-pub(crate) mod file_watch;
+pub mod file_watch;
 pub(crate) mod memory;
-pub(crate) mod pidfd;
-pub(crate) mod poll;
+pub mod pidfd;
+pub mod poll;
 pub(crate) mod process_table;
 #[cfg(unix)]
 pub(crate) mod unix;

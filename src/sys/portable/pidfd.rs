@@ -14,7 +14,7 @@ use crate::{
 
 /// One process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ProcessHandle {
+pub struct ProcessHandle {
     pub(crate) id: ProcessId,
 }
 

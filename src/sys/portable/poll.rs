@@ -59,7 +59,7 @@ impl ReceivedSignal {
 
 /// What ends a sleep before its time.
 #[derive(Debug)]
-pub(crate) struct Poller(SignalSource);
+pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {

@@ -1,0 +1,196 @@
+//! Holding: what a guard does when its lock files are deleted, replaced or taken by others. The
+//! files are real; the clock is given in.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+
+use monopoll::{
+    engine::{action::OnLost, process::ProcessId, start_history::Ticket},
+    guard::{
+        held_locks::HeldLocks,
+        lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
+        lock_set::LockSet,
+    },
+    state::{
+        lock_file::HeldLock,
+        record::{HostProcess, Record, RecordStage},
+    },
+    sys::machine::file_watch::FileWatch,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Scene {
+    folder: TempDir,
+    keeper: LockKeeper,
+}
+
+fn record(pid: u32, ticket: u64) -> Record {
+    Record {
+        version: 1,
+        instance: "x".to_owned(),
+        stage: RecordStage::Running,
+        ticket: Ticket(ticket),
+        holder: HostProcess {
+            boot: "this-boot".to_owned(),
+            pid_namespace: 1,
+            process: ProcessId { pid, start: 7 },
+        },
+        locks: Vec::new(),
+        host: "web-1".to_owned(),
+        user: "bot".to_owned(),
+        command: "python3 main.py".to_owned(),
+        since: 1_767_225_600,
+        profile: None,
+        child: None,
+        monopoll: "0".to_owned(),
+    }
+}
+
+impl Scene {
+    fn new(on_lost: OnLost) -> Scene {
+        let folder = tempfile::Builder::new().prefix("monopoll-").tempdir().unwrap();
+        let lock_set = LockSet::open(&[folder.path().join("locks/x.lock")]).unwrap();
+        let locks = lock(&lock_set);
+        let record = record(5, 3);
+        lock_set.state_dir().write_record(&record).unwrap();
+        let held = HeldLocks::new(lock_set, locks);
+        let keeper = LockKeeper::new(FileWatch::new(), held, record, on_lost);
+        Scene { folder, keeper }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("locks").join(name)
+    }
+
+    fn check(&mut self, now: Duration) -> (KeepOutcome, Vec<LockEvent>) {
+        let mut events = Vec::new();
+        let outcome = self.keeper.check_locks(now, &mut |event| events.push(event));
+        (outcome, events)
+    }
+
+    /// Another guard deletes the lock file and locks a new one.
+    fn displace(&self) -> Vec<HeldLock> {
+        fs::remove_file(self.path("x.lock")).unwrap();
+        lock(&LockSet::open(&[self.path("x.lock")]).unwrap())
+    }
+}
+
+fn lock(lock_set: &LockSet) -> Vec<HeldLock> {
+    let files = lock_set.open_locks().unwrap();
+    files.into_iter().map(|file| file.try_lock().unwrap().unwrap()).collect()
+}
+
+#[test]
+fn while_nothing_changes_nothing_is_said_and_no_check_is_due() {
+    let mut scene = Scene::new(OnLost::Stop);
+    assert!(matches!(scene.check(SECOND), (KeepOutcome::Held, events) if events.is_empty()));
+    assert_eq!(scene.keeper.next_check(), None);
+}
+
+#[test]
+fn a_deleted_lock_file_is_retaken_and_the_record_names_the_new_one() {
+    let mut scene = Scene::new(OnLost::Stop);
+    fs::remove_file(scene.path("x.lock")).unwrap();
+    let (outcome, events) = scene.check(SECOND);
+    assert_eq!(outcome, KeepOutcome::Held);
+    assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
+    let written = scene.keeper.locks.state_dir().record().unwrap();
+    assert_eq!(written.locks, scene.keeper.locks.ids());
+    assert!(scene.keeper.locks.is_in_place());
+    assert_eq!(scene.keeper.next_check(), None);
+}
+
+#[test]
+fn a_whole_folder_that_is_removed_is_made_again() {
+    let mut scene = Scene::new(OnLost::Stop);
+    fs::remove_dir_all(scene.path("")).unwrap();
+    let (outcome, events) = scene.check(SECOND);
+    assert_eq!(outcome, KeepOutcome::Held);
+    assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
+    let mut events = Vec::new();
+    scene.keeper.restore_files(&mut |event| events.push(event));
+    assert!(events.is_empty(), "{events:?}");
+    let state_dir = scene.keeper.locks.state_dir();
+    assert_eq!(
+        (state_dir.counter(), state_dir.record().map(|it| it.ticket)),
+        (Some(Ticket(3)), Some(Ticket(3)))
+    );
+}
+
+#[test]
+fn a_lock_that_another_has_for_moments_is_not_lost() {
+    let mut scene = Scene::new(OnLost::Stop);
+    let others = scene.displace();
+    assert!(matches!(scene.check(SECOND), (KeepOutcome::Held, events) if events.is_empty()));
+    assert!(scene.keeper.next_check().is_some(), "it tries again without being told");
+    drop(others);
+    let (outcome, events) = scene.check(2 * SECOND);
+    assert_eq!(outcome, KeepOutcome::Held);
+    assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
+}
+
+#[test]
+fn a_lock_that_another_has_for_three_seconds_is_lost_and_said_once() {
+    for (on_lost, expected) in
+        [(OnLost::Stop, KeepOutcome::Lost), (OnLost::Warn, KeepOutcome::Held)]
+    {
+        let mut scene = Scene::new(on_lost);
+        let _others = scene.displace();
+        assert_eq!(scene.check(SECOND).0, KeepOutcome::Held);
+        assert_eq!(scene.check(3 * SECOND).0, KeepOutcome::Held);
+        let (outcome, events) = scene.check(4 * SECOND);
+        assert_eq!(outcome, expected);
+        assert!(matches!(events[..], [LockEvent::Lost(said)] if said == on_lost), "{events:?}");
+        assert!(
+            matches!(scene.check(9 * SECOND), (KeepOutcome::Held, events) if events.is_empty())
+        );
+    }
+}
+
+#[test]
+fn a_lock_of_a_guard_that_has_written_its_record_is_lost_at_once() {
+    let mut scene = Scene::new(OnLost::Stop);
+    let _others = scene.displace();
+    scene.keeper.locks.state_dir().write_record(&record(6, 4)).unwrap();
+    let (outcome, events) = scene.check(SECOND);
+    assert_eq!(outcome, KeepOutcome::Lost);
+    assert!(matches!(events[..], [LockEvent::Lost(OnLost::Stop)]), "{events:?}");
+}
+
+#[test]
+fn a_record_of_another_guard_is_left_alone_once_the_lock_is_lost() {
+    let mut scene = Scene::new(OnLost::Warn);
+    let _others = scene.displace();
+    let theirs = record(6, 2);
+    scene.keeper.locks.state_dir().write_record(&theirs).unwrap();
+    scene.check(SECOND);
+    scene.keeper.restore_files(&mut |_| {});
+    scene.keeper.set_stage(RecordStage::Stopping, &mut |_| {});
+    assert_eq!(scene.keeper.locks.state_dir().record(), Some(theirs));
+}
+
+#[test]
+fn a_record_that_vanished_is_written_again_and_so_is_the_counter() {
+    let mut scene = Scene::new(OnLost::Stop);
+    let state_dir = std::sync::Arc::clone(scene.keeper.locks.state_dir());
+    state_dir.remove_stale_record();
+    scene.keeper.restore_files(&mut |event| panic!("{event:?}"));
+    assert_eq!(state_dir.record().map(|it| it.ticket), Some(Ticket(3)));
+    assert_eq!(state_dir.counter(), Some(Ticket(3)));
+}
+
+#[test]
+fn giving_back_frees_the_lock_and_writes_why() {
+    let scene = Scene::new(OnLost::Stop);
+    let state_dir = std::sync::Arc::clone(scene.keeper.locks.state_dir());
+    scene.keeper.remove_record();
+    let _watch = scene.keeper.give_back("the test is over".to_owned(), Some(77));
+    assert_eq!(state_dir.record(), None);
+    lock(&LockSet::open(&[scene.folder.path().join("locks/x.lock")]).unwrap());
+    let history = state_dir.history();
+    let [event] = &history[..] else { panic!("{history:?}") };
+    let text = serde_json::to_string(event).unwrap();
+    assert!(text.contains("the test is over") && text.contains("77"), "{text}");
+}
