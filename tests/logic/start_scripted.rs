@@ -247,9 +247,10 @@ impl StartHost for Script {
                 LockView { path: path.to_path_buf(), state: LockState::Free }
             }
             LockProbe::Open(lock) | LockProbe::Taken(lock) => {
-                let state = match holders.is_empty() {
-                    true => LockState::Free,
-                    false => LockState::Held(holders.clone()),
+                let state = if holders.is_empty() {
+                    LockState::Free
+                } else {
+                    LockState::Held(holders.clone())
                 };
                 LockView { path: lock.path().to_owned(), state }
             }
@@ -385,7 +386,7 @@ impl Scene {
 
     fn lock_is_free(&self) -> bool {
         let folder = LockFolder::open(&self.locks(), MissingFolder::Leave);
-        let file = LockFile::open(&folder.unwrap().unwrap().into(), "x.lock").unwrap();
+        let file = LockFile::open(&folder.unwrap().unwrap(), "x.lock").unwrap();
         file.try_lock().unwrap().is_ok()
     }
 
