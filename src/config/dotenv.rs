@@ -43,7 +43,7 @@ impl EnvFile {
         };
         let unread = |note: Option<String>| EnvFile { note, ..EnvFile::default() };
         match read(path) {
-            Ok(DotenvText { text, extent }) => {
+            Ok((text, extent)) => {
                 let assignments = assignments(&text);
                 let values: Vec<_> = config
                     .token_variables()
@@ -81,14 +81,8 @@ impl EnvFile {
 /// The value of this variable in `env_file`: for a program's own keys.
 #[must_use]
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
-    let text = read(&config.env_file).ok()?.text;
+    let (text, _) = read(&config.env_file).ok()?;
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// The text that was read.
-struct DotenvText {
-    text: Vec<u8>,
-    extent: ReadExtent,
 }
 
 /// How much of the file was read.
@@ -115,7 +109,7 @@ impl From<io::Error> for Unreadable {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the file is read")]
-fn read(path: &Path) -> Result<DotenvText, Unreadable> {
+fn read(path: &Path) -> Result<(Vec<u8>, ReadExtent), Unreadable> {
     // Opening a device may do something already.
     require_regular_file(&fs::metadata(path)?)?;
     let file = open(path)?;
@@ -123,12 +117,12 @@ fn read(path: &Path) -> Result<DotenvText, Unreadable> {
     let mut text = Vec::new();
     file.take(MOST + 1).read_to_end(&mut text)?;
     if text.len() as u64 <= MOST {
-        return Ok(DotenvText { text, extent: ReadExtent::Whole });
+        return Ok((text, ReadExtent::Whole));
     }
     // Half a line may have half a token.
     let whole_lines = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     text.truncate(whole_lines);
-    Ok(DotenvText { text, extent: ReadExtent::Beginning })
+    Ok((text, ReadExtent::Beginning))
 }
 
 /// Opens it without blocking, should a FIFO have taken its place.

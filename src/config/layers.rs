@@ -32,12 +32,10 @@ impl Layers {
     pub(crate) fn of_file(mut root: Table, profile: Option<&str>) -> Layers {
         let profiles = root.remove("profile").map(|node| node.value);
         let selected = match (profiles, profile) {
-            (Some(Value::Table(mut by_name)), Some(name)) => {
-                by_name.remove(name).map(|node| node.in_profile(&name.into()).value)
-            }
+            (Some(Value::Table(mut by_name)), Some(name)) => by_name.remove(name),
             _ => None,
         };
-        let top = match selected {
+        let top = match selected.map(|node| node.value) {
             Some(Value::Table(table)) => Some(Layer::of_profile(table, &root)),
             _ => None,
         };

@@ -14,7 +14,7 @@ pub struct Location {
     /// The part of the source, in bytes; `None` where it is all of it.
     span: Option<Range<usize>>,
     /// The profile that the value is part of.
-    profile: Option<Arc<str>>,
+    pub(super) profile: Option<Arc<str>>,
 }
 
 impl Location {
@@ -49,7 +49,7 @@ impl Location {
     /// The name of the source.
     #[must_use]
     pub fn source(&self) -> &SourceName {
-        self.source.name()
+        &self.source.name
     }
 
     /// Line and columns in a file.
@@ -64,23 +64,19 @@ impl Location {
     /// The line of the location, sanitized.
     #[must_use]
     pub fn excerpt(&self) -> Option<Excerpt> {
-        self.span.as_ref().map(|span| excerpt(self.source.text(), span, self.source.secrets()))
+        self.span.as_ref().map(|span| excerpt(&self.source.text, span, self.source.secrets()))
     }
 
     /// The location of a part of the string that was written here; the whole location where it was
     /// written with escapes.
     pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Location {
-        let written = self
-            .span
-            .as_ref()
-            .and_then(|span| Some((span.start, self.source.text().get(span.clone())?)));
-        let Some((start, written)) = written else { return self.clone() };
-        // The quotes, if there are any.
+        let Some(span) = self.span.clone() else { return self.clone() };
+        let written = self.source.text.get(span.clone()).unwrap_or_default();
         let inner = written.trim_start_matches(['"', '\'']);
         if !inner.starts_with(text) {
             return self.clone();
         }
-        let start = start + written.len() - inner.len();
+        let start = span.start + written.len() - inner.len();
         Location { span: Some(start + part.start..start + part.end), ..self.clone() }
     }
 
@@ -103,18 +99,15 @@ impl Location {
             SourceName::File(_) | SourceName::Variable(_) => false,
         }
     }
-
-    /// Marks it as part of a profile.
-    pub(crate) fn in_profile(self, name: &Arc<str>) -> Location {
-        Location { profile: Some(Arc::clone(name)), ..self }
-    }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source().fmt(f)?;
-        self.position()
-            .map_or(Ok(()), |Position { line, column, .. }| write!(f, ":{line}:{column}"))
+        match self.position() {
+            Some(Position { line, column, .. }) => write!(f, ":{line}:{column}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -129,10 +122,7 @@ pub enum Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let location = match self {
-            Origin::Default => return f.write_str("default"),
-            Origin::Written(location) => location,
-        };
+        let Origin::Written(location) = self else { return f.write_str("default") };
         match location.source() {
             SourceName::Set(_) => f.write_str("--set")?,
             name @ (SourceName::File(_) | SourceName::Variable(_) | SourceName::Flag(_)) => {

@@ -171,7 +171,7 @@ impl Assignment {
     /// Each step of `path` with its location.
     fn steps(&self, path: &[String]) -> Vec<(String, Location)> {
         let mut start = self.key.start;
-        let key = self.source.text().get(self.key.clone()).unwrap_or_default();
+        let key = self.source.text.get(self.key.clone()).unwrap_or_default();
         let steps = key.split(self.separator).zip(path).map(|(written, step)| {
             let location = Location::part_of(&self.source, start..start + written.len());
             start += written.len() + self.separator.len();
@@ -206,8 +206,8 @@ impl Assignment {
     /// Reads the value: TOML, or a bare word as a string. Where a string is wanted, `123456` and
     /// `true` are strings too.
     fn value(&self, kind: Option<&ValueKind>) -> Result<SpannedValue, (Location, Fault)> {
-        let part = trimmed(self.source.text(), self.value.clone());
-        let text = self.source.text().get(part.clone()).unwrap_or_default();
+        let part = trimmed(&self.source.text, self.value.clone());
+        let text = self.source.text.get(part.clone()).unwrap_or_default();
         let as_text = || {
             let location = Location::part_of(&self.source, part.clone());
             Ok(SpannedValue::text(text, location))

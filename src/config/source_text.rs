@@ -6,9 +6,10 @@ use crate::text::{config_secret_spans, line_range, sanitize};
 
 /// The text of a file, a variable or a flag.
 pub(crate) struct SourceText {
-    name: SourceName,
-    /// With the name of a variable or a flag, as it is typed.
-    text: String,
+    /// Its name.
+    pub(crate) name: SourceName,
+    /// Its text; of a variable or a flag, with its name, as it is typed.
+    pub(crate) text: String,
     lines: OnceLock<Lines>,
     secrets: OnceLock<Vec<Range<usize>>>,
 }
@@ -47,16 +48,6 @@ impl SourceText {
         let text = format!("{name}={value}");
         let value = name.len() + 1..text.len();
         (SourceText::new(SourceName::Variable(name.to_owned()), text), value)
-    }
-
-    /// Its name.
-    pub(crate) fn name(&self) -> &SourceName {
-        &self.name
-    }
-
-    /// Its text.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
     }
 
     /// The spans of the secrets in it.
@@ -151,10 +142,7 @@ mod tests {
 
     #[test]
     fn a_source_does_not_show_its_text() {
-        let source = SourceText::new(
-            SourceName::Set("instance".to_owned()),
-            "--set instance=1:secret".to_owned(),
-        );
+        let source = SourceText::new(SourceName::Flag("--x"), "--x secret".to_owned());
         assert!(!format!("{source:?}").contains("secret"));
     }
 }

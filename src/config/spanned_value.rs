@@ -64,11 +64,16 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
             problems.push(Problem::at(Location::part_of(&source, span), fault));
         }
     }
-    if problems.is_empty() {
-        Ok(TreeBuilder { source, offset: 0 }.table(root.get_ref()))
-    } else {
-        Err(problems)
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let mut root = TreeBuilder { source, offset: 0 }.table(root.get_ref());
+    if let Some(Value::Table(profiles)) = root.get_mut("profile").map(|node| &mut node.value) {
+        for (name, profile) in profiles {
+            profile.mark_profile(&name.as_str().into());
+        }
+    }
+    Ok(root)
 }
 
 /// Parses the part of a variable or a flag that is one TOML value.
@@ -79,7 +84,7 @@ pub(crate) fn parse_value(
     source: &Arc<SourceText>,
     part: Range<usize>,
 ) -> Result<SpannedValue, (Location, String)> {
-    let text = source.text().get(part.clone()).unwrap_or_default();
+    let text = source.text.get(part.clone()).unwrap_or_default();
     let tree = TreeBuilder { source: Arc::clone(source), offset: part.start };
     match DeValue::parse(text) {
         Ok(value) => Ok(tree.value(&value, None)),
@@ -106,24 +111,17 @@ impl SpannedValue {
     }
 
     /// Marks this value and all that is in it as part of a profile.
-    pub(crate) fn in_profile(self, name: &Arc<str>) -> SpannedValue {
-        let value = match self.value {
-            Value::List(items) => {
-                Value::List(items.into_iter().map(|item| item.in_profile(name)).collect())
-            }
-            Value::Table(table) => Value::Table(
-                table.into_iter().map(|(key, value)| (key, value.in_profile(name))).collect(),
-            ),
-            scalar @ (Value::Text(_)
+    fn mark_profile(&mut self, name: &Arc<str>) {
+        self.location.profile = Some(Arc::clone(name));
+        self.key_location.profile = Some(Arc::clone(name));
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.mark_profile(name)),
+            Value::Table(table) => table.values_mut().for_each(|value| value.mark_profile(name)),
+            Value::Text(_)
             | Value::Integer(..)
             | Value::Float(_)
             | Value::Bool(_)
-            | Value::Datetime(_)) => scalar,
-        };
-        SpannedValue {
-            value,
-            location: self.location.in_profile(name),
-            key_location: self.key_location.in_profile(name),
+            | Value::Datetime(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use toml::de::Error;
 
 use crate::{
     config::{problem::Fault, source_text::SourceText},
-    text::{line_range, quote, sanitize},
+    text::{line_range, sanitize},
 };
 
 /// A longer value is not repeated in a hint.
@@ -17,7 +17,7 @@ const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚',
 
 /// Explains an error in a file, and finds the part that is wrong.
 pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Fault) {
-    let text = source.text();
+    let text = source.text.as_str();
     let span = visible_span(text, error.span().unwrap_or(0..0));
     let message = error.message();
     let line = line_range(text, span.start);
@@ -130,7 +130,7 @@ fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
     if source.secrets().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
         return Fault::new("the value has no quotes").help("write it in quotes");
     }
-    let word = source.text().get(span.clone()).unwrap_or_default();
+    let word = source.text.get(span.clone()).unwrap_or_default();
     let bare = word.trim_matches(TYPOGRAPHIC);
     let is_truth = matches!(bare.to_lowercase().as_str(), "true" | "false");
     let found = match bare.len() < word.len() {
@@ -138,7 +138,7 @@ fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
         false if is_truth => "is no truth value of TOML's",
         false => "has no quotes",
     };
-    let fault = Fault::new(format!("{} {found}", quote(word)));
+    let fault = Fault::of(word, found);
     let shown = sanitize(bare);
     match bare.to_lowercase().as_str() {
         _ if is_truth => fault.help(format!("write {}", bare.to_lowercase())),
@@ -192,9 +192,10 @@ fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
         .filter(|c| !c.is_control())
         .map_or(0, char::len_utf8);
     let escape = start..span.start + length;
-    let shown = quote(text.get(escape.clone()).unwrap_or_default());
-    let help = "write the text in single quotes, which keep each `\\` as it is, or write `\\\\`";
-    (escape, Fault::new(format!("{shown} is nothing that TOML knows")).help(help))
+    let shown = text.get(escape.clone()).unwrap_or_default();
+    let fault = Fault::of(shown, "is nothing that TOML knows")
+        .help("write the text in single quotes, which keep each `\\` as it is, or write `\\\\`");
+    (escape, fault)
 }
 
 /// Finds the value in a line that has an `=`, trimmed.

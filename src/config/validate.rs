@@ -24,25 +24,26 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     let profiles = own.remove("profile");
     layer(&own, "", problems);
     let Some(profiles) = profiles else { return };
-    let Value::Table(by_name) = profiles.value else {
-        let fault = Fault::new(format!("{}, no table", found(&profiles.value)))
-            .help("write [profile.NAME] above a profile's keys");
-        return problems.push(Problem::with(profiles.key_location, "profile", fault));
+    let no_table = |node: &SpannedValue, key: &str, help: String| {
+        let fault = Fault::new(format!("{}, no table", found(&node.value))).help(help);
+        Problem::with(node.key_location.clone(), key, fault)
+    };
+    let Value::Table(by_name) = &profiles.value else {
+        let help = "write [profile.NAME] above a profile's keys".to_owned();
+        return problems.push(no_table(&profiles, "profile", help));
     };
     for (name, profile) in by_name {
-        let shown = sanitize(&name);
+        let shown = sanitize(name);
         let key = format!("profile.{shown}");
-        let profile = profile.in_profile(&name.as_str().into());
-        let Value::Table(table) = profile.value else {
-            let fault = Fault::new(format!("{}, no table", found(&profile.value)))
-                .help(format!("a profile has a name: write [profile.NAME] above `{shown}`"));
-            problems.push(Problem::with(profile.key_location, key, fault));
+        let Value::Table(table) = &profile.value else {
+            let help = format!("a profile has a name: write [profile.NAME] above `{shown}`");
+            problems.push(no_table(profile, &key, help));
             continue;
         };
-        if let Some(fault) = bad_profile_name(&name) {
-            problems.push(Problem::with(profile.key_location, &key, fault));
+        if let Some(fault) = bad_profile_name(name) {
+            problems.push(Problem::with(profile.key_location.clone(), &key, fault));
         }
-        layer(&table, &key, problems);
+        layer(table, &key, problems);
     }
 }
 
