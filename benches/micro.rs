@@ -9,7 +9,9 @@ mod fixture;
 use std::{hint::black_box, path::PathBuf};
 
 use divan::Bencher;
-use fixture::{MINE, child_of, entry, guarded, named, policy, process, rule, snapshot, twin};
+use fixture::{
+    MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot,
+};
 
 use monopoll::{
     config::{Config, Sources},
@@ -48,12 +50,12 @@ fn decide_guarded(bencher: Bencher<'_, '_>) {
     deciding(bencher, &policy(OnConflict::Graceful), &guarded(Some(7)));
 }
 
-/// A twin in the way, with a tree below it, among processes that only have the token in their
+/// The same command in the way, with a tree below it, among processes that only have the token in their
 /// environment.
 #[divan::bench(args = [10, 100, 1_000])]
 fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
     let mut processes =
-        vec![twin(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
+        vec![same_command(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
     processes.extend((0..others).map(|n| Process {
         token: Known(MINE),
         name: Known("other".to_owned()),

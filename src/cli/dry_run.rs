@@ -56,7 +56,9 @@ pub(super) fn snapshot(
     let tries = state_dir
         .map(|state_dir| state_dir.takeover_attempts(machine.whereabouts()))
         .unwrap_or_default();
-    let state =
-        StartState { history: History { tries, ..History::default() }, ..StartState::default() };
+    let state = StartState {
+        history: History { attempts: tries, ..History::default() },
+        ..StartState::default()
+    };
     machine.look(&probes, state_dir, &state, ScanScope::Everybody).map_err(machine::blind)
 }

@@ -144,7 +144,7 @@ impl Observer for ProgressPrinter {
                 warn_of_suspects(plan);
                 let alone = plan.conflicts.is_empty()
                     && plan.shielded.is_empty()
-                    && plan.unexpected().next().is_none();
+                    && plan.unexpected_suspects().next().is_none();
                 self.others_left = if alone { OthersLeft::None } else { OthersLeft::Some };
             }
         }
@@ -210,7 +210,7 @@ impl ProgressPrinter {
 
 /// Warns of suspects, which are left alone, unless they were to be expected.
 fn warn_of_suspects(plan: &Plan) {
-    for suspect in plan.unexpected() {
+    for suspect in plan.unexpected_suspects() {
         let pid = suspect.process.id.pid;
         let name = suspect.process.name.known().map_or("?", String::as_str);
         warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT);

@@ -54,7 +54,7 @@ fn lines(common: &Common, instance: &Instance, event: &StartEvent<'_>) -> Vec<St
         StartEvent::Looked { .. } | StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => {
             Vec::new()
         }
-        StartEvent::Clear(plan) => plan.unexpected().map(suspicion).collect(),
+        StartEvent::Clear(plan) => plan.unexpected_suspects().map(suspicion).collect(),
     };
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
 }

@@ -1,9 +1,9 @@
-//! Who is in the way: candidates with their evidence, gathered into one conflict for each tree.
+//! Gathers the candidates with their evidence into one conflict for each tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{
-    classify::{Classification, is_guard, standing},
+    classify::{Classification, classify, is_guard},
     fact::Fact,
     pattern::{ContainerLimit, UserLimit},
     plan::{Evidence, Shielded, Suspect},
@@ -14,7 +14,7 @@ use crate::engine::{
     snapshot::{GuardView, LockState, Snapshot},
 };
 
-/// What the processes are to this start.
+/// The processes by what they are to this start.
 #[derive(Debug, Default)]
 pub(super) struct Classified {
     pub(super) conflicts: Vec<ConflictTree>,
@@ -68,47 +68,47 @@ type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     let table: BTreeMap<u32, &Process> =
         snapshot.processes.iter().map(|process| (process.id.pid, process)).collect();
-    let mut gathered = Classified::default();
+    let mut classified = Classified::default();
     let mut candidates = Candidates::new();
     for (pid, &process) in &table {
-        match standing(policy, snapshot, process) {
+        match classify(policy, snapshot, process) {
             Classification::Unrelated => {}
             Classification::Suspect => {
-                gathered.suspects.push(Suspect { process: process.clone() });
+                classified.suspects.push(Suspect { process: process.clone() });
             }
             Classification::Shielded(shield) => {
-                gathered.shielded.push(Shielded { process: process.clone(), shield });
+                classified.shielded.push(Shielded { process: process.clone(), shield });
             }
             Classification::Candidate { evidence, shield } => {
                 candidates.insert(*pid, (evidence, shield));
             }
         }
     }
-    gathered.conflicts = trees(policy, snapshot, &table, &candidates);
-    gathered.conflicts.extend(unseen(snapshot, &table));
-    let in_conflict: BTreeSet<u32> = gathered
+    classified.conflicts = conflict_trees(policy, snapshot, &table, &candidates);
+    classified.conflicts.extend(unseen_holders(snapshot, &table));
+    let in_conflict: BTreeSet<u32> = classified
         .conflicts
         .iter()
         .flat_map(|found| found.root.iter().chain(&found.tree))
         .map(|process| process.id.pid)
         .collect();
-    gathered.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
+    classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
     // What a holder started goes with it, and so does what the root's entry reaches, whatever would
     // shield it by itself.
-    let by_proof: BTreeSet<u32> = gathered
+    let proven: BTreeSet<u32> = classified
         .conflicts
         .iter()
         .filter(|found| found.shield.is_none())
         .flat_map(|found| &found.tree)
         .map(|process| process.id.pid)
         .collect();
-    gathered.shielded.retain(|shielded| !by_proof.contains(&shielded.process.id.pid));
-    gathered
+    classified.shielded.retain(|shielded| !proven.contains(&shielded.process.id.pid));
+    classified
 }
 
 /// One conflict for each topmost candidate, with everything below it. A guard always stands for
 /// itself.
-fn trees(
+fn conflict_trees(
     policy: &Policy,
     snapshot: &Snapshot,
     table: &BTreeMap<u32, &Process>,
@@ -124,12 +124,15 @@ fn trees(
         .keys()
         .copied()
         .filter(|pid| table.get(pid).is_some_and(|it| is_guard(snapshot, it)));
-    let roots: BTreeSet<u32> =
-        candidates.keys().map(|pid| topmost(*pid, table, candidates)).chain(guards).collect();
+    let roots: BTreeSet<u32> = candidates
+        .keys()
+        .map(|pid| topmost_candidate(*pid, table, candidates))
+        .chain(guards)
+        .collect();
     let mut found = Vec::new();
     for root in roots {
         let Some(&process) = table.get(&root) else { continue };
-        let members = below(root, &children);
+        let members = descendants(root, &children);
         let guard = snapshot.guards.iter().find(|guard| guard.process == Some(process.id)).cloned();
         let (mut evidence, mut shield) = candidates.get(&root).cloned().unwrap_or_default();
         let tree: Vec<Process> =
@@ -139,17 +142,17 @@ fn trees(
         let has_lock =
             |pid: &u32| candidates.get(pid).is_some_and(|(own, _)| own.contains(&Evidence::Lock));
         let holders = members.iter().chain([&root]).copied().filter(has_lock);
-        let by_proof: BTreeSet<u32> = holders
-            .flat_map(|holder| below(holder, &children).into_iter().chain([holder]))
+        let proven: BTreeSet<u32> = holders
+            .flat_map(|holder| descendants(holder, &children).into_iter().chain([holder]))
             .collect();
-        let reach = reach(policy, &evidence);
+        let limits = entry_limits(policy, &evidence);
         for member in &tree {
             evidence.extend(candidates.get(&member.id.pid).into_iter().flat_map(|(own, _)| own));
             let limit = || {
-                if by_proof.contains(&member.id.pid) {
+                if proven.contains(&member.id.pid) {
                     None
                 } else {
-                    beyond(&reach, snapshot, member)
+                    limit_of_all(&limits, snapshot, member)
                 }
             };
             shield = shield.or_else(|| shield::absolute(member)).or_else(limit);
@@ -159,8 +162,8 @@ fn trees(
     found
 }
 
-/// How far the entries reach that found the root of a tree.
-fn reach<'a>(
+/// The users and containers that the entries which found the root of a tree are limited to.
+fn entry_limits<'a>(
     policy: &'a Policy,
     evidence: &BTreeSet<Evidence>,
 ) -> Vec<(&'a UserLimit, ContainerLimit)> {
@@ -173,20 +176,21 @@ fn reach<'a>(
     entries.chain([(&UserLimit::Same, ContainerLimit::Same)]).collect()
 }
 
-/// Why a member of a tree is beyond all of them.
-fn beyond(
-    reach: &[(&UserLimit, ContainerLimit)],
+/// The limit that a member of a tree is beyond, where it is beyond all of them.
+fn limit_of_all(
+    limits: &[(&UserLimit, ContainerLimit)],
     snapshot: &Snapshot,
     member: &Process,
 ) -> Option<Shield> {
-    let mut limits =
-        reach.iter().map(|(user, container)| shield::limit(member, &snapshot.me, user, *container));
+    let mut limits = limits
+        .iter()
+        .map(|(user, container)| shield::limit(member, &snapshot.me, user, *container));
     let last = limits.next_back().flatten()?;
     if limits.any(|limit| limit.is_none()) { None } else { Some(last) }
 }
 
 /// The candidate furthest up from `pid`, which may be itself.
-fn topmost(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> u32 {
+fn topmost_candidate(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> u32 {
     let mut line = vec![pid];
     let mut at = pid;
     while let Some(Fact::Known(parent)) = table.get(&at).map(|process| process.parent) {
@@ -207,7 +211,7 @@ fn last_candidate(line: &[u32], candidates: &Candidates) -> Option<u32> {
     line.iter().copied().rfind(|pid| candidates.contains_key(pid))
 }
 
-fn below(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
+fn descendants(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
     let mut members = BTreeSet::new();
     let mut open = vec![root];
     while let Some(pid) = open.pop() {
@@ -220,9 +224,9 @@ fn below(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
     members
 }
 
-/// Holders that are not in the process table: a guard in another PID namespace, or nobody that can
-/// be identified.
-fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<ConflictTree> {
+/// Conflicts with holders that are not in the process table: a guard in another PID namespace, or a
+/// holder that cannot be identified.
+fn unseen_holders(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<ConflictTree> {
     let lock = BTreeSet::from([Evidence::Lock]);
     let is_seen = |guard: &GuardView| {
         guard.process.is_some_and(|id| table.get(&id.pid).is_some_and(|process| process.id == id))
@@ -237,12 +241,12 @@ fn unseen(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<ConflictT
             ..ConflictTree::default()
         })
         .collect();
-    let nobody = snapshot.locks.iter().any(|lock| match &lock.state {
+    let is_unidentified = snapshot.locks.iter().any(|lock| match &lock.state {
         LockState::Free | LockState::Mine => false,
         LockState::Held(holders) => !holders.iter().any(|pid| table.contains_key(pid)),
         LockState::Unknown => true,
     });
-    if nobody && found.is_empty() {
+    if is_unidentified && found.is_empty() {
         found.push(ConflictTree { evidence: lock, ..ConflictTree::default() });
     }
     found

@@ -17,7 +17,7 @@ use crate::engine::{
 /// What one process is by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
-    /// Nothing speaks against it.
+    /// Nothing relates it to the instance.
     Unrelated,
     /// It only looks related.
     Suspect,
@@ -32,16 +32,16 @@ pub enum Classification {
     },
 }
 
-/// Weighs everything that speaks for or against `process`.
-pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
+/// Weighs everything that relates `process` to the instance, or shields it.
+pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
     let has_lock = has_lock(snapshot, process);
     if !has_lock && snapshot.history.released.contains(&process.id) {
         return Classification::Unrelated;
     }
     let mut evidence: BTreeSet<Evidence> = has_lock.then_some(Evidence::Lock).into_iter().collect();
-    let mut beyond = BTreeSet::new();
+    let mut out_of_reach = BTreeSet::new();
     let mut in_doubt = BTreeMap::new();
-    for (entry, found, user, container) in patterns(policy, process) {
+    for (entry, found, user, container) in pattern_matches(policy, process) {
         match (found, shield::limit(process, &snapshot.me, user, container)) {
             (Truth::False | Truth::Unknown, _) => {}
             (Truth::True, None) => {
@@ -51,32 +51,32 @@ pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) 
                 in_doubt.insert(entry, limit);
             }
             (Truth::True, Some(limit)) => {
-                beyond.insert(limit);
+                out_of_reach.insert(limit);
             }
         }
     }
-    let token = token(policy, process);
+    let token = token_evidence(policy, process);
     if token == Some(TokenEvidence::Proof) {
         evidence.insert(Evidence::Token);
     }
-    let proven = has_lock || token == Some(TokenEvidence::Proof);
-    let by_pattern = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
+    let is_proven = has_lock || token == Some(TokenEvidence::Proof);
+    let is_matched = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
     match shield::absolute(process) {
-        // What has the instance by proof is in the way, shielded or not; so is what nobody can rule
-        // out.
-        Some(shield) if proven => Classification::Candidate { evidence, shield: Some(shield) },
-        Some(shield @ (Shield::UnknownBot | Shield::UnknownKin))
-            if by_pattern || !in_doubt.is_empty() =>
+        // What has the instance by proof is in the way, shielded or not; so is what cannot be
+        // ruled out.
+        Some(shield) if is_proven => Classification::Candidate { evidence, shield: Some(shield) },
+        Some(shield @ (Shield::UnknownBot | Shield::UnknownRelation))
+            if is_matched || !in_doubt.is_empty() =>
         {
             evidence.extend(in_doubt.into_keys());
             Classification::Candidate { evidence, shield: Some(shield) }
         }
-        Some(shield) if by_pattern || !in_doubt.is_empty() || !beyond.is_empty() => {
+        Some(shield) if is_matched || !in_doubt.is_empty() || !out_of_reach.is_empty() => {
             Classification::Shielded(shield)
         }
-        None if has_lock || by_pattern => Classification::Candidate { evidence, shield: None },
+        None if has_lock || is_matched => Classification::Candidate { evidence, shield: None },
         // Nothing but the token: other users and containers are not ours to end.
-        None if proven => {
+        None if is_proven => {
             let shield =
                 shield::limit(process, &snapshot.me, &UserLimit::Same, ContainerLimit::Same);
             Classification::Candidate { evidence, shield }
@@ -85,26 +85,26 @@ pub(super) fn standing(policy: &Policy, snapshot: &Snapshot, process: &Process) 
             let shield = in_doubt.values().next().cloned();
             Classification::Candidate { evidence: in_doubt.into_keys().collect(), shield }
         }
-        None if !beyond.is_empty() => {
-            beyond.pop_first().map_or(Classification::Unrelated, Classification::Shielded)
+        None if !out_of_reach.is_empty() => {
+            out_of_reach.pop_first().map_or(Classification::Unrelated, Classification::Shielded)
         }
-        None | Some(_) if token.is_some() && process.kin != Fact::Known(Relation::Myself) => {
+        None | Some(_) if token.is_some() && process.relation != Fact::Known(Relation::Myself) => {
             Classification::Suspect
         }
         None | Some(_) => Classification::Unrelated,
     }
 }
 
-/// What my token on a process says about it.
+/// What my bot token on a process proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenEvidence {
-    /// It is a poller of my bot.
+    /// The process polls my bot.
     Proof,
-    /// It may only have inherited it.
+    /// Nothing: it may only have inherited the token.
     Hint,
 }
 
-pub(super) fn token(policy: &Policy, process: &Process) -> Option<TokenEvidence> {
+pub(super) fn token_evidence(policy: &Policy, process: &Process) -> Option<TokenEvidence> {
     let place = match (policy.same_token, process.role, &process.token) {
         (
             SameToken::Refuse | SameToken::Act | SameToken::Warn,
@@ -113,23 +113,23 @@ pub(super) fn token(policy: &Policy, process: &Process) -> Option<TokenEvidence>
         ) => *place,
         _ => return None,
     };
-    let related = matches!(
-        process.kin,
+    let is_related = matches!(
+        process.relation,
         Fact::Known(Relation::Myself | Relation::Ancestor | Relation::Descendant)
     );
-    let meant_for_it = match place {
+    let is_meant_for_it = match place {
         TokenPlace::CommandLine => true,
-        TokenPlace::Environment => process.own_program == Fact::Known(true),
+        TokenPlace::Environment => process.same_program == Fact::Known(true),
     };
-    Some(if meant_for_it && !related && policy.same_token != SameToken::Warn {
+    Some(if is_meant_for_it && !is_related && policy.same_token != SameToken::Warn {
         TokenEvidence::Proof
     } else {
         TokenEvidence::Hint
     })
 }
 
-/// Each way in which a pattern may find `process`, and how far it reaches.
-pub(super) fn patterns<'a>(
+/// Each pattern with whether it matches `process`, and the users and containers that it is limited to.
+pub(super) fn pattern_matches<'a>(
     policy: &'a Policy,
     process: &'a Process,
 ) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
@@ -139,7 +139,7 @@ pub(super) fn patterns<'a>(
     if policy.matches.is_empty() {
         return vec![(
             Evidence::Command,
-            process.twin.holds(|twin| *twin),
+            process.same_command.holds(|same_command| *same_command),
             &UserLimit::Same,
             ContainerLimit::Same,
         )];
@@ -150,7 +150,8 @@ pub(super) fn patterns<'a>(
     policy.matches.iter().enumerate().map(each).collect()
 }
 
-/// By its own descriptors, by the kernel's list of locks, or by its record.
+/// Whether `process` has the lock: by its descriptors, by the kernel's list of locks or by its
+/// record.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
     process.holds_lock == Fact::Known(true)
         || snapshot.locks.iter().any(|lock| is_held_by(lock, process))

@@ -15,9 +15,9 @@ use crate::engine::{
 /// Decides what this start does about what was seen.
 #[must_use]
 pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
-    let gathered = candidates::gather(policy, snapshot);
+    let classified = candidates::gather(policy, snapshot);
     let mut conflicts: Vec<Conflict> =
-        gathered.conflicts.into_iter().map(|found| judge(policy, snapshot, found)).collect();
+        classified.conflicts.into_iter().map(|found| settle(policy, snapshot, found)).collect();
     conflicts
         .sort_by_key(|conflict| conflict.root.as_ref().map(|root| (root.id.start, root.id.pid)));
     let reason = reason(policy, snapshot, &conflicts);
@@ -33,20 +33,20 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
         locks: snapshot.locks.clone(),
         guards: snapshot.guards.clone(),
         conflicts,
-        shielded: gathered.shielded,
-        suspects: gathered.suspects,
+        shielded: classified.shielded,
+        suspects: classified.suspects,
     }
 }
 
 /// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is
 /// waited for.
 fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reason {
-    let in_the_way = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
+    let counted = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
     let refusal = conflicts
         .iter()
         .filter_map(|conflict| conflict.refusal.as_ref())
         .max_by_key(|refusal| refusal.kind());
-    let too_many = in_the_way > policy.max_targets;
+    let too_many = counted > policy.max_targets;
     let (waits, kills) =
         conflicts.iter().fold((0, 0), |(waits, kills), conflict| match conflict.action {
             Action::Wait => (waits + 1, kills),
@@ -55,7 +55,7 @@ fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reaso
         });
     match (too_many, refusal, waits, kills) {
         (true, ..) => Reason::Refused(RefusalReason::TooManyConflicts {
-            conflicts: in_the_way,
+            conflicts: counted,
             allowed: policy.max_targets,
         }),
         (false, Some(refusal), ..) => Reason::Refused(RefusalReason::Conflict(refusal.clone())),
@@ -78,7 +78,7 @@ fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reaso
 }
 
 /// What is done about one conflict: what the policy says, unless caution says no.
-fn judge(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
+fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
     let (action, decided_by, cause) = match wanted(policy, snapshot, &found) {
         Wanted::Undecidable(rule) => {
             let cause = RefusalCause::UndecidableRule { rule: rule.name.clone() };
@@ -169,7 +169,7 @@ impl From<Decider<'_>> for DecidedBy {
 fn wanted<'a>(policy: &'a Policy, snapshot: &Snapshot, found: &ConflictTree) -> Wanted<'a> {
     let scope = RuleScope::of(policy, &found.evidence);
     let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
-    for (rule, outcome) in scope.rulings(policy, &subject, &snapshot.me.user) {
+    for (rule, outcome) in scope.outcomes(policy, &subject, &snapshot.me.user) {
         match outcome {
             RuleOutcome::Decides => return Wanted::Action(rule.action, Decider::Rule(rule)),
             RuleOutcome::Undecidable => return Wanted::Undecidable(rule),

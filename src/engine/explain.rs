@@ -48,7 +48,7 @@ pub struct Explanation<'a> {
     /// What the rules are asked about: the root of its tree, with what that tree proves of it.
     pub subject: Process,
     /// What it is by itself.
-    pub standing: Classification,
+    pub classification: Classification,
     /// The conflict that it is part of; where several trees have it, the innermost.
     pub conflict: Option<&'a Conflict>,
     /// What was decided about everything that was seen.
@@ -58,19 +58,19 @@ pub struct Explanation<'a> {
 }
 
 /// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about
-/// that snapshot, and `likeness` is COMMAND, where one is named.
+/// that snapshot, and `command` is COMMAND, where one is named.
 #[must_use]
 pub fn explain<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     plan: &'a Plan,
     pid: u32,
-    likeness: Option<&'a CommandMatch>,
+    command: Option<&'a CommandMatch>,
 ) -> Option<Explanation<'a>> {
     let process = snapshot.processes.iter().find(|process| process.id.pid == pid)?;
     let conflict = innermost(plan, pid);
-    let entries = entries(policy, snapshot, process, likeness);
-    let (docket, subject) = match conflict {
+    let entries = entries(policy, snapshot, process, command);
+    let (scope, subject) = match conflict {
         Some(conflict) => {
             let evidence = || &conflict.evidence;
             (
@@ -84,16 +84,16 @@ pub fn explain<'a>(
         process,
         token: TokenVerdict {
             carried: process.token,
-            same: process.same_token(),
-            weight: classify::token(policy, process),
+            same_token: process.same_token(),
+            evidence: classify::token_evidence(policy, process),
             policy: policy.same_token,
         },
         lock: lock(snapshot, process),
         shields: shields(snapshot, process, &entries),
         entries,
-        rules: rules(policy, snapshot, docket, &subject),
+        rules: rules(policy, snapshot, scope, &subject),
         subject,
-        standing: classify::standing(policy, snapshot, process),
+        classification: classify::classify(policy, snapshot, process),
         conflict,
         plan,
         policy,
@@ -115,14 +115,14 @@ fn entries<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     process: &'a Process,
-    likeness: Option<&'a CommandMatch>,
+    command: Option<&'a CommandMatch>,
 ) -> Vec<EntryVerdict<'a>> {
     let me = &snapshot.me;
     let verdict = |condition: Condition<'a>| {
         (FieldOrCondition::Condition(condition), condition.holds(process, &me.user))
     };
-    let each =
-        classify::patterns(policy, process).into_iter().map(|(entry, looks, user, container)| {
+    let each = classify::pattern_matches(policy, process).into_iter().map(
+        |(entry, pattern, user, container)| {
             let written = match entry {
                 Evidence::Match(index) => policy.matches.get(index),
                 Evidence::Command | Evidence::Lock | Evidence::Token => None,
@@ -131,24 +131,25 @@ fn entries<'a>(
             if let Some(written) = written {
                 return EntryVerdict {
                     entry,
-                    looks,
+                    pattern,
                     asked: written.each().map(verdict).collect(),
                     limit,
                 };
             }
             let parts: Vec<_> =
-                likeness.into_iter().flat_map(|likeness| likeness.parts(process)).collect();
+                command.into_iter().flat_map(|command| command.parts(process)).collect();
             // Where one part is known to differ, it does not matter that another one cannot be
             // read.
-            let looks = looks.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
+            let pattern = pattern.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
             let limits = [Condition::User(user), Condition::Container(container)];
             let asked = parts
                 .into_iter()
                 .map(|(part, truth)| (FieldOrCondition::Part(part), truth))
                 .chain(limits.map(verdict))
                 .collect();
-            EntryVerdict { entry, looks, asked, limit }
-        });
+            EntryVerdict { entry, pattern, asked, limit }
+        },
+    );
     each.collect()
 }
 
@@ -180,13 +181,13 @@ fn shields(
     process: &Process,
     entries: &[EntryVerdict<'_>],
 ) -> [ShieldVerdict; 4] {
-    let by_proof = classify::has_lock(snapshot, process).then_some(Evidence::Lock);
+    let by_lock = classify::has_lock(snapshot, process).then_some(Evidence::Lock);
     let by_entry = || {
-        entries.iter().find(|it| it.looks == Truth::True && it.limit.is_none()).map(|it| it.entry)
+        entries.iter().find(|it| it.pattern == Truth::True && it.limit.is_none()).map(|it| it.entry)
     };
     let always = |kind, shield| ShieldVerdict { kind, shield, lifted_by: None };
     let limit = |kind, shield: Option<Shield>| {
-        let lifted_by = shield.as_ref().and_then(|_| by_proof.or_else(by_entry));
+        let lifted_by = shield.as_ref().and_then(|_| by_lock.or_else(by_entry));
         ShieldVerdict { kind, shield, lifted_by }
     };
     [
@@ -200,11 +201,11 @@ fn shields(
 fn rules<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
-    docket: RuleScope,
+    scope: RuleScope,
     subject: &Process,
 ) -> Vec<RuleVerdict<'a>> {
     let me = &snapshot.me.user;
-    let each = docket.rulings(policy, subject, me).enumerate().map(|(index, (rule, ruling))| {
+    let each = scope.outcomes(policy, subject, me).enumerate().map(|(index, (rule, outcome))| {
         RuleVerdict {
             index,
             rule,
@@ -213,7 +214,7 @@ fn rules<'a>(
                 .each()
                 .map(|condition| (condition, condition.holds(subject, me)))
                 .collect(),
-            ruling,
+            outcome,
         }
     });
     each.collect()

@@ -72,8 +72,8 @@ impl Plan {
         Some(waits.saturating_add(ends))
     }
 
-    /// Those that only look related, and not because they are monopoll's own kin.
-    pub fn unexpected(&self) -> impl Iterator<Item = &Suspect> {
+    /// Those that only look related, and not because they are related to monopoll itself.
+    pub fn unexpected_suspects(&self) -> impl Iterator<Item = &Suspect> {
         self.suspects.iter().filter(|suspect| !suspect.is_expected())
     }
 
@@ -181,6 +181,6 @@ impl Suspect {
     /// has its environment. Nobody needs to be warned about it.
     #[must_use]
     pub fn is_expected(&self) -> bool {
-        matches!(self.process.kin, Fact::Known(Relation::Ancestor | Relation::Descendant))
+        matches!(self.process.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))
     }
 }

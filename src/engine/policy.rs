@@ -169,7 +169,7 @@ impl Conditions {
 
     /// Whether they say anything about the token.
     #[must_use]
-    pub fn name_the_token(&self) -> bool {
+    pub fn mention_token(&self) -> bool {
         self.same_token.is_some()
     }
 }

@@ -57,11 +57,11 @@ pub struct Process {
     /// Which bot tokens it carries.
     pub token: Fact<CarriedToken>,
     /// It runs COMMAND's own executable.
-    pub own_program: Fact<bool>,
+    pub same_program: Fact<bool>,
     /// It is what COMMAND would become: same program, arguments and working directory.
-    pub twin: Fact<bool>,
+    pub same_command: Fact<bool>,
     /// How it is related to me.
-    pub kin: Fact<Relation>,
+    pub relation: Fact<Relation>,
     /// What it is to monopoll.
     pub role: Role,
 }
@@ -86,9 +86,9 @@ impl Process {
             orphaned: Fact::Unknown,
             holds_lock: Fact::Unknown,
             token: Fact::Unknown,
-            own_program: Fact::Unknown,
-            twin: Fact::Unknown,
-            kin: Fact::Unknown,
+            same_program: Fact::Unknown,
+            same_command: Fact::Unknown,
+            relation: Fact::Unknown,
             role: Role::Program,
         }
     }

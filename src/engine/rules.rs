@@ -1,4 +1,4 @@
-//! What the rules say about one conflict, each asked in turn.
+//! Asks the rules about one conflict, each in turn.
 
 use crate::engine::{
     action::{Action, SameToken},
@@ -17,10 +17,10 @@ pub enum RuleOutcome {
     DoesNotHold,
     /// A condition is unknown, and a rule that kills does not hold on that.
     TooUncertain,
-    /// A condition is unknown, and a rule that would not kill is not passed over for one that
+    /// A condition is unknown, and a rule that would not kill is not skipped for one that
     /// might: the start is refused.
     Undecidable,
-    /// It does not name the token, and nothing but the token speaks against the process.
+    /// It does not name the token, and nothing but the token relates the process.
     NotAboutTokens,
     /// A rule before it has decided.
     NotAsked,
@@ -45,7 +45,7 @@ impl RuleOutcome {
 pub enum RuleScope {
     /// All of them.
     Every,
-    /// Those that name the token, because nothing else speaks against the process.
+    /// Those that name the token, because nothing else relates the process.
     AboutTokens,
 }
 
@@ -64,21 +64,22 @@ impl RuleScope {
     }
 
     /// The rules in turn, each asked about `subject`.
-    pub(super) fn rulings<'p>(
+    pub(super) fn outcomes<'p>(
         self,
         policy: &'p Policy,
         subject: &Process,
         me: &User,
     ) -> impl Iterator<Item = (&'p Rule, RuleOutcome)> {
         policy.rules.iter().scan(false, move |decided, rule| {
-            let ruling = if *decided { RuleOutcome::NotAsked } else { self.ask(rule, subject, me) };
-            *decided = *decided || ruling.is_final();
-            Some((rule, ruling))
+            let outcome =
+                if *decided { RuleOutcome::NotAsked } else { self.ask(rule, subject, me) };
+            *decided = *decided || outcome.is_final();
+            Some((rule, outcome))
         })
     }
 
     fn ask(self, rule: &Rule, subject: &Process, me: &User) -> RuleOutcome {
-        if self == RuleScope::AboutTokens && !rule.when.name_the_token() {
+        if self == RuleScope::AboutTokens && !rule.when.mention_token() {
             return RuleOutcome::NotAboutTokens;
         }
         match (rule.when.hold(subject, me), rule.action) {

@@ -50,7 +50,7 @@ fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
             | Shield::Descendant
             | Shield::Init
             | Shield::Kernel
-            | Shield::UnknownKin
+            | Shield::UnknownRelation
             | Shield::OtherBot(_)
             | Shield::UnknownBot
             | Shield::OtherContainer(_)
@@ -97,10 +97,10 @@ fn against_ending(
         let owner = blocked.user.known().map(|user| user.name.clone());
         return Some(RefusalCause::NotPermitted { pid: blocked.id.pid, owner });
     }
-    if action == Action::Graceful && snapshot.me.reach == SignalSupport::KillAlone {
+    if action == Action::Graceful && snapshot.me.signal_support == SignalSupport::KillAlone {
         return Some(RefusalCause::OnlyForceEnds);
     }
-    (snapshot.history.rounds >= MOST_ROUNDS)
+    (snapshot.history.ended_unguarded >= MOST_ROUNDS)
         .then(|| RefusalCause::ComesBack { restarted_by: restarter(found, &snapshot.history) })
 }
 

@@ -23,7 +23,7 @@ pub enum Shield {
     /// It is a thread of the kernel.
     Kernel,
     /// How it is related to monopoll cannot be read.
-    UnknownKin,
+    UnknownRelation,
     /// It carries another bot's token.
     OtherBot(BotId),
     /// It may carry another bot's token: its environment cannot be read.
@@ -43,7 +43,7 @@ impl Shield {
     #[must_use]
     pub fn holds(&self) -> Truth {
         match self {
-            Shield::UnknownKin
+            Shield::UnknownRelation
             | Shield::UnknownBot
             | Shield::UnknownUser
             | Shield::UnknownContainer => Truth::Unknown,
@@ -68,8 +68,8 @@ pub fn absolute(process: &Process) -> Option<Shield> {
 /// What it is to monopoll, to its PID namespace or to the kernel.
 #[must_use]
 pub fn relation(process: &Process) -> Option<Shield> {
-    match process.kin {
-        Fact::Unknown => Some(Shield::UnknownKin),
+    match process.relation {
+        Fact::Unknown => Some(Shield::UnknownRelation),
         Fact::Known(Relation::Myself) => Some(Shield::Myself),
         Fact::Known(Relation::Ancestor) => Some(Shield::Ancestor),
         Fact::Known(Relation::Descendant) => Some(Shield::Descendant),

@@ -34,7 +34,7 @@ pub struct Caller {
     /// Whether I may signal everybody's processes.
     pub privileged: bool,
     /// What I may send to a stranger at all.
-    pub reach: SignalSupport,
+    pub signal_support: SignalSupport,
     /// What I drew; `None` in a dry run, which draws nothing and would be the newest.
     pub ticket: Option<Ticket>,
 }

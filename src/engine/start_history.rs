@@ -32,7 +32,7 @@ impl fmt::Display for Ticket {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// How often this start has ended an unguarded conflict already.
-    pub rounds: u32,
+    pub ended_unguarded: u32,
     /// Who was above them: whoever is above the next one too may be what starts it again.
     pub launchers: BTreeSet<ProcessId>,
     /// The guards that gave the instance back when they were asked to: a program that goes on
@@ -40,7 +40,7 @@ pub struct History {
     pub released: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they
     /// are remembered.
-    pub tries: Vec<TakeoverAttempt>,
+    pub attempts: Vec<TakeoverAttempt>,
 }
 
 impl History {
@@ -50,7 +50,7 @@ impl History {
     #[must_use]
     pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
-        for another in self.tries.iter().filter(|it| Some(it.ticket) != mine) {
+        for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {
             // However many a start ended, it is one takeover; and where it ended somebody, it was
             // not refused.
             match tries.iter_mut().find(|it| it.ticket == another.ticket) {

@@ -219,7 +219,7 @@ impl Attempt<'_> {
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
             // Where no process was found there is no conflict, and a start need not read this.
-            snapshot.history.tries = state_dir.takeover_attempts(self.host.host_process());
+            snapshot.history.attempts = state_dir.takeover_attempts(self.host.host_process());
         }
         Ok(snapshot)
     }

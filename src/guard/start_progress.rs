@@ -62,7 +62,7 @@ impl StartProgress {
         self.letting_go = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
             plan.kills().partition(|conflict| conflict.guard.is_some());
-        self.history.rounds += u32::from(!unguarded.is_empty());
+        self.history.ended_unguarded += u32::from(!unguarded.is_empty());
         self.history
             .released
             .extend(guarded.iter().filter_map(|it| it.root.as_ref()).map(|it| it.id));

@@ -150,7 +150,7 @@ impl Observer for EventObserver<'_> {
                 info!(pid, "{instance}: what was in the way has ended");
             }
             StartEvent::Clear(plan) => {
-                for suspect in plan.unexpected() {
+                for suspect in plan.unexpected_suspects() {
                     let (pid, reason) = (suspect.process.id.pid, reasons::SUSPECT);
                     warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
                 }

@@ -63,8 +63,8 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
             .map(|entry| crate::report::explain_json::entry(entry, it.process, context))
             .collect(),
         token: TokenDocument {
-            same: known(it.token.same),
-            proof: it.token.weight == Some(TokenEvidence::Proof),
+            same: known(it.token.same_token),
+            proof: it.token.evidence == Some(TokenEvidence::Proof),
             fact: asked_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
@@ -86,7 +86,7 @@ fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
 }
 
 fn standing(it: &Explanation<'_>) -> StandingWord {
-    match (&it.standing, it.conflict) {
+    match (&it.classification, it.conflict) {
         (Classification::Candidate { .. }, _) => StandingWord::Candidate,
         (
             Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated,
@@ -151,7 +151,7 @@ fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> 
         name: mask_secrets(&verdict.rule.name),
         place: place(context, &format!("rules[{}]", verdict.index)),
         holds: known(verdict.holds()),
-        ruling: match verdict.ruling {
+        ruling: match verdict.outcome {
             RuleOutcome::Decides => RulingWord::Decides,
             RuleOutcome::DoesNotHold => RulingWord::DoesNotHold,
             RuleOutcome::TooUncertain => RulingWord::TooUncertain,

@@ -21,7 +21,7 @@ use crate::{
 #[must_use]
 pub fn sentence(it: &Explanation<'_>) -> String {
     let pid = it.process.id.pid;
-    match (it.conflict, &it.standing) {
+    match (it.conflict, &it.classification) {
         (Some(conflict), _) => in_the_way(it, conflict),
         (None, Classification::Shielded(shield)) => {
             let shield = reasons::shield(shield);
@@ -70,7 +70,7 @@ fn in_the_way(it: &Explanation<'_>, conflict: &Conflict) -> String {
             format!("pid {pid} would be {fate}: {because}, and {says}")
         }
     };
-    match &it.standing {
+    match &it.classification {
         Classification::Shielded(shield) if conflict.action.kills() => {
             format!(
                 "{sentence}; by itself it would not be touched ({}), but what a holder of the lock started goes with it",
@@ -102,7 +102,7 @@ fn says(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let (who, said) = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
             let rule =
-                it.rules.iter().find(|rule| rule.ruling.is_final()).map(|rule| rule.rule.action);
+                it.rules.iter().find(|rule| rule.outcome.is_final()).map(|rule| rule.rule.action);
             (format!("rule `{name}`"), rule.unwrap_or(action))
         }
         DecidedBy::OnConflict => ("on_conflict".to_owned(), it.policy.on_conflict.into()),
@@ -140,7 +140,7 @@ fn suspicion(it: &Explanation<'_>) -> String {
             format!("{carries}, but {}", reasons::shield(&relation))
         }
         (SameToken::Refuse | SameToken::Act | SameToken::Off, None) => {
-            let runs = match it.process.own_program {
+            let runs = match it.process.same_program {
                 Fact::Known(_) => "and it does not run COMMAND's program",
                 Fact::Unknown => "and which program it runs cannot be read",
             };

@@ -70,7 +70,7 @@ impl LabelledLines {
         );
         self.under("tree", verdicts::tree(it));
         self.under("match", self.entries(it, context));
-        self.under("token", [self.row(it.token.same, &verdicts::token(it))]);
+        self.under("token", [self.row(it.token.same_token, &verdicts::token(it))]);
         self.under("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
         self.under(
             "shields",

@@ -159,7 +159,7 @@ pub fn shield(shield: &Shield) -> String {
         Shield::Descendant => "monopoll started it".to_owned(),
         Shield::Init => "PID 1".to_owned(),
         Shield::Kernel => "a kernel thread".to_owned(),
-        Shield::UnknownKin => {
+        Shield::UnknownRelation => {
             "its parents cannot be read, so it may have started monopoll".to_owned()
         }
         Shield::OtherBot(bot) => format!("another bot's process (bot {bot})"),

@@ -43,7 +43,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
         }
     };
     let limit = entry.limit.as_ref().map(|limit| sanitize(&reasons::shield(limit)));
-    match (entry.looks, entry.holds(), limit) {
+    match (entry.pattern, entry.holds(), limit) {
         (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
         (Truth::Unknown, Truth::False, Some(limit)) => {
             format!("{name}: {limit}, whatever it looks like")
@@ -69,7 +69,7 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
     let Some(carries) = asked_facts::token(&it.token.carried) else {
         return "cannot be read, so it may be another bot's".to_owned();
     };
-    let so = match (it.token.weight, it.token.same, it.token.policy) {
+    let so = match (it.token.evidence, it.token.same_token, it.token.policy) {
         (Some(TokenEvidence::Proof), ..) => ": a candidate by that alone",
         (Some(TokenEvidence::Hint), ..) => ": no candidate by that alone",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
@@ -130,7 +130,7 @@ pub(super) fn rule(
 ) -> String {
     let place = format::place(context, &format!("rules[{}]", verdict.index));
     let rule = format!("`{}` {place}", sanitize(&verdict.rule.name));
-    let so = match (verdict.ruling, it.conflict) {
+    let so = match (verdict.outcome, it.conflict) {
         (RuleOutcome::Decides, Some(_)) => ", and decides",
         (RuleOutcome::Decides, None) => ", and would decide",
         (RuleOutcome::DoesNotHold, _) => "",

@@ -43,11 +43,11 @@ type Change = fn(Process) -> Process;
 /// Everything that makes a process shielded for good.
 fn absolute() -> Vec<(Change, Shield)> {
     vec![
-        (|it| Process { kin: Known(Relation::Myself), ..it }, Shield::Myself),
-        (|it| Process { kin: Known(Relation::Ancestor), ..it }, Shield::Ancestor),
-        (|it| Process { kin: Known(Relation::Descendant), ..it }, Shield::Descendant),
-        (|it| Process { kin: Known(Relation::Init), ..it }, Shield::Init),
-        (|it| Process { kin: Known(Relation::Kernel), ..it }, Shield::Kernel),
+        (|it| Process { relation: Known(Relation::Myself), ..it }, Shield::Myself),
+        (|it| Process { relation: Known(Relation::Ancestor), ..it }, Shield::Ancestor),
+        (|it| Process { relation: Known(Relation::Descendant), ..it }, Shield::Descendant),
+        (|it| Process { relation: Known(Relation::Init), ..it }, Shield::Init),
+        (|it| Process { relation: Known(Relation::Kernel), ..it }, Shield::Kernel),
         (
             |it| Process { token: Known(CarriedToken::Other(BotId(9))), ..it },
             Shield::OtherBot(BotId(9)),
@@ -57,15 +57,17 @@ fn absolute() -> Vec<(Change, Shield)> {
 
 #[test]
 fn without_entries_the_same_command_is_the_candidate() {
-    let plan =
-        plan(&graceful(), vec![twin(5), process(6), Process { twin: Unknown, ..process(7) }]);
+    let plan = plan(
+        &graceful(),
+        vec![same_command(5), process(6), Process { same_command: Unknown, ..process(7) }],
+    );
     assert_eq!(only(&plan).evidence, [Evidence::Command]);
     assert_eq!(pids(only(&plan)), [5]);
 }
 
 #[test]
 fn with_entries_the_same_command_is_none() {
-    let plan = plan(&with_entry(entry("other")), vec![twin(5)]);
+    let plan = plan(&with_entry(entry("other")), vec![same_command(5)]);
     assert_eq!((plan.verdict(), plan.conflicts.len()), (Verdict::Clear, 0));
 }
 
@@ -107,7 +109,7 @@ fn an_entry_needs_all_of_its_fields() {
 fn a_shielded_process_that_only_matches_is_listed_and_left_alone() {
     for (change, shield) in absolute() {
         for policy in [graceful(), with_entry(entry("main"))] {
-            let plan = plan(&policy, vec![change(twin(5))]);
+            let plan = plan(&policy, vec![change(same_command(5))]);
             assert_eq!(plan.verdict(), Verdict::Clear, "{shield:?}");
             assert_eq!(shields(&plan), [(5, shield.clone())]);
         }
@@ -117,7 +119,7 @@ fn a_shielded_process_that_only_matches_is_listed_and_left_alone() {
 #[test]
 fn a_shielded_process_is_listed_wherever_it_is() {
     for user in [Known(user("deploy")), Unknown] {
-        let shell = Process { kin: Known(Relation::Ancestor), user, ..twin(5) };
+        let shell = Process { relation: Known(Relation::Ancestor), user, ..same_command(5) };
         let plan = plan(&graceful(), vec![shell]);
         assert_eq!((plan.verdict(), shields(&plan)), (Verdict::Clear, vec![(5, Shield::Ancestor)]));
     }
@@ -139,7 +141,7 @@ fn a_shielded_process_that_has_the_lock_means_refuse() {
 #[test]
 fn a_shield_below_a_candidate_protects_the_whole_tree() {
     for (change, shield) in absolute() {
-        let plan = plan(&graceful(), vec![twin(5), change(child_of(5, process(6)))]);
+        let plan = plan(&graceful(), vec![same_command(5), change(child_of(5, process(6)))]);
         assert_eq!(
             (plan.verdict(), only(&plan).action),
             (POLICY_REFUSAL, Action::Refuse),
@@ -152,7 +154,7 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 #[test]
 fn what_may_be_shielded_is_refused_and_not_killed() {
     let doubts: [(Change, Shield, Refusal); 4] = [
-        (|it| Process { kin: Unknown, ..it }, Shield::UnknownKin, Refusal::Policy),
+        (|it| Process { relation: Unknown, ..it }, Shield::UnknownRelation, Refusal::Policy),
         (|it| Process { token: Unknown, ..it }, Shield::UnknownBot, Refusal::Policy),
         (|it| Process { user: Unknown, ..it }, Shield::UnknownUser, Refusal::Permission),
         (|it| Process { container: Unknown, ..it }, Shield::UnknownContainer, Refusal::Policy),
@@ -170,7 +172,7 @@ fn two_doubts_are_no_reason_to_start() {
     for (first, second) in
         [(Unknown, Known(user("bot"))), (Unknown, Unknown), (Known(Relation::None), Unknown)]
     {
-        let doubtful = Process { kin: first, user: second, token: Unknown, ..twin(5) };
+        let doubtful = Process { relation: first, user: second, token: Unknown, ..same_command(5) };
         assert_eq!(plan(&graceful(), vec![doubtful]).verdict(), POLICY_REFUSAL, "{first:?}");
     }
 }
@@ -242,14 +244,14 @@ fn a_holder_of_another_user_and_container_is_ours_by_proof() {
 
 #[test]
 fn a_token_decides_only_where_it_is_meant_for_the_process() {
-    let own = |it| Process { own_program: Known(true), ..it };
+    let own = |it| Process { same_program: Known(true), ..it };
     let with = |token, it| Process { token: Known(token), ..it };
     let cases = [
         ("command line", with(MINE, process(5)), Verdict::Refuse(Refusal::Policy), false),
         ("environment", with(INHERITED, process(5)), Verdict::Clear, true),
         (
             "environment of an unknown program",
-            Process { own_program: Unknown, ..with(INHERITED, process(5)) },
+            Process { same_program: Unknown, ..with(INHERITED, process(5)) },
             Verdict::Clear,
             true,
         ),
@@ -261,19 +263,19 @@ fn a_token_decides_only_where_it_is_meant_for_the_process() {
         ),
         (
             "my ancestor",
-            Process { kin: Known(Relation::Ancestor), ..with(MINE, process(5)) },
+            Process { relation: Known(Relation::Ancestor), ..with(MINE, process(5)) },
             Verdict::Clear,
             true,
         ),
         (
             "my descendant",
-            Process { kin: Known(Relation::Descendant), ..own(with(INHERITED, process(5))) },
+            Process { relation: Known(Relation::Descendant), ..own(with(INHERITED, process(5))) },
             Verdict::Clear,
             true,
         ),
         (
             "myself",
-            Process { kin: Known(Relation::Myself), ..with(MINE, process(5)) },
+            Process { relation: Known(Relation::Myself), ..with(MINE, process(5)) },
             Verdict::Clear,
             false,
         ),
@@ -341,10 +343,11 @@ fn a_process_of_nothing_but_my_token_follows_same_token() {
 #[test]
 fn a_candidate_by_anything_else_does_not_follow_same_token() {
     let holder = Process { token: Known(MINE), holds_lock: Known(true), ..process(5) };
-    let twin = Process { token: Known(MINE), ..twin(5) };
-    for (process, evidence) in
-        [(holder, [Evidence::Lock, Evidence::Token]), (twin, [Evidence::Token, Evidence::Command])]
-    {
+    let same_command = Process { token: Known(MINE), ..same_command(5) };
+    for (process, evidence) in [
+        (holder, [Evidence::Lock, Evidence::Token]),
+        (same_command, [Evidence::Token, Evidence::Command]),
+    ] {
         let plan = plan(&graceful(), vec![process]);
         assert_eq!(
             (only(&plan).action, only(&plan).evidence.clone()),
@@ -359,7 +362,7 @@ fn my_token_in_other_hands_is_refused_and_never_ended() {
     for (process, refusal) in [
         (Process { user: Known(user("deploy")), ..process(5) }, Refusal::Permission),
         (Process { container: Known(Some("c0ffee".to_owned())), ..process(5) }, Refusal::Policy),
-        (Process { kin: Known(Relation::Init), ..process(5) }, Refusal::Policy),
+        (Process { relation: Known(Relation::Init), ..process(5) }, Refusal::Policy),
     ] {
         let plan = plan(&act, vec![Process { token: Known(MINE), ..process }]);
         assert_eq!(
@@ -385,7 +388,7 @@ fn where_permission_is_not_the_reason_it_is_not_the_status() {
 fn a_suspect_is_not_listed_beside_the_conflict_it_is_part_of() {
     let inheritor =
         |pid, parent| child_of(parent, Process { token: Known(INHERITED), ..process(pid) });
-    let plan = plan(&graceful(), vec![twin(5), inheritor(6, 5), inheritor(7, 1)]);
+    let plan = plan(&graceful(), vec![same_command(5), inheritor(6, 5), inheritor(7, 1)]);
     assert_eq!((pids(only(&plan)), suspects(&plan)), (vec![5, 6], vec![7]));
 }
 
@@ -395,9 +398,9 @@ fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
         &Policy { max_targets: 1, ..graceful() },
         vec![
             child_of(6, Process { holds_lock: Known(true), ..process(7) }),
-            twin(5),
+            same_command(5),
             child_of(5, process(6)),
-            child_of(7, twin(8)),
+            child_of(7, same_command(8)),
         ],
     );
     assert_eq!(plan.verdict(), Verdict::Act);
@@ -409,9 +412,11 @@ fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
 
 #[test]
 fn separate_candidates_are_judged_the_oldest_first() {
-    let young =
-        Process { id: monopoll::engine::process::ProcessId { pid: 5, start: 900 }, ..twin(5) };
-    let plan = plan(&graceful(), vec![young, twin(6)]);
+    let young = Process {
+        id: monopoll::engine::process::ProcessId { pid: 5, start: 900 },
+        ..same_command(5)
+    };
+    let plan = plan(&graceful(), vec![young, same_command(6)]);
     let roots: Vec<Vec<u32>> = plan.conflicts.iter().map(pids).collect();
     assert_eq!(roots, [[6], [5]]);
 }
@@ -419,9 +424,9 @@ fn separate_candidates_are_judged_the_oldest_first() {
 #[test]
 fn parents_in_a_circle_lose_nobody_and_end_nobody() {
     for processes in [
-        vec![child_of(6, twin(5)), child_of(5, twin(6))],
-        vec![child_of(5, twin(5))],
-        vec![child_of(7, twin(5)), child_of(5, process(6)), child_of(6, twin(7))],
+        vec![child_of(6, same_command(5)), child_of(5, same_command(6))],
+        vec![child_of(5, same_command(5))],
+        vec![child_of(7, same_command(5)), child_of(5, process(6)), child_of(6, same_command(7))],
     ] {
         let everyone = processes.len();
         let plan = plan(&graceful(), processes);
@@ -436,7 +441,10 @@ fn a_guard_below_a_candidate_stands_for_itself_and_protects_what_is_above() {
     let guards = vec![guard(Some(10), Some(7))];
     let plan = decide(
         &graceful(),
-        &Snapshot { guards, ..snapshot(vec![twin(5), inner, child_of(10, twin(11))]) },
+        &Snapshot {
+            guards,
+            ..snapshot(vec![same_command(5), inner, child_of(10, same_command(11))])
+        },
     );
     let found: Vec<(Vec<u32>, Action)> =
         plan.conflicts.iter().map(|it| (pids(it), it.action)).collect();
@@ -447,7 +455,7 @@ fn a_guard_below_a_candidate_stands_for_itself_and_protects_what_is_above() {
 #[test]
 fn a_start_in_progress_below_a_candidate_is_not_ended_with_it() {
     let start = child_of(5, Process { role: Role::Monopoll, ..process(6) });
-    let plan = plan(&graceful(), vec![twin(5), start]);
+    let plan = plan(&graceful(), vec![same_command(5), start]);
     assert_eq!(plan.verdict(), POLICY_REFUSAL);
     assert_eq!(cause(&plan), &RefusalCause::MonopollInTree { pid: 6 });
 }
@@ -457,7 +465,7 @@ fn a_monopoll_is_found_by_its_lock_and_never_by_pattern() {
     let monopoll = Process {
         role: Role::Monopoll,
         token: Known(CarriedToken::Mine(TokenPlace::CommandLine)),
-        ..twin(5)
+        ..same_command(5)
     };
     for policy in [graceful(), with_entry(entry("main"))] {
         assert_eq!(plan(&policy, vec![monopoll.clone()]).verdict(), Verdict::Clear);

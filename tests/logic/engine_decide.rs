@@ -85,7 +85,7 @@ fn each_action_has_its_verdict_and_its_steps() {
         (OnConflict::Wait, vec![WAIT], vec![WAIT], Verdict::Wait),
     ] {
         let guarded = decide(&policy(on_conflict), &guarded(Some(7)));
-        let stranger = plan(&policy(on_conflict), vec![twin(5)]);
+        let stranger = plan(&policy(on_conflict), vec![same_command(5)]);
         assert_eq!((guarded.verdict(), steps(&guarded)), (verdict, guarded_steps));
         assert_eq!((stranger.verdict(), steps(&stranger)), (verdict, stranger_steps));
     }
@@ -95,7 +95,8 @@ fn each_action_has_its_verdict_and_its_steps() {
 fn the_steps_are_as_configured() {
     let base = policy(OnConflict::Graceful);
     let patient = Timeouts { graceful: MINUTE, force: GRACEFUL, ..base.timeouts };
-    let plan = plan(&Policy { signal: Signal::SigInt, timeouts: patient, ..base }, vec![twin(5)]);
+    let plan =
+        plan(&Policy { signal: Signal::SigInt, timeouts: patient, ..base }, vec![same_command(5)]);
     let int = Step::Signal { signal: SignalToSend::Signal(Signal::SigInt), timeout: MINUTE };
     assert_eq!(steps(&plan), [int, Step::Signal { signal: SignalToSend::Kill, timeout: GRACEFUL }]);
 }
@@ -200,7 +201,7 @@ fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
 
 #[test]
 fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
-    let me = || Caller { reach: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
+    let me = || Caller { signal_support: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
     let permission = Verdict::Refuse(Refusal::Permission);
     for (on_conflict, stranger, guard) in [
         (OnConflict::Graceful, permission, Verdict::Act),
@@ -211,7 +212,7 @@ fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
         let verdict =
             |seen: Snapshot| decide(&policy(on_conflict), &Snapshot { me: me(), ..seen }).verdict();
         assert_eq!(
-            (verdict(snapshot(vec![twin(5)])), verdict(guarded(Some(7)))),
+            (verdict(snapshot(vec![same_command(5)])), verdict(guarded(Some(7)))),
             (stranger, guard),
             "{on_conflict:?}"
         );
@@ -302,7 +303,11 @@ fn one_refusal_leaves_everybody_untouched() {
     )];
     let plan = plan(
         &with_rules(rules),
-        vec![twin(5), Process { orphaned: Known(true), ..twin(6) }, twin(7)],
+        vec![
+            same_command(5),
+            Process { orphaned: Known(true), ..same_command(6) },
+            same_command(7),
+        ],
     );
     assert_eq!(plan.verdict(), POLICY_REFUSAL);
     assert_eq!(
@@ -327,8 +332,10 @@ fn waits_come_before_kills() {
         Action::Wait,
         Conditions { orphaned: Some(true), ..Conditions::default() },
     )];
-    let plan =
-        plan(&with_rules(rules), vec![twin(5), Process { orphaned: Known(true), ..twin(6) }]);
+    let plan = plan(
+        &with_rules(rules),
+        vec![same_command(5), Process { orphaned: Known(true), ..same_command(6) }],
+    );
     assert_eq!(plan.verdict(), Verdict::Wait);
     assert_eq!((plan.waits().count(), plan.kills().count()), (1, 1));
     assert_eq!(plan.deadline(), Some(MINUTE + GRACEFUL + FORCE));
@@ -356,7 +363,7 @@ fn the_weightiest_refusal_gives_the_exit_status() {
 #[test]
 fn ignore_starts_beside_a_stranger_and_never_beside_a_holder() {
     let policy = with_rules(vec![rule("let it be", Action::Ignore, Conditions::default())]);
-    let beside = plan(&policy, vec![twin(5)]);
+    let beside = plan(&policy, vec![same_command(5)]);
     assert_eq!(
         (beside.verdict(), only(&beside).action, steps(&beside)),
         (Verdict::Clear, Action::Ignore, vec![])
@@ -376,8 +383,8 @@ fn ignore_starts_beside_a_stranger_and_never_beside_a_holder() {
 #[test]
 fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
     let two = Policy { max_targets: 2, ..policy(OnConflict::Graceful) };
-    assert_eq!(plan(&two, vec![twin(5), twin(6)]).verdict(), Verdict::Act);
-    let many = plan(&two, vec![twin(5), twin(6), twin(7)]);
+    assert_eq!(plan(&two, vec![same_command(5), same_command(6)]).verdict(), Verdict::Act);
+    let many = plan(&two, vec![same_command(5), same_command(6), same_command(7)]);
     assert_eq!(many.verdict(), POLICY_REFUSAL);
     let too_many = RefusalReason::TooManyConflicts { conflicts: 3, allowed: 2 };
     assert_eq!(many.refusal(), Some(&too_many));
@@ -389,7 +396,11 @@ fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
     )];
     let ignored = plan(
         &Policy { rules, ..two },
-        vec![twin(5), twin(6), Process { orphaned: Known(true), ..twin(7) }],
+        vec![
+            same_command(5),
+            same_command(6),
+            Process { orphaned: Known(true), ..same_command(7) },
+        ],
     );
     assert_eq!(ignored.verdict(), Verdict::Act);
 }
@@ -422,7 +433,7 @@ fn what_may_not_be_signalled_is_a_matter_of_permission() {
 fn a_process_of_an_unknown_user_may_not_be_signalled() {
     let plan = plan(
         &policy(OnConflict::Graceful),
-        vec![twin(5), child_of(5, Process { user: Unknown, ..process(6) })],
+        vec![same_command(5), child_of(5, Process { user: Unknown, ..process(6) })],
     );
     assert_eq!(plan.verdict(), Verdict::Refuse(Refusal::Permission));
     assert_eq!(decisive_shield(&plan), &Shield::UnknownUser);
@@ -445,7 +456,7 @@ fn no_tree_is_ended_while_a_parent_is_unknown() {
         (OnConflict::Force, POLICY_REFUSAL),
         (OnConflict::Wait, Verdict::Wait),
     ] {
-        let plan = plan(&policy(on_conflict), vec![twin(5), adrift.clone()]);
+        let plan = plan(&policy(on_conflict), vec![same_command(5), adrift.clone()]);
         assert_eq!(plan.verdict(), verdict);
         if verdict == POLICY_REFUSAL {
             assert_eq!(cause(&plan), &RefusalCause::ParentUnknown { pid: 6 });
@@ -455,7 +466,7 @@ fn no_tree_is_ended_while_a_parent_is_unknown() {
 
 #[test]
 fn what_comes_back_is_ended_twice_and_then_refused() {
-    let managed = |by| Process { managed_by: by, ..twin(5) };
+    let managed = |by| Process { managed_by: by, ..same_command(5) };
     let systemd = Known(Some(ManagedBy::Systemd("bot.service".to_owned())));
     for (rounds, by, verdict, says) in [
         (0, systemd.clone(), Verdict::Act, "ends 1 conflict first"),
@@ -472,15 +483,17 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
         let plan = decide(
             &policy(OnConflict::Graceful),
             &Snapshot {
-                history: History { rounds, ..History::default() },
+                history: History { ended_unguarded: rounds, ..History::default() },
                 ..snapshot(vec![managed(by)])
             },
         );
         assert_eq!(plan.verdict(), verdict, "{rounds}");
         assert!(reason(&plan).contains(says), "{}", reason(&plan));
     }
-    let guarded =
-        Snapshot { history: History { rounds: 9, ..History::default() }, ..guarded(Some(7)) };
+    let guarded = Snapshot {
+        history: History { ended_unguarded: 9, ..History::default() },
+        ..guarded(Some(7))
+    };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict(), Verdict::Act);
 }
 
@@ -499,7 +512,7 @@ fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
         ]
     };
     let after = |launchers: &[u32]| History {
-        rounds: 2,
+        ended_unguarded: 2,
         launchers: launchers.iter().map(|pid| process(*pid).id).collect(),
         ..History::default()
     };
@@ -527,7 +540,7 @@ fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
             "supervisord restarts it; end it for good with",
         ),
     ] {
-        let bot = Process { launchers, managed_by, ..twin(5) };
+        let bot = Process { launchers, managed_by, ..same_command(5) };
         let plan =
             decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
         assert_eq!(plan.verdict(), POLICY_REFUSAL);
@@ -544,7 +557,7 @@ fn the_first_rule_that_holds_decides() {
         rule("first", Action::Wait, all()),
         rule("second", Action::Refuse, all()),
     ];
-    let plan = plan(&with_rules(rules), vec![twin(5)]);
+    let plan = plan(&with_rules(rules), vec![same_command(5)]);
     assert_eq!(
         (only(&plan).action, only(&plan).decided_by.clone()),
         (Action::Wait, DecidedBy::Rule("first".to_owned()))
@@ -557,7 +570,7 @@ type Case = (Conditions, Process, Process, Option<Process>);
 
 fn conditions() -> Vec<Case> {
     let none = Conditions::default;
-    let bot = || twin(5);
+    let bot = || same_command(5);
     let managed = || Process {
         managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
         ..bot()
@@ -678,7 +691,10 @@ fn a_condition_about_another_host_never_holds_here() {
         Action::Force,
         Conditions { local: Some(false), ..Conditions::default() },
     )];
-    assert_eq!(only(&plan(&with_rules(rules), vec![twin(5)])).decided_by, DecidedBy::OnConflict);
+    assert_eq!(
+        only(&plan(&with_rules(rules), vec![same_command(5)])).decided_by,
+        DecidedBy::OnConflict
+    );
 }
 
 #[test]
@@ -686,7 +702,7 @@ fn the_root_is_judged_with_what_its_tree_proves() {
     let by = |when| with_rules(vec![rule("it", Action::Wait, when)]);
     let on_lock = || Conditions { holds_lock: Some(true), ..Conditions::default() };
     let on_token = || Conditions { same_token: Some(true), ..Conditions::default() };
-    let below = |process: Process| vec![twin(5), child_of(5, process)];
+    let below = |process: Process| vec![same_command(5), child_of(5, process)];
     for (when, tree, verdict) in [
         (on_lock(), below(holder(6)), Verdict::Wait),
         (on_lock(), below(process(6)), Verdict::Act),
@@ -716,19 +732,22 @@ fn the_reason_says_what_the_conflict_is() {
             "an unknown holder of the lock has the instance, and on_conflict says refuse",
         ),
         (
-            plan(&refuse, vec![twin(5)]),
+            plan(&refuse, vec![same_command(5)]),
             "`python3` (pid 5) is running already, and on_conflict says refuse",
         ),
         (
-            plan(&refuse, vec![Process { name: Unknown, ..twin(5) }]),
+            plan(&refuse, vec![Process { name: Unknown, ..same_command(5) }]),
             "pid 5 is running already, and on_conflict says refuse",
         ),
         (
             plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
             "`python3` (pid 5) has the same bot token, and same_token says refuse",
         ),
-        (plan(&policy(OnConflict::Force), vec![twin(5), twin(6)]), "ends 2 conflicts first"),
-        (plan(&policy(OnConflict::Wait), vec![twin(5)]), "waits for 1 conflict to end"),
+        (
+            plan(&policy(OnConflict::Force), vec![same_command(5), same_command(6)]),
+            "ends 2 conflicts first",
+        ),
+        (plan(&policy(OnConflict::Wait), vec![same_command(5)]), "waits for 1 conflict to end"),
         (
             decide(&policy(OnConflict::Graceful), &guarded(Some(51))),
             "superseded: the guard with pid 10 is a newer start",
@@ -752,7 +771,7 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
     ] {
         assert_eq!(decide(&policy(on_conflict), &guarded(Some(7))).deadline(), Some(guarded_for));
         assert_eq!(
-            plan(&policy(on_conflict), vec![twin(5), twin(6)]).deadline(),
+            plan(&policy(on_conflict), vec![same_command(5), same_command(6)]).deadline(),
             Some(stranger_for)
         );
     }
@@ -785,7 +804,7 @@ fn a_stop_ends_what_no_rule_forbids() {
                 ..base.clone()
             }
             .to_stop(mode);
-            assert_eq!(only(&plan(&stop, vec![twin(5)])).action, expected, "{of_the_rule}");
+            assert_eq!(only(&plan(&stop, vec![same_command(5)])).action, expected, "{of_the_rule}");
         }
     }
 }
@@ -797,8 +816,8 @@ fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
         |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
     let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(StopMode::Graceful);
     let before = stop(vec![mine(Action::Force, Some(false)), mine(Action::Refuse, None)]);
-    assert_eq!(only(&plan(&before, vec![twin(5)])).action, Action::Graceful);
-    let unreadable = vec![Process { orphaned: Unknown, ..twin(5) }];
+    assert_eq!(only(&plan(&before, vec![same_command(5)])).action, Action::Graceful);
+    let unreadable = vec![Process { orphaned: Unknown, ..same_command(5) }];
     assert_eq!(
         only(&plan(&before, unreadable.clone())).action,
         Action::Refuse,
@@ -809,7 +828,7 @@ fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
         reason(&waits),
         "rule `x` depends on a fact about `python3` (pid 5) that cannot be read"
     );
-    let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![twin(5)]);
+    let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![same_command(5)]);
     assert_eq!(
         reason(&forbidden),
         "`python3` (pid 5) is running already, and rule `x` forbids to end it"

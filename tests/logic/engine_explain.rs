@@ -73,8 +73,8 @@ fn orphans() -> Conditions {
 
 /// The rule that is said to have decided.
 fn decider<'a>(it: &'a Explanation<'_>) -> Option<(&'a str, Action, RuleOutcome, Truth)> {
-    let rule = it.rules.iter().find(|rule| rule.ruling.is_final())?;
-    Some((&rule.rule.name, rule.rule.action, rule.ruling, rule.holds()))
+    let rule = it.rules.iter().find(|rule| rule.outcome.is_final())?;
+    Some((&rule.rule.name, rule.rule.action, rule.outcome, rule.holds()))
 }
 
 proptest! {
@@ -90,7 +90,7 @@ proptest! {
             prop_assert_eq!(it.conflict.is_some(), !of_a_conflict.is_empty());
             let shielded = plan.shielded.iter().find(|it| it.process.id.pid == pid).map(|it| &it.shield);
             let suspect = plan.suspects.iter().any(|it| it.process.id.pid == pid);
-            match &it.standing {
+            match &it.classification {
                 Classification::Candidate { evidence, .. } => {
                     prop_assert!(of_a_conflict.iter().any(|conflict| evidence.iter().all(|it| conflict.evidence.contains(it))));
                     prop_assert_eq!((shielded, suspect), (None, false));
@@ -104,7 +104,7 @@ proptest! {
                 Classification::Unrelated => prop_assert_eq!((shielded, suspect), (None, false)),
             }
             let root = it.conflict.and_then(|conflict| conflict.root.as_ref());
-            let candidate = matches!(it.standing, Classification::Candidate { .. });
+            let candidate = matches!(it.classification, Classification::Candidate { .. });
             prop_assert!(root.is_none_or(|root| root.id.pid != pid) || candidate);
             // A root, and so a guard, stands for itself.
             if plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref()).any(|root| root.id.pid == pid) {
@@ -150,7 +150,7 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         for process in &snapshot.processes {
             let it = explain(&policy, &snapshot, &plan, process.id.pid, None).unwrap();
-            let reached = |entry: &Evidence| match &it.standing {
+            let reached = |entry: &Evidence| match &it.classification {
                 Classification::Candidate { evidence, .. } => evidence.contains(entry),
                 Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated => false,
             };
@@ -163,11 +163,11 @@ proptest! {
                 prop_assert!(entry.holds() != Truth::False || !reached(&entry.entry));
             }
             prop_assert_eq!(it.lock.holds == Truth::True, reached(&Evidence::Lock));
-            prop_assert_eq!(it.token.weight == Some(TokenEvidence::Proof), reached(&Evidence::Token));
+            prop_assert_eq!(it.token.evidence == Some(TokenEvidence::Proof), reached(&Evidence::Token));
             let first = it.shields.iter().take(2).find_map(|verdict| verdict.shield.clone());
             prop_assert_eq!(first, shield::absolute(process));
             let of_any_kind = |shield: &Shield| it.shields.iter().any(|verdict| verdict.shield.as_ref() == Some(shield));
-            match &it.standing {
+            match &it.classification {
                 Classification::Shielded(shield) | Classification::Candidate { shield: Some(shield), .. } => {
                     let by_an_entry = it.entries.iter().any(|entry| entry.limit.as_ref() == Some(shield));
                     prop_assert!(of_any_kind(shield) || by_an_entry);
@@ -183,13 +183,13 @@ proptest! {
 
 #[test]
 fn a_pid_that_was_not_seen_has_no_explanation() {
-    let (policy, snapshot) = (policy(OnConflict::Refuse), snapshot(vec![twin(5)]));
+    let (policy, snapshot) = (policy(OnConflict::Refuse), snapshot(vec![same_command(5)]));
     assert!(explain(&policy, &snapshot, &decide(&policy, &snapshot), 6, None).is_none());
 }
 
 #[test]
 fn a_candidate_is_told_its_fate() {
-    let bot = || snapshot(vec![twin(5)]);
+    let bot = || snapshot(vec![same_command(5)]);
     let why = "it is the same command in the same place";
     for (on_conflict, fate) in [
         (OnConflict::Graceful, format!("pid 5 would be ended: {why}, and on_conflict says graceful")),
@@ -235,14 +235,14 @@ fn a_guard_is_asked() {
 
 #[test]
 fn a_member_shares_the_fate_of_its_tree() {
-    let tree = snapshot(vec![twin(5), child_of(5, process(6))]);
+    let tree = snapshot(vec![same_command(5), child_of(5, process(6))]);
     let graceful = policy(OnConflict::Graceful);
     let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
     says(&graceful, &tree, 6, expected);
     let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
     about(&graceful, &tree, 6, |it| {
-        assert_eq!((&it.standing, it.subject.id.pid), (&Classification::Unrelated, 5));
+        assert_eq!((&it.classification, it.subject.id.pid), (&Classification::Unrelated, 5));
     });
 }
 
@@ -267,7 +267,7 @@ fn what_a_holder_started_goes_with_it_although_it_would_be_shielded_by_itself() 
 fn below_a_guard_below_another_root_the_guard_counts() {
     let guard_below = child_of(5, guard_process(10));
     let processes = vec![
-        twin(5),
+        same_command(5),
         guard_below,
         child_of(10, Process { holds_lock: Known(true), ..process(11) }),
     ];
@@ -283,7 +283,7 @@ fn below_a_guard_below_another_root_the_guard_counts() {
 #[test]
 fn one_decision_for_all_is_told_to_each() {
     let rules = vec![rule("the forgotten may go", Action::Force, orphans())];
-    let two = snapshot(vec![Process { orphaned: Known(true), ..twin(5) }, twin(6)]);
+    let two = snapshot(vec![Process { orphaned: Known(true), ..same_command(5) }, same_command(6)]);
     let wait = Policy { rules: rules.clone(), ..policy(OnConflict::Wait) };
     let why =
         "it is the same command in the same place, and rule `the forgotten may go` says force";
@@ -304,7 +304,7 @@ fn a_wait_that_is_over_says_what_comes_after() {
     let base = policy(OnConflict::Wait);
     let timeouts = Timeouts { wait: Patience::For(Duration::ZERO), ..base.timeouts };
     let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
-    let bot = snapshot(vec![twin(5)]);
+    let bot = snapshot(vec![same_command(5)]);
     let why = "it is the same command in the same place";
     says(
         &after,
@@ -329,8 +329,8 @@ fn a_wait_that_is_over_says_what_comes_after() {
 #[test]
 fn caution_has_the_last_word() {
     let comes_back = Snapshot {
-        history: History { rounds: 2, ..History::default() },
-        ..snapshot(vec![twin(5)])
+        history: History { ended_unguarded: 2, ..History::default() },
+        ..snapshot(vec![same_command(5)])
     };
     let expected = "pid 5 is in the way, and there is no start: `python3` (pid 5) comes back: something restarts it; end that first";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
@@ -339,14 +339,14 @@ fn caution_has_the_last_word() {
 #[test]
 fn a_shielded_process_is_told_its_shield() {
     let graceful = policy(OnConflict::Graceful);
-    let shell = Process { kin: Known(Relation::Ancestor), ..twin(5) };
+    let shell = Process { relation: Known(Relation::Ancestor), ..same_command(5) };
     says(
         &graceful,
         &snapshot(vec![shell]),
         5,
         "pid 5 would be a candidate, but is never touched: it started monopoll",
     );
-    let foreign = Process { user: Known(user("deploy")), ..twin(5) };
+    let foreign = Process { user: Known(user("deploy")), ..same_command(5) };
     says(
         &graceful,
         &snapshot(vec![foreign]),
@@ -365,12 +365,12 @@ fn a_suspect_is_told_why_it_only_looks_related() {
         "{begins}, which it may only have inherited, and it does not run COMMAND's program"
     );
     says(&graceful, &suspect(editor.clone()), 5, &inherited);
-    let hidden = Process { own_program: unknown(), ..editor.clone() };
+    let hidden = Process { same_program: unknown(), ..editor.clone() };
     let unclear = format!(
         "{begins}, which it may only have inherited, and which program it runs cannot be read"
     );
     says(&graceful, &suspect(hidden), 5, &unclear);
-    let shell = Process { kin: Known(Relation::Ancestor), ..editor };
+    let shell = Process { relation: Known(Relation::Ancestor), ..editor };
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
     let other = Process { token: Known(MINE), ..process(5) };
@@ -385,7 +385,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     let of =
         |process: Process| snapshot(vec![Process { id: crate::fixture::process(5).id, ..process }]);
     let elsewhere =
-        Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
+        Process { cwd: Known("/srv/other".into()), same_program: Known(true), ..process(5) };
     let place = |what: &str| {
         format!(
             "pid 5 is no candidate: it is not the same command in the same place ({what}), {no} and does not carry this bot's token"
@@ -395,7 +395,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     says(&graceful, &of(process(5)), 5, &place("another program"));
     let nothing = Process {
         args: Known(vec!["bash".to_owned()]),
-        own_program: Known(false),
+        same_program: Known(false),
         ..elsewhere.clone()
     };
     says(&graceful, &of(nothing), 5, &place("another program, other arguments and another folder"));
@@ -430,7 +430,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
     );
 
     let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
-    let init = Process { kin: Known(Relation::Init), ..unheard.clone() };
+    let init = Process { relation: Known(Relation::Init), ..unheard.clone() };
     let folder = format!(
         "pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}"
     );
@@ -458,14 +458,14 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
 
 #[test]
 fn what_cannot_be_read_is_said_to_be_unknown() {
-    let dim = Process { id: process(5).id, kin: Known(Relation::None), ..Process::unseen() };
+    let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::unseen() };
     let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
         cannot be known, and what is unknown makes nobody a candidate";
     let graceful = policy(OnConflict::Graceful);
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
         assert_eq!(
-            (it.lock.holds, it.token.same, it.entries[0].holds()),
+            (it.lock.holds, it.token.same_token, it.entries[0].holds()),
             (Truth::Unknown, Truth::Unknown, Truth::Unknown)
         );
         assert_eq!(
@@ -489,12 +489,12 @@ fn one_part_that_differs_settles_what_cannot_be_read() {
     let init = Process {
         args: Known(vec!["/sbin/init".to_owned()]),
         cwd: unknown(),
-        own_program: unknown(),
-        twin: unknown(),
+        same_program: unknown(),
+        same_command: unknown(),
         ..process(5)
     };
     about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {
-        assert_eq!(it.entries[0].looks, Truth::False);
+        assert_eq!(it.entries[0].pattern, Truth::False);
     });
 }
 
@@ -508,10 +508,10 @@ fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
         rule("all", Action::Graceful, always()),
         rule("late", Action::Wait, always()),
     ];
-    let unsure = snapshot(vec![Process { orphaned: unknown(), ..twin(5) }]);
+    let unsure = snapshot(vec![Process { orphaned: unknown(), ..same_command(5) }]);
     let rulings = |rules: Vec<Rule>, pid| {
         about(&ruled(rules), &unsure, pid, |it| {
-            it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>()
+            it.rules.iter().map(|it| it.outcome).collect::<Vec<_>>()
         })
     };
     let expected = [
@@ -535,7 +535,7 @@ fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
     ];
     let carrier = snapshot(vec![Process { token: Known(MINE), ..process(5) }]);
     let rulings = |policy: &Policy| {
-        about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.ruling).collect::<Vec<_>>())
+        about(policy, &carrier, 5, |it| it.rules.iter().map(|it| it.outcome).collect::<Vec<_>>())
     };
     assert_eq!(rulings(&ruled(rules.clone())), [RuleOutcome::NotAboutTokens, RuleOutcome::Decides]);
     let act = Policy { same_token: SameToken::Act, ..ruled(rules) };
@@ -546,7 +546,7 @@ fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
 fn where_nobody_asks_the_rules_they_say_what_they_would() {
     let rules = vec![rule("all", Action::Graceful, Conditions::default())];
     about(&ruled(rules), &snapshot(vec![process(5)]), 5, |it| {
-        assert_eq!((it.rules[0].ruling, it.conflict.is_none()), (RuleOutcome::Decides, true));
+        assert_eq!((it.rules[0].outcome, it.conflict.is_none()), (RuleOutcome::Decides, true));
     });
 }
 
@@ -555,7 +555,7 @@ fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
     let foreign = Process {
         user: Known(user("deploy")),
         container: Known(Some("c0ffee".to_owned())),
-        ..twin(5)
+        ..same_command(5)
     };
     let lifted = |policy: &Policy, process: Process| {
         about(policy, &snapshot(vec![process]), 5, |it| {
@@ -575,7 +575,7 @@ fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
     );
     let holder = Process { holds_lock: Known(true), ..foreign };
     assert_eq!(lifted(&policy(OnConflict::Graceful), holder), shields(Some(Evidence::Lock)));
-    assert_eq!(lifted(&policy(OnConflict::Graceful), twin(5)), shields(None));
+    assert_eq!(lifted(&policy(OnConflict::Graceful), same_command(5)), shields(None));
 }
 
 #[test]

@@ -38,14 +38,14 @@ const FACTS: [(&str, Hide); 17] = [
     ("orphaned", |it| it.orphaned = Unknown),
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("token", |it| it.token = Unknown),
-    ("own_program", |it| it.own_program = Unknown),
-    ("twin", |it| it.twin = Unknown),
-    ("kin", |it| it.kin = Unknown),
+    ("same_program", |it| it.same_program = Unknown),
+    ("same_command", |it| it.same_command = Unknown),
+    ("relation", |it| it.relation = Unknown),
 ];
 
 /// Those that make a process a candidate; the others only say what is done about one.
 const FINDING: [&str; 8] =
-    ["name", "args", "exe", "cwd", "holds_lock", "token", "own_program", "twin"];
+    ["name", "args", "exe", "cwd", "holds_lock", "token", "same_program", "same_command"];
 
 fn planned_kills(plan: &Plan) -> impl Iterator<Item = &Conflict> {
     plan.conflicts.iter().filter(|conflict| conflict.action.kills())
@@ -119,7 +119,7 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         for conflict in planned_kills(&plan) {
             for process in conflict.processes() {
-                prop_assert_eq!(process.kin, Known(Relation::None));
+                prop_assert_eq!(process.relation, Known(Relation::None));
                 prop_assert!(!matches!(process.token, Unknown | Known(CarriedToken::Other(_))));
                 prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
             }

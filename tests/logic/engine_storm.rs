@@ -24,7 +24,7 @@ fn tries(ago: &[i64]) -> History {
         ticket: Ticket(100 + ticket),
         kind: if ago < 0 { AttemptKind::RefusedByLimit } else { AttemptKind::Done },
     };
-    History { tries: (0..).zip(ago).map(one).collect(), ..History::default() }
+    History { attempts: (0..).zip(ago).map(one).collect(), ..History::default() }
 }
 
 fn is_stormy(ago: &[i64], most: usize) -> bool {
@@ -69,7 +69,7 @@ fn what_one_start_ended_is_one_takeover() {
         ticket: Ticket(ticket),
         kind: AttemptKind::Done,
     };
-    let history = History { tries: vec![one(5), one(5), one(5), one(6)], ..History::default() };
+    let history = History { attempts: vec![one(5), one(5), one(5), one(6)], ..History::default() };
     assert!(!history.is_stormy(None, 3, WINDOW));
     assert!(history.is_stormy(None, 2, WINDOW));
     assert!(!history.is_stormy(Some(Ticket(6)), 2, WINDOW), "what this start did is its own");
@@ -95,7 +95,7 @@ fn a_storm_refuses_whoever_would_end_somebody_and_nobody_else() {
         (OnConflict::Wait, Verdict::Wait),
     ] {
         assert_eq!(
-            verdict(&policy(on_conflict), &ago, snapshot(vec![twin(5)])),
+            verdict(&policy(on_conflict), &ago, snapshot(vec![same_command(5)])),
             expected,
             "{on_conflict:?}"
         );
@@ -120,7 +120,7 @@ fn who_gives_way_is_not_refused_by_a_storm() {
 fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
     let plan = decide(
         &policy(OnConflict::Graceful),
-        &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![twin(5)]) },
+        &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) },
     );
     assert!(plan.conflicts.iter().all(|conflict| conflict.ladder == Ladder::Nothing));
     for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {

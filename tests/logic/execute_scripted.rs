@@ -215,9 +215,9 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         orphaned: Fact::Known(false),
         holds_lock: Fact::Known(false),
         token: Fact::Known(CarriedToken::NotLookedFor),
-        own_program: Fact::Known(true),
-        twin: Fact::Known(false),
-        kin: Fact::Known(Relation::None),
+        same_program: Fact::Known(true),
+        same_command: Fact::Known(false),
+        relation: Fact::Known(Relation::None),
         role: Role::Program,
         ..Process::unseen()
     }
@@ -257,7 +257,7 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
             pid: 999,
             user: me(),
             privileged: false,
-            reach: SignalSupport::Signals,
+            signal_support: SignalSupport::Signals,
             ticket: Some(Ticket(9)),
         },
         locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],

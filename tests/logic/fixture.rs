@@ -67,16 +67,16 @@ pub(crate) fn process(pid: u32) -> Process {
         orphaned: Known(false),
         holds_lock: Known(false),
         token: Known(CarriedToken::None),
-        own_program: Known(false),
-        twin: Known(false),
-        kin: Known(Relation::None),
+        same_program: Known(false),
+        same_command: Known(false),
+        relation: Known(Relation::None),
         role: Role::Program,
     }
 }
 
 /// The same, and it is what my command would become.
-pub(crate) fn twin(pid: u32) -> Process {
-    Process { twin: Known(true), own_program: Known(true), ..process(pid) }
+pub(crate) fn same_command(pid: u32) -> Process {
+    Process { same_command: Known(true), same_program: Known(true), ..process(pid) }
 }
 
 /// The same, below another one.
@@ -121,7 +121,7 @@ pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
             pid: MY_PID,
             user: user("bot"),
             privileged: false,
-            reach: SignalSupport::Signals,
+            signal_support: SignalSupport::Signals,
             ticket: Some(Ticket(50)),
         },
         locks: vec![lock(state)],

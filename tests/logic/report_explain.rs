@@ -145,15 +145,40 @@ fn dim(pid: u32) -> Process {
     Process {
         id: process(pid).id,
         parent: Known(1),
-        kin: Known(Relation::None),
+        relation: Known(Relation::None),
         ..Process::unseen()
     }
+}
+
+fn hostile_case() -> Case {
+    let hostile = Process {
+        name: Known(HOSTILE.to_owned()),
+        args: Known(vec!["main.py".to_owned(), HOSTILE.to_owned()]),
+        user: Known(user(HOSTILE)),
+        cwd: Known(HOSTILE.into()),
+        exe: Known(HOSTILE.into()),
+        container: Known(Some(HOSTILE.to_owned())),
+        ..process(5)
+    };
+    let policy = Policy {
+        matches: vec![MatchEntry {
+            user: UserLimit::Named(HOSTILE.to_owned()),
+            ..entry(&regex::escape(HOSTILE))
+        }],
+        rules: vec![rule(
+            HOSTILE,
+            Action::Graceful,
+            Conditions { pattern: entry("nobody").pattern, ..Conditions::default() },
+        )],
+        ..policy(OnConflict::Graceful)
+    };
+    case("hostile", policy, vec![hostile], 5)
 }
 
 fn cases() -> Vec<Case> {
     let graceful = || policy(OnConflict::Graceful);
     let elsewhere =
-        Process { cwd: Known("/srv/other".into()), own_program: Known(true), ..process(5) };
+        Process { cwd: Known("/srv/other".into()), same_program: Known(true), ..process(5) };
     let foreign = Process {
         user: Known(user("deploy")),
         container: Known(Some("3f2a91c0b7de".to_owned())),
@@ -168,43 +193,22 @@ fn cases() -> Vec<Case> {
         ..process(5)
     };
     let forgotten =
-        Process { orphaned: Known(true), age: Known(Duration::from_mins(125)), ..twin(5) };
+        Process { orphaned: Known(true), age: Known(Duration::from_mins(125)), ..same_command(5) };
     let managed = Process {
         managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
-        ..twin(5)
+        ..same_command(5)
     };
     let inherited = Process { token: Known(INHERITED), ..process(5) };
     let holder_below = vec![
         guard_process(10),
         child_of(10, Process { user: Known(user("deploy")), ..process(11) }),
     ];
-    let hostile = Process {
-        name: Known(HOSTILE.to_owned()),
-        args: Known(vec!["main.py".to_owned(), HOSTILE.to_owned()]),
-        user: Known(user(HOSTILE)),
-        cwd: Known(HOSTILE.into()),
-        exe: Known(HOSTILE.into()),
-        container: Known(Some(HOSTILE.to_owned())),
-        ..process(5)
-    };
-    let hostile_policy = Policy {
-        matches: vec![MatchEntry {
-            user: UserLimit::Named(HOSTILE.to_owned()),
-            ..entry(&regex::escape(HOSTILE))
-        }],
-        rules: vec![rule(
-            HOSTILE,
-            Action::Graceful,
-            Conditions { pattern: entry("nobody").pattern, ..Conditions::default() },
-        )],
-        ..graceful()
-    };
     let taken = |state| Snapshot { locks: vec![lock(state)], ..snapshot(vec![process(5)]) };
     vec![
-        case("same_command", graceful(), vec![twin(5), child_of(5, process(6))], 5),
-        case("below_it", graceful(), vec![twin(5), child_of(5, process(6))], 6),
+        case("same_command", graceful(), vec![same_command(5), child_of(5, process(6))], 5),
+        case("below_it", graceful(), vec![same_command(5), child_of(5, process(6))], 6),
         case("another_folder", graceful(), vec![elsewhere], 5),
-        case("refused", policy(OnConflict::Refuse), vec![twin(5)], 5),
+        case("refused", policy(OnConflict::Refuse), vec![same_command(5)], 5),
         case("a_rule_decides", rules(), vec![forgotten.clone()], 5),
         case("no_rule_decides", rules(), vec![managed], 5),
         case("nobody_asks_the_rules", rules(), vec![sleeper.clone()], 5),
@@ -216,17 +220,22 @@ fn cases() -> Vec<Case> {
             vec![Process { name: Known("sleep".to_owned()), ..sleeper }],
             5,
         ),
-        case("shielded", graceful(), vec![Process { twin: Known(true), ..foreign.clone() }], 5),
+        case(
+            "shielded",
+            graceful(),
+            vec![Process { same_command: Known(true), ..foreign.clone() }],
+            5,
+        ),
         case(
             "the_shell",
             graceful(),
-            vec![Process { kin: Known(Relation::Ancestor), ..twin(5) }],
+            vec![Process { relation: Known(Relation::Ancestor), ..same_command(5) }],
             5,
         ),
         case(
             "another_bot",
             graceful(),
-            vec![Process { token: Known(CarriedToken::Other(BotId(654_321))), ..twin(5) }],
+            vec![Process { token: Known(CarriedToken::Other(BotId(654_321))), ..same_command(5) }],
             5,
         ),
         case("token", rules(), vec![carrier.clone()], 5),
@@ -249,7 +258,7 @@ fn cases() -> Vec<Case> {
             snapshot: taken(LockState::Unknown),
             pid: 5,
         },
-        case("hostile", hostile_policy, vec![hostile], 5),
+        hostile_case(),
     ]
 }
 
@@ -265,7 +274,7 @@ fn a_script_without_arguments_is_told_from_one_that_has_some() {
     let args = ["python3", "/srv/bot/main.py", "--extra"].map(str::to_owned);
     let process = Process {
         args: Known(args.to_vec()),
-        own_program: Known(true),
+        same_program: Known(true),
         cwd: Known("/srv/other".into()),
         ..process(5)
     };
@@ -315,7 +324,8 @@ fn no_report_has_a_secret_or_moves_the_cursor() {
 
 #[test]
 fn the_whole_is_the_plan_and_everybody_in_it() {
-    let case = case("whole", policy(OnConflict::Graceful), vec![twin(5), twin(6)], 5);
+    let case =
+        case("whole", policy(OnConflict::Graceful), vec![same_command(5), same_command(6)], 5);
     let plan = decide(&case.policy, &case.snapshot);
     let likeness = likeness();
     let all: Vec<_> = [5, 6]

@@ -68,7 +68,10 @@ fn args(args: &[&str]) -> monopoll::engine::fact::Fact<Vec<String>> {
 }
 
 fn service(pid: u32) -> Process {
-    Process { managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))), ..twin(pid) }
+    Process {
+        managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
+        ..same_command(pid)
+    }
 }
 
 fn hostile() -> Plan {
@@ -127,7 +130,11 @@ fn graceful_tree() -> Plan {
 fn force() -> Plan {
     plan(
         &policy(OnConflict::Force),
-        vec![Process { orphaned: Known(true), state: Known(RunState::Stopped), ..twin(77) }],
+        vec![Process {
+            orphaned: Known(true),
+            state: Known(RunState::Stopped),
+            ..same_command(77)
+        }],
     )
 }
 
@@ -154,22 +161,25 @@ fn wait_and_kill() -> Plan {
         Action::Force,
         Conditions { orphaned: Some(true), ..Conditions::default() },
     )];
-    let orphan =
-        Process { orphaned: Known(true), age: Known(Duration::from_secs(200_000)), ..twin(31) };
+    let orphan = Process {
+        orphaned: Known(true),
+        age: Known(Duration::from_secs(200_000)),
+        ..same_command(31)
+    };
     plan(&Policy { rules, ..policy(OnConflict::Wait) }, vec![orphan, service(32)])
 }
 
 fn shielded() -> Plan {
-    let foreign = Process { user: Known(user("deploy")), ..twin(61) };
-    let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..twin(62) };
+    let foreign = Process { user: Known(user("deploy")), ..same_command(61) };
+    let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..same_command(62) };
     let other_bot = Process {
         token: Known(CarriedToken::Other(monopoll::engine::instance::BotId(654_321))),
-        ..twin(63)
+        ..same_command(63)
     };
     let shell = Process {
-        kin: Known(Relation::Ancestor),
+        relation: Known(Relation::Ancestor),
         args: args(&["bash", "-c", "monopoll run -- python3 main.py"]),
-        ..twin(64)
+        ..same_command(64)
     };
     plan(&policy(OnConflict::Graceful), vec![foreign, boxed, other_bot, shell])
 }
@@ -213,7 +223,7 @@ fn elsewhere() -> Plan {
 fn too_many() -> Plan {
     plan(
         &Policy { max_targets: 2, ..policy(OnConflict::Graceful) },
-        vec![twin(5), twin(6), twin(7)],
+        vec![same_command(5), same_command(6), same_command(7)],
     )
 }
 
@@ -233,21 +243,22 @@ fn permission() -> Plan {
 
 fn comes_back() -> Plan {
     let snapshot = Snapshot {
-        history: History { rounds: 2, ..History::default() },
+        history: History { ended_unguarded: 2, ..History::default() },
         ..snapshot(vec![service(5)])
     };
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 
 fn comes_back_below_a_launcher() -> Plan {
-    let bot = Process { launchers: Known(vec![launcher("nodemon main.py")]), ..twin(5) };
-    let history = History { rounds: 2, launchers: [process(7).id].into(), ..History::default() };
+    let bot = Process { launchers: Known(vec![launcher("nodemon main.py")]), ..same_command(5) };
+    let history =
+        History { ended_unguarded: 2, launchers: [process(7).id].into(), ..History::default() };
     decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) })
 }
 
 fn ignored() -> Plan {
     let rules = vec![rule("the other one stays", Action::Ignore, Conditions::default())];
-    plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![twin(5)])
+    plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![same_command(5)])
 }
 
 fn unreadable() -> Plan {
@@ -258,7 +269,7 @@ fn unreadable() -> Plan {
         state: unknown(),
         managed_by: unknown(),
         orphaned: unknown(),
-        ..twin(5)
+        ..same_command(5)
     };
     plan(&Policy { escalation: AfterGraceful::Refuse, ..policy(OnConflict::Graceful) }, vec![dim])
 }
@@ -482,7 +493,7 @@ fn waiting_for_ever_has_no_number() {
 #[test]
 fn a_token_that_was_not_looked_for_is_null() {
     let of = |token| {
-        let bot = Process { token, ..twin(5) };
+        let bot = Process { token, ..same_command(5) };
         json(&plan(&policy(OnConflict::Refuse), vec![bot]))["conflicts"][0]["same_token"].clone()
     };
     assert_eq!(of(Known(CarriedToken::NotLookedFor)), Value::Null);

@@ -199,7 +199,7 @@ fn stopped() -> InstanceStatus {
 }
 
 fn unguarded() -> InstanceStatus {
-    status_of(&snapshot(vec![twin(5)]), None, Vec::new())
+    status_of(&snapshot(vec![same_command(5)]), None, Vec::new())
 }
 
 fn left_behind() -> InstanceStatus {
@@ -461,15 +461,15 @@ fn a_stop_says_what_it_would_end() {
         |action| Policy { rules: vec![rule("mine", action, Conditions::default())], ..base() };
     let service = Process {
         managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
-        ..twin(5)
+        ..same_command(5)
     };
     for (name, policy, mode, snapshot) in [
         ("guarded", base(), StopMode::Graceful, guarded(Some(99))),
         ("managed", base(), StopMode::Graceful, snapshot(vec![service])),
-        ("force", base(), StopMode::Force, snapshot(vec![twin(5)])),
+        ("force", base(), StopMode::Force, snapshot(vec![same_command(5)])),
         ("nothing", base(), StopMode::Graceful, snapshot(Vec::new())),
         ("forbidden", forbid(Action::Wait), StopMode::Force, guarded(Some(7))),
-        ("left_alone", forbid(Action::Ignore), StopMode::Graceful, snapshot(vec![twin(5)])),
+        ("left_alone", forbid(Action::Ignore), StopMode::Graceful, snapshot(vec![same_command(5)])),
         (
             "nobody",
             base(),

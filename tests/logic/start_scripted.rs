@@ -52,7 +52,7 @@ use monopoll::{
     terminate::process_control::{AskOutcome, ProcessControl},
 };
 
-use crate::fixture::{self, guard, guard_process, twin};
+use crate::fixture::{self, guard, guard_process, same_command};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -431,7 +431,7 @@ fn without_a_conflict_it_looks_twice_and_holds_lock_and_record() {
 #[test]
 fn a_refusal_signals_nothing_and_leaves_nothing_but_a_line_in_the_history() {
     let scene = Scene::new(&["on_conflict=refuse"]);
-    let mut script = Script::new(vec![Actor::new(twin(5))]);
+    let mut script = Script::new(vec![Actor::new(same_command(5))]);
     let (result, told) = scene.start(&mut script);
     let refusal = refusal(result);
     assert_eq!(refusal.kind(), Refusal::Policy);
@@ -447,7 +447,7 @@ fn a_refusal_signals_nothing_and_leaves_nothing_but_a_line_in_the_history() {
 #[test]
 fn graceful_starts_when_the_conflict_has_ended_and_sends_no_sigkill() {
     let scene = Scene::new(&["on_conflict=graceful"]);
-    let bot = Actor { ends_after: Some(3 * SECOND), ..Actor::new(twin(5)) };
+    let bot = Actor { ends_after: Some(3 * SECOND), ..Actor::new(same_command(5)) };
     let mut script = Script::new(vec![bot]);
     let (result, told) = scene.start(&mut script);
     let won = result.unwrap();
@@ -460,7 +460,7 @@ fn graceful_starts_when_the_conflict_has_ended_and_sends_no_sigkill() {
 #[test]
 fn a_conflict_that_ignores_sigterm_gets_sigkill_when_its_time_is_over() {
     let scene = Scene::new(&["on_conflict=graceful", "timeouts.graceful=7s"]);
-    let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(twin(5)) }]);
+    let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(same_command(5)) }]);
     let (result, _) = scene.start(&mut script);
     let won = result.unwrap();
     assert_eq!(script.sent, [(5, TERM), (5, SignalToSend::Kill)]);
@@ -470,7 +470,7 @@ fn a_conflict_that_ignores_sigterm_gets_sigkill_when_its_time_is_over() {
 #[test]
 fn without_escalation_a_conflict_that_outlives_graceful_refuses_the_start() {
     let scene = Scene::new(&["on_conflict=graceful", "kill.escalate=false"]);
-    let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(twin(5)) }]);
+    let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(same_command(5)) }]);
     let (result, _) = scene.start(&mut script);
     assert!(matches!(refusal(result), StartRefusal::NotEnded(_)));
     assert_eq!(script.sent, [(5, TERM)]);
@@ -480,8 +480,8 @@ fn without_escalation_a_conflict_that_outlives_graceful_refuses_the_start() {
 #[test]
 fn a_newcomer_in_the_second_look_is_decided_again() {
     let scene = Scene::new(&["on_conflict=graceful"]);
-    let newcomer = Actor { begins_at: 2 * SECOND, ..Actor::new(twin(6)) };
-    let mut script = Script::new(vec![Actor::new(twin(5)), newcomer]);
+    let newcomer = Actor { begins_at: 2 * SECOND, ..Actor::new(same_command(6)) };
+    let mut script = Script::new(vec![Actor::new(same_command(5)), newcomer]);
     let (result, told) = scene.start(&mut script);
     assert!(result.is_ok());
     assert_eq!(script.sent, [(5, TERM), (6, TERM)]);
@@ -494,8 +494,8 @@ fn what_comes_back_after_the_second_round_refuses_the_start() {
     // A loop with pid 40 starts each of them when the one before has ended.
     let again = |pid: u32, begins: u32| Actor {
         begins_at: begins * SECOND,
-        process: fixture::child_of(40, twin(pid)),
-        ..Actor::new(twin(pid))
+        process: fixture::child_of(40, same_command(pid)),
+        ..Actor::new(same_command(pid))
     };
     let mut script = Script::new(vec![again(5, 0), again(6, 2), again(7, 3)]);
     let (result, _) = scene.start(&mut script);
@@ -511,7 +511,7 @@ fn what_comes_back_after_the_second_round_refuses_the_start() {
 #[test]
 fn a_wait_starts_when_the_holder_ends_by_itself() {
     let scene = Scene::new(&["on_conflict=wait", "timeouts.wait=60s"]);
-    let holder = Process { holds_lock: Known(true), ..twin(5) };
+    let holder = Process { holds_lock: Known(true), ..same_command(5) };
     let mut script = Script::new(vec![Actor { ends_at: 31 * SECOND, ..Actor::new(holder) }]);
     let (result, told) = scene.start(&mut script);
     assert!(result.is_ok() && script.sent.is_empty());
@@ -527,7 +527,7 @@ fn a_wait_that_runs_out_does_what_after_wait_says() {
             "timeouts.wait=20s",
             &format!("after_wait={after_wait}"),
         ]);
-        let mut script = Script::new(vec![Actor::new(twin(5))]);
+        let mut script = Script::new(vec![Actor::new(same_command(5))]);
         let (result, _) = scene.start(&mut script);
         assert_eq!(result.is_ok(), expected.is_some());
         let sent: Vec<_> = script.sent.iter().map(|(_, signal)| *signal).collect();
@@ -539,7 +539,7 @@ fn a_wait_that_runs_out_does_what_after_wait_says() {
 #[test]
 fn a_signal_ends_a_wait_and_leaves_nothing_behind() {
     let scene = Scene::new(&["on_conflict=wait"]);
-    let mut script = Script::new(vec![Actor::new(twin(5))]);
+    let mut script = Script::new(vec![Actor::new(same_command(5))]);
     script.interrupt_at = 9 * SECOND;
     let (result, _) = scene.start(&mut script);
     assert!(matches!(result, Err(NotStarted::Interrupted(15))));
@@ -596,7 +596,7 @@ fn a_newer_guard_is_never_ended() {
 fn a_folder_that_is_replaced_meanwhile_is_opened_anew() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let mut script =
-        Script::new(vec![Actor { ends_after: Some(9 * SECOND), ..Actor::new(twin(5)) }]);
+        Script::new(vec![Actor { ends_after: Some(9 * SECOND), ..Actor::new(same_command(5)) }]);
     let locks = scene.locks();
     script.incidents.push((
         4 * SECOND,
@@ -612,7 +612,7 @@ fn a_folder_that_is_replaced_meanwhile_is_opened_anew() {
 #[test]
 fn a_request_that_comes_while_a_respawn_is_awaited_ends_the_start() {
     let scene = Scene::new(&["on_conflict=graceful"]);
-    let bot = Actor::new(fixture::child_of(40, twin(5)));
+    let bot = Actor::new(fixture::child_of(40, same_command(5)));
     let mut script = Script::new(vec![bot]);
     fs::DirBuilder::new().mode(0o700).create(scene.locks()).unwrap();
     let asker = Asker { pid: 77, purpose: Purpose::Start };

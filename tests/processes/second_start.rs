@@ -219,10 +219,10 @@ fn a_dry_run_where_nothing_is_makes_nothing() {
 #[test]
 fn with_too_few_descriptors_to_see_the_first_one_there_is_no_start() {
     let stage = Stage::new();
-    let _first = stage.bot(&["--twin"]).start();
+    let _first = stage.bot(&["--same_command"]).start();
     stage.ready(1);
     for descriptors in 4..24 {
-        let end = stage.run(&["--twin"]).with_descriptors(descriptors).end();
+        let end = stage.run(&["--same_command"]).with_descriptors(descriptors).end();
         // Below the first few not even the dynamic linker can work.
         assert!(descriptors < 9 || matches!(end.code, Some(1 | 73 | 75)), "{descriptors}: {end:?}");
         assert_eq!(stage.events().len(), 1, "{descriptors}: {end:?}");

@@ -1,4 +1,4 @@
-//! Where no entry is written: in what a process is, and is not, the same command in the same place.
+//! Compares a process with COMMAND part by part, where no match entry is written.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,14 @@ use crate::engine::{
     process::Process,
 };
 
-/// COMMAND, to say in what a process differs from it. Whether it does is [`Process::twin`]'s to
-/// say.
+/// COMMAND, to be compared with a process part by part. [`Process::same_command`] has the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandMatch {
     /// The file that is executed.
     pub program: PathBuf,
     /// Whose process that is.
     pub runs: RunKind,
-    /// The arguments behind its name.
+    /// The arguments after its name.
     pub args: Vec<String>,
     /// The working directory.
     pub cwd: PathBuf,
@@ -35,21 +34,20 @@ pub enum RunKind {
 pub enum CommandPart<'a> {
     /// The executable, through a `#!` line too.
     Program(&'a Path),
-    /// What stands behind its name.
+    /// The arguments after its name.
     Arguments(&'a [String]),
     /// The working directory.
     Folder(&'a Path),
 }
 
 impl CommandMatch {
-    /// What `process` has in common with it, and what not. These never contradict
-    /// [`Process::twin`].
+    /// Each part with whether `process` has it too, never against [`Process::same_command`].
     #[must_use]
     pub fn parts(&self, process: &Process) -> [(CommandPart<'_>, Truth); 3] {
-        let program = process.own_program.holds(|own| *own);
+        let program = process.same_program.holds(|own| *own);
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
         let arguments = process.args.holds(|args| self.has_same_arguments(args));
-        let verdicts = match (process.twin, program, folder) {
+        let verdicts = match (process.same_command, program, folder) {
             // Paths that are written differently may be the same place.
             (Fact::Known(true), ..) => [Truth::True; 3],
             // The machine looked closer than at the texts: it must be the arguments.
@@ -67,13 +65,13 @@ impl CommandMatch {
     fn has_same_arguments(&self, args: &[String]) -> bool {
         match self.runs {
             RunKind::ByItself => args.get(1..) == Some(self.args.as_slice()),
-            RunKind::ByInterpreter => behind_the_script(args).is_some_and(|args| args == self.args),
+            RunKind::ByInterpreter => args_after_script(args).is_some_and(|args| args == self.args),
         }
     }
 }
 
-/// What stands behind the interpreter, its options and the script.
-fn behind_the_script(args: &[String]) -> Option<&[String]> {
+/// The arguments after the interpreter, its options and the script.
+fn args_after_script(args: &[String]) -> Option<&[String]> {
     let script = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
     args.get(script + 1..)
 }
@@ -82,7 +80,7 @@ fn behind_the_script(args: &[String]) -> Option<&[String]> {
 mod tests {
     use super::*;
 
-    fn likeness(runs: RunKind) -> CommandMatch {
+    fn command(runs: RunKind) -> CommandMatch {
         CommandMatch {
             program: "/usr/bin/bot".into(),
             runs,
@@ -91,9 +89,20 @@ mod tests {
         }
     }
 
-    fn seen(args: &[&str], cwd: &str, own_program: Fact<bool>, twin: Fact<bool>) -> Process {
+    fn seen(
+        args: &[&str],
+        cwd: &str,
+        same_program: Fact<bool>,
+        same_command: Fact<bool>,
+    ) -> Process {
         let args = Fact::Known(args.iter().map(|arg| (*arg).to_owned()).collect());
-        Process { args, cwd: Fact::Known(cwd.into()), own_program, twin, ..Process::unseen() }
+        Process {
+            args,
+            cwd: Fact::Known(cwd.into()),
+            same_program,
+            same_command,
+            ..Process::unseen()
+        }
     }
 
     #[test]
@@ -135,7 +144,7 @@ mod tests {
             (RunKind::ByItself, Process::unseen(), [unknown, unknown, unknown]),
         ] {
             assert_eq!(
-                likeness(runs).parts(&process).map(|(_, truth)| truth),
+                command(runs).parts(&process).map(|(_, truth)| truth),
                 expected,
                 "{process:?}"
             );

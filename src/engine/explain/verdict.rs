@@ -19,19 +19,19 @@ use crate::engine::{
 pub struct EntryVerdict<'a> {
     /// [`Evidence::Match`], or [`Evidence::Command`] where no entry is written.
     pub entry: Evidence,
-    /// Whether it looks as the entry says.
-    pub looks: Truth,
+    /// Whether its pattern matches.
+    pub pattern: Truth,
     /// Everything that is asked, with what came of it.
     pub asked: Vec<(FieldOrCondition<'a>, Truth)>,
-    /// Why the entry does not reach it, whatever it looks like.
+    /// The limit of the entry that the process is beyond, whether the pattern matches or not.
     pub limit: Option<Shield>,
 }
 
 impl EntryVerdict<'_> {
-    /// Whether it looks so, and is within reach.
+    /// Whether its pattern matches, and the process is within its limits.
     #[must_use]
     pub fn holds(&self) -> Truth {
-        self.looks.and(self.limit.as_ref().map_or(Truth::True, |limit| !limit.holds()))
+        self.pattern.and(self.limit.as_ref().map_or(Truth::True, |limit| !limit.holds()))
     }
 }
 
@@ -50,9 +50,9 @@ pub struct TokenVerdict {
     /// What it carries.
     pub carried: Fact<CarriedToken>,
     /// Whether it is my bot's.
-    pub same: Truth,
+    pub same_token: Truth,
     /// What that is worth; nothing where it does not count.
-    pub weight: Option<TokenEvidence>,
+    pub evidence: Option<TokenEvidence>,
     /// What the policy says about tokens.
     pub policy: SameToken,
 }
@@ -110,7 +110,7 @@ pub struct RuleVerdict<'a> {
     /// Each of its conditions.
     pub conditions: Vec<(Condition<'a>, Truth)>,
     /// What came of asking it.
-    pub ruling: RuleOutcome,
+    pub outcome: RuleOutcome,
 }
 
 impl RuleVerdict<'_> {

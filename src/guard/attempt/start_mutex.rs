@@ -150,7 +150,7 @@ fn decided_by_guard(
         host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
     let plan = decide(request.policy, &snapshot);
     // A token may be carried by the guard's tree alone, which only a full scan finds.
-    let asks_for_a_token = request.policy.rules.iter().any(|rule| rule.when.name_the_token());
+    let asks_for_a_token = request.policy.rules.iter().any(|rule| rule.when.mention_token());
     let is_complete = !asks_for_a_token
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
     let is_final = match plan.verdict() {

@@ -164,11 +164,11 @@ impl<'a> Ancestors<'a> {
         Fact::Known(stat.parent == 1 || adopted || by_an_adopter())
     }
 
-    pub(crate) fn kin(&self, pid: u32, stat: ProcStat) -> Fact<Relation> {
+    pub(crate) fn relation(&self, pid: u32, stat: ProcStat) -> Fact<Relation> {
         if stat.is_kernel_thread() {
             return Fact::Known(Relation::Kernel);
         }
-        let kin = match pid {
+        let relation = match pid {
             1 => Relation::Init,
             pid if pid == self.me => Relation::Myself,
             pid if self.ancestors(self.me).any(|ancestor| ancestor == pid) => Relation::Ancestor,
@@ -177,6 +177,6 @@ impl<'a> Ancestors<'a> {
             }
             _ => Relation::None,
         };
-        Fact::Known(kin)
+        Fact::Known(relation)
     }
 }

@@ -108,10 +108,10 @@ impl<'a> Describer<'a> {
         let managed_by =
             self.above.managed_by(stat.parent, pid, cgroup.as_deref(), self.my_cgroup.as_deref());
         let command = self.query.command.as_ref();
-        let runs = |twin: bool| match command {
+        let runs = |same_command: bool| match command {
             None => Fact::Known(false),
             Some(_) if !is_known || cwd.is_none() => Fact::Unknown,
-            Some(command) if twin => {
+            Some(command) if same_command => {
                 Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd.as_deref()))
             }
             Some(command) => {
@@ -122,8 +122,8 @@ impl<'a> Describer<'a> {
             id,
             parent: Fact::Known(stat.parent),
             name: name_of(exe.as_deref(), &buffers.args).into(),
-            own_program: runs(false),
-            twin: runs(true),
+            same_program: runs(false),
+            same_command: runs(true),
             args,
             user: status.uid.map(|uid| self.user(uid)).into(),
             container: self.container(status.levels, cgroup.as_deref()),
@@ -138,7 +138,7 @@ impl<'a> Describer<'a> {
             launchers: self.above.launchers(stat, pid),
             holds_lock,
             token,
-            kin: self.above.kin(pid, stat),
+            relation: self.above.relation(pid, stat),
             role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) {
                 Role::Monopoll
             } else {

@@ -124,7 +124,7 @@ impl Machine {
             pid: self.whereabouts.process.pid,
             user: self.query.user.clone(),
             privileged: is_privileged(),
-            reach: SignalSupport::Signals,
+            signal_support: SignalSupport::Signals,
             ticket: standing.ticket,
         }
     }

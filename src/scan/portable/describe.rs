@@ -56,8 +56,8 @@ impl<'a> Describer<'a> {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args.as_deref()).into(),
-            own_program: self.runs(exe, args.as_deref(), cwd, Command::runs_in),
-            twin: self.runs(exe, args.as_deref(), cwd, Command::is_twin),
+            same_program: self.runs(exe, args.as_deref(), cwd, Command::runs_in),
+            same_command: self.runs(exe, args.as_deref(), cwd, Command::is_twin),
             user: self.users.of(seen).into(),
             container: container(),
             state: state(seen.status()),
@@ -67,7 +67,7 @@ impl<'a> Describer<'a> {
             launchers: self.launchers(parent),
             holds_lock,
             token: self.token(args.as_deref(), seen.environ()),
-            kin: Fact::Known(self.kin(id)),
+            relation: Fact::Known(self.relation(id)),
             role: self.role(exe),
             args: args.into(),
             exe: exe.map(PathBuf::from).into(),
@@ -191,7 +191,7 @@ impl<'a> Describer<'a> {
         }
     }
 
-    fn kin(&self, id: ProcessId) -> Relation {
+    fn relation(&self, id: ProcessId) -> Relation {
         match id.pid {
             pid if Some(pid) == system::INIT => Relation::Init,
             pid if pid == self.me => Relation::Myself,

@@ -64,7 +64,7 @@ pub(crate) fn survey(
 /// How close a look it is worth; what cannot be read is no reason.
 fn concern(query: &ScanRequest, process: &Process) -> Relevance {
     let by_pattern = if query.policy.matches.is_empty() {
-        process.twin == Fact::Known(true)
+        process.same_command == Fact::Known(true)
     } else {
         query.policy.matches.iter().any(|entry| entry.pattern.matches(process) == Truth::True)
     };
@@ -75,7 +75,7 @@ fn concern(query: &ScanRequest, process: &Process) -> Relevance {
         _ if query.policy.same_token == SameToken::Off => Relevance::None,
         Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Relevance::Candidate,
         Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
-            if process.own_program == Fact::Known(true) =>
+            if process.same_program == Fact::Known(true) =>
         {
             Relevance::Candidate
         }

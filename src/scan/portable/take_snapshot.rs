@@ -48,7 +48,7 @@ impl Machine {
                 pid: me,
                 user: self.query.user.clone(),
                 privileged: system::is_privileged(),
-                reach: system::REACH,
+                signal_support: system::REACH,
                 ticket: standing.ticket,
             },
             locks: views,
