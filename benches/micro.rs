@@ -28,10 +28,11 @@ use monopoll::{
     },
     scan::{
         command::Command,
-        lock_probe::{LockProbe, ScanScope, StartState},
-        machine::{self, Machine},
-        request::ScanRequest,
+        lock_views::LockProbe,
+        request::{ScanRequest, ScanScope, StartState},
     },
+    sys::host,
+    terminate::machine::Machine,
 };
 
 fn main() {
@@ -129,7 +130,7 @@ fn token() -> Token {
 /// A look at all of this machine: it takes as long as there are processes.
 #[divan::bench]
 fn scan_this_machine(bencher: Bencher<'_, '_>) {
-    let user = machine::myself();
+    let user = host::current_user();
     let command = Command::find(vec!["true".into()], std::env::temp_dir()).unwrap();
     let query = ScanRequest {
         policy: policy(OnConflict::Refuse),
@@ -145,7 +146,12 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
     bencher.bench_local(|| {
         machine
-            .look(&[LockProbe::Missing(&lock)], None, &StartState::default(), ScanScope::Everybody)
+            .snapshot(
+                &[LockProbe::Missing(&lock)],
+                None,
+                &StartState::default(),
+                ScanScope::Everybody,
+            )
             .unwrap()
     });
 }

@@ -24,12 +24,12 @@ use crate::{
         lock_set::{ExistingLock, LockSet},
     },
     report::{doctor_text as report, plan_json},
-    scan::{command::Command, machine},
+    scan::{self, command::Command, machine},
     state::{
         default_lock_folder::default_lock_folder,
         lock_folder::{LockFolder, MissingFolder},
     },
-    sys::filesystem,
+    sys::{filesystem, host},
     telegram,
 };
 
@@ -101,21 +101,22 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         (None, None) => NameSource::ByCommand,
     };
     findings.push(doctor::instance(named.as_ref().map(|instance| (instance, by))));
-    let user = machine::myself();
+    let user = host::current_user();
     // Without a name nobody can have it, but its folder can be looked at all the same.
     let paths = lock_paths(&config, &user, named.as_ref().ok());
     findings.extend(doctor::locks(&folders(&paths)));
     if named.is_ok() {
         findings.extend(running(&paths).map(|who| doctor::running(&who)));
     }
-    let enclosure = paths.first().and_then(|path| machine::enclosure(&resolved(path.parent()?)));
+    let enclosure =
+        paths.first().and_then(|path| machine::private_folder(&resolved(path.parent()?)));
     let me =
-        DoctorUser { user, privileged: machine::is_privileged(), enclosure, sight: sight(&config) };
-    match machine::checkup() {
+        DoctorUser { user, privileged: host::is_privileged(), enclosure, sight: sight(&config) };
+    match machine::detect_capabilities() {
         Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
         Err(error) => {
             findings.extend(doctor::machine(&me, None));
-            findings.push(Finding::of_error("processes", &machine::blind(error)));
+            findings.push(Finding::of_error("processes", &scan::cannot_scan(error)));
         }
     }
     Ok(findings)
@@ -129,7 +130,7 @@ fn sight(config: &Config) -> ScanReach {
     let shares = paths
         .iter()
         .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
-    if machine::is_privileged() || reaches || shares { ScanReach::Others } else { ScanReach::Mine }
+    if host::is_privileged() || reaches || shares { ScanReach::Others } else { ScanReach::Mine }
 }
 
 fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
@@ -187,7 +188,7 @@ fn running(paths: &[PathBuf]) -> Option<RunningState> {
     for lock in &locks {
         match lock {
             ExistingLock::Missing(_) => {}
-            ExistingLock::Open(lock) => match machine::holders_of(lock) {
+            ExistingLock::Open(lock) => match machine::visible_holders(lock) {
                 Some(pids) => holders.extend(pids),
                 None => return Some(RunningState::Unknown),
             },
@@ -199,11 +200,11 @@ fn running(paths: &[PathBuf]) -> Option<RunningState> {
         (Some(record), ..) => {
             RunningState::Guard(record.holder.process.pid, record.command.clone())
         }
-        (None, false, Some(record)) if machine::is_elsewhere(&record.holder) => {
+        (None, false, Some(record)) if machine::is_in_other_pid_namespace(&record.holder) => {
             RunningState::Below(record.command.clone())
         }
         (None, false, _) => RunningState::Strangers(holders),
-        (None, true, Some(record)) if machine::is_elsewhere(&record.holder) => {
+        (None, true, Some(record)) if machine::is_in_other_pid_namespace(&record.holder) => {
             RunningState::Elsewhere(record.command.clone())
         }
         (None, true, _) => RunningState::Nobody,

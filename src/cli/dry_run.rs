@@ -13,16 +13,18 @@ use crate::{
     },
     report::trace,
     scan::{
-        lock_probe::{LockProbe, ScanScope, StartState},
-        machine::{self, Machine},
+        self,
+        lock_views::LockProbe,
+        request::{ScanScope, StartState},
     },
     state::lock_folder::MissingFolder,
     sys::clock,
+    terminate::machine::Machine,
 };
 
 /// The plan of this moment; nothing is touched.
 pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {
-    let mut machine = Machine::new(request.scan_request()).map_err(machine::blind)?;
+    let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let lock_set = LockSet::find(&request.locks, MissingFolder::Leave)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
 }
@@ -54,11 +56,11 @@ pub(super) fn snapshot(
     };
     let state_dir = lock_set.map(|lock_set| lock_set.state_dir().as_ref());
     let tries = state_dir
-        .map(|state_dir| state_dir.takeover_attempts(machine.whereabouts()))
+        .map(|state_dir| state_dir.takeover_attempts(machine.host_process()))
         .unwrap_or_default();
     let state = StartState {
         history: History { attempts: tries, ..History::default() },
         ..StartState::default()
     };
-    machine.look(&probes, state_dir, &state, ScanScope::Everybody).map_err(machine::blind)
+    machine.snapshot(&probes, state_dir, &state, ScanScope::Everybody).map_err(scan::cannot_scan)
 }

@@ -21,11 +21,13 @@ use crate::{
     guard::lock_set::LockSet,
     report::{explain_json, explain_text},
     scan::{
+        self,
         command::{Command, ProgramKind},
-        machine::{self, Machine},
+        machine,
         request::ScanRequest,
     },
     state::lock_folder::MissingFolder,
+    terminate::machine::Machine,
     text::printable,
 };
 
@@ -42,7 +44,7 @@ pub(super) fn run(
     let start = prepare::request(common, command)?;
     prepare::warn_of_missing_script(&start);
     let mut machine =
-        Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(machine::blind)?;
+        Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(scan::cannot_scan)?;
     let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
     let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
@@ -83,7 +85,7 @@ fn number(pid: &str) -> Result<u32, Error> {
 }
 
 fn nobody(pid: u32) -> Error {
-    let what = match machine::identity(pid) {
+    let what = match machine::process_id(pid) {
         None => format!("there is no process with pid {pid} that can be seen from here"),
         Some(_) => {
             format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel")

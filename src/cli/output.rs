@@ -12,8 +12,7 @@ use crate::{
     error::{Error, ExitStatus},
     guard::start_request::StartRequest,
     report::{Context, plan_json},
-    scan::machine,
-    sys::clock,
+    sys::{clock, host},
     text::{Paint, mask_secrets},
 };
 
@@ -82,7 +81,7 @@ pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> Stri
         instance: start.instance.to_string(),
         profile: start.config.profile.clone(),
         purpose: start.config.policy.purpose,
-        host: machine::host_name(),
+        host: host::host_name(),
         now_wall: clock::WallClock::now(),
         origin,
     }

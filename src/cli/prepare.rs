@@ -14,8 +14,9 @@ use crate::{
         start_request::{OwnPrograms, StartRequest, lock_files, scan_request},
     },
     report,
-    scan::{command::Command, machine, request::ScanRequest},
+    scan::{command::Command, request::ScanRequest},
     state::default_lock_folder::default_lock_folder,
+    sys::host,
 };
 
 /// Loads the configuration by these flags, this environment and this folder.
@@ -74,7 +75,7 @@ impl UnnamedRequest {
             Some(Command::find(command, Sources::here()?.cwd)?)
         };
         let token = instance_name::token(&config);
-        let user = machine::myself();
+        let user = host::current_user();
         let lock_dir = default_lock_folder(&user);
         let programs = OwnPrograms { wrapper: env::current_exe().ok(), library: None };
         Ok(UnnamedRequest { config, command, token, user, lock_dir, programs })

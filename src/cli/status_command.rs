@@ -21,15 +21,13 @@ use crate::{
         start_request::StartRequest,
     },
     report::{Context, history_text, status_json, status_text},
-    scan::{
-        machine::{self, Machine},
-        request::ScanRequest,
-    },
+    scan::{self, request::ScanRequest},
     state::{
         lock_folder::{LockFolder, MissingFolder},
         state_dir::{self, StateDir},
     },
-    sys::clock,
+    sys::{clock, host},
+    terminate::machine::Machine,
     text::{Paint, printable},
 };
 
@@ -67,7 +65,7 @@ pub(super) fn run(
 
 fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
     prepare::warn_of_missing_script(start);
-    let mut machine = Machine::new(start.scan_request()).map_err(machine::blind)?;
+    let mut machine = Machine::new(start.scan_request()).map_err(scan::cannot_scan)?;
     let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
@@ -105,7 +103,7 @@ fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<Exit
         command: None,
         ..unnamed.scan_request()
     };
-    let mut machine = Machine::new(query).map_err(machine::blind)?;
+    let mut machine = Machine::new(query).map_err(scan::cannot_scan)?;
     let mut statuses = Vec::new();
     for name in names(unnamed)? {
         statuses.push(look(&mut machine, &name, &unnamed.locks(&name), &policy)?);
@@ -116,7 +114,7 @@ fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<Exit
         instance: String::new(),
         profile: unnamed.config.profile.clone(),
         purpose: Purpose::Start,
-        host: machine::host_name(),
+        host: host::host_name(),
         now_wall,
         origin: &|_| "default".to_owned(),
     };
@@ -178,7 +176,7 @@ fn look(
             plan,
             beside.and_then(StateDir::record),
             history,
-            machine.whereabouts(),
+            machine.host_process(),
         ) {
             return Ok(status);
         }

@@ -3,8 +3,8 @@
 
 mod bot;
 mod configuration;
+mod kernel;
 mod locks;
-mod machine;
 mod telegram;
 
 use schemars::JsonSchema;
@@ -14,8 +14,8 @@ use crate::error::Error;
 pub use {
     bot::{NameSource, RunningState, TokenSearch, command, instance, running, token},
     configuration::configuration,
+    kernel::{DoctorUser, ScanReach, machine},
     locks::{FolderCheck, locks},
-    machine::{DoctorUser, ScanReach, machine},
     telegram::telegram,
 };
 

@@ -29,7 +29,7 @@ use crate::{
         start_host::StartHost,
         start_progress::{StartProgress, deadline, patience},
     },
-    scan::lock_probe::{ScanScope, StartState},
+    scan::request::{ScanScope, StartState},
     state::{
         lock_file::{HeldLock, LockFile},
         record::Record,

@@ -112,7 +112,7 @@ async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(),
 
 /// Nobody listens to what is said then.
 async fn recalled(alarm: &Poller) -> u8 {
-    while !alarm.is_recalled() {
+    while !alarm.is_cancelled() {
         tokio::time::sleep(GLANCE).await;
     }
     0

@@ -11,7 +11,7 @@ use tracing::trace;
 use crate::{
     engine::start_history::Ticket,
     error::{Error, ExitStatus},
-    scan::lock_probe::LockProbe,
+    scan::lock_views::LockProbe,
     state::{
         lock_file::{HeldLock, LockFile},
         lock_folder::{LockFolder, MissingFolder},

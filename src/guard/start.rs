@@ -25,13 +25,14 @@ use crate::{
         start_progress::StartProgress,
         start_request::StartRequest,
     },
-    scan::machine::{Machine, StartLeftovers, blind, enclosure},
+    scan::{cannot_scan, machine::private_folder},
     state::{
         history_event::{EndedConflict, GiveUpCause, HistoryEventKind},
         record::{Record, RecordStage},
     },
     sys::{clock, machine::poll::Poller},
     telegram::Preflight,
+    terminate::machine::{Machine, StartLeftovers},
 };
 
 /// How often the locks may be deleted or replaced under a start before it gives up.
@@ -115,7 +116,7 @@ pub(crate) fn start(
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
     let (poller, watch, leftovers) = machine.into_supervision();
     let poller =
-        poller.ok_or_else(|| blind(std::io::Error::other("signals are not attended to")))?;
+        poller.ok_or_else(|| cannot_scan(std::io::Error::other("signals are not attended to")))?;
     let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }
@@ -136,11 +137,11 @@ fn settle(
 ) -> Result<(Machine, Won), NotStarted> {
     // First, because everything that follows needs the process table as well and would say so less
     // clearly.
-    let mut machine = Machine::new(request.scan_request()).map_err(blind)?;
+    let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
     let purpose = request.config.policy.purpose;
     if purpose == Purpose::Start
-        && let Some(private) = enclosure(opened.lock_set.state_dir().folder().path())
+        && let Some(private) = private_folder(opened.lock_set.state_dir().folder().path())
     {
         warn!("{}; {}", private.what(), private.way_out());
     }
@@ -154,11 +155,11 @@ fn settle(
             command.insist_on_its_script()?;
         }
     }
-    machine.attend(match cancellation {
-        Cancellation::Signals => Poller::set().map_err(blind)?,
+    machine.set_poller(match cancellation {
+        Cancellation::Signals => Poller::for_signals().map_err(cannot_scan)?,
         Cancellation::Program(poller) => poller,
     });
-    machine.ask_for(purpose);
+    machine.set_purpose(purpose);
     // Once signals are waited for: its thread must not take one.
     let preflight = match purpose {
         Purpose::Start => {

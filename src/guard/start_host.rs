@@ -8,8 +8,8 @@ use crate::{
     error::Error,
     guard::lock_set::LockSet,
     scan::{
-        lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
-        machine::Machine,
+        lock_views::{DisplacedOwner, LockProbe},
+        request::{ScanScope, StartState},
     },
     state::{
         lock_file::{HeldLock, LockFile},
@@ -20,7 +20,7 @@ use crate::{
         machine::{pidfd::ProcessHandle, poll::Poller},
         wake::{Interrupted, SleepEnd},
     },
-    terminate::process_control::ProcessControl,
+    terminate::{machine::Machine, process_control::ProcessControl},
 };
 
 /// A machine that a start looks at and acts on.
@@ -92,11 +92,11 @@ pub trait StartHost: ProcessControl {
 
 impl StartHost for Machine {
     fn host_process(&self) -> &HostProcess {
-        self.whereabouts()
+        Machine::host_process(self)
     }
 
     fn poller(&self) -> Option<&Poller> {
-        self.alarm()
+        Machine::poller(self)
     }
 
     fn snapshot(
@@ -106,8 +106,7 @@ impl StartHost for Machine {
         state: &StartState,
         scope: ScanScope,
     ) -> io::Result<Snapshot> {
-        self.forget_ended();
-        self.look(locks, Some(state_dir), state, scope)
+        Machine::snapshot(self, locks, Some(state_dir), state, scope)
     }
 
     fn snapshot_of_guard(
@@ -116,7 +115,7 @@ impl StartHost for Machine {
         record: &Record,
         state: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
-        self.glance_at(lock, record, state)
+        Machine::snapshot_of_guard(self, lock, record, state)
     }
 
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
@@ -125,7 +124,7 @@ impl StartHost for Machine {
 
     fn watch_lock_set(&mut self, locks: &LockSet) -> Result<(), Error> {
         let first = locks.open_first_lock()?;
-        self.keep(Arc::clone(locks.state_dir()), &locks.folders(), first);
+        self.watch_state_dir(Arc::clone(locks.state_dir()), &locks.folders(), first);
         Ok(())
     }
 
@@ -134,7 +133,7 @@ impl StartHost for Machine {
     }
 
     fn notices_closes(&self) -> bool {
-        Machine::HEARS_OF_CLOSES
+        Machine::NOTICES_CLOSES
     }
 
     fn is_free(&self, lock: &LockFile) -> bool {
@@ -142,7 +141,7 @@ impl StartHost for Machine {
     }
 
     fn watch_process(&mut self, process: ProcessHandle) {
-        self.keep_in_view(process);
+        Machine::watch_process(self, process);
     }
 
     fn retain_living(&self, processes: &mut BTreeSet<ProcessId>) {

@@ -10,13 +10,13 @@ use crate::{
     },
     error::Error,
     guard::not_started::NotStarted,
-    scan::{command::Command, machine, request::ScanRequest},
+    scan::{command::Command, request::ScanRequest},
     state::{
         history_event::GiveUpCause,
         lock_file::LockFile,
         record::{HostProcess, Record, RecordStage},
     },
-    sys::clock,
+    sys::{clock, host},
     text::command_line,
 };
 
@@ -105,7 +105,7 @@ impl StartRequest {
             ticket,
             holder: process.clone(),
             locks: files.iter().filter_map(LockFile::known_id).collect(),
-            host: machine::host_name(),
+            host: host::host_name(),
             user: self.user.name.clone(),
             command: command_line(&command.text()).chars().take(LONGEST_COMMAND).collect(),
             since: clock::WallClock::seconds(),

@@ -26,10 +26,13 @@ use crate::{
     scan::{
         command::{Command, ProgramKind},
         env_marker::{EnvMarker, HELD},
-        machine::{self, guard_above},
+        machine::find_guard_above,
     },
     state::default_lock_folder::default_lock_folder,
-    sys::machine::{pidfd::ProcessHandle, poll::Poller},
+    sys::{
+        host,
+        machine::{pidfd::ProcessHandle, poll::Poller},
+    },
     terminate::execute::TerminateEvent,
     text::printable,
 };
@@ -59,7 +62,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         ))
     })?;
     let claim = InProcessClaim::new(&instance)?;
-    let (command, user) = (this_program()?, machine::myself());
+    let (command, user) = (this_program()?, host::current_user());
     let request = StartRequest {
         locks: lock_files(config, instance.as_str(), &user, &default_lock_folder(&user)),
         config: config.clone(),
@@ -89,7 +92,7 @@ fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessH
     if named.is_some_and(|named| *named != instance) {
         return None;
     }
-    let guard = guard_above(&marker);
+    let guard = find_guard_above(&marker);
     if guard.is_none() {
         debug!(
             "${HELD} names a guard (pid {}) that does not hold {instance} for this process",

@@ -14,7 +14,7 @@ use crate::{
     engine::instance::Instance,
     error::{Error, ExitStatus},
     library::{acquire, guard_thread::GuardReply, lost::Lost},
-    scan::machine::blind,
+    scan::cannot_scan,
     sys::machine::poll::{CancelHandle, Poller},
 };
 
@@ -94,7 +94,7 @@ impl Guard {
     /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
     /// [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
-        let (poller, cancel) = Poller::with_recall().map_err(blind)?;
+        let (poller, cancel) = Poller::with_cancel().map_err(cannot_scan)?;
         let (answer, answered) = oneshot::channel();
         let (config, its_cancel) = (config.clone(), cancel.clone());
         thread::Builder::new()
@@ -136,7 +136,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.cancel.call();
+        self.cancel.cancel();
         if let Some(given_back) = self.given_back.take() {
             // The thread sends nothing; the error says that it has ended.
             let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
@@ -156,7 +156,7 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(cancel) = &self.0 {
-            cancel.call();
+            cancel.cancel();
         }
     }
 }

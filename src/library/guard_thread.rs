@@ -104,12 +104,12 @@ impl OwnGuard {
 
     fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
         let mut has_changed = true;
-        while !poller.is_recalled() {
+        while !poller.is_cancelled() {
             if mem::take(&mut has_changed) || self.keeper.next_check().is_some() {
                 self.check(reply);
             }
             let next = self.keeper.next_check();
-            Poller::doze(Some(poller), Some(&self.keeper.watch), &[], next);
+            Poller::poll(Some(poller), Some(&self.keeper.watch), &[], next);
             has_changed = self.keeper.watch.drain();
         }
     }
@@ -203,12 +203,12 @@ pub(super) struct AdoptedGuard {
 
 impl AdoptedGuard {
     fn hold(&self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
-        while !poller.is_recalled() {
+        while !poller.is_cancelled() {
             if self.guard.has_ended() {
                 reply_lost(reply, Lost::Orphaned);
-                Poller::doze(Some(poller), None, &[], None);
+                Poller::poll(Some(poller), None, &[], None);
             } else {
-                Poller::doze(Some(poller), None, &[&self.guard], None);
+                Poller::poll(Some(poller), None, &[&self.guard], None);
             }
         }
     }

@@ -1,53 +1,53 @@
-//! What a machine offers to this process, as plain facts: for whoever asks whether it is ready.
+//! What a machine offers to this process, as plain facts for `doctor`.
 
 use crate::{
     engine::managed_by::ManagedBy, scan::container::ContainerKind, sys::filesystem::Support,
 };
 
-/// The PID namespace that this process is in.
+/// A machine, seen from this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// pidfds, so that a signal never reaches another process.
+    pub pidfd: Support,
+    /// Notifications of changes of files.
+    pub inotify: Support,
+    /// The value of `hidepid` of `/proc`, where it hides other users' processes from this one.
+    pub hidden: Option<String>,
+    /// The environments in which tokens can be seen.
+    pub environments: Environments,
+    /// The processes that can be seen at all.
+    pub namespace: PidNamespace,
+    /// The container that this process is in.
+    pub container: Option<ContainerKind>,
+    /// The program that started this one.
+    pub starter: StartedBy,
+}
+
+/// The PID namespace of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PidNamespace {
-    /// The machine's first one, from which every process is seen.
+    /// The first one, from which every process is seen.
     First,
     /// One of its own.
     Own,
 }
 
-/// How many environments of other processes of the same user can be read.
+/// The environments of other processes of the same user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Environments {
-    /// So many can.
+    /// So many can be read.
     pub readable: usize,
     /// So many cannot.
     pub unreadable: usize,
 }
 
-/// Whose child this process is.
+/// The program that started this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartedBy {
-    /// Nobody's: it is the first process of its PID namespace, or its parent cannot be seen.
-    Nobody,
-    /// What would start it again.
+    /// It is the first process of its PID namespace, or its parent cannot be seen.
+    NoParent,
+    /// A supervisor that would start it again.
     Supervisor(ManagedBy),
-    /// A program that is no supervisor: its pid and its name.
+    /// Another program: its pid and its name.
     Program(u32, String),
-}
-
-/// A machine, seen from this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capabilities {
-    /// A process can be held by a descriptor, so that a signal never reaches another.
-    pub pidfd: Support,
-    /// The kernel tells when files change.
-    pub inotify: Support,
-    /// What `/proc` was told by `hidepid`, where it hides other users' processes from this one.
-    pub hidden: Option<String>,
-    /// Whose tokens can be seen.
-    pub environments: Environments,
-    /// Who can be seen at all.
-    pub namespace: PidNamespace,
-    /// Who made the container that this is.
-    pub maker: Option<ContainerKind>,
-    /// Who started this.
-    pub starter: StartedBy,
 }

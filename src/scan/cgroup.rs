@@ -1,10 +1,9 @@
-//! What surrounds a process: the container it is in, and the service. Pure readings of
-//! `/proc/PID/cgroup`.
+//! Reads the container and the systemd unit of a process from `/proc/PID/cgroup`.
 
 use crate::engine::managed_by::{Container, ContainerEngine, ManagedBy};
 
-/// Services that start other people's programs and never start them again.
-const SPAWNERS: [&str; 13] = [
+/// Services that start programs for users and never start them again.
+const LAUNCHING_SERVICES: [&str; 13] = [
     "cron.service",
     "crond.service",
     "cronie.service",
@@ -20,77 +19,77 @@ const SPAWNERS: [&str; 13] = [
     "console-getty.service",
 ];
 
-/// The same, one for each of something.
-const SPAWNERS_OF_MANY: [&str; 7] =
+/// The same, by the prefix of a template.
+const LAUNCHING_TEMPLATES: [&str; 7] =
     ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
 
-/// The length to which people shorten a container id.
-const SHORT_ID: usize = 12;
+/// The usual length of a shortened container id.
+const SHORT_ID_LENGTH: usize = 12;
 
-/// The containers that a process is in, the outermost first.
+/// Returns the containers that a process is in, the outermost first.
 #[must_use]
 pub fn containers(cgroups: &str) -> Vec<Container> {
-    // systemd's own hierarchy first: beside it, others may say less.
+    // systemd's own hierarchy comes first; others may say less.
     hierarchies(cgroups)
-        .map(|path| found_in(&path).into_iter().map(|(_, container)| container).collect())
+        .map(|path| containers_in(&path).into_iter().map(|(_, container)| container).collect())
         .find(|it: &Vec<_>| !it.is_empty())
         .unwrap_or_default()
 }
 
-/// The container that a process with the cgroups `theirs` is in and one with `mine` is not.
+/// Returns the container that a process with the cgroups `theirs` is in, and one with `own` is not.
 #[must_use]
-pub fn container(theirs: &str, mine: &str) -> Option<Container> {
-    let mine = containers(mine);
-    let theirs = containers(theirs).into_iter().enumerate();
-    theirs
+pub fn container(theirs: &str, own: &str) -> Option<Container> {
+    let own = containers(own);
+    containers(theirs)
         .into_iter()
-        .find(|(index, container)| mine.get(*index) != Some(container))
+        .enumerate()
+        .find(|(index, container)| own.get(*index) != Some(container))
         .map(|(_, container)| container)
 }
 
-/// What manages a process with the cgroups `theirs`, as far as one with `mine` can see and stop it.
-/// A service inside of another container is none of ours, the container is. Scopes are not managed:
-/// systemd never starts them again.
+/// Returns what manages a process with the cgroups `theirs`, as far as one with `own` can see and
+/// stop it: of another container, not a service inside. Scopes are not managed: systemd never starts
+/// them again.
 #[must_use]
-pub fn manager(theirs: &str, mine: &str) -> Option<ManagedBy> {
+pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
-    let outside = containers(mine).len();
-    match (container(theirs, mine), found_in(&path).get(outside)) {
+    let outside = containers(own).len();
+    match (container(theirs, own), containers_in(&path).get(outside)) {
         // Podman may keep its container inside of the service that restarts it.
         (Some(Container { engine: ContainerEngine::Podman, .. }), Some((at, _)))
-            if service(&path[..*at]).is_some() =>
+            if unit(&path[..*at]).is_some() =>
         {
-            service(&path[..*at])
+            unit(&path[..*at])
         }
         (Some(container), _) => Some(ManagedBy::Container(container)),
         (None, _) => {
-            let inside = found_in(&path).last().map_or(0, |(at, _)| at + 1);
-            service(&path[inside..])
+            let inside = containers_in(&path).last().map_or(0, |(at, _)| at + 1);
+            unit(&path[inside..])
         }
     }
 }
 
-/// The deepest service of a path.
-fn service(path: &[&str]) -> Option<ManagedBy> {
+/// Returns the deepest systemd service of a path.
+fn unit(path: &[&str]) -> Option<ManagedBy> {
     let unit = path.iter().rfind(|part| has_suffix(part, ".service"))?;
-    // A part that could be taken for a file of the cgroup's own has `_` before it.
+    // systemd puts `_` before a name that could be a file of the cgroup itself.
     let unit = unit.strip_prefix('_').unwrap_or(unit);
-    let spawner =
-        SPAWNERS.contains(&unit) || SPAWNERS_OF_MANY.iter().any(|prefix| unit.starts_with(prefix));
-    if spawner || path.iter().any(|part| part.starts_with("session-") && has_suffix(part, ".scope"))
+    let is_launching = LAUNCHING_SERVICES.contains(&unit)
+        || LAUNCHING_TEMPLATES.iter().any(|prefix| unit.starts_with(prefix));
+    if is_launching
+        || path.iter().any(|part| part.starts_with("session-") && has_suffix(part, ".scope"))
     {
         return None;
     }
-    let of_a_user = path.iter().any(|part| part.starts_with("user@"));
-    Some(if of_a_user {
+    let is_of_user = path.iter().any(|part| part.starts_with("user@"));
+    Some(if is_of_user {
         ManagedBy::SystemdUser(unit.to_owned())
     } else {
         ManagedBy::Systemd(unit.to_owned())
     })
 }
 
-/// The parts of each path: systemd's own hierarchy first, then that of version 2, then the
-/// controllers of version 1.
+/// Returns the parts of each path: systemd's own hierarchy, version 2, the controllers of version 1.
 fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     let mut lines: Vec<(u8, &str)> = cgroups
         .lines()
@@ -108,28 +107,26 @@ fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     lines.into_iter().map(|(_, path)| path.split('/').filter(|part| !part.is_empty()).collect())
 }
 
-/// The containers of a path, each with the index of its last part.
-fn found_in(path: &[&str]) -> Vec<(usize, Container)> {
+/// Returns the containers of a path, each with the index of its last part.
+fn containers_in(path: &[&str]) -> Vec<(usize, Container)> {
     let mut pods = false;
     let mut found = Vec::new();
     for (index, part) in path.iter().enumerate() {
         pods |= part.starts_with("kubepods");
         let before = index.checked_sub(1).map_or("", |before| path[before]);
         found.extend(
-            numbered(part, pods)
-                .or_else(|| named(before, part))
-                .map(|container| (index, container)),
+            by_id(part, pods).or_else(|| by_name(before, part)).map(|container| (index, container)),
         );
     }
     found
 }
 
 /// `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`; without
-/// systemd the id alone, or behind a colon.
-fn numbered(part: &str, pods: bool) -> Option<Container> {
+/// systemd the id alone, or after a colon.
+fn by_id(part: &str, pods: bool) -> Option<Container> {
     let part = part.strip_suffix(".scope").unwrap_or(part);
     let (engine, id) = part.rsplit_once(['-', ':']).unwrap_or(("", part));
-    // What watches over a container is not in it.
+    // conmon, which monitors a container, is not in it.
     let is_id = id.len() == 64
         && id.bytes().all(|byte| byte.is_ascii_hexdigit())
         && !engine.ends_with("conmon");
@@ -138,11 +135,11 @@ fn numbered(part: &str, pods: bool) -> Option<Container> {
         "libpod" | "libpod-payload" => ContainerEngine::Podman,
         _ => ContainerEngine::Docker,
     };
-    is_id.then(|| Container { id: id.chars().take(SHORT_ID).collect(), engine })
+    is_id.then(|| Container { id: id.chars().take(SHORT_ID_LENGTH).collect(), engine })
 }
 
 /// `lxc.payload.NAME`, `lxc/NAME`, `systemd-nspawn@NAME.service/payload`.
-fn named(before: &str, part: &str) -> Option<Container> {
+fn by_name(before: &str, part: &str) -> Option<Container> {
     let lxc = part
         .strip_prefix("lxc.payload.")
         .or(matches!(before, "lxc" | "lxc.payload").then_some(part));
@@ -153,7 +150,7 @@ fn named(before: &str, part: &str) -> Option<Container> {
     let machine = machine
         .or_else(|| before.strip_prefix("machine-")?.strip_suffix(".scope"))
         .filter(|_| part == "payload")?;
-    // systemd writes `-` in what a unit is named after as `\x2d`.
+    // systemd escapes `-` as `\x2d`.
     Some(Container { id: machine.replace("\\x2d", "-"), engine: ContainerEngine::Nspawn })
 }
 
@@ -330,7 +327,7 @@ mod tests {
     const KUBERNETES: &str = "kubectl scale --replicas=0 WORKLOAD";
 
     #[test]
-    fn what_is_no_container_is_none() {
+    fn other_cgroups_are_no_container() {
         for theirs in [
             "0::/system.slice/bot.service",
             "0::/machine.slice/libpod-conmon-@.scope",
@@ -345,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_mine_too_manages_nothing_of_mine() {
+    fn a_container_that_monopoll_runs_in_too_manages_nothing() {
         for (theirs, mine, expected) in [
             ("0::/docker/@", "0::/docker/@", None),
             ("0::/docker/@/docker/#", "0::/docker/@", Some("container:fedcba987654")),

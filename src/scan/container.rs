@@ -1,5 +1,4 @@
-//! Whether this process is in a container, and what is said where only that container is guarded.
-//! Pure readings.
+//! The container that this process is in, and lock folders that no other container sees.
 
 use std::{
     fmt,
@@ -13,10 +12,10 @@ use crate::{
     text::printable,
 };
 
-/// Something that an engine leaves behind in a container.
+/// A trace that an engine leaves in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerTrace {
-    /// `/proc/self/cgroup`, whatever is in it.
+    /// The text of `/proc/self/cgroup`.
     Cgroups(String),
     /// `/.dockerenv` is there.
     DockerFile,
@@ -33,14 +32,13 @@ pub enum ContainerTrace {
 /// The PID, IPC and UTS namespaces that this process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespaces {
-    /// The machine's first ones: what traces there are came with the image that the machine was
-    /// made of.
+    /// The first ones: traces come from the image that the machine was made of.
     First,
-    /// At least one of its own, or nobody can tell.
+    /// At least one of its own, or not known.
     Own,
 }
 
-/// Who made a container.
+/// The engine of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerKind {
     /// Docker.
@@ -49,19 +47,19 @@ pub enum ContainerKind {
     Podman,
     /// Kubernetes, by whatever runtime.
     Kubernetes,
-    /// One that has this name, such as `lxc`.
+    /// An engine of this name, such as `lxc`.
     Named(String),
 }
 
-/// Who made the container that these are the traces of, if it is one.
+/// Returns the kind of container that has these traces.
 #[must_use]
-pub fn maker(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
+pub fn container_kind(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
     if namespaces == Namespaces::First {
         return None;
     }
-    traces.iter().filter_map(ContainerTrace::maker).min_by_key(|maker| match maker {
-        // Kubernetes leaves its runtime's traces too, and whoever is compatible with Docker leaves
-        // Docker's.
+    traces.iter().filter_map(ContainerTrace::kind).min_by_key(|kind| match kind {
+        // Kubernetes leaves its runtime's traces too, and engines that are compatible with Docker
+        // leave Docker's.
         ContainerKind::Kubernetes => 0,
         ContainerKind::Podman => 1,
         ContainerKind::Docker => 2,
@@ -70,7 +68,7 @@ pub fn maker(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<Contai
 }
 
 impl ContainerTrace {
-    fn maker(&self) -> Option<ContainerKind> {
+    fn kind(&self) -> Option<ContainerKind> {
         match self {
             ContainerTrace::Cgroups(text) => {
                 cgroup::containers(text).last().map(|container| match container.engine {
@@ -107,24 +105,24 @@ impl fmt::Display for ContainerKind {
     }
 }
 
-/// A lock folder that nobody outside of this container sees.
+/// A lock folder that is not seen outside of this container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateFolder {
-    maker: ContainerKind,
+    container: ContainerKind,
     folder: PathBuf,
     why: PrivateMount,
 }
 
 impl PrivateFolder {
-    /// `folder` as a container of this maker sees it, by `/proc/self/mountinfo`; `None` where
-    /// others see it too, or nothing is known.
+    /// Checks a folder, links in it resolved, by the text of `/proc/self/mountinfo`. `None`: others
+    /// see it too, or nothing is known.
     #[must_use]
-    pub fn of(maker: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
+    pub fn of(container: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
-        Some(PrivateFolder { maker, folder: folder.to_owned(), why })
+        Some(PrivateFolder { container, folder: folder.to_owned(), why })
     }
 
-    /// What is the matter.
+    /// Says that only this container is guarded, and why.
     #[must_use]
     pub fn what(&self) -> String {
         let folder = self.folder.to_string_lossy();
@@ -140,12 +138,12 @@ impl PrivateFolder {
         )
     }
 
-    /// What to do about it.
+    /// Says how to share the folder.
     #[must_use]
     pub fn way_out(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
-        match self.maker {
+        match self.container {
             ContainerKind::Kubernetes => {
                 format!(
                     "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at {folder} in every pod that may run this bot"
@@ -170,7 +168,7 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn each_engine_is_known_by_what_it_leaves_behind() {
+    fn each_engine_is_known_by_its_traces() {
         let name = str::to_owned;
         for (traces, expected) in [
             (vec![], None),
@@ -221,26 +219,26 @@ mod tests {
                 None,
             ),
         ] {
-            assert_eq!(maker(&traces, Namespaces::Own), expected, "{traces:?}");
+            assert_eq!(container_kind(&traces, Namespaces::Own), expected, "{traces:?}");
         }
     }
 
     #[test]
     fn a_machine_that_was_made_of_an_image_is_no_container() {
-        assert_eq!(maker(&[ContainerTrace::DockerFile], Namespaces::First), None);
+        assert_eq!(container_kind(&[ContainerTrace::DockerFile], Namespaces::First), None);
     }
 
     #[test]
     fn a_private_folder_says_who_is_guarded_and_how_to_share_it() {
         let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
-        let enclosure = |maker, folder| PrivateFolder::of(maker, mounts, Path::new(folder));
-        let docker = enclosure(ContainerKind::Docker, "/run/monopoll").unwrap();
+        let private = |container, folder| PrivateFolder::of(container, mounts, Path::new(folder));
+        let docker = private(ContainerKind::Docker, "/run/monopoll").unwrap();
         assert!(docker.what().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
         assert!(docker.way_out().contains("-v monopoll-locks:/run/monopoll"));
-        let pod = enclosure(ContainerKind::Kubernetes, "/empty").unwrap();
+        let pod = private(ContainerKind::Kubernetes, "/empty").unwrap();
         assert!(pod.what().starts_with("only this pod is guarded"));
         assert!(pod.way_out().contains("strategy: Recreate"));
-        assert_eq!(enclosure(ContainerKind::Docker, "/srv/locks"), None);
+        assert_eq!(private(ContainerKind::Docker, "/srv/locks"), None);
         assert_eq!(PrivateFolder::of(ContainerKind::Docker, "", Path::new("/run")), None);
     }
 }

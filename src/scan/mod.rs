@@ -1,20 +1,37 @@
 //! The process table as a snapshot: what concerns this start, each fact known or unknown.
 
+mod ancestors;
 pub mod capabilities;
 pub mod cgroup;
 pub mod command;
 pub mod container;
 pub mod env_marker;
+pub(crate) mod guard_tree;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
-pub mod lock_probe;
+pub mod lock_views;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
+pub(crate) mod process_tree;
 pub mod request;
+mod same_command;
 pub mod script;
-pub mod supervisor_detection;
+pub mod supervisors;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub use linux as machine;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub use portable as machine;
+
+use crate::error::{Error, ExitStatus};
+
+/// The error where the process table cannot be read.
+#[must_use]
+pub fn cannot_scan(error: std::io::Error) -> Error {
+    let error = Error::from_source(ExitStatus::Fault, "this machine cannot be looked at", error);
+    if cfg!(all(target_os = "linux", not(monopoll_portable))) {
+        error.with_hint("mount /proc in this PID namespace")
+    } else {
+        error
+    }
+}

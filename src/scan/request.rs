@@ -1,43 +1,95 @@
-//! What a look at the process table is for.
+//! The input of a scan: what to look for, how far, and the state of the start that asks.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    engine::{policy::Policy, process::User, token::Token},
+    engine::{
+        policy::Policy,
+        process::{Process, User},
+        snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot},
+        start_history::{History, Ticket},
+        token::Token,
+    },
     scan::command::Command,
+    sys::host,
 };
 
-/// What a look is for; it goes to the thread that looks.
+/// What a scan looks for; shared with the threads that read.
 #[derive(Debug)]
 pub struct ScanRequest {
-    /// Who is a candidate.
+    /// Decides which processes are candidates.
     pub policy: Policy,
-    /// My bot's token, where it is known.
+    /// The bot token, where it is known.
     pub token: Option<Token>,
-    /// The variables that may have a token.
+    /// The variables that may contain a token.
     pub token_env: Vec<String>,
     /// COMMAND, where there is one.
     pub command: Option<Command>,
-    /// My own executable, where it is the command-line tool: others that run it are known by their
-    /// ticket.
+    /// This executable, if it is the command-line tool: other processes that run it are known by
+    /// their ticket.
     pub wrapper: Option<PathBuf>,
-    /// My own executable, where the library is in it: whoever runs it settles as I do, and is known
-    /// by its ticket too.
+    /// This executable, if it uses the library: other processes that run it are starts too, and
+    /// known by their ticket.
     pub library: Option<PathBuf>,
-    /// Whose process I am.
+    /// The user of this process.
     pub user: User,
-    /// Somebody to be described too, even where nothing in a quick look concerns this start.
+    /// A pid to describe in any case.
     pub asked: Option<u32>,
 }
 
-/// How close a look a process is worth.
+/// The processes that a scan is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanScope {
+    /// Conflicts, and processes that only look related.
+    Everybody,
+    /// Conflicts alone: an earlier scan has found the rest.
+    InTheWay,
+}
+
+/// The result of the first, quick look at a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relevance {
-    /// None at all.
+    /// It is ignored.
     None,
-    /// It is only to be shown: it has my token in its environment, as whatever was started there
-    /// has.
+    /// It is only shown: it has the token in its environment, as everything started there has.
     Suspect,
     /// It may be acted on, and so may everything below it.
     Candidate,
+}
+
+/// The state of the start that asks.
+#[derive(Debug, Clone, Default)]
+pub struct StartState {
+    /// Its ticket; `None` in a dry run.
+    pub ticket: Option<Ticket>,
+    /// The time that it has waited.
+    pub waited: Duration,
+    /// What it has done so far.
+    pub history: History,
+}
+
+impl StartState {
+    /// Makes a snapshot of what a scan for `request` has found.
+    pub(super) fn snapshot(
+        &self,
+        request: &ScanRequest,
+        pid: u32,
+        locks: Vec<LockView>,
+        guards: Vec<GuardView>,
+        processes: Vec<Process>,
+    ) -> Snapshot {
+        let me = Caller {
+            pid,
+            user: request.user.clone(),
+            privileged: host::is_privileged(),
+            signal_support: if cfg!(windows) {
+                SignalSupport::KillAlone
+            } else {
+                SignalSupport::Signals
+            },
+            ticket: self.ticket,
+        };
+        let history = self.history.clone();
+        Snapshot { me, locks, guards, processes, waited: self.waited, history }
+    }
 }

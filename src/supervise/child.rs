@@ -19,8 +19,8 @@ use crate::{
     state::lock_file::HeldLock,
     supervise::spawn,
     sys::machine::{
-        poll::{Poller, ReceivedSignal},
-        real_time_signals,
+        poll::Poller,
+        signals::{self, ReceivedSignal},
     },
 };
 
@@ -90,7 +90,7 @@ impl Child {
         let in_my_group =
             nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
         if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived)) {
-            real_time_signals::send(self.pid, arrived.number);
+            signals::send(self.pid, arrived.number);
         }
         if arrived.is(Signal::SIGTSTP) {
             // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
@@ -131,16 +131,4 @@ impl Child {
 fn is_for_me_alone(arrived: ReceivedSignal) -> bool {
     arrived.is(Signal::SIGHUP)
         && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
-}
-
-/// As the kernel's signals are called here.
-pub(crate) fn number(signal: signal::Signal) -> Signal {
-    match signal {
-        signal::Signal::SigHup => Signal::SIGHUP,
-        signal::Signal::SigInt => Signal::SIGINT,
-        signal::Signal::SigQuit => Signal::SIGQUIT,
-        signal::Signal::SigTerm => Signal::SIGTERM,
-        signal::Signal::SigUsr1 => Signal::SIGUSR1,
-        signal::Signal::SigUsr2 => Signal::SIGUSR2,
-    }
 }

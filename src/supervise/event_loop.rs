@@ -17,16 +17,13 @@ use crate::{
     },
     error::ExitStatus,
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    scan::machine::guard_tree::GuardTree,
+    scan::{guard_tree::GuardTree, machine::process_id},
     state::{protocol::Asker, record::RecordStage},
     supervise::child::{self, Child},
     sys::{
         clock,
-        machine::{
-            memory,
-            pidfd::ProcessHandle,
-            poll::{Poller, ReceivedSignal, Wake},
-        },
+        machine::{memory, pidfd::ProcessHandle, poll::Poller, signals::ReceivedSignal},
+        wake::Wake,
     },
 };
 
@@ -106,14 +103,14 @@ impl ChildGuard<'_> {
         self.keeper.watch.drain();
         let (mut told, mut is_new) = (true, true);
         loop {
-            while let Some(arrived) = self.poller.next() {
+            while let Some(arrived) = self.poller.next_signal() {
                 state.stirred = true;
                 self.forward(arrived, &mut state);
             }
             self.reap(&mut state);
             if std::mem::take(&mut told) || self.keeper.next_check().is_some() {
-                self.keep_hold(&tree, &mut state);
-                self.hear(&tree, &mut state);
+                self.keep_hold(&mut state);
+                self.hear(&mut state);
             }
             if let Some(end) = self.end_the_tree(&mut tree, &mut state) {
                 return end;
@@ -123,10 +120,10 @@ impl ChildGuard<'_> {
             let next_try = self.keeper.next_check();
             let until = state.wake.into_iter().chain(next_try).min();
             if std::mem::take(&mut is_new) {
-                memory::slim();
+                memory::release_unused();
             }
-            let woken = Poller::doze(Some(self.poller), Some(&self.keeper.watch), &handles, until);
-            state.stirred = woken != Some(Wake::Told)
+            let woken = Poller::poll(Some(self.poller), Some(&self.keeper.watch), &handles, until);
+            state.stirred = woken != Wake::FileChanged
                 || state.wake.is_some_and(|wake| clock::patience() >= wake);
             told = self.keeper.watch.drain();
         }
@@ -134,10 +131,10 @@ impl ChildGuard<'_> {
 
     /// Each signal reaches the child once.
     fn forward(&self, arrived: ReceivedSignal, state: &mut GuardStage) {
-        if arrived.tells_of_a_child() || state.child.is_some() {
+        if arrived.is_child_end() || state.child.is_some() {
             return;
         }
-        if let Some(signal) = arrived.asks_to_end() {
+        if let Some(signal) = arrived.stop_signal() {
             debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
             state.signalled.entry(signal).or_insert_with(clock::patience);
         }
@@ -153,7 +150,7 @@ impl ChildGuard<'_> {
     }
 
     /// Where the lock is somebody else's, the tree is ended.
-    fn keep_hold(&mut self, tree: &GuardTree, state: &mut GuardStage) {
+    fn keep_hold(&mut self, state: &mut GuardStage) {
         match self
             .keeper
             .check_locks(clock::patience(), &mut |event| (self.on_event)(GuardEvent::Lock(event)))
@@ -162,7 +159,6 @@ impl ChildGuard<'_> {
             KeepOutcome::Lost => {
                 state.lost = true;
                 self.begin_ending(
-                    tree,
                     state,
                     StopOptions { mode: StopMode::Graceful, ..self.stop_options },
                 );
@@ -171,19 +167,19 @@ impl ChildGuard<'_> {
     }
 
     /// Hears what is asked, and puts back what has vanished.
-    fn hear(&mut self, tree: &GuardTree, state: &mut GuardStage) {
+    fn hear(&mut self, state: &mut GuardStage) {
         if let Some(request) = self.keeper.request()
             && self.keeper.acknowledge(&request)
         {
             debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
             state.superseded_by = Some(request.asker());
-            self.begin_ending(tree, state, request.stop_options());
+            self.begin_ending(state, request.stop_options());
         }
         self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }
 
     /// A second request may only shorten the first.
-    fn begin_ending(&mut self, tree: &GuardTree, state: &mut GuardStage, manner: StopOptions) {
+    fn begin_ending(&mut self, state: &mut GuardStage, manner: StopOptions) {
         state.stirred = true;
         if let Some(ladder) = &mut state.ladder {
             ladder.hasten(child::within_reach(manner));
@@ -191,7 +187,7 @@ impl ChildGuard<'_> {
         }
         let mut ladder = StopProgress::new(child::within_reach(manner));
         if let (Some(at), Some(child)) =
-            (state.signalled.get(&manner.signal), tree.id_of(self.child.pid()))
+            (state.signalled.get(&manner.signal), process_id(self.child.pid()))
         {
             ladder.already_signalled(child, *at);
         }
@@ -214,7 +210,7 @@ impl ChildGuard<'_> {
         if state.ladder.is_none() && !alive.is_empty() {
             (self.on_event)(GuardEvent::Leftovers(alive.len()));
             let manner = StopOptions { mode: StopMode::Graceful, ..self.stop_options };
-            self.begin_ending(tree, state, manner);
+            self.begin_ending(state, manner);
         }
         let end = |left| ChildEnd {
             status: state.child.unwrap_or(ExitStatus::Fault),

@@ -8,9 +8,11 @@ use crate::{
     error::{Error, ExitStatus},
     guard::{start::Acquired, start_request::StartRequest},
     scan::{
+        cannot_scan,
         command::Command,
         env_marker::{EnvMarker, HELD},
-        machine::{blind, guard_tree::GuardTree, identity},
+        guard_tree::GuardTree,
+        machine::process_id,
     },
     state::protocol::Asker,
     supervise::{
@@ -30,8 +32,8 @@ pub(crate) fn run_child(
     command: &Command,
     on_event: &mut dyn FnMut(GuardEvent),
 ) -> Result<ExitStatus, Error> {
-    child::adopt_orphans().map_err(blind)?;
-    let tree = GuardTree::of_myself().map_err(blind)?;
+    child::adopt_orphans().map_err(cannot_scan)?;
+    let tree = GuardTree::of_this_process().map_err(cannot_scan)?;
     let child = match spawn(&acquired, request, command) {
         Ok(child) => child,
         Err(error) => {
@@ -40,9 +42,9 @@ pub(crate) fn run_child(
         }
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
-    acquired.announce(identity(child.pid()));
+    acquired.announce(process_id(child.pid()));
     let Acquired { keeper, poller, leftovers, .. } = acquired;
-    let _kept = leftovers.put_away();
+    let _kept = leftovers.into_lock_watch();
     let mut guard = ChildGuard {
         poller: &poller,
         keeper,

@@ -32,8 +32,8 @@ use nix::{
 use rustix::io::FdFlags;
 
 use crate::{
-    supervise::child::{Inheritance, number},
-    sys::machine::poll,
+    supervise::child::Inheritance,
+    sys::{machine::signals, signal_numbers},
 };
 
 /// Room for the calls of the child; execvpe(3) puts the arguments of a script without a `#!` line
@@ -60,7 +60,7 @@ pub(crate) fn spawn(
         locks: inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect(),
         ignored: ignored_for_the_child()?,
         mask: inheritance.alarm.original_mask(),
-        on_guards_death: number(inheritance.on_guards_death),
+        on_guards_death: signal_numbers::of(inheritance.on_guards_death),
         guard: std::process::id(),
     };
     let failure = AtomicI32::new(0);
@@ -147,7 +147,7 @@ struct ChildSetup {
     locks: Vec<RawFd>,
     ignored: Vec<Signal>,
     mask: SigSet,
-    on_guards_death: Signal,
+    on_guards_death: rustix::process::Signal,
     guard: u32,
 }
 
@@ -160,7 +160,8 @@ impl ChildSetup {
             rustix::io::fcntl_setfd(lock.as_fd(), FdFlags::empty())
                 .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
         }
-        nix::sys::prctl::set_pdeathsig(self.on_guards_death)?;
+        rustix::process::set_parent_process_death_signal(Some(self.on_guards_death))
+            .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
         // A guard that was killed between clone and here can no longer be the one to say so.
         if nix::unistd::getppid().as_raw().unsigned_abs() != self.guard {
             return Err(Errno::ESRCH);
@@ -180,11 +181,11 @@ impl ChildSetup {
 /// learn how COMMAND ended: the kernel would reap it.
 fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     let mut ignored = Vec::new();
-    let at_start = poll::ignored_at_start();
-    if at_start & poll::bit(Signal::SIGPIPE) != 0 {
+    let at_start = signals::ignored_at_start();
+    if at_start & signals::bit(Signal::SIGPIPE) != 0 {
         ignored.push(Signal::SIGPIPE);
     }
-    if at_start & poll::bit(Signal::SIGCHLD) != 0 {
+    if at_start & signals::bit(Signal::SIGCHLD) != 0 {
         // SAFETY: no handler is installed, neither before nor after.
         unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
         ignored.push(Signal::SIGCHLD);
@@ -197,4 +198,4 @@ fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
 // one only reads a file.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_START: extern "C" fn() = poll::remember_ignored;
+static BEFORE_START: extern "C" fn() = signals::remember_ignored;

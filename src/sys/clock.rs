@@ -49,7 +49,7 @@ pub fn patience() -> Duration {
 /// The processor time of this thread: for limits on its own work.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 #[must_use]
-pub(crate) fn own_work() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
 }
 

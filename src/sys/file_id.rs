@@ -1,4 +1,4 @@
-//! Which file it is, whatever it is called.
+//! The identity of a file, whatever its path is.
 
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
@@ -6,7 +6,7 @@ use std::{fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-/// A file as the kernel tells them apart.
+/// A file's identity for the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
     /// The device.
@@ -19,11 +19,10 @@ pub struct FileId {
 #[cfg(unix)]
 #[must_use]
 pub fn still_lies(file: &File, path: &Path) -> bool {
-    FileId::lies_at(path).is_some_and(|there| FileId::of(file).is_ok_and(|mine| mine == there))
+    FileId::lies_at(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
-/// Whether a file that was opened at this path still lies there: what replaces it cannot be told
-/// from it here.
+/// Whether a file lies at this path; one that replaced the opened file looks the same here.
 #[cfg(windows)]
 #[must_use]
 pub fn still_lies(_file: &File, path: &Path) -> bool {
@@ -32,13 +31,13 @@ pub fn still_lies(_file: &File, path: &Path) -> bool {
 
 #[cfg(unix)]
 impl FileId {
-    /// Of the file at this path, links followed; `None` where there is none.
+    /// The file at this path, links followed.
     #[must_use]
     pub fn at(path: &Path) -> Option<FileId> {
         path.metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
-    /// Of what lies at this path itself, be it a link; `None` where there is nothing.
+    /// The entry at this path itself, which may be a link.
     #[must_use]
     pub fn lies_at(path: &Path) -> Option<FileId> {
         path.symlink_metadata()
@@ -46,7 +45,7 @@ impl FileId {
             .map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
-    /// Of an open file.
+    /// An open file.
     ///
     /// # Errors
     /// As fstat(2).

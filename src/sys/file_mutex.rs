@@ -1,8 +1,6 @@
-//! A lock that nobody inherits: fslock on a file that we opened safely ourselves, so that it
-//! follows no link.
+//! A lock that no child inherits: fslock on a file that was opened without following links.
 //!
-//! Whoever has to wait for it stands in the kernel's queue: a lock that is let go wakes one, the
-//! first.
+//! Waiters stand in the kernel's queue: a release wakes the first one alone.
 
 use std::{
     fs::File,
@@ -18,13 +16,11 @@ use fslock::LockFile;
 use crate::sys::{
     clock,
     file_id::still_lies,
-    machine::{
-        poll::{Poller, Wake},
-        wake_pipe::WakePipe,
-    },
+    machine::poll::{Poller, WakePipe},
+    wake::Interrupted,
 };
 
-/// The lock on a counter, a turnstile or a queue; it goes when this does.
+/// A mutex on a file, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct FileMutex {
     lock: LockFile,
@@ -32,7 +28,7 @@ pub(crate) struct FileMutex {
     path: PathBuf,
 }
 
-/// The kernel tells of a close just before it lets the lock go: how long to wait for that.
+/// Pauses before each retry after a close: the kernel reports it just before it releases the lock.
 pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
     Duration::from_micros(50),
     Duration::from_micros(150),
@@ -41,27 +37,27 @@ pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
     Duration::from_millis(25),
 ];
 
-/// What whoever waits for a lock wants.
+/// The decision of a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitUntil {
-    /// It, and to be asked again at this time at the latest.
+    /// Wait on, and ask again at this time at the latest.
     Until(Duration),
-    /// Nothing any more.
+    /// Give up.
     Enough,
 }
 
-/// How a wait for a lock ended.
+/// The end of a wait for a mutex.
 #[derive(Debug)]
 pub(crate) enum WaitEnd {
     Locked(FileMutex),
     TooLong,
-    /// It is not wanted any more.
+    /// The waiter gave up.
     Enough,
     Signal(u8),
 }
 
 impl FileMutex {
-    /// A lock on the file that is open here, and is at `path`.
+    /// A mutex on this open file, which was opened at `path`.
     ///
     /// # Errors
     /// As open(2).
@@ -69,13 +65,12 @@ impl FileMutex {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
-    /// Whether its file still lies where it was opened: one that was deleted or replaced keeps
-    /// nobody out.
+    /// Whether its file still lies at its path: one that was deleted or replaced locks nothing.
     pub(crate) fn is_in_place(&self) -> bool {
         still_lies(&self.file, &self.path)
     }
 
-    /// Waits so long at most; `None`: it was too long.
+    /// Waits so long at most; returns `None` after that time.
     ///
     /// # Errors
     /// As flock(2).
@@ -86,89 +81,89 @@ impl FileMutex {
         Ok(if let WaitEnd::Locked(locked) = waited { Some(locked) } else { None })
     }
 
-    /// Waits until it is had, the time is over (`None`: never), or a signal arrives. `still` is
-    /// told what time it is as soon as it has to be waited for, and then whenever it asked to be.
+    /// Waits until the mutex is locked, the time is over (`None`: never), or a signal ends the start.
+    /// `decide` is called with the time as soon as there is something to wait for, and then whenever
+    /// it asked to be.
     ///
     /// # Errors
-    /// As flock(2); there is no thread to be had.
+    /// As flock(2), or no thread can be started.
     pub(crate) fn wait_until(
         mut self,
         until: Option<Duration>,
-        alarm: Option<&Poller>,
-        still: &mut dyn FnMut(Duration) -> WaitUntil,
+        poller: Option<&Poller>,
+        decide: &mut dyn FnMut(Duration) -> WaitUntil,
     ) -> io::Result<WaitEnd> {
         if self.lock.try_lock()? {
             return Ok(WaitEnd::Locked(self));
         }
         let mut next = |now| match until.filter(|until| now >= *until) {
             Some(_) => Err(WaitEnd::TooLong),
-            None => match still(now) {
+            None => match decide(now) {
                 WaitUntil::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
                 WaitUntil::Enough => Err(WaitEnd::Enough),
             },
         };
         let mut at = match next(clock::patience()) {
             Ok(at) => at,
-            Err(over) => return Ok(over),
+            Err(end) => return Ok(end),
         };
         let FileMutex { lock, file, path } = self;
-        let queued = QueuedWait::behind_others(lock)?;
+        let queued = QueuedWait::start(lock)?;
         loop {
-            match Poller::listen(alarm, &queued.bell, at) {
-                Wake::Signal(signal) => return Ok(WaitEnd::Signal(signal)),
-                Wake::Told => {
-                    return Ok(WaitEnd::Locked(FileMutex { lock: queued.its_turn()?, file, path }));
+            match Poller::sleep_on_pipe(poller, &queued.pipe, at) {
+                Err(Interrupted(signal)) => return Ok(WaitEnd::Signal(signal)),
+                Ok(true) => {
+                    return Ok(WaitEnd::Locked(FileMutex { lock: queued.take()?, file, path }));
                 }
-                Wake::Ended | Wake::Late => {}
+                Ok(false) => {}
             }
             at = match next(clock::patience()) {
                 Ok(at) => at,
-                Err(over) => return Ok(over),
+                Err(end) => return Ok(end),
             };
         }
     }
 }
 
-/// An open file by a path that cannot become a link: fslock opens this very file again.
+/// Returns a path that cannot become a link: fslock opens this very file again.
 #[cfg(target_os = "linux")]
 fn path_of(file: &File, _path: &Path) -> PathBuf {
     use std::os::fd::AsRawFd as _;
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// An open file by its path: the folder was checked to be safe when it was opened.
+/// Returns the path itself: its folder was checked to be safe when the file was opened.
 #[cfg(not(target_os = "linux"))]
 fn path_of(_file: &File, path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// A place in the kernel's queue. A thread stands there, as nothing but a signal ends that wait
-/// before its time: where the lock is not wanted any more, the thread lets it go as soon as it has
-/// it.
+/// A place in the kernel's queue. A thread stands there, as only a signal ends that wait early:
+/// after the waiter has given up, the thread releases the lock as soon as it has it.
 struct QueuedWait {
-    bell: WakePipe,
+    pipe: WakePipe,
     locked: Receiver<io::Result<LockFile>>,
 }
 
 impl QueuedWait {
-    fn behind_others(mut lock: LockFile) -> io::Result<QueuedWait> {
-        let (bell, ringer) = WakePipe::hang()?;
+    fn start(mut lock: LockFile) -> io::Result<QueuedWait> {
+        let (pipe, wake_on_drop) = WakePipe::new()?;
         let (send, locked) = mpsc::sync_channel(1);
         thread::Builder::new().name("queue".to_owned()).spawn(move || {
-            let had = loop {
+            let result = loop {
                 match lock.lock() {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    had => break had,
+                    result => break result,
                 }
             };
-            // A lock that nobody receives is dropped, and with that let go.
-            let _ = send.send(had.map(|()| lock));
-            drop(ringer);
+            // A lock that is not received is dropped, and with that released.
+            let _ = send.send(result.map(|()| lock));
+            drop(wake_on_drop);
         })?;
-        Ok(QueuedWait { bell, locked })
+        Ok(QueuedWait { pipe, locked })
     }
 
-    fn its_turn(&self) -> io::Result<LockFile> {
+    fn take(&self) -> io::Result<LockFile> {
         self.locked.recv().map_err(|_| io::Error::other("the wait for a lock failed"))?
     }
 }

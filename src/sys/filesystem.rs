@@ -55,7 +55,7 @@ mod unix {
 
     use super::{Error, FolderFacts, Path, Support};
     use crate::sys::{
-        mounts,
+        host, mounts,
         permissions::{self, UnsafeFolder},
     };
 
@@ -91,7 +91,6 @@ mod unix {
     pub fn facts(folder: &Path) -> Option<FolderFacts> {
         let metadata = fs::metadata(folder).ok()?;
         let statistics = rustix::fs::statvfs(folder).ok()?;
-        let owner = nix::unistd::User::from_uid(metadata.uid().into()).ok().flatten();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let path = fs::canonicalize(folder).ok();
         let (exposed, foreign) = match path.as_deref().and_then(permissions::exposed) {
@@ -100,7 +99,7 @@ mod unix {
             Some((folder, UnsafeFolder::Owner(uid))) => (None, Some((folder.to_owned(), uid))),
         };
         Some(FolderFacts {
-            owner: owner.map_or_else(|| metadata.uid().to_string(), |user| user.name),
+            owner: host::user(metadata.uid()).name,
             mode: metadata.mode() & 0o1777,
             file_system: path
                 .as_deref()

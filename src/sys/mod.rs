@@ -9,6 +9,7 @@ pub mod clock;
 pub mod file_id;
 pub(crate) mod file_mutex;
 pub mod filesystem;
+pub mod host;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod mounts;
@@ -16,6 +17,8 @@ pub mod mounts;
 pub(crate) mod permissions;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
+#[cfg(unix)]
+pub(crate) mod signal_numbers;
 pub mod ticker;
 #[cfg(unix)]
 pub(crate) mod tokio_signals;

@@ -1,5 +1,5 @@
-//! Who else could replace what is in a folder: whoever owns it or may write to it, or to one above
-//! it.
+//! Other users who could replace what is in a folder: its owner, and those who may write to it or to
+//! a folder above it.
 #![expect(
     clippy::disallowed_methods,
     reason = "what the system says of this process and its user is read here"
@@ -16,18 +16,17 @@ use nix::unistd::{Gid, Group, Uid, User};
 /// Why a folder is not safe to keep a lock in or below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnsafeFolder {
-    /// It is this other user's, who could rename what is in it, whatever its mode is.
+    /// It belongs to this other user, who could rename what is in it, whatever its mode is.
     Owner(u32),
     /// Others may write to it.
     Writers,
 }
 
-/// What makes a folder unsafe for this process, which trusts itself and root.
+/// Returns why a folder is unsafe for this process, which trusts its own user and root.
 pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
     let me = rustix::process::geteuid().as_raw();
     let seen = FolderStat { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
-    // The databases are only asked where the answer depends on them: they may be on another
-    // machine.
+    // The databases may be on another machine, and are only asked where they matter.
     danger_to(me, seen, outer_root, || own_group(me))
 }
 
@@ -36,7 +35,7 @@ pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
     folder.ancestors().find_map(|folder| Some((folder, danger(&fs::metadata(folder).ok()?)?)))
 }
 
-/// What the kernel says of a folder.
+/// The fields of stat(2) that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FolderStat {
     uid: u32,
@@ -44,8 +43,8 @@ struct FolderStat {
     mode: u32,
 }
 
-/// `outer_root` is what root is called where a user namespace does not know its number, `own_group`
-/// a group that nobody else is in.
+/// `outer_root` is root's number where a user namespace does not map it, `own_group` a group with no
+/// other member.
 fn danger_to(
     me: u32,
     seen: FolderStat,
@@ -61,8 +60,8 @@ fn danger_to(
     is_open.then_some(UnsafeFolder::Writers)
 }
 
-/// What the owner of root's folders is called in a user namespace that has no number for it. Every
-/// other user outside is called the same there: it is as much as can be known.
+/// Returns the number that root's folders have in a user namespace that does not map root. All other
+/// unmapped users have the same one there: no more can be known.
 fn outer_root() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     if maps_everything(&map) {
@@ -71,13 +70,12 @@ fn outer_root() -> Option<u32> {
     fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
 }
 
-/// Whether a map of user ids is that of no user namespace, or of one that hides nobody.
+/// Whether a map of user ids hides no user.
 fn maps_everything(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// The group that many systems make for each user, where umask 002 leaves its folders writable to
-/// it.
+/// Returns the group that many systems make for each user: umask 002 leaves folders writable to it.
 pub(crate) fn own_group(uid: u32) -> Option<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok()??;
     let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;
@@ -86,8 +84,8 @@ pub(crate) fn own_group(uid: u32) -> Option<u32> {
         .then_some(user.gid.as_raw())
 }
 
-/// Whether nobody but this user is in their primary group: it has their name, no other member, and
-/// is no other user's primary one.
+/// Whether a user's primary group has the user's name, no other member, and is not the primary one
+/// of another user.
 fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &str) -> bool {
     let has_another_user = passwd.lines().any(|line| {
         let mut fields = line.split(':');
@@ -102,7 +100,7 @@ fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &st
 mod tests {
     use super::*;
 
-    /// To a user with a group of their own, in no user namespace.
+    /// To user 1000 with a group of its own, in no user namespace.
     fn danger(seen: FolderStat) -> Option<UnsafeFolder> {
         danger_to(1000, seen, || None, || Some(1000))
     }
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_mine_or_of_roots_that_nobody_else_writes_to_is_safe() {
+    fn a_folder_of_this_user_or_root_that_no_other_user_writes_to_is_safe() {
         for (folder, expected) in [
             (seen(1000, 1000, 0o700), None),
             (seen(0, 0, 0o755), None),
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_nobody_else_is_in_may_write() {
+    fn a_group_with_no_other_member_may_write() {
         assert_eq!(danger(seen(1000, 1000, 0o775)), None);
         assert_eq!(danger(seen(1000, 1000, 0o777)), Some(UnsafeFolder::Writers));
         assert_eq!(danger(seen(1000, 100, 0o775)), Some(UnsafeFolder::Writers));
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_user_namespace_root_may_have_another_number() {
+    fn root_may_have_another_number_in_a_user_namespace() {
         let inside = |seen| danger_to(1000, seen, || Some(65534), || Some(1000));
         assert_eq!(inside(seen(65534, 65534, 0o755)), None);
         assert_eq!(inside(seen(1001, 1001, 0o755)), Some(UnsafeFolder::Owner(1001)));
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_group_has_its_users_name_and_nobody_else() {
+    fn a_private_group_has_the_users_name_and_no_other_member() {
         let passwd = "root:x:0:0::/root:/bin/sh\nbot:x:1000:1000::/home/bot:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
         let shared = format!("{passwd}third:x:1002:1000::/:/bin/sh\n");
         let member = |name: &str| vec![name.to_owned()];

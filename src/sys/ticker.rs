@@ -1,9 +1,8 @@
-//! How often it is told that something still goes on: whoever sleeps wakes for it, and only while a
-//! start settles.
+//! Regular ticks for the message that something still goes on; a sleep wakes for them.
 
 use std::time::Duration;
 
-/// A beat on the clock of patience.
+/// Regular ticks on the clock of [`patience`](crate::sys::clock::patience).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticker {
     every: Duration,
@@ -11,29 +10,29 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// The first one comes `every` after `now`; with [`Duration::MAX`], none ever.
+    /// The first tick comes `every` after `now`; with [`Duration::MAX`], never.
     #[must_use]
     pub fn begin(every: Duration, now: Duration) -> Ticker {
         Ticker { every, next: now.saturating_add(every) }
     }
 
-    /// The same, begun anew.
+    /// Starts the interval anew.
     #[must_use]
-    pub fn again(self, now: Duration) -> Ticker {
+    pub fn restart(self, now: Duration) -> Ticker {
         Ticker::begin(self.every, now)
     }
 
-    /// When to wake for it.
+    /// Returns the time of the next tick.
     #[must_use]
     pub fn next(&self) -> Duration {
         self.next
     }
 
-    /// Whether it is time; once for each time, however late it is asked.
+    /// Whether a tick is due; then the next interval starts, however late the call came.
     pub fn is_due(&mut self, now: Duration) -> bool {
         let due = now >= self.next;
         if due {
-            *self = self.again(now);
+            *self = self.restart(now);
         }
         due
     }
@@ -46,11 +45,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_beat_comes_once_each_time() {
-        let mut beat = Ticker::begin(10 * SECOND, 5 * SECOND);
-        assert_eq!((beat.is_due(14 * SECOND), beat.next()), (false, 15 * SECOND));
+    fn a_tick_is_due_once_in_each_interval() {
+        let mut ticker = Ticker::begin(10 * SECOND, 5 * SECOND);
+        assert_eq!((ticker.is_due(14 * SECOND), ticker.next()), (false, 15 * SECOND));
         assert_eq!(
-            (beat.is_due(40 * SECOND), beat.is_due(40 * SECOND), beat.next()),
+            (ticker.is_due(40 * SECOND), ticker.is_due(40 * SECOND), ticker.next()),
             (true, false, 50 * SECOND)
         );
         assert!(!Ticker::begin(Duration::MAX, SECOND).is_due(1_000_000 * SECOND));

@@ -8,13 +8,10 @@ use std::{
 };
 
 use crate::{
-    sys::wake::Interrupted,
     sys::{
         clock,
-        machine::{
-            poll::{Poller, Wake},
-            wake_pipe::WakePipe,
-        },
+        machine::poll::{Poller, WakePipe},
+        wake::Interrupted,
     },
     telegram::{api::Api, api_error::ApiError, response::Webhook},
 };
@@ -27,8 +24,8 @@ pub type Seen = Result<Option<Webhook>, ApiError>;
 #[derive(Debug)]
 pub(super) struct BackgroundRequest {
     answer: Receiver<Seen>,
-    /// None where there is no thread to ring it.
-    bell: Option<WakePipe>,
+    /// `None` where no thread could be started.
+    pipe: Option<WakePipe>,
     until: Duration,
     timeout: Duration,
 }
@@ -38,8 +35,8 @@ impl BackgroundRequest {
         let timeout = api.timeout;
         let until = clock::patience().saturating_add(timeout);
         let (send, answer) = mpsc::sync_channel(1);
-        let bell = match Self::thread(api.clone(), ask, send.clone()) {
-            Ok(bell) => Some(bell),
+        let pipe = match Self::thread(api.clone(), ask, send.clone()) {
+            Ok(pipe) => Some(pipe),
             Err(error) => {
                 // There is room for it.
                 let _ = send.send(Err(ApiError::Unreachable(format!(
@@ -48,26 +45,23 @@ impl BackgroundRequest {
                 None
             }
         };
-        BackgroundRequest { answer, bell, until, timeout }
+        BackgroundRequest { answer, pipe, until, timeout }
     }
 
     fn thread(api: Api, ask: fn(&Api) -> Seen, send: SyncSender<Seen>) -> io::Result<WakePipe> {
-        let (bell, ringer) = WakePipe::hang()?;
+        let (pipe, wake_on_drop) = WakePipe::new()?;
         thread::Builder::new().name("telegram".to_owned()).spawn(move || {
             // Nobody may be waiting any more.
             let _ = send.send(ask(&api));
-            drop(ringer);
+            drop(wake_on_drop);
         })?;
-        Ok(bell)
+        Ok(pipe)
     }
 
     /// Waits for the answer as a start waits: a signal ends it.
     pub(super) fn wait(&self, poller: Option<&Poller>) -> Result<Seen, Interrupted> {
-        if let Some(bell) = &self.bell {
-            match Poller::listen(poller, bell, self.until) {
-                Wake::Signal(signal) => return Err(Interrupted(signal)),
-                Wake::Told | Wake::Ended | Wake::Late => {}
-            }
+        if let Some(pipe) = &self.pipe {
+            Poller::sleep_on_pipe(poller, pipe, self.until)?;
         }
         Ok(self.answer.try_recv().unwrap_or(Err(ApiError::Late(self.timeout))))
     }

@@ -88,10 +88,10 @@ mod unix {
 
     impl Signals {
         pub(crate) fn take() -> std::io::Result<Signals> {
-            let ignored = IgnoredSignals::before();
+            let ignored = IgnoredSignals::read();
             let (terminate, interrupt) = (
-                ignored.or_heeded(SignalKind::terminate())?,
-                ignored.or_heeded(SignalKind::interrupt())?,
+                ignored.handle(SignalKind::terminate())?,
+                ignored.handle(SignalKind::interrupt())?,
             );
             Ok(Signals { terminate, interrupt })
         }

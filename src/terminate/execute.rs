@@ -187,7 +187,7 @@ impl Execution {
             }
             if told {
                 // That something was done says as well that it goes on.
-                beat = beat.again(host.now());
+                beat = beat.restart(host.now());
             } else if beat.is_due(host.now()) {
                 tell(TerminateEvent::Still);
             }

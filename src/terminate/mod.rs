@@ -1,7 +1,6 @@
 //! Carries out a plan: asks guards, sends signals, one ladder.
 
-pub(crate) mod ask;
 pub mod execute;
-#[cfg(all(target_os = "linux", not(monopoll_portable)))]
-pub(crate) mod linux;
+mod guard_requests;
+pub mod machine;
 pub mod process_control;

@@ -1,5 +1,4 @@
-//! The seam between deciding and doing: what the ladder needs of a machine. Tests put a scripted
-//! one in its place.
+//! A machine as the ladder needs it; tests put a scripted one in its place.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,14 +15,13 @@ use crate::{
 
 /// A machine with processes on it.
 pub trait ProcessControl {
-    /// The clock of patience: it stands still in suspend.
+    /// Returns the time of a clock that stands still in suspend.
     fn now(&self) -> Duration;
 
-    /// Those of `known` that live, and everything below them. A process that is new here is pinned
-    /// by that.
+    /// Returns the living ones of `known` and all their descendants, and pins those that are new.
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member>;
 
-    /// Those of `known` that live, and nobody else.
+    /// Returns the living ones of `known`.
     fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
         self.members(known).iter().map(|member| member.id).filter(|id| known.contains(id)).collect()
     }
@@ -31,33 +29,32 @@ pub trait ProcessControl {
     /// Sends a signal to exactly this process.
     fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult;
 
-    /// Sleeps until one of these ends, a file beside the lock changes, or it is this time.
+    /// Sleeps until one of these processes ends, the state directory changes, or this time.
     ///
     /// # Errors
-    /// A signal told this start to give up.
+    /// A signal that ends the start arrived.
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted>;
 
-    /// Asks a guard to end its tree, and waits at most two seconds for its word that it heard.
+    /// Asks a guard to end its tree, and waits at most two seconds for its acknowledgement.
     ///
     /// # Errors
-    /// A signal told this start to give up.
-    fn ask(&mut self, guard: &GuardView, manner: StopOptions) -> Result<AskOutcome, Interrupted>;
+    /// A signal that ends the start arrived.
+    fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
-    /// Whether a guard took its record away: by its own word it has ended all of its tree.
+    /// Whether a guard has removed its record: it says that all of its tree has ended.
     fn has_signed_off(&mut self, guard: &GuardView) -> bool;
 
-    /// Whether a guard that was asked has left: its lock is free.
+    /// Whether the lock of a guard that was asked is free.
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }
 
-/// What a guard said when it was asked.
+/// The answer of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskOutcome {
-    /// It heard, and is ending its tree.
+    /// It acknowledged the request, and is ending its tree.
     Heard,
-    /// Nothing, for two seconds.
+    /// None for two seconds.
     Silence,
-    /// It was not asked: the question could not be put where it would be heard. That is no silence
-    /// of its.
+    /// The request could not be written: this is no silence of the guard.
     Unasked(std::io::ErrorKind),
 }

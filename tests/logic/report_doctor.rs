@@ -49,7 +49,7 @@ fn checkup() -> Capabilities {
         hidden: None,
         environments: Environments { readable: 7, unreadable: 0 },
         namespace: PidNamespace::First,
-        maker: None,
+        container: None,
         starter: StartedBy::Program(4711, "bash".to_owned()),
     }
 }
@@ -154,7 +154,7 @@ fn troubled() -> Vec<Finding> {
         hidden: Some("invisible".to_owned()),
         environments: Environments { readable: 3, unreadable: 2 },
         namespace: PidNamespace::Own,
-        maker: Some(ContainerKind::Docker),
+        container: Some(ContainerKind::Docker),
         starter: StartedBy::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
     };
     findings.extend(doctor::machine(&me, Some(&checkup)));

@@ -35,7 +35,8 @@ use monopoll::{
     },
     scan::{
         command::Command,
-        lock_probe::{DisplacedOwner, LockProbe, ScanScope, StartState},
+        lock_views::{DisplacedOwner, LockProbe},
+        request::{ScanScope, StartState},
     },
     state::{
         history_event::{GiveUpCause, HistoryEventKind},

@@ -30,9 +30,8 @@ use monopoll::{
     engine::token::Token,
     error::{Error, ExitStatus},
     guard::lock_set::LockSet,
-    scan::machine,
     state::default_lock_folder::default_lock_folder,
-    sys::clock,
+    sys::{clock, host},
     teloxide::Polling,
     text::quote,
 };
@@ -130,7 +129,7 @@ fn no_client(error: &reqwest::Error) -> Error {
 
 /// The locks of the instance, first one first.
 fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
-    let user = machine::myself();
+    let user = host::current_user();
     let lock_dir = default_lock_folder(&user);
     let with = Placeholders {
         instance: guard.instance(),

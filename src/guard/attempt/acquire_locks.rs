@@ -7,7 +7,7 @@ use crate::{
     engine::snapshot::Snapshot,
     error::{Error, ExitStatus},
     guard::{attempt::Attempt, lock_set::LockHandles, not_started::NotStarted},
-    scan::lock_probe::DisplacedOwner,
+    scan::lock_views::DisplacedOwner,
     state::{
         lock_file::{HeldLock, LockFile},
         record::Record,

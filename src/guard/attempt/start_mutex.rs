@@ -19,7 +19,7 @@ use crate::{
         start_event::StartEvent,
         start_host::StartHost,
     },
-    scan::lock_probe::StartState,
+    scan::request::StartState,
     state::record::RecordStage,
     sys::{
         file_mutex::{FileMutex, WaitEnd, WaitUntil},

@@ -48,9 +48,9 @@ impl Ending {
     /// # Errors
     /// Signals cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
-        let ignored = IgnoredSignals::before();
+        let ignored = IgnoredSignals::read();
         let heed = |kind| {
-            let heeded = ignored.or_heeded(kind);
+            let heeded = ignored.handle(kind);
             heeded.map_err(|error| {
                 Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
             })

@@ -24,7 +24,7 @@ impl Group {
 
     pub(super) fn kill(&self) {
         if let Some(pid) = self.0 {
-            machine::system::kill_tree(pid);
+            scan::machine::tree_reader::kill_tree(pid);
         }
     }
 }

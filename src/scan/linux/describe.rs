@@ -1,25 +1,28 @@
-//! A closer look at one process: pinned first, so that every fact is its own.
+//! Describes one process: pinned first, so that all facts are about the same one.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     engine::{
         fact::Fact,
-        process::{Process, ProcessId, Role, RunState, User},
+        process::{Process, ProcessId, Relation, Role, RunState, User},
         token::CarriedToken,
         token_search::carried_token,
     },
     scan::{
+        ancestors::{Ancestry, Descendant},
         cgroup,
+        command::Command,
         linux::{
             ancestors::Ancestors,
             parents::Stats,
-            prefilter::{ReadBuffers, executable, name_of},
+            prefilter::{ReadBuffers, executable, name_of, running},
         },
         request::ScanRequest,
+        same_command::RunningCommand,
     },
     sys::{
-        clock,
+        clock, host,
         linux::{
             pidfd::{PinnedPid, ProcessHandle},
             poll::Poller,
@@ -28,51 +31,56 @@ use crate::{
     },
 };
 
-/// How long the kernel may take over the end of a process that has nothing left to read about.
-const LEAVING: Duration = Duration::from_millis(100);
+/// How long to wait for the end of a process that has nothing left to read.
+const EXIT_TIME: Duration = Duration::from_millis(100);
 
-/// What all descriptions of one look share.
-pub(crate) struct Describer<'a> {
+/// The state that all descriptions of one scan share.
+pub(super) struct Describer<'a> {
     proc: &'a ProcFs,
-    query: &'a ScanRequest,
+    request: &'a ScanRequest,
     me: u32,
-    /// What this process itself is in.
-    my_cgroup: Option<String>,
+    own_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
-    above: Ancestors<'a>,
+    ancestors: Ancestors<'a>,
 }
 
 impl<'a> Describer<'a> {
-    pub(crate) fn new(proc: &'a ProcFs, query: &'a ScanRequest, stats: &'a Stats, me: u32) -> Self {
+    pub(super) fn new(
+        proc: &'a ProcFs,
+        request: &'a ScanRequest,
+        stats: &'a Stats,
+        me: u32,
+    ) -> Self {
         let users =
-            query.user.id.parse().map(|uid| (uid, query.user.clone())).into_iter().collect();
-        let my_cgroup = cgroup(proc, me, &mut Vec::new());
-        Describer { proc, query, me, my_cgroup, users, above: Ancestors::new(proc, stats, me) }
+            request.user.id.parse().map(|uid| (uid, request.user.clone())).into_iter().collect();
+        let own_cgroup = cgroup(proc, me, &mut Vec::new());
+        let ancestors = Ancestors::new(proc, stats, me);
+        Describer { proc, request, me, own_cgroup, users, ancestors }
     }
 
-    /// Describes `pid`; `None` where it has ended.
-    pub(crate) fn describe(
+    /// Describes a process; `None` where it has ended.
+    pub(super) fn describe(
         &mut self,
         pid: u32,
         holds_lock: Fact<bool>,
         buffers: &mut ReadBuffers,
     ) -> Option<(Process, ProcessHandle)> {
-        let pin = PinnedPid::new(pid).map_err(|error| self.proc.note(error)).ok()?;
+        let pin = PinnedPid::new(pid).map_err(|error| self.proc.note_error(error)).ok()?;
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let process = self.facts(handle.id, stat, holds_lock, buffers);
-        if self.is_leaving(&process, buffers) {
-            Poller::doze(None, None, &[&handle], Some(clock::patience() + LEAVING));
+        if self.is_exiting(&process, buffers) {
+            Poller::poll(None, None, &[&handle], Some(clock::patience() + EXIT_TIME));
         }
         (!handle.has_ended()).then_some((process, handle))
     }
 
-    /// Whether it has nothing left to read about because it is ending: then it is nobody's riddle,
-    /// it only takes a moment more. One whose first thread alone has ended looks alike, and stays.
-    fn is_leaving(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
-        let has_nothing_left =
+    /// Whether a process has no facts left because it is ending: it only takes a moment more. One
+    /// whose first thread alone has ended looks alike, and stays.
+    fn is_exiting(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
+        let has_no_facts =
             process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
-        has_nothing_left
+        has_no_facts
             && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(ProcStat::is_exiting)
     }
 
@@ -92,54 +100,53 @@ impl<'a> Describer<'a> {
             .map(|()| strings(&buffers.args))
             .into();
         let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
-        let token = match (&self.query.token, &args) {
+        let token = match (&self.request.token, &args) {
             (None, _) => Fact::Known(CarriedToken::NotLookedFor),
             (Some(token), Fact::Known(_)) if environ_is_known => Fact::Known(carried_token(
                 token,
                 &buffers.args,
                 &buffers.environ,
-                &self.query.token_env,
+                &self.request.token_env,
             )),
             (Some(_), _) => Fact::Unknown,
         };
-        let is_known = args.known().is_some();
-        let status = self.status(pid, &mut buffers.environ);
+        let status = self.proc.status(pid, &mut buffers.environ).unwrap_or_default();
         let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
+        let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
         let managed_by =
-            self.above.managed_by(stat.parent, pid, cgroup.as_deref(), self.my_cgroup.as_deref());
-        let command = self.query.command.as_ref();
-        let runs = |same_command: bool| match command {
+            self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
+        let command = self.request.command.as_ref();
+        let runs = |test: fn(&Command, &RunningCommand<'_>) -> bool| match command {
             None => Fact::Known(false),
-            Some(_) if !is_known || cwd.is_none() => Fact::Unknown,
-            Some(command) if same_command => {
-                Fact::Known(command.is_twin(self.proc, pid, &buffers.args, cwd.as_deref()))
-            }
+            Some(_) if args.known().is_none() || cwd.is_none() => Fact::Unknown,
             Some(command) => {
-                Fact::Known(command.runs_in(self.proc, pid, &buffers.args, cwd.as_deref()))
+                Fact::Known(running(self.proc, pid, &buffers.args, cwd.as_deref(), |process| {
+                    test(command, process)
+                }))
             }
         };
         Process {
             id,
             parent: Fact::Known(stat.parent),
             name: name_of(exe.as_deref(), &buffers.args).into(),
-            same_program: runs(false),
-            same_command: runs(true),
+            same_program: runs(Command::is_same_program),
+            same_command: runs(Command::is_same_command),
             args,
-            user: status.uid.map(|uid| self.user(uid)).into(),
-            container: self.container(status.levels, cgroup.as_deref()),
-            state: state(stat.state),
+            user: status.real_user.map(|uid| self.user(uid)).into(),
+            container: self.container(status.pid_namespaces, cgroup.as_deref()),
+            state: run_state(stat.state),
             age: Fact::Known(age(stat.start)),
-            orphaned: self.above.orphaned(
-                stat,
-                pid,
-                managed_by.known().cloned().flatten().as_ref(),
-            ),
+            orphaned: self.ancestors.orphaned(of, &managed_by),
             managed_by,
-            launchers: self.above.launchers(stat, pid),
+            launchers: self.ancestors.launchers(of),
             holds_lock,
             token,
-            relation: self.above.relation(pid, stat),
-            role: if self.query.is_a_monopoll(self.proc, pid, exe.as_deref(), self.me) {
+            relation: Fact::Known(if stat.is_kernel_thread() {
+                Relation::Kernel
+            } else {
+                self.ancestors.relation(of)
+            }),
+            role: if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {
                 Role::Monopoll
             } else {
                 Role::Program
@@ -149,32 +156,21 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// What `/proc/PID/status` says, as far as it matters here.
-    fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> ProcStatus {
-        if self.proc.read(pid, "status", buffer).is_err() {
-            return ProcStatus::default();
-        }
-        let text = String::from_utf8_lossy(buffer);
-        let numbers = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace)
-        };
-        ProcStatus {
-            uid: numbers("Uid:").and_then(|mut uids| uids.next()?.parse().ok()),
-            levels: numbers("NSpid:").map(Iterator::count),
-        }
-    }
-
     fn user(&mut self, uid: u32) -> User {
-        self.users.entry(uid).or_insert_with(|| user(uid)).clone()
+        self.users.entry(uid).or_insert_with(|| host::user(uid)).clone()
     }
 
     /// A process that `/proc` shows is in this PID namespace or in one below.
-    fn container(&self, levels: Option<usize>, cgroup: Option<&str>) -> Fact<Option<String>> {
-        let (theirs, mine) =
-            (cgroup.unwrap_or_default(), self.my_cgroup.as_deref().unwrap_or_default());
-        let alike = cgroup::containers(theirs) == cgroup::containers(mine);
-        match (levels, cgroup::container(theirs, mine)) {
-            (Some(1), _) if alike => Fact::Known(None),
+    fn container(
+        &self,
+        pid_namespaces: Option<usize>,
+        cgroup: Option<&str>,
+    ) -> Fact<Option<String>> {
+        let (theirs, own) =
+            (cgroup.unwrap_or_default(), self.own_cgroup.as_deref().unwrap_or_default());
+        let is_same = cgroup::containers(theirs) == cgroup::containers(own);
+        match (pid_namespaces, cgroup::container(theirs, own)) {
+            (Some(1), _) if is_same => Fact::Known(None),
             (Some(_), Some(container)) => Fact::Known(Some(container.id)),
             (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
             (None, _) => Fact::Unknown,
@@ -182,28 +178,13 @@ impl<'a> Describer<'a> {
     }
 }
 
-/// The lines of `/proc/PID/status` that matter here.
-#[derive(Default)]
-struct ProcStatus {
-    /// Whose process it is: the real user.
-    uid: Option<u32>,
-    /// In how many PID namespaces it has a number: `NSpid` has one for each.
-    levels: Option<usize>,
-}
-
 fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
     proc.read(pid, "cgroup", buffer).ok()?;
     Some(String::from_utf8_lossy(buffer).into_owned())
 }
 
-/// A user by number, with the name that the user database has for it.
-pub(crate) fn user(uid: u32) -> User {
-    let name = nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
-    User { id: uid.to_string(), name: name.unwrap_or_else(|| uid.to_string()) }
-}
-
 /// The letters of proc(5).
-fn state(letter: u8) -> Fact<RunState> {
+fn run_state(letter: u8) -> Fact<RunState> {
     match letter {
         b'R' => Fact::Known(RunState::Running),
         b'S' | b'I' => Fact::Known(RunState::Sleeping),
@@ -214,7 +195,8 @@ fn state(letter: u8) -> Fact<RunState> {
     }
 }
 
-pub(crate) fn age(start: u64) -> Duration {
+/// Returns the time since a process started, by its start time in ticks since boot.
+pub(super) fn age(start: u64) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
     clock::since_boot().saturating_sub(started)

@@ -1,4 +1,4 @@
-//! Who has a lock, without taking it: a probe would make somebody else's try fail.
+//! Finds the holders of a lock without taking it: a probe would make the try of another start fail.
 
 use std::{
     collections::BTreeSet,
@@ -6,34 +6,33 @@ use std::{
     fs::File,
     os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::Path,
-    time::Duration,
 };
 
-use crate::sys::{clock, file_id::FileId, linux::proc_fs::ProcFs};
+use crate::{
+    scan::{linux::prefilter::file_behind, lock_views::IDENTIFY},
+    state::lock_file::LockFile,
+    sys::{clock, file_id::FileId, linux::proc_fs::ProcFs},
+};
 
-/// How long to look for the holder before it counts as unknown (S8).
-pub(crate) const IDENTIFY: Duration = Duration::from_millis(100);
-
-/// The inode of the first PID namespace (`PROC_PID_INIT_INO`): from there every lock's owner is
-/// shown.
+/// The inode of the first PID namespace (`PROC_PID_INIT_INO`), in which the owner of every lock is
+/// listed.
 pub(crate) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// What the kernel's list of locks says about one file.
+/// The kernel's list of locks about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LockListing {
-    /// Somebody has it; who took it may have ended since, and left it to a child.
+    /// Taken by these pids; they may have ended since, and left the lock to a child.
     Held(BTreeSet<u32>),
-    /// Nobody that could be listed.
+    /// Not listed.
     No,
 }
 
-/// The kernel's list of locks at one moment. To draw it up takes the kernel some milliseconds, in
-/// which it waits and works not.
+/// The kernel's list of locks. To make it takes some milliseconds, in which the kernel mostly waits.
 #[derive(Debug, Default)]
 pub(crate) struct LockTable(String);
 
 impl LockTable {
-    /// Reads `/proc/locks`; where it cannot be read, nobody is listed.
+    /// Reads `/proc/locks`; where that fails, no lock is listed.
     pub(crate) fn read() -> LockTable {
         let mut text = Vec::new();
         let read = File::open("/proc/locks")
@@ -41,8 +40,8 @@ impl LockTable {
         read.map(|_| LockTable(String::from_utf8_lossy(&text).into_owned())).unwrap_or_default()
     }
 
-    /// What it says about this file.
-    pub(crate) fn says_of(&self, file: &File, id: FileId) -> LockListing {
+    /// Returns the entries of a file.
+    pub(crate) fn listing_of(&self, file: &File, id: FileId) -> LockListing {
         let entries: Vec<LockLine> = self
             .0
             .lines()
@@ -52,8 +51,7 @@ impl LockTable {
         if entries.is_empty() {
             return LockListing::No;
         }
-        // The list names the device of the file system; stat(2) may name another one (btrfs,
-        // overlayfs).
+        // The list has the device of the file system; stat(2) may have another one (btrfs, overlayfs).
         let devices = [Some(split(id.dev)), mount_device(file)];
         let holders: BTreeSet<u32> = entries
             .iter()
@@ -64,8 +62,7 @@ impl LockTable {
     }
 }
 
-/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; a `->` in it is a waiter, no
-/// holder.
+/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; with `->`, it is a waiter.
 struct LockLine {
     pid: u32,
     device: (u32, u32),
@@ -78,7 +75,7 @@ impl LockLine {
         if fields.next()? != "FLOCK" {
             return None;
         }
-        // -1 and 0 are owners that this namespace does not know.
+        // -1 and 0 are owners outside of this PID namespace.
         let pid = fields
             .nth(2)?
             .parse::<i64>()
@@ -96,7 +93,7 @@ fn split(dev: u64) -> (u32, u32) {
     (rustix::fs::major(dev), rustix::fs::minor(dev))
 }
 
-/// The device that `/proc/self/mountinfo` has for the mount of an open file.
+/// Returns the device of an open file's mount by `/proc/self/mountinfo`.
 fn mount_device(file: &File) -> Option<(u32, u32)> {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_owned();
@@ -109,55 +106,69 @@ fn mount_device(file: &File) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Whether the owner of every lock is listed for me.
+/// Whether the owners of all locks are listed for this process.
 pub(crate) fn all_are_listed(proc: &ProcFs, me: u32) -> bool {
-    namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
+    pid_namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
 }
 
-/// The inode of a process's PID namespace.
-pub(crate) fn namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
+/// Returns the inode of a process's PID namespace.
+pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
     let link = proc.link(pid, "ns/pid").ok()?;
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The processes that have one of `files` open, and locked. `first` are asked first; if one of them
-/// has it, the rest can only be what inherited it from that one.
+/// Returns the holders of a lock that can be seen from here without taking it; `None` where no
+/// process can be seen.
+#[must_use]
+pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
+    let proc = ProcFs::open().ok()?;
+    let listed = match LockTable::read().listing_of(lock.as_file(), lock.id()) {
+        LockListing::Held(pids) => pids,
+        LockListing::No => BTreeSet::new(),
+    };
+    let mut holders = holders(&proc, lock.id(), &listed);
+    // A scan takes a lock for an instant where the list of locks is incomplete.
+    holders.retain(|pid| !only_shares(&proc, *pid, lock.id()));
+    Some(holders.into_iter().collect())
+}
+
+/// Returns the processes that have the file open and locked. If one of `first` has it, others can
+/// only have inherited it, and are not looked for.
 pub(crate) fn holders(proc: &ProcFs, file: FileId, first: &BTreeSet<u32>) -> BTreeSet<u32> {
     let known = holders_among(proc, file, first);
     if !known.is_empty() {
         return known;
     }
     let mut buffer = Vec::new();
-    // By the work that is done: a machine that is busy with others must not make a holder unknown.
-    let until = clock::own_work() + IDENTIFY;
+    // Processor time: a busy machine must not make a holder unknown.
+    let until = clock::thread_cpu() + IDENTIFY;
     let pids = proc.pids().unwrap_or_default();
-    // The newest first: what a guard left behind is younger than most of the system.
+    // The newest first: the leftovers of a guard are younger than most of the system.
     pids.into_iter()
         .rev()
-        .take_while(|_| clock::own_work() < until)
+        .take_while(|_| clock::thread_cpu() < until)
         .filter(|pid| holds(proc, *pid, file, &mut buffer))
         .collect()
 }
 
-/// Those of `pids` that have the file open, and locked.
+/// Returns those of `pids` that have the file open and locked.
 pub(crate) fn holders_among(proc: &ProcFs, file: FileId, pids: &BTreeSet<u32>) -> BTreeSet<u32> {
     let mut buffer = Vec::new();
     pids.iter().copied().filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()
 }
 
 fn holds(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
-    !grips(proc, pid, file, buffer).is_empty()
+    !lock_modes(proc, pid, file, buffer).is_empty()
 }
 
-/// Whether a process has the lock only together with others: where not every lock is listed, a look
-/// takes it so for an instant, and a monopoll that was stopped in that instant has not got the
+/// Whether a process has the lock only in shared mode. Where the list of locks is incomplete, a scan
+/// takes it so for an instant: a monopoll that was stopped in that instant does not hold the
 /// instance.
 pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
-    grips(proc, pid, file, &mut Vec::new()).iter().all(|grip| *grip == LockMode::Shared)
+    lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)
 }
 
-/// Whether a process has a file locked that is called like this one: it may have been deleted, or
-/// moved with its folder.
+/// Whether a process has locked a file of this name, which may have been deleted or moved.
 pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
     let mut buffer = Vec::new();
     proc.descriptors(pid).unwrap_or_default().into_iter().any(|descriptor| {
@@ -172,31 +183,27 @@ pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool
     })
 }
 
-/// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LockMode {
-    Alone,
+    Exclusive,
     Shared,
 }
 
-/// A lock belongs to the open file, and `/proc/PID/fdinfo/N` shows it for each descriptor of that
-/// open file.
-fn grips(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<LockMode> {
-    let mut grips = Vec::new();
+/// `/proc/PID/fdinfo/N` shows a lock for each descriptor of the open file that it belongs to.
+fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<LockMode> {
+    let mut modes = Vec::new();
     for descriptor in proc.descriptors(pid).unwrap_or_default() {
-        let is_it = proc
-            .file_behind(pid, &format!("fd/{descriptor}"))
-            .is_ok_and(|(dev, ino)| FileId { dev, ino } == file);
+        let is_it = file_behind(proc, pid, &format!("fd/{descriptor}")) == Some(file);
         if is_it && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok() {
             let text = String::from_utf8_lossy(buffer);
             let locks =
                 text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
-            grips.extend(locks.map(|line| {
-                if line.contains("READ") { LockMode::Shared } else { LockMode::Alone }
+            modes.extend(locks.map(|line| {
+                if line.contains("READ") { LockMode::Shared } else { LockMode::Exclusive }
             }));
         }
     }
-    grips
+    modes
 }
 
 #[cfg(test)]
@@ -204,20 +211,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_that_is_held_is_listed_with_its_holder() {
+    fn a_held_lock_is_listed_with_its_holder() {
         let path = tempfile::tempdir().unwrap().keep().join("lock");
         let file = File::create(&path).unwrap();
         let id = FileId::of(&file).unwrap();
-        assert_eq!(LockTable::read().says_of(&file, id), LockListing::No);
+        assert_eq!(LockTable::read().listing_of(&file, id), LockListing::No);
         file.lock().unwrap();
         let me = std::process::id();
-        assert_eq!(LockTable::read().says_of(&file, id), LockListing::Held(BTreeSet::from([me])));
+        assert_eq!(
+            LockTable::read().listing_of(&file, id),
+            LockListing::Held(BTreeSet::from([me]))
+        );
         let proc = ProcFs::open().unwrap();
-        assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::from([me]));
+        assert!(holders(&proc, id, &BTreeSet::new()).contains(&me));
         assert!(!only_shares(&proc, me, id));
         file.lock_shared().unwrap();
         assert!(only_shares(&proc, me, id));
-        assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::from([me]));
+        assert!(holders(&proc, id, &BTreeSet::new()).contains(&me));
         // Open is not held.
         let again = File::open(&path).unwrap();
         file.unlock().unwrap();
@@ -226,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_not_a_holders_are_passed_over() {
+    fn lines_without_a_holder_are_ignored() {
         assert!(LockLine::parse("1: -> FLOCK  ADVISORY  WRITE 12 fe:00:7 0 EOF").is_none());
         assert!(LockLine::parse("1: POSIX  ADVISORY  WRITE 12 fe:00:7 0 EOF").is_none());
         assert!(LockLine::parse("").is_none());

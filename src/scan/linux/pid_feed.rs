@@ -1,22 +1,22 @@
-//! Pids while they are being listed: to list them takes the kernel a while, and whoever reads about
-//! the first need not wait for the last.
+//! Hands out pids while they are being listed: the kernel takes a while, and reading about the first
+//! need not wait for the last.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// They stay, so that whoever begins again finds all of them.
+/// All pids of the list so far: a reader that starts again finds all of them.
 #[derive(Debug, Default)]
 pub(crate) struct PidFeed {
-    listed: Mutex<LockListing>,
+    listed: Mutex<PidList>,
     more: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct LockListing {
+struct PidList {
     pids: Vec<u32>,
-    is_over: bool,
+    is_complete: bool,
 }
 
-/// Ends the list when it is dropped, so that nobody waits for more.
+/// Completes the list when it is dropped, so that no reader waits for more.
 pub(crate) struct PidFeedEnd<'a>(pub(crate) &'a PidFeed);
 
 impl PidFeed {
@@ -25,9 +25,9 @@ impl PidFeed {
         self.more.notify_all();
     }
 
-    /// Those behind the first `known`, as soon as there are any; none: there will be no more.
+    /// Waits for pids after the first `known`; returns none when the list is complete.
     pub(crate) fn after(&self, known: usize) -> Vec<u32> {
-        let nothing_yet = |listed: &mut LockListing| listed.pids.len() <= known && !listed.is_over;
+        let nothing_yet = |listed: &mut PidList| listed.pids.len() <= known && !listed.is_complete;
         let listed = self
             .more
             .wait_while(self.listed(), nothing_yet)
@@ -39,14 +39,14 @@ impl PidFeed {
         self.listed().pids.len()
     }
 
-    fn listed(&self) -> MutexGuard<'_, LockListing> {
+    fn listed(&self) -> MutexGuard<'_, PidList> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PidFeedEnd<'_> {
     fn drop(&mut self) {
-        self.0.listed().is_over = true;
+        self.0.listed().is_complete = true;
         self.0.more.notify_all();
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_reads_gets_all_of_them_however_they_come() {
+    fn every_reader_gets_all_pids_however_they_come() {
         for _ in 0..300 {
             let feed = PidFeed::default();
             let read = |feed: &PidFeed| {
@@ -73,11 +73,11 @@ mod tests {
             };
             thread::scope(|scope| {
                 let readers = [scope.spawn(|| read(&feed)), scope.spawn(|| read(&feed))];
-                let listing = PidFeedEnd(&feed);
+                let feed_end = PidFeedEnd(&feed);
                 for pid in 1..=50 {
                     feed.extend(&[pid]);
                 }
-                drop(listing);
+                drop(feed_end);
                 for reader in readers {
                     assert_eq!(reader.join().unwrap(), (1..=50).collect::<Vec<u32>>());
                 }

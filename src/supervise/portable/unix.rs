@@ -13,14 +13,13 @@ use std::{
     process,
 };
 
-use nix::{sys::signal::kill, unistd::Pid};
-use rustix::io::FdFlags;
+use rustix::{io::FdFlags, process::Pid};
 
 use crate::{
     engine::signal::Signal,
     error::ExitStatus,
     supervise::portable::{Inheritance, Reaped, prepared},
-    sys::machine::{poll::ReceivedSignal, system::number},
+    sys::{machine::signals::ReceivedSignal, signal_numbers},
 };
 
 /// COMMAND, once it was started.
@@ -59,15 +58,13 @@ impl Child {
         self.0.id()
     }
 
-    /// Sends it on, unless the terminal gave it to the whole group already.
+    /// Forwards a signal, unless the terminal sent it to the whole group.
     pub(crate) fn forward(&self, arrived: ReceivedSignal) {
-        let (Some(signal), Ok(pid)) = (arrived.asks_to_end(), i32::try_from(self.0.id())) else {
-            return;
-        };
-        let pid = Pid::from_raw(pid);
-        if !(is_a_key(signal) && in_the_foreground(pid)) {
-            // It may just have ended; then its end is the next thing that is heard.
-            let _ = kill(pid, number(signal));
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let (Some(signal), Some(pid)) = (arrived.stop_signal(), pid) else { return };
+        if !(has_key(signal) && is_in_foreground(pid)) {
+            // It may just have ended, which is noticed next.
+            let _ = rustix::process::kill_process(pid, signal_numbers::of(signal));
         }
     }
 
@@ -83,17 +80,17 @@ impl Child {
     }
 }
 
-/// Whether a terminal has a key for it.
-fn is_a_key(signal: Signal) -> bool {
+/// Whether a terminal has a key for the signal.
+fn has_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }
 
-/// Who sent a signal is not told here: one that has a key is taken for the terminal's while this
-/// group is in its foreground.
-fn in_the_foreground(child: Pid) -> bool {
-    #![expect(clippy::disallowed_methods, reason = "the terminal is asked whom it serves")]
-    let mine = nix::unistd::getpgrp();
-    let in_my_group = nix::unistd::getpgid(Some(child)).is_ok_and(|group| group == mine);
+/// The sender of a signal is not known here: one that has a key counts as the terminal's while this
+/// process group is in its foreground.
+fn is_in_foreground(child: Pid) -> bool {
+    #![expect(clippy::disallowed_methods, reason = "asks the terminal for its foreground group")]
+    let own = rustix::process::getpgrp();
     let foreground = || rustix::termios::tcgetpgrp(File::open("/dev/tty").ok()?).ok();
-    in_my_group && foreground().is_some_and(|group| group.as_raw_nonzero().get() == mine.as_raw())
+    rustix::process::getpgid(Some(child)).is_ok_and(|group| group == own)
+        && foreground() == Some(own)
 }

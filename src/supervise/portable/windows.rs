@@ -5,7 +5,6 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
         atomic::Ordering,
         mpsc::{self, Receiver},
     },
@@ -15,7 +14,7 @@ use std::{
 use crate::{
     error::ExitStatus,
     supervise::portable::{Inheritance, Reaped, prepared},
-    sys::machine::poll::ReceivedSignal,
+    sys::machine::signals::ReceivedSignal,
 };
 
 /// What a process that Ctrl-C ended exits with (`STATUS_CONTROL_C_EXIT`).
@@ -40,7 +39,7 @@ impl Child {
     ) -> io::Result<Child> {
         let mut child = prepared(program, args, inheritance)?.spawn()?;
         let pid = child.id();
-        let bell = Arc::clone(&inheritance.alarm.bell());
+        let child_end = inheritance.alarm.child_end();
         let (tell, ended) = mpsc::sync_channel(1);
         thread::Builder::new().name("child".to_owned()).spawn(move || {
             let status = child
@@ -50,7 +49,7 @@ impl Child {
                 .map_or(ExitStatus::Fault, status);
             // Nobody listens any more where the guard has given up.
             let _ = tell.send(status);
-            bell.store(true, Ordering::Release);
+            child_end.store(true, Ordering::Release);
         })?;
         Ok(Child { pid, ended })
     }

@@ -1,5 +1,4 @@
-//! Being told that files change: inotify, and a patient second look where the system has no more of
-//! it.
+//! Noticing changes of files: inotify, or a check every 50 ms where the system has no more of it.
 
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -11,10 +10,10 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::sys::UNFINISHED;
 
-/// How often to look without the kernel's word (its limit on inotify instances is reached).
-const BLIND: Duration = Duration::from_millis(50);
+/// How often to check when the limit on inotify instances is reached.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A set of files that are watched.
+/// A set of watched files.
 #[derive(Debug)]
 pub struct FileWatch(Option<Inotify>);
 
@@ -26,17 +25,20 @@ impl FileWatch {
         FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 
-    /// Tells when anybody closes this file: the moment at which its lock may go.
-    pub(crate) fn closes_of(&mut self, file: &Path) {
+    /// Whether a sleep ends when a watched file is closed.
+    pub(crate) const NOTICES_CLOSES: bool = true;
+
+    /// Watches for closes of this file: at a close, its lock may be released.
+    pub(crate) fn watch_closes(&mut self, file: &Path) {
         self.add(file, AddWatchFlags::IN_CLOSE);
     }
 
-    /// Tells when files are put into these folders or taken out of them, and when one is itself
-    /// moved away.
-    pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
+    /// Watches for files that are added to or removed from these folders, and for moves of the
+    /// folders themselves.
+    pub(crate) fn watch_changes(&mut self, folders: &[&Path]) {
         let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
-        // With a folder moves everything below it. One that may not be read cannot be watched, and
-        // seldom moves. These come first: the last word about a folder counts.
+        // A folder moves with its parents; one that may not be read cannot be watched, and seldom
+        // moves. These come first: the last mask of a folder counts.
         let above = folders
             .iter()
             .flat_map(|folder| folder.ancestors().skip(1))
@@ -59,36 +61,35 @@ impl FileWatch {
         if let Some(inotify) = &self.0
             && inotify.add_watch(path, what).is_err()
         {
-            // Half a watch is worse than none: without one we look by ourselves.
+            // Half a watch is worse than none: without one, files are checked in intervals.
             self.0 = None;
         }
     }
 
-    /// At most how long to sleep before looking again.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        self.0.is_none().then_some(BLIND)
+    /// How often the files have to be checked without events.
+    pub(crate) fn check_interval(&self) -> Option<Duration> {
+        self.0.is_none().then_some(CHECK_INTERVAL)
     }
 
-    /// To be polled for reading, if there is something to poll.
+    /// A descriptor that becomes readable at a change, if there is one.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what has been told; whoever is told looks at everything again. Returns whether there
-    /// is anything to look at: a file that could not be written whole is taken away again, and
-    /// whoever wrote on hearing that would never stop.
+    /// Takes all events; returns whether any may matter. Unfinished files do not: a writer that
+    /// wakes at its own failed attempts would never stop.
     pub(crate) fn drain(&self) -> bool {
         let Some(inotify) = &self.0 else { return true };
         let unfinished = |name: &std::ffi::OsString| {
             Path::new(name).extension().is_some_and(|extension| extension == UNFINISHED)
         };
-        let mut told = false;
+        let mut has_changed = false;
         while let Ok(events) = inotify.read_events()
             && !events.is_empty()
         {
-            told |= events.iter().any(|event| !event.name.as_ref().is_some_and(unfinished));
+            has_changed |= events.iter().any(|event| !event.name.as_ref().is_some_and(unfinished));
         }
-        told
+        has_changed
     }
 }
 
@@ -99,11 +100,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_not_finished_is_nothing_to_look_at() {
+    fn unfinished_files_are_no_change() {
         let folder = tempfile::tempdir().unwrap();
         let (new, whole) = (folder.path().join("record.new"), folder.path().join("record"));
         let mut watch = FileWatch::new();
-        watch.changes_in(&[folder.path()]);
+        watch.watch_changes(&[folder.path()]);
         std::fs::write(&new, "").unwrap();
         std::fs::remove_file(&new).unwrap();
         assert!(!watch.drain());

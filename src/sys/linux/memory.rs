@@ -19,7 +19,7 @@ pub(crate) fn share_one_heap() {
 }
 
 /// Unmaps the program's own pages that it can read from its file again, and lets go of free heap.
-pub(crate) fn slim() {
+pub(crate) fn release_unused() {
     for pages in std::fs::read_to_string("/proc/self/smaps")
         .map(|smaps| read_again(&smaps))
         .unwrap_or_default()
@@ -95,10 +95,10 @@ mod tests {
         let before = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let pages = read_again(&before);
         assert!(
-            pages.iter().any(|pages| pages.contains(&(slim as fn() as usize))),
+            pages.iter().any(|pages| pages.contains(&(release_unused as fn() as usize))),
             "the code of this very test is not among {pages:?}"
         );
-        slim();
+        release_unused();
         let after = std::fs::read_to_string("/proc/self/smaps").unwrap();
         assert_eq!(read_again(&after).first(), pages.first());
     }

@@ -7,6 +7,4 @@ pub mod pidfd;
 pub mod poll;
 pub(crate) mod proc_fs;
 pub(crate) mod reader_pool;
-pub(crate) mod real_time_signals;
 pub(crate) mod signals;
-pub(crate) mod wake_pipe;

@@ -1,90 +1,87 @@
-//! A process, pinned: what is sent here reaches this process or nobody, however often its pid is
-//! used again.
+//! A pinned process: a signal reaches this process or none, however often its pid is reused.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, PidfdFlags, Signal},
+    process::{Pid, PidfdFlags},
 };
 
 use crate::{
     engine::{
         process::ProcessId,
-        signal::{self, SignalResult, SignalToSend},
+        signal::{SignalResult, SignalToSend},
     },
-    sys::linux::proc_fs::ProcFs,
+    sys::{linux::proc_fs::ProcFs, signal_numbers},
 };
 
-/// A grip on one process.
+/// One pinned process.
 #[derive(Debug)]
 pub struct ProcessHandle {
     pub(crate) id: ProcessId,
-    grip: HandleKind,
+    pin: Pin,
 }
 
-/// How it is held.
 #[derive(Debug)]
-enum HandleKind {
+enum Pin {
     Pidfd(OwnedFd),
-    /// The kernel has no pidfd (before 5.3): pid and start time are compared at each use.
-    Checked,
+    /// No pidfd is available (kernels before 5.3): pid and start time are compared at each use.
+    StartTime,
 }
 
-/// A grip on a process that has not been identified yet.
+/// A pinned process that has not been identified yet.
 #[derive(Debug)]
-pub(crate) struct PinnedPid(HandleKind);
+pub(crate) struct PinnedPid(Pin);
 
 impl PinnedPid {
-    /// Pins whoever has this pid now. Facts that are read afterwards are this process's, if it
-    /// still lives then.
+    /// Pins the process that has this pid now. What is read afterwards is about this process, if it
+    /// is still alive then.
     pub(crate) fn new(pid: u32) -> Result<PinnedPid, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(PinnedPid(HandleKind::Pidfd(pidfd))),
-            // The kernel never forbids it: a container's older list of allowed calls does, by which
-            // nobody must become unseen.
-            Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(HandleKind::Checked)),
+            Ok(pidfd) => Ok(PinnedPid(Pin::Pidfd(pidfd))),
+            // The kernel never forbids it, but an outdated seccomp filter of a container does.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(Pin::StartTime)),
             Err(error) => Err(error),
         }
     }
 
     pub(crate) fn into_handle(self, id: ProcessId) -> ProcessHandle {
-        ProcessHandle { id, grip: self.0 }
+        ProcessHandle { id, pin: self.0 }
     }
 }
 
 impl ProcessHandle {
-    /// Whether the kernel says that the whole process has ended, reaped or not.
+    /// Whether all threads of the process have ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
-        match &self.grip {
-            HandleKind::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
-            HandleKind::Checked => !self.is_still_there(),
+        match &self.pin {
+            Pin::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
+            Pin::StartTime => !self.is_still_there(),
         }
     }
 
     /// Sends a signal to exactly this process.
     pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
-        let sent = match &self.grip {
-            HandleKind::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, number(signal)),
-            HandleKind::Checked if self.is_still_there() => {
-                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, number(signal)))
+        let signal = signal_numbers::to_send(signal);
+        let sent = match &self.pin {
+            Pin::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
+            Pin::StartTime if self.is_still_there() => {
+                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, signal))
             }
-            HandleKind::Checked => Err(Errno::SRCH),
+            Pin::StartTime => Err(Errno::SRCH),
         };
         match sent {
             Ok(()) => SignalResult::Delivered,
             Err(Errno::PERM | Errno::ACCESS) => SignalResult::Denied,
-            // It has ended: there is nobody to signal.
             Err(_) => SignalResult::Gone,
         }
     }
 
-    /// To be polled: readable at its end. `None`: it has to be asked.
+    /// A descriptor that becomes readable at its end, if there is one.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.grip {
-            HandleKind::Pidfd(pidfd) => Some(pidfd.as_fd()),
-            HandleKind::Checked => None,
+        match &self.pin {
+            Pin::Pidfd(pidfd) => Some(pidfd.as_fd()),
+            Pin::StartTime => None,
         }
     }
 
@@ -98,24 +95,11 @@ fn raw(pid: u32) -> Result<Pid, Errno> {
     i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)
 }
 
-/// Whether there is something to read; of a pidfd, that the last thread of its process has ended.
+/// Whether a descriptor is readable; a pidfd is when the last thread of its process has ended.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut fds, Some(&at_once)), Ok(ready) if ready > 0)
-}
-
-fn number(signal: SignalToSend) -> Signal {
-    match signal {
-        SignalToSend::Kill => Signal::KILL,
-        SignalToSend::Continue => Signal::CONT,
-        SignalToSend::Signal(signal::Signal::SigHup) => Signal::HUP,
-        SignalToSend::Signal(signal::Signal::SigInt) => Signal::INT,
-        SignalToSend::Signal(signal::Signal::SigQuit) => Signal::QUIT,
-        SignalToSend::Signal(signal::Signal::SigTerm) => Signal::TERM,
-        SignalToSend::Signal(signal::Signal::SigUsr1) => Signal::USR1,
-        SignalToSend::Signal(signal::Signal::SigUsr2) => Signal::USR2,
-    }
 }
 
 #[cfg(test)]
@@ -125,17 +109,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_pidfd_the_start_time_tells_a_recycled_pid() {
+    fn without_a_pidfd_the_start_time_reveals_a_reused_pid() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let start = ProcFs::open().unwrap().stat(child.id(), &mut Vec::new()).unwrap().start;
-        let recycled = ProcessHandle {
+        let reused = ProcessHandle {
             id: ProcessId { pid: child.id(), start: start - 1 },
-            grip: HandleKind::Checked,
+            pin: Pin::StartTime,
         };
-        assert!(recycled.has_ended());
-        assert_eq!(recycled.send(SignalToSend::Kill), SignalResult::Gone);
+        assert!(reused.has_ended());
+        assert_eq!(reused.send(SignalToSend::Kill), SignalResult::Gone);
         let itself =
-            ProcessHandle { id: ProcessId { pid: child.id(), start }, grip: HandleKind::Checked };
+            ProcessHandle { id: ProcessId { pid: child.id(), start }, pin: Pin::StartTime };
         assert!(!itself.has_ended());
         assert_eq!(itself.send(SignalToSend::Kill), SignalResult::Delivered);
         assert!(!child.wait().unwrap().success());

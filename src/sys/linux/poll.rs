@@ -1,8 +1,9 @@
-//! One sleep for everything that can happen: signals, ends of processes, changes of files, and the
-//! time.
+//! One sleep for everything that can happen: signals, ends of processes, changes of files, a closed
+//! pipe, and the time.
 
 use std::{
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
     time::Duration,
 };
@@ -12,166 +13,144 @@ use nix::sys::{
     signalfd::{SfdFlags, SignalFd},
     wait::{WaitPidFlag, WaitStatus, waitpid},
 };
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-
-pub(crate) use crate::sys::linux::signals::{
-    ReceivedSignal, bit, ignored, ignored_at_start, remember_ignored,
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    pipe::{PipeFlags, pipe_with},
 };
+
 use crate::sys::{
     clock,
     linux::{
         file_watch::FileWatch,
         pidfd::{ProcessHandle, is_readable},
-        real_time_signals,
-        signals::{SI_KERNEL, TAKEN},
-        wake_pipe::WakePipe,
+        signals::{self, ReceivedSignal, SI_KERNEL, TAKEN, bit},
     },
+    wake::{CANCELLED, Interrupted, Wake},
 };
 
-/// How often to look at processes that the kernel cannot tell about (no pidfd).
-const BLIND: Duration = Duration::from_millis(20);
+/// How often to check processes that have no pidfd.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What ends a sleep before its time.
+/// The source of what ends a sleep before its time.
 #[derive(Debug)]
 pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {
-    /// The signals of a process that is ours.
+    /// The signals of this process.
     Signals {
         fd: SignalFd,
-        /// As the mask was before, for the child.
+        /// The mask before, for the child.
         original: SigSet,
     },
-    /// A word of the program that we are a part of: its signals are its own.
-    Recall(CancelHandle),
+    /// The program that uses the library, which keeps its signals to itself.
+    Cancel(CancelHandle),
 }
 
-/// Calls back whoever sleeps with the alarm that it belongs to.
+/// Ends the sleeps of a [`Poller`].
 #[derive(Debug, Clone)]
 pub(crate) struct CancelHandle(Arc<OwnedFd>);
 
 impl CancelHandle {
-    /// Ends the sleep, and every later one.
-    pub(crate) fn call(&self) {
-        // A counter that cannot be written to any more has been written to.
+    /// Ends the current sleep, and every later one.
+    pub(crate) fn cancel(&self) {
+        // A counter that is full has been written to before.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
-    }
-
-    fn was_called(&self) -> bool {
-        is_readable(self.0.as_fd())
     }
 }
 
-/// What a recall is in the place of a signal's number: no signal has it.
-const RECALLED: u8 = 0;
+/// The end of another thread's work, to be slept on.
+#[derive(Debug)]
+pub(crate) struct WakePipe(OwnedFd);
 
-/// Why a sleep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wake {
-    /// This signal says: give up; [`RECALLED`] is the program's word.
-    Signal(u8),
-    /// A watched file changed.
-    Told,
-    /// One of the processes has ended.
-    Ended,
-    /// It is time.
-    Late,
+/// Wakes the sleeper when it is dropped, however its thread ends.
+#[derive(Debug)]
+pub(crate) struct WakeOnDrop(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
+
+impl WakePipe {
+    /// # Errors
+    /// There are no descriptors left.
+    pub(crate) fn new() -> io::Result<(WakePipe, WakeOnDrop)> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        Ok((WakePipe(read), WakeOnDrop(write)))
+    }
 }
 
 impl Poller {
-    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
-    /// ignored.
-    pub(crate) fn set() -> std::io::Result<Poller> {
-        let ignored = ignored_at_start();
+    /// Takes all signals from here on, to be read by [`next_signal`](Self::next_signal); those that
+    /// were ignored before stay ignored.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub(crate) fn for_signals() -> io::Result<Poller> {
+        let ignored = signals::ignored_at_start();
         let mut mask = SigSet::empty();
-        // The end of a child is always heard: see `wrap::spawn` for one that was ignored.
+        // The end of a child is always needed: `supervise::spawn` handles one that was ignored.
         TAKEN
             .into_iter()
             .filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD)
             .for_each(|signal| mask.add(signal));
-        let mask = real_time_signals::add_to(&mask, ignored);
+        let mask = signals::with_real_time(&mask, ignored);
         let original = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Poller(SignalSource::Signals { fd, original }))
     }
 
-    /// One that takes no signals, and what calls its sleeper back.
-    pub(crate) fn with_recall() -> std::io::Result<(Poller, CancelHandle)> {
-        let recall =
-            CancelHandle(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
-        Ok((Poller(SignalSource::Recall(recall.clone())), recall))
+    /// Takes no signals; the handle ends its sleeps.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub(crate) fn with_cancel() -> io::Result<(Poller, CancelHandle)> {
+        let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let cancel = CancelHandle(Arc::new(counter));
+        Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Whether its sleeper was called back.
-    pub(crate) fn is_recalled(&self) -> bool {
+    /// Whether its handle was used.
+    pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals { .. } => false,
-            SignalSource::Recall(recall) => recall.was_called(),
+            SignalSource::Cancel(cancel) => is_readable(cancel.0.as_fd()),
         }
     }
 
-    /// To be polled: readable when something has arrived.
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.0 {
             SignalSource::Signals { fd, .. } => fd.as_fd(),
-            SignalSource::Recall(recall) => recall.0.as_fd(),
+            SignalSource::Cancel(cancel) => cancel.0.as_fd(),
         }
     }
 
-    /// The mask that was there before.
+    /// Returns the signal mask that this process was started with.
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
             SignalSource::Signals { original, .. } => *original,
-            // Nothing is started by whoever takes no signals.
-            SignalSource::Recall(_) => SigSet::empty(),
+            // A program that uses the library starts no child here.
+            SignalSource::Cancel(_) => SigSet::empty(),
         }
     }
 
-    /// The next signal that has arrived.
-    pub(crate) fn next(&self) -> Option<ReceivedSignal> {
-        let fd = match &self.0 {
-            SignalSource::Signals { fd, .. } => fd,
-            SignalSource::Recall(_) => return None,
-        };
+    /// Returns the next signal that has arrived.
+    pub(crate) fn next_signal(&self) -> Option<ReceivedSignal> {
+        let SignalSource::Signals { fd, .. } = &self.0 else { return None };
         let info = fd.read_signal().ok().flatten()?;
         let number = i32::try_from(info.ssi_signo).ok()?;
         Some(ReceivedSignal { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
 
-    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
-    /// time on the patience clock.
-    pub(crate) fn sleep(
-        alarm: Option<&Poller>,
-        watch: Option<&FileWatch>,
-        processes: &[&ProcessHandle],
-        until: Option<Duration>,
-    ) -> Wake {
-        loop {
-            match Self::doze(alarm, watch, processes, until) {
-                Some(wake) => return wake,
-                None => {
-                    if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
-                        return Wake::Signal(signal);
-                    }
-                }
-            }
+    /// Takes the signals that have arrived, up to the first one that ends a start.
+    pub(crate) fn interruption(&self) -> Option<Interrupted> {
+        if self.is_cancelled() {
+            return Some(Interrupted(CANCELLED));
         }
-    }
-
-    /// Takes what has arrived; the number of the first signal that says: give up.
-    fn end_of_a_start(&self) -> Option<u8> {
-        if self.is_recalled() {
-            return Some(RECALLED);
-        }
-        while let Some(arrived) = self.next() {
-            if arrived.tells_of_a_child() {
+        while let Some(signal) = self.next_signal() {
+            if signal.is_child_end() {
                 reap_orphans();
             }
-            if arrived.ends_a_start() {
-                return Some(u8::try_from(arrived.number).unwrap_or(u8::MAX));
+            if signal.ends_a_start() {
+                return Some(Interrupted(u8::try_from(signal.number).unwrap_or(u8::MAX)));
             }
-            if arrived.is(Signal::SIGTSTP) {
+            if signal.is(Signal::SIGTSTP) {
                 // Ctrl-Z works as if the signal had not been taken.
                 let _ = nix::sys::signal::raise(Signal::SIGSTOP);
             }
@@ -179,41 +158,48 @@ impl Poller {
         None
     }
 
-    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
-    /// clock.
-    pub(crate) fn listen(alarm: Option<&Poller>, bell: &WakePipe, until: Duration) -> Wake {
+    /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
+    /// closed.
+    ///
+    /// # Errors
+    /// A signal that ends a start arrived.
+    pub(crate) fn sleep_on_pipe(
+        poller: Option<&Poller>,
+        pipe: &WakePipe,
+        until: Duration,
+    ) -> Result<bool, Interrupted> {
         loop {
-            let mut fds = vec![PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
-            fds.extend(alarm.map(|alarm| PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN)));
+            let mut fds = vec![PollFd::from_borrowed_fd(pipe.0.as_fd(), PollFlags::IN)];
+            fds.extend(poller.map(|poller| PollFd::from_borrowed_fd(poller.fd(), PollFlags::IN)));
             let left = until.saturating_sub(clock::patience());
-            // EINTR is a wake like any other: whoever wakes looks at everything.
+            // EINTR is a wake like any other: everything is checked again.
             let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
-            let has_rung = fds.first().is_some_and(|bell| !bell.revents().is_empty());
-            match alarm.and_then(Poller::end_of_a_start) {
-                Some(signal) => return Wake::Signal(signal),
-                None if has_rung => return Wake::Told,
-                None if left.is_zero() => return Wake::Late,
-                None => {}
+            let is_closed = fds.first().is_some_and(|pipe| !pipe.revents().is_empty());
+            if let Some(interrupted) = poller.and_then(Poller::interruption) {
+                return Err(interrupted);
+            }
+            if is_closed || left.is_zero() {
+                return Ok(is_closed);
             }
         }
     }
 
-    /// As `sleep`, but any signal ends it: `None`, and [`next`](Self::next) says which.
-    pub(crate) fn doze(
-        alarm: Option<&Poller>,
+    /// Sleeps until any signal, a change of a watched file, the end of a process, or this time.
+    pub(crate) fn poll(
+        poller: Option<&Poller>,
         watch: Option<&FileWatch>,
         processes: &[&ProcessHandle],
         until: Option<Duration>,
-    ) -> Option<Wake> {
+    ) -> Wake {
         let now = clock::patience();
-        let blind_watch = watch.and_then(FileWatch::patience);
-        let blind_process = processes.iter().any(|process| process.fd().is_none()).then_some(BLIND);
-        let blind = blind_watch.into_iter().chain(blind_process).min();
+        let check_files = watch.and_then(FileWatch::check_interval);
+        let check_processes =
+            processes.iter().any(|process| process.fd().is_none()).then_some(CHECK_INTERVAL);
         let left = until.map(|until| until.saturating_sub(now));
-        let timeout = left.into_iter().chain(blind).min();
+        let timeout = left.into_iter().chain(check_files).chain(check_processes).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
-        if let Some(alarm) = alarm {
-            fds.push(PollFd::from_borrowed_fd(alarm.fd(), PollFlags::IN));
+        if let Some(poller) = poller {
+            fds.push(PollFd::from_borrowed_fd(poller.fd(), PollFlags::IN));
         }
         let signals = fds.len();
         if let Some(fd) = watch.and_then(FileWatch::fd) {
@@ -227,30 +213,30 @@ impl Poller {
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        // EINTR is a wake like any other: whoever wakes looks at everything.
+        // EINTR is a wake like any other: everything is checked again.
         let _ = poll(&mut fds, timeout.as_ref());
         let ready = |range: std::ops::Range<usize>| {
             fds.get(range).is_some_and(|fds| fds.iter().any(|fd| !fd.revents().is_empty()))
         };
         if ready(0..signals) {
-            return None;
+            return Wake::Signal;
         }
         if ready(watched..fds.len())
-            || (blind_process.is_some() && processes.iter().any(|process| process.has_ended()))
+            || (check_processes.is_some() && processes.iter().any(|process| process.has_ended()))
         {
-            return Some(Wake::Ended);
+            return Wake::ProcessEnded;
         }
         if ready(signals..watched)
-            || blind_watch.is_some() && left.is_none_or(|left| !left.is_zero())
+            || check_files.is_some() && left.is_none_or(|left| !left.is_zero())
         {
-            return Some(Wake::Told);
+            return Wake::FileChanged;
         }
-        Some(Wake::Late)
+        Wake::TimedOut
     }
 }
 
-/// A start has no child of its own yet: whoever ended was adopted, by PID 1 of a container, or was
-/// there before the exec.
+/// Reaps orphans that a start was given, as PID 1 of a container or before the exec: it has no
+/// child of its own yet.
 fn reap_orphans() {
     while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
     {

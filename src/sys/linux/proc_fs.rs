@@ -1,4 +1,4 @@
-//! `/proc` as it is: one open folder, one buffer that the caller keeps.
+//! Reads `/proc`: one open folder, and buffers that the caller keeps.
 
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -18,31 +18,29 @@ use rustix::{
 
 use crate::sys::linux::reader_pool::ReaderPool;
 
-/// No file that is read here is worth more than this; an environment or a command line that is
-/// longer is cut.
-const MOST: u64 = 4 << 20;
+/// Longer environments and command lines are cut.
+const MAX_LENGTH: u64 = 4 << 20;
 
-/// More than almost every environment has, so that one read is enough.
-const USUAL: usize = 32 << 10;
+/// Longer than almost every environment, so that one read is enough.
+const USUAL_LENGTH: usize = 32 << 10;
 
 /// An open `/proc`.
 #[derive(Debug)]
 pub(crate) struct ProcFs {
     root: OwnedFd,
-    /// Something could not be read for want of a descriptor or of memory.
+    /// Something could not be read for lack of descriptors or memory.
     exhausted: AtomicBool,
-    /// They end with this.
     readers: ReaderPool,
 }
 
-/// What `/proc/PID/stat` says, as far as it matters here.
+/// The fields of `/proc/PID/stat` that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcStat {
-    /// The state's letter.
+    /// The letter of proc(5).
     pub(crate) state: u8,
     pub(crate) parent: u32,
     pub(crate) session: u32,
-    /// The kernel's own flags of the process.
+    /// The kernel's flags of the process.
     pub(crate) flags: u64,
     /// Clock ticks from boot to its start.
     pub(crate) start: u64,
@@ -55,7 +53,7 @@ impl ProcStat {
     /// `PF_EXITING` of linux/sched.h.
     const EXITING: u64 = 0x4;
 
-    /// Whether its first thread is ending, or has ended.
+    /// Whether its first thread is ending or has ended.
     pub(crate) fn is_exiting(self) -> bool {
         self.flags & Self::EXITING != 0
     }
@@ -64,12 +62,11 @@ impl ProcStat {
         self.flags & Self::KERNEL_THREAD != 0
     }
 
-    /// The fields after the last `)`: a name may have blanks and parentheses of its own (proc(5)).
+    /// Parses the fields after the last `)`: a name may contain blanks and parentheses (proc(5)).
     fn parse(text: &[u8]) -> Option<ProcStat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
-        // proc(5) counts from 1 and the state is field 3; between those that are taken the others
-        // are passed over.
+        // Field 3 of proc(5) comes first; `nth` skips the fields in between.
         Some(ProcStat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
@@ -77,6 +74,45 @@ impl ProcStat {
             flags: fields.nth(2)?.parse().ok()?,
             start: fields.nth(12)?.parse().ok()?,
         })
+    }
+}
+
+/// The fields of `/proc/PID/status` that are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ProcStatus {
+    pub(crate) real_user: Option<u32>,
+    /// The owner of `/proc/PID` is no substitute: it is root where a process may not be read.
+    pub(crate) effective_user: Option<u32>,
+    /// The number of PID namespaces that the process has a pid in, from ours downwards.
+    pub(crate) pid_namespaces: Option<usize>,
+    /// The pid in the innermost of them.
+    pub(crate) innermost_pid: Option<u32>,
+    /// The mask of the ignored signals.
+    pub(crate) ignored_signals: Option<u64>,
+}
+
+impl ProcStatus {
+    fn parse(text: &str) -> ProcStatus {
+        let mut status = ProcStatus::default();
+        for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+            let mut fields = value.split_whitespace();
+            match name {
+                "Uid" => {
+                    let mut next = || fields.next()?.parse().ok();
+                    (status.real_user, status.effective_user) = (next(), next());
+                }
+                "NSpid" => {
+                    status.pid_namespaces = Some(fields.clone().count());
+                    status.innermost_pid = fields.next_back().and_then(|pid| pid.parse().ok());
+                }
+                "SigIgn" => {
+                    status.ignored_signals =
+                        fields.next().and_then(|mask| u64::from_str_radix(mask, 16).ok());
+                }
+                _ => {}
+            }
+        }
+        status
     }
 }
 
@@ -90,31 +126,29 @@ impl ProcFs {
         })
     }
 
-    /// Whether its pids are the ones that this process would signal.
+    /// Requires that its pids are those of this process's PID namespace.
     ///
     /// # Errors
-    /// There is nothing in it, or it was mounted in another PID namespace: whoever has a pid there
-    /// is not who has it here.
-    pub(crate) fn insist_on_mine(&self, me: u32) -> io::Result<()> {
+    /// Nothing is mounted there, or `/proc` of another PID namespace.
+    pub(crate) fn require_own_namespace(&self, me: u32) -> io::Result<()> {
         let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
         if is_me { Ok(()) } else { Err(io::Error::other("/proc is that of another PID namespace")) }
     }
 
-    /// Notes an error that says nothing about the process: who was not seen because of it may be in
-    /// the way all the same.
-    pub(crate) fn note(&self, error: Errno) -> Errno {
+    /// Notes an error that says nothing about the process: it may exist all the same.
+    pub(crate) fn note_error(&self, error: Errno) -> Errno {
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
             self.exhausted.store(true, Ordering::Relaxed);
         }
         error
     }
 
-    /// Of what was read since this was asked last.
+    /// Requires that everything was read since the last call.
     ///
     /// # Errors
-    /// Something was not seen that may be there.
-    pub(crate) fn insist_on_all(&self) -> io::Result<()> {
+    /// Descriptors or memory were exhausted.
+    pub(crate) fn require_complete(&self) -> io::Result<()> {
         if self.exhausted.swap(false, Ordering::Relaxed) {
             Err(Errno::MFILE.into())
         } else {
@@ -122,30 +156,30 @@ impl ProcFs {
         }
     }
 
-    /// Who reads in it.
+    /// Returns the threads that read in it.
     pub(crate) fn readers(&self) -> &ReaderPool {
         &self.readers
     }
 
-    /// Every process, by pid.
+    /// Lists all pids.
     pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
-        self.list(USUAL, &mut |some| {
-            pids.extend(some);
+        self.list(USUAL_LENGTH, &mut |batch| {
+            pids.extend(batch);
             Ok(())
         })?;
         Ok(pids)
     }
 
-    /// Every process, by pid, as many at once as have names of so many bytes.
+    /// Lists all pids in batches of about so many bytes.
     pub(crate) fn list(
         &self,
         bytes: usize,
-        tell: &mut dyn FnMut(&[u32]) -> io::Result<()>,
+        on_batch: &mut dyn FnMut(&[u32]) -> io::Result<()>,
     ) -> io::Result<()> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty())
-            .map_err(|error| self.note(error))?;
+            .map_err(|error| self.note_error(error))?;
         let mut buffer = Vec::with_capacity(bytes);
         let mut entries = RawDir::new(root, buffer.spare_capacity_mut());
         let mut pids = Vec::new();
@@ -156,16 +190,16 @@ impl ProcFs {
                 pids.push(pid);
             }
             if entries.is_buffer_empty() {
-                tell(&pids)?;
+                on_batch(&pids)?;
                 pids.clear();
             }
         }
         Ok(())
     }
 
-    /// Makes a call about a file of a process. Its path is put together on the stack: whoever reads
-    /// shares one heap with the others that do, and a string that grows there waits for them.
-    fn about<T>(
+    /// Calls with the path of a process's file, made on the stack: readers share one heap, and
+    /// allocations wait for each other.
+    fn with_path<T>(
         &self,
         pid: u32,
         file: &str,
@@ -182,23 +216,24 @@ impl ProcFs {
         }
     }
 
-    fn open_one(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        self.about(pid, file, |root, path| {
+    fn open_file(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.with_path(pid, file, |root, path| {
             rustix::fs::openat(root, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         })
     }
 
     /// Reads a whole file of a process into `buffer`.
     pub(crate) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let fd = self.open_one(pid, file, OFlags::empty()).map_err(|error| self.note(error))?;
+        let fd =
+            self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
         buffer.clear();
-        buffer.reserve(USUAL);
+        buffer.reserve(USUAL_LENGTH);
         let room = buffer.capacity();
         let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
-            .map_err(|error| self.note(error))?;
-        // The kernel fills the room if it can: less than that was all there is.
+            .map_err(|error| self.note_error(error))?;
+        // A short read is the end of the file.
         if read == room {
-            std::fs::File::from(fd).take(MOST).read_to_end(buffer)?;
+            std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer)?;
         }
         Ok(())
     }
@@ -208,30 +243,30 @@ impl ProcFs {
         ProcStat::parse(buffer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
-    /// Where a link of a process leads, such as `exe`.
+    /// Reads a link of a process, such as `exe`.
     pub(crate) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
         let target =
-            self.about(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
+            self.with_path(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
-    /// Whether a process has no executable, as kernel threads and zombies have none, or is gone.
-    pub(crate) fn is_bare(&self, pid: u32) -> bool {
+    /// Whether a process has no executable: kernel threads, zombies, and processes that are gone.
+    pub(crate) fn has_no_executable(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
-        let length = self.about(pid, "exe", |root, path| {
+        let length = self.with_path(pid, "exe", |root, path| {
             rustix::fs::readlinkat_raw(root, path, &mut target).map(|(read, _)| read.len())
         });
         length == Err(Errno::NOENT)
     }
 
-    /// The number of the user whose process it is, as far as its files are concerned.
+    /// Returns the owner of a process's files, by number.
     pub(crate) fn owner(&self, pid: u32) -> io::Result<u32> {
         Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
     }
 
-    /// The device and inode behind a link of a process.
+    /// Returns the device and inode behind a link of a process.
     pub(crate) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
-        let stat = self.about(pid, name, |root, path| {
+        let stat = self.with_path(pid, name, |root, path| {
             rustix::fs::statat(root, path, rustix::fs::AtFlags::empty())
         })?;
         Ok((stat.st_dev, stat.st_ino))
@@ -239,26 +274,19 @@ impl ProcFs {
 
     /// Whether a file of a process may be opened.
     pub(crate) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
-        self.open_one(pid, file, OFlags::empty()).map(drop)
+        self.open_file(pid, file, OFlags::empty()).map(drop)
     }
 
-    /// The effective user of a process.
-    pub(crate) fn effective_user(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<u32> {
-        // The folder's own owner is root where a process may not be looked at.
-        self.read(pid, "status", buffer).ok()?;
-        let text = String::from_utf8_lossy(buffer);
-        text.lines()
-            .find_map(|line| line.strip_prefix("Uid:"))?
-            .split_whitespace()
-            .nth(1)?
-            .parse()
-            .ok()
+    /// Reads the fields of `/proc/PID/status` that are used.
+    pub(crate) fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStatus> {
+        self.read(pid, "status", buffer)?;
+        Ok(ProcStatus::parse(&String::from_utf8_lossy(buffer)))
     }
 
-    /// The open descriptors of a process.
+    /// Lists the open descriptors of a process.
     pub(crate) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
         let folder =
-            self.open_one(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note(error))?;
+            self.open_file(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note_error(error))?;
         let mut descriptors = Vec::new();
         for entry in Dir::read_from(&folder)? {
             if let Ok(name) = entry?.file_name().to_str()
@@ -271,7 +299,7 @@ impl ProcFs {
     }
 }
 
-/// The strings of a NUL-separated file; what is not UTF-8 is replaced.
+/// Splits a NUL-separated file into strings; invalid UTF-8 is replaced.
 pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     if bytes.is_empty() {
@@ -285,11 +313,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_have_parentheses_and_line_breaks() {
+    fn a_process_name_may_contain_parentheses_and_line_breaks() {
         let line = b"42 (a) R 1 (\n)) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let expected =
             ProcStat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
         assert_eq!(ProcStat::parse(line), Some(expected));
+    }
+
+    #[test]
+    fn a_status_has_users_namespaces_and_ignored_signals() {
+        let text =
+            "Name:\tbot\nUid:\t1000\t0\t0\t0\nNSpid:\t4711\t12\t1\nSigIgn:\t0000000000001000\n";
+        let expected = ProcStatus {
+            real_user: Some(1000),
+            effective_user: Some(0),
+            pid_namespaces: Some(3),
+            innermost_pid: Some(1),
+            ignored_signals: Some(0x1000),
+        };
+        assert_eq!(ProcStatus::parse(text), expected);
+        assert_eq!(ProcStatus::parse("garbage\nUid:\tx\n"), ProcStatus::default());
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Reading about processes on threads of their own, so that one that hangs in the kernel does not
-//! hang the start.
+//! Threads that read about processes, so that a read that blocks in the kernel does not block the
+//! start.
 //!
-//! To read the command line of a process whose memory is locked blocks, and no signal but SIGKILL
-//! ends that. A thread that is caught so is left behind, and its errand is run again without the
-//! process that it was caught at.
+//! Reading the command line of a process blocks while its memory is locked, and only SIGKILL ends
+//! that. A thread that hangs so is left behind, and its task is run again without that process.
 
 use std::{
     collections::BTreeSet,
@@ -19,12 +18,10 @@ use std::{
 
 use rustix::thread::CpuSet;
 
-use crate::sys::linux::proc_fs::ProcFs;
+/// How often to check whether a thread hangs; a healthy process takes some microseconds.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often to see whether a thread is caught; a healthy process takes some microseconds.
-const GLANCE: Duration = Duration::from_millis(250);
-
-/// Where a thread is, for whoever watches it.
+/// The process that a thread is reading about.
 #[derive(Debug, Default)]
 pub(crate) struct ReadProgress {
     thread: AtomicU32,
@@ -32,100 +29,96 @@ pub(crate) struct ReadProgress {
 }
 
 impl ReadProgress {
-    /// Notes that this process is being read about.
+    /// Notes that this process is read next.
     pub(crate) fn at(&self, pid: u32) {
         self.pid.store(pid, Ordering::Relaxed);
     }
 
-    /// The process at which the thread waits in the kernel. One that only was not given a processor
-    /// is not caught.
-    fn caught_at(&self, proc: &ProcFs, me: u32) -> Option<u32> {
+    /// Returns the process at which the thread waits in the kernel (state D); one that only waits
+    /// for a processor does not hang.
+    fn hangs_at(&self) -> Option<u32> {
         let thread = self.thread.load(Ordering::Relaxed);
-        let mut stat = Vec::new();
-        proc.read(me, &format!("task/{thread}/stat"), &mut stat).ok()?;
+        let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
         let name_end = stat.iter().rposition(|byte| *byte == b')')?;
         let waits = matches!(stat.get(name_end + 2), Some(b'D'));
         waits.then(|| self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 }
 
-/// The threads that have nothing to read just now. A look takes less time than a thread takes to
-/// begin.
+/// The idle threads: a scan takes less time than a thread takes to start.
 #[derive(Default)]
 pub(crate) struct ReaderPool {
     idle: Mutex<Vec<ReaderThread>>,
-    /// How many there have been.
-    begun: AtomicU32,
+    /// The number of threads that were ever started.
+    started: AtomicU32,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread, and how to give it something to do.
+/// A thread and its queue.
 struct ReaderThread {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
 }
 
 impl ReaderPool {
-    /// Gives this to a thread; who it is goes back by [`rest`](Self::rest) when the job is done.
-    fn employ(&self, mut job: Job) -> io::Result<ReaderThread> {
+    /// Gives the job to a thread, to be returned with [`put_back`](Self::put_back).
+    fn run(&self, mut job: Job) -> io::Result<ReaderThread> {
         loop {
             let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
             else {
-                return begin(job, self.begun.fetch_add(1, Ordering::Relaxed));
+                return start_thread(job, self.started.fetch_add(1, Ordering::Relaxed));
             };
             match reader.jobs.send(job) {
                 Ok(()) => return Ok(reader),
-                // Something that it read made it panic.
+                // The thread has panicked.
                 Err(mpsc::SendError(returned)) => job = returned,
             }
         }
     }
 
-    /// Whether one of them is there.
+    /// Whether a thread is idle.
     pub(crate) fn has_idle(&self) -> bool {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Ends them, and waits until they have ended. Others would begin where there is something to
-    /// read again.
-    pub(crate) fn dismiss(&self) {
+    /// Ends the idle threads, and waits until they have ended. More reading starts new ones.
+    pub(crate) fn end_threads(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let threads: Vec<JoinHandle<()>> = idle.into_iter().map(|reader| reader.thread).collect();
         for thread in threads {
-            // One that something made panic has ended as well.
+            // One that panicked has ended as well.
             let _ = thread.join();
         }
     }
 
-    fn rest(&self, reader: ReaderThread) {
+    fn put_back(&self, reader: ReaderThread) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }
 
 impl fmt::Debug for ReaderPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Readers")
+        f.write_str("ReaderPool")
     }
 }
 
-/// A thread that does this and then what it is sent, until nobody can send it anything any more. It
-/// begins with its job: one that had to wait for it would sleep, and be woken.
-fn begin(first: Job, nth: u32) -> io::Result<ReaderThread> {
+/// Starts a thread that runs this job and then those that it is sent. Its first job is not sent:
+/// the thread would sleep first, and have to be woken.
+fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
-        keep_to_its_processors(nth);
+        use_own_processors(nth);
         iter::once(first).chain(jobs).for_each(|job| job());
     };
     let thread = thread::Builder::new().name("look".to_owned()).spawn(work)?;
     Ok(ReaderThread { jobs: send, thread })
 }
 
-/// Every other reader runs on every other processor. Left to the scheduler, one that another has
-/// woken is put behind it while a virtual processor idles: one that was halted counts as taken by
-/// its host.
-fn keep_to_its_processors(nth: u32) {
-    // Of the main thread, not of this one: readers begin readers.
+/// Runs every other thread on every other processor. The scheduler would queue a woken thread behind
+/// the one that woke it while a virtual processor idles: a halted one counts as taken by its host.
+fn use_own_processors(nth: u32) {
+    // Of the main thread, not of this one: readers start readers.
     let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else {
         return;
     };
@@ -133,14 +126,14 @@ fn keep_to_its_processors(nth: u32) {
     let processors = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(all.count() as usize);
     processors.skip(usize::from(nth.is_multiple_of(2))).step_by(2).for_each(|cpu| mine.set(cpu));
     if mine.count() > 0 {
-        // One that may run anywhere reads as well.
+        // Without an affinity it reads as well.
         let _ = rustix::thread::sched_setaffinity(None, &mine);
     }
 }
 
 type Work<T> = Arc<dyn Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync>;
 
-/// Something that is being read.
+/// A task that a thread runs.
 pub(crate) struct ReadTask<T> {
     work: Work<T>,
     progress: Arc<ReadProgress>,
@@ -149,50 +142,49 @@ pub(crate) struct ReadTask<T> {
 }
 
 impl<T: Send + 'static> ReadTask<T> {
-    /// Sets out.
+    /// Starts the task.
     ///
     /// # Errors
-    /// There is no thread to be had.
-    pub(crate) fn begin(
-        proc: &ProcFs,
+    /// No thread can be started.
+    pub(crate) fn start(
+        readers: &ReaderPool,
         work: impl Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
     ) -> io::Result<ReadTask<T>> {
-        Self::again(proc.readers(), Arc::new(work), BTreeSet::new())
+        Self::run(readers, Arc::new(work), BTreeSet::new())
     }
 
-    fn again(readers: &ReaderPool, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<ReadTask<T>> {
+    fn run(readers: &ReaderPool, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<ReadTask<T>> {
         let progress = Arc::new(ReadProgress::default());
         let (send, result) = mpsc::sync_channel(1);
         let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
-        let reader = readers.employ(Box::new(move || {
+        let reader = readers.run(Box::new(move || {
             its_progress.thread.store(
                 rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(),
                 Ordering::Relaxed,
             );
             let read = its_work(&its_progress, &skip);
-            // What it needed for that goes before the word that it is done.
+            // Dropped before the result is sent.
             drop(its_work);
-            // Nobody listens to a thread that was left behind.
+            // Fails for a thread that was left behind.
             let _ = send.send(read);
         }))?;
         Ok(ReadTask { work, progress, reader, result })
     }
 
-    /// Waits for what was read; whoever it was caught at is added to `skip`.
+    /// Waits for the result; processes at which a thread hung are added to `skip`.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The task panicked, or no thread can be started.
     pub(crate) fn finish(
         mut self,
-        proc: &ProcFs,
-        me: u32,
+        readers: &ReaderPool,
         skip: &mut BTreeSet<u32>,
     ) -> io::Result<T> {
         let mut before = None;
         loop {
-            match self.result.recv_timeout(GLANCE) {
+            match self.result.recv_timeout(CHECK_INTERVAL) {
                 Ok(result) => {
-                    proc.readers().rest(self.reader);
+                    readers.put_back(self.reader);
                     return Ok(result);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -200,11 +192,11 @@ impl<T: Send + 'static> ReadTask<T> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let now = self.progress.caught_at(proc, me);
+            let now = self.progress.hangs_at();
             match (before, now) {
                 (Some(before), Some(now)) if before == now => {
                     skip.insert(now);
-                    self = Self::again(proc.readers(), Arc::clone(&self.work), skip.clone())?;
+                    self = Self::run(readers, Arc::clone(&self.work), skip.clone())?;
                 }
                 _ => before = now,
             }
@@ -217,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_that_read_beside_each_other_share_no_processor() {
+    fn two_threads_share_no_processor() {
         let all = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())).unwrap();
         let readers = ReaderPool::default();
         let mut employed = Vec::new();
@@ -225,7 +217,7 @@ mod tests {
             let (send, allowed) = mpsc::channel();
             employed.push(
                 readers
-                    .employ(Box::new(move || {
+                    .run(Box::new(move || {
                         send.send(rustix::thread::sched_getaffinity(None).unwrap()).unwrap();
                     }))
                     .unwrap(),
@@ -236,7 +228,7 @@ mod tests {
         for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu) && all.count() > 1) {
             assert!(
                 one.is_set(cpu) != other.is_set(cpu),
-                "processor {cpu} is for both or for nobody"
+                "processor {cpu} is for both or for none"
             );
         }
         assert!(one.count() > 0 && other.count() > 0);

@@ -1,13 +1,19 @@
-//! Signals as they arrive here: which are taken, what each is about, and which were ignored.
+//! Signals as they arrive: which are taken, what each is about, and which were ignored.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::sys::signal::Signal;
+use nix::{
+    libc,
+    sys::signal::{SigSet, Signal},
+    unistd::Pid,
+};
 
-use crate::{engine::signal, sys::linux::proc_fs::ProcFs};
+use crate::{
+    engine::signal,
+    sys::{linux::proc_fs::ProcFs, signal_numbers},
+};
 
-/// Every signal that the kernel lets a process take, and that is not about what the process itself
-/// did.
+/// Every signal that a process can take and that is not about its own faults.
 pub(crate) const TAKEN: [Signal; 15] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -39,19 +45,19 @@ impl ReceivedSignal {
         self.number == signal as i32
     }
 
-    /// A child has ended: there is somebody to reap, and nothing to forward.
-    pub(crate) fn tells_of_a_child(self) -> bool {
+    /// A child has ended: it is reaped, and nothing is forwarded.
+    pub(crate) fn is_child_end(self) -> bool {
         self.is(Signal::SIGCHLD)
     }
 
-    /// The signal by its name here, if it is one that asks a process to end.
-    pub(crate) fn asks_to_end(self) -> Option<signal::Signal> {
-        signal::Signal::ALL.into_iter().find(|signal| {
-            Signal::try_from(self.number).is_ok_and(|it| it.as_str() == signal.name())
-        })
+    /// The signal, if it is one that asks a process to end.
+    pub(crate) fn stop_signal(self) -> Option<signal::Signal> {
+        signal::Signal::ALL
+            .into_iter()
+            .find(|signal| signal_numbers::of(*signal).as_raw() == self.number)
     }
 
-    /// Whether somebody who has not started yet should give up.
+    /// Whether a start that has no child yet ends.
     pub(crate) fn ends_a_start(self) -> bool {
         ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP]
             .into_iter()
@@ -62,31 +68,48 @@ impl ReceivedSignal {
 /// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
 pub(crate) const SI_KERNEL: i32 = 0x80;
 
+/// Returns a signal's bit in a mask of proc(5).
 pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
 
-/// The signals that were ignored when this process started.
 static IGNORED_AT_START: AtomicU64 = AtomicU64::new(0);
 
-/// To be called before Rust's start-up.
+/// Must be called before Rust's start-up, which changes what is ignored.
 pub(crate) extern "C" fn remember_ignored() {
     IGNORED_AT_START.store(ignored(), Ordering::Relaxed);
 }
 
-/// The signals that were ignored when this process started, as a mask.
+/// Returns the mask of the signals that were ignored when this process started.
 pub(crate) fn ignored_at_start() -> u64 {
     IGNORED_AT_START.load(Ordering::Relaxed)
 }
 
-/// The signals that are ignored now, as a mask (proc(5), `SigIgn`).
+/// Returns the mask of the signals that this process ignores now.
 pub(crate) fn ignored() -> u64 {
-    let mut status = Vec::new();
-    let read = ProcFs::open().and_then(|proc| proc.read(std::process::id(), "status", &mut status));
-    let text = String::from_utf8_lossy(&status);
-    let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    read.ok()
-        .and(line)
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
+    let ignored =
+        ProcFs::open().ok().and_then(|proc| proc.status(std::process::id(), &mut Vec::new()).ok());
+    ignored.and_then(|status| status.ignored_signals).unwrap_or_default()
+}
+
+/// Returns `mask` with every real-time signal that is not ignored; the C library alone knows their
+/// range.
+#[expect(unsafe_code, reason = "sigaddset(3): no safe interface takes a real-time signal")]
+pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
+    let mut raw = *mask.as_ref();
+    for number in
+        (libc::SIGRTMIN()..=libc::SIGRTMAX()).filter(|number| ignored & (1 << (number - 1)) == 0)
+    {
+        // SAFETY: the set is initialised, and these numbers are valid by the C library's word.
+        unsafe { libc::sigaddset(&raw mut raw, number) };
+    }
+    // SAFETY: a valid set, with more valid signals in it.
+    unsafe { SigSet::from_sigset_t_unchecked(raw) }
+}
+
+/// Sends a signal by its number, which may be a real-time one.
+#[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]
+pub(crate) fn send(to: Pid, number: i32) {
+    // SAFETY: takes two numbers. A failure says that the process has ended, which is noticed anyway.
+    unsafe { libc::kill(to.as_raw(), number) };
 }

@@ -1,9 +1,7 @@
-//! Noticing that files change, by looking: a folder's time moves when something is put into it or
-//! taken out of it.
-
+//! Noticing changes of files by the time of their folder, which changes with its entries.
 #![expect(
     clippy::disallowed_types,
-    reason = "file systems stamp changes by the wall clock: a young stamp is looked at again"
+    reason = "file systems stamp changes by the wall clock: a young stamp is checked again"
 )]
 
 use std::{
@@ -14,11 +12,10 @@ use std::{
 
 use crate::sys::clock;
 
-/// File systems count time in ticks, FAT in two seconds: a change this young may have one behind it
-/// that does not show.
-const COARSEST: Duration = Duration::from_secs(2);
+/// File systems count time in ticks, FAT in two seconds: a second change may show no other time.
+const COARSEST_TICK: Duration = Duration::from_secs(2);
 
-/// A set of things that are watched.
+/// A set of watched folders.
 #[derive(Debug, Default)]
 pub struct FileWatch {
     folders: RefCell<Vec<(PathBuf, Option<SystemTime>)>>,
@@ -31,26 +28,32 @@ impl FileWatch {
         FileWatch::default()
     }
 
-    /// Tells when files are put into these folders or taken out of them.
-    pub(crate) fn changes_in(&mut self, folders: &[&Path]) {
+    /// Whether a sleep ends when a watched file is closed.
+    pub(crate) const NOTICES_CLOSES: bool = false;
+
+    /// Nothing notices a close here.
+    #[expect(clippy::unused_self, reason = "on Linux closes are watched")]
+    pub(crate) fn watch_closes(&mut self, _file: &Path) {}
+
+    /// Watches for files that are added to or removed from these folders.
+    pub(crate) fn watch_changes(&mut self, folders: &[&Path]) {
         *self.folders.get_mut() =
             folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();
     }
 
     /// Whether something may have changed since the last [`drain`](Self::drain).
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.folders
             .borrow()
             .iter()
             .any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
-    /// Takes what has been told; whoever is told looks at everything again, and cannot know that it
-    /// was for nothing.
+    /// Takes all changes; returns whether any may matter, which is not known here.
     pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
             let is_old = |at: &SystemTime| {
-                clock::WallClock::now().duration_since(*at).is_ok_and(|age| age > COARSEST)
+                clock::WallClock::now().duration_since(*at).is_ok_and(|age| age > COARSEST_TICK)
             };
             *seen = changed(folder).filter(is_old);
         }
@@ -67,14 +70,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_put_into_a_folder_is_told() {
+    fn a_new_file_in_a_folder_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = FileWatch::new();
-        watch.changes_in(&[folder.path()]);
+        watch.watch_changes(&[folder.path()]);
         watch.drain();
         std::fs::File::create(folder.path().join("request")).unwrap();
-        assert!(watch.tells());
+        assert!(watch.has_changed());
         watch.drain();
-        assert!(watch.tells(), "one as young as that may have another behind it");
+        assert!(watch.has_changed(), "a second change may follow in the same tick");
     }
 }

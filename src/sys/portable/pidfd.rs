@@ -1,5 +1,4 @@
-//! A process by its identity: looked at again right before whatever is sent, as nothing pins it
-//! here.
+//! A process by its identity: nothing pins it here, so it is looked up again before each signal.
 
 use crate::{
     engine::{
@@ -12,7 +11,7 @@ use crate::{
     },
 };
 
-/// One process.
+/// One identified process.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessHandle {
     pub(crate) id: ProcessId,
@@ -21,14 +20,14 @@ pub struct ProcessHandle {
 impl ProcessHandle {
     /// Whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
-        // A table that cannot be read says nothing about anybody's end.
-        ProcessTable::of(&[self.id.pid], TableFields::Lineage)
+        // A table that cannot be read is no proof of an end.
+        ProcessTable::of(&[self.id.pid], TableFields::Parents)
             .is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
     }
 
     /// Sends a signal to this process, if its pid is still its own.
     pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
-        let Ok(table) = ProcessTable::of(&[self.id.pid], TableFields::Lineage) else {
+        let Ok(table) = ProcessTable::of(&[self.id.pid], TableFields::Parents) else {
             return SignalResult::Denied;
         };
         match table.process(self.id.pid).filter(|_| table.id(self.id.pid) == Some(self.id)) {
@@ -43,12 +42,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_time_tells_a_recycled_pid() {
+    fn the_start_time_reveals_a_reused_pid() {
         let me = std::process::id();
-        let id = ProcessTable::of(&[me], TableFields::Lineage).unwrap().id(me).unwrap();
+        let id = ProcessTable::of(&[me], TableFields::Parents).unwrap().id(me).unwrap();
         assert!(!ProcessHandle { id }.has_ended());
-        let recycled = ProcessHandle { id: ProcessId { start: id.start - 1, ..id } };
-        assert!(recycled.has_ended());
-        assert_eq!(recycled.send(SignalToSend::Kill), SignalResult::Gone);
+        let reused = ProcessHandle { id: ProcessId { start: id.start - 1, ..id } };
+        assert!(reused.has_ended());
+        assert_eq!(reused.send(SignalToSend::Kill), SignalResult::Gone);
     }
 }

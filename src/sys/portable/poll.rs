@@ -1,277 +1,240 @@
-//! One sleep for everything that can happen: signals are told; ends of processes and changes of
-//! files are looked for.
+//! One sleep for everything that can happen: signals arrive, ends of processes and changes of files
+//! are checked regularly.
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::runtime::Runtime;
 
-#[cfg(unix)]
-use self::unix::SignalStreams;
-#[cfg(unix)]
-pub(crate) use self::unix::ignored;
-#[cfg(windows)]
-use self::windows::SignalStreams;
 use crate::{
     engine::signal::Signal,
     sys::{
         clock,
-        portable::{file_watch::FileWatch, pidfd::ProcessHandle, wake_pipe::WakePipe},
+        portable::{
+            file_watch::FileWatch,
+            pidfd::ProcessHandle,
+            signals::{ReceivedSignal, SignalStreams},
+        },
+        wake::{CANCELLED, Interrupted, Wake},
     },
 };
 
-#[cfg(unix)]
-mod unix;
-#[cfg(windows)]
-mod windows;
+/// How often to check what nothing reports.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often to look at what nobody tells of.
-const BLIND: Duration = Duration::from_millis(50);
-
-/// Something that arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReceivedSignal {
-    /// A signal that asks to end, or what this system has in its place.
-    Ask(Signal),
-    /// A child has ended.
-    Child,
-}
-
-impl ReceivedSignal {
-    /// A child has ended: there is nothing to forward.
-    pub(crate) fn tells_of_a_child(self) -> bool {
-        self == ReceivedSignal::Child
-    }
-
-    /// The signal, if it is one that asks a process to end.
-    pub(crate) fn asks_to_end(self) -> Option<Signal> {
-        match self {
-            ReceivedSignal::Ask(signal) => Some(signal),
-            ReceivedSignal::Child => None,
-        }
-    }
-}
-
-/// What ends a sleep before its time.
+/// The source of what ends a sleep before its time.
 #[derive(Debug)]
 pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {
-    /// The signals of a process that is ours.
+    /// The signals of this process.
     Signals(RefCell<PollerState>),
-    /// A word of the program that we are a part of: its signals are its own.
-    Recall(CancelHandle),
+    /// The program that uses the library, which keeps its signals to itself.
+    Cancel(CancelHandle),
 }
 
-/// Calls back whoever sleeps with the alarm that it belongs to.
+/// Ends the sleeps of a [`Poller`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CancelHandle(Arc<(Mutex<bool>, Condvar)>);
 
 impl CancelHandle {
-    /// Ends the sleep, and every later one.
-    pub(crate) fn call(&self) {
-        let (called, told) = &*self.0;
-        *called.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        told.notify_all();
+    /// Ends the current sleep, and every later one.
+    pub(crate) fn cancel(&self) {
+        let (is_cancelled, changed) = &*self.0;
+        *is_cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
     }
 
-    /// Whether it was called, waited for so long at most.
-    fn was_called_within(&self, time: Duration) -> bool {
-        let (called, told) = &*self.0;
-        let called = called.lock().unwrap_or_else(PoisonError::into_inner);
-        *told
-            .wait_timeout_while(called, time, |called| !*called)
+    fn is_cancelled_within(&self, time: Duration) -> bool {
+        let (is_cancelled, changed) = &*self.0;
+        let guard = is_cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        *changed
+            .wait_timeout_while(guard, time, |is_cancelled| !*is_cancelled)
             .unwrap_or_else(PoisonError::into_inner)
             .0
+    }
+}
+
+/// The end of another thread's work, to be slept on.
+#[derive(Debug)]
+pub(crate) struct WakePipe(Arc<AtomicBool>);
+
+/// Wakes the sleeper when it is dropped, however its thread ends.
+#[derive(Debug)]
+pub(crate) struct WakeOnDrop(Arc<AtomicBool>);
+
+impl WakePipe {
+    /// # Errors
+    /// Never; on Linux it takes descriptors.
+    #[expect(clippy::unnecessary_wraps, reason = "on Linux it takes descriptors")]
+    pub(crate) fn new() -> io::Result<(WakePipe, WakeOnDrop)> {
+        let is_closed = Arc::new(AtomicBool::new(false));
+        Ok((WakePipe(Arc::clone(&is_closed)), WakeOnDrop(is_closed)))
+    }
+}
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
 #[derive(Debug)]
 struct PollerState {
     runtime: Runtime,
-    sources: SignalStreams,
+    streams: SignalStreams,
     arrived: VecDeque<ReceivedSignal>,
 }
 
-/// What a recall is in the place of a signal's number: no signal has it.
-const RECALLED: u8 = 0;
-
-/// Why a sleep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wake {
-    /// This signal says: give up; [`RECALLED`] is the program's word.
-    Signal(u8),
-    /// A watched file changed, or may have.
-    Told,
-    /// One of the processes has ended.
-    Ended,
-    /// It is time.
-    Late,
-}
-
 impl Poller {
-    /// From here on signals are taken by [`next`](Self::next); those that were ignored before stay
-    /// ignored.
-    pub(crate) fn set() -> io::Result<Poller> {
+    /// Takes signals from here on, to be read by [`next_signal`](Self::next_signal); those that were
+    /// ignored before stay ignored.
+    ///
+    /// # Errors
+    /// There is no runtime that could receive them.
+    pub(crate) fn for_signals() -> io::Result<Poller> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let sources = {
+        let streams = {
             let _context = runtime.enter();
             SignalStreams::open()?
         };
-        Ok(Poller(SignalSource::Signals(RefCell::new(PollerState {
-            runtime,
-            sources,
-            arrived: VecDeque::new(),
-        }))))
+        let state = PollerState { runtime, streams, arrived: VecDeque::new() };
+        Ok(Poller(SignalSource::Signals(RefCell::new(state))))
     }
 
-    /// One that takes no signals, and what calls its sleeper back.
+    /// Takes no signals; the handle ends its sleeps.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
-    pub(crate) fn with_recall() -> io::Result<(Poller, CancelHandle)> {
-        let recall = CancelHandle::default();
-        Ok((Poller(SignalSource::Recall(recall.clone())), recall))
+    pub(crate) fn with_cancel() -> io::Result<(Poller, CancelHandle)> {
+        let cancel = CancelHandle::default();
+        Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Whether its sleeper was called back.
-    pub(crate) fn is_recalled(&self) -> bool {
+    /// Whether its handle was used.
+    pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals(_) => false,
-            SignalSource::Recall(recall) => recall.was_called_within(Duration::ZERO),
+            SignalSource::Cancel(cancel) => cancel.is_cancelled_within(Duration::ZERO),
         }
     }
 
-    /// Waits so long for something to arrive; whether something has.
+    /// Waits so long for a signal; returns whether one has arrived.
     fn wait(&self, time: Duration) -> bool {
         match &self.0 {
-            SignalSource::Signals(inner) => inner.borrow_mut().wait(time),
-            SignalSource::Recall(recall) => recall.was_called_within(time),
+            SignalSource::Signals(state) => state.borrow_mut().wait(time),
+            SignalSource::Cancel(cancel) => cancel.is_cancelled_within(time),
         }
     }
 
-    /// The next one that has arrived.
-    pub(crate) fn next(&self) -> Option<ReceivedSignal> {
-        let mut inner = match &self.0 {
-            SignalSource::Signals(inner) => inner.borrow_mut(),
-            SignalSource::Recall(_) => return None,
-        };
-        if inner.arrived.is_empty() {
-            inner.wait(Duration::ZERO);
+    /// Returns the next signal that has arrived.
+    pub(crate) fn next_signal(&self) -> Option<ReceivedSignal> {
+        let SignalSource::Signals(state) = &self.0 else { return None };
+        let mut state = state.borrow_mut();
+        if state.arrived.is_empty() {
+            state.wait(Duration::ZERO);
         }
-        inner.arrived.pop_front()
+        state.arrived.pop_front()
     }
 
-    /// Sleeps until a signal that ends a start, a change, the end of one of `processes`, or this
-    /// time on the patience clock.
-    pub(crate) fn sleep(
-        alarm: Option<&Poller>,
+    /// Takes the signals that have arrived, up to the first one that ends a start.
+    pub(crate) fn interruption(&self) -> Option<Interrupted> {
+        if self.is_cancelled() {
+            return Some(Interrupted(CANCELLED));
+        }
+        let signal =
+            std::iter::from_fn(|| self.next_signal()).find_map(ReceivedSignal::stop_signal);
+        signal.map(|signal| Interrupted(exit_number(signal)))
+    }
+
+    /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
+    /// closed.
+    ///
+    /// # Errors
+    /// A signal that ends a start arrived.
+    pub(crate) fn sleep_on_pipe(
+        poller: Option<&Poller>,
+        pipe: &WakePipe,
+        until: Duration,
+    ) -> Result<bool, Interrupted> {
+        loop {
+            let left = until.saturating_sub(clock::patience());
+            if let Some(interrupted) = poller.and_then(Poller::interruption) {
+                return Err(interrupted);
+            }
+            let is_closed = pipe.0.load(Ordering::Acquire);
+            if is_closed || left.is_zero() {
+                return Ok(is_closed);
+            }
+            wait_for_signals(poller, left.min(CHECK_INTERVAL));
+        }
+    }
+
+    /// Sleeps until any signal, a change of a watched file, the end of a process, or this time.
+    pub(crate) fn poll(
+        poller: Option<&Poller>,
         watch: Option<&FileWatch>,
         processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Wake {
         loop {
-            if let Some(wake) = Self::doze(alarm, watch, processes, until) {
-                return wake;
-            }
-            if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
-                return Wake::Signal(signal);
-            }
-        }
-    }
-
-    /// Takes what has arrived; the number of the first signal that says: give up.
-    fn end_of_a_start(&self) -> Option<u8> {
-        if self.is_recalled() {
-            return Some(RECALLED);
-        }
-        std::iter::from_fn(|| self.next()).find_map(ReceivedSignal::asks_to_end).map(unix_number)
-    }
-
-    /// Sleeps until a signal that ends a start, the ringing of `bell`, or this time on the patience
-    /// clock.
-    pub(crate) fn listen(alarm: Option<&Poller>, bell: &WakePipe, until: Duration) -> Wake {
-        loop {
-            let left = until.saturating_sub(clock::patience());
-            if let Some(signal) = alarm.and_then(Poller::end_of_a_start) {
-                return Wake::Signal(signal);
-            }
-            if bell.has_rung() {
-                return Wake::Told;
-            }
-            if left.is_zero() {
-                return Wake::Late;
-            }
-            match alarm {
-                Some(alarm) => drop(alarm.wait(left.min(BLIND))),
-                None => nap_without_signals(left.min(BLIND)),
-            }
-        }
-    }
-
-    /// As `sleep`, but anything that arrives ends it: `None`, and [`next`](Self::next) says what.
-    pub(crate) fn doze(
-        alarm: Option<&Poller>,
-        watch: Option<&FileWatch>,
-        processes: &[&ProcessHandle],
-        until: Option<Duration>,
-    ) -> Option<Wake> {
-        loop {
             let left = until.map(|until| until.saturating_sub(clock::patience()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Some(Wake::Late);
+                return Wake::TimedOut;
             }
-            let nap = left.map_or(BLIND, |left| left.min(BLIND));
-            match alarm {
-                Some(alarm) if alarm.wait(nap) => return None,
-                Some(_) => {}
-                None => nap_without_signals(nap),
+            let pause = left.map_or(CHECK_INTERVAL, |left| left.min(CHECK_INTERVAL));
+            if wait_for_signals(poller, pause) {
+                return Wake::Signal;
             }
             if processes.iter().any(|process| process.has_ended()) {
-                return Some(Wake::Ended);
+                return Wake::ProcessEnded;
             }
-            if watch.is_some_and(FileWatch::tells) {
-                return Some(Wake::Told);
+            if watch.is_some_and(FileWatch::has_changed) {
+                return Wake::FileChanged;
             }
         }
     }
 
-    /// To be called by whoever waits for a child where no signal tells of its end.
+    /// A flag to be set at the end of a child, where no signal reports it.
     #[cfg(windows)]
-    pub(crate) fn bell(&self) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
+    pub(crate) fn child_end(&self) -> Arc<AtomicBool> {
         match &self.0 {
-            SignalSource::Signals(inner) => inner.borrow().sources.bell(),
-            SignalSource::Recall(_) => std::sync::Arc::default(),
+            SignalSource::Signals(state) => state.borrow().streams.child_end(),
+            SignalSource::Cancel(_) => Arc::default(),
         }
     }
 }
 
 impl PollerState {
-    /// Waits this long for something to arrive; whether something has.
     fn wait(&mut self, time: Duration) -> bool {
-        let PollerState { runtime, sources, arrived } = self;
-        let next = std::future::poll_fn(|context| sources.poll(context, arrived));
+        let PollerState { runtime, streams, arrived } = self;
+        let next = std::future::poll_fn(|context| streams.poll(context, arrived));
         // It is `Err` where the time was over first.
         runtime.block_on(async { tokio::time::timeout(time, next).await }).is_ok()
             || !arrived.is_empty()
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "nothing on this system tells of what is looked for here"
-)]
-fn nap_without_signals(time: Duration) {
-    std::thread::sleep(time);
+#[expect(clippy::disallowed_methods, reason = "nothing on this system reports what is checked")]
+fn wait_for_signals(poller: Option<&Poller>, time: Duration) -> bool {
+    match poller {
+        Some(poller) => poller.wait(time),
+        None => {
+            std::thread::sleep(time);
+            false
+        }
+    }
 }
 
-/// The number that the signal has on every Unix but for SIGUSR1 and SIGUSR2, which are Linux's
-/// here: 128+n is how it is shown.
-fn unix_number(signal: Signal) -> u8 {
+/// Returns the signal's number on Linux, on every system, for an exit status of 128+n.
+fn exit_number(signal: Signal) -> u8 {
     match signal {
         Signal::SigHup => 1,
         Signal::SigInt => 2,

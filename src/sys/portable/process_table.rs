@@ -1,9 +1,6 @@
-//! The process table, as sysinfo shows it at one moment.
+//! The process table as sysinfo shows it at one moment.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::{collections::BTreeMap, io};
 
 use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
@@ -11,53 +8,53 @@ use sysinfo::{
 
 use crate::engine::{process::ProcessId, stop_progress::JobState};
 
-/// What is read of each process.
+/// The fields that are read of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableFields {
-    /// Who it is, its parent and its state.
-    Lineage,
-    /// That and its environment.
+    /// Its identity, parent and state.
+    Parents,
+    /// These and the environment.
     Environment,
     /// Everything that a description needs.
     Everything,
 }
 
-/// Processes that were looked at.
+/// Processes, read at one moment.
 pub(crate) struct ProcessTable {
     system: System,
 }
 
 impl ProcessTable {
-    /// Looks at everybody.
-    pub(crate) fn all(depth: TableFields) -> io::Result<ProcessTable> {
-        Self::look(ProcessesToUpdate::All, depth)
+    /// Reads all processes.
+    pub(crate) fn all(fields: TableFields) -> io::Result<ProcessTable> {
+        Self::read(ProcessesToUpdate::All, fields)
     }
 
-    /// Looks at these alone.
-    pub(crate) fn of(pids: &[u32], depth: TableFields) -> io::Result<ProcessTable> {
+    /// Reads these processes alone.
+    pub(crate) fn of(pids: &[u32], fields: TableFields) -> io::Result<ProcessTable> {
         let pids: Vec<Pid> = pids.iter().copied().map(Pid::from_u32).collect();
-        Self::look(ProcessesToUpdate::Some(&pids), depth)
+        Self::read(ProcessesToUpdate::Some(&pids), fields)
     }
 
-    fn look(whom: ProcessesToUpdate<'_>, depth: TableFields) -> io::Result<ProcessTable> {
+    fn read(processes: ProcessesToUpdate<'_>, fields: TableFields) -> io::Result<ProcessTable> {
         let mut system = System::new().map_err(io::Error::other)?;
-        let lineage = ProcessRefreshKind::nothing().without_tasks();
+        let parents = ProcessRefreshKind::nothing().without_tasks();
         let always = UpdateKind::Always;
-        let what = match depth {
-            TableFields::Lineage => lineage,
-            TableFields::Environment => lineage.with_environ(always),
-            TableFields::Everything => lineage
+        let kind = match fields {
+            TableFields::Parents => parents,
+            TableFields::Environment => parents.with_environ(always),
+            TableFields::Everything => parents
                 .with_cmd(always)
                 .with_exe(always)
                 .with_cwd(always)
                 .with_user(always)
                 .with_environ(always),
         };
-        system.refresh_processes_specifics(whom, true, what);
+        system.refresh_processes_specifics(processes, true, kind);
         Ok(ProcessTable { system })
     }
 
-    /// Everybody who lives and can be told from others.
+    /// Returns all living processes that can be identified.
     pub(crate) fn ids(&self) -> BTreeMap<u32, ProcessId> {
         self.system
             .processes()
@@ -66,7 +63,7 @@ impl ProcessTable {
             .collect()
     }
 
-    /// One that lives, with what was read of it.
+    /// Returns a living process.
     pub(crate) fn process(&self, pid: u32) -> Option<&Process> {
         let ended = |process: &&Process| {
             matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
@@ -74,15 +71,14 @@ impl ProcessTable {
         self.system.process(Pid::from_u32(pid)).filter(|process| !ended(process))
     }
 
-    /// Who has this pid, if it lives. Without a start time it cannot be told from others, and is
-    /// nobody.
+    /// Returns the identity of a living process; without a start time it has none.
     pub(crate) fn id(&self, pid: u32) -> Option<ProcessId> {
         let start = self.process(pid)?.start_time();
         (start != 0).then_some(ProcessId { pid, start })
     }
 
-    /// Its parent. Windows keeps the number of one that has ended, and gives it to others: who is
-    /// younger than the child is not its parent.
+    /// Returns the parent. Windows keeps the pid of one that has ended and reuses it: a process that
+    /// is younger than the child is not its parent.
     pub(crate) fn parent(&self, pid: u32) -> Option<u32> {
         let process = self.process(pid)?;
         let parent = process.parent()?.as_u32();
@@ -90,34 +86,20 @@ impl ProcessTable {
         (!younger).then_some(parent)
     }
 
-    /// `pid`, its parent, its parent's parent, …
+    /// Returns `pid`, its parent, and so on.
     pub(crate) fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
-        // A chain that is longer than there are processes was put together from different moments.
+        // A longer chain would be a circle, from pids of different moments.
         std::iter::successors(Some(pid), |pid| self.parent(*pid))
             .take(self.system.processes().len() + 1)
     }
 
-    /// These and everything below them, but for what is below `me`.
-    pub(crate) fn with_descendants(&self, roots: BTreeSet<u32>, me: u32) -> BTreeSet<u32> {
-        let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for pid in self.system.processes().keys().map(|pid| pid.as_u32()) {
-            if let Some(parent) = self.parent(pid) {
-                children.entry(parent).or_default().push(pid);
-            }
-        }
-        let mut all = roots;
-        let mut open: Vec<u32> = all.iter().copied().collect();
-        while let Some(pid) = open.pop() {
-            for &child in children.get(&pid).into_iter().flatten() {
-                if child != me && all.insert(child) {
-                    open.push(child);
-                }
-            }
-        }
-        all
+    /// Returns every pid with its parent.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = (u32, u32)> {
+        let pids = self.system.processes().keys().map(|pid| pid.as_u32());
+        pids.filter_map(|pid| Some((pid, self.parent(pid)?)))
     }
 
-    /// Whether it can hear a signal.
+    /// Returns whether a process reacts to signals.
     pub(crate) fn job_state(&self, pid: u32) -> JobState {
         match self.process(pid).map(Process::status) {
             Some(ProcessStatus::Stop | ProcessStatus::Tracing) => JobState::Stopped,

@@ -1,6 +1,6 @@
-//! What only Windows has: users by SID, and no way to ask a process to end.
+//! The users of processes by SID. No signal asks a process to end here.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use known_folders::{KnownFolder, get_known_folder_path};
 use sysinfo::Process;
@@ -9,22 +9,12 @@ use crate::{
     engine::{
         process::User,
         signal::{SignalResult, SignalToSend},
-        snapshot::SignalSupport,
     },
-    sys::portable::{
-        pidfd::ProcessHandle,
-        process_table::{ProcessTable, TableFields},
-    },
+    sys::portable::process_table::{ProcessTable, TableFields},
 };
 
-/// What one process may send to another.
-pub(crate) const REACH: SignalSupport = SignalSupport::KillAlone;
-
-/// Nobody adopts orphans here.
-pub(crate) const INIT: Option<u32> = None;
-
-/// The user of this process.
-pub(crate) fn myself() -> User {
+/// Returns the user of this process.
+pub(crate) fn current_user() -> User {
     let pid = std::process::id();
     let id = ProcessTable::of(&[pid], TableFields::Everything)
         .ok()
@@ -38,55 +28,47 @@ pub(crate) fn myself() -> User {
     User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
-/// Whether this process may end everybody's processes: never assumed.
+/// Whether this process may end the processes of all users: never assumed.
 pub(crate) fn is_privileged() -> bool {
     false
 }
 
-/// The users of processes. sysinfo's list of accounts is undefined behaviour where the system
-/// refuses it (0.40, Wine), so mine is known by its profile's name, and everybody else by the SID.
+/// Looks up the users of processes. sysinfo's list of accounts is undefined behaviour where the
+/// system refuses it (0.40, Wine): the current user is named by the profile, others by their SID.
 #[derive(Debug)]
 pub(crate) struct Users {
-    me: User,
+    current: User,
 }
 
 impl Users {
-    /// Mine is looked up beforehand.
-    pub(crate) fn known() -> Users {
-        Users { me: myself() }
+    pub(crate) fn new() -> Users {
+        Users { current: current_user() }
     }
 
-    /// Whose `process` is.
+    /// Returns the user of a process.
     pub(crate) fn of(&self, process: &Process) -> Option<User> {
         let id = process.user_id()?.to_string();
-        Some(if id == self.me.id { self.me.clone() } else { User { name: id.clone(), id } })
+        Some(if id == self.current.id {
+            self.current.clone()
+        } else {
+            User { name: id.clone(), id }
+        })
     }
 }
 
-/// Ends a process that was identified just now; while `process` lives, its handle keeps the pid
-/// from being used again.
+/// Ends a process that was identified just now; the handle in `process` keeps its pid from being
+/// reused.
 pub(crate) fn send(process: &Process, signal: SignalToSend) -> SignalResult {
     match signal {
-        // Nothing is ever stopped here.
+        // No process is ever stopped here.
         SignalToSend::Continue => SignalResult::Delivered,
         SignalToSend::Signal(_) => SignalResult::Denied,
         SignalToSend::Kill if process.kill() => SignalResult::Delivered,
         SignalToSend::Kill => {
             let pid = process.pid().as_u32();
-            let lives = ProcessTable::of(&[pid], TableFields::Lineage)
+            let lives = ProcessTable::of(&[pid], TableFields::Parents)
                 .is_ok_and(|table| table.id(pid).is_some());
             if lives { SignalResult::Denied } else { SignalResult::Gone }
-        }
-    }
-}
-
-/// Ends a child of ours and everything that can be seen below it.
-pub(crate) fn kill_tree(root: u32) {
-    let Ok(table) = ProcessTable::all(TableFields::Lineage) else { return };
-    for pid in table.with_descendants(BTreeSet::from([root]), std::process::id()) {
-        if let Some(id) = table.id(pid) {
-            // It may just have ended by itself.
-            let _ = ProcessHandle { id }.send(SignalToSend::Kill);
         }
     }
 }

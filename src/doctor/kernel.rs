@@ -77,7 +77,7 @@ fn others(me: &DoctorUser) -> Option<Finding> {
 
 fn container(checkup: &Capabilities, enclosure: Option<&PrivateFolder>) -> Finding {
     const NAME: &str = "container";
-    match (&checkup.maker, enclosure) {
+    match (&checkup.container, enclosure) {
         (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
         (Some(maker), None) => Finding::ok(
             NAME,
@@ -102,7 +102,7 @@ fn namespace(namespace: PidNamespace) -> Finding {
 fn starter(starter: &StartedBy) -> Finding {
     const NAME: &str = "supervisor";
     match starter {
-        StartedBy::Nobody => {
+        StartedBy::NoParent => {
             Finding::ok(NAME, "this is the first process here, or its parent cannot be seen")
         }
         StartedBy::Program(pid, name) => Finding::ok(

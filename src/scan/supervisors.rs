@@ -1,5 +1,4 @@
-//! Supervisors: which one is above a process, and by what name it knows the program. Pure readings
-//! of what the kernel shows.
+//! Recognizes supervisors by their command line, and the name by which they know a program.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +9,7 @@ use crate::engine::managed_by::{
     ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram,
 };
 
-/// By what supervisors tell a process who it is; `HOME`, where PM2 keeps its things by itself.
+/// The variables that supervisors set for a program; `HOME` is PM2's default place.
 const VARIABLES: [&str; 9] = [
     "SUPERVISOR_PROCESS_NAME",
     "SUPERVISOR_GROUP_NAME",
@@ -23,15 +22,15 @@ const VARIABLES: [&str; 9] = [
     "HOME",
 ];
 
-/// What an environment says of a supervisor. Everything inherits it, so it counts only where that
-/// supervisor is seen too.
+/// The variables of an environment that supervisors set. Every child inherits them: they count only
+/// where the supervisor is seen too.
 #[derive(Debug, Default)]
 pub struct SupervisorEnv(BTreeMap<&'static str, String>);
 
 impl SupervisorEnv {
-    /// By these `NAME=VALUE`.
-    pub fn by<'a>(environ: impl Iterator<Item = &'a [u8]>) -> SupervisorEnv {
-        let mut told = BTreeMap::new();
+    /// Takes them from these `NAME=VALUE`.
+    pub fn new<'a>(environ: impl Iterator<Item = &'a [u8]>) -> SupervisorEnv {
+        let mut variables = BTreeMap::new();
         for (name, value) in
             environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
         {
@@ -39,49 +38,48 @@ impl SupervisorEnv {
             if let Some(known) =
                 VARIABLES.into_iter().find(|known| *known == name).filter(|_| !value.is_empty())
             {
-                told.entry(known).or_insert_with(|| value.to_owned());
+                variables.entry(known).or_insert_with(|| value.to_owned());
             }
         }
-        SupervisorEnv(told)
+        SupervisorEnv(variables)
     }
 
-    fn of(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 }
 
-/// The supervisor that a command line shows a process to be. `cwd` is where that one is, `child`
-/// what the environment of the process that it started says.
+/// Returns the supervisor that a command line belongs to. `cwd` returns its working directory, `env`
+/// the variables of the process that it started.
 pub fn supervisor(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,
-    child: impl FnOnce() -> SupervisorEnv,
+    env: impl FnOnce() -> SupervisorEnv,
 ) -> Option<ManagedBy> {
     let program = args.first()?;
-    // `supervisord` is a Python script: it may stand behind its interpreter, and one option of
-    // that.
-    let behind = if base_name(program).starts_with("py") { 3 } else { 1 };
-    if args.iter().take(behind).any(|arg| base_name(arg) == "supervisord") {
-        return Some(ManagedBy::Supervisord(supervised(args, cwd, &child())));
+    // `supervisord` is a Python script: its interpreter and one option may come first.
+    let first_args = if base_name(program).starts_with("py") { 3 } else { 1 };
+    if args.iter().take(first_args).any(|arg| base_name(arg) == "supervisord") {
+        return Some(ManagedBy::Supervisord(supervisord_program(args, cwd, &env())));
     }
     // PM2's daemon renames itself to `PM2 v6.0.5: God Daemon (/home/u/.pm2)`.
     if program.starts_with("PM2 v") {
-        return Some(ManagedBy::Pm2(app(&child())));
+        return Some(ManagedBy::Pm2(pm2_app(&env())));
     }
     match base_name(program) {
-        "runsv" => Some(ManagedBy::Runit(service(args, cwd))),
-        "s6-supervise" => Some(ManagedBy::S6(service(args, cwd))),
+        "runsv" => Some(ManagedBy::Runit(service_folder(args, cwd))),
+        "s6-supervise" => Some(ManagedBy::S6(service_folder(args, cwd))),
         _ => None,
     }
 }
 
-fn supervised(
+fn supervisord_program(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,
-    told: &SupervisorEnv,
+    env: &SupervisorEnv,
 ) -> Option<SupervisordProgram> {
-    let name = told.of("SUPERVISOR_PROCESS_NAME")?;
-    let control = match (told.of("SUPERVISOR_SERVER_URL"), configuration(args)) {
+    let name = env.get("SUPERVISOR_PROCESS_NAME")?;
+    let control = match (env.get("SUPERVISOR_SERVER_URL"), configuration(args)) {
         (Some(url), _) => SupervisordAddress::Url(url),
         (None, Some(file)) => {
             absolute(file, cwd).map_or(SupervisordAddress::Default, SupervisordAddress::File)
@@ -89,13 +87,13 @@ fn supervised(
         (None, None) => SupervisordAddress::Default,
     };
     Some(SupervisordProgram {
-        group: told.of("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()),
+        group: env.get("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()),
         name,
         control,
     })
 }
 
-/// What stands behind supervisord's `-c`.
+/// Returns the value of supervisord's `-c`.
 fn configuration(args: &[String]) -> Option<&str> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -116,32 +114,31 @@ fn absolute(file: &str, cwd: impl FnOnce() -> Option<PathBuf>) -> Option<String>
     path.to_str().map(str::to_owned)
 }
 
-/// In cluster mode, where Node numbers its workers, PM2 says all that it has to say in one
-/// variable.
-fn app(told: &SupervisorEnv) -> Option<Pm2App> {
-    let cluster = told
-        .of("NODE_UNIQUE_ID")
-        .and_then(|_| serde_json::from_str::<serde_json::Value>(&told.of("pm2_env")?).ok());
+/// In cluster mode, where Node numbers its workers, PM2 sets one variable for everything.
+fn pm2_app(env: &SupervisorEnv) -> Option<Pm2App> {
+    let cluster = env
+        .get("NODE_UNIQUE_ID")
+        .and_then(|_| serde_json::from_str::<serde_json::Value>(&env.get("pm2_env")?).ok());
     let (name, id) = match &cluster {
         Some(pm2) => {
             (pm2.get("name")?.as_str()?.to_owned(), pm2.get("pm_id").map(ToString::to_string))
         }
-        None => (told.of("name")?, told.of("pm_id")),
+        None => (env.get("name")?, env.get("pm_id")),
     };
-    let usual = told.of("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
-    let home = told.of("PM2_HOME").filter(|home| usual.as_ref() != Some(home));
+    let usual = env.get("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
+    let home = env.get("PM2_HOME").filter(|home| usual.as_ref() != Some(home));
     Some(Pm2App { name, id: id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())), home })
 }
 
-/// runsv and s6-supervise are in the folder of their service.
-fn service(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> ServiceFolder {
+/// runsv and s6-supervise run in the folder of their service.
+fn service_folder(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> ServiceFolder {
     let name =
         args.get(1).map(|arg| base_name(arg.trim_end_matches('/')).to_owned()).unwrap_or_default();
     let folder = cwd().filter(|cwd| cwd.file_name().is_some_and(|it| it.to_str() == Some(&name)));
     ServiceFolder { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
 }
 
-/// Programs that adopt other processes' orphans and did not start them.
+/// Whether a program adopts orphans that it did not start.
 #[must_use]
 pub fn adopts_orphans(args: &[String]) -> bool {
     let Some(program) = args.first().map(|arg| base_name(arg)) else { return false };
@@ -149,9 +146,9 @@ pub fn adopts_orphans(args: &[String]) -> bool {
     known.contains(&program) || program.starts_with("containerd-shim")
 }
 
-/// Programs that start what people tell them to, and never start it again.
+/// Whether a program starts what users tell it to, and never starts it again.
 #[must_use]
-pub fn serves_people(args: &[String]) -> bool {
+pub fn starts_programs_for_users(args: &[String]) -> bool {
     // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.
     let name = args
         .first()
@@ -187,13 +184,13 @@ mod tests {
         line.split('|').map(str::to_owned).collect()
     }
 
-    fn told(environ: &str) -> SupervisorEnv {
-        SupervisorEnv::by(environ.split('|').map(str::as_bytes))
+    fn env(environ: &str) -> SupervisorEnv {
+        SupervisorEnv::new(environ.split('|').map(str::as_bytes))
     }
 
     /// The name and the command that ends it, in `/etc/sv/bot`.
     fn seen(args: &str, environ: &str) -> Option<(String, String)> {
-        let by = supervisor(&words(args), || Some(PathBuf::from("/etc/sv/bot")), || told(environ))?;
+        let by = supervisor(&words(args), || Some(PathBuf::from("/etc/sv/bot")), || env(environ))?;
         Some((by.to_string(), by.stop_command()))
     }
 
@@ -271,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_supervisor_manages_nothing_whatever_its_environment_says() {
+    fn other_programs_manage_nothing_whatever_their_environment_says() {
         for args in [
             "bash",
             "",
@@ -288,17 +285,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_of_a_name_counts_and_an_empty_one_says_nothing() {
-        let told = told("name=one|name=two|pm_id=|PATH=/bin|garbage");
+    fn the_first_variable_of_a_name_counts_and_an_empty_one_does_not() {
+        let env = env("name=one|name=two|pm_id=|PATH=/bin|garbage");
         assert_eq!(
-            (told.of("name").as_deref(), told.of("pm_id"), told.of("PATH")),
+            (env.get("name").as_deref(), env.get("pm_id"), env.get("PATH")),
             (Some("one"), None, None)
         );
-        assert_eq!(SupervisorEnv::by([&b"name=\xff"[..]].into_iter()).of("name"), None);
+        assert_eq!(SupervisorEnv::new([&b"name=\xff"[..]].into_iter()).get("name"), None);
     }
 
     #[test]
-    fn an_adopter_and_a_server_of_people_are_known_by_name() {
+    fn programs_that_adopt_or_start_for_users_are_known_by_name() {
         for args in [
             "/usr/lib/systemd/systemd|--user",
             "/sbin/init",
@@ -313,10 +310,16 @@ mod tests {
             "/usr/sbin/cron|-f",
             "/usr/libexec/gnome-terminal-server",
         ] {
-            assert!(serves_people(&words(args)) && !adopts_orphans(&words(args)), "{args}");
+            assert!(
+                starts_programs_for_users(&words(args)) && !adopts_orphans(&words(args)),
+                "{args}"
+            );
         }
         for args in ["sh|-c|while :; do bot; done", "nodemon", "python3|watch.py", "", "sshdx"] {
-            assert!(!serves_people(&words(args)) && !adopts_orphans(&words(args)), "{args}");
+            assert!(
+                !starts_programs_for_users(&words(args)) && !adopts_orphans(&words(args)),
+                "{args}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What Windows has in the place of signals: the console's keys and its end.
+//! The console's keys and its end, which Windows has in the place of signals.
 
 use std::{
     collections::VecDeque,
@@ -15,58 +15,59 @@ use tokio::signal::windows::{
     ctrl_logoff, ctrl_shutdown,
 };
 
-use crate::{engine::signal::Signal, sys::portable::poll::ReceivedSignal};
+use crate::{engine::signal::Signal, sys::portable::signals::ReceivedSignal};
 
-/// Everything that arrives.
+/// The streams of all events that are taken.
 #[derive(Debug)]
 pub(crate) struct SignalStreams {
-    interrupt: CtrlC,
-    interrupt_harder: CtrlBreak,
+    ctrl_c: CtrlC,
+    ctrl_break: CtrlBreak,
     close: CtrlClose,
     logoff: CtrlLogoff,
     shutdown: CtrlShutdown,
-    /// Whoever waits for a child rings it.
-    bell: Arc<AtomicBool>,
+    /// Set by the thread that waits for a child.
+    child_end: Arc<AtomicBool>,
 }
 
 impl SignalStreams {
     pub(crate) fn open() -> io::Result<SignalStreams> {
         Ok(SignalStreams {
-            interrupt: ctrl_c()?,
-            interrupt_harder: ctrl_break()?,
+            ctrl_c: ctrl_c()?,
+            ctrl_break: ctrl_break()?,
             close: ctrl_close()?,
             logoff: ctrl_logoff()?,
             shutdown: ctrl_shutdown()?,
-            bell: Arc::default(),
+            child_end: Arc::default(),
         })
     }
 
-    /// Takes what has arrived. The bell wakes nobody: it is looked at whenever a nap is over.
+    /// Takes the events that have arrived. The end of a child wakes no sleep: it is checked after
+    /// each.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
         arrived: &mut VecDeque<ReceivedSignal>,
     ) -> Poll<()> {
-        let asked = [
-            (self.interrupt.poll_recv(context), Signal::SigInt),
-            (self.interrupt_harder.poll_recv(context), Signal::SigInt),
+        let events = [
+            (self.ctrl_c.poll_recv(context), Signal::SigInt),
+            (self.ctrl_break.poll_recv(context), Signal::SigInt),
             (self.close.poll_recv(context), Signal::SigHup),
             (self.logoff.poll_recv(context), Signal::SigTerm),
             (self.shutdown.poll_recv(context), Signal::SigTerm),
         ];
         arrived.extend(
-            asked
+            events
                 .into_iter()
                 .filter(|(came, _)| came.is_ready())
-                .map(|(_, signal)| ReceivedSignal::Ask(signal)),
+                .map(|(_, signal)| ReceivedSignal::Stop(signal)),
         );
-        if self.bell.swap(false, Ordering::AcqRel) {
-            arrived.push_back(ReceivedSignal::Child);
+        if self.child_end.swap(false, Ordering::AcqRel) {
+            arrived.push_back(ReceivedSignal::ChildEnd);
         }
         if arrived.is_empty() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    pub(crate) fn bell(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.bell)
+    pub(crate) fn child_end(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.child_end)
     }
 }

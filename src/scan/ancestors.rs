@@ -1,0 +1,141 @@
+//! The processes above one: what started it, what would start it again, and whether it is an orphan.
+
+use std::{path::PathBuf, rc::Rc};
+
+use crate::{
+    engine::{
+        fact::Fact,
+        managed_by::ManagedBy,
+        process::{Launcher, ProcessId, Relation},
+    },
+    scan::supervisors::{self, SupervisorEnv},
+    text::short_command_line,
+};
+
+/// The most characters of a launcher's command.
+const COMMAND_WIDTH: usize = 60;
+
+/// The pid of the process that adopts orphans.
+const INIT: Option<u32> = if cfg!(windows) { None } else { Some(1) };
+
+/// A process whose ancestors matter, as it was just read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Descendant {
+    pub(super) pid: u32,
+    /// 0 where there is none, or it cannot be seen.
+    pub(super) parent: u32,
+    /// `None` on systems without sessions.
+    pub(super) session: Option<u32>,
+}
+
+/// A process table, as far as ancestors are concerned.
+pub(super) trait Ancestry {
+    /// The pid of this process.
+    fn me(&self) -> u32;
+
+    /// Returns `pid`, its parent, and so on.
+    fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32>;
+
+    /// Returns the identity of a living process.
+    fn id(&self, pid: u32) -> Option<ProcessId>;
+
+    /// Returns the session of a process, where the system has sessions.
+    fn session(&self, pid: u32) -> Option<u32>;
+
+    /// Returns the command line of a process; empty if it cannot be read.
+    fn args(&self, pid: u32) -> Rc<Vec<String>>;
+
+    /// Returns the working directory of a process.
+    fn cwd(&self, pid: u32) -> Option<PathBuf>;
+
+    /// Returns the variables of a process that supervisors set, if they can be read.
+    fn supervisor_env(&self, pid: u32) -> Option<SupervisorEnv>;
+
+    /// Returns the shell command that ends a process.
+    fn end_command(&self, pid: u32) -> String;
+
+    /// Returns the supervisor above a process. Its child, or else what that started, has the
+    /// variables that it set.
+    fn supervisor(&self, of: Descendant) -> Option<ManagedBy> {
+        let mut child = of.pid;
+        for above in self.ancestors(of.parent) {
+            let env = || {
+                [child, of.pid]
+                    .into_iter()
+                    .find_map(|pid| self.supervisor_env(pid))
+                    .unwrap_or_default()
+            };
+            let found = supervisors::supervisor(&self.args(above), || self.cwd(above), env);
+            if found.is_some() {
+                return found;
+            }
+            child = above;
+        }
+        None
+    }
+
+    /// Returns the processes above one, up to the first that only adopted it, that starts programs
+    /// for users, or that is above monopoll too.
+    fn launchers(&self, of: Descendant) -> Fact<Vec<Launcher>> {
+        let mut launchers = Vec::new();
+        for above in self.ancestors(of.parent) {
+            let Some(id) = self.id(above) else { return Fact::Unknown };
+            let args = self.args(above);
+            if Some(above) == INIT
+                || above == of.parent && self.has_foreign_session(of)
+                || supervisors::adopts_orphans(&args)
+                || supervisors::starts_programs_for_users(&args)
+                || self.ancestors(self.me()).any(|mine| mine == above)
+            {
+                break;
+            }
+            if args.is_empty() {
+                return Fact::Unknown;
+            }
+            let command = short_command_line(&args, COMMAND_WIDTH);
+            launchers.push(Launcher { id, command, end: self.end_command(above) });
+        }
+        Fact::Known(launchers)
+    }
+
+    /// Whether a process is an orphan: its parent adopted it, and nothing manages it. Without
+    /// sessions, a process that adopts others may have started it itself.
+    fn orphaned(&self, of: Descendant, managed_by: &Fact<Option<ManagedBy>>) -> Fact<bool> {
+        let has_sessions = of.session.is_some();
+        if matches!(managed_by, Fact::Known(Some(_))) || of.parent == 0 && has_sessions {
+            return Fact::Known(false);
+        }
+        if self.id(of.parent).is_none() {
+            return Fact::Unknown;
+        }
+        if self.has_foreign_session(of) {
+            return Fact::Known(true);
+        }
+        let by_adopter =
+            Some(of.parent) == INIT || supervisors::adopts_orphans(&self.args(of.parent));
+        if by_adopter && !has_sessions { Fact::Unknown } else { Fact::Known(by_adopter) }
+    }
+
+    /// Whether a process has neither a session of its own nor its parent's: it keeps its session when
+    /// it is adopted.
+    fn has_foreign_session(&self, of: Descendant) -> bool {
+        of.session
+            .is_some_and(|session| session != of.pid && Some(session) != self.session(of.parent))
+    }
+
+    /// Returns the relation of a process to this one.
+    fn relation(&self, of: Descendant) -> Relation {
+        let (pid, me) = (of.pid, self.me());
+        if Some(pid) == INIT {
+            Relation::Init
+        } else if pid == me {
+            Relation::Myself
+        } else if self.ancestors(me).any(|ancestor| ancestor == pid) {
+            Relation::Ancestor
+        } else if self.ancestors(of.parent).any(|ancestor| ancestor == me) {
+            Relation::Descendant
+        } else {
+            Relation::None
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The processes that a guard is responsible for: COMMAND and everything that it started.
+
+use std::{collections::BTreeSet, io};
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        stop_progress::Member,
+    },
+    scan::{machine::tree_reader::TreeReader, process_tree::PinnedProcesses},
+    sys::machine::pidfd::ProcessHandle,
+};
+
+/// The tree of a guard.
+#[derive(Debug)]
+pub(crate) struct GuardTree {
+    reader: TreeReader,
+    /// Children that this process had before it started anything: a shell that had started them was
+    /// replaced by it (`exec`).
+    strangers: BTreeSet<ProcessId>,
+    pinned: PinnedProcesses,
+}
+
+impl GuardTree {
+    /// The processes that this process starts from now on.
+    ///
+    /// # Errors
+    /// The children cannot be listed, and so not be told from later ones.
+    pub(crate) fn of_this_process() -> io::Result<GuardTree> {
+        let reader = TreeReader::open()?;
+        let strangers = reader.children()?;
+        Ok(GuardTree { reader, strangers, pinned: PinnedProcesses::default() })
+    }
+
+    /// Returns the living members. `None`: the process table cannot be read, and no member that was
+    /// seen before is alive.
+    pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
+        if let Ok(members) = self.reader.guard_members(&self.strangers, &mut self.pinned) {
+            return Some(members);
+        }
+        self.pinned.forget_ended();
+        let members = self.pinned.assume_alive(self.pinned.handles().map(|handle| &handle.id));
+        (!members.is_empty()).then_some(members)
+    }
+
+    /// Returns the members that were seen last.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
+        self.pinned.handles()
+    }
+
+    /// Sends a signal to exactly this member.
+    pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.pinned.send(to, signal)
+    }
+}

@@ -1,0 +1,147 @@
+//! Detects what this machine offers and what surrounds this process, by trying it.
+
+use std::{io, path::Path};
+
+use nix::sys::inotify::{InitFlags, Inotify};
+use rustix::{io::Errno, process::PidfdFlags};
+
+use crate::{
+    scan::{
+        ancestors::{Ancestry, Descendant},
+        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
+        cgroup,
+        container::{ContainerKind, ContainerTrace, Namespaces, PrivateFolder, container_kind},
+        linux::{
+            ancestors::Ancestors,
+            lock_holders::{FIRST_PID_NAMESPACE, pid_namespace},
+            parents::with_ancestors,
+        },
+    },
+    state::record::HostProcess,
+    sys::{filesystem::Support, host, linux::proc_fs::ProcFs, mounts},
+};
+
+/// The inodes of the first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
+const FIRST_NAMESPACES: [(&str, u64); 3] =
+    [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
+
+/// Returns the capabilities of this machine.
+///
+/// # Errors
+/// `/proc` cannot be read, or belongs to another PID namespace.
+pub fn detect_capabilities() -> io::Result<Option<Capabilities>> {
+    let proc = ProcFs::open()?;
+    let me = std::process::id();
+    proc.require_own_namespace(me)?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_first = pid_namespace(&proc, me) == Some(FIRST_PID_NAMESPACE);
+    Ok(Some(Capabilities {
+        pidfd: support(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())),
+        inotify: support(Inotify::init(InitFlags::IN_CLOEXEC)),
+        hidden: mounts::hidden_processes(&mounts).filter(|_| !host::is_privileged()),
+        environments: environments(&proc, me)?,
+        namespace: if is_first { PidNamespace::First } else { PidNamespace::Own },
+        container: container(),
+        starter: starter(&proc, me),
+    }))
+}
+
+fn support<T, E: ToString>(result: Result<T, E>) -> Support {
+    match result {
+        Ok(_) => Support::Given,
+        Err(error) => Support::Refused(error.to_string()),
+    }
+}
+
+/// Environments are only opened, as the kernel decides there: reading one may hang.
+fn environments(proc: &ProcFs, me: u32) -> io::Result<Environments> {
+    let mut found = Environments { readable: 0, unreadable: 0 };
+    let mut buffer = Vec::new();
+    let own_user = rustix::process::geteuid().as_raw();
+    for pid in proc.pids()?.into_iter().filter(|pid| *pid != me) {
+        let is_a_program = proc
+            .stat(pid, &mut buffer)
+            .is_ok_and(|stat| !stat.is_kernel_thread() && stat.state != b'Z');
+        let status = proc.status(pid, &mut buffer);
+        if !is_a_program || !status.is_ok_and(|it| it.effective_user == Some(own_user)) {
+            continue;
+        }
+        match proc.try_open(pid, "environ") {
+            Ok(()) => found.readable += 1,
+            Err(Errno::ACCESS | Errno::PERM) => found.unreadable += 1,
+            // It has ended.
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the supervisor above this process, else the service that it runs in, else its parent.
+fn starter(proc: &ProcFs, me: u32) -> StartedBy {
+    let stats = with_ancestors(proc, me);
+    let ancestors = Ancestors::new(proc, &stats, me);
+    let parent = stats.get(&me).map_or(0, |stat| stat.parent);
+    let of = Descendant { pid: me, parent, session: ancestors.session(me) };
+    let mut buffer = Vec::new();
+    let service = || {
+        proc.read(me, "cgroup", &mut buffer).ok()?;
+        let cgroup = String::from_utf8_lossy(&buffer);
+        cgroup::manager(&cgroup, &cgroup)
+    };
+    if let Some(by) = ancestors.supervisor(of).or_else(service) {
+        return StartedBy::Supervisor(by);
+    }
+    if parent == 0 {
+        return StartedBy::NoParent;
+    }
+    let args = ancestors.args(parent);
+    let name = args.first().map_or("?", |arg| arg.rsplit('/').next().unwrap_or(arg));
+    StartedBy::Program(parent, name.to_owned())
+}
+
+/// Returns the kind of the container that this process is in.
+fn container() -> Option<ContainerKind> {
+    // The namespaces are cheap to read: traces only matter where they show that it is possible.
+    match namespaces() {
+        Namespaces::First => None,
+        Namespaces::Own => container_kind(&container_traces(), Namespaces::Own),
+    }
+}
+
+/// Returns a folder that is not seen outside of the container that this process is in, links in it
+/// resolved.
+#[must_use]
+pub fn private_folder(folder: &Path) -> Option<PrivateFolder> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    PrivateFolder::of(container()?, &mounts, folder)
+}
+
+fn namespaces() -> Namespaces {
+    let Ok(proc) = ProcFs::open() else { return Namespaces::Own };
+    let is_first = |(name, inode): (&str, u64)| {
+        proc.file_behind(std::process::id(), name).is_ok_and(|(_, found)| found == inode)
+    };
+    if FIRST_NAMESPACES.into_iter().all(is_first) { Namespaces::First } else { Namespaces::Own }
+}
+
+fn container_traces() -> Vec<ContainerTrace> {
+    let file = |path: &str, trace: ContainerTrace| Path::new(path).exists().then_some(trace);
+    let content = |path: &str| std::fs::read_to_string(path).ok();
+    let found = [
+        content("/proc/self/cgroup").map(ContainerTrace::Cgroups),
+        file("/.dockerenv", ContainerTrace::DockerFile),
+        file("/run/.containerenv", ContainerTrace::PodmanFile),
+        content("/run/systemd/container").map(ContainerTrace::SystemdFile),
+        std::env::var("container").ok().map(ContainerTrace::Variable),
+        std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| ContainerTrace::KubernetesVariable),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// Whether a process of this boot is in another PID namespace than this one.
+#[must_use]
+pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()));
+    process.boot == boot.trim() && own.is_some_and(|own| own != process.pid_namespace)
+}

@@ -1,0 +1,276 @@
+//! Scans the process table in two passes: the first finds the few processes that matter, the second
+//! describes them.
+//!
+//! Both read on threads of their own (see `reader_pool`), the first one on two: it is all of the
+//! work where nothing is found.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
+
+use tracing::trace;
+
+use crate::{
+    engine::{
+        fact::Fact,
+        process::{Process, ProcessId},
+        snapshot::GuardView,
+    },
+    scan::{
+        linux::{
+            describe::Describer,
+            find_by_marker::MarkerSearch,
+            parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors},
+            pid_feed::{PidFeed, PidFeedEnd},
+            prefilter::ReadBuffers,
+        },
+        process_tree::with_descendants,
+        request::{Relevance, ScanRequest, ScanScope},
+    },
+    sys::linux::{
+        pidfd::ProcessHandle,
+        proc_fs::ProcFs,
+        reader_pool::{ReadProgress, ReadTask},
+    },
+};
+
+/// The bytes of the list of processes that are read at once: about a hundred processes.
+const BATCH_BYTES: usize = 4 << 10;
+
+/// The processes that were described.
+#[derive(Debug, Default)]
+pub(super) struct ScanResult {
+    pub(super) processes: Vec<Process>,
+    pub(super) handles: Vec<ProcessHandle>,
+    /// The parents of all processes, if they were read.
+    pub(super) parents: Option<ParentMap>,
+}
+
+/// A first pass that has started.
+pub(super) struct RunningScan {
+    processes: usize,
+    tasks: Vec<ReadTask<Findings>>,
+}
+
+impl RunningScan {
+    /// Starts the first pass.
+    ///
+    /// # Errors
+    /// The processes cannot be listed, or no thread can be started.
+    pub(super) fn start(
+        proc: &Arc<ProcFs>,
+        request: &Arc<ScanRequest>,
+        scope: ScanScope,
+        marker: Option<MarkerSearch>,
+        me: u32,
+    ) -> io::Result<RunningScan> {
+        let pass = Arc::new(FirstPass { request: Arc::clone(request), scope, marker, me });
+        let (feed, mut tasks) = (Arc::new(PidFeed::default()), Vec::new());
+        let feed_end = PidFeedEnd(&feed);
+        proc.list(BATCH_BYTES, &mut |pids| {
+            feed.extend(pids);
+            if tasks.is_empty() && !pids.is_empty() {
+                let shares = if pids.len() < WORTH_A_SECOND_THREAD { 1 } else { 2 };
+                tasks = (0..shares)
+                    .map(|share| pass.start(proc, &feed, share, shares))
+                    .collect::<Result<_, _>>()?;
+            }
+            Ok(())
+        })?;
+        drop(feed_end);
+        Ok(RunningScan { processes: feed.len(), tasks })
+    }
+
+    /// Waits for its findings.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn finish(self, proc: &ProcFs) -> io::Result<FoundProcesses> {
+        let (mut skip, mut found) = (BTreeSet::new(), Findings::default());
+        for task in self.tasks {
+            let more = task.finish(proc.readers(), &mut skip)?;
+            found.candidates.extend(more.candidates);
+            found.suspects.extend(more.suspects);
+            found.guards.extend(more.guards);
+        }
+        let (processes, candidates, suspects) =
+            (self.processes, found.candidates.len(), found.suspects.len());
+        trace!(
+            processes,
+            candidates, suspects, "of {processes} processes {candidates} may be in the way"
+        );
+        Ok(FoundProcesses { skip, found })
+    }
+}
+
+/// The findings of the first pass.
+pub(super) struct FoundProcesses {
+    /// Processes that block every read.
+    skip: BTreeSet<u32>,
+    found: Findings,
+}
+
+impl FoundProcesses {
+    /// Takes the guards that were found by their marker.
+    pub(super) fn take_guards(&mut self) -> Vec<GuardView> {
+        std::mem::take(&mut self.found.guards).into_values().collect()
+    }
+
+    /// Runs the second pass: describes the findings and `holders` with all their descendants, and
+    /// the process that `request` asks for alone.
+    ///
+    /// # Errors
+    /// Descriptors or memory were exhausted: something may have been missed.
+    pub(super) fn describe(
+        self,
+        proc: &Arc<ProcFs>,
+        request: &Arc<ScanRequest>,
+        holders: &BTreeSet<u32>,
+        me: u32,
+    ) -> io::Result<ScanResult> {
+        let FoundProcesses { skip, mut found } = self;
+        found.candidates.extend(holders);
+        if found.candidates.is_empty() && found.suspects.is_empty() && request.asked.is_none() {
+            return proc.require_complete().map(|()| ScanResult::default());
+        }
+        let (its_proc, its_request) = (Arc::clone(proc), Arc::clone(request));
+        let holders = holders.clone();
+        let describe = move |progress: &ReadProgress, hung: &BTreeSet<u32>| {
+            let skip: BTreeSet<u32> = skip.union(hung).copied().collect();
+            found.describe(&its_proc, &its_request, &holders, me, progress, &skip)
+        };
+        let task = ReadTask::start(proc.readers(), describe)?;
+        let result = task.finish(proc.readers(), &mut BTreeSet::new())?;
+        proc.require_complete().and(result)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Findings {
+    candidates: BTreeSet<u32>,
+    suspects: BTreeSet<u32>,
+    /// Guards that hold the lock for one of them.
+    guards: BTreeMap<ProcessId, GuardView>,
+}
+
+struct FirstPass {
+    request: Arc<ScanRequest>,
+    scope: ScanScope,
+    marker: Option<MarkerSearch>,
+    me: u32,
+}
+
+impl FirstPass {
+    /// Starts a thread for its share of the processes: every other one, as kernel threads, which
+    /// take less time, all come first.
+    fn start(
+        self: &Arc<Self>,
+        proc: &Arc<ProcFs>,
+        feed: &Arc<PidFeed>,
+        share: usize,
+        shares: usize,
+    ) -> io::Result<ReadTask<Findings>> {
+        let (pass, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
+        ReadTask::start(proc.readers(), move |progress, skip| {
+            let mut buffers = ReadBuffers::for_request(&pass.request);
+            let mut found = Findings::default();
+            let mut known = 0;
+            loop {
+                let more = feed.after(known);
+                if more.is_empty() {
+                    return found;
+                }
+                let own = (known..).zip(&more).filter(|(at, _)| at % shares == share);
+                for pid in
+                    own.map(|(_, pid)| *pid).filter(|pid| *pid != pass.me && !skip.contains(pid))
+                {
+                    progress.at(pid);
+                    pass.check(&its_proc, pid, &mut buffers, &mut found);
+                }
+                known += more.len();
+            }
+        })
+    }
+
+    fn check(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers, found: &mut Findings) {
+        match self.request.relevance(proc, pid, self.me, self.scope, buffers) {
+            Relevance::None => {}
+            Relevance::Suspect => drop(found.suspects.insert(pid)),
+            Relevance::Candidate => drop(found.candidates.insert(pid)),
+        }
+        if let Some(marker) = &self.marker
+            && !buffers.last_had_no_executable()
+            && let Some(guard) = marker.guard_of(proc, pid, buffers)
+            && let Some(id) = guard.process
+        {
+            found.guards.entry(id).or_insert(guard);
+        }
+    }
+}
+
+impl Findings {
+    fn describe(
+        &self,
+        proc: &Arc<ProcFs>,
+        request: &ScanRequest,
+        holders: &BTreeSet<u32>,
+        me: u32,
+        progress: &ReadProgress,
+        skip: &BTreeSet<u32>,
+    ) -> io::Result<ScanResult> {
+        // All parents matter only where there is a tree to gather.
+        let parents = if self.candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
+        let few: Stats;
+        let stats = if let Some(parents) = &parents {
+            parents.stats()
+        } else {
+            few = self
+                .suspects
+                .iter()
+                .chain([&me])
+                .chain(&request.asked)
+                .flat_map(|pid| with_ancestors(proc, *pid))
+                .collect();
+            &few
+        };
+        let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+        let mut all = with_descendants(self.candidates.clone(), pairs, me);
+        all.extend(&self.suspects);
+        all.extend(request.asked);
+        let mut describer = Describer::new(proc, request, stats, me);
+        let mut buffers = ReadBuffers::default();
+        let mut result = ScanResult::default();
+        for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
+            progress.at(pid);
+            let holds_lock = Fact::Known(holders.contains(&pid));
+            if let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) {
+                result.processes.push(process);
+                result.handles.push(handle);
+            }
+        }
+        Ok(ScanResult { parents, ..result })
+    }
+}
+
+/// Describes the holder of a lock alone.
+pub(super) fn describe_holder(
+    proc: &Arc<ProcFs>,
+    request: &Arc<ScanRequest>,
+    pid: u32,
+    me: u32,
+) -> Option<(Process, ProcessHandle)> {
+    let (its_proc, its_request) = (Arc::clone(proc), Arc::clone(request));
+    let describe = move |progress: &ReadProgress, hung: &BTreeSet<u32>| {
+        progress.at(pid);
+        let stats: Stats =
+            [pid, me].into_iter().flat_map(|pid| with_ancestors(&its_proc, pid)).collect();
+        let mut describer = Describer::new(&its_proc, &its_request, &stats, me);
+        let description = (!hung.contains(&pid))
+            .then(|| describer.describe(pid, Fact::Known(true), &mut ReadBuffers::default()));
+        description.flatten()
+    };
+    let task = ReadTask::start(proc.readers(), describe).ok()?;
+    task.finish(proc.readers(), &mut BTreeSet::new()).ok()?
+}

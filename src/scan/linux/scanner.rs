@@ -1,0 +1,352 @@
+//! Takes snapshots: the locks, the guards and the processes at one moment.
+
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        snapshot::{GuardView, LockState, LockView, Snapshot},
+        stop_progress::Member,
+    },
+    scan::{
+        linux::{
+            find_by_marker::MarkerSearch,
+            find_processes::{RunningScan, describe_holder},
+            lock_holders::{self, LockListing, LockTable},
+            prefilter::executable,
+            tree_reader::TreeReader,
+        },
+        lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views},
+        process_tree::PinnedProcesses,
+        request::{ScanRequest, ScanScope, StartState},
+    },
+    state::{
+        lock_file::{HeldLock, LockFile},
+        record::{HostProcess, Record},
+        state_dir::StateDir,
+    },
+    sys::{
+        file_id::FileId,
+        linux::{
+            file_watch::FileWatch, pidfd::ProcessHandle, proc_fs::ProcFs, reader_pool::ReadTask,
+        },
+    },
+};
+
+/// Finds and pins processes.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    request: Arc<ScanRequest>,
+    host_process: HostProcess,
+    tree: TreeReader,
+    /// The processes that may be signalled.
+    pub(crate) pinned: PinnedProcesses,
+}
+
+impl Scanner {
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub(crate) fn new(request: ScanRequest) -> io::Result<Scanner> {
+        let tree = TreeReader::open()?;
+        tree.proc.require_own_namespace(tree.me)?;
+        let start = tree.proc.stat(tree.me, &mut Vec::new())?.start;
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let pid_namespace = lock_holders::pid_namespace(&tree.proc, tree.me)
+            .ok_or_else(|| io::Error::other("the PID namespace cannot be read"))?;
+        let process = ProcessId { pid: tree.me, start };
+        Ok(Scanner {
+            request: Arc::new(request),
+            host_process: HostProcess { boot, pid_namespace, process },
+            tree,
+            pinned: PinnedProcesses::default(),
+        })
+    }
+
+    /// Returns this process.
+    pub(crate) fn host_process(&self) -> &HostProcess {
+        &self.host_process
+    }
+
+    /// Returns what is looked for.
+    pub(crate) fn request(&self) -> &ScanRequest {
+        &self.request
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub(crate) fn snapshot(
+        &mut self,
+        locks: &[LockProbe<'_>],
+        state_dir: Option<&StateDir>,
+        start: &StartState,
+        scope: ScanScope,
+        watch: &FileWatch,
+    ) -> io::Result<Snapshot> {
+        let record = state_dir.and_then(StateDir::record).filter(|record| {
+            let of = &record.holder;
+            of.boot == self.host_process.boot && *of != self.host_process
+        });
+        let (proc, me) = (Arc::clone(&self.tree.proc), self.tree.me);
+        // The kernel makes its list while the processes are scanned.
+        let list = self.start_listing(locks, record.as_ref())?;
+        let marker = self.marker_search(locks);
+        let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
+        let list =
+            list.map(|list| list.finish(proc.readers(), &mut BTreeSet::new())).transpose()?;
+        let views = self.lock_views(locks, record.as_ref(), list, watch);
+        let mut guards: Vec<GuardView> =
+            record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
+        let mut found = scan.finish(&proc)?;
+        if guards.is_empty() {
+            guards = found.take_guards();
+        }
+        let mut pids: BTreeSet<u32> = views.iter().flat_map(holders).copied().collect();
+        pids.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
+        let result = found.describe(&proc, &self.request, &pids, me)?;
+        self.tree.parents = result.parents;
+        result.handles.into_iter().for_each(|handle| self.pinned.insert(handle));
+        Ok(start.snapshot(&self.request, me, views, guards, result.processes))
+    }
+
+    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
+    /// where the kernel does not confirm the record. A refusal that follows from it would follow from
+    /// a whole snapshot too.
+    pub(crate) fn snapshot_of_guard(
+        &self,
+        lock: &Path,
+        record: &Record,
+        start: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
+        let process = self.process_here(record)?;
+        let file = FileId::lies_at(lock)?;
+        if !self.has_lock(process.pid, file) {
+            return None;
+        }
+        let (described, handle) =
+            describe_holder(&self.tree.proc, &self.request, process.pid, self.tree.me)?;
+        // One that is just ending has lost its facts, which must have no consequences.
+        let is_whole = described.args.known().is_some_and(|args| !args.is_empty())
+            && described.token.known().is_some()
+            && described.user.known().is_some()
+            && described.container.known().is_some()
+            && described.exe.known().is_some();
+        if !is_whole || handle.has_ended() {
+            return None;
+        }
+        let view = LockView { path: lock.to_owned(), state: LockState::Held(vec![process.pid]) };
+        let views = vec![view];
+        let guard = self.guard(record, &views).filter(|_| handle.id == process)?;
+        let guards = vec![guard];
+        let snapshot = start.snapshot(&self.request, self.tree.me, views, guards, vec![described]);
+        Some((snapshot, handle))
+    }
+
+    /// Returns the process of a record, if it is another one of this boot and PID namespace.
+    fn process_here(&self, record: &Record) -> Option<ProcessId> {
+        let HostProcess { boot, pid_namespace, process } = &record.holder;
+        let is_here = *boot == self.host_process.boot
+            && *pid_namespace == self.host_process.pid_namespace
+            && *process != self.host_process.process;
+        is_here.then_some(*process)
+    }
+
+    fn has_lock(&self, pid: u32, file: FileId) -> bool {
+        !lock_holders::holders_among(&self.tree.proc, file, &BTreeSet::from([pid])).is_empty()
+    }
+
+    fn lock_views(
+        &self,
+        locks: &[LockProbe<'_>],
+        record: Option<&Record>,
+        mut list: Option<LockTable>,
+        watch: &FileWatch,
+    ) -> Vec<LockView> {
+        // The pids of another PID namespace never identify a holder.
+        let is_elsewhere = record
+            .is_some_and(|record| record.holder.pid_namespace != self.host_process.pid_namespace);
+        lock_views(locks, watch, is_elsewhere, |locks| {
+            let list = list.take();
+            let state = |lock| self.lock_state(lock, record, list.as_ref());
+            locks.iter().map(|lock| LockView { path: lock.path(), state: state(*lock) }).collect()
+        })
+    }
+
+    /// Starts to read the list of locks, if a lock may be held by a process without a record.
+    fn start_listing(
+        &self,
+        locks: &[LockProbe<'_>],
+        record: Option<&Record>,
+    ) -> io::Result<Option<ReadTask<LockTable>>> {
+        let is_needed = locks.iter().any(|lock| match lock {
+            LockProbe::Open(lock) => self.recorded_holders(lock, record).is_empty(),
+            LockProbe::Missing(_) | LockProbe::Taken(_) | LockProbe::Mine(_) => false,
+        });
+        is_needed
+            .then(|| ReadTask::start(self.tree.proc.readers(), |_, _| LockTable::read()))
+            .transpose()
+    }
+
+    /// Returns the process of the record, if it has the lock.
+    fn recorded_holders(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
+        let recorded = record.map(|record| record.holder.process.pid).into_iter().collect();
+        lock_holders::holders_among(&self.tree.proc, lock.id(), &recorded)
+    }
+
+    fn lock_state(
+        &self,
+        lock: LockProbe<'_>,
+        record: Option<&Record>,
+        list: Option<&LockTable>,
+    ) -> LockState {
+        let (lock, is_taken) = match lock {
+            LockProbe::Missing(_) => return LockState::Free,
+            LockProbe::Mine(_) => return LockState::Mine,
+            LockProbe::Open(lock) => (lock, false),
+            LockProbe::Taken(lock) => (lock, true),
+        };
+        // First the guard of the record, then those in the kernel's list, then all that have the
+        // file open.
+        let mut holders = self.recorded_holders(lock, record);
+        if holders.is_empty() {
+            let read;
+            let list = if let Some(list) = list {
+                list
+            } else {
+                read = LockTable::read();
+                &read
+            };
+            if !is_taken && self.is_free_by(list, lock) {
+                return LockState::Free;
+            }
+            let listed = match list.listing_of(lock.as_file(), lock.id()) {
+                LockListing::Held(listed) => listed,
+                LockListing::No => BTreeSet::new(),
+            };
+            let proc = &self.tree.proc;
+            holders = lock_holders::holders(proc, lock.id(), &listed);
+            holders.retain(|pid| {
+                let exe = executable(proc, *pid);
+                !(self.request.is_monopoll(proc, *pid, exe.as_deref(), self.tree.me)
+                    && lock_holders::only_shares(proc, *pid, lock.id()))
+            });
+        }
+        if holders.is_empty() && !is_taken && self.is_free(lock) {
+            return LockState::Free;
+        }
+        LockState::Held(holders.into_iter().collect())
+    }
+
+    /// Whether a lock is free, as far as that can be seen without taking it.
+    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
+        self.is_free_by(&LockTable::read(), lock)
+    }
+
+    fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
+        match list.listing_of(lock.as_file(), lock.id()) {
+            LockListing::Held(_) => false,
+            LockListing::No => {
+                lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free()
+            }
+        }
+    }
+
+    /// Whether one of these processes has one of these locks.
+    pub(crate) fn any_holds(&self, processes: &BTreeSet<ProcessId>, locks: &[LockFile]) -> bool {
+        let pids = processes.iter().map(|id| id.pid).collect();
+        let holders =
+            |lock: &LockFile| lock_holders::holders_among(&self.tree.proc, lock.id(), &pids);
+        locks.iter().any(|lock| !holders(lock).is_empty())
+    }
+
+    /// Returns the search for guards whose lock and record were deleted: COMMAND and what it started
+    /// still carry their marker.
+    fn marker_search(&self, locks: &[LockProbe<'_>]) -> Option<MarkerSearch> {
+        let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?.to_owned();
+        let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
+        Some(MarkerSearch { lock: first.path(), wrapper, me: self.tree.me })
+    }
+
+    /// Returns the guard of a record: it counts for a living process that has the lock, and from
+    /// another PID namespace while the lock is held.
+    fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
+        let held: Vec<u32> = views.iter().flat_map(holders).copied().collect();
+        let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
+        let same_namespace = record.holder.pid_namespace == self.host_process.pid_namespace;
+        let process = held
+            .iter()
+            .find_map(|pid| self.recorded_process(record, *pid, same_namespace))
+            .or_else(|| self.displaced_guard(record));
+        let counts = process.is_some() || (is_held && !same_namespace && held.is_empty());
+        counts.then(|| guard_view(record, process))
+    }
+
+    /// Returns the living guard of a record that has one of the recorded locks, although their files
+    /// may lie nowhere any more.
+    fn displaced_guard(&self, record: &Record) -> Option<ProcessId> {
+        let guard = self.process_here(record)?;
+        let stat = self.tree.proc.stat(guard.pid, &mut Vec::new()).ok()?;
+        let has_lock = |file: &FileId| self.has_lock(guard.pid, *file);
+        (stat.start == guard.start && record.locks.iter().any(has_lock)).then_some(guard)
+    }
+
+    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
+    /// and we have the new one. A guard in another PID namespace cannot be seen, and its record is
+    /// believed.
+    pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
+        let of = &record.holder;
+        if of.boot != self.host_process.boot || *of == self.host_process {
+            DisplacedOwner::Nobody
+        } else if of.pid_namespace == self.host_process.pid_namespace {
+            match self.displaced_guard(record) {
+                Some(_) => DisplacedOwner::Guard,
+                None => DisplacedOwner::Nobody,
+            }
+        } else {
+            let mut files = held.iter().filter_map(|held| held.file().known_id());
+            if record.locks.is_empty() || files.any(|file| record.locks.contains(&file)) {
+                DisplacedOwner::Nobody
+            } else {
+                DisplacedOwner::Unseen
+            }
+        }
+    }
+
+    /// Returns the process with this pid, if it is the one of the record, which may have its pid in
+    /// another PID namespace.
+    fn recorded_process(
+        &self,
+        record: &Record,
+        pid: u32,
+        same_namespace: bool,
+    ) -> Option<ProcessId> {
+        let (proc, mut buffer) = (&self.tree.proc, Vec::new());
+        let found = ProcessId { pid, start: proc.stat(pid, &mut buffer).ok()?.start };
+        let recorded = record.holder.process;
+        if same_namespace {
+            return (found == recorded).then_some(found);
+        }
+        let inner = proc.status(pid, &mut buffer).ok()?.innermost_pid?;
+        let namespace = lock_holders::pid_namespace(proc, pid)?;
+        (inner == recorded.pid && namespace == record.holder.pid_namespace).then_some(found)
+    }
+
+    /// Returns the living ones of `known` and all their descendants.
+    pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        self.tree.members(known, &mut self.pinned)
+    }
+
+    /// Ends the threads that read, before COMMAND is started: to the kernel, the end of each is the
+    /// death of a parent, and COMMAND would be sent its signal for each of them.
+    pub(crate) fn end_threads(&self) {
+        self.tree.proc.readers().end_threads();
+    }
+}
+
+/// Returns the identity of the process that has this pid now. For a child, it cannot change before it
+/// is reaped.
+pub(crate) fn process_id(pid: u32) -> Option<ProcessId> {
+    let start = ProcFs::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
+    Some(ProcessId { pid, start })
+}

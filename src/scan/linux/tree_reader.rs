@@ -1,0 +1,145 @@
+//! Reads trees of processes and pins their members.
+
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use rustix::io::Errno;
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        stop_progress::{JobState, Member},
+    },
+    scan::{
+        linux::parents::{ParentMap, Stats},
+        process_tree::{PinnedProcesses, with_descendants},
+    },
+    sys::linux::{
+        pidfd::{PinnedPid, ProcessHandle},
+        proc_fs::ProcFs,
+    },
+};
+
+/// The process table, as far as trees are concerned.
+#[derive(Debug)]
+pub(crate) struct TreeReader {
+    pub(super) proc: Arc<ProcFs>,
+    pub(super) me: u32,
+    /// Read by the last scan.
+    pub(super) parents: Option<ParentMap>,
+}
+
+impl TreeReader {
+    /// # Errors
+    /// `/proc` cannot be opened.
+    pub(crate) fn open() -> io::Result<TreeReader> {
+        Ok(TreeReader { proc: Arc::new(ProcFs::open()?), me: std::process::id(), parents: None })
+    }
+
+    /// Returns the children of this process.
+    ///
+    /// # Errors
+    /// The processes cannot be read.
+    pub(crate) fn children(&self) -> io::Result<BTreeSet<ProcessId>> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        if waitid(Id::All, flags) == Err(nix::errno::Errno::ECHILD) {
+            return Ok(BTreeSet::new());
+        }
+        Ok(children(ParentMap::read(&self.proc)?.stats(), self.me))
+    }
+
+    /// Returns the members of this guard's tree. As their subreaper, it is the ancestor of all of
+    /// them, however often they forked.
+    ///
+    /// # Errors
+    /// The processes cannot be read.
+    pub(crate) fn guard_members(
+        &mut self,
+        strangers: &BTreeSet<ProcessId>,
+        pinned: &mut PinnedProcesses,
+    ) -> io::Result<Vec<Member>> {
+        let parents = ParentMap::read(&self.proc)?;
+        let roots = children(parents.stats(), self.me).difference(strangers).copied().collect();
+        Ok(self.pin_members(parents.stats(), &roots, pinned))
+    }
+
+    /// Returns the living ones of `known` and all their descendants.
+    pub(crate) fn members(
+        &mut self,
+        known: &BTreeSet<ProcessId>,
+        pinned: &mut PinnedProcesses,
+    ) -> Vec<Member> {
+        // One that is not pinned may be alive all the same.
+        let has_ended = |id| pinned.get(id).is_some_and(ProcessHandle::has_ended);
+        let known: BTreeSet<ProcessId> =
+            known.iter().copied().filter(|id| !has_ended(*id)).collect();
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let parents = match self.parents.take().filter(ParentMap::is_fresh) {
+            Some(parents) => Ok(parents),
+            None => ParentMap::read(&self.proc),
+        };
+        match parents {
+            Ok(parents) => self.pin_members(parents.stats(), &known, pinned),
+            Err(_) => pinned.assume_alive(&known),
+        }
+    }
+
+    /// Pins the members that are not pinned yet. Those for which there are no descriptors left are
+    /// members all the same.
+    fn pin_members(
+        &self,
+        stats: &Stats,
+        roots: &BTreeSet<ProcessId>,
+        pinned: &mut PinnedProcesses,
+    ) -> Vec<Member> {
+        pinned.forget_ended();
+        let is_there =
+            |id: &&ProcessId| stats.get(&id.pid).is_some_and(|stat| stat.start == id.start);
+        let roots = roots.iter().filter(is_there).map(|id| id.pid).collect();
+        let parents = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+        let mut buffer = Vec::new();
+        let mut members = Vec::new();
+        for pid in with_descendants(roots, parents, self.me) {
+            let Some(stat) = stats.get(&pid) else { continue };
+            let id = ProcessId { pid, start: stat.start };
+            if pinned.get(id).is_none() {
+                // Pinned first, then read again: the pid may have been reused.
+                match PinnedPid::new(pid).map(|pin| (pin, self.proc.stat(pid, &mut buffer))) {
+                    Ok((pin, Ok(now))) if now.start == stat.start => {
+                        pinned.insert(pin.into_handle(id));
+                    }
+                    Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
+                    Ok((_, Err(error)))
+                        if matches!(
+                            Errno::from_io_error(&error),
+                            Some(Errno::NOENT | Errno::SRCH)
+                        ) =>
+                    {
+                        continue;
+                    }
+                    Ok((_, Err(_))) | Err(_) => {}
+                }
+            }
+            let job_state = match pinned.get(id) {
+                Some(handle) if handle.has_ended() => continue,
+                Some(_) if matches!(stat.state, b'T' | b't') => JobState::Stopped,
+                Some(_) => JobState::Running,
+                None => JobState::Unpinned,
+            };
+            members.push(Member { id, parent: stat.parent, job_state });
+        }
+        // Members that could not be pinned are among them: the next reading starts afresh.
+        let _ = self.proc.require_complete();
+        members
+    }
+}
+
+fn children(stats: &Stats, me: u32) -> BTreeSet<ProcessId> {
+    stats
+        .iter()
+        .filter(|(_, stat)| stat.parent == me)
+        .map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start })
+        .collect()
+}

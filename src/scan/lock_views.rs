@@ -1,0 +1,127 @@
+//! The locks as a scan finds them, and the guard that their record names.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        snapshot::{GuardView, LockState, LockView},
+        start_history::Ticket,
+    },
+    state::{lock_file::LockFile, record::Record},
+    sys::{
+        clock,
+        machine::{file_watch::FileWatch, poll::Poller},
+    },
+};
+
+/// The time to identify the holder of a lock, before it counts as unknown (S8).
+pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
+
+/// The pause before the next try to identify it.
+const IDENTIFY_PAUSE: Duration = Duration::from_millis(5);
+
+/// A lock before the scan.
+#[derive(Debug, Clone, Copy)]
+pub enum LockProbe<'a> {
+    /// There is no such file yet.
+    Missing(&'a Path),
+    /// It is open, and not ours.
+    Open(&'a LockFile),
+    /// A try to take it has just failed.
+    Taken(&'a LockFile),
+    /// It is ours.
+    Mine(&'a LockFile),
+}
+
+impl LockProbe<'_> {
+    /// Whether no guard has ever held this file: it may have replaced one that was deleted.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "a guard that lost its lock can be found on Linux alone")
+    )]
+    pub(super) fn is_new(&self) -> bool {
+        match self {
+            LockProbe::Missing(_) => true,
+            LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => lock.is_new(),
+        }
+    }
+
+    /// Returns its path.
+    pub(super) fn path(&self) -> PathBuf {
+        match self {
+            LockProbe::Missing(path) => path.to_path_buf(),
+            LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => {
+                lock.path().to_owned()
+            }
+        }
+    }
+}
+
+/// The former owner of a lock that we have on a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisplacedOwner {
+    /// No living process.
+    Nobody,
+    /// A living guard.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "it can be found on Linux alone")
+    )]
+    Guard,
+    /// A guard that cannot be seen from here.
+    Unseen,
+}
+
+/// Reads the locks, and again for a moment while a holder cannot be identified, unless that is in
+/// vain: the lock may be changing hands.
+pub(super) fn lock_views(
+    locks: &[LockProbe<'_>],
+    watch: &FileWatch,
+    is_in_vain: bool,
+    mut read: impl FnMut(&[LockProbe<'_>]) -> Vec<LockView>,
+) -> Vec<LockView> {
+    let until = clock::patience() + IDENTIFY;
+    let mut views = read(locks);
+    while !is_in_vain && views.iter().any(is_unidentified) && clock::patience() < until {
+        // A signal that arrives meanwhile ends the next sleep.
+        Poller::poll(None, Some(watch), &[], Some(clock::patience() + IDENTIFY_PAUSE));
+        // A try that failed proves nothing any more: the lock itself tells whether it is held.
+        let locks: Vec<LockProbe<'_>> = locks
+            .iter()
+            .map(|lock| match *lock {
+                LockProbe::Taken(file) => LockProbe::Open(file),
+                lock => lock,
+            })
+            .collect();
+        views = read(&locks);
+    }
+    views
+}
+
+fn is_unidentified(view: &LockView) -> bool {
+    matches!(&view.state, LockState::Held(holders) if holders.is_empty())
+}
+
+/// Returns the pids that hold a lock.
+pub(super) fn holders(view: &LockView) -> &[u32] {
+    match &view.state {
+        LockState::Held(holders) => holders,
+        LockState::Free | LockState::Mine | LockState::Unknown => &[],
+    }
+}
+
+/// Describes a guard by its record.
+pub(super) fn guard_view(record: &Record, process: Option<ProcessId>) -> GuardView {
+    GuardView {
+        process,
+        ticket: (record.ticket < Ticket::MAX).then_some(record.ticket),
+        command: record.command.clone(),
+        user: record.user.clone(),
+        host: record.host.clone(),
+        since: record.since,
+    }
+}

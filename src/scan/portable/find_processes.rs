@@ -1,0 +1,85 @@
+//! Finds the processes that matter: all are described, as sysinfo has read everything anyway.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::trace;
+
+use crate::{
+    engine::{
+        action::SameToken,
+        fact::{Fact, Truth},
+        process::Process,
+        token::{CarriedToken, TokenPlace},
+    },
+    scan::{
+        portable::describe::Describer,
+        process_tree::{PinnedProcesses, with_descendants},
+        request::{Relevance, ScanRequest, ScanScope},
+    },
+    sys::portable::{pidfd::ProcessHandle, process_table::ProcessTable},
+};
+
+/// Describes the processes that are relevant and `holders` with all their descendants, and the
+/// process that `request` asks for alone.
+pub(super) fn find_processes(
+    table: &ProcessTable,
+    request: &ScanRequest,
+    holders: &BTreeSet<u32>,
+    scope: ScanScope,
+    me: u32,
+    pinned: &mut PinnedProcesses,
+) -> Vec<Process> {
+    let describer = Describer::new(table, request, me);
+    let mut described: BTreeMap<u32, Process> = BTreeMap::new();
+    let mut candidates = holders.clone();
+    let mut suspects = BTreeSet::new();
+    for pid in table.ids().into_keys().filter(|pid| *pid != me || request.asked == Some(me)) {
+        let holds_lock = Fact::Known(holders.contains(&pid));
+        let Some(process) = describer.describe(pid, holds_lock) else { continue };
+        let relevance = if pid == me { Relevance::None } else { relevance(request, &process) };
+        match relevance {
+            Relevance::None => {}
+            Relevance::Suspect if scope == ScanScope::InTheWay => {}
+            Relevance::Suspect => drop(suspects.insert(pid)),
+            Relevance::Candidate => drop(candidates.insert(pid)),
+        }
+        described.insert(pid, process);
+    }
+    let (processes, few) = (described.len(), candidates.len());
+    trace!(
+        processes,
+        candidates = few,
+        suspects = suspects.len(),
+        "of {processes} processes {few} may be in the way"
+    );
+    let mut all = with_descendants(candidates, table.parents(), me);
+    all.extend(suspects);
+    all.extend(request.asked);
+    let kept: Vec<Process> = all.into_iter().filter_map(|pid| described.remove(&pid)).collect();
+    kept.iter().for_each(|process| pinned.insert(ProcessHandle { id: process.id }));
+    kept
+}
+
+/// Returns the relevance of a process; what cannot be read makes nothing relevant.
+fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
+    let matches = if request.policy.matches.is_empty() {
+        process.same_command == Fact::Known(true)
+    } else {
+        request.policy.matches.iter().any(|entry| entry.pattern.matches(process) == Truth::True)
+    };
+    if matches {
+        return Relevance::Candidate;
+    }
+    match process.token {
+        _ if request.policy.same_token == SameToken::Off => Relevance::None,
+        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Relevance::Candidate,
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
+            if process.same_program == Fact::Known(true) =>
+        {
+            Relevance::Candidate
+        }
+        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Relevance::Suspect,
+        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
+        | Fact::Unknown => Relevance::None,
+    }
+}

@@ -1,0 +1,186 @@
+//! Takes snapshots: the locks, the guards and the processes at one moment.
+
+use std::{collections::BTreeSet, io, path::Path};
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        snapshot::{GuardView, LockState, LockView, Snapshot},
+        stop_progress::Member,
+    },
+    scan::{
+        lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views},
+        portable::{
+            find_processes::find_processes,
+            process_id,
+            tree_reader::{TreeReader, has_marker_of},
+        },
+        process_tree::PinnedProcesses,
+        request::{ScanRequest, ScanScope, StartState},
+    },
+    state::{
+        lock_file::{HeldLock, LockFile},
+        record::{HostProcess, Record},
+        state_dir::StateDir,
+    },
+    sys::portable::{
+        file_watch::FileWatch,
+        pidfd::ProcessHandle,
+        process_table::{ProcessTable, TableFields},
+    },
+};
+
+/// Start times are counted from 1970 here: a pid with its start time is unique across boots.
+const EVERY_BOOT: &str = "1970";
+
+/// Finds processes.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    request: ScanRequest,
+    host_process: HostProcess,
+    tree: TreeReader,
+    /// The processes that may be signalled.
+    pub(crate) pinned: PinnedProcesses,
+}
+
+impl Scanner {
+    /// # Errors
+    /// This process is not in the process table.
+    pub(crate) fn new(request: ScanRequest) -> io::Result<Scanner> {
+        let tree = TreeReader::open()?;
+        let boot = EVERY_BOOT.to_owned();
+        Ok(Scanner {
+            request,
+            host_process: HostProcess { boot, pid_namespace: 0, process: tree.me },
+            tree,
+            pinned: PinnedProcesses::default(),
+        })
+    }
+
+    /// Returns this process.
+    pub(crate) fn host_process(&self) -> &HostProcess {
+        &self.host_process
+    }
+
+    /// Returns what is looked for.
+    pub(crate) fn request(&self) -> &ScanRequest {
+        &self.request
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub(crate) fn snapshot(
+        &mut self,
+        locks: &[LockProbe<'_>],
+        state_dir: Option<&StateDir>,
+        start: &StartState,
+        scope: ScanScope,
+        watch: &FileWatch,
+    ) -> io::Result<Snapshot> {
+        let mut record = None;
+        let views = lock_views(locks, watch, false, |locks| {
+            record = state_dir.and_then(StateDir::record).filter(|record| {
+                let of = &record.holder;
+                of.boot == self.host_process.boot && of.process != self.host_process.process
+            });
+            let holder = record.as_ref().and_then(recorded_holder);
+            locks
+                .iter()
+                .map(|lock| LockView { path: lock.path(), state: lock_state(*lock, holder) })
+                .collect()
+        });
+        let pids: BTreeSet<u32> = views.iter().flat_map(holders).copied().collect();
+        let table = ProcessTable::all(TableFields::Everything)?;
+        let me = self.tree.me.pid;
+        let processes = find_processes(&table, &self.request, &pids, scope, me, &mut self.pinned);
+        let guards = record.and_then(|record| guard(&record, &pids)).into_iter().collect();
+        Ok(start.snapshot(&self.request, me, views, guards, processes))
+    }
+
+    /// It would cost as much as a whole snapshot here.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn snapshot_of_guard(
+        &self,
+        _lock: &Path,
+        _record: &Record,
+        _start: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
+        None
+    }
+
+    /// A guard that has locked a file without a path cannot be found here.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn displaced_by(&self, _record: &Record, _held: &[HeldLock]) -> DisplacedOwner {
+        DisplacedOwner::Nobody
+    }
+
+    /// Whether a lock is free: there is no list, and only a try can tell.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel's list is read first")]
+    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
+        lock.probe_is_free()
+    }
+
+    /// Whether one of these processes may have one of these locks: not known here.
+    #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
+    pub(crate) fn any_holds(&self, _: &BTreeSet<ProcessId>, _: &[LockFile]) -> bool {
+        true
+    }
+
+    /// Returns the living ones of `known` and all their descendants.
+    pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        self.tree.members(known, &mut self.pinned)
+    }
+
+    /// There are no threads that read.
+    #[expect(clippy::unused_self, reason = "on Linux there are")]
+    pub(crate) fn end_threads(&self) {}
+}
+
+/// The holder of an instance by its record: the guard, else the child that it left behind.
+#[derive(Debug, Clone, Copy)]
+enum RecordedHolder {
+    Guard(ProcessId),
+    Child(ProcessId),
+}
+
+fn recorded_holder(record: &Record) -> Option<RecordedHolder> {
+    let guard = record.holder.process;
+    if process_id(guard.pid) == Some(guard) {
+        return Some(RecordedHolder::Guard(guard));
+    }
+    // The record of a guard that has ended counts for a child that carries its marker (S22).
+    let is_its_child = |child: &ProcessId| {
+        ProcessTable::of(&[child.pid], TableFields::Environment).is_ok_and(|table| {
+            table.id(child.pid) == Some(*child) && has_marker_of(&table, child.pid, guard)
+        })
+    };
+    record.child.filter(is_its_child).map(RecordedHolder::Child)
+}
+
+fn lock_state(lock: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState {
+    let is_free = match lock {
+        LockProbe::Missing(_) => return LockState::Free,
+        LockProbe::Mine(_) => return LockState::Mine,
+        LockProbe::Open(lock) => lock.probe_is_free(),
+        LockProbe::Taken(_) => false,
+    };
+    match (is_free, holder) {
+        // Windows: the lock goes with its guard, and the child that it left has the instance.
+        (true, Some(RecordedHolder::Child(child))) if cfg!(windows) => {
+            LockState::Held(vec![child.pid])
+        }
+        (true, _) => LockState::Free,
+        (false, Some(RecordedHolder::Guard(holder) | RecordedHolder::Child(holder))) => {
+            LockState::Held(vec![holder.pid])
+        }
+        (false, None) => LockState::Held(Vec::new()),
+    }
+}
+
+/// A record counts for a living process that has the lock.
+fn guard(record: &Record, holders: &BTreeSet<u32>) -> Option<GuardView> {
+    let process = record.holder.process;
+    holders.contains(&process.pid).then(|| guard_view(record, Some(process)))
+}

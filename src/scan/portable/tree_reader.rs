@@ -1,0 +1,127 @@
+//! Reads trees of processes.
+//!
+//! No process adopts the orphans of a guard's tree here. A member whose parent has ended is still
+//! known by [`HELD`], which the whole tree inherits, unless it was removed from its environment or
+//! that may not be read.
+
+use std::{collections::BTreeSet, io};
+
+use crate::{
+    engine::{process::ProcessId, stop_progress::Member},
+    scan::{
+        env_marker::{EnvMarker, HELD},
+        portable::process_id,
+        process_tree::{PinnedProcesses, with_descendants},
+    },
+    sys::portable::{
+        pidfd::ProcessHandle,
+        process_table::{ProcessTable, TableFields},
+    },
+};
+
+/// The process table, as far as trees are concerned.
+#[derive(Debug)]
+pub(crate) struct TreeReader {
+    pub(super) me: ProcessId,
+}
+
+impl TreeReader {
+    /// # Errors
+    /// This process is not in the process table.
+    pub(crate) fn open() -> io::Result<TreeReader> {
+        let me = process_id(std::process::id())
+            .ok_or_else(|| io::Error::other("this process cannot be seen"))?;
+        Ok(TreeReader { me })
+    }
+
+    /// Returns the children of this process.
+    ///
+    /// # Errors
+    /// The processes cannot be read.
+    pub(crate) fn children(&self) -> io::Result<BTreeSet<ProcessId>> {
+        let table = ProcessTable::all(TableFields::Parents)?;
+        let is_child = |id: &ProcessId| table.parent(id.pid) == Some(self.me.pid);
+        Ok(table.ids().into_values().filter(is_child).collect())
+    }
+
+    /// Returns the members of this guard's tree: what is below it, or has its marker.
+    ///
+    /// # Errors
+    /// The processes cannot be read.
+    pub(crate) fn guard_members(
+        &mut self,
+        strangers: &BTreeSet<ProcessId>,
+        pinned: &mut PinnedProcesses,
+    ) -> io::Result<Vec<Member>> {
+        let table = ProcessTable::all(TableFields::Environment)?;
+        let ids = table.ids();
+        pinned.retain(|id| ids.get(&id.pid) == Some(&id));
+        let is_member = |id: &ProcessId| {
+            table.parent(id.pid) == Some(self.me.pid) && !strangers.contains(id)
+                || has_marker_of(&table, id.pid, self.me)
+        };
+        let mut roots: BTreeSet<u32> =
+            ids.values().filter(|id| **id != self.me && is_member(id)).map(|id| id.pid).collect();
+        roots.extend(pinned.handles().map(|handle| handle.id.pid));
+        if roots.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.tree(&table, roots, pinned))
+    }
+
+    /// Returns the living ones of `known` and all their descendants.
+    pub(crate) fn members(
+        &mut self,
+        known: &BTreeSet<ProcessId>,
+        pinned: &mut PinnedProcesses,
+    ) -> Vec<Member> {
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let Ok(table) = ProcessTable::all(TableFields::Parents) else {
+            return pinned.assume_alive(known);
+        };
+        let is_alive = |id: &&ProcessId| table.id(id.pid) == Some(**id);
+        let roots = known.iter().filter(is_alive).map(|id| id.pid).collect();
+        self.tree(&table, roots, pinned)
+    }
+
+    fn tree(
+        &self,
+        table: &ProcessTable,
+        roots: BTreeSet<u32>,
+        pinned: &mut PinnedProcesses,
+    ) -> Vec<Member> {
+        let all = with_descendants(roots, table.parents(), self.me.pid);
+        let members = all.into_iter().filter_map(|pid| {
+            let id = table.id(pid)?;
+            pinned.insert(ProcessHandle { id });
+            let parent = table.parent(pid).unwrap_or_default();
+            Some(Member { id, parent, job_state: table.job_state(pid) })
+        });
+        members.collect()
+    }
+}
+
+/// Whether the environment of a process has this guard's marker.
+pub(super) fn has_marker_of(table: &ProcessTable, pid: u32, guard: ProcessId) -> bool {
+    let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
+    let mut values =
+        environ.iter().filter_map(|entry| entry.to_str()?.strip_prefix(HELD)?.strip_prefix('='));
+    values.any(|value| EnvMarker::parse(value.as_ref()).is_some_and(|marker| marker.guard == guard))
+}
+
+/// Ends a child of this process and all its descendants that can be seen.
+#[cfg(windows)]
+pub(crate) fn kill_tree(root: u32) {
+    use crate::engine::signal::SignalToSend;
+
+    let Ok(table) = ProcessTable::all(TableFields::Parents) else { return };
+    let me = std::process::id();
+    for pid in with_descendants(BTreeSet::from([root]), table.parents(), me) {
+        if let Some(id) = table.id(pid) {
+            // It may have ended in the meantime.
+            let _ = ProcessHandle { id }.send(SignalToSend::Kill);
+        }
+    }
+}

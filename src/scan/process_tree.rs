@@ -1,0 +1,98 @@
+//! The descendants of processes, and the processes that are pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    engine::{
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        stop_progress::{JobState, Member},
+    },
+    sys::machine::pidfd::ProcessHandle,
+};
+
+/// Returns these processes and all their descendants, without `me` and what is only below it.
+pub(super) fn with_descendants(
+    roots: BTreeSet<u32>,
+    parents: impl Iterator<Item = (u32, u32)>,
+    me: u32,
+) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (pid, parent) in parents {
+        children.entry(parent).or_default().push(pid);
+    }
+    let mut all = roots;
+    let mut open: Vec<u32> = all.iter().copied().collect();
+    while let Some(pid) = open.pop() {
+        for &child in children.get(&pid).into_iter().flatten() {
+            if child != me && all.insert(child) {
+                open.push(child);
+            }
+        }
+    }
+    all
+}
+
+/// The processes that may be signalled, each pinned before its facts were read.
+#[derive(Debug, Default)]
+pub(crate) struct PinnedProcesses(BTreeMap<ProcessId, ProcessHandle>);
+
+impl PinnedProcesses {
+    /// Adds a process.
+    pub(crate) fn insert(&mut self, handle: ProcessHandle) {
+        self.0.insert(handle.id, handle);
+    }
+
+    /// Returns the handle of a process.
+    pub(crate) fn get(&self, id: ProcessId) -> Option<&ProcessHandle> {
+        self.0.get(&id)
+    }
+
+    /// Returns all of them.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
+        self.0.values()
+    }
+
+    /// Returns those of `ids`.
+    pub(crate) fn among<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a ProcessId>,
+    ) -> Vec<&ProcessHandle> {
+        ids.into_iter().filter_map(|id| self.0.get(id)).collect()
+    }
+
+    /// Removes those that are not to be kept.
+    #[cfg(any(not(target_os = "linux"), monopoll_portable))]
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(ProcessId) -> bool) {
+        self.0.retain(|id, _| is_kept(*id));
+    }
+
+    /// Whether a process has ended, or was never pinned.
+    pub(crate) fn has_ended(&self, id: ProcessId) -> bool {
+        self.get(id).is_none_or(ProcessHandle::has_ended)
+    }
+
+    /// Removes those that have ended.
+    pub(crate) fn forget_ended(&mut self) {
+        self.0.retain(|_, handle| !handle.has_ended());
+    }
+
+    /// Sends a signal to exactly this process.
+    pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.get(to).map_or(SignalResult::Gone, |handle| handle.send(signal))
+    }
+
+    /// Returns these processes as members where the process table cannot be read: none of them is
+    /// known to have ended.
+    pub(crate) fn assume_alive<'a>(
+        &self,
+        processes: impl IntoIterator<Item = &'a ProcessId>,
+    ) -> Vec<Member> {
+        let member = |id: &ProcessId| {
+            let is_pinned = self.0.contains_key(id);
+            let job_state = if is_pinned { JobState::Running } else { JobState::Unpinned };
+            Member { id: *id, parent: 0, job_state }
+        };
+        processes.into_iter().map(member).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! Signals as they arrive.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use self::unix::{SignalStreams, ignored};
+#[cfg(windows)]
+pub(crate) use self::windows::SignalStreams;
+use crate::engine::signal::Signal;
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReceivedSignal {
+    /// A signal that asks to end, or this system's equivalent.
+    Stop(Signal),
+    /// A child has ended.
+    ChildEnd,
+}
+
+impl ReceivedSignal {
+    /// A child has ended: nothing is forwarded.
+    pub(crate) fn is_child_end(self) -> bool {
+        self == ReceivedSignal::ChildEnd
+    }
+
+    /// The signal, if it is one that asks a process to end.
+    pub(crate) fn stop_signal(self) -> Option<Signal> {
+        match self {
+            ReceivedSignal::Stop(signal) => Some(signal),
+            ReceivedSignal::ChildEnd => None,
+        }
+    }
+}

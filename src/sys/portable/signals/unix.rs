@@ -1,0 +1,75 @@
+//! Signals by tokio's handlers: a blocked mask would be inherited by the child.
+
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    task::{Context, Poll},
+};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::{
+    engine::signal::Signal,
+    sys::{portable::signals::ReceivedSignal, signal_numbers},
+};
+
+/// The streams of all signals that are taken.
+pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);
+
+impl SignalStreams {
+    /// Takes every signal that asks to end, unless it was ignored before, and the end of a child.
+    pub(crate) fn open() -> io::Result<SignalStreams> {
+        let ignored = ignored();
+        let mut streams = vec![(ReceivedSignal::ChildEnd, signal(SignalKind::child())?)];
+        for stop in Signal::ALL {
+            let number = signal_numbers::of(stop).as_raw();
+            if ignored & bit(number) == 0 {
+                streams.push((ReceivedSignal::Stop(stop), signal(SignalKind::from_raw(number))?));
+            }
+        }
+        Ok(SignalStreams(streams))
+    }
+
+    /// Takes the signals that have arrived.
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        arrived: &mut VecDeque<ReceivedSignal>,
+    ) -> Poll<()> {
+        for (signal, stream) in &mut self.0 {
+            if let Poll::Ready(Some(())) = stream.poll_recv(context) {
+                arrived.push_back(*signal);
+            }
+        }
+        if arrived.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl fmt::Debug for SignalStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(signal, _)| signal)).finish()
+    }
+}
+
+fn bit(number: i32) -> u64 {
+    1 << (number - 1)
+}
+
+/// Returns the mask of the signals that are ignored; must be called before any handler is installed.
+pub(crate) fn ignored() -> u64 {
+    let numbers = Signal::ALL.into_iter().map(|signal| signal_numbers::of(signal).as_raw());
+    numbers.filter(|number| is_ignored(*number)).fold(0, |mask, number| mask | bit(number))
+}
+
+#[expect(unsafe_code, reason = "nothing safe says whether a signal is ignored")]
+fn is_ignored(number: i32) -> bool {
+    let Ok(signal) = nix::sys::signal::Signal::try_from(number) else { return false };
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: reading an action means to replace it: with one that runs no code, and the former one
+    // is restored at once.
+    let Ok(before) = (unsafe { sigaction(signal, &ignore) }) else { return false };
+    // SAFETY: as above; this is the very action that was installed.
+    let _ = unsafe { sigaction(signal, &before) };
+    matches!(before.handler(), SigHandler::SigIgn)
+}

@@ -1,0 +1,106 @@
+//! Asks guards to end their trees, and notices when they have left.
+
+use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
+
+use crate::{
+    engine::{ladder::StopOptions, policy::Purpose, process::ProcessId, snapshot::GuardView},
+    state::{
+        lock_file::LockFile,
+        protocol::{Asker, Request},
+        state_dir::StateDir,
+    },
+    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller, wake::Interrupted},
+    terminate::process_control::AskOutcome,
+};
+
+/// The time that a guard has to acknowledge a request (S10).
+const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
+
+/// Requests to guards, and the files by which they are made.
+#[derive(Debug)]
+pub(crate) struct GuardRequests {
+    state_dir: Option<Arc<StateDir>>,
+    /// Shows whether a guard that cannot be seen has left.
+    first_lock: Option<LockFile>,
+    count: Cell<u32>,
+    purpose: Purpose,
+}
+
+impl GuardRequests {
+    /// Cannot ask before it has files.
+    pub(crate) fn new() -> GuardRequests {
+        GuardRequests {
+            state_dir: None,
+            first_lock: None,
+            count: Cell::new(0),
+            purpose: Purpose::Start,
+        }
+    }
+
+    /// Sets the purpose that guards are told.
+    pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// Sets the files by which guards are asked.
+    pub(crate) fn set_files(&mut self, state_dir: Arc<StateDir>, first_lock: Option<LockFile>) {
+        self.state_dir = Some(state_dir);
+        self.first_lock = first_lock;
+    }
+
+    /// Asks a guard, and waits at most two seconds for its acknowledgement or its end. `sleep` may
+    /// return early.
+    pub(crate) fn ask(
+        &self,
+        me: ProcessId,
+        guard: &GuardView,
+        options: StopOptions,
+        has_ended: impl Fn() -> bool,
+        sleep: impl Fn(Duration) -> Result<(), Interrupted>,
+    ) -> Result<AskOutcome, Interrupted> {
+        let (Some(state_dir), Some(ticket)) = (&self.state_dir, guard.ticket) else {
+            return Ok(AskOutcome::Silence);
+        };
+        self.count.set(self.count.get() + 1);
+        let id = format!("{}-{}-{}", me.pid, me.start, self.count.get());
+        let until = clock::patience() + ACKNOWLEDGE_TIME;
+        let asker = Asker { pid: me.pid, purpose: self.purpose };
+        let request = Request::new(id, ticket, asker, options);
+        if let Err(error) = state_dir.write_request(&request) {
+            return Ok(AskOutcome::Unasked(error.kind()));
+        }
+        let answer = loop {
+            // A guard that has ended has done more than it was asked to.
+            if state_dir.is_acknowledged(&request.id) || has_ended() {
+                break Ok(AskOutcome::Heard);
+            }
+            if !state_dir.folder().is_in_place() {
+                break Ok(AskOutcome::Unasked(ErrorKind::NotFound));
+            }
+            if clock::patience() >= until {
+                break Ok(AskOutcome::Silence);
+            }
+            if let Err(interrupted) = sleep(until) {
+                break Err(interrupted);
+            }
+        };
+        state_dir.remove_request();
+        answer
+    }
+
+    /// Whether no record of a guard is there any more.
+    pub(crate) fn has_signed_off(&self) -> bool {
+        self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record())
+    }
+
+    /// Whether the first lock is free. The start mutex is held here, so a probe disturbs no start; a
+    /// close is reported just before the lock is released.
+    pub(crate) fn has_left(&self) -> bool {
+        let Some(lock) = &self.first_lock else { return false };
+        lock.probe_is_free()
+            || AFTER_A_CLOSE.iter().any(|pause| {
+                Poller::poll(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                lock.probe_is_free()
+            })
+    }
+}

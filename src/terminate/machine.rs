@@ -1,0 +1,276 @@
+//! This machine: sees its processes and locks, sleeps until something happens to them, and acts on
+//! them.
+
+use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
+
+use crate::{
+    engine::{
+        ladder::StopOptions,
+        policy::Purpose,
+        process::ProcessId,
+        signal::{SignalResult, SignalToSend},
+        snapshot::{GuardView, Snapshot},
+        stop_progress::Member,
+    },
+    scan::{
+        lock_views::{DisplacedOwner, LockProbe},
+        machine::Scanner,
+        request::{ScanRequest, ScanScope, StartState},
+    },
+    state::{
+        lock_file::{HeldLock, LockFile},
+        record::{HostProcess, Record},
+        state_dir::StateDir,
+    },
+    sys::{
+        clock,
+        machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
+        wake::{Interrupted, SleepEnd, Wake},
+    },
+    terminate::{
+        guard_requests::GuardRequests,
+        process_control::{AskOutcome, ProcessControl},
+    },
+};
+
+/// This machine, seen from this process.
+#[derive(Debug)]
+pub struct Machine {
+    scanner: Scanner,
+    /// `None` in a dry run, which ends at a signal as any program does.
+    poller: Option<Poller>,
+    /// Watches the folders of the locks.
+    state_watch: FileWatch,
+    /// Watches the lock files: other changes in their folders must not wake a start that waits for a
+    /// lock.
+    lock_watch: Option<FileWatch>,
+    requests: GuardRequests,
+}
+
+impl Machine {
+    /// Prepares for scans.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn new(request: ScanRequest) -> io::Result<Machine> {
+        Ok(Machine {
+            scanner: Scanner::new(request)?,
+            poller: None,
+            state_watch: FileWatch::new(),
+            lock_watch: None,
+            requests: GuardRequests::new(),
+        })
+    }
+
+    /// Returns this process.
+    #[must_use]
+    pub fn host_process(&self) -> &HostProcess {
+        self.scanner.host_process()
+    }
+
+    /// Returns what scans look for.
+    #[must_use]
+    pub fn request(&self) -> &ScanRequest {
+        self.scanner.request()
+    }
+
+    /// Sets the purpose that guards are told when they are asked to end.
+    pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
+        self.requests.set_purpose(purpose);
+    }
+
+    /// Sets the poller whose signals end sleeps from here on.
+    pub(crate) fn set_poller(&mut self, poller: Poller) {
+        self.poller = Some(poller);
+    }
+
+    /// Returns the poller; `None` in a dry run.
+    pub(crate) fn poller(&self) -> Option<&Poller> {
+        self.poller.as_ref()
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn snapshot(
+        &mut self,
+        locks: &[LockProbe<'_>],
+        state_dir: Option<&StateDir>,
+        start: &StartState,
+        scope: ScanScope,
+    ) -> io::Result<Snapshot> {
+        self.scanner.pinned.forget_ended();
+        self.scanner.snapshot(locks, state_dir, start, scope, &self.state_watch)
+    }
+
+    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
+    /// where the kernel does not confirm the record.
+    pub(crate) fn snapshot_of_guard(
+        &self,
+        lock: &Path,
+        record: &Record,
+        start: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
+        self.scanner.snapshot_of_guard(lock, record, start)
+    }
+
+    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
+    /// and we have the new one.
+    pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
+        self.scanner.displaced_by(record, held)
+    }
+
+    /// Whether a lock is free, as far as that can be seen without taking it.
+    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
+        self.scanner.is_free(lock)
+    }
+
+    /// Watches the state directory and the folders of the locks, and the first lock, to see when a
+    /// guard that was asked has left.
+    pub(crate) fn watch_state_dir(
+        &mut self,
+        state_dir: Arc<StateDir>,
+        folders: &[&Path],
+        first_lock: Option<LockFile>,
+    ) {
+        self.state_watch.watch_changes(folders);
+        if let Some(lock) = &first_lock {
+            self.state_watch.watch_closes(lock.path());
+        }
+        self.requests.set_files(state_dir, first_lock);
+    }
+
+    /// Whether a close of a lock file ends a sleep.
+    pub(crate) const NOTICES_CLOSES: bool = FileWatch::NOTICES_CLOSES;
+
+    /// Watches for closes of these locks, at which they may be released. `false`: when the watch
+    /// began, none of these processes had one any more, and none will end a sleep.
+    pub(crate) fn watch_locks(
+        &mut self,
+        locks: &[LockFile],
+        holders: &BTreeSet<ProcessId>,
+    ) -> bool {
+        let is_new = self.lock_watch.is_none();
+        let watch = self.lock_watch.get_or_insert_with(FileWatch::new);
+        for lock in locks {
+            watch.watch_closes(lock.path());
+        }
+        !is_new || self.scanner.any_holds(holders, locks)
+    }
+
+    /// Watches for the end of a process.
+    pub(crate) fn watch_process(&mut self, process: ProcessHandle) {
+        self.scanner.pinned.insert(process);
+    }
+
+    /// Removes the processes that have ended, or that no scan has found.
+    pub(crate) fn retain_living(&self, processes: &mut BTreeSet<ProcessId>) {
+        processes.retain(|id| !self.scanner.pinned.has_ended(*id));
+    }
+
+    /// Sleeps until one of these processes ends, a watched lock is closed, or this time.
+    pub(crate) fn sleep_on_locks(
+        &self,
+        ends_of: &BTreeSet<ProcessId>,
+        until: Duration,
+    ) -> Result<SleepEnd, Interrupted> {
+        match self.sleep_on(self.lock_watch.as_ref(), ends_of, until)? {
+            Wake::FileChanged => {
+                if let Some(watch) = &self.lock_watch {
+                    watch.drain();
+                }
+                Ok(SleepEnd::LockClosed)
+            }
+            Wake::Signal | Wake::ProcessEnded | Wake::TimedOut => Ok(SleepEnd::Otherwise),
+        }
+    }
+
+    fn sleep_on<'a>(
+        &self,
+        watch: Option<&FileWatch>,
+        ends_of: impl IntoIterator<Item = &'a ProcessId>,
+        until: Duration,
+    ) -> Result<Wake, Interrupted> {
+        let handles = self.scanner.pinned.among(ends_of);
+        loop {
+            match Poller::poll(self.poller.as_ref(), watch, &handles, Some(until)) {
+                Wake::Signal => {
+                    if let Some(signal) = self.poller.as_ref().and_then(Poller::interruption) {
+                        return Err(signal);
+                    }
+                }
+                wake => return Ok(wake),
+            }
+        }
+    }
+
+    fn sleep_on_state<'a>(
+        &self,
+        ends_of: impl IntoIterator<Item = &'a ProcessId>,
+        until: Duration,
+    ) -> Result<(), Interrupted> {
+        self.sleep_on(Some(&self.state_watch), ends_of, until)?;
+        self.state_watch.drain();
+        Ok(())
+    }
+
+    /// Hands over what the guard of COMMAND needs.
+    pub(crate) fn into_supervision(self) -> (Option<Poller>, FileWatch, StartLeftovers) {
+        self.scanner.end_threads();
+        let Machine { scanner, poller, state_watch, lock_watch, .. } = self;
+        (poller, state_watch, StartLeftovers { lock_watch, _scanner: scanner })
+    }
+}
+
+/// What only the start needed. Freeing it takes a while, and need not come before COMMAND.
+pub(crate) struct StartLeftovers {
+    lock_watch: Option<FileWatch>,
+    _scanner: Scanner,
+}
+
+impl StartLeftovers {
+    /// Frees all but the watch, to be kept to the end: to close it takes the kernel some
+    /// milliseconds.
+    pub(crate) fn into_lock_watch(self) -> Option<FileWatch> {
+        self.lock_watch
+    }
+}
+
+impl ProcessControl for Machine {
+    fn now(&self) -> Duration {
+        clock::patience()
+    }
+
+    fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
+        self.scanner.members(known)
+    }
+
+    fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
+        let mut living = known.clone();
+        self.retain_living(&mut living);
+        living
+    }
+
+    fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.scanner.pinned.send(to, signal)
+    }
+
+    fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
+        self.sleep_on_state(ends_of, until)
+    }
+
+    fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted> {
+        let has_ended = || guard.process.is_some_and(|id| self.scanner.pinned.has_ended(id));
+        let sleep = |until| self.sleep_on_state(&guard.process, until);
+        self.requests.ask(self.host_process().process, guard, options, has_ended, sleep)
+    }
+
+    fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
+        self.requests.has_signed_off()
+    }
+
+    fn has_left(&mut self, _guard: &GuardView) -> bool {
+        self.requests.has_left()
+    }
+}
