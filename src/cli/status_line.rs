@@ -9,7 +9,7 @@ use crate::{
         plan::{Conflict, Plan},
         signal::SignalToSend,
     },
-    text::{printable, short_command_line},
+    text::{printable, short_command_line, truncate},
 };
 
 /// What a start is busy with.
@@ -154,8 +154,7 @@ impl OtherProcess {
         let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
         let command = match (&self.command, self.pid) {
             (ShownCommand::Arguments(args), _) => short_command_line(args, width),
-            (ShownCommand::Written(text), _) if text.chars().count() <= width => text.clone(),
-            (ShownCommand::Written(text), _) => text.chars().take(width - 1).chain(['…']).collect(),
+            (ShownCommand::Written(text), _) => truncate(text, width),
             (ShownCommand::Unknown, Some(_)) => return pid,
             (ShownCommand::Unknown, None) => return "an unknown holder of the lock".to_owned(),
         };

@@ -188,7 +188,7 @@ fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
         _ => Vec::new(),
     };
     let file = quote(&path.to_string_lossy());
-    let all = sanitize(&join_and(names.iter().copied()));
+    let all = sanitize(&join_and(&names));
     Some(match (closest_name(name, names.iter().copied()), names.is_empty()) {
         (Some(near), _) => fault.help(format!("did you mean {}? {file} has {all}", quote(near))),
         (None, true) => {

@@ -156,7 +156,7 @@ pub(crate) trait Choice: DeserializeOwned {}
 
 impl<T: Choice> TextValue for T {
     fn hint() -> String {
-        format!("allowed are {}", join_and(choices::<T>().iter().copied()))
+        format!("allowed are {}", join_and(choices::<T>()))
     }
 
     fn parse(text: &str) -> Result<T, Fault> {

@@ -118,7 +118,7 @@ pub(super) fn has_an_action(rule: &Value) -> Option<Fault> {
     }
     Some(
         Fault::new("the rule has no action")
-            .help(format!("add `action`: {}", join_or(choices::<Action>().iter().copied()))),
+            .help(format!("add `action`: {}", join_or(choices::<Action>()))),
     )
 }
 

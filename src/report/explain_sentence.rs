@@ -15,6 +15,7 @@ use crate::{
         token::{CarriedToken, TokenPlace},
     },
     report::reasons,
+    text::join_and,
 };
 
 /// The sentence, without a full stop.
@@ -124,7 +125,7 @@ fn has<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
         Evidence::Match(index) => format!("meets match[{index}]"),
         Evidence::Command => "is the same command in the same place".to_owned(),
     };
-    listed(&evidence.into_iter().map(each).collect::<Vec<_>>())
+    join_and(evidence.into_iter().map(each))
 }
 
 fn suspicion(it: &Explanation<'_>) -> String {
@@ -170,7 +171,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
         Fact::Unknown => unclear.push("carries this bot's token".to_owned()),
     }
-    let not = if not.is_empty() { Vec::new() } else { vec![format!("it {}", listed(&not))] };
+    let not = if not.is_empty() { Vec::new() } else { vec![format!("it {}", join_and(&not))] };
     let doubt = format!(
         "whether it {} cannot be known, and what is unknown makes nobody a candidate",
         unclear.join(" or ")
@@ -212,10 +213,7 @@ fn likeness(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
         [] => Vec::new(),
         [one] => vec![difference(one)],
         [..] if not.len() == it.entries.len() => vec!["meets no match entry".to_owned()],
-        [..] => vec![format!(
-            "does not meet {}",
-            listed(&not.iter().map(|it| label(it)).collect::<Vec<_>>())
-        )],
+        [..] => vec![format!("does not meet {}", join_and(not.iter().map(|it| label(it))))],
     };
     (not, unclear)
 }
@@ -249,13 +247,5 @@ fn difference(entry: &EntryVerdict<'_>) -> String {
             format!("does not meet {}", label(entry))
         }
     };
-    if parts.is_empty() { what } else { format!("{what} ({})", listed(&parts)) }
-}
-
-fn listed(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
+    if parts.is_empty() { what } else { format!("{what} ({})", join_and(&parts)) }
 }

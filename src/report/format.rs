@@ -8,7 +8,7 @@ use crate::{
     engine::{fact::Fact, process::Process},
     report::Context,
     sys::clock,
-    text::{command_line, mask_secrets, sanitize, short_command_line},
+    text::{command_line, mask_secrets, sanitize, short_command_line, truncate},
 };
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
@@ -36,12 +36,9 @@ pub(super) fn shortened(process: &Process) -> String {
     }
 }
 
-/// The beginning of `text`.
+/// Truncates a command or another fact for a person.
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(WIDEST) {
-        Some(_) => text.chars().take(WIDEST - 1).chain(std::iter::once('…')).collect(),
-        None => text.to_owned(),
-    }
+    truncate(text, WIDEST)
 }
 
 /// Where the value of `key` is written, in brackets; nothing where nobody wrote it.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::telegram::api_error::ApiError;
+use crate::{telegram::api_error::ApiError, text::truncate};
 
 /// More of what a server says is not repeated.
-const MOST_SAID: usize = 200;
+const MOST_SAID: usize = 201;
 
 /// What a webhook means.
 pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
@@ -63,7 +63,7 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
         }
         (_, envelope) => Err(ApiError::Answered(
             status,
-            envelope.and_then(|envelope| envelope.description).map(|why| cut(&why)),
+            envelope.and_then(|envelope| envelope.description).map(|why| truncate(&why, MOST_SAID)),
         )),
     }
 }
@@ -73,7 +73,7 @@ pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, ApiError> {
     match info.get("url").and_then(Value::as_str) {
         None => Err(ApiError::NoBotApi),
         Some("") => Ok(None),
-        Some(url) => Ok(Some(Webhook { host: cut(host(url)) })),
+        Some(url) => Ok(Some(Webhook { host: truncate(host(url), MOST_SAID) })),
     }
 }
 
@@ -81,13 +81,6 @@ fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_SAID) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -155,6 +148,6 @@ mod tests {
         let Err(ApiError::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
             panic!()
         };
-        assert_eq!(said.chars().count(), MOST_SAID + 1);
+        assert_eq!(said.chars().count(), MOST_SAID);
     }
 }

@@ -19,7 +19,7 @@ pub use excerpt::{Excerpt, excerpt};
 pub use json_schema::{output_schema, with_unwrapped_descriptions};
 pub(crate) use mask::MASK;
 pub use mask::{mask_secrets, sanitize, secret_spans};
-pub use printable::{is_nonprinting, printable};
+pub use printable::{is_nonprinting, printable, truncate};
 pub use quote::{quote, shell_quote};
 pub use style::Paint;
 pub(crate) use style::Style;

@@ -1,4 +1,4 @@
-//! Escapes what a terminal would act on.
+//! Fits text into a line: escapes what a terminal would act on, truncates what is long.
 
 use std::borrow::Cow;
 
@@ -21,6 +21,15 @@ pub(super) fn push_printable(shown: &mut String, c: char) {
         shown.extend(c.escape_default());
     } else {
         shown.push(c);
+    }
+}
+
+/// Truncates `text` to `width` characters, the last one an ellipsis.
+#[must_use]
+pub fn truncate(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        None => text.to_owned(),
     }
 }
 

@@ -1,18 +1,17 @@
 //! Quotes text: for a shell, and in backticks for a message.
 
-use crate::text::{mask::sanitize, printable::is_nonprinting};
+use crate::text::{
+    mask::sanitize,
+    printable::{is_nonprinting, truncate},
+};
 
-/// More characters than this of user input are cut.
-const LONGEST_QUOTE: usize = 80;
+/// The most characters of user input in a message.
+const LONGEST_QUOTE: usize = 81;
 
-/// Quotes user input for a message: sanitized, in backticks, cut where it is long.
+/// Quotes user input for a message: sanitized, truncated, in backticks.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let text = sanitize(text);
-    match text.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
-    }
+    format!("`{}`", truncate(&sanitize(text), LONGEST_QUOTE))
 }
 
 /// Quotes `word` where a shell needs that, and escapes what a terminal would act on.
@@ -54,6 +53,6 @@ mod tests {
     #[test]
     fn a_quote_is_escaped_and_cut() {
         assert_eq!(quote("a\u{1b}[2Jb\nc"), "`a\\u{1b}[2Jb\\nc`");
-        assert_eq!(quote(&"é".repeat(200)).chars().count(), LONGEST_QUOTE + 3);
+        assert_eq!(quote(&"é".repeat(200)).chars().count(), LONGEST_QUOTE + 2);
     }
 }

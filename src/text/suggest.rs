@@ -25,24 +25,24 @@ fn allowed_edits(name: &str) -> usize {
     ((name.chars().count() + 2) / 4).clamp(1, 3)
 }
 
-/// Joins names as `a, b and c`.
+/// Joins words as `a, b and c`.
 #[must_use]
-pub fn join_and<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    join(names, "and")
+pub fn join_and(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    join(words, "and")
 }
 
-/// Joins names as `a, b or c`.
+/// Joins words as `a, b or c`.
 #[must_use]
-pub fn join_or<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    join(names, "or")
+pub fn join_or(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    join(words, "or")
 }
 
-fn join<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    match names.as_slice() {
-        [] => String::new(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+fn join(words: impl IntoIterator<Item = impl AsRef<str>>, conjunction: &str) -> String {
+    let mut words: Vec<String> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+    match (words.pop(), words.as_slice()) {
+        (None, _) => String::new(),
+        (Some(only), []) => only,
+        (Some(last), most) => format!("{} {conjunction} {last}", most.join(", ")),
     }
 }
 
