@@ -56,7 +56,7 @@ pub mod text;
 
 pub use crate::config::{Config, Sources};
 pub use crate::error::{Error, ExitStatus, exit};
-pub use crate::library::{Guard, Lost};
+pub use crate::library::{Guard, Lost, run};
 
 /// What the README shows of the library is compiled.
 #[cfg(all(doctest, feature = "teloxide"))]

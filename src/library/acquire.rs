@@ -4,9 +4,9 @@
     reason = "this program and the guard above it are read here, once"
 )]
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::{
     config::Config,
@@ -15,14 +15,14 @@ use crate::{
     guard::{
         instance_name,
         start::{self, Acquired, Cancellation},
-        start_event::{Observer, StartEvent},
         start_request::{OwnPrograms, StartRequest, lock_files},
     },
     library::{
+        event_observer::EventObserver,
         guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
         in_process_claim::InProcessClaim,
     },
-    report::{reasons, start_errors, trace},
+    report::start_errors,
     scan::{
         command::{Command, ProgramKind},
         env_marker::{EnvMarker, HELD},
@@ -33,12 +33,7 @@ use crate::{
         host,
         machine::{pidfd::ProcessHandle, poll::Poller},
     },
-    terminate::execute::TerminateEvent,
-    text::printable,
 };
-
-/// How often an event says that a start still waits.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Acquires the instance, or adopts the guard of a `monopoll run` that holds it for this program.
 ///
@@ -117,47 +112,4 @@ fn this_program() -> Result<Command, Error> {
         kind: ProgramKind::Binary,
         cwd,
     })
-}
-
-/// Writes what happens as events of this program.
-struct EventObserver<'a> {
-    instance: &'a Instance,
-}
-
-impl Observer for EventObserver<'_> {
-    fn interval(&self) -> Duration {
-        INTERVAL
-    }
-
-    fn on_event(&mut self, event: &StartEvent<'_>) {
-        let instance = self.instance;
-        match event {
-            StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
-            StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
-            StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
-                info!("{instance}: {}", printable(&reasons::plan_reason(&plan.reason)));
-            }
-            StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
-                info!("{instance}: still at it");
-            }
-            StartEvent::Did(TerminateEvent::Asked(pid)) => {
-                debug!(pid, "{instance}: asked the guard");
-            }
-            StartEvent::Did(TerminateEvent::Heard(pid)) => {
-                debug!(pid, "{instance}: the guard heard");
-            }
-            StartEvent::Did(TerminateEvent::Sent(id, signal)) => {
-                info!(pid = id.pid, "{instance}: sent {} to pid {}", signal.name(), id.pid);
-            }
-            StartEvent::Did(TerminateEvent::Ended(pid)) => {
-                info!(pid, "{instance}: what was in the way has ended");
-            }
-            StartEvent::Clear(plan) => {
-                for suspect in plan.unexpected_suspects() {
-                    let (pid, reason) = (suspect.process.id.pid, reasons::SUSPECT);
-                    warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
-                }
-            }
-        }
-    }
 }

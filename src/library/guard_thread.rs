@@ -3,12 +3,12 @@
 use std::{mem, sync::mpsc};
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
-    engine::{action::OnLost, instance::Instance, ladder::StopMode, policy::Purpose},
+    engine::{instance::Instance, ladder::StopMode, policy::Purpose},
     guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    library::{in_process_claim::InProcessClaim, lost::Lost},
+    library::{event_observer::warn_of_lock_event, in_process_claim::InProcessClaim, lost::Lost},
     state::{
         protocol::{Asker, Request},
         record::RecordStage,
@@ -116,7 +116,7 @@ impl OwnGuard {
 
     fn check(&mut self, reply: &watch::Sender<GuardReply>) {
         let instance = self.instance.clone();
-        let mut on_event = |event: LockEvent| warn_of(&instance, &event);
+        let mut on_event = |event: LockEvent| warn_of_lock_event(&instance, &event);
         match self.keeper.check_locks(clock::patience(), &mut on_event) {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => reply_lost(reply, Lost::Taken),
@@ -171,26 +171,6 @@ fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
             ("`monopoll stop` ended it; the program gave it back", Some(pid))
         }
         None => ("the program gave it back", None),
-    }
-}
-
-fn warn_of(instance: &Instance, event: &LockEvent) {
-    match event {
-        LockEvent::Unwritten(what) => warn!("{instance}: {what}"),
-        LockEvent::Retaken => {
-            warn!("{instance}: the lock file was deleted, moved or replaced; it is held again");
-        }
-        LockEvent::Unusable(error) => {
-            warn!("{instance}: the lock file is gone and cannot be held again for now: {error}");
-        }
-        LockEvent::Lost(OnLost::Stop) => {
-            warn!(
-                "{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says"
-            );
-        }
-        LockEvent::Lost(OnLost::Warn) => warn!(
-            "{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"
-        ),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The guard for a Rust bot: its thread, its loss, giving it back.
 
 mod acquire;
+mod event_observer;
 mod guard;
 mod guard_thread;
 mod in_process_claim;
 mod lost;
+mod run;
 
 pub use guard::Guard;
 pub use lost::Lost;
+pub use run::run;

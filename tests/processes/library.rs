@@ -428,3 +428,34 @@ fn takeovers_between_programs_are_limited_too() {
     stage.ready(2);
     limited().end().exits(75).says("limits.max_takeovers");
 }
+
+/// A program that runs the test bot below a guard of its own.
+fn runner<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
+    let locks = format!("[\"{}\"]", stage.lock().display());
+    let bot = example("testbot");
+    let command: Vec<&str> =
+        [bot.to_str().unwrap()].into_iter().chain(args.iter().copied()).collect();
+    stage
+        .program(example("runner"), &command)
+        .env("MONOPOLL_LOCK__PATHS", locks)
+        .env("MONOPOLL_INSTANCE", "test")
+}
+
+#[test]
+fn a_program_runs_a_child_below_a_guard_and_exits_with_its_status() {
+    let stage = Stage::new();
+    runner(&stage, &["--exit", "7"]).end().exits(7);
+    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+}
+
+#[test]
+fn a_child_that_a_program_runs_is_guarded_like_one_under_run() {
+    let stage = Stage::new();
+    let first = runner(&stage, &[]).start();
+    stage.ready(1);
+    stage.run(&[]).end().exits(75).says("on_conflict says refuse");
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+    stage.assert_no_overlap();
+}

@@ -1,0 +1,84 @@
+//! The events of a start and its guard, for the subscriber of the program that has the library in
+//! it.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::{
+    engine::{action::OnLost, instance::Instance},
+    guard::{
+        lock_keeper::LockEvent,
+        start_event::{Observer, StartEvent},
+    },
+    report::{reasons, trace},
+    terminate::execute::TerminateEvent,
+    text::printable,
+};
+
+/// How often an event says that a start still waits.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Writes what happens as events of this program.
+pub(super) struct EventObserver<'a> {
+    pub(super) instance: &'a Instance,
+}
+
+impl Observer for EventObserver<'_> {
+    fn interval(&self) -> Duration {
+        INTERVAL
+    }
+
+    fn on_event(&mut self, event: &StartEvent<'_>) {
+        let instance = self.instance;
+        match event {
+            StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
+            StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
+            StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
+                info!("{instance}: {}", printable(&reasons::plan_reason(&plan.reason)));
+            }
+            StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
+                info!("{instance}: still at it");
+            }
+            StartEvent::Did(TerminateEvent::Asked(pid)) => {
+                debug!(pid, "{instance}: asked the guard");
+            }
+            StartEvent::Did(TerminateEvent::Heard(pid)) => {
+                debug!(pid, "{instance}: the guard heard");
+            }
+            StartEvent::Did(TerminateEvent::Sent(id, signal)) => {
+                info!(pid = id.pid, "{instance}: sent {} to pid {}", signal.name(), id.pid);
+            }
+            StartEvent::Did(TerminateEvent::Ended(pid)) => {
+                info!(pid, "{instance}: what was in the way has ended");
+            }
+            StartEvent::Clear(plan) => {
+                for suspect in plan.unexpected_suspects() {
+                    let (pid, reason) = (suspect.process.id.pid, reasons::SUSPECT);
+                    warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
+                }
+            }
+        }
+    }
+}
+
+/// Warns of what happened to the locks of a guard.
+pub(super) fn warn_of_lock_event(instance: &Instance, event: &LockEvent) {
+    match event {
+        LockEvent::Unwritten(what) => warn!("{instance}: {what}"),
+        LockEvent::Retaken => {
+            warn!("{instance}: the lock file was deleted, moved or replaced; it is held again");
+        }
+        LockEvent::Unusable(error) => {
+            warn!("{instance}: the lock file is gone and cannot be held again for now: {error}");
+        }
+        LockEvent::Lost(OnLost::Stop) => {
+            warn!(
+                "{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says"
+            );
+        }
+        LockEvent::Lost(OnLost::Warn) => warn!(
+            "{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"
+        ),
+    }
+}

@@ -1,0 +1,63 @@
+//! `monopoll run` for a Rust program: a child below a guard.
+#![expect(clippy::disallowed_methods, reason = "the executable and the folder are read here, once")]
+
+use std::{env, ffi::OsString};
+
+use tracing::{info, warn};
+
+use crate::{
+    config::Config,
+    error::{Error, ExitStatus},
+    guard::{
+        instance_name,
+        start::{self, Cancellation},
+        start_request::{OwnPrograms, StartRequest, lock_files},
+    },
+    library::event_observer::{EventObserver, warn_of_lock_event},
+    report::{reasons, start_errors},
+    scan::command::Command,
+    state::default_lock_folder::default_lock_folder,
+    supervise::{GuardEvent, run_child},
+    sys::host,
+};
+
+/// Runs `command` as `monopoll run` does: settles by the policy who polls, holds the instance,
+/// forwards signals, and returns the exit status of the command once its whole tree has ended.
+///
+/// It takes over the signals of this process, and must be called on the main thread, which the
+/// child's life depends on. Call it before other threads are started.
+///
+/// # Errors
+/// There was no start, or the instance went to a newer start. [`Error::status`] is what the program
+/// should exit with.
+pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let cwd = env::current_dir().map_err(|error| {
+        Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
+    })?;
+    let command = Command::find(command, cwd)?;
+    let token = instance_name::token(config);
+    let instance = instance_name::instance(config, token.as_ref(), Some(&command))
+        .ok_or_else(|| Error::new(ExitStatus::Usage, "no instance is named"))?;
+    let user = host::current_user();
+    let request = StartRequest {
+        locks: lock_files(config, instance.as_str(), &user, &default_lock_folder(&user)),
+        config: config.clone(),
+        instance,
+        command: Some(command.clone()),
+        token,
+        user,
+        programs: OwnPrograms { wrapper: env::current_exe().ok(), library: None },
+        cause: start_errors::cause,
+    };
+    request.require_script()?;
+    let instance = &request.instance;
+    let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })
+        .map_err(|not_started| start_errors::error(instance, not_started))?;
+    run_child(acquired, &request, &command, &mut |event| match event {
+        GuardEvent::Leftovers(count) => {
+            info!(count, "{instance}: ending {count} processes that the command left behind");
+        }
+        GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),
+        GuardEvent::Lock(event) => warn_of_lock_event(instance, &event),
+    })
+}

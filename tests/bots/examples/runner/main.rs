@@ -1,0 +1,24 @@
+//! A Rust program that runs its command line below a guard, through the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let config = match monopoll::Sources::here().map(|sources| monopoll::Config::load(&sources)) {
+        Ok(Ok(config)) => config,
+        Ok(Err(problems)) => {
+            eprintln!("{problems}");
+            return ExitCode::from(78);
+        }
+        Err(error) => {
+            eprintln!("monopoll: {error}");
+            return error.status().into();
+        }
+    };
+    match monopoll::run(&config, std::env::args_os().skip(1).collect()) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("monopoll: {error}");
+            error.status().into()
+        }
+    }
+}
