@@ -3,7 +3,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use monopoll_test_bots::stage::{Stage, is_alive};
+use monopoll_test_bots::stage::{Stage, is_alive, send};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const KINDS: [&str; 5] = ["record", "counter", "request", "answer", "history"];
@@ -157,8 +158,11 @@ fn a_question_to_an_earlier_holder_of_the_same_ticket_ends_nobody() {
     private_folder(&stage);
     let question = r#"{"id":"1-1-1","to":1,"from_pid":1,"force":true,"signal":"SIGTERM","graceful":"1s","kill":"1s","escalate":true}"#;
     fs::write(stage.beside("request"), question).unwrap();
-    stage.run(&["--for", "300", "--exit", "7"]).end().exits(7);
-    assert!(!stage.beside("request").exists());
+    let guard = stage.run(&["--leaves", "--exit", "7"]).start();
+    let bot = stage.ready(1);
+    stage.wait_until("the question's end", || (!stage.beside("request").exists()).then_some(()));
+    send(bot, Signal::SIGUSR1);
+    guard.end().exits(7);
 }
 
 #[test]

@@ -102,13 +102,13 @@ fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
         "--as child --slow 200",
         "--detached",
         "--as daemon --slow 200",
-        "--for",
-        "300",
+        "--leaves",
         "--exit",
         "7",
     ];
     let guard = stage.run(&args).start();
     let (child, daemon) = (stage.nth_to_say(1, "child"), stage.nth_to_say(1, "daemon"));
+    send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7);
     assert!(!is_alive(child) && !is_alive(daemon));
     assert_eq!((stage.times(child, "got SIGTERM"), stage.times(daemon, "got SIGTERM")), (1, 1));
@@ -123,9 +123,10 @@ fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
 #[test]
 fn what_is_left_and_stubborn_is_killed() {
     let stage = Stage::new();
-    let args = ["--detached", "--as daemon --stubborn", "--for", "300", "--exit", "7"];
+    let args = ["--detached", "--as daemon --stubborn", "--leaves", "--exit", "7"];
     let guard = stage.run(&args).set("timeouts.graceful='300ms'").start();
     let daemon = stage.nth_to_say(1, "daemon");
+    send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7);
     assert!(!is_alive(daemon));
     assert!(stage.lock_is_free());
@@ -170,13 +171,10 @@ fn what_the_guard_did_not_start_outlives_a_takeover() {
 #[test]
 fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
     let stage = Stage::new();
-    let bot = ["--child", "--as member --stubborn", "--for", "500", "--exit", "7"];
-    stage
-        .run(&bot)
-        .set("kill.escalate=false")
-        .set("timeouts.graceful='300ms'")
-        .end()
-        .exits(7)
-        .says("keep the lock");
-    assert!(is_alive(stage.nth_to_say(1, "member")) && !stage.lock_is_free());
+    let bot = ["--child", "--as member --stubborn", "--leaves", "--exit", "7"];
+    let guard = stage.run(&bot).set("kill.escalate=false").set("timeouts.graceful='300ms'").start();
+    let member = stage.nth_to_say(1, "member");
+    send(stage.ready(1), Signal::SIGUSR1);
+    guard.end().exits(7).says("keep the lock");
+    assert!(is_alive(member) && !stage.lock_is_free());
 }

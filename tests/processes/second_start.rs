@@ -1,6 +1,6 @@
 //! A second start under each action, of a bot that has a guard and of one that has none.
 
-use std::{fs, thread, time::Duration};
+use std::fs;
 
 use monopoll_test_bots::stage::{Stage, contents, is_alive, send};
 use nix::sys::signal::Signal;
@@ -243,10 +243,17 @@ fn a_standard_error_that_is_full_stops_nobody() {
     assert_eq!(first.end().code, Some(0));
 }
 
+/// How far a process has come: field 10 of proc(5)'s stat.
+fn page_faults(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    fields.split_whitespace().nth(7).map_or(u64::MAX, |faults| faults.parse().unwrap())
+}
+
 #[test]
 fn whoever_meets_the_very_end_of_a_guard_starts_every_time() {
     let stage = Stage::new();
-    for moment in 0..100 {
+    for moment in 0..100_u64 {
         let first = stage.run_command("sleep", &["60"]).on_conflict("wait").start();
         stage.wait_until("a child", || {
             fs::read_to_string(stage.beside("record")).ok()?.contains("\"child\":{").then_some(())
@@ -257,8 +264,9 @@ fn whoever_meets_the_very_end_of_a_guard_starts_every_time() {
             .set("limits.max_takeovers=30")
             .set("limits.takeover_window='1s'")
             .start();
-        // The end comes anywhere between the second one's first instruction and its look.
-        thread::sleep(Duration::from_micros(moment * 200));
+        // The end comes anywhere between the second one's first instruction and its look, which
+        // takes some 700 page faults.
+        while second.is_alive() && page_faults(second.pid()) < moment * 7 {}
         first.signal(Signal::SIGTERM);
         second.end().exits(0);
         first.end();

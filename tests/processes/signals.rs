@@ -153,3 +153,14 @@ fn a_real_time_signal_is_forwarded_like_any_other() {
     guard.end().exits(5);
     assert_eq!(std::fs::read_to_string(stage.folder().join("heard")).unwrap(), "heard\n");
 }
+
+#[test]
+fn these_tests_run_also_where_signals_are_ignored_as_below_nohup() {
+    let stage = Stage::new();
+    let test = "leftovers::a_guard_that_is_killed_gives_its_child_the_signal_that_was_configured";
+    let tests = std::env::current_exe().unwrap();
+    let ignoring = "trap '' HUP INT QUIT TERM; exec \"$@\"";
+    let args = ["-c", ignoring, "sh", tests.to_str().unwrap(), "--exact", test];
+    let ended = stage.program("sh", &args).end().exits(0);
+    assert!(ended.out.contains("1 passed"), "{ended:?}");
+}

@@ -330,10 +330,12 @@ fn a_rule_about_the_token_holds_for_whoever_queues_too() {
     let first = stage.run_command("sh", &["-c", &line]).start();
     stage.ready(1);
     // The second one has to queue, and sees that somebody runs meanwhile.
-    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 1";
-    let _keeper = stage.program("bash", &["-c", line]).start();
+    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
+    let keeper = stage.program("bash", &["-c", line]).start();
     stage.wait_until("the turnstile", || stage.folder().join("has").exists().then_some(()));
-    let _second = with(stage.run(&[]), &mine).config(rule).on_conflict("refuse").start();
+    let second = with(stage.run(&[]), &mine).config(rule).on_conflict("refuse").start();
+    stage.wait_until("a queue", || second.is_queued().then_some(()));
+    drop(keeper);
     first.end().exits(0).says("took over");
     stage.ready(2);
 }

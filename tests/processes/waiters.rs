@@ -13,19 +13,10 @@ fn waiter<'a>(stage: &'a Stage, bot: &[&str]) -> Running<'a> {
     waiter
 }
 
-/// Whether it waits in the kernel's queue behind others.
-fn is_queued(waiter: &Running<'_>) -> bool {
-    let threads =
-        fs::read_dir(format!("/proc/{}/task", waiter.pid())).into_iter().flatten().flatten();
-    threads.into_iter().any(|thread| {
-        fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "queue\n")
-    })
-}
-
 #[track_caller]
 fn wait_until_queued(stage: &Stage, waiters: &[Running<'_>], how_many: usize) {
     stage.wait_until("a queue", || {
-        (waiters.iter().filter(|waiter| is_queued(waiter)).count() == how_many).then_some(())
+        (waiters.iter().filter(|waiter| waiter.is_queued()).count() == how_many).then_some(())
     });
 }
 
@@ -55,7 +46,7 @@ fn a_waiter_that_is_stopped_or_killed_keeps_nobody() {
     stage.ready(1);
     let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &[])).collect();
     wait_until_queued(&stage, &waiters, WAITERS - 1);
-    let stopped = waiters.remove(waiters.iter().position(|waiter| !is_queued(waiter)).unwrap());
+    let stopped = waiters.remove(waiters.iter().position(|waiter| !waiter.is_queued()).unwrap());
     // Not behind the turnstile: there it would keep everybody. The end of another wakes it.
     stage.wait_until_settled();
     stopped.signal(Signal::SIGSTOP);
@@ -80,11 +71,12 @@ fn a_waiter_that_is_stopped_or_killed_keeps_nobody() {
 #[test]
 fn a_queue_that_is_deleted_costs_nothing_but_the_order() {
     let stage = Stage::new();
-    let first = stage.run(&["--for", "300"]).start();
-    stage.ready(1);
+    let first = stage.run(&[]).start();
+    let old = stage.ready(1);
     let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])).collect();
     fs::remove_file(stage.beside("queue")).unwrap();
     waiters.extend((0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])));
+    send(old, Signal::SIGTERM);
     first.end().exits(0);
     for waiter in waiters {
         waiter.end().exits(0);

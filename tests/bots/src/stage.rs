@@ -9,13 +9,19 @@ use std::{
     os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use crate::programs::{self, testbot};
-use nix::{sys::signal::Signal, unistd::Pid};
+use nix::{
+    sys::signal::{SigHandler, Signal},
+    unistd::Pid,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
@@ -35,6 +41,18 @@ pub fn token() -> String {
     format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Undoes what `nohup` and a shell's `&` do: every program inherits which signals are ignored.
+#[expect(unsafe_code, reason = "signal(2) may replace a handler")]
+fn hear_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+            // SAFETY: no test program has handlers of its own.
+            unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();
+        }
+    });
+}
+
 /// One test's own world.
 pub struct Stage {
     folder: TempDir,
@@ -43,6 +61,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Stage {
+        hear_signals();
         let folder = tempfile::Builder::new().prefix("monopoll-").tempdir().unwrap();
         Stage { folder, starts: Cell::new(0) }
     }
@@ -456,6 +475,14 @@ impl Running<'_> {
 
     pub fn is_alive(&self) -> bool {
         is_alive(self.pid())
+    }
+
+    /// Whether it waits in the kernel's queue behind other starts.
+    pub fn is_queued(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid()));
+        threads.into_iter().flatten().flatten().any(|thread| {
+            fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "queue\n")
+        })
     }
 
     /// What it has printed to its error output so far.

@@ -456,7 +456,7 @@ fn what_was_seen_before_a_slow_answer_is_not_acted_on() {
         while is_alive(old) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Slow: longer than what was seen is good for.
+        // The answer is slow: it takes longer than what was seen is good for.
         std::thread::sleep(Duration::from_millis(100));
         webhook("")
     });

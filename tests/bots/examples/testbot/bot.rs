@@ -41,8 +41,10 @@ struct Ways {
     slow: Duration,
     /// `--for MS`: so long it lives.
     lives: Option<Duration>,
-    /// `--exit CODE`: its exit status.
-    code: i32,
+    /// `--exit CODE`: its exit status; alone, it ends at once.
+    code: Option<i32>,
+    /// `--leaves`: it ends by itself when SIGUSR1 says so.
+    leaves: bool,
     /// `--die SIGNAL`: it ends by this signal at once.
     dies: Option<Signal>,
     /// `--as NAME`: it polls nothing, and says NAME when it is ready.
@@ -89,23 +91,29 @@ pub(super) fn main() {
         assert!(started.success());
     }
     say(ways.role.as_deref().unwrap_or("ready"));
-    if let Some(lives) = ways.lives {
+    let code = ways.code.unwrap_or_default();
+    let ends_at_once = ways.code.is_some() && !ways.leaves;
+    if let Some(lives) = ways.lives.or(ends_at_once.then_some(Duration::ZERO)) {
         thread::spawn(move || {
             thread::sleep(lives);
             say("over");
-            exit(ways.code);
+            exit(code);
         });
     }
     loop {
         let signal = taken.wait().unwrap();
         say(&format!("got {signal}"));
+        if ways.leaves && signal == Signal::SIGUSR1 {
+            say("over");
+            exit(code);
+        }
         if !ways.stubborn
             && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
         {
             ways.heirs.iter().for_each(start);
             thread::sleep(ways.slow);
             say("end");
-            exit(ways.code);
+            exit(code);
         }
     }
 }
@@ -119,10 +127,8 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
             "--stubborn" => ways.stubborn = true,
             "--slow" => ways.slow = millis(value()),
             "--for" => ways.lives = Some(millis(value())),
-            "--exit" => {
-                (ways.lives, ways.code) =
-                    (ways.lives.or(Some(Duration::ZERO)), value().parse().unwrap());
-            }
+            "--exit" => ways.code = Some(value().parse().unwrap()),
+            "--leaves" => ways.leaves = true,
             "--die" => ways.dies = Some(value().parse().unwrap()),
             "--as" => ways.role = Some(value()),
             "--child" => ways.children.push(value()),
