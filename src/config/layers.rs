@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use figment::{
     Figment, Metadata, Profile, Provider,
-    providers::Serialized,
     value::{Dict, Map, Num, Tag, Value as FigmentValue},
 };
 
@@ -48,12 +47,12 @@ impl Layers {
         location.map_or(Origin::Default, |location| Origin::Written(location.clone()))
     }
 
-    /// Merges the layers over the defaults.
+    /// Merges the layers; a key that none of them sets has its default by serde.
     ///
     /// # Errors
     /// Only by our own mistake: every layer was checked by itself.
     pub(crate) fn merge(&self) -> Result<Settings, Problems> {
-        let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+        let mut figment = Figment::new();
         let mut app = BTreeMap::new();
         for layer in &self.0 {
             let mut layer = layer.clone();

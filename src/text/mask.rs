@@ -65,8 +65,9 @@ fn literal_secrets(text: &str) -> Vec<Range<usize>> {
 
 /// The secret half of everything that looks like a bot token.
 fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.char_indices().filter_map(|(at, _)| {
-        let start = at + separator_at(text, at)?.len();
+    let separators = SEPARATORS.into_iter().flat_map(|separator| text.match_indices(separator));
+    separators.filter_map(|(at, separator)| {
+        let start = at + separator.len();
         let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
         let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
         (has_id && len >= SHORTEST_SECRET).then_some(start..start + len)
@@ -84,10 +85,6 @@ fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
         (password < start + user_and_password.len())
             .then_some(password..start + user_and_password.len())
     })
-}
-
-fn separator_at(text: &str, at: usize) -> Option<&'static str> {
-    SEPARATORS.into_iter().find(|separator| text[at..].starts_with(separator))
 }
 
 fn is_secret(byte: u8) -> bool {
