@@ -62,7 +62,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
 fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Error> {
     let sources = prepare::sources(common)?;
     let outcome = Config::load(&sources);
-    let mut findings = doctor::configuration(&outcome);
+    let mut findings = doctor::config_findings(&outcome);
     let config = match outcome {
         Ok(config) => config,
         // Everything else can still be looked at.
@@ -77,9 +77,9 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
         Err(error) => Err(error.clone()),
     });
-    findings.extend(doctor::command(found.as_ref()));
+    findings.extend(doctor::command_finding(found.as_ref()));
     let TokenLookup { token, misfits, .. } = instance_name::search(&config);
-    findings.push(doctor::token(&TokenSearch {
+    findings.push(doctor::token_finding(&TokenSearch {
         found: token.as_ref().map(Token::id),
         variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
@@ -88,7 +88,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     }));
     findings.extend(token.as_ref().map(|token| {
         let settings = &config.settings.telegram;
-        doctor::telegram(&telegram::look(settings, token), settings)
+        doctor::telegram_finding(&telegram::ask_for_webhook(settings, token), settings)
     }));
     let named = prepare::instance(
         &config,
@@ -96,26 +96,26 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         command.as_ref().and_then(|command| command.as_ref().ok()),
     );
     let by = match (&config.settings.instance, &token) {
-        (Some(_), _) => NameSource::ByConfiguration,
-        (None, Some(_)) => NameSource::ByToken,
-        (None, None) => NameSource::ByCommand,
+        (Some(_), _) => NameSource::Configuration,
+        (None, Some(_)) => NameSource::Token,
+        (None, None) => NameSource::Command,
     };
-    findings.push(doctor::instance(named.as_ref().map(|instance| (instance, by))));
+    findings.push(doctor::instance_finding(named.as_ref().map(|instance| (instance, by))));
     let user = host::current_user();
     // Without a name nobody can have it, but its folder can be looked at all the same.
     let paths = lock_paths(&config, &user, named.as_ref().ok());
-    findings.extend(doctor::locks(&folders(&paths)));
+    findings.extend(doctor::lock_findings(&folders(&paths)));
     if named.is_ok() {
-        findings.extend(running(&paths).map(|who| doctor::running(&who)));
+        findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
     }
-    let enclosure =
+    let private_folder =
         paths.first().and_then(|path| machine::private_folder(&resolved(path.parent()?)));
-    let me =
-        DoctorUser { user, privileged: host::is_privileged(), enclosure, sight: sight(&config) };
+    let privileged = host::is_privileged();
+    let me = DoctorUser { user, privileged, private_folder, reach: sight(&config) };
     match machine::detect_capabilities() {
-        Ok(checkup) => findings.extend(doctor::machine(&me, checkup.as_ref())),
+        Ok(checkup) => findings.extend(doctor::machine_findings(&me, checkup.as_ref())),
         Err(error) => {
-            findings.extend(doctor::machine(&me, None));
+            findings.extend(doctor::machine_findings(&me, None));
             findings.push(Finding::of_error("processes", &scan::cannot_scan(error)));
         }
     }
@@ -130,7 +130,11 @@ fn sight(config: &Config) -> ScanReach {
     let shares = paths
         .iter()
         .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
-    if host::is_privileged() || reaches || shares { ScanReach::Others } else { ScanReach::Mine }
+    if host::is_privileged() || reaches || shares {
+        ScanReach::OtherUsers
+    } else {
+        ScanReach::OwnUser
+    }
 }
 
 fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
@@ -160,7 +164,7 @@ fn folder(path: &Path) -> FolderCheck {
     match LockFolder::open(path, MissingFolder::Leave) {
         Err(error) => FolderCheck::Unsafe(error),
         Ok(Some(folder)) => {
-            FolderCheck::There(folder.path().to_owned(), filesystem::facts(folder.path()))
+            FolderCheck::Found(folder.path().to_owned(), filesystem::facts(folder.path()))
         }
         Ok(None) => {
             let above = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
@@ -181,7 +185,7 @@ fn resolved(path: &Path) -> PathBuf {
 /// Who has the lock, without taking it; nothing where the folder says more already.
 fn running(paths: &[PathBuf]) -> Option<RunningState> {
     let Some(place) = LockSet::find(paths, MissingFolder::Leave).ok()? else {
-        return Some(RunningState::Nobody);
+        return Some(RunningState::NotRunning);
     };
     let locks = place.existing_locks().ok()?;
     let mut holders = Vec::new();
@@ -207,6 +211,6 @@ fn running(paths: &[PathBuf]) -> Option<RunningState> {
         (None, true, Some(record)) if machine::is_in_other_pid_namespace(&record.holder) => {
             RunningState::Elsewhere(record.command.clone())
         }
-        (None, true, _) => RunningState::Nobody,
+        (None, true, _) => RunningState::NotRunning,
     })
 }

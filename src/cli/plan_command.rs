@@ -30,10 +30,10 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Error> {
     let start = prepare::request(common, command)?;
     start.require_script()?;
-    let preflight = Preflight::set_out(&start.config.settings.telegram, start.token.as_ref());
+    let preflight = Preflight::begin(&start.config.settings.telegram, start.token.as_ref());
     let mut plan = dry_run::look(&start)?;
     let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
-    if let Some(PreflightReport::Objection(objection)) = &report {
+    if let Some(PreflightReport::Refusal(objection)) = &report {
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
@@ -93,10 +93,10 @@ pub(super) fn show(
 fn remark(common: &Common, report: PreflightReport, said: PlanOutput) -> Result<(), Error> {
     match report {
         // The plan says it.
-        PreflightReport::Objection(_) => {}
+        PreflightReport::Refusal(_) => {}
         PreflightReport::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
-        PreflightReport::Odd(sentence) if common.json => tracing::warn!("{sentence}"),
-        PreflightReport::Fine(sentence) | PreflightReport::Odd(sentence) => {
+        PreflightReport::Warning(sentence) if common.json => tracing::warn!("{sentence}"),
+        PreflightReport::Fine(sentence) | PreflightReport::Warning(sentence) => {
             return output::below(&format!("\nTelegram: {sentence}."), said);
         }
     }

@@ -1,25 +1,27 @@
-//! Is this machine ready? Facts in, findings out; what is wrong comes with the way out. Nothing
-//! here looks at anything.
+//! Is this machine ready? Facts in, findings out; each problem has a hint. Nothing here looks at the
+//! machine.
 
-mod bot;
-mod configuration;
-mod kernel;
-mod locks;
-mod telegram;
+mod config_findings;
+mod instance_findings;
+mod lock_findings;
+mod machine_findings;
+mod token_findings;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
 pub use {
-    bot::{NameSource, RunningState, TokenSearch, command, instance, running, token},
-    configuration::configuration,
-    kernel::{DoctorUser, ScanReach, machine},
-    locks::{FolderCheck, locks},
-    telegram::telegram,
+    config_findings::config_findings,
+    instance_findings::{
+        NameSource, RunningState, command_finding, instance_finding, running_finding,
+    },
+    lock_findings::{FolderCheck, lock_findings},
+    machine_findings::{DoctorUser, ScanReach, machine_findings},
+    token_findings::{TokenSearch, telegram_finding, token_finding},
 };
 
-/// One thing that was looked at.
+/// One thing that was examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// What it is about; there may be several findings of one name.
@@ -29,7 +31,8 @@ pub struct Finding {
     /// What was found, secrets masked.
     pub what: String,
     /// What to do about it; never null for a problem.
-    pub way_out: Option<String>,
+    #[serde(rename = "way_out")]
+    pub hint: Option<String>,
 }
 
 /// How something is.
@@ -46,23 +49,23 @@ pub enum Grade {
 
 impl Finding {
     fn ok(name: &'static str, what: impl Into<String>) -> Finding {
-        Finding { name, grade: Grade::Ok, what: what.into(), way_out: None }
+        Finding { name, grade: Grade::Ok, what: what.into(), hint: None }
     }
 
-    /// It is as it should be, and worth knowing.
-    fn note(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
-        Finding { way_out: Some(way_out.into()), ..Finding::ok(name, what) }
+    /// As it should be, and worth knowing.
+    fn note(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Finding {
+        Finding { hint: Some(hint.into()), ..Finding::ok(name, what) }
     }
 
-    fn warning(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
-        Finding { name, grade: Grade::Warning, what: what.into(), way_out: Some(way_out.into()) }
+    fn warning(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Finding {
+        Finding { grade: Grade::Warning, ..Finding::note(name, what, hint) }
     }
 
-    fn problem(name: &'static str, what: impl Into<String>, way_out: impl Into<String>) -> Finding {
-        Finding { name, grade: Grade::Problem, what: what.into(), way_out: Some(way_out.into()) }
+    fn problem(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Finding {
+        Finding { grade: Grade::Problem, ..Finding::note(name, what, hint) }
     }
 
-    /// What a start would fail with.
+    /// The error that a start would fail with.
     #[must_use]
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
         Finding::problem(name, error.message(), error.hint().unwrap_or("mend that and ask again"))

@@ -35,7 +35,7 @@ use crate::{
         record::Record,
     },
     sys::file_mutex::FileMutex,
-    telegram::{FinalCheck, Preflight},
+    telegram::{Preflight, WebhookRemoval},
     terminate::execute::{self, NotEnded, Outcome, TerminateLimits},
 };
 
@@ -177,7 +177,7 @@ impl Attempt<'_> {
             return Ok(Freshness::Fresh);
         };
         let is_new = !preflight.has_answer();
-        match preflight.objection(self.host.poller())? {
+        match preflight.refusal(self.host.poller())? {
             Some(objection) => plan.refuse(objection),
             None if is_new && self.host.now().saturating_sub(looked_at) >= OUTDATED => {
                 return Ok(Freshness::Outdated);
@@ -192,9 +192,9 @@ impl Attempt<'_> {
         let Some(preflight) = self.preflight.as_deref_mut() else {
             return Ok(Freshness::Fresh);
         };
-        match preflight.last_word(self.host.poller())? {
-            FinalCheck::Nothing => Ok(Freshness::Fresh),
-            FinalCheck::Deleted => Ok(Freshness::Outdated),
+        match preflight.delete_webhook(self.host.poller())? {
+            WebhookRemoval::NotTried => Ok(Freshness::Fresh),
+            WebhookRemoval::Tried => Ok(Freshness::Outdated),
         }
     }
 

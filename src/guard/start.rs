@@ -163,7 +163,7 @@ fn settle(
     // Once signals are waited for: its thread must not take one.
     let preflight = match purpose {
         Purpose::Start => {
-            Preflight::set_out(&request.config.settings.telegram, request.token.as_ref())
+            Preflight::begin(&request.config.settings.telegram, request.token.as_ref())
         }
         Purpose::Stop => None,
     };

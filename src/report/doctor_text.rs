@@ -24,7 +24,7 @@ pub struct DoctorDocument {
 pub fn document(findings: &[Finding]) -> DoctorDocument {
     let masked = |finding: &Finding| Finding {
         what: mask_secrets(&finding.what),
-        way_out: finding.way_out.as_deref().map(mask_secrets),
+        hint: finding.hint.as_deref().map(mask_secrets),
         ..finding.clone()
     };
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
@@ -47,13 +47,13 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
             paint.style(tone, &format!("{word:<7}")),
             sanitize(&finding.what)
         ));
-        if let Some(way_out) = &finding.way_out {
+        if let Some(hint) = &finding.hint {
             lines.push(format!(
                 "{:9}{:width$}  {} {}",
                 "",
                 "",
                 paint.style(Style::Dim, "way out:"),
-                sanitize(way_out)
+                sanitize(hint)
             ));
         }
     }

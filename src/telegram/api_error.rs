@@ -1,34 +1,50 @@
-//! Why Telegram could not say whether there is a webhook.
+//! The errors of a request to Telegram.
 
 use std::time::Duration;
 
 use humantime::format_duration;
 
-/// Why there is no answer; texts are masked and printable.
+/// Why a request to Telegram failed; texts are masked and printable.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ApiError {
     /// Telegram does not know the token.
     Unauthorized,
-    /// Too many requests: it wants to be left alone, for this long if it says so.
+    /// Too many requests; Telegram may say when to try again.
     TooMany(Option<Duration>),
-    /// It answered with this status, and said why if it is a Bot API.
+    /// Another status, and its description if the server is a Bot API.
     Answered(u16, Option<String>),
-    /// It names another place with this status; the token is not taken there.
+    /// A redirect with this status, which is not followed.
     Redirects(u16),
-    /// It answered with what is not the Bot API's.
+    /// The answer is not that of a Bot API.
     NoBotApi,
-    /// It did not answer in time.
+    /// No answer within this time.
     Late(Duration),
-    /// It cannot be connected to.
+    /// No connection.
     Unreachable(String),
-    /// Its certificate or its TLS cannot be trusted.
+    /// The certificate or TLS cannot be trusted.
     Untrusted(String),
     /// The proxy of the environment cannot be used.
     Proxy(String),
 }
 
 impl ApiError {
-    /// What is the matter with the server that is called `server`.
+    /// Applies `f` to text of foreign origin.
+    pub(super) fn map_text(self, f: impl FnOnce(String) -> String) -> ApiError {
+        match self {
+            ApiError::Answered(status, why) => ApiError::Answered(status, why.map(f)),
+            ApiError::Unreachable(why) => ApiError::Unreachable(f(why)),
+            ApiError::Untrusted(why) => ApiError::Untrusted(f(why)),
+            ApiError::Proxy(why) => ApiError::Proxy(f(why)),
+            other @ (ApiError::Unauthorized
+            | ApiError::TooMany(_)
+            | ApiError::Redirects(_)
+            | ApiError::NoBotApi
+            | ApiError::Late(_)) => other,
+        }
+    }
+
+    /// The error in a sentence about `server`.
     #[must_use]
     pub fn sentence(&self, server: &str) -> String {
         match self {
@@ -60,9 +76,9 @@ impl ApiError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     #[must_use]
-    pub fn way_out(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             ApiError::Unauthorized => {
                 "compare it with what @BotFather says: it may have been revoked, or cut off"

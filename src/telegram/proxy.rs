@@ -1,7 +1,7 @@
-//! The proxy that the environment names: a bot behind one reaches Telegram in no other way.
+//! The proxy that the environment names.
 //!
-//! Only https goes through it, in a tunnel that keeps the token from the proxy. An `http://`
-//! address is a server of the user's own, and is asked directly.
+//! Only https goes through it, in a tunnel that hides the token from the proxy. An `http://` address
+//! is a server of the user's own and is asked directly.
 #![expect(clippy::disallowed_methods, reason = "these variables are every program's, and no keys")]
 
 use std::env;
@@ -13,30 +13,30 @@ use crate::{
     telegram::api_error::ApiError,
 };
 
-/// Where it is named, first one first, as curl has it.
+/// The variables that name a proxy, in curl's order.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Where it is said who is asked without one.
+/// The variables that name servers to be asked without a proxy.
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 /// The proxy to `server`, if there is one.
 ///
 /// # Errors
-/// It is none that can be used here.
-pub(super) fn to(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
+/// The proxy cannot be used.
+pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     let set = |names: &[&'static str]| {
         let mut values = names.iter().filter_map(|name| Some((*name, env::var(name).ok()?)));
         values.find(|(_, value)| !value.trim().is_empty())
     };
     let excepted = || set(&EXCEPTIONS).is_some_and(|(_, list)| is_excepted(server.host(), &list));
     match (server.scheme(), set(&VARIABLES)) {
-        (Scheme::Https, Some((name, value))) if !excepted() => read(name, value.trim()).map(Some),
+        (Scheme::Https, Some((name, value))) if !excepted() => parse(name, value.trim()).map(Some),
         (Scheme::Https | Scheme::Http, Some(_) | None) => Ok(None),
     }
 }
 
-/// It may have a password in it, and is not repeated.
-fn read(name: &str, value: &str) -> Result<Proxy, ApiError> {
+/// The error does not repeat the value, which may contain a password.
+fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     let unusable = |why: &str| ApiError::Proxy(format!("the proxy in ${name} {why}"));
     let proxy = Proxy::new(value).map_err(|_| unusable("has no address that can be read"))?;
     match proxy.protocol() {
@@ -45,8 +45,7 @@ fn read(name: &str, value: &str) -> Result<Proxy, ApiError> {
     }
 }
 
-/// Whether `host` is in a list such as `localhost,.example.org`: a name stands for those below it
-/// as well.
+/// Whether `host` is in a list such as `localhost,.example.org`. A name includes its subdomains.
 fn is_excepted(host: &str, list: &str) -> bool {
     let host = host.to_lowercase();
     list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| {
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_the_list_stands_for_those_below_it() {
+    fn a_name_in_the_list_includes_its_subdomains() {
         for (list, expected) in [
             ("api.telegram.org", true),
             ("localhost, .telegram.org", true),
@@ -81,15 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_used_is_named_by_its_variable_alone() {
+    fn an_unusable_proxy_is_named_by_its_variable_without_its_password() {
         for value in ["socks5://me:hunter2@host:1080", "ftp://me:hunter2@host", "http://", "\u{1}"]
         {
-            let Err(ApiError::Proxy(why)) = read("ALL_PROXY", value) else { panic!("{value}") };
+            let Err(ApiError::Proxy(why)) = parse("ALL_PROXY", value) else { panic!("{value}") };
             assert!(
                 why.starts_with("the proxy in $ALL_PROXY ") && !why.contains("hunter2"),
                 "{why}"
             );
         }
-        assert_eq!(read("ALL_PROXY", "proxy:3128").unwrap().port(), 3128);
+        assert_eq!(parse("ALL_PROXY", "proxy:3128").unwrap().port(), 3128);
     }
 }

@@ -1,4 +1,4 @@
-//! What the Bot API answered: a status and a body from whoever listens there, to be read with care.
+//! Parses the answers of the Bot API, whose text is not trusted.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use serde_json::Value;
 
 use crate::{telegram::api_error::ApiError, text::truncate};
 
-/// More of what a server says is not repeated.
-const MOST_SAID: usize = 201;
+/// The most characters that are kept of a server's text.
+const MAX_TEXT: usize = 201;
 
-/// What a webhook means.
+/// What a webhook does to a bot that polls.
 pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
 
 /// A webhook that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// The host that the updates go to; the rest of its address is a secret.
+    /// The host that receives the updates; the rest of the address is a secret.
     pub host: String,
 }
 
 impl Webhook {
-    /// What can be done about it.
-    pub(crate) const WAY_OUT: &str =
+    /// What the user can do about a webhook.
+    pub(crate) const HINT: &str =
         "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 
-    /// What a webhook to this host means, and what can be done about it.
+    /// A webhook to this host: the consequence and the hint.
     #[must_use]
     pub fn objection(host: &str) -> String {
-        format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::WAY_OUT)
+        format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::HINT)
     }
 }
 
-/// What every answer of the Bot API looks like.
+/// The JSON object of every answer.
 #[derive(Deserialize)]
 struct ResponseEnvelope {
     ok: bool,
@@ -46,7 +46,7 @@ struct ResponseParameters {
     retry_after: Option<u64>,
 }
 
-/// The result in an answer.
+/// Returns the result in an answer.
 pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let envelope: Option<ResponseEnvelope> = serde_json::from_slice(body).ok();
     match (status, envelope) {
@@ -55,7 +55,7 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
             Err(ApiError::NoBotApi)
         }
         (300..=399, _) => Err(ApiError::Redirects(status)),
-        // A token that is malformed is 404 there.
+        // 404 is for a malformed token.
         (401 | 404, Some(ResponseEnvelope { ok: false, .. })) => Err(ApiError::Unauthorized),
         (429, envelope) => {
             let seconds = envelope.and_then(|envelope| envelope.parameters?.retry_after);
@@ -63,17 +63,17 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
         }
         (_, envelope) => Err(ApiError::Answered(
             status,
-            envelope.and_then(|envelope| envelope.description).map(|why| truncate(&why, MOST_SAID)),
+            envelope.and_then(|envelope| envelope.description).map(|why| truncate(&why, MAX_TEXT)),
         )),
     }
 }
 
-/// The webhook in the result of `getWebhookInfo`.
+/// Returns the webhook in the result of `getWebhookInfo`.
 pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, ApiError> {
     match info.get("url").and_then(Value::as_str) {
         None => Err(ApiError::NoBotApi),
         Some("") => Ok(None),
-        Some(url) => Ok(Some(Webhook { host: truncate(host(url), MOST_SAID) })),
+        Some(url) => Ok(Some(Webhook { host: truncate(host(url), MAX_TEXT) })),
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_by_its_status_and_its_envelope() {
+    fn an_answer_is_parsed_by_its_status_and_its_json() {
         let unauthorized = r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#;
         for (status, body, expected) in [
             (200, r#"{"ok":true,"result":true}"#, Ok(Value::Bool(true))),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_webhook_only_the_host_is_kept() {
+    fn only_the_host_of_a_webhook_is_kept() {
         for (url, expected) in [
             ("https://bot.example.org/AAHdq/secret", "bot.example.org"),
             ("https://bot.example.org:8443", "bot.example.org:8443"),
@@ -142,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn no_server_talks_for_long() {
+    fn a_long_description_is_cut() {
         let body =
             serde_json::json!({ "ok": false, "description": "é".repeat(100_000) }).to_string();
         let Err(ApiError::Answered(400, Some(said))) = result(400, body.as_bytes()) else {
             panic!()
         };
-        assert_eq!(said.chars().count(), MOST_SAID);
+        assert_eq!(said.chars().count(), MAX_TEXT);
     }
 }

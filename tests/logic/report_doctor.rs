@@ -58,14 +58,14 @@ fn me() -> DoctorUser {
     DoctorUser {
         user: User { id: "0".to_owned(), name: "root".to_owned() },
         privileged: true,
-        enclosure: None,
-        sight: ScanReach::Others,
+        private_folder: None,
+        reach: ScanReach::OtherUsers,
     }
 }
 
 fn load(set: &[&str]) -> Vec<Finding> {
     let set = set.iter().map(|set| (*set).to_owned()).collect();
-    doctor::configuration(&Config::load(&Sources {
+    doctor::config_findings(&Config::load(&Sources {
         set,
         cwd: PathBuf::from("/nowhere"),
         ..Sources::default()
@@ -86,15 +86,18 @@ fn search(found: Option<BotId>) -> TokenSearch {
 fn ready() -> Vec<Finding> {
     let instance = "bot123456".parse().unwrap();
     let mut findings = load(&[]);
-    findings.extend(doctor::command(Some(&Ok("/usr/bin/python3".to_owned()))));
-    findings.push(doctor::token(&search(Some(BotId(123_456)))));
-    findings.push(doctor::instance(Ok((&instance, NameSource::ByToken))));
-    findings.extend(doctor::locks(&[FolderCheck::There("/run/monopoll".into(), Some(folder()))]));
-    findings.push(doctor::running(&RunningState::Guard(
+    findings.extend(doctor::command_finding(Some(&Ok("/usr/bin/python3".to_owned()))));
+    findings.push(doctor::token_finding(&search(Some(BotId(123_456)))));
+    findings.push(doctor::instance_finding(Ok((&instance, NameSource::Token))));
+    findings.extend(doctor::lock_findings(&[FolderCheck::Found(
+        "/run/monopoll".into(),
+        Some(folder()),
+    )]));
+    findings.push(doctor::running_finding(&RunningState::Guard(
         4700,
         format!("python3 main.py --token 123456:{SECRET}"),
     )));
-    findings.extend(doctor::machine(&me(), Some(&checkup())));
+    findings.extend(doctor::machine_findings(&me(), Some(&checkup())));
     findings
 }
 
@@ -102,11 +105,11 @@ fn troubled() -> Vec<Finding> {
     let mut findings = load(&["timeouts.gracefull=3s", "on_conflict=\u{1b}[2J"]);
     let missing = Error::new(ExitStatus::NotFound, "COMMAND `pyhton` is not found")
         .with_hint("check its spelling and $PATH");
-    findings.extend(doctor::command(Some(&Err(missing))));
-    findings.push(doctor::token(&search(None)));
+    findings.extend(doctor::command_finding(Some(&Err(missing))));
+    findings.push(doctor::token_finding(&search(None)));
     let nameless =
         Error::new(ExitStatus::Usage, "no instance is named").with_hint("give `--instance ID`");
-    findings.push(doctor::instance(Err(&nameless)));
+    findings.push(doctor::instance_finding(Err(&nameless)));
     let exposed = FolderFacts {
         exposed: Some("/srv/open".into()),
         mode: 0o777,
@@ -134,19 +137,19 @@ fn troubled() -> Vec<Finding> {
         "the lock cannot be used: it is a symbolic link: /srv/x.lock",
     )
     .with_hint("remove the link");
-    findings.extend(doctor::locks(&[
+    findings.extend(doctor::lock_findings(&[
         FolderCheck::Missing("/srv/open/locks".into(), "/srv/open".into(), Some(exposed)),
         FolderCheck::Missing("/home/other/locks".into(), "/home/other".into(), Some(foreign)),
-        FolderCheck::There("/run/monopoll".into(), Some(forbidden)),
-        FolderCheck::There("/net/locks".into(), Some(network)),
+        FolderCheck::Found("/run/monopoll".into(), Some(forbidden)),
+        FolderCheck::Found("/net/locks".into(), Some(network)),
         FolderCheck::Unsafe(link),
     ]));
-    findings.push(doctor::running(&RunningState::Strangers(vec![55, 56])));
+    findings.push(doctor::running_finding(&RunningState::Strangers(vec![55, 56])));
     let me = DoctorUser {
         user: User { id: "1000".to_owned(), name: "bot".to_owned() },
         privileged: false,
-        enclosure: enclosure(),
-        sight: ScanReach::Mine,
+        private_folder: enclosure(),
+        reach: ScanReach::OwnUser,
     };
     let checkup = Capabilities {
         pidfd: Support::Refused("Function not implemented (os error 38)".to_owned()),
@@ -157,7 +160,7 @@ fn troubled() -> Vec<Finding> {
         container: Some(ContainerKind::Docker),
         starter: StartedBy::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),
     };
-    findings.extend(doctor::machine(&me, Some(&checkup)));
+    findings.extend(doctor::machine_findings(&me, Some(&checkup)));
     findings
 }
 
@@ -180,9 +183,9 @@ fn a_machine_in_trouble_gets_the_way_out_of_each() {
 }
 
 #[test]
-fn every_problem_and_every_warning_has_its_way_out() {
+fn every_problem_and_every_warning_has_a_hint() {
     for finding in troubled() {
-        assert!(finding.way_out.is_some() || finding.grade == Grade::Ok, "{finding:?}");
+        assert!(finding.hint.is_some() || finding.grade == Grade::Ok, "{finding:?}");
     }
 }
 
@@ -215,7 +218,7 @@ fn colour_adds_nothing_but_colour() {
 fn little_room_is_a_warning_and_none_is_a_problem() {
     let grade = |free_bytes, free_inodes| {
         let facts = FolderFacts { free_bytes, free_inodes, ..folder() };
-        doctor::locks(&[FolderCheck::There("/run/monopoll".into(), Some(facts))])
+        doctor::lock_findings(&[FolderCheck::Found("/run/monopoll".into(), Some(facts))])
             .last()
             .unwrap()
             .grade
@@ -230,8 +233,8 @@ fn little_room_is_a_warning_and_none_is_a_problem() {
 
 #[test]
 fn what_cannot_be_seen_is_said_so() {
-    let said = |who| doctor::running(&who).what;
-    assert_eq!(said(RunningState::Nobody), "nobody has the lock");
+    let said = |who| doctor::running_finding(&who).what;
+    assert_eq!(said(RunningState::NotRunning), "nobody has the lock");
     assert!(
         said(RunningState::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here")
     );
@@ -242,7 +245,7 @@ fn what_cannot_be_seen_is_said_so() {
 #[test]
 fn a_machine_that_tells_nothing_still_names_the_user() {
     let names: Vec<&str> =
-        doctor::machine(&me(), None).iter().map(|finding| finding.name).collect();
+        doctor::machine_findings(&me(), None).iter().map(|finding| finding.name).collect();
     assert_eq!(names, ["user"]);
 }
 

@@ -1,4 +1,4 @@
-//! The configuration: which one it is, and everything that is wrong or odd about it.
+//! The configuration: its file and its problems.
 
 use crate::{
     config::{Config, Problems},
@@ -8,18 +8,20 @@ use crate::{
 
 const NAME: &str = "configuration";
 
-/// What is to be said of an outcome of [`Config::load`].
+/// Findings about the result of [`Config::load`].
 #[must_use]
-pub fn configuration(outcome: &Result<Config, Problems>) -> Vec<Finding> {
+pub fn config_findings(outcome: &Result<Config, Problems>) -> Vec<Finding> {
     match outcome {
-        Ok(config) => std::iter::once(effective(config))
-            .chain(config.notes.iter().map(|note| note_on(note)))
+        Ok(config) => std::iter::once(loaded_finding(config))
+            .chain(config.notes.iter().map(|note| note_finding(note)))
             .collect(),
-        Err(problems) => problems.0.iter().map(problem).chain([on_defaults()]).collect(),
+        Err(problems) => {
+            problems.0.iter().map(problem_finding).chain([defaults_finding()]).collect()
+        }
     }
 }
 
-fn effective(config: &Config) -> Finding {
+fn loaded_finding(config: &Config) -> Finding {
     let profile = config
         .profile
         .as_ref()
@@ -33,16 +35,15 @@ fn effective(config: &Config) -> Finding {
     )
 }
 
-/// A note is what was found, and behind its last `; ` the way out, as it is with everything that
-/// monopoll says.
-fn note_on(note: &str) -> Finding {
-    let (what, way_out) = note
+/// The hint of a note is what follows its last `; `.
+fn note_finding(note: &str) -> Finding {
+    let (what, hint) = note
         .rsplit_once("; ")
         .unwrap_or((note, "`monopoll config show` says where each value comes from"));
-    Finding::warning(NAME, what, way_out)
+    Finding::warning(NAME, what, hint)
 }
 
-fn problem(problem: &crate::config::Problem) -> Finding {
+fn problem_finding(problem: &crate::config::Problem) -> Finding {
     let key = problem
         .key
         .as_ref()
@@ -56,7 +57,7 @@ fn problem(problem: &crate::config::Problem) -> Finding {
     )
 }
 
-fn on_defaults() -> Finding {
+fn defaults_finding() -> Finding {
     let what = "what follows is said of the defaults, as the configuration cannot be used";
     Finding::warning(NAME, what, "correct it, and ask again")
 }

@@ -1,4 +1,4 @@
-//! The lock folders: safe to use, on a local disk, with room.
+//! The lock folders: their permissions, their file systems, and their free space.
 
 use std::path::PathBuf;
 
@@ -9,35 +9,37 @@ use crate::{
     text::printable,
 };
 
-/// Less than this is soon nothing: what lies beside a lock has a few hundred bytes a file, and is
-/// written again and again.
-const LITTLE_ROOM: u64 = 1 << 20;
-const FEW_FILES: u64 = 100;
+/// Less free space than this is a warning: the files beside a lock are small, and written often.
+const MIN_BYTES: u64 = 1 << 20;
+const MIN_INODES: u64 = 100;
 
-/// A lock folder as it was found.
+/// A lock folder, examined.
 #[derive(Debug, Clone)]
 pub enum FolderCheck {
-    /// It is there and safe to use.
-    There(PathBuf, Option<FolderFacts>),
-    /// It is not there yet; this is the one above it in which it would be made.
+    /// It exists and is safe to use.
+    Found(PathBuf, Option<FolderFacts>),
+    /// It does not exist yet; the second is the folder in which it would be created.
     Missing(PathBuf, PathBuf, Option<FolderFacts>),
-    /// It, or a lock file in it, must not be used.
+    /// It, or a lock file in it, is not safe to use.
     Unsafe(Error),
 }
 
-/// What is to be said of each.
+/// Findings about each lock folder.
 #[must_use]
-pub fn locks(folders: &[FolderCheck]) -> Vec<Finding> {
-    folders.iter().flat_map(folder).collect()
+pub fn lock_findings(folders: &[FolderCheck]) -> Vec<Finding> {
+    folders.iter().flat_map(folder_findings).collect()
 }
 
-fn folder(folder: &FolderCheck) -> Vec<Finding> {
+fn folder_findings(folder: &FolderCheck) -> Vec<Finding> {
     match folder {
         FolderCheck::Unsafe(error) => vec![Finding::of_error(NAME, error)],
-        FolderCheck::There(path, facts) => {
+        FolderCheck::Found(path, facts) => {
             let path = shown(path);
             let Some(facts) = facts else { return vec![Finding::ok(NAME, path)] };
-            vec![may_write(&path, facts, format!("{path}{}", described(facts))), room(&path, facts)]
+            vec![
+                access_finding(&path, facts, format!("{path}{}", description(facts))),
+                space_finding(&path, facts),
+            ]
         }
         FolderCheck::Missing(path, above, facts) => {
             let what =
@@ -45,8 +47,8 @@ fn folder(folder: &FolderCheck) -> Vec<Finding> {
             let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };
             let above = shown(above);
             vec![
-                may_write(&above, facts, format!("{what}, in {above}{}", described(facts))),
-                room(&above, facts),
+                access_finding(&above, facts, format!("{what}, in {above}{}", description(facts))),
+                space_finding(&above, facts),
             ]
         }
     }
@@ -54,14 +56,14 @@ fn folder(folder: &FolderCheck) -> Vec<Finding> {
 
 const NAME: &str = "lock folder";
 
-fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
+fn access_finding(path: &str, facts: &FolderFacts, what: String) -> Finding {
     if let Some(folder) = &facts.exposed {
         let folder = shown(folder);
-        let way_out = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
+        let hint = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
         return Finding::problem(
             NAME,
             format!("{what}: others can write to {folder}, and so replace what is in it"),
-            way_out,
+            hint,
         );
     }
     if let Some((folder, uid)) = &facts.foreign {
@@ -91,7 +93,7 @@ fn may_write(path: &str, facts: &FolderFacts, what: String) -> Finding {
     }
 }
 
-fn described(facts: &FolderFacts) -> String {
+fn description(facts: &FolderFacts) -> String {
     let FolderFacts { owner, mode, file_system, .. } = facts;
     let on = match file_system.as_deref() {
         Some(memory @ ("tmpfs" | "ramfs")) => {
@@ -103,19 +105,19 @@ fn described(facts: &FolderFacts) -> String {
     format!(" (owner {}, mode {mode:04o}{})", printable(owner), printable(&on))
 }
 
-fn room(path: &str, facts: &FolderFacts) -> Finding {
+fn space_finding(path: &str, facts: &FolderFacts) -> Finding {
     const NAME: &str = "lock space";
     let files = facts.free_inodes.map_or_else(
         || "as many files as there is room for".to_owned(),
         |free| format!("{free} files"),
     );
     let what = format!("{} and {files} are free at {path}", size(facts.free_bytes));
-    let way_out = "make room there, or name a folder on another file system in `lock.paths`";
+    let hint = "make room there, or name a folder on another file system in `lock.paths`";
     let inodes = facts.free_inodes.unwrap_or(u64::MAX);
     if facts.free_bytes == 0 || inodes == 0 {
-        Finding::problem(NAME, what, way_out)
-    } else if facts.free_bytes < LITTLE_ROOM || inodes < FEW_FILES {
-        Finding::warning(NAME, what, way_out)
+        Finding::problem(NAME, what, hint)
+    } else if facts.free_bytes < MIN_BYTES || inodes < MIN_INODES {
+        Finding::warning(NAME, what, hint)
     } else {
         Finding::ok(NAME, what)
     }

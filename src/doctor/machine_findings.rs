@@ -1,4 +1,4 @@
-//! The machine: what its kernel offers, whom it shows, and what is around this process.
+//! The machine: the user, the container, the supervisor, and what the kernel offers.
 
 use crate::{
     doctor::Finding,
@@ -11,43 +11,42 @@ use crate::{
     text::{printable, sanitize},
 };
 
-/// Who asks.
+/// The user that runs `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorUser {
-    /// Whose process it is.
+    /// The user.
     pub user: User,
-    /// Whether it may signal everybody.
+    /// Whether the user may signal all processes.
     pub privileged: bool,
-    /// What keeps others from seeing the lock folder.
-    pub enclosure: Option<PrivateFolder>,
-    /// Whose bots are looked for.
-    pub sight: ScanReach,
+    /// The reason why other containers do not see the lock folder, if they do not.
+    pub private_folder: Option<PrivateFolder>,
+    /// The users whose bots a start finds.
+    pub reach: ScanReach,
 }
 
-/// Whose bots a start looks for.
+/// The users whose bots a start finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanReach {
-    /// This user's alone: by its processes, and by a lock that is its own.
-    Mine,
-    /// Others' too: by an entry that reaches them, by a lock that they share, or because everything
-    /// can be read.
-    Others,
+    /// This user alone.
+    OwnUser,
+    /// Other users too: by a `[[match]]` entry, by a shared lock, or by privilege.
+    OtherUsers,
 }
 
-/// What is to be said of the machine; of one that tells nothing, only whose process this is.
+/// Findings about the machine; without capabilities only about the user.
 #[must_use]
-pub fn machine(me: &DoctorUser, checkup: Option<&Capabilities>) -> Vec<Finding> {
+pub fn machine_findings(me: &DoctorUser, capabilities: Option<&Capabilities>) -> Vec<Finding> {
     let mut findings = vec![user(me)];
-    findings.extend(others(me));
-    if let Some(checkup) = checkup {
+    findings.extend(other_users(me));
+    if let Some(capabilities) = capabilities {
         findings.extend([
-            container(checkup, me.enclosure.as_ref()),
-            namespace(checkup.namespace),
-            starter(&checkup.starter),
-            pidfd(&checkup.pidfd),
-            processes(checkup.hidden.as_deref()),
-            environments(checkup.environments),
-            inotify(&checkup.inotify),
+            container(capabilities, me.private_folder.as_ref()),
+            namespace(capabilities.namespace),
+            starter(&capabilities.starter),
+            pidfd(&capabilities.pidfd),
+            processes(capabilities.hidden.as_deref()),
+            environments(capabilities.environments),
+            inotify(&capabilities.inotify),
         ]);
     }
     findings
@@ -60,12 +59,12 @@ fn user(me: &DoctorUser) -> Finding {
     Finding::ok("user", format!("{who}: may signal {reach}"))
 }
 
-/// That nothing is seen of them is no fault, and still nobody expects it.
-fn others(me: &DoctorUser) -> Option<Finding> {
+/// Not seeing other users is no fault, but unexpected.
+fn other_users(me: &DoctorUser) -> Option<Finding> {
     let name = printable(&me.user.name);
-    match me.sight {
-        ScanReach::Others => None,
-        ScanReach::Mine => Some(Finding::note(
+    match me.reach {
+        ScanReach::OtherUsers => None,
+        ScanReach::OwnUser => Some(Finding::note(
             "other users",
             format!(
                 "a bot that another user started is not seen: who is in the way is looked for among {name}'s processes, by {name}'s lock"
@@ -75,10 +74,10 @@ fn others(me: &DoctorUser) -> Option<Finding> {
     }
 }
 
-fn container(checkup: &Capabilities, enclosure: Option<&PrivateFolder>) -> Finding {
+fn container(capabilities: &Capabilities, folder: Option<&PrivateFolder>) -> Finding {
     const NAME: &str = "container";
-    match (&checkup.container, enclosure) {
-        (_, Some(enclosure)) => Finding::warning(NAME, enclosure.what(), enclosure.way_out()),
+    match (&capabilities.container, folder) {
+        (_, Some(folder)) => Finding::warning(NAME, folder.what(), folder.way_out()),
         (Some(maker), None) => Finding::ok(
             NAME,
             format!("this is one of {maker}; whoever mounts the same lock folder meets"),

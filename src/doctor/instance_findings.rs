@@ -1,0 +1,96 @@
+//! The command, the name of the instance, and the process that runs it already.
+
+use crate::{doctor::Finding, engine::instance::Instance, error::Error, text::printable};
+
+/// The path of COMMAND, if one was given.
+#[must_use]
+pub fn command_finding(found: Option<&Result<String, Error>>) -> Option<Finding> {
+    Some(match found? {
+        Ok(path) => Finding::ok("command", printable(path)),
+        Err(error) => Finding::of_error("command", error),
+    })
+}
+
+/// The source of an instance's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameSource {
+    /// The configuration.
+    Configuration,
+    /// The bot's token.
+    Token,
+    /// The command, its arguments and its folder.
+    Command,
+}
+
+/// The name of the instance.
+#[must_use]
+pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Finding {
+    match name {
+        Ok((instance, source)) => {
+            let source = match source {
+                NameSource::Configuration => "by the configuration",
+                NameSource::Token => "by the token",
+                NameSource::Command => "by the command, its arguments and this folder",
+            };
+            Finding::ok("instance", format!("{instance}, {source}"))
+        }
+        Err(error) => Finding::warning(
+            "instance",
+            error.message(),
+            error.hint().unwrap_or("give `--instance ID`"),
+        ),
+    }
+}
+
+/// The process that holds the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunningState {
+    /// None.
+    NotRunning,
+    /// A guard: its pid and its command.
+    Guard(u32, String),
+    /// A guard in a PID namespace below this one: its command.
+    Below(String),
+    /// A guard that only its record tells of: its command.
+    Elsewhere(String),
+    /// Processes that are no guards.
+    Strangers(Vec<u32>),
+    /// Not known without taking the lock.
+    Unknown,
+}
+
+/// The process that runs the instance already.
+#[must_use]
+pub fn running_finding(state: &RunningState) -> Finding {
+    const NAME: &str = "running";
+    match state {
+        RunningState::NotRunning => Finding::ok(NAME, "nobody has the lock"),
+        RunningState::Guard(pid, command) => Finding::ok(
+            NAME,
+            format!("the guard with pid {pid} has the lock, and runs `{}`", printable(command)),
+        ),
+        RunningState::Below(command) => Finding::ok(
+            NAME,
+            format!(
+                "a guard in a PID namespace below has the lock, and runs `{}`",
+                printable(command)
+            ),
+        ),
+        RunningState::Elsewhere(command) => {
+            let what = format!(
+                "by its record, a guard in another PID namespace runs `{}`",
+                printable(command)
+            );
+            Finding::ok(NAME, format!("{what}; whether it still does cannot be seen from here"))
+        }
+        RunningState::Strangers(pids) => {
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            let what = format!("the lock is held by what is no guard: pid {}", pids.join(", "));
+            Finding::warning(NAME, what, "`monopoll plan` says what a start would do about it")
+        }
+        RunningState::Unknown => Finding::ok(
+            NAME,
+            "who has the lock cannot be seen here without taking it; `monopoll plan` takes a look",
+        ),
+    }
+}

@@ -1,0 +1,87 @@
+//! The bot's token, and what Telegram says about it.
+
+use crate::{
+    config::settings::{TelegramTable, WebhookPolicy},
+    doctor::Finding,
+    engine::{action::SameToken, instance::BotId},
+    telegram::{ApiError, Webhook, WebhookAnswer},
+    text::printable,
+};
+
+/// The places that were searched for a token, and the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSearch {
+    /// The id of the bot whose token was found.
+    pub found: Option<BotId>,
+    /// The variables that were searched.
+    pub variables: Vec<String>,
+    /// The file that was searched.
+    pub file: String,
+    /// Variables, as they are shown, whose value is no token.
+    pub misfits: Vec<String>,
+    /// What a start does about another process with the same token.
+    pub same_token: SameToken,
+}
+
+/// The token: the id of its bot, or where to set it.
+#[must_use]
+pub fn token_finding(search: &TokenSearch) -> Finding {
+    const NAME: &str = "token";
+    match (search.found, search.same_token) {
+        (Some(id), _) => Finding::ok(NAME, format!("the one of bot {id} is known")),
+        (None, _) if !search.misfits.is_empty() => Finding::warning(
+            NAME,
+            format!(
+                "none is known: {} has something that is no bot token (a number, a colon and a secret)",
+                search.misfits.join(" and ")
+            ),
+            "set it to what @BotFather gave, or name the bot's own variable in `token_env`",
+        ),
+        (None, SameToken::Off) => {
+            Finding::ok(NAME, "none is known, and `same_token` is off: nobody looks for it")
+        }
+        (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
+            let variables: Vec<String> =
+                search.variables.iter().map(|name| format!("${}", printable(name))).collect();
+            Finding::warning(
+                NAME,
+                format!(
+                    "none is known, neither by {} nor by {}: whoever polls with it under another command is not found",
+                    variables.join(", "),
+                    printable(&search.file)
+                ),
+                "set one of these, name the bot's own in `token_env` or `env_file`, or say `same_token = \"off\"`",
+            )
+        }
+    }
+}
+
+/// Telegram's answer about the webhook.
+#[must_use]
+pub fn telegram_finding(answer: &WebhookAnswer, config: &TelegramTable) -> Finding {
+    const NAME: &str = "Telegram";
+    let server = config.api_url.authority();
+    let webhook = match answer {
+        Ok(None) => {
+            return Finding::ok(NAME, format!("{server} knows this bot, and no webhook is set"));
+        }
+        Ok(Some(webhook)) => {
+            format!("{server} knows this bot, and a webhook to `{}` is set", webhook.host)
+        }
+        Err(error @ ApiError::Unauthorized) => {
+            return Finding::problem(NAME, error.sentence(server), error.hint());
+        }
+        Err(error) => return Finding::warning(NAME, error.sentence(server), error.hint()),
+    };
+    match config.webhook {
+        WebhookPolicy::Delete => Finding::ok(NAME, format!("{webhook}; a start deletes it")),
+        WebhookPolicy::Refuse => {
+            Finding::problem(NAME, format!("{webhook}: a start is refused"), Webhook::HINT)
+        }
+        WebhookPolicy::Ignore | WebhookPolicy::Warn => Finding::warning(
+            NAME,
+            format!("{webhook}: polling fails with 409 Conflict"),
+            Webhook::HINT,
+        ),
+    }
+}

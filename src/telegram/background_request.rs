@@ -1,0 +1,74 @@
+//! A request to Telegram on a thread of its own.
+
+use std::{
+    io,
+    sync::mpsc::{self, Receiver, SyncSender},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    sys::{
+        clock,
+        machine::poll::{Poller, WakePipe},
+        wake::Interrupted,
+    },
+    telegram::{api_error::ApiError, bot_api::BotApi, response::Webhook},
+};
+
+/// The webhook that is set, if there is one.
+pub type WebhookAnswer = Result<Option<Webhook>, ApiError>;
+
+/// A request on a thread of its own. The thread of one that is dropped ends by itself.
+#[derive(Debug)]
+pub(super) struct BackgroundRequest {
+    answer: Receiver<WebhookAnswer>,
+    /// Tells of the answer; `None` if there is no thread.
+    pipe: Option<WakePipe>,
+    until: Duration,
+    timeout: Duration,
+}
+
+impl BackgroundRequest {
+    pub(super) fn send(api: &BotApi, request: fn(&BotApi) -> WebhookAnswer) -> BackgroundRequest {
+        let timeout = api.timeout;
+        let until = clock::patience().saturating_add(timeout);
+        let (sender, answer) = mpsc::sync_channel(1);
+        let pipe = Self::spawn(api.clone(), request, sender.clone())
+            .inspect_err(|error| {
+                let why = format!("there is no thread to ask with ({error})");
+                // The channel has room for it.
+                let _ = sender.send(Err(ApiError::Unreachable(why)));
+            })
+            .ok();
+        BackgroundRequest { answer, pipe, until, timeout }
+    }
+
+    fn spawn(
+        api: BotApi,
+        request: fn(&BotApi) -> WebhookAnswer,
+        sender: SyncSender<WebhookAnswer>,
+    ) -> io::Result<WakePipe> {
+        let (pipe, wake_on_drop) = WakePipe::new()?;
+        thread::Builder::new().name("telegram".to_owned()).spawn(move || {
+            // The start may have given up meanwhile.
+            let _ = sender.send(request(&api));
+            drop(wake_on_drop);
+        })?;
+        Ok(pipe)
+    }
+
+    /// Waits for the answer; a signal that `poller` receives ends the wait.
+    pub(super) fn wait(&self, poller: Option<&Poller>) -> Result<WebhookAnswer, Interrupted> {
+        if let Some(pipe) = &self.pipe {
+            Poller::sleep_on_pipe(poller, pipe, self.until)?;
+        }
+        Ok(self.answer.try_recv().unwrap_or(Err(ApiError::Late(self.timeout))))
+    }
+
+    /// Waits for the answer, whatever signals arrive.
+    pub(super) fn wait_uninterrupted(&self) -> WebhookAnswer {
+        let left = self.until.saturating_sub(clock::patience());
+        self.answer.recv_timeout(left).unwrap_or(Err(ApiError::Late(self.timeout)))
+    }
+}
