@@ -95,7 +95,7 @@ impl Attempt<'_> {
                         return Ok(RecordState::Contested);
                     }
                     DisplacedOwner::Unseen | DisplacedOwner::Nobody => {
-                        state_dir.remove_stale_record()
+                        state_dir.remove_stale_record();
                     }
                 },
                 None if state_dir.has_record() => state_dir.remove_stale_record(),
