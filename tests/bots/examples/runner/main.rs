@@ -1,12 +1,14 @@
 //! A Rust program that runs its command line below a guard, through the library.
 
+#![expect(clippy::disallowed_macros, reason = "this is a program of its own")]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let config = match monopoll::Sources::here().map(|sources| monopoll::Config::load(&sources)) {
         Ok(Ok(config)) => config,
         Ok(Err(problems)) => {
-            eprintln!("{problems}");
+            eprintln!("monopoll: {problems}");
             return ExitCode::from(78);
         }
         Err(error) => {
