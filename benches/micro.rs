@@ -13,7 +13,7 @@ use fixture::{
     MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot,
 };
 
-use monopoll::{
+use monopoll::internals::{
     config::{Config, Sources},
     engine::{
         action::{Action, OnConflict},

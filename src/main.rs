@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use monopoll::{
+use monopoll::internals::{
     cli::{self, Cli, say},
     error::ExitStatus,
 };

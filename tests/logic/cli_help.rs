@@ -7,7 +7,7 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 
-use monopoll::{cli::Cli, error::ExitStatus};
+use monopoll::internals::{cli::Cli, error::ExitStatus};
 
 fn monopoll(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_monopoll")).args(args).output().unwrap()
@@ -41,7 +41,7 @@ fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = piped else {
-        monopoll::cli::say(format_args!("passed over: there is no {program}"));
+        monopoll::internals::cli::say(format_args!("passed over: there is no {program}"));
         return None;
     };
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

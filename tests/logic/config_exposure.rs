@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use monopoll::config::{Config, Sources};
+use monopoll::internals::config::{Config, Sources};
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
@@ -72,7 +72,7 @@ fn a_link_is_judged_by_where_it_leads_and_by_where_it_stands() {
 #[test]
 fn a_group_that_writes_is_somebody_else_unless_it_is_the_owners_own() {
     if !nix::unistd::geteuid().is_root() {
-        monopoll::cli::say("passed over: it needs root");
+        monopoll::internals::cli::say("passed over: it needs root");
         return;
     }
     let project = project(0o664, 0o755);

@@ -5,7 +5,7 @@ use std::{fs, time::Instant};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use monopoll::{
+use monopoll::internals::{
     cli::config_command::{EXAMPLE, Format, show},
     config::{Config, Position, Problems, Sources},
     text::{Paint, mask_secrets},

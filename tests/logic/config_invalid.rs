@@ -12,9 +12,9 @@ use std::{
 
 use serde_json::Value;
 
-use monopoll::report::check_json::CheckDocument;
-use monopoll::text::output_schema;
-use monopoll::{
+use monopoll::internals::report::check_json::CheckDocument;
+use monopoll::internals::text::output_schema;
+use monopoll::internals::{
     cli::config_command::{Format, check},
     config::{Config, Sources},
     error::{Error, ExitStatus},

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fs, path::Path};
 
 use tempfile::TempDir;
 
-use monopoll::{
+use monopoll::internals::{
     cli::config_command::{EXAMPLE, Format, check, init, show},
     config::{
         Config, Parsed, Placeholders, Problems, Sources,

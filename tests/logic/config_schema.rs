@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use monopoll::{
+use monopoll::internals::{
     cli::config_command::{EXAMPLE, schema},
     config::{Config, Sources, settings::Settings},
 };
@@ -66,9 +66,9 @@ fn the_example_is_the_defaults() {
 #[test]
 fn the_example_writes_every_key_that_has_a_default() {
     let config = load(EXAMPLE);
-    let shown: Value = serde_json::from_str(&monopoll::cli::config_command::show(
+    let shown: Value = serde_json::from_str(&monopoll::internals::cli::config_command::show(
         &config,
-        monopoll::cli::config_command::Format::Json,
+        monopoll::internals::cli::config_command::Format::Json,
     ))
     .unwrap();
     let defaults: Vec<&str> = shown["values"]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::fixture::*;
 
-use monopoll::engine::{
+use monopoll::internals::engine::{
     action::{Action, OnConflict, SameToken},
     decide::decide,
     fact::Fact::{Known, Unknown},
@@ -413,7 +413,7 @@ fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
 #[test]
 fn separate_candidates_are_judged_the_oldest_first() {
     let young = Process {
-        id: monopoll::engine::process::ProcessId { pid: 5, start: 900 },
+        id: monopoll::internals::engine::process::ProcessId { pid: 5, start: 900 },
         ..same_command(5)
     };
     let plan = plan(&graceful(), vec![young, same_command(6)]);
@@ -497,8 +497,10 @@ fn a_holder_is_known_by_any_of_three_signs() {
 
 #[test]
 fn a_guard_that_the_table_does_not_show_is_still_in_the_way() {
-    let recycled =
-        Process { id: monopoll::engine::process::ProcessId { pid: 10, start: 1 }, ..process(10) };
+    let recycled = Process {
+        id: monopoll::internals::engine::process::ProcessId { pid: 10, start: 1 },
+        ..process(10)
+    };
     for processes in [vec![], vec![recycled]] {
         let guards = vec![guard(Some(10), Some(7))];
         let plan = decide(&policy(OnConflict::Refuse), &Snapshot { guards, ..snapshot(processes) });

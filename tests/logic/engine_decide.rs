@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::fixture::*;
 use regex::Regex;
 
-use monopoll::engine::{
+use monopoll::internals::engine::{
     action::{Action, AfterWait, OnConflict},
     decide::decide,
     fact::Fact::{Known, Unknown},
@@ -56,7 +56,7 @@ fn steps(plan: &Plan) -> Vec<Step> {
     only(plan).ladder.steps()
 }
 
-fn with_rules(rules: Vec<monopoll::engine::policy::Rule>) -> Policy {
+fn with_rules(rules: Vec<monopoll::internals::engine::policy::Rule>) -> Policy {
     Policy { rules, ..policy(OnConflict::Graceful) }
 }
 
@@ -779,7 +779,7 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
 
 #[test]
 fn a_stop_ends_what_no_rule_forbids() {
-    use monopoll::engine::{ladder::StopMode, policy::Purpose};
+    use monopoll::internals::engine::{ladder::StopMode, policy::Purpose};
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
     for (mode, action, on_conflict) in [
@@ -811,7 +811,7 @@ fn a_stop_ends_what_no_rule_forbids() {
 
 #[test]
 fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
-    use monopoll::engine::ladder::StopMode;
+    use monopoll::internals::engine::ladder::StopMode;
     let mine =
         |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });
     let stop = |rules| Policy { rules, ..policy(OnConflict::Force) }.to_stop(StopMode::Graceful);

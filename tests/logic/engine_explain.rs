@@ -6,7 +6,7 @@ use crate::fixture::*;
 use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
-use monopoll::{
+use monopoll::internals::{
     engine::{
         action::{Action, AfterWait, OnConflict, SameToken},
         decide::decide,

@@ -6,7 +6,7 @@ use crate::fixture::*;
 use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
-use monopoll::engine::{
+use monopoll::internals::engine::{
     action::Action,
     decide::decide,
     fact::Fact::{Known, Unknown},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fixture::*;
 
-use monopoll::engine::{
+use monopoll::internals::engine::{
     action::OnConflict,
     decide::decide,
     ladder::Ladder,

@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use monopoll::{
+use monopoll::internals::{
     engine::{
         action::{AfterWait, OnConflict, SameToken},
         decide::decide,

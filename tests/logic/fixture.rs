@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use monopoll::{
+use monopoll::internals::{
     engine::{
         action::{Action, AfterWait, OnConflict, SameToken},
         decide::decide,

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 
-use monopoll::{
+use monopoll::internals::{
     engine::{
         action::Action,
         process::ProcessId,

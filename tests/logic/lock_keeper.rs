@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 
-use monopoll::{
+use monopoll::internals::{
     engine::{action::OnLost, process::ProcessId, start_history::Ticket},
     guard::{
         held_locks::HeldLocks,

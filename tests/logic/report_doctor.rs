@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use monopoll::report::doctor_text::DoctorDocument;
-use monopoll::text::output_schema;
-use monopoll::{
+use monopoll::internals::report::doctor_text::DoctorDocument;
+use monopoll::internals::text::output_schema;
+use monopoll::internals::{
     config::{Config, Sources},
     doctor::{
         self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach,

@@ -8,9 +8,9 @@ use std::{
 use crate::fixture::*;
 use serde_json::Value;
 
-use monopoll::report::explain_document::ExplainDocument;
-use monopoll::text::output_schema;
-use monopoll::{
+use monopoll::internals::report::explain_document::ExplainDocument;
+use monopoll::internals::text::output_schema;
+use monopoll::internals::{
     engine::{
         action::{Action, OnConflict, SameToken},
         decide::decide,
@@ -341,7 +341,8 @@ fn the_whole_is_the_plan_and_everybody_in_it() {
     let document = serde_json::to_value(explain_json::whole(&all, &plan, &context())).unwrap();
     assert_eq!(
         document["plan"],
-        serde_json::to_value(monopoll::report::plan_json::document(&plan, &context())).unwrap()
+        serde_json::to_value(monopoll::internals::report::plan_json::document(&plan, &context()))
+            .unwrap()
     );
     assert_eq!(document["processes"].as_array().unwrap().len(), 2);
     assert!(validator().is_valid(&document), "{document:#}");

@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::fixture::*;
 use serde_json::Value;
 
-use monopoll::report::plan_document::PlanDocument;
-use monopoll::text::output_schema;
-use monopoll::{
+use monopoll::internals::report::plan_document::PlanDocument;
+use monopoll::internals::text::output_schema;
+use monopoll::internals::{
     engine::{
         action::{Action, AfterWait, OnConflict, SameToken},
         decide::decide,
@@ -63,7 +63,7 @@ fn said(plan: &Plan) -> String {
     text(plan, &context(), Paint::Plain)
 }
 
-fn args(args: &[&str]) -> monopoll::engine::fact::Fact<Vec<String>> {
+fn args(args: &[&str]) -> monopoll::internals::engine::fact::Fact<Vec<String>> {
     Known(args.iter().map(|arg| (*arg).to_owned()).collect())
 }
 
@@ -88,7 +88,7 @@ fn hostile() -> Plan {
     let below = Process { args: args(&["main"]), user: Known(user(HOSTILE)), ..below };
     let mut snapshot = snapshot(vec![bot, below]);
     snapshot.me.user = user(HOSTILE);
-    snapshot.guards = vec![monopoll::engine::snapshot::GuardView {
+    snapshot.guards = vec![monopoll::internals::engine::snapshot::GuardView {
         command: HOSTILE.to_owned(),
         user: HOSTILE.to_owned(),
         host: HOSTILE.to_owned(),
@@ -173,7 +173,7 @@ fn shielded() -> Plan {
     let foreign = Process { user: Known(user("deploy")), ..same_command(61) };
     let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..same_command(62) };
     let other_bot = Process {
-        token: Known(CarriedToken::Other(monopoll::engine::instance::BotId(654_321))),
+        token: Known(CarriedToken::Other(monopoll::internals::engine::instance::BotId(654_321))),
         ..same_command(63)
     };
     let shell = Process {
@@ -550,7 +550,7 @@ fn only_what_decided_is_offered_for_a_change() {
     let dry = decide(
         &policy(OnConflict::Refuse),
         &Snapshot {
-            me: monopoll::engine::snapshot::Caller {
+            me: monopoll::internals::engine::snapshot::Caller {
                 ticket: Some(Ticket(1)),
                 ..snapshot(vec![]).me
             },

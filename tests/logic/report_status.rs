@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::fixture::*;
 use serde_json::Value;
 
-use monopoll::report::status_json::StatusDocument;
-use monopoll::text::output_schema;
-use monopoll::{
+use monopoll::internals::report::status_json::StatusDocument;
+use monopoll::internals::text::output_schema;
+use monopoll::internals::{
     engine::{
         action::{Action, OnConflict},
         decide::decide,

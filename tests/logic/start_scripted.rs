@@ -14,43 +14,45 @@ use tempfile::TempDir;
 
 use monopoll::{
     Config, Sources,
-    engine::{
-        fact::Fact::Known,
-        ladder::{StopMode, StopOptions},
-        policy::Purpose,
-        process::{Process, ProcessId},
-        reason::{Refusal, RefusalCause, RefusalReason},
-        signal::{Signal, SignalResult, SignalToSend},
-        snapshot::{GuardView, LockState, LockView, Snapshot},
-        start_history::Ticket,
-        stop_progress::{JobState, Member},
+    internals::{
+        engine::{
+            fact::Fact::Known,
+            ladder::{StopMode, StopOptions},
+            policy::Purpose,
+            process::{Process, ProcessId},
+            reason::{Refusal, RefusalCause, RefusalReason},
+            signal::{Signal, SignalResult, SignalToSend},
+            snapshot::{GuardView, LockState, LockView, Snapshot},
+            start_history::Ticket,
+            stop_progress::{JobState, Member},
+        },
+        guard::{
+            lock_set::{LockSet, OpenedLocks},
+            not_started::{NotStarted, StartRefusal},
+            start::{Won, win},
+            start_event::{Observer, StartEvent},
+            start_host::StartHost,
+            start_request::{OwnPrograms, StartRequest},
+        },
+        scan::{
+            command::Command,
+            lock_views::{DisplacedOwner, LockProbe},
+            request::{ScanScope, StartState},
+        },
+        state::{
+            history_event::{GiveUpCause, HistoryEventKind},
+            lock_file::{HeldLock, LockFile},
+            lock_folder::{LockFolder, MissingFolder},
+            protocol::{Asker, Request},
+            record::{HostProcess, Record, RecordStage},
+            state_dir::StateDir,
+        },
+        sys::{
+            machine::{pidfd::ProcessHandle, poll::Poller},
+            wake::{Interrupted, SleepEnd},
+        },
+        terminate::process_control::{AskOutcome, ProcessControl},
     },
-    guard::{
-        lock_set::{LockSet, OpenedLocks},
-        not_started::{NotStarted, StartRefusal},
-        start::{Won, win},
-        start_event::{Observer, StartEvent},
-        start_host::StartHost,
-        start_request::{OwnPrograms, StartRequest},
-    },
-    scan::{
-        command::Command,
-        lock_views::{DisplacedOwner, LockProbe},
-        request::{ScanScope, StartState},
-    },
-    state::{
-        history_event::{GiveUpCause, HistoryEventKind},
-        lock_file::{HeldLock, LockFile},
-        lock_folder::{LockFolder, MissingFolder},
-        protocol::{Asker, Request},
-        record::{HostProcess, Record, RecordStage},
-        state_dir::StateDir,
-    },
-    sys::{
-        machine::{pidfd::ProcessHandle, poll::Poller},
-        wake::{Interrupted, SleepEnd},
-    },
-    terminate::process_control::{AskOutcome, ProcessControl},
 };
 
 use crate::fixture::{self, guard, guard_process, same_command};

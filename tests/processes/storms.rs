@@ -122,7 +122,7 @@ fn since_last_event(stage: &Stage) -> Duration {
     let history = std::fs::read_to_string(stage.beside("history")).unwrap();
     let last: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
     let at = Duration::from_millis(last["since_boot_ms"].as_u64().unwrap());
-    monopoll::sys::clock::since_boot().saturating_sub(at)
+    monopoll::internals::sys::clock::since_boot().saturating_sub(at)
 }
 
 #[test]

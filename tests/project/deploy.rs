@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use monopoll::error::ExitStatus;
+use monopoll::internals::error::ExitStatus;
 
 fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)).unwrap()

@@ -49,7 +49,7 @@ use std::{path::PathBuf, process::ExitCode};
 use crate::settings::Settings;
 use clap::Parser;
 
-use monopoll::{
+use monopoll::internals::{
     cli,
     config::{Config, Sources},
     error::{Error, ExitStatus},
@@ -76,7 +76,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => monopoll::error::exit(run(&cli)),
+        Ok(cli) => monopoll::internals::error::exit(run(&cli)),
         Err(error) => {
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
             // Where nobody can be told, the status still can.

@@ -26,14 +26,16 @@ use teloxide::{
 
 use monopoll::{
     Guard,
-    config::{Config, Placeholders},
-    engine::token::Token,
-    error::{Error, ExitStatus},
-    guard::lock_set::LockSet,
-    state::default_lock_folder::default_lock_folder,
-    sys::{clock, host},
+    internals::{
+        config::{Config, Placeholders},
+        engine::token::Token,
+        error::{Error, ExitStatus},
+        guard::lock_set::LockSet,
+        state::default_lock_folder::default_lock_folder,
+        sys::{clock, host},
+        text::quote,
+    },
     teloxide::Polling,
-    text::quote,
 };
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock:

@@ -12,9 +12,11 @@ use crate::queue::Counts;
 use humantime::{format_duration, format_rfc3339_seconds};
 
 use monopoll::{
-    guard::lock_set::LockSet,
-    state::{history_event::HistoryEventKind, lock_folder::MissingFolder},
-    sys::clock,
+    internals::{
+        guard::lock_set::LockSet,
+        state::{history_event::HistoryEventKind, lock_folder::MissingFolder},
+        sys::clock,
+    },
     teloxide::Health,
 };
 

@@ -206,7 +206,7 @@ fn topic(address: Address) -> Option<ThreadId> {
 
 /// Telegram's own words for an error, which name nobody and quote nothing.
 fn told(error: &ApiError) -> String {
-    monopoll::text::quote(&error.to_string())
+    monopoll::internals::text::quote(&error.to_string())
 }
 
 /// What another try of a call may come to that Telegram said no to.

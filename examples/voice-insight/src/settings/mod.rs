@@ -9,7 +9,7 @@ use crate::{retry::Retry, secret::Secret};
 use reqwest::Url;
 use table::{Reader, Table};
 
-use monopoll::{
+use monopoll::internals::{
     config::{Config, Problems},
     text::{quote, sanitize},
 };

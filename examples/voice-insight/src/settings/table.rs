@@ -4,7 +4,7 @@ use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
 
 use toml::Value;
 
-use monopoll::{
+use monopoll::internals::{
     config::{Config, Location, Origin, Problem, Problems, dotenv::in_env_file},
     text::{closest_name, join_and, quote},
 };

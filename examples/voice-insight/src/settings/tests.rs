@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-use monopoll::config::Sources;
+use monopoll::internals::config::Sources;
 
 /// `[app]` as this file and these variables make it.
 fn read(text: &str, env: &[(&str, &str)]) -> Result<Settings, String> {

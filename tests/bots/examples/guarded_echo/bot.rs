@@ -18,9 +18,11 @@ use tokio::{
 };
 
 use monopoll::{
-    cli,
-    config::{Config, Sources},
-    error::Error,
+    internals::{
+        cli,
+        config::{Config, Sources},
+        error::Error,
+    },
     teloxide::{End, Health, Polling},
 };
 
@@ -30,7 +32,7 @@ pub(super) fn main() -> ExitCode {
     if let Ok(end) = &ended {
         say(&format!("end: {end}"));
     }
-    monopoll::error::exit(ended)
+    monopoll::internals::error::exit(ended)
 }
 
 async fn serve() -> Result<End, Error> {

@@ -30,7 +30,7 @@ use tokio::time::{sleep, timeout};
 
 use monopoll::{
     Guard,
-    config::{Config, Sources},
+    internals::config::{Config, Sources},
 };
 
 /// How it behaves; anything that is not said here only makes command lines differ.
