@@ -14,7 +14,7 @@ use crate::engine::{
     snapshot::{GuardView, LockState, Snapshot},
 };
 
-/// The processes by what they are to this start.
+/// All processes but the unrelated ones, by class.
 #[derive(Debug, Default)]
 pub(super) struct Classified {
     pub(super) conflicts: Vec<ConflictTree>,
@@ -22,14 +22,14 @@ pub(super) struct Classified {
     pub(super) suspects: Vec<Suspect>,
 }
 
-/// A tree with at least one candidate in it, and nothing decided yet.
+/// A tree with at least one candidate in it, before the decision.
 #[derive(Debug, Default)]
 pub(super) struct ConflictTree {
     pub(super) root: Option<Process>,
     pub(super) guard: Option<GuardView>,
     pub(super) tree: Vec<Process>,
     pub(super) evidence: BTreeSet<Evidence>,
-    /// Why it must not be acted on, although it is in the way.
+    /// The shield against acting on it, although it is a conflict.
     pub(super) shield: Option<Shield>,
 }
 
@@ -38,7 +38,7 @@ impl ConflictTree {
         self.evidence.contains(&Evidence::Lock)
     }
 
-    /// What it is called in a sentence.
+    /// Its name in a sentence.
     pub(super) fn name(&self) -> ConflictName {
         match (&self.root, &self.guard) {
             (Some(root), Some(_)) => ConflictName::Guard { pid: root.id.pid },
@@ -50,7 +50,7 @@ impl ConflictTree {
         }
     }
 
-    /// What makes it a conflict.
+    /// Its strongest evidence.
     pub(super) fn claim(&self) -> Claim {
         if self.holds_lock() {
             Claim::Instance
@@ -62,7 +62,7 @@ impl ConflictTree {
     }
 }
 
-/// The candidates by pid, and what was found about each.
+/// The candidates by pid, each with its evidence and its shield.
 type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
@@ -93,8 +93,8 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
         .map(|process| process.id.pid)
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
-    // What a holder started goes with it, and so does what the root's entry reaches, whatever would
-    // shield it by itself.
+    // The tree of a holder goes with it, and so does all that the root's entry reaches, whatever
+    // would shield it by itself.
     let proven: BTreeSet<u32> = classified
         .conflicts
         .iter()
@@ -195,8 +195,8 @@ fn topmost_candidate(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Can
     let mut at = pid;
     while let Some(Fact::Known(parent)) = table.get(&at).map(|process| process.parent) {
         if let Some(start) = line.iter().position(|seen| *seen == parent) {
-            // Only a table that changed while it was read has parents in a circle: nobody is on
-            // top, and none may be lost.
+            // Only a table that changed while it was read has parents in a circle: it has no top,
+            // and no candidate of it may be lost.
             let in_circle =
                 line[start..].iter().copied().filter(|pid| candidates.contains_key(pid)).min();
             return in_circle.unwrap_or_else(|| last_candidate(&line, candidates).unwrap_or(pid));

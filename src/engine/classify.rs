@@ -1,4 +1,5 @@
-//! What one process is by itself: unrelated, a suspect, shielded, or a candidate with its evidence.
+//! Classifies one process by itself: unrelated, a suspect, shielded, or a candidate with its
+//! evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::engine::{
     token::{CarriedToken, TokenPlace},
 };
 
-/// What one process is by itself.
+/// The class of one process by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
     /// Nothing relates it to the instance.
@@ -25,9 +26,9 @@ pub enum Classification {
     Shielded(Shield),
     /// It is in the way.
     Candidate {
-        /// Why.
+        /// The evidence.
         evidence: BTreeSet<Evidence>,
-        /// Why it must not be acted on all the same.
+        /// The shield against acting on it all the same.
         shield: Option<Shield>,
     },
 }
@@ -62,8 +63,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     let is_proven = has_lock || token == Some(TokenEvidence::Proof);
     let is_matched = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
     match shield::absolute(process) {
-        // What has the instance by proof is in the way, shielded or not; so is what cannot be
-        // ruled out.
+        // A proven holder is a conflict, shielded or not; so is a process that cannot be ruled out.
         Some(shield) if is_proven => Classification::Candidate { evidence, shield: Some(shield) },
         Some(shield @ (Shield::UnknownBot | Shield::UnknownRelation))
             if is_matched || !in_doubt.is_empty() =>
@@ -95,7 +95,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     }
 }
 
-/// What my bot token on a process proves.
+/// The evidence in my bot token on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenEvidence {
     /// The process polls my bot.
@@ -150,8 +150,8 @@ pub(super) fn pattern_matches<'a>(
     policy.matches.iter().enumerate().map(each).collect()
 }
 
-/// Whether `process` has the lock: by its descriptors, by the kernel's list of locks or by its
-/// record.
+/// Returns whether `process` has the lock: by its descriptors, by the kernel's list of locks or by
+/// its record.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
     process.holds_lock == Fact::Known(true)
         || snapshot.locks.iter().any(|lock| is_held_by(lock, process))

@@ -11,35 +11,35 @@ use crate::engine::{
     process::{Process, RunState, User},
 };
 
-/// What is asked of a process.
+/// One condition on a process.
 #[derive(Debug, Clone, Copy)]
 pub enum Condition<'a> {
-    /// What it looks like.
+    /// A field of a pattern.
     Looks(Field<'a>),
-    /// Whose it is.
+    /// Its user.
     User(&'a UserLimit),
-    /// Where it is.
+    /// Its container.
     Container(ContainerLimit),
-    /// Whether it has the lock.
+    /// It has the lock, or has not.
     HoldsLock(bool),
-    /// Whether it carries my bot token.
+    /// It carries my bot token, or does not.
     SameToken(bool),
-    /// Whether it was left behind by whatever started it.
+    /// Its parent did not start it and nothing manages it, or not so.
     Orphaned(bool),
-    /// What the kernel says it is doing.
+    /// Its state in the kernel.
     State(RunState),
     /// At least this old.
     OlderThan(Duration),
     /// Younger than this.
     YoungerThan(Duration),
-    /// What would start it again.
+    /// A service manager of this name would restart it.
     ManagedBy(&'a Regex),
-    /// Whether it is on this host.
+    /// It is on this host, or is not.
     Local(bool),
 }
 
 impl Condition<'_> {
-    /// The key that it is written with.
+    /// The key in the configuration.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Condition<'_> {
         }
     }
 
-    /// Whether it holds for `process`, seen from `me`.
+    /// Returns whether it holds for `process`, if `me` is the caller.
     #[must_use]
     pub fn holds(self, process: &Process, me: &User) -> Truth {
         match self {
@@ -90,7 +90,7 @@ fn is(wanted: bool, fact: Truth) -> Truth {
 }
 
 impl MatchEntry {
-    /// Everything that it asks of a process.
+    /// All of its conditions.
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let limits = [Condition::User(&self.user), Condition::Container(self.container)];
         self.pattern.fields().map(Condition::Looks).chain(limits)
@@ -98,7 +98,7 @@ impl MatchEntry {
 }
 
 impl Conditions {
-    /// Those that are given.
+    /// The conditions that are given.
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let others = [
             self.user.as_ref().map(Condition::User),

@@ -1,4 +1,4 @@
-//! The verdict: total and pure.
+//! Decides; total and pure.
 
 use crate::engine::{
     action::Action,
@@ -12,7 +12,7 @@ use crate::engine::{
     snapshot::Snapshot,
 };
 
-/// Decides what this start does about what was seen.
+/// Decides what a start or a stop does about everything that was seen.
 #[must_use]
 pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let classified = candidates::gather(policy, snapshot);
@@ -38,8 +38,8 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     }
 }
 
-/// One decision for all: a single refusal and nothing is touched; nobody is ended while somebody is
-/// waited for.
+/// One decision for all conflicts: a single refusal, and nothing is touched; while one is waited
+/// for, none is ended.
 fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reason {
     let counted = conflicts.iter().filter(|conflict| conflict.action != Action::Ignore).count();
     let refusal = conflicts
@@ -77,7 +77,7 @@ fn reason(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Reaso
     }
 }
 
-/// What is done about one conflict: what the policy says, unless caution says no.
+/// Settles one conflict as the policy says, unless caution forbids it.
 fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
     let (action, decided_by, cause) = match wanted(policy, snapshot, &found) {
         Wanted::Undecidable(rule) => {
@@ -117,15 +117,15 @@ fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict
     }
 }
 
-/// What the policy says about one conflict, were there no doubt.
+/// The policy's word on one conflict, caution aside.
 enum Wanted<'a> {
-    /// This.
+    /// This is done.
     Action(Action, Decider<'a>),
-    /// Nothing: this rule, which does not kill, depends on an unknown fact.
+    /// This rule, which does not kill, depends on an unknown fact.
     Undecidable(&'a Rule),
 }
 
-/// What in the policy decides about one conflict.
+/// The part of the policy that decides about one conflict.
 enum Decider<'a> {
     /// A rule.
     Rule(&'a Rule),
@@ -142,7 +142,7 @@ impl Decider<'_> {
             (Decider::Rule(rule), Purpose::Start) => {
                 RefusalCause::RuleRefuses { rule: rule.name.clone(), claim }
             }
-            // What the rule says of a start may be `wait`.
+            // Of a start, the rule may say `wait`.
             (Decider::Rule(rule), Purpose::Stop) => {
                 RefusalCause::RuleForbidsEnding { rule: rule.name.clone(), claim }
             }
@@ -185,7 +185,7 @@ fn wanted<'a>(policy: &'a Policy, snapshot: &Snapshot, found: &ConflictTree) -> 
     }
 }
 
-/// By which means a conflict can be ended; by none where its holder is not known.
+/// Returns the means to end a conflict; there are none if its holder is unknown.
 fn means(found: &ConflictTree) -> Option<StopMeans> {
     match (&found.guard, &found.root) {
         (Some(_), None) => Some(StopMeans::Ask),

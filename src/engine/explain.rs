@@ -1,5 +1,5 @@
-//! Why a process is or is not a candidate: everything that
-//! [`decide`](crate::engine::decide::decide) weighs, each with its verdict.
+//! Explains one process: everything that [`decide`](crate::engine::decide::decide) weighs, each
+//! with its verdict.
 //!
 //! Nothing is decided here. Each verdict comes from the very function that the decision asks, and
 //! the end of it from the plan.
@@ -29,31 +29,30 @@ use crate::engine::{
     snapshot::{LockState, LockView, Snapshot},
 };
 
-/// Why a process is or is not a candidate.
+/// The reasons that a process is or is not a candidate.
 #[derive(Debug, Clone)]
 pub struct Explanation<'a> {
-    /// Who.
+    /// The process.
     pub process: &'a Process,
-    /// Each way in which it may be found by its likeness; none for a monopoll, which is not looked
-    /// for so.
+    /// The pattern of each entry; none for a monopoll, which no pattern finds.
     pub entries: Vec<EntryVerdict<'a>>,
-    /// What its token says.
+    /// The bot token that it carries.
     pub token: TokenVerdict,
-    /// Whether it has the lock.
+    /// The locks that it has.
     pub lock: LockVerdict<'a>,
     /// Each kind of shield.
     pub shields: [ShieldVerdict; 4],
-    /// Each rule in turn; where there is no conflict, as if it were one.
+    /// Each rule in turn, asked as if it were a conflict where it is none.
     pub rules: Vec<RuleVerdict<'a>>,
-    /// What the rules are asked about: the root of its tree, with what that tree proves of it.
+    /// The subject of the rules: the root of its tree, with what that tree proves of it.
     pub subject: Process,
-    /// What it is by itself.
+    /// The process by itself, without its tree.
     pub classification: Classification,
-    /// The conflict that it is part of; where several trees have it, the innermost.
+    /// The conflict that it is part of: the innermost, if several trees have it.
     pub conflict: Option<&'a Conflict>,
-    /// What was decided about everything that was seen.
+    /// The plan for the snapshot.
     pub plan: &'a Plan,
-    /// What that was decided by.
+    /// The policy of that plan.
     pub policy: &'a Policy,
 }
 
@@ -100,7 +99,8 @@ pub fn explain<'a>(
     })
 }
 
-/// A root stands for itself, also where it is a guard below another conflict's root.
+/// Returns the innermost conflict with this process. A root stands for itself, even if it is a
+/// guard below the root of another conflict.
 fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
     let has = |conflict: &&Conflict| conflict.processes().any(|process| process.id.pid == pid);
     let is_root =
@@ -138,8 +138,7 @@ fn entries<'a>(
             }
             let parts: Vec<_> =
                 command.into_iter().flat_map(|command| command.parts(process)).collect();
-            // Where one part is known to differ, it does not matter that another one cannot be
-            // read.
+            // A part that is known to differ settles it, even if another one cannot be read.
             let pattern = pattern.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
             let limits = [Condition::User(user), Condition::Container(container)];
             let asked = parts

@@ -1,6 +1,7 @@
-//! A fact about the machine is known or it is not; nothing is assumed in its place.
+//! Facts about the machine that are known or unknown; nothing is assumed in the place of an
+//! unknown.
 
-/// Something that was looked at, and what came of it.
+/// A fact about the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fact<T> {
     /// It was read, and this is it.
@@ -10,7 +11,7 @@ pub enum Fact<T> {
 }
 
 impl<T> Fact<T> {
-    /// The value, if it is known.
+    /// Returns the value, if it is known.
     pub fn known(&self) -> Option<&T> {
         match self {
             Fact::Known(value) => Some(value),
@@ -18,7 +19,7 @@ impl<T> Fact<T> {
         }
     }
 
-    /// The truth of `test` on the value.
+    /// Returns the truth of `test` on the value.
     pub fn holds(&self, test: impl FnOnce(&T) -> bool) -> Truth {
         match self {
             Fact::Known(value) => test(value).into(),
@@ -45,7 +46,7 @@ pub enum Truth {
 }
 
 impl Truth {
-    /// Holds if both do; one that does not hold settles it, whatever the other is.
+    /// Returns whether both hold; one that does not hold settles it, whatever the other is.
     #[must_use]
     pub fn and(self, other: Truth) -> Truth {
         match (self, other) {
@@ -55,7 +56,7 @@ impl Truth {
         }
     }
 
-    /// Holds if all do; an empty list holds.
+    /// Returns whether all hold; an empty list does.
     pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
         truths.into_iter().fold(Truth::True, Truth::and)
     }

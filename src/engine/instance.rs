@@ -1,4 +1,4 @@
-//! The name of the thing there may be only one of.
+//! The name of an instance: the thing there may be only one of.
 
 use std::{fmt, str::FromStr};
 
@@ -68,7 +68,7 @@ impl From<Instance> for String {
     }
 }
 
-/// Why a text is no instance id.
+/// The reason that a string is no instance id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstance {
     /// There is nothing in it.

@@ -1,35 +1,36 @@
-//! How a conflict is outlasted or ended. A plan holds it, a report prints it, and it is executed.
+//! Waiting for a conflict, and ending it: planned here, printed by `report`, executed by
+//! `terminate`.
 
 use std::time::Duration;
 
 use crate::engine::signal::{Signal, SignalToSend};
 
-/// What is done about one conflict.
+/// All that is done about one conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ladder {
     /// Nothing: it is refused or ignored, or another conflict is refused.
     Nothing,
     /// Wait for it to end by itself.
     Wait {
-        /// How long.
+        /// The time to wait.
         patience: Patience,
-        /// What comes after that; nothing where it is refused then, or cannot be ended.
+        /// The end after that; none if the conflict is refused then, or cannot be ended.
         then: Option<Stop>,
     },
     /// End it.
     Stop(Stop),
 }
 
-/// How a conflict is ended.
+/// One way to end a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
-    /// By which means.
+    /// The means.
     pub means: StopMeans,
-    /// With which signals, and how fast.
+    /// The signals and the time for each.
     pub options: StopOptions,
 }
 
-/// By which means a conflict can be ended.
+/// The means to end a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMeans {
     /// Its guard is asked. It is in another PID namespace, and cannot be signalled.
@@ -40,10 +41,10 @@ pub enum StopMeans {
     Signal,
 }
 
-/// With which signals a tree is ended, and how fast.
+/// The signals that end a tree, and the time for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StopOptions {
-    /// Whether it is asked first.
+    /// The first signal: to ask, or to kill.
     pub mode: StopMode,
     /// The signal that asks.
     pub signal: Signal,
@@ -51,11 +52,11 @@ pub struct StopOptions {
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     pub force: Duration,
-    /// What comes when the signal was not enough.
+    /// The action if the signal was not enough.
     pub escalation: AfterGraceful,
 }
 
-/// Whether a tree is asked to end before it is killed.
+/// The first signal of a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
     /// The signal, then SIGKILL.
@@ -64,7 +65,7 @@ pub enum StopMode {
     Force,
 }
 
-/// What comes when `graceful` was not enough.
+/// The action if `graceful` was not enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterGraceful {
     /// SIGKILL.
@@ -73,7 +74,7 @@ pub enum AfterGraceful {
     Refuse,
 }
 
-/// How long to wait.
+/// A time to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Patience {
     /// As long as it takes.
@@ -87,25 +88,25 @@ pub enum Patience {
 pub enum Step {
     /// Ask its guard to end it.
     Ask {
-        /// For the guard to have ended its tree.
+        /// Time for the guard to end its tree.
         timeout: Duration,
     },
     /// Send a signal.
     Signal {
-        /// Which one.
+        /// The signal.
         signal: SignalToSend,
-        /// For the tree to end.
+        /// Time for the tree to end.
         timeout: Duration,
     },
     /// Wait for it to end by itself.
     Wait {
-        /// In all.
+        /// The time to wait in all.
         timeout: Patience,
     },
 }
 
 impl Ladder {
-    /// Its steps, each taken only if the one before did not help.
+    /// Returns its steps, each taken only if the one before did not help.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         let (wait, stop) = match *self {
@@ -116,7 +117,7 @@ impl Ladder {
         wait.into_iter().chain(stop.iter().flat_map(Stop::steps)).collect()
     }
 
-    /// How long it is waited for, and then how long ending it may take; `None`: for ever.
+    /// Returns the time for waiting and the time for ending; `None` if there is no limit.
     #[must_use]
     pub fn patience(&self) -> Option<(Duration, Duration)> {
         let (wait, stop) = match *self {
@@ -141,7 +142,7 @@ impl Stop {
         ask.into_iter().chain(signals.into_iter().flatten().map(signal))
     }
 
-    /// How long it may take.
+    /// The time that it may take.
     fn timeout(&self) -> Duration {
         match self.means {
             StopMeans::Ask => self.options.first_timeout(),
@@ -174,7 +175,7 @@ impl StopOptions {
         }
     }
 
-    /// The more impatient of both; a later request may only shorten an earlier one.
+    /// Returns the more impatient of both: a later request may only shorten an earlier one.
     #[must_use]
     pub fn hastened_by(self, other: StopOptions) -> StopOptions {
         let mode = match (self.mode, other.mode) {
@@ -196,7 +197,7 @@ impl StopOptions {
 }
 
 impl Patience {
-    /// Whether it is over after this time.
+    /// Returns whether it is over after this time.
     #[must_use]
     pub fn is_over(self, waited: Duration) -> bool {
         match self {

@@ -1,10 +1,10 @@
-//! What would start a process again after its end, and the command that ends it for good.
+//! Service managers that restart a process after its end, and the commands that end it for good.
 
 use std::fmt;
 
 use crate::text::shell_quote;
 
-/// What would start a process again after its end.
+/// A service manager that restarts a process after its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ManagedBy {
     /// A service of the system's systemd.
@@ -28,11 +28,11 @@ pub enum ManagedBy {
 pub struct Container {
     /// Its id, shortened, or its name.
     pub id: String,
-    /// Who runs it.
+    /// The engine that runs it.
     pub engine: ContainerEngine,
 }
 
-/// Who runs a container.
+/// The engine that runs a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContainerEngine {
     /// Docker, or one that does not show itself and is driven like it.
@@ -54,11 +54,11 @@ pub struct SupervisordProgram {
     pub group: String,
     /// Its name.
     pub name: String,
-    /// How to reach this very supervisord.
+    /// The address of its supervisord.
     pub control: SupervisordAddress,
 }
 
-/// How to reach a supervisord.
+/// The address of a supervisord.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SupervisordAddress {
     /// At this address.
@@ -85,7 +85,7 @@ pub struct Pm2App {
 pub struct ServiceFolder {
     /// The folder's name.
     pub name: String,
-    /// Where it is, where that is known.
+    /// Its path, if it is known.
     pub folder: Option<String>,
 }
 
@@ -131,7 +131,7 @@ impl Container {
         match self.engine {
             ContainerEngine::Docker => format!("docker stop {id}"),
             ContainerEngine::Podman => format!("podman stop {id}"),
-            // Whatever ends a pod's container, its workload brings it back.
+            // A pod's container is brought back by its workload.
             ContainerEngine::Kubernetes => "kubectl scale --replicas=0 WORKLOAD".to_owned(),
             ContainerEngine::Lxc => format!("lxc-stop {id}"),
             ContainerEngine::Nspawn => format!("machinectl poweroff {id}"),

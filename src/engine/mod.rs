@@ -1,6 +1,6 @@
-//! What should happen: values in, values out.
+//! Decides what happens: values in, values out.
 //!
-//! Nothing in here knows a file, a clock or a process; clippy's `disallowed-methods` sees to that.
+//! Nothing here knows a file, a clock or a process; clippy's `disallowed-methods` sees to that.
 //! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a
 //! [`plan::Plan`].
 

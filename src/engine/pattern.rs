@@ -1,4 +1,5 @@
-//! A match pattern: which processes it speaks of.
+//! Match patterns: conditions on names, command lines and paths, and limits to users and
+//! containers.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::engine::{
     process::{Process, User},
 };
 
-/// The fields that a match entry and a rule share; a field that is not given holds for everybody.
+/// The fields that a match entry and a rule share; a field that is not given matches every process.
 #[derive(Debug, Clone, Default)]
 pub struct Pattern {
     /// On the executable's base name, the whole name.
@@ -26,7 +27,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Whether `process` meets every given field.
+    /// Matches `process` against every given field.
     #[must_use]
     pub fn matches(&self, process: &Process) -> Truth {
         Truth::all(self.fields().map(|field| field.matches(process)))
@@ -56,7 +57,7 @@ pub enum Field<'a> {
 }
 
 impl Field<'_> {
-    /// Whether `process` meets it.
+    /// Matches `process` against this field.
     #[must_use]
     pub fn matches(self, process: &Process) -> Truth {
         match self {
@@ -76,7 +77,7 @@ impl NamePattern {
     /// Compiles `source`; it is anchored at both ends.
     ///
     /// # Errors
-    /// What is wrong with the expression.
+    /// The expression is invalid.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
         // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays
         // one.
@@ -98,7 +99,7 @@ impl NamePattern {
             .map_or(anchored, |source| source.trim_end_matches('\n'))
     }
 
-    /// Whether it matches the whole of `name`.
+    /// Returns whether it matches the whole of `name`.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
@@ -113,7 +114,7 @@ impl CmdlinePattern {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// What is wrong with the expression.
+    /// The expression is invalid.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
         Regex::new(source).map(CmdlinePattern)
     }
@@ -124,7 +125,7 @@ impl CmdlinePattern {
         self.0.as_str()
     }
 
-    /// Whether it matches somewhere in `text`.
+    /// Returns whether it matches somewhere in `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
@@ -139,7 +140,7 @@ impl PathPattern {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// What is wrong with the glob.
+    /// The glob is invalid.
     pub fn new(source: &str) -> Result<Self, globset::Error> {
         let trimmed = source.trim_end_matches('/');
         let source = if trimmed.is_empty() { source } else { trimmed };
@@ -155,33 +156,33 @@ impl PathPattern {
         self.0.glob().glob()
     }
 
-    /// Whether it matches this path.
+    /// Returns whether it matches this path.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.0.is_match(path)
     }
 
-    /// Whether it matches this path or a folder above it.
+    /// Returns whether it matches this path or a folder above it.
     #[must_use]
     pub fn matches_at_or_below(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.0.is_match(folder))
     }
 }
 
-/// Whose processes a match entry speaks of.
+/// The users that a match entry is limited to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UserLimit {
-    /// Only mine.
+    /// Only the caller's own.
     #[default]
     Same,
-    /// Everybody's.
+    /// All users.
     Any,
     /// This user's, by name or number.
     Named(String),
 }
 
 impl UserLimit {
-    /// Whether `process` is one of theirs, seen from `me`.
+    /// Returns whether `process` belongs to one of them, if `me` is the caller.
     #[must_use]
     pub fn admits(&self, process: &Process, me: &User) -> Truth {
         match self {
@@ -194,7 +195,7 @@ impl UserLimit {
     }
 }
 
-/// Whether to look into other containers.
+/// The containers that a match entry is limited to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContainerLimit {
@@ -206,7 +207,7 @@ pub enum ContainerLimit {
 }
 
 impl ContainerLimit {
-    /// Whether `process` is in one of them.
+    /// Returns whether `process` is in one of them.
     #[must_use]
     pub fn admits(self, process: &Process) -> Truth {
         match self {

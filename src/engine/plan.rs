@@ -1,4 +1,4 @@
-//! What will be done, and why.
+//! The plan: all that will be done, and the reasons.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::engine::{
     snapshot::{GuardView, LockView},
 };
 
-/// What will be done, and why: a picture of one moment.
+/// All that will be done, and the reasons, as of one moment.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Why it is as it is.
+    /// Its reason.
     pub reason: Reason,
     /// The lock files as they were seen.
     pub locks: Vec<LockView>,
     /// The guards that have a record beside the lock.
     pub guards: Vec<GuardView>,
-    /// Who is in the way, the oldest first.
+    /// The conflicts, the oldest first.
     pub conflicts: Vec<Conflict>,
-    /// Who would be, but must not be acted on.
+    /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<Shielded>,
-    /// Who only looks related.
+    /// Processes that only look related.
     pub suspects: Vec<Suspect>,
 }
 
@@ -36,13 +36,13 @@ impl Plan {
         self.reason.verdict()
     }
 
-    /// Whether there is no start.
+    /// Returns whether there is no start.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.refusal().is_some()
     }
 
-    /// Why there is no start, where there is none.
+    /// Returns the reason that there is no start, if there is none.
     #[must_use]
     pub fn refusal(&self) -> Option<&RefusalReason> {
         match &self.reason {
@@ -59,20 +59,21 @@ impl Plan {
         }
     }
 
-    /// How long the whole of it may take: wait + graceful + force. `None`: for ever.
+    /// Returns the time that all of it may take: wait + graceful + force. `None` if there is no
+    /// limit.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
         for conflict in &self.conflicts {
             let (wait, end) = conflict.ladder.patience()?;
-            // All are waited for at once, and ended at once when nobody is left to wait for.
+            // All are waited for at once, and then all are ended at once.
             waits = waits.max(wait);
             ends = ends.max(end);
         }
         Some(waits.saturating_add(ends))
     }
 
-    /// Those that only look related, and not because they are related to monopoll itself.
+    /// Returns the suspects that a person should know of.
     pub fn unexpected_suspects(&self) -> impl Iterator<Item = &Suspect> {
         self.suspects.iter().filter(|suspect| !suspect.is_expected())
     }
@@ -105,24 +106,24 @@ impl Plan {
 pub struct Conflict {
     /// The topmost process; `None` where it cannot be seen (another PID namespace) or is not known.
     pub root: Option<Process>,
-    /// The guard's own word about itself, if it is one.
+    /// The guard's record, if the root is one.
     pub guard: Option<GuardView>,
     /// Everything below the root.
     pub tree: Vec<Process>,
-    /// Why it is a candidate.
+    /// The evidence against it.
     pub evidence: Vec<Evidence>,
-    /// What is done.
+    /// The action that is taken.
     pub action: Action,
-    /// What decided that.
+    /// The source of that decision.
     pub decided_by: DecidedBy,
-    /// Why, where it is a refusal.
+    /// The reason, if it is a refusal.
     pub refusal: Option<ConflictRefusal>,
-    /// How it is outlasted or ended.
+    /// The steps of that action.
     pub ladder: Ladder,
 }
 
 impl Conflict {
-    /// Whether it has the lock.
+    /// Returns whether it has the lock.
     #[must_use]
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
@@ -134,7 +135,7 @@ impl Conflict {
     }
 }
 
-/// Why a process is a candidate.
+/// Evidence that a process is a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
     /// It has the lock.
@@ -147,7 +148,7 @@ pub enum Evidence {
     Command,
 }
 
-/// What decided about a conflict.
+/// The source of a decision about a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DecidedBy {
     /// The rule of this name.
@@ -163,22 +164,22 @@ pub enum DecidedBy {
 /// A process that would be a candidate but must not be acted on.
 #[derive(Debug, Clone)]
 pub struct Shielded {
-    /// Who.
+    /// The process.
     pub process: Process,
-    /// Why.
+    /// The shield.
     pub shield: Shield,
 }
 
 /// A process that only looks related: it has this bot's token.
 #[derive(Debug, Clone)]
 pub struct Suspect {
-    /// Who.
+    /// The process.
     pub process: Process,
 }
 
 impl Suspect {
-    /// Whether it has every reason to look so: what started monopoll, and what monopoll started,
-    /// has its environment. Nobody needs to be warned about it.
+    /// Returns whether it needs no warning: the ancestors and descendants of monopoll share its
+    /// environment.
     #[must_use]
     pub fn is_expected(&self) -> bool {
         matches!(self.process.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))

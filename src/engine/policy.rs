@@ -1,4 +1,4 @@
-//! Valid rules in order; the first that holds decides, else the default action.
+//! The policy: everything that the user wants, valid and compiled.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use crate::engine::{
     signal::Signal,
 };
 
-/// What the user wants, valid and compiled: all that [`decide`](crate::engine::decide::decide)
-/// needs to know of the configuration.
+/// All that [`decide`](crate::engine::decide::decide) needs to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// What conflicts are ended for.
+    /// The purpose of ending conflicts.
     pub purpose: Purpose,
-    /// For a conflict that no rule speaks of.
+    /// The action on a conflict that no rule decides about.
     pub on_conflict: OnConflict,
-    /// When waiting has run out.
+    /// The action when waiting has run out.
     pub after_wait: AfterWait,
-    /// For a process that is related by nothing but my token.
+    /// The action on a process that is related by nothing but my token.
     pub same_token: SameToken,
-    /// Who is a candidate; empty: the same command, in the same place.
+    /// The entries that find candidates; if there are none, the same command in the same place is
+    /// one.
     pub matches: Vec<MatchEntry>,
-    /// In the order in which they are asked.
+    /// The rules: the first that holds decides.
     pub rules: Vec<Rule>,
-    /// How long each step may take.
+    /// The time for each step.
     pub timeouts: Timeouts,
-    /// What `graceful` sends.
+    /// The signal that `graceful` sends.
     pub signal: Signal,
-    /// What comes when `graceful` was not enough.
+    /// The action if `graceful` was not enough.
     pub escalation: AfterGraceful,
     /// The most conflicts that are acted on; more are a sign of patterns that are too broad.
     pub max_targets: usize,
@@ -45,19 +45,19 @@ pub struct Policy {
     pub takeover_window: Duration,
 }
 
-/// What conflicts are ended for.
+/// The purpose of ending conflicts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// Somebody starts in their place.
+    /// A start takes their place.
     #[default]
     Start,
-    /// A person wants nobody to run.
+    /// A person wants none of them to run.
     Stop,
 }
 
 impl Policy {
-    /// How a conflict is ended in this manner.
+    /// Returns the signals that end a conflict, and the time for each.
     #[must_use]
     pub fn stop_options(&self, mode: StopMode) -> StopOptions {
         StopOptions {
@@ -84,7 +84,7 @@ impl Policy {
                 // one that forbids.
                 Action::Graceful | Action::Force => action,
                 Action::Refuse | Action::Wait => Action::Refuse,
-                // What a start may run beside is not in its way, and not what is to be stopped.
+                // A process that a start ignores is not to be stopped either.
                 Action::Ignore => Action::Ignore,
             },
             ..rule.clone()
@@ -100,7 +100,7 @@ impl Policy {
     }
 }
 
-/// How long each step may take.
+/// The time for each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a conflict to end by itself.
@@ -114,60 +114,60 @@ pub struct Timeouts {
 /// A process that meets every field is a candidate.
 #[derive(Debug, Clone)]
 pub struct MatchEntry {
-    /// What it looks like; at least one field is given.
+    /// The pattern; at least one field is given.
     pub pattern: Pattern,
-    /// Whose it may be.
+    /// The users that it is limited to.
     pub user: UserLimit,
-    /// Where it may be.
+    /// The containers that it is limited to.
     pub container: ContainerLimit,
 }
 
 /// A rule: under these conditions, this action.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// For people.
+    /// Its name.
     pub name: String,
-    /// All must hold.
+    /// The conditions, all of which must hold.
     pub when: Conditions,
-    /// What is done then.
+    /// The action then.
     pub action: Action,
 }
 
-/// What a rule asks of a conflict; what is not given holds for every conflict.
+/// The conditions of a rule; one that is not given holds for every conflict.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
-    /// What the process looks like.
+    /// The pattern.
     pub pattern: Pattern,
-    /// Whose it is.
+    /// Its user is one of these.
     pub user: Option<UserLimit>,
-    /// Where it is.
+    /// Its container is one of these.
     pub container: Option<ContainerLimit>,
-    /// Whether it has the lock.
+    /// It has the lock, or has not.
     pub holds_lock: Option<bool>,
-    /// Whether it carries my bot token.
+    /// It carries my bot token, or does not.
     pub same_token: Option<bool>,
-    /// Whether it was left behind by whatever started it.
+    /// Its parent did not start it and nothing manages it, or not so.
     pub orphaned: Option<bool>,
-    /// What the kernel says it is doing.
+    /// Its state in the kernel.
     pub state: Option<RunState>,
     /// At least this old.
     pub older_than: Option<Duration>,
     /// Younger than this.
     pub younger_than: Option<Duration>,
-    /// What would start it again.
+    /// A service manager of this name would restart it.
     pub managed_by: Option<Regex>,
-    /// Whether it is on this host.
+    /// It is on this host, or is not.
     pub local: Option<bool>,
 }
 
 impl Conditions {
-    /// Whether all of them hold for `process`, seen from `me`.
+    /// Returns whether all of them hold for `process`, if `me` is the caller.
     #[must_use]
     pub fn hold(&self, process: &Process, me: &User) -> Truth {
         Truth::all(self.each().map(|condition| condition.holds(process, me)))
     }
 
-    /// Whether they say anything about the token.
+    /// Returns whether one of them is about the token.
     #[must_use]
     pub fn mention_token(&self) -> bool {
         self.same_token.is_some()

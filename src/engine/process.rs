@@ -1,4 +1,4 @@
-//! One process and what is known of it, each fact known or unknown.
+//! One process, each fact of it known or unknown.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -16,15 +16,15 @@ use crate::engine::{
 pub struct ProcessId {
     /// The pid in monopoll's PID namespace.
     pub pid: u32,
-    /// When it started, in the kernel's own unit (Linux: clock ticks since boot), exact;
-    /// elsewhere seconds since 1970, as coarse as that is.
+    /// Its start time, in the kernel's own unit (Linux: clock ticks since boot), exact; elsewhere
+    /// seconds since 1970, as coarse as that is.
     pub start: u64,
 }
 
 /// One process and what is known of it.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Who it is.
+    /// The process.
     pub id: ProcessId,
     /// Its parent's pid.
     pub parent: Fact<u32>,
@@ -36,38 +36,38 @@ pub struct Process {
     pub exe: Fact<PathBuf>,
     /// Its working directory.
     pub cwd: Fact<PathBuf>,
-    /// Whose it is.
+    /// Its user.
     pub user: Fact<User>,
     /// The container it is in, `None` where that is also mine.
     pub container: Fact<Option<String>>,
-    /// What it is doing.
+    /// Its state in the kernel.
     pub state: Fact<RunState>,
-    /// How long it has been running.
+    /// The time since its start.
     pub age: Fact<Duration>,
-    /// What would start it again.
+    /// The service manager that would restart it.
     pub managed_by: Fact<Option<ManagedBy>>,
-    /// Who may have started it, the nearest first: the living processes above it, but for those
-    /// that only adopt what others started, that start things for people, or that monopoll is below
-    /// itself.
+    /// The processes that may have started it, the nearest first: the living ones above it, but for
+    /// those that only adopt what others started, that start things for people, or that monopoll is
+    /// below itself.
     pub launchers: Fact<Vec<Launcher>>,
     /// Its parent did not start it and nothing manages it.
     pub orphaned: Fact<bool>,
     /// It has a lock file of this instance open, and locked.
     pub holds_lock: Fact<bool>,
-    /// Which bot tokens it carries.
+    /// The bot token that it carries.
     pub token: Fact<CarriedToken>,
     /// It runs COMMAND's own executable.
     pub same_program: Fact<bool>,
-    /// It is what COMMAND would become: same program, arguments and working directory.
+    /// It is the command that would be started: same program, arguments and working directory.
     pub same_command: Fact<bool>,
-    /// How it is related to me.
+    /// Its relation to the caller.
     pub relation: Fact<Relation>,
-    /// What it is to monopoll.
+    /// Its role in monopoll.
     pub role: Role,
 }
 
 impl Process {
-    /// One of which nothing is known but that it is there.
+    /// A process of which nothing is known but that it exists.
     #[must_use]
     pub fn unseen() -> Process {
         Process {
@@ -93,7 +93,7 @@ impl Process {
         }
     }
 
-    /// Whether it carries my bot's token.
+    /// Returns whether it carries my bot's token.
     #[must_use]
     pub fn same_token(&self) -> Truth {
         match &self.token {
@@ -104,7 +104,7 @@ impl Process {
     }
 }
 
-/// Whose a process is.
+/// The user of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
     /// The system's own id: a uid, a SID.
@@ -147,16 +147,16 @@ impl fmt::Display for RunState {
     }
 }
 
-/// How a process is related to the one that asks.
+/// The relation of a process to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// Not at all.
     None,
-    /// It is the one that asks.
+    /// It is the caller.
     Myself,
     /// Its parent, its parent's parent, …
     Ancestor,
-    /// Started by it, directly or not.
+    /// Started by the caller, directly or not.
     Descendant,
     /// PID 1 of its PID namespace.
     Init,
@@ -164,23 +164,23 @@ pub enum Relation {
     Kernel,
 }
 
-/// What a process is to monopoll.
+/// The role of a process in monopoll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Any other program.
+    /// None: any other program.
     Program,
     /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
     /// token.
     Monopoll,
 }
 
-/// A process that may have started another one, and may do so again.
+/// A process that may have started another one, and may start it again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Launcher {
-    /// Who it is.
+    /// The process.
     pub id: ProcessId,
     /// Its command, shortened, secrets masked.
     pub command: String,
-    /// The command that ends it.
+    /// The shell command that ends it.
     pub end: String,
 }

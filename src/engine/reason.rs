@@ -1,24 +1,24 @@
-//! Why a plan is as it is, as types; `report` says them in words.
+//! The reasons of a plan as types; `report` puts them into words.
 
 use std::time::Duration;
 
 use crate::engine::{managed_by::ManagedBy, process::Launcher, shield::Shield};
 
-/// Why a plan is as it is.
+/// The reason of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// There is no conflict but ignored ones.
     NoConflicts,
     /// Conflicts are ended before the start.
     Ends {
-        /// How many.
+        /// Their number.
         conflicts: usize,
     },
     /// Conflicts are waited for; others are ended once those have ended.
     WaitsFor {
-        /// How many are waited for.
+        /// The number that is waited for.
         conflicts: usize,
-        /// How many are ended after that.
+        /// The number that is ended after that.
         then_ends: usize,
     },
     /// There is no start, or no stop.
@@ -51,19 +51,19 @@ pub enum Refusal {
     Policy,
 }
 
-/// Why there is no start, or no stop.
+/// The reason that there is no start, or no stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalReason {
     /// There are more conflicts than `limits.max_targets` allows.
     TooManyConflicts {
-        /// How many, ignored ones aside.
+        /// Their number, without ignored ones.
         conflicts: usize,
-        /// How many are allowed.
+        /// The number that is allowed.
         allowed: usize,
     },
     /// There were more takeovers than `limits.max_takeovers` allows.
     Storm {
-        /// How many are allowed.
+        /// The number that is allowed.
         allowed: usize,
         /// The time in which they are counted.
         window: Duration,
@@ -77,16 +77,16 @@ pub enum RefusalReason {
     },
 }
 
-/// Why one conflict must not be settled.
+/// The reason that one conflict must not be settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConflictRefusal {
     /// The conflict.
     pub conflict: ConflictName,
-    /// What speaks against it.
+    /// The reason.
     pub cause: RefusalCause,
 }
 
-/// What a conflict is called in a sentence.
+/// The name of a conflict in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConflictName {
     /// A guard in this PID namespace.
@@ -110,21 +110,21 @@ pub enum ConflictName {
     UnknownHolder,
 }
 
-/// What speaks against settling a conflict.
+/// The reason that a conflict must not be settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalCause {
     /// A rule refuses the start.
     RuleRefuses {
         /// The rule's name.
         rule: String,
-        /// What the conflict has.
+        /// The conflict's claim.
         claim: Claim,
     },
     /// A rule forbids a stop to end it.
     RuleForbidsEnding {
         /// The rule's name.
         rule: String,
-        /// What the conflict has.
+        /// The conflict's claim.
         claim: Claim,
     },
     /// `on_conflict` refuses the start.
@@ -143,9 +143,9 @@ pub enum RefusalCause {
     HolderIgnored,
     /// It, or a process below it, must not be touched.
     Shielded {
-        /// Why.
+        /// The shield.
         shield: Shield,
-        /// Whether the shield is a matter of permission.
+        /// The caller's permission to signal all of it.
         permission: Permission,
     },
     /// Its guard has a newer ticket.
@@ -174,16 +174,16 @@ pub enum RefusalCause {
         /// The user's name, if it is known.
         owner: Option<String>,
     },
-    /// This system has no signal that asks a stranger to end.
+    /// This system has no signal that asks another program to end.
     OnlyForceEnds,
     /// It was ended often enough, and came back each time.
     ComesBack {
-        /// What restarts it.
+        /// The program that restarts it.
         restarted_by: Restarter,
     },
 }
 
-/// What makes a process a conflict, in the fewest words.
+/// The strongest evidence of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Claim {
     /// It has the lock.
@@ -194,7 +194,7 @@ pub enum Claim {
     Likeness,
 }
 
-/// Whether the caller may signal all of a tree.
+/// The caller's permission to signal all of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// It may.
@@ -203,7 +203,7 @@ pub enum Permission {
     Missing,
 }
 
-/// What restarts a process that was ended.
+/// The program that restarts a process that was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restarter {
     /// A service manager.

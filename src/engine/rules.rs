@@ -8,7 +8,7 @@ use crate::engine::{
     process::{Process, User},
 };
 
-/// What came of asking one rule.
+/// The outcome of asking one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleOutcome {
     /// It holds, and no rule before it did.
@@ -27,7 +27,7 @@ pub enum RuleOutcome {
 }
 
 impl RuleOutcome {
-    /// Whether no rule after this one is asked.
+    /// Returns whether no rule after this one is asked.
     #[must_use]
     pub fn is_final(self) -> bool {
         match self {
@@ -40,7 +40,7 @@ impl RuleOutcome {
     }
 }
 
-/// Which rules are asked.
+/// The rules that are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleScope {
     /// All of them.
@@ -50,7 +50,7 @@ pub enum RuleScope {
 }
 
 impl RuleScope {
-    /// Which rules are asked about a conflict with this evidence.
+    /// Returns the rules that are asked about a conflict with this evidence.
     pub(super) fn of<'a>(
         policy: &Policy,
         evidence: impl IntoIterator<Item = &'a Evidence>,
@@ -93,7 +93,7 @@ impl RuleScope {
     }
 }
 
-/// What the rules are asked about: the root, with what its tree proves of it.
+/// Returns the subject of the rules: the root, with what its tree proves of it.
 pub(super) fn subject<'a>(
     root: Option<&Process>,
     tree: &[Process],

@@ -1,4 +1,4 @@
-//! What no key lifts: why an action that the policy wants must not be taken.
+//! Caution that no key lifts: objections to an action that the policy wants.
 
 use crate::engine::{
     action::Action,
@@ -11,10 +11,10 @@ use crate::engine::{
     start_history::History,
 };
 
-/// How often a conflict that comes back is ended before the start is refused.
+/// The number of times that a conflict which comes back is ended before the start is refused.
 const MOST_ROUNDS: u32 = 2;
 
-/// Why `action` must not be taken on this conflict, whatever the policy says.
+/// Returns the objection to `action` on this conflict, whatever the policy says.
 pub(super) fn objection(
     snapshot: &Snapshot,
     found: &ConflictTree,
@@ -35,11 +35,11 @@ pub(super) fn objection(
             permission: permission(shield, blocked),
         });
     }
-    // Waiting for somebody to leave and starting beside a stranger need no permission.
+    // Waiting for a conflict and ignoring it need no permission.
     if action.kills() { against_ending(snapshot, found, blocked, action) } else { None }
 }
 
-/// Whether a shield is a matter of permission: it is about a user, and may not be signalled.
+/// A shield is a matter of permission if it is about a user and `blocked` may not be signalled.
 fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
     match (shield, blocked) {
         (Shield::OtherUser(_) | Shield::UnknownUser, Some(_)) => Permission::Missing,
@@ -60,7 +60,7 @@ fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
     }
 }
 
-/// Why a conflict that nothing shields must not be ended all the same.
+/// Returns the objection to ending a conflict that nothing shields.
 fn against_ending(
     snapshot: &Snapshot,
     found: &ConflictTree,

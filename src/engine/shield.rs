@@ -1,4 +1,4 @@
-//! Who is never acted on, and why.
+//! Shields: reasons never to act on a process.
 
 use crate::engine::{
     fact::{Fact, Truth},
@@ -9,7 +9,7 @@ use crate::engine::{
     token::CarriedToken,
 };
 
-/// Why a process is never acted on.
+/// A reason never to act on a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shield {
     /// It is monopoll itself.
@@ -22,7 +22,7 @@ pub enum Shield {
     Init,
     /// It is a thread of the kernel.
     Kernel,
-    /// How it is related to monopoll cannot be read.
+    /// Its relation to monopoll cannot be read.
     UnknownRelation,
     /// It carries another bot's token.
     OtherBot(BotId),
@@ -30,16 +30,16 @@ pub enum Shield {
     UnknownBot,
     /// It belongs to another user.
     OtherUser(String),
-    /// Whose it is cannot be read.
+    /// Its user cannot be read.
     UnknownUser,
     /// It is in another container.
     OtherContainer(String),
-    /// Where it is cannot be read.
+    /// Its container cannot be read.
     UnknownContainer,
 }
 
 impl Shield {
-    /// Whether it is known to hold; what cannot be read shields too.
+    /// Returns whether it is known to hold; a fact that cannot be read shields too.
     #[must_use]
     pub fn holds(&self) -> Truth {
         match self {
@@ -59,13 +59,13 @@ impl Shield {
     }
 }
 
-/// The shield that holds for every process, whatever it was found by.
+/// Returns the shield that holds whatever the process was found by.
 #[must_use]
 pub fn absolute(process: &Process) -> Option<Shield> {
     relation(process).or_else(|| other_bot(process))
 }
 
-/// What it is to monopoll, to its PID namespace or to the kernel.
+/// Returns the shield of its relation to monopoll, to its PID namespace or to the kernel.
 #[must_use]
 pub fn relation(process: &Process) -> Option<Shield> {
     match process.relation {
@@ -79,7 +79,7 @@ pub fn relation(process: &Process) -> Option<Shield> {
     }
 }
 
-/// Another bot's token.
+/// Returns the shield of another bot's token.
 #[must_use]
 pub fn other_bot(process: &Process) -> Option<Shield> {
     match process.token {
@@ -91,7 +91,7 @@ pub fn other_bot(process: &Process) -> Option<Shield> {
     }
 }
 
-/// The shields of other users and other containers: they limit what a pattern or a token may find.
+/// Returns the shield of another user or another container beyond these limits of an entry.
 #[must_use]
 pub fn limit(
     process: &Process,
@@ -102,7 +102,7 @@ pub fn limit(
     other_user(process, me, user).or_else(|| other_container(process, container))
 }
 
-/// A user beyond this limit.
+/// Returns the shield of a user beyond this limit.
 #[must_use]
 pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<Shield> {
     match limit.admits(process, &me.user) {
@@ -114,7 +114,7 @@ pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<S
     }
 }
 
-/// A container beyond this limit.
+/// Returns the shield of a container beyond this limit.
 #[must_use]
 pub fn other_container(process: &Process, limit: ContainerLimit) -> Option<Shield> {
     match limit.admits(process) {
@@ -128,7 +128,7 @@ fn container_of(process: &Process) -> String {
     process.container.known().cloned().flatten().unwrap_or_default()
 }
 
-/// Whether monopoll may signal it.
+/// Returns whether the caller may signal the process.
 #[must_use]
 pub fn may_signal(process: &Process, me: &Caller) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)

@@ -69,7 +69,7 @@ impl FromStr for Signal {
 #[error("not a signal that asks a process to end")]
 pub struct UnknownSignal;
 
-/// What is sent to a process.
+/// A signal that is sent to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalToSend {
     /// A signal that asks it to end.

@@ -1,4 +1,4 @@
-//! What was seen at one moment, and who "I" am; each fact known or unknown.
+//! The machine as it was seen at one moment, each fact known or unknown.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::engine::{
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Who asks.
+    /// The caller.
     pub me: Caller,
     /// The lock files, in canonical order.
     pub locks: Vec<LockView>,
@@ -18,28 +18,28 @@ pub struct Snapshot {
     pub guards: Vec<GuardView>,
     /// Every process that may be a candidate, with all its descendants; in any order.
     pub processes: Vec<Process>,
-    /// How long this start has waited already.
+    /// The time that this start has waited so far.
     pub waited: Duration,
-    /// What happened to this instance before.
+    /// Earlier events of this instance.
     pub history: History,
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// My process id.
+    /// Its process id.
     pub pid: u32,
-    /// Whose process I am.
+    /// Its user.
     pub user: User,
-    /// Whether I may signal everybody's processes.
+    /// It may signal the processes of all users.
     pub privileged: bool,
-    /// What I may send to a stranger at all.
+    /// The signals that this system lets it send to other programs.
     pub signal_support: SignalSupport,
-    /// What I drew; `None` in a dry run, which draws nothing and would be the newest.
+    /// Its ticket; `None` in a dry run, which draws none and would be the newest.
     pub ticket: Option<Ticket>,
 }
 
-/// What this system lets one process send to another.
+/// The signals that a system lets one program send to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalSupport {
     /// Every signal.
@@ -48,25 +48,25 @@ pub enum SignalSupport {
     KillAlone,
 }
 
-/// A lock file and who has it.
+/// A lock file and its holders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockView {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Who has it.
+    /// Its holders.
     pub state: LockState,
 }
 
-/// Who has a lock.
+/// The holders of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockState {
-    /// Nobody.
+    /// None.
     Free,
-    /// The one that asks.
+    /// The caller.
     Mine,
-    /// These processes, as far as they could be seen; nobody identifiable if there are none.
+    /// These processes, as far as they can be seen; if there are none, it cannot be identified.
     Held(Vec<u32>),
-    /// It could not be found out.
+    /// Unknown.
     Unknown,
 }
 
@@ -77,12 +77,12 @@ pub struct GuardView {
     pub process: Option<ProcessId>,
     /// `None` if its record cannot be read: it counts as older.
     pub ticket: Option<Ticket>,
-    /// What it runs, secrets masked.
+    /// Its command, secrets masked.
     pub command: String,
-    /// Whose it is.
+    /// Its user.
     pub user: String,
     /// The host that it runs on.
     pub host: String,
-    /// Since when it has the instance, seconds since 1970, to be shown.
+    /// The time since which it has the instance, in seconds since 1970, to be shown.
     pub since: u64,
 }

@@ -1,4 +1,5 @@
-//! Newest wins: tickets, and what happened to this instance before.
+//! Tickets, and the earlier events of an instance: the newest start wins, unless there were too
+//! many takeovers.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -28,15 +29,15 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// What happened to this instance before.
+/// Earlier events of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
-    /// How often this start has ended an unguarded conflict already.
+    /// The number of times that this start has ended an unguarded conflict.
     pub ended_unguarded: u32,
-    /// Who was above them: whoever is above the next one too may be what starts it again.
+    /// The processes above them: one that is above the next conflict too may be what restarts it.
     pub launchers: BTreeSet<ProcessId>,
-    /// The guards that gave the instance back when they were asked to: a program that goes on
-    /// without its guard polls nobody.
+    /// The guards that gave the instance back when they were asked to: a program that runs on
+    /// without its guard does not poll.
     pub released: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they
     /// are remembered.
@@ -44,15 +45,15 @@ pub struct History {
 }
 
 impl History {
-    /// Whether `most` takeovers or more, counted with those that this limit refused, lie within
-    /// `window` – or did when the limit refused one, and no whole window has passed since without
-    /// another (S14). What the start with this ticket did is its own.
+    /// Returns whether `most` takeovers or more, counted with those that this limit refused, lie
+    /// within `window` – or did when the limit refused one, and no whole window has passed since
+    /// without another (S14). Attempts of the start with this ticket do not count.
     #[must_use]
     pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {
-            // However many a start ended, it is one takeover; and where it ended somebody, it was
-            // not refused.
+            // All conflicts that a start ended are one takeover; and a start that ended one was not
+            // refused.
             match tries.iter_mut().find(|it| it.ticket == another.ticket) {
                 None => tries.push(*another),
                 Some(known) if another.kind == AttemptKind::Done => *known = *another,
@@ -79,19 +80,19 @@ impl History {
 /// A takeover, or a start that would have been one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeoverAttempt {
-    /// How long ago, on a clock that nobody can set.
+    /// Its age, on a clock that cannot be set.
     pub ago: Duration,
-    /// The start's; it has one try for each conflict that it ended.
+    /// The ticket of the start, which has one attempt for each conflict that it ended.
     pub ticket: Ticket,
-    /// What became of it.
+    /// Its outcome.
     pub kind: AttemptKind,
 }
 
-/// What became of a try.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptKind {
-    /// Somebody was ended.
+    /// A conflict was ended.
     Done,
-    /// Nobody was: there had been too many.
+    /// It was refused: there had been too many.
     RefusedByLimit,
 }

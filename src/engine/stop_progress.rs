@@ -1,5 +1,6 @@
-//! How a tree is ended, as a step function: which signal each member gets now, and when to look
-//! again. Nothing here sends anything.
+//! Ends a tree, as a step function: returns the signals to send now and the time to look again.
+//! Nothing here sends anything. The root gets the signal first; a member that outlives its parent
+//! gets it too, once. Each has its own patience from its first signal, then comes SIGKILL.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,62 +13,62 @@ use crate::engine::{
 /// A living member of the tree, as it was just seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Who it is.
+    /// The process.
     pub id: ProcessId,
-    /// Its parent's pid now.
+    /// Its present parent's pid.
     pub parent: u32,
-    /// Whether a signal reaches it.
+    /// Its readiness for a signal.
     pub job_state: JobState,
 }
 
-/// Whether a process can hear a signal.
+/// The readiness of a process for a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
     /// It runs or sleeps.
     Running,
-    /// It is stopped, and hears nothing but SIGKILL and SIGCONT.
+    /// It is stopped, and acts on nothing but SIGKILL and SIGCONT.
     Stopped,
     /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes
     /// when others have ended.
     Unpinned,
 }
 
-/// What is to be done now.
+/// The next step of ending a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextStep {
-    /// Who gets what, in this order.
+    /// The signals to send now, in this order.
     pub signals: Vec<(ProcessId, SignalToSend)>,
-    /// What comes after that.
+    /// The state after them.
     pub then: AfterStep,
 }
 
-/// What comes after the signals.
+/// The state of a tree after the signals of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterStep {
-    /// Nobody is left.
+    /// No member is left.
     Ended,
     /// Step again when one of them ends, at this time at the latest.
     Look {
         /// On the clock of `step`'s `now`.
         at: Duration,
     },
-    /// It did not work.
+    /// It was given up.
     GaveUp(GiveUpReason),
 }
 
-/// Who was not ended, and by what.
+/// The reason that a tree was not ended, with the member that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveUpReason {
     /// It outlived the signal, and the policy does not escalate.
     OutlivedSignal(ProcessId),
     /// It outlived SIGKILL: it hangs in the kernel.
     OutlivedKill(ProcessId),
-    /// Nobody else is left, and it still cannot be pinned.
+    /// No other member is left, and it still cannot be pinned.
     Unpinned(ProcessId),
 }
 
 impl GiveUpReason {
-    /// Who it is.
+    /// The process.
     #[must_use]
     pub fn id(self) -> ProcessId {
         match self {
@@ -78,38 +79,39 @@ impl GiveUpReason {
     }
 }
 
-/// The ladder of one tree and how far each member is on it.
+/// The progress of ending one tree, member by member.
 #[derive(Debug, Clone)]
 pub struct StopProgress {
     options: StopOptions,
     signalled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
-    /// Since when there is nobody left whose end would make room for another one.
+    /// The time since which only members are left that cannot be pinned: none of them will end and
+    /// make room for another one.
     stuck: Option<Duration>,
 }
 
-/// How long to wait for a descriptor before it is tried again.
+/// The pause before pinning is tried again for want of a descriptor.
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl StopProgress {
-    /// At its foot.
+    /// Begins with no member signalled.
     #[must_use]
     pub fn new(options: StopOptions) -> Self {
         StopProgress { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
-    /// Somebody else sent the signal to `member` already: it is not sent twice, and its patience
-    /// counts from then.
+    /// Takes note that `member` was signalled by another process already: it is not signalled
+    /// twice, and its patience counts from then.
     pub fn already_signalled(&mut self, member: ProcessId, at: Duration) {
         self.signalled.entry(member).or_insert(at);
     }
 
-    /// A later request: it may only shorten this one.
+    /// Applies a later request, which may only shorten the time.
     pub fn hasten(&mut self, options: StopOptions) {
         self.options = self.options.hastened_by(options);
     }
 
-    /// What is to be done at `now`, while these members live.
+    /// Returns the step to take at `now`, while these members live.
     pub fn step(&mut self, now: Duration, alive: &[Member]) -> NextStep {
         let mut signals = Vec::new();
         for member in alive {
@@ -171,7 +173,7 @@ impl StopProgress {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
-                // It would have been killed above if the policy escalated.
+                // It would have been killed by now if the options said so.
                 (None, Some(end)) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedSignal(member.id));
                 }

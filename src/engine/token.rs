@@ -1,4 +1,4 @@
-//! The bot token, and which token a process carries.
+//! The bot token, and the token that a process carries.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token in a text such as a variable's value; `None`: it is none.
+    /// Reads a token from a string such as a variable's value; `None` if it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Token> {
         let text = text.trim();
@@ -52,7 +52,7 @@ impl Token {
     }
 }
 
-/// The secret half is for nobody.
+/// Leaves out the secret half.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({}:***)", self.id)
@@ -66,8 +66,8 @@ pub(super) fn parse_bot_id(digits: &[u8]) -> Option<BotId> {
     text.parse().ok().map(BotId)
 }
 
-/// Which bot tokens a process carries, on its command line or in its environment. The tokens
-/// themselves are never kept.
+/// The bot token that a process carries, on its command line or in its environment. The token
+/// itself is never kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarriedToken {
     /// My bot is not known, or the user asked not to look.
@@ -80,7 +80,7 @@ pub enum CarriedToken {
     Other(BotId),
 }
 
-/// Where a token was seen.
+/// The place where a token was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenPlace {
     /// On the command line: it was meant for this process.

@@ -12,9 +12,8 @@ use crate::engine::{
 /// is no token.
 const SHORTEST_SECRET: usize = 20;
 
-/// Which token a process with these arguments and this environment carries. Only the variables
-/// named in `token_env` are searched for other bots' tokens, and for a token of mine that was
-/// replaced since.
+/// Returns the token that a process with these arguments and this environment carries. Other bots'
+/// tokens, and an older one of mine, are only looked for in the variables of `token_env`.
 #[must_use]
 pub fn carried_token(
     mine: &Token,
@@ -34,7 +33,8 @@ pub fn carried_token(
     }
 }
 
-/// Whether `bytes` may have a token of my bot in them; a quick search that never misses one.
+/// Returns whether `bytes` may have a token of my bot in them; a quick search that never misses
+/// one.
 #[must_use]
 pub fn may_be_in(mine: &Token, bytes: &[u8]) -> bool {
     memmem::find(bytes, mine.prefix().as_bytes()).is_some()

@@ -12,7 +12,7 @@ use crate::engine::{
 pub struct CommandMatch {
     /// The file that is executed.
     pub program: PathBuf,
-    /// Whose process that is.
+    /// The kind of its process.
     pub runs: RunKind,
     /// The arguments after its name.
     pub args: Vec<String>,
@@ -20,16 +20,16 @@ pub struct CommandMatch {
     pub cwd: PathBuf,
 }
 
-/// Whose process a program's is.
+/// The kind of a program's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
-    /// Its own.
+    /// The program's own.
     ByItself,
-    /// That of the interpreter which its first line names.
+    /// That of the interpreter in its first line.
     ByInterpreter,
 }
 
-/// One thing that the same command has in common.
+/// One part of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandPart<'a> {
     /// The executable, through a `#!` line too.
@@ -48,9 +48,9 @@ impl CommandMatch {
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
         let arguments = process.args.holds(|args| self.has_same_arguments(args));
         let verdicts = match (process.same_command, program, folder) {
-            // Paths that are written differently may be the same place.
+            // Different paths may be the same place.
             (Fact::Known(true), ..) => [Truth::True; 3],
-            // The machine looked closer than at the texts: it must be the arguments.
+            // The scan compares more than text, so the arguments must differ.
             (Fact::Known(false), Truth::True, Truth::True) => [program, Truth::False, folder],
             (Fact::Known(false) | Fact::Unknown, ..) => [program, arguments, folder],
         };

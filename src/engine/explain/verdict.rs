@@ -14,21 +14,21 @@ use crate::engine::{
     token::CarriedToken,
 };
 
-/// Whether it is found by an entry.
+/// The verdict of one match entry.
 #[derive(Debug, Clone)]
 pub struct EntryVerdict<'a> {
     /// [`Evidence::Match`], or [`Evidence::Command`] where no entry is written.
     pub entry: Evidence,
-    /// Whether its pattern matches.
+    /// The verdict of its pattern.
     pub pattern: Truth,
-    /// Everything that is asked, with what came of it.
+    /// Each condition with its verdict.
     pub asked: Vec<(FieldOrCondition<'a>, Truth)>,
     /// The limit of the entry that the process is beyond, whether the pattern matches or not.
     pub limit: Option<Shield>,
 }
 
 impl EntryVerdict<'_> {
-    /// Whether its pattern matches, and the process is within its limits.
+    /// Returns whether the pattern matches a process within its limits.
     #[must_use]
     pub fn holds(&self) -> Truth {
         self.pattern.and(self.limit.as_ref().map_or(Truth::True, |limit| !limit.holds()))
@@ -38,40 +38,40 @@ impl EntryVerdict<'_> {
 /// One thing that an entry asks.
 #[derive(Debug, Clone, Copy)]
 pub enum FieldOrCondition<'a> {
-    /// Of the entries that are written.
+    /// A condition of a written entry.
     Condition(Condition<'a>),
-    /// Where none is written.
+    /// A part of the command, if no entry is written.
     Part(CommandPart<'a>),
 }
 
-/// What its token says.
+/// The verdict on the token of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenVerdict {
-    /// What it carries.
+    /// The token that it carries.
     pub carried: Fact<CarriedToken>,
-    /// Whether it is my bot's.
+    /// It is my bot's token.
     pub same_token: Truth,
-    /// What that is worth; nothing where it does not count.
+    /// The evidence in it; none if it does not count.
     pub evidence: Option<TokenEvidence>,
-    /// What the policy says about tokens.
+    /// The policy on tokens.
     pub policy: SameToken,
 }
 
-/// Whether it has the lock.
+/// The locks of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockVerdict<'a> {
-    /// Whether it has one of them.
+    /// It has one of the locks.
     pub holds: Truth,
-    /// Those of which it is known to have them.
+    /// The locks that it is known to have.
     pub paths: Vec<&'a Path>,
-    /// Those that nobody has who could be identified.
+    /// The locks whose holders cannot be identified.
     pub unidentified: Vec<&'a Path>,
 }
 
-/// What a shield is about.
+/// The subject of a shield.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ShieldKind {
-    /// What it is to monopoll, to its PID namespace, to the kernel.
+    /// The relation to monopoll, to the PID namespace, to the kernel.
     Relation,
     /// Another bot's process.
     OtherBot,
@@ -81,26 +81,26 @@ pub enum ShieldKind {
     OtherContainer,
 }
 
-/// Whether it is shielded.
+/// The verdict of one kind of shield.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShieldVerdict {
-    /// What it is about.
+    /// The subject.
     pub kind: ShieldKind,
-    /// The shield, where it is not ruled out.
+    /// The shield, unless it is ruled out.
     pub shield: Option<Shield>,
-    /// What reaches beyond it: an entry that says so, or the lock.
+    /// The evidence that lifts it: an entry that says so, or the lock.
     pub lifted_by: Option<Evidence>,
 }
 
 impl ShieldVerdict {
-    /// Whether there is this shield, lifted or not.
+    /// Returns whether there is this shield, lifted or not.
     #[must_use]
     pub fn holds(&self) -> Truth {
         self.shield.as_ref().map_or(Truth::False, Shield::holds)
     }
 }
 
-/// What one rule says.
+/// The verdict of one rule.
 #[derive(Debug, Clone)]
 pub struct RuleVerdict<'a> {
     /// Its place among the rules.
@@ -109,12 +109,12 @@ pub struct RuleVerdict<'a> {
     pub rule: &'a Rule,
     /// Each of its conditions.
     pub conditions: Vec<(Condition<'a>, Truth)>,
-    /// What came of asking it.
+    /// The outcome of asking it.
     pub outcome: RuleOutcome,
 }
 
 impl RuleVerdict<'_> {
-    /// Whether all of its conditions hold.
+    /// Returns whether all of its conditions hold.
     #[must_use]
     pub fn holds(&self) -> Truth {
         Truth::all(self.conditions.iter().map(|(_, truth)| *truth))
