@@ -107,11 +107,12 @@ impl Observer for ProgressPrinter {
                 debug!("waiting for another start to be through");
             }
             StartEvent::Waiting(plan) => {
-                for conflict in plan.waits().filter(|conflict| self.announced.insert(pid(conflict)))
+                for conflict in
+                    plan.waits().filter(|conflict| self.announced.insert(conflict.pid()))
                 {
                     step!(
                         self.line,
-                        pid = pid(conflict),
+                        pid = conflict.pid(),
                         command = command(conflict),
                         "waiting for {}{}",
                         named(conflict),
@@ -126,7 +127,7 @@ impl Observer for ProgressPrinter {
                     let action = conflict.action.to_string();
                     step!(
                         self.line,
-                        pid = pid(conflict),
+                        pid = conflict.pid(),
                         command = command(conflict),
                         action,
                         "ending {} ({action})",
@@ -259,10 +260,6 @@ fn lock_event(event: LockEvent) {
     }
 }
 
-fn pid(conflict: &Conflict) -> Option<u32> {
-    conflict.root.as_ref().map(|root| root.id.pid)
-}
-
 fn command(conflict: &Conflict) -> Option<String> {
     match (&conflict.guard, &conflict.root) {
         (Some(guard), _) => Some(guard.command.clone()),
@@ -277,7 +274,8 @@ pub(super) fn named(conflict: &Conflict) -> String {
     let Some(command) = command(conflict) else {
         return "an unknown holder of the lock".to_owned();
     };
-    let pid = pid(conflict)
+    let pid = conflict
+        .pid()
         .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
     format!("`{}` ({pid})", printable(&command))
 }

@@ -144,7 +144,7 @@ impl OtherProcess {
             (None, Some(args)) => ShownCommand::Arguments(args.clone()),
             (None, None) => ShownCommand::Unknown,
         };
-        OtherProcess { pid: pid(conflict), command, steps: conflict.ladder.steps(), done: None }
+        OtherProcess { pid: conflict.pid(), command, steps: conflict.ladder.steps(), done: None }
     }
 
     fn named(&self, room: usize) -> String {
@@ -199,10 +199,6 @@ impl OtherProcess {
             }
         }
     }
-}
-
-fn pid(conflict: &Conflict) -> Option<u32> {
-    conflict.root.as_ref().map(|root| root.id.pid)
 }
 
 /// Whole seconds that have passed.

@@ -13,7 +13,7 @@ use crate::{
         instance::Instance,
         ladder::StopMode,
         managed_by::ManagedBy,
-        plan::{Plan, Suspect},
+        plan::{Conflict, Plan, Suspect},
         reason::{Refusal, Verdict},
     },
     error::{Error, ExitStatus},
@@ -156,20 +156,15 @@ impl StopReport {
     fn note(&mut self, event: &StartEvent<'_>) {
         match event {
             StartEvent::Acting(plan) => {
-                let managers = plan
-                    .kills()
-                    .filter_map(|conflict| conflict.root.as_ref()?.managed_by.known()?.as_ref());
+                let managers =
+                    plan.kills().filter_map(|conflict| conflict.root.as_ref()?.manager());
                 self.managers
                     .extend(managers.map(|by: &ManagedBy| (by.to_string(), by.stop_command())));
                 self.plan.get_or_insert_with(|| (*plan).clone());
             }
             StartEvent::Clear(plan) => {
                 self.plan.get_or_insert_with(|| (*plan).clone());
-                self.ignored = plan
-                    .conflicts
-                    .iter()
-                    .filter_map(|conflict| Some(conflict.root.as_ref()?.id.pid))
-                    .collect();
+                self.ignored = plan.conflicts.iter().filter_map(Conflict::pid).collect();
             }
             StartEvent::Looked { .. }
             | StartEvent::Queued

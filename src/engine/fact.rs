@@ -56,6 +56,16 @@ impl Truth {
         }
     }
 
+    /// Returns whether it holds, if that is known.
+    #[must_use]
+    pub fn known(self) -> Option<bool> {
+        match self {
+            Truth::True => Some(true),
+            Truth::False => Some(false),
+            Truth::Unknown => None,
+        }
+    }
+
     /// Returns whether all hold; an empty list does.
     pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
         truths.into_iter().fold(Truth::True, Truth::and)

@@ -129,6 +129,12 @@ impl Conflict {
         self.evidence.contains(&Evidence::Lock)
     }
 
+    /// The pid of its root, where that can be seen.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.root.as_ref().map(|root| root.id.pid)
+    }
+
     /// The root and everything below it.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.root.iter().chain(&self.tree)

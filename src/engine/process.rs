@@ -93,6 +93,12 @@ impl Process {
         }
     }
 
+    /// Returns the service manager that would restart it, if there is one that is known.
+    #[must_use]
+    pub fn manager(&self) -> Option<&ManagedBy> {
+        self.managed_by.known()?.as_ref()
+    }
+
     /// Returns whether it carries my bot's token.
     #[must_use]
     pub fn same_token(&self) -> Truth {

@@ -119,7 +119,7 @@ impl EndedLog {
     }
 
     fn conflict(&self, conflict: &Conflict) -> Option<EndedConflict> {
-        let pid = conflict.root.as_ref().map(|root| root.id.pid);
+        let pid = conflict.pid();
         let (_, at) = self.ended.iter().find(|(root, _)| *root == pid)?;
         let args = conflict.root.as_ref().and_then(|root| root.args.known());
         let killed =

@@ -1,4 +1,4 @@
-//! What an entry or a rule asks, as it is written, and the fact that it is asked about.
+//! The conditions of entries and rules as they are written, and the facts that they are about.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
         process::Process,
         token::{CarriedToken, TokenPlace},
     },
-    report::format::span,
+    report::format::short_duration,
     text::{command_line, mask_secrets},
 };
 
@@ -38,7 +38,7 @@ pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
         ) => {
             format!("{key} = {wanted}")
         }
-        // As people write it, so that nothing has to be escaped.
+        // In quotes that need no escapes.
         FieldOrCondition::Condition(_) if wanted.contains(['\\', '"']) => {
             format!("{key} = '{wanted}'")
         }
@@ -46,7 +46,7 @@ pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
     }
 }
 
-/// What the process should be, secrets masked.
+/// The value that is wanted, secrets masked.
 pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
     match asked {
         FieldOrCondition::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
@@ -77,9 +77,9 @@ pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
     }
 }
 
-/// An age as short as it can be said without leaving anything out.
+/// An age, as short as possible without a loss.
 fn exact(age: Duration) -> String {
-    let short = span(age);
+    let short = short_duration(age);
     if humantime::parse_duration(&short) == Ok(age) {
         short
     } else {
@@ -87,7 +87,7 @@ fn exact(age: Duration) -> String {
     }
 }
 
-/// What it is, secrets masked; `None` where that cannot be read.
+/// The value that the process has, secrets masked; `None` if it cannot be read.
 pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<String> {
     let condition = match asked {
         FieldOrCondition::Part(CommandPart::Program(_)) => return path(&process.exe),
@@ -119,7 +119,7 @@ pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<St
         }
         Condition::State(_) => process.state.known().map(ToString::to_string),
         Condition::OlderThan(_) | Condition::YoungerThan(_) => {
-            process.age.known().map(|age| format!("{} old", span(*age)))
+            process.age.known().map(|age| format!("{} old", short_duration(*age)))
         }
         Condition::ManagedBy(_) => {
             let manager = process.managed_by.known()?.as_ref();
@@ -132,7 +132,7 @@ pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<St
     }
 }
 
-/// Which token a process carries.
+/// The token that a process carries.
 pub(super) fn token(token: &Fact<CarriedToken>) -> Option<Cow<'static, str>> {
     Some(match token {
         Fact::Unknown => return None,

@@ -1,20 +1,21 @@
-//! One conflict: who it is, why it is in the way, what decided, and what would be done.
+//! One conflict for a person: its processes, its evidence, the decision and the steps.
 
 use crate::{
     engine::{
         action::Action,
         fact::Fact,
         ladder::{Ladder, Patience, Step},
+        managed_by::ManagedBy,
         plan::{Conflict, DecidedBy, Evidence, Plan},
         policy::Purpose,
-        process::Process,
+        process::{Launcher, Process},
         reason::RefusalReason,
         signal::SignalToSend,
         snapshot::{GuardView, LockState},
     },
     report::{
         Context,
-        format::{self, rfc3339, seconds_since_1970, span},
+        format::{self, rfc3339, short_duration, unix_time},
         reasons,
     },
     text::{Paint, Style, sanitize},
@@ -23,53 +24,33 @@ use crate::{
 /// The most pids of a tree that are named.
 const MOST_PIDS: usize = 8;
 
-pub(super) fn block(
+pub(super) fn lines(
     number: usize,
     conflict: &Conflict,
     plan: &Plan,
     context: &Context<'_>,
     paint: Paint,
 ) -> Vec<String> {
-    let mut lines = vec![format!("{number}. {}", head(conflict, paint))];
+    let mut lines = vec![format!("{number}. {}", title(conflict, paint))];
     let mut line = |label: &str, text: String| {
         lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
     };
     if let Some(root) = &conflict.root {
-        line("who", who(root));
+        line("who", facts(root));
     }
     if let Some(guard) = &conflict.guard {
-        line("guard", guarded(guard));
+        line("guard", guard_facts(guard));
     }
-    let unguarded = || conflict.root.as_ref().filter(|_| conflict.guard.is_none());
-    if let Some(manager) =
-        conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref)
-    {
-        line(
-            "managed",
-            format!(
-                "by {}; ended for good by `{}`",
-                sanitize(&manager.to_string()),
-                sanitize(&manager.stop_command())
-            ),
-        );
-    } else if let Some(launcher) =
-        unguarded().and_then(|root| root.launchers.known()).and_then(|above| above.first())
-    {
-        line(
-            "below",
-            format!(
-                "pid {}  {}; should that start it again: `{}`",
-                launcher.id.pid,
-                sanitize(&launcher.command),
-                sanitize(&launcher.end)
-            ),
-        );
+    if let Some(manager) = conflict.root.as_ref().and_then(Process::manager) {
+        line("managed", managed_by(manager));
+    } else if let Some(launcher) = first_launcher(conflict) {
+        line("below", below(launcher));
     }
     if !conflict.tree.is_empty() {
         line("tree", pids(&conflict.tree));
     }
-    line("why", why(conflict, plan, context));
-    line("decided", decided(conflict, context));
+    line("why", evidence(conflict, plan, context));
+    line("decided", decision(conflict, context));
     match (&conflict.refusal, plan.refusal()) {
         (Some(refusal), Some(RefusalReason::Conflict(decisive))) if refusal == decisive => {}
         (Some(refusal), _) => line("because", sanitize(&reasons::conflict_refusal(refusal))),
@@ -79,31 +60,54 @@ pub(super) fn block(
     lines
 }
 
-pub(super) fn head(conflict: &Conflict, paint: Paint) -> String {
+pub(super) fn managed_by(manager: &ManagedBy) -> String {
+    format!(
+        "by {}; ended for good by `{}`",
+        sanitize(&manager.to_string()),
+        sanitize(&manager.stop_command())
+    )
+}
+
+/// The process that may restart an unguarded conflict.
+fn first_launcher(conflict: &Conflict) -> Option<&Launcher> {
+    let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
+    root.launchers.known()?.first()
+}
+
+fn below(launcher: &Launcher) -> String {
+    format!(
+        "pid {}  {}; should that start it again: `{}`",
+        launcher.id.pid,
+        sanitize(&launcher.command),
+        sanitize(&launcher.end)
+    )
+}
+
+pub(super) fn title(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.style(Style::Bold, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
         // A guard is known to people by its bot.
         (Some(root), Some(guard)) => {
-            format!("{}  {}", pid(root), format::cut(&sanitize(&guard.command)))
+            format!("{}  {}", pid(root), format::shorten(&sanitize(&guard.command)))
         }
-        (Some(root), None) => format!("{}  {}", pid(root), format::shortened(root)),
+        (Some(root), None) => format!("{}  {}", pid(root), format::short_command(root)),
         (None, Some(guard)) => {
             format!(
                 "{}  {}",
                 paint.style(Style::Bold, "a guard in another PID namespace"),
-                format::cut(&sanitize(&guard.command))
+                format::shorten(&sanitize(&guard.command))
             )
         }
         (None, None) => paint.style(Style::Bold, "an unknown holder of the lock"),
     }
 }
 
-pub(super) fn who(root: &Process) -> String {
+pub(super) fn facts(root: &Process) -> String {
     let known =
         |fact: Option<String>, what: &str| fact.unwrap_or_else(|| format!("{what} unknown"));
     let mut parts = vec![
         known(root.user.known().map(|user| format!("user {}", sanitize(&user.name))), "user"),
-        known(root.age.known().map(|age| format!("{} old", span(*age))), "age"),
+        known(root.age.known().map(|age| format!("{} old", short_duration(*age))), "age"),
         known(root.state.known().map(ToString::to_string), "state"),
     ];
     if root.orphaned == Fact::Known(true) {
@@ -115,11 +119,11 @@ pub(super) fn who(root: &Process) -> String {
     parts.join(", ")
 }
 
-pub(super) fn guarded(guard: &GuardView) -> String {
+pub(super) fn guard_facts(guard: &GuardView) -> String {
     let ticket = guard
         .ticket
         .map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
-    let since = seconds_since_1970(guard.since)
+    let since = unix_time(guard.since)
         .and_then(rfc3339)
         .map_or_else(String::new, |since| format!(", since {since}"));
     format!(
@@ -138,13 +142,13 @@ pub(super) fn pids(tree: &[Process]) -> String {
     format!("{pid} {}{rest}", shown.join(", "))
 }
 
-pub(super) fn why(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
-    let each = |evidence: &Evidence| match evidence {
+pub(super) fn evidence(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
+    let each = |it: &Evidence| match it {
         Evidence::Lock => format!("has the lock{}", lock_paths(conflict, plan)),
         Evidence::Token => "carries this bot's token".to_owned(),
         Evidence::Match(index) => {
             let key = format!("match[{index}]");
-            format!("meets {key} {}", format::place(context, &key))
+            format!("meets {key} {}", format::written_at(context, &key))
         }
         Evidence::Command => "is the same command in the same place".to_owned(),
     };
@@ -169,13 +173,13 @@ fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {
     paths.join(",")
 }
 
-pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
+pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
     let by = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
             format!(
                 "by rule `{}` {}",
                 sanitize(name),
-                format::place(context, &format!("rules.{name}"))
+                format::written_at(context, &format!("rules.{name}"))
             )
         }
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
@@ -183,7 +187,7 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
                 "by `--on-conflict`".to_owned()
             }
             (Purpose::Start, _) => {
-                format!("by `on_conflict` {}", format::place(context, "on_conflict"))
+                format!("by `on_conflict` {}", format::written_at(context, "on_conflict"))
             }
             (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
@@ -191,7 +195,7 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
             }
         },
         DecidedBy::SameToken => {
-            format!("by `same_token` {}", format::place(context, "same_token"))
+            format!("by `same_token` {}", format::written_at(context, "same_token"))
         }
         DecidedBy::Caution => "by monopoll's own caution".to_owned(),
     };
@@ -201,7 +205,7 @@ pub(super) fn decided(conflict: &Conflict, context: &Context<'_>) -> String {
 pub(super) fn steps(conflict: &Conflict, purpose: Purpose, paint: Paint) -> String {
     match (conflict.ladder, conflict.action, purpose) {
         (Ladder::Wait { .. } | Ladder::Stop(_), ..) => {
-            paint.style(Style::Warning, &ladder(conflict.ladder))
+            paint.style(Style::Warning, &ladder_text(conflict.ladder))
         }
         (Ladder::Nothing, action, purpose) => paint.style(Style::Bold, nothing(action, purpose)),
     }
@@ -221,9 +225,8 @@ fn nothing(action: Action, purpose: Purpose) -> &'static str {
     }
 }
 
-/// The steps, each joined to the one before by what leads from that to this, and how long all of
-/// them may take.
-fn ladder(ladder: Ladder) -> String {
+/// The steps, each joined to the one before by the condition for it, and the time for all of them.
+fn ladder_text(ladder: Ladder) -> String {
     let steps = ladder.steps();
     let mut text = String::new();
     for (index, step) in steps.iter().enumerate() {
@@ -233,10 +236,10 @@ fn ladder(ladder: Ladder) -> String {
             Some(Step::Ask { .. }) => "; if it does not answer, instead of that: ",
             Some(Step::Signal { .. }) => ", then ",
         });
-        text.push_str(&crate::report::conflict_text::step(step));
+        text.push_str(&step_text(step));
     }
     if let (true, Some((wait, end))) = (steps.len() > 1, ladder.patience()) {
-        text.extend([": at most ", &span(wait.saturating_add(end))]);
+        text.extend([": at most ", &short_duration(wait.saturating_add(end))]);
     }
     text.push_str(match steps.last() {
         Some(Step::Wait { timeout: Patience::For(_) }) => "; if that is not enough: refuse",
@@ -251,13 +254,17 @@ fn ladder(ladder: Ladder) -> String {
     text
 }
 
-fn step(step: &Step) -> String {
+fn step_text(step: &Step) -> String {
     match *step {
-        Step::Ask { timeout } => format!("ask the guard to end it ({})", span(timeout)),
-        Step::Signal { signal, timeout } => format!("{} ({})", signal.name(), span(timeout)),
+        Step::Ask { timeout } => format!("ask the guard to end it ({})", short_duration(timeout)),
+        Step::Signal { signal, timeout } => {
+            format!("{} ({})", signal.name(), short_duration(timeout))
+        }
         Step::Wait { timeout: Patience::Forever } => {
             "wait for its end, as long as it takes".to_owned()
         }
-        Step::Wait { timeout: Patience::For(time) } => format!("wait for its end ({})", span(time)),
+        Step::Wait { timeout: Patience::For(time) } => {
+            format!("wait for its end ({})", short_duration(time))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a report needs to know beside the plan.
+//! All that a report needs beside the plan.
 
 #![expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
 
@@ -6,24 +6,24 @@ use std::time::SystemTime;
 
 use crate::engine::policy::Purpose;
 
-/// What a report needs to know beside the plan.
+/// All that a report needs beside the plan.
 #[derive(Clone)]
 pub struct Context<'a> {
     /// The instance that the plan is about.
     pub instance: String,
     /// The profile that was selected.
     pub profile: Option<String>,
-    /// What the plan is for.
+    /// The purpose of the plan.
     pub purpose: Purpose,
     /// This host's name.
     pub host: String,
     /// The moment of the plan, to turn ages into times.
     pub now_wall: SystemTime,
-    /// Where the effective value of a key was written, such as `./config.toml:3`; `default` where
-    /// nobody wrote it.
+    /// Returns the place where the effective value of a key is written, such as `./config.toml:3`;
+    /// `default` if it is written nowhere.
     ///
-    /// Asked for keys of the configuration (`on_conflict`, `limits.max_targets`), for an entry of
-    /// `match` by its index (`match[0]`) and for a rule by its name (`rules.NAME`).
+    /// Takes a key of the configuration (`on_conflict`, `limits.max_targets`), an entry of `match`
+    /// by its index (`match[0]`) or a rule by its name (`rules.NAME`).
     pub origin: &'a dyn Fn(&str) -> String,
 }
 

@@ -1,4 +1,4 @@
-//! What `doctor` says, to people and to machines.
+//! The findings of `doctor`, for people and for machines.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -27,13 +27,13 @@ use crate::{
 /// One process.
 #[must_use]
 pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
-    document(None, vec![process(it, context)], context)
+    document(None, vec![process_document(it, context)], context)
 }
 
-/// The whole plan, and each process that it speaks of.
+/// The whole plan, and each process in it.
 #[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> ExplainDocument {
-    document(Some(plan), all.iter().map(|it| process(it, context)).collect(), context)
+    document(Some(plan), all.iter().map(|it| process_document(it, context)).collect(), context)
 }
 
 fn document(
@@ -50,42 +50,35 @@ fn document(
     }
 }
 
-fn process(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
+fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocument {
     let pid = it.process.id.pid;
     ProcessDocument {
         pid,
-        command: format::command(it.process),
-        standing: standing(it),
+        command: format::full_command(it.process),
+        standing: standing_word(it),
         sentence: mask_secrets(&explain_sentence::sentence(it)),
         entries: it
             .entries
             .iter()
-            .map(|entry| crate::report::explain_json::entry(entry, it.process, context))
+            .map(|entry| entry_document(entry, it.process, context))
             .collect(),
         token: TokenDocument {
-            same: known(it.token.same_token),
+            same: it.token.same_token.known(),
             proof: it.token.evidence == Some(TokenEvidence::Proof),
             fact: asked_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
-            holds: known(it.lock.holds),
+            holds: it.lock.holds.known(),
             paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),
         },
-        shields: it.shields.iter().map(shield).collect(),
-        rules_about: it
-            .conflict
-            .and_then(|conflict| conflict.root.as_ref())
-            .map_or(pid, |root| root.id.pid),
-        rules: it
-            .rules
-            .iter()
-            .map(|rule| crate::report::explain_json::rule(rule, &it.subject, context))
-            .collect(),
-        conflict: it.conflict.map(|conflict| decision(conflict, pid)),
+        shields: it.shields.iter().map(shield_document).collect(),
+        rules_about: it.conflict.and_then(Conflict::pid).unwrap_or(pid),
+        rules: it.rules.iter().map(|rule| rule_document(rule, &it.subject, context)).collect(),
+        conflict: it.conflict.map(|conflict| decision_document(conflict, pid)),
     }
 }
 
-fn standing(it: &Explanation<'_>) -> StandingWord {
+fn standing_word(it: &Explanation<'_>) -> StandingWord {
     match (&it.classification, it.conflict) {
         (Classification::Candidate { .. }, _) => StandingWord::Candidate,
         (
@@ -98,34 +91,38 @@ fn standing(it: &Explanation<'_>) -> StandingWord {
     }
 }
 
-fn entry(entry: &EntryVerdict<'_>, process: &Process, context: &Context<'_>) -> EntryDocument {
-    let name = verdicts::label(entry.entry);
+fn entry_document(
+    entry: &EntryVerdict<'_>,
+    process: &Process,
+    context: &Context<'_>,
+) -> EntryDocument {
+    let name = verdicts::evidence_key(entry.entry);
     EntryDocument {
         place: match entry.entry {
-            Evidence::Match(_) => place(context, &name),
+            Evidence::Match(_) => written_at(context, &name),
             Evidence::Command | Evidence::Lock | Evidence::Token => None,
         },
         entry: name,
-        holds: known(entry.holds()),
+        holds: entry.holds().known(),
         asked: entry
             .asked
             .iter()
-            .map(|(asked, truth)| crate::report::explain_json::asked(asked, *truth, process))
+            .map(|(asked, truth)| asked_document(asked, *truth, process))
             .collect(),
         limit: entry.limit.as_ref().map(|limit| mask_secrets(&reasons::shield(limit))),
     }
 }
 
-fn asked(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
+fn asked_document(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
         key: asked_facts::key(asked),
         wanted: asked_facts::wanted(asked),
-        holds: known(truth),
+        holds: truth.known(),
         fact: asked_facts::fact(asked, process),
     }
 }
 
-fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
+fn shield_document(verdict: &ShieldVerdict) -> ShieldDocument {
     ShieldDocument {
         shield: match verdict.kind {
             ShieldKind::Relation => ShieldWord::Relation,
@@ -133,24 +130,24 @@ fn shield(verdict: &ShieldVerdict) -> ShieldDocument {
             ShieldKind::OtherUser => ShieldWord::OtherUser,
             ShieldKind::OtherContainer => ShieldWord::OtherContainer,
         },
-        holds: known(verdict.holds()),
+        holds: verdict.holds().known(),
         reason: verdict.shield.as_ref().map(|shield| mask_secrets(&reasons::shield(shield))),
-        lifted_by: verdict.lifted_by.map(verdicts::label),
+        lifted_by: verdict.lifted_by.map(verdicts::evidence_key),
     }
 }
 
-fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> RuleDocument {
+fn rule_document(
+    verdict: &RuleVerdict<'_>,
+    subject: &Process,
+    context: &Context<'_>,
+) -> RuleDocument {
     let asked = |(condition, truth): &(Condition<'_>, Truth)| {
-        crate::report::explain_json::asked(
-            &FieldOrCondition::Condition(*condition),
-            *truth,
-            subject,
-        )
+        asked_document(&FieldOrCondition::Condition(*condition), *truth, subject)
     };
     RuleDocument {
         name: mask_secrets(&verdict.rule.name),
-        place: place(context, &format!("rules[{}]", verdict.index)),
-        holds: known(verdict.holds()),
+        place: written_at(context, &format!("rules[{}]", verdict.index)),
+        holds: verdict.holds().known(),
         ruling: match verdict.outcome {
             RuleOutcome::Decides => RulingWord::Decides,
             RuleOutcome::DoesNotHold => RulingWord::DoesNotHold,
@@ -164,7 +161,7 @@ fn rule(verdict: &RuleVerdict<'_>, subject: &Process, context: &Context<'_>) -> 
     }
 }
 
-fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
+fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
     let (decided_by, rule) = match &conflict.decided_by {
         DecidedBy::Rule(name) => (DeciderWord::Rule, Some(mask_secrets(name))),
         DecidedBy::OnConflict => (DeciderWord::OnConflict, None),
@@ -172,7 +169,7 @@ fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
         DecidedBy::Caution => (DeciderWord::Caution, None),
     };
     DecisionDocument {
-        pid: conflict.root.as_ref().map_or(pid, |root| root.id.pid),
+        pid: conflict.pid().unwrap_or(pid),
         action: conflict.action,
         decided_by,
         rule,
@@ -183,14 +180,6 @@ fn decision(conflict: &Conflict, pid: u32) -> DecisionDocument {
     }
 }
 
-fn place(context: &Context<'_>, key: &str) -> Option<String> {
+fn written_at(context: &Context<'_>, key: &str) -> Option<String> {
     Some((context.origin)(key)).filter(|place| place != "default").map(|place| mask_secrets(&place))
-}
-
-fn known(truth: Truth) -> Option<bool> {
-    match truth {
-        Truth::True => Some(true),
-        Truth::False => Some(false),
-        Truth::Unknown => None,
-    }
 }

@@ -1,4 +1,4 @@
-//! What becomes of a process, and why, in one sentence.
+//! The fate of a process and its reason, in one sentence.
 
 use crate::{
     engine::{
@@ -23,7 +23,7 @@ use crate::{
 pub fn sentence(it: &Explanation<'_>) -> String {
     let pid = it.process.id.pid;
     match (it.conflict, &it.classification) {
-        (Some(conflict), _) => in_the_way(it, conflict),
+        (Some(conflict), _) => conflict_sentence(it, conflict),
         (None, Classification::Shielded(shield)) => {
             let shield = reasons::shield(shield);
             format!("pid {pid} would be a candidate, but is never touched: {shield}")
@@ -33,7 +33,7 @@ pub fn sentence(it: &Explanation<'_>) -> String {
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
-            format!("pid {pid} is a candidate: it {}", has(evidence))
+            format!("pid {pid} is a candidate: it {}", evidence_text(evidence))
         }
         (None, Classification::Unrelated) => {
             format!("pid {pid} is no candidate: {}", unrelated(it))
@@ -41,7 +41,7 @@ pub fn sentence(it: &Explanation<'_>) -> String {
     }
 }
 
-fn in_the_way(it: &Explanation<'_>, conflict: &Conflict) -> String {
+fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let pid = it.process.id.pid;
     let tree = match &conflict.root {
         Some(root) if root.id.pid != pid => {
@@ -49,8 +49,8 @@ fn in_the_way(it: &Explanation<'_>, conflict: &Conflict) -> String {
         }
         Some(_) | None => String::new(),
     };
-    let because = format!("it {tree}{}", has(&conflict.evidence));
-    let (fate, says) = (fate(conflict), says(it, conflict));
+    let because = format!("it {tree}{}", evidence_text(&conflict.evidence));
+    let (fate, decision) = (fate(conflict), decision(it, conflict));
     let sentence = match (&conflict.refusal, it.plan.verdict()) {
         (Some(refusal), _) => {
             let why = reasons::conflict_refusal(refusal);
@@ -58,17 +58,17 @@ fn in_the_way(it: &Explanation<'_>, conflict: &Conflict) -> String {
         }
         (None, Verdict::Refuse(_)) => {
             return format!(
-                "pid {pid} would be {fate} ({says}), but there is no start and nothing is touched: {}",
+                "pid {pid} would be {fate} ({decision}), but there is no start and nothing is touched: {}",
                 reasons::plan_reason(&it.plan.reason)
             );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
             format!(
-                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and {says}"
+                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and {decision}"
             )
         }
         (None, Verdict::Clear | Verdict::Act | Verdict::Wait) => {
-            format!("pid {pid} would be {fate}: {because}, and {says}")
+            format!("pid {pid} would be {fate}: {because}, and {decision}")
         }
     };
     match &it.classification {
@@ -97,10 +97,10 @@ fn fate(conflict: &Conflict) -> &'static str {
     }
 }
 
-/// What decided, and what it says.
-fn says(it: &Explanation<'_>, conflict: &Conflict) -> String {
+/// The source of the decision and its word.
+fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let action = conflict.action;
-    let (who, said) = match &conflict.decided_by {
+    let (source, said) = match &conflict.decided_by {
         DecidedBy::Rule(name) => {
             let rule =
                 it.rules.iter().find(|rule| rule.outcome.is_final()).map(|rule| rule.rule.action);
@@ -111,14 +111,14 @@ fn says(it: &Explanation<'_>, conflict: &Conflict) -> String {
         DecidedBy::Caution => ("monopoll's own caution".to_owned(), action),
     };
     if said == action {
-        format!("{who} says {action}")
+        format!("{source} says {action}")
     } else {
-        format!("{who} says {said}, and after_wait says {action} once that is over")
+        format!("{source} says {said}, and after_wait says {action} once that is over")
     }
 }
 
-/// Why it is a candidate, behind "it".
-fn has<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
+/// The evidence, after "it".
+fn evidence_text<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     let each = |evidence: &Evidence| match evidence {
         Evidence::Lock => "has the lock".to_owned(),
         Evidence::Token => "carries this bot's token".to_owned(),
@@ -150,9 +150,9 @@ fn suspicion(it: &Explanation<'_>) -> String {
     }
 }
 
-/// What rules it out, and what could not be read.
+/// The reasons that rule it out, and the facts that cannot be read.
 fn unrelated(it: &Explanation<'_>) -> String {
-    let (mut not, mut unclear) = likeness(it);
+    let (mut not, mut unclear) = pattern_parts(it);
     match it.lock.holds {
         Truth::True => {}
         Truth::False => not.push("does not have the lock".to_owned()),
@@ -197,8 +197,8 @@ fn unrelated(it: &Explanation<'_>) -> String {
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 
-/// What it is not by its likeness, and what it may be.
-fn likeness(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
+/// The patterns that it does not match, and those that it may match.
+fn pattern_parts(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     if it.process.role == Role::Monopoll {
         return (
             vec!["is a monopoll, which is known by its lock and its ticket alone".to_owned()],
@@ -207,25 +207,25 @@ fn likeness(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     }
     let (not, unclear): (Vec<_>, Vec<_>) =
         it.entries.iter().partition(|entry| entry.holds() == Truth::False);
-    let name = |entry: &&EntryVerdict<'_>| has([&entry.entry]);
+    let name = |entry: &&EntryVerdict<'_>| evidence_text([&entry.entry]);
     let unclear = unclear.iter().map(name).collect();
     let not = match not.as_slice() {
         [] => Vec::new(),
         [one] => vec![difference(one)],
         [..] if not.len() == it.entries.len() => vec!["meets no match entry".to_owned()],
-        [..] => vec![format!("does not meet {}", join_and(not.iter().map(|it| label(it))))],
+        [..] => vec![format!("does not meet {}", join_and(not.iter().map(|it| entry_name(it))))],
     };
     (not, unclear)
 }
 
-fn label(entry: &EntryVerdict<'_>) -> String {
+fn entry_name(entry: &EntryVerdict<'_>) -> String {
     match entry.entry {
         Evidence::Match(index) => format!("match[{index}]"),
         Evidence::Command | Evidence::Lock | Evidence::Token => "the same command".to_owned(),
     }
 }
 
-/// In what a process is not what the entry says.
+/// The parts in which a process differs from the entry.
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
         entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(
@@ -244,7 +244,7 @@ fn difference(entry: &EntryVerdict<'_>) -> String {
         }
         (Evidence::Command, true) => "is not the same command in the same place".to_owned(),
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
-            format!("does not meet {}", label(entry))
+            format!("does not meet {}", entry_name(entry))
         }
     };
     if parts.is_empty() { what } else { format!("{what} ({})", join_and(&parts)) }

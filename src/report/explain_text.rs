@@ -1,5 +1,5 @@
-//! What an explanation says to a person: the sentence first, then everything that was weighed, in
-//! the order in which it counts.
+//! An explanation for a person: the sentence first, then everything that was weighed, in the order
+//! in which it counts.
 
 use crate::{
     engine::{
@@ -21,17 +21,17 @@ pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String 
         .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
     let instance = format!("{}{profile}", sanitize(&context.instance));
     let mut text = LabelledLines::new(paint);
-    text.explain(it, context, Some(&instance));
+    text.add_process(it, context, Some(&instance));
     text.lines.join("\n") + "\n"
 }
 
-/// The whole plan, and each process that it speaks of.
+/// The whole plan, and each process in it.
 #[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines::new(paint);
     for it in all {
         text.lines.push(String::new());
-        text.explain(it, context, None);
+        text.add_process(it, context, None);
     }
     let mut whole = plan_text::text(plan, context, paint);
     whole.extend(text.lines.iter().flat_map(|line| [line, "\n"]));
@@ -49,7 +49,7 @@ impl LabelledLines {
         LabelledLines { lines: Vec::new(), paint }
     }
 
-    fn explain(&mut self, it: &Explanation<'_>, context: &Context<'_>, instance: Option<&str>) {
+    fn add_process(&mut self, it: &Explanation<'_>, context: &Context<'_>, instance: Option<&str>) {
         let pid = format!("pid {}", it.process.id.pid);
         let strong = self.paint.style(Style::Bold, &pid);
         let sentence = explain_sentence::sentence(it);
@@ -58,36 +58,36 @@ impl LabelledLines {
             sanitize(sentence.strip_prefix(&pid).unwrap_or(&sentence))
         ));
         self.lines.push(String::new());
-        self.lines.push(format!("{strong}  {}", format::shortened(it.process)));
-        self.under("for", instance.map(str::to_owned));
-        self.under("who", [conflict_text::who(it.process)]);
-        self.under(
+        self.lines.push(format!("{strong}  {}", format::short_command(it.process)));
+        self.add("for", instance.map(str::to_owned));
+        self.add("who", [conflict_text::facts(it.process)]);
+        self.add(
             "guard",
             it.conflict
                 .filter(|conflict| is_root(conflict, it))
                 .and_then(|it| it.guard.as_ref())
-                .map(conflict_text::guarded),
+                .map(conflict_text::guard_facts),
         );
-        self.under("tree", verdicts::tree(it));
-        self.under("match", self.entries(it, context));
-        self.under("token", [self.row(it.token.same_token, &verdicts::token(it))]);
-        self.under("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
-        self.under(
+        self.add("tree", verdicts::tree(it));
+        self.add("match", self.entries(it, context));
+        self.add("token", [self.row(it.token.same_token, &verdicts::token(it))]);
+        self.add("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
+        self.add(
             "shields",
             it.shields
                 .iter()
                 .map(|shield| self.row(shield.holds(), &verdicts::shield(shield)))
                 .collect::<Vec<_>>(),
         );
-        self.under("rules", self.rules(it, context));
+        self.add("rules", self.rules(it, context));
         if let Some(conflict) = it.conflict {
-            self.under("decided", [conflict_text::decided(conflict, context)]);
-            self.under("steps", [conflict_text::steps(conflict, context.purpose, self.paint)]);
+            self.add("decided", [conflict_text::decision(conflict, context)]);
+            self.add("steps", [conflict_text::steps(conflict, context.purpose, self.paint)]);
         }
     }
 
-    /// Some lines, with the label at the first.
-    fn under(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
+    /// Adds lines with a label at the first.
+    fn add(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
         for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
             self.lines.push(format!(
@@ -146,7 +146,7 @@ impl LabelledLines {
         whose.into_iter().chain(it.rules.iter().flat_map(rows)).collect()
     }
 
-    /// What is asked in one column, the facts in the next.
+    /// The conditions in one column, the facts in the next.
     fn aligned(&self, rows: Vec<LabelledRow>) -> Vec<String> {
         let width = rows
             .iter()
@@ -172,7 +172,7 @@ fn is_root(conflict: &Conflict, it: &Explanation<'_>) -> bool {
 /// A question that is longer pushes its fact to the right.
 const WIDEST_QUESTION: usize = 40;
 
-/// What was asked and what came of it.
+/// A condition with its verdict and its fact.
 struct LabelledRow {
     truth: Truth,
     question: String,
@@ -181,7 +181,7 @@ struct LabelledRow {
 
 impl LabelledRow {
     fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
-        let shown = |text: &str| format::cut(&printable(text));
+        let shown = |text: &str| format::shorten(&printable(text));
         let fact = asked_facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
         let wanted = || match shown(&asked_facts::wanted(asked)) {

@@ -1,4 +1,4 @@
-//! How times and processes are said.
+//! Times and processes for a person.
 
 #![expect(clippy::disallowed_types, reason = "prints times")]
 
@@ -14,9 +14,9 @@ use crate::{
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A process's command line, masked and printable; its name in brackets where it has none, as `ps`
-/// writes it.
-pub(super) fn command(process: &Process) -> Option<String> {
+/// The command line of a process, masked and printable; its name in brackets if it has none, as
+/// `ps` writes it.
+pub(super) fn full_command(process: &Process) -> Option<String> {
     match (&process.args, &process.name) {
         (Fact::Known(args), _) if !args.is_empty() => Some(command_line(args)),
         (_, Fact::Known(name)) => Some(format!("[{}]", mask_secrets(name))),
@@ -24,44 +24,44 @@ pub(super) fn command(process: &Process) -> Option<String> {
     }
 }
 
-/// The widest that a command is shown to a person, in characters.
+/// The most characters of a command.
 const WIDEST: usize = 80;
 
-/// A process's command line for a person: shortened.
-pub(super) fn shortened(process: &Process) -> String {
+/// The shortened command line of a process.
+pub(super) fn short_command(process: &Process) -> String {
     match &process.args {
         Fact::Known(args) if !args.is_empty() => short_command_line(args, WIDEST),
-        Fact::Known(_) | Fact::Unknown => command(process)
-            .map_or_else(|| "(command unknown)".to_owned(), |name| cut(&sanitize(&name))),
+        Fact::Known(_) | Fact::Unknown => full_command(process)
+            .map_or_else(|| "(command unknown)".to_owned(), |name| shorten(&sanitize(&name))),
     }
 }
 
 /// Truncates a command or another fact for a person.
-pub(super) fn cut(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     truncate(text, WIDEST)
 }
 
-/// Where the value of `key` is written, in brackets; nothing where nobody wrote it.
-pub(super) fn place(context: &Context<'_>, key: &str) -> String {
+/// The place where the value of `key` is written, in brackets; empty if it is written nowhere.
+pub(super) fn written_at(context: &Context<'_>, key: &str) -> String {
     match (context.origin)(key).as_str() {
         "default" if key.contains(['.', '[']) => String::new(),
         place => format!("({})", sanitize(place)),
     }
 }
 
-/// That moment.
-pub(super) fn seconds_since_1970(seconds: u64) -> Option<SystemTime> {
+/// The time so many seconds after 1970 began.
+pub(super) fn unix_time(seconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// `time` to the second; nothing where the format has no word for it.
+/// `time` to the second; `None` if the format has no such year.
 pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     (seconds <= LAST_SECOND).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 /// A length of time in at most two neighbouring units: `3m 12s`, `2d`, `250ms`.
-pub(super) fn span(time: Duration) -> String {
+pub(super) fn short_duration(time: Duration) -> String {
     const UNITS: [(u64, &str); 5] =
         [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let millis = clock::millis(time);
@@ -99,22 +99,19 @@ mod tests {
             (90_061_000, "1d 1h"),
             (86_400_000 * 400, "400d"),
         ] {
-            assert_eq!(span(Duration::from_millis(millis)), expected);
+            assert_eq!(short_duration(Duration::from_millis(millis)), expected);
         }
     }
 
     #[test]
     fn a_moment_that_no_calendar_has_is_not_said() {
+        assert_eq!(unix_time(0).and_then(rfc3339).as_deref(), Some("1970-01-01T00:00:00Z"));
         assert_eq!(
-            seconds_since_1970(0).and_then(rfc3339).as_deref(),
-            Some("1970-01-01T00:00:00Z")
-        );
-        assert_eq!(
-            seconds_since_1970(LAST_SECOND).and_then(rfc3339).as_deref(),
+            unix_time(LAST_SECOND).and_then(rfc3339).as_deref(),
             Some("9999-12-31T23:59:59Z")
         );
-        assert_eq!(seconds_since_1970(LAST_SECOND + 1).and_then(rfc3339), None);
-        assert_eq!(seconds_since_1970(u64::MAX).and_then(rfc3339), None);
+        assert_eq!(unix_time(LAST_SECOND + 1).and_then(rfc3339), None);
+        assert_eq!(unix_time(u64::MAX).and_then(rfc3339), None);
         assert_eq!(UNIX_EPOCH.checked_sub(Duration::from_secs(1)).and_then(rfc3339), None);
     }
 }

@@ -1,5 +1,5 @@
-//! What to change where a plan is not what was wanted: for `plan` every key, and where it is
-//! written; for a refused start one hint, in the line of its refusal.
+//! Hints about a plan that is not wanted: for `plan` every key that would change it, with its
+//! place; for a refused start one hint, in the line of the refusal.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use crate::{
         ladder::{Ladder, Patience},
         plan::{Conflict, DecidedBy, Plan},
         policy::Purpose,
+        process::Process,
         reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason},
         shield::Shield,
         snapshot::LockState,
@@ -17,11 +18,11 @@ use crate::{
     text::sanitize,
 };
 
-/// Where everything that can be changed is said.
+/// The command that shows all hints.
 const MORE: &str = "`monopoll plan -- …` says more";
 
-/// What to do about the refusal of this plan; nothing where its own sentence says so, or nothing
-/// here helps.
+/// Returns the hint for a refused plan; `None` if its reason says it already, or nothing helps
+/// here.
 #[must_use]
 pub fn hint(plan: &Plan) -> Option<String> {
     match plan.refusal()? {
@@ -30,13 +31,13 @@ pub fn hint(plan: &Plan) -> Option<String> {
         RefusalReason::Conflict(refusal) => {
             let is_decisive = |conflict: &&Conflict| conflict.refusal.as_ref() == Some(refusal);
             let conflict = plan.conflicts.iter().find(is_decisive)?;
-            let hint = hint_about(conflict, refusal, plan)?;
+            let hint = hint_for(conflict, refusal, plan)?;
             Some(format!("{hint}; {MORE}"))
         }
     }
 }
 
-fn hint_about(conflict: &Conflict, refusal: &ConflictRefusal, plan: &Plan) -> Option<String> {
+fn hint_for(conflict: &Conflict, refusal: &ConflictRefusal, plan: &Plan) -> Option<String> {
     let rule = "change that rule, or put another one before it";
     Some(match (&refusal.cause, &conflict.decided_by) {
         (
@@ -66,30 +67,34 @@ fn hint_about(conflict: &Conflict, refusal: &ConflictRefusal, plan: &Plan) -> Op
             | RefusalCause::NotPermitted { .. }
             | RefusalCause::OnlyForceEnds,
             _,
-        ) => return caution(conflict, refusal, plan, Purpose::Start).into_iter().next(),
+        ) => {
+            return outside_configuration(conflict, refusal, plan, Purpose::Start)
+                .into_iter()
+                .next();
+        }
     })
 }
 
-/// One line for each thing that can be changed, none twice.
+/// One line for each change that may help, none twice.
 pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let too_many = matches!(plan.refusal(), Some(RefusalReason::TooManyConflicts { .. }));
     if too_many {
         lines.push(format!(
             "narrow the `match` entries, or raise {}",
-            key(context, "limits.max_targets")
+            set_key(context, "limits.max_targets")
         ));
     }
     let storm = matches!(plan.refusal(), Some(RefusalReason::Storm { .. }));
     if storm {
-        lines.push(format!("to allow more, raise {}", key(context, "limits.max_takeovers")));
+        lines.push(format!("to allow more, raise {}", set_key(context, "limits.max_takeovers")));
         lines.push(format!(
             "to forget them sooner, lower {}",
-            key(context, "limits.takeover_window")
+            set_key(context, "limits.takeover_window")
         ));
     }
     for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
-        lines.extend(about(conflict, plan, context));
+        lines.extend(for_conflict(conflict, plan, context));
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
         lines.push(
@@ -103,7 +108,7 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     if !plan.suspects.is_empty() {
         lines.push(format!(
             "to look for no tokens at all, choose \"off\" for {}",
-            key(context, "same_token")
+            set_key(context, "same_token")
         ));
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -111,11 +116,13 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     lines
 }
 
-fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
+fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines = match &conflict.decided_by {
-        DecidedBy::Rule(name) => vec![rule(context, name)],
+        DecidedBy::Rule(name) => vec![change_rule(context, name)],
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
-            (Purpose::Start, _) => vec![format!("choose another {}", key(context, "on_conflict"))],
+            (Purpose::Start, _) => {
+                vec![format!("choose another {}", set_key(context, "on_conflict"))]
+            }
             (Purpose::Stop, Action::Force) => {
                 vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
             }
@@ -127,34 +134,34 @@ fn about(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String>
         },
         DecidedBy::SameToken => vec![format!(
             "to treat it as any other conflict, choose \"act\" for {}",
-            key(context, "same_token")
+            set_key(context, "same_token")
         )],
         DecidedBy::Caution => conflict
             .refusal
             .as_ref()
-            .map(|refusal| caution(conflict, refusal, plan, context.purpose))
+            .map(|refusal| outside_configuration(conflict, refusal, plan, context.purpose))
             .unwrap_or_default(),
     };
     if let Ladder::Wait { patience, .. } = conflict.ladder {
-        lines.push(format!("wait longer or shorter: {}", key(context, "timeouts.wait")));
+        lines.push(format!("wait longer or shorter: {}", set_key(context, "timeouts.wait")));
         if patience != Patience::Forever {
             lines.push(format!(
                 "do something else when that runs out: {}",
-                key(context, "after_wait")
+                set_key(context, "after_wait")
             ));
         }
     }
     lines
 }
 
-fn rule(context: &Context<'_>, name: &str) -> String {
+fn change_rule(context: &Context<'_>, name: &str) -> String {
     let place = (context.origin)(&format!("rules.{name}"));
     let at = if place == "default" { String::new() } else { format!(" at {}", sanitize(&place)) };
     format!("change the rule `{}`{at}, or put another one before it", sanitize(name))
 }
 
-/// Where no key helps, something outside of the configuration may.
-fn caution(
+/// Hints outside of the configuration, if no key helps.
+fn outside_configuration(
     conflict: &Conflict,
     refusal: &ConflictRefusal,
     plan: &Plan,
@@ -171,8 +178,7 @@ fn caution(
         }
         Refusal::Policy | Refusal::Storm => {}
     }
-    let manager =
-        conflict.root.as_ref().and_then(|root| root.managed_by.known()).and_then(Option::as_ref);
+    let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {
         (Some(manager), ..) => {
             vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))]
@@ -201,8 +207,8 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
     }
 }
 
-/// A key, where it is written, or every way to write it.
-fn key(context: &Context<'_>, key: &str) -> String {
+/// A key with its place, or with every way to set it.
+fn set_key(context: &Context<'_>, key: &str) -> String {
     let place = (context.origin)(key);
     let flag = match key {
         "on_conflict" => "`--on-conflict refuse|graceful|force|wait`".to_owned(),

@@ -1,11 +1,11 @@
-//! What happened to an instance, as a person reads it: one line an event, the oldest first.
+//! The history of an instance for a person: one line an event, the oldest first.
 
 use std::time::Duration;
 
 use crate::{
     report::{
         Context,
-        format::{cut, rfc3339, seconds_since_1970, span},
+        format::{rfc3339, short_duration, shorten, unix_time},
     },
     state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
     text::sanitize,
@@ -18,7 +18,7 @@ pub fn text(events: &[HistoryEvent]) -> String {
         return "Nothing is remembered.\n".to_owned();
     }
     let moment = |event: &HistoryEvent| {
-        seconds_since_1970(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned())
+        unix_time(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned())
     };
     let line = |event: &HistoryEvent| {
         format!(
@@ -26,61 +26,67 @@ pub fn text(events: &[HistoryEvent]) -> String {
             moment(event),
             event.ticket,
             event.pid,
-            what(event)
+            happened(event)
         )
     };
     events.iter().map(line).collect()
 }
 
-/// When it happened, and how long ago that is by the clock on the wall.
-pub(super) fn when(event: &HistoryEvent, context: &Context<'_>) -> String {
-    let moment = seconds_since_1970(event.at);
+/// The time of an event, and its age by the wall clock.
+pub(super) fn time_and_age(event: &HistoryEvent, context: &Context<'_>) -> String {
+    let moment = unix_time(event.at);
     let ago = moment.and_then(|moment| context.now_wall.duration_since(moment).ok());
     let ago = ago.map_or_else(String::new, |ago| {
-        format!(" ({} ago)", span(Duration::from_secs(ago.as_secs())))
+        format!(" ({} ago)", short_duration(Duration::from_secs(ago.as_secs())))
     });
     format!("{}{ago}", moment.and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned()))
 }
 
-/// The action, and the rule that said so.
-pub(super) fn by(ended: &EndedConflict) -> String {
+/// The action, and the rule that chose it.
+pub(super) fn action_and_rule(ended: &EndedConflict) -> String {
     match &ended.rule {
         Some(rule) => format!("{}, by rule `{}`", ended.action, sanitize(rule)),
         None => ended.action.to_string(),
     }
 }
 
-/// What happened, without the time.
-pub(super) fn what(event: &HistoryEvent) -> String {
+/// The event, without its time.
+pub(super) fn happened(event: &HistoryEvent) -> String {
     match &event.kind {
         HistoryEventKind::Start { command, child_pid, took_ms } => {
-            format!("started {} as pid {child_pid}, after {}", quoted(command), millis(*took_ms))
+            format!(
+                "started {} as pid {child_pid}, after {}",
+                quoted_command(command),
+                millis_text(*took_ms)
+            )
         }
         HistoryEventKind::Refusal { cause, why, times } => {
-            format!("{}{}: {}", given_up(*cause), often(*times), sanitize(why))
+            format!("{}{}: {}", cause_text(*cause), repeated(*times), sanitize(why))
         }
         HistoryEventKind::Takeover { ended, to_pid: Some(_) } => {
-            format!("took over from {}", victim(ended))
+            format!("took over from {}", ended_conflict(ended))
         }
         HistoryEventKind::Takeover { ended, to_pid: None } => {
-            format!("gave up after it had ended {}", victim(ended))
+            format!("gave up after it had ended {}", ended_conflict(ended))
         }
         HistoryEventKind::Loss { why, times } => {
-            format!("lost the lock{}: {}", often(*times), sanitize(why))
+            format!("lost the lock{}: {}", repeated(*times), sanitize(why))
         }
         HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
             format!("left, asked by pid {pid}: {}", sanitize(why))
         }
         HistoryEventKind::Stop { why, asked_by: None } => format!("left: {}", sanitize(why)),
-        HistoryEventKind::Clearing { ended } => format!("`monopoll stop` ended {}", victim(ended)),
+        HistoryEventKind::Clearing { ended } => {
+            format!("`monopoll stop` ended {}", ended_conflict(ended))
+        }
     }
 }
 
-fn often(times: u32) -> String {
+fn repeated(times: u32) -> String {
     if times > 1 { format!(" {times} times") } else { String::new() }
 }
 
-fn given_up(cause: GiveUpCause) -> &'static str {
+fn cause_text(cause: GiveUpCause) -> &'static str {
     match cause {
         GiveUpCause::Policy => "refused",
         GiveUpCause::Permission => "refused for want of permission",
@@ -91,19 +97,24 @@ fn given_up(cause: GiveUpCause) -> &'static str {
     }
 }
 
-fn victim(ended: &EndedConflict) -> String {
+fn ended_conflict(ended: &EndedConflict) -> String {
     let pid = ended
         .from_pid
         .map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
     let killed =
         if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
-    format!("{pid} {} ({}) in {}{killed}", quoted(&ended.command), by(ended), millis(ended.took_ms))
+    format!(
+        "{pid} {} ({}) in {}{killed}",
+        quoted_command(&ended.command),
+        action_and_rule(ended),
+        millis_text(ended.took_ms)
+    )
 }
 
-fn quoted(command: &str) -> String {
-    format!("`{}`", cut(&sanitize(command)))
+fn quoted_command(command: &str) -> String {
+    format!("`{}`", shorten(&sanitize(command)))
 }
 
-fn millis(millis: u64) -> String {
-    span(Duration::from_millis(millis))
+fn millis_text(millis: u64) -> String {
+    short_duration(Duration::from_millis(millis))
 }

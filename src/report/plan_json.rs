@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::{
     engine::{
-        fact::{Fact, Truth},
+        fact::Fact,
         ladder::{Patience, Step},
-        plan::{Conflict, DecidedBy, Evidence, Plan, Shielded, Suspect},
+        plan::{Conflict, DecidedBy, Plan, Shielded, Suspect},
         process::Process,
         reason::Verdict,
         snapshot::{GuardView, LockState, LockView},
@@ -18,7 +18,7 @@ use crate::{
             ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
             StepDocument, VerdictWord,
         },
-        reasons,
+        reasons, verdicts,
     },
     sys::clock::millis,
     text::{is_nonprinting, mask_secrets},
@@ -46,7 +46,7 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     }
 }
 
-/// Any document as text: indented, and with everything escaped that a terminal would act on.
+/// Writes any document: indented, and with everything escaped that a terminal would act on.
 ///
 /// # Errors
 /// As [`serde_json::to_string_pretty`] has them.
@@ -75,7 +75,7 @@ fn lock(plan: &Plan, context: &Context<'_>, view: &LockView) -> LockDocument {
     LockDocument { path: mask_secrets(&view.path.to_string_lossy()), state, holder }
 }
 
-/// The guard that keeps a record, else the first process that has the lock.
+/// The guard with a record, else the first process that has the lock.
 pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocument> {
     let has = |guard: &&GuardView| guard.process.is_some_and(|process| pids.contains(&process.pid));
     if let Some(guard) = plan.guards.iter().find(has).or(plan.guards.first()) {
@@ -85,7 +85,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
             command: Some(mask_secrets(&guard.command)),
             user: Some(mask_secrets(&guard.user)),
             host: mask_secrets(&guard.host),
-            since: format::seconds_since_1970(guard.since).and_then(rfc3339),
+            since: format::unix_time(guard.since).and_then(rfc3339),
         });
     }
     let pid = *pids.first()?;
@@ -94,7 +94,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
     Some(HolderDocument {
         pid: Some(pid),
         ticket: None,
-        command: process.and_then(format::command),
+        command: process.and_then(format::full_command),
         user: process.and_then(user),
         host: mask_secrets(&context.host),
         since: process.and_then(|process| started_at(process, context)),
@@ -106,44 +106,28 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
     let root = conflict.root.as_ref().unwrap_or(&nobody);
     let guard = conflict.guard.as_ref();
     ConflictDocument {
-        pid: conflict.root.as_ref().map(|root| root.id.pid),
+        pid: conflict.pid(),
         name: root.name.known().map(|name| mask_secrets(name)),
-        command: format::command(root).or_else(|| guard.map(|guard| mask_secrets(&guard.command))),
+        command: format::full_command(root)
+            .or_else(|| guard.map(|guard| mask_secrets(&guard.command))),
         user: user(root).or_else(|| guard.map(|guard| mask_secrets(&guard.user))),
         state: root.state.known().copied(),
         started_at: started_at(root, context),
         age_ms: root.age.known().copied().map(millis),
         holds_lock: conflict.holds_lock(),
-        same_token: match root.same_token() {
-            Truth::True => Some(true),
-            Truth::False => Some(false),
-            Truth::Unknown => None,
-        },
+        same_token: root.same_token().known(),
         orphaned: root.orphaned.known().copied(),
-        managed_by: root
-            .managed_by
-            .known()
-            .and_then(Option::as_ref)
-            .map(|by| mask_secrets(&by.to_string())),
+        managed_by: root.manager().map(|manager| mask_secrets(&manager.to_string())),
         container: root.container.known().and_then(Option::as_deref).map(mask_secrets),
         host: mask_secrets(guard.map_or(&context.host, |guard| &guard.host)),
         tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
-        matched_by: conflict.evidence.iter().map(evidence).collect(),
+        matched_by: conflict.evidence.iter().copied().map(verdicts::evidence_key).collect(),
         rule: match &conflict.decided_by {
             DecidedBy::Rule(name) => Some(mask_secrets(name)),
             DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
         },
         action: conflict.action,
         steps: conflict.ladder.steps().iter().map(step).collect(),
-    }
-}
-
-fn evidence(evidence: &Evidence) -> String {
-    match evidence {
-        Evidence::Lock => "lock".to_owned(),
-        Evidence::Token => "token".to_owned(),
-        Evidence::Match(index) => format!("match[{index}]"),
-        Evidence::Command => "command".to_owned(),
     }
 }
 
@@ -163,7 +147,7 @@ fn step(step: &Step) -> StepDocument {
 fn shielded(it: &Shielded) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
-        command: format::command(&it.process),
+        command: format::full_command(&it.process),
         reason: mask_secrets(&reasons::shield(&it.shield)),
     }
 }
@@ -171,7 +155,7 @@ fn shielded(it: &Shielded) -> OtherDocument {
 fn suspect(it: &Suspect) -> OtherDocument {
     OtherDocument {
         pid: it.process.id.pid,
-        command: format::command(&it.process),
+        command: format::full_command(&it.process),
         reason: reasons::SUSPECT.to_owned(),
     }
 }

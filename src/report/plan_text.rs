@@ -1,5 +1,5 @@
-//! What a plan says to a person: the verdict first, then each conflict, then who is left alone,
-//! then what to change.
+//! A plan for a person: the verdict first, then each conflict, then the processes that are not
+//! touched, then hints.
 
 use crate::{
     engine::{
@@ -13,7 +13,7 @@ use crate::{
     error::ExitStatus,
     report::{
         Context, conflict_text,
-        format::{self, span},
+        format::{self, short_duration},
         hints, reasons,
     },
     text::{Paint, Style, sanitize},
@@ -25,19 +25,19 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![verdict(plan, context, paint)];
     for (index, conflict) in plan.conflicts.iter().enumerate() {
         lines.push(String::new());
-        lines.extend(conflict_text::block(index + 1, conflict, plan, context, paint));
+        lines.extend(conflict_text::lines(index + 1, conflict, plan, context, paint));
     }
     let shielded =
-        plan.shielded.iter().map(|it| other(&it.process, &reasons::shield(&it.shield), paint));
+        plan.shielded.iter().map(|it| untouched(&it.process, &reasons::shield(&it.shield), paint));
     lines.extend(section("Not touched, although it matches:", shielded));
-    let suspects = plan.suspects.iter().map(|it| other(&it.process, reasons::SUSPECT, paint));
+    let suspects = plan.suspects.iter().map(|it| untouched(&it.process, reasons::SUSPECT, paint));
     lines.extend(section("Only looks related, not touched:", suspects));
     let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
     lines.extend(section("If this is not what you want:", hints));
     lines.join("\n") + "\n"
 }
 
-/// An empty line, the title and the lines; nothing where there are none.
+/// An empty line, the title and the lines; nothing if there are none.
 fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines = lines.peekable();
     if lines.peek().is_none() {
@@ -46,12 +46,12 @@ fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
     [String::new(), title.to_owned()].into_iter().chain(lines).collect()
 }
 
-fn other(process: &Process, why: &str, paint: Paint) -> String {
+fn untouched(process: &Process, why: &str, paint: Paint) -> String {
     let pid = format!("pid {}", process.id.pid);
     format!(
         "  {}  {}\n     {}",
         paint.style(Style::Bold, &pid),
-        format::shortened(process),
+        format::short_command(process),
         sanitize(why)
     )
 }
@@ -62,11 +62,11 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         .profile
         .as_ref()
         .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
-    let ignored = those(plan, |action| action == Action::Ignore);
+    let ignored = named_conflicts(plan, |action| action == Action::Ignore);
     let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
-    let kills = those(plan, Action::kills).unwrap_or_default();
+    let kills = named_conflicts(plan, Action::kills).unwrap_or_default();
     if context.purpose == Purpose::Stop {
-        let (tone, would, rest) = stop(plan, &kills, ignored);
+        let (tone, would, rest) = stop_verdict(plan, &kills, ignored);
         return format!("{instance}{profile}{}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict() {
@@ -77,43 +77,49 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Act => (
             Style::Warning,
             "would end",
-            format!(" {kills}, then start{beside}{}.", deadline(plan)),
+            format!(" {kills}, then start{beside}{}.", time_limit(plan)),
         ),
-        Verdict::Wait => {
-            (Style::Warning, "would wait", format!(" {}, then start{beside}.", wait(plan, &kills)))
-        }
+        Verdict::Wait => (
+            Style::Warning,
+            "would wait",
+            format!(" {}, then start{beside}.", wait_text(plan, &kills)),
+        ),
         Verdict::Refuse(Refusal::Superseded) => (
             Style::Warning,
             "would give way",
-            format!(", {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
+            format!(", {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
         ),
         Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => (
             Style::Error,
             "would not start",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
         ),
     };
     format!("{instance}{profile} {}{rest}", paint.style(tone, would))
 }
 
 /// The verdict on a stop.
-fn stop(plan: &Plan, kills: &str, ignored: Option<String>) -> (Style, &'static str, String) {
+fn stop_verdict(
+    plan: &Plan,
+    kills: &str,
+    ignored: Option<String>,
+) -> (Style, &'static str, String) {
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
     match plan.verdict() {
         Verdict::Clear => (Style::Success, ": nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {
-            (Style::Warning, " would end", format!(" {kills}{}{alone}.", deadline(plan)))
+            (Style::Warning, " would end", format!(" {kills}{}{alone}.", time_limit(plan)))
         }
         Verdict::Refuse(_) => (
             Style::Error,
             " would not be stopped",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
         ),
     }
 }
 
-/// Those conflicts about which this is done: a single one by its pid.
-fn those(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
+/// The conflicts with such an action: a single one by its pid, several by their number.
+fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
     let them: Vec<&Conflict> =
         plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
     match them.as_slice() {
@@ -128,23 +134,25 @@ fn those(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
     }
 }
 
-fn wait(plan: &Plan, kills: &str) -> String {
+fn wait_text(plan: &Plan, kills: &str) -> String {
     let patience = plan.waits().find_map(|conflict| match conflict.ladder {
-        Ladder::Wait { patience: Patience::For(time), .. } => Some(format!("up to {}", span(time))),
+        Ladder::Wait { patience: Patience::For(time), .. } => {
+            Some(format!("up to {}", short_duration(time)))
+        }
         Ladder::Wait { patience: Patience::Forever, .. } => Some("as long as it takes".to_owned()),
         Ladder::Stop(_) | Ladder::Nothing => None,
     });
     let then = if kills.is_empty() { String::new() } else { format!(", then end {kills}") };
-    let whom = those(plan, |action| action == Action::Wait).unwrap_or_default();
+    let whom = named_conflicts(plan, |action| action == Action::Wait).unwrap_or_default();
     format!("{} for {whom} to end{then}", patience.unwrap_or_default())
 }
 
-fn deadline(plan: &Plan) -> String {
-    plan.deadline().map_or_else(String::new, |time| format!(", within {}", span(time)))
+fn time_limit(plan: &Plan) -> String {
+    plan.deadline().map_or_else(String::new, |time| format!(", within {}", short_duration(time)))
 }
 
-/// What a supervisor would be told.
-fn exit(plan: &Plan) -> String {
+/// The exit status that a supervisor would see.
+fn exit_status(plan: &Plan) -> String {
     let status = match plan.verdict() {
         Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
         Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,

@@ -14,10 +14,10 @@ use crate::{
     terminate::execute::NotEnded,
 };
 
-/// What a suspect has, after "it has".
+/// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";
 
-/// Why a plan is as it is.
+/// The reason of a plan.
 #[must_use]
 pub fn plan_reason(reason: &Reason) -> String {
     match reason {
@@ -38,7 +38,7 @@ fn conflicts(number: usize) -> String {
     if number == 1 { "1 conflict".to_owned() } else { format!("{number} conflicts") }
 }
 
-/// Why there is no start, or no stop.
+/// The reason that there is no start, or no stop.
 #[must_use]
 pub fn refusal_reason(reason: &RefusalReason) -> String {
     match reason {
@@ -60,7 +60,7 @@ pub fn refusal_reason(reason: &RefusalReason) -> String {
     }
 }
 
-/// Why one conflict must not be settled.
+/// The reason that one conflict must not be settled.
 #[must_use]
 pub fn conflict_refusal(ConflictRefusal { conflict, cause }: &ConflictRefusal) -> String {
     let who = name(conflict);
@@ -150,7 +150,7 @@ fn restarted(by: &Restarter) -> String {
     }
 }
 
-/// Why a process is never acted on.
+/// The reason that a process is never acted on.
 #[must_use]
 pub fn shield(shield: &Shield) -> String {
     match shield {
@@ -173,7 +173,7 @@ pub fn shield(shield: &Shield) -> String {
     }
 }
 
-/// Why a start is refused.
+/// The reason that a start is refused.
 #[must_use]
 pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
@@ -183,7 +183,7 @@ pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     }
 }
 
-/// Why a conflict was not ended.
+/// The reason that a conflict was not ended.
 #[must_use]
 pub fn not_ended(why: NotEnded) -> String {
     match why {
@@ -202,7 +202,7 @@ pub fn not_ended(why: NotEnded) -> String {
     }
 }
 
-/// Why the ladder ended before the tree did.
+/// The reason that a tree was given up.
 #[must_use]
 pub fn gave_up(reason: GiveUpReason) -> String {
     let why = match reason {

@@ -9,7 +9,7 @@ use crate::{
     guard::instance_status::{InstanceState, InstanceStatus},
     report::{
         Context,
-        format::{rfc3339, seconds_since_1970},
+        format::{rfc3339, unix_time},
         plan_document::{ConflictDocument, HolderDocument},
         plan_json,
     },
@@ -158,7 +158,7 @@ fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocumen
 fn takeover(event: &HistoryEvent) -> Option<TakeoverDocument> {
     match &event.kind {
         HistoryEventKind::Takeover { ended, to_pid } => Some(TakeoverDocument {
-            at: seconds_since_1970(event.at).and_then(rfc3339),
+            at: unix_time(event.at).and_then(rfc3339),
             from_pid: ended.from_pid,
             to_pid: *to_pid,
             action: ended.action,

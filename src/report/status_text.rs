@@ -1,15 +1,17 @@
-//! What a status says to a person: in a sentence first, then who has the instance and how it got
-//! there.
+//! A status for a person: a sentence first, then the holder of the instance and its takeovers.
 
 use std::time::Duration;
 
 use crate::{
-    engine::plan::{Conflict, Plan},
+    engine::{
+        plan::{Conflict, Plan},
+        process::Process,
+    },
     guard::instance_status::{InstanceState, InstanceStatus},
     report::{
         Context, conflict_text,
-        format::{self, rfc3339, seconds_since_1970, span},
-        history_text::{by, what, when},
+        format::{self, rfc3339, short_duration, unix_time},
+        history_text::{action_and_rule, happened, time_and_age},
     },
     state::{
         history_event::{EndedConflict, HistoryEventKind},
@@ -21,33 +23,22 @@ use crate::{
 /// `status` for a person, in lines that each end with a line break.
 #[must_use]
 pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
-    let mut lines = vec![sentence(status, context, paint), String::new()];
+    let mut lines = vec![headline(status, context, paint), String::new()];
     let mut line = |label: &str, text: String| {
         lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
     };
     let conflict = holder(status);
     match &status.record {
-        Some(record) => guard(record, status, &mut line),
+        Some(record) => guard_lines(record, status, &mut line),
         None => {
             if let Some(root) = conflict.and_then(|conflict| conflict.root.as_ref()) {
-                line("holder", format::shortened(root));
-                line("who", conflict_text::who(root));
+                line("holder", format::short_command(root));
+                line("who", conflict_text::facts(root));
             }
         }
     }
-    if let Some(manager) = conflict
-        .and_then(|it| it.root.as_ref())
-        .and_then(|root| root.managed_by.known())
-        .and_then(Option::as_ref)
-    {
-        line(
-            "managed",
-            format!(
-                "by {}; ended for good by `{}`",
-                sanitize(&manager.to_string()),
-                sanitize(&manager.stop_command())
-            ),
-        );
+    if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(Process::manager) {
+        line("managed", conflict_text::managed_by(manager));
     }
     // The child alone has been named.
     let is_more = |conflict: &&Conflict| {
@@ -59,16 +50,16 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     for lock in status.plan.iter().flat_map(|plan| &plan.locks) {
         line("lock", sanitize(&lock.path.to_string_lossy()));
     }
-    if let Some(way) = how_it_got_there(status) {
-        line("got it", way);
+    if let Some(takeovers) = takeovers(status) {
+        line("got it", takeovers);
     }
     if let Some(event) = status.last_end().filter(|_| status.state == InstanceState::Stopped) {
-        line("last", format!("{}: {}", when(event, context), what(event)));
+        line("last", format!("{}: {}", time_and_age(event, context), happened(event)));
     }
     if lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
-    lines.extend(beside(status, context, paint));
+    lines.extend(unguarded(status, context, paint));
     lines.join("\n") + "\n"
 }
 
@@ -79,14 +70,14 @@ pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) ->
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
     let line = |status: &InstanceStatus| {
         let name = paint.style(Style::Bold, &format!("{:<width$}", sanitize(&status.instance)));
-        let (tone, word) = word(status.state);
+        let (tone, word) = state_word(status.state);
         let state = paint.style(tone, &format!("{word:<8}"));
-        format!("{name}  {state}  {}", brief(status, context)).trim_end().to_owned() + "\n"
+        format!("{name}  {state}  {}", summary(status, context)).trim_end().to_owned() + "\n"
     };
     statuses.iter().map(line).collect()
 }
 
-fn word(state: InstanceState) -> (Style, &'static str) {
+fn state_word(state: InstanceState) -> (Style, &'static str) {
     match state {
         InstanceState::Starting => (Style::Warning, "starting"),
         InstanceState::Running => (Style::Success, "running"),
@@ -96,9 +87,9 @@ fn word(state: InstanceState) -> (Style, &'static str) {
     }
 }
 
-fn sentence(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
+fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let instance = paint.style(Style::Bold, &sanitize(&status.instance));
-    let (tone, word) = word(status.state);
+    let (tone, word) = state_word(status.state);
     match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
             let ended = status.record.is_some()
@@ -132,33 +123,32 @@ fn sentence(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
 
 fn since(status: &InstanceStatus, context: &Context<'_>) -> Option<String> {
     let record = status.record.as_ref()?;
-    let moment = seconds_since_1970(record.since).and_then(rfc3339)?;
+    let moment = unix_time(record.since).and_then(rfc3339)?;
     Some(format!("since {moment}{}", ago(record.since, context)))
 }
 
-/// How long ago; nothing where the clock on the wall says that it is still to come.
+/// The age; empty if the wall clock says that the time is still to come.
 fn ago(seconds: u64, context: &Context<'_>) -> String {
-    let time =
-        seconds_since_1970(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
+    let time = unix_time(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
     time.map_or_else(String::new, |time| {
-        format!(" ({})", span(Duration::from_secs(time.as_secs())))
+        format!(" ({})", short_duration(Duration::from_secs(time.as_secs())))
     })
 }
 
-fn guard(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, String)) {
-    let here = status.plan.as_ref().and_then(|plan| plan.guards.first());
-    let who = match here {
+fn guard_lines(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, String)) {
+    let guard = status.plan.as_ref().and_then(|plan| plan.guards.first());
+    let whereabouts = match guard {
         None => "has ended".to_owned(),
         Some(guard) => guard.process.map_or_else(
             || "in another PID namespace".to_owned(),
             |process| format!("pid {}", process.pid),
         ),
     };
-    line("runs", format::cut(&sanitize(&record.command)));
+    line("runs", format::shorten(&sanitize(&record.command)));
     line(
         "guard",
         format!(
-            "{who}, ticket {}, user {} on host {}, monopoll {}",
+            "{whereabouts}, ticket {}, user {} on host {}, monopoll {}",
             record.ticket,
             sanitize(&record.user),
             sanitize(&record.host),
@@ -173,12 +163,12 @@ fn guard(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, S
     }
 }
 
-/// Who has the lock.
+/// The conflict that has the lock.
 fn holder(status: &InstanceStatus) -> Option<&Conflict> {
     status.plan.as_ref()?.conflicts.iter().find(|conflict| conflict.holds_lock())
 }
 
-fn how_it_got_there(status: &InstanceStatus) -> Option<String> {
+fn takeovers(status: &InstanceStatus) -> Option<String> {
     let mut events = status.own_events().peekable();
     events.peek()?;
     let from = |ended: &EndedConflict| {
@@ -186,9 +176,13 @@ fn how_it_got_there(status: &InstanceStatus) -> Option<String> {
             || "a guard in another PID namespace".to_owned(),
             |pid| format!("pid {pid}"),
         );
-        format!("{pid} ({}) in {}", by(ended), span(Duration::from_millis(ended.took_ms)))
+        format!(
+            "{pid} ({}) in {}",
+            action_and_rule(ended),
+            short_duration(Duration::from_millis(ended.took_ms))
+        )
     };
-    let takeovers: Vec<String> = events
+    let sources: Vec<String> = events
         .filter_map(|event| match &event.kind {
             HistoryEventKind::Takeover { ended, .. } => Some(from(ended)),
             HistoryEventKind::Start { .. }
@@ -198,34 +192,34 @@ fn how_it_got_there(status: &InstanceStatus) -> Option<String> {
             | HistoryEventKind::Clearing { .. } => None,
         })
         .collect();
-    Some(if takeovers.is_empty() {
+    Some(if sources.is_empty() {
         "nobody was in its way".to_owned()
     } else {
-        format!("took over from {}", takeovers.join(", "))
+        format!("took over from {}", sources.join(", "))
     })
 }
 
-/// Those that run without the lock.
-fn beside(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Vec<String> {
+/// The processes that run without the lock.
+fn unguarded(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Vec<String> {
     let Some(plan) = &status.plan else { return Vec::new() };
     let lines: Vec<String> =
-        status.unguarded().map(|conflict| other(conflict, plan, context, paint)).collect();
+        status.unguarded().map(|conflict| unguarded_line(conflict, plan, context, paint)).collect();
     if lines.is_empty() {
         return lines;
     }
     [String::new(), "Running without the lock:".to_owned()].into_iter().chain(lines).collect()
 }
 
-fn other(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
+fn unguarded_line(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     format!(
         "  {}\n     {}",
-        conflict_text::head(conflict, paint),
-        conflict_text::why(conflict, plan, context)
+        conflict_text::title(conflict, paint),
+        conflict_text::evidence(conflict, plan, context)
     )
 }
 
-/// What stands behind an instance's state in a list.
-fn brief(status: &InstanceStatus, context: &Context<'_>) -> String {
+/// The text after an instance's state in a list.
+fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
             let guard = status
@@ -239,11 +233,11 @@ fn brief(status: &InstanceStatus, context: &Context<'_>) -> String {
                 .map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
             let since =
                 since(status, context).map_or_else(String::new, |since| format!(", {since}"));
-            format!("{pid}{since}  {}", format::cut(&sanitize(&record.command)))
+            format!("{pid}{since}  {}", format::shorten(&sanitize(&record.command)))
         }
         (None, Some(why)) => sanitize(why),
-        (None, None) => status
-            .last_end()
-            .map_or_else(String::new, |event| format!("{}: {}", when(event, context), what(event))),
+        (None, None) => status.last_end().map_or_else(String::new, |event| {
+            format!("{}: {}", time_and_age(event, context), happened(event))
+        }),
     }
 }

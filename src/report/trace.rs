@@ -14,7 +14,7 @@ use crate::{
     text::command_line,
 };
 
-/// What was seen and what was made of it.
+/// Writes a look and its decision.
 pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -39,7 +39,7 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
 }
 
 fn conflict(conflict: &Conflict) {
-    let pid = conflict.root.as_ref().map(|root| root.id.pid);
+    let pid = conflict.pid();
     let args = conflict.root.as_ref().and_then(|root| root.args.known());
     let command = args
         .map(|args| command_line(args))
@@ -61,7 +61,7 @@ fn conflict(conflict: &Conflict) {
     );
 }
 
-/// As the plan's JSON has it.
+/// The verdict as in the JSON of a plan.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Clear => "clear",

@@ -1,4 +1,4 @@
-//! How each verdict of an explanation is said, in one line.
+//! Each verdict of an explanation, in one line.
 
 use crate::{
     engine::{
@@ -16,12 +16,12 @@ use crate::{
     text::sanitize,
 };
 
-/// Where in a tree it stands.
+/// The tree that the process is in, or has.
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {
         Some(root) if root.id.pid != it.process.id.pid => {
-            Some(format!("in that of pid {}  {}", root.id.pid, format::shortened(root)))
+            Some(format!("in that of pid {}  {}", root.id.pid, format::short_command(root)))
         }
         Some(_) | None if conflict.tree.is_empty() => None,
         Some(_) | None => Some(conflict_text::pids(&conflict.tree)),
@@ -38,8 +38,8 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
             "the same command in the same place: no COMMAND is named behind `--`".to_owned()
         }
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
-            let key = label(entry.entry);
-            format!("{key} {}", format::place(context, &key)).trim_end().to_owned()
+            let key = evidence_key(entry.entry);
+            format!("{key} {}", format::written_at(context, &key)).trim_end().to_owned()
         }
     };
     let limit = entry.limit.as_ref().map(|limit| sanitize(&reasons::shield(limit)));
@@ -55,8 +55,8 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     }
 }
 
-/// As in the JSON of a plan.
-pub(super) fn label(evidence: Evidence) -> String {
+/// The evidence as in the JSON of a plan.
+pub(super) fn evidence_key(evidence: Evidence) -> String {
     match evidence {
         Evidence::Lock => "lock".to_owned(),
         Evidence::Token => "token".to_owned(),
@@ -118,7 +118,7 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
         None => shield,
         Some(Evidence::Lock) => format!("{shield}, but it has the lock"),
         Some(entry @ (Evidence::Match(_) | Evidence::Token | Evidence::Command)) => {
-            format!("{shield}, but {} reaches it", label(entry))
+            format!("{shield}, but {} reaches it", evidence_key(entry))
         }
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn rule(
     it: &Explanation<'_>,
     context: &Context<'_>,
 ) -> String {
-    let place = format::place(context, &format!("rules[{}]", verdict.index));
+    let place = format::written_at(context, &format!("rules[{}]", verdict.index));
     let rule = format!("`{}` {place}", sanitize(&verdict.rule.name));
     let so = match (verdict.outcome, it.conflict) {
         (RuleOutcome::Decides, Some(_)) => ", and decides",
