@@ -22,6 +22,7 @@ mod lost_locks;
 mod namespaces;
 mod pid_one;
 mod preflight;
+mod previous_version;
 mod rules;
 mod second_start;
 mod secrets;

@@ -23,6 +23,8 @@
 pub mod botapi;
 pub mod endpoint;
 #[cfg(target_os = "linux")]
+pub mod previous_version;
+#[cfg(target_os = "linux")]
 pub mod programs;
 #[cfg(target_os = "linux")]
 pub mod stage;

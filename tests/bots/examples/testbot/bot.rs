@@ -55,21 +55,29 @@ struct Ways {
     detached: Vec<String>,
     /// `--heir "ARGS"`: what it starts when a signal ends it.
     heirs: Vec<String>,
+    task: Task,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Task {
+    #[default]
+    Poll,
     /// `--show`: prints what it was given, and ends.
-    show: bool,
+    Show,
     /// `--echo`: copies its input to its output, says so on its error output, and ends.
-    echo: bool,
+    Echo,
 }
 
 pub(super) fn main() {
     let ways = ways(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
-    if ways.show {
-        return show();
-    }
-    if ways.echo {
-        io::copy(&mut io::stdin(), &mut io::stdout()).unwrap();
-        eprintln!("the bot's own words");
-        return;
+    match ways.task {
+        Task::Poll => {}
+        Task::Show => return show(),
+        Task::Echo => {
+            io::copy(&mut io::stdin(), &mut io::stdout()).unwrap();
+            eprintln!("the bot's own words");
+            return;
+        }
     }
     if let Some(signal) = ways.dies {
         nix::sys::signal::raise(signal).unwrap();
@@ -134,8 +142,8 @@ fn ways(mut args: impl Iterator<Item = String>) -> Ways {
             "--child" => ways.children.push(value()),
             "--detached" => ways.detached.push(value()),
             "--heir" => ways.heirs.push(value()),
-            "--show" => ways.show = true,
-            "--echo" => ways.echo = true,
+            "--show" => ways.task = Task::Show,
+            "--echo" => ways.task = Task::Echo,
             // Anything else only makes command lines differ.
             _ => {}
         }
