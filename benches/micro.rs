@@ -32,7 +32,7 @@ use monopoll::internals::{
         request::{ScanRequest, ScanScope, StartState},
     },
     sys::host,
-    terminate::machine::Machine,
+    terminate::{machine::Machine, process_control::StartHost},
 };
 
 fn main() {

@@ -19,7 +19,7 @@ use crate::{
     },
     state::lock_folder::MissingFolder,
     sys::clock,
-    terminate::machine::Machine,
+    terminate::{machine::Machine, process_control::StartHost},
 };
 
 /// The plan of this moment; nothing is touched.

@@ -159,7 +159,7 @@ impl ProgressPrinter {
                 self.state.did(pid, LastAction::Asked, now);
                 step!(self.line, pid, "asked the guard{}", location(pid));
             }
-            TerminateEvent::Heard(pid) => {
+            TerminateEvent::Acknowledged(pid) => {
                 self.state.did(pid, LastAction::Heard, now);
                 debug!(pid, "the guard{} heard, and ends its tree itself", location(pid));
             }

@@ -27,7 +27,7 @@ use crate::{
         state_dir::{self, StateDir},
     },
     sys::{clock, host},
-    terminate::machine::Machine,
+    terminate::{machine::Machine, process_control::StartHost},
     text::{Paint, printable},
 };
 

@@ -26,7 +26,6 @@ use crate::{
         lock_set::{LockHandles, LockSet},
         not_started::{NotStarted, StartRefusal},
         start_event::{Observer, StartEvent},
-        start_host::StartHost,
         start_progress::{StartProgress, deadline, patience},
     },
     scan::request::{ScanScope, StartState},
@@ -36,7 +35,10 @@ use crate::{
     },
     sys::file_mutex::FileMutex,
     telegram::{Preflight, WebhookRemoval},
-    terminate::execute::{self, NotEnded, Outcome, TerminateLimits},
+    terminate::{
+        execute::{self, NotEnded, Outcome, TerminateLimits},
+        process_control::StartHost,
+    },
 };
 
 /// A plan is a picture of one moment: one that is this old is not acted on.
@@ -214,7 +216,7 @@ impl Attempt<'_> {
     fn look(&mut self, locks: &LockHandles, scope: ScanScope) -> Result<Snapshot, NotStarted> {
         let state = self.state();
         let state_dir = self.lock_set.state_dir();
-        let mut snapshot = self.host.snapshot(&locks.probes(), state_dir, &state, scope)?;
+        let mut snapshot = self.host.snapshot(&locks.probes(), Some(state_dir), &state, scope)?;
         if matches!(locks, LockHandles::Open(..))
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
@@ -229,7 +231,8 @@ impl Attempt<'_> {
         let now = self.host.now();
         let until = *self.progress.until.get_or_insert_with(|| deadline(plan, now));
         self.observer.on_event(&StartEvent::Acting(plan));
-        let limits = TerminateLimits { until: Some(until), beat: self.observer.interval() };
+        let limits =
+            TerminateLimits { until: Some(until), still_interval: self.observer.interval() };
         let mut ended = EndedLog::begin(now);
         let observer = &mut *self.observer;
         let mut on_event = |event| {

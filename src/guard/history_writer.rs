@@ -107,7 +107,7 @@ impl EndedLog {
             TerminateEvent::Sent(id, SignalToSend::Kill) => self.killed.push(id),
             TerminateEvent::Ended(root) => self.ended.push((root, clock::patience())),
             TerminateEvent::Asked(_)
-            | TerminateEvent::Heard(_)
+            | TerminateEvent::Acknowledged(_)
             | TerminateEvent::Still
             | TerminateEvent::Sent(_, SignalToSend::Signal(_) | SignalToSend::Continue) => {}
         }

@@ -11,7 +11,6 @@ pub mod lock_set;
 pub mod not_started;
 pub mod start;
 pub mod start_event;
-pub mod start_host;
 mod start_progress;
 pub mod start_request;
 

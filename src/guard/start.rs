@@ -5,7 +5,7 @@
 //! one comes through; where the lock files were deleted or replaced meanwhile, everything is opened
 //! anew. Whatever was ended for it is written into the history, also where nothing was started.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::{debug, warn};
 
@@ -21,7 +21,6 @@ use crate::{
         lock_set::OpenedLocks,
         not_started::NotStarted,
         start_event::Observer,
-        start_host::StartHost,
         start_progress::StartProgress,
         start_request::StartRequest,
     },
@@ -32,7 +31,10 @@ use crate::{
     },
     sys::{clock, machine::poll::Poller},
     telegram::Preflight,
-    terminate::machine::{Machine, StartLeftovers},
+    terminate::{
+        machine::{Machine, StartLeftovers},
+        process_control::StartHost,
+    },
 };
 
 /// How often the locks may be deleted or replaced under a start before it gives up.
@@ -186,7 +188,8 @@ pub fn win(
     let mut progress = StartProgress::default();
     for _ in 0..MOST_REPLACEMENTS {
         let OpenedLocks { lock_set, files, ticket } = opened;
-        host.watch_lock_set(&lock_set)?;
+        let first_lock = lock_set.open_first_lock()?;
+        host.watch_state_dir(Arc::clone(lock_set.state_dir()), &lock_set.folders(), first_lock);
         debug!(ticket = ticket.0, "drew ticket {ticket}");
         let record = request.record(ticket, &files, host.host_process());
         let attempt = Attempt {

@@ -43,7 +43,7 @@ impl Observer for EventObserver<'_> {
             StartEvent::Did(TerminateEvent::Asked(pid)) => {
                 debug!(pid, "{instance}: asked the guard");
             }
-            StartEvent::Did(TerminateEvent::Heard(pid)) => {
+            StartEvent::Did(TerminateEvent::Acknowledged(pid)) => {
                 debug!(pid, "{instance}: the guard heard");
             }
             StartEvent::Did(TerminateEvent::Sent(id, signal)) => {

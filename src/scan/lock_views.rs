@@ -67,10 +67,6 @@ pub enum DisplacedOwner {
     /// No living process.
     Nobody,
     /// A living guard.
-    #[cfg_attr(
-        any(not(target_os = "linux"), monopoll_portable),
-        expect(dead_code, reason = "it can be found on Linux alone")
-    )]
     Guard,
     /// A guard that cannot be seen from here.
     Unseen,

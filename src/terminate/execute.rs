@@ -1,5 +1,4 @@
-//! A plan is carried out: every conflict at once, each on its own ladder, identity checked at each
-//! signal.
+//! Ends the conflicts of a plan: all at once, each by its guard or by signals.
 
 use std::{collections::BTreeSet, io, time::Duration};
 
@@ -17,18 +16,18 @@ use crate::{
     terminate::process_control::{AskOutcome, ProcessControl},
 };
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The result of ending all conflicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every conflict has ended, with its whole tree.
+    /// All have ended, with their whole trees.
     Ended,
     /// One has not.
     NotEnded(NotEnded),
-    /// A signal told this start to give up.
+    /// A signal ended the start.
     Interrupted(Interrupted),
 }
 
-/// Why a conflict was not ended.
+/// The reason why a conflict was not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotEnded {
     /// A signal was not permitted.
@@ -42,7 +41,7 @@ pub enum NotEnded {
     OutOfTime,
     /// A guard in another PID namespace did not answer.
     NoAnswer,
-    /// A guard could not be asked, and nobody was signalled in its stead.
+    /// A guard could not be asked, and was not signalled either.
     NotAsked {
         /// Its pid, where it can be seen.
         guard: Option<u32>,
@@ -65,249 +64,225 @@ impl NotEnded {
     }
 }
 
-/// Something that was done, for whoever wants to see it.
+impl From<NotEnded> for Outcome {
+    fn from(reason: NotEnded) -> Self {
+        Outcome::NotEnded(reason)
+    }
+}
+
+impl From<Interrupted> for Outcome {
+    fn from(interrupted: Interrupted) -> Self {
+        Outcome::Interrupted(interrupted)
+    }
+}
+
+/// A step on the way, to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminateEvent {
     /// A guard was asked; its pid, where it can be seen.
     Asked(Option<u32>),
-    /// It heard, and ends its tree itself.
-    Heard(Option<u32>),
+    /// It acknowledged the request, and ends its tree itself.
+    Acknowledged(Option<u32>),
     /// A signal was sent.
     Sent(ProcessId, SignalToSend),
-    /// Everything of this conflict has ended.
+    /// A conflict has ended with its whole tree.
     Ended(Option<u32>),
     /// It still goes on.
     Still,
 }
 
-/// How long it may take.
+/// Limits of the time that it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminateLimits {
     /// The deadline of the whole start.
     pub until: Option<Duration>,
-    /// How often to tell that it still goes on.
-    pub beat: Duration,
+    /// The interval of [`TerminateEvent::Still`].
+    pub still_interval: Duration,
 }
 
 /// Ends every conflict that the plan ends.
 pub fn execute(
-    host: &mut dyn ProcessControl,
+    machine: &mut dyn ProcessControl,
     plan: &Plan,
-    timing: TerminateLimits,
-    tell: &mut dyn FnMut(TerminateEvent),
+    limits: TerminateLimits,
+    on_event: &mut dyn FnMut(TerminateEvent),
 ) -> Outcome {
-    let beat = Ticker::begin(timing.beat, host.now());
-    match Execution::begin(host, plan, tell) {
-        Ok(mut execution) => {
-            execution.run(host, timing.until, beat, tell).unwrap_or_else(Outcome::Interrupted)
+    end_all(machine, plan, limits, on_event).map_or_else(|outcome| outcome, |()| Outcome::Ended)
+}
+
+fn end_all(
+    machine: &mut dyn ProcessControl,
+    plan: &Plan,
+    limits: TerminateLimits,
+    on_event: &mut dyn FnMut(TerminateEvent),
+) -> Result<(), Outcome> {
+    let mut still = Ticker::begin(limits.still_interval, machine.now());
+    let mut targets = Vec::new();
+    for (conflict, stop) in plan.stops() {
+        targets.push(Target::begin(machine, conflict, stop, on_event)?);
+    }
+    loop {
+        let mut wake = limits.until.unwrap_or(Duration::MAX);
+        let mut awaited = BTreeSet::new();
+        let mut has_event = false;
+        let mut on_step = |event| {
+            has_event = true;
+            on_event(event);
+        };
+        let mut remaining = Vec::new();
+        for mut target in targets {
+            if let Some(at) = target.step(machine, &mut on_step)? {
+                wake = wake.min(at);
+                awaited.extend(target.known.iter().copied());
+                remaining.push(target);
+            } else {
+                on_step(TerminateEvent::Ended(target.root.map(|root| root.pid)));
+            }
         }
-        Err(outcome) => outcome,
+        targets = remaining;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        if limits.until.is_some_and(|until| machine.now() >= until) {
+            return Err(NotEnded::OutOfTime.into());
+        }
+        if has_event {
+            // Any event says as well that it goes on.
+            still = still.restart(machine.now());
+        } else if still.is_due(machine.now()) {
+            on_event(TerminateEvent::Still);
+        }
+        machine.sleep(&awaited, wake.min(still.next()))?;
     }
 }
 
-/// The conflicts that have not ended yet.
-struct Execution {
-    targets: Vec<EndingTarget>,
-}
+/// The time from the end of a guard's last process to its signing off.
+const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
-struct EndingTarget {
-    /// The root and everything below it that was ever seen.
-    known: BTreeSet<ProcessId>,
+/// A conflict that is being ended.
+struct Target {
     root: Option<ProcessId>,
-    means: EndingMeans,
-    /// When to look who is below the root, whose own word was relied on until then.
+    /// The living members that were seen last.
+    known: BTreeSet<ProcessId>,
+    means: Means,
+    /// When to look for new members of a guard's tree.
     look_at: Option<Duration>,
 }
 
-/// How long a guard may take from the end of its last process to its own word for that.
-const SIGNING_OFF: Duration = Duration::from_millis(2);
-
-enum EndingMeans {
-    /// Its guard heard, and ends its tree itself.
-    Asked(GuardView),
-    /// We signal it.
+enum Means {
+    /// Its guard ends the tree itself.
+    Guard(GuardView),
     Signals(StopProgress),
 }
 
-impl Execution {
+impl Target {
     fn begin(
-        host: &mut dyn ProcessControl,
-        plan: &Plan,
-        tell: &mut dyn FnMut(TerminateEvent),
-    ) -> Result<Execution, Outcome> {
-        let mut targets = Vec::new();
-        for (conflict, stop) in plan.stops() {
-            let means = means(host, conflict, stop, tell)?;
-            let known = conflict.processes().map(|process| process.id).collect();
-            targets.push(EndingTarget {
-                known,
-                root: conflict.root.as_ref().map(|root| root.id),
-                means,
-                look_at: None,
-            });
-        }
-        Ok(Execution { targets })
+        machine: &mut dyn ProcessControl,
+        conflict: &Conflict,
+        stop: Stop,
+        on_event: &mut dyn FnMut(TerminateEvent),
+    ) -> Result<Target, Outcome> {
+        let root = conflict.root.as_ref().map(|root| root.id);
+        let means = match (stop.means, &conflict.guard) {
+            (StopMeans::Ask | StopMeans::AskThenSignal, Some(guard)) => {
+                ask(machine, guard, root, stop, on_event)?
+            }
+            (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
+                Means::Signals(StopProgress::new(stop.options))
+            }
+        };
+        let known = conflict.processes().map(|process| process.id).collect();
+        Ok(Target { root, known, means, look_at: None })
     }
 
-    fn run(
-        &mut self,
-        host: &mut dyn ProcessControl,
-        until: Option<Duration>,
-        mut beat: Ticker,
-        tell: &mut dyn FnMut(TerminateEvent),
-    ) -> Result<Outcome, Interrupted> {
-        loop {
-            let mut wake = until.unwrap_or(Duration::MAX);
-            let mut awaited = BTreeSet::new();
-            let mut told = false;
-            let mut tell_of = |event| {
-                told = true;
-                tell(event);
-            };
-            let mut left = Vec::new();
-            for mut target in std::mem::take(&mut self.targets) {
-                match target.step(host, &mut tell_of) {
-                    StepOutcome::Ended => {
-                        tell_of(TerminateEvent::Ended(target.root.map(|root| root.pid)));
-                    }
-                    StepOutcome::NotEnded(why) => return Ok(Outcome::NotEnded(why)),
-                    StepOutcome::Look { at } => {
-                        wake = wake.min(at);
-                        awaited.extend(target.known.iter().copied());
-                        left.push(target);
-                    }
-                }
-            }
-            self.targets = left;
-            if self.targets.is_empty() {
-                return Ok(Outcome::Ended);
-            }
-            if until.is_some_and(|until| host.now() >= until) {
-                return Ok(Outcome::NotEnded(NotEnded::OutOfTime));
-            }
-            if told {
-                // That something was done says as well that it goes on.
-                beat = beat.restart(host.now());
-            } else if beat.is_due(host.now()) {
-                tell(TerminateEvent::Still);
-            }
-            host.sleep(&awaited, wake.min(beat.next()))?;
-        }
-    }
-}
-
-enum StepOutcome {
-    Ended,
-    Look { at: Duration },
-    NotEnded(NotEnded),
-}
-
-impl EndingTarget {
+    /// Takes one step; returns when to take the next one, and `None` once the tree has ended.
     fn step(
         &mut self,
-        host: &mut dyn ProcessControl,
-        tell: &mut dyn FnMut(TerminateEvent),
-    ) -> StepOutcome {
-        let signed_off = match &self.means {
-            EndingMeans::Signals(_) => false,
-            // Its lock goes once its tree has ended; what is left of the guard itself then polls
-            // nobody. What it had not started, and so left alone, may stay: it has signed off then.
-            EndingMeans::Asked(guard) => host.has_signed_off(guard),
+        machine: &mut dyn ProcessControl,
+        on_event: &mut dyn FnMut(TerminateEvent),
+    ) -> Result<Option<Duration>, NotEnded> {
+        let has_signed_off = match &self.means {
+            Means::Signals(_) => false,
+            // What a guard leaves alone, as it did not start it, may stay then.
+            Means::Guard(guard) => machine.has_signed_off(guard),
         };
         match &self.means {
-            EndingMeans::Asked(guard) if signed_off && host.has_left(guard) => {
-                return StepOutcome::Ended;
-            }
-            // It knows its tree best, and tells when that has ended: by its record, its lock, or
-            // its own end.
-            EndingMeans::Asked(_) if !signed_off => {
-                let living = host.living(&self.known);
-                // One that ended may have left somebody behind, of whom a guard that is killed
-                // would not tell any more: unless it has signed off by then, it is looked at who is
-                // below it.
+            Means::Guard(guard) if has_signed_off && machine.has_left(guard) => return Ok(None),
+            // The guard knows its tree best, and tells its end by its record, its lock, or its own
+            // end.
+            Means::Guard(_) if !has_signed_off => {
+                let living = machine.living(&self.known);
+                // A process that ended may have left children, and a guard that is killed does not
+                // end them: unless it signs off in time, its descendants are looked for.
                 if living != self.known {
-                    self.look_at.get_or_insert(host.now().saturating_add(SIGNING_OFF));
+                    self.look_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
                 }
                 let at = self.look_at.unwrap_or(Duration::MAX);
-                if host.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
+                if machine.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
                     self.known = living;
-                    return StepOutcome::Look { at };
+                    return Ok(Some(at));
                 }
             }
-            EndingMeans::Asked(_) | EndingMeans::Signals(_) => {}
+            Means::Guard(_) | Means::Signals(_) => {}
         }
         self.look_at = None;
-        let alive = host.members(&self.known);
-        self.known = alive.iter().map(|member| member.id).collect();
+        let members = machine.members(&self.known);
+        self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
-            EndingMeans::Signals(progress) => progress,
-            EndingMeans::Asked(guard) => {
-                let tree = !signed_off && alive.iter().any(|member| Some(member.id) != self.root);
-                let gone = !tree
-                    && (alive.is_empty() && self.root.is_some()
-                        || !signed_off && host.has_left(guard));
-                return if gone {
-                    StepOutcome::Ended
-                } else {
-                    StepOutcome::Look { at: Duration::MAX }
-                };
+            Means::Signals(progress) => progress,
+            Means::Guard(guard) => {
+                let has_tree =
+                    !has_signed_off && members.iter().any(|member| Some(member.id) != self.root);
+                let has_ended = !has_tree
+                    && (members.is_empty() && self.root.is_some()
+                        || !has_signed_off && machine.has_left(guard));
+                return Ok((!has_ended).then_some(Duration::MAX));
             }
         };
-        let next = progress.step(host.now(), &alive);
+        let next = progress.step(machine.now(), &members);
         for &(id, signal) in &next.signals {
-            match host.send(id, signal) {
-                SignalResult::Delivered => tell(TerminateEvent::Sent(id, signal)),
+            match machine.send(id, signal) {
+                SignalResult::Delivered => on_event(TerminateEvent::Sent(id, signal)),
                 SignalResult::Gone => {}
-                SignalResult::Denied => {
-                    return StepOutcome::NotEnded(NotEnded::Denied { pid: id.pid });
-                }
+                SignalResult::Denied => return Err(NotEnded::Denied { pid: id.pid }),
             }
         }
         match next.then {
-            // The look that found nobody is the proof that nobody is left.
-            AfterStep::Ended => StepOutcome::Ended,
-            AfterStep::Look { at } => StepOutcome::Look { at },
-            AfterStep::GaveUp(reason) => StepOutcome::NotEnded(NotEnded::GaveUp(reason)),
+            AfterStep::Ended => Ok(None),
+            AfterStep::Look { at } => Ok(Some(at)),
+            AfterStep::GaveUp(reason) => Err(NotEnded::GaveUp(reason)),
         }
     }
 }
 
-fn means(
-    host: &mut dyn ProcessControl,
-    conflict: &Conflict,
+/// Asks a guard to end its tree.
+fn ask(
+    machine: &mut dyn ProcessControl,
+    guard: &GuardView,
+    root: Option<ProcessId>,
     stop: Stop,
-    tell: &mut dyn FnMut(TerminateEvent),
-) -> Result<EndingMeans, Outcome> {
-    let signals = || Ok(EndingMeans::Signals(StopProgress::new(stop.options)));
-    let guard = match (stop.means, &conflict.guard) {
-        (StopMeans::Ask | StopMeans::AskThenSignal, Some(guard)) => guard,
-        (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
-            return signals();
-        }
-    };
-    let root = conflict.root.as_ref();
-    tell(TerminateEvent::Asked(root.map(|root| root.id.pid)));
+    on_event: &mut dyn FnMut(TerminateEvent),
+) -> Result<Means, Outcome> {
+    let pid = root.map(|root| root.pid);
+    on_event(TerminateEvent::Asked(pid));
     if let Some(root) = root {
-        // A guard that is stopped cannot hear; one that is not does not mind.
-        let known = BTreeSet::from([root.id]);
-        let stopped = host
-            .members(&known)
-            .iter()
-            .any(|member| member.id == root.id && member.job_state == JobState::Stopped);
-        if stopped && host.send(root.id, SignalToSend::Continue) == SignalResult::Delivered {
-            tell(TerminateEvent::Sent(root.id, SignalToSend::Continue));
+        // A stopped guard cannot read a request.
+        let members = machine.members(&BTreeSet::from([root]));
+        let is_stopped =
+            members.iter().any(|member| member.id == root && member.job_state == JobState::Stopped);
+        if is_stopped && machine.send(root, SignalToSend::Continue) == SignalResult::Delivered {
+            on_event(TerminateEvent::Sent(root, SignalToSend::Continue));
         }
     }
-    match (host.ask(guard, stop.options).map_err(Outcome::Interrupted)?, stop.means) {
-        (AskOutcome::Heard, _) => {
-            tell(TerminateEvent::Heard(root.map(|root| root.id.pid)));
-            Ok(EndingMeans::Asked(guard.clone()))
+    match (machine.ask(guard, stop.options)?, stop.means) {
+        (AskOutcome::Acknowledged, _) => {
+            on_event(TerminateEvent::Acknowledged(pid));
+            Ok(Means::Guard(guard.clone()))
         }
-        (AskOutcome::Unasked(error), _) => {
-            let guard = root.map(|root| root.id.pid);
-            Err(Outcome::NotEnded(NotEnded::NotAsked { guard, error }))
+        (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
+        (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {
+            Ok(Means::Signals(StopProgress::new(stop.options)))
         }
-        (AskOutcome::Silence, StopMeans::AskThenSignal | StopMeans::Signal) => signals(),
-        (AskOutcome::Silence, StopMeans::Ask) => Err(Outcome::NotEnded(NotEnded::NoAnswer)),
+        (AskOutcome::NoAnswer, StopMeans::Ask) => Err(NotEnded::NoAnswer.into()),
     }
 }

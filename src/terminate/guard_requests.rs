@@ -59,7 +59,7 @@ impl GuardRequests {
         sleep: impl Fn(Duration) -> Result<(), Interrupted>,
     ) -> Result<AskOutcome, Interrupted> {
         let (Some(state_dir), Some(ticket)) = (&self.state_dir, guard.ticket) else {
-            return Ok(AskOutcome::Silence);
+            return Ok(AskOutcome::NoAnswer);
         };
         self.count.set(self.count.get() + 1);
         let id = format!("{}-{}-{}", me.pid, me.start, self.count.get());
@@ -67,18 +67,18 @@ impl GuardRequests {
         let asker = Asker { pid: me.pid, purpose: self.purpose };
         let request = Request::new(id, ticket, asker, options);
         if let Err(error) = state_dir.write_request(&request) {
-            return Ok(AskOutcome::Unasked(error.kind()));
+            return Ok(AskOutcome::NotAsked(error.kind()));
         }
         let answer = loop {
             // A guard that has ended has done more than it was asked to.
             if state_dir.is_acknowledged(&request.id) || has_ended() {
-                break Ok(AskOutcome::Heard);
+                break Ok(AskOutcome::Acknowledged);
             }
             if !state_dir.folder().is_in_place() {
-                break Ok(AskOutcome::Unasked(ErrorKind::NotFound));
+                break Ok(AskOutcome::NotAsked(ErrorKind::NotFound));
             }
             if clock::patience() >= until {
-                break Ok(AskOutcome::Silence);
+                break Ok(AskOutcome::NoAnswer);
             }
             if let Err(interrupted) = sleep(until) {
                 break Err(interrupted);

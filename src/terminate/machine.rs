@@ -1,5 +1,4 @@
-//! This machine: sees its processes and locks, sleeps until something happens to them, and acts on
-//! them.
+//! The real machine: a scanner finds and pins its processes, a poller and file watches wait.
 
 use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
 
@@ -29,7 +28,7 @@ use crate::{
     },
     terminate::{
         guard_requests::GuardRequests,
-        process_control::{AskOutcome, ProcessControl},
+        process_control::{AskOutcome, ProcessControl, StartHost},
     },
 };
 
@@ -62,12 +61,6 @@ impl Machine {
         })
     }
 
-    /// Returns this process.
-    #[must_use]
-    pub fn host_process(&self) -> &HostProcess {
-        self.scanner.host_process()
-    }
-
     /// Returns what scans look for.
     #[must_use]
     pub fn request(&self) -> &ScanRequest {
@@ -84,108 +77,6 @@ impl Machine {
         self.poller = Some(poller);
     }
 
-    /// Returns the poller; `None` in a dry run.
-    pub(crate) fn poller(&self) -> Option<&Poller> {
-        self.poller.as_ref()
-    }
-
-    /// Takes a snapshot.
-    ///
-    /// # Errors
-    /// The process table cannot be read.
-    pub fn snapshot(
-        &mut self,
-        locks: &[LockProbe<'_>],
-        state_dir: Option<&StateDir>,
-        start: &StartState,
-        scope: ScanScope,
-    ) -> io::Result<Snapshot> {
-        self.scanner.pinned.forget_ended();
-        self.scanner.snapshot(locks, state_dir, start, scope, &self.state_watch)
-    }
-
-    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
-    /// where the kernel does not confirm the record.
-    pub(crate) fn snapshot_of_guard(
-        &self,
-        lock: &Path,
-        record: &Record,
-        start: &StartState,
-    ) -> Option<(Snapshot, ProcessHandle)> {
-        self.scanner.snapshot_of_guard(lock, record, start)
-    }
-
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
-    /// and we have the new one.
-    pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
-        self.scanner.displaced_by(record, held)
-    }
-
-    /// Whether a lock is free, as far as that can be seen without taking it.
-    pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
-        self.scanner.is_free(lock)
-    }
-
-    /// Watches the state directory and the folders of the locks, and the first lock, to see when a
-    /// guard that was asked has left.
-    pub(crate) fn watch_state_dir(
-        &mut self,
-        state_dir: Arc<StateDir>,
-        folders: &[&Path],
-        first_lock: Option<LockFile>,
-    ) {
-        self.state_watch.watch_changes(folders);
-        if let Some(lock) = &first_lock {
-            self.state_watch.watch_closes(lock.path());
-        }
-        self.requests.set_files(state_dir, first_lock);
-    }
-
-    /// Whether a close of a lock file ends a sleep.
-    pub(crate) const NOTICES_CLOSES: bool = FileWatch::NOTICES_CLOSES;
-
-    /// Watches for closes of these locks, at which they may be released. `false`: when the watch
-    /// began, none of these processes had one any more, and none will end a sleep.
-    pub(crate) fn watch_locks(
-        &mut self,
-        locks: &[LockFile],
-        holders: &BTreeSet<ProcessId>,
-    ) -> bool {
-        let is_new = self.lock_watch.is_none();
-        let watch = self.lock_watch.get_or_insert_with(FileWatch::new);
-        for lock in locks {
-            watch.watch_closes(lock.path());
-        }
-        !is_new || self.scanner.any_holds(holders, locks)
-    }
-
-    /// Watches for the end of a process.
-    pub(crate) fn watch_process(&mut self, process: ProcessHandle) {
-        self.scanner.pinned.insert(process);
-    }
-
-    /// Removes the processes that have ended, or that no scan has found.
-    pub(crate) fn retain_living(&self, processes: &mut BTreeSet<ProcessId>) {
-        processes.retain(|id| !self.scanner.pinned.has_ended(*id));
-    }
-
-    /// Sleeps until one of these processes ends, a watched lock is closed, or this time.
-    pub(crate) fn sleep_on_locks(
-        &self,
-        ends_of: &BTreeSet<ProcessId>,
-        until: Duration,
-    ) -> Result<SleepEnd, Interrupted> {
-        match self.sleep_on(self.lock_watch.as_ref(), ends_of, until)? {
-            Wake::FileChanged => {
-                if let Some(watch) = &self.lock_watch {
-                    watch.drain();
-                }
-                Ok(SleepEnd::LockClosed)
-            }
-            Wake::Signal | Wake::ProcessEnded | Wake::TimedOut => Ok(SleepEnd::Otherwise),
-        }
-    }
-
     fn sleep_on<'a>(
         &self,
         watch: Option<&FileWatch>,
@@ -194,13 +85,12 @@ impl Machine {
     ) -> Result<Wake, Interrupted> {
         let handles = self.scanner.pinned.among(ends_of);
         loop {
-            match Poller::poll(self.poller.as_ref(), watch, &handles, Some(until)) {
-                Wake::Signal => {
-                    if let Some(signal) = self.poller.as_ref().and_then(Poller::interruption) {
-                        return Err(signal);
-                    }
-                }
-                wake => return Ok(wake),
+            let wake = Poller::poll(self.poller.as_ref(), watch, &handles, Some(until));
+            if wake != Wake::Signal {
+                return Ok(wake);
+            }
+            if let Some(signal) = self.poller.as_ref().and_then(Poller::interruption) {
+                return Err(signal);
             }
         }
     }
@@ -272,5 +162,92 @@ impl ProcessControl for Machine {
 
     fn has_left(&mut self, _guard: &GuardView) -> bool {
         self.requests.has_left()
+    }
+}
+
+impl StartHost for Machine {
+    fn host_process(&self) -> &HostProcess {
+        self.scanner.host_process()
+    }
+
+    fn poller(&self) -> Option<&Poller> {
+        self.poller.as_ref()
+    }
+
+    fn snapshot(
+        &mut self,
+        locks: &[LockProbe<'_>],
+        state_dir: Option<&StateDir>,
+        start: &StartState,
+        scope: ScanScope,
+    ) -> io::Result<Snapshot> {
+        self.scanner.pinned.forget_ended();
+        self.scanner.snapshot(locks, state_dir, start, scope, &self.state_watch)
+    }
+
+    fn snapshot_of_guard(
+        &self,
+        lock: &Path,
+        record: &Record,
+        start: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)> {
+        self.scanner.snapshot_of_guard(lock, record, start)
+    }
+
+    fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
+        self.scanner.displaced_by(record, held)
+    }
+
+    fn watch_state_dir(
+        &mut self,
+        state_dir: Arc<StateDir>,
+        folders: &[&Path],
+        first_lock: Option<LockFile>,
+    ) {
+        self.state_watch.watch_changes(folders);
+        if let Some(lock) = &first_lock {
+            self.state_watch.watch_closes(lock.path());
+        }
+        self.requests.set_files(state_dir, first_lock);
+    }
+
+    fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool {
+        let is_new = self.lock_watch.is_none();
+        let watch = self.lock_watch.get_or_insert_with(FileWatch::new);
+        for lock in locks {
+            watch.watch_closes(lock.path());
+        }
+        !is_new || self.scanner.any_holds(holders, locks)
+    }
+
+    fn notices_closes(&self) -> bool {
+        FileWatch::NOTICES_CLOSES
+    }
+
+    fn is_free(&self, lock: &LockFile) -> bool {
+        self.scanner.is_free(lock)
+    }
+
+    fn watch_process(&mut self, process: ProcessHandle) {
+        self.scanner.pinned.insert(process);
+    }
+
+    fn retain_living(&self, processes: &mut BTreeSet<ProcessId>) {
+        processes.retain(|id| !self.scanner.pinned.has_ended(*id));
+    }
+
+    fn sleep_on_locks(
+        &self,
+        ends_of: &BTreeSet<ProcessId>,
+        until: Duration,
+    ) -> Result<SleepEnd, Interrupted> {
+        let wake = self.sleep_on(self.lock_watch.as_ref(), ends_of, until)?;
+        if wake != Wake::FileChanged {
+            return Ok(SleepEnd::Otherwise);
+        }
+        if let Some(watch) = &self.lock_watch {
+            watch.drain();
+        }
+        Ok(SleepEnd::LockClosed)
     }
 }

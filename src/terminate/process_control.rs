@@ -1,19 +1,31 @@
-//! A machine as the ladder needs it; tests put a scripted one in its place.
+//! A machine as a start and the ladder need it; tests put a scripted one in its place.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
         ladder::StopOptions,
         process::ProcessId,
         signal::{SignalResult, SignalToSend},
-        snapshot::GuardView,
+        snapshot::{GuardView, Snapshot},
         stop_progress::Member,
     },
-    sys::wake::Interrupted,
+    scan::{
+        lock_views::{DisplacedOwner, LockProbe},
+        request::{ScanScope, StartState},
+    },
+    state::{
+        lock_file::{HeldLock, LockFile},
+        record::{HostProcess, Record},
+        state_dir::StateDir,
+    },
+    sys::{
+        machine::{pidfd::ProcessHandle, poll::Poller},
+        wake::{Interrupted, SleepEnd},
+    },
 };
 
-/// A machine with processes on it.
+/// A machine whose processes can be ended.
 pub trait ProcessControl {
     /// Returns the time of a clock that stands still in suspend.
     fn now(&self) -> Duration;
@@ -52,9 +64,78 @@ pub trait ProcessControl {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskOutcome {
     /// It acknowledged the request, and is ending its tree.
-    Heard,
+    Acknowledged,
     /// None for two seconds.
-    Silence,
-    /// The request could not be written: this is no silence of the guard.
-    Unasked(std::io::ErrorKind),
+    NoAnswer,
+    /// The request could not be written.
+    NotAsked(io::ErrorKind),
+}
+
+/// A machine that a start also looks at, and sleeps on.
+pub trait StartHost: ProcessControl {
+    /// Returns this process.
+    fn host_process(&self) -> &HostProcess;
+
+    /// Returns the poller that signals arrive at; `None` in a dry run.
+    fn poller(&self) -> Option<&Poller>;
+
+    /// Takes a snapshot. Forgets processes that have ended since the last one.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    fn snapshot(
+        &mut self,
+        locks: &[LockProbe<'_>],
+        state_dir: Option<&StateDir>,
+        start: &StartState,
+        scope: ScanScope,
+    ) -> io::Result<Snapshot>;
+
+    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
+    /// where the kernel does not confirm the record.
+    fn snapshot_of_guard(
+        &self,
+        lock: &Path,
+        record: &Record,
+        start: &StartState,
+    ) -> Option<(Snapshot, ProcessHandle)>;
+
+    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
+    /// and we have the new one.
+    fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner;
+
+    /// Watches the folders of the locks, and the first lock, to see when a guard that was asked has
+    /// left.
+    fn watch_state_dir(
+        &mut self,
+        state_dir: Arc<StateDir>,
+        folders: &[&Path],
+        first_lock: Option<LockFile>,
+    );
+
+    /// Watches for closes of these locks, at which they may be released. `false`: when the watch
+    /// began, none of `holders` had one any more, and none will end a sleep.
+    fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool;
+
+    /// Whether a close of a lock ends a sleep.
+    fn notices_closes(&self) -> bool;
+
+    /// Whether a lock is free, as far as that can be seen without taking it.
+    fn is_free(&self, lock: &LockFile) -> bool;
+
+    /// Watches for the end of a process.
+    fn watch_process(&mut self, process: ProcessHandle);
+
+    /// Removes the processes that have ended, or that no snapshot has shown.
+    fn retain_living(&self, processes: &mut BTreeSet<ProcessId>);
+
+    /// Sleeps until one of these processes ends, a watched lock is closed, or this time.
+    ///
+    /// # Errors
+    /// A signal that ends the start arrived.
+    fn sleep_on_locks(
+        &self,
+        ends_of: &BTreeSet<ProcessId>,
+        until: Duration,
+    ) -> Result<SleepEnd, Interrupted>;
 }

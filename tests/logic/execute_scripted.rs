@@ -171,14 +171,14 @@ impl ProcessControl for Script {
 
     fn ask(&mut self, _: &GuardView, _: StopOptions) -> Result<AskOutcome, Interrupted> {
         self.asked += 1;
-        let answer = self.answer.unwrap_or(AskOutcome::Silence);
+        let answer = self.answer.unwrap_or(AskOutcome::NoAnswer);
         match (answer, self.guard_ends_after) {
-            (AskOutcome::Heard, Some(after)) => {
+            (AskOutcome::Acknowledged, Some(after)) => {
                 let at = self.now + after;
                 self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
             }
-            (AskOutcome::Heard, None) | (AskOutcome::Unasked(_), _) => {}
-            (AskOutcome::Silence, _) => self.now += 2 * SECOND,
+            (AskOutcome::Acknowledged, None) | (AskOutcome::NotAsked(_), _) => {}
+            (AskOutcome::NoAnswer, _) => self.now += 2 * SECOND,
         }
         Ok(answer)
     }
@@ -283,7 +283,7 @@ fn carry_out(script: &mut Script, plan: &Plan) -> (Outcome, Vec<TerminateEvent>)
     let mut events = Vec::new();
     let timing = TerminateLimits {
         until: plan.deadline().map(|time| script.now + time),
-        beat: Duration::MAX,
+        still_interval: Duration::MAX,
     };
     let outcome = execute(script, plan, timing, &mut |event| events.push(event));
     (outcome, events)
@@ -297,7 +297,7 @@ fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
             Some(signal.name())
         }
         TerminateEvent::Sent(..)
-        | TerminateEvent::Heard(_)
+        | TerminateEvent::Acknowledged(_)
         | TerminateEvent::Ended(_)
         | TerminateEvent::Still => None,
     };
@@ -353,7 +353,7 @@ fn a_guard_that_heard_is_never_signalled() {
     );
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None)), (id(11), Actor::new(10, None))]),
-        answer: Some(AskOutcome::Heard),
+        answer: Some(AskOutcome::Acknowledged),
         guard_ends_after: Some(20 * SECOND),
         ..Script::default()
     };
@@ -376,7 +376,7 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
         (id(11), ends_at(1, 10)),
         (id(12), ends_at(5, 10)),
     ]);
-    let mut script = Script { actors, answer: Some(AskOutcome::Heard), ..Script::default() };
+    let mut script = Script { actors, answer: Some(AskOutcome::Acknowledged), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan);
     assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
 }
@@ -389,7 +389,7 @@ fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
             decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
         let mut script = Script {
             actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
-            answer: Some(AskOutcome::Unasked(std::io::ErrorKind::StorageFull)),
+            answer: Some(AskOutcome::NotAsked(std::io::ErrorKind::StorageFull)),
             ..Script::default()
         };
         let (outcome, _) = carry_out(&mut script, &plan);
@@ -409,7 +409,7 @@ fn a_guard_that_is_stopped_is_continued_with_the_question() {
     let stopped = Actor { job_state: JobState::Stopped, ..Actor::new(5, None) };
     let mut script = Script {
         actors: BTreeMap::from([(id(10), stopped)]),
-        answer: Some(AskOutcome::Heard),
+        answer: Some(AskOutcome::Acknowledged),
         guard_ends_after: Some(SECOND),
         ..Script::default()
     };
@@ -424,7 +424,7 @@ fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
     let mut script = Script {
         actors: BTreeMap::from([(id(10), Actor::new(5, None))]),
-        answer: Some(AskOutcome::Heard),
+        answer: Some(AskOutcome::Acknowledged),
         ..Script::default()
     };
     let (outcome, _) = carry_out(&mut script, &plan);
@@ -440,7 +440,7 @@ fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
         let mut script =
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
-        let timing = TerminateLimits { until: Some(60 * SECOND), beat };
+        let timing = TerminateLimits { until: Some(60 * SECOND), still_interval: beat };
         assert_eq!(
             execute(&mut script, &plan, timing, &mut |event| events.push(event)),
             Outcome::Ended
@@ -534,7 +534,7 @@ proptest! {
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict(), Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let outcome = execute(&mut script, &plan, TerminateLimits { until, beat: Duration::MAX }, &mut |_| {});
+        let outcome = execute(&mut script, &plan, TerminateLimits { until, still_interval: Duration::MAX }, &mut |_| {});
         prop_assert_eq!(outcome, Outcome::Ended);
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {

@@ -7,6 +7,7 @@ use std::{
     fs, io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,11 +28,10 @@ use monopoll::{
             stop_progress::{JobState, Member},
         },
         guard::{
-            lock_set::{LockSet, OpenedLocks},
+            lock_set::OpenedLocks,
             not_started::{NotStarted, StartRefusal},
             start::{Won, win},
             start_event::{Observer, StartEvent},
-            start_host::StartHost,
             start_request::{OwnPrograms, StartRequest},
         },
         scan::{
@@ -51,7 +51,7 @@ use monopoll::{
             machine::{pidfd::ProcessHandle, poll::Poller},
             wake::{Interrupted, SleepEnd},
         },
-        terminate::process_control::{AskOutcome, ProcessControl},
+        terminate::process_control::{AskOutcome, ProcessControl, StartHost},
     },
 };
 
@@ -118,7 +118,7 @@ impl Script {
             actors,
             incidents: Vec::new(),
             interrupt_at: Duration::MAX,
-            answer: AskOutcome::Heard,
+            answer: AskOutcome::Acknowledged,
             displaced: DisplacedOwner::Nobody,
             sent: Vec::new(),
             asked: Vec::new(),
@@ -202,7 +202,7 @@ impl ProcessControl for Script {
     fn ask(&mut self, guard: &GuardView, _: StopOptions) -> Result<AskOutcome, Interrupted> {
         let id = guard.process.unwrap();
         self.asked.push(id.pid);
-        if self.answer == AskOutcome::Heard {
+        if self.answer == AskOutcome::Acknowledged {
             self.end(id, self.now.get() + SECOND);
         }
         Ok(self.answer)
@@ -229,7 +229,7 @@ impl StartHost for Script {
     fn snapshot(
         &mut self,
         locks: &[LockProbe<'_>],
-        _: &StateDir,
+        _: Option<&StateDir>,
         state: &StartState,
         scope: ScanScope,
     ) -> io::Result<Snapshot> {
@@ -280,9 +280,7 @@ impl StartHost for Script {
         self.displaced
     }
 
-    fn watch_lock_set(&mut self, _: &LockSet) -> Result<(), monopoll::Error> {
-        Ok(())
-    }
+    fn watch_state_dir(&mut self, _: Arc<StateDir>, _: &[&Path], _: Option<LockFile>) {}
 
     fn watch_locks(&mut self, _: &[LockFile], _: &BTreeSet<ProcessId>) -> bool {
         true
@@ -566,7 +564,7 @@ fn a_guard_is_asked_and_not_signalled() {
 fn a_guard_that_does_not_answer_is_signalled_like_any_other() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let mut script = Script::new(vec![Actor::guard(5, 0)]);
-    script.answer = AskOutcome::Silence;
+    script.answer = AskOutcome::NoAnswer;
     let (result, _) = scene.start(&mut script);
     assert!(result.is_ok());
     assert_eq!((script.asked, script.sent), (vec![5], vec![(5, TERM)]));
@@ -576,7 +574,7 @@ fn a_guard_that_does_not_answer_is_signalled_like_any_other() {
 fn a_guard_that_cannot_be_asked_refuses_the_start() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let mut script = Script::new(vec![Actor::guard(5, 0)]);
-    script.answer = AskOutcome::Unasked(io::ErrorKind::StorageFull);
+    script.answer = AskOutcome::NotAsked(io::ErrorKind::StorageFull);
     let (result, _) = scene.start(&mut script);
     assert!(matches!(refusal(result), StartRefusal::NotEnded(_)));
     assert!(script.sent.is_empty());

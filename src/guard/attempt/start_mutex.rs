@@ -17,7 +17,6 @@ use crate::{
         lock_set::LockSet,
         not_started::{NotStarted, StartRefusal},
         start_event::StartEvent,
-        start_host::StartHost,
     },
     scan::request::StartState,
     state::record::RecordStage,
@@ -26,6 +25,7 @@ use crate::{
         machine::pidfd::ProcessHandle,
         ticker::Ticker,
     },
+    terminate::process_control::StartHost,
 };
 
 /// The result of waiting for the start mutex.

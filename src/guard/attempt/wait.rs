@@ -19,7 +19,6 @@ use crate::{
         },
         not_started::NotStarted,
         start_event::StartEvent,
-        start_host::StartHost,
         start_progress::deadline,
     },
     state::lock_file::LockFile,
@@ -28,6 +27,7 @@ use crate::{
         ticker::Ticker,
         wake::SleepEnd,
     },
+    terminate::process_control::StartHost,
 };
 
 /// How often to try a lock whose holder may release it without closing it.
