@@ -39,7 +39,7 @@ pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
         set: common.set.clone(),
         on_conflict: common.on_conflict,
         instance: common.instance.clone(),
-        ..Sources::here()?
+        ..Sources::from_process()?
     })
 }
 
@@ -72,7 +72,7 @@ impl UnnamedRequest {
         let command = if command.is_empty() {
             None
         } else {
-            Some(Command::find(command, Sources::here()?.cwd)?)
+            Some(Command::find(command, Sources::from_process()?.cwd)?)
         };
         let token = instance_name::token(&config);
         let user = host::current_user();

@@ -37,7 +37,7 @@ impl TextValue for ApiUrl {
             return Err(Fault::new("is empty").help(Self::HINT));
         }
         let Some((scheme, rest)) = scheme(text) else {
-            // What stands before an `@` or after a `?` may be a credential of any shape.
+            // A credential may stand before an `@` or after a `?`.
             let shown = if text.contains(['@', '?']) { "it".to_owned() } else { quote(text) };
             let found = format!("{shown} begins with neither https:// nor http://");
             return Err(Fault::new(found).help(Self::HINT));

@@ -15,15 +15,15 @@ use crate::{
 /// A larger file is a log or a disk: only its beginning is read.
 const MOST: u64 = 1 << 20;
 
-/// What the file says about the bot token.
+/// The bot token in the file.
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
     /// The token of the first variable that has one.
     pub(crate) token: Option<Token>,
     /// A warning.
     pub(crate) note: Option<String>,
-    /// Where there is no token: the first of the variables that has something else, for a message.
-    pub(crate) misfit: Option<String>,
+    /// The first of the variables that has something else, for a message.
+    pub(crate) invalid: Option<String>,
 }
 
 impl EnvFile {
@@ -49,10 +49,10 @@ impl EnvFile {
                     .token_variables()
                     .filter_map(|name| assignments.iter().find(|(key, _)| key == name))
                     .collect();
-                let misfit = values.iter().find(|(_, value)| !value.trim().is_empty());
+                let invalid = values.iter().find(|(_, value)| !value.trim().is_empty());
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
-                    misfit: misfit
+                    invalid: invalid
                         .map(|(name, _)| format!("{} in `{shown_path}`", printable(name))),
                     note: match extent {
                         ReadExtent::Whole => None,
@@ -85,13 +85,13 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// How much of the file was read.
+/// The part of the file that was read.
 enum ReadExtent {
     Whole,
     Beginning,
 }
 
-/// Why nothing was read.
+/// The reason that nothing was read.
 enum Unreadable {
     Missing,
     /// It is not a regular file, but this.

@@ -114,7 +114,7 @@ fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
     .flatten()
 }
 
-/// Why something at the path of a usual file is not the configuration, to follow "as".
+/// The reason to skip the path of a usual file, to follow "as".
 fn reason_to_ignore(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Some("it is a folder"),
@@ -128,7 +128,7 @@ fn reason_to_ignore(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Whether a file has no key of ours, and none that looks like a misspelled one.
+/// Returns whether a file has no key of ours, not even a misspelled one.
 fn is_foreign(root: &Table) -> bool {
     let ours = || {
         let names = KEYS.iter().map(|key| key.name);
@@ -173,7 +173,7 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Why a file cannot be read, to follow its name.
+/// The reason that a file cannot be read, to follow its name.
 fn read_error(error: &io::Error) -> String {
     match error.kind() {
         _ if is_missing(error) => "does not exist".to_owned(),
@@ -223,8 +223,8 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     ))
 }
 
-/// Whether others than the owner can write; a group of the owner alone, which many systems give
-/// each user, is no other.
+/// Returns whether others than the owner can write. Many systems give each user a group of their
+/// own, which is no other.
 #[cfg(unix)]
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -12,18 +12,18 @@ use crate::config::{
     spanned_value::Value,
 };
 
-/// A key and what may stand there.
+/// A key and its values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     /// Its name within its table.
     pub(crate) name: &'static str,
-    /// What may stand there.
+    /// Its kind of value.
     pub(crate) kind: ValueKind,
     /// Checks the whole value once its parts are right; in a list of tables, each of them.
     pub(crate) check: Option<fn(&Value) -> Option<Fault>>,
 }
 
-/// What may stand at a key.
+/// A kind of value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ValueKind {
     /// A string.
@@ -59,10 +59,10 @@ impl ValueKind {
 
 /// A type that a key may have.
 pub(crate) trait KeyType {
-    /// What may stand at such a key.
+    /// The kind of value at such a key.
     const KIND: ValueKind;
 
-    /// Whether the key is left out where the settings are printed.
+    /// Returns whether the key is left out where the settings are printed.
     fn is_unset(&self) -> bool {
         false
     }

@@ -115,8 +115,8 @@ impl Config {
         self.settings.lock.paths.iter().map(|path| path.fill(placeholders)).collect()
     }
 
-    /// Where the effective value of `key` came from: a dotted path such as `timeouts.graceful`, an
-    /// entry of a list as `rules[0]`.
+    /// The origin of the effective value of `key`, a dotted path such as `timeouts.graceful`; an
+    /// entry of a list is `rules[0]`.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         self.layers.origin(key)

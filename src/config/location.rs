@@ -91,7 +91,7 @@ impl Location {
         (kind, None)
     }
 
-    /// Whether the name of the source says the key already.
+    /// Returns whether the name of the source says the key already.
     pub(crate) fn names(&self, key: &str) -> bool {
         match self.source() {
             SourceName::Set(written) => written == key,

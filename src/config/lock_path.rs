@@ -210,7 +210,7 @@ impl LockPath {
     }
 }
 
-/// Whether a path begins at a root; on Windows, `/` is that of `DRIVE`.
+/// Returns whether a path begins at a root; on Windows, `/` is that of `DRIVE`.
 fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }

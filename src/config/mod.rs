@@ -4,8 +4,8 @@
 //! with locations and validated by itself, whether its values win or not; the layers are merged
 //! into [`settings::Settings`], and these become a [`Config`].
 //!
-//! Guarantees: nothing is read from the process but by [`Sources::here`]; every problem of every
-//! layer is found in one go, with its location; a secret never gets into a message.
+//! Guarantees: nothing is read from the process but by [`Sources::from_process`]; every problem of
+//! every layer is found in one go, with its location; a secret never gets into a message.
 //!
 //! To add a key: one line in `settings.rs` or `rule_tables.rs`, and its use.
 

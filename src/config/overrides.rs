@@ -231,7 +231,7 @@ impl Assignment {
     }
 }
 
-/// What may stand at this path.
+/// The kind of value at this path.
 fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(&Key::find(KEYS, first)?.kind, |kind, step| match kind {

@@ -32,7 +32,7 @@ pub(crate) trait TextValue: Sized {
     /// Parses it; there is no NUL in it.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the string.
     fn parse(text: &str) -> Result<Self, Fault>;
 
     /// Splits a string that stands instead of a list of such values.

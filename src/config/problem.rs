@@ -61,7 +61,7 @@ impl Problem {
     }
 }
 
-/// What is wrong with a value, wherever it was written.
+/// The fault of a value, wherever it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The message.

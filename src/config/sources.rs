@@ -40,7 +40,7 @@ impl Sources {
     ///
     /// # Errors
     /// The working directory is gone.
-    pub fn here() -> Result<Sources, Error> {
+    pub fn from_process() -> Result<Sources, Error> {
         let cwd = std::env::current_dir().map_err(|error| {
             Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
                 .with_hint("change to a folder that exists")

@@ -79,7 +79,7 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
 /// Parses the part of a variable or a flag that is one TOML value.
 ///
 /// # Errors
-/// Why it is not TOML, and where.
+/// The location and the reason that it is not TOML.
 pub(crate) fn parse_value(
     source: &Arc<SourceText>,
     part: Range<usize>,

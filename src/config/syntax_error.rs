@@ -12,7 +12,7 @@ use crate::{
 /// A longer value is not repeated in a hint.
 const LONGEST_REPEATED: usize = 60;
 
-/// What quotes become in a word processor.
+/// The quotes of word processors.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
 
 /// Explains an error in a file, and finds the part that is wrong.
@@ -119,7 +119,7 @@ fn bare_word(text: &str, value: Range<usize>) -> Option<Range<usize>> {
     (!word.starts_with(['"', '\'', '[', '{'])).then_some(value.start..value.start + word.len())
 }
 
-/// Whether it may be a string without its quotes.
+/// Returns whether it may be a string without its quotes.
 fn is_word(text: &str) -> bool {
     text.chars().any(|c| c.is_alphabetic() || matches!(c, '/' | '*'))
 }

@@ -187,7 +187,7 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
     Fault::new(found(value)).help(help)
 }
 
-/// What was found, as a clause.
+/// A clause that says what was found.
 fn found(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "is empty".to_owned(),

@@ -53,8 +53,8 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
         EnvFile { token: Some(token), note, .. } => {
             TokenLookup { token: Some(token), note, misfits: Vec::new() }
         }
-        EnvFile { token: None, note, misfit } => {
-            misfits.extend(misfit);
+        EnvFile { token: None, note, invalid } => {
+            misfits.extend(invalid);
             TokenLookup { token: None, note, misfits }
         }
     }

@@ -23,7 +23,7 @@ use crate::{
 /// ```no_run
 /// # async fn poll_until_it_ends() {}
 /// # async fn bot() -> Result<(), monopoll::Error> {
-/// let config = monopoll::Config::load(&monopoll::Sources::here()?)?;
+/// let config = monopoll::Config::load(&monopoll::Sources::from_process()?)?;
 /// let guard = monopoll::Guard::acquire(&config).await?;
 /// tokio::select! {
 ///     () = poll_until_it_ends() => {}

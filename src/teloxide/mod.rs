@@ -11,7 +11,7 @@
 //! }
 //!
 //! async fn serve() -> Result<monopoll::teloxide::End, monopoll::Error> {
-//!     let config = monopoll::Config::load(&monopoll::Sources::here()?)?;
+//!     let config = monopoll::Config::load(&monopoll::Sources::from_process()?)?;
 //!     let bot = Bot::from_env();
 //!     let echo = async |bot: Bot, message: Message| bot.send_message(message.chat.id, "I hear you").await.map(drop);
 //!     let dispatcher = Dispatcher::builder(bot.clone(), Update::filter_message().endpoint(echo)).build();

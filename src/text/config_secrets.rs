@@ -9,15 +9,16 @@ use regex::Regex;
 
 use crate::text::mask::{merge_spans, secret_spans};
 
-/// A key that sounds like a secret's, and its value, in whichever quotes.
+/// A key that sounds like a secret, and its value in any quotes.
 static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let key = r#"(?<key>[A-Za-z0-9_.-]*(?:token|secret|passw|pwd|api_?-?key|private_?-?key|credential)[A-Za-z0-9_-]*)["']?"#;
-    let value = r#"(?:"""(?<a>[^\n]*)|'''(?<b>[^\n]*)|"(?<c>(?:\\.|[^"\\\n])*)|'(?<d>[^'\n]*)|(?<e>[^\s"'][^\n]*))"#;
-    Regex::new(&format!(r"(?i){key}[ \t]*[=:][ \t]*{value}")).ok()
+    let word = "token|secret|passw|pwd|api_?-?key|private_?-?key|credential";
+    let key = format!(r#"(?<key>[A-Za-z0-9_.-]*(?:{word})[A-Za-z0-9_-]*)["']?"#);
+    let multi_line = r#""""(?<a>[^\n]*)|'''(?<b>[^\n]*)"#;
+    let one_line = r#""(?<c>(?:\\.|[^"\\\n])*)|'(?<d>[^'\n]*)|(?<e>[^\s"'][^\n]*)"#;
+    Regex::new(&format!(r"(?i){key}[ \t]*[=:][ \t]*(?:{multi_line}|{one_line})")).ok()
 });
 
-/// An address, with what stands before its host and what follows its path: neither belongs there,
-/// and both may be secrets.
+/// A URL with what stands before its host and after its path: both may be secrets.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let before = r#"(?:[a-z]*://)?(?:(?<before>[^\s"'/?#@][^\s"'/?#]*)@)?"#;
     Regex::new(&format!(
@@ -26,10 +27,10 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Our own keys that sound like secrets' and have none.
+/// Keys of ours that sound like secrets and are none.
 const NO_SECRETS: [&str; 2] = ["token_env", "same_token"];
 
-/// Where the secrets in `text` are, in bytes and in order.
+/// Finds the secrets in `text`: byte ranges, sorted.
 pub(crate) fn config_secret_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = secret_spans(text);
     for captures in SECRET_VALUE.iter().flat_map(|regex| regex.captures_iter(text)) {

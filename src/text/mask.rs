@@ -91,10 +91,10 @@ fn is_secret(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// A text as TOML's escapes make it, so that no `\u003a` hides a token.
+/// A text with its escapes decoded, so that no `\u003a` hides a token.
 struct Decoded {
     text: String,
-    /// Where in `text` something begins, and where in the original.
+    /// Offsets in `text` and in the original that belong together.
     steps: Vec<(usize, usize)>,
 }
 
@@ -104,9 +104,9 @@ impl Decoded {
         while let Some(next) = original.get(at..).and_then(|rest| rest.find('\\')) {
             text.push_str(&original[at..at + next]);
             at += next;
-            let (meant, length) = escape(&original[at..]);
+            let (decoded, length) = escape(&original[at..]);
             steps.push((text.len(), at));
-            text.extend(meant);
+            text.extend(decoded);
             at += length;
             steps.push((text.len(), at));
         }
@@ -114,12 +114,12 @@ impl Decoded {
         Decoded { text, steps }
     }
 
-    /// What of the original a part of the text stands for.
+    /// The part of the original that a part of the text stands for.
     fn origin(&self, span: &Range<usize>) -> Range<usize> {
-        self.before(span.start)..self.before(span.end)
+        self.original(span.start)..self.original(span.end)
     }
 
-    fn before(&self, at: usize) -> usize {
+    fn original(&self, at: usize) -> usize {
         let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
         let (decoded, original) =
             self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
@@ -127,8 +127,8 @@ impl Decoded {
     }
 }
 
-/// What the escape at the beginning of `text` stands for, and how long it is; itself where it is
-/// none.
+/// Decodes the escape at the beginning of `text`: its character and its length; a backslash that
+/// begins none is itself.
 fn escape(text: &str) -> (Option<char>, usize) {
     let digits = |count: usize| {
         let digits = text

@@ -33,7 +33,7 @@ pub fn truncate(text: &str, width: usize) -> String {
     }
 }
 
-/// Whether `c` changes what is around it instead of being seen itself.
+/// Returns whether `c` changes what is around it instead of being seen itself.
 #[must_use]
 pub fn is_nonprinting(c: char) -> bool {
     c.is_control()

@@ -1,6 +1,6 @@
 //! Colors on a terminal, none elsewhere.
 
-/// Whether output is colored.
+/// Colored or plain output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
     /// For a file, a pipe, `NO_COLOR`.

@@ -91,7 +91,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
         config: cli.config.clone(),
         profile: cli.profile.clone(),
         set: cli.set.clone(),
-        ..Sources::here()?
+        ..Sources::from_process()?
     };
     let config = Config::load(&sources)?;
     cli::log_as("voice-insight", &config.settings.log);

@@ -37,7 +37,7 @@ pub(super) fn main() -> ExitCode {
 
 async fn serve() -> Result<End, Error> {
     let has = |flag: &str| env::args().any(|arg| arg == flag);
-    let config = Config::load(&Sources::here()?)?;
+    let config = Config::load(&Sources::from_process()?)?;
     cli::log_as("guarded_echo", &config.settings.log);
     let bot = Bot::from_env();
     let (heard, mut hearing) = mpsc::unbounded_channel();

@@ -69,7 +69,8 @@ async fn run(ways: &Ways) -> i32 {
         sleep(Duration::from_millis(late.to_str().unwrap().parse().unwrap())).await;
     }
     let before = masks();
-    let config = Config::load(&Sources::here().unwrap()).expect("the configuration is right");
+    let config =
+        Config::load(&Sources::from_process().unwrap()).expect("the configuration is right");
     let acquiring = Guard::acquire(&config);
     let acquired = match ways.millis("--gives-up") {
         None => Ok(acquiring.await),

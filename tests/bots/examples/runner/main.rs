@@ -1,22 +1,22 @@
 //! A Rust program that runs its command line below a guard, through the library.
 #![expect(clippy::disallowed_macros, reason = "a program of its own")]
-
 #![expect(clippy::disallowed_macros, reason = "this is a program of its own")]
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let config = match monopoll::Sources::here().map(|sources| monopoll::Config::load(&sources)) {
-        Ok(Ok(config)) => config,
-        Ok(Err(problems)) => {
-            eprintln!("monopoll: {problems}");
-            return ExitCode::from(78);
-        }
-        Err(error) => {
-            eprintln!("monopoll: {error}");
-            return error.status().into();
-        }
-    };
+    let config =
+        match monopoll::Sources::from_process().map(|sources| monopoll::Config::load(&sources)) {
+            Ok(Ok(config)) => config,
+            Ok(Err(problems)) => {
+                eprintln!("monopoll: {problems}");
+                return ExitCode::from(78);
+            }
+            Err(error) => {
+                eprintln!("monopoll: {error}");
+                return error.status().into();
+            }
+        };
     match monopoll::run(&config, std::env::args_os().skip(1).collect()) {
         Ok(status) => status.into(),
         Err(error) => {
