@@ -51,8 +51,8 @@ fn decide_guarded(bencher: Bencher<'_, '_>) {
     deciding(bencher, &policy(OnConflict::Graceful), &guarded(Some(7)));
 }
 
-/// The same command in the way, with a tree below it, among processes that only have the token in their
-/// environment.
+/// The same command in the way, with a tree below it, among processes that only have the token in
+/// their environment.
 #[divan::bench(args = [10, 100, 1_000])]
 fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
     let mut processes =

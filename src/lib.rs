@@ -1,9 +1,9 @@
 //! One bot, one poller: settles by policy which process may poll a Telegram bot token, before
 //! polling starts.
 //!
-//! A Rust bot holds its instance with [`Guard::acquire`] before it polls; with the feature `teloxide`
-//! a dispatcher runs under a guard by `monopoll::teloxide::run`. [`run`] runs a command of any
-//! language below a guard, as `monopoll run` does. All of them read the same configuration
+//! A Rust bot holds its instance with [`Guard::acquire`] before it polls; with the feature
+//! `teloxide` a dispatcher runs under a guard by `monopoll::teloxide::run`. [`run`] runs a command
+//! of any language below a guard, as `monopoll run` does. All of them read the same configuration
 //! ([`Config::load`]) and settle with each other.
 //!
 //! `docs/architecture.md` says how it works, `docs/guarantees.md` what may be relied on.
@@ -37,17 +37,61 @@ pub use crate::{
 /// The rooms of this crate, for its own programs, tests and benches. Nothing in here is a promise.
 #[doc(hidden)]
 pub mod internals {
-    macro_rules! rooms {
-        ($($room:ident)*) => {
-            $(
-                #[doc = concat!("The room `", stringify!($room), "`.")]
-                pub mod $room {
-                    pub use crate::$room::*;
-                }
-            )*
-        };
+    pub mod cli {
+        pub use crate::cli::*;
     }
-    rooms!(cli config doctor engine error guard library report scan state sys telegram terminate text);
+
+    pub mod config {
+        pub use crate::config::*;
+    }
+
+    pub mod doctor {
+        pub use crate::doctor::*;
+    }
+
+    pub mod engine {
+        pub use crate::engine::*;
+    }
+
+    pub mod error {
+        pub use crate::error::*;
+    }
+
+    pub mod guard {
+        pub use crate::guard::*;
+    }
+
+    pub mod library {
+        pub use crate::library::*;
+    }
+
+    pub mod report {
+        pub use crate::report::*;
+    }
+
+    pub mod scan {
+        pub use crate::scan::*;
+    }
+
+    pub mod state {
+        pub use crate::state::*;
+    }
+
+    pub mod sys {
+        pub use crate::sys::*;
+    }
+
+    pub mod telegram {
+        pub use crate::telegram::*;
+    }
+
+    pub mod terminate {
+        pub use crate::terminate::*;
+    }
+
+    pub mod text {
+        pub use crate::text::*;
+    }
 }
 
 /// What the README shows of the library is compiled.

@@ -1,5 +1,5 @@
-//! What all commands have in common before they look at the machine: the configuration, COMMAND, the
-//! token, the instance and its lock files. Everything that can be wrong beforehand is found out
+//! What all commands have in common before they look at the machine: the configuration, COMMAND,
+//! the token, the instance and its lock files. Everything that can be wrong beforehand is found out
 //! here.
 
 use std::{env, ffi::OsString, path::PathBuf};

@@ -1,5 +1,5 @@
-//! Is this machine ready? Facts in, findings out; each problem has a hint. Nothing here looks at the
-//! machine.
+//! Is this machine ready? Facts in, findings out; each problem has a hint. Nothing here looks at
+//! the machine.
 
 mod config_findings;
 mod instance_findings;

@@ -128,7 +128,8 @@ pub(super) fn token_evidence(policy: &Policy, process: &Process) -> Option<Token
     })
 }
 
-/// Each pattern with whether it matches `process`, and the users and containers that it is limited to.
+/// Each pattern with whether it matches `process`, and the users and containers that it is limited
+/// to.
 pub(super) fn pattern_matches<'a>(
     policy: &'a Policy,
     process: &'a Process,

@@ -1,7 +1,7 @@
 //! One start: everything between a valid request and a held instance. `monopoll run`, `monopoll
 //! stop` and the library all come through here.
 //!
-//! Opens the lock files and draws a ticket, runs `[check]`, and makes attempts ([`Attempt`]) until
+//! Opens the lock files and draws a ticket, runs `[check]`, and makes attempts (`attempt.rs`) until
 //! one comes through; where the lock files were deleted or replaced meanwhile, everything is opened
 //! anew. Whatever was ended for it is written into the history, also where nothing was started.
 

@@ -1,4 +1,5 @@
-//! The processes above one: what started it, what would start it again, and whether it is an orphan.
+//! The processes above one: what started it, what would start it again, and whether it is an
+//! orphan.
 
 use std::{path::PathBuf, rc::Rc};
 
@@ -116,8 +117,8 @@ pub(super) trait Ancestry {
         if by_adopter && !has_sessions { Fact::Unknown } else { Fact::Known(by_adopter) }
     }
 
-    /// Whether a process has neither a session of its own nor its parent's: it keeps its session when
-    /// it is adopted.
+    /// Whether a process has neither a session of its own nor its parent's: it keeps its session
+    /// when it is adopted.
     fn has_foreign_session(&self, of: Descendant) -> bool {
         of.session
             .is_some_and(|session| session != of.pid && Some(session) != self.session(of.parent))

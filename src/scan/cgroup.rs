@@ -48,8 +48,8 @@ pub fn container(theirs: &str, own: &str) -> Option<Container> {
 }
 
 /// Returns what manages a process with the cgroups `theirs`, as far as one with `own` can see and
-/// stop it: of another container, not a service inside. Scopes are not managed: systemd never starts
-/// them again.
+/// stop it: of another container, not a service inside. Scopes are not managed: systemd never
+/// starts them again.
 #[must_use]
 pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
@@ -89,7 +89,8 @@ fn unit(path: &[&str]) -> Option<ManagedBy> {
     })
 }
 
-/// Returns the parts of each path: systemd's own hierarchy, version 2, the controllers of version 1.
+/// Returns the parts of each path: systemd's own hierarchy, version 2, the controllers of version
+/// 1.
 fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     let mut lines: Vec<(u8, &str)> = cgroups
         .lines()

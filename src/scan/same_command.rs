@@ -13,8 +13,8 @@ pub(super) struct RunningCommand<'a> {
 }
 
 impl Command {
-    /// Whether a process is what this command would become: the same program with the same arguments
-    /// in the same directory.
+    /// Whether a process is what this command would become: the same program with the same
+    /// arguments in the same directory.
     pub(super) fn is_same_command(&self, process: &RunningCommand<'_>) -> bool {
         let args = self.args.get(1..).unwrap_or_default();
         let split = process.args.len().checked_sub(args.len());
@@ -38,7 +38,8 @@ impl Command {
         let ProgramKind::Script(interpreters) = &self.kind else {
             return (process.executes)(&self.program);
         };
-        // A launcher, such as the shim of a version manager, runs something else under its own name.
+        // A launcher, such as the shim of a version manager, runs something else under its own
+        // name.
         let name = process.args.first().map(Path::new).and_then(Path::file_name);
         let is_same_name =
             name.is_some() && name == self.args.first().map(Path::new).and_then(Path::file_name);
@@ -72,7 +73,8 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
         || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
-/// `/proc` shows a directory by its real path, as this process knows its own; other systems may not.
+/// `/proc` shows a directory by its real path, as this process knows its own; other systems may
+/// not.
 fn is_same_folder(one: &Path, other: &Path) -> bool {
     one == other || cfg!(not(target_os = "linux")) && is_same_file(one, other)
 }

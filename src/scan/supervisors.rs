@@ -49,8 +49,8 @@ impl SupervisorEnv {
     }
 }
 
-/// Returns the supervisor that a command line belongs to. `cwd` returns its working directory, `env`
-/// the variables of the process that it started.
+/// Returns the supervisor that a command line belongs to. `cwd` returns its working directory,
+/// `env` the variables of the process that it started.
 pub fn supervisor(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,

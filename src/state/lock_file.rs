@@ -8,8 +8,8 @@ use std::{
 
 use crate::{error::Error, state::lock_folder::LockFolder, sys::file_id::FileId};
 
-/// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255), below
-/// the usual limit of 1,024.
+/// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
+/// below the usual limit of 1,024.
 const LOWEST_DESCRIPTOR: i32 = 900;
 
 /// The content of a lock file after its first start.
@@ -120,8 +120,8 @@ impl LockFile {
 }
 
 impl HeldLock {
-    /// Releases the lock and keeps the file open: another descriptor of it, such as that of a watch,
-    /// would keep the lock through a close.
+    /// Releases the lock and keeps the file open: another descriptor of it, such as that of a
+    /// watch, would keep the lock through a close.
     pub fn release(self) -> Result<LockFile, Error> {
         match self.0.file.unlock() {
             Ok(()) => Ok(self.0),

@@ -1,5 +1,5 @@
-//! The folder of a lock: which owners, permissions and file systems are refused, and the only way to
-//! open files in it.
+//! The folder of a lock: which owners, permissions and file systems are refused, and the only way
+//! to open files in it.
 //!
 //! Links are never followed, nothing is truncated in place, and files of other users are refused.
 #![expect(clippy::disallowed_methods, reason = "examines the folder")]
@@ -91,8 +91,8 @@ impl LockFolder {
         &self.path
     }
 
-    /// Whether the path still leads to this folder. Files in one that was removed or moved are found
-    /// by no other start.
+    /// Whether the path still leads to this folder. Files in one that was removed or moved are
+    /// found by no other start.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));

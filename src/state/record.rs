@@ -86,8 +86,8 @@ impl StateDir {
         self.store(StateFile::Record, record)
     }
 
-    /// Writes the record if there is none, and returns whether it is there: of two processes that do
-    /// so at the same moment one gets `false`.
+    /// Writes the record if there is none, and returns whether it is there: of two processes that
+    /// do so at the same moment one gets `false`.
     pub fn create_record(&self, record: &Record) -> io::Result<bool> {
         let content = serde_json::to_string(record)?;
         match self.folder().write_new(&self.name(StateFile::Record), &content) {

@@ -37,8 +37,8 @@ impl LockFolder {
         self.write_then(name, content, |new| rustix::fs::renameat(&self.fd, new, &self.fd, name))
     }
 
-    /// Writes over a file in place if the length stays the same, and replaces it otherwise. A reader
-    /// may see a part of each content.
+    /// Writes over a file in place if the length stays the same, and replaces it otherwise. A
+    /// reader may see a part of each content.
     pub fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | SAFE;
         let existing =

@@ -1,8 +1,8 @@
 //! The files beside a lock: their names, and reading and writing them.
 //!
-//! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on. They
-//! are believed only as far as the kernel confirms them: garbage, or no file at all, never leads to
-//! a kill (S22).
+//! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
+//! They are believed only as far as the kernel confirms them: garbage, or no file at all, never
+//! leads to a kill (S22).
 
 use std::{io, path::PathBuf, sync::Arc};
 

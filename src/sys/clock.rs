@@ -53,8 +53,8 @@ pub(crate) fn thread_cpu() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
 }
 
-/// The wall clock, only to be printed: anybody can set it. `clippy.toml` disallows the type, so that
-/// each use says what it is for.
+/// The wall clock, only to be printed: anybody can set it. `clippy.toml` disallows the type, so
+/// that each use says what it is for.
 #[derive(Debug)]
 pub struct WallClock;
 

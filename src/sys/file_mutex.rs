@@ -81,9 +81,9 @@ impl FileMutex {
         Ok(if let WaitEnd::Locked(locked) = waited { Some(locked) } else { None })
     }
 
-    /// Waits until the mutex is locked, the time is over (`None`: never), or a signal ends the start.
-    /// `decide` is called with the time as soon as there is something to wait for, and then whenever
-    /// it asked to be.
+    /// Waits until the mutex is locked, the time is over (`None`: never), or a signal ends the
+    /// start. `decide` is called with the time as soon as there is something to wait for, and then
+    /// whenever it asked to be.
     ///
     /// # Errors
     /// As flock(2), or no thread can be started.

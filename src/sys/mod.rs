@@ -1,9 +1,9 @@
 //! Operating-system primitives: clocks, poll, wake pipe, pidfd, signals, file watch, file mutex,
 //! permissions, mounts. No policy, no domain type.
 //!
-//! Each system has one set of them, called `machine` everywhere else: Linux's own, by what its kernel
-//! offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the portable one
-//! on Linux too, so that it can be tested with real processes there.
+//! Each system has one set of them, called `machine` everywhere else: Linux's own, by what its
+//! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the
+//! portable one on Linux too, so that it can be tested with real processes there.
 
 pub mod clock;
 pub mod file_id;

@@ -1,5 +1,5 @@
-//! Other users who could replace what is in a folder: its owner, and those who may write to it or to
-//! a folder above it.
+//! Other users who could replace what is in a folder: its owner, and those who may write to it or
+//! to a folder above it.
 #![expect(
     clippy::disallowed_methods,
     reason = "what the system says of this process and its user is read here"
@@ -43,8 +43,8 @@ struct FolderStat {
     mode: u32,
 }
 
-/// `outer_root` is root's number where a user namespace does not map it, `own_group` a group with no
-/// other member.
+/// `outer_root` is root's number where a user namespace does not map it, `own_group` a group with
+/// no other member.
 fn danger_to(
     me: u32,
     seen: FolderStat,
@@ -60,8 +60,8 @@ fn danger_to(
     is_open.then_some(UnsafeFolder::Writers)
 }
 
-/// Returns the number that root's folders have in a user namespace that does not map root. All other
-/// unmapped users have the same one there: no more can be known.
+/// Returns the number that root's folders have in a user namespace that does not map root. All
+/// other unmapped users have the same one there: no more can be known.
 fn outer_root() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     if maps_everything(&map) {

@@ -13,7 +13,7 @@ pub(crate) enum Wake {
     TimedOut,
 }
 
-/// A signal that ends a start arrived during a sleep; [`CANCELLED`] stands for the program's own
+/// A signal that ends a start arrived during a sleep; `CANCELLED` stands for the program's own
 /// word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted(pub u8);

@@ -1,7 +1,7 @@
 //! The proxy that the environment names.
 //!
-//! Only https goes through it, in a tunnel that hides the token from the proxy. An `http://` address
-//! is a server of the user's own and is asked directly.
+//! Only https goes through it, in a tunnel that hides the token from the proxy. An `http://`
+//! address is a server of the user's own and is asked directly.
 #![expect(clippy::disallowed_methods, reason = "these variables are every program's, and no keys")]
 
 use std::env;

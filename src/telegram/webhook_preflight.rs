@@ -61,8 +61,8 @@ pub enum PreflightReport {
 }
 
 impl Preflight {
-    /// Asks for the webhook in the background; `None` if there is no token, or `telegram.webhook` is
-    /// `ignore`. To be called once signals are handled: the thread must not receive one.
+    /// Asks for the webhook in the background; `None` if there is no token, or `telegram.webhook`
+    /// is `ignore`. To be called once signals are handled: the thread must not receive one.
     #[must_use]
     pub fn begin(telegram: &TelegramTable, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
@@ -122,8 +122,8 @@ impl Preflight {
         }
     }
 
-    /// Deletes the webhook if the policy says so. To be called while the locks are held, right before
-    /// the child is started.
+    /// Deletes the webhook if the policy says so. To be called while the locks are held, right
+    /// before the child is started.
     ///
     /// # Errors
     /// A signal ended the wait.

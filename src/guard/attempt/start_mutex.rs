@@ -60,8 +60,8 @@ struct GuardDecision {
 }
 
 impl Attempt<'_> {
-    /// Waits for the start mutex. Where many starts queue, most need no full scan: a guard that runs
-    /// by the time it is their turn decides for them.
+    /// Waits for the start mutex. Where many starts queue, most need no full scan: a guard that
+    /// runs by the time it is their turn decides for them.
     pub(super) fn take_start_mutex(
         &mut self,
         until: Option<Duration>,

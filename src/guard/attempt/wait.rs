@@ -1,7 +1,7 @@
 //! Waiting for the conflicts that the plan waits for.
 //!
-//! Starts that wait for the same guard stand in a queue: the first one watches the guard, the others
-//! wait for the first. So the guard's end wakes one start, and that one wakes the next.
+//! Starts that wait for the same guard stand in a queue: the first one watches the guard, the
+//! others wait for the first. So the guard's end wakes one start, and that one wakes the next.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -116,8 +116,8 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Waits in the queue of the starts that wait for the same guard. `false`: it did not become the
-    /// first, and has to look all the same.
+    /// Waits in the queue of the starts that wait for the same guard. `false`: it did not become
+    /// the first, and has to look all the same.
     fn become_first(
         &mut self,
         target: &mut WaitTarget<'_>,

@@ -30,7 +30,8 @@ use crate::{
     text::command_line,
 };
 
-/// The most ancestors of a process: a longer chain would be a circle, from pids of different moments.
+/// The most ancestors of a process: a longer chain would be a circle, from pids of different
+/// moments.
 const MAX_ANCESTORS: usize = 1000;
 
 /// Finds guards of a lock. It reads every environment, which is only worth it where a lock file is
@@ -46,8 +47,8 @@ pub(crate) struct MarkerSearch {
 }
 
 impl MarkerSearch {
-    /// Returns the living guard whose marker a process carries. The marker alone proves nothing: any
-    /// process can carry any, and its path may mean another file in a container.
+    /// Returns the living guard whose marker a process carries. The marker alone proves nothing:
+    /// any process can carry any, and its path may mean another file in a container.
     pub(crate) fn guard_of(
         &self,
         proc: &ProcFs,
@@ -112,8 +113,8 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
 }
 
-/// Whether a guard has the same user, sees the lock's folder in the same place, and has locked a file
-/// of that name, wherever it lies now.
+/// Whether a guard has the same user, sees the lock's folder in the same place, and has locked a
+/// file of that name, wherever it lies now.
 fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
     let user = proc.status(guard, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
@@ -121,8 +122,8 @@ fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
         && lock_holders::has_locked_one_named(proc, guard, lock)
 }
 
-/// Whether a folder is the same for a process as for this one; where it does not exist here, whether
-/// its first existing parent is.
+/// Whether a folder is the same for a process as for this one; where it does not exist here,
+/// whether its first existing parent is.
 fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
     let theirs = |path: &Path| {
         let mut name = OsString::from("root");

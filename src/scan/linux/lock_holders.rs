@@ -27,7 +27,8 @@ pub(crate) enum LockListing {
     No,
 }
 
-/// The kernel's list of locks. To make it takes some milliseconds, in which the kernel mostly waits.
+/// The kernel's list of locks. To make it takes some milliseconds, in which the kernel mostly
+/// waits.
 #[derive(Debug, Default)]
 pub(crate) struct LockTable(String);
 
@@ -51,7 +52,8 @@ impl LockTable {
         if entries.is_empty() {
             return LockListing::No;
         }
-        // The list has the device of the file system; stat(2) may have another one (btrfs, overlayfs).
+        // The list has the device of the file system; stat(2) may have another one (btrfs,
+        // overlayfs).
         let devices = [Some(split(id.dev)), mount_device(file)];
         let holders: BTreeSet<u32> = entries
             .iter()
@@ -161,8 +163,8 @@ fn holds(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
     !lock_modes(proc, pid, file, buffer).is_empty()
 }
 
-/// Whether a process has the lock only in shared mode. Where the list of locks is incomplete, a scan
-/// takes it so for an instant: a monopoll that was stopped in that instant does not hold the
+/// Whether a process has the lock only in shared mode. Where the list of locks is incomplete, a
+/// scan takes it so for an instant: a monopoll that was stopped in that instant does not hold the
 /// instance.
 pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
     lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)

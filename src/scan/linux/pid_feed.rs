@@ -1,5 +1,5 @@
-//! Hands out pids while they are being listed: the kernel takes a while, and reading about the first
-//! need not wait for the last.
+//! Hands out pids while they are being listed: the kernel takes a while, and reading about the
+//! first need not wait for the last.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

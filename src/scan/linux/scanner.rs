@@ -110,9 +110,9 @@ impl Scanner {
         Ok(start.snapshot(&self.request, me, views, guards, result.processes))
     }
 
-    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
-    /// where the kernel does not confirm the record. A refusal that follows from it would follow from
-    /// a whole snapshot too.
+    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else;
+    /// `None` where the kernel does not confirm the record. A refusal that follows from it would
+    /// follow from a whole snapshot too.
     pub(crate) fn snapshot_of_guard(
         &self,
         lock: &Path,
@@ -260,8 +260,8 @@ impl Scanner {
         locks.iter().any(|lock| !holders(lock).is_empty())
     }
 
-    /// Returns the search for guards whose lock and record were deleted: COMMAND and what it started
-    /// still carry their marker.
+    /// Returns the search for guards whose lock and record were deleted: COMMAND and what it
+    /// started still carry their marker.
     fn marker_search(&self, locks: &[LockProbe<'_>]) -> Option<MarkerSearch> {
         let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?.to_owned();
         let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
@@ -282,8 +282,8 @@ impl Scanner {
         counts.then(|| guard_view(record, process))
     }
 
-    /// Returns the living guard of a record that has one of the recorded locks, although their files
-    /// may lie nowhere any more.
+    /// Returns the living guard of a record that has one of the recorded locks, although their
+    /// files may lie nowhere any more.
     fn displaced_guard(&self, record: &Record) -> Option<ProcessId> {
         let guard = self.process_here(record)?;
         let stat = self.tree.proc.stat(guard.pid, &mut Vec::new()).ok()?;
@@ -291,9 +291,9 @@ impl Scanner {
         (stat.start == guard.start && record.locks.iter().any(has_lock)).then_some(guard)
     }
 
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
-    /// and we have the new one. A guard in another PID namespace cannot be seen, and its record is
-    /// believed.
+    /// Returns the owner of a record that has lost its lock to us: its file was deleted or
+    /// replaced, and we have the new one. A guard in another PID namespace cannot be seen, and its
+    /// record is believed.
     pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
         let of = &record.holder;
         if of.boot != self.host_process.boot || *of == self.host_process {
@@ -344,8 +344,8 @@ impl Scanner {
     }
 }
 
-/// Returns the identity of the process that has this pid now. For a child, it cannot change before it
-/// is reaped.
+/// Returns the identity of the process that has this pid now. For a child, it cannot change before
+/// it is reaped.
 pub(crate) fn process_id(pid: u32) -> Option<ProcessId> {
     let start = ProcFs::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
     Some(ProcessId { pid, start })

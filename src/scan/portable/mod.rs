@@ -1,8 +1,8 @@
 //! Systems other than Linux: processes as sysinfo sees them.
 //!
-//! A process is identified by its pid and the second in which it started, checked again right before
-//! each signal; the holder of a lock is known by the record alone; ends and changes are noticed
-//! within 50 ms.
+//! A process is identified by its pid and the second in which it started, checked again right
+//! before each signal; the holder of a lock is known by the record alone; ends and changes are
+//! noticed within 50 ms.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod describe;
@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// Returns the identity of the process that has this pid now. For a child, it cannot change before it
-/// is reaped.
+/// Returns the identity of the process that has this pid now. For a child, it cannot change before
+/// it is reaped.
 pub(crate) fn process_id(pid: u32) -> Option<ProcessId> {
     ProcessTable::of(&[pid], TableFields::Parents).ok()?.id(pid)
 }

@@ -78,7 +78,8 @@ impl LockFolder {
         &self.path
     }
 
-    /// Whether the path still leads to a folder: it can hardly be replaced while a file in it is open.
+    /// Whether the path still leads to a folder: it can hardly be replaced while a file in it is
+    /// open.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         self.path.is_dir()

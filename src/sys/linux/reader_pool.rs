@@ -115,8 +115,9 @@ fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
     Ok(ReaderThread { jobs: send, thread })
 }
 
-/// Runs every other thread on every other processor. The scheduler would queue a woken thread behind
-/// the one that woke it while a virtual processor idles: a halted one counts as taken by its host.
+/// Runs every other thread on every other processor. The scheduler would queue a woken thread
+/// behind the one that woke it while a virtual processor idles: a halted one counts as taken by its
+/// host.
 fn use_own_processors(nth: u32) {
     // Of the main thread, not of this one: readers start readers.
     let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else {

@@ -110,6 +110,7 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
 /// Sends a signal by its number, which may be a real-time one.
 #[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]
 pub(crate) fn send(to: Pid, number: i32) {
-    // SAFETY: takes two numbers. A failure says that the process has ended, which is noticed anyway.
+    // SAFETY: takes two numbers. A failure says that the process has ended, which is noticed
+    // anyway.
     unsafe { libc::kill(to.as_raw(), number) };
 }

@@ -96,8 +96,8 @@ struct PollerState {
 }
 
 impl Poller {
-    /// Takes signals from here on, to be read by [`next_signal`](Self::next_signal); those that were
-    /// ignored before stay ignored.
+    /// Takes signals from here on, to be read by [`next_signal`](Self::next_signal); those that
+    /// were ignored before stay ignored.
     ///
     /// # Errors
     /// There is no runtime that could receive them.

@@ -77,8 +77,8 @@ impl ProcessTable {
         (start != 0).then_some(ProcessId { pid, start })
     }
 
-    /// Returns the parent. Windows keeps the pid of one that has ended and reuses it: a process that
-    /// is younger than the child is not its parent.
+    /// Returns the parent. Windows keeps the pid of one that has ended and reuses it: a process
+    /// that is younger than the child is not its parent.
     pub(crate) fn parent(&self, pid: u32) -> Option<u32> {
         let process = self.process(pid)?;
         let parent = process.parent()?.as_u32();

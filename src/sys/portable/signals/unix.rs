@@ -56,7 +56,8 @@ fn bit(number: i32) -> u64 {
     1 << (number - 1)
 }
 
-/// Returns the mask of the signals that are ignored; must be called before any handler is installed.
+/// Returns the mask of the signals that are ignored; must be called before any handler is
+/// installed.
 pub(crate) fn ignored() -> u64 {
     let numbers = Signal::ALL.into_iter().map(|signal| signal_numbers::of(signal).as_raw());
     numbers.filter(|number| is_ignored(*number)).fold(0, |mask, number| mask | bit(number))

@@ -3,9 +3,9 @@
 //! update.
 //!
 //! What it does about two pollers is what the published server does: `queue.rs` has the rules,
-//! `tests/frameworks/botapi_server.rs` a test for each. What it leaves out: `allowed_updates` does not filter,
-//! a webhook's URL is never called, uploads (multipart) are refused, and a message that is sent
-//! reaches nobody.
+//! `tests/frameworks/botapi_server.rs` a test for each. What it leaves out: `allowed_updates` does
+//! not filter, a webhook's URL is never called, uploads (multipart) are refused, and a message that
+//! is sent reaches nobody.
 //!
 //! **Who polls** is told by process. The client's end of a connection is looked up in
 //! `/proc/net/tcp`, its socket in `/proc/*/fd`; so it works for any bot in any language on this
