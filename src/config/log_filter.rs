@@ -17,12 +17,12 @@ const OURS: &str = "monopoll";
 impl TextValue for Targets {
     fn hint() -> String {
         format!(
-            "the levels are {}; or write levels by target, such as \"info,monopoll::host=trace\"",
+            "the levels are {}; or write levels by target, such as \"info,monopoll::scan=trace\"",
             join_and(LEVELS)
         )
     }
 
-    /// Parses a filter: `info`, `monopoll=debug`, `info,monopoll::host=trace`.
+    /// Parses a filter: `info`, `monopoll=debug`, `info,monopoll::scan=trace`.
     fn parse(text: &str) -> Result<Targets, Fault> {
         let mut filter = Targets::new();
         for part in text.split(',').map(str::trim) {
@@ -75,7 +75,7 @@ mod tests {
             ("DEBUG", "monopoll::host", true, false),
             ("5", "anything", true, true),
             ("warn, monopoll::host = trace", "monopoll::host::linux", true, true),
-            ("warn,monopoll::host=trace", "monopoll::cli", false, false),
+            ("warn,monopoll::scan=trace", "monopoll::cli", false, false),
             ("monopoll=debug,info", "monopoll::cli", true, false),
             ("monopoll::guard", "monopoll::guard::settle", true, true),
             ("off", "monopoll", false, false),

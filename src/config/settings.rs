@@ -175,7 +175,7 @@ settings_table! {
     /// What is said on standard error while a start settles and guards.
     pub struct LogTable {
         /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's
-        /// filters are written: `info,monopoll::host=trace`. The variable `MONOPOLL_LOG` wins, and
+        /// filters are written: `info,monopoll::scan=trace`. The variable `MONOPOLL_LOG` wins, and
         /// `-q` and `-v` over both.
         level: Parsed<Targets> = Parsed::default_of("info"),
         /// How each record is written.
