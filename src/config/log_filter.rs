@@ -72,9 +72,9 @@ mod tests {
     fn a_filter_is_a_level_or_levels_by_target() {
         for (text, target, debug, trace) in [
             ("info", "monopoll", false, false),
-            ("DEBUG", "monopoll::host", true, false),
+            ("DEBUG", "monopoll::scan", true, false),
             ("5", "anything", true, true),
-            ("warn, monopoll::host = trace", "monopoll::host::linux", true, true),
+            ("warn, monopoll::scan = trace", "monopoll::scan::linux", true, true),
             ("warn,monopoll::scan=trace", "monopoll::cli", false, false),
             ("monopoll=debug,info", "monopoll::cli", true, false),
             ("monopoll::guard", "monopoll::guard::settle", true, true),
