@@ -158,7 +158,8 @@ impl Reader<'_> {
                     at = end + 1;
                     continue;
                 }
-                "mod" => {
+                // `mod $name` is a macro's.
+                "mod" if is_a_name(next) => {
                     let child = [path.clone(), vec![next.to_owned()]].concat();
                     module.items.insert(next.to_owned());
                     if tokens[at + 2] == ";" {
