@@ -34,7 +34,6 @@ const OVERLAP: i32 = 99;
 
 /// How it behaves.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Ways {
     /// `--stubborn`: no signal that can be taken ends it.
     stubborn: bool,
