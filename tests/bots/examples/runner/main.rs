@@ -1,6 +1,5 @@
 //! A Rust program that runs its command line below a guard, through the library.
 #![expect(clippy::disallowed_macros, reason = "a program of its own")]
-#![expect(clippy::disallowed_macros, reason = "this is a program of its own")]
 
 use std::process::ExitCode;
 
