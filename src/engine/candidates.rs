@@ -57,7 +57,7 @@ impl ConflictTree {
         } else if self.evidence.iter().all(|it| *it == Evidence::Token) {
             Claim::Token
         } else {
-            Claim::Likeness
+            Claim::Running
         }
     }
 }

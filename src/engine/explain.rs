@@ -132,7 +132,7 @@ fn entries<'a>(
                 return EntryVerdict {
                     entry,
                     pattern,
-                    asked: written.each().map(verdict).collect(),
+                    conditions: written.each().map(verdict).collect(),
                     limit,
                 };
             }
@@ -141,12 +141,12 @@ fn entries<'a>(
             // A part that is known to differ settles it, even if another one cannot be read.
             let pattern = pattern.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
             let limits = [Condition::User(user), Condition::Container(container)];
-            let asked = parts
+            let conditions = parts
                 .into_iter()
                 .map(|(part, truth)| (FieldOrCondition::Part(part), truth))
                 .chain(limits.map(verdict))
                 .collect();
-            EntryVerdict { entry, pattern, asked, limit }
+            EntryVerdict { entry, pattern, conditions, limit }
         },
     );
     each.collect()

@@ -55,7 +55,7 @@ pub struct SupervisordProgram {
     /// Its name.
     pub name: String,
     /// The address of its supervisord.
-    pub control: SupervisordAddress,
+    pub address: SupervisordAddress,
 }
 
 /// The address of a supervisord.
@@ -142,7 +142,7 @@ impl Container {
 impl SupervisordProgram {
     fn stop_command(&self) -> String {
         let program = shell_quote(&format!("{}:{}", self.group, self.name));
-        match &self.control {
+        match &self.address {
             SupervisordAddress::Url(url) => {
                 format!("supervisorctl -s {} stop {program}", shell_quote(url))
             }
@@ -185,11 +185,11 @@ fn operand(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn program(group: &str, name: &str, control: SupervisordAddress) -> ManagedBy {
+    fn program(group: &str, name: &str, address: SupervisordAddress) -> ManagedBy {
         ManagedBy::Supervisord(Some(SupervisordProgram {
             group: group.to_owned(),
             name: name.to_owned(),
-            control,
+            address,
         }))
     }
 

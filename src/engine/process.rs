@@ -69,7 +69,7 @@ pub struct Process {
 impl Process {
     /// A process of which nothing is known but that it exists.
     #[must_use]
-    pub fn unseen() -> Process {
+    pub fn unknown() -> Process {
         Process {
             id: ProcessId { pid: 0, start: 0 },
             parent: Fact::Unknown,
@@ -188,5 +188,5 @@ pub struct Launcher {
     /// Its command, shortened, secrets masked.
     pub command: String,
     /// The shell command that ends it.
-    pub end: String,
+    pub stop_command: String,
 }

@@ -191,7 +191,7 @@ pub enum Claim {
     /// It has the same bot token, and nothing else.
     Token,
     /// It is found by an entry of `match`, or is the same command.
-    Likeness,
+    Running,
 }
 
 /// The caller's permission to signal all of a tree.

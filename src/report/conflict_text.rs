@@ -79,7 +79,7 @@ fn below(launcher: &Launcher) -> String {
         "pid {}  {}; should that start it again: `{}`",
         launcher.id.pid,
         sanitize(&launcher.command),
-        sanitize(&launcher.end)
+        sanitize(&launcher.stop_command)
     )
 }
 

@@ -13,7 +13,7 @@ use crate::{
         rules::RuleOutcome,
     },
     report::{
-        Context, asked_facts,
+        Context, condition_facts,
         explain_document::{
             AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
             LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument,
@@ -65,7 +65,7 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
         token: TokenDocument {
             same: it.token.same_token.known(),
             proof: it.token.evidence == Some(TokenEvidence::Proof),
-            fact: asked_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
+            fact: condition_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
             holds: it.lock.holds.known(),
@@ -105,7 +105,7 @@ fn entry_document(
         entry: name,
         holds: entry.holds().known(),
         asked: entry
-            .asked
+            .conditions
             .iter()
             .map(|(asked, truth)| asked_document(asked, *truth, process))
             .collect(),
@@ -115,10 +115,10 @@ fn entry_document(
 
 fn asked_document(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
-        key: asked_facts::key(asked),
-        wanted: asked_facts::wanted(asked),
+        key: condition_facts::key(asked),
+        wanted: condition_facts::wanted(asked),
         holds: truth.known(),
-        fact: asked_facts::fact(asked, process),
+        fact: condition_facts::fact(asked, process),
     }
 }
 

@@ -228,16 +228,17 @@ fn entry_name(entry: &EntryVerdict<'_>) -> String {
 /// The parts in which a process differs from the entry.
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
-        entry.asked.iter().filter(|(_, truth)| *truth == Truth::False).map(
-            |(asked, _)| match asked {
+        entry.conditions.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {
+            match asked {
                 FieldOrCondition::Part(CommandPart::Program(_)) => "another program".to_owned(),
                 FieldOrCondition::Part(CommandPart::Arguments(_)) => "other arguments".to_owned(),
                 FieldOrCondition::Part(CommandPart::Folder(_)) => "another folder".to_owned(),
                 FieldOrCondition::Condition(condition) => format!("another {}", condition.key()),
-            },
-        );
+            }
+        });
     let parts: Vec<String> = parts.collect();
-    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
+    let compared =
+        entry.conditions.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => {
             return "is compared with no COMMAND (none is named)".to_owned();

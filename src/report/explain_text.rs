@@ -8,7 +8,9 @@ use crate::{
         plan::{Conflict, Plan},
         process::Process,
     },
-    report::{Context, asked_facts, conflict_text, explain_sentence, format, plan_text, verdicts},
+    report::{
+        Context, condition_facts, conflict_text, explain_sentence, format, plan_text, verdicts,
+    },
     text::{Paint, Style, printable, sanitize},
 };
 
@@ -116,7 +118,7 @@ impl LabelledLines {
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &verdicts::entry(entry, context));
             let asked: Vec<LabelledRow> = entry
-                .asked
+                .conditions
                 .iter()
                 .map(|(asked, truth)| LabelledRow::of(asked, *truth, it.process))
                 .collect();
@@ -182,9 +184,9 @@ struct LabelledRow {
 impl LabelledRow {
     fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
         let shown = |text: &str| format::shorten(&printable(text));
-        let fact = asked_facts::fact(asked, process)
+        let fact = condition_facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
-        let wanted = || match shown(&asked_facts::wanted(asked)) {
+        let wanted = || match shown(&condition_facts::wanted(asked)) {
             none if none.is_empty() => "none".to_owned(),
             wanted => wanted,
         };
@@ -204,6 +206,6 @@ impl LabelledRow {
                 "cannot be read".to_owned()
             }
         };
-        LabelledRow { truth, question: shown(&asked_facts::question(asked)), fact }
+        LabelledRow { truth, question: shown(&condition_facts::question(asked)), fact }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Everything is given in, the time too, so that what is said depends on nothing else.
 
-mod asked_facts;
 pub mod check_json;
+mod condition_facts;
 mod conflict_text;
 mod context;
 pub mod doctor_text;

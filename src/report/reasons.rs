@@ -134,7 +134,7 @@ fn has(claim: Claim) -> &'static str {
     match claim {
         Claim::Instance => "has the instance",
         Claim::Token => "has the same bot token",
-        Claim::Likeness => "is running already",
+        Claim::Running => "is running already",
     }
 }
 
@@ -143,8 +143,11 @@ fn restarted(by: &Restarter) -> String {
         Restarter::Manager(manager) => {
             format!("{manager} restarts it; end it for good with `{}`", manager.stop_command())
         }
-        Restarter::Launcher(Launcher { id, command, end }) => {
-            format!("`{command}` (pid {}) starts it again; end that first with `{end}`", id.pid)
+        Restarter::Launcher(Launcher { id, command, stop_command }) => {
+            format!(
+                "`{command}` (pid {}) starts it again; end that first with `{stop_command}`",
+                id.pid
+            )
         }
         Restarter::Unknown => "something restarts it; end that first".to_owned(),
     }

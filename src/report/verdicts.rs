@@ -12,7 +12,7 @@ use crate::{
         process::Role,
         rules::RuleOutcome,
     },
-    report::{Context, asked_facts, conflict_text, format, reasons},
+    report::{Context, condition_facts, conflict_text, format, reasons},
     text::sanitize,
 };
 
@@ -29,7 +29,8 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 }
 
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
-    let compared = entry.asked.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
+    let compared =
+        entry.conditions.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
     let name = match (entry.entry, compared) {
         (Evidence::Command, true) => {
             "the same command in the same place (no `match` entry is written)".to_owned()
@@ -66,7 +67,7 @@ pub(super) fn evidence_key(evidence: Evidence) -> String {
 }
 
 pub(super) fn token(it: &Explanation<'_>) -> String {
-    let Some(carries) = asked_facts::token(&it.token.carried) else {
+    let Some(carries) = condition_facts::token(&it.token.carried) else {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token.evidence, it.token.same_token, it.token.policy) {

@@ -94,7 +94,7 @@ pub(super) trait Ancestry {
                 return Fact::Unknown;
             }
             let command = short_command_line(&args, COMMAND_WIDTH);
-            launchers.push(Launcher { id, command, end: self.end_command(above) });
+            launchers.push(Launcher { id, command, stop_command: self.end_command(above) });
         }
         Fact::Known(launchers)
     }

@@ -79,7 +79,7 @@ fn supervisord_program(
     env: &SupervisorEnv,
 ) -> Option<SupervisordProgram> {
     let name = env.get("SUPERVISOR_PROCESS_NAME")?;
-    let control = match (env.get("SUPERVISOR_SERVER_URL"), configuration(args)) {
+    let address = match (env.get("SUPERVISOR_SERVER_URL"), configuration(args)) {
         (Some(url), _) => SupervisordAddress::Url(url),
         (None, Some(file)) => {
             absolute(file, cwd).map_or(SupervisordAddress::Default, SupervisordAddress::File)
@@ -89,7 +89,7 @@ fn supervisord_program(
     Some(SupervisordProgram {
         group: env.get("SUPERVISOR_GROUP_NAME").unwrap_or_else(|| name.clone()),
         name,
-        control,
+        address,
     })
 }
 

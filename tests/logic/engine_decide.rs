@@ -502,7 +502,7 @@ fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
     let launcher = |pid: u32, command: &str| Launcher {
         id: process(pid).id,
         command: command.to_owned(),
-        end: format!("kill {pid}"),
+        stop_command: format!("kill {pid}"),
     };
     let above = || {
         vec![

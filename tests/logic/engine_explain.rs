@@ -157,7 +157,7 @@ proptest! {
             // Whoever an entry finds within its reach is a candidate by it, unless something
             // shields absolutely.
             for entry in &it.entries {
-                let all = Truth::all(entry.asked.iter().map(|(_, truth)| *truth));
+                let all = Truth::all(entry.conditions.iter().map(|(_, truth)| *truth));
                 prop_assert!(entry.entry == Evidence::Command || (entry.holds() == Truth::True) == (all == Truth::True));
                 prop_assert!(entry.holds() != Truth::True || reached(&entry.entry) || shield::absolute(process).is_some());
                 prop_assert!(entry.holds() != Truth::False || !reached(&entry.entry));
@@ -458,7 +458,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
 
 #[test]
 fn what_cannot_be_read_is_said_to_be_unknown() {
-    let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::unseen() };
+    let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::unknown() };
     let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
         cannot be known, and what is unknown makes nobody a candidate";
     let graceful = policy(OnConflict::Graceful);

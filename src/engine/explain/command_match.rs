@@ -101,7 +101,7 @@ mod tests {
             cwd: Fact::Known(cwd.into()),
             same_program,
             same_command,
-            ..Process::unseen()
+            ..Process::unknown()
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
                 [yes, no, no],
             ),
             (RunKind::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
-            (RunKind::ByItself, Process::unseen(), [unknown, unknown, unknown]),
+            (RunKind::ByItself, Process::unknown(), [unknown, unknown, unknown]),
         ] {
             assert_eq!(
                 command(runs).parts(&process).map(|(_, truth)| truth),

@@ -22,7 +22,7 @@ pub struct EntryVerdict<'a> {
     /// The verdict of its pattern.
     pub pattern: Truth,
     /// Each condition with its verdict.
-    pub asked: Vec<(FieldOrCondition<'a>, Truth)>,
+    pub conditions: Vec<(FieldOrCondition<'a>, Truth)>,
     /// The limit of the entry that the process is beyond, whether the pattern matches or not.
     pub limit: Option<Shield>,
 }
