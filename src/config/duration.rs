@@ -9,6 +9,7 @@ use crate::{
     config::{
         parsed_text::{NumberHint, TextValue},
         problem::Fault,
+        spanned_value::Value,
     },
     engine::ladder::Patience,
     text::{closest_name, quote},
@@ -17,35 +18,23 @@ use crate::{
 /// A longer duration is a typo, and sums of a few of these never overflow a clock.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// A duration that may be zero.
+/// A duration as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct AnyDuration(
+pub struct HumanDuration(
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     Duration,
 );
 
-/// A duration above zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(inline)]
-pub struct NonZeroDuration(AnyDuration);
-
-impl AnyDuration {
-    pub(super) const fn from_secs(seconds: u64) -> AnyDuration {
-        AnyDuration(Duration::from_secs(seconds))
+impl HumanDuration {
+    pub(super) const fn from_secs(seconds: u64) -> HumanDuration {
+        HumanDuration(Duration::from_secs(seconds))
     }
 }
 
-impl NonZeroDuration {
-    pub(super) const fn from_secs(seconds: u64) -> NonZeroDuration {
-        NonZeroDuration(AnyDuration::from_secs(seconds))
-    }
-}
-
-impl Deref for AnyDuration {
+impl Deref for HumanDuration {
     type Target = Duration;
 
     fn deref(&self) -> &Duration {
@@ -53,23 +42,15 @@ impl Deref for AnyDuration {
     }
 }
 
-impl Deref for NonZeroDuration {
-    type Target = Duration;
-
-    fn deref(&self) -> &Duration {
-        &self.0
-    }
-}
-
-impl TextValue for AnyDuration {
+impl TextValue for HumanDuration {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
     const HINT: &'static str = "write a duration such as \"10s\", \"1m 30s\" or \"250ms\"";
 
-    fn parse(text: &str) -> Result<AnyDuration, Fault> {
+    fn parse(text: &str) -> Result<HumanDuration, Fault> {
         use humantime::DurationError as E;
         let fault = match humantime::parse_duration(text) {
-            Ok(duration) if duration <= LONGEST => return Ok(AnyDuration(duration)),
+            Ok(duration) if duration <= LONGEST => return Ok(HumanDuration(duration)),
             Ok(_) => Fault::of(text, "is longer than ten years"),
             Err(E::NumberOverflow) => Fault::of(text, "is too long or too fine to be counted"),
             Err(E::Empty) => Fault::new("is empty"),
@@ -90,27 +71,20 @@ impl TextValue for AnyDuration {
     }
 }
 
-impl TextValue for NonZeroDuration {
-    const NUMBER_HINT: NumberHint = NumberHint::Seconds;
-
-    const HINT: &'static str = AnyDuration::HINT;
-
-    fn parse(text: &str) -> Result<NonZeroDuration, Fault> {
-        match AnyDuration::parse(text)? {
-            AnyDuration(Duration::ZERO) => {
-                Err(Fault::of(text, "is no time at all")
-                    .help("write more than zero, such as \"30s\""))
-            }
-            duration => Ok(NonZeroDuration(duration)),
-        }
+/// Checks that a duration is not zero.
+pub(super) fn is_not_zero(duration: &Value) -> Option<Fault> {
+    let Value::Text(text) = duration else { return None };
+    if HumanDuration::parse(text).ok()? != HumanDuration(Duration::ZERO) {
+        return None;
     }
+    Some(Fault::of(text, "is no time at all").help("write more than zero, such as \"30s\""))
 }
 
 impl TextValue for Patience {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
     fn hint() -> String {
-        format!("{}, or \"forever\"", AnyDuration::HINT)
+        format!("{}, or \"forever\"", HumanDuration::HINT)
     }
 
     fn parse(text: &str) -> Result<Patience, Fault> {
@@ -120,7 +94,7 @@ impl TextValue for Patience {
         if closest_name(text, ["forever"]).is_some() {
             return Err(Fault::of(text, "is unknown").help("did you mean `forever`?"));
         }
-        AnyDuration::parse(text).map(|duration| Patience::For(*duration)).map_err(|fault| {
+        HumanDuration::parse(text).map(|duration| Patience::For(*duration)).map_err(|fault| {
             let help = fault.help.as_ref().map(|help| format!("{help}, or \"forever\""));
             Fault { help, ..fault }
         })

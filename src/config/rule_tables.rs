@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{
-        duration::AnyDuration,
+        duration::HumanDuration,
         keys::{Key, KeyType, ValueKind, settings_table},
         parsed_text::{Parsed, TextValue, choices},
         problem::Fault,
@@ -87,9 +87,9 @@ settings_table! {
         /// What the kernel says it is doing.
         state: Option<RunState> = None,
         /// It has been running at least this long.
-        older_than: Option<AnyDuration> = None,
+        older_than: Option<HumanDuration> = None,
         /// It has been running less than this.
-        younger_than: Option<AnyDuration> = None,
+        younger_than: Option<HumanDuration> = None,
         /// A regular expression on what would start it again, such as `systemd:.*`.
         managed_by: Option<Parsed<Regex>> = None,
         /// Whether it is on this host.
@@ -126,7 +126,7 @@ pub(super) fn has_an_action(rule: &Value) -> Option<Fault> {
 fn ages_overlap(conditions: &Value) -> Option<Fault> {
     let Value::Table(conditions) = conditions else { return None };
     let age = |key: &str| match &conditions.get(key)?.value {
-        Value::Text(text) => Some((AnyDuration::parse(text).ok()?, text.as_str())),
+        Value::Text(text) => Some((HumanDuration::parse(text).ok()?, text.as_str())),
         _ => None,
     };
     let ((older, older_text), (younger, younger_text)) = (age("older_than")?, age("younger_than")?);

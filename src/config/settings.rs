@@ -9,7 +9,7 @@ use tracing_subscriber::filter::Targets;
 use crate::{
     config::{
         api_url::ApiUrl,
-        duration::{AnyDuration, NonZeroDuration},
+        duration::{HumanDuration, is_not_zero},
         keys::{AtMost, Key, KeyType, ValueKind, settings_table},
         lock_path::{self, LockPath},
         parsed_text::{Choice, Parsed},
@@ -80,7 +80,7 @@ settings_table! {
         /// start.
         command: Vec<String> where has_a_program = Vec::new(),
         /// How long it may take.
-        timeout: NonZeroDuration = NonZeroDuration::from_secs(30),
+        timeout: HumanDuration where is_not_zero = HumanDuration::from_secs(30),
     }
 }
 
@@ -105,9 +105,9 @@ settings_table! {
         wait: Parsed<Patience> = Parsed::default_of("60s"),
         /// From the signal to SIGKILL: long enough for a bot that finishes the updates it has
         /// taken.
-        graceful: AnyDuration = AnyDuration::from_secs(30),
+        graceful: HumanDuration = HumanDuration::from_secs(30),
         /// From SIGKILL to giving up.
-        force: AnyDuration = AnyDuration::from_secs(5),
+        force: HumanDuration = HumanDuration::from_secs(5),
     }
 }
 
@@ -131,7 +131,7 @@ settings_table! {
         /// at all, at most 30.
         max_takeovers: AtMost<MOST_TAKEOVERS> = AtMost(5),
         /// The time in which takeovers are counted.
-        takeover_window: NonZeroDuration = NonZeroDuration::from_secs(60),
+        takeover_window: HumanDuration where is_not_zero = HumanDuration::from_secs(60),
     }
 }
 
@@ -148,10 +148,10 @@ settings_table! {
         /// Through a proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
         api_url: Parsed<ApiUrl> = Parsed::default_of("https://api.telegram.org"),
         /// How long it may take in all; then it is a warning, never a refusal.
-        timeout: NonZeroDuration = NonZeroDuration::from_secs(3),
+        timeout: HumanDuration where is_not_zero = HumanDuration::from_secs(3),
         /// For a bot that uses the library: how long a 409 while polling is ridden out before it
         /// stands down.
-        conflict_window: AnyDuration = AnyDuration::from_secs(90),
+        conflict_window: HumanDuration = HumanDuration::from_secs(90),
     }
 }
 

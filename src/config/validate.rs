@@ -81,7 +81,7 @@ impl Validator<'_> {
         let check = || key.check.and_then(|check| check(&node.value));
         let fault = match (&key.kind, &node.value) {
             (ValueKind::Free, _) | (ValueKind::Bool, Value::Bool(_)) => None,
-            (ValueKind::Text(text), Value::Text(value)) => (text.check)(value).err(),
+            (ValueKind::Text(text), Value::Text(value)) => (text.check)(value).err().or_else(check),
             (ValueKind::Count(most), Value::Integer(shown, value)) => {
                 bad_count(shown, *value, *most)
             }

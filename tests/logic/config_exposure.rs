@@ -36,7 +36,8 @@ fn a_file_that_only_its_owner_writes_to_needs_no_word() {
 
 #[test]
 fn a_file_that_everybody_writes_to_is_worth_a_line() {
-    let line = "others can write to ./config.toml, and so decide what is killed; `chmod go-w ./config.toml`";
+    let line = "others can write to ./config.toml, and so decide what is killed; \
+                `chmod go-w ./config.toml`";
     assert_eq!(notes(&project(0o666, 0o755)), [line]);
     assert_eq!(notes(&project(0o602, 0o755)), [line]);
 }
@@ -46,7 +47,8 @@ fn a_folder_that_everybody_writes_to_is_worth_a_line_unless_it_is_sticky() {
     let open = project(0o644, 0o777);
     let folder = fs::canonicalize(open.path()).unwrap();
     let line = format!(
-        "others can write to {0}, and so replace ./config.toml and decide what is killed; `chmod go-w {0}`",
+        "others can write to {0}, and so replace ./config.toml and decide what is killed; \
+         `chmod go-w {0}`",
         folder.display()
     );
     assert_eq!(notes(&open), [line]);

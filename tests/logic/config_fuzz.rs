@@ -183,7 +183,10 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(400)
+    })]
 
     #[test]
     fn any_bytes_as_a_file(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -196,7 +199,11 @@ proptest! {
     }
 
     #[test]
-    fn a_valid_file_of_which_a_byte_was_changed(text in mutated(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_valid_file_of_which_a_byte_was_changed(
+        text in mutated(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
         let mut text = text;
         if !text.is_empty() {
             let at = at.index(text.len());
@@ -211,8 +218,12 @@ proptest! {
     }
 
     #[test]
-    fn lines_that_are_nearly_ours_as_a_file(lines in prop::collection::vec((key(), value(), any::<bool>()), 0..8)) {
-        let line = |(key, value, table): (String, String, bool)| if table { format!("[{key}]\n") } else { format!("{key} = {value}\n") };
+    fn lines_that_are_nearly_ours_as_a_file(
+        lines in prop::collection::vec((key(), value(), any::<bool>()), 0..8),
+    ) {
+        let line = |(key, value, is_table): (String, String, bool)| {
+            if is_table { format!("[{key}]\n") } else { format!("{key} = {value}\n") }
+        };
         answers_to_a_file(lines.into_iter().map(line).collect::<String>().as_bytes());
     }
 
@@ -224,9 +235,14 @@ proptest! {
     }
 
     #[test]
-    fn any_set_and_any_instance(set in prop::collection::vec((key(), value()), 0..5), bare in value(), instance in value()) {
+    fn any_set_and_any_instance(
+        set in prop::collection::vec((key(), value()), 0..5),
+        bare in value(),
+        instance in value(),
+    ) {
         let set = set.iter().map(|(key, value)| format!("{key}={value}")).chain([bare]).collect();
-        answers(&Sources { set, instance: Some(instance), cwd: "/nonexistent".into(), ..Sources::default() });
+        let cwd = "/nonexistent".into();
+        answers(&Sources { set, instance: Some(instance), cwd, ..Sources::default() });
     }
 }
 

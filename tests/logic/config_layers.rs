@@ -129,7 +129,8 @@ fn tables_are_merged_key_by_key_and_lists_are_replaced() {
     let config = Start::new()
         .file(
             "monopoll.toml",
-            "token_env = ['A', 'B']\n[timeouts]\nwait = '1s'\ngraceful = '2s'\n[profile.ci]\ntoken_env = ['C']\ntimeouts.graceful = '3s'",
+            "token_env = ['A', 'B']\n[timeouts]\nwait = '1s'\ngraceful = '2s'\n\
+             [profile.ci]\ntoken_env = ['C']\ntimeouts.graceful = '3s'",
         )
         .profile("ci")
         .env("MONOPOLL_TIMEOUTS", "{ force = '4s' }")
@@ -148,8 +149,10 @@ fn tables_are_merged_key_by_key_and_lists_are_replaced() {
 
 #[test]
 fn a_profile_s_rules_come_first_and_its_match_entries_are_added() {
-    let file = "[[match]]\nname = 'own'\n[[rules]]\nname = 'own'\nwhen.orphaned = true\naction = 'wait'\n\
-                [[profile.ci.match]]\nname = 'theirs'\n[[profile.ci.rules]]\nwhen.local = false\naction = 'refuse'\n";
+    let file = "[[match]]\nname = 'own'\n\
+                [[rules]]\nname = 'own'\nwhen.orphaned = true\naction = 'wait'\n\
+                [[profile.ci.match]]\nname = 'theirs'\n\
+                [[profile.ci.rules]]\nwhen.local = false\naction = 'refuse'\n";
     let start = Start::new().file("monopoll.toml", file);
     assert_eq!(start.load().policy.rules.len(), 1);
     let config = start.profile("ci").load();
@@ -459,13 +462,13 @@ fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
 
 #[test]
 fn a_rule_that_is_never_asked_is_pointed_at() {
-    let file = "[[rules]]\naction = 'wait'\n[[rules]]\nname = 'late'\nwhen.orphaned = true\naction = 'force'\n";
+    let file = "[[rules]]\naction = 'wait'\n\
+                [[rules]]\nname = 'late'\nwhen.orphaned = true\naction = 'force'\n";
     let notes = Start::new().file("monopoll.toml", file).load().notes;
     assert_eq!(
         notes,
-        [
-            "./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no conditions"
-        ]
+        ["./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no \
+             conditions"]
     );
 }
 
@@ -485,7 +488,13 @@ fn a_lock_path_is_filled_for_one_start() {
 fn show_says_each_value_with_its_place_and_no_secret() {
     let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
     let config = Start::new()
-        .file("monopoll.toml", &format!("[check]\ncommand = ['curl', 'https://x/bot12:{secret}/getMe']\n[app]\nkey = '{secret}'\n"))
+        .file(
+            "monopoll.toml",
+            &format!(
+                "[check]\ncommand = ['curl', 'https://x/bot12:{secret}/getMe']\n\
+                 [app]\nkey = '{secret}'\n"
+            ),
+        )
         .env("MONOPOLL_ON_CONFLICT", "wait")
         .load();
     let text = show(&config, Format::Text);
