@@ -1,134 +1,105 @@
-//! COMMAND as its guard handles it on Linux: it forwards with the origin of a signal in mind, and
-//! reaps every orphan.
+//! COMMAND: how it is started, signalled and reaped.
+//!
+//! Unix: it inherits the locks, and signals are forwarded to it. Windows: the lock stays with the
+//! guard, and the console gives its keys to the child by itself. On Linux alone, the guard reaps the
+//! orphans of its tree, and the child gets a signal when its guard is killed.
 
-use std::{ffi::OsString, io, path::Path};
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+mod linux;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+mod spawn;
+#[cfg(all(unix, any(not(target_os = "linux"), monopoll_portable)))]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-use nix::{
-    errno::Errno,
-    sys::{
-        prctl,
-        signal::Signal,
-        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
-    },
-    unistd::Pid,
-};
+use std::{ffi::OsString, io};
 
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+pub(super) use self::linux::Child;
+#[cfg(all(unix, any(not(target_os = "linux"), monopoll_portable)))]
+pub(super) use self::unix::Child;
+#[cfg(windows)]
+pub(super) use self::windows::Child;
 use crate::{
-    engine::{ladder::StopOptions, signal},
+    engine::{
+        ladder::{AfterGraceful, StopMode, StopOptions},
+        signal::Signal,
+    },
     error::ExitStatus,
     state::lock_file::HeldLock,
-    supervise::spawn,
-    sys::machine::{
-        poll::Poller,
-        signals::{self, ReceivedSignal},
-    },
+    sys::machine::poll::Poller,
 };
 
-/// What the child gets from its guard.
+/// What COMMAND gets from its guard.
 #[derive(Debug)]
-pub(crate) struct Inheritance<'a> {
-    /// The locks: while anything of the tree has one open, nobody else starts.
-    pub(crate) locks: &'a [HeldLock],
-    /// It knows the signal mask that monopoll was started with.
-    pub(crate) alarm: &'a Poller,
-    /// What the child gets when its guard is killed.
-    pub(crate) on_guards_death: signal::Signal,
-    /// Added to its environment.
-    pub(crate) held: (&'static str, OsString),
+#[cfg_attr(
+    any(not(target_os = "linux"), monopoll_portable),
+    expect(dead_code, reason = "each system uses a part of it")
+)]
+pub(super) struct Inheritance<'a> {
+    /// The locks: while any process of the tree has one open, no other start gets it.
+    pub(super) locks: &'a [HeldLock],
+    /// Knows the original signal mask, and notices the end of the child.
+    pub(super) poller: &'a Poller,
+    /// Sent to the child when its guard is killed.
+    pub(super) death_signal: Signal,
+    /// A variable to add to its environment.
+    pub(super) variable: (&'static str, OsString),
 }
 
-/// COMMAND, once it was started.
-#[derive(Debug)]
-pub(crate) struct Child {
-    pid: Pid,
-}
-
-/// What there was to reap.
+/// The processes that were reaped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reaped {
-    /// COMMAND's end, if it came just now.
-    pub(crate) child: Option<ExitStatus>,
-    /// Nobody is left below this process.
-    pub(crate) childless: bool,
+pub(super) struct Reaped {
+    /// The status of COMMAND, if it was among them.
+    pub(super) child: Option<ExitStatus>,
+    /// This process has no child any more; never known where it does not adopt orphans.
+    pub(super) is_childless: bool,
 }
 
-/// From here on orphans of the tree are children of this process.
+/// Makes the orphans of the tree children of this process, where the system can.
 ///
 /// # Errors
 /// As prctl(2).
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    Ok(prctl::set_child_subreaper(true)?)
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    nix::sys::prctl::set_child_subreaper(true)?;
+    Ok(())
 }
 
-/// What this system can do of it: everything.
-pub(crate) fn within_reach(manner: StopOptions) -> StopOptions {
-    manner
-}
-
-impl Child {
-    /// Starts `program` as `args`. It must be called on the main thread: PDEATHSIG fires when the
-    /// thread that forked ends.
-    ///
-    /// # Errors
-    /// As fork(2) and execvp(3).
-    pub(crate) fn spawn(
-        program: &Path,
-        args: &[OsString],
-        inheritance: &Inheritance<'_>,
-    ) -> io::Result<Child> {
-        let pid = spawn::spawn(program, args, inheritance)?;
-        Ok(Child { pid: Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)) })
-    }
-
-    /// Its pid.
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid.as_raw().unsigned_abs()
-    }
-
-    /// Sends it on, unless the terminal gave it to the whole group already.
-    pub(crate) fn forward(&self, arrived: ReceivedSignal) {
-        let in_my_group =
-            nix::unistd::getpgid(Some(self.pid)).is_ok_and(|group| group == nix::unistd::getpgrp());
-        if !(arrived.by_terminal && in_my_group && !is_for_me_alone(arrived)) {
-            signals::send(self.pid, arrived.number);
-        }
-        if arrived.is(Signal::SIGTSTP) {
-            // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
-            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-        }
-    }
-
-    /// Reaps whoever has ended, COMMAND or an orphan of its tree.
-    pub(crate) fn reap(&mut self) -> Reaped {
-        let mut reaped = Reaped { child: None, childless: false };
-        loop {
-            // Looked at first and reaped after: COMMAND's pid must not be used again while a signal
-            // may be on its way.
-            let status =
-                waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
-            reaped.childless = status == Err(Errno::ECHILD);
-            let Ok(status) = status else { return reaped };
-            let Some(ended) = status.pid() else { return reaped };
-            if ended == self.pid {
-                reaped.child = Some(match status {
-                    WaitStatus::Exited(_, code) => {
-                        ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
-                    }
-                    WaitStatus::Signaled(_, signal, _) => {
-                        ExitStatus::Signalled(u8::try_from(signal as i32).unwrap_or(u8::MAX))
-                    }
-                    _ => ExitStatus::Fault,
-                });
-            }
-            if waitpid(ended, Some(WaitPidFlag::WNOHANG)).is_err() {
-                return reaped;
-            }
-        }
+/// Returns the options that this system can carry out: where no signal can ask a process to end,
+/// there is nothing to wait for before it is killed.
+pub(super) fn possible_options(options: StopOptions) -> StopOptions {
+    if cfg!(unix) || options.escalation == AfterGraceful::Refuse {
+        options
+    } else {
+        StopOptions { mode: StopMode::Force, ..options }
     }
 }
 
-/// A terminal that is closed tells only the leader of its session.
-fn is_for_me_alone(arrived: ReceivedSignal) -> bool {
-    arrived.is(Signal::SIGHUP)
-        && nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
+/// Returns the command with its arguments and its environment.
+#[cfg(any(not(target_os = "linux"), monopoll_portable))]
+fn prepare(
+    program: &std::path::Path,
+    args: &[OsString],
+    inheritance: &Inheritance<'_>,
+) -> io::Result<std::process::Command> {
+    #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
+    let Some((_, rest)) = args.split_first() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let (name, value) = &inheritance.variable;
+    let mut command = std::process::Command::new(program);
+    command.args(rest).env(name, value);
+    Ok(command)
+}
+
+/// Returns the status of a process that exited with a code or was ended by a signal.
+#[cfg(unix)]
+fn exit_status(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
+    match (code, signal) {
+        (Some(code), _) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+        (None, Some(signal)) => ExitStatus::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
+        (None, None) => ExitStatus::Fault,
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     state::protocol::Asker,
     supervise::{
         child::{self, Child, Inheritance},
-        event_loop::{ChildEnd, ChildGuard, GuardEvent},
+        child_guard::{ChildEnd, ChildGuard, GuardEvent},
     },
     text::printable,
 };
@@ -45,14 +45,9 @@ pub(crate) fn run_child(
     acquired.announce(process_id(child.pid()));
     let Acquired { keeper, poller, leftovers, .. } = acquired;
     let _kept = leftovers.into_lock_watch();
-    let mut guard = ChildGuard {
-        poller: &poller,
-        keeper,
-        stop_options: request.config.policy.stop_options(StopMode::Graceful),
-        child,
-        on_event,
-    };
-    let end = guard.run(tree);
+    let options = request.config.policy.stop_options(StopMode::Graceful);
+    let mut guard = ChildGuard::new(&poller, keeper, options, child, tree, on_event);
+    let end = guard.run();
     if end.left == 0 {
         guard.keeper.remove_record();
     }
@@ -88,9 +83,9 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         EnvMarker::new(&request.instance, record.ticket, record.holder.process, locks.first_path());
     let inheritance = Inheritance {
         locks: locks.locks(),
-        alarm: poller,
-        on_guards_death: request.config.policy.signal,
-        held: (HELD, marker.value()),
+        poller,
+        death_signal: request.config.policy.signal,
+        variable: (HELD, marker.value()),
     };
     Child::spawn(&command.found, &command.args, &inheritance)
         .map_err(|error| not_executable(command, &error))

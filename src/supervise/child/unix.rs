@@ -1,5 +1,4 @@
-//! The child on Unix: it inherits the locks; what the terminal gave to its whole group is not sent
-//! again.
+//! COMMAND on Unix systems other than Linux.
 
 use std::{
     ffi::OsString,
@@ -17,66 +16,60 @@ use rustix::{io::FdFlags, process::Pid};
 
 use crate::{
     engine::signal::Signal,
-    error::ExitStatus,
-    supervise::portable::{Inheritance, Reaped, prepared},
+    supervise::child::{Inheritance, Reaped, exit_status, prepare},
     sys::{machine::signals::ReceivedSignal, signal_numbers},
 };
 
 /// COMMAND, once it was started.
 #[derive(Debug)]
-pub(crate) struct Child(process::Child);
+pub(in crate::supervise) struct Child(process::Child);
 
 impl Child {
-    /// Starts `program` as `args`. No other thread may start anything meanwhile: it would inherit
+    /// Starts `program` as `args`. No other thread may start a process meanwhile: it would inherit
     /// the locks as well.
     ///
     /// # Errors
     /// As fork(2) and execvp(3).
-    pub(crate) fn spawn(
+    pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
         inheritance: &Inheritance<'_>,
     ) -> io::Result<Child> {
-        let mut command = prepared(program, args, inheritance)?;
+        let mut command = prepare(program, args, inheritance)?;
         if let Some(name) = args.first() {
             command.arg0(name);
         }
-        let flag = |flags| {
+        let set_flags = |flags| {
             inheritance
                 .locks
                 .iter()
                 .try_for_each(|lock| rustix::io::fcntl_setfd(lock.as_fd(), flags))
         };
-        flag(FdFlags::empty())?;
+        set_flags(FdFlags::empty())?;
         let child = command.spawn();
-        flag(FdFlags::CLOEXEC)?;
+        set_flags(FdFlags::CLOEXEC)?;
         Ok(Child(child?))
     }
 
-    /// Its pid.
-    pub(crate) fn pid(&self) -> u32 {
+    pub(in crate::supervise) fn pid(&self) -> u32 {
         self.0.id()
     }
 
     /// Forwards a signal, unless the terminal sent it to the whole group.
-    pub(crate) fn forward(&self, arrived: ReceivedSignal) {
+    pub(in crate::supervise) fn forward(&self, signal: ReceivedSignal) {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        let (Some(signal), Some(pid)) = (arrived.stop_signal(), pid) else { return };
+        let (Some(signal), Some(pid)) = (signal.stop_signal(), pid) else { return };
         if !(has_key(signal) && is_in_foreground(pid)) {
             // It may just have ended, which is noticed next.
             let _ = rustix::process::kill_process(pid, signal_numbers::of(signal));
         }
     }
 
-    /// COMMAND's end; orphans are not ours here.
-    pub(crate) fn reap(&mut self) -> Reaped {
+    /// Reaps COMMAND; orphans go elsewhere.
+    pub(in crate::supervise) fn reap(&mut self) -> Reaped {
         let status = self.0.try_wait().ok().flatten();
-        let child = status.map(|status| match (status.code(), status.signal()) {
-            (Some(code), _) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-            (None, Some(signal)) => ExitStatus::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
-            (None, None) => ExitStatus::Fault,
-        });
-        Reaped { child, childless: false }
+        let child = status.map(|status| exit_status(status.code(), status.signal()));
+        Reaped { child, is_childless: false }
     }
 }
 
@@ -91,6 +84,5 @@ fn is_in_foreground(child: Pid) -> bool {
     #![expect(clippy::disallowed_methods, reason = "asks the terminal for its foreground group")]
     let own = rustix::process::getpgrp();
     let foreground = || rustix::termios::tcgetpgrp(File::open("/dev/tty").ok()?).ok();
-    rustix::process::getpgid(Some(child)).is_ok_and(|group| group == own)
-        && foreground() == Some(own)
+    rustix::process::getpgid(Some(child)) == Ok(own) && foreground() == Some(own)
 }

@@ -1,8 +1,8 @@
-//! COMMAND is started as if monopoll were not there – and with the lock in its hands.
+//! Starts COMMAND as if monopoll were not there, but with the locks.
 //!
-//! What must happen between the new process and its program has no safe interface, so this one
-//! small module is allowed `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl,
-//! getppid, sigaction, sigprocmask and execvpe.
+//! There is no safe interface for the steps between clone and exec, so this module is allowed
+//! `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl, getppid, sigaction,
+//! sigprocmask and execvpe.
 #![expect(
     unsafe_code,
     reason = "clone and what happens in its child; each block says why it is sound"
@@ -28,6 +28,7 @@ use nix::{
         signal::{SigHandler, SigSet, Signal, signal},
         wait::waitpid,
     },
+    unistd::Pid,
 };
 use rustix::io::FdFlags;
 
@@ -36,31 +37,29 @@ use crate::{
     sys::{machine::signals, signal_numbers},
 };
 
-/// Room for the calls of the child; execvpe(3) puts the arguments of a script without a `#!` line
-/// there too.
+/// The stack of the child; execvpe(3) puts the arguments of a script without a `#!` line there too.
 const STACK: usize = 32 << 10;
 
-/// Starts `program` as `args`; returns its pid. It must be called on the main thread: PDEATHSIG
-/// fires when the thread that forked ends.
+/// Starts `program` as `args`. Must be called on the main thread: the death signal is sent when the
+/// thread that forked ends.
 ///
-/// The child shares the guard's memory until it executes its program, and the guard's thread stands
-/// still that long, as with vfork(2): to copy the page tables and to part them again costs as much
-/// as a look at the whole process table.
+/// The child shares the guard's memory until exec, and the guard's thread waits that long, as with
+/// vfork(2): copying the page tables costs as much as a scan of the whole process table.
 ///
 /// # Errors
 /// As clone(2) and execvp(3).
-pub(crate) fn spawn(
+pub(super) fn spawn(
     program: &Path,
     args: &[OsString],
     inheritance: &Inheritance<'_>,
-) -> io::Result<u32> {
-    let (variable, value) = &inheritance.held;
+) -> io::Result<Pid> {
+    let (variable, value) = &inheritance.variable;
     let image = ExecImage::new(program, args, variable, value)?;
     let child = ChildSetup {
         locks: inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect(),
         ignored: ignored_for_the_child()?,
-        mask: inheritance.alarm.original_mask(),
-        on_guards_death: signal_numbers::of(inheritance.on_guards_death),
+        mask: inheritance.poller.original_mask(),
+        death_signal: signal_numbers::of(inheritance.death_signal),
         guard: std::process::id(),
     };
     let failure = AtomicI32::new(0);
@@ -70,10 +69,10 @@ pub(crate) fn spawn(
         127
     };
     let mut stack = vec![0_u8; STACK + size_of_val(image.args.as_slice())];
-    // SAFETY: with CLONE_VFORK this thread goes on only when the child has executed its program or
-    // ended, so everything that `begin` borrows outlives it, and nobody else uses `stack`. It makes
-    // only the async-signal-safe calls that are listed above and allocates nothing, so the memory
-    // that it shares with the guard's other threads stays whole.
+    // SAFETY: with CLONE_VFORK this thread continues when the child has called exec or has ended, so
+    // all that `begin` borrows outlives it, and nothing else uses `stack`. It makes only the
+    // async-signal-safe calls listed above and allocates nothing, so the memory that it shares with
+    // the guard's other threads stays intact.
     let pid = unsafe {
         clone(
             Box::new(begin),
@@ -83,25 +82,24 @@ pub(crate) fn spawn(
         )
     }?;
     match failure.load(Ordering::Relaxed) {
-        0 => Ok(pid.as_raw().unsigned_abs()),
+        0 => Ok(pid),
         errno => {
-            // It has ended, and is nobody's business.
             let _ = waitpid(pid, None);
             Err(io::Error::from_raw_os_error(errno))
         }
     }
 }
 
-/// A program with its arguments and its environment, as execve(2) wants them.
+/// A program with its arguments and its environment, as execve(2) takes them.
 struct ExecImage {
     program: CString,
     args: Vec<*const c_char>,
     environ: Vec<*const c_char>,
-    /// What the pointers point to.
+    /// Owns what the pointers point to.
     _strings: Vec<CString>,
 }
 
-/// What never is.
+/// Has no value.
 enum Never {}
 
 impl ExecImage {
@@ -133,52 +131,50 @@ impl ExecImage {
         })
     }
 
-    /// Becomes that program.
+    /// Replaces this process by the program.
     fn execute(&self) -> Result<Never, Errno> {
-        // SAFETY: both lists end with a null pointer, and what their pointers point to lives as
-        // long as `self`.
+        // SAFETY: both lists end with a null pointer, and `self` owns what their pointers point to.
         unsafe { libc::execvpe(self.program.as_ptr(), self.args.as_ptr(), self.environ.as_ptr()) };
         Err(Errno::last())
     }
 }
 
-/// What a child does before it becomes its program.
+/// The steps of the child before exec.
 struct ChildSetup {
     locks: Vec<RawFd>,
     ignored: Vec<Signal>,
     mask: SigSet,
-    on_guards_death: rustix::process::Signal,
+    death_signal: rustix::process::Signal,
     guard: u32,
 }
 
 impl ChildSetup {
     fn prepare(&self) -> Result<(), Errno> {
         for lock in &self.locks {
-            // SAFETY: the guard keeps these descriptors open for as long as it lives, and the child
-            // has them too.
+            // SAFETY: the guard keeps these descriptors open as long as it lives, and the child has
+            // copies.
             let lock = unsafe { BorrowedFd::borrow_raw(*lock) };
             rustix::io::fcntl_setfd(lock.as_fd(), FdFlags::empty())
                 .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
         }
-        rustix::process::set_parent_process_death_signal(Some(self.on_guards_death))
+        rustix::process::set_parent_process_death_signal(Some(self.death_signal))
             .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
-        // A guard that was killed between clone and here can no longer be the one to say so.
+        // The guard may have been killed since clone: then no death signal comes.
         if nix::unistd::getppid().as_raw().unsigned_abs() != self.guard {
             return Err(Errno::ESRCH);
         }
-        // SAFETY: no handler is installed. Rust's start-up ignores SIGPIPE for itself alone.
+        // SAFETY: no handler is installed. Rust's start-up ignores SIGPIPE.
         unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
         for ignored in &self.ignored {
-            // SAFETY: no handler is installed, the signal is ignored as it was when monopoll was
-            // started.
+            // SAFETY: no handler is installed; the signal was ignored when monopoll was started.
             unsafe { signal(*ignored, SigHandler::SigIgn) }?;
         }
         self.mask.thread_set_mask()
     }
 }
 
-/// What the child must ignore although its guard does not. A guard that ignored SIGCHLD would never
-/// learn how COMMAND ended: the kernel would reap it.
+/// Returns the signals that the child must ignore although its guard does not: with SIGCHLD ignored,
+/// the kernel would reap COMMAND, and its status would be lost.
 fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     let mut ignored = Vec::new();
     let at_start = signals::ignored_at_start();
@@ -193,7 +189,7 @@ fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     Ok(ignored)
 }
 
-/// Runs before Rust's start-up, which ignores SIGPIPE for itself; nobody can tell later.
+/// Runs before Rust's start-up, which ignores SIGPIPE: later the original state is not known.
 // SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this
 // one only reads a file.
 #[used]

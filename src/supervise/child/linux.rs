@@ -1,0 +1,84 @@
+//! COMMAND on Linux: signals are forwarded by their origin, and every orphan is reaped.
+
+use std::{ffi::OsString, io, path::Path};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::Signal,
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
+    },
+    unistd::Pid,
+};
+
+use crate::{
+    supervise::child::{Inheritance, Reaped, exit_status, spawn},
+    sys::machine::signals::{self, ReceivedSignal},
+};
+
+/// COMMAND, once it was started.
+#[derive(Debug)]
+pub(in crate::supervise) struct Child {
+    pid: Pid,
+}
+
+impl Child {
+    /// Starts `program` as `args`. Must be called on the main thread: the child gets its death signal
+    /// when the thread that forked ends.
+    ///
+    /// # Errors
+    /// As clone(2) and execvp(3).
+    pub(in crate::supervise) fn spawn(
+        program: &Path,
+        args: &[OsString],
+        inheritance: &Inheritance<'_>,
+    ) -> io::Result<Child> {
+        spawn::spawn(program, args, inheritance).map(|pid| Child { pid })
+    }
+
+    pub(in crate::supervise) fn pid(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
+    /// Forwards a signal, unless the terminal sent it to the whole group.
+    pub(in crate::supervise) fn forward(&self, signal: ReceivedSignal) {
+        let has_got_it = signal.by_terminal
+            && nix::unistd::getpgid(Some(self.pid)) == Ok(nix::unistd::getpgrp())
+            && !is_for_session_leader(signal);
+        if !has_got_it {
+            signals::send(self.pid, signal.number);
+        }
+        if signal.is(Signal::SIGTSTP) {
+            // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
+            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        }
+    }
+
+    /// Reaps all processes that have ended.
+    pub(in crate::supervise) fn reap(&mut self) -> Reaped {
+        let mut reaped = Reaped { child: None, is_childless: false };
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        loop {
+            // Peeked at first: COMMAND's pid must not be reused while a signal may be on its way.
+            let status = waitid(Id::All, peek);
+            reaped.is_childless = status == Err(Errno::ECHILD);
+            let Ok(status) = status else { return reaped };
+            let Some(ended) = status.pid() else { return reaped };
+            if ended == self.pid {
+                reaped.child = Some(match status {
+                    WaitStatus::Exited(_, code) => exit_status(Some(code), None),
+                    WaitStatus::Signaled(_, signal, _) => exit_status(None, Some(signal as i32)),
+                    _ => exit_status(None, None),
+                });
+            }
+            if waitpid(ended, Some(WaitPidFlag::WNOHANG)).is_err() {
+                return reaped;
+            }
+        }
+    }
+}
+
+/// The end of a terminal is signalled to the leader of its session alone.
+fn is_for_session_leader(signal: ReceivedSignal) -> bool {
+    signal.is(Signal::SIGHUP) && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
+}

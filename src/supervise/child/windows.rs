@@ -1,0 +1,87 @@
+//! COMMAND on Windows: a thread waits for it, and the console gives its keys to it by itself.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::Path,
+    sync::{
+        atomic::Ordering,
+        mpsc::{self, Receiver},
+    },
+    thread,
+};
+
+use crate::{
+    error::ExitStatus,
+    supervise::child::{Inheritance, Reaped, prepare},
+    sys::machine::signals::ReceivedSignal,
+};
+
+/// The exit code of a process that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
+const CONTROL_C: u32 = 0xC000_013A;
+
+/// COMMAND, once it was started.
+#[derive(Debug)]
+pub(in crate::supervise) struct Child {
+    pid: u32,
+    status: Receiver<ExitStatus>,
+}
+
+impl Child {
+    /// Starts `program` with `args`.
+    ///
+    /// # Errors
+    /// As `CreateProcessW`.
+    pub(in crate::supervise) fn spawn(
+        program: &Path,
+        args: &[OsString],
+        inheritance: &Inheritance<'_>,
+    ) -> io::Result<Child> {
+        let mut child = prepare(program, args, inheritance)?.spawn()?;
+        let pid = child.id();
+        let child_end = inheritance.poller.child_end();
+        let (send, status) = mpsc::sync_channel(1);
+        thread::Builder::new().name("child".to_owned()).spawn(move || {
+            let code = child.wait().ok().and_then(|status| status.code());
+            // Fails where the guard has given up.
+            let _ = send.send(code.map_or(ExitStatus::Fault, exit_status));
+            child_end.store(true, Ordering::Release);
+        })?;
+        Ok(Child { pid, status })
+    }
+
+    pub(in crate::supervise) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The console has told the child, and nothing else could.
+    #[expect(clippy::unused_self, reason = "on Unix the child is signalled here")]
+    pub(in crate::supervise) fn forward(&self, _signal: ReceivedSignal) {}
+
+    /// Returns the status of COMMAND.
+    pub(in crate::supervise) fn reap(&mut self) -> Reaped {
+        Reaped { child: self.status.try_recv().ok(), is_childless: false }
+    }
+}
+
+/// A code has 32 bits there and 8 here: one that does not fit is a failure, never 0.
+fn exit_status(code: i32) -> ExitStatus {
+    match code.cast_unsigned() {
+        CONTROL_C => ExitStatus::Signalled(2),
+        code => ExitStatus::Child(u8::try_from(code).unwrap_or(u8::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_failure_becomes_a_success() {
+        for (code, expected) in
+            [(0, 0), (3, 3), (256, 255), (-1, 255), (CONTROL_C.cast_signed(), 130)]
+        {
+            assert_eq!(exit_status(code).code(), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The guard of COMMAND: forwards signals, reaps, answers requests, and ends what is left of the
+//! tree.
+//!
+//! On Linux it sleeps in one poll, woken by the kernel alone. As the subreaper of everything that it
+//! started, its tree is all that is below it, however often it forked; elsewhere it is what can be
+//! seen of that.
+
+use std::{collections::HashMap, time::Duration};
+
+use tracing::debug;
+
+use crate::{
+    engine::{
+        ladder::{StopMode, StopOptions},
+        signal::Signal,
+        stop_progress::{AfterStep, GiveUpReason, PIN_AGAIN, StopProgress},
+    },
+    error::ExitStatus,
+    guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
+    scan::{guard_tree::GuardTree, machine::process_id},
+    state::{protocol::Asker, record::RecordStage},
+    supervise::child::{Child, possible_options},
+    sys::{
+        clock,
+        machine::{memory, pidfd::ProcessHandle, poll::Poller, signals::ReceivedSignal},
+        wake::Wake,
+    },
+};
+
+/// Something that happened while COMMAND ran.
+#[derive(Debug)]
+pub(crate) enum GuardEvent {
+    /// So many processes that COMMAND left behind are being ended.
+    Leftovers(usize),
+    /// A member of the tree cannot be ended.
+    Stuck(GiveUpReason),
+    /// Something happened to the locks.
+    Lock(LockEvent),
+}
+
+/// The end of COMMAND and its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChildEnd {
+    /// COMMAND's own status.
+    pub(super) status: ExitStatus,
+    /// The start or the stop that asked for it.
+    pub(super) superseded_by: Option<Asker>,
+    /// Another guard has the lock, and so the tree was ended.
+    pub(super) lost: bool,
+    /// The number of processes that could not be ended; they keep the lock.
+    pub(super) left: usize,
+}
+
+/// COMMAND and its guard.
+pub(super) struct ChildGuard<'a> {
+    poller: &'a Poller,
+    pub(super) keeper: LockKeeper,
+    /// How the tree is ended where no request says otherwise.
+    stop_options: StopOptions,
+    child: Child,
+    tree: GuardTree,
+    on_event: &'a mut dyn FnMut(GuardEvent),
+    /// The status of COMMAND, once it has ended.
+    status: Option<ExitStatus>,
+    /// This process has no child any more, and so the tree no member.
+    is_childless: bool,
+    /// Set while the tree is being ended.
+    progress: Option<StopProgress>,
+    superseded_by: Option<Asker>,
+    lost: bool,
+    /// When COMMAND was first sent each signal that asks to end.
+    forwarded: HashMap<Signal, Duration>,
+    /// When to check the tree again.
+    check_at: Option<Duration>,
+    /// Changes in the state directory alone do not change the tree.
+    may_have_changed: bool,
+}
+
+impl<'a> ChildGuard<'a> {
+    pub(super) fn new(
+        poller: &'a Poller,
+        keeper: LockKeeper,
+        stop_options: StopOptions,
+        child: Child,
+        tree: GuardTree,
+        on_event: &'a mut dyn FnMut(GuardEvent),
+    ) -> ChildGuard<'a> {
+        ChildGuard {
+            poller,
+            keeper,
+            stop_options,
+            child,
+            tree,
+            on_event,
+            status: None,
+            is_childless: false,
+            progress: None,
+            superseded_by: None,
+            lost: false,
+            forwarded: HashMap::new(),
+            check_at: None,
+            may_have_changed: true,
+        }
+    }
+
+    /// Guards until the whole tree has ended.
+    #[must_use]
+    pub(super) fn run(&mut self) -> ChildEnd {
+        // Its own files are no news.
+        self.keeper.watch.drain();
+        let (mut check_files, mut is_first_sleep) = (true, true);
+        loop {
+            while let Some(signal) = self.poller.next_signal() {
+                self.may_have_changed = true;
+                self.forward(signal);
+            }
+            self.reap();
+            if check_files || self.keeper.next_check().is_some() {
+                self.check_locks();
+                self.answer_request();
+            }
+            if let Some(end) = self.end_tree() {
+                return end;
+            }
+            if std::mem::take(&mut is_first_sleep) {
+                memory::release_unused();
+            }
+            let handles: Vec<&ProcessHandle> =
+                if self.progress.is_some() { self.tree.handles().collect() } else { Vec::new() };
+            let until = self.check_at.into_iter().chain(self.keeper.next_check()).min();
+            let watch = Some(&self.keeper.watch);
+            let wake = Poller::poll(Some(self.poller), watch, &handles, until);
+            self.may_have_changed = wake != Wake::FileChanged
+                || self.check_at.is_some_and(|at| clock::patience() >= at);
+            check_files = self.keeper.watch.drain();
+        }
+    }
+
+    /// Forwards each signal to COMMAND once.
+    fn forward(&mut self, signal: ReceivedSignal) {
+        if signal.is_child_end() || self.status.is_some() {
+            return;
+        }
+        if let Some(signal) = signal.stop_signal() {
+            debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
+            self.forwarded.entry(signal).or_insert_with(clock::patience);
+        }
+        self.child.forward(signal);
+    }
+
+    fn reap(&mut self) {
+        let reaped = self.child.reap();
+        self.may_have_changed |= reaped.child.is_some();
+        self.status = self.status.or(reaped.child);
+        self.is_childless = reaped.is_childless;
+    }
+
+    /// Ends the tree where another guard has the lock.
+    fn check_locks(&mut self) {
+        let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
+        match self.keeper.check_locks(clock::patience(), on_event) {
+            KeepOutcome::Held => {}
+            KeepOutcome::Lost => {
+                self.lost = true;
+                self.begin_ending(self.graceful_options());
+            }
+        }
+    }
+
+    fn answer_request(&mut self) {
+        if let Some(request) = self.keeper.request()
+            && self.keeper.acknowledge(&request)
+        {
+            debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
+            self.superseded_by = Some(request.asker());
+            self.begin_ending(request.stop_options());
+        }
+        self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
+    }
+
+    fn graceful_options(&self) -> StopOptions {
+        StopOptions { mode: StopMode::Graceful, ..self.stop_options }
+    }
+
+    fn set_stage(&mut self, stage: RecordStage) {
+        self.keeper.set_stage(stage, &mut |event| (self.on_event)(GuardEvent::Lock(event)));
+    }
+
+    /// Begins to end the tree. A second call may only shorten the first.
+    fn begin_ending(&mut self, options: StopOptions) {
+        self.may_have_changed = true;
+        if let Some(progress) = &mut self.progress {
+            progress.hasten(possible_options(options));
+            return;
+        }
+        let mut progress = StopProgress::new(possible_options(options));
+        if let (Some(at), Some(child)) =
+            (self.forwarded.get(&options.signal), process_id(self.child.pid()))
+        {
+            progress.already_signalled(child, *at);
+        }
+        self.progress = Some(progress);
+        self.set_stage(RecordStage::Stopping);
+    }
+
+    /// Takes one step of ending the tree, once COMMAND has ended or a request came.
+    fn end_tree(&mut self) -> Option<ChildEnd> {
+        if self.progress.is_none() && self.status.is_none() || !self.may_have_changed {
+            return None;
+        }
+        let members = if self.is_childless { Some(Vec::new()) } else { self.tree.members() };
+        let Some(members) = members else {
+            // Nothing can be read, which does not prove that no process is left.
+            self.check_at = Some(clock::patience() + PIN_AGAIN);
+            return None;
+        };
+        if self.progress.is_none() && !members.is_empty() {
+            (self.on_event)(GuardEvent::Leftovers(members.len()));
+            self.begin_ending(self.graceful_options());
+        }
+        let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
+        let next = progress.step(clock::patience(), &members);
+        for (id, signal) in next.signals {
+            self.tree.send(id, signal);
+        }
+        match next.then {
+            // COMMAND's own end is still to be reaped: its SIGCHLD comes.
+            AfterStep::Ended if self.status.is_none() => self.check_at = None,
+            AfterStep::Ended => return Some(self.end(0)),
+            AfterStep::Look { at } => self.check_at = Some(at),
+            AfterStep::GaveUp(
+                reason @ (GiveUpReason::OutlivedKill(_) | GiveUpReason::Unpinned(_)),
+            ) => {
+                (self.on_event)(GuardEvent::Stuck(reason));
+                return Some(self.end(members.len()));
+            }
+            // Without COMMAND there is nothing to guard, and a supervisor waits for its status.
+            AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_))
+                if self.status.is_some() && self.superseded_by.is_none() =>
+            {
+                return Some(self.end(members.len()));
+            }
+            // The asking process does not escalate and has given up: the tree lives on, and its guard
+            // too. Leftovers of COMMAND and the next request have options of their own.
+            AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
+                self.superseded_by = None;
+                self.progress = None;
+                self.check_at = self.status.map(|_| clock::patience());
+                self.set_stage(RecordStage::Running);
+            }
+        }
+        None
+    }
+
+    fn end(&self, left: usize) -> ChildEnd {
+        ChildEnd {
+            status: self.status.unwrap_or(ExitStatus::Fault),
+            superseded_by: self.superseded_by,
+            lost: self.lost,
+            left,
+        }
+    }
+}
