@@ -67,9 +67,11 @@ fn other_users(me: &DoctorUser) -> Option<Finding> {
         ScanReach::OwnUser => Some(Finding::note(
             "other users",
             format!(
-                "a bot that another user started is not seen: who is in the way is looked for among {name}'s processes, by {name}'s lock"
+                "a bot that another user started is not seen: who is in the way is looked for \
+                 among {name}'s processes, by {name}'s lock"
             ),
-            "start a bot as one user everywhere, or write a `[[match]]` entry with `user = \"any\"`: what it finds of others' is refused",
+            "start a bot as one user everywhere, or write a `[[match]]` entry with \
+             `user = \"any\"`: what it finds of others' is refused",
         )),
     }
 }
@@ -92,7 +94,8 @@ fn namespace(namespace: PidNamespace) -> Finding {
         match namespace {
             PidNamespace::First => "the machine's first: every holder of a lock can be seen",
             PidNamespace::Own => {
-                "one of its own: a guard outside is asked through the lock folder, any other holder there has no name"
+                "one of its own: a guard outside is asked through the lock folder, any other \
+                 holder there has no name"
             }
         },
     )
@@ -137,9 +140,11 @@ fn pidfd(offer: &Support) -> Finding {
         Support::Refused(why) => Finding::warning(
             "pidfd",
             format!(
-                "the kernel gives none ({why}): a pid and its start time are compared before each signal instead"
+                "the kernel gives none ({why}): a pid and its start time are compared before each \
+                 signal instead"
             ),
-            "Linux 5.3 or later, and a container engine whose list of allowed system calls has pidfd_open",
+            "Linux 5.3 or later, and a container engine whose list of allowed system calls has \
+             pidfd_open",
         ),
     }
 }
@@ -150,7 +155,8 @@ fn processes(hidden: Option<&str>) -> Finding {
         Some(value) => Finding::warning(
             "processes",
             format!(
-                "/proc hides other users' processes (hidepid={}): one of them that has the lock has no name here",
+                "/proc hides other users' processes (hidepid={}): one of them that has the lock \
+                 has no name here",
                 printable(value)
             ),
             "mount /proc with `hidepid=off`, or put this user into the group of its `gid=`",
@@ -170,9 +176,11 @@ fn environments(environments: Environments) -> Finding {
         Finding::warning(
             "environments",
             format!(
-                "of {all} other processes of this user, {unreadable} show no environment, and so no token in it"
+                "of {all} other processes of this user, {unreadable} show no environment, and so \
+                 no token in it"
             ),
-            "they have more rights than this process, or hide it: name such a bot in a `[[match]]` entry, or give monopoll CAP_SYS_PTRACE",
+            "they have more rights than this process, or hide it: name such a bot in a \
+             `[[match]]` entry, or give monopoll CAP_SYS_PTRACE",
         )
     }
 }
@@ -183,7 +191,8 @@ fn inotify(offer: &Support) -> Finding {
         Support::Refused(why) => Finding::warning(
             "inotify",
             format!(
-                "there is no instance left for this user ({why}): a look every 50 ms stands in for it"
+                "there is no instance left for this user ({why}): a look every 50 ms stands in \
+                 for it"
             ),
             "raise it: `sysctl fs.inotify.max_user_instances=1024`",
         ),

@@ -32,7 +32,8 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
         (None, _) if !search.misfits.is_empty() => Finding::warning(
             NAME,
             format!(
-                "none is known: {} has something that is no bot token (a number, a colon and a secret)",
+                "none is known: {} has something that is no bot token (a number, a colon and a \
+                 secret)",
                 search.misfits.join(" and ")
             ),
             "set it to what @BotFather gave, or name the bot's own variable in `token_env`",
@@ -46,11 +47,13 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
             Finding::warning(
                 NAME,
                 format!(
-                    "none is known, neither by {} nor by {}: whoever polls with it under another command is not found",
+                    "none is known, neither by {} nor by {}: whoever polls with it under another \
+                     command is not found",
                     variables.join(", "),
                     printable(&search.file)
                 ),
-                "set one of these, name the bot's own in `token_env` or `env_file`, or say `same_token = \"off\"`",
+                "set one of these, name the bot's own in `token_env` or `env_file`, or say \
+                 `same_token = \"off\"`",
             )
         }
     }

@@ -235,7 +235,10 @@ mod tests {
             ),
             (
                 HistoryEventKind::Takeover { ended: ended(), to_pid: Some(7) },
-                r#""event":"takeover","from_pid":9,"command":"c","action":"graceful","rule":null,"took_ms":8,"killed":0,"to_pid":7"#,
+                concat!(
+                    r#""event":"takeover","from_pid":9,"command":"c","action":"graceful","#,
+                    r#""rule":null,"took_ms":8,"killed":0,"to_pid":7"#,
+                ),
             ),
             (
                 HistoryEventKind::Loss { why: why(), times: 2 },
@@ -247,7 +250,10 @@ mod tests {
             ),
             (
                 HistoryEventKind::Clearing { ended: ended() },
-                r#""event":"clearing","from_pid":9,"command":"c","action":"graceful","rule":null,"took_ms":8,"killed":0"#,
+                concat!(
+                    r#""event":"clearing","from_pid":9,"command":"c","action":"graceful","#,
+                    r#""rule":null,"took_ms":8,"killed":0"#,
+                ),
             ),
         ] {
             let boot = "b".to_owned();

@@ -63,7 +63,8 @@ impl ApiError {
             ApiError::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
             ApiError::Answered(status, None) => format!("{server} answered {status}"),
             ApiError::Redirects(status) => format!(
-                "{server} answered {status}, which names another place; the token is not taken there"
+                "{server} answered {status}, which names another place; the token is not taken \
+                 there"
             ),
             ApiError::NoBotApi => format!("{server} answered what no Bot API does"),
             ApiError::Late(timeout) => {
@@ -94,7 +95,8 @@ impl ApiError {
                 "see whether this machine reaches it, and whether `telegram.api_url` is right"
             }
             ApiError::Untrusted(_) => {
-                "see who answers at `telegram.api_url`: the authorities that browsers trust are trusted here, and no others"
+                "see who answers at `telegram.api_url`: the authorities that browsers trust are \
+                 trusted here, and no others"
             }
             ApiError::Proxy(_) => "see to HTTPS_PROXY or ALL_PROXY, or name the server in NO_PROXY",
         }

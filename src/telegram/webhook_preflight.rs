@@ -143,7 +143,8 @@ impl Preflight {
             Ok(None) => info!(host, "deleted the webhook to `{host}`; no update was dropped"),
             Ok(Some(again)) => warn!(
                 host = again.host,
-                "the webhook to `{host}` was deleted, and one to `{}` is set: something else sets it; {POLLING_FAILS}",
+                "the webhook to `{host}` was deleted, and one to `{}` is set: something else sets \
+                 it; {POLLING_FAILS}",
                 again.host
             ),
             Err(error) => warn!(

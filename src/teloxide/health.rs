@@ -1,4 +1,4 @@
-//! Whether a bot hears: the age of its last good poll.
+//! The health of a bot's polling: the age of its last good poll, and its conflicts.
 
 use std::{
     sync::{
@@ -10,40 +10,38 @@ use std::{
 
 use crate::sys::clock;
 
-/// How a bot's polling goes, for whoever watches it from another task or thread. It goes on saying
-/// so when the polling has ended.
+/// The health of a bot's polling, to be read from any task or thread, and also after its end.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<HealthState>);
+pub struct Health(Arc<Counters>);
 
 #[derive(Debug, Default)]
-struct HealthState {
-    /// When the last good poll ended, in milliseconds since boot and one more; 0: there was none.
-    good: AtomicU64,
+struct Counters {
+    /// The end of the last good poll, in milliseconds since boot plus one; 0: there was none.
+    last_success: AtomicU64,
     conflicts: AtomicU64,
 }
 
 impl Health {
-    /// How long ago the last good `getUpdates` ended, on a clock that goes on in suspend; `None`:
-    /// there was none yet. A bot that hears has one for each long poll, so this stays below the
-    /// poll's timeout and some seconds.
+    /// The time since the last good `getUpdates`, by a clock that goes on in suspend; `None` before
+    /// the first. It stays below the poll's timeout and some seconds while the bot can be reached.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        let good = self.0.good.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(clock::since_boot().saturating_sub(Duration::from_millis(good)))
+        let last = self.0.last_success.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(clock::since_boot().saturating_sub(Duration::from_millis(last)))
     }
 
-    /// How many polls were answered with a 409 so far.
+    /// The number of polls that were answered with a 409.
     #[must_use]
     pub fn conflicts(&self) -> u64 {
         self.0.conflicts.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn good(&self) {
+    pub(super) fn note_success(&self) {
         let now = clock::millis(clock::since_boot());
-        self.0.good.store(now.saturating_add(1), Ordering::Relaxed);
+        self.0.last_success.store(now.saturating_add(1), Ordering::Relaxed);
     }
 
-    pub(crate) fn conflict(&self) {
+    pub(super) fn note_conflict(&self) {
         self.0.conflicts.fetch_add(1, Ordering::Relaxed);
     }
 }

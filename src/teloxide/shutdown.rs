@@ -1,55 +1,44 @@
-//! What tells a bot to stop, but for its guard: signals, or the program itself.
+//! Why polling stops, and the sources of a stop other than the guard: signals, or the program
+//! itself.
 
 use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
     error::{Error, ExitStatus},
-    teloxide::End,
+    library::Lost,
 };
 
-/// What tells it to stop.
-pub(crate) enum StopSignals {
-    Signals(Signals),
-    Told(Pin<Box<dyn Future<Output = ()> + Send>>),
+/// Why polling has ended without an error. The program should exit with 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// This signal arrived.
+    Signal(&'static str),
+    /// The future of [`Polling::until`](super::Polling::until) resolved.
+    Requested,
+    /// The guard was lost, or was asked for.
+    Lost(Lost),
+    /// The program shut the dispatcher down itself.
+    ShutDown,
 }
 
-impl StopSignals {
-    /// SIGTERM and SIGINT, from now on.
-    ///
-    /// # Errors
-    /// There is no runtime that could tell of signals.
-    pub(crate) fn by_signals() -> Result<StopSignals, Error> {
-        let failed =
-            |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
-        Signals::take().map(StopSignals::Signals).map_err(failed)
-    }
-
-    /// This, once it resolves.
-    pub(crate) fn told_by(told: impl Future<Output = ()> + Send + 'static) -> StopSignals {
-        StopSignals::Told(Box::pin(told))
-    }
-
-    /// Resolves when it is to stop; not to be asked again after that.
-    pub(crate) async fn wait(&mut self) -> End {
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StopSignals::Signals(signals) => End::Signalled(signals.next().await),
-            StopSignals::Told(told) => {
-                told.await;
-                End::Told
-            }
+            StopReason::Signal(signal) => write!(f, "{signal} arrived"),
+            StopReason::Requested => f.write_str("the program says so"),
+            StopReason::Lost(lost) => lost.fmt(f),
+            StopReason::ShutDown => f.write_str("the program shut its dispatcher down"),
         }
     }
 }
 
-/// What an end means for a bot that did not hold its guard yet.
-///
-/// # Errors
-/// A signal ended it.
-pub(crate) fn before_the_start(end: End) -> Result<End, Error> {
-    let number = match end {
-        End::Signalled(INTERRUPT) => 2,
-        End::Signalled(_) => 15,
-        End::Told | End::Lost(_) | End::ShutDown => return Ok(end),
+/// Turns a signal before the guard was held into an error.
+pub(super) fn before_the_guard(reason: StopReason) -> Result<StopReason, Error> {
+    let number = match reason {
+        StopReason::Signal(INTERRUPT) => 2,
+        StopReason::Signal(_) => 15,
+        StopReason::Requested | StopReason::Lost(_) | StopReason::ShutDown => return Ok(reason),
     };
     Err(Error::new(
         ExitStatus::Signalled(number),
@@ -57,48 +46,72 @@ pub(crate) fn before_the_start(end: End) -> Result<End, Error> {
     ))
 }
 
-const INTERRUPT: &str = "SIGINT";
+/// What stops the polling, other than the guard.
+pub(super) enum StopSource {
+    Signals(Signals),
+    Future(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
 
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StopSource {
+    /// SIGTERM and SIGINT, handled from now on.
+    ///
+    /// # Errors
+    /// No runtime can deliver signals.
+    pub(super) fn signals() -> Result<StopSource, Error> {
+        Signals::handle().map(StopSource::Signals).map_err(|error| {
+            Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
+        })
+    }
+
+    pub(super) fn future(stop: impl Future<Output = ()> + Send + 'static) -> StopSource {
+        StopSource::Future(Box::pin(stop))
+    }
+
+    /// Resolves when polling is to stop; must not be called again after that.
+    pub(super) async fn wait(&mut self) -> StopReason {
         match self {
-            End::Signalled(signal) => write!(f, "{signal} arrived"),
-            End::Told => f.write_str("the program says so"),
-            End::Lost(lost) => lost.fmt(f),
-            End::ShutDown => f.write_str("the program shut its dispatcher down"),
+            StopSource::Signals(signals) => StopReason::Signal(signals.next().await),
+            StopSource::Future(stop) => {
+                stop.await;
+                StopReason::Requested
+            }
         }
     }
 }
 
+const INTERRUPT: &str = "SIGINT";
+const TERMINATE: &str = "SIGTERM";
+
 #[cfg(unix)]
-pub(crate) use unix::Signals;
+use unix::Signals;
 
 #[cfg(unix)]
 mod unix {
+    use std::io;
+
     use tokio::signal::unix::SignalKind;
 
-    use super::INTERRUPT;
+    use super::{INTERRUPT, TERMINATE};
     use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
 
-    /// SIGTERM and SIGINT; one that was ignored stays ignored.
+    /// SIGTERM and SIGINT; an ignored one stays ignored.
     pub(crate) struct Signals {
         terminate: HandledSignal,
         interrupt: HandledSignal,
     }
 
     impl Signals {
-        pub(crate) fn take() -> std::io::Result<Signals> {
+        pub(crate) fn handle() -> io::Result<Signals> {
             let ignored = IgnoredSignals::read();
-            let (terminate, interrupt) = (
-                ignored.handle(SignalKind::terminate())?,
-                ignored.handle(SignalKind::interrupt())?,
-            );
-            Ok(Signals { terminate, interrupt })
+            Ok(Signals {
+                terminate: ignored.handle(SignalKind::terminate())?,
+                interrupt: ignored.handle(SignalKind::interrupt())?,
+            })
         }
 
         pub(crate) async fn next(&mut self) -> &'static str {
             tokio::select! {
-                () = self.terminate.arrival() => "SIGTERM",
+                () = self.terminate.arrival() => TERMINATE,
                 () = self.interrupt.arrival() => INTERRUPT,
             }
         }
@@ -106,29 +119,31 @@ mod unix {
 }
 
 #[cfg(windows)]
-pub(crate) use windows::Signals;
+use windows::Signals;
 
 #[cfg(windows)]
 mod windows {
+    use std::{future::pending, io};
+
     use tokio::signal::windows::{
         CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
     };
 
-    use super::INTERRUPT;
+    use super::{INTERRUPT, TERMINATE};
 
-    /// What the console has in the place of SIGTERM and SIGINT.
+    /// The console's events in the place of SIGINT and SIGTERM.
     pub(crate) struct Signals {
-        interrupt: CtrlC,
-        harder: CtrlBreak,
+        ctrl_c: CtrlC,
+        ctrl_break: CtrlBreak,
         close: CtrlClose,
         shutdown: CtrlShutdown,
     }
 
     impl Signals {
-        pub(crate) fn take() -> std::io::Result<Signals> {
+        pub(crate) fn handle() -> io::Result<Signals> {
             Ok(Signals {
-                interrupt: ctrl_c()?,
-                harder: ctrl_break()?,
+                ctrl_c: ctrl_c()?,
+                ctrl_break: ctrl_break()?,
                 close: ctrl_close()?,
                 shutdown: ctrl_shutdown()?,
             })
@@ -136,11 +151,11 @@ mod windows {
 
         pub(crate) async fn next(&mut self) -> &'static str {
             tokio::select! {
-                Some(()) = self.interrupt.recv() => INTERRUPT,
-                Some(()) = self.harder.recv() => INTERRUPT,
-                Some(()) = self.close.recv() => "SIGTERM",
-                Some(()) = self.shutdown.recv() => "SIGTERM",
-                else => std::future::pending().await,
+                Some(()) = self.ctrl_c.recv() => INTERRUPT,
+                Some(()) = self.ctrl_break.recv() => INTERRUPT,
+                Some(()) = self.close.recv() => TERMINATE,
+                Some(()) = self.shutdown.recv() => TERMINATE,
+                else => pending().await,
             }
         }
     }

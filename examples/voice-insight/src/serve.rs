@@ -88,8 +88,10 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let (lost, patience) = (guard.lost(), config.policy.timeouts.graceful);
     let (asking, me) = (bot.clone(), Arc::new(Me::new()));
     let polling = polling
-        .asking(move |request| updates::ask(asking.clone(), request, taking.clone(), me.clone()))
-        .finishing(async move {
+        .get_updates_with(move |request| {
+            updates::ask(asking.clone(), request, taking.clone(), me.clone())
+        })
+        .finish_with(async move {
             // Nobody hears it only where nobody works.
             let _ = tell.send(Stage::Finishing);
             let within = lost.now_or_never().and_then(monopoll::Lost::within).unwrap_or(patience);

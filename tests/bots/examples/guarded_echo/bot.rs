@@ -23,7 +23,7 @@ use monopoll::{
         config::{Config, Sources},
         error::Error,
     },
-    teloxide::{End, Health, Polling},
+    teloxide::{Health, Polling, StopReason},
 };
 
 pub(super) fn main() -> ExitCode {
@@ -35,7 +35,7 @@ pub(super) fn main() -> ExitCode {
     monopoll::internals::error::exit(ended)
 }
 
-async fn serve() -> Result<End, Error> {
+async fn serve() -> Result<StopReason, Error> {
     let has = |flag: &str| env::args().any(|arg| arg == flag);
     let config = Config::load(&Sources::from_process()?)?;
     cli::log_as("guarded_echo", &config.settings.log);

@@ -1,0 +1,118 @@
+//! What a listener leaves behind: the updates that were handed to handlers and confirmed, and the
+//! error that ended polling.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use teloxide::{
+    RequestError,
+    payloads::GetUpdatesSetters,
+    requests::{Request, Requester},
+};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::{error::Error, text::sanitize};
+
+/// The longest time for the last confirmation.
+const LAST_CONFIRMATION: Duration = Duration::from_secs(10);
+
+/// The state of a listener, also readable when it has ended.
+#[derive(Debug, Default)]
+pub(crate) struct PollState(Mutex<Values>);
+
+#[derive(Debug, Default)]
+struct Values {
+    /// The offset above all updates that were handed to handlers; 0: none was.
+    handed_out: i32,
+    /// The highest offset that the server has received.
+    confirmed: i32,
+    error: Option<Error>,
+}
+
+impl PollState {
+    fn values(&self) -> MutexGuard<'_, Values> {
+        // Each value is consistent after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn handed_out(&self) -> i32 {
+        self.values().handed_out
+    }
+
+    pub(super) fn hand_out(&self, offset: i32) {
+        self.values().handed_out = offset;
+    }
+
+    pub(super) fn note_confirmed(&self, offset: i32) {
+        let mut values = self.values();
+        values.confirmed = values.confirmed.max(offset);
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        self.values().error = Some(error);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.values().error.is_some()
+    }
+
+    /// The error that ended polling.
+    pub(super) fn take_error(&self) -> Option<Error> {
+        self.values().error.take()
+    }
+
+    fn unconfirmed(&self) -> Option<i32> {
+        let values = self.values();
+        Some(values.handed_out).filter(|offset| *offset > values.confirmed)
+    }
+
+    /// Confirms the handled updates to the server, so that the next poller does not get them again.
+    pub(super) async fn confirm<R>(&self, bot: &R, instance: &str)
+    where
+        R: Requester<Err = RequestError>,
+    {
+        let Some(offset) = self.unconfirmed() else { return };
+        let request = bot.get_updates().offset(offset).limit(1).timeout(0).send();
+        match timeout(LAST_CONFIRMATION, request).await {
+            Ok(Ok(_)) => debug!(offset, "{instance}: confirmed everything below {offset}"),
+            Ok(Err(error)) => warn!(
+                "{instance}: the last updates could not be confirmed and may come again: {}",
+                describe(&error)
+            ),
+            Err(_) => warn!(
+                "{instance}: the last updates could not be confirmed in time and may come again"
+            ),
+        }
+    }
+}
+
+/// The text of an error without secrets. Of an answer that cannot be parsed only the position: the
+/// rest are messages of people.
+pub(crate) fn describe(error: &RequestError) -> String {
+    if let RequestError::InvalidJson { source, .. } = error {
+        return format!(
+            "the answer cannot be understood, from line {}, column {} on",
+            source.line(),
+            source.column()
+        );
+    }
+    sanitize(&error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_parsed_is_described_by_its_position_alone() {
+        let raw = r#"{"ok":true,"result":[{"text":"a confession"},"#;
+        let source = Arc::new(serde_json::from_str::<serde_json::Value>(raw).unwrap_err());
+        let text = describe(&RequestError::InvalidJson { source, raw: raw.into() });
+        assert_eq!(text, "the answer cannot be understood, from line 1, column 45 on");
+    }
+}
