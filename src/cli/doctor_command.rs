@@ -72,7 +72,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let found = command.as_ref().map(|command| match command {
         // A `[check]` may be what makes the script.
         Ok(command) if config.check().is_none() => {
-            command.insist_on_its_script().map(|()| command.found.to_string_lossy().into_owned())
+            command.require_script().map(|()| command.found.to_string_lossy().into_owned())
         }
         Ok(command) => Ok(command.found.to_string_lossy().into_owned()),
         Err(error) => Err(error.clone()),

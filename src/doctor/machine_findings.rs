@@ -79,7 +79,7 @@ fn other_users(me: &DoctorUser) -> Option<Finding> {
 fn container(capabilities: &Capabilities, folder: Option<&PrivateFolder>) -> Finding {
     const NAME: &str = "container";
     match (&capabilities.container, folder) {
-        (_, Some(folder)) => Finding::warning(NAME, folder.what(), folder.way_out()),
+        (_, Some(folder)) => Finding::warning(NAME, folder.problem(), folder.hint()),
         (Some(maker), None) => Finding::ok(
             NAME,
             format!("this is one of {maker}; whoever mounts the same lock folder meets"),

@@ -145,7 +145,7 @@ fn settle(
     if purpose == Purpose::Start
         && let Some(private) = private_folder(opened.lock_set.state_dir().folder().path())
     {
-        warn!("{}; {}", private.what(), private.way_out());
+        warn!("{}; {}", private.problem(), private.hint());
     }
     if let Some(check) = request.check() {
         let interruption = match &cancellation {
@@ -154,7 +154,7 @@ fn settle(
         };
         check_command::run(check, interruption)?;
         if let Some(command) = &request.command {
-            command.insist_on_its_script()?;
+            command.require_script()?;
         }
     }
     machine.set_poller(match cancellation {

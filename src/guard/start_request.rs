@@ -73,7 +73,7 @@ impl StartRequest {
     /// 127: it is missing.
     pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {
-            (Some(command), None) => command.insist_on_its_script(),
+            (Some(command), None) => command.require_script(),
             (Some(_), Some(_)) | (None, _) => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
-//! COMMAND: found beforehand as exec would find it, and recognised in others.
-#![expect(clippy::disallowed_methods, reason = "files are looked at as exec would")]
+//! Finds COMMAND before anything is touched, as exec would.
+#![expect(clippy::disallowed_methods, reason = "finds files as exec does")]
 
 use std::{
     env,
@@ -13,33 +13,32 @@ use crate::{
     text::printable,
 };
 
-/// The longest `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+/// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
 #[cfg(unix)]
-const LONGEST_INTERPRETER_LINE: u64 = 256;
+const MAX_INTERPRETER_LINE: u64 = 256;
 
-/// A command that can be executed, and what its process will look like.
+/// A command that can be executed.
 #[derive(Debug, Clone)]
 pub struct Command {
-    /// As it was written.
+    /// The words as they were written.
     pub args: Vec<OsString>,
-    /// The file that will be executed, as it was found: a program may look at the links that lead
-    /// to it.
+    /// The path to execute, links unresolved: a program may behave by the name of a link.
     pub found: PathBuf,
-    /// The same, links resolved.
+    /// The file to execute, links resolved.
     pub program: PathBuf,
-    /// Whether that is a `#!` script, whose process is its interpreter's.
+    /// A `#!` script runs as its interpreter.
     pub kind: ProgramKind,
     /// The working directory of the start.
     pub cwd: PathBuf,
 }
 
-/// What kind of file a program is.
+/// The kind of an executable file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgramKind {
-    /// The kernel runs it itself.
+    /// The kernel runs it.
     Binary,
-    /// It begins with `#!`; the programs that this line names, such as `/usr/bin/env` and the one
-    /// that env finds.
+    /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
+    /// one that env finds.
     Script(Vec<PathBuf>),
 }
 
@@ -53,8 +52,11 @@ impl Command {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
                 .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
         };
-        let found =
-            if has_folder(name) { check(&spelled_out(cwd.join(name))) } else { search(name, &cwd) };
+        let found = if has_folder(name) {
+            check(&with_extension(cwd.join(name)))
+        } else {
+            search(name, &cwd)
+        };
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
@@ -75,14 +77,14 @@ impl Command {
         Ok(Command { args, found, program, kind, cwd })
     }
 
-    /// The base name of what was written.
+    /// Returns the base name of the program as it was written.
     #[must_use]
     pub fn base_name(&self) -> String {
         let name = self.args.first().map(Path::new).and_then(Path::file_name);
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// As people and records see it: text.
+    /// Returns the words as text, for messages and records.
     #[must_use]
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
@@ -90,12 +92,12 @@ impl Command {
 }
 
 fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
-    // What execvp(3) searches where there is no $PATH.
+    // The default of execvp(3).
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
-        let candidate = spelled_out(cwd.join(folder).join(name));
-        // A folder that may not be entered has nothing for this user.
+        let candidate = with_extension(cwd.join(folder).join(name));
+        // A folder that may not be entered counts as empty.
         if fs::metadata(&candidate).is_err() {
             continue;
         }
@@ -107,13 +109,13 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     Err(status)
 }
 
-/// Whether a name says where it is, and is not searched for.
+/// Whether a name is a path, and not searched in `$PATH`.
 fn has_folder(name: &OsStr) -> bool {
     name.to_string_lossy().contains(std::path::is_separator)
 }
 
-/// The file that a name means: on Windows `.exe` may be left out, as in what starts it.
-fn spelled_out(path: PathBuf) -> PathBuf {
+/// Adds `.exe` on Windows, where it may be omitted.
+fn with_extension(path: PathBuf) -> PathBuf {
     if cfg!(windows) && path.extension().is_none() && !path.is_file() {
         let whole = path.with_extension("exe");
         if whole.is_file() { whole } else { path }
@@ -151,9 +153,9 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
 
     let mut start = Vec::new();
-    // A program may be executed and not be read.
+    // A program may be executable and not readable.
     let read = File::open(program)
-        .and_then(|file| file.take(LONGEST_INTERPRETER_LINE).read_to_end(&mut start));
+        .and_then(|file| file.take(MAX_INTERPRETER_LINE).read_to_end(&mut start));
     let line = start
         .strip_prefix(b"#!")
         .filter(|_| read.is_ok())
@@ -178,7 +180,7 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     ))
 }
 
-/// Nothing reads a `#!` line there.
+/// `#!` lines mean nothing there.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
 fn kind_of(_program: &Path, _cwd: &Path) -> Result<ProgramKind, Error> {

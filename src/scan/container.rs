@@ -124,7 +124,7 @@ impl PrivateFolder {
 
     /// Says that only this container is guarded, and why.
     #[must_use]
-    pub fn what(&self) -> String {
+    pub fn problem(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
         let (guarded, why) = match self.why {
@@ -140,7 +140,7 @@ impl PrivateFolder {
 
     /// Says how to share the folder.
     #[must_use]
-    pub fn way_out(&self) -> String {
+    pub fn hint(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
         match self.container {
@@ -169,55 +169,29 @@ mod tests {
 
     #[test]
     fn each_engine_is_known_by_its_traces() {
-        let name = str::to_owned;
+        use ContainerTrace::{
+            Cgroups, DockerFile, KubernetesVariable, PodmanFile, SystemdFile, Variable,
+        };
+        let text = str::to_owned;
+        let docker = Cgroups(format!("0::/system.slice/docker-{ID}.scope"));
+        let docker_v1 = Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"));
+        let pod = Cgroups(format!("0::/kubepods.slice/pod6f9d.slice/cri-containerd-{ID}.scope"));
+        let pod_v1 = Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"));
+        let named = |name: &str| Some(ContainerKind::Named(text(name)));
         for (traces, expected) in [
             (vec![], None),
-            (vec![ContainerTrace::Cgroups(name("0::/system.slice/bot.service"))], None),
-            (
-                vec![ContainerTrace::DockerFile, ContainerTrace::Cgroups(name("0::/"))],
-                Some(ContainerKind::Docker),
-            ),
-            (
-                vec![ContainerTrace::Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"))],
-                Some(ContainerKind::Docker),
-            ),
-            (
-                vec![
-                    ContainerTrace::DockerFile,
-                    ContainerTrace::Cgroups(format!("0::/system.slice/docker-{ID}.scope")),
-                ],
-                Some(ContainerKind::Docker),
-            ),
-            (vec![ContainerTrace::Variable(name("podman"))], Some(ContainerKind::Podman)),
-            (
-                vec![ContainerTrace::Variable(name("oci")), ContainerTrace::PodmanFile],
-                Some(ContainerKind::Podman),
-            ),
-            (
-                vec![ContainerTrace::DockerFile, ContainerTrace::KubernetesVariable],
-                Some(ContainerKind::Kubernetes),
-            ),
-            (
-                vec![ContainerTrace::Cgroups(format!(
-                    "0::/kubepods.slice/kubepods-pod6f9d.slice/cri-containerd-{ID}.scope"
-                ))],
-                Some(ContainerKind::Kubernetes),
-            ),
-            (
-                vec![ContainerTrace::Cgroups(format!(
-                    "11:memory:/kubepods/besteffort/pod6f9d/{ID}"
-                ))],
-                Some(ContainerKind::Kubernetes),
-            ),
-            (vec![ContainerTrace::Variable(name("lxc"))], Some(ContainerKind::Named(name("lxc")))),
-            (
-                vec![ContainerTrace::SystemdFile(name("systemd-nspawn\n"))],
-                Some(ContainerKind::Named(name("systemd-nspawn"))),
-            ),
-            (
-                vec![ContainerTrace::Variable(name("")), ContainerTrace::SystemdFile(name("wsl"))],
-                None,
-            ),
+            (vec![Cgroups(text("0::/system.slice/bot.service"))], None),
+            (vec![DockerFile, Cgroups(text("0::/"))], Some(ContainerKind::Docker)),
+            (vec![docker_v1], Some(ContainerKind::Docker)),
+            (vec![DockerFile, docker], Some(ContainerKind::Docker)),
+            (vec![Variable(text("podman"))], Some(ContainerKind::Podman)),
+            (vec![Variable(text("oci")), PodmanFile], Some(ContainerKind::Podman)),
+            (vec![DockerFile, KubernetesVariable], Some(ContainerKind::Kubernetes)),
+            (vec![pod], Some(ContainerKind::Kubernetes)),
+            (vec![pod_v1], Some(ContainerKind::Kubernetes)),
+            (vec![Variable(text("lxc"))], named("lxc")),
+            (vec![SystemdFile(text("systemd-nspawn\n"))], named("systemd-nspawn")),
+            (vec![Variable(text("")), SystemdFile(text("wsl"))], None),
         ] {
             assert_eq!(container_kind(&traces, Namespaces::Own), expected, "{traces:?}");
         }
@@ -233,11 +207,11 @@ mod tests {
         let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
         let private = |container, folder| PrivateFolder::of(container, mounts, Path::new(folder));
         let docker = private(ContainerKind::Docker, "/run/monopoll").unwrap();
-        assert!(docker.what().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
-        assert!(docker.way_out().contains("-v monopoll-locks:/run/monopoll"));
+        assert!(docker.problem().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
+        assert!(docker.hint().contains("-v monopoll-locks:/run/monopoll"));
         let pod = private(ContainerKind::Kubernetes, "/empty").unwrap();
-        assert!(pod.what().starts_with("only this pod is guarded"));
-        assert!(pod.way_out().contains("strategy: Recreate"));
+        assert!(pod.problem().starts_with("only this pod is guarded"));
+        assert!(pod.hint().contains("strategy: Recreate"));
         assert_eq!(private(ContainerKind::Docker, "/srv/locks"), None);
         assert_eq!(PrivateFolder::of(ContainerKind::Docker, "", Path::new("/run")), None);
     }

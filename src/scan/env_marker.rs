@@ -1,4 +1,4 @@
-//! What a guard leaves in the environment of everything that it starts: which lock it holds for it.
+//! The marker in the environment of everything that a guard starts: the lock that it holds.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,28 +10,28 @@ use crate::engine::{instance::Instance, process::ProcessId, start_history::Ticke
 /// The variable's name.
 pub(crate) const HELD: &str = "MONOPOLL_HELD";
 
-/// `INSTANCE:TICKET:PID:START:LOCK`, as the guard was when it started COMMAND; the pid is of its
-/// own PID namespace.
+/// `INSTANCE:TICKET:PID:START:LOCK`, from when COMMAND was started; the pid is of the guard's own
+/// PID namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvMarker {
-    /// What is held.
+    /// The instance that is held.
     pub instance: String,
-    /// What the guard drew.
+    /// The guard's ticket.
     pub ticket: Ticket,
-    /// Who it is.
+    /// The guard.
     pub guard: ProcessId,
-    /// Its first lock.
+    /// The guard's first lock.
     pub lock: PathBuf,
 }
 
 impl EnvMarker {
-    /// The mark of this guard.
+    /// The marker of a guard.
     #[must_use]
     pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> EnvMarker {
         EnvMarker { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
     }
 
-    /// The variable's value.
+    /// Returns the variable's value.
     #[must_use]
     pub fn value(&self) -> OsString {
         let mut value = OsString::from(format!(
@@ -42,7 +42,7 @@ impl EnvMarker {
         value
     }
 
-    /// The mark in the value of the variable; `None`: it is none.
+    /// Parses the variable's value.
     #[must_use]
     pub fn parse(value: &OsStr) -> Option<EnvMarker> {
         let bytes = value.as_encoded_bytes();
@@ -58,19 +58,19 @@ impl EnvMarker {
                 pid: text(second + 1..third)?.parse().ok()?,
                 start: text(third + 1..fourth)?.parse().ok()?,
             },
-            lock: behind(value, text(0..fourth + 1)?)?,
+            lock: rest(value, text(0..fourth + 1)?)?,
         })
     }
 }
 
 #[cfg(unix)]
-fn behind(value: &OsStr, head: &str) -> Option<PathBuf> {
+fn rest(value: &OsStr, head: &str) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     Some(PathBuf::from(OsStr::from_bytes(value.as_bytes().strip_prefix(head.as_bytes())?)))
 }
 
 #[cfg(not(unix))]
-fn behind(value: &OsStr, head: &str) -> Option<PathBuf> {
+fn rest(value: &OsStr, head: &str) -> Option<PathBuf> {
     value.to_str()?.strip_prefix(head).map(PathBuf::from)
 }
 
@@ -79,19 +79,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_read_as_it_was_written() {
-        let mark = EnvMarker::new(
+    fn a_marker_is_read_as_it_was_written() {
+        let marker = EnvMarker::new(
             &"bot7".parse().unwrap(),
             Ticket(3),
             ProcessId { pid: 12, start: 345 },
             Path::new("/run/with:colons/bot7.lock"),
         );
-        assert_eq!(mark.value(), "bot7:3:12:345:/run/with:colons/bot7.lock");
-        assert_eq!(EnvMarker::parse(&mark.value()), Some(mark));
+        assert_eq!(marker.value(), "bot7:3:12:345:/run/with:colons/bot7.lock");
+        assert_eq!(EnvMarker::parse(&marker.value()), Some(marker));
     }
 
     #[test]
-    fn garbage_is_no_mark() {
+    fn garbage_is_no_marker() {
         for garbage in [
             "",
             "bot7",

@@ -1,9 +1,8 @@
-//! The script that COMMAND has its interpreter run: whether it is there, found out before anything
-//! is touched.
+//! Checks that the script which COMMAND's interpreter runs exists, before anything is touched.
 //!
-//! An interpreter that is found starts well, and only then sees that it has nothing to run – when
-//! the healthy bot has gone already. In doubt which argument is the script, nothing is said.
-#![expect(clippy::disallowed_methods, reason = "a file is looked at as the interpreter would")]
+//! An interpreter starts well and fails only when it opens its script, after the healthy bot was
+//! ended. Where it is not certain which argument is the script, nothing is checked.
+#![expect(clippy::disallowed_methods, reason = "finds a file as the interpreter does")]
 
 use std::{
     env,
@@ -20,53 +19,51 @@ use crate::{
 };
 
 impl Command {
-    /// Insists that the script which COMMAND names is there, where it is plain which argument that
-    /// is.
+    /// Requires that the script exists, where it is certain which argument that is.
     ///
     /// # Errors
-    /// 127: it is not.
-    pub fn insist_on_its_script(&self) -> Result<(), Error> {
-        // A hook that this loads may find the script elsewhere.
+    /// 127: it does not.
+    pub fn require_script(&self) -> Result<(), Error> {
+        // A hook that this variable loads may find the script elsewhere.
         if env::var_os("NODE_OPTIONS").is_some()
-            && Interpreter::called(&self.base_name()) == Some(Interpreter::Node)
+            && Interpreter::by_name(&self.base_name()) == Some(Interpreter::Node)
         {
             return Ok(());
         }
         let Some(script) = self.script().map(Path::new) else { return Ok(()) };
         match fs::metadata(self.cwd.join(script)).map_err(|error| error.kind()) {
             Err(ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(missing(script, &self.cwd)),
-            // What cannot be looked at may be there.
+            // It may exist where it cannot be seen.
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// The first argument that is no option, where every option before it is known to have no value
-    /// of its own.
+    /// Returns the first argument that is no option, if no option before it takes a value.
     fn script(&self) -> Option<&str> {
-        let interpreter = Interpreter::called(&self.base_name())?;
+        let interpreter = Interpreter::by_name(&self.base_name())?;
         let words = self.args.get(1..)?.iter().map(OsString::as_os_str);
-        let mut rest = words
-            .skip_while(|word| word.to_str().is_some_and(|word| interpreter.passes_over(word)));
-        rest.next()?.to_str().filter(|word| interpreter.reads(word))
+        let mut rest =
+            words.skip_while(|word| word.to_str().is_some_and(|word| interpreter.is_flag(word)));
+        rest.next()?.to_str().filter(|word| interpreter.is_script(word))
     }
 }
 
 fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
-    // On Windows a path that begins at the root is not absolute, as it names no drive; the folder
-    // has no part in it all the same.
+    // On Windows a path from the root is not absolute, as it has no drive, but needs no folder
+    // either.
     let script = (shown(script), script.has_root());
-    let (what, way_out) = match script {
+    let (what, hint) = match script {
         (script, true) => (format!("`{script}` is not there"), "check its path"),
         (script, false) => (
             format!("`{script}` is not in {}", shown(cwd)),
             "start it from the bot's folder, or write the script's whole path",
         ),
     };
-    Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(way_out)
+    Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(hint)
 }
 
-/// A program whose first argument behind its options is a file that it runs.
+/// A program that runs the file after its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Interpreter {
     Python,
@@ -78,8 +75,8 @@ enum Interpreter {
 }
 
 impl Interpreter {
-    /// By the name that was written, a version behind it or not.
-    fn called(name: &str) -> Option<Interpreter> {
+    /// Returns the interpreter with this name, which may end in a version.
+    fn by_name(name: &str) -> Option<Interpreter> {
         let name = name.strip_suffix(".exe").unwrap_or(name);
         Some(match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
             "python" | "pypy" => Interpreter::Python,
@@ -92,9 +89,8 @@ impl Interpreter {
         })
     }
 
-    /// Whether `word` is an option that has no value, and after which there is a script all the
-    /// same.
-    fn passes_over(self, word: &str) -> bool {
+    /// Whether `word` is an option without a value, after which a script follows.
+    fn is_flag(self, word: &str) -> bool {
         let letters = match self {
             Interpreter::Python => "bBdEIOPqRsSuv",
             Interpreter::Shell => "eux",
@@ -112,11 +108,10 @@ impl Interpreter {
         })
     }
 
-    /// Whether `word` can be nothing but the path of a script: by its ending, or by its folder. A
-    /// shell looks for a bare name in `$PATH` too, and node for what it makes of one that has no
-    /// ending.
-    fn reads(self, word: &str) -> bool {
-        let endings: &[&str] = match self {
+    /// Whether `word` can only be the path of a script, by its extension or its folder: a shell
+    /// searches `$PATH` for a bare name too, and node adds extensions.
+    fn is_script(self, word: &str) -> bool {
+        let extensions: &[&str] = match self {
             Interpreter::Python => &["py", "pyw", "pyc", "pyz"],
             Interpreter::Node => &["js", "mjs", "cjs", "ts", "mts"],
             Interpreter::Ruby => &["rb"],
@@ -125,16 +120,16 @@ impl Interpreter {
             Interpreter::Shell => &[],
         };
         let path = Path::new(word);
-        let ends = path
+        let has_extension = path
             .extension()
-            .and_then(|ending| ending.to_str())
-            .is_some_and(|ending| endings.contains(&ending));
-        let in_a_folder = self != Interpreter::Node
+            .and_then(|extension| extension.to_str())
+            .is_some_and(|extension| extensions.contains(&extension));
+        let has_folder = self != Interpreter::Node
             && path.components().filter(|part| *part != Component::CurDir).count() > 1;
-        let here = self != Interpreter::Node && path.starts_with(".");
-        // What is open in one process may not be in another.
-        let special = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
-        !word.starts_with('-') && !special && (ends || in_a_folder || here)
+        let is_relative = self != Interpreter::Node && path.starts_with(".");
+        // These files differ between processes.
+        let is_special = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+        !word.starts_with('-') && !is_special && (has_extension || has_folder || is_relative)
     }
 }
 
@@ -157,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_is_found_where_it_is_plain() {
+    fn the_script_is_found_where_it_is_certain() {
         for (line, script) in [
             ("python main.py", "main.py"),
             ("/opt/venv/bin/python3.12 -uB main.py --x", "main.py"),
@@ -175,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn in_doubt_there_is_none() {
+    fn no_script_is_found_in_doubt() {
         for line in [
             "python",
             "python -",
@@ -211,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_named() {
-        let error = command("python3 main.py").insist_on_its_script().unwrap_err();
+    fn the_error_names_the_folder() {
+        let error = command("python3 main.py").require_script().unwrap_err();
         assert_eq!(error.status(), ExitStatus::NotFound);
         assert!(
             error.to_string().starts_with("COMMAND's script `main.py` is not in /srv/bot; "),
             "{error}"
         );
-        let error = command("python3 /nowhere/main.py").insist_on_its_script().unwrap_err();
+        let error = command("python3 /nowhere/main.py").require_script().unwrap_err();
         assert!(
             error.to_string().starts_with("COMMAND's script `/nowhere/main.py` is not there; "),
             "{error}"
         );
-        command("python3 /").insist_on_its_script().unwrap();
+        command("python3 /").require_script().unwrap();
     }
 }

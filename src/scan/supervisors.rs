@@ -188,82 +188,63 @@ mod tests {
         SupervisorEnv::new(environ.split('|').map(str::as_bytes))
     }
 
-    /// The name and the command that ends it, in `/etc/sv/bot`.
-    fn seen(args: &str, environ: &str) -> Option<(String, String)> {
-        let by = supervisor(&words(args), || Some(PathBuf::from("/etc/sv/bot")), || env(environ))?;
+    /// The name of the supervisor in `/etc/sv/bot`, and the command that stops the program.
+    fn found(args: &str, environ: &str) -> Option<(String, String)> {
+        let cwd = || Some(PathBuf::from("/etc/sv/bot"));
+        let by = supervisor(&words(args), cwd, || env(environ))?;
         Some((by.to_string(), by.stop_command()))
     }
 
-    // Its paths are those of systems that have such supervisors.
+    // The paths are those of systems that have such supervisors.
     #[cfg(unix)]
     #[test]
-    fn a_supervisor_is_known_by_its_command_line_and_what_it_starts_by_its_environment() {
+    fn a_supervisor_is_known_by_its_command_line_and_its_program_by_the_environment() {
         const NAMED: &str = "SUPERVISOR_PROCESS_NAME=voice|SUPERVISOR_GROUP_NAME=bots";
         const SERVER: &str =
             "SUPERVISOR_SERVER_URL=unix:///run/s.sock|SUPERVISOR_PROCESS_NAME=voice";
+        const PM2: &str = "PM2 v6.0.5: God Daemon (/root/.pm2)";
         const CLUSTER: &str = r#"NODE_UNIQUE_ID=1|name=stale|pm2_env={"name":"voice","pm_id":4}"#;
-        for (args, environ, name, command) in [
-            (
-                "/usr/bin/python3|/usr/bin/supervisord|-n",
-                "PATH=/bin",
-                "supervisord",
-                "supervisorctl stop NAME",
-            ),
-            ("supervisord", NAMED, "supervisord:bots:voice", "supervisorctl stop bots:voice"),
+        const DEFAULT_HOME: &str = "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root";
+        const OTHER_HOME: &str = "name=voice|PM2_HOME=/p|HOME=/root";
+        for (args, environ, expected) in [
+            ("/bin/python3|/bin/supervisord|-n", "A=b", "supervisord supervisorctl stop NAME"),
+            ("supervisord", NAMED, "supervisord:bots:voice supervisorctl stop bots:voice"),
             (
                 "python3|-u|/opt/supervisord",
                 SERVER,
-                "supervisord:voice:voice",
-                "supervisorctl -s unix:///run/s.sock stop voice:voice",
+                "supervisord:voice:voice supervisorctl -s unix:///run/s.sock stop voice:voice",
             ),
             (
                 "supervisord|-c|/etc/s.conf",
                 NAMED,
-                "supervisord:bots:voice",
-                "supervisorctl -c /etc/s.conf stop bots:voice",
+                "supervisord:bots:voice supervisorctl -c /etc/s.conf stop bots:voice",
             ),
             (
                 "supervisord|-n|-cs.conf",
                 NAMED,
-                "supervisord:bots:voice",
-                "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
+                "supervisord:bots:voice supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
             ),
             (
                 "supervisord|--configuration=s.conf",
                 NAMED,
-                "supervisord:bots:voice",
-                "supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
+                "supervisord:bots:voice supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
             ),
             (
                 "supervisord|--configuration|/s.conf",
                 NAMED,
-                "supervisord:bots:voice",
-                "supervisorctl -c /s.conf stop bots:voice",
+                "supervisord:bots:voice supervisorctl -c /s.conf stop bots:voice",
             ),
-            ("PM2 v6.0.5: God Daemon (/root/.pm2)", "PATH=/bin", "pm2", "pm2 stop NAME"),
-            (
-                "PM2 v6.0.5: God Daemon (/root/.pm2)",
-                "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root",
-                "pm2:voice",
-                "pm2 stop voice",
-            ),
-            (
-                "PM2 v6.0.5: God Daemon (/p)",
-                "name=voice|PM2_HOME=/p|HOME=/root",
-                "pm2:voice",
-                "PM2_HOME=/p pm2 stop voice",
-            ),
-            ("PM2 v6.0.5: God Daemon (/p)", "name=all|pm_id=x;y", "pm2:all", "pm2 stop all"),
-            ("PM2 v6.0.5: God Daemon (/p)", CLUSTER, "pm2:voice", "pm2 stop voice"),
-            ("runsv|bot", "", "runit:bot", "sv down /etc/sv/bot"),
-            ("/usr/bin/runsv|other", "", "runit:other", "sv down other"),
-            ("s6-supervise|/etc/sv/bot/", "", "s6:bot", "s6-svc -d /etc/sv/bot"),
+            (PM2, "PATH=/bin", "pm2 pm2 stop NAME"),
+            (PM2, DEFAULT_HOME, "pm2:voice pm2 stop voice"),
+            (PM2, OTHER_HOME, "pm2:voice PM2_HOME=/p pm2 stop voice"),
+            (PM2, "name=all|pm_id=x;y", "pm2:all pm2 stop all"),
+            (PM2, CLUSTER, "pm2:voice pm2 stop voice"),
+            ("runsv|bot", "", "runit:bot sv down /etc/sv/bot"),
+            ("/usr/bin/runsv|other", "", "runit:other sv down other"),
+            ("s6-supervise|/etc/sv/bot/", "", "s6:bot s6-svc -d /etc/sv/bot"),
         ] {
-            assert_eq!(
-                seen(args, environ),
-                Some((name.to_owned(), command.to_owned())),
-                "{args} {environ}"
-            );
+            let found = found(args, environ).map(|(name, command)| format!("{name} {command}"));
+            assert_eq!(found.as_deref(), Some(expected), "{args} {environ}");
         }
     }
 
@@ -276,11 +257,8 @@ mod tests {
             "python3|a|b|supervisord",
             "tail|-f|supervisord",
         ] {
-            assert_eq!(
-                seen(args, "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0"),
-                None,
-                "{args}"
-            );
+            let environ = "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0";
+            assert_eq!(found(args, environ), None, "{args}");
         }
     }
 

@@ -101,7 +101,7 @@ impl LockFile {
     /// no other start out.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        FileId::lies_at(&self.path) == Some(self.id)
+        FileId::of_entry(&self.path) == Some(self.id)
     }
 
     /// Tries once. The inner `Err` gives the file back: another process has the lock.

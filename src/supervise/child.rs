@@ -1,8 +1,8 @@
 //! COMMAND: how it is started, signalled and reaped.
 //!
 //! Unix: it inherits the locks, and signals are forwarded to it. Windows: the lock stays with the
-//! guard, and the console gives its keys to the child by itself. On Linux alone, the guard reaps the
-//! orphans of its tree, and the child gets a signal when its guard is killed.
+//! guard, and the console gives its keys to the child by itself. On Linux alone, the guard reaps
+//! the orphans of its tree, and the child gets a signal when its guard is killed.
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod linux;

@@ -1,9 +1,9 @@
 //! The guard of COMMAND: forwards signals, reaps, answers requests, and ends what is left of the
 //! tree.
 //!
-//! On Linux it sleeps in one poll, woken by the kernel alone. As the subreaper of everything that it
-//! started, its tree is all that is below it, however often it forked; elsewhere it is what can be
-//! seen of that.
+//! On Linux it sleeps in one poll, woken by the kernel alone. As the subreaper of everything that
+//! it started, its tree is all that is below it, however often it forked; elsewhere it is what can
+//! be seen of that.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -240,8 +240,8 @@ impl<'a> ChildGuard<'a> {
             {
                 return Some(self.end(members.len()));
             }
-            // The asking process does not escalate and has given up: the tree lives on, and its guard
-            // too. Leftovers of COMMAND and the next request have options of their own.
+            // The asking process does not escalate and has given up: the tree lives on, and its
+            // guard too. Leftovers of COMMAND and the next request have options of their own.
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 self.superseded_by = None;
                 self.progress = None;

@@ -1,54 +1,37 @@
-//! What time it is: two clocks that nobody can set, and the one on the wall to be printed.
+//! The clocks: two that cannot be set, and the wall clock, only to be printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "this is where the time is read"
 )]
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant, SystemTime},
+};
 
-/// Since boot, going on in suspend: for ages and for what happened before.
-#[cfg(target_os = "linux")]
+/// Returns the time since boot, suspend included, to compare it with what happened before this
+/// process. Windows counts whole seconds; other systems than Linux and macOS may stop in suspend.
 #[must_use]
 pub fn since_boot() -> Duration {
-    read(rustix::time::ClockId::Boottime)
-}
-
-/// Since some moment before every process: macOS's goes on in suspend, other systems' may stand
-/// still.
-#[cfg(all(unix, not(target_os = "linux")))]
-#[must_use]
-pub fn since_boot() -> Duration {
-    read(rustix::time::ClockId::Monotonic)
-}
-
-/// Since boot, going on in suspend, in whole seconds.
-#[cfg(windows)]
-#[must_use]
-pub fn since_boot() -> Duration {
-    // Where it cannot be told, nothing that is remembered lies before it.
+    #[cfg(target_os = "linux")]
+    return read(rustix::time::ClockId::Boottime);
+    #[cfg(all(unix, not(target_os = "linux")))]
+    return read(rustix::time::ClockId::Monotonic);
+    // Where it is not known, nothing that is remembered lies before it.
+    #[cfg(windows)]
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
-/// Since some moment, standing still in suspend: for patience with others.
-#[cfg(target_os = "linux")]
+/// Returns the time since this was first called, suspend excluded where the system can, to wait.
 #[must_use]
 pub fn patience() -> Duration {
-    read(rustix::time::ClockId::Monotonic)
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
-/// Since the first time that it was asked for: std's clock stands still in suspend where the system
-/// has one that does.
-#[cfg(not(target_os = "linux"))]
-#[must_use]
-pub fn patience() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed()
-}
-
-/// The processor time of this thread: for limits on its own work.
+/// Returns the processor time of this thread.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
-#[must_use]
 pub(crate) fn thread_cpu() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
 }
@@ -72,7 +55,7 @@ impl WallClock {
     }
 }
 
-/// Whole milliseconds.
+/// Returns whole milliseconds.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,14 +18,14 @@ pub struct FileId {
 /// Whether a file that was opened at this path still lies there.
 #[cfg(unix)]
 #[must_use]
-pub fn still_lies(file: &File, path: &Path) -> bool {
-    FileId::lies_at(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
+pub fn is_in_place(file: &File, path: &Path) -> bool {
+    FileId::of_entry(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
 /// Whether a file lies at this path; one that replaced the opened file looks the same here.
 #[cfg(windows)]
 #[must_use]
-pub fn still_lies(_file: &File, path: &Path) -> bool {
+pub fn is_in_place(_file: &File, path: &Path) -> bool {
     path.is_file()
 }
 
@@ -39,7 +39,7 @@ impl FileId {
 
     /// The entry at this path itself, which may be a link.
     #[must_use]
-    pub fn lies_at(path: &Path) -> Option<FileId> {
+    pub fn of_entry(path: &Path) -> Option<FileId> {
         path.symlink_metadata()
             .ok()
             .map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })

@@ -15,7 +15,7 @@ use fslock::LockFile;
 
 use crate::sys::{
     clock,
-    file_id::still_lies,
+    file_id::is_in_place,
     machine::poll::{Poller, WakePipe},
     wake::Interrupted,
 };
@@ -29,7 +29,7 @@ pub(crate) struct FileMutex {
 }
 
 /// Pauses before each retry after a close: the kernel reports it just before it releases the lock.
-pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
+pub(crate) const RELEASE_PAUSES: [Duration; 5] = [
     Duration::from_micros(50),
     Duration::from_micros(150),
     Duration::from_millis(1),
@@ -39,20 +39,20 @@ pub(crate) const AFTER_A_CLOSE: [Duration; 5] = [
 
 /// The decision of a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WaitUntil {
+pub(crate) enum WaitDecision {
     /// Wait on, and ask again at this time at the latest.
-    Until(Duration),
+    WaitUntil(Duration),
     /// Give up.
-    Enough,
+    GiveUp,
 }
 
 /// The end of a wait for a mutex.
 #[derive(Debug)]
 pub(crate) enum WaitEnd {
     Locked(FileMutex),
-    TooLong,
+    TimedOut,
     /// The waiter gave up.
-    Enough,
+    GaveUp,
     Signal(u8),
 }
 
@@ -67,7 +67,7 @@ impl FileMutex {
 
     /// Whether its file still lies at its path: one that was deleted or replaced locks nothing.
     pub(crate) fn is_in_place(&self) -> bool {
-        still_lies(&self.file, &self.path)
+        is_in_place(&self.file, &self.path)
     }
 
     /// Waits so long at most; returns `None` after that time.
@@ -77,7 +77,7 @@ impl FileMutex {
     pub(crate) fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::patience().saturating_add(patience);
         let waited =
-            self.wait_until(Some(until), None, &mut |_| WaitUntil::Until(Duration::MAX))?;
+            self.wait_until(Some(until), None, &mut |_| WaitDecision::WaitUntil(Duration::MAX))?;
         Ok(if let WaitEnd::Locked(locked) = waited { Some(locked) } else { None })
     }
 
@@ -91,16 +91,16 @@ impl FileMutex {
         mut self,
         until: Option<Duration>,
         poller: Option<&Poller>,
-        decide: &mut dyn FnMut(Duration) -> WaitUntil,
+        decide: &mut dyn FnMut(Duration) -> WaitDecision,
     ) -> io::Result<WaitEnd> {
         if self.lock.try_lock()? {
             return Ok(WaitEnd::Locked(self));
         }
         let mut next = |now| match until.filter(|until| now >= *until) {
-            Some(_) => Err(WaitEnd::TooLong),
+            Some(_) => Err(WaitEnd::TimedOut),
             None => match decide(now) {
-                WaitUntil::Until(again) => Ok(until.map_or(again, |until| until.min(again))),
-                WaitUntil::Enough => Err(WaitEnd::Enough),
+                WaitDecision::WaitUntil(again) => Ok(until.map_or(again, |until| until.min(again))),
+                WaitDecision::GiveUp => Err(WaitEnd::GaveUp),
             },
         };
         let mut at = match next(clock::patience()) {

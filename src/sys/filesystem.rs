@@ -38,7 +38,7 @@ pub struct FolderFacts {
 }
 
 #[cfg(unix)]
-pub(crate) use self::unix::insist_on_local;
+pub(crate) use self::unix::require_local;
 #[cfg(unix)]
 pub use self::unix::{facts, is_local_and_writable};
 
@@ -64,7 +64,7 @@ mod unix {
 
     /// # Errors
     /// The folder is on a network file system, whose locks do not reach other hosts reliably.
-    pub(crate) fn insist_on_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
+    pub(crate) fn require_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
         match network_name(folder) {
             None => Ok(()),
             Some(name) => {
@@ -171,7 +171,7 @@ mod unix {
 /// # Errors
 /// The folder is on a network share; a drive letter that stands for one was resolved before.
 #[cfg(windows)]
-pub(crate) fn insist_on_local(folder: &Path) -> Result<(), Error> {
+pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     use std::path::{Component, Prefix};
 
     match folder.components().next() {

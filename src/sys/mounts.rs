@@ -1,38 +1,38 @@
-//! What is mounted where: a pure reading of `/proc/PID/mountinfo` (proc(5)), and who outside sees a
-//! folder of a container.
+//! Reads mounts from `/proc/PID/mountinfo` (proc(5)), and tells whether a folder of a container is
+//! seen outside.
 
 use std::path::{Path, PathBuf};
 
-/// One mount, as its line says it.
+/// A line of the list of mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// The folder of the file system that is seen there; `/` is all of it.
+    /// The folder of the file system that is mounted; `/` is all of it.
     pub root: String,
-    /// Where it is seen.
+    /// The mount point.
     pub point: PathBuf,
     /// The type of the file system.
     pub file_system: String,
-    /// What the file system itself was told, such as `hidepid=invisible`.
+    /// The options of the file system, such as `hidepid=invisible`.
     pub options: String,
 }
 
-/// Why nobody outside sees what a container puts into one of its folders.
+/// The reason why a folder of a container is not seen outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateMount {
     /// It is on the container's own root file system.
     OwnRoot,
-    /// It is in a memory of its own.
+    /// It is in memory of its own.
     OwnMemory,
-    /// It is a volume that nobody can name.
+    /// It is on a volume without a name.
     OwnVolume,
-    /// It is the pod's, and so seen by the containers of this pod.
+    /// It belongs to the pod, whose containers all see it.
     Pod,
 }
 
-/// The length of the names that Docker and Podman make up for volumes without one.
-const MADE_UP_NAME: usize = 64;
+/// The length of the names that Docker and Podman generate for volumes.
+const GENERATED_NAME_LENGTH: usize = 64;
 
-/// Where the kubelet keeps what lives as long as its pod.
+/// The place of folders that live as long as their pod.
 const EMPTY_DIR: &str = "/kubernetes.io~empty-dir/";
 
 impl Mount {
@@ -47,37 +47,36 @@ impl Mount {
         Some(Mount { root, point: point.into(), file_system, options })
     }
 
-    /// Why nobody outside sees what lies there, if this is the mount of a container; `None` where
-    /// whoever mounts the same volume or folder does.
+    /// Returns why a container's mount is not seen outside; `None`: the same volume or folder can
+    /// be mounted in others.
     #[must_use]
     pub fn private(&self) -> Option<PrivateMount> {
         if self.point == Path::new("/") {
             Some(PrivateMount::OwnRoot)
         } else if self.root.contains(EMPTY_DIR) {
             Some(PrivateMount::Pod)
-        } else if self.is_volume_without_a_name() {
+        } else if self.is_unnamed_volume() {
             Some(PrivateMount::OwnVolume)
         } else if matches!(self.file_system.as_str(), "tmpfs" | "ramfs") && self.root == "/" {
-            // A whole file system in memory that the host gave looks the same; it is hardly ever
-            // given.
+            // One that is shared by the host looks the same, but hardly ever exists.
             Some(PrivateMount::OwnMemory)
         } else {
             None
         }
     }
 
-    /// `…/volumes/NAME/_data`, where NAME was made up.
-    fn is_volume_without_a_name(&self) -> bool {
+    /// `…/volumes/NAME/_data` with a generated NAME.
+    fn is_unnamed_volume(&self) -> bool {
         let mut parts = self.root.rsplit('/').skip_while(|part| *part != "_data").skip(1);
         let name = parts.next().unwrap_or_default();
         parts.next() == Some("volumes")
-            && name.len() == MADE_UP_NAME
+            && name.len() == GENERATED_NAME_LENGTH
             && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 
-/// The mount that a path without links lies on: the deepest one, and of those at one place the
-/// last.
+/// Returns the mount that a path without links lies on: the deepest one, and of several at one
+/// point the last.
 #[must_use]
 pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
     let mounts =
@@ -85,8 +84,7 @@ pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
     mounts.max_by_key(|mount| mount.point.components().count())
 }
 
-/// What hides other users' processes there: the value of `hidepid` of the mount of `/proc`, unless
-/// it hides nothing.
+/// Returns the value of `hidepid` of `/proc`, if it hides other users' processes.
 #[must_use]
 pub fn hidden_processes(mounts: &str) -> Option<String> {
     let proc = covering(mounts, Path::new("/proc")).filter(|mount| mount.file_system == "proc")?;
@@ -94,7 +92,7 @@ pub fn hidden_processes(mounts: &str) -> Option<String> {
     (!matches!(value, "0" | "off")).then(|| value.to_owned())
 }
 
-/// The kernel writes a blank, a tab, a line break and a backslash as three octal digits.
+/// The kernel escapes a blank, a tab, a line break and a backslash as three octal digits.
 fn unescape(text: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
@@ -144,7 +142,7 @@ mod tests {
         "903 702 252:7 / / rw,relatime - ext4 /dev/mapper/pve-vm--101--disk--0 rw,stripe=16";
 
     #[test]
-    fn who_sees_a_folder_is_told_by_its_mount() {
+    fn a_mount_tells_whether_a_folder_is_seen_outside() {
         let (root, memory, volume, pod, others) = (
             Some(PrivateMount::OwnRoot),
             Some(PrivateMount::OwnMemory),
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_mount_at_a_place_is_the_one_that_is_seen() {
+    fn the_last_mount_at_a_point_covers_the_others() {
         let mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /a /locks rw - ext4 /dev/sda1 rw\n3 1 0:9 / /locks rw - tmpfs tmpfs rw";
         assert_eq!(
             covering(mounts, Path::new("/locks/x")).map(|mount| mount.file_system),
@@ -196,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn proc_says_whom_it_hides() {
+    fn the_mount_of_proc_tells_what_it_hides() {
         let proc = |options: &str| {
             format!("{DOCKER}\n1050 1039 0:56 / /proc rw,relatime - proc proc {options}")
         };

@@ -9,7 +9,7 @@ use crate::{
         protocol::{Asker, Request},
         state_dir::StateDir,
     },
-    sys::{clock, file_mutex::AFTER_A_CLOSE, machine::poll::Poller, wake::Interrupted},
+    sys::{clock, file_mutex::RELEASE_PAUSES, machine::poll::Poller, wake::Interrupted},
     terminate::process_control::AskOutcome,
 };
 
@@ -98,7 +98,7 @@ impl GuardRequests {
     pub(crate) fn has_left(&self) -> bool {
         let Some(lock) = &self.first_lock else { return false };
         lock.probe_is_free()
-            || AFTER_A_CLOSE.iter().any(|pause| {
+            || RELEASE_PAUSES.iter().any(|pause| {
                 Poller::poll(None, None, &[], Some(clock::patience().saturating_add(*pause)));
                 lock.probe_is_free()
             })

@@ -40,8 +40,8 @@ pub struct Machine {
     poller: Option<Poller>,
     /// Watches the folders of the locks.
     state_watch: FileWatch,
-    /// Watches the lock files: other changes in their folders must not wake a start that waits for a
-    /// lock.
+    /// Watches the lock files: other changes in their folders must not wake a start that waits for
+    /// a lock.
     lock_watch: Option<FileWatch>,
     requests: GuardRequests,
 }

@@ -91,8 +91,8 @@ pub trait StartHost: ProcessControl {
         scope: ScanScope,
     ) -> io::Result<Snapshot>;
 
-    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else; `None`
-    /// where the kernel does not confirm the record.
+    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else;
+    /// `None` where the kernel does not confirm the record.
     fn snapshot_of_guard(
         &self,
         lock: &Path,
@@ -100,8 +100,8 @@ pub trait StartHost: ProcessControl {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)>;
 
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or replaced,
-    /// and we have the new one.
+    /// Returns the owner of a record that has lost its lock to us: its file was deleted or
+    /// replaced, and we have the new one.
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner;
 
     /// Watches the folders of the locks, and the first lock, to see when a guard that was asked has

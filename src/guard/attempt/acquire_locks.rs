@@ -12,7 +12,7 @@ use crate::{
         lock_file::{HeldLock, LockFile},
         record::Record,
     },
-    sys::file_mutex::AFTER_A_CLOSE,
+    sys::file_mutex::RELEASE_PAUSES,
     text::printable,
 };
 
@@ -29,7 +29,7 @@ impl Attempt<'_> {
     pub(super) fn take_locks(&mut self, mut locks: LockHandles) -> Result<LockHandles, NotStarted> {
         let guarded = self.lock_set.state_dir().record().is_some();
         let pauses: &[Duration] =
-            if self.progress.letting_go || !guarded { &AFTER_A_CLOSE } else { &[] };
+            if self.progress.letting_go || !guarded { &RELEASE_PAUSES } else { &[] };
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
                 LockHandles::Held(_) => return Ok(locks),

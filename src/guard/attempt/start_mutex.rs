@@ -21,7 +21,7 @@ use crate::{
     scan::request::StartState,
     state::record::RecordStage,
     sys::{
-        file_mutex::{FileMutex, WaitEnd, WaitUntil},
+        file_mutex::{FileMutex, WaitDecision, WaitEnd},
         machine::pidfd::ProcessHandle,
         ticker::Ticker,
     },
@@ -85,8 +85,11 @@ impl Attempt<'_> {
                 self.observer.on_event(&StartEvent::Still);
             }
             let by = decided_by_guard(self.host, self.lock_set, &request, &seen);
-            let still =
-                if by.is_some() { WaitUntil::Enough } else { WaitUntil::Until(beat.next()) };
+            let still = if by.is_some() {
+                WaitDecision::GiveUp
+            } else {
+                WaitDecision::WaitUntil(beat.next())
+            };
             decided.set(by);
             still
         };
@@ -112,13 +115,13 @@ impl Attempt<'_> {
                 }
                 // A mutex file that was deleted meanwhile keeps no other start out.
                 WaitEnd::Locked(_) => {}
-                WaitEnd::Enough => {
+                WaitEnd::GaveUp => {
                     if let Some(decided) = decided.take() {
                         break decided;
                     }
                 }
                 WaitEnd::Signal(signal) => return Err(NotStarted::Interrupted(signal)),
-                WaitEnd::TooLong => return Err(NotStarted::Refused(StartRefusal::Queued)),
+                WaitEnd::TimedOut => return Err(NotStarted::Refused(StartRefusal::Queued)),
             }
         };
         // A wait that follows is for this guard.

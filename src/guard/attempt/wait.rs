@@ -23,7 +23,7 @@ use crate::{
     },
     state::lock_file::LockFile,
     sys::{
-        file_mutex::{FileMutex, WaitEnd, WaitUntil},
+        file_mutex::{FileMutex, WaitDecision, WaitEnd},
         ticker::Ticker,
         wake::SleepEnd,
     },
@@ -149,9 +149,9 @@ impl Attempt<'_> {
             };
             let is_stuck = round.is_due(now) && target.is_gone(self.host, files) && !is_moving();
             if is_stuck {
-                WaitUntil::Enough
+                WaitDecision::GiveUp
             } else {
-                WaitUntil::Until(beat.next().min(round.next()))
+                WaitDecision::WaitUntil(beat.next().min(round.next()))
             }
         };
         match queue.wait_until(Some(until), self.host.poller(), &mut still)? {
@@ -159,7 +159,7 @@ impl Attempt<'_> {
                 self.progress.queue = Some(first);
                 Ok(true)
             }
-            WaitEnd::TooLong | WaitEnd::Enough => Ok(false),
+            WaitEnd::TimedOut | WaitEnd::GaveUp => Ok(false),
             WaitEnd::Signal(signal) => Err(NotStarted::Interrupted(signal)),
         }
     }

@@ -12,10 +12,7 @@ use crate::{
         linux::parents::Stats,
         supervisors::SupervisorEnv,
     },
-    sys::linux::{
-        proc_fs::{ProcFs, strings},
-        signals::bit,
-    },
+    sys::linux::{proc_fs::ProcFs, proc_stat::strings, signals::bit},
 };
 
 /// The ancestors of the processes that one scan describes.

@@ -26,7 +26,8 @@ use crate::{
         linux::{
             pidfd::{PinnedPid, ProcessHandle},
             poll::Poller,
-            proc_fs::{ProcFs, ProcStat, strings},
+            proc_fs::ProcFs,
+            proc_stat::{ProcStat, strings},
         },
     },
 };

@@ -24,7 +24,8 @@ use crate::{
         host,
         linux::{
             pidfd::{PinnedPid, ProcessHandle},
-            proc_fs::{ProcFs, strings},
+            proc_fs::ProcFs,
+            proc_stat::strings,
         },
     },
     text::command_line,
@@ -68,24 +69,17 @@ impl MarkerSearch {
 /// Returns the guard that this process's own marker names, if it is above this process, lives, and
 /// has the lock.
 pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
-    let (proc, me, mut stat) = (ProcFs::open().ok()?, std::process::id(), Vec::new());
+    let (proc, me, guard) = (ProcFs::open().ok()?, std::process::id(), marker.guard);
     proc.require_own_namespace(me).ok()?;
-    let handle = PinnedPid::new(marker.guard.pid).ok()?.into_handle(marker.guard);
-    let is_it =
-        proc.stat(marker.guard.pid, &mut stat).is_ok_and(|stat| stat.start == marker.guard.start);
-    let mut above = std::iter::successors(Some(me), |pid| {
-        proc.stat(*pid, &mut stat).ok().map(|stat| stat.parent).filter(|pid| *pid != 0)
-    });
-    let is_above = above.any(|pid| pid == marker.guard.pid);
-    let has_lock = || {
-        let lock = FileId::lies_at(&marker.lock);
-        lock.is_some_and(|lock| {
-            !lock_holders::holders_among(&proc, lock, &BTreeSet::from([marker.guard.pid]))
-                .is_empty()
-        })
-    };
-    (is_it && is_above && marker.guard.pid != me && has_lock() && !handle.has_ended())
-        .then_some(handle)
+    let handle = PinnedPid::new(guard.pid).ok()?.into_handle(guard);
+    let is_it = proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start);
+    let pid = BTreeSet::from([guard.pid]);
+    let has_lock = |lock| !lock_holders::holders_among(&proc, lock, &pid).is_empty();
+    let is_guard_above = is_it
+        && is_below(&proc, me, guard.pid)
+        && FileId::of_entry(&marker.lock).is_some_and(has_lock)
+        && !handle.has_ended();
+    is_guard_above.then_some(handle)
 }
 
 fn marker(environ: &[u8]) -> Option<EnvMarker> {

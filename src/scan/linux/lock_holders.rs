@@ -18,15 +18,6 @@ use crate::{
 /// listed.
 pub(crate) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// The kernel's list of locks about one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LockListing {
-    /// Taken by these pids; they may have ended since, and left the lock to a child.
-    Held(BTreeSet<u32>),
-    /// Not listed.
-    No,
-}
-
 /// The kernel's list of locks. To make it takes some milliseconds, in which the kernel mostly
 /// waits.
 #[derive(Debug, Default)]
@@ -41,26 +32,19 @@ impl LockTable {
         read.map(|_| LockTable(String::from_utf8_lossy(&text).into_owned())).unwrap_or_default()
     }
 
-    /// Returns the entries of a file.
-    pub(crate) fn listing_of(&self, file: &File, id: FileId) -> LockListing {
-        let entries: Vec<LockLine> = self
-            .0
-            .lines()
-            .filter_map(LockLine::parse)
-            .filter(|entry| entry.ino == id.ino)
-            .collect();
-        if entries.is_empty() {
-            return LockListing::No;
+    /// Returns the processes that took the lock of a file; they may have ended since, and left it
+    /// to a child. Pids outside of this PID namespace are 0.
+    pub(crate) fn lockers_of(&self, file: &File, id: FileId) -> BTreeSet<u32> {
+        let lines = self.0.lines().filter_map(LockLine::parse);
+        let mut lines = lines.filter(|line| line.ino == id.ino).peekable();
+        if lines.peek().is_none() {
+            return BTreeSet::new();
         }
         // The list has the device of the file system; stat(2) may have another one (btrfs,
         // overlayfs).
         let devices = [Some(split(id.dev)), mount_device(file)];
-        let holders: BTreeSet<u32> = entries
-            .iter()
-            .filter(|entry| devices.contains(&Some(entry.device)))
-            .map(|entry| entry.pid)
-            .collect();
-        if holders.is_empty() { LockListing::No } else { LockListing::Held(holders) }
+        let lines = lines.filter(|line| devices.contains(&Some(line.device)));
+        lines.map(|line| line.pid).collect()
     }
 }
 
@@ -124,10 +108,7 @@ pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
 #[must_use]
 pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = ProcFs::open().ok()?;
-    let listed = match LockTable::read().listing_of(lock.as_file(), lock.id()) {
-        LockListing::Held(pids) => pids,
-        LockListing::No => BTreeSet::new(),
-    };
+    let listed = LockTable::read().lockers_of(lock.as_file(), lock.id());
     let mut holders = holders(&proc, lock.id(), &listed);
     // A scan takes a lock for an instant where the list of locks is incomplete.
     holders.retain(|pid| !only_shares(&proc, *pid, lock.id()));
@@ -172,17 +153,13 @@ pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
 
 /// Whether a process has locked a file of this name, which may have been deleted or moved.
 pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
-    let mut buffer = Vec::new();
-    proc.descriptors(pid).unwrap_or_default().into_iter().any(|descriptor| {
-        let path = proc.link(pid, &format!("fd/{descriptor}")).unwrap_or_default();
+    let has_name = |descriptor: &str| {
+        let path = proc.link(pid, descriptor).unwrap_or_default();
         let bytes = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
         let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
         lock.file_name().is_some_and(|lock| lock.as_bytes() == name)
-            && proc.read(pid, &format!("fdinfo/{descriptor}"), &mut buffer).is_ok()
-            && String::from_utf8_lossy(&buffer)
-                .lines()
-                .any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
-    })
+    };
+    !modes_of_descriptors(proc, pid, &mut Vec::new(), has_name).is_empty()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,12 +168,23 @@ enum LockMode {
     Shared,
 }
 
-/// `/proc/PID/fdinfo/N` shows a lock for each descriptor of the open file that it belongs to.
 fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<LockMode> {
+    let is_file = |descriptor: &str| file_behind(proc, pid, descriptor) == Some(file);
+    modes_of_descriptors(proc, pid, buffer, is_file)
+}
+
+/// `/proc/PID/fdinfo/N` shows a lock for each descriptor of the open file that it belongs to.
+fn modes_of_descriptors(
+    proc: &ProcFs,
+    pid: u32,
+    buffer: &mut Vec<u8>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<LockMode> {
     let mut modes = Vec::new();
     for descriptor in proc.descriptors(pid).unwrap_or_default() {
-        let is_it = file_behind(proc, pid, &format!("fd/{descriptor}")) == Some(file);
-        if is_it && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok() {
+        if is_wanted(&format!("fd/{descriptor}"))
+            && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok()
+        {
             let text = String::from_utf8_lossy(buffer);
             let locks =
                 text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
@@ -217,13 +205,10 @@ mod tests {
         let path = tempfile::tempdir().unwrap().keep().join("lock");
         let file = File::create(&path).unwrap();
         let id = FileId::of(&file).unwrap();
-        assert_eq!(LockTable::read().listing_of(&file, id), LockListing::No);
+        assert_eq!(LockTable::read().lockers_of(&file, id), BTreeSet::new());
         file.lock().unwrap();
         let me = std::process::id();
-        assert_eq!(
-            LockTable::read().listing_of(&file, id),
-            LockListing::Held(BTreeSet::from([me]))
-        );
+        assert_eq!(LockTable::read().lockers_of(&file, id), BTreeSet::from([me]));
         let proc = ProcFs::open().unwrap();
         assert!(holders(&proc, id, &BTreeSet::new()).contains(&me));
         assert!(!only_shares(&proc, me, id));

@@ -10,6 +10,7 @@ mod lock_holders;
 mod parents;
 mod pid_feed;
 mod prefilter;
+mod recorded_guard;
 mod scanner;
 pub(crate) mod tree_reader;
 

@@ -9,10 +9,7 @@ use std::{
 
 use crate::sys::{
     clock,
-    linux::{
-        proc_fs::{ProcFs, ProcStat},
-        reader_pool::ReadTask,
-    },
+    linux::{proc_fs::ProcFs, proc_stat::ProcStat, reader_pool::ReadTask},
 };
 
 /// `/proc/PID/stat` by pid.

@@ -199,39 +199,23 @@ pub(super) fn running(
     })
 }
 
-/// The same answer as [`Pattern::matches`] where that is "yes", with no more read than it takes.
+/// Gives the same answer as [`Pattern::matches`] where that is "yes", and reads no more than it
+/// takes.
 fn meets(pattern: &Pattern, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
-    let cmdline = pattern.cmdline.as_ref().is_none_or(|cmdline| {
-        let text: Vec<u8> = args
-            .strip_suffix(&[0])
-            .unwrap_or(args)
-            .iter()
-            .map(|byte| if *byte == 0 { b' ' } else { *byte })
-            .collect();
-        cmdline.matches(&String::from_utf8_lossy(&text))
-    });
-    if !cmdline {
-        return false;
-    }
-    if pattern.name.is_some() || pattern.exe.is_some() {
-        let exe = executable(proc, pid);
-        let name = name_of(exe.as_deref(), args);
-        let is_met = pattern
-            .exe
+    let text = || {
+        let args = args.strip_suffix(&[0]).unwrap_or(args).iter();
+        args.map(|byte| if *byte == 0 { b' ' } else { *byte }).collect::<Vec<u8>>()
+    };
+    let exe = || executable(proc, pid);
+    let name = || name_of(exe().as_deref(), args);
+    let cwd = || proc.link(pid, "cwd").ok();
+    pattern.cmdline.as_ref().is_none_or(|it| it.matches(&String::from_utf8_lossy(&text())))
+        && pattern.exe.as_ref().is_none_or(|it| exe().is_some_and(|exe| it.matches(&exe)))
+        && pattern.name.as_ref().is_none_or(|it| name().is_some_and(|name| it.matches(&name)))
+        && pattern
+            .cwd
             .as_ref()
-            .is_none_or(|glob| exe.as_deref().is_some_and(|exe| glob.matches(exe)))
-            && pattern
-                .name
-                .as_ref()
-                .is_none_or(|regex| name.is_some_and(|name| regex.matches(&name)));
-        if !is_met {
-            return false;
-        }
-    }
-    pattern
-        .cwd
-        .as_ref()
-        .is_none_or(|glob| proc.link(pid, "cwd").is_ok_and(|cwd| glob.matches_at_or_below(&cwd)))
+            .is_none_or(|it| cwd().is_some_and(|cwd| it.matches_at_or_below(&cwd)))
 }
 
 /// Returns the file behind a link of a process.

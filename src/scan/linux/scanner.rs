@@ -12,16 +12,16 @@ use crate::{
         linux::{
             find_by_marker::MarkerSearch,
             find_processes::{RunningScan, describe_holder},
-            lock_holders::{self, LockListing, LockTable},
+            lock_holders::{self, LockTable},
             prefilter::executable,
             tree_reader::TreeReader,
         },
-        lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views},
+        lock_views::{LockProbe, holders, lock_views},
         process_tree::PinnedProcesses,
         request::{ScanRequest, ScanScope, StartState},
     },
     state::{
-        lock_file::{HeldLock, LockFile},
+        lock_file::LockFile,
         record::{HostProcess, Record},
         state_dir::StateDir,
     },
@@ -37,8 +37,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Scanner {
     request: Arc<ScanRequest>,
-    host_process: HostProcess,
-    tree: TreeReader,
+    pub(super) host_process: HostProcess,
+    pub(super) tree: TreeReader,
     /// The processes that may be signalled.
     pub(crate) pinned: PinnedProcesses,
 }
@@ -120,7 +120,7 @@ impl Scanner {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
         let process = self.process_here(record)?;
-        let file = FileId::lies_at(lock)?;
+        let file = FileId::of_entry(lock)?;
         if !self.has_lock(process.pid, file) {
             return None;
         }
@@ -141,19 +141,6 @@ impl Scanner {
         let guards = vec![guard];
         let snapshot = start.snapshot(&self.request, self.tree.me, views, guards, vec![described]);
         Some((snapshot, handle))
-    }
-
-    /// Returns the process of a record, if it is another one of this boot and PID namespace.
-    fn process_here(&self, record: &Record) -> Option<ProcessId> {
-        let HostProcess { boot, pid_namespace, process } = &record.holder;
-        let is_here = *boot == self.host_process.boot
-            && *pid_namespace == self.host_process.pid_namespace
-            && *process != self.host_process.process;
-        is_here.then_some(*process)
-    }
-
-    fn has_lock(&self, pid: u32, file: FileId) -> bool {
-        !lock_holders::holders_among(&self.tree.proc, file, &BTreeSet::from([pid])).is_empty()
     }
 
     fn lock_views(
@@ -220,10 +207,7 @@ impl Scanner {
             if !is_taken && self.is_free_by(list, lock) {
                 return LockState::Free;
             }
-            let listed = match list.listing_of(lock.as_file(), lock.id()) {
-                LockListing::Held(listed) => listed,
-                LockListing::No => BTreeSet::new(),
-            };
+            let listed = list.lockers_of(lock.as_file(), lock.id());
             let proc = &self.tree.proc;
             holders = lock_holders::holders(proc, lock.id(), &listed);
             holders.retain(|pid| {
@@ -244,12 +228,8 @@ impl Scanner {
     }
 
     fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
-        match list.listing_of(lock.as_file(), lock.id()) {
-            LockListing::Held(_) => false,
-            LockListing::No => {
-                lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free()
-            }
-        }
+        list.lockers_of(lock.as_file(), lock.id()).is_empty()
+            && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }
 
     /// Whether one of these processes has one of these locks.
@@ -266,70 +246,6 @@ impl Scanner {
         let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?.to_owned();
         let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
         Some(MarkerSearch { lock: first.path(), wrapper, me: self.tree.me })
-    }
-
-    /// Returns the guard of a record: it counts for a living process that has the lock, and from
-    /// another PID namespace while the lock is held.
-    fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
-        let held: Vec<u32> = views.iter().flat_map(holders).copied().collect();
-        let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
-        let same_namespace = record.holder.pid_namespace == self.host_process.pid_namespace;
-        let process = held
-            .iter()
-            .find_map(|pid| self.recorded_process(record, *pid, same_namespace))
-            .or_else(|| self.displaced_guard(record));
-        let counts = process.is_some() || (is_held && !same_namespace && held.is_empty());
-        counts.then(|| guard_view(record, process))
-    }
-
-    /// Returns the living guard of a record that has one of the recorded locks, although their
-    /// files may lie nowhere any more.
-    fn displaced_guard(&self, record: &Record) -> Option<ProcessId> {
-        let guard = self.process_here(record)?;
-        let stat = self.tree.proc.stat(guard.pid, &mut Vec::new()).ok()?;
-        let has_lock = |file: &FileId| self.has_lock(guard.pid, *file);
-        (stat.start == guard.start && record.locks.iter().any(has_lock)).then_some(guard)
-    }
-
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or
-    /// replaced, and we have the new one. A guard in another PID namespace cannot be seen, and its
-    /// record is believed.
-    pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
-        let of = &record.holder;
-        if of.boot != self.host_process.boot || *of == self.host_process {
-            DisplacedOwner::Nobody
-        } else if of.pid_namespace == self.host_process.pid_namespace {
-            match self.displaced_guard(record) {
-                Some(_) => DisplacedOwner::Guard,
-                None => DisplacedOwner::Nobody,
-            }
-        } else {
-            let mut files = held.iter().filter_map(|held| held.file().known_id());
-            if record.locks.is_empty() || files.any(|file| record.locks.contains(&file)) {
-                DisplacedOwner::Nobody
-            } else {
-                DisplacedOwner::Unseen
-            }
-        }
-    }
-
-    /// Returns the process with this pid, if it is the one of the record, which may have its pid in
-    /// another PID namespace.
-    fn recorded_process(
-        &self,
-        record: &Record,
-        pid: u32,
-        same_namespace: bool,
-    ) -> Option<ProcessId> {
-        let (proc, mut buffer) = (&self.tree.proc, Vec::new());
-        let found = ProcessId { pid, start: proc.stat(pid, &mut buffer).ok()?.start };
-        let recorded = record.holder.process;
-        if same_namespace {
-            return (found == recorded).then_some(found);
-        }
-        let inner = proc.status(pid, &mut buffer).ok()?.innermost_pid?;
-        let namespace = lock_holders::pid_namespace(proc, pid)?;
-        (inner == recorded.pid && namespace == record.holder.pid_namespace).then_some(found)
     }
 
     /// Returns the living ones of `known` and all their descendants.

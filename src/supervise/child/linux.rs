@@ -23,8 +23,8 @@ pub(in crate::supervise) struct Child {
 }
 
 impl Child {
-    /// Starts `program` as `args`. Must be called on the main thread: the child gets its death signal
-    /// when the thread that forked ends.
+    /// Starts `program` as `args`. Must be called on the main thread: the child gets its death
+    /// signal when the thread that forked ends.
     ///
     /// # Errors
     /// As clone(2) and execvp(3).

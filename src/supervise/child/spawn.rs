@@ -69,8 +69,8 @@ pub(super) fn spawn(
         127
     };
     let mut stack = vec![0_u8; STACK + size_of_val(image.args.as_slice())];
-    // SAFETY: with CLONE_VFORK this thread continues when the child has called exec or has ended, so
-    // all that `begin` borrows outlives it, and nothing else uses `stack`. It makes only the
+    // SAFETY: with CLONE_VFORK this thread continues when the child has called exec or has ended,
+    // so all that `begin` borrows outlives it, and nothing else uses `stack`. It makes only the
     // async-signal-safe calls listed above and allocates nothing, so the memory that it shares with
     // the guard's other threads stays intact.
     let pid = unsafe {
@@ -173,8 +173,8 @@ impl ChildSetup {
     }
 }
 
-/// Returns the signals that the child must ignore although its guard does not: with SIGCHLD ignored,
-/// the kernel would reap COMMAND, and its status would be lost.
+/// Returns the signals that the child must ignore although its guard does not: with SIGCHLD
+/// ignored, the kernel would reap COMMAND, and its status would be lost.
 fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     let mut ignored = Vec::new();
     let at_start = signals::ignored_at_start();

@@ -6,5 +6,6 @@ pub(crate) mod memory;
 pub mod pidfd;
 pub mod poll;
 pub(crate) mod proc_fs;
+pub(crate) mod proc_stat;
 pub(crate) mod reader_pool;
 pub(crate) mod signals;

@@ -85,7 +85,8 @@ impl Poller {
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let ignored = signals::ignored_at_start();
         let mut mask = SigSet::empty();
-        // The end of a child is always needed: `supervise::child::spawn` handles one that was ignored.
+        // The end of a child is always needed: `supervise::child::spawn` handles one that was
+        // ignored.
         TAKEN
             .into_iter()
             .filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD)

@@ -1,0 +1,134 @@
+//! Parses `/proc/PID/stat`, `/proc/PID/status` and lists of strings.
+
+/// The fields of `/proc/PID/stat` that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProcStat {
+    /// The letter of proc(5).
+    pub(crate) state: u8,
+    pub(crate) parent: u32,
+    pub(crate) session: u32,
+    /// The kernel's flags of the process.
+    pub(crate) flags: u64,
+    /// Clock ticks from boot to its start.
+    pub(crate) start: u64,
+}
+
+impl ProcStat {
+    /// `PF_KTHREAD` of linux/sched.h.
+    const KERNEL_THREAD: u64 = 0x0020_0000;
+
+    /// `PF_EXITING` of linux/sched.h.
+    const EXITING: u64 = 0x4;
+
+    /// Whether its first thread is ending or has ended.
+    pub(crate) fn is_exiting(self) -> bool {
+        self.flags & Self::EXITING != 0
+    }
+
+    pub(crate) fn is_kernel_thread(self) -> bool {
+        self.flags & Self::KERNEL_THREAD != 0
+    }
+
+    /// Parses the fields after the last `)`: a name may contain blanks and parentheses (proc(5)).
+    pub(super) fn parse(text: &[u8]) -> Option<ProcStat> {
+        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+        let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
+        // Field 3 of proc(5) comes first; `nth` skips the fields in between.
+        Some(ProcStat {
+            state: *fields.next()?.as_bytes().first()?,
+            parent: fields.next()?.parse().ok()?,
+            session: fields.nth(1)?.parse().ok()?,
+            flags: fields.nth(2)?.parse().ok()?,
+            start: fields.nth(12)?.parse().ok()?,
+        })
+    }
+}
+
+/// The fields of `/proc/PID/status` that are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ProcStatus {
+    pub(crate) real_user: Option<u32>,
+    /// The owner of `/proc/PID` is no substitute: it is root where a process may not be read.
+    pub(crate) effective_user: Option<u32>,
+    /// The number of PID namespaces that the process has a pid in, from ours downwards.
+    pub(crate) pid_namespaces: Option<usize>,
+    /// The pid in the innermost of them.
+    pub(crate) innermost_pid: Option<u32>,
+    /// The mask of the ignored signals.
+    pub(crate) ignored_signals: Option<u64>,
+}
+
+impl ProcStatus {
+    pub(super) fn parse(text: &str) -> ProcStatus {
+        let mut status = ProcStatus::default();
+        for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+            let mut fields = value.split_whitespace();
+            match name {
+                "Uid" => {
+                    let mut next = || fields.next()?.parse().ok();
+                    (status.real_user, status.effective_user) = (next(), next());
+                }
+                "NSpid" => {
+                    status.pid_namespaces = Some(fields.clone().count());
+                    status.innermost_pid = fields.next_back().and_then(|pid| pid.parse().ok());
+                }
+                "SigIgn" => {
+                    status.ignored_signals =
+                        fields.next().and_then(|mask| u64::from_str_radix(mask, 16).ok());
+                }
+                _ => {}
+            }
+        }
+        status
+    }
+}
+
+/// Splits a NUL-separated file into strings; invalid UTF-8 is replaced.
+pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_may_contain_parentheses_and_line_breaks() {
+        let line = b"42 (a) R 1 (\n)) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let expected =
+            ProcStat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
+        assert_eq!(ProcStat::parse(line), Some(expected));
+    }
+
+    #[test]
+    fn a_status_has_users_namespaces_and_ignored_signals() {
+        let text =
+            "Name:\tbot\nUid:\t1000\t0\t0\t0\nNSpid:\t4711\t12\t1\nSigIgn:\t0000000000001000\n";
+        let expected = ProcStatus {
+            real_user: Some(1000),
+            effective_user: Some(0),
+            pid_namespaces: Some(3),
+            innermost_pid: Some(1),
+            ignored_signals: Some(0x1000),
+        };
+        assert_eq!(ProcStatus::parse(text), expected);
+        assert_eq!(ProcStatus::parse("garbage\nUid:\tx\n"), ProcStatus::default());
+    }
+
+    #[test]
+    fn garbage_is_no_stat() {
+        for garbage in [&b""[..], b")", b"1 (x) S", b"1 (x) S a b c d e f g", b"\xff) \xff"] {
+            assert_eq!(ProcStat::parse(garbage), None);
+        }
+    }
+
+    #[test]
+    fn an_empty_argument_is_an_argument() {
+        assert_eq!(strings(b"a\0\0b\0"), ["a", "", "b"]);
+        assert!(strings(b"").is_empty());
+    }
+}
