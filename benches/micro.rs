@@ -146,12 +146,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
     bencher.bench_local(|| {
         machine
-            .snapshot(
-                &[LockProbe::Missing(&lock)],
-                None,
-                &StartState::default(),
-                ScanScope::Everybody,
-            )
+            .snapshot(&[LockProbe::Missing(&lock)], None, &StartState::default(), ScanScope::All)
             .unwrap()
     });
 }

@@ -62,5 +62,5 @@ pub(super) fn snapshot(
         history: History { attempts: tries, ..History::default() },
         ..StartState::default()
     };
-    machine.snapshot(&probes, state_dir, &state, ScanScope::Everybody).map_err(scan::cannot_scan)
+    machine.snapshot(&probes, state_dir, &state, ScanScope::All).map_err(scan::cannot_scan)
 }

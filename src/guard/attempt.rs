@@ -120,7 +120,7 @@ impl Attempt<'_> {
             }
             let looked_at = self.host.now();
             // Suspects are found by the first look, and told when there is a start.
-            let scope = if suspects.is_some() { ScanScope::InTheWay } else { ScanScope::Everybody };
+            let scope = if suspects.is_some() { ScanScope::Conflicts } else { ScanScope::All };
             let snapshot = self.look(&locks, scope)?;
             if let LockHandles::Held(held) = &locks
                 && self.belong_to_a_guard(held, &snapshot)

@@ -99,8 +99,8 @@ pub(super) trait Ancestry {
         Fact::Known(launchers)
     }
 
-    /// Whether a process is an orphan: its parent adopted it, and nothing manages it. Without
-    /// sessions, a process that adopts others may have started it itself.
+    /// Returns whether a process is an orphan: its parent adopted it, and nothing manages it.
+    /// Without sessions, a process that adopts others may have started it itself.
     fn orphaned(&self, of: Descendant, managed_by: &Fact<Option<ManagedBy>>) -> Fact<bool> {
         let has_sessions = of.session.is_some();
         if matches!(managed_by, Fact::Known(Some(_))) || of.parent == 0 && has_sessions {
@@ -117,8 +117,8 @@ pub(super) trait Ancestry {
         if by_adopter && !has_sessions { Fact::Unknown } else { Fact::Known(by_adopter) }
     }
 
-    /// Whether a process has neither a session of its own nor its parent's: it keeps its session
-    /// when it is adopted.
+    /// Returns whether a process has neither a session of its own nor its parent's: it keeps its
+    /// session when it is adopted.
     fn has_foreign_session(&self, of: Descendant) -> bool {
         of.session
             .is_some_and(|session| session != of.pid && Some(session) != self.session(of.parent))

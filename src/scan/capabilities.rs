@@ -1,4 +1,4 @@
-//! What a machine offers to this process, as plain facts for `doctor`.
+//! The capabilities of a machine, as plain facts for `doctor`.
 
 use crate::{
     engine::managed_by::ManagedBy, scan::container::ContainerKind, sys::filesystem::Support,

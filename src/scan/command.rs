@@ -109,7 +109,7 @@ fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     Err(status)
 }
 
-/// Whether a name is a path, and not searched in `$PATH`.
+/// Returns whether a name is a path, and not searched in `$PATH`.
 fn has_folder(name: &OsStr) -> bool {
     name.to_string_lossy().contains(std::path::is_separator)
 }

@@ -38,7 +38,7 @@ pub enum LockProbe<'a> {
 }
 
 impl LockProbe<'_> {
-    /// Whether no guard has ever held this file: it may have replaced one that was deleted.
+    /// Returns whether no guard has ever held this file: it may have replaced one that was deleted.
     #[cfg_attr(
         any(not(target_os = "linux"), monopoll_portable),
         expect(dead_code, reason = "a guard that lost its lock can be found on Linux alone")
@@ -65,7 +65,7 @@ impl LockProbe<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplacedOwner {
     /// No living process.
-    Nobody,
+    Gone,
     /// A living guard.
     Guard,
     /// A guard that cannot be seen from here.

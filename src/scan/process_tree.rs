@@ -67,7 +67,7 @@ impl PinnedProcesses {
         self.0.retain(|id, _| is_kept(*id));
     }
 
-    /// Whether a process has ended, or was never pinned.
+    /// Returns whether a process has ended, or was never pinned.
     pub(crate) fn has_ended(&self, id: ProcessId) -> bool {
         self.get(id).is_none_or(ProcessHandle::has_ended)
     }

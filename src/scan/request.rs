@@ -14,7 +14,7 @@ use crate::{
     sys::host,
 };
 
-/// What a scan looks for; shared with the threads that read.
+/// The object of a scan; shared with the threads that read.
 #[derive(Debug)]
 pub struct ScanRequest {
     /// Decides which processes are candidates.
@@ -41,9 +41,9 @@ pub struct ScanRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanScope {
     /// Conflicts, and processes that only look related.
-    Everybody,
+    All,
     /// Conflicts alone: an earlier scan has found the rest.
-    InTheWay,
+    Conflicts,
 }
 
 /// The result of the first, quick look at a process.
@@ -64,7 +64,7 @@ pub struct StartState {
     pub ticket: Option<Ticket>,
     /// The time that it has waited.
     pub waited: Duration,
-    /// What it has done so far.
+    /// Its acts so far.
     pub history: History,
 }
 

@@ -8,12 +8,12 @@ use crate::scan::command::{Command, ProgramKind};
 pub(super) struct RunningCommand<'a> {
     pub(super) args: Vec<&'a OsStr>,
     pub(super) cwd: Option<&'a Path>,
-    /// Whether this program is its executable.
+    /// Tests a program for being its executable.
     pub(super) executes: &'a dyn Fn(&Path) -> bool,
 }
 
 impl Command {
-    /// Whether a process is what this command would become: the same program with the same
+    /// Returns whether a process is what this command would become: the same program with the same
     /// arguments in the same directory.
     pub(super) fn is_same_command(&self, process: &RunningCommand<'_>) -> bool {
         let args = self.args.get(1..).unwrap_or_default();
@@ -33,7 +33,7 @@ impl Command {
             && self.is_same_program(process)
     }
 
-    /// Whether a process runs this command's own program, also through a `#!` line.
+    /// Returns whether a process runs this command's own program, also through a `#!` line.
     pub(super) fn is_same_program(&self, process: &RunningCommand<'_>) -> bool {
         let ProgramKind::Script(interpreters) = &self.kind else {
             return (process.executes)(&self.program);
@@ -53,20 +53,20 @@ impl Command {
         is_same_name || is_interpreter && places.any(|arg| self.is_script(arg, process.cwd))
     }
 
-    /// Whether an argument names the script.
+    /// Returns whether an argument names the script.
     fn is_script(&self, arg: &OsStr, cwd: Option<&Path>) -> bool {
         !arg.is_empty() && cwd.is_some_and(|cwd| is_same_file(&cwd.join(arg), &self.program))
     }
 }
 
-/// Whether two paths lead to the same file.
+/// Returns whether two paths lead to the same file.
 #[cfg(unix)]
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     use crate::sys::file_id::FileId;
     one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
 }
 
-/// Whether two paths lead to the same file.
+/// Returns whether two paths lead to the same file.
 #[cfg(windows)]
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other

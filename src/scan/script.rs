@@ -89,7 +89,7 @@ impl Interpreter {
         })
     }
 
-    /// Whether `word` is an option without a value, after which a script follows.
+    /// Returns whether `word` is an option without a value, after which a script follows.
     fn is_flag(self, word: &str) -> bool {
         let letters = match self {
             Interpreter::Python => "bBdEIOPqRsSuv",
@@ -108,8 +108,8 @@ impl Interpreter {
         })
     }
 
-    /// Whether `word` can only be the path of a script, by its extension or its folder: a shell
-    /// searches `$PATH` for a bare name too, and node adds extensions.
+    /// Returns whether `word` can only be the path of a script, by its extension or its folder: a
+    /// shell searches `$PATH` for a bare name too, and node adds extensions.
     fn is_script(self, word: &str) -> bool {
         let extensions: &[&str] = match self {
             Interpreter::Python => &["py", "pyw", "pyc", "pyz"],

@@ -138,7 +138,7 @@ fn service_folder(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Ser
     ServiceFolder { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
 }
 
-/// Whether a program adopts orphans that it did not start.
+/// Returns whether a program adopts orphans that it did not start.
 #[must_use]
 pub fn adopts_orphans(args: &[String]) -> bool {
     let Some(program) = args.first().map(|arg| base_name(arg)) else { return false };
@@ -146,7 +146,7 @@ pub fn adopts_orphans(args: &[String]) -> bool {
     known.contains(&program) || program.starts_with("containerd-shim")
 }
 
-/// Whether a program starts what users tell it to, and never starts it again.
+/// Returns whether a program starts what users tell it to, and never starts it again.
 #[must_use]
 pub fn starts_programs_for_users(args: &[String]) -> bool {
     // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.

@@ -31,7 +31,7 @@ use crate::{
     sys::machine::poll::Poller,
 };
 
-/// What COMMAND gets from its guard.
+/// The inheritance of COMMAND from its guard.
 #[derive(Debug)]
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),

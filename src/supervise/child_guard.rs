@@ -55,7 +55,7 @@ pub(super) struct ChildEnd {
 pub(super) struct ChildGuard<'a> {
     poller: &'a Poller,
     pub(super) keeper: LockKeeper,
-    /// How the tree is ended where no request says otherwise.
+    /// The options to end the tree with, unless a request has its own.
     stop_options: StopOptions,
     child: Child,
     tree: GuardTree,

@@ -18,7 +18,7 @@ pub fn since_boot() -> Duration {
     return read(rustix::time::ClockId::Boottime);
     #[cfg(all(unix, not(target_os = "linux")))]
     return read(rustix::time::ClockId::Monotonic);
-    // Where it is not known, nothing that is remembered lies before it.
+    // If it is not known, nothing that is remembered lies before it.
     #[cfg(windows)]
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }

@@ -15,14 +15,14 @@ pub struct FileId {
     pub ino: u64,
 }
 
-/// Whether a file that was opened at this path still lies there.
+/// Returns whether a file that was opened at this path still lies there.
 #[cfg(unix)]
 #[must_use]
 pub fn is_in_place(file: &File, path: &Path) -> bool {
     FileId::of_entry(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
-/// Whether a file lies at this path; one that replaced the opened file looks the same here.
+/// Returns whether a file lies at this path; one that replaced the opened file looks the same here.
 #[cfg(windows)]
 #[must_use]
 pub fn is_in_place(_file: &File, path: &Path) -> bool {

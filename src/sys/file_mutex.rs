@@ -65,7 +65,8 @@ impl FileMutex {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
-    /// Whether its file still lies at its path: one that was deleted or replaced locks nothing.
+    /// Returns whether its file still lies at its path: one that was deleted or replaced locks
+    /// nothing.
     pub(crate) fn is_in_place(&self) -> bool {
         is_in_place(&self.file, &self.path)
     }

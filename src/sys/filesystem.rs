@@ -75,7 +75,8 @@ mod unix {
         }
     }
 
-    /// Whether a folder, or the first existing one above it, is on a local disk and writable.
+    /// Returns whether a folder, or the first existing one above it, is on a local disk and
+    /// writable.
     #[must_use]
     pub fn is_local_and_writable(folder: &Path) -> bool {
         let existing = folder.ancestors().find(|folder| folder.is_dir());

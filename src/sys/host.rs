@@ -19,7 +19,7 @@ pub fn current_user() -> User {
     user(rustix::process::geteuid().as_raw())
 }
 
-/// Whether this process may signal all others.
+/// Returns whether this process may signal all others.
 #[cfg(unix)]
 #[must_use]
 pub fn is_privileged() -> bool {

@@ -29,5 +29,5 @@ pub use linux as machine;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub use portable as machine;
 
-/// How the name of a file ends that is just being written.
+/// The extension of a file that is being written.
 pub(crate) const UNFINISHED: &str = "new";

@@ -70,7 +70,7 @@ fn outer_root() -> Option<u32> {
     fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
 }
 
-/// Whether a map of user ids hides no user.
+/// Returns whether a map of user ids hides no user.
 fn maps_everything(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
@@ -84,8 +84,8 @@ pub(crate) fn own_group(uid: u32) -> Option<u32> {
         .then_some(user.gid.as_raw())
 }
 
-/// Whether a user's primary group has the user's name, no other member, and is not the primary one
-/// of another user.
+/// Returns whether a user's primary group has the user's name, no other member, and is not the
+/// primary one of another user.
 fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &str) -> bool {
     let has_another_user = passwd.lines().any(|line| {
         let mut fields = line.split(':');

@@ -28,7 +28,7 @@ impl Ticker {
         self.next
     }
 
-    /// Whether a tick is due; then the next interval starts, however late the call came.
+    /// Returns whether a tick is due; then the next interval starts, however late the call came.
     pub fn is_due(&mut self, now: Duration) -> bool {
         let due = now >= self.next;
         if due {

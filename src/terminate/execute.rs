@@ -203,7 +203,7 @@ impl Target {
     ) -> Result<Option<Duration>, NotEnded> {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
-            // What a guard leaves alone, as it did not start it, may stay then.
+            // Processes that the guard leaves alone, as it did not start them, may stay then.
             Means::Guard(guard) => machine.has_signed_off(guard),
         };
         match &self.means {

@@ -88,13 +88,13 @@ impl GuardRequests {
         answer
     }
 
-    /// Whether no record of a guard is there any more.
+    /// Returns whether no record of a guard is there any more.
     pub(crate) fn has_signed_off(&self) -> bool {
         self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record())
     }
 
-    /// Whether the first lock is free. The start mutex is held here, so a probe disturbs no start;
-    /// a close is reported just before the lock is released.
+    /// Returns whether the first lock is free. The start mutex is held here, so a probe disturbs no
+    /// start; a close is reported just before the lock is released.
     pub(crate) fn has_left(&self) -> bool {
         let Some(lock) = &self.first_lock else { return false };
         lock.probe_is_free()

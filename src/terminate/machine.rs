@@ -113,7 +113,7 @@ impl Machine {
     }
 }
 
-/// What only the start needed. Freeing it takes a while, and need not come before COMMAND.
+/// Leftovers of the start. Freeing them takes a while, and need not come before COMMAND.
 pub(crate) struct StartLeftovers {
     lock_watch: Option<FileWatch>,
     _scanner: Scanner,

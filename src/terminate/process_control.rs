@@ -53,10 +53,10 @@ pub trait ProcessControl {
     /// A signal that ends the start arrived.
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
-    /// Whether a guard has removed its record: it says that all of its tree has ended.
+    /// Returns whether a guard has removed its record: it says that all of its tree has ended.
     fn has_signed_off(&mut self, guard: &GuardView) -> bool;
 
-    /// Whether the lock of a guard that was asked is free.
+    /// Returns whether the lock of a guard that was asked is free.
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }
 
@@ -117,10 +117,10 @@ pub trait StartHost: ProcessControl {
     /// began, none of `holders` had one any more, and none will end a sleep.
     fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool;
 
-    /// Whether a close of a lock ends a sleep.
+    /// Returns whether a close of a lock ends a sleep.
     fn notices_closes(&self) -> bool;
 
-    /// Whether a lock is free, as far as that can be seen without taking it.
+    /// Returns whether a lock is free, as far as that can be seen without taking it.
     fn is_free(&self, lock: &LockFile) -> bool;
 
     /// Watches for the end of a process.

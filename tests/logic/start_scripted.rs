@@ -119,7 +119,7 @@ impl Script {
             incidents: Vec::new(),
             interrupt_at: Duration::MAX,
             answer: AskOutcome::Acknowledged,
-            displaced: DisplacedOwner::Nobody,
+            displaced: DisplacedOwner::Gone,
             sent: Vec::new(),
             asked: Vec::new(),
             scopes: Vec::new(),
@@ -421,7 +421,7 @@ fn without_a_conflict_it_looks_twice_and_holds_lock_and_record() {
     let (result, told) = scene.start(&mut script);
     let won = result.unwrap();
     assert_eq!(told, ["clear"]);
-    assert_eq!(script.scopes, [ScanScope::Everybody, ScanScope::InTheWay]);
+    assert_eq!(script.scopes, [ScanScope::All, ScanScope::Conflicts]);
     assert!(!scene.lock_is_free());
     let record = scene.state_dir().record().unwrap();
     assert_eq!((record.stage, Some(&record)), (RecordStage::Starting, won.record.as_ref()));

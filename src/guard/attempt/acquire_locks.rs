@@ -94,7 +94,7 @@ impl Attempt<'_> {
                     DisplacedOwner::Unseen if !self.progress.gave_back => {
                         return Ok(RecordState::Contested);
                     }
-                    DisplacedOwner::Unseen | DisplacedOwner::Nobody => {
+                    DisplacedOwner::Unseen | DisplacedOwner::Gone => {
                         state_dir.remove_stale_record();
                     }
                 },

@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// How long to wait for the end of a process that has nothing left to read.
+/// The time for a process that has nothing left to read to end.
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
 /// The state that all descriptions of one scan share.
@@ -76,8 +76,8 @@ impl<'a> Describer<'a> {
         (!handle.has_ended()).then_some((process, handle))
     }
 
-    /// Whether a process has no facts left because it is ending: it only takes a moment more. One
-    /// whose first thread alone has ended looks alike, and stays.
+    /// Returns whether a process has no facts left because it is ending: it only takes a moment
+    /// more. One whose first thread alone has ended looks alike, and stays.
     fn is_exiting(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
         let has_no_facts =
             process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;

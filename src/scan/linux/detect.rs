@@ -138,7 +138,7 @@ fn container_traces() -> Vec<ContainerTrace> {
     found.into_iter().flatten().collect()
 }
 
-/// Whether a process of this boot is in another PID namespace than this one.
+/// Returns whether a process of this boot is in another PID namespace than this one.
 #[must_use]
 pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -91,7 +91,7 @@ fn marker(environ: &[u8]) -> Option<EnvMarker> {
     EnvMarker::parse(OsStr::from_bytes(value))
 }
 
-/// Whether the process that left the marker is alive, and a guard.
+/// Returns whether the process that left the marker is alive, and a guard.
 fn is_guard(proc: &ProcFs, guard: ProcessId, wrapper: &OsStr) -> bool {
     let lives = proc
         .stat(guard.pid, &mut Vec::new())
@@ -99,7 +99,7 @@ fn is_guard(proc: &ProcFs, guard: ProcessId, wrapper: &OsStr) -> bool {
     lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(wrapper))
 }
 
-/// Whether a process is below a guard, which as subreaper stays above all that it started.
+/// Returns whether a process is below a guard, which as subreaper stays above all that it started.
 fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     let parent = |pid: &u32| {
         proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0)
@@ -107,8 +107,8 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
 }
 
-/// Whether a guard has the same user, sees the lock's folder in the same place, and has locked a
-/// file of that name, wherever it lies now.
+/// Returns whether a guard has the same user, sees the lock's folder in the same place, and has
+/// locked a file of that name, wherever it lies now.
 fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
     let user = proc.status(guard, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
@@ -116,8 +116,8 @@ fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
         && lock_holders::has_locked_one_named(proc, guard, lock)
 }
 
-/// Whether a folder is the same for a process as for this one; where it does not exist here,
-/// whether its first existing parent is.
+/// Returns whether a folder is the same for a process as for this one; where it does not exist
+/// here, whether its first existing parent is.
 fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
     let theirs = |path: &Path| {
         let mut name = OsString::from("root");

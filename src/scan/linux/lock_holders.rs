@@ -92,7 +92,7 @@ fn mount_device(file: &File) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Whether the owners of all locks are listed for this process.
+/// Returns whether the owners of all locks are listed for this process.
 pub(crate) fn all_are_listed(proc: &ProcFs, me: u32) -> bool {
     pid_namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
 }
@@ -144,14 +144,14 @@ fn holds(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
     !lock_modes(proc, pid, file, buffer).is_empty()
 }
 
-/// Whether a process has the lock only in shared mode. Where the list of locks is incomplete, a
-/// scan takes it so for an instant: a monopoll that was stopped in that instant does not hold the
-/// instance.
+/// Returns whether a process has the lock only in shared mode. Where the list of locks is
+/// incomplete, a scan takes it so for an instant: a monopoll that was stopped in that instant does
+/// not hold the instance.
 pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
     lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)
 }
 
-/// Whether a process has locked a file of this name, which may have been deleted or moved.
+/// Returns whether a process has locked a file of this name, which may have been deleted or moved.
 pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
     let has_name = |descriptor: &str| {
         let path = proc.link(pid, descriptor).unwrap_or_default();

@@ -43,8 +43,8 @@ impl ParentMap {
         &self.stats
     }
 
-    /// Whether reading again would hardly be newer: its first line would be as old at the end as
-    /// the last line here is now.
+    /// Returns whether reading again would hardly be newer: its first line would be as old at the
+    /// end as the last line here is now.
     pub(super) fn is_fresh(&self) -> bool {
         clock::patience().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
     }

@@ -40,7 +40,7 @@ impl ReadBuffers {
         ReadBuffers { own_executable, ..ReadBuffers::default() }
     }
 
-    /// Whether a process provably runs another program than COMMAND's.
+    /// Returns whether a process provably runs another program than COMMAND's.
     fn runs_another(&self, proc: &ProcFs, pid: u32) -> bool {
         self.own_executable
             .is_some_and(|own| file_behind(proc, pid, "exe").is_some_and(|exe| exe != own))
@@ -56,7 +56,7 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
-    /// Whether the last process was a kernel thread, or has ended.
+    /// Returns whether the last process was a kernel thread, or has ended.
     pub(super) fn last_had_no_executable(&self) -> bool {
         self.had_no_executable
     }
@@ -84,8 +84,8 @@ impl ScanRequest {
         }
     }
 
-    /// Whether a process, which runs `exe`, is a start or a guard: these are known by their ticket,
-    /// never by pattern or token.
+    /// Returns whether a process, which runs `exe`, is a start or a guard: these are known by their
+    /// ticket, never by pattern or token.
     pub(super) fn is_monopoll(&self, proc: &ProcFs, pid: u32, exe: Option<&Path>, me: u32) -> bool {
         let own = self.wrapper.as_deref().and_then(Path::file_name);
         let program = |pid| file_behind(proc, pid, "exe");
@@ -133,15 +133,15 @@ impl ScanRequest {
             })
         };
         match scope {
-            ScanScope::Everybody if !carries_token(buffers) => Relevance::None,
-            ScanScope::Everybody if runs_command(buffers) => Relevance::Candidate,
-            ScanScope::Everybody => Relevance::Suspect,
+            ScanScope::All if !carries_token(buffers) => Relevance::None,
+            ScanScope::All if runs_command(buffers) => Relevance::Candidate,
+            ScanScope::All => Relevance::Suspect,
             // To read an environment costs twice as much as to compare the executable.
-            ScanScope::InTheWay if buffers.runs_another(proc, pid) => Relevance::None,
-            ScanScope::InTheWay if carries_token(buffers) && runs_command(buffers) => {
+            ScanScope::Conflicts if buffers.runs_another(proc, pid) => Relevance::None,
+            ScanScope::Conflicts if carries_token(buffers) && runs_command(buffers) => {
                 Relevance::Candidate
             }
-            ScanScope::InTheWay => Relevance::None,
+            ScanScope::Conflicts => Relevance::None,
         }
     }
 
@@ -159,7 +159,8 @@ impl ScanRequest {
 }
 
 impl Command {
-    /// Whether a process may run the same command, by its arguments alone: allocates nothing.
+    /// Returns whether a process may run the same command, by its arguments alone: allocates
+    /// nothing.
     fn may_be_same_command(&self, args: &[u8]) -> bool {
         let own = || self.args.iter().skip(1).map(|arg| arg.as_bytes());
         let length: usize = own().map(|arg| arg.len() + 1).sum();

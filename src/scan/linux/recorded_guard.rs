@@ -64,16 +64,16 @@ impl Scanner {
     pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
         let of = &record.holder;
         if of.boot != self.host_process.boot || *of == self.host_process {
-            DisplacedOwner::Nobody
+            DisplacedOwner::Gone
         } else if of.pid_namespace == self.host_process.pid_namespace {
             match self.displaced_guard(record) {
                 Some(_) => DisplacedOwner::Guard,
-                None => DisplacedOwner::Nobody,
+                None => DisplacedOwner::Gone,
             }
         } else {
             let mut files = held.iter().filter_map(|held| held.file().known_id());
             if record.locks.is_empty() || files.any(|file| record.locks.contains(&file)) {
-                DisplacedOwner::Nobody
+                DisplacedOwner::Gone
             } else {
                 DisplacedOwner::Unseen
             }

@@ -222,7 +222,7 @@ impl Scanner {
         LockState::Held(holders.into_iter().collect())
     }
 
-    /// Whether a lock is free, as far as that can be seen without taking it.
+    /// Returns whether a lock is free, as far as that can be seen without taking it.
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         self.is_free_by(&LockTable::read(), lock)
     }
@@ -232,7 +232,7 @@ impl Scanner {
             && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }
 
-    /// Whether one of these processes has one of these locks.
+    /// Returns whether one of these processes has one of these locks.
     pub(crate) fn any_holds(&self, processes: &BTreeSet<ProcessId>, locks: &[LockFile]) -> bool {
         let pids = processes.iter().map(|id| id.pid).collect();
         let holders =

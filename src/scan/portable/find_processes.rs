@@ -39,7 +39,7 @@ pub(super) fn find_processes(
         let relevance = if pid == me { Relevance::None } else { relevance(request, &process) };
         match relevance {
             Relevance::None => {}
-            Relevance::Suspect if scope == ScanScope::InTheWay => {}
+            Relevance::Suspect if scope == ScanScope::Conflicts => {}
             Relevance::Suspect => drop(suspects.insert(pid)),
             Relevance::Candidate => drop(candidates.insert(pid)),
         }

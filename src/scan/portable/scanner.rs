@@ -113,16 +113,16 @@ impl Scanner {
     /// A guard that has locked a file without a path cannot be found here.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn displaced_by(&self, _record: &Record, _held: &[HeldLock]) -> DisplacedOwner {
-        DisplacedOwner::Nobody
+        DisplacedOwner::Gone
     }
 
-    /// Whether a lock is free: there is no list, and only a try can tell.
+    /// Returns whether a lock is free: there is no list, and only a try can tell.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is read first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         lock.probe_is_free()
     }
 
-    /// Whether one of these processes may have one of these locks: not known here.
+    /// Returns whether one of these processes may have one of these locks: not known here.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn any_holds(&self, _: &BTreeSet<ProcessId>, _: &[LockFile]) -> bool {
         true

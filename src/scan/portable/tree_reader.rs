@@ -103,7 +103,7 @@ impl TreeReader {
     }
 }
 
-/// Whether the environment of a process has this guard's marker.
+/// Returns whether the environment of a process has this guard's marker.
 pub(super) fn has_marker_of(table: &ProcessTable, pid: u32, guard: ProcessId) -> bool {
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
     let mut values =

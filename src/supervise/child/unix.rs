@@ -73,7 +73,7 @@ impl Child {
     }
 }
 
-/// Whether a terminal has a key for the signal.
+/// Returns whether a terminal has a key for the signal.
 fn has_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }

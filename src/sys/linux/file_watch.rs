@@ -10,7 +10,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::sys::UNFINISHED;
 
-/// How often to check when the limit on inotify instances is reached.
+/// The interval of checks when the limit on inotify instances is reached.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A set of watched files.
@@ -25,7 +25,7 @@ impl FileWatch {
         FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 
-    /// Whether a sleep ends when a watched file is closed.
+    /// A sleep ends when a watched file is closed.
     pub(crate) const NOTICES_CLOSES: bool = true;
 
     /// Watches for closes of this file: at a close, its lock may be released.
@@ -66,7 +66,7 @@ impl FileWatch {
         }
     }
 
-    /// How often the files have to be checked without events.
+    /// Returns the interval of checks, where there are no events.
     pub(crate) fn check_interval(&self) -> Option<Duration> {
         self.0.is_none().then_some(CHECK_INTERVAL)
     }

@@ -52,7 +52,7 @@ impl PinnedPid {
 }
 
 impl ProcessHandle {
-    /// Whether all threads of the process have ended, reaped or not.
+    /// Returns whether all threads of the process have ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         match &self.pin {
             Pin::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
@@ -95,7 +95,8 @@ fn raw(pid: u32) -> Result<Pid, Errno> {
     i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)
 }
 
-/// Whether a descriptor is readable; a pidfd is when the last thread of its process has ended.
+/// Returns whether a descriptor is readable; a pidfd is when the last thread of its process has
+/// ended.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

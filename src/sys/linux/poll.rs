@@ -28,7 +28,7 @@ use crate::sys::{
     wake::{CANCELLED, Interrupted, Wake},
 };
 
-/// How often to check processes that have no pidfd.
+/// The interval of checks of processes that have no pidfd.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The source of what ends a sleep before its time.
@@ -107,7 +107,7 @@ impl Poller {
         Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Whether its handle was used.
+    /// Returns whether its handle was used.
     pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals { .. } => false,

@@ -170,7 +170,8 @@ impl ProcFs {
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
-    /// Whether a process has no executable: kernel threads, zombies, and processes that are gone.
+    /// Returns whether a process has no executable: kernel threads, zombies, and processes that are
+    /// gone.
     pub(crate) fn has_no_executable(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
         let length = self.with_path(pid, "exe", |root, path| {
@@ -192,7 +193,7 @@ impl ProcFs {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// Whether a file of a process may be opened.
+    /// Returns whether a file of a process may be opened.
     pub(crate) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
         self.open_file(pid, file, OFlags::empty()).map(drop)
     }

@@ -20,7 +20,7 @@ impl ProcStat {
     /// `PF_EXITING` of linux/sched.h.
     const EXITING: u64 = 0x4;
 
-    /// Whether its first thread is ending or has ended.
+    /// Returns whether its first thread is ending or has ended.
     pub(crate) fn is_exiting(self) -> bool {
         self.flags & Self::EXITING != 0
     }

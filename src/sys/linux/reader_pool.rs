@@ -18,7 +18,7 @@ use std::{
 
 use rustix::thread::CpuSet;
 
-/// How often to check whether a thread hangs; a healthy process takes some microseconds.
+/// The interval of checks for a thread that hangs; a healthy process takes some microseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The process that a thread is reading about.
@@ -77,7 +77,7 @@ impl ReaderPool {
         }
     }
 
-    /// Whether a thread is idle.
+    /// Returns whether a thread is idle.
     pub(crate) fn has_idle(&self) -> bool {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

@@ -28,7 +28,7 @@ impl FileWatch {
         FileWatch::default()
     }
 
-    /// Whether a sleep ends when a watched file is closed.
+    /// No sleep ends when a watched file is closed.
     pub(crate) const NOTICES_CLOSES: bool = false;
 
     /// Nothing notices a close here.
@@ -41,7 +41,7 @@ impl FileWatch {
             folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();
     }
 
-    /// Whether something may have changed since the last [`drain`](Self::drain).
+    /// Returns whether something may have changed since the last [`drain`](Self::drain).
     pub(crate) fn has_changed(&self) -> bool {
         self.folders
             .borrow()

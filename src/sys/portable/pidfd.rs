@@ -18,7 +18,7 @@ pub struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    /// Whether it has ended, reaped or not.
+    /// Returns whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         // A table that cannot be read is no proof of an end.
         ProcessTable::of(&[self.id.pid], TableFields::Parents)

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// How often to check what nothing reports.
+/// The interval of checks for what nothing reports.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The source of what ends a sleep before its time.
@@ -118,7 +118,7 @@ impl Poller {
         Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Whether its handle was used.
+    /// Returns whether its handle was used.
     pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals(_) => false,

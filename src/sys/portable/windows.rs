@@ -28,7 +28,7 @@ pub(crate) fn current_user() -> User {
     User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
-/// Whether this process may end the processes of all users: never assumed.
+/// Returns whether this process may end the processes of all users: never assumed.
 pub(crate) fn is_privileged() -> bool {
     false
 }
