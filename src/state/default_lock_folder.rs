@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::{engine::process::User, sys::filesystem};
+use crate::engine::process::User;
 
-/// Of root: emptied at a reboot, writable to root alone.
+/// The lock folder of root: emptied at a reboot, writable to root alone.
+#[cfg(unix)]
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };
 
 /// Depends on the user id alone, never on the environment, so that all starts of a user meet.
+#[cfg(unix)]
 #[must_use]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
@@ -15,13 +17,27 @@ pub fn default_lock_folder(user: &User) -> PathBuf {
     }
     home(user)
         .map(|home| home.join(".local/state/monopoll"))
-        .filter(|folder| filesystem::is_local_and_writable(folder))
+        .filter(|folder| crate::sys::filesystem::is_local_and_writable(folder))
         .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))
 }
 
 /// From the user database: `$HOME` may differ under sudo, cron or systemd.
+#[cfg(unix)]
 fn home(user: &User) -> Option<PathBuf> {
     let uid: u32 = user.id.parse().ok()?;
     let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
     Some(entry.dir).filter(|home| home.is_absolute())
+}
+
+/// Depends on the user's profile, never on the environment, so that all starts of a user meet. Only
+/// the user may write to the profile.
+#[cfg(windows)]
+#[must_use]
+pub fn default_lock_folder(user: &User) -> PathBuf {
+    use known_folders::{KnownFolder, get_known_folder_path};
+
+    match get_known_folder_path(KnownFolder::LocalAppData) {
+        Some(local) => local.join("monopoll"),
+        None => PathBuf::from(format!(r"C:\ProgramData\monopoll-{}", user.id)),
+    }
 }

@@ -185,8 +185,7 @@ impl HistoryEventKind {
 }
 
 /// A command line for the history.
-#[must_use]
-pub fn short_command(args: &[String]) -> String {
+pub(crate) fn short_command(args: &[String]) -> String {
     cut(&command_line(args), MAX_COMMAND)
 }
 

@@ -67,8 +67,7 @@ impl StateDir {
     }
 
     /// The takeovers of this boot, for the engine.
-    #[must_use]
-    pub fn takeover_attempts(&self, me: &HostProcess) -> Vec<TakeoverAttempt> {
+    pub(crate) fn takeover_attempts(&self, me: &HostProcess) -> Vec<TakeoverAttempt> {
         takeover_attempts(&self.history(), &me.boot, clock::since_boot())
     }
 }

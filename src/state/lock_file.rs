@@ -1,8 +1,10 @@
-//! The lock: flock(2) on a file in a lock folder, on a descriptor that the child can inherit.
+//! The lock: a lock on a file in a lock folder. On Unix it is flock(2), on a descriptor that the
+//! child can inherit; on Windows it belongs to one handle, which no child inherits.
 
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::{
     fs::{File, TryLockError},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -10,9 +12,11 @@ use crate::{error::Error, state::lock_folder::LockFolder, sys::file_id::FileId};
 
 /// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
 /// below the usual limit of 1,024.
+#[cfg(unix)]
 const LOWEST_DESCRIPTOR: i32 = 900;
 
 /// The content of a lock file after its first start.
+#[cfg(unix)]
 const CONTENT: &[u8] = b"locked by monopoll while a bot runs; see `monopoll status`\n";
 
 /// A lock file, open and not locked.
@@ -20,6 +24,7 @@ const CONTENT: &[u8] = b"locked by monopoll while a bot runs; see `monopoll stat
 pub struct LockFile {
     file: File,
     path: PathBuf,
+    #[cfg(unix)]
     id: FileId,
 }
 
@@ -29,41 +34,36 @@ pub struct HeldLock(LockFile);
 
 impl LockFile {
     /// Opens `name` in `folder`, created if it is missing.
-    ///
-    /// # Errors
-    /// It is not safe to use.
     pub fn open(folder: &LockFolder, name: &str) -> Result<LockFile, Error> {
-        let mut lock = Self::new(folder, name, folder.open_or_create(name)?)?;
-        lock.file = File::from(with_high_number(lock.file.into()));
-        Ok(lock)
+        let file = folder.open_or_create(name)?;
+        #[cfg(unix)]
+        let file = with_high_number(file);
+        Self::new(folder, name, file)
     }
 
     /// Opens `name` in `folder` to examine it; `None` if it is missing.
-    ///
-    /// # Errors
-    /// It is not safe to use.
-    pub fn open_existing(folder: &LockFolder, name: &str) -> Result<Option<LockFile>, Error> {
+    pub(crate) fn open_existing(
+        folder: &LockFolder,
+        name: &str,
+    ) -> Result<Option<LockFile>, Error> {
         folder.open_existing(name)?.map(|file| Self::new(folder, name, file)).transpose()
     }
 
     fn new(folder: &LockFolder, name: &str, file: File) -> Result<LockFile, Error> {
         let path = folder.path().join(name);
-        match FileId::of(&file) {
-            Ok(id) => Ok(LockFile { file, path, id }),
-            Err(error) => Err(Error::unsafe_lock(&path, &error.to_string()).with_source(error)),
-        }
-    }
-
-    /// The open file.
-    #[must_use]
-    pub fn as_file(&self) -> &File {
-        &self.file
+        #[cfg(unix)]
+        let id = FileId::of(&file).map_err(|error| failed(&path, error))?;
+        Ok(LockFile {
+            file,
+            path,
+            #[cfg(unix)]
+            id,
+        })
     }
 
     /// Takes the lock, shared, and releases it at once: only for systems that do not list the
     /// holders, because another try fails meanwhile.
-    #[must_use]
-    pub fn probe_is_free(&self) -> bool {
+    pub(crate) fn probe_is_free(&self) -> bool {
         let free = self.file.try_lock_shared().is_ok();
         if free {
             // After a failure the lock goes with the descriptor.
@@ -72,42 +72,13 @@ impl LockFile {
         free
     }
 
-    /// Its path.
+    /// The path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The identity of the open file.
-    #[must_use]
-    pub fn id(&self) -> FileId {
-        self.id
-    }
-
-    /// The same, on systems that tell files apart.
-    #[must_use]
-    pub fn known_id(&self) -> Option<FileId> {
-        Some(self.id)
-    }
-
-    /// Whether no guard ever held it: it was just created, perhaps in the place of one that was
-    /// deleted.
-    #[must_use]
-    pub fn is_new(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
-    }
-
-    /// Whether the path still leads to the open file. One that was deleted, moved or replaced keeps
-    /// no other start out.
-    #[must_use]
-    pub fn is_in_place(&self) -> bool {
-        FileId::of_entry(&self.path) == Some(self.id)
-    }
-
     /// Tries once. The inner `Err` gives the file back: another process has the lock.
-    ///
-    /// # Errors
-    /// The file system has no locks.
     pub fn try_lock(self) -> Result<Result<HeldLock, LockFile>, Error> {
         match self.file.try_lock() {
             Ok(()) => Ok(Ok(HeldLock(self))),
@@ -119,33 +90,79 @@ impl LockFile {
     }
 }
 
+#[cfg(unix)]
+impl LockFile {
+    pub(crate) fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// The identity of the open file.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// The same, on systems that tell files apart.
+    #[must_use]
+    pub fn known_id(&self) -> Option<FileId> {
+        Some(self.id)
+    }
+
+    /// Whether no guard ever held it: it was just created, perhaps in the place of one that was
+    /// deleted.
+    pub(crate) fn is_new(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+    }
+
+    /// Whether the path still leads to the open file. One that was deleted, moved or replaced keeps
+    /// no other start out.
+    pub(crate) fn is_in_place(&self) -> bool {
+        FileId::lies_at(&self.path) == Some(self.id)
+    }
+}
+
+/// std does not tell files apart here.
+#[cfg(windows)]
+impl LockFile {
+    /// Not known here.
+    #[must_use]
+    pub fn known_id(&self) -> Option<FileId> {
+        None
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn is_in_place(&self) -> bool {
+        true
+    }
+}
+
 impl HeldLock {
     /// Releases the lock and keeps the file open: another descriptor of it, such as that of a
     /// watch, would keep the lock through a close.
-    pub fn release(self) -> Result<LockFile, Error> {
+    pub(crate) fn release(self) -> Result<LockFile, Error> {
         match self.0.file.unlock() {
             Ok(()) => Ok(self.0),
-            Err(error) => {
-                Err(Error::unsafe_lock(&self.0.path, &error.to_string()).with_source(error))
-            }
+            Err(error) => Err(failed(&self.0.path, error)),
         }
     }
 
     /// Notes in the file that a guard held it. A content of other origin stays.
-    pub fn mark_used(&self) {
+    pub(crate) fn mark_used(&self) {
+        #[cfg(unix)]
         if self.0.is_new() {
             // On a full disk the file stays new, and every start examines more.
             let _ = rustix::io::pwrite(&self.0.file, CONTENT, 0);
         }
     }
 
-    /// The locked file.
-    #[must_use]
-    pub fn file(&self) -> &LockFile {
+    pub(crate) fn file(&self) -> &LockFile {
         &self.0
     }
 }
 
+#[cfg(unix)]
 impl AsFd for HeldLock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.file.as_fd()
@@ -153,6 +170,32 @@ impl AsFd for HeldLock {
 }
 
 /// Keeps the low number if the limit on descriptors allows no other.
-fn with_high_number(fd: OwnedFd) -> OwnedFd {
-    rustix::io::fcntl_dupfd_cloexec(&fd, LOWEST_DESCRIPTOR).unwrap_or(fd)
+#[cfg(unix)]
+fn with_high_number(file: File) -> File {
+    rustix::io::fcntl_dupfd_cloexec(&file, LOWEST_DESCRIPTOR).map_or(file, File::from)
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    Error::unsafe_lock(path, &error.to_string()).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::state::lock_folder::MissingFolder;
+
+    #[test]
+    fn another_descriptor_gets_the_lock_once_the_first_is_closed() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        assert!(LockFile::open_existing(&folder, "a.lock").unwrap().is_none());
+        let held = LockFile::open(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
+        let other = LockFile::open_existing(&folder, "a.lock").unwrap().unwrap();
+        assert!(!other.probe_is_free());
+        let other = other.try_lock().unwrap().unwrap_err();
+        drop(held);
+        assert!(other.probe_is_free());
+        assert!(other.try_lock().unwrap().is_ok());
+    }
 }

@@ -1,43 +1,33 @@
 //! The folder of a lock: which owners, permissions and file systems are refused, and the only way
-//! to open files in it.
+//! to open, read, write and remove files in it.
 //!
 //! Links are never followed, nothing is truncated in place, and files of other users are refused.
-#![expect(clippy::disallowed_methods, reason = "examines the folder")]
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::{
-    fs::{self, File},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
-    },
-    path::{Path, PathBuf},
+    io::{self, Read, Write},
+    path::Path,
 };
 
-use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
-    io::Errno,
-};
+#[cfg(unix)]
+pub use unix::LockFolder;
+#[cfg(windows)]
+pub use windows::LockFolder;
 
-use crate::{
-    error::Error,
-    sys::{
-        file_id::FileId,
-        filesystem,
-        permissions::{self, UnsafeFolder},
-    },
-    text::printable,
-};
+use crate::sys::UNFINISHED;
 
-/// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
-pub(super) const SAFE: OFlags =
-    OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+/// The most bytes that are read of a file; a record has about 500.
+const MAX_READ: u64 = 64 << 10;
 
-/// The mode of every file.
-pub(super) const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// Room for a record, so that one read is enough.
+const USUAL_LENGTH: usize = 1 << 10;
 
 const REMOVE_FILE: &str = "remove it, or name another file in `lock.paths`";
-const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file in `lock.paths`";
+const OTHER_FOLDER: &str = "name another one in `lock.paths`";
 
 /// What to do if the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,196 +38,88 @@ pub enum MissingFolder {
     Leave,
 }
 
-/// An open folder that no other user but root can change.
-#[derive(Debug)]
-pub struct LockFolder {
-    pub(super) fd: OwnedFd,
-    path: PathBuf,
-}
-
+/// Small files: read at once, replaced whole.
 impl LockFolder {
-    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
-    ///
-    /// # Errors
-    /// It cannot be created or opened, other users could change its content, or it is on a network
-    /// file system.
-    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
-        if missing == MissingFolder::Create {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
-                    .with_hint("name another one in `lock.paths`")
-            })?;
-        }
-        let path = match fs::canonicalize(path) {
-            Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error));
-            }
-        };
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
-            Error::unsafe_lock_due_to(&path, "the folder cannot be opened", error)
-        })?;
-        let folder = LockFolder { fd, path };
-        folder.check_permissions()?;
-        filesystem::require_local(&folder.fd, &folder.path)?;
-        Ok(Some(folder))
-    }
-
     /// The path, links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the path still leads to this folder. Files in one that was removed or moved are
-    /// found by no other start.
-    #[must_use]
-    pub fn is_in_place(&self) -> bool {
-        let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
-        FileId::of_entry(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
+    /// Reads a file; `None` if it is missing, of another user, or not UTF-8.
+    pub(super) fn read(&self, name: &str) -> Option<String> {
+        let file = self.open_existing(name).ok()??;
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        file.take(MAX_READ).read_to_string(&mut text).ok()?;
+        Some(text)
     }
 
-    /// Only this user and root may replace the files, the folder, or a folder above it.
-    fn check_permissions(&self) -> Result<(), Error> {
-        let opened = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
-        let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
-        for (folder, metadata) in std::iter::once((self.path(), opened)).chain(above) {
-            let metadata = metadata.map_err(|error| {
-                Error::unsafe_lock_due_to(folder, "the folder cannot be examined", error)
-            })?;
-            refuse_unsafe_folder(folder, &metadata)?;
-        }
-        Ok(())
+    /// Replaces a file at once; after an error it has its old content.
+    pub(super) fn write(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_then(name, content, |new| self.rename(new, name))
     }
 
-    /// Opens a file for reading and writing, created private if it is missing.
+    /// Writes a file that must not exist yet. The caller reads it again: not every file system can
+    /// refuse to replace.
     ///
     /// # Errors
-    /// It is a link, no regular file, of another user, or cannot be created.
-    pub fn open_or_create(&self, name: &str) -> Result<File, Error> {
-        let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
-        let open = || rustix::fs::openat(&self.fd, name, flags, PRIVATE);
-        let opened = match open() {
-            // Its mode keeps even its owner out.
-            Err(Errno::ACCESS) if self.is_own_file(name) => {
-                rustix::fs::chmodat(&self.fd, name, PRIVATE, AtFlags::empty()).and_then(|()| open())
-            }
-            opened => opened,
-        };
-        let file = File::from(opened.map_err(|error| self.cannot_open(name, error))?);
-        let metadata = self.check_file(name, &file)?;
-        if metadata.mode() & 0o7777 != 0o600 {
-            rustix::fs::fchmod(&file, PRIVATE).map_err(|error| {
-                Error::unsafe_lock_due_to(&self.path.join(name), "it cannot be made private", error)
-            })?;
-        }
-        Ok(file)
+    /// [`io::ErrorKind::AlreadyExists`], or as the file system says.
+    pub(super) fn write_new(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write_then(name, content, |new| self.rename_new(new, name))
     }
 
-    /// Opens a file for reading, if it exists.
-    ///
-    /// # Errors
-    /// As [`open_or_create`](Self::open_or_create).
-    pub fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
-        match rustix::fs::openat(&self.fd, name, OFlags::RDONLY | SAFE, Mode::empty()) {
-            Ok(file) => {
-                let file = File::from(file);
-                self.check_file(name, &file)?;
-                Ok(Some(file))
-            }
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.cannot_open(name, error)),
-        }
-    }
-
-    fn is_own_file(&self, name: &str) -> bool {
-        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                && stat.st_uid == rustix::process::geteuid().as_raw()
+    fn write_then(
+        &self,
+        name: &str,
+        content: &str,
+        rename: impl Fn(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let new = format!("{name}.{UNFINISHED}");
+        self.remove(&new)?;
+        let written = self.create(&new)?.write_all(content.as_bytes());
+        written.and_then(|()| rename(&new)).inspect_err(|_| {
+            // An unfinished file is of no use.
+            let _ = self.remove(&new);
         })
     }
 
-    fn cannot_open(&self, name: &str, error: Errno) -> Error {
-        let path = self.path.join(name);
-        match error {
-            Errno::LOOP => {
-                Error::unsafe_lock(&path, "it is a symbolic link, and links are never followed")
-                    .with_hint("remove the link")
-            }
-            Errno::ISDIR => Error::unsafe_lock(&path, "it is a folder").with_hint(REMOVE_FILE),
-            Errno::ACCESS if self.is_own_file(name) => {
-                Error::unsafe_lock(&path, "its mode lets nobody open it")
-                    .with_hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
-            }
-            // Linux's error for a socket.
-            Errno::NXIO => Error::unsafe_lock(&path, "it is a socket, not a regular file")
-                .with_hint(REMOVE_FILE),
-            Errno::ACCESS | Errno::PERM => {
-                Error::unsafe_lock(&path, "it may not be opened: it is another user's")
-                    .with_hint(REMOVE_FOREIGN_FILE)
-            }
-            error => Error::unsafe_lock_due_to(&path, "it cannot be opened", error),
-        }
-    }
-
-    /// Refuses an open file that is not regular, of another user, or linked a second time.
-    pub(super) fn check_file(&self, name: &str, file: &File) -> Result<fs::Metadata, Error> {
-        let path = self.path.join(name);
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::unsafe_lock_due_to(&path, "it cannot be examined", error))?;
-        let kind = metadata.file_type();
-        if !kind.is_file() {
-            let what = match kind {
-                kind if kind.is_fifo() => "a FIFO",
-                kind if kind.is_socket() => "a socket",
-                kind if kind.is_dir() => "a folder",
-                _ => "a device",
-            };
-            return Err(Error::unsafe_lock(&path, &format!("it is {what}, not a regular file"))
-                .with_hint(REMOVE_FILE));
-        }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            let why = format!("it belongs to another user (uid {})", metadata.uid());
-            return Err(Error::unsafe_lock(&path, &why).with_hint(REMOVE_FOREIGN_FILE));
-        }
-        if metadata.nlink() > 1 {
-            return Err(Error::unsafe_lock(&path, "it has a second name (a hard link)")
-                .with_hint("remove the other name"));
-        }
-        Ok(metadata)
-    }
-
-    /// # Errors
-    /// There is a folder of this name, which no file can replace.
-    pub fn refuse_folder(&self, name: &str) -> Result<(), Error> {
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                Err(self.cannot_open(name, Errno::ISDIR))
-            }
-            Ok(_) | Err(_) => Ok(()),
-        }
+    /// The names that end with `suffix`.
+    pub(crate) fn names_with(&self, suffix: &str) -> Vec<String> {
+        self.names().filter(|name| name.ends_with(suffix)).collect()
     }
 }
 
-fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
-    match permissions::danger(metadata) {
-        None => Ok(()),
-        Some(UnsafeFolder::Owner(uid)) => {
-            let why = format!(
-                "the folder belongs to another user (uid {uid}), who could replace what is in it"
-            );
-            Err(Error::unsafe_lock(folder, &why).with_hint(
-                "name one in `lock.paths` that is yours, in folders of yours or of root's",
-            ))
-        }
-        Some(UnsafeFolder::Writers) => {
-            let why = "others can write to this folder, and so replace what is in it";
-            let shown = printable(&folder.to_string_lossy()).into_owned();
-            Err(Error::unsafe_lock(folder, why)
-                .with_hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`")))
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ExitStatus;
+
+    #[test]
+    fn small_files_are_replaced_and_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("locks");
+        let folder = LockFolder::open(&path, MissingFolder::Create).unwrap().unwrap();
+        folder.write("a.record", "one").unwrap();
+        folder.write("a.record", "two").unwrap();
+        assert_eq!(folder.read("a.record").as_deref(), Some("two"));
+        folder.overwrite("a.record", "six").unwrap();
+        folder.write_new("a.record", "ten").unwrap_err();
+        assert_eq!(folder.read("a.record").as_deref(), Some("six"));
+        assert_eq!(folder.names_with(".record"), ["a.record"]);
+        folder.remove("a.record").unwrap();
+        folder.remove("a.record").unwrap();
+        assert_eq!(folder.read("a.record"), None);
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_a_file_is_refused_and_a_missing_folder_is_none() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        std::fs::create_dir(folder.path().join("a.lock")).unwrap();
+        let error = folder.open_or_create("a.lock").unwrap_err();
+        assert_eq!(error.status(), ExitStatus::LockFile);
+        assert!(folder.refuse_folder("a.lock").is_err());
+        let missing = outer.path().join("none");
+        assert!(LockFolder::open(&missing, MissingFolder::Leave).unwrap().is_none());
     }
 }

@@ -75,15 +75,12 @@ impl Request {
         }
     }
 
-    /// The process that asks.
-    #[must_use]
-    pub fn asker(&self) -> Asker {
+    pub(crate) fn asker(&self) -> Asker {
         Asker { pid: self.from_pid, purpose: self.purpose }
     }
 
     /// How the tree is to be ended.
-    #[must_use]
-    pub fn stop_options(&self) -> StopOptions {
+    pub(crate) fn stop_options(&self) -> StopOptions {
         StopOptions {
             mode: if self.force { StopMode::Force } else { StopMode::Graceful },
             signal: self.signal,
@@ -101,13 +98,11 @@ impl StateDir {
     }
 
     /// The request to the guard with this ticket.
-    #[must_use]
-    pub fn request_to(&self, ticket: Ticket) -> Option<Request> {
+    pub(crate) fn request_to(&self, ticket: Ticket) -> Option<Request> {
         self.load::<Request>(StateFile::Request).filter(|request| request.to == ticket)
     }
 
-    /// Answers a request.
-    pub fn acknowledge(&self, request: &Request) -> io::Result<()> {
+    pub(crate) fn acknowledge(&self, request: &Request) -> io::Result<()> {
         self.store(StateFile::Answer, &Answer { id: request.id.clone() })
     }
 
@@ -118,7 +113,7 @@ impl StateDir {
     }
 
     /// Removes the request and its answer.
-    pub fn remove_request(&self) {
+    pub(crate) fn remove_request(&self) {
         self.remove(StateFile::Request);
         self.remove(StateFile::Answer);
     }

@@ -76,8 +76,7 @@ impl StateDir {
     }
 
     /// Whether there is a record, readable or not.
-    #[must_use]
-    pub fn has_record(&self) -> bool {
+    pub(crate) fn has_record(&self) -> bool {
         self.exists(StateFile::Record)
     }
 
@@ -88,7 +87,7 @@ impl StateDir {
 
     /// Writes the record if there is none, and returns whether it is there: of two processes that
     /// do so at the same moment one gets `false`.
-    pub fn create_record(&self, record: &Record) -> io::Result<bool> {
+    pub(crate) fn create_record(&self, record: &Record) -> io::Result<bool> {
         let content = serde_json::to_string(record)?;
         match self.folder().write_new(&self.name(StateFile::Record), &content) {
             // Some file systems replaced the other's record: the content tells.
@@ -111,7 +110,7 @@ impl StateDir {
     }
 
     /// Removes the record if it has this ticket.
-    pub fn remove_record(&self, ticket: Ticket) {
+    pub(crate) fn remove_record(&self, ticket: Ticket) {
         if self.record().is_some_and(|record| record.ticket == ticket) {
             self.remove(StateFile::Record);
         }

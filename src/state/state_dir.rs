@@ -81,9 +81,7 @@ impl StateDir {
         StateDir { folder, lock_name: lock_name.to_owned() }
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &LockFolder {
+    pub(crate) fn folder(&self) -> &LockFolder {
         &self.folder
     }
 
@@ -95,9 +93,7 @@ impl StateDir {
         self.folder.path().join(self.name(file))
     }
 
-    /// The path of the record.
-    #[must_use]
-    pub fn record_path(&self) -> PathBuf {
+    pub(crate) fn record_path(&self) -> PathBuf {
         self.path(StateFile::Record)
     }
 
@@ -125,8 +121,7 @@ impl StateDir {
     }
 
     /// Whether there was ever a start.
-    #[must_use]
-    pub fn was_ever_started(&self) -> bool {
+    pub(crate) fn was_ever_started(&self) -> bool {
         self.exists(StateFile::StartMutex)
     }
 
@@ -134,7 +129,7 @@ impl StateDir {
     ///
     /// # Errors
     /// There is such a folder.
-    pub fn refuse_folders(&self) -> Result<(), Error> {
+    pub(crate) fn refuse_folders(&self) -> Result<(), Error> {
         [StateFile::Record, StateFile::Counter, StateFile::Request, StateFile::Answer]
             .into_iter()
             .map(|file| self.name(file))
@@ -164,8 +159,7 @@ impl StateDir {
 
 /// The lock that the file `name` belongs to, if `names` has that lock. A record is enough to know
 /// of its lock.
-#[must_use]
-pub fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
+pub(crate) fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
     let unfinished = || name.strip_suffix(UNFINISHED)?.strip_suffix('.');
     let lock = StateFile::ALL
         .iter()

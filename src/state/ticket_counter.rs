@@ -20,7 +20,7 @@ impl StateDir {
     ///
     /// # Errors
     /// The counter cannot be written: a start without a ticket could not be ordered later.
-    pub fn draw_ticket(&self) -> Result<Ticket, Error> {
+    pub(crate) fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _locked = self.lock_counter()?;
         // The largest number is not believed: its guard would find the counter lost for ever.
         let ticket = self
@@ -33,7 +33,7 @@ impl StateDir {
     }
 
     /// Writes the counter again if it has lost this ticket.
-    pub fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
+    pub(crate) fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
         let _locked = self.lock_counter()?;
         if self.counter().is_none_or(|counter| counter < ticket) {
             self.write_counter(ticket)

@@ -1,5 +1,6 @@
 //! This host's name and its users.
 
+#[cfg(unix)]
 use crate::engine::process::User;
 
 #[cfg(windows)]

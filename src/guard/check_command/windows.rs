@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::{
     error::{Error, ExitStatus},
-    sys::machine,
+    scan::machine::tree_reader,
 };
 
 /// The check and whatever it starts.
@@ -24,7 +24,7 @@ impl Group {
 
     pub(super) fn kill(&self) {
         if let Some(pid) = self.0 {
-            scan::machine::tree_reader::kill_tree(pid);
+            tree_reader::kill_tree(pid);
         }
     }
 }

@@ -1,0 +1,274 @@
+//! The folder of a lock on Unix.
+#![expect(clippy::disallowed_methods, reason = "examines the folder")]
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, Dir, FileType, Mode, OFlags},
+    io::Errno,
+};
+
+use crate::{
+    error::Error,
+    state::lock_folder::{MissingFolder, OTHER_FOLDER, REMOVE_FILE},
+    sys::{
+        file_id::FileId,
+        filesystem,
+        permissions::{self, UnsafeFolder},
+    },
+    text::printable,
+};
+
+/// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
+const SAFE: OFlags =
+    OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// The mode of every file.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file in `lock.paths`";
+
+/// An open folder that no other user but root can change.
+#[derive(Debug)]
+pub struct LockFolder {
+    fd: OwnedFd,
+    pub(super) path: PathBuf,
+}
+
+impl LockFolder {
+    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
+    ///
+    /// # Errors
+    /// It cannot be created or opened, other users could change its content, or it is on a network
+    /// file system.
+    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
+        if missing == MissingFolder::Create {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
+                    .with_hint(OTHER_FOLDER)
+            })?;
+        }
+        let path = match fs::canonicalize(path) {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error));
+            }
+        };
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
+            Error::unsafe_lock_due_to(&path, "the folder cannot be opened", error)
+        })?;
+        let folder = LockFolder { fd, path };
+        folder.check_permissions()?;
+        filesystem::insist_on_local(&folder.fd, &folder.path)?;
+        Ok(Some(folder))
+    }
+
+    /// Whether the path still leads to this folder. Files in one that was removed or moved are
+    /// found by no other start.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
+        FileId::lies_at(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
+    }
+
+    /// Only this user and root may replace the files, the folder, or a folder above it.
+    fn check_permissions(&self) -> Result<(), Error> {
+        let opened = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
+        let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
+        for (folder, metadata) in std::iter::once((self.path.as_path(), opened)).chain(above) {
+            let metadata = metadata.map_err(|error| {
+                Error::unsafe_lock_due_to(folder, "the folder cannot be examined", error)
+            })?;
+            refuse_unsafe_folder(folder, &metadata)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a file for reading and writing, created private if it is missing.
+    ///
+    /// # Errors
+    /// It is a link, no regular file, of another user, or cannot be created.
+    pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
+        let open = || rustix::fs::openat(&self.fd, name, flags, PRIVATE);
+        let opened = match open() {
+            // Its mode keeps even its owner out.
+            Err(Errno::ACCESS) if self.is_own_file(name) => {
+                rustix::fs::chmodat(&self.fd, name, PRIVATE, AtFlags::empty()).and_then(|()| open())
+            }
+            opened => opened,
+        };
+        let file = File::from(opened.map_err(|error| self.cannot_open(name, error))?);
+        let metadata = self.check_file(name, &file)?;
+        if metadata.mode() & 0o7777 != 0o600 {
+            rustix::fs::fchmod(&file, PRIVATE).map_err(|error| {
+                Error::unsafe_lock_due_to(&self.path.join(name), "it cannot be made private", error)
+            })?;
+        }
+        Ok(file)
+    }
+
+    /// Opens a file for reading, if it exists.
+    pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
+        match rustix::fs::openat(&self.fd, name, OFlags::RDONLY | SAFE, Mode::empty()) {
+            Ok(file) => {
+                let file = File::from(file);
+                self.check_file(name, &file)?;
+                Ok(Some(file))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.cannot_open(name, error)),
+        }
+    }
+
+    fn is_own_file(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_uid == rustix::process::geteuid().as_raw()
+        })
+    }
+
+    fn cannot_open(&self, name: &str, error: Errno) -> Error {
+        let path = self.path.join(name);
+        match error {
+            Errno::LOOP => {
+                Error::unsafe_lock(&path, "it is a symbolic link, and links are never followed")
+                    .with_hint("remove the link")
+            }
+            Errno::ISDIR => Error::unsafe_lock(&path, "it is a folder").with_hint(REMOVE_FILE),
+            Errno::ACCESS if self.is_own_file(name) => {
+                Error::unsafe_lock(&path, "its mode lets nobody open it")
+                    .with_hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
+            }
+            // Linux's error for a socket.
+            Errno::NXIO => Error::unsafe_lock(&path, "it is a socket, not a regular file")
+                .with_hint(REMOVE_FILE),
+            Errno::ACCESS | Errno::PERM => {
+                Error::unsafe_lock(&path, "it may not be opened: it is another user's")
+                    .with_hint(REMOVE_FOREIGN_FILE)
+            }
+            error => Error::unsafe_lock_due_to(&path, "it cannot be opened", error),
+        }
+    }
+
+    /// Refuses an open file that is not regular, of another user, or linked a second time.
+    fn check_file(&self, name: &str, file: &File) -> Result<fs::Metadata, Error> {
+        let path = self.path.join(name);
+        let metadata = file
+            .metadata()
+            .map_err(|error| Error::unsafe_lock_due_to(&path, "it cannot be examined", error))?;
+        let kind = metadata.file_type();
+        if !kind.is_file() {
+            let what = match kind {
+                kind if kind.is_fifo() => "a FIFO",
+                kind if kind.is_socket() => "a socket",
+                kind if kind.is_dir() => "a folder",
+                _ => "a device",
+            };
+            return Err(Error::unsafe_lock(&path, &format!("it is {what}, not a regular file"))
+                .with_hint(REMOVE_FILE));
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            let why = format!("it belongs to another user (uid {})", metadata.uid());
+            return Err(Error::unsafe_lock(&path, &why).with_hint(REMOVE_FOREIGN_FILE));
+        }
+        if metadata.nlink() > 1 {
+            return Err(Error::unsafe_lock(&path, "it has a second name (a hard link)")
+                .with_hint("remove the other name"));
+        }
+        Ok(metadata)
+    }
+
+    /// Refuses a folder of this name, which no file can replace.
+    pub(in crate::state) fn refuse_folder(&self, name: &str) -> Result<(), Error> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Err(self.cannot_open(name, Errno::ISDIR))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, name, flags, PRIVATE)?.into())
+    }
+
+    /// Writes over a file in place if the length stays the same, and replaces it otherwise. A
+    /// reader may see a part of each content.
+    pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
+        let flags = OFlags::WRONLY | SAFE;
+        let existing =
+            rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map(File::from).ok();
+        let has_this_length = |file: &File| {
+            self.check_file(name, file).is_ok_and(|found| found.len() == content.len() as u64)
+        };
+        match existing.filter(has_this_length) {
+            Some(file) => file.write_all_at(content.as_bytes(), 0),
+            None => self.write(name, content),
+        }
+    }
+
+    pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.fd, old, &self.fd, new)?)
+    }
+
+    /// Renames if `new` does not exist, or in any case where the file system cannot tell.
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
+        use rustix::fs::{RenameFlags, renameat_with};
+
+        match renameat_with(&self.fd, old, &self.fd, new, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => self.rename(old, new),
+            renamed => Ok(renamed?),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
+        self.rename(old, new)
+    }
+
+    /// Removes a file, if it exists. Never called for a lock file.
+    pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let entries = Dir::read_from(&self.fd).into_iter().flatten().filter_map(Result::ok);
+        entries.filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+    }
+}
+
+fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
+    match permissions::danger(metadata) {
+        None => Ok(()),
+        Some(UnsafeFolder::Owner(uid)) => {
+            let why = format!(
+                "the folder belongs to another user (uid {uid}), who could replace what is in it"
+            );
+            Err(Error::unsafe_lock(folder, &why).with_hint(
+                "name one in `lock.paths` that is yours, in folders of yours or of root's",
+            ))
+        }
+        Some(UnsafeFolder::Writers) => {
+            let why = "others can write to this folder, and so replace what is in it";
+            let shown = printable(&folder.to_string_lossy()).into_owned();
+            Err(Error::unsafe_lock(folder, why)
+                .with_hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`")))
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The folder of a lock on Windows. std does not read access lists: the default folder is in the
+//! user's profile, where no other user may write.
+#![expect(clippy::disallowed_methods, reason = "examines the folder")]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::windows::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    error::Error,
+    state::lock_folder::{MissingFolder, OTHER_FOLDER, REMOVE_FILE},
+    sys::filesystem,
+};
+
+/// `FILE_FLAG_OPEN_REPARSE_POINT` of winbase.h: opens a link itself, not its target.
+const NO_FOLLOW: u32 = 0x0020_0000;
+
+/// How often to try again while another process reads the file that is to be replaced.
+const REPLACE_TRIES: u32 = 20;
+const REPLACE_PAUSE: Duration = Duration::from_millis(5);
+
+/// A folder that exists.
+#[derive(Debug)]
+pub struct LockFolder {
+    pub(super) path: PathBuf,
+}
+
+impl LockFolder {
+    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
+    ///
+    /// # Errors
+    /// It cannot be created or reached, or is on another host.
+    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
+        if missing == MissingFolder::Create {
+            fs::create_dir_all(path).map_err(|error| {
+                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
+                    .with_hint(OTHER_FOLDER)
+            })?;
+        }
+        let path = match fs::canonicalize(path) {
+            Ok(path) => without_prefix(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error));
+            }
+        };
+        if !path.is_dir() {
+            return Err(Error::unsafe_lock(&path, "it is no folder").with_hint(OTHER_FOLDER));
+        }
+        filesystem::insist_on_local(&path)?;
+        Ok(Some(LockFolder { path }))
+    }
+
+    /// Whether the path still leads to a folder: it can hardly be replaced while a file in it is
+    /// open.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Opens a file for reading and writing, created if it is missing.
+    ///
+    /// # Errors
+    /// It is a link, no regular file, or cannot be created.
+    pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(NO_FOLLOW)
+            .open(&path);
+        check_file(&path, file.map_err(|error| cannot_open(&path, error))?)
+    }
+
+    /// Opens a file for reading, if it exists.
+    pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
+        let path = self.path.join(name);
+        match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(&path) {
+            Ok(file) => check_file(&path, file).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot_open(&path, error)),
+        }
+    }
+
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).open(self.path.join(name))
+    }
+
+    /// Replaces a file: none is written over in place here.
+    pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
+        self.write(name, content)
+    }
+
+    /// Not every version of the system, nor every file system, replaces a file that is open; small
+    /// ones are open for a moment.
+    pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
+        let (old, new) = (self.path.join(old), self.path.join(new));
+        for _ in 0..REPLACE_TRIES {
+            match fs::rename(&old, &new) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    std::thread::sleep(REPLACE_PAUSE);
+                }
+                done => return done,
+            }
+        }
+        fs::rename(old, new)
+    }
+
+    pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
+        if self.path.join(new).exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.rename(old, new)
+    }
+
+    /// Refuses a folder of this name, which no file can replace.
+    pub(in crate::state) fn refuse_folder(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        if path.is_dir() {
+            return Err(Error::unsafe_lock(&path, "it is a folder").with_hint(REMOVE_FILE));
+        }
+        Ok(())
+    }
+
+    /// Removes a file, if it exists. Never called for a lock file.
+    pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().filter_map(Result::ok);
+        entries.filter_map(|entry| entry.file_name().into_string().ok())
+    }
+}
+
+fn check_file(path: &Path, file: File) -> Result<File, Error> {
+    let metadata = file
+        .metadata()
+        .map_err(|error| Error::unsafe_lock_due_to(path, "it cannot be examined", error))?;
+    if metadata.is_symlink() {
+        return Err(Error::unsafe_lock(
+            path,
+            "it is a symbolic link, and links are never followed",
+        )
+        .with_hint("remove the link"));
+    }
+    if !metadata.is_file() {
+        return Err(Error::unsafe_lock(path, "it is not a regular file").with_hint(REMOVE_FILE));
+    }
+    Ok(file)
+}
+
+fn cannot_open(path: &Path, error: io::Error) -> Error {
+    if path.is_dir() {
+        Error::unsafe_lock(path, "it is a folder").with_hint(REMOVE_FILE)
+    } else {
+        Error::unsafe_lock_due_to(path, "it cannot be opened", error)
+    }
+}
+
+/// `C:\x` for `\\?\C:\x`, which `canonicalize` makes of it.
+fn without_prefix(path: PathBuf) -> PathBuf {
+    let text = path.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    match text.filter(|text| text.as_bytes().get(1) == Some(&b':')) {
+        Some(text) => PathBuf::from(text),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_on_a_network_share_is_refused() {
+        assert!(filesystem::insist_on_local(Path::new(r"\\server\share\locks")).is_err());
+        assert!(filesystem::insist_on_local(Path::new(r"\\?\UNC\server\share\locks")).is_err());
+        assert!(filesystem::insist_on_local(Path::new(r"C:\locks")).is_ok());
+    }
+
+    #[test]
+    fn a_path_is_shown_without_its_prefix() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        assert!(!folder.path.to_string_lossy().contains('?'));
+    }
+}
