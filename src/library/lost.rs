@@ -13,6 +13,7 @@ use crate::{
 
 /// Why a guard is to be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lost {
     /// A newer start asks for the instance.
     Superseded {

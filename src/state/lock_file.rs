@@ -92,16 +92,7 @@ impl LockFile {
 
 #[cfg(unix)]
 impl LockFile {
-    pub(crate) fn as_file(&self) -> &File {
-        &self.file
-    }
-
-    /// The identity of the open file.
-    pub(crate) fn id(&self) -> FileId {
-        self.id
-    }
-
-    /// The same, on systems that tell files apart.
+    /// The identity of the open file, on systems that tell files apart.
     #[must_use]
     pub fn known_id(&self) -> Option<FileId> {
         Some(self.id)
@@ -117,6 +108,19 @@ impl LockFile {
     /// no other start out.
     pub(crate) fn is_in_place(&self) -> bool {
         FileId::lies_at(&self.path) == Some(self.id)
+    }
+}
+
+/// For the kernel's list of locks.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+impl LockFile {
+    pub(crate) fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// The identity of the open file.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
     }
 }
 
