@@ -9,7 +9,8 @@ mod unix;
 mod windows;
 
 use std::{
-    io::{self, Read, Write},
+    fs,
+    io::{self, ErrorKind, Read, Write},
     path::Path,
 };
 
@@ -18,7 +19,7 @@ pub use unix::LockFolder;
 #[cfg(windows)]
 pub use windows::LockFolder;
 
-use crate::sys::UNFINISHED;
+use crate::{error::Error, sys::UNFINISHED};
 
 /// The most bytes that are read of a file; a record has about 500.
 const MAX_READ: u64 = 64 << 10;
@@ -38,8 +39,27 @@ pub enum MissingFolder {
     Leave,
 }
 
-/// Small files: read at once, replaced whole.
 impl LockFolder {
+    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
+    ///
+    /// # Errors
+    /// It cannot be created or opened, or is not safe to use.
+    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
+        if missing == MissingFolder::Create {
+            Self::create_path(path).map_err(|error| {
+                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
+                    .with_hint(OTHER_FOLDER)
+            })?;
+        }
+        match fs::canonicalize(path) {
+            Ok(path) => Self::open_resolved(path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error))
+            }
+        }
+    }
+
     /// The path, links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -31,39 +31,32 @@ pub(super) struct BotApi {
     pub(super) timeout: Duration,
 }
 
-/// The connection and the deadline that the calls of a request share.
-struct ApiSession {
-    agent: Agent,
-    until: Duration,
-}
-
-enum ApiMethod {
-    GetWebhookInfo,
-    DeleteWebhook,
-}
-
 impl BotApi {
     /// Returns the webhook that is set.
     pub(super) fn webhook(&self) -> Result<Option<Webhook>, ApiError> {
-        self.sanitized(self.session().and_then(|session| self.webhook_info(&session)))
+        let until = clock::patience().saturating_add(self.timeout);
+        self.sanitized(self.agent().and_then(|agent| self.webhook_info(&agent, until)))
     }
 
     /// Deletes the webhook, keeps all pending updates, and returns the webhook that is set
     /// afterwards: another program may set it again at once.
     pub(super) fn delete_webhook(&self) -> Result<Option<Webhook>, ApiError> {
-        self.sanitized(self.session().and_then(|session| {
-            self.call(&ApiMethod::DeleteWebhook, &session)?;
-            self.webhook_info(&session)
+        let until = clock::patience().saturating_add(self.timeout);
+        self.sanitized(self.agent().and_then(|agent| {
+            let request = agent.post(self.address("deleteWebhook")).config();
+            let request = request.timeout_global(Some(self.time_left(until)?)).build();
+            self.read(request.send_form([("drop_pending_updates", "false")]))?;
+            self.webhook_info(&agent, until)
         }))
     }
 
-    fn webhook_info(&self, session: &ApiSession) -> Result<Option<Webhook>, ApiError> {
-        let info = self.call(&ApiMethod::GetWebhookInfo, session)?;
-        response::webhook(&info)
+    fn webhook_info(&self, agent: &Agent, until: Duration) -> Result<Option<Webhook>, ApiError> {
+        let request = agent.get(self.address("getWebhookInfo")).config();
+        let request = request.timeout_global(Some(self.time_left(until)?)).build();
+        response::webhook(&self.read(request.call())?)
     }
 
-    fn session(&self) -> Result<ApiSession, ApiError> {
-        let until = clock::patience().saturating_add(self.timeout);
+    fn agent(&self) -> Result<Agent, ApiError> {
         let config = Agent::config_builder()
             // The address contains the token.
             .max_redirects(0)
@@ -71,31 +64,20 @@ impl BotApi {
             .proxy(proxy::for_server(&self.url)?)
             .user_agent(concat!("monopoll/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(ApiSession { agent: config.into(), until })
+        Ok(config.into())
     }
 
-    fn call(&self, method: &ApiMethod, session: &ApiSession) -> Result<Value, ApiError> {
-        let left = session.until.saturating_sub(clock::patience());
-        if left.is_zero() {
-            return Err(ApiError::Late(self.timeout));
-        }
-        let left = Some(left);
-        let address = |method: &str| format!("{}/bot{}/{method}", self.url, self.token.expose());
-        let response = match method {
-            ApiMethod::GetWebhookInfo => {
-                let request = session.agent.get(address("getWebhookInfo"));
-                request.config().timeout_global(left).build().call()
-            }
-            ApiMethod::DeleteWebhook => {
-                let request = session.agent.post(address("deleteWebhook"));
-                let request = request.config().timeout_global(left).build();
-                request.send_form([("drop_pending_updates", "false")])
-            }
-        };
-        self.read(response.map_err(|error| self.classify(error))?)
+    fn address(&self, method: &str) -> String {
+        format!("{}/bot{}/{method}", self.url, self.token.expose())
     }
 
-    fn read(&self, mut response: Response<Body>) -> Result<Value, ApiError> {
+    fn time_left(&self, until: Duration) -> Result<Duration, ApiError> {
+        let left = until.saturating_sub(clock::patience());
+        if left.is_zero() { Err(ApiError::Late(self.timeout)) } else { Ok(left) }
+    }
+
+    fn read(&self, response: Result<Response<Body>, Error>) -> Result<Value, ApiError> {
+        let mut response = response.map_err(|error| self.classify(error))?;
         let status = response.status().as_u16();
         match response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec() {
             Ok(body) => response::result(status, &body),

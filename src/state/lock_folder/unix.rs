@@ -18,7 +18,7 @@ use rustix::{
 
 use crate::{
     error::Error,
-    state::lock_folder::{MissingFolder, OTHER_FOLDER, REMOVE_FILE},
+    state::lock_folder::REMOVE_FILE,
     sys::{
         file_id::FileId,
         filesystem,
@@ -44,25 +44,15 @@ pub struct LockFolder {
 }
 
 impl LockFolder {
-    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
+    pub(super) fn create_path(path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    /// Opens a path without links.
     ///
     /// # Errors
-    /// It cannot be created or opened, other users could change its content, or it is on a network
-    /// file system.
-    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
-        if missing == MissingFolder::Create {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
-                    .with_hint(OTHER_FOLDER)
-            })?;
-        }
-        let path = match fs::canonicalize(path) {
-            Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error));
-            }
-        };
+    /// It cannot be opened, other users could change its content, or it is on a network file system.
+    pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
             Error::unsafe_lock_due_to(&path, "the folder cannot be opened", error)
@@ -70,7 +60,7 @@ impl LockFolder {
         let folder = LockFolder { fd, path };
         folder.check_permissions()?;
         filesystem::insist_on_local(&folder.fd, &folder.path)?;
-        Ok(Some(folder))
+        Ok(folder)
     }
 
     /// Whether the path still leads to this folder. Files in one that was removed or moved are

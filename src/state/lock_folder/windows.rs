@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     error::Error,
-    state::lock_folder::{MissingFolder, OTHER_FOLDER, REMOVE_FILE},
+    state::lock_folder::{OTHER_FOLDER, REMOVE_FILE},
     sys::filesystem,
 };
 
@@ -30,29 +30,21 @@ pub struct LockFolder {
 }
 
 impl LockFolder {
-    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
+    pub(super) fn create_path(path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    /// Opens a path without links.
     ///
     /// # Errors
-    /// It cannot be created or reached, or is on another host.
-    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
-        if missing == MissingFolder::Create {
-            fs::create_dir_all(path).map_err(|error| {
-                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
-                    .with_hint(OTHER_FOLDER)
-            })?;
-        }
-        let path = match fs::canonicalize(path) {
-            Ok(path) => without_prefix(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error));
-            }
-        };
+    /// It is no folder, or on another host.
+    pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
+        let path = without_prefix(path);
         if !path.is_dir() {
             return Err(Error::unsafe_lock(&path, "it is no folder").with_hint(OTHER_FOLDER));
         }
         filesystem::insist_on_local(&path)?;
-        Ok(Some(LockFolder { path }))
+        Ok(LockFolder { path })
     }
 
     /// Whether the path still leads to a folder: it can hardly be replaced while a file in it is
@@ -178,6 +170,7 @@ fn without_prefix(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::lock_folder::MissingFolder;
 
     #[test]
     fn a_folder_on_a_network_share_is_refused() {
