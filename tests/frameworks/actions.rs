@@ -4,7 +4,7 @@ use crate::scene::{with_all, with_each};
 use nix::sys::signal::Signal;
 
 #[test]
-fn graceful_loses_and_doubles_nothing() {
+fn graceful_loses_and_repeats_no_update() {
     with_all(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("graceful").start();
@@ -14,7 +14,7 @@ fn graceful_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn graceful_loses_and_doubles_nothing_of_a_bot_without_a_guard() {
+fn graceful_loses_and_repeats_no_update_of_an_unguarded_bot() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let first = scene.alone().start();
@@ -24,7 +24,7 @@ fn graceful_loses_and_doubles_nothing_of_a_bot_without_a_guard() {
 }
 
 #[test]
-fn wait_loses_and_doubles_nothing() {
+fn wait_loses_and_repeats_no_update() {
     with_all(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("wait").start();
@@ -56,7 +56,7 @@ fn refuse_leaves_the_running_bot_to_its_work() {
 /// What was at work when it was killed is lost, see `docs/telegram.md`; two never poll all the
 /// same.
 #[test]
-fn force_loses_only_what_the_old_one_had_taken() {
+fn force_loses_only_updates_that_the_old_bot_had_taken() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("force").start();

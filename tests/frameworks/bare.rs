@@ -6,7 +6,7 @@ use serde_json::json;
 
 #[test]
 #[ignore = "measures the frameworks and asserts nothing of them: `cargo test --test bots -- --ignored bare --nocapture`"]
-fn what_a_bare_bot_loses_at_a_takeover() {
+fn a_takeover_of_a_bot_without_the_recipe_is_measured() {
     for framework in Framework::ALL.into_iter().filter(|it| it.is_there()) {
         measure(framework, Written::Bare);
     }

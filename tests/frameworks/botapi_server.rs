@@ -70,7 +70,7 @@ fn waits(poll: (Poll, impl Sized)) -> tokio::sync::oneshot::Receiver<Reply> {
 }
 
 #[test]
-fn the_earlier_of_two_that_wait_is_evicted() {
+fn the_older_of_two_waiting_polls_is_evicted() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(0, 100, 10), now));
     let (second, effects) = queue.poll(call(5, 100, 10), now);
@@ -84,7 +84,7 @@ fn the_earlier_of_two_that_wait_is_evicted() {
 }
 
 #[test]
-fn a_poll_that_finds_updates_touches_nobody() {
+fn a_poll_that_finds_updates_evicts_no_other() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(5, 100, 10), now));
     queue.push(json!({ "update_id": 1 }));
@@ -95,7 +95,7 @@ fn a_poll_that_finds_updates_touches_nobody() {
 }
 
 #[test]
-fn a_poll_that_does_not_wait_touches_nobody() {
+fn a_poll_without_timeout_evicts_no_other() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(7, 100, 10), now));
     let (second, effects) = queue.poll(call(8, 100, 0), now);
@@ -250,7 +250,7 @@ fn an_active_webhook_refuses_every_poll() {
 }
 
 #[test]
-fn an_empty_webhook_touches_no_poll() {
+fn an_empty_webhook_ends_no_poll() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(0, 100, 50), now));
     assert_eq!(queue.set_webhook("", now), None);
@@ -377,7 +377,7 @@ fn a_wrong_token_is_unauthorized() {
 }
 
 #[test]
-fn too_many_requests_say_when_to_come_again() {
+fn too_many_requests_say_when_to_retry() {
     let server = Server::start(TOKEN);
     server.flood(1, 17);
     let (head, body) = ask(&server, "getMe", &json!({})).answer();
@@ -391,7 +391,7 @@ fn too_many_requests_say_when_to_come_again() {
 }
 
 #[test]
-fn a_new_update_wakes_the_poll_that_waits() {
+fn a_new_update_wakes_the_waiting_poll() {
     let server = Server::start(TOKEN);
     let mut took = Vec::new();
     for round in 1..=21 {
@@ -408,7 +408,7 @@ fn a_new_update_wakes_the_poll_that_waits() {
 }
 
 #[test]
-fn set_webhook_ends_the_poll_that_waits_and_delete_webhook_allows_polls_again() {
+fn set_webhook_ends_the_waiting_poll_and_delete_webhook_allows_polls_again() {
     let server = Server::start(TOKEN);
     let waiting = ask(&server, "getUpdates", &json!({ "timeout": 50 }));
     until(&server, |report| report.pollers.len() == 1);
@@ -468,7 +468,7 @@ fn files_are_described_and_downloaded() {
 }
 
 #[test]
-fn updates_of_all_kinds_are_numbered_and_lack_what_they_lack() {
+fn updates_of_all_kinds_are_numbered_and_have_only_their_fields() {
     let server = Server::start(TOKEN);
     server.inject_all(&Kind::ALL);
     let all = ask(&server, "getUpdates", &json!({})).json()["result"].clone();
@@ -492,7 +492,7 @@ fn updates_of_all_kinds_are_numbered_and_lack_what_they_lack() {
 }
 
 #[test]
-fn updates_arrive_at_the_rate_that_was_asked_for() {
+fn updates_arrive_at_the_requested_rate() {
     let server = Server::start(TOKEN);
     let began = Instant::now();
     let flow = server.flow(200.0, &[Kind::Text]);
@@ -505,7 +505,7 @@ fn updates_arrive_at_the_rate_that_was_asked_for() {
 // The account.
 
 #[test]
-fn two_processes_that_poll_at_once_are_told_apart() {
+fn two_processes_that_poll_at_once_are_distinguished() {
     let server = Server::start(TOKEN);
     let first = Poller::start(&server, "timeout=50");
     until(&server, |report| report.pollers.len() == 1);
@@ -520,7 +520,7 @@ fn two_processes_that_poll_at_once_are_told_apart() {
 }
 
 #[test]
-fn one_after_the_other_is_one_at_a_time_and_the_gap_is_known() {
+fn pollers_in_turn_count_as_one_at_a_time_and_the_gap_is_known() {
     let server = Server::start(TOKEN);
     for round in 1..=2 {
         assert!(
@@ -535,7 +535,7 @@ fn one_after_the_other_is_one_at_a_time_and_the_gap_is_known() {
 }
 
 #[test]
-fn two_that_take_turns_poll_at_once_although_no_409_was_sent() {
+fn two_alternating_pollers_count_as_two_at_once_without_a_409() {
     let server = Server::start(TOKEN);
     Poller::start(&server, "offset=1").answer();
     ask(&server, "getUpdates", &json!({ "offset": 2 })).json();
@@ -554,7 +554,7 @@ fn two_that_take_turns_poll_at_once_although_no_409_was_sent() {
 }
 
 #[test]
-fn a_killed_poller_polls_no_more_and_gets_its_409_in_vain() {
+fn a_killed_poller_counts_no_more_although_it_gets_a_409() {
     let server = Server::start(TOKEN);
     let first = Poller::start(&server, "timeout=50");
     until(&server, |report| report.pollers.len() == 1);
@@ -574,7 +574,7 @@ fn a_killed_poller_polls_no_more_and_gets_its_409_in_vain() {
 }
 
 #[test]
-fn the_account_knows_what_was_processed_twice_lost_and_is_waiting() {
+fn the_account_counts_repeated_lost_and_waiting_updates() {
     let server = Server::start(TOKEN);
     server.inject_all(&[Kind::Text; 4]);
     for (text, chat) in [("update 1", 7), ("update 2", 7), ("update 2", -7), ("something else", 7)]
@@ -595,7 +595,7 @@ fn the_account_knows_what_was_processed_twice_lost_and_is_waiting() {
 }
 
 #[test]
-fn the_account_is_on_the_wire_too() {
+fn the_account_is_served_over_http_too() {
     let server = Server::start(TOKEN);
     server.inject(Kind::Text);
     let statistics = send(&server, "/statistics", "", "").json();

@@ -23,7 +23,7 @@ fn the_demo_of_the_readme_is_true() {
     let paste = |commands: &str| paste(&stage, commands).start();
     let pollers = |shell: &Running<'_>, n: usize| {
         stage.wait_until(&format!("{n} who poll"), || {
-            let printed = shell.printed();
+            let printed = shell.stdout();
             let pids: BTreeSet<u32> = printed
                 .lines()
                 .filter_map(|line| line.strip_prefix("pid ")?.strip_suffix(" polls")?.parse().ok())
@@ -39,7 +39,7 @@ fn the_demo_of_the_readme_is_true() {
         one.is_disjoint(&two) && !two.iter().any(|pid| is_alive(*pid)),
         "one polls, and it is the new one"
     );
-    let plan = shell.printed();
+    let plan = shell.stdout();
     assert!(
         plan.contains("would end 2 conflicts")
             && two.iter().all(|pid| plan.contains(&format!(". pid {pid}  "))),

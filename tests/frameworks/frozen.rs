@@ -6,7 +6,7 @@ use monopoll_test_bots::stage::{send, state};
 use nix::sys::signal::Signal;
 
 #[test]
-fn a_frozen_bot_is_thawed_to_finish_gracefully() {
+fn a_stopped_bot_is_continued_to_finish_gracefully() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("graceful").start();
@@ -17,7 +17,7 @@ fn a_frozen_bot_is_thawed_to_finish_gracefully() {
 }
 
 #[test]
-fn a_frozen_guard_is_thawed_and_asked() {
+fn a_stopped_guard_is_continued_and_asked() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("graceful").start();
@@ -31,7 +31,7 @@ fn a_frozen_guard_is_thawed_and_asked() {
 }
 
 #[test]
-fn a_frozen_bot_still_has_the_instance_and_goes_on_when_it_is_thawed() {
+fn a_stopped_bot_keeps_the_instance_and_continues_later() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let guard = scene.run("refuse").start();

@@ -31,7 +31,7 @@ fn a_killed_guard_takes_its_bot_along_and_the_bot_finishes() {
 
 /// What it was at work on is lost, see `docs/telegram.md`.
 #[test]
-fn a_killed_bot_is_followed_by_one() {
+fn a_killed_bot_is_followed_by_exactly_one() {
     with_each(|scene| {
         let traffic = scene.traffic();
         let first = scene.run("refuse").start();

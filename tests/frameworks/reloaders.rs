@@ -32,7 +32,7 @@ fn node_watch_reloads_under_one_guard() {
         .output()
         .is_ok_and(|it| it.status.success());
     if !knows {
-        return monopoll_test_bots::stage::passed_over("this node has no `--watch`");
+        return monopoll_test_bots::stage::skip("this node has no `--watch`");
     }
     reloads(Framework::Telegraf, |_, file| vec!["node".into(), "--watch".into(), file]);
 }
@@ -57,7 +57,7 @@ fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String
         // What the kernel has of inotify is shared by all of a user's processes, tests among them.
         let start =
             scene.stage.run_command(&line[0], &args).env("WATCHFILES_FORCE_POLLING", "true");
-        scene.connected(start).on_conflict("graceful").within(&folder)
+        scene.connected(start).on_conflict("graceful").current_dir(&folder)
     };
 
     let traffic = scene.traffic();

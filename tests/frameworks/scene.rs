@@ -135,7 +135,7 @@ pub(crate) fn python() -> Option<PathBuf> {
             .stderr(Stdio::null())
             .status();
         let found = import.is_ok_and(|status| status.success());
-        found || passed_over("aiogram and python-telegram-bot are not in target/peers/venv")
+        found || skip("aiogram and python-telegram-bot are not in target/peers/venv")
     });
     found.then_some(python)
 }
@@ -147,15 +147,15 @@ fn modules() -> Option<PathBuf> {
     let found = *FOUND.get_or_init(|| {
         let all =
             ["telegraf", "grammy", "@grammyjs/runner"].iter().all(|it| modules.join(it).is_dir());
-        all || passed_over("telegraf, grammY and its runner are not in target/peers/npm")
+        all || skip("telegraf, grammY and its runner are not in target/peers/npm")
     });
     found.then_some(modules)
 }
 
-fn passed_over(missing: &str) -> bool {
+fn skip(missing: &str) -> bool {
     let missing = format!("{missing}; `.ci/run` puts them there");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    eprintln!("passed over: {missing}");
+    eprintln!("skipped: {missing}");
     false
 }
 

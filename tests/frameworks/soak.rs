@@ -15,7 +15,7 @@ const BETWEEN_TAKEOVERS: Duration = Duration::from_mins(1);
 
 #[test]
 #[ignore = "takes as long as `$MONOPOLL_SOAK_MINUTES` says; `.ci/soak` runs it"]
-fn a_takeover_a_minute_loses_and_doubles_nothing() {
+fn a_takeover_each_minute_loses_and_repeats_no_update() {
     let minutes =
         env::var("MONOPOLL_SOAK_MINUTES").ok().and_then(|it| it.parse().ok()).unwrap_or(1);
     with_each(|scene| soak(scene, Duration::from_mins(minutes)));

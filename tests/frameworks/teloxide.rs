@@ -91,7 +91,7 @@ fn sigterm_lets_the_handlers_finish_and_confirms_what_they_did() {
         let bot = world.bot(&[]).env("HANDLER_MS", "700").start();
         world.polls(bot.pid());
         world.server.inject_all(&[Kind::Text; 5]);
-        world.stage.nth_to_say(1, "update 5");
+        world.stage.nth_pid_of(1, "update 5");
         bot.signal(signal);
         bot.wait_for("polling stops");
         assert!(!world.stage.lock_is_free(), "the lock goes last");
@@ -140,11 +140,11 @@ fn a_newer_start_takes_over_without_a_conflict_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_conflict_that_passes_is_ridden_out() {
+fn a_short_conflict_is_ridden_out() {
     let world = World::new();
     let bot = world.bot(&["--health"]).env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "60s").start();
     world.polls(bot.pid());
-    world.stage.nth_to_say(1, "hears");
+    world.stage.nth_pid_of(1, "hears");
     world.ask("getUpdates", &json!({ "timeout": 1 }));
     bot.wait_for("another process polls with this bot's token (409 Conflict), which is ridden out");
     bot.wait_for("look on other hosts");
@@ -155,7 +155,7 @@ fn a_conflict_that_passes_is_ridden_out() {
 }
 
 #[test]
-fn a_conflict_that_lasts_ends_the_polling_with_75() {
+fn a_lasting_conflict_ends_the_polling_with_75() {
     let world = World::new();
     let rival = world.rival("teloxide_echo", &[]).start();
     world.polls(rival.pid());
@@ -166,7 +166,7 @@ fn a_conflict_that_lasts_ends_the_polling_with_75() {
 }
 
 #[test]
-fn a_webhook_is_told_apart() {
+fn a_webhook_is_distinguished_from_a_second_poller() {
     let world = World::new();
     let bot = world.bot(&[]).start();
     world.polls(bot.pid());
@@ -192,12 +192,12 @@ fn a_webhook_that_is_deleted_in_time_is_ridden_out() {
 fn health_is_the_age_of_the_last_good_poll() {
     let world = World::new();
     let bot = world.bot(&["--health"]).env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "60s").start();
-    world.stage.nth_to_say(1, "hears");
+    world.stage.nth_pid_of(1, "hears");
     let World { stage, server, .. } = &world;
     world.ask("setWebhook", &json!({ "url": "https://example.org/hook" }));
-    stage.nth_to_say(1, "is deaf");
+    stage.nth_pid_of(1, "is deaf");
     world.ask("deleteWebhook", &json!({}));
-    stage.nth_to_say(2, "hears");
+    stage.nth_pid_of(2, "hears");
     let order: Vec<String> = stage.events().into_iter().map(|event| event.what).collect();
     assert_eq!(order, ["has not heard yet", "hears", "is deaf", "hears"]);
     assert!(bot.is_alive() && server.report().conflicts.decided > 0);
@@ -219,13 +219,13 @@ fn a_lost_guard_stops_the_polling() {
 }
 
 #[test]
-fn a_program_that_owns_its_signals_ends_by_its_own_word() {
+fn a_program_that_handles_its_own_signals_ends_by_itself() {
     let world = World::new();
     let bot = world.bot(&["--owns-signals"]).start();
     world.polls(bot.pid());
     bot.signal(Signal::SIGUSR1);
     bot.end().exits(0);
-    assert_eq!(world.stage.who_said("end: the program says so").len(), 1);
+    assert_eq!(world.stage.pids_of("end: the program says so").len(), 1);
     // No handler of ours is installed.
     let bot = world.bot(&["--owns-signals"]).start();
     world.polls(bot.pid());
@@ -239,7 +239,7 @@ fn a_program_may_shut_its_dispatcher_down_itself() {
     world.server.inject(Kind::Text);
     let bot = world.bot(&["--shuts-down"]).end();
     bot.exits(0);
-    assert_eq!(world.stage.who_said("end: the program shut its dispatcher down").len(), 1);
+    assert_eq!(world.stage.pids_of("end: the program shut its dispatcher down").len(), 1);
     let report = world.server.report();
     assert_eq!((report.processed, report.unconfirmed), (1, 0), "{report:?}");
 }
@@ -258,7 +258,7 @@ fn a_signal_before_the_guard_is_held_ends_the_wait() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_and_a_server_that_is_away_are_no_panics() {
+fn a_rejected_token_and_an_unreachable_server_are_no_panics() {
     let world = World::new();
     let other = format!("1{}", world.token);
     world
@@ -273,17 +273,17 @@ fn a_token_that_is_not_accepted_and_a_server_that_is_away_are_no_panics() {
         .end()
         .exits(75)
         .says("Telegram cannot be reached");
-    assert!(world.stage.lock_is_free() && !world.stage.seen().contains(SECRET));
+    assert!(world.stage.lock_is_free() && !world.stage.transcript().contains(SECRET));
 }
 
 #[test]
-fn under_a_run_its_guard_is_adopted_and_a_takeover_drains_it() {
+fn the_guard_of_monopoll_run_is_adopted_and_a_takeover_drains_the_bot() {
     let world = World::new();
     let first = world.under_run().env("HANDLER_MS", "500").start();
     world.until("a poll", |report| report.pollers.len() == 1);
     let old = world.server.report().pollers[0].pid;
     world.server.inject_all(&[Kind::Text; 3]);
-    world.stage.nth_to_say(1, "update 3");
+    world.stage.nth_pid_of(1, "update 3");
     let _second = world.under_run().on_conflict("graceful").start();
     world.until("the new one's polls", |report| report.pollers.len() == 2);
     first.end().exits(0).says("took over");
@@ -294,7 +294,7 @@ fn under_a_run_its_guard_is_adopted_and_a_takeover_drains_it() {
 }
 
 #[test]
-fn a_flood_is_waited_for_and_polling_goes_on() {
+fn a_flood_wait_is_observed_and_polling_continues() {
     let world = World::new();
     let bot = world.bot(&[]).start();
     world.polls(bot.pid());

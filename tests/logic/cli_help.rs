@@ -49,7 +49,7 @@ fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
 }
 
 #[test]
-fn every_example_is_a_command_line_that_is_understood() {
+fn every_example_of_the_help_parses() {
     assert!(examples().len() >= 5);
     for example in examples() {
         assert!(Cli::try_parse_from(example.split_whitespace()).is_ok(), "{example}");
@@ -70,7 +70,7 @@ fn every_command_has_an_example() {
 }
 
 #[test]
-fn the_long_help_has_every_exit_status() {
+fn the_long_help_lists_every_exit_status() {
     let help = said(&["--help"]);
     let statuses = help.split_once("Exit status:").unwrap().1;
     for status in [
@@ -96,21 +96,21 @@ fn the_long_help_has_every_exit_status() {
 }
 
 #[test]
-fn no_line_of_help_is_wider_than_a_window() {
+fn no_help_line_is_wider_than_100_columns() {
     for line in said(&["--help"]).lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
 }
 
 #[test]
-fn help_is_a_command_too() {
+fn help_is_also_a_command() {
     assert_eq!(said(&["help"]), said(&["--help"]));
     assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
     assert!(said(&["help", "run"]).contains("a bot that another user started is not seen"));
 }
 
 #[test]
-fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
+fn a_wrong_command_line_is_reported_once_and_the_help_is_named_last() {
     for (args, first, last) in [
         (&["hlep"][..], "unrecognized subcommand 'hlep'", "`monopoll --help`"),
         (
@@ -147,7 +147,7 @@ fn a_wrong_command_line_is_said_once_and_last_where_to_read_more() {
 }
 
 #[test]
-fn to_be_quiet_may_be_said_twice() {
+fn the_quiet_flag_may_be_repeated() {
     for flags in [&["-qq"][..], &["-q", "--quiet"], &["--json", "--json"]] {
         assert!(
             Cli::try_parse_from([&["monopoll"], flags, &["doctor"]].concat()).is_ok(),
@@ -158,7 +158,7 @@ fn to_be_quiet_may_be_said_twice() {
 }
 
 #[test]
-fn a_shell_offers_the_actions() {
+fn completions_offer_the_actions() {
     for (shell, offer) in [
         ("bash", "\"refuse graceful force wait\""),
         ("zsh", "(refuse graceful force wait)"),
@@ -192,19 +192,19 @@ fn each_shell_gets_completions_of_every_command() {
 }
 
 #[test]
-fn bash_understands_its_completions() {
+fn bash_accepts_its_completions() {
     if let Some(output) = fed("bash", &["-n"], &said(&["completions", "bash"])) {
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
 }
 
 #[test]
-fn a_shell_that_is_not_known_is_a_wrong_command_line() {
+fn an_unknown_shell_is_a_wrong_command_line() {
     assert_eq!(monopoll(&["completions", "tcl"]).status.code(), Some(64));
 }
 
 #[test]
-fn the_man_page_has_every_command_and_no_page_that_is_not_there() {
+fn the_man_page_lists_every_command_and_no_missing_page() {
     let page = said(&["man"]);
     for command in Cli::command().get_subcommands() {
         let name = format!("monopoll {}", command.get_name());
@@ -232,7 +232,7 @@ fn the_man_page_has_every_command_and_no_page_that_is_not_there() {
 }
 
 #[test]
-fn the_man_page_is_typeset_without_a_complaint() {
+fn the_man_page_is_typeset_without_warnings() {
     if let Some(output) = fed("groff", &["-man", "-Tutf8", "-ww"], &said(&["man"])) {
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         assert!(!output.stdout.is_empty());
@@ -240,7 +240,7 @@ fn the_man_page_is_typeset_without_a_complaint() {
 }
 
 #[test]
-fn what_is_no_json_is_not_given_as_json() {
+fn commands_without_json_refuse_the_json_flag() {
     for args in [&["--json", "man"][..], &["completions", "bash", "--json"]] {
         let output = monopoll(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}");

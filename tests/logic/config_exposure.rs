@@ -28,14 +28,14 @@ fn notes(project: &TempDir) -> Vec<String> {
 }
 
 #[test]
-fn a_file_that_only_its_owner_writes_to_needs_no_word() {
+fn a_file_that_only_its_owner_can_write_is_not_reported() {
     for file in [0o600, 0o644, 0o444] {
         assert_eq!(notes(&project(file, 0o755)), [] as [String; 0], "{file:o}");
     }
 }
 
 #[test]
-fn a_file_that_everybody_writes_to_is_worth_a_line() {
+fn a_world_writable_file_is_reported() {
     let line = "others can write to ./config.toml, and so decide what is killed; \
                 `chmod go-w ./config.toml`";
     assert_eq!(notes(&project(0o666, 0o755)), [line]);
@@ -43,7 +43,7 @@ fn a_file_that_everybody_writes_to_is_worth_a_line() {
 }
 
 #[test]
-fn a_folder_that_everybody_writes_to_is_worth_a_line_unless_it_is_sticky() {
+fn a_world_writable_folder_is_reported_unless_it_is_sticky() {
     let open = project(0o644, 0o777);
     let folder = fs::canonicalize(open.path()).unwrap();
     let line = format!(
@@ -56,7 +56,7 @@ fn a_folder_that_everybody_writes_to_is_worth_a_line_unless_it_is_sticky() {
 }
 
 #[test]
-fn a_link_is_judged_by_where_it_leads_and_by_where_it_stands() {
+fn a_link_is_judged_by_its_target_and_by_its_folder() {
     let (hidden, exposed) = (project(0o644, 0o755), project(0o666, 0o755));
     let link = |to: &TempDir, folder: u32| {
         let project = TempDir::new().unwrap();
@@ -72,7 +72,7 @@ fn a_link_is_judged_by_where_it_leads_and_by_where_it_stands() {
 }
 
 #[test]
-fn a_group_that_writes_is_somebody_else_unless_it_is_the_owners_own() {
+fn a_group_writable_file_is_reported_unless_the_group_is_the_owners_own() {
     if !nix::unistd::geteuid().is_root() {
         monopoll::internals::cli::say("passed over: it needs root");
         return;

@@ -189,17 +189,17 @@ proptest! {
     })]
 
     #[test]
-    fn any_bytes_as_a_file(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_as_a_file_give_problems_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         answers_to_a_file(&bytes);
     }
 
     #[test]
-    fn a_valid_file_that_was_changed(text in mutated()) {
+    fn a_changed_valid_file_gives_problems_and_no_panic(text in mutated()) {
         answers_to_a_file(&text);
     }
 
     #[test]
-    fn a_valid_file_of_which_a_byte_was_changed(
+    fn a_valid_file_with_a_changed_byte_gives_problems_and_no_panic(
         text in mutated(),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
@@ -213,12 +213,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_as_a_file(text in any::<String>()) {
+    fn any_text_as_a_file_gives_problems_and_no_panic(text in any::<String>()) {
         answers_to_a_file(text.as_bytes());
     }
 
     #[test]
-    fn lines_that_are_nearly_ours_as_a_file(
+    fn almost_valid_lines_give_problems_and_no_panic(
         lines in prop::collection::vec((key(), value(), any::<bool>()), 0..8),
     ) {
         let line = |(key, value, is_table): (String, String, bool)| {
@@ -228,14 +228,14 @@ proptest! {
     }
 
     #[test]
-    fn any_variables(variables in prop::collection::vec((key(), value()), 0..5)) {
+    fn any_environment_gives_problems_and_no_panic(variables in prop::collection::vec((key(), value()), 0..5)) {
         let name = |key: &str| format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
         let env = variables.iter().map(|(key, value)| (name(key).into(), value.into())).collect();
         answers(&Sources { env, cwd: "/nonexistent".into(), ..Sources::default() });
     }
 
     #[test]
-    fn any_set_and_any_instance(
+    fn any_set_flag_and_instance_give_problems_and_no_panic(
         set in prop::collection::vec((key(), value()), 0..5),
         bare in value(),
         instance in value(),

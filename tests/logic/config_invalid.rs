@@ -58,7 +58,7 @@ fn sources(sample: &Path) -> Sources {
 }
 
 #[test]
-fn each_sample_is_refused_with_all_that_is_wrong() {
+fn each_invalid_sample_is_refused_with_all_its_problems() {
     let samples = samples("invalid");
     assert!(samples.len() >= 130, "{}", samples.len());
     for sample in samples {
@@ -74,7 +74,7 @@ fn each_sample_is_refused_with_all_that_is_wrong() {
 }
 
 #[test]
-fn the_schema_of_a_check_is_fresh() {
+fn the_schema_file_of_config_check_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/check.schema.json");
     let fresh = serde_json::to_string_pretty(&output_schema::<CheckDocument>()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
@@ -87,7 +87,7 @@ fn the_schema_of_a_check_is_fresh() {
 }
 
 #[test]
-fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
+fn each_problem_as_json_has_its_location_and_is_valid_against_the_schema() {
     let validator = jsonschema::validator_for(output_schema::<CheckDocument>().as_value()).unwrap();
     assert!(validator.is_valid(
         &serde_json::from_str(&check(&Config::load(&Sources::default()), Format::Json)).unwrap()
@@ -124,7 +124,7 @@ fn as_json_each_problem_has_its_place_in_the_file_and_the_schema_holds() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn color_changes_no_text() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
         let (plain, mut coloured) = (problems.render(Paint::Plain), problems.render(Paint::Color));
@@ -153,7 +153,7 @@ fn the_last_line_is_the_summary() {
 }
 
 #[test]
-fn no_message_shows_how_it_was_found_out() {
+fn no_message_shows_the_parsers_internals() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
         let said = problems.to_string();

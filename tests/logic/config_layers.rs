@@ -67,7 +67,7 @@ impl Start {
 const LAYERED: &str = "on_conflict = 'refuse'\n[profile.ci]\non_conflict = 'graceful'\n";
 
 #[test]
-fn with_nothing_at_all_every_key_has_a_safe_default() {
+fn without_configuration_every_key_has_a_safe_default() {
     let config = Start::new().load();
     assert_eq!(config.file, None);
     assert_eq!(config.policy.on_conflict, OnConflict::Refuse);
@@ -77,7 +77,7 @@ fn with_nothing_at_all_every_key_has_a_safe_default() {
 }
 
 #[test]
-fn a_later_layer_wins_and_says_so() {
+fn a_later_layer_wins_and_is_named_as_the_origin() {
     let mut start = Start::new().file("monopoll.toml", LAYERED);
     let of = |start: &Start| {
         let config = start.load();
@@ -95,7 +95,7 @@ fn a_later_layer_wins_and_says_so() {
 }
 
 #[test]
-fn the_variable_of_the_log_wins_over_every_layer() {
+fn the_log_variable_wins_over_every_layer() {
     let mut start = Start::new()
         .file("monopoll.toml", "[log]\nlevel = 'warn'\nformat = 'json'")
         .env("MONOPOLL_LOG__LEVEL", "error");
@@ -148,7 +148,7 @@ fn tables_are_merged_key_by_key_and_lists_are_replaced() {
 }
 
 #[test]
-fn a_profile_s_rules_come_first_and_its_match_entries_are_added() {
+fn the_rules_of_a_profile_come_first_and_its_match_entries_are_added() {
     let file = "[[match]]\nname = 'own'\n\
                 [[rules]]\nname = 'own'\nwhen.orphaned = true\naction = 'wait'\n\
                 [[profile.ci.match]]\nname = 'theirs'\n\
@@ -183,7 +183,7 @@ fn a_profile_adds_to_a_file_that_has_neither_rules_nor_match() {
 }
 
 #[test]
-fn above_the_file_match_and_rules_are_replaced_as_every_list_is() {
+fn variables_and_flags_replace_match_and_rules_like_every_list() {
     let file = "[[match]]\nname = 'own'\n[[rules]]\naction = 'refuse'\n";
     let config = Start::new()
         .file("monopoll.toml", file)
@@ -195,7 +195,7 @@ fn above_the_file_match_and_rules_are_replaced_as_every_list_is() {
 }
 
 #[test]
-fn the_file_is_the_first_that_is_there() {
+fn the_first_configuration_file_that_exists_is_read() {
     let mut start = Start::new();
     let home = start.folder.path().join("home");
     let xdg = start.folder.path().join("xdg");
@@ -227,7 +227,7 @@ fn the_file_is_the_first_that_is_there() {
 }
 
 #[test]
-fn a_config_toml_of_another_program_is_ignored_with_one_line() {
+fn a_config_toml_of_another_program_is_ignored_with_one_message() {
     for text in ["", "[database]\nurl = 'x'", "[app]\nx = 1", "[telegram]\ntoken = 'x'"] {
         let config = Start::new().file("config.toml", text).load();
         assert_eq!(config.file, None, "{text}");
@@ -237,7 +237,7 @@ fn a_config_toml_of_another_program_is_ignored_with_one_line() {
 }
 
 #[test]
-fn check_says_what_was_ignored_too() {
+fn config_check_names_the_ignored_file() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
     let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
     assert!(said.starts_with("./config.toml: ignored, as it has no key of monopoll's; "), "{said}");
@@ -257,7 +257,7 @@ fn check_says_what_was_ignored_too() {
 }
 
 #[test]
-fn a_config_toml_with_a_key_of_ours_or_one_near_it_is_ours() {
+fn a_config_toml_with_a_known_or_misspelled_key_is_read() {
     for text in [
         "[database]\nurl = 'x'\n[timeouts]\nwait = '1s'",
         "on_conflit = 'force'",
@@ -286,7 +286,7 @@ fn a_config_toml_with_a_key_of_ours_or_one_near_it_is_ours() {
 }
 
 #[test]
-fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
+fn the_config_toml_of_another_program_does_not_hide_the_users_own() {
     let mut start = Start::new()
         .file("config.toml", "[database]")
         .file("x/monopoll/config.toml", "instance = 'mine'");
@@ -296,7 +296,7 @@ fn another_program_s_config_toml_does_not_hide_the_user_s_own() {
 }
 
 #[test]
-fn a_file_of_another_name_and_one_that_was_named_are_always_ours() {
+fn a_file_named_monopoll_toml_or_given_by_a_flag_is_always_read() {
     assert!(
         Start::new()
             .file("monopoll.toml", "[database]")
@@ -309,7 +309,7 @@ fn a_file_of_another_name_and_one_that_was_named_are_always_ours() {
 }
 
 #[test]
-fn what_is_named_must_be_there() {
+fn a_configuration_file_given_by_name_must_exist() {
     let missing = Start::new().config("x.toml").problems().to_string();
     assert!(missing.starts_with("--config: `x.toml` does not exist"), "{missing}");
     let missing = Start::new().env("MONOPOLL_CONFIG", "x.toml").profile("ci").problems();
@@ -326,7 +326,7 @@ fn what_is_named_must_be_there() {
 }
 
 #[test]
-fn a_file_that_is_no_text_or_too_large_is_refused() {
+fn a_binary_or_oversized_file_is_refused() {
     let start = Start::new();
     fs::write(start.folder.path().join("monopoll.toml"), b"instance = 'a'\nx = \xff").unwrap();
     assert!(start.problems().to_string().starts_with("./monopoll.toml:2:5: this is not TOML"));
@@ -336,7 +336,7 @@ fn a_file_that_is_no_text_or_too_large_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_home_that_may_not_be_looked_into_is_passed_over_with_a_line_and_an_unreadable_file_is_not() {
+fn an_inaccessible_home_is_skipped_with_a_message_and_an_unreadable_file_is_a_problem() {
     use std::os::unix::fs::PermissionsExt;
     let chmod =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -355,7 +355,7 @@ fn a_home_that_may_not_be_looked_into_is_passed_over_with_a_line_and_an_unreadab
 }
 
 #[test]
-fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
+fn a_value_of_a_variable_or_flag_is_toml_and_a_bare_word_is_a_string() {
     let config = Start::new()
         .env("MONOPOLL_INSTANCE", "123456")
         .env("MONOPOLL_ON_CONFLICT", " force\r")
@@ -382,7 +382,7 @@ fn a_value_above_the_file_is_toml_and_a_bare_word_is_a_text() {
 }
 
 #[test]
-fn the_deeper_variable_wins_whatever_their_order() {
+fn the_variable_with_the_longer_path_wins_in_any_order() {
     let config = Start::new()
         .env("MONOPOLL_LOCK__PATHS", "['/b']")
         .env("MONOPOLL_LOCK", "{paths = ['/a'], on_lost = 'warn'}")
@@ -392,7 +392,7 @@ fn the_deeper_variable_wins_whatever_their_order() {
 }
 
 #[test]
-fn a_variable_that_an_orchestrator_made_up_is_a_warning() {
+fn an_orchestrators_service_variable_is_a_warning() {
     let config = Start::new()
         .env("MONOPOLL_SERVICE_HOST", "10.0.0.1")
         .env("MONOPOLL_PORT_8080_TCP", "tcp://10.0.0.1:8080")
@@ -407,7 +407,7 @@ fn a_variable_that_an_orchestrator_made_up_is_a_warning() {
 }
 
 #[test]
-fn the_variables_that_are_no_keys_are_passed_over() {
+fn variables_that_are_not_keys_are_skipped() {
     let mut start = Start::new();
     for name in ["HELD", "FENCE"] {
         start = start.env(&format!("MONOPOLL_{name}"), "whatever");
@@ -417,7 +417,7 @@ fn the_variables_that_are_no_keys_are_passed_over() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
+fn a_variable_that_is_not_utf_8_is_an_error_only_if_it_is_a_key() {
     use std::os::unix::ffi::OsStringExt;
     let broken = || OsString::from_vec(vec![b'a', 0xff]);
     assert!(
@@ -437,7 +437,7 @@ fn a_variable_that_is_not_utf_8_is_an_error_only_where_it_is_ours() {
 }
 
 #[test]
-fn app_is_anybody_s_in_every_layer_and_keeps_its_types() {
+fn app_belongs_to_the_host_program_in_every_layer_and_keeps_its_types() {
     let config = Start::new()
         .file(
             "monopoll.toml",
@@ -453,7 +453,7 @@ fn app_is_anybody_s_in_every_layer_and_keeps_its_types() {
 }
 
 #[test]
-fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
+fn an_oversized_number_in_app_is_accepted() {
     let config = Start::new()
         .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nhuge = 99999999999999999999\n")
         .load();
@@ -461,7 +461,7 @@ fn a_number_in_app_that_is_too_large_for_us_is_not_our_business() {
 }
 
 #[test]
-fn a_rule_that_is_never_asked_is_pointed_at() {
+fn a_rule_that_can_never_apply_is_reported() {
     let file = "[[rules]]\naction = 'wait'\n\
                 [[rules]]\nname = 'late'\nwhen.orphaned = true\naction = 'force'\n";
     let notes = Start::new().file("monopoll.toml", file).load().notes;
@@ -473,7 +473,7 @@ fn a_rule_that_is_never_asked_is_pointed_at() {
 }
 
 #[test]
-fn a_lock_path_is_filled_for_one_start() {
+fn the_placeholders_of_a_lock_path_are_filled_for_each_start() {
     let config = Start::new().set("lock.paths=['{lock_dir}/{instance}-{profile}.lock']").load();
     let with = Placeholders {
         instance: "bot1",
@@ -485,7 +485,7 @@ fn a_lock_path_is_filled_for_one_start() {
 }
 
 #[test]
-fn show_says_each_value_with_its_place_and_no_secret() {
+fn config_show_prints_each_value_with_its_origin_and_no_secret() {
     let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
     let config = Start::new()
         .file(
@@ -517,7 +517,7 @@ fn show_says_each_value_with_its_place_and_no_secret() {
 }
 
 #[test]
-fn check_says_every_problem_as_json_as_well() {
+fn config_check_prints_every_problem_as_json_too() {
     let start = Start::new()
         .file("monopoll.toml", "\non_conflict = 'kill'\n")
         .env("MONOPOLL_INSTANCE", "a/b");
@@ -535,7 +535,7 @@ fn check_says_every_problem_as_json_as_well() {
 }
 
 #[test]
-fn init_writes_a_file_that_loads_and_never_over_another() {
+fn config_init_writes_a_valid_file_and_never_overwrites_one() {
     let start = Start::new();
     let path = init(start.folder.path()).unwrap();
     assert_eq!(path, start.folder.path().join("config.toml"));
@@ -560,7 +560,7 @@ fn init_writes_a_file_that_loads_and_never_over_another() {
 }
 
 #[test]
-fn a_key_of_very_many_steps_is_a_problem_and_no_crash() {
+fn a_very_deeply_nested_key_is_a_problem_and_no_crash() {
     let deep = "a.".repeat(50_000);
     let start = Start::new()
         .set(&format!("app.{deep}b=1"))

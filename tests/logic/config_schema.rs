@@ -46,7 +46,7 @@ fn keys_of(schema: &Value, out: &mut Vec<String>) {
 }
 
 #[test]
-fn the_schema_file_is_fresh() {
+fn the_schema_file_is_up_to_date() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(SCHEMA, schema()).unwrap();
     }
@@ -57,14 +57,14 @@ fn the_schema_file_is_fresh() {
 }
 
 #[test]
-fn the_example_is_the_defaults() {
+fn the_example_file_equals_the_defaults() {
     let config = load(EXAMPLE);
     assert_eq!(config.settings, Settings::default());
     assert_eq!(config.notes, Vec::<String>::new());
 }
 
 #[test]
-fn the_example_writes_every_key_that_has_a_default() {
+fn the_example_file_has_every_key_that_has_a_default() {
     let config = load(EXAMPLE);
     let shown: Value = serde_json::from_str(&monopoll::internals::cli::config_command::show(
         &config,
@@ -82,7 +82,7 @@ fn the_example_writes_every_key_that_has_a_default() {
 }
 
 #[test]
-fn the_examples_within_the_example_hold_as_well() {
+fn the_commented_examples_in_the_example_file_are_valid() {
     let config = load(&uncommented());
     assert_eq!(config.settings.matches.len(), 1);
     assert_eq!(config.settings.rules.len(), 3);
@@ -90,7 +90,7 @@ fn the_examples_within_the_example_hold_as_well() {
 }
 
 #[test]
-fn the_example_is_valid_against_the_schema() {
+fn the_example_file_is_valid_against_the_schema() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for text in [EXAMPLE.to_owned(), uncommented()] {
@@ -119,7 +119,7 @@ fn every_valid_sample_is_valid_against_the_schema() {
 }
 
 #[test]
-fn the_schema_refuses_what_is_unknown_on_every_level() {
+fn the_schema_refuses_unknown_keys_on_every_level() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for text in [
@@ -137,7 +137,7 @@ fn the_schema_refuses_what_is_unknown_on_every_level() {
 }
 
 #[test]
-fn every_key_of_the_schema_occurs_in_the_example() {
+fn every_key_of_the_schema_occurs_in_the_example_file() {
     let mut keys = Vec::new();
     keys_of(&serde_json::from_str(&schema()).unwrap(), &mut keys);
     assert!(keys.len() > 40, "{keys:?}");

@@ -56,7 +56,7 @@ fn absolute() -> Vec<(Change, Shield)> {
 }
 
 #[test]
-fn without_entries_the_same_command_is_the_candidate() {
+fn without_match_entries_the_same_command_is_a_candidate() {
     let plan = plan(
         &graceful(),
         vec![same_command(5), process(6), Process { same_command: Unknown, ..process(7) }],
@@ -66,13 +66,13 @@ fn without_entries_the_same_command_is_the_candidate() {
 }
 
 #[test]
-fn with_entries_the_same_command_is_none() {
+fn with_match_entries_the_same_command_alone_is_no_candidate() {
     let plan = plan(&with_entry(entry("other")), vec![same_command(5)]);
     assert_eq!((plan.verdict(), plan.conflicts.len()), (Verdict::Clear, 0));
 }
 
 #[test]
-fn every_entry_that_is_met_is_named() {
+fn every_matching_entry_is_named() {
     let policy = Policy {
         matches: vec![entry("nothing"), entry("main"), entry(r"python3 main\.py")],
         ..graceful()
@@ -84,7 +84,7 @@ fn every_entry_that_is_met_is_named() {
 }
 
 #[test]
-fn an_entry_needs_all_of_its_fields() {
+fn a_match_entry_needs_all_of_its_fields() {
     let path = |glob| Some(PathPattern::new(glob).unwrap());
     let full = || Pattern { exe: path("/usr/bin/*"), cwd: path("/srv"), ..named("python3?") };
     let cases: [(Pattern, Change, bool); 6] = [
@@ -152,7 +152,7 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 }
 
 #[test]
-fn what_may_be_shielded_is_refused_and_not_killed() {
+fn a_process_that_may_be_shielded_is_refused_and_not_killed() {
     let doubts: [(Change, Shield, Refusal); 4] = [
         (|it| Process { relation: Unknown, ..it }, Shield::UnknownRelation, Refusal::Policy),
         (|it| Process { token: Unknown, ..it }, Shield::UnknownBot, Refusal::Policy),
@@ -168,7 +168,7 @@ fn what_may_be_shielded_is_refused_and_not_killed() {
 }
 
 #[test]
-fn two_doubts_are_no_reason_to_start() {
+fn two_unknown_facts_do_not_allow_a_start() {
     for (first, second) in
         [(Unknown, Known(user("bot"))), (Unknown, Unknown), (Known(Relation::None), Unknown)]
     {
@@ -178,7 +178,7 @@ fn two_doubts_are_no_reason_to_start() {
 }
 
 #[test]
-fn an_entry_reaches_other_users_and_containers_only_if_it_says_so() {
+fn a_match_entry_reaches_other_users_and_containers_only_if_it_says_so() {
     let foreign = || Process { user: Known(user("deploy")), ..process(5) };
     let boxed = || Process { container: Known(Some("c0ffee".to_owned())), ..process(5) };
     let other_user = || vec![(5, Shield::OtherUser("deploy".to_owned()))];
@@ -214,7 +214,7 @@ fn an_entry_reaches_other_users_and_containers_only_if_it_says_so() {
 }
 
 #[test]
-fn a_second_entry_may_reach_what_the_first_does_not() {
+fn a_second_match_entry_may_reach_further_than_the_first() {
     let policy = Policy {
         matches: vec![entry("main"), MatchEntry { user: UserLimit::Any, ..entry("main") }],
         ..graceful()
@@ -229,7 +229,7 @@ fn a_second_entry_may_reach_what_the_first_does_not() {
 }
 
 #[test]
-fn a_holder_of_another_user_and_container_is_ours_by_proof() {
+fn a_holder_is_a_candidate_in_any_user_and_container() {
     let holder = Process {
         holds_lock: Known(true),
         user: Known(user("deploy")),
@@ -243,7 +243,7 @@ fn a_holder_of_another_user_and_container_is_ours_by_proof() {
 }
 
 #[test]
-fn a_token_decides_only_where_it_is_meant_for_the_process() {
+fn the_token_counts_only_where_it_was_given_to_the_process_itself() {
     let own = |it| Process { same_program: Known(true), ..it };
     let with = |token, it| Process { token: Known(token), ..it };
     let cases = [
@@ -302,7 +302,7 @@ fn a_token_decides_only_where_it_is_meant_for_the_process() {
 }
 
 #[test]
-fn a_process_of_nothing_but_my_token_follows_same_token() {
+fn a_candidate_by_the_token_alone_follows_same_token() {
     let rule_on_token = || {
         vec![rule(
             "pollers go",
@@ -341,7 +341,7 @@ fn a_process_of_nothing_but_my_token_follows_same_token() {
 }
 
 #[test]
-fn a_candidate_by_anything_else_does_not_follow_same_token() {
+fn a_candidate_by_more_than_the_token_does_not_follow_same_token() {
     let holder = Process { token: Known(MINE), holds_lock: Known(true), ..process(5) };
     let same_command = Process { token: Known(MINE), ..same_command(5) };
     for (process, evidence) in [
@@ -357,7 +357,7 @@ fn a_candidate_by_anything_else_does_not_follow_same_token() {
 }
 
 #[test]
-fn my_token_in_other_hands_is_refused_and_never_ended() {
+fn the_token_in_a_foreign_process_refuses_and_never_ends_it() {
     let act = Policy { same_token: SameToken::Act, ..graceful() };
     for (process, refusal) in [
         (Process { user: Known(user("deploy")), ..process(5) }, Refusal::Permission),
@@ -373,7 +373,7 @@ fn my_token_in_other_hands_is_refused_and_never_ended() {
 }
 
 #[test]
-fn where_permission_is_not_the_reason_it_is_not_the_status() {
+fn the_permission_status_is_used_only_where_permission_is_the_reason() {
     for user in [Known(user("deploy")), Unknown] {
         let mut snapshot = snapshot(vec![Process { token: Known(MINE), user, ..process(5) }]);
         for (privileged, refusal) in [(false, Refusal::Permission), (true, Refusal::Policy)] {
@@ -385,7 +385,7 @@ fn where_permission_is_not_the_reason_it_is_not_the_status() {
 }
 
 #[test]
-fn a_suspect_is_not_listed_beside_the_conflict_it_is_part_of() {
+fn a_suspect_within_a_conflict_is_not_listed_twice() {
     let inheritor =
         |pid, parent| child_of(parent, Process { token: Known(INHERITED), ..process(pid) });
     let plan = plan(&graceful(), vec![same_command(5), inheritor(6, 5), inheritor(7, 1)]);
@@ -393,7 +393,7 @@ fn a_suspect_is_not_listed_beside_the_conflict_it_is_part_of() {
 }
 
 #[test]
-fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
+fn nested_candidates_are_one_conflict_with_all_their_reasons() {
     let plan = plan(
         &Policy { max_targets: 1, ..graceful() },
         vec![
@@ -411,7 +411,7 @@ fn nested_candidates_are_one_conflict_with_all_that_speaks_for_it() {
 }
 
 #[test]
-fn separate_candidates_are_judged_the_oldest_first() {
+fn separate_candidates_are_judged_oldest_first() {
     let young = Process {
         id: monopoll::internals::engine::process::ProcessId { pid: 5, start: 900 },
         ..same_command(5)
@@ -422,7 +422,7 @@ fn separate_candidates_are_judged_the_oldest_first() {
 }
 
 #[test]
-fn parents_in_a_circle_lose_nobody_and_end_nobody() {
+fn a_cycle_of_parents_loses_no_process_and_ends_none() {
     for processes in [
         vec![child_of(6, same_command(5)), child_of(5, same_command(6))],
         vec![child_of(5, same_command(5))],
@@ -436,7 +436,7 @@ fn parents_in_a_circle_lose_nobody_and_end_nobody() {
 }
 
 #[test]
-fn a_guard_below_a_candidate_stands_for_itself_and_protects_what_is_above() {
+fn a_guard_below_a_candidate_is_its_own_conflict_and_protects_its_ancestors() {
     let inner = child_of(5, guard_process(10));
     let guards = vec![guard(Some(10), Some(7))];
     let plan = decide(
@@ -461,7 +461,7 @@ fn a_start_in_progress_below_a_candidate_is_not_ended_with_it() {
 }
 
 #[test]
-fn a_monopoll_is_found_by_its_lock_and_never_by_pattern() {
+fn a_guard_is_found_by_its_lock_and_never_by_a_pattern() {
     let monopoll = Process {
         role: Role::Monopoll,
         token: Known(CarriedToken::Mine(TokenPlace::CommandLine)),
@@ -475,7 +475,7 @@ fn a_monopoll_is_found_by_its_lock_and_never_by_pattern() {
 }
 
 #[test]
-fn a_holder_is_known_by_any_of_three_signs() {
+fn a_holder_is_recognized_by_any_of_three_signs() {
     let by_descriptor = Snapshot {
         locks: vec![lock(LockState::Free)],
         ..snapshot(vec![Process { holds_lock: Known(true), ..process(5) }])
@@ -496,7 +496,7 @@ fn a_holder_is_known_by_any_of_three_signs() {
 }
 
 #[test]
-fn a_guard_that_the_table_does_not_show_is_still_in_the_way() {
+fn a_guard_missing_from_the_process_table_is_still_a_conflict() {
     let recycled = Process {
         id: monopoll::internals::engine::process::ProcessId { pid: 10, start: 1 },
         ..process(10)

@@ -61,7 +61,7 @@ fn with_rules(rules: Vec<monopoll::internals::engine::policy::Rule>) -> Policy {
 }
 
 #[test]
-fn nobody_in_the_way_is_clear() {
+fn without_conflicts_the_verdict_is_clear() {
     for on_conflict in EVERY {
         for state in [LockState::Free, LockState::Mine] {
             let plan = decide(
@@ -120,7 +120,7 @@ fn what_comes_after_waiting_is_planned_with_it() {
 }
 
 #[test]
-fn waiting_for_ever_has_nothing_after_it() {
+fn waiting_forever_has_no_next_action() {
     for waited in [Duration::ZERO, 1000 * MINUTE] {
         let plan = decide(
             &waiting(Patience::Forever, AfterWait::Force),
@@ -135,7 +135,7 @@ fn waiting_for_ever_has_nothing_after_it() {
 }
 
 #[test]
-fn patience_ends_exactly_when_its_time_is_over() {
+fn patience_ends_exactly_at_its_deadline() {
     let just_before = MINUTE.saturating_sub(Duration::from_millis(1));
     for (patience, waited, verdict) in [
         (Patience::For(MINUTE), just_before, Verdict::Wait),
@@ -151,7 +151,7 @@ fn patience_ends_exactly_when_its_time_is_over() {
 }
 
 #[test]
-fn when_waiting_has_run_out_after_wait_decides() {
+fn after_wait_decides_when_the_wait_is_over() {
     for (after, verdict) in [
         (AfterWait::Refuse, POLICY_REFUSAL),
         (AfterWait::Graceful, Verdict::Act),
@@ -168,7 +168,7 @@ fn when_waiting_has_run_out_after_wait_decides() {
 }
 
 #[test]
-fn only_a_wait_runs_out() {
+fn only_a_wait_is_followed_by_after_wait() {
     let base = policy(OnConflict::Refuse);
     let plan = decide(
         &Policy { after_wait: AfterWait::Force, ..base },
@@ -179,7 +179,7 @@ fn only_a_wait_runs_out() {
 }
 
 #[test]
-fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
+fn a_start_gives_way_to_a_newer_guard_only_where_it_would_have_ended_it() {
     let superseded = Verdict::Refuse(Refusal::Superseded);
     let me = |ticket: Option<u64>| Caller { ticket: ticket.map(Ticket), ..snapshot(Vec::new()).me };
     for (theirs, mine, on_conflict, verdict) in [
@@ -200,7 +200,7 @@ fn a_newer_guard_is_given_way_to_only_where_it_would_have_been_ended() {
 }
 
 #[test]
-fn where_nothing_can_ask_a_stranger_to_end_graceful_is_for_guards_alone() {
+fn without_signals_graceful_works_for_guards_only() {
     let me = || Caller { signal_support: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
     let permission = Verdict::Refuse(Refusal::Permission);
     for (on_conflict, stranger, guard) in [
@@ -233,7 +233,7 @@ fn after_waiting_for_a_newer_guard_the_start_gives_way() {
 }
 
 #[test]
-fn a_guard_in_another_namespace_can_only_be_asked() {
+fn a_guard_in_another_pid_namespace_can_only_be_asked() {
     let plan = decide(&policy(OnConflict::Graceful), &elsewhere(Some(7)));
     assert_eq!(
         (plan.verdict(), steps(&plan), plan.deadline()),
@@ -244,7 +244,7 @@ fn a_guard_in_another_namespace_can_only_be_asked() {
 }
 
 #[test]
-fn an_unknown_holder_can_be_waited_for_and_nothing_else() {
+fn an_unknown_holder_can_only_be_waited_for() {
     for state in [LockState::Held(Vec::new()), LockState::Held(vec![4711]), LockState::Unknown] {
         for (on_conflict, verdict) in [
             (OnConflict::Refuse, POLICY_REFUSAL),
@@ -272,7 +272,7 @@ fn an_unknown_holder_can_be_waited_for_and_nothing_else() {
 }
 
 #[test]
-fn a_second_lock_with_an_unknown_holder_counts_beside_a_known_one() {
+fn an_unknown_holder_of_a_second_lock_counts_next_to_a_known_one() {
     let base = guarded(Some(7));
     let locks = vec![base.locks[0].clone(), lock(LockState::Held(Vec::new()))];
     let plan = decide(&policy(OnConflict::Graceful), &Snapshot { locks, ..base });
@@ -280,7 +280,7 @@ fn a_second_lock_with_an_unknown_holder_counts_beside_a_known_one() {
 }
 
 #[test]
-fn rules_can_tell_an_unknown_holder_by_its_lock_alone() {
+fn rules_see_only_the_lock_of_an_unknown_holder() {
     let by_lock = |action| {
         rule("holders", action, Conditions { holds_lock: Some(true), ..Conditions::default() })
     };
@@ -295,7 +295,7 @@ fn rules_can_tell_an_unknown_holder_by_its_lock_alone() {
 }
 
 #[test]
-fn one_refusal_leaves_everybody_untouched() {
+fn one_refusal_touches_no_process() {
     let rules = vec![rule(
         "not that one",
         Action::Refuse,
@@ -343,7 +343,7 @@ fn waits_come_before_kills() {
 }
 
 #[test]
-fn the_weightiest_refusal_gives_the_exit_status() {
+fn the_most_severe_refusal_gives_the_exit_status() {
     let foreign = Process { user: Known(user("deploy")), ..holder(6) };
     let newer = Snapshot {
         guards: vec![guard(Some(10), Some(51))],
@@ -361,7 +361,7 @@ fn the_weightiest_refusal_gives_the_exit_status() {
 }
 
 #[test]
-fn ignore_starts_beside_a_stranger_and_never_beside_a_holder() {
+fn ignore_allows_an_unguarded_process_and_never_a_holder() {
     let policy = with_rules(vec![rule("let it be", Action::Ignore, Conditions::default())]);
     let beside = plan(&policy, vec![same_command(5)]);
     assert_eq!(
@@ -406,7 +406,7 @@ fn too_many_conflicts_are_refused_and_ignored_ones_are_not_counted() {
 }
 
 #[test]
-fn what_may_not_be_signalled_is_a_matter_of_permission() {
+fn a_process_that_may_not_be_signaled_refuses_with_the_permission_status() {
     let reach =
         MatchEntry { user: UserLimit::Any, container: ContainerLimit::Any, ..entry("main") };
     let policy = |on_conflict| Policy { matches: vec![reach.clone()], ..policy(on_conflict) };
@@ -430,7 +430,7 @@ fn what_may_not_be_signalled_is_a_matter_of_permission() {
 }
 
 #[test]
-fn a_process_of_an_unknown_user_may_not_be_signalled() {
+fn a_process_of_an_unknown_user_may_not_be_signaled() {
     let plan = plan(
         &policy(OnConflict::Graceful),
         vec![same_command(5), child_of(5, Process { user: Unknown, ..process(6) })],
@@ -449,7 +449,7 @@ fn a_guard_is_asked_and_needs_no_permission() {
 }
 
 #[test]
-fn no_tree_is_ended_while_a_parent_is_unknown() {
+fn a_tree_with_an_unknown_parent_is_not_ended() {
     let adrift = Process { parent: Unknown, ..process(6) };
     for (on_conflict, verdict) in [
         (OnConflict::Graceful, POLICY_REFUSAL),
@@ -465,7 +465,7 @@ fn no_tree_is_ended_while_a_parent_is_unknown() {
 }
 
 #[test]
-fn what_comes_back_is_ended_twice_and_then_refused() {
+fn a_respawned_conflict_is_ended_twice_and_then_refused() {
     let managed = |by| Process { managed_by: by, ..same_command(5) };
     let systemd = Known(Some(ManagedBy::Systemd("bot.service".to_owned())));
     for (rounds, by, verdict, says) in [
@@ -498,7 +498,7 @@ fn what_comes_back_is_ended_twice_and_then_refused() {
 }
 
 #[test]
-fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
+fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
     let launcher = |pid: u32, command: &str| Launcher {
         id: process(pid).id,
         command: command.to_owned(),
@@ -549,7 +549,7 @@ fn what_comes_back_below_a_launcher_names_who_starts_it_again() {
 }
 
 #[test]
-fn the_first_rule_that_holds_decides() {
+fn the_first_matching_rule_decides() {
     let orphans = || Conditions { orphaned: Some(true), ..Conditions::default() };
     let all = Conditions::default;
     let rules = vec![
@@ -646,7 +646,7 @@ fn conditions() -> Vec<Case> {
 }
 
 #[test]
-fn a_rule_that_kills_does_not_hold_on_an_unknown_condition_and_any_other_refuses() {
+fn a_rule_that_kills_does_not_match_on_an_unknown_fact_and_any_other_refuses() {
     for (index, (when, holds, fails, unknown)) in conditions().into_iter().enumerate() {
         let decided = |action, process: Process| {
             let mut snapshot = snapshot(vec![process]);
@@ -685,7 +685,7 @@ fn a_rule_that_kills_does_not_hold_on_an_unknown_condition_and_any_other_refuses
 }
 
 #[test]
-fn a_condition_about_another_host_never_holds_here() {
+fn a_condition_about_another_host_never_matches() {
     let rules = vec![rule(
         "far away",
         Action::Force,
@@ -698,7 +698,7 @@ fn a_condition_about_another_host_never_holds_here() {
 }
 
 #[test]
-fn the_root_is_judged_with_what_its_tree_proves() {
+fn the_root_is_judged_by_the_facts_of_its_whole_tree() {
     let by = |when| with_rules(vec![rule("it", Action::Wait, when)]);
     let on_lock = || Conditions { holds_lock: Some(true), ..Conditions::default() };
     let on_token = || Conditions { same_token: Some(true), ..Conditions::default() };
@@ -716,7 +716,7 @@ fn the_root_is_judged_with_what_its_tree_proves() {
 }
 
 #[test]
-fn the_reason_says_what_the_conflict_is() {
+fn the_reason_names_the_evidence_of_the_conflict() {
     let refuse = policy(OnConflict::Refuse);
     for (plan, says) in [
         (
@@ -763,7 +763,7 @@ fn the_reason_says_what_the_conflict_is() {
 }
 
 #[test]
-fn the_deadline_is_the_longest_wait_and_the_longest_end() {
+fn the_deadline_is_the_longest_wait_plus_the_longest_ladder() {
     for (on_conflict, guarded_for, stranger_for) in [
         (OnConflict::Graceful, GRACEFUL + FORCE, GRACEFUL + FORCE),
         (OnConflict::Force, FORCE, FORCE),
@@ -778,7 +778,7 @@ fn the_deadline_is_the_longest_wait_and_the_longest_end() {
 }
 
 #[test]
-fn a_stop_ends_what_no_rule_forbids() {
+fn a_stop_ends_every_conflict_that_no_rule_forbids_ending() {
     use monopoll::internals::engine::{ladder::StopMode, policy::Purpose};
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
@@ -810,7 +810,7 @@ fn a_stop_ends_what_no_rule_forbids() {
 }
 
 #[test]
-fn a_stop_asks_the_rules_in_their_order_and_guesses_no_more_than_a_start() {
+fn a_stop_applies_the_rules_in_order_and_assumes_no_more_than_a_start() {
     use monopoll::internals::engine::ladder::StopMode;
     let mine =
         |action, orphaned| rule("x", action, Conditions { orphaned, ..Conditions::default() });

@@ -81,7 +81,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_it_comes_to_is_what_the_plan_says((policy, snapshot) in (policies(), snapshots())) {
+    fn the_explained_outcome_equals_the_plan((policy, snapshot) in (policies(), snapshots())) {
         let plan = decide(&policy, &snapshot);
         for process in &snapshot.processes {
             let pid = process.id.pid;
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn what_decides_is_what_decided((policy, snapshot) in (policies(), snapshots())) {
+    fn the_explained_reason_is_the_one_that_decided((policy, snapshot) in (policies(), snapshots())) {
         let rules = policy.rules.iter().enumerate().map(|(index, rule)| Rule { name: index.to_string(), ..rule.clone() });
         let policy = Policy { rules: rules.collect(), ..policy };
         let plan = decide(&policy, &snapshot);
@@ -182,13 +182,13 @@ proptest! {
 }
 
 #[test]
-fn a_pid_that_was_not_seen_has_no_explanation() {
+fn an_unknown_pid_has_no_explanation() {
     let (policy, snapshot) = (policy(OnConflict::Refuse), snapshot(vec![same_command(5)]));
     assert!(explain(&policy, &snapshot, &decide(&policy, &snapshot), 6, None).is_none());
 }
 
 #[test]
-fn a_candidate_is_told_its_fate() {
+fn a_candidate_is_explained_with_its_action() {
     let bot = || snapshot(vec![same_command(5)]);
     let why = "it is the same command in the same place";
     for (on_conflict, fate) in [
@@ -221,7 +221,7 @@ fn a_candidate_is_told_its_fate() {
 }
 
 #[test]
-fn a_guard_is_asked() {
+fn a_guard_is_explained_as_asked() {
     for (on_conflict, fate) in
         [(OnConflict::Graceful, "asked to end"), (OnConflict::Force, "asked to end at once")]
     {
@@ -234,7 +234,7 @@ fn a_guard_is_asked() {
 }
 
 #[test]
-fn a_member_shares_the_fate_of_its_tree() {
+fn a_member_shares_the_outcome_of_its_tree() {
     let tree = snapshot(vec![same_command(5), child_of(5, process(6))]);
     let graceful = policy(OnConflict::Graceful);
     let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
@@ -247,7 +247,7 @@ fn a_member_shares_the_fate_of_its_tree() {
 }
 
 #[test]
-fn what_a_holder_started_goes_with_it_although_it_would_be_shielded_by_itself() {
+fn the_tree_of_a_holder_is_ended_with_it_even_where_its_members_would_be_shielded() {
     let other = Process { user: Known(user("deploy")), ..process(11) };
     let snapshot = Snapshot {
         guards: vec![guard(Some(10), Some(7))],
@@ -264,7 +264,7 @@ fn what_a_holder_started_goes_with_it_although_it_would_be_shielded_by_itself() 
 }
 
 #[test]
-fn below_a_guard_below_another_root_the_guard_counts() {
+fn a_process_below_a_nested_guard_belongs_to_that_guard() {
     let guard_below = child_of(5, guard_process(10));
     let processes = vec![
         same_command(5),
@@ -281,7 +281,7 @@ fn below_a_guard_below_another_root_the_guard_counts() {
 }
 
 #[test]
-fn one_decision_for_all_is_told_to_each() {
+fn the_decision_about_all_conflicts_is_explained_for_each() {
     let rules = vec![rule("the forgotten may go", Action::Force, orphans())];
     let two = snapshot(vec![Process { orphaned: Known(true), ..same_command(5) }, same_command(6)]);
     let wait = Policy { rules: rules.clone(), ..policy(OnConflict::Wait) };
@@ -300,7 +300,7 @@ fn one_decision_for_all_is_told_to_each() {
 }
 
 #[test]
-fn a_wait_that_is_over_says_what_comes_after() {
+fn a_finished_wait_explains_the_next_action() {
     let base = policy(OnConflict::Wait);
     let timeouts = Timeouts { wait: Patience::For(Duration::ZERO), ..base.timeouts };
     let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
@@ -327,7 +327,7 @@ fn a_wait_that_is_over_says_what_comes_after() {
 }
 
 #[test]
-fn caution_has_the_last_word() {
+fn the_safety_check_has_the_last_word() {
     let comes_back = Snapshot {
         history: History { ended_unguarded: 2, ..History::default() },
         ..snapshot(vec![same_command(5)])
@@ -337,7 +337,7 @@ fn caution_has_the_last_word() {
 }
 
 #[test]
-fn a_shielded_process_is_told_its_shield() {
+fn a_shielded_process_is_explained_with_its_shield() {
     let graceful = policy(OnConflict::Graceful);
     let shell = Process { relation: Known(Relation::Ancestor), ..same_command(5) };
     says(
@@ -356,7 +356,7 @@ fn a_shielded_process_is_told_its_shield() {
 }
 
 #[test]
-fn a_suspect_is_told_why_it_only_looks_related() {
+fn a_suspect_is_explained_with_the_reason_it_is_not_a_candidate() {
     let graceful = policy(OnConflict::Graceful);
     let suspect = |process: Process| snapshot(vec![process]);
     let editor = Process { token: Known(INHERITED), ..process(5) };
@@ -379,7 +379,7 @@ fn a_suspect_is_told_why_it_only_looks_related() {
 }
 
 #[test]
-fn an_unrelated_process_is_told_what_rules_it_out() {
+fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
     let graceful = policy(OnConflict::Graceful);
     let no = "does not have the lock";
     let of =
@@ -457,7 +457,7 @@ fn an_unrelated_process_is_told_what_rules_it_out() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_to_be_unknown() {
+fn unreadable_facts_are_explained_as_unknown() {
     let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::unknown() };
     let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
         cannot be known, and what is unknown makes nobody a candidate";
@@ -476,7 +476,7 @@ fn what_cannot_be_read_is_said_to_be_unknown() {
 }
 
 #[test]
-fn without_a_command_there_is_nothing_to_be_like() {
+fn without_a_command_nothing_is_compared() {
     let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
@@ -485,7 +485,7 @@ fn without_a_command_there_is_nothing_to_be_like() {
 }
 
 #[test]
-fn one_part_that_differs_settles_what_cannot_be_read() {
+fn one_differing_part_outweighs_an_unreadable_one() {
     let init = Process {
         args: Known(vec!["/sbin/init".to_owned()]),
         cwd: unknown(),
@@ -499,7 +499,7 @@ fn one_part_that_differs_settles_what_cannot_be_read() {
 }
 
 #[test]
-fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
+fn the_first_certain_rule_decides_and_later_rules_are_skipped() {
     let always = Conditions::default;
     let older = Conditions { older_than: Some(Duration::from_hours(1)), ..always() };
     let rules = vec![
@@ -527,7 +527,7 @@ fn the_first_rule_that_is_certain_enough_decides_and_the_rest_is_not_asked() {
 }
 
 #[test]
-fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
+fn a_process_with_only_the_token_is_judged_by_rules_about_the_token() {
     let token = Conditions { same_token: Some(true), ..Conditions::default() };
     let rules = vec![
         rule("all", Action::Graceful, Conditions::default()),
@@ -543,7 +543,7 @@ fn of_a_carrier_only_rules_that_name_the_token_are_asked() {
 }
 
 #[test]
-fn where_nobody_asks_the_rules_they_say_what_they_would() {
+fn rules_that_do_not_apply_explain_what_they_would_decide() {
     let rules = vec![rule("all", Action::Graceful, Conditions::default())];
     about(&ruled(rules), &snapshot(vec![process(5)]), 5, |it| {
         assert_eq!((it.rules[0].outcome, it.conflict.is_none()), (RuleOutcome::Decides, true));
@@ -551,7 +551,7 @@ fn where_nobody_asks_the_rules_they_say_what_they_would() {
 }
 
 #[test]
-fn an_entry_that_reaches_further_lifts_a_shield_and_so_does_the_lock() {
+fn a_match_entry_or_the_lock_lifts_a_shield() {
     let foreign = Process {
         user: Known(user("deploy")),
         container: Known(Some("c0ffee".to_owned())),

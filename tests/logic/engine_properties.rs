@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn the_verdict_is_what_the_actions_add_up_to(policy in policies(), snapshot in snapshots()) {
+    fn the_verdict_follows_from_the_actions(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
         let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_started_beside_a_holder(policy in policies(), snapshot in snapshots()) {
+    fn no_start_runs_next_to_a_holder(policy in policies(), snapshot in snapshots()) {
         let taken = snapshot.locks.iter().any(|lock| match &lock.state {
             LockState::Free | LockState::Mine => false,
             LockState::Held(_) | LockState::Unknown => true,
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_shielded_is_ever_ended(policy in policies(), snapshot in snapshots()) {
+    fn no_shielded_process_is_ever_ended(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
         for conflict in planned_kills(&plan) {
             for process in conflict.processes() {
@@ -136,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_in_two_conflicts_unless_below_a_guard(policy in policies(), snapshot in snapshots()) {
+    fn no_process_is_in_two_conflicts_unless_below_a_guard(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
         let strangers = plan.conflicts.iter().filter(|it| it.guard.is_none());
         let all: Vec<u32> = strangers.flat_map(pids).collect();
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_table_does_not_matter(policy in policies(), (snapshot, order) in snapshots().prop_flat_map(|snapshot| {
+    fn the_order_of_the_process_table_does_not_matter(policy in policies(), (snapshot, order) in snapshots().prop_flat_map(|snapshot| {
         let order = Just(snapshot.processes.clone()).prop_shuffle();
         (Just(snapshot), order)
     })) {

@@ -32,7 +32,7 @@ fn is_stormy(ago: &[i64], most: usize) -> bool {
 }
 
 #[test]
-fn so_many_takeovers_within_the_window_are_a_storm() {
+fn as_many_takeovers_as_the_limit_within_the_window_are_a_storm() {
     assert!(!is_stormy(&[], 1));
     assert!(!is_stormy(&[10, 20], 3));
     assert!(is_stormy(&[10, 20, 30], 3));
@@ -41,13 +41,13 @@ fn so_many_takeovers_within_the_window_are_a_storm() {
 }
 
 #[test]
-fn none_at_all_is_none_at_all() {
+fn a_limit_of_zero_allows_no_takeover() {
     assert!(is_stormy(&[], 0));
     assert!(is_stormy(&[500], 0));
 }
 
 #[test]
-fn what_the_limit_refused_counts_and_goes_on_refusing() {
+fn refusals_by_the_limit_count_toward_the_limit() {
     // Three takeovers, a minute and more ago; every half minute somebody tried again.
     assert!(is_stormy(&[115, 110, 105, -80, -50, -20], 3));
     assert!(is_stormy(&[115, 110, 105, -80, -50], 3), "less than three lie within the window");
@@ -57,13 +57,13 @@ fn what_the_limit_refused_counts_and_goes_on_refusing() {
 }
 
 #[test]
-fn a_limit_that_was_raised_since_lets_a_start_through() {
+fn a_raised_limit_allows_a_start_again() {
     assert!(is_stormy(&[50, 40, 30, -20], 3));
     assert!(!is_stormy(&[50, 40, 30, -20], 10));
 }
 
 #[test]
-fn what_one_start_ended_is_one_takeover() {
+fn all_conflicts_that_one_start_ended_are_one_takeover() {
     let one = |ticket| TakeoverAttempt {
         ago: Duration::from_secs(10),
         ticket: Ticket(ticket),
@@ -76,7 +76,7 @@ fn what_one_start_ended_is_one_takeover() {
 }
 
 #[test]
-fn the_order_in_which_tries_are_remembered_does_not_matter() {
+fn the_order_of_the_history_does_not_matter() {
     assert!(is_stormy(&[-20, 105, -50, 110, -80, 115], 3));
 }
 
@@ -85,7 +85,7 @@ fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
 }
 
 #[test]
-fn a_storm_refuses_whoever_would_end_somebody_and_nobody_else() {
+fn a_storm_refuses_only_starts_that_would_end_a_process() {
     let storm = Verdict::Refuse(Refusal::Storm);
     let ago = [1, 2, 3, 4, 5];
     for (on_conflict, expected) in [
@@ -108,7 +108,7 @@ fn a_storm_refuses_whoever_would_end_somebody_and_nobody_else() {
 }
 
 #[test]
-fn who_gives_way_is_not_refused_by_a_storm() {
+fn a_start_that_gives_way_is_not_refused_by_a_storm() {
     let seen = Snapshot { guards: vec![guard(None, Some(51))], ..snapshot(Vec::new()) };
     assert_eq!(
         verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen),
@@ -117,7 +117,7 @@ fn who_gives_way_is_not_refused_by_a_storm() {
 }
 
 #[test]
-fn a_refusal_by_a_storm_names_the_limit_and_the_way_out() {
+fn a_refusal_by_a_storm_names_the_limit_and_the_hint() {
     let plan = decide(
         &policy(OnConflict::Graceful),
         &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) },

@@ -314,7 +314,7 @@ fn steps_planned(plan: &Plan) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_all() {
+fn the_steps_of_a_dry_run_are_carried_out_on_a_process_that_resists_them_all() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
         for escalation in [AfterGraceful::Kill, AfterGraceful::Refuse] {
             for guarded in [false, true] {
@@ -343,7 +343,7 @@ fn the_steps_of_the_dry_run_are_the_steps_that_are_done_to_whoever_resists_them_
 }
 
 #[test]
-fn a_guard_that_heard_is_never_signalled() {
+fn a_guard_that_answered_is_never_signaled() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let mut child = process(11, 10, "python3 main.py");
     child.holds_lock = Fact::Known(true);
@@ -362,7 +362,7 @@ fn a_guard_that_heard_is_never_signalled() {
 }
 
 #[test]
-fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
+fn a_process_started_while_a_guard_drained_is_waited_for_even_if_that_guard_is_killed() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let mut bot = process(11, 10, "python3 main.py");
     bot.holds_lock = Fact::Known(true);
@@ -382,7 +382,7 @@ fn who_came_while_a_guard_drained_is_waited_for_though_that_guard_is_killed() {
 }
 
 #[test]
-fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
+fn a_guard_that_cannot_be_asked_is_not_signaled_instead() {
     for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
         let policy = policy(on_conflict, AfterGraceful::Kill);
         let plan =
@@ -402,7 +402,7 @@ fn a_guard_that_cannot_be_asked_is_not_signalled_instead() {
 }
 
 #[test]
-fn a_guard_that_is_stopped_is_continued_with_the_question() {
+fn a_stopped_guard_gets_sigcont_with_the_request() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan =
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
@@ -418,7 +418,7 @@ fn a_guard_that_is_stopped_is_continued_with_the_question() {
 }
 
 #[test]
-fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
+fn a_guard_that_answered_and_does_not_end_is_a_refusal_after_its_time() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan =
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
@@ -433,7 +433,7 @@ fn a_guard_that_heard_and_does_not_end_is_a_refusal_when_the_time_is_over() {
 }
 
 #[test]
-fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
+fn progress_is_reported_at_each_interval_without_extra_wakeups() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let told = |beat: Duration| {
@@ -472,7 +472,7 @@ fn what_takes_long_is_told_at_each_beat_and_nobody_wakes_for_it_more_often() {
 }
 
 #[test]
-fn who_hangs_in_the_kernel_is_a_refusal() {
+fn a_process_stuck_in_the_kernel_is_a_refusal() {
     let policy = policy(OnConflict::Force, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let hanging = Actor { hangs: true, ..Actor::new(5, None) };
@@ -483,7 +483,7 @@ fn who_hangs_in_the_kernel_is_a_refusal() {
 }
 
 #[test]
-fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
+fn a_denied_signal_is_a_refusal_by_permission() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let mut script = Script {
@@ -495,7 +495,7 @@ fn a_signal_that_is_denied_is_a_refusal_for_the_reason_of_permission() {
 }
 
 #[test]
-fn a_start_that_is_interrupted_sends_nothing_more() {
+fn an_interrupted_start_sends_no_more_signals() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
     let mut script = Script {
@@ -512,7 +512,7 @@ proptest! {
     /// once and SIGKILL at most once, SIGKILL never before its patience is over, and nobody outside
     /// the tree gets anything.
     #[test]
-    fn nobody_is_signalled_twice_and_no_bystander_ever(
+    fn no_process_is_signaled_twice_and_no_bystander_ever(
         shape in prop::collection::vec((0_usize..6, prop::option::of(0_u64..60), any::<bool>()), 1..8),
         stray in prop::option::of(0_u64..60),
     ) {

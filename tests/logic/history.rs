@@ -53,7 +53,7 @@ fn takeover(text: &str) -> HistoryEventKind {
 }
 
 #[test]
-fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
+fn the_last_hundred_events_are_kept_and_read_back() {
     let (_dir, beside) = beside();
     assert_eq!(beside.history(), []);
     let kinds = [
@@ -75,7 +75,7 @@ fn what_was_remembered_is_read_again_and_the_last_hundred_stay() {
 }
 
 #[test]
-fn however_hostile_its_texts_a_full_history_is_read_whole() {
+fn a_full_history_with_hostile_texts_is_read_completely() {
     let (dir, beside) = beside();
     for text in ["\u{1}".repeat(2000), "\"\\".repeat(2000), "名".repeat(2000), "a".repeat(2000)] {
         let event = HistoryEvent {
@@ -91,7 +91,7 @@ fn however_hostile_its_texts_a_full_history_is_read_whole() {
 }
 
 #[test]
-fn no_token_gets_into_it() {
+fn no_token_gets_into_the_history() {
     let (dir, beside) = beside();
     let secret = TOKEN.split_once(':').unwrap().1;
     let padded = format!("{}{TOKEN}", "x".repeat(110));
@@ -109,7 +109,7 @@ fn no_token_gets_into_it() {
 }
 
 #[test]
-fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_anew() {
+fn a_corrupt_line_loses_no_other_line_and_a_corrupt_file_is_replaced() {
     let (dir, beside) = beside();
     let path = dir.path().join("bot1.lock.history");
     beside.add_to_history(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
@@ -126,7 +126,7 @@ fn a_line_of_garbage_takes_no_other_with_it_and_a_file_of_garbage_is_written_ane
 }
 
 #[test]
-fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
+fn a_failed_write_is_an_error_and_keeps_the_old_history() {
     let (dir, beside) = beside();
     beside.add_to_history(&[event(1, stop("one"))]).unwrap();
     // A folder in the place of the file that is being written: nobody can write there, not even
@@ -138,7 +138,7 @@ fn a_history_that_cannot_be_written_is_an_error_and_leaves_the_old_one() {
 }
 
 #[test]
-fn two_writers_lose_nothing() {
+fn two_writers_lose_no_event() {
     let (dir, _) = beside();
     let write = |writer: u64| {
         let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
@@ -159,7 +159,7 @@ fn two_writers_lose_nothing() {
 }
 
 #[test]
-fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
+fn attempts_are_the_takeovers_and_limit_refusals_of_this_boot() {
     let at = |ms, event: HistoryEvent| HistoryEvent { since_boot_ms: ms, ..event };
     let refusal = |cause| HistoryEventKind::refusal(cause, String::new());
     let events = [
@@ -182,7 +182,7 @@ fn tries_are_the_takeovers_and_the_refusals_by_the_limit_of_this_boot() {
 }
 
 #[test]
-fn a_start_that_is_refused_over_and_over_is_one_event_unless_it_is_counted() {
+fn repeated_refusals_are_one_event_unless_they_count_toward_the_limit() {
     let (_dir, beside) = beside();
     let refused = |ticket, cause, why: &str| {
         beside

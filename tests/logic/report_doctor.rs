@@ -183,7 +183,7 @@ fn a_machine_in_trouble_gets_the_way_out_of_each() {
 }
 
 #[test]
-fn every_problem_and_every_warning_has_a_hint() {
+fn every_problem_and_warning_has_a_hint() {
     for finding in troubled() {
         assert!(finding.hint.is_some() || finding.grade == Grade::Ok, "{finding:?}");
     }
@@ -195,7 +195,7 @@ fn the_same_as_json() {
 }
 
 #[test]
-fn no_finding_has_a_secret_or_moves_the_cursor() {
+fn no_finding_contains_a_secret_or_a_control_character() {
     for findings in [ready(), troubled()] {
         let json = to_text(&document(&findings)).unwrap();
         for said in [text(&findings, Paint::Plain), json] {
@@ -206,7 +206,7 @@ fn no_finding_has_a_secret_or_moves_the_cursor() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn color_changes_no_text() {
     let coloured = text(&troubled(), Paint::Color);
     let plain = coloured.split('\u{1b}').map(|part| {
         part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1)
@@ -215,7 +215,7 @@ fn colour_adds_nothing_but_colour() {
 }
 
 #[test]
-fn little_room_is_a_warning_and_none_is_a_problem() {
+fn little_free_space_is_a_warning_and_none_is_a_problem() {
     let grade = |free_bytes, free_inodes| {
         let facts = FolderFacts { free_bytes, free_inodes, ..folder() };
         doctor::lock_findings(&[FolderCheck::Found("/run/monopoll".into(), Some(facts))])
@@ -232,7 +232,7 @@ fn little_room_is_a_warning_and_none_is_a_problem() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_said_so() {
+fn unknown_facts_are_reported_as_unknown() {
     let said = |who| doctor::running_finding(&who).what;
     assert_eq!(said(RunningState::NotRunning), "nobody has the lock");
     assert!(
@@ -243,14 +243,14 @@ fn what_cannot_be_seen_is_said_so() {
 }
 
 #[test]
-fn a_machine_that_tells_nothing_still_names_the_user() {
+fn a_machine_without_readable_facts_still_names_the_user() {
     let names: Vec<&str> =
         doctor::machine_findings(&me(), None).iter().map(|finding| finding.name).collect();
     assert_eq!(names, ["user"]);
 }
 
 #[test]
-fn the_schema_is_fresh() {
+fn the_schema_file_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/doctor.schema.json");
     let fresh = serde_json::to_string_pretty(&output_schema::<DoctorDocument>()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
@@ -263,7 +263,7 @@ fn the_schema_is_fresh() {
 }
 
 #[test]
-fn every_document_is_valid_and_what_breaks_the_promise_is_not() {
+fn every_document_is_valid_and_a_broken_one_is_not() {
     let validator =
         jsonschema::validator_for(output_schema::<DoctorDocument>().as_value()).unwrap();
     for findings in [ready(), troubled(), Vec::new()] {

@@ -263,14 +263,14 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn a_person_is_told_what_was_weighed() {
+fn the_text_explains_the_weighed_facts() {
     for case in cases() {
         insta::assert_snapshot!(format!("text_{}", case.name), case.text(Paint::Plain));
     }
 }
 
 #[test]
-fn a_script_without_arguments_is_told_from_one_that_has_some() {
+fn a_script_without_arguments_is_distinguished_from_one_with_arguments() {
     let args = ["python3", "/srv/bot/main.py", "--extra"].map(str::to_owned);
     let process = Process {
         args: Known(args.to_vec()),
@@ -295,7 +295,7 @@ fn a_script_without_arguments_is_told_from_one_that_has_some() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn color_changes_no_text() {
     for case in cases() {
         let (plain, mut coloured) = (case.text(Paint::Plain), case.text(Paint::Color));
         assert_ne!(coloured, plain, "{}", case.name);
@@ -307,7 +307,7 @@ fn colour_adds_nothing_but_colour() {
 }
 
 #[test]
-fn no_report_has_a_secret_or_moves_the_cursor() {
+fn no_report_contains_a_secret_or_a_control_character() {
     for case in cases() {
         let json = case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap());
         for report in [case.text(Paint::Plain), json] {
@@ -323,7 +323,7 @@ fn no_report_has_a_secret_or_moves_the_cursor() {
 }
 
 #[test]
-fn the_whole_is_the_plan_and_everybody_in_it() {
+fn the_explanation_of_all_is_the_plan_and_every_process_in_it() {
     let case =
         case("whole", policy(OnConflict::Graceful), vec![same_command(5), same_command(6)], 5);
     let plan = decide(&case.policy, &case.snapshot);
@@ -349,7 +349,7 @@ fn the_whole_is_the_plan_and_everybody_in_it() {
 }
 
 #[test]
-fn the_keys_stand_in_the_promised_order() {
+fn the_json_keys_are_in_the_documented_order() {
     for case in cases()
         .into_iter()
         .filter(|case| ["below_it", "a_rule_decides", "entries", "unreadable"].contains(&case.name))
@@ -362,7 +362,7 @@ fn the_keys_stand_in_the_promised_order() {
 }
 
 #[test]
-fn each_standing_has_its_word() {
+fn each_classification_has_its_own_word() {
     let expected = [
         ("same_command", "candidate"),
         ("below_it", "member"),
@@ -383,7 +383,7 @@ fn validator() -> jsonschema::Validator {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test may look at the tree that it is part of")]
-fn the_schema_is_fresh() {
+fn the_schema_file_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/explain.schema.json");
     let fresh = serde_json::to_string_pretty(&output_schema::<ExplainDocument>()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
@@ -409,7 +409,7 @@ fn every_document_is_valid() {
 }
 
 #[test]
-fn what_breaks_the_promise_is_not_valid() {
+fn a_broken_document_is_not_valid() {
     let case = cases().into_iter().find(|case| case.name == "a_rule_decides").unwrap();
     let good = case.json();
     assert!(validator().is_valid(&good));

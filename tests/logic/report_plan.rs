@@ -310,14 +310,14 @@ fn all() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-fn a_person_is_told_what_would_happen_and_why() {
+fn the_text_says_what_would_happen_and_why() {
     for (name, plan) in all() {
         insta::assert_snapshot!(format!("text_{name}"), said(&plan));
     }
 }
 
 #[test]
-fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
+fn a_deciding_flag_is_named_as_a_flag_and_not_as_a_place_to_edit() {
     let origin = |key: &str| {
         if key == "on_conflict" { "--on-conflict" } else { "--set timeouts.wait=…" }.to_owned()
     };
@@ -330,7 +330,7 @@ fn a_flag_that_decided_is_named_as_one_and_not_as_a_place_to_be_changed() {
 }
 
 #[test]
-fn a_refusal_names_the_way_out_of_its_own_reason() {
+fn a_refusal_names_the_hint_for_its_reason() {
     let more = "`monopoll plan -- …` says more";
     for (plan, way) in [
         (refuse_guarded(), Some(format!("`--on-conflict graceful` takes over; {more}"))),
@@ -363,7 +363,7 @@ fn a_refusal_names_the_way_out_of_its_own_reason() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn color_changes_no_text() {
     for (name, plan) in all() {
         let mut coloured = text(&plan, &context(), Paint::Color);
         assert_ne!(coloured, said(&plan), "{name}");
@@ -375,7 +375,7 @@ fn colour_adds_nothing_but_colour() {
 }
 
 #[test]
-fn no_report_has_a_secret_or_moves_the_cursor() {
+fn no_report_contains_a_secret_or_a_control_character() {
     for (name, plan) in all() {
         let json = to_text(&document(&plan, &context())).unwrap();
         for report in [said(&plan), json] {
@@ -389,7 +389,7 @@ fn no_report_has_a_secret_or_moves_the_cursor() {
 }
 
 #[test]
-fn the_json_escapes_lose_nothing() {
+fn json_escapes_lose_no_character() {
     let document = document(&hostile(), &context());
     let read: Value = serde_json::from_str(&to_text(&document).unwrap()).unwrap();
     assert_eq!(read, serde_json::to_value(&document).unwrap());
@@ -403,7 +403,7 @@ fn the_json_escapes_lose_nothing() {
 }
 
 #[test]
-fn the_schema_is_fresh() {
+fn the_schema_file_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/plan.schema.json");
     let fresh = serde_json::to_string_pretty(&output_schema::<PlanDocument>()).unwrap() + "\n";
     #[expect(clippy::disallowed_methods, reason = "a test may look at the tree that it is part of")]
@@ -436,7 +436,7 @@ fn every_document_is_valid() {
 }
 
 #[test]
-fn what_breaks_the_promise_is_not_valid() {
+fn a_broken_document_is_not_valid() {
     let validator = jsonschema::validator_for(output_schema::<PlanDocument>().as_value()).unwrap();
     let good = serde_json::to_value(document(&graceful_guarded(), &context())).unwrap();
     assert!(validator.is_valid(&good));
@@ -458,7 +458,7 @@ fn what_breaks_the_promise_is_not_valid() {
 }
 
 #[test]
-fn the_keys_stand_in_the_promised_order() {
+fn the_json_keys_are_in_the_documented_order() {
     insta::assert_snapshot!(
         "json_graceful_guarded",
         to_text(&document(&graceful_guarded(), &context())).unwrap()
@@ -483,7 +483,7 @@ fn json(plan: &Plan) -> Value {
 }
 
 #[test]
-fn waiting_for_ever_has_no_number() {
+fn waiting_forever_has_no_number_in_json() {
     assert_eq!(
         json(&wait_forever())["conflicts"][0]["steps"],
         serde_json::json!([{ "do": "wait", "timeout_ms": null }])
@@ -491,7 +491,7 @@ fn waiting_for_ever_has_no_number() {
 }
 
 #[test]
-fn a_token_that_was_not_looked_for_is_null() {
+fn a_token_that_was_not_searched_for_is_null() {
     let of = |token| {
         let bot = Process { token, ..same_command(5) };
         json(&plan(&policy(OnConflict::Refuse), vec![bot]))["conflicts"][0]["same_token"].clone()
@@ -503,7 +503,7 @@ fn a_token_that_was_not_looked_for_is_null() {
 }
 
 #[test]
-fn a_lock_names_its_holder_as_well_as_it_can() {
+fn a_lock_names_its_holder_with_all_known_facts() {
     let stranger = Process { holds_lock: Known(true), ..process(5) };
     let cases = [
         (LockState::Free, vec![], "free", Value::Null),
@@ -532,7 +532,7 @@ fn a_lock_names_its_holder_as_well_as_it_can() {
 }
 
 #[test]
-fn a_stranger_that_has_the_lock_is_described_from_what_was_seen() {
+fn a_foreign_lock_holder_is_described_from_the_process_table() {
     let stranger = Process { holds_lock: Known(true), ..process(5) };
     let holder =
         json(&plan(&policy(OnConflict::Refuse), vec![stranger]))["locks"][0]["holder"].clone();
@@ -543,7 +543,7 @@ fn a_stranger_that_has_the_lock_is_described_from_what_was_seen() {
 }
 
 #[test]
-fn only_what_decided_is_offered_for_a_change() {
+fn only_deciding_keys_are_offered_for_change() {
     assert!(said(&graceful_tree()).contains("`on_conflict` (at ./config.toml:3"));
     assert!(said(&too_many()).contains("$MONOPOLL_LIMITS__MAX_TARGETS"));
     assert!(!said(&clear()).contains("If this is not"));

@@ -274,14 +274,14 @@ fn every() -> Vec<(&'static str, InstanceStatus)> {
 }
 
 #[test]
-fn each_status_is_said() {
+fn each_status_has_its_text() {
     for (name, status) in every() {
         insta::assert_snapshot!(format!("text_{name}"), text(&status, &context(), Paint::Plain));
     }
 }
 
 #[test]
-fn a_list_has_a_line_for_each() {
+fn a_list_has_one_line_per_instance() {
     let named = |(name, status): (&str, InstanceStatus)| InstanceStatus {
         instance: name.to_owned(),
         ..status
@@ -291,7 +291,7 @@ fn a_list_has_a_line_for_each() {
 }
 
 #[test]
-fn a_history_is_one_line_an_event() {
+fn a_history_has_one_line_per_event() {
     let more = [
         event(
             8,
@@ -310,7 +310,7 @@ fn a_history_is_one_line_an_event() {
 }
 
 #[test]
-fn nothing_hostile_gets_through() {
+fn hostile_texts_are_sanitized() {
     let status = hostile();
     let json = serde_json::to_string(&one(&status, &context())).unwrap();
     for said in [text(&status, &context(), Paint::Plain), history_text::text(&status.history), json]
@@ -321,7 +321,7 @@ fn nothing_hostile_gets_through() {
 }
 
 #[test]
-fn the_state_is_what_the_kernel_confirms() {
+fn the_state_follows_the_kernel_and_not_the_record() {
     let state = |snapshot: &Snapshot, record| {
         InstanceStatus::of("x", seen(snapshot), record, Vec::new(), &me())
             .map(|status| status.state)
@@ -386,7 +386,7 @@ fn the_state_is_what_the_kernel_confirms() {
 }
 
 #[test]
-fn the_schema_is_fresh() {
+fn the_schema_file_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/status.schema.json");
     let fresh = serde_json::to_string_pretty(&output_schema::<StatusDocument>()).unwrap() + "\n";
     #[expect(clippy::disallowed_methods, reason = "a test may look at the tree that it is part of")]
@@ -409,7 +409,7 @@ fn valid(document: &Value) -> bool {
 }
 
 #[test]
-fn every_document_is_valid_and_a_wrong_one_is_not() {
+fn every_document_is_valid_and_a_broken_one_is_not() {
     let statuses: Vec<InstanceStatus> = every().into_iter().map(|(_, status)| status).collect();
     for status in &statuses {
         let document = serde_json::to_value(one(status, &context())).unwrap();
@@ -433,7 +433,7 @@ fn every_document_is_valid_and_a_wrong_one_is_not() {
 }
 
 #[test]
-fn the_keys_stand_in_the_promised_order() {
+fn the_json_keys_are_in_the_documented_order() {
     let json =
         |status: &InstanceStatus| serde_json::to_string_pretty(&one(status, &context())).unwrap();
     insta::assert_snapshot!("json_running", json(&running()));
@@ -455,7 +455,7 @@ fn stop(policy: &Policy, mode: StopMode, snapshot: &Snapshot) -> String {
 }
 
 #[test]
-fn a_stop_says_what_it_would_end() {
+fn the_plan_of_a_stop_says_what_it_would_end() {
     let base = || policy(OnConflict::Refuse);
     let forbid =
         |action| Policy { rules: vec![rule("mine", action, Conditions::default())], ..base() };

@@ -21,7 +21,7 @@ fn is_the_same(through: &[&str], program: &str, args: &[&str]) {
 }
 
 #[test]
-fn ignored_and_blocked_signals_are_the_childs_as_they_were() {
+fn the_child_inherits_ignored_and_blocked_signals_unchanged() {
     for env in [
         &["env"][..],
         &["env", "--ignore-signal=PIPE"],
@@ -37,12 +37,12 @@ fn ignored_and_blocked_signals_are_the_childs_as_they_were() {
 }
 
 #[test]
-fn the_working_directory_the_mask_and_the_limits_are_the_childs() {
+fn the_child_inherits_working_directory_umask_and_limits() {
     is_the_same(&[], "sh", &["-c", "pwd; umask; ulimit -a; nice; cat /proc/self/oom_score_adj"]);
 }
 
 #[test]
-fn the_environment_is_the_childs_and_says_who_holds() {
+fn the_child_gets_the_environment_plus_the_name_of_its_guard() {
     let stage = Stage::new();
     let (plain, guarded) = both(&stage, &[], "env", &[]);
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
@@ -53,7 +53,7 @@ fn the_environment_is_the_childs_and_says_who_holds() {
 }
 
 #[test]
-fn nothing_but_the_lock_is_inherited_and_that_at_a_high_number() {
+fn the_child_inherits_only_the_lock_and_at_a_high_descriptor() {
     let stage = Stage::new();
     let (plain, guarded) = both(&stage, &[], "ls", &["/proc/self/fd"]);
     let numbers =
@@ -64,9 +64,9 @@ fn nothing_but_the_lock_is_inherited_and_that_at_a_high_number() {
 }
 
 #[test]
-fn input_output_and_errors_pass_through() {
+fn standard_streams_pass_through() {
     let stage = Stage::new();
-    let ended = stage.run(&["--echo"]).flag("--quiet").reads("first\nsecond\n").end().exits(0);
+    let ended = stage.run(&["--echo"]).flag("--quiet").stdin_text("first\nsecond\n").end().exits(0);
     assert_eq!(
         (ended.out.as_str(), ended.err.as_str()),
         ("first\nsecond\n", "the bot's own words\n")
@@ -74,7 +74,7 @@ fn input_output_and_errors_pass_through() {
 }
 
 #[test]
-fn the_process_group_and_the_session_are_the_guards() {
+fn the_child_stays_in_the_guards_process_group_and_session() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
@@ -88,7 +88,7 @@ fn group_and_session(pid: u32) -> (String, String) {
 }
 
 #[test]
-fn the_childs_exit_status_is_the_guards() {
+fn the_guard_exits_with_the_childs_status() {
     let stage = Stage::new();
     for code in [0, 1, 7, 75, 127, 255] {
         let ended = stage.run(&["--exit", &code.to_string()]).flag("--quiet").end().exits(code);
@@ -97,7 +97,7 @@ fn the_childs_exit_status_is_the_guards() {
 }
 
 #[test]
-fn a_child_that_a_signal_ended_is_128_and_its_number() {
+fn a_child_ended_by_a_signal_gives_128_plus_its_number() {
     let stage = Stage::new();
     stage.run(&["--die", "SIGKILL"]).end().exits(128 + 9);
     stage.run(&["--die", "SIGTERM"]).end().exits(128 + 15);
@@ -105,7 +105,7 @@ fn a_child_that_a_signal_ended_is_128_and_its_number() {
 }
 
 #[test]
-fn a_script_is_run_by_its_interpreter_and_found_again() {
+fn a_script_runs_in_its_interpreter_and_is_recognized() {
     use std::os::unix::fs::PermissionsExt;
 
     let stage = Stage::new();
@@ -130,7 +130,7 @@ fn a_script_is_run_by_its_interpreter_and_found_again() {
 }
 
 #[test]
-fn whoever_only_reads_a_script_is_not_it() {
+fn a_process_that_only_reads_a_script_is_not_that_script() {
     use std::os::unix::fs::PermissionsExt;
 
     let stage = Stage::new();
@@ -148,7 +148,7 @@ fn whoever_only_reads_a_script_is_not_it() {
 }
 
 #[test]
-fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
+fn a_command_line_of_any_length_gives_a_readable_record() {
     let stage = Stage::new();
     let long = vec!["\u{1}"; 30_000];
     let first = stage.run(&long).start();
@@ -159,7 +159,7 @@ fn a_command_line_of_any_length_leaves_a_record_that_can_be_read() {
 }
 
 #[test]
-fn the_end_of_command_is_never_missed_whatever_the_guard_is_at() {
+fn the_end_of_the_command_is_never_missed() {
     let stage = Stage::new();
     for run in 0..200 {
         // It ends while the guard still writes down that it began, or some moments later.

@@ -20,7 +20,7 @@ fn in_a_container<'a>(start: Start<'a>, stage: &Stage, mount: &str) -> Start<'a>
         script.as_str(),
         "sh",
     ];
-    start.through(&through).within(stage.folder()).env("container", "podman")
+    start.through(&through).current_dir(stage.folder()).env("container", "podman")
 }
 
 const OWN_MEMORY: &str = "mount -t tmpfs -o mode=0700 tmpfs locks";
@@ -28,7 +28,7 @@ const SHARED: &str = "mkdir -p -m 0700 volume; chmod 0700 volume; mount --bind v
 
 #[test]
 fn a_private_lock_folder_guards_only_this_container_and_says_so() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -48,8 +48,8 @@ fn a_private_lock_folder_guards_only_this_container_and_says_so() {
 }
 
 #[test]
-fn a_quiet_start_does_not_say_so() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_quiet_start_omits_that_message() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -60,8 +60,8 @@ fn a_quiet_start_does_not_say_so() {
 }
 
 #[test]
-fn a_lock_folder_that_others_mount_too_needs_no_word() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_shared_lock_folder_needs_no_message() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -70,8 +70,8 @@ fn a_lock_folder_that_others_mount_too_needs_no_word() {
 }
 
 #[test]
-fn in_kubernetes_the_line_says_what_helps_there() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn in_kubernetes_the_message_names_the_remedy_there() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -81,8 +81,8 @@ fn in_kubernetes_the_line_says_what_helps_there() {
 }
 
 #[test]
-fn doctor_says_the_same() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn doctor_reports_the_same() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();

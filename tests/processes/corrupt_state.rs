@@ -32,26 +32,26 @@ fn private_folder(stage: &Stage) {
 }
 
 #[test]
-fn a_start_beside_garbage_is_a_start() {
+fn a_start_with_corrupt_files_starts() {
     for text in garbage() {
         let stage = Stage::new();
         private_folder(&stage);
         for kind in KINDS {
-            fs::write(stage.beside(kind), &text).unwrap();
+            fs::write(stage.state_file(kind), &text).unwrap();
         }
         stage.run(&["--exit", "7"]).on_conflict("force").end().exits(7);
     }
 }
 
 #[test]
-fn garbage_beside_a_running_guard_ends_nobody_but_it() {
+fn corrupt_files_of_a_running_guard_end_no_other_process() {
     for text in garbage() {
         let stage = Stage::new();
         let bystander = stage.program("sleep", &["60"]).start();
         let first = stage.run(&[]).start();
         stage.ready(1);
         for kind in KINDS {
-            fs::write(stage.beside(kind), &text).unwrap();
+            fs::write(stage.state_file(kind), &text).unwrap();
         }
         let second = stage.run(&[]).on_conflict("graceful").start();
         stage.ready(2);
@@ -65,8 +65,8 @@ fn garbage_beside_a_running_guard_ends_nobody_but_it() {
 type Put = fn(&Path);
 
 #[test]
-fn what_is_no_file_in_their_places_never_kills() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn special_files_in_place_of_state_files_never_lead_to_a_kill() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let make: [(&str, Put); 3] = [
@@ -82,7 +82,7 @@ fn what_is_no_file_in_their_places_never_kills() {
             let stage = Stage::new();
             private_folder(&stage);
             let bystander = stage.bot(&["another"]).start();
-            make(&stage.beside(kind));
+            make(&stage.state_file(kind));
             let ended = stage.run(&["--as", "nobody", "--exit", "7"]).on_conflict("force").end();
             assert!(matches!(ended.code, Some(7 | 73)), "{what} as {kind}: {ended:?}");
             assert!(bystander.is_alive());
@@ -94,16 +94,16 @@ fn what_is_no_file_in_their_places_never_kills() {
 /// What a guard that was killed leaves behind, changed by `change`.
 fn with_a_record(stage: &Stage, change: impl FnOnce(&mut Value)) {
     let guard = stage.run(&["--as", "first"]).start();
-    stage.nth_to_say(1, "first");
+    stage.nth_pid_of(1, "first");
     let text = stage.wait_until("the record", || {
-        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+        fs::read_to_string(stage.state_file("record")).ok().filter(|it| it.contains("running"))
     });
     guard.signal(nix::sys::signal::Signal::SIGKILL);
     guard.end();
-    stage.nth_to_say(1, "end");
+    stage.nth_pid_of(1, "end");
     let mut record: Value = serde_json::from_str(&text).unwrap();
     change(&mut record);
-    fs::write(stage.beside("record"), record.to_string()).unwrap();
+    fs::write(stage.state_file("record"), record.to_string()).unwrap();
 }
 
 #[test]
@@ -122,29 +122,29 @@ fn a_record_that_names_a_bystander_does_not_kill_it() {
 }
 
 #[test]
-fn a_record_of_another_boot_counts_for_nothing() {
+fn a_record_of_another_boot_is_ignored() {
     let stage = Stage::new();
     with_a_record(&stage, |record| record["boot"] = "another".into());
     stage.run(&["--exit", "7"]).on_conflict("refuse").end().exits(7);
 }
 
 #[test]
-fn a_ticket_is_larger_than_every_record_in_the_folder() {
+fn a_new_ticket_is_larger_than_every_record_in_the_folder() {
     let stage = Stage::new();
     with_a_record(&stage, |record| record["ticket"] = 500.into());
-    fs::rename(stage.beside("record"), stage.locks().join("another.lock.record")).unwrap();
-    fs::remove_file(stage.beside("counter")).unwrap();
+    fs::rename(stage.state_file("record"), stage.locks().join("another.lock.record")).unwrap();
+    fs::remove_file(stage.state_file("counter")).unwrap();
     stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(stage.counter(), 501);
 }
 
 #[test]
-fn a_guard_writes_its_record_and_its_counter_again_when_they_vanish() {
+fn a_guard_rewrites_its_record_and_counter_when_they_are_deleted() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
     for kind in ["record", "counter"] {
-        let path = stage.beside(kind);
+        let path = stage.state_file(kind);
         stage.wait_until("the file", || path.exists().then_some(()));
         fs::remove_file(&path).unwrap();
         stage.wait_until(&format!("the {kind} again"), || path.exists().then_some(()));
@@ -153,33 +153,34 @@ fn a_guard_writes_its_record_and_its_counter_again_when_they_vanish() {
 }
 
 #[test]
-fn a_question_to_an_earlier_holder_of_the_same_ticket_ends_nobody() {
+fn a_stale_request_with_the_same_ticket_ends_no_guard() {
     let stage = Stage::new();
     private_folder(&stage);
     let question = r#"{"id":"1-1-1","to":1,"from_pid":1,"force":true,"signal":"SIGTERM","graceful":"1s","kill":"1s","escalate":true}"#;
-    fs::write(stage.beside("request"), question).unwrap();
+    fs::write(stage.state_file("request"), question).unwrap();
     let guard = stage.run(&["--leaves", "--exit", "7"]).start();
     let bot = stage.ready(1);
-    stage.wait_until("the question's end", || (!stage.beside("request").exists()).then_some(()));
+    stage
+        .wait_until("the question's end", || (!stage.state_file("request").exists()).then_some(()));
     send(bot, Signal::SIGUSR1);
     guard.end().exits(7);
 }
 
 #[test]
-fn a_counter_at_its_end_begins_again() {
+fn a_counter_at_its_maximum_starts_over() {
     let stage = Stage::new();
     private_folder(&stage);
-    fs::write(stage.beside("counter"), ((1_u64 << 53) - 2).to_string()).unwrap();
+    fs::write(stage.state_file("counter"), ((1_u64 << 53) - 2).to_string()).unwrap();
     stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(stage.counter(), 1);
 }
 
 #[test]
-fn a_history_that_cannot_be_written_is_one_warning() {
+fn an_unwritable_history_is_one_warning() {
     let stage = Stage::new();
     private_folder(&stage);
     // Where it is to be written lies a folder: that is in everybody's way, root's too.
-    fs::create_dir(stage.beside("history.new")).unwrap();
+    fs::create_dir(stage.state_file("history.new")).unwrap();
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(ended.err.matches("warning: the history cannot be written").count(), 1, "{ended:?}");
     stage.run(&["--exit", "7"]).flag("--quiet").end().exits(7);

@@ -31,7 +31,7 @@ fn findings(ended: &Ended, name: &str) -> Vec<(String, String, Option<String>)> 
 }
 
 #[test]
-fn it_touches_nothing() {
+fn doctor_touches_nothing() {
     let stage = Stage::new();
     let ended = doctor(&stage).end().exits(0);
     assert!(ended.out.contains("is not there yet: the first start makes it"), "{ended:?}");
@@ -41,7 +41,7 @@ fn it_touches_nothing() {
 }
 
 #[test]
-fn it_sees_a_running_guard_and_leaves_it_alone() {
+fn doctor_sees_a_running_guard_and_leaves_it_alone() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
@@ -58,7 +58,7 @@ fn it_sees_a_running_guard_and_leaves_it_alone() {
 }
 
 #[test]
-fn a_wrong_configuration_is_a_problem_and_everything_else_is_said_all_the_same() {
+fn a_wrong_configuration_is_a_problem_and_the_rest_is_still_reported() {
     let stage = Stage::new();
     let ended = doctor(&stage)
         .flag("--json")
@@ -74,7 +74,7 @@ fn a_wrong_configuration_is_a_problem_and_everything_else_is_said_all_the_same()
 }
 
 #[test]
-fn a_lock_folder_that_others_can_write_to_is_a_problem_with_its_way_out() {
+fn a_lock_folder_that_others_can_write_to_is_a_problem_with_a_hint() {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap();
@@ -109,7 +109,7 @@ fn a_command_that_is_not_found_is_a_problem() {
 }
 
 #[test]
-fn without_a_command_and_a_name_it_says_how_to_name_one() {
+fn without_a_command_and_a_name_doctor_says_how_to_give_one() {
     let stage = Stage::new();
     let ended = stage.program(env!("CARGO_BIN_EXE_monopoll"), &["doctor", "--json"]).end().exits(0);
     let instance = &findings(&ended, "instance")[0];
@@ -121,7 +121,7 @@ fn without_a_command_and_a_name_it_says_how_to_name_one() {
 }
 
 #[test]
-fn the_token_is_known_by_its_id_alone() {
+fn doctor_names_the_token_by_its_bot_id_only() {
     let stage = Stage::new();
     // Telegram is asked where a token is known: here, nobody is.
     let start = doctor(&stage)
@@ -133,7 +133,7 @@ fn the_token_is_known_by_its_id_alone() {
 }
 
 #[test]
-fn a_configuration_that_others_can_write_to_is_a_warning_and_a_line_at_every_start() {
+fn a_configuration_that_others_can_write_to_is_a_warning_there_and_at_every_start() {
     let stage = Stage::new();
     let config = stage.folder().join("config.toml");
     fs::write(&config, "on_conflict = 'refuse'\n").unwrap();
@@ -151,8 +151,8 @@ fn a_configuration_that_others_can_write_to_is_a_warning_and_a_line_at_every_sta
 }
 
 #[test]
-fn hidden_processes_are_a_warning_to_whoever_is_not_root() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn hidden_processes_are_a_warning_unless_run_by_root() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -172,8 +172,8 @@ fn hidden_processes_are_a_warning_to_whoever_is_not_root() {
 }
 
 #[test]
-fn a_machine_without_proc_is_a_problem_and_everything_else_is_said_all_the_same() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_machine_without_proc_is_a_problem_and_the_rest_is_still_reported() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();

@@ -81,11 +81,11 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
 }
 
 #[test]
-fn another_folder_and_other_arguments_are_named() {
+fn a_different_folder_and_different_arguments_are_named() {
     let stage = Stage::new();
     let other = stage.folder().join("other");
     fs::create_dir(&other).unwrap();
-    let bot = stage.bot(&["--stubborn"]).within(&other).start();
+    let bot = stage.bot(&["--stubborn"]).current_dir(&other).start();
     stage.ready(1);
     let said = process(explain(&stage, bot.pid()));
     assert_eq!(
@@ -114,7 +114,7 @@ fn another_folder_and_other_arguments_are_named() {
 }
 
 #[test]
-fn a_process_that_no_quick_look_finds_is_described_and_is_no_holder() {
+fn a_process_that_the_prefilter_skips_is_described_and_is_no_holder() {
     let stage = Stage::new();
     let _guard = stage.run(&[]).start();
     stage.ready(1);
@@ -157,11 +157,11 @@ fn a_guard_and_its_bot_have_the_lock() {
 }
 
 #[test]
-fn a_child_in_a_candidates_tree_shares_its_fate() {
+fn a_child_in_a_candidates_tree_shares_its_outcome() {
     let stage = Stage::new();
     let bot = stage.bot(&["--child", "--as worker"]).start();
     stage.ready(1);
-    let child = stage.nth_to_say(1, "worker");
+    let child = stage.nth_pid_of(1, "worker");
     let start = stage
         .monopoll(&["explain", &child.to_string(), "--on-conflict", "force", "--"])
         .argument(&testbot().display().to_string());
@@ -175,7 +175,7 @@ fn a_child_in_a_candidates_tree_shares_its_fate() {
 }
 
 #[test]
-fn a_rule_that_decides_is_named_with_its_place() {
+fn a_deciding_rule_is_named_with_its_location() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -205,7 +205,7 @@ fn a_rule_that_decides_is_named_with_its_place() {
 }
 
 #[test]
-fn an_entry_says_which_of_its_fields_failed() {
+fn a_match_entry_says_which_of_its_fields_failed() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -238,7 +238,7 @@ fn another_bots_process_is_shielded_and_no_token_is_shown() {
     assert!(sentence(&ended).contains("is never touched: another bot's process"), "{}", ended.out);
     assert!(!ended.out.contains("AAHdq"), "{}", ended.out);
     let carrier = stage.bot(&["--as", "carrier", "--token", &mine]).start();
-    stage.nth_to_say(1, "carrier");
+    stage.nth_pid_of(1, "carrier");
     let ended = explain(&stage, carrier.pid()).env("BOT_TOKEN", &mine).end().exits(0);
     assert!(
         sentence(&ended).contains("has the same bot token, and same_token says refuse"),
@@ -253,8 +253,8 @@ fn another_bots_process_is_shielded_and_no_token_is_shown() {
 }
 
 #[test]
-fn another_users_process_is_shielded_unless_an_entry_reaches_it() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn another_users_process_is_shielded_unless_a_match_entry_reaches_it() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -291,8 +291,8 @@ fn another_users_process_is_shielded_unless_an_entry_reaches_it() {
 }
 
 #[test]
-fn what_may_not_be_read_is_said_to_be_unknown() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn unreadable_facts_are_reported_as_unknown() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -358,7 +358,7 @@ fn pid_1_is_shielded() {
 }
 
 #[test]
-fn what_started_monopoll_is_shielded() {
+fn the_ancestors_of_monopoll_are_shielded() {
     let stage = Stage::new();
     let matches = "match = [{ cmdline = 'the-shell-of-this-test' }]\n";
     fs::write(
@@ -392,7 +392,7 @@ fn monopoll_itself_is_no_candidate() {
 }
 
 #[test]
-fn a_pid_that_is_gone_is_a_wrong_command_line() {
+fn a_pid_that_does_not_exist_is_a_wrong_command_line() {
     let stage = Stage::new();
     let mut gone = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
     let pid = gone.id();
@@ -419,7 +419,7 @@ fn a_pid_that_is_gone_is_a_wrong_command_line() {
 }
 
 #[test]
-fn what_is_no_number_is_a_wrong_command_line() {
+fn a_pid_that_is_no_number_is_a_wrong_command_line() {
     let stage = Stage::new();
     for no_pid in ["main.py", "12a", "", "99999999999", "1.5"] {
         stage.monopoll(&["explain", no_pid]).end().exits(64).says("is no process id");
@@ -428,13 +428,13 @@ fn what_is_no_number_is_a_wrong_command_line() {
 }
 
 #[test]
-fn a_wrong_configuration_is_found_first() {
+fn a_wrong_configuration_is_reported_first() {
     let stage = Stage::new();
     explain(&stage, 1).config("on_conflict = 'perhaps'\n").end().exits(78);
 }
 
 #[test]
-fn without_a_pid_the_plan_and_everybody_in_it_are_explained() {
+fn without_a_pid_the_plan_and_every_process_in_it_are_explained() {
     let stage = Stage::new();
     let token = format!("{}16180:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1", std::process::id());
     let bot = stage.bot(&[]).start();
@@ -460,7 +460,7 @@ fn without_a_pid_the_plan_and_everybody_in_it_are_explained() {
 }
 
 #[test]
-fn the_same_command_through_a_link_is_the_same() {
+fn the_same_command_through_a_link_is_the_same_command() {
     let stage = Stage::new();
     let link = stage.folder().join("link");
     symlink(testbot(), &link).unwrap();

@@ -14,7 +14,7 @@ fn a_waiting_start_that_is_interrupted_leaves_nothing_behind() {
         second.signal(signal);
         second.end().exits(code).says("nothing is left behind");
         assert!(first.is_alive() && stage.lock_is_free());
-        assert!(!stage.beside("record").exists() && !stage.beside("request").exists());
+        assert!(!stage.state_file("record").exists() && !stage.state_file("request").exists());
         assert_eq!(stage.events().len(), 1);
     }
 }
@@ -29,12 +29,12 @@ fn a_start_that_is_interrupted_while_the_old_one_ends_starts_nothing() {
     second.signal(Signal::SIGTERM);
     second.end().exits(143);
     assert!(first.is_alive() && stage.lock_is_free());
-    assert!(!stage.beside("record").exists());
-    assert_eq!(stage.who_said("ready").len(), 1);
+    assert!(!stage.state_file("record").exists());
+    assert_eq!(stage.pids_of("ready").len(), 1);
 }
 
 #[test]
-fn a_start_that_is_interrupted_while_a_guard_ends_leaves_no_question_behind() {
+fn a_start_that_is_interrupted_while_a_guard_ends_leaves_no_request_behind() {
     let stage = Stage::new();
     let _first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -42,12 +42,12 @@ fn a_start_that_is_interrupted_while_a_guard_ends_leaves_no_question_behind() {
     stage.wait_until("SIGTERM", || (stage.times(old, "got SIGTERM") == 1).then_some(()));
     second.signal(Signal::SIGINT);
     second.end().exits(130);
-    assert!(!stage.beside("request").exists() && !stage.beside("answer").exists());
-    assert_eq!(stage.who_said("ready").len(), 1);
+    assert!(!stage.state_file("request").exists() && !stage.state_file("answer").exists());
+    assert_eq!(stage.pids_of("ready").len(), 1);
 }
 
 #[test]
-fn a_start_that_is_killed_while_it_waits_is_in_nobodys_way() {
+fn a_start_that_is_killed_while_it_waits_blocks_no_other_start() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     stage.ready(1);

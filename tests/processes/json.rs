@@ -24,7 +24,7 @@ fn document(ended: &Ended) -> Value {
 }
 
 #[test]
-fn nobody_is_in_the_way() {
+fn a_plan_without_conflicts_is_valid_json() {
     let stage = Stage::new();
     let plan = document(&stage.plan(&[]).flag("--json").end().exits(0));
     assert_eq!(
@@ -35,7 +35,7 @@ fn nobody_is_in_the_way() {
 }
 
 #[test]
-fn a_guard_is_asked() {
+fn a_plan_that_asks_a_guard_is_valid_json() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
@@ -55,7 +55,7 @@ fn a_guard_is_asked() {
 }
 
 #[test]
-fn a_stranger_is_waited_for_and_then_refused() {
+fn a_plan_that_waits_and_then_refuses_is_valid_json() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -83,7 +83,7 @@ fn a_stranger_is_waited_for_and_then_refused() {
 }
 
 #[test]
-fn a_detailed_exit_status_tells_acting_from_starting() {
+fn a_detailed_exit_status_distinguishes_acting_from_starting() {
     let stage = Stage::new();
     let detailed = |action: &str| stage.plan(&[]).flag("--json").on_conflict(action);
     let with = |action: &str| {
@@ -108,7 +108,7 @@ fn a_detailed_exit_status_tells_acting_from_starting() {
 }
 
 #[test]
-fn a_run_that_is_only_tried_prints_the_same_document() {
+fn a_dry_run_prints_the_same_document() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -136,8 +136,8 @@ fn a_suspect_and_a_shielded_process_are_listed() {
 }
 
 #[test]
-fn a_holder_that_nobody_can_see_has_no_pid() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn an_unknown_holder_has_no_pid() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();

@@ -9,7 +9,7 @@ fn a_guard_that_is_killed_takes_its_child_with_it() {
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
     guard.signal(Signal::SIGKILL);
-    stage.nth_to_say(1, "end");
+    stage.nth_pid_of(1, "end");
     assert_eq!(stage.times(bot, "got SIGTERM"), 1);
 }
 
@@ -19,7 +19,7 @@ fn a_guard_that_is_killed_gives_its_child_the_signal_that_was_configured() {
     let guard = stage.run(&[]).set("kill.signal='SIGINT'").start();
     let bot = stage.ready(1);
     guard.signal(Signal::SIGKILL);
-    stage.nth_to_say(1, "end");
+    stage.nth_pid_of(1, "end");
     assert_eq!(stage.times(bot, "got SIGINT"), 1);
 }
 
@@ -33,7 +33,7 @@ fn a_guard_that_is_killed_as_soon_as_its_child_runs_signals_it_once() {
         guard.end();
         // Of those that wait for it, a bot takes the lowest first.
         send(bot, Signal::SIGWINCH);
-        stage.nth_to_say(1, "got SIGWINCH");
+        stage.nth_pid_of(1, "got SIGWINCH");
         assert_eq!(stage.times(bot, "got SIGTERM"), 1);
     }
 }
@@ -41,10 +41,10 @@ fn a_guard_that_is_killed_as_soon_as_its_child_runs_signals_it_once() {
 /// The bot ends with its guard; its grandchild has the lock open and stays.
 fn only_a_grandchild_is_left(stage: &Stage) -> u32 {
     let guard = stage.run(&["--child", "--as grandchild"]).start();
-    let (_, grandchild) = (stage.ready(1), stage.nth_to_say(1, "grandchild"));
+    let (_, grandchild) = (stage.ready(1), stage.nth_pid_of(1, "grandchild"));
     guard.signal(Signal::SIGKILL);
     assert_eq!(guard.end().signal, Some(9));
-    stage.nth_to_say(1, "end");
+    stage.nth_pid_of(1, "end");
     grandchild
 }
 
@@ -95,7 +95,7 @@ fn a_stubborn_child_of_a_killed_guard_is_found_by_its_lock() {
 }
 
 #[test]
-fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
+fn processes_left_by_the_command_are_ended_before_the_guard_exits() {
     let stage = Stage::new();
     let args = [
         "--child",
@@ -107,7 +107,7 @@ fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
         "7",
     ];
     let guard = stage.run(&args).start();
-    let (child, daemon) = (stage.nth_to_say(1, "child"), stage.nth_to_say(1, "daemon"));
+    let (child, daemon) = (stage.nth_pid_of(1, "child"), stage.nth_pid_of(1, "daemon"));
     send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7);
     assert!(!is_alive(child) && !is_alive(daemon));
@@ -121,11 +121,11 @@ fn what_is_left_when_the_command_ends_is_ended_before_the_guard_leaves() {
 }
 
 #[test]
-fn what_is_left_and_stubborn_is_killed() {
+fn stubborn_processes_left_by_the_command_are_killed() {
     let stage = Stage::new();
     let args = ["--detached", "--as daemon --stubborn", "--leaves", "--exit", "7"];
     let guard = stage.run(&args).set("timeouts.graceful='300ms'").start();
-    let daemon = stage.nth_to_say(1, "daemon");
+    let daemon = stage.nth_pid_of(1, "daemon");
     send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7);
     assert!(!is_alive(daemon));
@@ -136,44 +136,44 @@ fn what_is_left_and_stubborn_is_killed() {
 fn a_guard_leaves_no_record_behind() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
-    assert!(!stage.beside("record").exists());
+    assert!(!stage.state_file("record").exists());
     assert!(stage.lock().exists(), "the lock file is never removed");
 }
 
 /// A shell that starts something and then makes way for monopoll.
-const BESIDE: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > beside; exec \"$@\"", "sh"];
+const WITH_SIBLING: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > sibling; exec \"$@\"", "sh"];
 
-fn beside(stage: &Stage) -> u32 {
-    stage.wait_until("what was started beside", || {
-        std::fs::read_to_string(stage.folder().join("beside")).ok()?.trim().parse().ok()
+fn sibling(stage: &Stage) -> u32 {
+    stage.wait_until("the sibling", || {
+        std::fs::read_to_string(stage.folder().join("sibling")).ok()?.trim().parse().ok()
     })
 }
 
 #[test]
-fn what_the_guard_did_not_start_outlives_command() {
+fn processes_that_the_guard_did_not_start_outlive_the_command() {
     let stage = Stage::new();
-    stage.run(&["--exit", "7"]).through(&BESIDE).end().exits(7);
-    assert!(is_alive(beside(&stage)));
+    stage.run(&["--exit", "7"]).through(&WITH_SIBLING).end().exits(7);
+    assert!(is_alive(sibling(&stage)));
 }
 
 #[test]
-fn what_the_guard_did_not_start_outlives_a_takeover() {
+fn processes_that_the_guard_did_not_start_outlive_a_takeover() {
     for action in ["graceful", "force"] {
         let stage = Stage::new();
-        let first = stage.run(&["--detached", "--as member"]).through(&BESIDE).start();
-        let (_, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+        let first = stage.run(&["--detached", "--as member"]).through(&WITH_SIBLING).start();
+        let (_, member) = (stage.ready(1), stage.nth_pid_of(1, "member"));
         stage.run(&["--exit", "7"]).on_conflict(action).end().exits(7);
         first.end().exits(0).says("took over");
-        assert!(is_alive(beside(&stage)) && !is_alive(member), "{action}");
+        assert!(is_alive(sibling(&stage)) && !is_alive(member), "{action}");
     }
 }
 
 #[test]
-fn a_guard_that_may_not_kill_ends_all_the_same_with_its_command() {
+fn a_guard_that_may_not_kill_still_exits_with_its_command() {
     let stage = Stage::new();
     let bot = ["--child", "--as member --stubborn", "--leaves", "--exit", "7"];
     let guard = stage.run(&bot).set("kill.escalate=false").set("timeouts.graceful='300ms'").start();
-    let member = stage.nth_to_say(1, "member");
+    let member = stage.nth_pid_of(1, "member");
     send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7).says("keep the lock");
     assert!(is_alive(member) && !stage.lock_is_free());

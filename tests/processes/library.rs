@@ -27,17 +27,19 @@ fn force<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
 }
 
 #[test]
-fn a_program_holds_its_instance_and_gives_everything_back() {
+fn a_program_holds_its_instance_and_releases_everything() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let bot = stage.ready(1);
     assert!(!stage.lock_is_free());
-    assert!(fs::read_to_string(stage.beside("record")).unwrap().contains("\"state\":\"running\""));
+    assert!(
+        fs::read_to_string(stage.state_file("record")).unwrap().contains("\"state\":\"running\"")
+    );
     assert!(stage.monopoll(&["status"]).end().exits(0).out.contains(&format!("pid {bot}")));
     drop(first);
     let _second = host(&stage, &["--for", "0", "--lives-on"]).start();
-    stage.nth_to_say(1, "gave it back");
-    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+    stage.nth_pid_of(1, "gave it back");
+    assert!(stage.lock_is_free() && !stage.state_file("record").exists());
     stage.monopoll(&["status"]).end().exits(3);
 }
 
@@ -49,11 +51,11 @@ fn a_second_program_is_refused() {
     host(&stage, &[]).end().exits(75).says("on_conflict says refuse");
     stage.run(&[]).end().exits(75).says("on_conflict says refuse");
     assert!(first.is_alive());
-    assert_eq!(stage.who_said("ready").len(), 1);
+    assert_eq!(stage.pids_of("ready").len(), 1);
 }
 
 #[test]
-fn a_program_is_refused_beside_a_bot_under_run() {
+fn a_program_is_refused_while_a_bot_runs_under_monopoll_run() {
     let stage = Stage::new();
     let _first = stage.run(&[]).start();
     stage.ready(1);
@@ -68,10 +70,10 @@ fn a_second_guard_in_the_same_process_is_refused() {
 }
 
 #[test]
-fn it_can_be_acquired_again_when_it_was_given_back() {
+fn a_released_guard_can_be_acquired_again() {
     let stage = Stage::new();
     host(&stage, &["--for", "0", "--again"]).end().exits(0);
-    assert_eq!(stage.who_said("holds it again").len(), 1);
+    assert_eq!(stage.pids_of("holds it again").len(), 1);
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn a_bot_under_run_takes_over_from_a_program_and_a_program_from_it() {
 }
 
 #[test]
-fn stop_asks_a_program() {
+fn monopoll_stop_asks_a_program() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let bot = stage.ready(1);
@@ -124,7 +126,7 @@ fn stop_asks_a_program() {
 }
 
 #[test]
-fn a_program_that_lives_on_without_its_guard_is_left_alone() {
+fn a_program_that_released_its_guard_and_lives_on_is_left_alone() {
     let stage = Stage::new();
     let first = host(&stage, &["--lives-on"]).start();
     let old = stage.ready(1);
@@ -138,7 +140,7 @@ fn a_program_that_lives_on_without_its_guard_is_left_alone() {
 }
 
 #[test]
-fn nor_is_it_taken_for_an_unguarded_bot_by_the_command_that_asked_it() {
+fn a_program_that_released_its_guard_is_no_unguarded_bot_to_the_start_that_asked() {
     let stage = Stage::new();
     let first = host(&stage, &["--lives-on"]).start();
     let old = stage.ready(1);
@@ -151,7 +153,7 @@ fn nor_is_it_taken_for_an_unguarded_bot_by_the_command_that_asked_it() {
 }
 
 #[test]
-fn one_that_heard_and_gives_nothing_back_is_never_signalled() {
+fn a_program_that_answered_and_does_not_release_is_never_signaled() {
     let stage = Stage::new();
     let first = host(&stage, &["--deaf"]).start();
     let old = stage.ready(1);
@@ -167,7 +169,7 @@ fn one_that_heard_and_gives_nothing_back_is_never_signalled() {
 }
 
 #[test]
-fn force_gets_through_to_one_that_hangs() {
+fn force_ends_a_program_that_hangs() {
     let stage = Stage::new();
     let first = host(&stage, &["--deaf"]).start();
     stage.ready(1);
@@ -177,7 +179,7 @@ fn force_gets_through_to_one_that_hangs() {
 }
 
 #[test]
-fn force_lets_one_live_that_gives_it_back_at_once() {
+fn force_lets_a_program_live_that_releases_at_once() {
     let stage = Stage::new();
     let first = host(&stage, &["--lives-on"]).start();
     stage.ready(1);
@@ -187,7 +189,7 @@ fn force_lets_one_live_that_gives_it_back_at_once() {
 }
 
 #[test]
-fn a_stopped_program_is_woken_for_the_question() {
+fn a_stopped_program_is_woken_for_the_request() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let old = stage.ready(1);
@@ -199,7 +201,7 @@ fn a_stopped_program_is_woken_for_the_question() {
 }
 
 #[test]
-fn a_program_that_is_killed_leaves_nothing_in_the_way() {
+fn a_killed_program_blocks_no_other_start() {
     let stage = Stage::new();
     let first = host(&stage, &["--child"]).start();
     let old = stage.ready(1);
@@ -230,12 +232,12 @@ fn under_a_run_of_the_same_instance_its_guard_is_adopted() {
 }
 
 #[test]
-fn a_mark_that_nobody_above_stands_for_is_not_believed() {
+fn a_marker_without_a_guard_among_the_ancestors_is_ignored() {
     let stage = Stage::new();
     let lock = stage.lock();
     let _first = host(&stage, &[]).start();
     let bot = stage.ready(1);
-    let record = fs::read_to_string(stage.beside("record")).unwrap();
+    let record = fs::read_to_string(stage.state_file("record")).unwrap();
     let number = |key: &str| {
         let digits = record.split_once(&format!("\"{key}\":")).unwrap().1;
         digits.split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned()
@@ -260,7 +262,7 @@ fn start_of(pid: u32) -> String {
 }
 
 #[test]
-fn a_guard_that_is_adopted_is_lost_when_its_run_is_killed() {
+fn an_adopted_guard_is_lost_when_its_run_is_killed() {
     let stage = Stage::new();
     let locks = format!("[\"{}\"]", stage.lock().display());
     // It does not get the signal that a guard's death sends its child.
@@ -281,7 +283,7 @@ fn a_guard_that_is_adopted_is_lost_when_its_run_is_killed() {
 }
 
 #[test]
-fn a_lock_that_is_deleted_is_taken_back() {
+fn a_deleted_lock_is_taken_back() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     stage.ready(1);
@@ -295,17 +297,17 @@ fn a_lock_that_is_deleted_is_taken_back() {
 }
 
 #[test]
-fn a_record_that_vanished_is_written_again() {
+fn a_deleted_record_is_written_again() {
     let stage = Stage::new();
     let _first = host(&stage, &[]).start();
     stage.ready(1);
     stage.wait_until_settled();
-    fs::remove_file(stage.beside("record")).unwrap();
-    stage.wait_until("the record", || stage.beside("record").exists().then_some(()));
+    fs::remove_file(stage.state_file("record")).unwrap();
+    stage.wait_until("the record", || stage.state_file("record").exists().then_some(()));
 }
 
 #[test]
-fn a_lock_that_somebody_else_has_for_good_is_lost() {
+fn a_lock_that_another_process_keeps_is_lost() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let bot = stage.ready(1);
@@ -321,12 +323,12 @@ fn a_lock_that_somebody_else_has_for_good_is_lost() {
 }
 
 #[test]
-fn an_acquisition_that_nobody_waits_for_is_called_off() {
+fn an_abandoned_acquisition_is_canceled() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let old = stage.ready(1);
     let waiter = host(&stage, &["--gives-up", "300"]).env("MONOPOLL_ON_CONFLICT", "wait").start();
-    stage.nth_to_say(1, "gave up");
+    stage.nth_pid_of(1, "gave up");
     send(old, Signal::SIGTERM);
     first.end();
     // The one that gave up lives, and neither takes the lock nor stands in the way of the
@@ -337,7 +339,7 @@ fn an_acquisition_that_nobody_waits_for_is_called_off() {
 }
 
 #[test]
-fn programs_that_start_at_the_same_moment_leave_exactly_one() {
+fn programs_that_start_simultaneously_leave_exactly_one() {
     for action in ["refuse", "graceful", "force"] {
         let stage = Stage::new();
         let start = |_| {
@@ -364,10 +366,10 @@ fn programs_that_start_at_the_same_moment_leave_exactly_one() {
 }
 
 #[test]
-fn a_program_that_has_not_come_to_its_guard_yet_is_no_poller() {
+fn a_program_that_has_not_acquired_its_guard_yet_is_no_conflict() {
     let stage = Stage::new();
     let late = host(&stage, &[]).env("HOSTBOT_LATE", "600000").start();
-    stage.nth_to_say(1, "is late");
+    stage.nth_pid_of(1, "is late");
     // The same program, arguments and place.
     let _first = graceful(&stage, &[]).start();
     stage.ready(1);
@@ -381,13 +383,13 @@ fn without_a_name_the_bot_token_names_the_instance() {
     let id = token.split(':').next().unwrap().to_owned();
     let named = nameless(&stage, &["--for", "0"]).env("BOT_TOKEN", &token).end();
     named.exits(0);
-    assert_eq!(stage.who_said(&format!("holds bot{id}")).len(), 1);
+    assert_eq!(stage.pids_of(&format!("holds bot{id}")).len(), 1);
     nameless(&stage, &[]).end().exits(64).says("no instance is named").says("$MONOPOLL_INSTANCE");
-    assert!(!stage.seen().contains(SECRET));
+    assert!(!stage.transcript().contains(SECRET));
 }
 
 #[test]
-fn a_check_that_fails_refuses_the_start_and_the_running_one_lives_on() {
+fn a_failed_check_refuses_the_start_and_the_running_program_lives_on() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     stage.ready(1);
@@ -400,7 +402,7 @@ fn a_check_that_fails_refuses_the_start_and_the_running_one_lives_on() {
 }
 
 #[test]
-fn what_happened_is_remembered() {
+fn the_history_records_what_happened() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let old = stage.ready(1);
@@ -445,7 +447,7 @@ fn runner<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
 fn a_program_runs_a_child_below_a_guard_and_exits_with_its_status() {
     let stage = Stage::new();
     runner(&stage, &["--exit", "7"]).end().exits(7);
-    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+    assert!(stage.lock_is_free() && !stage.state_file("record").exists());
 }
 
 #[test]

@@ -12,12 +12,12 @@ fn flock(stage: &Stage) -> Running<'_> {
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
     let bot = testbot().display().to_string();
     let holder = stage.program("flock", &["locks/x.lock", &bot, "--as", "stranger"]).start();
-    stage.nth_to_say(1, "stranger");
+    stage.nth_pid_of(1, "stranger");
     holder
 }
 
 #[test]
-fn a_stranger_that_has_the_lock_refuses_a_start() {
+fn a_foreign_lock_holder_refuses_a_start() {
     let stage = Stage::new();
     let holder = flock(&stage);
     stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
@@ -25,10 +25,10 @@ fn a_stranger_that_has_the_lock_refuses_a_start() {
 }
 
 #[test]
-fn a_stranger_that_has_the_lock_is_ended_with_its_tree() {
+fn a_foreign_lock_holder_is_ended_with_its_tree() {
     let stage = Stage::new();
     let holder = flock(&stage);
-    let below = stage.nth_to_say(1, "stranger");
+    let below = stage.nth_pid_of(1, "stranger");
     let _second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(1);
     assert!(!holder.is_alive() && !is_alive(below));
@@ -36,10 +36,10 @@ fn a_stranger_that_has_the_lock_is_ended_with_its_tree() {
 }
 
 #[test]
-fn a_stranger_that_has_the_lock_can_be_waited_for() {
+fn a_foreign_lock_holder_can_be_waited_for() {
     let stage = Stage::new();
     let holder = flock(&stage);
-    let below = stage.nth_to_say(1, "stranger");
+    let below = stage.nth_pid_of(1, "stranger");
     let second = stage.run(&[]).on_conflict("wait").start();
     second.wait_for("waiting for");
     monopoll_test_bots::stage::send(below, nix::sys::signal::Signal::SIGTERM);
@@ -48,7 +48,7 @@ fn a_stranger_that_has_the_lock_can_be_waited_for() {
 }
 
 #[test]
-fn a_lock_that_is_let_go_without_a_close_is_taken() {
+fn a_lock_that_is_released_without_a_close_is_taken() {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
@@ -90,7 +90,7 @@ fn a_lock_file_keeps_its_content_and_its_inode_and_becomes_private() {
 }
 
 #[test]
-fn what_monopoll_makes_is_private() {
+fn files_that_monopoll_creates_are_private() {
     let stage = Stage::new();
     let _guard = stage.run(&[]).start();
     stage.ready(1);
@@ -118,7 +118,7 @@ fn two_locks_in_opposite_orders_never_deadlock() {
 }
 
 #[test]
-fn one_of_two_locks_is_enough_to_be_in_the_way() {
+fn one_of_two_locks_is_enough_for_a_conflict() {
     let stage = Stage::new();
     let holder = flock(&stage);
     let both = format!("lock.paths=[\"{0}/a.lock\", \"{0}/x.lock\"]", stage.locks().display());
@@ -144,7 +144,7 @@ fn locks_in_two_folders_are_both_held() {
 }
 
 #[test]
-fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
+fn a_start_mutex_that_another_process_keeps_refuses_a_start_in_time() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
@@ -155,7 +155,7 @@ fn a_turnstile_that_somebody_keeps_refuses_a_start_in_time() {
 }
 
 #[test]
-fn a_monopoll_that_only_looks_is_not_taken_for_a_holder() {
+fn a_monopoll_that_only_reads_is_not_taken_for_a_holder() {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
     // What a look from a PID namespace does for an instant: by its executable's name a monopoll,

@@ -24,7 +24,7 @@ fn record<'a>(records: &'a [Value], beginning: &str) -> &'a Value {
 }
 
 #[test]
-fn as_json_each_line_is_an_object_with_its_fields_and_the_output_is_the_bots() {
+fn in_json_each_line_is_an_object_and_the_bots_output_is_untouched() {
     let stage = Stage::new();
     let _first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -62,7 +62,7 @@ fn as_json_each_line_is_an_object_with_its_fields_and_the_output_is_the_bots() {
 }
 
 #[test]
-fn as_json_the_last_line_of_a_refusal_is_a_line_for_people() {
+fn in_json_the_last_line_of_a_refusal_is_plain_text() {
     let stage = Stage::new();
     let _first = stage.run(&[]).start();
     stage.ready(1);
@@ -78,7 +78,7 @@ fn as_json_the_last_line_of_a_refusal_is_a_line_for_people() {
 }
 
 #[test]
-fn the_flags_win_over_the_variable_and_the_variable_over_the_configuration() {
+fn flags_win_over_the_variable_and_the_variable_over_the_configuration() {
     let ticket = "monopoll: test: drew ticket 1\n";
     let looked = "may be in the way";
     for (level, variable, flag, expected) in [
@@ -110,7 +110,7 @@ fn the_flags_win_over_the_variable_and_the_variable_over_the_configuration() {
 }
 
 #[test]
-fn a_variable_that_is_no_filter_touches_nothing() {
+fn an_invalid_log_variable_touches_nothing() {
     let stage = Stage::new();
     let ended = stage
         .run(&[])
@@ -128,7 +128,7 @@ fn a_variable_that_is_no_filter_touches_nothing() {
 }
 
 #[test]
-fn what_a_passing_check_says_is_not_for_quiet_starts_and_what_a_failing_one_says_is() {
+fn a_quiet_start_prints_the_output_of_a_failed_check_only() {
     let stage = Stage::new();
     let check =
         |status: &str| format!("[check]\ncommand = ['sh', '-c', 'echo line 7; exit {status}']\n");
@@ -138,7 +138,7 @@ fn what_a_passing_check_says_is_not_for_quiet_starts_and_what_a_failing_one_says
 }
 
 #[test]
-fn no_token_is_logged_however_much_is_asked_for() {
+fn no_token_is_logged_at_any_level() {
     let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
     let token = format!("{}55555:{secret}", std::process::id());
     for format in ["text", "json"] {
@@ -165,7 +165,7 @@ fn no_token_is_logged_however_much_is_asked_for() {
 }
 
 #[test]
-fn an_error_output_that_is_full_or_closed_ends_no_start_and_no_guard() {
+fn a_full_or_closed_standard_error_ends_no_start_and_no_guard() {
     let stage = Stage::new();
     let full = || File::options().write(true).open("/dev/full").unwrap();
     for (number, format) in [(1, "text"), (2, "json")] {
@@ -180,7 +180,7 @@ fn an_error_output_that_is_full_or_closed_ends_no_start_and_no_guard() {
             .config(&config)
             .on_conflict("graceful")
             .flag("-vv");
-        assert_eq!(start.errors_to(full()).end().code, Some(7));
+        assert_eq!(start.stderr_file(full()).end().code, Some(7));
     }
     let closed = ["sh", "-c", "exec \"$@\" 2>&-", "sh"];
     assert_eq!(stage.run(&["--exit", "7"]).flag("-vv").through(&closed).end().code, Some(7));

@@ -35,16 +35,16 @@ fn survives(harm: impl Fn(&Stage)) {
     assert!(guard.is_alive() && is_alive(bot));
     guard.signal(Signal::SIGTERM);
     guard.end().exits(0);
-    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+    assert!(stage.lock_is_free() && !stage.state_file("record").exists());
 }
 
 #[test]
-fn a_lock_that_is_deleted_is_taken_back() {
+fn a_deleted_lock_is_taken_back() {
     survives(|stage| fs::remove_file(stage.lock()).unwrap());
 }
 
 #[test]
-fn a_lock_that_is_replaced_is_taken_back() {
+fn a_replaced_lock_is_taken_back() {
     survives(|stage| {
         fs::write(stage.locks().join("another"), "").unwrap();
         fs::rename(stage.locks().join("another"), stage.lock()).unwrap();
@@ -52,12 +52,12 @@ fn a_lock_that_is_replaced_is_taken_back() {
 }
 
 #[test]
-fn a_lock_that_is_truncated_is_held_all_the_same() {
+fn a_truncated_lock_is_still_held() {
     survives(|stage| drop(File::create(stage.lock()).unwrap()));
 }
 
 #[test]
-fn a_lock_that_is_moved_away_and_back_is_held_all_the_while() {
+fn a_lock_that_is_moved_away_and_back_is_held_throughout() {
     survives(|stage| {
         fs::rename(stage.lock(), stage.locks().join("elsewhere")).unwrap();
         held_again(stage);
@@ -66,7 +66,7 @@ fn a_lock_that_is_moved_away_and_back_is_held_all_the_while() {
 }
 
 #[test]
-fn a_folder_that_is_removed_is_made_again() {
+fn a_removed_folder_is_created_again() {
     // As `rm -r` does it, until the folder is gone: the guard may put a file back in between.
     survives(|stage| {
         stage.wait_until("the end of the folder", || {
@@ -76,12 +76,12 @@ fn a_folder_that_is_removed_is_made_again() {
 }
 
 #[test]
-fn a_folder_that_is_moved_away_is_made_again() {
+fn a_folder_that_is_moved_away_is_created_again() {
     survives(|stage| fs::rename(stage.locks(), stage.folder().join("elsewhere")).unwrap());
 }
 
 #[test]
-fn a_folder_that_moves_with_the_one_above_it_is_made_again() {
+fn a_folder_that_moves_with_its_parent_is_created_again() {
     let stage = Stage::new();
     let (above, lock) = (stage.folder().join("above"), stage.folder().join("above/locks/x.lock"));
     let paths = format!("lock.paths=[\"{}\"]", lock.display());
@@ -96,7 +96,7 @@ fn a_folder_that_moves_with_the_one_above_it_is_made_again() {
 }
 
 #[test]
-fn every_lock_is_taken_back_in_whatever_folder_it_is() {
+fn every_lock_is_taken_back_in_each_folder() {
     let stage = Stage::new();
     let paths = [stage.folder().join("one/a.lock"), stage.folder().join("two/b.lock")];
     let set = format!("lock.paths=[\"{}\", \"{}\"]", paths[0].display(), paths[1].display());
@@ -112,7 +112,7 @@ fn every_lock_is_taken_back_in_whatever_folder_it_is() {
 }
 
 #[test]
-fn who_takes_over_waits_for_the_bot_whose_lock_was_deleted() {
+fn a_takeover_waits_for_the_bot_whose_lock_was_deleted() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     fs::remove_file(stage.lock()).unwrap();
@@ -124,7 +124,7 @@ fn who_takes_over_waits_for_the_bot_whose_lock_was_deleted() {
 }
 
 #[test]
-fn a_waiter_gets_the_lock_that_lies_there_now() {
+fn a_waiter_gets_the_current_lock_file() {
     let stage = Stage::new();
     let (guard, _) = guarded(&stage);
     let waiter = stage.run(&["--other"]).on_conflict("wait").start();
@@ -146,7 +146,7 @@ fn freeze(stage: &Stage, guard: &Running<'_>) {
 }
 
 #[test]
-fn a_guard_that_cannot_take_it_back_counts_as_the_holder_by_its_record() {
+fn a_guard_that_cannot_take_its_lock_back_counts_as_the_holder_by_its_record() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
@@ -171,11 +171,11 @@ fn start_of(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_mark_that_anybody_can_carry_makes_nobody_a_holder() {
+fn a_forged_marker_makes_no_process_a_holder() {
     let stage = Stage::new();
     let elsewhere = format!("lock.paths=['{}']", stage.locks().join("elsewhere.lock").display());
     let others = stage.run(&["--as", "others"]).set(&elsewhere).start();
-    stage.nth_to_say(1, "others");
+    stage.nth_pid_of(1, "others");
     stage.wait_until("the other guard's record", || {
         stage.locks().join("elsewhere.lock.record").exists().then_some(())
     });
@@ -183,33 +183,33 @@ fn a_mark_that_anybody_can_carry_makes_nobody_a_holder() {
     let forged =
         format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
     let bystander = stage.bot(&["--as", "bystander"]).env("MONOPOLL_HELD", forged).start();
-    stage.nth_to_say(1, "bystander");
+    stage.nth_pid_of(1, "bystander");
     let _ours = stage.run(&[]).on_conflict("force").start();
     stage.ready(1);
     assert!(others.is_alive() && bystander.is_alive());
 }
 
 #[test]
-fn a_record_of_a_stranger_without_the_lock_makes_nobody_a_holder() {
+fn a_forged_record_makes_no_process_a_holder() {
     let stage = Stage::new();
     let (guard, _) = guarded(&stage);
-    let record = fs::read_to_string(stage.beside("record")).unwrap();
+    let record = fs::read_to_string(stage.state_file("record")).unwrap();
     guard.signal(Signal::SIGTERM);
     guard.end().exits(0);
     // As if the record were of somebody who lives and has nothing of ours.
     let stranger = stage.bot(&["--as", "stranger"]).start();
-    stage.nth_to_say(1, "stranger");
+    stage.nth_pid_of(1, "stranger");
     let start = start_of(stranger.pid());
     let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
     record["process"] = serde_json::json!({ "pid": stranger.pid(), "start": start });
-    fs::write(stage.beside("record"), record.to_string()).unwrap();
+    fs::write(stage.state_file("record"), record.to_string()).unwrap();
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(2);
     assert!(stranger.is_alive());
 }
 
 #[test]
-fn a_guard_whose_record_vanished_too_is_known_by_the_mark_of_its_bot() {
+fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
@@ -240,7 +240,7 @@ fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<
     freeze(stage, &first);
     fs::remove_dir_all(stage.locks()).unwrap();
     let second =
-        stage.run(&["--other"]).polls_another().on_conflict("refuse").through(&ELSEWHERE).start();
+        stage.run(&["--other"]).other_token().on_conflict("refuse").through(&ELSEWHERE).start();
     stage.ready(2);
     stage.wait_until_settled();
     first.signal(Signal::SIGCONT);
@@ -248,8 +248,8 @@ fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<
 }
 
 #[test]
-fn of_two_guards_the_one_without_the_lock_stops() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn the_one_of_two_guards_without_the_lock_stops() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -260,15 +260,15 @@ fn of_two_guards_the_one_without_the_lock_stops() {
 }
 
 #[test]
-fn who_ends_because_its_lock_is_anothers_leaves_that_ones_record_alone() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_that_lost_its_lock_leaves_the_record_of_the_new_holder_alone() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
     let (first, second) = two_guards_of(&stage, &["--slow", "700"], "stop");
     first.wait_for("the lock is lost to another guard");
     while first.is_alive() {
-        if let Ok(record) = fs::read_to_string(stage.beside("record")) {
+        if let Ok(record) = fs::read_to_string(stage.state_file("record")) {
             assert!(record.contains("--other") && record.contains("running"), "{record}");
         }
     }
@@ -277,8 +277,8 @@ fn who_ends_because_its_lock_is_anothers_leaves_that_ones_record_alone() {
 }
 
 #[test]
-fn with_warn_the_one_without_the_lock_goes_on_and_takes_it_when_it_is_free() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn with_warn_the_guard_without_the_lock_continues_and_takes_it_when_it_is_free() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -291,7 +291,7 @@ fn with_warn_the_one_without_the_lock_goes_on_and_takes_it_when_it_is_free() {
 }
 
 #[test]
-fn a_stranger_that_keeps_what_lies_there_makes_the_guard_stop() {
+fn a_foreign_process_that_keeps_the_new_lock_file_makes_the_guard_stop() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
@@ -305,7 +305,7 @@ fn a_stranger_that_keeps_what_lies_there_makes_the_guard_stop() {
 }
 
 #[test]
-fn a_place_that_cannot_be_used_ends_nobody() {
+fn an_unusable_lock_folder_ends_no_bot() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     fs::rename(stage.locks(), stage.folder().join("elsewhere")).unwrap();
@@ -334,22 +334,22 @@ fn vanish(round: u32, stage: &Stage) {
 }
 
 #[test]
-fn raced_by_starts_that_refuse_the_guard_keeps_its_bot() {
+fn raced_by_starts_that_refuse_a_guard_keeps_its_bot() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     for round in 0..rounds() {
         let second = stage.run(&["--other"]).on_conflict("refuse").start();
         vanish(round, &stage);
         let end = second.end();
-        assert_eq!(end.code, Some(75), "round {round}: {end:?}\n{}", stage.seen());
-        assert!(guard.is_alive() && is_alive(bot), "round {round}\n{}", stage.seen());
+        assert_eq!(end.code, Some(75), "round {round}: {end:?}\n{}", stage.transcript());
+        assert!(guard.is_alive() && is_alive(bot), "round {round}\n{}", stage.transcript());
     }
     held_again(&stage);
     stage.assert_no_overlap();
 }
 
 #[test]
-fn raced_by_starts_that_take_over_exactly_one_is_left() {
+fn raced_by_starts_that_take_over_exactly_one_bot_is_left() {
     let stage = Stage::new();
     let (mut guard, mut bot) = guarded(&stage);
     for round in 0..rounds() {
@@ -361,11 +361,7 @@ fn raced_by_starts_that_take_over_exactly_one_is_left() {
         if second.is_alive() {
             let at = usize::try_from(round).unwrap();
             bot = stage.wait_until("its bot", || {
-                stage
-                    .who_said("ready")
-                    .into_iter()
-                    .filter(|it| *it != bot)
-                    .rfind(|it| is_alive(*it))
+                stage.pids_of("ready").into_iter().filter(|it| *it != bot).rfind(|it| is_alive(*it))
             });
             assert!(!guard.is_alive(), "round {at}");
             guard = second;
@@ -374,7 +370,7 @@ fn raced_by_starts_that_take_over_exactly_one_is_left() {
                 guard.is_alive() && is_alive(bot),
                 "round {round}: {:?}\n{}",
                 second.end(),
-                stage.seen()
+                stage.transcript()
             );
         }
         stage.assert_no_overlap();
@@ -383,13 +379,13 @@ fn raced_by_starts_that_take_over_exactly_one_is_left() {
 }
 
 #[test]
-fn a_start_whose_folder_is_taken_away_all_the_time_ends_clearly_or_starts() {
+fn a_start_whose_folder_keeps_being_removed_starts_or_ends_with_a_clear_message() {
     let stage = Stage::new();
     let path: &Path = &stage.locks();
     let start = stage.run(&[]).start();
     stage.wait_until("an end or a bot", || {
         let _ = fs::remove_dir_all(path);
-        (!start.is_alive() || !stage.who_said("ready").is_empty()).then_some(())
+        (!start.is_alive() || !stage.pids_of("ready").is_empty()).then_some(())
     });
     if start.is_alive() {
         held_again(&stage);

@@ -31,7 +31,6 @@ mod signals;
 mod simultaneous_starts;
 mod status;
 mod stop;
-mod storms;
 mod supervisors;
 mod takeover_limits;
 mod terminal_line;

@@ -11,8 +11,8 @@ pub(crate) const ELSEWHERE: [&str; 5] =
     ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
 #[test]
-fn a_guard_outside_is_asked_from_within() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_outside_is_asked_from_within_a_pid_namespace() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -25,8 +25,8 @@ fn a_guard_outside_is_asked_from_within() {
 }
 
 #[test]
-fn a_guard_within_is_asked_from_outside() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_within_a_pid_namespace_is_asked_from_outside() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -39,8 +39,8 @@ fn a_guard_within_is_asked_from_outside() {
 }
 
 #[test]
-fn a_guard_in_a_sister_namespace_is_asked() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_in_a_sibling_pid_namespace_is_asked() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -53,8 +53,8 @@ fn a_guard_in_a_sister_namespace_is_asked() {
 }
 
 #[test]
-fn a_guard_elsewhere_refuses_a_start() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_in_another_pid_namespace_refuses_a_start() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -71,8 +71,8 @@ fn a_guard_elsewhere_refuses_a_start() {
 }
 
 #[test]
-fn a_guard_elsewhere_can_be_waited_for() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_in_another_pid_namespace_can_be_waited_for() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -86,8 +86,8 @@ fn a_guard_elsewhere_can_be_waited_for() {
 }
 
 #[test]
-fn a_guard_elsewhere_that_does_not_answer_is_a_refusal() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_guard_in_another_pid_namespace_that_does_not_answer_is_a_refusal() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -114,7 +114,7 @@ fn unknown_holder(stage: &Stage) -> monopoll_test_bots::stage::Running<'_> {
 
 #[test]
 fn an_unknown_holder_is_refused_whatever_the_action() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     for action in ["refuse", "graceful", "force"] {
@@ -127,7 +127,7 @@ fn an_unknown_holder_is_refused_whatever_the_action() {
 
 #[test]
 fn an_unknown_holder_can_be_waited_for() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -139,18 +139,18 @@ fn an_unknown_holder_can_be_waited_for() {
 }
 
 #[test]
-fn as_the_first_process_of_a_namespace_it_passes_the_status_on() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn as_pid_1_monopoll_passes_the_status_on() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
     stage.run(&["--exit", "7", "--detached", "--as daemon"]).through(&ELSEWHERE).end().exits(7);
-    stage.nth_to_say(1, "got SIGTERM");
+    stage.nth_pid_of(1, "got SIGTERM");
 }
 
 #[test]
-fn a_proc_of_another_namespace_is_not_believed() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn the_proc_of_another_pid_namespace_is_not_trusted() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();

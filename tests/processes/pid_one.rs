@@ -27,7 +27,7 @@ fn below(pid: u32) -> Vec<u32> {
 
 #[test]
 fn orphans_are_reaped_while_the_bot_runs() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -35,7 +35,7 @@ fn orphans_are_reaped_while_the_bot_runs() {
     let start = stage.run(&[orphan, orphan, orphan].concat()).through(&AS_PID_ONE).start();
     stage.ready(1);
     let guard = first_process(&stage, &start);
-    stage.nth_to_say(3, "over");
+    stage.nth_pid_of(3, "over");
     // Whoever has ended is gone, not a zombie: only the bot is left.
     stage.wait_until("the reaping", || (below(guard).len() == 1).then_some(()));
     assert!(below(guard).into_iter().all(|pid| state(pid) != Some('Z')));
@@ -43,7 +43,7 @@ fn orphans_are_reaped_while_the_bot_runs() {
 
 #[test]
 fn orphans_are_reaped_while_a_start_waits() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -64,8 +64,8 @@ fn orphans_are_reaped_while_a_start_waits() {
 }
 
 #[test]
-fn every_signal_that_can_be_forwarded_is() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn every_forwardable_signal_is_forwarded() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -88,12 +88,12 @@ fn every_signal_that_can_be_forwarded_is() {
     send(guard, Signal::SIGUSR2);
     stage.wait_until("the last one", || (stage.times(bot, "got SIGUSR2") > 0).then_some(()));
     let heard = stage.events().iter().filter(|event| event.what.starts_with("got ")).count();
-    assert_eq!(heard, 7, "each once\n{}", stage.seen());
+    assert_eq!(heard, 7, "each once\n{}", stage.transcript());
 }
 
 #[test]
 fn a_real_time_signal_is_forwarded_too() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -109,8 +109,8 @@ fn a_real_time_signal_is_forwarded_too() {
 }
 
 #[test]
-fn the_status_is_the_childs() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn the_exit_status_is_the_childs() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -123,7 +123,7 @@ fn the_status_is_the_childs() {
 
 #[test]
 fn a_stop_of_the_container_ends_the_bot_gracefully() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -136,7 +136,7 @@ fn a_stop_of_the_container_ends_the_bot_gracefully() {
 
 #[test]
 fn a_start_that_waits_can_be_stopped() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -164,21 +164,21 @@ fn takes_over_by(action: &str) {
 
 #[test]
 fn a_container_takes_over_from_another_gracefully() {
-    if monopoll_test_bots::stage::may_do_everything() {
+    if monopoll_test_bots::stage::is_root() {
         takes_over_by("graceful");
     }
 }
 
 #[test]
 fn a_container_takes_over_from_another_by_force() {
-    if monopoll_test_bots::stage::may_do_everything() {
+    if monopoll_test_bots::stage::is_root() {
         takes_over_by("force");
     }
 }
 
 #[test]
-fn a_container_refuses_beside_another() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_container_refuses_while_another_runs() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();

@@ -16,7 +16,7 @@ fn old_guard(stage: &Stage) -> (Running<'_>, u32) {
     let lock = stage.lock().display().to_string();
     let bot = testbot().display().to_string();
     let guard = stage.program(example("old_guard"), &[&lock, &bot]).start();
-    stage.nth_to_say(1, "guards");
+    stage.nth_pid_of(1, "guards");
     (guard, stage.ready(1))
 }
 
@@ -29,7 +29,7 @@ fn with_the_bot<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
 fn assert_asked(stage: &Stage, asker: u32, force: bool, purpose: &str) {
     let events = stage.events();
     let request = events.iter().find_map(|event| event.what.strip_prefix("asked "));
-    let request = request.unwrap_or_else(|| panic!("nothing was asked\n{}", stage.seen()));
+    let request = request.unwrap_or_else(|| panic!("nothing was asked\n{}", stage.transcript()));
     let id = request.split('"').nth(3).unwrap();
     let words: Vec<&str> = id.split('-').collect();
     assert!(
@@ -72,10 +72,10 @@ fn a_graceful_start_asks_a_guard_of_the_version_before_and_takes_over() {
     guard.end().exits(0);
     assert_asked(&stage, start.pid(), false, "start");
     assert_eq!((stage.times(bot, "got SIGTERM"), stage.counter()), (1, 2));
-    assert!(!stage.beside("request").exists() && !stage.beside("answer").exists());
+    assert!(!stage.state_file("request").exists() && !stage.state_file("answer").exists());
     let kinds = ["start", "stop", "takeover", "start"];
     stage.wait_until("both guards' events", || {
-        let history = fs::read_to_string(stage.beside("history")).unwrap();
+        let history = fs::read_to_string(stage.state_file("history")).unwrap();
         let events = history.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events.map(|event| event["event"].clone()).eq(kinds).then_some(())
     });
@@ -115,7 +115,7 @@ fn a_start_that_refuses_leaves_a_guard_of_the_version_before_alone() {
 }
 
 #[test]
-fn what_is_left_of_a_guard_of_the_version_before_is_found_by_its_marks() {
+fn the_bot_of_a_killed_guard_of_the_version_before_is_found() {
     let stage = Stage::new();
     let (guard, bot) = old_guard(&stage);
     guard.signal(Signal::SIGKILL);
@@ -134,7 +134,7 @@ fn a_guard_writes_its_files_as_the_version_before_did() {
     let bot = stage.ready(1);
     let lock = stage.lock();
     let record = stage.wait_until("a running guard", || {
-        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+        fs::read_to_string(stage.state_file("record")).ok().filter(|it| it.contains("running"))
     });
     let since = serde_json::from_str::<Value>(&record).unwrap()["since"].as_u64().unwrap();
     let command = testbot().display().to_string();
@@ -148,12 +148,16 @@ fn a_guard_writes_its_files_as_the_version_before_did() {
     };
     assert_eq!(record, guard.record());
     assert_eq!(fs::read_to_string(&lock).unwrap(), previous_version::LOCK);
-    assert_eq!(fs::read_to_string(stage.beside("counter")).unwrap(), previous_version::counter(1));
+    assert_eq!(
+        fs::read_to_string(stage.state_file("counter")).unwrap(),
+        previous_version::counter(1)
+    );
     let environ = fs::read(format!("/proc/{bot}/environ")).unwrap();
     let held = format!("MONOPOLL_HELD={}", guard.held());
     assert!(environ.split(|byte| *byte == 0).any(|entry| entry == held.as_bytes()));
 
-    let line = stage.wait_until("the history", || fs::read_to_string(stage.beside("history")).ok());
+    let line =
+        stage.wait_until("the history", || fs::read_to_string(stage.state_file("history")).ok());
     let event: Value = serde_json::from_str(&line).unwrap();
     guard.since = event["at"].as_u64().unwrap();
     let [at, took] = ["since_boot_ms", "took_ms"].map(|key| event[key].as_u64().unwrap());
@@ -187,14 +191,14 @@ fn a_guard_answers_a_start_of_the_version_before() {
         let new = stage.locks().join("x.lock.request.new");
         let request = previous_version::request("7-8-1", 1, asker, force, purpose);
         fs::write(&new, request).unwrap();
-        fs::rename(new, stage.beside("request")).unwrap();
+        fs::rename(new, stage.state_file("request")).unwrap();
         let answer =
-            stage.wait_until("the answer", || fs::read_to_string(stage.beside("answer")).ok());
+            stage.wait_until("the answer", || fs::read_to_string(stage.state_file("answer")).ok());
         assert_eq!(answer, previous_version::answer("7-8-1"));
         let ended = guard.end().exits(0);
-        assert!(!is_alive(bot) && !stage.beside("record").exists(), "{ended:?}");
+        assert!(!is_alive(bot) && !stage.state_file("record").exists(), "{ended:?}");
 
-        let history = fs::read_to_string(stage.beside("history")).unwrap();
+        let history = fs::read_to_string(stage.state_file("history")).unwrap();
         let line = format!("{}\n", history.lines().last().unwrap());
         let event: Value = serde_json::from_str(&line).unwrap();
         let guard = Guard {

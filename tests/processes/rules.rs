@@ -19,7 +19,7 @@ fn holds(stage: &Stage, condition: &str) -> bool {
 }
 
 #[test]
-fn each_condition_of_a_rule_is_asked() {
+fn each_condition_of_a_rule_is_evaluated() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -56,7 +56,7 @@ fn each_condition_of_a_rule_is_asked() {
 }
 
 #[test]
-fn a_guard_holds_the_lock_for_a_rule() {
+fn a_rule_matches_a_guard_by_its_lock() {
     let stage = Stage::new();
     let _guard = stage.run(&[]).start();
     stage.ready(1);
@@ -65,7 +65,7 @@ fn a_guard_holds_the_lock_for_a_rule() {
 }
 
 #[test]
-fn a_stopped_bot_is_stopped_for_a_rule() {
+fn a_rule_matches_a_stopped_bot() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -75,7 +75,7 @@ fn a_stopped_bot_is_stopped_for_a_rule() {
 }
 
 #[test]
-fn a_bot_that_was_left_alone_is_orphaned_for_a_rule() {
+fn a_rule_matches_an_orphaned_bot() {
     let stage = Stage::new();
     let bot = testbot().display().to_string();
     stage.program("sh", &["-c", &format!("{bot} & :")]).end().exits(0);
@@ -84,10 +84,10 @@ fn a_bot_that_was_left_alone_is_orphaned_for_a_rule() {
 }
 
 #[test]
-fn a_bot_below_a_supervisor_is_managed_for_a_rule() {
+fn a_rule_matches_a_managed_bot() {
     let stage = Stage::new();
     let line = format!("{} & wait", testbot().display());
-    let _supervisor = stage.program("sh", &["-c", &line]).called("runsv").start();
+    let _supervisor = stage.program("sh", &["-c", &line]).arg0("runsv").start();
     stage.ready(1);
     assert!(holds(&stage, "managed_by = 'runit:.*'"));
     assert!(holds(&stage, "orphaned = false"));
@@ -97,7 +97,7 @@ fn a_bot_below_a_supervisor_is_managed_for_a_rule() {
 fn alpha_and_beta(stage: &Stage) -> (Running<'_>, Running<'_>) {
     let alpha = stage.bot(&["alpha"]).start();
     stage.ready(1);
-    let beta = stage.bot(&["beta"]).polls_another().start();
+    let beta = stage.bot(&["beta"]).other_token().start();
     stage.ready(2);
     (alpha, beta)
 }
@@ -112,7 +112,7 @@ fn with_rules<'a>(stage: &'a Stage, alpha: &str, beta: &str) -> Start<'a> {
 }
 
 #[test]
-fn nobody_is_ended_while_somebody_is_waited_for() {
+fn no_process_is_ended_while_another_is_waited_for() {
     let stage = Stage::new();
     let (alpha, beta) = alpha_and_beta(&stage);
     let second = with_rules(&stage, "wait", "graceful").start();
@@ -151,7 +151,7 @@ fn two_conflicts_are_ended_side_by_side() {
 }
 
 #[test]
-fn an_ignored_stranger_lives_on() {
+fn an_ignored_process_lives_on() {
     let stage = Stage::new();
     let (alpha, beta) = alpha_and_beta(&stage);
     let _second = with_rules(&stage, "graceful", "ignore").start();
@@ -183,18 +183,18 @@ fn more_conflicts_than_the_limit_refuse() {
 }
 
 #[test]
-fn a_bot_that_something_restarts_is_not_killed_over_and_over() {
+fn a_bot_that_keeps_being_restarted_is_not_killed_over_and_over() {
     let stage = Stage::new();
     let line = format!("while :; do {}; done", testbot().display());
     let _supervisor = stage.program("sh", &["-c", &line]).start();
     stage.ready(1);
     stage.run(&[]).on_conflict("graceful").end().exits(75).says("comes back");
-    assert_eq!(stage.who_said("got SIGTERM").len(), 2, "two rounds");
+    assert_eq!(stage.pids_of("got SIGTERM").len(), 2, "two rounds");
     stage.assert_no_overlap();
 }
 
 #[test]
-fn what_a_rule_does_not_speak_of_goes_by_on_conflict() {
+fn a_conflict_that_no_rule_matches_follows_on_conflict() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     stage.ready(1);

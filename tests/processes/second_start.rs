@@ -60,7 +60,7 @@ fn graceful_ends_an_unguarded_bot() {
 }
 
 #[test]
-fn force_kills_a_guarded_bot_and_its_guard_leaves_with_0() {
+fn force_kills_a_guarded_bot_and_its_guard_exits_with_0() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -108,7 +108,7 @@ fn wait_starts_when_the_unguarded_bot_ends_by_itself() {
 }
 
 #[test]
-fn a_wait_that_runs_out_refuses_by_default() {
+fn a_wait_that_times_out_refuses_by_default() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -123,7 +123,7 @@ fn a_wait_that_runs_out_refuses_by_default() {
 }
 
 #[test]
-fn a_wait_that_runs_out_may_end_gracefully() {
+fn a_wait_that_times_out_may_end_gracefully() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -139,7 +139,7 @@ fn a_wait_that_runs_out_may_end_gracefully() {
 }
 
 #[test]
-fn a_wait_that_runs_out_may_kill() {
+fn a_wait_that_times_out_may_kill() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -156,7 +156,7 @@ fn a_wait_that_runs_out_may_kill() {
 }
 
 #[test]
-fn a_wait_of_0s_is_one_try() {
+fn a_wait_of_0s_tries_once() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -174,7 +174,7 @@ fn a_wait_of_0s_is_one_try() {
 }
 
 #[test]
-fn a_warm_standby_waits_for_ever() {
+fn a_warm_standby_waits_forever() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -187,7 +187,7 @@ fn a_warm_standby_waits_for_ever() {
 }
 
 #[test]
-fn a_dry_run_says_the_same_and_touches_nothing() {
+fn a_dry_run_prints_the_plan_and_touches_nothing() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -208,7 +208,7 @@ fn a_dry_run_says_the_same_and_touches_nothing() {
 }
 
 #[test]
-fn a_dry_run_where_nothing_is_makes_nothing() {
+fn a_first_dry_run_creates_nothing() {
     let stage = Stage::new();
     stage.plan(&[]).end().exits(0);
     stage.monopoll(&["run", "--dry-run", "--", "sleep", "1"]).end().exits(0);
@@ -217,12 +217,12 @@ fn a_dry_run_where_nothing_is_makes_nothing() {
 }
 
 #[test]
-fn with_too_few_descriptors_to_see_the_first_one_there_is_no_start() {
+fn a_start_without_enough_descriptors_to_scan_is_refused() {
     let stage = Stage::new();
     let _first = stage.bot(&["--same_command"]).start();
     stage.ready(1);
     for descriptors in 4..24 {
-        let end = stage.run(&["--same_command"]).with_descriptors(descriptors).end();
+        let end = stage.run(&["--same_command"]).fd_limit(descriptors).end();
         // Below the first few not even the dynamic linker can work.
         assert!(descriptors < 9 || matches!(end.code, Some(1 | 73 | 75)), "{descriptors}: {end:?}");
         assert_eq!(stage.events().len(), 1, "{descriptors}: {end:?}");
@@ -230,7 +230,7 @@ fn with_too_few_descriptors_to_see_the_first_one_there_is_no_start() {
 }
 
 #[test]
-fn a_standard_error_that_is_full_stops_nobody() {
+fn a_full_standard_error_stops_no_start() {
     let stage = Stage::new();
     let full = ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"];
     let first = stage.run(&[]).through(&full).start();
@@ -251,12 +251,15 @@ fn page_faults(pid: u32) -> u64 {
 }
 
 #[test]
-fn whoever_meets_the_very_end_of_a_guard_starts_every_time() {
+fn a_start_that_meets_the_very_end_of_a_guard_starts_every_time() {
     let stage = Stage::new();
     for moment in 0..100_u64 {
         let first = stage.run_command("sleep", &["60"]).on_conflict("wait").start();
         stage.wait_until("a child", || {
-            fs::read_to_string(stage.beside("record")).ok()?.contains("\"child\":{").then_some(())
+            fs::read_to_string(stage.state_file("record"))
+                .ok()?
+                .contains("\"child\":{")
+                .then_some(())
         });
         let second = stage
             .run_command("true", &[])

@@ -1,7 +1,7 @@
 //! A token is where its owner put it, and nowhere else: not in what is printed, not in any file,
 //! whatever goes wrong.
 
-use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, files_with, token};
+use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, files_containing, token};
 use std::{fs, path::PathBuf};
 
 /// Nothing that these printed, and no file but those that the test wrote itself, has the secret in
@@ -15,7 +15,7 @@ fn nowhere(stage: &Stage, printed: &[Ended], own: &[PathBuf]) {
         printed.iter().any(|ended| ended.err.contains(":***") || ended.out.contains(":***")),
         "it was shown masked: {printed:?}"
     );
-    let mut found = files_with(SECRET, stage.folder());
+    let mut found = files_containing(SECRET, stage.folder());
     found.retain(|path| !own.contains(path));
     assert_eq!(found, [] as [PathBuf; 0]);
 }
@@ -26,7 +26,7 @@ fn loud(start: Start<'_>) -> Start<'_> {
 }
 
 #[test]
-fn a_token_of_mine_is_told_to_nobody() {
+fn my_token_is_never_printed() {
     let stage = Stage::new();
     let mine = token();
     let env_file = stage.folder().join(".env");
@@ -45,7 +45,7 @@ fn a_token_of_mine_is_told_to_nobody() {
         loud(stage.run(&args)).flag("--config").flag(&config).env("BOT_TOKEN", &mine).start();
     stage.ready(1);
     stage.wait_until_settled();
-    assert_eq!(files_with(SECRET, &stage.locks()), [] as [PathBuf; 0], "while it runs");
+    assert_eq!(files_containing(SECRET, &stage.locks()), [] as [PathBuf; 0], "while it runs");
     let configured = |start: Start<'_>| -> Ended {
         loud(start).flag("--config").flag(&config).env("TELEGRAM_TOKEN", &mine).end()
     };
@@ -61,7 +61,7 @@ fn a_token_of_mine_is_told_to_nobody() {
 }
 
 #[test]
-fn a_token_of_a_strangers_is_told_to_nobody() {
+fn a_token_of_a_foreign_process_is_never_printed() {
     let stage = Stage::new();
     let (mine, url) = (token(), "https://api.telegram.org/bot");
     let named = stage.program("sh", &["-c", "sleep 60; :", &mine]).start();
@@ -87,7 +87,7 @@ fn a_token_of_a_strangers_is_told_to_nobody() {
 }
 
 #[test]
-fn an_error_quotes_no_token() {
+fn no_error_quotes_a_token() {
     let stage = Stage::new();
     let mine = token();
     let mut own = Vec::new();
@@ -135,7 +135,7 @@ fn an_error_quotes_no_token() {
 }
 
 #[test]
-fn what_a_check_says_without_end_is_cut_within_no_token() {
+fn endless_check_output_is_never_cut_inside_a_token() {
     let stage = Stage::new();
     let mine = token();
     // The end that is kept begins somewhere within one of them.
@@ -153,7 +153,7 @@ fn what_a_check_says_without_end_is_cut_within_no_token() {
 }
 
 #[test]
-fn a_program_that_is_named_like_a_token_is_told_masked() {
+fn a_program_named_like_a_token_is_masked() {
     let stage = Stage::new();
     let mine = token();
     let named = stage.folder().join(&mine);
@@ -174,7 +174,7 @@ fn a_program_that_is_named_like_a_token_is_told_masked() {
         loud(stage.run(&["x"])).config(found).end().exits(75),
         loud(stage.plan(&["x"])).config(found).end(),
         loud(stage.plan(&["x"])).config(found).flag("--json").end(),
-        loud(stage.run_command(&named, &["--exit", "0"])).polls_another().end().exits(0),
+        loud(stage.run_command(&named, &["--exit", "0"])).other_token().end().exits(0),
     ];
     assert!(bot.is_alive());
     nowhere(&stage, &printed, &[named]);

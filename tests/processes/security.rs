@@ -15,7 +15,7 @@ use std::{
 
 use monopoll_test_bots::{
     programs::testbot,
-    stage::{Ended, Stage, may_do_everything},
+    stage::{Ended, Stage, is_root},
 };
 use serde_json::Value;
 
@@ -84,11 +84,11 @@ fn in_each_place(put: Put) {
 
 /// The same while a guard runs, and a newer start asks it.
 #[track_caller]
-fn beside_a_running_guard(put: Put) {
+fn next_to_a_running_guard(put: Put) {
     for kind in &OURS[1..] {
         let stage = Stage::new();
         let guard = stage.run(&["--as", "first"]).start();
-        stage.nth_to_say(1, "first");
+        stage.nth_pid_of(1, "first");
         stage.wait_until_settled();
         let bystander = stage.program("sleep", &["60"]).start();
         fs::write(stage.folder().join("precious"), "precious").unwrap();
@@ -106,7 +106,11 @@ fn beside_a_running_guard(put: Put) {
         judge(&ended, kind, "run");
         assert!(began.elapsed() < PROMPT, "{kind}: {:?}", began.elapsed());
         // Whoever did not start has ended nobody.
-        assert!(ended.code == Some(7) || guard.is_alive(), "{kind}: {ended:?}\n{}", stage.seen());
+        assert!(
+            ended.code == Some(7) || guard.is_alive(),
+            "{kind}: {ended:?}\n{}",
+            stage.transcript()
+        );
         assert_eq!(
             fs::read_to_string(stage.folder().join("precious")).unwrap(),
             "precious",
@@ -185,75 +189,75 @@ fn large(_: &Stage, path: &Path) {
 }
 
 #[test]
-fn a_fifo_hangs_no_start() {
+fn a_fifo_does_not_block_a_start() {
     in_each_place(fifo);
-    beside_a_running_guard(fifo);
+    next_to_a_running_guard(fifo);
 }
 
 #[test]
-fn a_folder_in_a_files_place_is_named_or_stepped_around() {
+fn a_folder_in_place_of_a_file_is_named_or_ignored() {
     in_each_place(folder);
-    beside_a_running_guard(folder);
+    next_to_a_running_guard(folder);
 }
 
 #[test]
-fn a_socket_is_no_file() {
+fn a_socket_is_not_used_as_a_file() {
     in_each_place(socket);
-    beside_a_running_guard(socket);
+    next_to_a_running_guard(socket);
 }
 
 #[test]
 fn a_link_is_not_followed() {
     in_each_place(link);
-    beside_a_running_guard(link);
+    next_to_a_running_guard(link);
 }
 
 #[test]
-fn a_link_to_nowhere_makes_nothing_there() {
+fn a_dangling_link_creates_no_file() {
     in_each_place(link_to_nowhere);
-    beside_a_running_guard(link_to_nowhere);
+    next_to_a_running_guard(link_to_nowhere);
 }
 
 #[test]
-fn a_link_to_itself_ends_nowhere_and_hangs_nobody() {
+fn a_link_to_itself_blocks_no_start() {
     in_each_place(link_to_itself);
-    beside_a_running_guard(link_to_itself);
+    next_to_a_running_guard(link_to_itself);
 }
 
 #[test]
-fn a_second_name_of_a_file_is_not_written_through() {
+fn a_hard_link_is_not_written_through() {
     in_each_place(hard_link);
-    beside_a_running_guard(hard_link);
+    next_to_a_running_guard(hard_link);
 }
 
 #[test]
-fn a_file_that_everybody_may_write_is_made_private_or_not_believed() {
+fn a_world_writable_file_is_made_private_or_ignored() {
     let open: Put = |_, path| with_mode(path, 0o666);
     in_each_place(open);
-    beside_a_running_guard(open);
+    next_to_a_running_guard(open);
 }
 
 #[test]
-fn a_file_that_nobody_may_open_is_mended_or_named() {
+fn an_unreadable_file_is_repaired_or_named() {
     let shut: Put = |_, path| with_mode(path, 0o000);
     in_each_place(shut);
-    beside_a_running_guard(shut);
+    next_to_a_running_guard(shut);
 }
 
 #[test]
-fn garbage_in_any_place_is_garbage() {
+fn corrupt_content_in_any_file_is_ignored() {
     in_each_place(garbage);
 }
 
 #[test]
 fn a_very_large_file_costs_no_time_and_no_memory() {
     in_each_place(large);
-    beside_a_running_guard(large);
+    next_to_a_running_guard(large);
 }
 
 #[test]
-fn a_device_is_no_file() {
-    if !may_do_everything() {
+fn a_device_is_not_used_as_a_file() {
+    if !is_root() {
         return;
     }
     let stage = Stage::new();
@@ -262,16 +266,16 @@ fn a_device_is_no_file() {
         stage.program("mknod", &[&path.display().to_string(), "c", "1", "3"]).end().exits(0);
     };
     if stage.program("mknod", &[&path.display().to_string(), "c", "1", "3"]).end().code != Some(0) {
-        monopoll_test_bots::stage::passed_over("no device can be made here");
+        monopoll_test_bots::stage::skip("no device can be made here");
         return;
     }
     in_each_place(device);
-    beside_a_running_guard(device);
+    next_to_a_running_guard(device);
 }
 
 #[test]
-fn what_belongs_to_another_user_is_not_ours() {
-    if !may_do_everything() {
+fn a_file_of_another_user_is_not_used() {
+    if !is_root() {
         return;
     }
     let anothers: Put = |_, path| {
@@ -279,7 +283,7 @@ fn what_belongs_to_another_user_is_not_ours() {
         chown(path, Some(54321), Some(54321)).unwrap();
     };
     in_each_place(anothers);
-    beside_a_running_guard(anothers);
+    next_to_a_running_guard(anothers);
 }
 
 /// What a start that is no root's says.
@@ -291,8 +295,8 @@ fn as_nobody(stage: &Stage, command: &[&str]) -> Ended {
 }
 
 #[test]
-fn an_own_file_that_its_owner_may_not_open_is_mended_and_a_plan_says_how() {
-    if !may_do_everything() {
+fn an_own_unreadable_file_is_repaired_and_a_plan_says_how() {
+    if !is_root() {
         return;
     }
     for kind in OURS {
@@ -333,7 +337,7 @@ fn an_own_file_that_its_owner_may_not_open_is_mended_and_a_plan_says_how() {
 
 #[test]
 fn another_user_cannot_lock_our_files_not_even_to_read_them() {
-    if !may_do_everything() {
+    if !is_root() {
         return;
     }
     let stage = Stage::new();
@@ -357,7 +361,7 @@ fn another_user_cannot_lock_our_files_not_even_to_read_them() {
 }
 
 #[test]
-fn a_process_that_is_named_to_do_harm_does_none_to_a_terminal_or_a_document() {
+fn a_hostile_process_name_harms_no_terminal_and_no_document() {
     let stage = Stage::new();
     let harm = r"$'\x1b]0;gone\x07\x1b[2J\n\r\xe2\x80\xae\xff\xfe\xc2\x9b31m'";
     let place = stage.folder().join(std::ffi::OsStr::from_bytes(b"place \x1b[31m\n\xff"));

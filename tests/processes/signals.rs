@@ -42,7 +42,7 @@ fn each_signal_is_forwarded_once() {
 }
 
 #[test]
-fn a_forwarded_signal_ends_both_with_the_childs_status() {
+fn a_forwarded_signal_ends_guard_and_child_with_the_childs_status() {
     let stage = Stage::new();
     let guard = stage.run(&["--slow", "100"]).start();
     let bot = stage.ready(1);
@@ -55,7 +55,7 @@ fn a_forwarded_signal_ends_both_with_the_childs_status() {
 fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
     let (master, terminal) = terminal();
     let guard =
-        stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).on_terminal(terminal).start();
+        stage.run(&["--stubborn"]).through(&["setsid", "--ctty"]).stdin_file(terminal).start();
     (master, guard)
 }
 
@@ -94,9 +94,9 @@ fn a_terminal_that_is_closed_hangs_up_the_child_once() {
 }
 
 #[test]
-fn ctrl_z_stops_both_and_both_go_on() {
+fn ctrl_z_stops_guard_and_child_and_both_continue() {
     let stage = Stage::new();
-    let guard = stage.run(&[]).in_a_group_of_its_own().start();
+    let guard = stage.run(&[]).own_process_group().start();
     let bot = stage.ready(1);
     guard.signal(Signal::SIGTSTP);
     stage.wait_until("the stop of both", || {
@@ -111,7 +111,7 @@ fn ctrl_z_stops_both_and_both_go_on() {
 }
 
 #[test]
-fn a_hangup_that_was_ignored_stays_ignored() {
+fn an_ignored_hangup_stays_ignored() {
     let stage = Stage::new();
     let guard = stage.run(&["--stubborn"]).through(&["nohup"]).start();
     let bot = stage.ready(1);
@@ -123,7 +123,7 @@ fn a_hangup_that_was_ignored_stays_ignored() {
 }
 
 #[test]
-fn an_interrupt_that_was_ignored_stays_ignored_while_it_waits() {
+fn an_ignored_interrupt_stays_ignored_during_a_wait() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     stage.ready(1);
@@ -155,7 +155,7 @@ fn a_real_time_signal_is_forwarded_like_any_other() {
 }
 
 #[test]
-fn these_tests_run_also_where_signals_are_ignored_as_below_nohup() {
+fn these_tests_work_where_signals_are_ignored_as_under_nohup() {
     let stage = Stage::new();
     let test = "leftovers::a_guard_that_is_killed_gives_its_child_the_signal_that_was_configured";
     let tests = std::env::current_exe().unwrap();

@@ -17,7 +17,7 @@ fn one_is_left(stage: &Stage, starts: Vec<Running<'_>>, allowed: &[i32]) {
         (starts.iter().filter(|start| start.is_alive()).count() <= 1).then_some(())
     });
     let (left, ended): (Vec<_>, Vec<_>) = starts.into_iter().partition(Running::is_alive);
-    assert_eq!(left.len(), 1, "exactly one is left\n{}", stage.seen());
+    assert_eq!(left.len(), 1, "exactly one is left\n{}", stage.transcript());
     for start in ended {
         let end = start.end();
         assert!(end.code.is_some_and(|code| allowed.contains(&code)), "{end:?}");
@@ -27,14 +27,14 @@ fn one_is_left(stage: &Stage, starts: Vec<Running<'_>>, allowed: &[i32]) {
         );
     }
     let bot = stage.wait_until("a living bot", || {
-        stage.who_said("ready").into_iter().find(|bot| is_alive(*bot))
+        stage.pids_of("ready").into_iter().find(|bot| is_alive(*bot))
     });
-    let bots = stage.who_said("ready").into_iter().filter(|bot| is_alive(*bot)).count();
+    let bots = stage.pids_of("ready").into_iter().filter(|bot| is_alive(*bot)).count();
     assert_eq!(bots, 1);
     stage.assert_no_overlap();
     left[0].signal(Signal::SIGTERM);
     stage.wait_until("its end", || (!is_alive(bot) && !left[0].is_alive()).then_some(()));
-    assert!(stage.lock_is_free() && !stage.beside("record").exists());
+    assert!(stage.lock_is_free() && !stage.state_file("record").exists());
 }
 
 fn fifty<'a>(stage: &'a Stage, action: &str, bot: &[&str]) -> Vec<Running<'a>> {
@@ -76,7 +76,7 @@ fn fifty_starts_that_wait_run_in_turn() {
         let ends: Vec<_> = starts.into_iter().map(Running::end).collect();
         assert!(ends.iter().all(|end| matches!(end.code, Some(0 | 75))), "{ends:?}");
         assert_eq!(
-            stage.who_said("ready").len(),
+            stage.pids_of("ready").len(),
             ends.iter().filter(|end| end.code == Some(0)).count()
         );
         stage.assert_no_overlap();

@@ -46,7 +46,7 @@ fn json(stage: &Stage) -> Start<'_> {
 /// The record of a guard that runs its child.
 fn record(stage: &Stage) -> Value {
     let text = stage.wait_until("the record", || {
-        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+        fs::read_to_string(stage.state_file("record")).ok().filter(|it| it.contains("running"))
     });
     serde_json::from_str(&text).unwrap()
 }
@@ -55,7 +55,7 @@ fn record(stage: &Stage) -> Value {
 fn put(stage: &Stage, record: &Value) {
     let new = stage.folder().join("record");
     fs::write(&new, record.to_string()).unwrap();
-    fs::rename(new, stage.beside("record")).unwrap();
+    fs::rename(new, stage.state_file("record")).unwrap();
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_running_guard_is_named_with_its_child() {
 }
 
 #[test]
-fn a_takeover_is_told() {
+fn a_takeover_is_shown() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -134,7 +134,7 @@ fn a_start_that_has_the_lock_while_it_ends_another_is_starting() {
     let _old = stage.bot(&["--stubborn"]).start();
     stage.ready(1);
     let start = stage.run(&["--stubborn"]).on_conflict("graceful").start();
-    stage.nth_to_say(1, "got SIGTERM");
+    stage.nth_pid_of(1, "got SIGTERM");
     let seen = document(&json(&stage).end().exits(0));
     assert_eq!(
         (&seen["state"], &seen["holder"]["pid"]),
@@ -151,7 +151,7 @@ fn a_guard_that_is_ending_its_tree_is_stopping() {
     let guard = stage.run(&["--stubborn"]).start();
     stage.ready(1);
     let stop = with(&stage, &["stop"]).start();
-    stage.nth_to_say(1, "got SIGTERM");
+    stage.nth_pid_of(1, "got SIGTERM");
     stage.wait_until("the state", || {
         (document(&json(&stage).end().exits(0))["state"] == "stopping").then_some(())
     });
@@ -176,7 +176,10 @@ fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
     let seen = document(&json(&stage).end().exits(0));
     assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"running".into(), &guard.pid().into()));
     stage.wait_until("the loss", || {
-        fs::read_to_string(stage.beside("history")).unwrap().contains("taken back").then_some(())
+        fs::read_to_string(stage.state_file("history"))
+            .unwrap()
+            .contains("taken back")
+            .then_some(())
     });
     let said = with(&stage, &["status", "--history"]).end().exits(0).out;
     assert!(
@@ -186,7 +189,7 @@ fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
 }
 
 #[test]
-fn nobody_is_stopped_and_3() {
+fn without_a_holder_the_state_is_stopped_and_the_status_3() {
     let stage = Stage::new();
     let seen = document(&json(&stage).end().exits(3).says("test: not running"));
     assert_eq!((&seen["state"], &seen["holder"]), (&"stopped".into(), &Value::Null));
@@ -198,7 +201,7 @@ fn nobody_is_stopped_and_3() {
 }
 
 #[test]
-fn a_bot_that_nobody_guards_has_nothing_but_is_shown() {
+fn an_unguarded_bot_is_shown_and_holds_nothing() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -237,13 +240,13 @@ fn a_child_that_outlived_its_guard_is_running() {
 }
 
 #[test]
-fn a_foreign_holder_is_unknown_and_4() {
+fn a_foreign_holder_is_unknown_and_the_status_4() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let lock = stage.lock().display().to_string();
     let foreign =
         stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
-    stage.nth_to_say(1, "foreign");
+    stage.nth_pid_of(1, "foreign");
     let seen = document(&json(&stage).end().exits(4).says("which is no guard"));
     assert_eq!(
         (&seen["state"], &seen["holder"]["pid"]),
@@ -253,14 +256,14 @@ fn a_foreign_holder_is_unknown_and_4() {
 }
 
 #[test]
-fn garbage_is_nobodys_word() {
+fn corrupt_files_are_ignored() {
     for garbage in
         [b"garbage".to_vec(), b"{}".to_vec(), b"\xff\xfe".to_vec(), Vec::new(), vec![b'7'; 200_000]]
     {
         let stage = Stage::new();
         stage.run(&["--exit", "0"]).end().exits(0);
         for kind in ["record", "history", "counter"] {
-            fs::write(stage.beside(kind), &garbage).unwrap();
+            fs::write(stage.state_file(kind), &garbage).unwrap();
         }
         let before = contents(&stage.locks());
         let seen = document(&json(&stage).end().exits(3));
@@ -277,10 +280,10 @@ fn garbage_is_nobodys_word() {
 }
 
 #[test]
-fn a_record_of_somebody_who_has_ended_is_nobodys_word() {
+fn a_record_of_an_ended_process_is_ignored() {
     let stage = Stage::new();
     let guard = stage.run(&["--as", "first"]).start();
-    stage.nth_to_say(1, "first");
+    stage.nth_pid_of(1, "first");
     let left = record(&stage);
     guard.signal(Signal::SIGKILL);
     guard.end();
@@ -290,8 +293,8 @@ fn a_record_of_somebody_who_has_ended_is_nobodys_word() {
 }
 
 #[test]
-fn another_users_folder_cannot_be_known() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn another_users_lock_folder_is_unknown() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -304,7 +307,7 @@ fn another_users_folder_cannot_be_known() {
 }
 
 #[test]
-fn it_touches_nothing_and_disturbs_no_start() {
+fn status_touches_nothing_and_disturbs_no_start() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
@@ -342,8 +345,8 @@ fn without_an_instance_all_are_listed() {
     run("over", &["--as", "over", "--exit", "0"]).end().exits(0);
     let one = run("bot-1", &["--as", "one"]);
     let other = run("bot.2", &["--as", "other"]);
-    stage.nth_to_say(1, "one");
-    stage.nth_to_say(1, "other");
+    stage.nth_pid_of(1, "one");
+    stage.nth_pid_of(1, "other");
     for name in ["bot-1", "bot.2"] {
         let record = stage.locks().join(format!("{name}.lock.record"));
         stage.wait_until("the record", || {
@@ -381,7 +384,7 @@ fn without_an_instance_all_are_listed() {
 }
 
 #[test]
-fn where_all_share_one_lock_the_record_names_the_instance() {
+fn with_one_lock_for_all_the_record_names_the_instance() {
     let stage = Stage::new();
     let shared = |args: &[&str]| {
         let start = stage.program(env!("CARGO_BIN_EXE_monopoll"), args);

@@ -19,10 +19,10 @@ fn with<'a>(stage: &'a Stage, args: &[&str], bot: &[&str]) -> Start<'a> {
 }
 
 #[test]
-fn a_guarded_bot_is_asked_and_its_guard_leaves_with_0() {
+fn a_guarded_bot_is_asked_and_its_guard_exits_with_0() {
     let stage = Stage::new();
     let guard = stage.run(&["--slow", "200", "--child", "--as below"]).start();
-    let below = stage.nth_to_say(1, "below");
+    let below = stage.nth_pid_of(1, "below");
     let bot = stage.ready(1);
     let ended = stop(&stage, &[]).end().exits(0);
     assert!(
@@ -35,11 +35,11 @@ fn a_guarded_bot_is_asked_and_its_guard_leaves_with_0() {
 }
 
 #[test]
-fn an_unguarded_bot_is_ended_with_everything_below_it() {
+fn an_unguarded_bot_is_ended_with_its_tree() {
     let stage = Stage::new();
     let way = ["--slow", "100", "--child", "--as below"];
     let bot = stage.bot(&way).start();
-    let below = stage.nth_to_say(1, "below");
+    let below = stage.nth_pid_of(1, "below");
     stage.ready(1);
     let ended = stop(&stage, &way).end().exits(0);
     assert!(ended.out.ends_with("test: stopped\n"), "{ended:?}");
@@ -48,7 +48,7 @@ fn an_unguarded_bot_is_ended_with_everything_below_it() {
 }
 
 #[test]
-fn without_a_command_an_all_clear_says_what_was_not_looked_at() {
+fn without_a_command_an_all_clear_says_what_was_not_checked() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -83,7 +83,7 @@ fn without_a_command_an_all_clear_says_what_was_not_looked_at() {
 }
 
 #[test]
-fn nothing_to_stop_is_fine_and_makes_nothing() {
+fn nothing_to_stop_is_success_and_creates_nothing() {
     let stage = Stage::new();
     let ended = stop(&stage, &[]).end().exits(0);
     assert_eq!((ended.out.as_str(), ended.err.as_str()), ("test: nothing to stop\n", ""));
@@ -93,18 +93,18 @@ fn nothing_to_stop_is_fine_and_makes_nothing() {
 }
 
 #[test]
-fn it_starts_nothing_and_leaves_no_record() {
+fn stop_starts_nothing_and_leaves_no_record() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
     stop(&stage, &[]).end().exits(0);
     guard.end().exits(0);
-    assert!(!stage.beside("record").exists());
-    assert_eq!(stage.who_said("ready").len(), 1);
+    assert!(!stage.state_file("record").exists());
+    assert_eq!(stage.pids_of("ready").len(), 1);
 }
 
 #[test]
-fn a_stubborn_bot_is_killed_when_its_time_is_over() {
+fn a_stubborn_bot_is_killed_after_its_time() {
     let stage = Stage::new();
     let guard = stage.run(&["--stubborn"]).start();
     let bot = stage.ready(1);
@@ -134,7 +134,7 @@ fn force_kills_at_once() {
 }
 
 #[test]
-fn a_configuration_that_forces_or_refuses_does_not_change_how_it_stops() {
+fn an_on_conflict_of_force_or_refuse_does_not_change_a_stop() {
     for action in ["refuse", "force", "wait"] {
         let stage = Stage::new();
         let bot = stage.bot(&[]).start();
@@ -145,7 +145,7 @@ fn a_configuration_that_forces_or_refuses_does_not_change_how_it_stops() {
 }
 
 #[test]
-fn to_be_told_to_refuse_or_to_wait_is_no_stop() {
+fn on_conflict_refuse_or_wait_is_a_wrong_command_line_for_stop() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
@@ -156,7 +156,7 @@ fn to_be_told_to_refuse_or_to_wait_is_no_stop() {
 }
 
 #[test]
-fn a_rule_forbids_it_and_no_rule_forces_it() {
+fn a_rule_can_forbid_a_stop_and_none_can_force_it() {
     let rule = |action: &str| {
         format!("[[rules]]\nname = 'mine'\nwhen = {{ state = 'sleeping' }}\naction = '{action}'\n")
     };
@@ -216,8 +216,8 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
 }
 
 #[test]
-fn an_unknown_holder_is_not_guessed_at() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn an_unknown_holder_is_not_guessed() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -225,7 +225,7 @@ fn an_unknown_holder_is_not_guessed_at() {
     let lock = stage.lock().display().to_string();
     let _foreign =
         stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
-    stage.nth_to_say(1, "foreign");
+    stage.nth_pid_of(1, "foreign");
     // From another PID namespace nobody can be seen who has it.
     let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
     stop(&stage, &[]).through(&elsewhere).end().exits(75).says("nobody can be identified");
@@ -237,30 +237,30 @@ fn an_unknown_holder_is_not_guessed_at() {
 }
 
 #[test]
-fn whoever_has_the_lock_is_ended_whatever_it_is() {
+fn the_lock_holder_is_ended_whatever_program_it_is() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
     let lock = stage.lock().display().to_string();
     let foreign =
         stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
-    let bot = stage.nth_to_say(1, "foreign");
+    let bot = stage.nth_pid_of(1, "foreign");
     stop(&stage, &[]).end().exits(0);
     assert!(!is_alive(bot) && stage.lock_is_free());
     foreign.end();
 }
 
 #[test]
-fn it_waits_for_a_start_that_is_in_progress() {
+fn stop_waits_for_a_start_in_progress() {
     let stage = Stage::new();
     let old = stage.bot(&["--slow", "700"]).start();
     stage.ready(1);
     let start = stage.run(&["--slow", "700"]).on_conflict("graceful").start();
-    stage.nth_to_say(1, "got SIGTERM");
+    stage.nth_pid_of(1, "got SIGTERM");
     stop(&stage, &["--slow", "700"]).end().exits(0);
     old.end().exits(0);
     start.end().exits(0).says("`monopoll stop`");
     assert!(stage.lock_is_free());
-    assert_eq!(stage.who_said("end").len(), 2, "both had the time that they take");
+    assert_eq!(stage.pids_of("end").len(), 2, "both had the time that they take");
 }
 
 #[test]
@@ -269,13 +269,13 @@ fn a_guard_with_a_larger_ticket_than_the_counter_is_ended_too() {
     let guard = stage.run(&[]).start();
     stage.ready(1);
     let record = stage.wait_until("the record", || {
-        fs::read_to_string(stage.beside("record")).ok().filter(|it| it.contains("running"))
+        fs::read_to_string(stage.state_file("record")).ok().filter(|it| it.contains("running"))
     });
     let mut record: Value = serde_json::from_str(&record).unwrap();
     record["ticket"] = 900.into();
     let newer = stage.locks().join("x.lock.newer");
     fs::write(&newer, record.to_string()).unwrap();
-    fs::rename(newer, stage.beside("record")).unwrap();
+    fs::rename(newer, stage.state_file("record")).unwrap();
     // The ticket is not its own, so it does not hear, and is signalled after two seconds like a
     // stranger.
     stop(&stage, &[]).end().exits(0);
@@ -294,10 +294,10 @@ fn a_stopped_bot_is_woken_to_end() {
 }
 
 #[test]
-fn what_would_restart_it_is_named_with_the_command_that_ends_it_for_good() {
+fn a_supervisor_is_named_with_the_command_that_stops_the_bot_for_good() {
     let stage = Stage::new();
     let line = format!("'{}' & wait; sleep 60", testbot().display());
-    let _supervisor = stage.program("sh", &["-c", &line, "mybot"]).called("runsv").start();
+    let _supervisor = stage.program("sh", &["-c", &line, "mybot"]).arg0("runsv").start();
     let bot = stage.ready(1);
     let ended = stop(&stage, &[]).end().exits(0);
     assert!(ended.out.contains("may start it again; `sv down "), "{ended:?}");
@@ -305,7 +305,7 @@ fn what_would_restart_it_is_named_with_the_command_that_ends_it_for_good() {
 }
 
 #[test]
-fn what_comes_back_again_and_again_is_refused() {
+fn a_bot_that_keeps_coming_back_is_refused() {
     let stage = Stage::new();
     let line = format!("while :; do '{}'; done", testbot().display());
     let _loop = stage.program("sh", &["-c", &line]).start();
@@ -314,7 +314,7 @@ fn what_comes_back_again_and_again_is_refused() {
 }
 
 #[test]
-fn without_an_instance_it_is_a_wrong_command_line() {
+fn stop_without_an_instance_is_a_wrong_command_line() {
     let stage = Stage::new();
     stage
         .program(env!("CARGO_BIN_EXE_monopoll"), &["stop"])
@@ -324,7 +324,7 @@ fn without_an_instance_it_is_a_wrong_command_line() {
 }
 
 #[test]
-fn as_json_it_is_the_plan_that_was_carried_out() {
+fn stop_prints_the_executed_plan_as_json() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
@@ -341,10 +341,10 @@ fn as_json_it_is_the_plan_that_was_carried_out() {
 }
 
 #[test]
-fn it_is_remembered_and_a_takeover_is_too() {
+fn the_history_records_stops_and_takeovers() {
     let stage = Stage::new();
     let kinds = || -> Vec<(String, Value)> {
-        let text = fs::read_to_string(stage.beside("history")).unwrap_or_default();
+        let text = fs::read_to_string(stage.state_file("history")).unwrap_or_default();
         let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events.map(|event| (event["event"].as_str().unwrap().to_owned(), event)).collect()
     };

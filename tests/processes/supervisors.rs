@@ -19,7 +19,7 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
         "{} is missing: `.ci/run` installs it",
         path.display()
     );
-    monopoll_test_bots::stage::passed_over(&format!(
+    monopoll_test_bots::stage::skip(&format!(
         "{} is missing; `.ci/run` installs it",
         path.display()
     ));
@@ -34,9 +34,14 @@ fn path_with(program: &Path) -> String {
 /// A start that is refused after two rounds, and the command that it names.
 #[track_caller]
 fn refused(stage: &Stage, by: &str) -> String {
-    let before = stage.who_said("got SIGTERM").len();
+    let before = stage.pids_of("got SIGTERM").len();
     let ended = stage.run(&[]).on_conflict("graceful").end().exits(75).says("comes back").says(by);
-    assert_eq!(stage.who_said("got SIGTERM").len() - before, 2, "two rounds\n{}", stage.seen());
+    assert_eq!(
+        stage.pids_of("got SIGTERM").len() - before,
+        2,
+        "two rounds\n{}",
+        stage.transcript()
+    );
     command_in(&ended)
 }
 
@@ -52,12 +57,12 @@ fn command_in(ended: &Ended) -> String {
 fn goes_through(stage: &Stage) {
     let start = stage.run(&[]).on_conflict("graceful").start();
     let own = stage.wait_until("the start's own bot", || {
-        let ready = stage.who_said("ready");
+        let ready = stage.pids_of("ready");
         ready.into_iter().find(|bot| is_alive(*bot) && parent(*bot) == Some(start.pid()))
     });
     start.signal(nix::sys::signal::Signal::SIGTERM);
     start.end().exits(0);
-    assert_eq!(stage.who_said("ready").last(), Some(&own), "nobody came back");
+    assert_eq!(stage.pids_of("ready").last(), Some(&own), "nobody came back");
     stage.assert_no_overlap();
 }
 
@@ -80,7 +85,7 @@ pub(crate) fn supervisord<'a>(stage: &'a Stage, program: &Path, lines: &str) -> 
 }
 
 #[test]
-fn what_supervisord_restarts_is_named_and_ended_for_good_by_its_command() {
+fn supervisord_is_named_with_the_command_that_stops_the_bot_for_good() {
     let Some(program) = peer("venv/bin/supervisord") else { return };
     let stage = Stage::new();
     let lines = format!(
@@ -102,7 +107,7 @@ fn what_supervisord_restarts_is_named_and_ended_for_good_by_its_command() {
 }
 
 #[test]
-fn what_supervisord_restarts_only_after_a_while_is_named_too() {
+fn supervisord_is_named_also_where_it_restarts_after_a_delay() {
     let Some(program) = peer("venv/bin/supervisord") else { return };
     let stage = Stage::new();
     // It backs off from a program that ended so soon after its start.
@@ -118,7 +123,7 @@ fn what_supervisord_restarts_only_after_a_while_is_named_too() {
 }
 
 #[test]
-fn what_pm2_restarts_is_named_and_ended_for_good_by_its_command() {
+fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
     let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
     let stage = Stage::new();
     let home = stage.folder().join("pm2 home");
@@ -148,7 +153,7 @@ fn ends_with_its_launcher(stage: &Stage, launcher: &Running<'_>, named: &str, ki
 }
 
 #[test]
-fn a_loop_that_restarts_a_bot_is_named_and_ended_by_the_command() {
+fn a_restart_loop_is_named_with_the_command_that_ends_it() {
     let stage = Stage::new();
     let line = format!("while :; do {}; done", testbot().display());
     let shell = stage.program("sh", &["-c", &line]).start();
@@ -156,7 +161,7 @@ fn a_loop_that_restarts_a_bot_is_named_and_ended_by_the_command() {
 }
 
 #[test]
-fn a_watcher_behind_a_new_shell_each_time_is_named() {
+fn a_watcher_that_uses_a_new_shell_each_time_is_named() {
     let stage = Stage::new();
     let line = format!("while :; do sh -c '{}; :'; done", testbot().display());
     let watcher = stage.program("bash", &["-c", &line]).start();
@@ -164,7 +169,7 @@ fn a_watcher_behind_a_new_shell_each_time_is_named() {
 }
 
 #[test]
-fn a_loop_in_an_interactive_shell_is_ended_by_a_signal_that_it_hears() {
+fn a_loop_in_an_interactive_shell_is_ended_by_a_signal_it_handles() {
     let stage = Stage::new();
     let line = format!("while :; do {}; done", testbot().display());
     let shell = stage.program("setsid", &["bash", "--norc", "-i", "-c", &line]).start();
@@ -172,7 +177,7 @@ fn a_loop_in_an_interactive_shell_is_ended_by_a_signal_that_it_hears() {
 }
 
 #[test]
-fn a_loop_that_is_deaf_to_both_is_killed() {
+fn a_loop_that_ignores_both_signals_is_killed() {
     let stage = Stage::new();
     let line = format!(
         "trap '' TERM HUP; while :; do env --default-signal=TERM {}; done",
@@ -183,17 +188,17 @@ fn a_loop_that_is_deaf_to_both_is_killed() {
 }
 
 #[test]
-fn what_nothing_starts_again_names_nobody() {
+fn a_bot_without_a_supervisor_names_none() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
     let second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
-    assert!(!second.said().contains("comes back"));
+    assert!(!second.stderr().contains("comes back"));
 }
 
 #[test]
-fn what_an_environment_says_of_a_supervisor_that_is_not_there_is_not_believed() {
+fn environment_variables_of_an_absent_supervisor_are_ignored() {
     let stage = Stage::new();
     let bot = stage
         .bot(&[])

@@ -1,19 +1,170 @@
-//! Two deployments, each with a supervisor of its own, that both want to poll: they settle, and
-//! stay settled.
+//! Starts that end each other again and again: takeovers are limited, so that they settle and an
+//! operator gets through.
 
-use crate::supervisors::{peer, supervisord};
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Stage, is_alive},
-};
 use std::{
     fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
+use crate::supervisors::{peer, supervisord};
+use monopoll_test_bots::{
+    programs::testbot,
+    stage::{Running, Stage, Start, is_alive},
+};
+use nix::sys::signal::Signal;
+
 const LIMIT: usize = 3;
 const WINDOW: Duration = Duration::from_secs(5);
+
+/// A start that takes over, `most` times within this window.
+fn taking_over<'a>(stage: &'a Stage, most: u32, window: &str) -> Start<'a> {
+    let limits =
+        [format!("limits.max_takeovers={most}"), format!("limits.takeover_window={window}")];
+    limits.iter().fold(stage.run(&[]).on_conflict("graceful"), |start, limit| start.set(limit))
+}
+
+/// So many starts, each of which takes over from the one before; the last one.
+#[track_caller]
+fn takeovers<'a>(stage: &'a Stage, count: usize, most: u32, window: &str) -> Running<'a> {
+    let mut last = taking_over(stage, most, window).start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    for n in 2..count + 2 {
+        let next = taking_over(stage, most, window).start();
+        stage.ready(n);
+        stage.wait_until_settled();
+        std::mem::replace(&mut last, next).end().exits(0).says("took over");
+    }
+    last
+}
+
+#[test]
+fn after_so_many_takeovers_a_start_is_refused_and_the_running_bot_lives_on() {
+    let stage = Stage::new();
+    let last = takeovers(&stage, 2, 2, "1h");
+    let bot = stage.pids_of("ready")[2];
+    for _ in 0..3 {
+        taking_over(&stage, 2, "1h").end().exits(75).says("`limits.max_takeovers` = 2 within 1h");
+    }
+    assert!(last.is_alive() && is_alive(bot));
+    assert_eq!(stage.times(bot, "got SIGTERM"), 0);
+}
+
+#[test]
+fn a_start_without_a_conflict_is_neither_counted_nor_refused() {
+    let stage = Stage::new();
+    for n in 1..4 {
+        let start = taking_over(&stage, 1, "1h").start();
+        stage.ready(n);
+        start.signal(Signal::SIGTERM);
+        start.end().exits(0);
+    }
+    let _last = takeovers_from_here(&stage, 4);
+}
+
+/// One takeover more is allowed after `n - 1` starts.
+#[track_caller]
+fn takeovers_from_here(stage: &Stage, n: usize) -> Running<'_> {
+    let first = taking_over(stage, 1, "1h").start();
+    stage.ready(n);
+    stage.wait_until_settled();
+    let second = taking_over(stage, 1, "1h").start();
+    stage.ready(n + 1);
+    first.end().exits(0).says("took over");
+    second
+}
+
+#[test]
+fn a_refusal_by_policy_is_not_counted() {
+    let stage = Stage::new();
+    let first = taking_over(&stage, 1, "1h").start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    for _ in 0..3 {
+        stage.run(&[]).on_conflict("refuse").end().exits(75).says("on_conflict says refuse");
+    }
+    let _second = taking_over(&stage, 1, "1h").start();
+    stage.ready(2);
+    first.end().exits(0).says("took over");
+}
+
+#[test]
+fn a_limit_of_zero_refuses_the_first_takeover() {
+    let stage = Stage::new();
+    let first = taking_over(&stage, 0, "1m").start();
+    stage.ready(1);
+    stage.wait_until_settled();
+    taking_over(&stage, 0, "1m").end().exits(75).says("`limits.max_takeovers` = 0");
+    assert!(first.is_alive());
+}
+
+#[test]
+fn an_operator_gets_through_with_a_stop_and_a_start() {
+    let stage = Stage::new();
+    let last = takeovers(&stage, 1, 1, "1h");
+    taking_over(&stage, 1, "1h").end().exits(75);
+    stage.monopoll(&["stop"]).end().exits(0);
+    last.end().exits(0);
+    let _again = taking_over(&stage, 1, "1h").start();
+    stage.ready(3);
+}
+
+#[test]
+fn a_plan_says_that_the_limit_would_refuse() {
+    let stage = Stage::new();
+    let _last = takeovers(&stage, 1, 1, "1h");
+    let plan = stage
+        .plan(&[])
+        .on_conflict("graceful")
+        .set("limits.max_takeovers=1")
+        .set("limits.takeover_window=1h")
+        .end()
+        .exits(75);
+    assert!(plan.out.contains("limits.max_takeovers"), "{plan:?}");
+    // To look is no try.
+    assert_eq!(
+        fs::read_to_string(stage.state_file("history")).unwrap().matches("\"limit\"").count(),
+        0
+    );
+}
+
+/// On the clock that a window is measured on.
+fn since_last_event(stage: &Stage) -> Duration {
+    let history = fs::read_to_string(stage.state_file("history")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
+    let at = Duration::from_millis(last["since_boot_ms"].as_u64().unwrap());
+    monopoll::internals::sys::clock::since_boot().saturating_sub(at)
+}
+
+#[test]
+fn takeovers_are_allowed_again_after_a_window_without_attempts() {
+    let stage = Stage::new();
+    let last = takeovers(&stage, 1, 1, "2s");
+    // Every try counts, so that who goes on trying within the window is refused for ever.
+    let mut refused = 0;
+    let next = loop {
+        let next = taking_over(&stage, 1, "2s").start();
+        let was_refused = stage.wait_until("a refusal or a bot", || {
+            if stage.pids_of("ready").len() > 2 {
+                Some(false)
+            } else {
+                (!next.is_alive()).then_some(true)
+            }
+        });
+        if !was_refused {
+            break next;
+        }
+        next.end().exits(75).says("too many takeovers");
+        refused += 1;
+        stage.wait_until("the window's end", || {
+            (since_last_event(&stage) > Duration::from_secs(2)).then_some(())
+        });
+        assert!(refused < 20, "{}", stage.transcript());
+    };
+    last.end().exits(0).says("took over");
+    assert!(next.is_alive());
+}
 
 /// What each deployment starts, again and again.
 fn command(stage: &Stage) -> String {
@@ -39,26 +190,35 @@ fn settles(stage: &Stage, began: Instant, logs: &[PathBuf]) {
             .sum::<usize>()
     };
     stage.wait_until("the first refusal", || (refusals() > 0).then_some(()));
-    let (took, polled) = (began.elapsed(), stage.who_said("ready"));
+    let (took, polled) = (began.elapsed(), stage.pids_of("ready"));
     // A machine that is too busy for a storm within the window has a slower one.
     assert!(
         took > WINDOW || polled.len() <= 1 + LIMIT,
         "{} takeovers in {took:?}\n{}",
         polled.len() - 1,
-        stage.seen()
+        stage.transcript()
     );
     let (settled, tries) = (Instant::now(), refusals());
     // Longer than the window, and the other one has gone on trying.
     stage.wait_until("the window's end", || {
         (settled.elapsed() > WINDOW * 2 && refusals() >= tries + 5).then_some(())
     });
-    assert_eq!(stage.who_said("ready"), polled, "nobody else has polled since\n{}", stage.seen());
-    assert!(polled.last().is_some_and(|bot| is_alive(*bot)), "and one polls\n{}", stage.seen());
+    assert_eq!(
+        stage.pids_of("ready"),
+        polled,
+        "nobody else has polled since\n{}",
+        stage.transcript()
+    );
+    assert!(
+        polled.last().is_some_and(|bot| is_alive(*bot)),
+        "and one polls\n{}",
+        stage.transcript()
+    );
     stage.assert_no_overlap();
 }
 
 #[test]
-fn two_loops_that_fight_settle_and_stay_settled() {
+fn two_restart_loops_that_fight_settle_and_stay_settled() {
     let stage = Stage::new();
     let began = Instant::now();
     let deployments: Vec<_> = ["one", "two"]

@@ -12,8 +12,8 @@ use nix::sys::signal::Signal;
 fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
     start
         .through(&["setsid", "--ctty"])
-        .on_terminal(screen.file())
-        .errors_to(screen.file())
+        .stdin_file(screen.file())
+        .stderr_file(screen.file())
         .env("TERM", "xterm")
 }
 
@@ -35,7 +35,7 @@ fn whoever_runs_the_bot(stage: &Stage) -> String {
 }
 
 #[test]
-fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
+fn on_a_terminal_a_wait_is_one_line_that_is_cleared_before_the_bot_starts() {
     let stage = Stage::new();
     let mut screen = Screen::new();
     let first = stage.bot(&[]).start();
@@ -50,10 +50,10 @@ fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
         .wait_for(&stage, &format!("(pid {}): 0s of 1m, then this start is refused", first.pid()));
     screen.wait_for(&stage, "): 1s of 1m, ");
     screen.wait_for(&stage, "): 2s of 1m, ");
-    assert_eq!(screen.seen().len(), 1, "{:?}", screen.seen());
+    assert_eq!(screen.lines().len(), 1, "{:?}", screen.lines());
     first.signal(Signal::SIGTERM);
     stage.ready(2);
-    let seen = screen.seen();
+    let seen = screen.lines();
     assert!(seen[0].starts_with("monopoll: test: is yours"), "{seen:?}");
     assert!(
         seen.iter().all(|line| !line.contains("waiting"))
@@ -65,7 +65,7 @@ fn on_a_terminal_a_wait_is_one_line_that_is_gone_before_the_bot_starts() {
 }
 
 #[test]
-fn on_a_terminal_an_end_is_one_line_that_says_what_comes_next() {
+fn on_a_terminal_ending_a_conflict_is_one_line_with_the_next_step() {
     let stage = Stage::new();
     let mut screen = Screen::new();
     let _first = stage.bot(&["--stubborn"]).start();
@@ -89,13 +89,13 @@ fn on_a_terminal_an_end_is_one_line_that_says_what_comes_next() {
             "SIGKILL sent 0s ago",
         ],
     );
-    let seen = screen.seen();
+    let seen = screen.lines();
     assert_eq!(seen[0], format!("monopoll: test: pid {old} and everything below it has ended"));
     assert!(seen[1].starts_with("monopoll: test: is yours"), "{seen:?}");
 }
 
 #[test]
-fn ctrl_c_on_a_terminal_takes_the_line_away_and_leaves_nothing_behind() {
+fn ctrl_c_on_a_terminal_clears_the_line_and_leaves_nothing_behind() {
     let stage = Stage::new();
     let mut screen = Screen::new();
     let first = stage.bot(&[]).start();
@@ -108,15 +108,15 @@ fn ctrl_c_on_a_terminal_takes_the_line_away_and_leaves_nothing_behind() {
     screen.press(b"\x03");
     assert_eq!(second.end().code, Some(130));
     assert_eq!(
-        screen.seen(),
+        screen.lines(),
         ["monopoll: test: ended by a signal before the start; nothing is left behind"]
     );
     assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
-    assert!(first.is_alive() && stage.lock_is_free() && !stage.beside("record").exists());
+    assert!(first.is_alive() && stage.lock_is_free() && !stage.state_file("record").exists());
 }
 
 #[test]
-fn a_terminal_that_can_draw_nothing_gets_lines() {
+fn a_dumb_terminal_gets_plain_lines() {
     for (name, value) in [("TERM", "dumb"), ("MONOPOLL_LOG__FORMAT", "json")] {
         let stage = Stage::new();
         let mut screen = Screen::new();
@@ -136,7 +136,7 @@ fn a_terminal_that_can_draw_nothing_gets_lines() {
 }
 
 #[test]
-fn a_start_in_the_background_of_a_terminal_draws_over_nobodys_line() {
+fn a_background_start_draws_over_no_foreground_line() {
     let stage = Stage::new();
     let mut screen = Screen::new();
     let first = stage.bot(&[]).start();
@@ -147,8 +147,8 @@ fn a_start_in_the_background_of_a_terminal_draws_over_nobodys_line() {
         .config(&whoever_runs_the_bot(&stage))
         .on_conflict("wait")
         .through(&shell)
-        .on_terminal(screen.file())
-        .errors_to(screen.file());
+        .stdin_file(screen.file())
+        .stderr_file(screen.file());
     let start = start.env("TERM", "xterm").start();
     screen.wait_for(&stage, "waiting for `");
     first.signal(Signal::SIGTERM);
@@ -157,7 +157,7 @@ fn a_start_in_the_background_of_a_terminal_draws_over_nobodys_line() {
 }
 
 #[test]
-fn without_a_terminal_the_beginning_and_each_step_are_lines() {
+fn without_a_terminal_each_step_is_a_line() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -183,7 +183,7 @@ fn without_a_terminal_the_beginning_and_each_step_are_lines() {
 }
 
 #[test]
-fn without_a_terminal_a_guard_that_is_asked_is_a_line() {
+fn without_a_terminal_asking_a_guard_is_a_line() {
     let stage = Stage::new();
     let first = stage.run(&["--slow", "100"]).start();
     stage.ready(1);
@@ -198,7 +198,7 @@ fn without_a_terminal_a_guard_that_is_asked_is_a_line() {
 }
 
 #[test]
-fn a_clean_start_says_in_one_line_whose_the_instance_is() {
+fn a_clean_start_prints_one_line_about_its_instance() {
     let stage = Stage::new();
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
     let lock = stage.lock();
@@ -207,7 +207,7 @@ fn a_clean_start_says_in_one_line_whose_the_instance_is() {
 }
 
 #[test]
-fn a_quiet_start_says_nothing_wherever_it_runs() {
+fn a_quiet_start_prints_nothing() {
     for drawn in [false, true] {
         let stage = Stage::new();
         let mut screen = Screen::new();

@@ -8,7 +8,7 @@ use monopoll_test_bots::{
 use nix::sys::signal::Signal;
 
 #[test]
-fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
+fn a_stubborn_bot_is_killed_after_its_time() {
     let stage = Stage::new();
     let first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -20,7 +20,7 @@ fn a_stubborn_bot_is_killed_when_its_patience_is_over() {
 }
 
 #[test]
-fn a_guard_kills_its_stubborn_bot_as_patiently_as_it_was_asked() {
+fn a_guard_kills_its_stubborn_bot_after_the_time_in_the_request() {
     let stage = Stage::new();
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -71,7 +71,7 @@ fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
         .set("timeouts.force='300ms'");
     second.set("kill.escalate=false").end().exits(75);
     let running = || {
-        std::fs::read_to_string(stage.beside("record"))
+        std::fs::read_to_string(stage.state_file("record"))
             .is_ok_and(|record| record.contains("running"))
     };
     stage.wait_until("the record to say that it runs", || running().then_some(()));
@@ -79,7 +79,7 @@ fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
 }
 
 #[test]
-fn a_bot_that_has_outlived_a_question_has_all_its_time_at_the_next() {
+fn a_bot_that_outlived_a_request_gets_its_full_time_at_the_next() {
     let stage = Stage::new();
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
@@ -93,11 +93,11 @@ fn a_bot_that_has_outlived_a_question_has_all_its_time_at_the_next() {
 }
 
 #[test]
-fn what_a_command_that_has_outlived_a_question_leaves_behind_is_killed_as_the_guard_says() {
+fn processes_left_by_a_command_that_outlived_a_request_are_killed_by_the_guards_own_settings() {
     let stage = Stage::new();
     let bot = ["--stubborn", "--child", "--as member --stubborn"];
     let first = stage.run(&bot).set("timeouts.graceful='300ms'").start();
-    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    let (old, member) = (stage.ready(1), stage.nth_pid_of(1, "member"));
     outlives_a_question(&stage, &first);
     send(old, Signal::SIGKILL);
     first.end().exits(137);
@@ -105,7 +105,7 @@ fn what_a_command_that_has_outlived_a_question_leaves_behind_is_killed_as_the_gu
 }
 
 #[test]
-fn another_signal_may_be_the_one_that_asks() {
+fn the_first_signal_is_configurable() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     let old = stage.ready(1);
@@ -116,7 +116,7 @@ fn another_signal_may_be_the_one_that_asks() {
 }
 
 #[test]
-fn a_stopped_bot_is_woken_to_hear_the_signal() {
+fn a_stopped_bot_gets_sigcont_with_the_signal() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     let old = stage.ready(1);
@@ -129,7 +129,7 @@ fn a_stopped_bot_is_woken_to_hear_the_signal() {
 }
 
 #[test]
-fn a_stopped_child_of_a_guard_is_woken_to_hear_the_signal() {
+fn a_stopped_child_of_a_guard_gets_sigcont_with_the_signal() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -154,13 +154,13 @@ fn a_guard_that_cannot_be_asked_is_left_alone() {
         .start();
     second.wait_for("waiting for");
     // Any reason not to write will do; a full disk is the usual one.
-    std::fs::create_dir(stage.beside("request")).unwrap();
+    std::fs::create_dir(stage.state_file("request")).unwrap();
     second.end().exits(75).says("cannot be asked to end: the question cannot be written");
     assert!(first.is_alive() && is_alive(bot));
 }
 
 #[test]
-fn a_stopped_guard_is_woken_to_hear_the_question() {
+fn a_stopped_guard_gets_sigcont_with_the_request() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -190,7 +190,7 @@ fn a_zombie_is_no_conflict() {
 #[test]
 fn a_bot_under_another_name_is_found() {
     let stage = Stage::new();
-    let first = stage.bot(&[]).called("another name").start();
+    let first = stage.bot(&[]).arg0("another name").start();
     stage.ready(1);
     stage.run(&[]).on_conflict("refuse").end().exits(75);
     let _second = stage.run(&[]).on_conflict("graceful").start();
@@ -199,7 +199,7 @@ fn a_bot_under_another_name_is_found() {
 }
 
 #[test]
-fn a_bot_in_a_shell_is_found() {
+fn a_bot_behind_a_shell_is_found() {
     let stage = Stage::new();
     let line = format!("{} ; echo over", testbot().display());
     let shell = stage.program("sh", &["-c", &line]).start();
@@ -223,7 +223,7 @@ fn a_wrapped_command_is_ended_as_a_whole() {
 }
 
 #[test]
-fn a_launcher_that_goes_away_leaves_a_bot_that_is_still_guarded() {
+fn a_bot_whose_launcher_exits_is_still_guarded() {
     let stage = Stage::new();
     let line = format!("setsid -f {} ; sleep 60", testbot().display());
     let first = stage.run_command("sh", &["-c", &line]).start();
@@ -239,7 +239,7 @@ fn the_whole_tree_ends_before_the_new_one_starts() {
     let stage = Stage::new();
     let args = ["--child", "--as member --slow 400", "--slow", "50"];
     let first = stage.bot(&args).start();
-    let (old, member) = (stage.ready(1), stage.nth_to_say(1, "member"));
+    let (old, member) = (stage.ready(1), stage.nth_pid_of(1, "member"));
     let _second = stage.run(&args).on_conflict("graceful").start();
     stage.ready(2);
     first.end().exits(0);
@@ -257,7 +257,7 @@ fn the_same_program_in_another_folder_is_another_bot() {
     let stage = Stage::new();
     let elsewhere = stage.folder().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
-    let first = stage.bot(&[]).within(elsewhere).polls_another().start();
+    let first = stage.bot(&[]).current_dir(elsewhere).other_token().start();
     stage.ready(1);
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(2);
@@ -267,7 +267,7 @@ fn the_same_program_in_another_folder_is_another_bot() {
 #[test]
 fn the_same_program_with_other_arguments_is_another_bot() {
     let stage = Stage::new();
-    let first = stage.bot(&["--another"]).polls_another().start();
+    let first = stage.bot(&["--another"]).other_token().start();
     stage.ready(1);
     let _second = stage.run(&[]).on_conflict("force").start();
     stage.ready(2);
@@ -275,7 +275,7 @@ fn the_same_program_with_other_arguments_is_another_bot() {
 }
 
 #[test]
-fn a_signal_that_was_forwarded_already_is_not_sent_again_for_the_question() {
+fn a_signal_that_was_already_forwarded_is_not_sent_again_for_a_request() {
     let stage = Stage::new();
     let first = stage.run(&["--slow", "500"]).start();
     let old = stage.ready(1);
@@ -288,7 +288,7 @@ fn a_signal_that_was_forwarded_already_is_not_sent_again_for_the_question() {
 }
 
 #[test]
-fn a_later_question_shortens_the_patience_of_the_first() {
+fn a_later_request_shortens_the_time_of_the_first() {
     let stage = Stage::new();
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);

@@ -9,7 +9,9 @@ fn older_and_newer<'a>(stage: &'a Stage, action: &str) -> (Running<'a>, Running<
     let check = "after_wait = 'graceful'\n[check]\ncommand = ['sh', '-c', 'until test -e go; do sleep 0.02; done']\n";
     let older =
         stage.run(&[]).config(check).on_conflict(action).set("timeouts.wait='300ms'").start();
-    stage.wait_until("the older one's ticket", || fs::read_to_string(stage.beside("counter")).ok());
+    stage.wait_until("the older one's ticket", || {
+        fs::read_to_string(stage.state_file("counter")).ok()
+    });
     let newer = stage.run(&[]).on_conflict("refuse").start();
     stage.ready(1);
     fs::write(stage.folder().join("go"), "").unwrap();
@@ -28,7 +30,7 @@ fn an_older_start_gives_way_where_it_would_have_ended_the_newer_one() {
 }
 
 #[test]
-fn an_older_start_that_would_refuse_refuses() {
+fn an_older_start_with_refuse_refuses() {
     let stage = Stage::new();
     let (older, newer) = older_and_newer(&stage, "refuse");
     older.end().exits(75);
@@ -45,7 +47,7 @@ fn each_start_draws_a_larger_ticket() {
 }
 
 #[test]
-fn a_chain_of_takeovers_leaves_the_last_one() {
+fn a_chain_of_takeovers_leaves_the_newest_start() {
     let stage = Stage::new();
     let mut running: Vec<Running<'_>> = Vec::new();
     for n in 1..=5 {

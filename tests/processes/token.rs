@@ -2,7 +2,7 @@
 
 use monopoll_test_bots::{
     programs::testbot,
-    stage::{SECRET, Stage, Start, files_with, token},
+    stage::{SECRET, Stage, Start, files_containing, token},
 };
 use std::{fs, path::PathBuf};
 
@@ -13,7 +13,7 @@ fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
 #[test]
 fn another_bots_process_is_never_a_candidate() {
     let stage = Stage::new();
-    let first = with(stage.bot(&[]), &token()).polls_another().start();
+    let first = with(stage.bot(&[]), &token()).other_token().start();
     stage.ready(1);
     let _second = with(stage.run(&[]), &token()).on_conflict("force").start();
     stage.ready(2);
@@ -47,7 +47,7 @@ fn the_same_token_is_acted_on_where_the_configuration_says_so() {
 fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
     let stage = Stage::new();
     let mine = token();
-    let first = with(stage.bot(&["--another"]), &mine).polls_another().start();
+    let first = with(stage.bot(&["--another"]), &mine).other_token().start();
     stage.ready(1);
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='warn'").start();
     stage.ready(2);
@@ -56,15 +56,15 @@ fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
 }
 
 #[test]
-fn the_same_token_is_not_looked_for_where_the_configuration_says_so() {
+fn the_same_token_is_not_searched_for_where_the_configuration_says_so() {
     let stage = Stage::new();
     let mine = token();
-    let first = with(stage.bot(&["--another"]), &mine).polls_another().start();
+    let first = with(stage.bot(&["--another"]), &mine).other_token().start();
     stage.ready(1);
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='off'").start();
     stage.ready(2);
     assert!(first.is_alive());
-    assert!(!second.said().contains("warning"), "{}", second.said());
+    assert!(!second.stderr().contains("warning"), "{}", second.stderr());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_bystander_that_inherited_the_token_is_a_suspect_and_lives() {
 }
 
 #[test]
-fn what_started_monopoll_has_every_reason_to_carry_the_token_and_is_not_warned_about() {
+fn an_ancestor_with_the_token_is_no_warning() {
     let stage = Stage::new();
     let mine = token();
     let below =
@@ -114,7 +114,7 @@ fn what_started_monopoll_has_every_reason_to_carry_the_token_and_is_not_warned_a
 }
 
 #[test]
-fn what_is_set_and_is_no_token_is_said_by_name_alone() {
+fn a_variable_that_is_no_token_is_named_without_its_value() {
     let stage = Stage::new();
     let warning = |what: &str| {
         format!(
@@ -152,7 +152,7 @@ fn what_is_set_and_is_no_token_is_said_by_name_alone() {
 }
 
 #[test]
-fn the_token_on_a_strangers_command_line_is_a_conflict() {
+fn the_token_on_a_foreign_command_line_is_a_conflict() {
     let stage = Stage::new();
     let mine = token();
     let stranger = stage.program("sh", &["-c", "sleep 60; :", &mine]).start();
@@ -208,17 +208,17 @@ fn a_token_is_never_written_anywhere() {
     ];
     printed.retain(|ended| ended.out.contains(SECRET) || ended.err.contains(SECRET));
     assert!(printed.is_empty(), "{printed:?}");
-    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<PathBuf>::new());
+    assert_eq!(files_containing(SECRET, &stage.locks()), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn the_record_of_a_living_guard_has_no_token_in_it() {
+fn the_record_of_a_running_guard_contains_no_token() {
     let stage = Stage::new();
     let mine = token();
     let _first = with(stage.run(&["--token", &mine]), &mine).start();
     stage.ready(1);
-    stage.wait_until("the record", || stage.beside("record").exists().then_some(()));
-    assert_eq!(files_with(SECRET, &stage.locks()), Vec::<PathBuf>::new());
+    stage.wait_until("the record", || stage.state_file("record").exists().then_some(()));
+    assert_eq!(files_containing(SECRET, &stage.locks()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn an_env_file_that_is_a_fifo_without_a_writer_is_not_waited_for() {
 }
 
 #[test]
-fn an_env_file_that_is_a_socket_or_may_not_be_read_is_said() {
+fn an_env_file_that_is_a_socket_or_unreadable_is_reported() {
     let ended = with_an_env_file(|stage| {
         let _socket = std::os::unix::net::UnixListener::bind(stage.folder().join(".env")).unwrap();
     });
@@ -290,7 +290,7 @@ fn an_env_file_that_is_a_socket_or_may_not_be_read_is_said() {
 }
 
 #[test]
-fn a_folder_in_the_env_files_place_is_only_said_where_somebody_named_it() {
+fn a_folder_in_place_of_the_env_file_is_reported_only_if_it_was_configured() {
     let folder = |stage: &Stage| fs::create_dir(stage.folder().join(".env")).unwrap();
     let ended = with_an_env_file(folder);
     assert!(!ended.err.contains("folder"), "{ended:?}");
@@ -302,7 +302,7 @@ fn a_folder_in_the_env_files_place_is_only_said_where_somebody_named_it() {
 }
 
 #[test]
-fn of_a_large_env_file_only_the_beginning_is_read() {
+fn only_the_beginning_of_a_large_env_file_is_read() {
     let mine = token();
     let filler = "#".repeat(200) + "\n";
     for (before, after, expected) in [(0, 6000, true), (6000, 6000, false), (1000, 0, true)] {
@@ -321,7 +321,7 @@ fn of_a_large_env_file_only_the_beginning_is_read() {
 }
 
 #[test]
-fn a_rule_about_the_token_holds_for_whoever_queues_too() {
+fn a_rule_about_the_token_applies_to_a_queued_start_too() {
     let stage = Stage::new();
     let mine = token();
     let rule = "[[rules]]\nwhen = { same_token = true }\naction = 'graceful'\n";

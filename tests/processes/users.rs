@@ -54,11 +54,11 @@ fn as_nobody<'a>(stage: &'a Stage, more: &str) -> Start<'a> {
 
 #[test]
 fn another_users_bot_is_shielded_by_default() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = stage();
-    let roots = stage.program("./testbot", &[&mark(&stage)]).polls_another().start();
+    let roots = stage.program("./testbot", &[&mark(&stage)]).other_token().start();
     stage.ready(1);
     let _own = as_nobody(&stage, "").start();
     stage.ready(2);
@@ -66,8 +66,8 @@ fn another_users_bot_is_shielded_by_default() {
 }
 
 #[test]
-fn the_doctor_says_that_another_users_bot_is_not_seen() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn doctor_reports_that_another_users_bot_is_hidden() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = stage();
@@ -95,8 +95,8 @@ fn the_doctor_says_that_another_users_bot_is_not_seen() {
 }
 
 #[test]
-fn another_users_bot_that_may_not_be_signalled_refuses_with_77() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn another_users_bot_that_may_not_be_signaled_refuses_with_77() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = stage();

@@ -46,7 +46,7 @@ fn json_without_a_dry_run_touches_nothing() {
 }
 
 #[test]
-fn a_working_directory_that_is_gone_is_said_with_the_way_out() {
+fn a_deleted_working_directory_is_reported_with_a_hint() {
     let stage = Stage::new();
     for command in [vec!["run", "--", "true"], vec!["plan"], vec!["config", "check"]] {
         let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$@\"";
@@ -88,7 +88,7 @@ fn a_script_that_is_not_in_this_folder_touches_nothing() {
 }
 
 #[test]
-fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
+fn status_stop_and_explain_from_the_wrong_folder_say_so_and_answer() {
     let stage = Stage::new();
     for (command, code) in [("status", 3), ("stop", 0), ("explain", 0)] {
         let ended = stage.monopoll(&[command, "--", "sh", "./start.sh"]).end().exits(code);
@@ -100,7 +100,7 @@ fn who_asks_from_the_wrong_folder_is_told_so_and_answered() {
 }
 
 #[test]
-fn a_script_that_is_there_or_that_the_check_makes_is_run() {
+fn a_script_that_exists_or_that_the_check_creates_is_run() {
     let stage = Stage::new();
     fs::write(stage.folder().join("start.sh"), "exit 7\n").unwrap();
     stage.run_command("sh", &["-e", "./start.sh"]).end().exits(7);
@@ -117,7 +117,7 @@ fn a_folder_as_a_command_touches_nothing() {
 
 #[test]
 fn a_wrong_start_makes_no_lock_folder() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let stage = Stage::new();
@@ -152,12 +152,12 @@ fn a_check_that_takes_too_long_refuses() {
 }
 
 #[test]
-fn a_check_that_is_not_there_is_a_wrong_configuration() {
+fn a_missing_check_program_is_a_wrong_configuration() {
     a_check_that_refuses(78, "cannot be run", "[check]\ncommand = ['no-such-check']\n");
 }
 
 #[test]
-fn what_a_check_says_goes_to_the_error_output() {
+fn the_output_of_a_check_goes_to_standard_error() {
     let stage = Stage::new();
     let check = "[check]\ncommand = ['sh', '-c', 'echo line 7 is wrong; false']\n";
     let ended = stage.run(&[]).config(check).end().exits(75);
@@ -173,14 +173,14 @@ fn a_check_that_passes_lets_the_bot_start() {
 }
 
 #[test]
-fn a_check_that_is_interrupted_ends_with_all_that_it_started() {
+fn an_interrupted_check_ends_with_its_tree() {
     let stage = Stage::new();
     let check = format!(
         "[check]\ncommand = ['{}', '--as', 'check', '--child', '--as below']\n",
         monopoll_test_bots::programs::testbot().display()
     );
     let start = stage.run(&[]).config(&check).start();
-    let (check, below) = (stage.nth_to_say(1, "check"), stage.nth_to_say(1, "below"));
+    let (check, below) = (stage.nth_pid_of(1, "check"), stage.nth_pid_of(1, "below"));
     start.signal(Signal::SIGINT);
     start.end().exits(130);
     stage.wait_until("the check's end", || {
@@ -188,7 +188,7 @@ fn a_check_that_is_interrupted_ends_with_all_that_it_started() {
             .then_some(())
     });
     assert!(stage.lock_is_free());
-    assert!(!stage.beside("record").exists());
+    assert!(!stage.state_file("record").exists());
 }
 
 /// A start with this in the lock's place exits with 73; neither it nor a plan changes what is
@@ -215,7 +215,7 @@ fn listing(stage: &Stage) -> String {
 }
 
 #[test]
-fn a_symbolic_link_in_the_locks_place_is_not_followed() {
+fn a_symbolic_link_in_place_of_the_lock_is_not_followed() {
     is_not_safe("symbolic link", |stage| {
         fs::write(stage.folder().join("target"), "precious").unwrap();
         std::os::unix::fs::symlink("../target", stage.lock()).unwrap();
@@ -223,26 +223,26 @@ fn a_symbolic_link_in_the_locks_place_is_not_followed() {
 }
 
 #[test]
-fn a_link_to_nowhere_in_the_locks_place_makes_nothing() {
+fn a_dangling_link_in_place_of_the_lock_creates_nothing() {
     is_not_safe("symbolic link", |stage| {
         std::os::unix::fs::symlink("../target", stage.lock()).unwrap();
     });
 }
 
 #[test]
-fn a_fifo_in_the_locks_place_does_not_hang_the_start() {
+fn a_fifo_in_place_of_the_lock_does_not_block_the_start() {
     is_not_safe("FIFO", |stage| {
         stage.program("mkfifo", &["locks/x.lock"]).end().exits(0);
     });
 }
 
 #[test]
-fn a_folder_in_the_locks_place_is_refused() {
+fn a_folder_in_place_of_the_lock_is_refused() {
     is_not_safe("folder", |stage| fs::create_dir(stage.lock()).unwrap());
 }
 
 #[test]
-fn a_hard_link_in_the_locks_place_is_refused() {
+fn a_hard_link_in_place_of_the_lock_is_refused() {
     is_not_safe("hard link", |stage| {
         fs::write(stage.folder().join("target"), "precious").unwrap();
         fs::hard_link(stage.folder().join("target"), stage.lock()).unwrap();
@@ -250,8 +250,8 @@ fn a_hard_link_in_the_locks_place_is_refused() {
 }
 
 #[test]
-fn another_owners_file_in_the_locks_place_is_refused() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn another_users_file_in_place_of_the_lock_is_refused() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     is_not_safe("another user", |stage| {
@@ -261,15 +261,15 @@ fn another_owners_file_in_the_locks_place_is_refused() {
 }
 
 #[test]
-fn a_folder_that_others_can_write_to_is_refused() {
+fn a_lock_folder_that_others_can_write_to_is_refused() {
     is_not_safe("others can write", |stage| {
         fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap();
     });
 }
 
 #[test]
-fn a_folder_of_another_owner_is_refused() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_lock_folder_of_another_user_is_refused() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     is_not_safe("another user", |stage| {
@@ -278,8 +278,8 @@ fn a_folder_of_another_owner_is_refused() {
 }
 
 #[test]
-fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_parent_folder_of_another_user_is_refused() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     is_not_safe("another user", |stage| {
@@ -288,7 +288,7 @@ fn a_folder_above_the_lock_that_is_another_owners_is_refused() {
 }
 
 #[test]
-fn a_folder_above_the_lock_that_others_can_write_to_is_refused() {
+fn a_parent_folder_that_others_can_write_to_is_refused() {
     is_not_safe("others can write", |stage| {
         fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap();
     });
@@ -318,16 +318,16 @@ const AS_SOMEBODY: [&str; 6] =
     ["setpriv", "--reuid", "54322", "--regid", "54322", "--clear-groups"];
 
 #[test]
-fn folders_of_mine_within_those_of_root_are_safe() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn own_folders_within_those_of_root_are_safe() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     of_somebody(&AS_SOMEBODY, |_| {}).exits(0);
 }
 
 #[test]
-fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn a_group_writable_parent_folder_is_refused_with_a_hint() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     let group_may_write = |stage: &Stage| {
@@ -338,14 +338,14 @@ fn a_folder_above_the_lock_that_a_group_can_write_to_is_refused_with_the_way_out
 
 #[expect(clippy::disallowed_macros, reason = "what a test prints is shown where it fails")]
 #[test]
-fn in_a_user_namespace_the_folders_of_an_unnumbered_root_are_safe() {
-    if !monopoll_test_bots::stage::may_do_everything() {
+fn folders_of_an_unmapped_root_are_safe_in_a_user_namespace() {
+    if !monopoll_test_bots::stage::is_root() {
         return;
     }
     // The folders above the stage are root's, who has no number in there.
     let inside = [&AS_SOMEBODY[..], &["unshare", "--user", "--map-root-user"]].concat();
     if Stage::new().program(inside[0], &inside[1..]).argument("true").end().code != Some(0) {
-        eprintln!("passed over: there are no user namespaces here");
+        eprintln!("skipped: there are no user namespaces here");
         return;
     }
     of_somebody(&inside, |_| {}).exits(0);

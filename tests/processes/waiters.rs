@@ -21,7 +21,7 @@ fn wait_until_queued(stage: &Stage, waiters: &[Running<'_>], how_many: usize) {
 }
 
 #[test]
-fn one_of_those_who_wait_watches_and_the_others_queue_behind_it() {
+fn one_waiter_watches_the_guard_and_the_others_queue_behind_it() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -40,7 +40,7 @@ fn one_of_those_who_wait_watches_and_the_others_queue_behind_it() {
 }
 
 #[test]
-fn a_waiter_that_is_stopped_or_killed_keeps_nobody() {
+fn a_stopped_or_killed_waiter_blocks_no_other() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -69,12 +69,12 @@ fn a_waiter_that_is_stopped_or_killed_keeps_nobody() {
 }
 
 #[test]
-fn a_queue_that_is_deleted_costs_nothing_but_the_order() {
+fn a_deleted_queue_file_costs_only_the_order() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
     let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])).collect();
-    fs::remove_file(stage.beside("queue")).unwrap();
+    fs::remove_file(stage.state_file("queue")).unwrap();
     waiters.extend((0..WAITERS).map(|_| waiter(&stage, &["--for", "100"])));
     send(old, Signal::SIGTERM);
     first.end().exits(0);
@@ -85,13 +85,13 @@ fn a_queue_that_is_deleted_costs_nothing_but_the_order() {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_queue_is_not_followed_and_keeps_nobody() {
+fn a_link_in_place_of_the_queue_file_is_not_followed_and_blocks_no_start() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
     let precious = stage.folder().join("precious");
     fs::write(&precious, "precious").unwrap();
-    symlink(&precious, stage.beside("queue")).unwrap();
+    symlink(&precious, stage.state_file("queue")).unwrap();
     let waiters = [waiter(&stage, &["--for", "100"]), waiter(&stage, &["--for", "100"])];
     send(old, Signal::SIGTERM);
     for waiter in waiters {

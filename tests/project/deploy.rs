@@ -49,7 +49,7 @@ fn check(environment: &[(String, String)]) -> Output {
 }
 
 #[test]
-fn the_unit_restarts_what_may_get_better_and_nothing_else() {
+fn the_unit_restarts_only_after_failures_that_may_pass() {
     let never = of_the_unit("RestartPreventExitStatus").unwrap();
     let never: Vec<u8> = never.split(' ').map(|code| code.parse().unwrap()).collect();
     let wrong = [
@@ -79,7 +79,7 @@ fn the_unit_restarts_what_may_get_better_and_nothing_else() {
 }
 
 #[test]
-fn the_unit_leaves_the_guard_time_and_the_signal_to_it_alone() {
+fn the_unit_gives_the_guard_time_and_signals_only_the_guard() {
     assert_eq!(of_the_unit("KillMode").as_deref(), Some("mixed"));
     assert!(humantime::parse_duration(&of_the_unit("TimeoutStopSec").unwrap()).unwrap() > ladder());
 }
@@ -101,9 +101,9 @@ fn the_unit_hides_no_process_and_no_lock_folder() {
 }
 
 #[test]
-fn the_unit_is_one_that_systemd_understands() {
+fn systemd_accepts_the_unit() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("passed over: there is no systemd-analyze");
+        eprintln!("skipped: there is no systemd-analyze");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -122,7 +122,7 @@ fn the_unit_is_one_that_systemd_understands() {
 }
 
 #[test]
-fn the_image_runs_as_nobody_special_and_its_environment_is_a_configuration() {
+fn the_image_runs_as_an_ordinary_user_and_its_environment_is_valid_configuration() {
     let image = deployed("Dockerfile");
     let compiler = env!("CARGO_PKG_RUST_VERSION");
     assert!(
@@ -151,7 +151,7 @@ fn the_image_runs_as_nobody_special_and_its_environment_is_a_configuration() {
 }
 
 #[test]
-fn the_two_deployments_meet_in_one_folder_and_stay_down_when_they_gave_way() {
+fn both_compose_services_share_one_lock_folder_and_stay_down_after_giving_way() {
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose.yaml");
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv/bin/python");
@@ -162,7 +162,7 @@ fn the_two_deployments_meet_in_one_folder_and_stay_down_when_they_gave_way() {
         .ok()
         .filter(|it| !String::from_utf8_lossy(&it.stderr).contains("ModuleNotFoundError"))
     else {
-        eprintln!("passed over: there is no python3 with PyYAML");
+        eprintln!("skipped: there is no python3 with PyYAML");
         return;
     };
     let compose: Value =

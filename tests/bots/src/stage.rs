@@ -1,5 +1,5 @@
-//! A stage for real processes: a folder, a lock and an instance of their own for each test, and an
-//! end for all that it started.
+//! A stage for real processes: each test gets a folder, a lock and an instance of its own, and all
+//! its processes are ended with it.
 
 use std::{
     cell::Cell,
@@ -25,23 +25,22 @@ use nix::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine; nothing waits for it but what has failed.
+/// Longer than anything here takes on a busy machine: only a failed test waits this long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Who carries this variable with a stage's folder in it was started by that stage, however it was
-/// re-parented.
+/// The variable with the stage's folder that marks every process of a stage, also a re-parented one.
 const MARK: &str = "TESTBOT_STAGE";
 
-/// The secret half of every token here; nothing that is printed or kept has it in it.
+/// The secret half of every token here; no output and no file may contain it.
 pub const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-/// Every test has a bot of its own: tokens are looked for on the whole machine.
+/// A new token: each test needs its own, as tokens are searched for on the whole machine.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Undoes what `nohup` and a shell's `&` do: every program inherits which signals are ignored.
+/// Undoes what `nohup` and a shell's `&` do: programs inherit which signals are ignored.
 #[expect(unsafe_code, reason = "signal(2) may replace a handler")]
 fn hear_signals() {
     static ONCE: Once = Once::new();
@@ -53,7 +52,7 @@ fn hear_signals() {
     });
 }
 
-/// One test's own world.
+/// The world of one test.
 pub struct Stage {
     folder: TempDir,
     starts: Cell<u32>,
@@ -66,29 +65,29 @@ impl Stage {
         Stage { folder, starts: Cell::new(0) }
     }
 
-    /// Where everything is started.
+    /// The working directory of every process.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder of the lock, which the first start makes.
+    /// The folder of the lock, created by the first start.
     pub fn locks(&self) -> PathBuf {
         self.folder().join("locks")
     }
 
-    /// The lock of every start, unless a test says something else.
+    /// The lock of every start, unless a test names another.
     pub fn lock(&self) -> PathBuf {
         self.locks().join("x.lock")
     }
 
-    /// A file beside the lock.
-    pub fn beside(&self, kind: &str) -> PathBuf {
+    /// The path of a state file, such as `record`.
+    pub fn state_file(&self, kind: &str) -> PathBuf {
         self.locks().join(format!("x.lock.{kind}"))
     }
 
     /// The last ticket that was drawn.
     pub fn counter(&self) -> u64 {
-        fs::read_to_string(self.beside("counter")).unwrap().trim().parse().unwrap()
+        fs::read_to_string(self.state_file("counter")).unwrap().trim().parse().unwrap()
     }
 
     /// `monopoll run -- testbot ARGS`.
@@ -143,7 +142,7 @@ impl Stage {
         }
     }
 
-    /// What the bots have said, in order.
+    /// The events of all bots, in order.
     pub fn events(&self) -> Vec<Event> {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         // A line that is just being written has no end yet.
@@ -155,8 +154,8 @@ impl Stage {
             .collect()
     }
 
-    /// The pids of those who said this, in order.
-    pub fn who_said(&self, what: &str) -> Vec<u32> {
+    /// The pids of the bots that logged this event, in order.
+    pub fn pids_of(&self, what: &str) -> Vec<u32> {
         self.events()
             .into_iter()
             .filter(|event| event.what == what)
@@ -164,24 +163,24 @@ impl Stage {
             .collect()
     }
 
-    /// How often this one said that.
+    /// How often this bot logged that event.
     pub fn times(&self, pid: u32, what: &str) -> usize {
-        self.who_said(what).into_iter().filter(|it| *it == pid).count()
+        self.pids_of(what).into_iter().filter(|it| *it == pid).count()
     }
 
-    /// The pid of the n-th (from 1) who says this, waited for.
+    /// Waits for the n-th bot (from 1) that logs this event; returns its pid.
     #[track_caller]
-    pub fn nth_to_say(&self, n: usize, what: &str) -> u32 {
-        self.wait_until(&format!("{n} × `{what}`"), || self.who_said(what).get(n - 1).copied())
+    pub fn nth_pid_of(&self, n: usize, what: &str) -> u32 {
+        self.wait_until(&format!("{n} × `{what}`"), || self.pids_of(what).get(n - 1).copied())
     }
 
-    /// The pid of the n-th bot (from 1) that polls, waited for.
+    /// Waits for the n-th bot (from 1) that polls; returns its pid.
     #[track_caller]
     pub fn ready(&self, n: usize) -> u32 {
-        self.nth_to_say(n, "ready")
+        self.nth_pid_of(n, "ready")
     }
 
-    /// Waits for a condition, and says what was seen where it does not come.
+    /// Waits for a condition, and fails with the transcript where it does not come.
     #[track_caller]
     pub fn wait_until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
@@ -189,7 +188,7 @@ impl Stage {
             if let Some(found) = condition() {
                 return found;
             }
-            assert!(Instant::now() < until, "waited too long for {what}\n{}", self.seen());
+            assert!(Instant::now() < until, "waited too long for {what}\n{}", self.transcript());
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -197,25 +196,30 @@ impl Stage {
     /// Fails where two bots ever polled at once.
     #[track_caller]
     pub fn assert_no_overlap(&self) {
-        assert_eq!(self.who_said("OVERLAP"), [] as [u32; 0], "two polled at once\n{}", self.seen());
+        assert_eq!(
+            self.pids_of("OVERLAP"),
+            [] as [u32; 0],
+            "two polled at once\n{}",
+            self.transcript()
+        );
     }
 
-    /// Whether anybody has the lock, by trying it.
+    /// Tries the lock.
     pub fn lock_is_free(&self) -> bool {
         File::open(self.lock()).is_ok_and(|file| file.try_lock().is_ok())
     }
 
-    /// Waits until no start is between its first look and its bot any more.
+    /// Waits until no start holds the start mutex.
     #[track_caller]
     pub fn wait_until_settled(&self) {
-        let turnstile = self.beside("turnstile");
+        let turnstile = self.state_file("turnstile");
         self.wait_until("the turnstile", || {
             File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
         });
     }
 
-    /// Everything that was said and printed, for a failure.
-    pub fn seen(&self) -> String {
+    /// All events and all standard error, for a failure.
+    pub fn transcript(&self) -> String {
         let mut seen =
             format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
         for start in 1..=self.starts.get() {
@@ -235,7 +239,7 @@ impl Stage {
         self.folder().join(format!("start-{start}.{kind}"))
     }
 
-    /// No test leaves the secret half of a token in what was printed or lies beside a lock.
+    /// Fails if the secret half of a token is in an output or in a state file.
     fn assert_no_secret_is_left(&self) {
         let outputs = (1..=self.starts.get())
             .flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
@@ -244,11 +248,11 @@ impl Stage {
                 fs::read(path).is_ok_and(|it| String::from_utf8_lossy(&it).contains(SECRET))
             })
             .collect();
-        found.extend(files_with(SECRET, &self.locks()));
+        found.extend(files_containing(SECRET, &self.locks()));
         assert!(found.is_empty(), "a secret is in {found:?}");
     }
 
-    /// Who of all processes was started by this stage and lives.
+    /// The living processes of this stage.
     fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
         let pids = fs::read_dir("/proc")
@@ -262,11 +266,11 @@ impl Stage {
     }
 }
 
-/// Ends what the test started, and nobody else.
+/// Ends all processes of the test, and no other.
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("{}", self.seen());
+            eprintln!("{}", self.transcript());
         }
         for _ in 0..1000 {
             let left = self.marked();
@@ -285,22 +289,22 @@ impl Drop for Stage {
     }
 }
 
-/// Something that a bot said.
+/// An event that a bot logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub pid: u32,
     pub what: String,
 }
 
-/// Which process group a start is in.
+/// The process group of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
-    /// The tests'. It may be an orphaned one, whose processes the kernel does not let stop.
+    /// The tests' own: possibly an orphaned one, whose processes cannot be stopped.
     Same,
     Own,
 }
 
-/// What a start reads.
+/// The standard input of a start.
 #[derive(Debug)]
 enum Input {
     Nothing,
@@ -346,7 +350,7 @@ impl<'a> Start<'a> {
         self.flag("--config").flag(path)
     }
 
-    /// An argument behind everything else.
+    /// An argument after all others.
     pub fn argument(mut self, argument: &str) -> Self {
         self.command.push(argument.into());
         self
@@ -357,40 +361,40 @@ impl<'a> Start<'a> {
         self
     }
 
-    pub fn within(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
         self
     }
 
-    /// With a token of its own, so that it may poll beside this stage's other bots.
-    pub fn polls_another(self) -> Self {
+    /// With another token, so that it may poll while this stage's other bots do.
+    pub fn other_token(self) -> Self {
         let slot = format!("{} another", self.stage.folder().display());
         self.env("TESTBOT_TOKEN_SLOT", slot)
     }
 
-    /// Under another name.
-    pub fn called(mut self, arg0: &str) -> Self {
+    /// Under another program name.
+    pub fn arg0(mut self, arg0: &str) -> Self {
         self.arg0 = Some(arg0.into());
         self
     }
 
-    pub fn in_a_group_of_its_own(mut self) -> Self {
+    pub fn own_process_group(mut self) -> Self {
         self.group = Group::Own;
         self
     }
 
-    pub fn reads(mut self, text: &str) -> Self {
+    pub fn stdin_text(mut self, text: &str) -> Self {
         self.input = Input::Text(text.to_owned());
         self
     }
 
-    pub fn on_terminal(mut self, terminal: File) -> Self {
+    pub fn stdin_file(mut self, terminal: File) -> Self {
         self.input = Input::File(terminal);
         self
     }
 
-    /// What it says goes to this file, which nobody else looks into.
-    pub fn errors_to(mut self, file: File) -> Self {
+    /// With standard error to this file; `stderr()` stays empty.
+    pub fn stderr_file(mut self, file: File) -> Self {
         self.errors = Some(file);
         self
     }
@@ -401,8 +405,8 @@ impl<'a> Start<'a> {
         self
     }
 
-    /// With so many file descriptors at most.
-    pub fn with_descriptors(self, most: u32) -> Self {
+    /// With a limit of file descriptors.
+    pub fn fd_limit(self, most: u32) -> Self {
         self.through(&["sh", "-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &most.to_string()])
     }
 
@@ -450,7 +454,7 @@ impl<'a> Start<'a> {
         Running { stage: self.stage, child, number }
     }
 
-    /// Started, and waited for.
+    /// Starts it and waits for its end.
     #[track_caller]
     pub fn end(self) -> Ended {
         self.start().end()
@@ -485,20 +489,20 @@ impl Running<'_> {
         })
     }
 
-    /// What it has printed to its error output so far.
-    pub fn said(&self) -> String {
+    /// Its standard error so far.
+    pub fn stderr(&self) -> String {
         fs::read_to_string(self.stage.output(self.number, "err")).unwrap_or_default()
     }
 
-    /// What it, and whatever it started, has printed so far.
-    pub fn printed(&self) -> String {
+    /// The standard output of it and its children so far.
+    pub fn stdout(&self) -> String {
         fs::read_to_string(self.stage.output(self.number, "out")).unwrap_or_default()
     }
 
-    /// Waits until it says this on its error output.
+    /// Waits until its standard error contains this.
     #[track_caller]
     pub fn wait_for(&self, what: &str) {
-        self.stage.wait_until(&format!("`{what}`"), || self.said().contains(what).then_some(()));
+        self.stage.wait_until(&format!("`{what}`"), || self.stderr().contains(what).then_some(()));
     }
 
     /// Waits for its end.
@@ -517,7 +521,7 @@ impl Running<'_> {
                 Ok(1),
                 "waited too long for the end of start {}\n{}",
                 self.number,
-                self.stage.seen()
+                self.stage.transcript()
             );
         }
         let status = self.child.wait().unwrap();
@@ -537,7 +541,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// How a process ended, and all that it said.
+/// The end of a process and all its output.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -553,7 +557,7 @@ impl Ended {
         self
     }
 
-    /// Its last line is monopoll's, and has this in it.
+    /// Checks that its last line is monopoll's and contains this.
     #[track_caller]
     pub fn says(self, what: &str) -> Self {
         let last = self.err.lines().last().unwrap_or_default();
@@ -569,7 +573,7 @@ pub fn send(pid: u32, signal: Signal) {
     nix::sys::signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
 }
 
-/// Whether a process is there and has not ended; a zombie has.
+/// Whether a process has not ended; a zombie has.
 pub fn is_alive(pid: u32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
 }
@@ -580,7 +584,7 @@ pub fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// Everything in a folder with its content: to be the same before and after.
+/// All files of a folder with their contents, to be compared before and after.
 pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all: Vec<_> = fs::read_dir(folder)
         .into_iter()
@@ -594,13 +598,13 @@ pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// Which file below this folder has this text in it, name or content.
-pub fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
+/// The files below this folder with this text in their name or content.
+pub fn files_containing(text: &str, folder: &Path) -> Vec<PathBuf> {
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     let entries =
         fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let below = entries.flat_map(|path| match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => files_with(text, &path),
+        Ok(metadata) if metadata.is_dir() => files_containing(text, &path),
         Ok(metadata) if metadata.is_file() && metadata.len() < 1 << 20 => {
             let read = fs::read(&path).unwrap_or_default();
             if has(&read) || has(path.file_name().unwrap_or_default().as_bytes()) {
@@ -614,17 +618,17 @@ pub fn files_with(text: &str, folder: &Path) -> Vec<PathBuf> {
     below.collect()
 }
 
-/// Says why a test is passed over.
-pub fn passed_over(why: &str) {
-    eprintln!("passed over: {why}");
+/// Says why a test is skipped.
+pub fn skip(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
-/// Whether this is root: PID namespaces and other users' processes and files take it. Without, a
-/// test says so and passes over.
-pub fn may_do_everything() -> bool {
+/// Whether this is root, as PID namespaces and other users' processes and files need; if not, says
+/// that the test is skipped.
+pub fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        passed_over("it needs root");
+        skip("it needs root");
     }
     root
 }

@@ -78,7 +78,7 @@ impl Screen {
     }
 
     /// The lines that a person sees, without the empty ones.
-    pub fn seen(&mut self) -> Vec<String> {
+    pub fn lines(&mut self) -> Vec<String> {
         let lines = shown(self.written());
         lines
             .into_iter()

@@ -12,7 +12,7 @@ use std::{
 
 use monopoll_test_bots::{
     programs::testbot,
-    stage::{Ended, SECRET, Stage, Start, files_with, is_alive, send, token},
+    stage::{Ended, SECRET, Stage, Start, files_containing, is_alive, send, token},
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -56,7 +56,7 @@ fn warns(ended: &Ended, what: &str) {
 }
 
 #[test]
-fn a_bot_without_a_webhook_starts_without_a_word() {
+fn a_bot_without_a_webhook_starts_silently() {
     for what in ["warn", "refuse", "delete"] {
         let stage = Stage::new();
         let server = Server::start(|_, _| webhook(""));
@@ -75,7 +75,7 @@ fn a_bot_without_a_webhook_starts_without_a_word() {
 }
 
 #[test]
-fn a_webhook_is_a_warning_that_names_its_host_alone() {
+fn a_webhook_is_a_warning_that_names_only_its_host() {
     let stage = Stage::new();
     let server = with_a_webhook();
     let ended = asking(stage.run(&["--exit", "7"]), &server, "warn").end().exits(7);
@@ -87,7 +87,7 @@ fn a_webhook_is_a_warning_that_names_its_host_alone() {
 }
 
 #[test]
-fn a_webhook_refuses_the_start_before_anybody_is_signalled() {
+fn a_webhook_refuses_the_start_before_any_process_is_signaled() {
     for action in ["force", "graceful", "wait"] {
         let stage = Stage::new();
         let first = stage.bot(&[]).start();
@@ -102,7 +102,7 @@ fn a_webhook_refuses_the_start_before_anybody_is_signalled() {
             refused.err.contains("refused: a webhook to `bot.example.org` is set"),
             "{refused:?}"
         );
-        assert!(first.is_alive() && stage.lock_is_free() && !stage.beside("record").exists());
+        assert!(first.is_alive() && stage.lock_is_free() && !stage.state_file("record").exists());
         assert_eq!(
             (stage.times(old, "got SIGTERM"), server.methods()),
             (0, vec!["getWebhookInfo".to_owned()])
@@ -111,7 +111,7 @@ fn a_webhook_refuses_the_start_before_anybody_is_signalled() {
 }
 
 #[test]
-fn a_webhook_is_deleted_only_with_the_lock_in_hand_and_drops_no_update() {
+fn a_webhook_is_deleted_only_while_holding_the_lock_and_drops_no_update() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
@@ -149,7 +149,7 @@ fn a_webhook_is_deleted_only_with_the_lock_in_hand_and_drops_no_update() {
 }
 
 #[test]
-fn a_start_that_is_refused_deletes_nothing() {
+fn a_refused_start_deletes_no_webhook() {
     let stage = Stage::new();
     let _first = stage.run(&[]).start();
     stage.ready(1);
@@ -184,7 +184,7 @@ fn a_webhook_that_something_sets_again_is_a_warning() {
 }
 
 #[test]
-fn a_token_that_telegram_does_not_know_is_said_clearly() {
+fn a_token_that_telegram_rejects_is_reported_clearly() {
     for (status, why) in [(401, "Unauthorized"), (404, "Not Found")] {
         let stage = Stage::new();
         let server = Server::start(move |_, _| failure(status, why));
@@ -197,7 +197,7 @@ fn a_token_that_telegram_does_not_know_is_said_clearly() {
 }
 
 #[test]
-fn whatever_goes_wrong_with_the_server_is_one_warning_and_the_bot_starts() {
+fn any_server_error_is_one_warning_and_the_bot_starts() {
     let elsewhere = Server::start(|_, _| webhook(""));
     let huge =
         [b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n".to_vec(), vec![b' '; 1 << 20]]
@@ -235,7 +235,7 @@ fn whatever_goes_wrong_with_the_server_is_one_warning_and_the_bot_starts() {
 }
 
 #[test]
-fn a_server_that_wants_to_be_left_alone_is_left_alone() {
+fn a_server_that_answers_429_is_not_asked_again() {
     let stage = Stage::new();
     let server = Server::start(|_, _| {
         Reply::Json(
@@ -249,7 +249,7 @@ fn a_server_that_wants_to_be_left_alone_is_left_alone() {
 }
 
 #[test]
-fn a_slow_server_is_a_warning_when_its_time_is_over() {
+fn a_slow_server_is_a_warning_after_its_timeout() {
     for slow in [Vec::new(), b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{".to_vec()] {
         let stage = Stage::new();
         // It never answers: that the bot has started is the proof.
@@ -261,7 +261,7 @@ fn a_slow_server_is_a_warning_when_its_time_is_over() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_a_warning() {
+fn an_unreachable_server_is_a_warning() {
     let stage = Stage::new();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended =
@@ -270,7 +270,7 @@ fn a_server_that_is_not_there_is_a_warning() {
 }
 
 #[test]
-fn a_server_without_a_certificate_is_not_told_the_token() {
+fn a_server_without_a_certificate_never_gets_the_token() {
     let stage = Stage::new();
     let server = Server::start(|_, _| webhook(""));
     let ended = at(stage.run(&["--exit", "7"]), &format!("https://{}", server.address()), "refuse")
@@ -282,7 +282,7 @@ fn a_server_without_a_certificate_is_not_told_the_token() {
 }
 
 #[test]
-fn a_proxy_is_not_told_the_token_and_is_asked_for_https_alone() {
+fn a_proxy_never_gets_the_token_and_is_used_for_https_only() {
     let stage = Stage::new();
     let proxy = Server::start(|_, _| {
         Reply::Raw(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec())
@@ -312,7 +312,7 @@ fn a_proxy_is_not_told_the_token_and_is_asked_for_https_alone() {
 }
 
 #[test]
-fn nobody_is_asked_where_that_is_not_wanted_or_no_token_is_known() {
+fn telegram_is_not_asked_when_disabled_or_without_a_token() {
     let stage = Stage::new();
     let server = with_a_webhook();
     asking(stage.run(&["--exit", "7"]), &server, "ignore").end().exits(7);
@@ -338,7 +338,7 @@ fn document(ended: &Ended) -> Value {
 }
 
 #[test]
-fn a_plan_asks_and_only_reports() {
+fn a_plan_asks_telegram_and_only_reports() {
     let stage = Stage::new();
     let server = Server::start(|_, _| webhook(HOOK));
     for (what, expected) in [
@@ -408,7 +408,7 @@ fn a_plan_refuses_as_the_start_would() {
 }
 
 #[test]
-fn a_start_that_has_waited_asks_again() {
+fn a_start_asks_again_after_a_wait() {
     for (what, code, methods) in [
         ("refuse", 75, vec!["getWebhookInfo", "getWebhookInfo"]),
         ("delete", 7, vec!["getWebhookInfo", "getWebhookInfo", "deleteWebhook", "getWebhookInfo"]),
@@ -427,12 +427,12 @@ fn a_start_that_has_waited_asks_again() {
         second.end().exits(code);
         first.end().exits(0);
         assert_eq!(server.methods(), methods);
-        assert!(stage.lock_is_free() && !stage.beside("record").exists());
+        assert!(stage.lock_is_free() && !stage.state_file("record").exists());
     }
 }
 
 #[test]
-fn a_webhook_that_was_set_during_the_wait_refuses_before_the_wait_ends_in_force() {
+fn a_webhook_set_during_a_wait_refuses_before_after_wait_forces() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
@@ -446,7 +446,7 @@ fn a_webhook_that_was_set_during_the_wait_refuses_before_the_wait_ends_in_force(
 }
 
 #[test]
-fn what_was_seen_before_a_slow_answer_is_not_acted_on() {
+fn a_scan_from_before_a_slow_answer_is_not_acted_on() {
     let stage = Stage::new();
     let first = stage.bot(&[]).start();
     let old = stage.ready(1);
@@ -485,7 +485,7 @@ fn a_signal_ends_a_start_that_waits_for_telegram_at_once() {
         stage.wait_until("the question", || (server.requests().len() == 1).then_some(()));
         start.signal(signal);
         start.end().exits(code).says("nothing is left behind");
-        assert!(first.is_alive() && stage.lock_is_free() && !stage.beside("record").exists());
+        assert!(first.is_alive() && stage.lock_is_free() && !stage.state_file("record").exists());
     }
 }
 
@@ -501,11 +501,13 @@ fn a_signal_ends_a_start_that_waits_for_the_deletion_at_once() {
     assert!(is_held(&stage.lock()));
     start.signal(Signal::SIGINT);
     start.end().exits(130).says("nothing is left behind");
-    assert!(stage.lock_is_free() && !stage.beside("record").exists() && stage.events().is_empty());
+    assert!(
+        stage.lock_is_free() && !stage.state_file("record").exists() && stage.events().is_empty()
+    );
 }
 
 #[test]
-fn a_token_that_a_server_says_back_is_told_to_nobody() {
+fn a_token_echoed_by_a_server_is_never_printed() {
     let stage = Stage::new();
     let mine = token();
     let said = format!("no bot{mine} here, {SECRET}\u{1b}[2J");
@@ -536,11 +538,11 @@ fn a_token_that_a_server_says_back_is_told_to_nobody() {
             );
         }
     }
-    assert_eq!(files_with(SECRET, stage.folder()), Vec::<PathBuf>::new());
+    assert_eq!(files_containing(SECRET, stage.folder()), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn doctor_says_what_telegram_says() {
+fn doctor_reports_telegrams_answer() {
     let line = |server: &Server, what: &str, code| -> String {
         let stage = Stage::new();
         let ended = asking(stage.monopoll(&["doctor"]), server, what).end().exits(code);

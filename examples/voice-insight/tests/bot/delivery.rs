@@ -9,8 +9,7 @@ use monopoll_test_bots::{
 use nix::sys::signal::Signal;
 
 #[test]
-fn a_file_that_is_larger_than_20_mb_is_said_to_be_before_it_is_downloaded_whatever_the_message_leaves_out()
- {
+fn a_file_larger_than_20_mb_is_refused_before_the_download() {
     let transcription = Endpoint::new([Answer::text(WORDS)]);
     let scene = Scene::with_transcription(&transcription);
     scene.telegram.file("large", File::new("voice/large", vec![0; (20 << 20) + 1]));
@@ -31,7 +30,7 @@ fn a_file_that_is_larger_than_20_mb_is_said_to_be_before_it_is_downloaded_whatev
 }
 
 #[test]
-fn a_download_that_fails_is_tried_again_and_one_that_goes_on_failing_is_said_to() {
+fn a_failed_download_is_retried_and_a_lasting_failure_is_reported() {
     let transcription = Endpoint::new([Answer::text(WORDS)]);
     let scene = Scene::with_transcription(&transcription);
     for status in [500, 502, 503] {
@@ -55,7 +54,7 @@ fn a_download_that_fails_is_tried_again_and_one_that_goes_on_failing_is_said_to(
 }
 
 #[test]
-fn an_answer_to_somebody_who_has_blocked_the_bot_is_dropped_once_and_the_others_have_theirs() {
+fn an_answer_to_a_user_who_blocked_the_bot_is_dropped_and_others_get_theirs() {
     let scene = Scene::bare();
     scene.telegram.fail("sendMessage", 403, "Forbidden: bot was blocked by the user");
     scene.voice(5);
@@ -71,7 +70,7 @@ fn an_answer_to_somebody_who_has_blocked_the_bot_is_dropped_once_and_the_others_
 }
 
 #[test]
-fn a_telegram_with_a_fault_of_its_own_gets_the_answer_later_and_once_however_often_it_fails() {
+fn an_answer_is_delivered_once_after_any_number_of_telegram_errors() {
     let scene = Scene::bare();
     // More often than a service is asked; as a 401 it costs no pause of the framework's.
     for _ in 0..6 {
@@ -92,7 +91,7 @@ fn a_telegram_with_a_fault_of_its_own_gets_the_answer_later_and_once_however_oft
 }
 
 #[test]
-fn an_answer_follows_a_group_that_has_become_another_one() {
+fn an_answer_follows_a_group_that_became_a_supergroup() {
     let scene = Scene::bare();
     scene.telegram.fail(
         "sendMessage",

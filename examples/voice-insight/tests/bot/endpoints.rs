@@ -12,7 +12,7 @@ fn broken() -> Answer {
 }
 
 #[test]
-fn without_a_transcription_endpoint_one_sentence_says_so() {
+fn without_a_transcription_endpoint_the_answer_says_so() {
     let scene = Scene::bare();
     scene.voice(5);
     let bot = scene.bot().start();
@@ -25,7 +25,7 @@ fn without_a_transcription_endpoint_one_sentence_says_so() {
 }
 
 #[test]
-fn an_endpoint_that_fails_and_recovers_is_asked_again_and_the_answer_is_whole() {
+fn an_endpoint_that_recovers_is_retried_and_the_answer_is_complete() {
     let transcription = Endpoint::new([
         broken(),
         Answer::Busy("0"),
@@ -43,7 +43,7 @@ fn an_endpoint_that_fails_and_recovers_is_asked_again_and_the_answer_is_whole() 
 }
 
 #[test]
-fn an_endpoint_that_goes_on_failing_is_said_to_and_the_next_message_is_tried_anew() {
+fn a_lasting_endpoint_failure_is_reported_and_the_next_message_is_tried() {
     let transcription = Endpoint::new([broken()]);
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);
@@ -57,7 +57,7 @@ fn an_endpoint_that_goes_on_failing_is_said_to_and_the_next_message_is_tried_ane
 }
 
 #[test]
-fn what_cannot_get_better_is_asked_once_and_said_without_what_the_service_says() {
+fn a_permanent_failure_is_not_retried_and_never_quotes_the_service() {
     for (answer, said) in [
         (
             Answer::Status(401, format!("{{\"error\": \"sk-{SECRET} is no key\"}}")),
@@ -87,7 +87,7 @@ fn what_cannot_get_better_is_asked_once_and_said_without_what_the_service_says()
 }
 
 #[test]
-fn a_service_that_does_not_answer_in_time_is_asked_again_and_then_said_not_to() {
+fn a_service_timeout_is_retried_and_then_reported() {
     let transcription = Endpoint::new([Answer::Silence]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("tries = 2");
@@ -102,7 +102,7 @@ fn a_service_that_does_not_answer_in_time_is_asked_again_and_then_said_not_to() 
 }
 
 #[test]
-fn a_transcript_is_given_without_an_insight_where_that_fails() {
+fn a_transcript_is_sent_without_an_insight_if_that_fails() {
     for (answer, said) in [
         (broken(), "it has a fault of its own (status 500)"),
         (Answer::Status(401, String::new()), "it does not let me in (status 401)"),
@@ -121,7 +121,7 @@ fn a_transcript_is_given_without_an_insight_where_that_fails() {
 }
 
 #[test]
-fn a_recording_without_words_is_said_to_be_one_and_nobody_sums_it_up() {
+fn a_recording_without_words_is_reported_and_not_summarized() {
     let (transcription, summing) =
         (Endpoint::new([Answer::text("  ")]), Endpoint::new([insight()]));
     let scene = Scene::with_insight(&transcription, &summing);
@@ -150,7 +150,7 @@ fn a_long_transcript_comes_in_parts_that_fit() {
 }
 
 #[test]
-fn a_telegram_that_wants_to_be_left_alone_gets_the_answer_later_and_once() {
+fn a_429_of_telegram_delays_the_answer_and_sends_it_once() {
     let transcription = Endpoint::new([Answer::Gated(r#"{"text": "hello"}"#.to_owned())]);
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);

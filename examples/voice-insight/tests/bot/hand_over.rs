@@ -18,7 +18,7 @@ fn assert_answered_once(scene: &Scene, chats: impl IntoIterator<Item = i64>) {
 }
 
 #[test]
-fn a_takeover_in_the_middle_of_work_loses_nothing_and_answers_nothing_twice() {
+fn a_takeover_during_work_loses_and_repeats_no_answer() {
     let transcription = Endpoint::new([gated()]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[app]\nat_once = 1");
@@ -50,7 +50,7 @@ fn a_takeover_in_the_middle_of_work_loses_nothing_and_answers_nothing_twice() {
 }
 
 #[test]
-fn what_a_killed_process_had_taken_is_answered_by_the_next_one() {
+fn messages_of_a_killed_process_are_answered_by_the_next_one() {
     let transcription = Endpoint::new([gated()]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[app]\nat_once = 2");
@@ -76,7 +76,7 @@ fn what_a_killed_process_had_taken_is_answered_by_the_next_one() {
 }
 
 #[test]
-fn a_process_that_is_killed_within_an_answer_is_followed_by_one_that_sends_the_rest_of_it() {
+fn a_process_killed_within_an_answer_is_followed_by_one_that_sends_the_rest() {
     let words = (0..39).map(|n| format!("w{n:02}").repeat(1365)).collect::<Vec<_>>().join(" ");
     let transcription = Endpoint::new([Answer::text(&words)]);
     let scene = Scene::with_transcription(&transcription);
@@ -102,7 +102,7 @@ fn a_process_that_is_killed_within_an_answer_is_followed_by_one_that_sends_the_r
 }
 
 #[test]
-fn work_that_takes_longer_than_there_is_time_for_is_left_to_the_next_one() {
+fn work_that_exceeds_the_shutdown_time_is_left_to_the_next_process() {
     let transcription = Endpoint::new([Answer::Silence]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[timeouts]\ngraceful = \"2s\"");
@@ -126,7 +126,7 @@ fn work_that_takes_longer_than_there_is_time_for_is_left_to_the_next_one() {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_transcription_lets_it_finish_and_begins_nothing_more() {
+fn a_signal_during_a_transcription_lets_it_finish_and_starts_nothing_new() {
     let transcription = Endpoint::new([gated()]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[app]\nat_once = 1");
@@ -151,7 +151,7 @@ fn a_signal_in_the_middle_of_a_transcription_lets_it_finish_and_begins_nothing_m
 }
 
 #[test]
-fn a_takeover_that_does_not_wait_long_enough_gets_the_unfinished_work_too() {
+fn a_takeover_with_too_little_time_gets_the_unfinished_work() {
     let transcription = Endpoint::new([Answer::Silence]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[timeouts]\ngraceful = \"8s\"");

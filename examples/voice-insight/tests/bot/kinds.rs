@@ -71,7 +71,7 @@ fn odd() -> Vec<(Value, Expected)> {
 }
 
 #[test]
-fn each_kind_of_message_is_answered_once_or_met_with_silence() {
+fn each_kind_of_message_is_answered_once_or_ignored() {
     let (transcription, summing) =
         (Endpoint::new([Answer::text(WORDS)]), Endpoint::new([insight()]));
     let scene = Scene::with_insight(&transcription, &summing);

@@ -25,7 +25,7 @@ fn recordings_of_one_chat_are_answered_in_their_order() {
 }
 
 #[test]
-fn no_more_are_worked_on_at_once_than_was_said_and_commands_do_not_wait() {
+fn concurrency_is_limited_and_commands_do_not_wait() {
     let transcription = Endpoint::new([gated("hello")]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[app]\nat_once = 2");
@@ -49,7 +49,7 @@ fn no_more_are_worked_on_at_once_than_was_said_and_commands_do_not_wait() {
 }
 
 #[test]
-fn who_waits_for_long_is_told_once_and_who_finds_the_queue_full_is_told_at_once() {
+fn a_long_wait_is_announced_once_and_a_full_queue_at_once() {
     let transcription = Endpoint::new([gated("hello")]);
     let mut scene = Scene::with_transcription(&transcription);
     scene.configure("[app]\nat_once = 1\nmost_waiting = 2\nbusy_after = \"10ms\"");

@@ -113,7 +113,7 @@ impl Scene {
 
     /// What lies in the journal beside the lock.
     pub(crate) fn journal(&self) -> String {
-        std::fs::read_to_string(self.stage.beside("journal")).unwrap_or_default()
+        std::fs::read_to_string(self.stage.state_file("journal")).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::scene::Scene;
 
 #[test]
-fn a_wrong_configuration_and_a_missing_token_are_said_before_telegram_is_asked() {
+fn a_wrong_configuration_and_a_missing_token_are_reported_before_telegram_is_asked() {
     let mut scene = Scene::bare();
     scene
         .bot()

@@ -1,6 +1,4 @@
-//! A bot with the library in it, to be started, asked, signalled and killed by the tests. Like the
-//! testbot it "polls" by holding a socket name of which the kernel allows one at a time, and
-//! everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
+//! A bot that holds its instance with the library. It polls and logs as the testbot does.
 
 #![expect(
     clippy::unwrap_used,
@@ -41,9 +39,9 @@ use monopoll::{
 /// whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop.
 /// `--again`: it acquires the guard once more when it has given it back. `--lives-on`: it goes on
 /// living without it.
-struct Ways(Vec<String>);
+struct Options(Vec<String>);
 
-impl Ways {
+impl Options {
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|arg| arg == name)
     }
@@ -55,15 +53,15 @@ impl Ways {
 }
 
 pub(super) fn main() {
-    let ways = Ways(env::args().skip(1).collect());
+    let options = Options(env::args().skip(1).collect());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let code = runtime.block_on(run(&ways));
+    let code = runtime.block_on(run(&options));
     say("end");
     exit(code);
 }
 
 #[expect(clippy::zombie_processes, reason = "what it leaves behind is for others to find")]
-async fn run(ways: &Ways) -> i32 {
+async fn run(options: &Options) -> i32 {
     if let Some(late) = env::var_os("HOSTBOT_LATE") {
         say("is late");
         sleep(Duration::from_millis(late.to_str().unwrap().parse().unwrap())).await;
@@ -72,7 +70,7 @@ async fn run(ways: &Ways) -> i32 {
     let config =
         Config::load(&Sources::from_process().unwrap()).expect("the configuration is right");
     let acquiring = Guard::acquire(&config);
-    let acquired = match ways.millis("--gives-up") {
+    let acquired = match options.millis("--gives-up") {
         None => Ok(acquiring.await),
         Some(patience) => timeout(patience, acquiring).await,
     };
@@ -86,17 +84,17 @@ async fn run(ways: &Ways) -> i32 {
     };
     assert_eq!(masks(), before, "the signal mask was changed");
     say(&format!("holds {}", guard.instance()));
-    if ways.has("--twice") {
+    if options.has("--twice") {
         let error = Guard::acquire(&config).await.expect_err("there is a second guard");
         eprintln!("{}", error.report());
     }
-    if ways.has("--child") {
+    if options.has("--child") {
         Command::new("sleep").arg("600").spawn().unwrap();
     }
     let polling = poll();
     say("ready");
     let life = async {
-        match ways.millis("--for") {
+        match options.millis("--for") {
             Some(time) => sleep(time).await,
             None => pending().await,
         }
@@ -105,29 +103,29 @@ async fn run(ways: &Ways) -> i32 {
         () = life => 0,
         lost = guard.lost() => {
             say(&format!("lost: {lost}"));
-            if ways.has("--deaf") {
+            if options.has("--deaf") {
                 pending::<()>().await;
             }
             lost.status().code().into()
         }
     };
-    sleep(ways.millis("--slow").unwrap_or_default()).await;
+    sleep(options.millis("--slow").unwrap_or_default()).await;
     drop(polling);
     say("stops");
     drop(guard);
     say("gave it back");
-    if ways.has("--again") {
+    if options.has("--again") {
         let guard = Guard::acquire(&config).await.expect("it is free");
         say("holds it again");
         drop(guard);
     }
-    if ways.has("--lives-on") {
+    if options.has("--lives-on") {
         pending::<()>().await;
     }
     code
 }
 
-/// The one thing that only one may have.
+/// Takes the slot that only one process can have.
 fn poll() -> Option<UnixListener> {
     let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();

@@ -1,7 +1,7 @@
-//! A bot to be started, asked, signalled and killed by the tests. It "polls" by holding a socket
-//! name of which the kernel allows one at a time: a second poller cannot come to be unseen.
+//! A bot that the tests start, ask, signal and kill. It "polls" by holding a socket name that the
+//! kernel gives to one process at a time: no second poller goes unnoticed.
 //!
-//! Everything that happens to it is a line `PID EVENT` in the file that `$TESTBOT_LOG` names.
+//! It logs each event as a line `PID EVENT` to the file `$TESTBOT_LOG`.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,17 +29,17 @@ use std::{
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// What the exit status of a second poller is.
+/// The exit status of a second poller.
 const OVERLAP: i32 = 99;
 
-/// How it behaves.
+/// Its command line.
 #[derive(Debug, Default)]
-struct Ways {
-    /// `--stubborn`: no signal that can be taken ends it.
+struct Options {
+    /// `--stubborn`: it ignores every signal that can be handled.
     stubborn: bool,
-    /// `--slow MS`: so long after a signal it ends.
+    /// `--slow MS`: the time from a signal to its end.
     slow: Duration,
-    /// `--for MS`: so long it lives.
+    /// `--for MS`: its lifetime.
     lives: Option<Duration>,
     /// `--exit CODE`: its exit status; alone, it ends at once.
     code: Option<i32>,
@@ -47,13 +47,13 @@ struct Ways {
     leaves: bool,
     /// `--die SIGNAL`: it ends by this signal at once.
     dies: Option<Signal>,
-    /// `--as NAME`: it polls nothing, and says NAME when it is ready.
+    /// `--as NAME`: it polls nothing, and logs NAME when it is ready.
     role: Option<String>,
-    /// `--child "ARGS"`: what it starts before it is ready.
+    /// `--child "ARGS"`: a child that it starts before it is ready.
     children: Vec<String>,
-    /// `--detached "ARGS"`: what it starts in a session of its own, by a parent that ends.
+    /// `--detached "ARGS"`: an orphan that it starts in a session of its own.
     detached: Vec<String>,
-    /// `--heir "ARGS"`: what it starts when a signal ends it.
+    /// `--heir "ARGS"`: a child that it starts when a signal ends it.
     heirs: Vec<String>,
     task: Task,
 }
@@ -62,15 +62,15 @@ struct Ways {
 enum Task {
     #[default]
     Poll,
-    /// `--show`: prints what it was given, and ends.
+    /// `--show`: prints what it inherited, and ends.
     Show,
-    /// `--echo`: copies its input to its output, says so on its error output, and ends.
+    /// `--echo`: copies its input to its output, writes a line to standard error, and ends.
     Echo,
 }
 
 pub(super) fn main() {
-    let ways = ways(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
-    match ways.task {
+    let options = options(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
+    match options.task {
         Task::Poll => {}
         Task::Show => return show(),
         Task::Echo => {
@@ -79,16 +79,16 @@ pub(super) fn main() {
             return;
         }
     }
-    if let Some(signal) = ways.dies {
+    if let Some(signal) = options.dies {
         nix::sys::signal::raise(signal).unwrap();
     }
     let taken = take_signals();
-    let _polling = ways.role.is_none().then(poll).flatten();
+    let _polling = options.role.is_none().then(poll).flatten();
     let myself = env::current_exe().unwrap();
     let start =
         |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
-    ways.children.iter().for_each(start);
-    for child in &ways.detached {
+    options.children.iter().for_each(start);
+    for child in &options.detached {
         let started = Command::new("setsid")
             .arg("-f")
             .arg(&myself)
@@ -98,10 +98,10 @@ pub(super) fn main() {
             .unwrap();
         assert!(started.success());
     }
-    say(ways.role.as_deref().unwrap_or("ready"));
-    let code = ways.code.unwrap_or_default();
-    let ends_at_once = ways.code.is_some() && !ways.leaves;
-    if let Some(lives) = ways.lives.or(ends_at_once.then_some(Duration::ZERO)) {
+    say(options.role.as_deref().unwrap_or("ready"));
+    let code = options.code.unwrap_or_default();
+    let ends_at_once = options.code.is_some() && !options.leaves;
+    if let Some(lives) = options.lives.or(ends_at_once.then_some(Duration::ZERO)) {
         thread::spawn(move || {
             thread::sleep(lives);
             say("over");
@@ -111,47 +111,47 @@ pub(super) fn main() {
     loop {
         let signal = taken.wait().unwrap();
         say(&format!("got {signal}"));
-        if ways.leaves && signal == Signal::SIGUSR1 {
+        if options.leaves && signal == Signal::SIGUSR1 {
             say("over");
             exit(code);
         }
-        if !ways.stubborn
+        if !options.stubborn
             && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
         {
-            ways.heirs.iter().for_each(start);
-            thread::sleep(ways.slow);
+            options.heirs.iter().for_each(start);
+            thread::sleep(options.slow);
             say("end");
             exit(code);
         }
     }
 }
 
-fn ways(mut args: impl Iterator<Item = String>) -> Ways {
-    let mut ways = Ways::default();
+fn options(mut args: impl Iterator<Item = String>) -> Options {
+    let mut options = Options::default();
     while let Some(arg) = args.next() {
         let mut value = || args.next().expect("a value");
         let millis = |text: String| Duration::from_millis(text.parse().unwrap());
         match arg.as_str() {
-            "--stubborn" => ways.stubborn = true,
-            "--slow" => ways.slow = millis(value()),
-            "--for" => ways.lives = Some(millis(value())),
-            "--exit" => ways.code = Some(value().parse().unwrap()),
-            "--leaves" => ways.leaves = true,
-            "--die" => ways.dies = Some(value().parse().unwrap()),
-            "--as" => ways.role = Some(value()),
-            "--child" => ways.children.push(value()),
-            "--detached" => ways.detached.push(value()),
-            "--heir" => ways.heirs.push(value()),
-            "--show" => ways.task = Task::Show,
-            "--echo" => ways.task = Task::Echo,
+            "--stubborn" => options.stubborn = true,
+            "--slow" => options.slow = millis(value()),
+            "--for" => options.lives = Some(millis(value())),
+            "--exit" => options.code = Some(value().parse().unwrap()),
+            "--leaves" => options.leaves = true,
+            "--die" => options.dies = Some(value().parse().unwrap()),
+            "--as" => options.role = Some(value()),
+            "--child" => options.children.push(value()),
+            "--detached" => options.detached.push(value()),
+            "--heir" => options.heirs.push(value()),
+            "--show" => options.task = Task::Show,
+            "--echo" => options.task = Task::Echo,
             // Anything else only makes command lines differ.
             _ => {}
         }
     }
-    ways
+    options
 }
 
-/// The one thing that only one may have.
+/// Takes the slot that only one process can have.
 fn poll() -> Option<UnixListener> {
     let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
@@ -162,7 +162,7 @@ fn poll() -> Option<UnixListener> {
     Some(slot)
 }
 
-/// Blocks what can be taken, to be waited for; what was ignored stays ignored.
+/// Blocks every signal that can be waited for; ignored signals stay ignored.
 fn take_signals() -> SigSet {
     let ignored = u64::from_str_radix(&mask("SigIgn"), 16).unwrap();
     let mut taken = SigSet::empty();
