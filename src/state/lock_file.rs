@@ -107,7 +107,7 @@ impl LockFile {
     /// Whether the path still leads to the open file. One that was deleted, moved or replaced keeps
     /// no other start out.
     pub(crate) fn is_in_place(&self) -> bool {
-        FileId::lies_at(&self.path) == Some(self.id)
+        FileId::of_entry(&self.path) == Some(self.id)
     }
 }
 

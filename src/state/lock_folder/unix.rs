@@ -59,7 +59,7 @@ impl LockFolder {
         })?;
         let folder = LockFolder { fd, path };
         folder.check_permissions()?;
-        filesystem::insist_on_local(&folder.fd, &folder.path)?;
+        filesystem::require_local(&folder.fd, &folder.path)?;
         Ok(folder)
     }
 
@@ -67,7 +67,7 @@ impl LockFolder {
     /// found by no other start.
     pub(crate) fn is_in_place(&self) -> bool {
         let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
-        FileId::lies_at(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
+        FileId::of_entry(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
     }
 
     /// Only this user and root may replace the files, the folder, or a folder above it.

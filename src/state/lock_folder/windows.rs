@@ -43,7 +43,7 @@ impl LockFolder {
         if !path.is_dir() {
             return Err(Error::unsafe_lock(&path, "it is no folder").with_hint(OTHER_FOLDER));
         }
-        filesystem::insist_on_local(&path)?;
+        filesystem::require_local(&path)?;
         Ok(LockFolder { path })
     }
 
@@ -174,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_folder_on_a_network_share_is_refused() {
-        assert!(filesystem::insist_on_local(Path::new(r"\\server\share\locks")).is_err());
-        assert!(filesystem::insist_on_local(Path::new(r"\\?\UNC\server\share\locks")).is_err());
-        assert!(filesystem::insist_on_local(Path::new(r"C:\locks")).is_ok());
+        assert!(filesystem::require_local(Path::new(r"\\server\share\locks")).is_err());
+        assert!(filesystem::require_local(Path::new(r"\\?\UNC\server\share\locks")).is_err());
+        assert!(filesystem::require_local(Path::new(r"C:\locks")).is_ok());
     }
 
     #[test]
