@@ -21,23 +21,16 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{
-        env,
-        path::Path,
-        process::{Child, Command, Stdio},
-        thread,
-        time::{Duration, Instant},
-    };
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+    use std::{env, thread};
 
-    use rustix::{
-        event::{PollFd, PollFlags, poll},
-        process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
-    };
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-    use monopoll_test_bots::{
-        botapi::{Kind, Report, Server},
-        programs::example,
-    };
+    use monopoll_test_bots::botapi::{Kind, Report, Server};
+    use monopoll_test_bots::programs::example;
 
     const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
     const ROUNDS: usize = 21;

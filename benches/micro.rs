@@ -6,34 +6,30 @@
 #[path = "../tests/logic/fixture.rs"]
 mod fixture;
 
-use std::{hint::black_box, path::PathBuf};
+use std::hint::black_box;
+use std::path::PathBuf;
 
 use divan::Bencher;
 use fixture::{
     MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot,
 };
 
-use monopoll::internals::{
-    config::{Config, Sources},
-    engine::{
-        action::{Action, OnConflict},
-        decide::decide,
-        fact::Fact::Known,
-        pattern::PathPattern,
-        policy::{Conditions, Policy},
-        process::Process,
-        snapshot::Snapshot,
-        token::Token,
-        token_search::carried_token,
-    },
-    scan::{
-        command::Command,
-        lock_views::LockProbe,
-        request::{ScanRequest, ScanScope, StartState},
-    },
-    sys::host,
-    terminate::{machine::Machine, process_control::StartHost},
-};
+use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::engine::action::{Action, OnConflict};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::pattern::PathPattern;
+use monopoll::internals::engine::policy::{Conditions, Policy};
+use monopoll::internals::engine::process::Process;
+use monopoll::internals::engine::snapshot::Snapshot;
+use monopoll::internals::engine::token::Token;
+use monopoll::internals::engine::token_search::carried_token;
+use monopoll::internals::scan::command::Command;
+use monopoll::internals::scan::lock_views::LockProbe;
+use monopoll::internals::scan::request::{ScanRequest, ScanScope, StartState};
+use monopoll::internals::sys::host;
+use monopoll::internals::terminate::machine::Machine;
+use monopoll::internals::terminate::process_control::StartHost;
 
 fn main() {
     divan::main();

@@ -1,6 +1,10 @@
 //! The error of the whole crate – what happened, where, and what to do – and its exit status.
 
-use std::{fmt, io::Write, path::Path, process::ExitCode, sync::Arc};
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::text::{mask_secrets, printable};
 
@@ -190,7 +194,8 @@ pub fn exit<T>(result: Result<T, Error>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use std::{error::Error as _, io};
+    use std::error::Error as _;
+    use std::io;
 
     use super::*;
 

@@ -26,13 +26,11 @@ pub mod teloxide;
 mod terminate;
 mod text;
 
-pub use crate::{
-    config::{Config, Problems, Sources},
-    engine::token::Token,
-    error::{Error, ExitStatus, exit},
-    guard::token,
-    library::{Guard, Lost, run},
-};
+pub use crate::config::{Config, Problems, Sources};
+pub use crate::engine::token::Token;
+pub use crate::error::{Error, ExitStatus, exit};
+pub use crate::guard::token;
+pub use crate::library::{Guard, Lost, run};
 
 /// The rooms of this crate, for its own programs, tests and benches. Nothing in here is a promise.
 #[doc(hidden)]

@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use monopoll::internals::{
-    cli::{self, Cli, say},
-    error::ExitStatus,
-};
+use monopoll::internals::cli::{self, Cli, say};
+use monopoll::internals::error::ExitStatus;
 
 fn main() -> ExitCode {
     let status = match Cli::try_parse() {

@@ -1,12 +1,12 @@
 //! The place where everything is measured: a folder, the two small C programs, and the stamps that
 //! children write.
 
-use crate::{options::Options, peer, stamps::Stamps};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use crate::options::Options;
+use crate::peer;
+use crate::stamps::Stamps;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Whatever goes wrong ends a bench.
 pub(crate) type Failure = Box<dyn std::error::Error>;

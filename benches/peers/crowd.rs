@@ -1,10 +1,8 @@
 //! Idle processes, with the environment of an ordinary one.
 
 use crate::bench::Failure;
-use std::{
-    fs,
-    process::{Child, Command, Stdio},
-};
+use std::fs;
+use std::process::{Child, Command, Stdio};
 
 /// They end when this is dropped.
 #[derive(Default)]

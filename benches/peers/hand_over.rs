@@ -1,18 +1,14 @@
 //! From the old one to the new one.
 
-use crate::{
-    bench::{Bench, Failure, LONG},
-    peer,
-    race::race,
-    stamps::{gone, now},
-    table::{Target, row},
-};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Duration,
-};
+use crate::bench::{Bench, Failure, LONG};
+use crate::peer;
+use crate::race::race;
+use crate::stamps::{gone, now};
+use crate::table::{Target, row};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     let graceful = |lock: &Path, child: &[PathBuf]| {

@@ -1,25 +1,19 @@
 //! Many at once: starts of which one wins, and waiters that take their turns.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use crate::{
-    bench::{Bench, Failure, LONG},
-    peer,
-    race::race,
-    resident::switches,
-    stamps::{gone, now},
-    table::{Target, count, row},
-};
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
-};
+use crate::bench::{Bench, Failure, LONG};
+use crate::peer;
+use crate::race::race;
+use crate::resident::switches;
+use crate::stamps::{gone, now};
+use crate::table::{Target, count, row};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// How many at once, and how often: the more there are, the less one run depends on chance, and the
 /// longer it takes.

@@ -1,6 +1,7 @@
 //! What is to be measured, and how often.
 
-use crate::{bench::Failure, reaper};
+use crate::bench::Failure;
+use crate::reaper;
 
 /// A part of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 //! How everybody is started.
 
 use crate::bench::Failure;
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 const MONOPOLL: &str = env!("CARGO_BIN_EXE_monopoll");
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";

@@ -1,11 +1,9 @@
 //! `plan` beside `pgrep -f`: whole processes that look at all others.
 
-use crate::{
-    bench::{Bench, Failure},
-    peer,
-    race::race,
-    table::{Target, row},
-};
+use crate::bench::{Bench, Failure};
+use crate::peer;
+use crate::race::race;
+use crate::table::{Target, row};
 use std::time::{Duration, Instant};
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {

@@ -5,7 +5,9 @@
 //! waits for a pidfd would not: the ratios would be the machine's and nobody's merit. And so there
 //! are exactly as many processes as a row says.
 
-use std::{env, os::unix::process::CommandExt, process::Command};
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use crate::bench::Failure;
 use rustix::process::getuid;

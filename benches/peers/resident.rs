@@ -1,17 +1,12 @@
 //! What a guard costs while its bot runs: memory that is its own, and how often it wakes up.
 
-use crate::{
-    bench::{Bench, Failure, LONG},
-    peer,
-    stamps::{Stamp, gone},
-    table::count,
-};
-use std::{
-    fs,
-    process::{Child, Command},
-    thread,
-    time::Duration,
-};
+use crate::bench::{Bench, Failure, LONG};
+use crate::peer;
+use crate::stamps::{Stamp, gone};
+use crate::table::count;
+use std::process::{Child, Command};
+use std::time::Duration;
+use std::{fs, thread};
 
 /// A guard with its child, and how often it had woken up when the watch began.
 struct Watched {

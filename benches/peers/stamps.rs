@@ -1,21 +1,17 @@
 //! When children began and ended, by their own word: lines in a FIFO, read without polling.
 
-use std::{
-    collections::VecDeque,
-    fs::{File, OpenOptions},
-    io::Read,
-    path::{Path, PathBuf},
-    process::Child,
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
 
 use crate::bench::Failure;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::{CWD, FileType, Mode, mknodat},
-    process::{Pid, Signal, kill_process},
-    time::{ClockId, clock_gettime},
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Nothing here takes so long.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };

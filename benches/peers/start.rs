@@ -1,14 +1,13 @@
 //! From the start of whoever guards to the exec of what it guards, with nobody in the way.
 
-use crate::{
-    bench::{Bench, Failure},
-    peer,
-    plan::whole,
-    race::race,
-    stamps::{gone, now},
-    table::{Target, row},
-};
-use std::{process::Command, time::Duration};
+use crate::bench::{Bench, Failure};
+use crate::peer;
+use crate::plan::whole;
+use crate::race::race;
+use crate::stamps::{gone, now};
+use crate::table::{Target, row};
+use std::process::Command;
+use std::time::Duration;
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let child = bench.child_for(0);

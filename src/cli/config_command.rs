@@ -1,20 +1,17 @@
 //! `monopoll config`: show, check, schema and init.
 
-use std::{
-    fs::OpenOptions,
-    io::{ErrorKind, Write},
-    path::{Path, PathBuf},
-};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    config::{Config, Problems, schema::schema as config_schema},
-    error::{Error, ExitStatus},
-    report::{check_json, plan_json},
-    text::{mask_secrets, printable},
-};
+use crate::config::schema::schema as config_schema;
+use crate::config::{Config, Problems};
+use crate::error::{Error, ExitStatus};
+use crate::report::{check_json, plan_json};
+use crate::text::{mask_secrets, printable};
 
 /// The example file: every key, its default and one line of why.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");

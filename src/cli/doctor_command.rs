@@ -1,37 +1,29 @@
 //! `monopoll doctor`: is this machine ready? It looks at everything that a start depends on and
 //! touches nothing.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use crate::{
-    cli::{
-        Common,
-        output::{paint, print},
-        prepare,
-    },
-    config::{Config, Placeholders},
-    doctor::{
-        self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach,
-        TokenSearch,
-    },
-    engine::{instance::Instance, pattern::UserLimit, process::User, token::Token},
-    error::{Error, ExitStatus},
-    guard::{
-        instance_name::{self, TokenLookup},
-        lock_set::{ExistingLock, LockSet},
-    },
-    report::{doctor_text as report, plan_json},
-    scan::{self, command::Command, machine},
-    state::{
-        default_lock_folder::default_lock_folder,
-        lock_folder::{LockFolder, MissingFolder},
-    },
-    sys::{filesystem, host},
-    telegram,
+use crate::cli::output::{paint, print};
+use crate::cli::{Common, prepare};
+use crate::config::{Config, Placeholders};
+use crate::doctor::{
+    self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
 };
+use crate::engine::instance::Instance;
+use crate::engine::pattern::UserLimit;
+use crate::engine::process::User;
+use crate::engine::token::Token;
+use crate::error::{Error, ExitStatus};
+use crate::guard::instance_name::{self, TokenLookup};
+use crate::guard::lock_set::{ExistingLock, LockSet};
+use crate::report::{doctor_text as report, plan_json};
+use crate::scan::command::Command;
+use crate::scan::{self, machine};
+use crate::state::default_lock_folder::default_lock_folder;
+use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::sys::{filesystem, host};
+use crate::telegram;
 
 /// Looks at everything, and says so.
 ///

@@ -2,25 +2,22 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    engine::{
-        decide::decide, plan::Plan, policy::Policy, snapshot::Snapshot, start_history::History,
-    },
-    error::Error,
-    guard::{
-        lock_set::{ExistingLock, LockSet},
-        start_request::StartRequest,
-    },
-    report::trace,
-    scan::{
-        self,
-        lock_views::LockProbe,
-        request::{ScanScope, StartState},
-    },
-    state::lock_folder::MissingFolder,
-    sys::clock,
-    terminate::{machine::Machine, process_control::StartHost},
-};
+use crate::engine::decide::decide;
+use crate::engine::plan::Plan;
+use crate::engine::policy::Policy;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::start_history::History;
+use crate::error::Error;
+use crate::guard::lock_set::{ExistingLock, LockSet};
+use crate::guard::start_request::StartRequest;
+use crate::report::trace;
+use crate::scan;
+use crate::scan::lock_views::LockProbe;
+use crate::scan::request::{ScanScope, StartState};
+use crate::state::lock_folder::MissingFolder;
+use crate::sys::clock;
+use crate::terminate::machine::Machine;
+use crate::terminate::process_control::StartHost;
 
 /// The plan of this moment; nothing is touched.
 pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {

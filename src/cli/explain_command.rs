@@ -1,35 +1,24 @@
 //! `monopoll explain`: why a process is or is not a candidate; nothing is touched.
 
-use std::{collections::BTreeSet, ffi::OsString};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 
-use crate::{
-    cli::{
-        Common, dry_run,
-        output::{self, PlanOutput},
-        prepare, print,
-    },
-    engine::{
-        decide::decide,
-        explain::{
-            self,
-            command_match::{CommandMatch, RunKind},
-        },
-        plan::Plan,
-        reason::Verdict,
-    },
-    error::{Error, ExitStatus},
-    guard::lock_set::LockSet,
-    report::{explain_json, explain_text},
-    scan::{
-        self,
-        command::{Command, ProgramKind},
-        machine,
-        request::ScanRequest,
-    },
-    state::lock_folder::MissingFolder,
-    terminate::machine::Machine,
-    text::printable,
-};
+use crate::cli::output::{self, PlanOutput};
+use crate::cli::{Common, dry_run, prepare, print};
+use crate::engine::decide::decide;
+use crate::engine::explain;
+use crate::engine::explain::command_match::{CommandMatch, RunKind};
+use crate::engine::plan::Plan;
+use crate::engine::reason::Verdict;
+use crate::error::{Error, ExitStatus};
+use crate::guard::lock_set::LockSet;
+use crate::report::{explain_json, explain_text};
+use crate::scan::command::{Command, ProgramKind};
+use crate::scan::request::ScanRequest;
+use crate::scan::{self, machine};
+use crate::state::lock_folder::MissingFolder;
+use crate::terminate::machine::Machine;
+use crate::text::printable;
 
 /// Looks, decides, and says what was weighed.
 ///

@@ -1,22 +1,16 @@
 //! What stands below `--help`, and the pages that are made of the same source: completions and the
 //! man page.
 
-use clap::{
-    Command, CommandFactory,
-    builder::{PossibleValuesParser, TypedValueParser},
-    error::{ContextKind, ContextValue},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
-use clap_mangen::{
-    Man,
-    roff::{Roff, bold, roman},
-};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::{
-    cli::{Cli, Common, print},
-    engine::action::OnConflict,
-    error::{Error, ExitStatus},
-};
+use crate::cli::{Cli, Common, print};
+use crate::engine::action::OnConflict;
+use crate::error::{Error, ExitStatus};
 
 /// Below `-h`.
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");

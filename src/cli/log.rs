@@ -4,24 +4,20 @@
 //! A record's message says everything that a person needs, and its fields say it once more to
 //! machines. No spans: a process is one start of one instance, and that is named in every line.
 
-use std::{fmt, sync::OnceLock};
+use std::fmt;
+use std::sync::OnceLock;
 
 use serde_json::Value;
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-    span,
-};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber, span};
 use tracing_subscriber::filter::Targets;
 
-use crate::{
-    cli::{Common, say},
-    config::settings::{LogFormat, LogTable},
-    guard::check_command::PASSED_ON,
-    sys::clock,
-    text::{mask_secrets, printable},
-};
+use crate::cli::{Common, say};
+use crate::config::settings::{LogFormat, LogTable};
+use crate::guard::check_command::PASSED_ON;
+use crate::sys::clock;
+use crate::text::{mask_secrets, printable};
 
 /// Whose name a line begins with.
 const OURS: &str = "monopoll";

@@ -16,7 +16,8 @@ mod status_line;
 mod stop_command;
 mod terminal_line;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 pub use help::wrong;
 use output::print;
@@ -25,11 +26,9 @@ pub use output::say;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use crate::{
-    engine::action::OnConflict,
-    error::{Error, ExitStatus},
-    sys::machine,
-};
+use crate::engine::action::OnConflict;
+use crate::error::{Error, ExitStatus};
+use crate::sys::machine;
 
 /// Writes the records of this process to standard error from here on, as `log` says and as the
 /// command line tool does: for a program that has the library in it and no log of its own. Secrets

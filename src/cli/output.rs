@@ -2,19 +2,18 @@
 //! a terminal.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
-use std::{env, io::IsTerminal};
+use std::env;
+use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use crate::{
-    cli::{Common, terminal_line},
-    engine::plan::Plan,
-    error::{Error, ExitStatus},
-    guard::start_request::StartRequest,
-    report::{Context, plan_json},
-    sys::{clock, host},
-    text::{Paint, mask_secrets},
-};
+use crate::cli::{Common, terminal_line};
+use crate::engine::plan::Plan;
+use crate::error::{Error, ExitStatus};
+use crate::guard::start_request::StartRequest;
+use crate::report::{Context, plan_json};
+use crate::sys::{clock, host};
+use crate::text::{Paint, mask_secrets};
 
 /// Who the plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,21 +3,14 @@
 
 use std::ffi::OsString;
 
-use crate::{
-    cli::{
-        Common, dry_run,
-        output::{self, PlanOutput, print, say},
-        prepare,
-    },
-    engine::{
-        plan::Plan,
-        reason::{Refusal, Verdict},
-    },
-    error::{Error, ExitStatus},
-    guard::start_request::StartRequest,
-    report::{plan_json, plan_text, reasons},
-    telegram::{Preflight, PreflightReport},
-};
+use crate::cli::output::{self, PlanOutput, print, say};
+use crate::cli::{Common, dry_run, prepare};
+use crate::engine::plan::Plan;
+use crate::engine::reason::{Refusal, Verdict};
+use crate::error::{Error, ExitStatus};
+use crate::guard::start_request::StartRequest;
+use crate::report::{plan_json, plan_text, reasons};
+use crate::telegram::{Preflight, PreflightReport};
 
 /// Looks, decides and says so.
 ///

@@ -2,22 +2,25 @@
 //! the token, the instance and its lock files. Everything that can be wrong beforehand is found out
 //! here.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::{
-    cli::{Common, log, output::paint},
-    config::{Config, Placeholders, Sources},
-    engine::{action::SameToken, instance::Instance, process::User, token::Token},
-    error::{Error, ExitStatus},
-    guard::{
-        instance_name,
-        start_request::{OwnPrograms, StartRequest, lock_files, scan_request},
-    },
-    report,
-    scan::{command::Command, request::ScanRequest},
-    state::default_lock_folder::default_lock_folder,
-    sys::host,
-};
+use crate::cli::output::paint;
+use crate::cli::{Common, log};
+use crate::config::{Config, Placeholders, Sources};
+use crate::engine::action::SameToken;
+use crate::engine::instance::Instance;
+use crate::engine::process::User;
+use crate::engine::token::Token;
+use crate::error::{Error, ExitStatus};
+use crate::guard::instance_name;
+use crate::guard::start_request::{OwnPrograms, StartRequest, lock_files, scan_request};
+use crate::report;
+use crate::scan::command::Command;
+use crate::scan::request::ScanRequest;
+use crate::state::default_lock_folder::default_lock_folder;
+use crate::sys::host;
 
 /// Loads the configuration by these flags, this environment and this folder.
 ///

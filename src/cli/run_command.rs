@@ -2,16 +2,12 @@
 
 use std::ffi::OsString;
 
-use crate::{
-    cli::{Common, prepare, start_messages},
-    error::{Error, ExitStatus},
-    guard::{
-        not_started::NotStarted,
-        start::{self, Cancellation},
-    },
-    report,
-    supervise::run_child,
-};
+use crate::cli::{Common, prepare, start_messages};
+use crate::error::{Error, ExitStatus};
+use crate::guard::not_started::NotStarted;
+use crate::guard::start::{self, Cancellation};
+use crate::report;
+use crate::supervise::run_child;
 
 /// Starts COMMAND and guards it to its end.
 ///

@@ -2,34 +2,28 @@
 //! that is redrawn. A person who watches that line does not need the event of each step as well;
 //! `-v` shows both.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
 
 use tracing::{Level, debug, info, warn};
 
-use crate::{
-    cli::{
-        status_line::{LastAction, LineState},
-        terminal_line::TerminalLine,
-    },
-    config::settings::LogFormat,
-    engine::{
-        action::OnLost,
-        ladder::{Ladder, Patience},
-        plan::{Conflict, Plan},
-        process::ProcessId,
-        signal::SignalToSend,
-        token::Token,
-    },
-    guard::{
-        lock_keeper::LockEvent,
-        start_event::{Observer, StartEvent},
-    },
-    report::{reasons, trace},
-    supervise::GuardEvent,
-    sys::clock,
-    terminate::execute::TerminateEvent,
-    text::{command_line, printable},
-};
+use crate::cli::status_line::{LastAction, LineState};
+use crate::cli::terminal_line::TerminalLine;
+use crate::config::settings::LogFormat;
+use crate::engine::action::OnLost;
+use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::SignalToSend;
+use crate::engine::token::Token;
+use crate::guard::lock_keeper::LockEvent;
+use crate::guard::start_event::{Observer, StartEvent};
+use crate::report::{reasons, trace};
+use crate::supervise::GuardEvent;
+use crate::sys::clock;
+use crate::terminate::execute::TerminateEvent;
+use crate::text::{command_line, printable};
 
 /// The interval at which the line on a terminal is redrawn, and the one at which an event says that
 /// a start still waits.

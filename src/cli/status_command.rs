@@ -1,35 +1,28 @@
 //! `monopoll status`: who has the instance, since when, and how it got there. Nothing is touched
 //! and no lock is taken.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::{
-    cli::{
-        Common, dry_run,
-        output::{self, PlanOutput},
-        prepare::{self, UnnamedRequest},
-        print,
-    },
-    engine::{
-        instance::Instance,
-        policy::{Policy, Purpose},
-    },
-    error::{Error, ExitStatus},
-    guard::{
-        instance_status::{InstanceState, InstanceStatus},
-        lock_set::LockSet,
-        start_request::StartRequest,
-    },
-    report::{Context, history_text, status_json, status_text},
-    scan::{self, request::ScanRequest},
-    state::{
-        lock_folder::{LockFolder, MissingFolder},
-        state_dir::{self, StateDir},
-    },
-    sys::{clock, host},
-    terminate::{machine::Machine, process_control::StartHost},
-    text::{Paint, printable},
-};
+use crate::cli::output::{self, PlanOutput};
+use crate::cli::prepare::{self, UnnamedRequest};
+use crate::cli::{Common, dry_run, print};
+use crate::engine::instance::Instance;
+use crate::engine::policy::{Policy, Purpose};
+use crate::error::{Error, ExitStatus};
+use crate::guard::instance_status::{InstanceState, InstanceStatus};
+use crate::guard::lock_set::LockSet;
+use crate::guard::start_request::StartRequest;
+use crate::report::{Context, history_text, status_json, status_text};
+use crate::scan;
+use crate::scan::request::ScanRequest;
+use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::state_dir::{self, StateDir};
+use crate::sys::{clock, host};
+use crate::terminate::machine::Machine;
+use crate::terminate::process_control::StartHost;
+use crate::text::{Paint, printable};
 
 /// How often to look again where the instance is just changing hands.
 const MOST_LOOKS: u32 = 5;

@@ -3,14 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::{Patience, Step},
-        plan::{Conflict, Plan},
-        signal::SignalToSend,
-    },
-    text::{printable, short_command_line, truncate},
-};
+use crate::engine::ladder::{Patience, Step};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::signal::SignalToSend;
+use crate::text::{printable, short_command_line, truncate};
 
 /// What a start is busy with.
 #[derive(Debug, Default)]
@@ -221,15 +217,13 @@ fn whole(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    use crate::engine::{
-        action::Action,
-        fact::Fact,
-        ladder::{AfterGraceful, Ladder, Stop, StopMeans, StopMode, StopOptions},
-        plan::DecidedBy,
-        process::{Process, ProcessId},
-        reason::Reason,
-        signal::Signal,
-    };
+    use crate::engine::action::Action;
+    use crate::engine::fact::Fact;
+    use crate::engine::ladder::{AfterGraceful, Ladder, Stop, StopMeans, StopMode, StopOptions};
+    use crate::engine::plan::DecidedBy;
+    use crate::engine::process::{Process, ProcessId};
+    use crate::engine::reason::Reason;
+    use crate::engine::signal::Signal;
 
     const SECOND: Duration = Duration::from_secs(1);
     const WIDE: usize = 200;

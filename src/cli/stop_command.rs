@@ -1,33 +1,26 @@
 //! `monopoll stop`: ends what runs, and starts nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, time::Duration};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::time::Duration;
 
-use crate::{
-    cli::{
-        Common, dry_run,
-        output::{self, PlanOutput, print},
-        plan_command, prepare, start_messages,
-    },
-    engine::{
-        action::OnConflict,
-        instance::Instance,
-        ladder::StopMode,
-        managed_by::ManagedBy,
-        plan::{Conflict, Plan, Suspect},
-        reason::{Refusal, Verdict},
-    },
-    error::{Error, ExitStatus},
-    guard::{
-        lock_set::LockSet,
-        not_started::NotStarted,
-        start,
-        start_event::{Observer, StartEvent},
-        start_request::StartRequest,
-    },
-    report::{reasons, trace},
-    state::lock_folder::MissingFolder,
-    text::printable,
-};
+use crate::cli::output::{self, PlanOutput, print};
+use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
+use crate::engine::action::OnConflict;
+use crate::engine::instance::Instance;
+use crate::engine::ladder::StopMode;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::plan::{Conflict, Plan, Suspect};
+use crate::engine::reason::{Refusal, Verdict};
+use crate::error::{Error, ExitStatus};
+use crate::guard::lock_set::LockSet;
+use crate::guard::not_started::NotStarted;
+use crate::guard::start;
+use crate::guard::start_event::{Observer, StartEvent};
+use crate::guard::start_request::StartRequest;
+use crate::report::{reasons, trace};
+use crate::state::lock_folder::MissingFolder;
+use crate::text::printable;
 
 /// The lines about an event.
 fn lines(common: &Common, instance: &Instance, event: &StartEvent<'_>) -> Vec<String> {

@@ -1,10 +1,8 @@
 //! The one line on a terminal that is drawn over and over while a start settles; it is gone when
 //! the start goes on.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, truncate_str};
 

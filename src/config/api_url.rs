@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use crate::{
-    config::{parsed_text::TextValue, problem::Fault},
-    text::{quote, secret_spans},
-};
+use crate::config::parsed_text::TextValue;
+use crate::config::problem::Fault;
+use crate::text::{quote, secret_spans};
 
 /// The address of a Bot API server; a bot's own is `{address}/bot{token}/{method}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

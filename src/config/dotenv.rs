@@ -1,16 +1,12 @@
 //! Reads `env_file` as bots do, for the id of their token; never blocks on a FIFO or a device.
 
-use std::{
-    fs::{self, File, Metadata},
-    io::{self, Read},
-    path::Path,
-};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
 
-use crate::{
-    config::{Config, Origin},
-    engine::token::Token,
-    text::printable,
-};
+use crate::config::{Config, Origin};
+use crate::engine::token::Token;
+use crate::text::printable;
 
 /// A larger file is a log or a disk: only its beginning is read.
 const MOST: u64 = 1 << 20;

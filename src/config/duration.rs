@@ -1,19 +1,16 @@
 //! Durations as people write them: `10s`, `1m 30s`, `forever`.
 
-use std::{ops::Deref, time::Duration};
+use std::ops::Deref;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::{
-        parsed_text::{NumberHint, TextValue},
-        problem::Fault,
-        spanned_value::Value,
-    },
-    engine::ladder::Patience,
-    text::{closest_name, quote},
-};
+use crate::config::parsed_text::{NumberHint, TextValue};
+use crate::config::problem::Fault;
+use crate::config::spanned_value::Value;
+use crate::engine::ladder::Patience;
+use crate::text::{closest_name, quote};
 
 /// A longer duration is a typo, and sums of a few of these never overflow a clock.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);

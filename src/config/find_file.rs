@@ -1,24 +1,18 @@
 //! Finds and reads the configuration file, and notes who else can write to it.
 #![expect(clippy::disallowed_methods, reason = "the file and its folders are read here")]
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::{
-    config::{
-        location::Location,
-        problem::{Fault, Problem},
-        settings::KEYS,
-        source_text::{SourceName, SourceText},
-        sources::Sources,
-        spanned_value::{Table, parse_file},
-    },
-    text::{closest_name, quote, sanitize},
-};
+use crate::config::location::Location;
+use crate::config::problem::{Fault, Problem};
+use crate::config::settings::KEYS;
+use crate::config::source_text::{SourceName, SourceText};
+use crate::config::sources::Sources;
+use crate::config::spanned_value::{Table, parse_file};
+use crate::text::{closest_name, quote, sanitize};
 
 /// A larger file is no configuration but a log or a device.
 const LARGEST: u64 = 1 << 20;

@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    parsed_text::{Parsed, TextKind, TextValue},
-    problem::Fault,
-    spanned_value::Value,
-};
+use crate::config::parsed_text::{Parsed, TextKind, TextValue};
+use crate::config::problem::Fault;
+use crate::config::spanned_value::Value;
 
 /// A key and its values.
 #[derive(Debug, Clone, Copy)]

@@ -3,17 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use figment::{
-    Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Num, Tag, Value as FigmentValue},
-};
+use figment::value::{Dict, Map, Num, Tag, Value as FigmentValue};
+use figment::{Figment, Metadata, Profile, Provider};
 
-use crate::config::{
-    location::{Location, Origin},
-    problem::{Fault, Problem, Problems},
-    settings::Settings,
-    spanned_value::{SpannedValue, Table, Value},
-};
+use crate::config::location::{Location, Origin};
+use crate::config::problem::{Fault, Problem, Problems};
+use crate::config::settings::Settings;
+use crate::config::spanned_value::{SpannedValue, Table, Value};
 
 /// The keys that one source sets.
 #[derive(Debug, Clone, Default)]

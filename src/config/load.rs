@@ -2,27 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    config::{
-        find_file::{self, FileSearch},
-        layers::Layers,
-        location::Origin,
-        lock_path::Placeholders,
-        overrides,
-        parsed_text::Parsed,
-        problem::{Fault, Problem, Problems},
-        rule_tables::{ConditionsTable, MatchTable},
-        settings::{CheckTable, Settings},
-        sources::Sources,
-        spanned_value::{Table, Value},
-        validate,
-    },
-    engine::{
-        ladder::AfterGraceful,
-        policy::{Policy, Purpose, Rule, Timeouts},
-    },
-    text::{closest_name, join_and, quote, sanitize},
-};
+use crate::config::find_file::{self, FileSearch};
+use crate::config::layers::Layers;
+use crate::config::location::Origin;
+use crate::config::lock_path::Placeholders;
+use crate::config::parsed_text::Parsed;
+use crate::config::problem::{Fault, Problem, Problems};
+use crate::config::rule_tables::{ConditionsTable, MatchTable};
+use crate::config::settings::{CheckTable, Settings};
+use crate::config::sources::Sources;
+use crate::config::spanned_value::{Table, Value};
+use crate::config::{overrides, validate};
+use crate::engine::ladder::AfterGraceful;
+use crate::engine::policy::{Policy, Purpose, Rule, Timeouts};
+use crate::text::{closest_name, join_and, quote, sanitize};
 
 /// A configuration in which nothing is wrong.
 #[derive(Debug, Clone)]

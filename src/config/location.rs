@@ -1,11 +1,12 @@
 //! The location of something that was written.
 
-use std::{fmt, ops::Range, path::Path, sync::Arc};
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::{
-    config::source_text::{Position, SourceName, SourceText},
-    text::{Excerpt, excerpt, sanitize},
-};
+use crate::config::source_text::{Position, SourceName, SourceText};
+use crate::text::{Excerpt, excerpt, sanitize};
 
 /// The location of something that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,13 @@
 //! The path of a lock file, with placeholders.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf, is_separator},
-};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf, is_separator};
 
-use crate::{
-    config::{parsed_text::TextValue, problem::Fault, spanned_value::Value},
-    engine::instance::Instance,
-    text::{closest_name, quote},
-};
+use crate::config::parsed_text::TextValue;
+use crate::config::problem::Fault;
+use crate::config::spanned_value::Value;
+use crate::engine::instance::Instance;
+use crate::text::{closest_name, quote};
 
 /// A lock file's path, valid whatever its placeholders stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

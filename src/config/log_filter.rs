@@ -3,10 +3,9 @@
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use crate::{
-    config::{parsed_text::TextValue, problem::Fault},
-    text::{closest_name, join_and},
-};
+use crate::config::parsed_text::TextValue;
+use crate::config::problem::Fault;
+use crate::text::{closest_name, join_and};
 
 /// The levels, from none to all.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

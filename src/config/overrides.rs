@@ -1,26 +1,23 @@
 //! The layers above the file: environment variables, `--set` and the flags that stand for one key.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
+use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
 
-use crate::{
-    config::{
-        keys::{Key, ValueKind},
-        layers::Layer,
-        location::Location,
-        parsed_text::TextKind,
-        problem::{Fault, Problem},
-        settings::KEYS,
-        source_text::{SourceName, SourceText},
-        sources::Sources,
-        spanned_value::{SpannedValue, Value, parse_value},
-        syntax_error::trimmed,
-        validate,
-    },
-    engine::action::Action,
-    text::{closest_name, quote, sanitize},
-};
+use crate::config::keys::{Key, ValueKind};
+use crate::config::layers::Layer;
+use crate::config::location::Location;
+use crate::config::parsed_text::TextKind;
+use crate::config::problem::{Fault, Problem};
+use crate::config::settings::KEYS;
+use crate::config::source_text::{SourceName, SourceText};
+use crate::config::sources::Sources;
+use crate::config::spanned_value::{SpannedValue, Value, parse_value};
+use crate::config::syntax_error::trimmed;
+use crate::config::validate;
+use crate::engine::action::Action;
+use crate::text::{closest_name, quote, sanitize};
 
 const PREFIX: &str = "MONOPOLL_";
 

@@ -1,17 +1,16 @@
 //! Values that are written as strings: how they are checked, parsed and kept as written.
 
-use std::{borrow::Cow, fmt, ops::Deref};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, Error, value::StrDeserializer},
-};
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{
-    config::problem::Fault,
-    text::{closest_name, join_and},
-};
+use crate::config::problem::Fault;
+use crate::text::{closest_name, join_and};
 
 /// A value that is written as a string.
 pub(crate) trait TextValue: Sized {

@@ -1,12 +1,11 @@
 //! The problems of a configuration, each with its location and a hint, reported all at once.
 
-use std::{fmt, ops::Range};
+use std::fmt;
+use std::ops::Range;
 
-use crate::{
-    config::location::Location,
-    error::{Error, ExitStatus},
-    text::{Diagnostic, Paint, quote},
-};
+use crate::config::location::Location;
+use crate::error::{Error, ExitStatus};
+use crate::text::{Diagnostic, Paint, quote};
 
 /// Further problems are shown without their line.
 const MOST_DRAWN: usize = 40;

@@ -4,23 +4,19 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::{
-        duration::HumanDuration,
-        keys::{Key, KeyType, ValueKind, settings_table},
-        parsed_text::{Parsed, TextValue, choices},
-        problem::Fault,
-        spanned_value::Value,
-        value_types::RuleName,
-    },
-    engine::{
-        action::Action,
-        pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
-        policy::{Conditions, MatchEntry, Rule},
-        process::RunState,
-    },
-    text::{join_or, quote},
+use crate::config::duration::HumanDuration;
+use crate::config::keys::{Key, KeyType, ValueKind, settings_table};
+use crate::config::parsed_text::{Parsed, TextValue, choices};
+use crate::config::problem::Fault;
+use crate::config::spanned_value::Value;
+use crate::config::value_types::RuleName;
+use crate::engine::action::Action;
+use crate::engine::pattern::{
+    CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
 };
+use crate::engine::policy::{Conditions, MatchEntry, Rule};
+use crate::engine::process::RunState;
+use crate::text::{join_or, quote};
 
 settings_table! {
     /// A process that meets every field of one entry is a candidate; at least one of name, cmdline,

@@ -3,11 +3,10 @@
 use schemars::schema_for;
 use serde_json::{Value, json};
 
-use crate::{
-    config::{parsed_text::TextValue, settings::Settings},
-    engine::instance::Instance,
-    text::with_unwrapped_descriptions,
-};
+use crate::config::parsed_text::TextValue;
+use crate::config::settings::Settings;
+use crate::engine::instance::Instance;
+use crate::text::with_unwrapped_descriptions;
 
 /// The schema of a whole file: the settings, and under `profile` the settings again, each profile
 /// by its name.

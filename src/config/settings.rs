@@ -1,30 +1,25 @@
 //! The settings: each key with its doc, type, check and default. These docs are the reference.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::Targets;
 
-use crate::{
-    config::{
-        api_url::ApiUrl,
-        duration::{HumanDuration, is_not_zero},
-        keys::{AtMost, Key, KeyType, ValueKind, settings_table},
-        lock_path::{self, LockPath},
-        parsed_text::{Choice, Parsed},
-        problem::Fault,
-        rule_tables::{MatchTable, RuleTable, has_a_pattern, has_an_action},
-        spanned_value::Value,
-        value_types::VariableName,
-    },
-    engine::{
-        action::{AfterWait, OnConflict, OnLost, SameToken},
-        instance::Instance,
-        ladder::Patience,
-        signal::Signal,
-    },
-};
+use crate::config::api_url::ApiUrl;
+use crate::config::duration::{HumanDuration, is_not_zero};
+use crate::config::keys::{AtMost, Key, KeyType, ValueKind, settings_table};
+use crate::config::lock_path::{self, LockPath};
+use crate::config::parsed_text::{Choice, Parsed};
+use crate::config::problem::Fault;
+use crate::config::rule_tables::{MatchTable, RuleTable, has_a_pattern, has_an_action};
+use crate::config::spanned_value::Value;
+use crate::config::value_types::VariableName;
+use crate::engine::action::{AfterWait, OnConflict, OnLost, SameToken};
+use crate::engine::instance::Instance;
+use crate::engine::ladder::Patience;
+use crate::engine::signal::Signal;
 
 settings_table! {
     /// The configuration of monopoll: what to do when a second poller of the same bot is found.

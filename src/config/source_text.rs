@@ -1,6 +1,9 @@
 //! The text of one source – a file, a variable, a flag –, so that any part of it can be shown.
 
-use std::{fmt, ops::Range, path::PathBuf, sync::OnceLock};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::text::{config_secret_spans, line_range, sanitize};
 

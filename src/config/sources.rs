@@ -4,16 +4,12 @@
     reason = "the environment and the working directory are read here"
 )]
 
-use std::{
-    ffi::{OsStr, OsString},
-    path::PathBuf,
-};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
-use crate::{
-    config::location::Location,
-    engine::action::OnConflict,
-    error::{Error, ExitStatus},
-};
+use crate::config::location::Location;
+use crate::engine::action::OnConflict;
+use crate::error::{Error, ExitStatus};
 
 /// Everything that a configuration is made of; nothing else is read from the process.
 #[derive(Debug, Clone, Default)]

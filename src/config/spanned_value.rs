@@ -1,18 +1,17 @@
 //! TOML as a tree in which each value has its location.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use crate::config::{
-    location::Location,
-    problem::Problem,
-    source_text::{SourceName, SourceText},
-    syntax_error,
-};
+use crate::config::location::Location;
+use crate::config::problem::Problem;
+use crate::config::source_text::{SourceName, SourceText};
+use crate::config::syntax_error;
 
 /// A value and its location.
 #[derive(Debug, Clone)]

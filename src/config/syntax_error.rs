@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use toml::de::Error;
 
-use crate::{
-    config::{problem::Fault, source_text::SourceText},
-    text::{line_range, sanitize},
-};
+use crate::config::problem::Fault;
+use crate::config::source_text::SourceText;
+use crate::text::{line_range, sanitize};
 
 /// A longer value is not repeated in a hint.
 const LONGEST_REPEATED: usize = 60;

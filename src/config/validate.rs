@@ -1,16 +1,12 @@
 //! Validates what was written, key by key, and gathers everything that is wrong with it.
 
-use crate::{
-    config::{
-        keys::{Key, ValueKind},
-        parsed_text::{NumberHint, TextKind},
-        problem::{Fault, FaultScope, Problem},
-        settings::KEYS,
-        spanned_value::{SpannedValue, Table, Value},
-    },
-    engine::instance::Instance,
-    text::{closest_name, join_and, quote, sanitize},
-};
+use crate::config::keys::{Key, ValueKind};
+use crate::config::parsed_text::{NumberHint, TextKind};
+use crate::config::problem::{Fault, FaultScope, Problem};
+use crate::config::settings::KEYS;
+use crate::config::spanned_value::{SpannedValue, Table, Value};
+use crate::engine::instance::Instance;
+use crate::text::{closest_name, join_and, quote, sanitize};
 
 /// Validates one layer that has no profiles: a profile itself, a variable, a flag. `prefix` stands
 /// before its keys in messages.

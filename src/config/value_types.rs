@@ -5,21 +5,15 @@ use std::path::PathBuf;
 
 use regex::Regex;
 
-use crate::{
-    config::{
-        parsed_text::{Choice, NumberHint, TextValue, unknown_word},
-        problem::Fault,
-    },
-    engine::{
-        action::{Action, AfterWait, OnConflict, OnLost, SameToken},
-        instance::{BadInstance, Instance},
-        pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, UserLimit},
-        process::RunState,
-        signal::Signal,
-        token::Token,
-    },
-    text::{join_and, quote, secret_spans},
-};
+use crate::config::parsed_text::{Choice, NumberHint, TextValue, unknown_word};
+use crate::config::problem::Fault;
+use crate::engine::action::{Action, AfterWait, OnConflict, OnLost, SameToken};
+use crate::engine::instance::{BadInstance, Instance};
+use crate::engine::pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, UserLimit};
+use crate::engine::process::RunState;
+use crate::engine::signal::Signal;
+use crate::engine::token::Token;
+use crate::text::{join_and, quote, secret_spans};
 
 impl Choice for OnConflict {}
 impl Choice for AfterWait {}

@@ -1,10 +1,8 @@
 //! The configuration: its file and its problems.
 
-use crate::{
-    config::{Config, Problems},
-    doctor::Finding,
-    text::printable,
-};
+use crate::config::{Config, Problems};
+use crate::doctor::Finding;
+use crate::text::printable;
 
 const NAME: &str = "configuration";
 

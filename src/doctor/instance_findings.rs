@@ -1,6 +1,9 @@
 //! The command, the name of the instance, and the process that runs it already.
 
-use crate::{doctor::Finding, engine::instance::Instance, error::Error, text::printable};
+use crate::doctor::Finding;
+use crate::engine::instance::Instance;
+use crate::error::Error;
+use crate::text::printable;
 
 /// The path of COMMAND, if one was given.
 #[must_use]

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    doctor::Finding,
-    error::Error,
-    sys::filesystem::{FolderFacts, Support},
-    text::printable,
-};
+use crate::doctor::Finding;
+use crate::error::Error;
+use crate::sys::filesystem::{FolderFacts, Support};
+use crate::text::printable;
 
 /// Less free space than this is a warning: the files beside a lock are small, and written often.
 const MIN_BYTES: u64 = 1 << 20;

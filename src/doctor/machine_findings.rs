@@ -1,15 +1,12 @@
 //! The machine: the user, the container, the supervisor, and what the kernel offers.
 
-use crate::{
-    doctor::Finding,
-    engine::{managed_by::ManagedBy, process::User},
-    scan::{
-        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
-        container::PrivateFolder,
-    },
-    sys::filesystem::Support,
-    text::{printable, sanitize},
-};
+use crate::doctor::Finding;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::User;
+use crate::scan::capabilities::{Capabilities, Environments, PidNamespace, StartedBy};
+use crate::scan::container::PrivateFolder;
+use crate::sys::filesystem::Support;
+use crate::text::{printable, sanitize};
 
 /// The user that runs `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]

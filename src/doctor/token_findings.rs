@@ -1,12 +1,11 @@
 //! The bot's token, and what Telegram says about it.
 
-use crate::{
-    config::settings::{TelegramTable, WebhookPolicy},
-    doctor::Finding,
-    engine::{action::SameToken, instance::BotId},
-    telegram::{ApiError, Webhook, WebhookAnswer},
-    text::printable,
-};
+use crate::config::settings::{TelegramTable, WebhookPolicy};
+use crate::doctor::Finding;
+use crate::engine::action::SameToken;
+use crate::engine::instance::BotId;
+use crate::telegram::{ApiError, Webhook, WebhookAnswer};
+use crate::text::printable;
 
 /// The places that were searched for a token, and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The choices that a user makes, each an enum that is written in `config.toml` as it is here.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

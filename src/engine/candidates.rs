@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{
-    classify::{Classification, classify, is_guard},
-    fact::Fact,
-    pattern::{ContainerLimit, UserLimit},
-    plan::{Evidence, Shielded, Suspect},
-    policy::Policy,
-    process::Process,
-    reason::{Claim, ConflictName},
-    shield::{self, Shield},
-    snapshot::{GuardView, LockState, Snapshot},
-};
+use crate::engine::classify::{Classification, classify, is_guard};
+use crate::engine::fact::Fact;
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::plan::{Evidence, Shielded, Suspect};
+use crate::engine::policy::Policy;
+use crate::engine::process::Process;
+use crate::engine::reason::{Claim, ConflictName};
+use crate::engine::shield::{self, Shield};
+use crate::engine::snapshot::{GuardView, LockState, Snapshot};
 
 /// All processes but the unrelated ones, by class.
 #[derive(Debug, Default)]

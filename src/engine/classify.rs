@@ -3,17 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{
-    action::SameToken,
-    fact::{Fact, Truth},
-    pattern::{ContainerLimit, UserLimit},
-    plan::Evidence,
-    policy::{MatchEntry, Policy},
-    process::{Process, Relation, Role},
-    shield::{self, Shield},
-    snapshot::{LockState, LockView, Snapshot},
-    token::{CarriedToken, TokenPlace},
-};
+use crate::engine::action::SameToken;
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::plan::Evidence;
+use crate::engine::policy::{MatchEntry, Policy};
+use crate::engine::process::{Process, Relation, Role};
+use crate::engine::shield::{self, Shield};
+use crate::engine::snapshot::{LockState, LockView, Snapshot};
+use crate::engine::token::{CarriedToken, TokenPlace};
 
 /// The class of one process by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

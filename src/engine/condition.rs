@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::engine::{
-    fact::Truth,
-    pattern::{ContainerLimit, Field, UserLimit},
-    policy::{Conditions, MatchEntry},
-    process::{Process, RunState, User},
-};
+use crate::engine::fact::Truth;
+use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
+use crate::engine::policy::{Conditions, MatchEntry};
+use crate::engine::process::{Process, RunState, User};
 
 /// One condition on a process.
 #[derive(Debug, Clone, Copy)]

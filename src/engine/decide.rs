@@ -1,16 +1,14 @@
 //! Decides; total and pure.
 
-use crate::engine::{
-    action::Action,
-    candidates::{self, ConflictTree},
-    ladder::{Ladder, Patience, Stop, StopMeans},
-    plan::{Conflict, DecidedBy, Plan},
-    policy::{Policy, Purpose, Rule},
-    reason::{ConflictRefusal, Reason, RefusalCause, RefusalReason, Verdict},
-    rules::{RuleOutcome, RuleScope, subject},
-    safety,
-    snapshot::Snapshot,
-};
+use crate::engine::action::Action;
+use crate::engine::candidates::{self, ConflictTree};
+use crate::engine::ladder::{Ladder, Patience, Stop, StopMeans};
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::policy::{Policy, Purpose, Rule};
+use crate::engine::reason::{ConflictRefusal, Reason, RefusalCause, RefusalReason, Verdict};
+use crate::engine::rules::{RuleOutcome, RuleScope, subject};
+use crate::engine::safety;
+use crate::engine::snapshot::Snapshot;
 
 /// Decides what a start or a stop does about everything that was seen.
 #[must_use]

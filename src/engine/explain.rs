@@ -11,23 +11,21 @@ use std::path::Path;
 
 use crate::engine::explain::command_match::CommandMatch;
 
+use crate::engine::classify;
 pub use crate::engine::classify::{Classification, TokenEvidence};
+use crate::engine::condition::Condition;
 pub use crate::engine::explain::verdict::{
     EntryVerdict, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict,
     TokenVerdict,
 };
-use crate::engine::{
-    classify,
-    condition::Condition,
-    fact::{Fact, Truth},
-    pattern::{ContainerLimit, UserLimit},
-    plan::{Conflict, Evidence, Plan},
-    policy::Policy,
-    process::Process,
-    rules::{RuleScope, subject},
-    shield::{self, Shield},
-    snapshot::{LockState, LockView, Snapshot},
-};
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::plan::{Conflict, Evidence, Plan};
+use crate::engine::policy::Policy;
+use crate::engine::process::Process;
+use crate::engine::rules::{RuleScope, subject};
+use crate::engine::shield::{self, Shield};
+use crate::engine::snapshot::{LockState, LockView, Snapshot};
 
 /// The reasons that a process is or is not a candidate.
 #[derive(Debug, Clone)]

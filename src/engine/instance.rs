@@ -1,6 +1,7 @@
 //! The name of an instance: the thing there may be only one of.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 

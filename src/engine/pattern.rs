@@ -8,10 +8,8 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{
-    fact::Truth,
-    process::{Process, User},
-};
+use crate::engine::fact::Truth;
+use crate::engine::process::{Process, User};
 
 /// The fields that a match entry and a rule share; a field that is not given matches every process.
 #[derive(Debug, Clone, Default)]

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::engine::{
-    action::Action,
-    fact::Fact,
-    ladder::{Ladder, Stop},
-    process::{Process, Relation},
-    reason::{ConflictRefusal, Reason, RefusalReason, Verdict},
-    shield::Shield,
-    snapshot::{GuardView, LockView},
-};
+use crate::engine::action::Action;
+use crate::engine::fact::Fact;
+use crate::engine::ladder::{Ladder, Stop};
+use crate::engine::process::{Process, Relation};
+use crate::engine::reason::{ConflictRefusal, Reason, RefusalReason, Verdict};
+use crate::engine::shield::Shield;
+use crate::engine::snapshot::{GuardView, LockView};
 
 /// All that will be done, and the reasons, as of one moment.
 #[derive(Debug, Clone)]

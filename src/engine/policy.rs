@@ -5,14 +5,12 @@ use std::time::Duration;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{
-    action::{Action, AfterWait, OnConflict, SameToken},
-    fact::Truth,
-    ladder::{AfterGraceful, Patience, StopMode, StopOptions},
-    pattern::{ContainerLimit, Pattern, UserLimit},
-    process::{Process, RunState, User},
-    signal::Signal,
-};
+use crate::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use crate::engine::fact::Truth;
+use crate::engine::ladder::{AfterGraceful, Patience, StopMode, StopOptions};
+use crate::engine::pattern::{ContainerLimit, Pattern, UserLimit};
+use crate::engine::process::{Process, RunState, User};
+use crate::engine::signal::Signal;
 
 /// All that [`decide`](crate::engine::decide::decide) needs to know of the configuration.
 #[derive(Debug, Clone)]

@@ -1,15 +1,15 @@
 //! One process, each fact of it known or unknown.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{
-    fact::{Fact, Truth},
-    managed_by::ManagedBy,
-    token::CarriedToken,
-};
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::token::CarriedToken;
 
 /// A process as the kernel tells them apart: a pid is used again, a pid with its start time is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::engine::{managed_by::ManagedBy, process::Launcher, shield::Shield};
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::Launcher;
+use crate::engine::shield::Shield;
 
 /// The reason of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,10 @@
 //! Asks the rules about one conflict, each in turn.
 
-use crate::engine::{
-    action::{Action, SameToken},
-    fact::{Fact, Truth},
-    plan::Evidence,
-    policy::{Policy, Rule},
-    process::{Process, User},
-};
+use crate::engine::action::{Action, SameToken};
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::plan::Evidence;
+use crate::engine::policy::{Policy, Rule};
+use crate::engine::process::{Process, User};
 
 /// The outcome of asking one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

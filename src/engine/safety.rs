@@ -1,15 +1,13 @@
 //! Caution that no key lifts: objections to an action that the policy wants.
 
-use crate::engine::{
-    action::Action,
-    candidates::ConflictTree,
-    fact::Fact,
-    process::{Launcher, Process, Role},
-    reason::{Permission, RefusalCause, Restarter},
-    shield::{self, Shield},
-    snapshot::{SignalSupport, Snapshot},
-    start_history::History,
-};
+use crate::engine::action::Action;
+use crate::engine::candidates::ConflictTree;
+use crate::engine::fact::Fact;
+use crate::engine::process::{Launcher, Process, Role};
+use crate::engine::reason::{Permission, RefusalCause, Restarter};
+use crate::engine::shield::{self, Shield};
+use crate::engine::snapshot::{SignalSupport, Snapshot};
+use crate::engine::start_history::History;
 
 /// The number of times that a conflict which comes back is ended before the start is refused.
 const MOST_ROUNDS: u32 = 2;

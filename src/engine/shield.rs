@@ -1,13 +1,11 @@
 //! Shields: reasons never to act on a process.
 
-use crate::engine::{
-    fact::{Fact, Truth},
-    instance::BotId,
-    pattern::{ContainerLimit, UserLimit},
-    process::{Process, Relation},
-    snapshot::Caller,
-    token::CarriedToken,
-};
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::instance::BotId;
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::process::{Process, Relation};
+use crate::engine::snapshot::Caller;
+use crate::engine::token::CarriedToken;
 
 /// A reason never to act on a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

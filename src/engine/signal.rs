@@ -1,6 +1,7 @@
 //! The signals that may be asked for, by their POSIX names and on every system.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,10 @@
 //! The machine as it was seen at one moment, each fact known or unknown.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::engine::{
-    process::{Process, ProcessId, User},
-    start_history::{History, Ticket},
-};
+use crate::engine::process::{Process, ProcessId, User};
+use crate::engine::start_history::{History, Ticket};
 
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.
 #[derive(Debug, Clone)]

@@ -1,7 +1,9 @@
 //! Tickets, and the earlier events of an instance: the newest start wins, unless there were too
 //! many takeovers.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,13 +2,12 @@
 //! Nothing here sends anything. The root gets the signal first; a member that outlives its parent
 //! gets it too, once. Each has its own patience from its first signal, then comes SIGKILL.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::engine::{
-    ladder::{AfterGraceful, StopMode, StopOptions},
-    process::ProcessId,
-    signal::SignalToSend,
-};
+use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::SignalToSend;
 
 /// A living member of the tree, as it was just seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

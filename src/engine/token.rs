@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{engine::instance::BotId, text::MASK};
+use crate::engine::instance::BotId;
+use crate::text::MASK;
 
 /// My own bot token.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,10 +3,8 @@
 
 use memchr::memmem;
 
-use crate::engine::{
-    instance::BotId,
-    token::{CarriedToken, Token, TokenPlace, parse_bot_id},
-};
+use crate::engine::instance::BotId;
+use crate::engine::token::{CarriedToken, Token, TokenPlace, parse_bot_id};
 
 /// The secret half of a real token has 35 characters; on a command line anything shorter than this
 /// is no token.

@@ -13,33 +13,23 @@ use std::time::Duration;
 use acquire_locks::{RecordState, require_in_place};
 use start_mutex::{MutexOutcome, RefusalCheck};
 
-use crate::{
-    engine::{
-        decide::decide,
-        plan::{Plan, Suspect},
-        policy::Policy,
-        reason::Verdict,
-        snapshot::Snapshot,
-    },
-    guard::{
-        history_writer::EndedLog,
-        lock_set::{LockHandles, LockSet},
-        not_started::{NotStarted, StartRefusal},
-        start_event::{Observer, StartEvent},
-        start_progress::{StartProgress, deadline, patience},
-    },
-    scan::request::{ScanScope, StartState},
-    state::{
-        lock_file::{HeldLock, LockFile},
-        record::Record,
-    },
-    sys::file_mutex::FileMutex,
-    telegram::{Preflight, WebhookRemoval},
-    terminate::{
-        execute::{self, NotEnded, Outcome, TerminateLimits},
-        process_control::StartHost,
-    },
-};
+use crate::engine::decide::decide;
+use crate::engine::plan::{Plan, Suspect};
+use crate::engine::policy::Policy;
+use crate::engine::reason::Verdict;
+use crate::engine::snapshot::Snapshot;
+use crate::guard::history_writer::EndedLog;
+use crate::guard::lock_set::{LockHandles, LockSet};
+use crate::guard::not_started::{NotStarted, StartRefusal};
+use crate::guard::start_event::{Observer, StartEvent};
+use crate::guard::start_progress::{StartProgress, deadline, patience};
+use crate::scan::request::{ScanScope, StartState};
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::record::Record;
+use crate::sys::file_mutex::FileMutex;
+use crate::telegram::{Preflight, WebhookRemoval};
+use crate::terminate::execute::{self, NotEnded, Outcome, TerminateLimits};
+use crate::terminate::process_control::StartHost;
 
 /// A plan is a picture of one moment: one that is this old is not acted on.
 const OUTDATED: Duration = Duration::from_millis(50);

@@ -6,27 +6,21 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::{
-    cell::RefCell,
-    process::{ExitStatus as Ended, Stdio},
-    time::Duration,
-};
+use std::cell::RefCell;
+use std::process::{ExitStatus as Ended, Stdio};
+use std::time::Duration;
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
 #[cfg(unix)]
 use unix::{Ending, Group};
 #[cfg(windows)]
 use windows::{Ending, Group};
 
-use crate::{
-    config::settings::CheckTable,
-    error::{Error, ExitStatus},
-    sys::machine::poll::Poller,
-    text::command_line,
-};
+use crate::config::settings::CheckTable;
+use crate::error::{Error, ExitStatus};
+use crate::sys::machine::poll::Poller;
+use crate::text::command_line;
 
 /// The most of its output that is kept: the end says what went wrong.
 const KEPT: usize = 16 << 10;

@@ -1,17 +1,14 @@
 //! The locks that a guard holds, and how it retakes them when their files are deleted, moved or
 //! replaced (S17).
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::{
-    error::Error,
-    guard::lock_set::LockSet,
-    state::{
-        lock_file::{HeldLock, LockFile},
-        state_dir::StateDir,
-    },
-    sys::file_id::FileId,
-};
+use crate::error::Error;
+use crate::guard::lock_set::LockSet;
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::state_dir::StateDir;
+use crate::sys::file_id::FileId;
 
 /// How often to retake files that are replaced again at once.
 const MOST_TRIES: u32 = 10;

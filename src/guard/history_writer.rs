@@ -1,23 +1,20 @@
 //! Writes the history of an instance: starts, takeovers, refusals, losses, ends. A history that
 //! cannot be written costs one warning, and never a start.
 
-use std::{cell::Cell, time::Duration};
+use std::cell::Cell;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        plan::{Conflict, DecidedBy, Plan},
-        process::ProcessId,
-        signal::SignalToSend,
-        start_history::Ticket,
-    },
-    state::{
-        history_event::{self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
-        record::HostProcess,
-        state_dir::StateDir,
-    },
-    sys::clock,
-    terminate::execute::TerminateEvent,
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::SignalToSend;
+use crate::engine::start_history::Ticket;
+use crate::state::history_event::{
+    self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };
+use crate::state::record::HostProcess;
+use crate::state::state_dir::StateDir;
+use crate::sys::clock;
+use crate::terminate::execute::TerminateEvent;
 
 /// The history as one start, guard or stop writes it.
 #[derive(Debug)]

@@ -4,14 +4,15 @@
     reason = "a bot's token is in its environment, or in a file that it reads itself"
 )]
 
-use std::{env, ffi::OsString};
+use std::env;
+use std::ffi::OsString;
 
-use crate::{
-    config::{Config, dotenv::EnvFile},
-    engine::{instance::Instance, token::Token},
-    scan::command::Command,
-    text::printable,
-};
+use crate::config::Config;
+use crate::config::dotenv::EnvFile;
+use crate::engine::instance::Instance;
+use crate::engine::token::Token;
+use crate::scan::command::Command;
+use crate::text::printable;
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
 #[must_use]

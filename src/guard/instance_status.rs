@@ -1,17 +1,11 @@
 //! What is known of an instance at one moment: who has it, how far that is, and how it got there.
 //! Nothing is taken for it.
 
-use crate::{
-    engine::{
-        plan::{Conflict, Plan},
-        process::{Process, Role},
-        snapshot::LockState,
-    },
-    state::{
-        history_event::{HistoryEvent, HistoryEventKind},
-        record::{HostProcess, Record, RecordStage},
-    },
-};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::{Process, Role};
+use crate::engine::snapshot::LockState;
+use crate::state::history_event::{HistoryEvent, HistoryEventKind};
+use crate::state::record::{HostProcess, Record, RecordStage};
 
 /// What is known of an instance.
 #[derive(Debug, Clone)]

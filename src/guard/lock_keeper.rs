@@ -1,22 +1,18 @@
 //! Keeps the locks of a guard: retakes those that were replaced, restores missing files beside
 //! them, reads requests to end.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    engine::action::OnLost,
-    error::Error,
-    guard::{
-        held_locks::{HeldLocks, LockGrip},
-        history_writer::HistoryWriter,
-    },
-    state::{
-        history_event::HistoryEventKind,
-        protocol::Request,
-        record::{Record, RecordStage},
-    },
-    sys::{clock, machine::file_watch::FileWatch},
-};
+use crate::engine::action::OnLost;
+use crate::error::Error;
+use crate::guard::held_locks::{HeldLocks, LockGrip};
+use crate::guard::history_writer::HistoryWriter;
+use crate::state::history_event::HistoryEventKind;
+use crate::state::protocol::Request;
+use crate::state::record::{Record, RecordStage};
+use crate::sys::clock;
+use crate::sys::machine::file_watch::FileWatch;
 
 /// The time for which another process may hold what was taken from a guard before it is lost: a
 /// start holds it for moments.

@@ -1,24 +1,18 @@
 //! The lock files of an instance: their folders, opened safely, in the one order in which every
 //! start takes them.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::trace;
 
-use crate::{
-    engine::start_history::Ticket,
-    error::{Error, ExitStatus},
-    scan::lock_views::LockProbe,
-    state::{
-        lock_file::{HeldLock, LockFile},
-        lock_folder::{LockFolder, MissingFolder},
-        state_dir::StateDir,
-    },
-    text::printable,
-};
+use crate::engine::start_history::Ticket;
+use crate::error::{Error, ExitStatus};
+use crate::scan::lock_views::LockProbe;
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::state_dir::StateDir;
+use crate::text::printable;
 
 /// How often a folder may be removed just after it was opened.
 const MOST_REPLACEMENTS: u32 = 100;

@@ -1,14 +1,10 @@
 //! Why there is no start.
 
-use crate::{
-    engine::{
-        plan::Plan,
-        reason::{Refusal, RefusalReason},
-    },
-    error::{Error, ExitStatus},
-    sys::wake::Interrupted,
-    terminate::execute::NotEnded,
-};
+use crate::engine::plan::Plan;
+use crate::engine::reason::{Refusal, RefusalReason};
+use crate::error::{Error, ExitStatus};
+use crate::sys::wake::Interrupted;
+use crate::terminate::execute::NotEnded;
 
 /// Why there is no start.
 #[derive(Debug)]

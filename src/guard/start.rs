@@ -5,37 +5,33 @@
 //! one comes through; where the lock files were deleted or replaced meanwhile, everything is opened
 //! anew. Whatever was ended for it is written into the history, also where nothing was started.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::{
-    engine::{policy::Purpose, process::ProcessId},
-    error::{Error, ExitStatus},
-    guard::{
-        attempt::{Attempt, StartMutexes},
-        check_command::{self, Interruption},
-        held_locks::HeldLocks,
-        history_writer::HistoryWriter,
-        lock_keeper::LockKeeper,
-        lock_set::OpenedLocks,
-        not_started::NotStarted,
-        start_event::Observer,
-        start_progress::StartProgress,
-        start_request::StartRequest,
-    },
-    scan::{cannot_scan, machine::private_folder},
-    state::{
-        history_event::{EndedConflict, GiveUpCause, HistoryEventKind},
-        record::{Record, RecordStage},
-    },
-    sys::{clock, machine::poll::Poller},
-    telegram::Preflight,
-    terminate::{
-        machine::{Machine, StartLeftovers},
-        process_control::StartHost,
-    },
-};
+use crate::engine::policy::Purpose;
+use crate::engine::process::ProcessId;
+use crate::error::{Error, ExitStatus};
+use crate::guard::attempt::{Attempt, StartMutexes};
+use crate::guard::check_command::{self, Interruption};
+use crate::guard::held_locks::HeldLocks;
+use crate::guard::history_writer::HistoryWriter;
+use crate::guard::lock_keeper::LockKeeper;
+use crate::guard::lock_set::OpenedLocks;
+use crate::guard::not_started::NotStarted;
+use crate::guard::start_event::Observer;
+use crate::guard::start_progress::StartProgress;
+use crate::guard::start_request::StartRequest;
+use crate::scan::cannot_scan;
+use crate::scan::machine::private_folder;
+use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEventKind};
+use crate::state::record::{Record, RecordStage};
+use crate::sys::clock;
+use crate::sys::machine::poll::Poller;
+use crate::telegram::Preflight;
+use crate::terminate::machine::{Machine, StartLeftovers};
+use crate::terminate::process_control::StartHost;
 
 /// How often the locks may be deleted or replaced under a start before it gives up.
 const MOST_REPLACEMENTS: u32 = 100;

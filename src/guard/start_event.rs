@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    engine::{plan::Plan, snapshot::Snapshot},
-    terminate::execute::TerminateEvent,
-};
+use crate::engine::plan::Plan;
+use crate::engine::snapshot::Snapshot;
+use crate::terminate::execute::TerminateEvent;
 
 /// What happens while a start is under way.
 #[derive(Debug)]

@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use crate::{
-    engine::{
-        action::{Action, OnConflict},
-        fact::Fact,
-        ladder::Patience,
-        managed_by::ManagedBy,
-        plan::{Conflict, Plan},
-        policy::Policy,
-        snapshot::Snapshot,
-        start_history::History,
-    },
-    state::history_event::EndedConflict,
-    sys::{file_mutex::FileMutex, ticker::Ticker},
-};
+use crate::engine::action::{Action, OnConflict};
+use crate::engine::fact::Fact;
+use crate::engine::ladder::Patience;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::policy::Policy;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::start_history::History;
+use crate::state::history_event::EndedConflict;
+use crate::sys::file_mutex::FileMutex;
+use crate::sys::ticker::Ticker;
 
 /// How long a start that would refuse anyway waits for another one to be through (S3).
 const REFUSING_PATIENCE: Duration = Duration::from_secs(2);

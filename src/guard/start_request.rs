@@ -3,22 +3,22 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    config::{Config, Placeholders, settings::CheckTable},
-    engine::{
-        instance::Instance, policy::Purpose, process::User, start_history::Ticket, token::Token,
-    },
-    error::Error,
-    guard::not_started::NotStarted,
-    scan::{command::Command, request::ScanRequest},
-    state::{
-        history_event::GiveUpCause,
-        lock_file::LockFile,
-        record::{HostProcess, Record, RecordStage},
-    },
-    sys::{clock, host},
-    text::command_line,
-};
+use crate::config::settings::CheckTable;
+use crate::config::{Config, Placeholders};
+use crate::engine::instance::Instance;
+use crate::engine::policy::Purpose;
+use crate::engine::process::User;
+use crate::engine::start_history::Ticket;
+use crate::engine::token::Token;
+use crate::error::Error;
+use crate::guard::not_started::NotStarted;
+use crate::scan::command::Command;
+use crate::scan::request::ScanRequest;
+use crate::state::history_event::GiveUpCause;
+use crate::state::lock_file::LockFile;
+use crate::state::record::{HostProcess, Record, RecordStage};
+use crate::sys::{clock, host};
+use crate::text::command_line;
 
 /// The length to which a record cuts a command line, in characters: a record stays shorter than
 /// what a small file may hold.

@@ -4,36 +4,28 @@
     reason = "this program and the guard above it are read here, once"
 )]
 
-use std::{env, path::PathBuf};
+use std::env;
+use std::path::PathBuf;
 
 use tracing::{debug, info};
 
-use crate::{
-    config::Config,
-    engine::instance::Instance,
-    error::{Error, ExitStatus},
-    guard::{
-        instance_name,
-        start::{self, Acquired, Cancellation},
-        start_request::{OwnPrograms, StartRequest, lock_files},
-    },
-    library::{
-        event_observer::EventObserver,
-        guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard},
-        in_process_claim::InProcessClaim,
-    },
-    report::start_errors,
-    scan::{
-        command::{Command, ProgramKind},
-        env_marker::{EnvMarker, HELD},
-        machine::find_guard_above,
-    },
-    state::default_lock_folder::default_lock_folder,
-    sys::{
-        host,
-        machine::{pidfd::ProcessHandle, poll::Poller},
-    },
-};
+use crate::config::Config;
+use crate::engine::instance::Instance;
+use crate::error::{Error, ExitStatus};
+use crate::guard::instance_name;
+use crate::guard::start::{self, Acquired, Cancellation};
+use crate::guard::start_request::{OwnPrograms, StartRequest, lock_files};
+use crate::library::event_observer::EventObserver;
+use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
+use crate::library::in_process_claim::InProcessClaim;
+use crate::report::start_errors;
+use crate::scan::command::{Command, ProgramKind};
+use crate::scan::env_marker::{EnvMarker, HELD};
+use crate::scan::machine::find_guard_above;
+use crate::state::default_lock_folder::default_lock_folder;
+use crate::sys::host;
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::poll::Poller;
 
 /// Acquires the instance, or adopts the guard of a `monopoll run` that holds it for this program.
 ///

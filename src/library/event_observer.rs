@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use crate::{
-    engine::{action::OnLost, instance::Instance},
-    guard::{
-        lock_keeper::LockEvent,
-        start_event::{Observer, StartEvent},
-    },
-    report::{reasons, trace},
-    terminate::execute::TerminateEvent,
-    text::printable,
-};
+use crate::engine::action::OnLost;
+use crate::engine::instance::Instance;
+use crate::guard::lock_keeper::LockEvent;
+use crate::guard::start_event::{Observer, StartEvent};
+use crate::report::{reasons, trace};
+use crate::terminate::execute::TerminateEvent;
+use crate::text::printable;
 
 /// How often an event says that a start still waits.
 const INTERVAL: Duration = Duration::from_secs(10);

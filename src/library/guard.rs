@@ -1,22 +1,20 @@
 //! The guard of a program that has the library in it: the program itself is the poller, and no
 //! process of ours is beside it.
 
-use std::{
-    future::Future,
-    sync::{Mutex, PoisonError, mpsc},
-    thread,
-};
+use std::future::Future;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::{
-    config::Config,
-    engine::instance::Instance,
-    error::{Error, ExitStatus},
-    library::{acquire, guard_thread::GuardReply, lost::Lost},
-    scan::cannot_scan,
-    sys::machine::poll::{CancelHandle, Poller},
-};
+use crate::config::Config;
+use crate::engine::instance::Instance;
+use crate::error::{Error, ExitStatus};
+use crate::library::acquire;
+use crate::library::guard_thread::GuardReply;
+use crate::library::lost::Lost;
+use crate::scan::cannot_scan;
+use crate::sys::machine::poll::{CancelHandle, Poller};
 
 /// Holds an instance for this program: while it lives, nobody else who settles with monopoll polls.
 ///

@@ -1,21 +1,24 @@
 //! The thread of a guard while the program polls: keeps the lock, and reads requests to give it up.
 
-use std::{mem, sync::mpsc};
+use std::mem;
+use std::sync::mpsc;
 
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::{
-    engine::{instance::Instance, ladder::StopMode, policy::Purpose},
-    guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    library::{event_observer::warn_of_lock_event, in_process_claim::InProcessClaim, lost::Lost},
-    state::{
-        protocol::{Asker, Request},
-        record::RecordStage,
-    },
-    sys::clock,
-    sys::machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
-};
+use crate::engine::instance::Instance;
+use crate::engine::ladder::StopMode;
+use crate::engine::policy::Purpose;
+use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use crate::library::event_observer::warn_of_lock_event;
+use crate::library::in_process_claim::InProcessClaim;
+use crate::library::lost::Lost;
+use crate::state::protocol::{Asker, Request};
+use crate::state::record::RecordStage;
+use crate::sys::clock;
+use crate::sys::machine::file_watch::FileWatch;
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::poll::Poller;
 
 /// What the thread says of the instance. A thread that ends after `Held` has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

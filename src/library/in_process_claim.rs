@@ -1,14 +1,10 @@
 //! The instances that this very process holds or is acquiring: its own locks do not keep it out.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{
-    engine::instance::Instance,
-    error::{Error, ExitStatus},
-};
+use crate::engine::instance::Instance;
+use crate::error::{Error, ExitStatus};
 
 static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 

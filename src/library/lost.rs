@@ -1,15 +1,12 @@
 //! Why a program no longer holds what it acquired, or is to give it back.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::{AfterGraceful, StopMode, StopOptions},
-        policy::Purpose,
-    },
-    error::ExitStatus,
-    state::protocol::Request,
-};
+use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
+use crate::engine::policy::Purpose;
+use crate::error::ExitStatus;
+use crate::state::protocol::Request;
 
 /// Why a guard is to be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,25 +1,22 @@
 //! `monopoll run` for a Rust program: a child below a guard.
 #![expect(clippy::disallowed_methods, reason = "the executable and the folder are read here, once")]
 
-use std::{env, ffi::OsString};
+use std::env;
+use std::ffi::OsString;
 
 use tracing::{info, warn};
 
-use crate::{
-    config::Config,
-    error::{Error, ExitStatus},
-    guard::{
-        instance_name,
-        start::{self, Cancellation},
-        start_request::{OwnPrograms, StartRequest, lock_files},
-    },
-    library::event_observer::{EventObserver, warn_of_lock_event},
-    report::{reasons, start_errors},
-    scan::command::Command,
-    state::default_lock_folder::default_lock_folder,
-    supervise::{GuardEvent, run_child},
-    sys::host,
-};
+use crate::config::Config;
+use crate::error::{Error, ExitStatus};
+use crate::guard::instance_name;
+use crate::guard::start::{self, Cancellation};
+use crate::guard::start_request::{OwnPrograms, StartRequest, lock_files};
+use crate::library::event_observer::{EventObserver, warn_of_lock_event};
+use crate::report::{reasons, start_errors};
+use crate::scan::command::Command;
+use crate::state::default_lock_folder::default_lock_folder;
+use crate::supervise::{GuardEvent, run_child};
+use crate::sys::host;
 
 /// Runs `command` as `monopoll run` does: settles by the policy who polls, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.

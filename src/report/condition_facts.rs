@@ -1,19 +1,17 @@
 //! The conditions of entries and rules as they are written, and the facts that they are about.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        condition::Condition,
-        explain::{FieldOrCondition, command_match::CommandPart},
-        fact::Fact,
-        pattern::{ContainerLimit, Field, UserLimit},
-        process::Process,
-        token::{CarriedToken, TokenPlace},
-    },
-    report::format::short_duration,
-    text::{command_line, mask_secrets},
-};
+use crate::engine::condition::Condition;
+use crate::engine::explain::FieldOrCondition;
+use crate::engine::explain::command_match::CommandPart;
+use crate::engine::fact::Fact;
+use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
+use crate::engine::process::Process;
+use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::report::format::short_duration;
+use crate::text::{command_line, mask_secrets};
 
 /// The key, as in the configuration.
 pub(super) fn key(asked: &FieldOrCondition<'_>) -> &'static str {

@@ -1,25 +1,18 @@
 //! One conflict for a person: its processes, its evidence, the decision and the steps.
 
-use crate::{
-    engine::{
-        action::Action,
-        fact::Fact,
-        ladder::{Ladder, Patience, Step},
-        managed_by::ManagedBy,
-        plan::{Conflict, DecidedBy, Evidence, Plan},
-        policy::Purpose,
-        process::{Launcher, Process},
-        reason::RefusalReason,
-        signal::SignalToSend,
-        snapshot::{GuardView, LockState},
-    },
-    report::{
-        Context,
-        format::{self, rfc3339, short_duration, unix_time},
-        reasons,
-    },
-    text::{Paint, Style, sanitize},
-};
+use crate::engine::action::Action;
+use crate::engine::fact::Fact;
+use crate::engine::ladder::{Ladder, Patience, Step};
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
+use crate::engine::policy::Purpose;
+use crate::engine::process::{Launcher, Process};
+use crate::engine::reason::RefusalReason;
+use crate::engine::signal::SignalToSend;
+use crate::engine::snapshot::{GuardView, LockState};
+use crate::report::format::{self, rfc3339, short_duration, unix_time};
+use crate::report::{Context, reasons};
+use crate::text::{Paint, Style, sanitize};
 
 /// The most pids of a tree that are named.
 const MOST_PIDS: usize = 8;

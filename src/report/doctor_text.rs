@@ -3,10 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    doctor::{Finding, Grade},
-    text::{Paint, Style, mask_secrets, sanitize},
-};
+use crate::doctor::{Finding, Grade};
+use crate::text::{Paint, Style, mask_secrets, sanitize};
 
 /// What was found about this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

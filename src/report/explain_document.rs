@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{engine::action::Action, report::plan_document::PlanDocument};
+use crate::engine::action::Action;
+use crate::report::plan_document::PlanDocument;
 
 /// Why processes are or are not candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

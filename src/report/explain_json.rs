@@ -1,28 +1,23 @@
 //! An explanation as a machine reads it; see `schemas/explain.schema.json`.
 
-use crate::{
-    engine::{
-        condition::Condition,
-        explain::{
-            Classification, EntryVerdict, Explanation, FieldOrCondition, RuleVerdict, ShieldKind,
-            ShieldVerdict, TokenEvidence,
-        },
-        fact::Truth,
-        plan::{Conflict, DecidedBy, Evidence, Plan},
-        process::Process,
-        rules::RuleOutcome,
-    },
-    report::{
-        Context, condition_facts,
-        explain_document::{
-            AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
-            LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument,
-            ShieldWord, StandingWord, TokenDocument,
-        },
-        explain_sentence, format, plan_json, reasons, verdicts,
-    },
-    text::mask_secrets,
+use crate::engine::condition::Condition;
+use crate::engine::explain::{
+    Classification, EntryVerdict, Explanation, FieldOrCondition, RuleVerdict, ShieldKind,
+    ShieldVerdict, TokenEvidence,
 };
+use crate::engine::fact::Truth;
+use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
+use crate::engine::process::Process;
+use crate::engine::rules::RuleOutcome;
+use crate::report::explain_document::{
+    AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
+    LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument, ShieldWord,
+    StandingWord, TokenDocument,
+};
+use crate::report::{
+    Context, condition_facts, explain_sentence, format, plan_json, reasons, verdicts,
+};
+use crate::text::mask_secrets;
 
 /// One process.
 #[must_use]

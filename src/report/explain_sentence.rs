@@ -1,22 +1,18 @@
 //! The fate of a process and its reason, in one sentence.
 
-use crate::{
-    engine::{
-        action::{Action, SameToken},
-        explain::{
-            Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
-            command_match::CommandPart,
-        },
-        fact::{Fact, Truth},
-        plan::{Conflict, DecidedBy, Evidence},
-        process::Role,
-        reason::Verdict,
-        shield,
-        token::{CarriedToken, TokenPlace},
-    },
-    report::reasons,
-    text::join_and,
+use crate::engine::action::{Action, SameToken};
+use crate::engine::explain::command_match::CommandPart;
+use crate::engine::explain::{
+    Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
 };
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::plan::{Conflict, DecidedBy, Evidence};
+use crate::engine::process::Role;
+use crate::engine::reason::Verdict;
+use crate::engine::shield;
+use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::report::reasons;
+use crate::text::join_and;
 
 /// The sentence, without a full stop.
 #[must_use]

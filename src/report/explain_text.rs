@@ -1,18 +1,14 @@
 //! An explanation for a person: the sentence first, then everything that was weighed, in the order
 //! in which it counts.
 
-use crate::{
-    engine::{
-        explain::{EntryVerdict, Explanation, FieldOrCondition, RuleVerdict},
-        fact::Truth,
-        plan::{Conflict, Plan},
-        process::Process,
-    },
-    report::{
-        Context, condition_facts, conflict_text, explain_sentence, format, plan_text, verdicts,
-    },
-    text::{Paint, Style, printable, sanitize},
+use crate::engine::explain::{EntryVerdict, Explanation, FieldOrCondition, RuleVerdict};
+use crate::engine::fact::Truth;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::Process;
+use crate::report::{
+    Context, condition_facts, conflict_text, explain_sentence, format, plan_text, verdicts,
 };
+use crate::text::{Paint, Style, printable, sanitize};
 
 /// One process, in lines that each end with a line break.
 #[must_use]

@@ -4,12 +4,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{
-    engine::{fact::Fact, process::Process},
-    report::Context,
-    sys::clock,
-    text::{command_line, mask_secrets, sanitize, short_command_line, truncate},
-};
+use crate::engine::fact::Fact;
+use crate::engine::process::Process;
+use crate::report::Context;
+use crate::sys::clock;
+use crate::text::{command_line, mask_secrets, sanitize, short_command_line, truncate};
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;

@@ -3,20 +3,16 @@
 
 use std::path::Path;
 
-use crate::{
-    engine::{
-        action::Action,
-        ladder::{Ladder, Patience},
-        plan::{Conflict, DecidedBy, Plan},
-        policy::Purpose,
-        process::Process,
-        reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason},
-        shield::Shield,
-        snapshot::LockState,
-    },
-    report::Context,
-    text::sanitize,
-};
+use crate::engine::action::Action;
+use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::policy::Purpose;
+use crate::engine::process::Process;
+use crate::engine::reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason};
+use crate::engine::shield::Shield;
+use crate::engine::snapshot::LockState;
+use crate::report::Context;
+use crate::text::sanitize;
 
 /// The command that shows all hints.
 const MORE: &str = "`monopoll plan -- …` says more";

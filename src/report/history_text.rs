@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    report::{
-        Context,
-        format::{rfc3339, short_duration, shorten, unix_time},
-    },
-    state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
-    text::sanitize,
-};
+use crate::report::Context;
+use crate::report::format::{rfc3339, short_duration, shorten, unix_time};
+use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind};
+use crate::text::sanitize;
 
 /// The events in lines that each end with a line break.
 #[must_use]

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::{action::Action, process::RunState};
+use crate::engine::action::Action;
+use crate::engine::process::RunState;
 
 /// What monopoll would do about an instance, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -2,27 +2,20 @@
 
 use serde::Serialize;
 
-use crate::{
-    engine::{
-        fact::Fact,
-        ladder::{Patience, Step},
-        plan::{Conflict, DecidedBy, Plan, Shielded, Suspect},
-        process::Process,
-        reason::Verdict,
-        snapshot::{GuardView, LockState, LockView},
-    },
-    report::{
-        Context,
-        format::{self, rfc3339},
-        plan_document::{
-            ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
-            StepDocument, VerdictWord,
-        },
-        reasons, verdicts,
-    },
-    sys::clock::millis,
-    text::{is_nonprinting, mask_secrets},
+use crate::engine::fact::Fact;
+use crate::engine::ladder::{Patience, Step};
+use crate::engine::plan::{Conflict, DecidedBy, Plan, Shielded, Suspect};
+use crate::engine::process::Process;
+use crate::engine::reason::Verdict;
+use crate::engine::snapshot::{GuardView, LockState, LockView};
+use crate::report::format::{self, rfc3339};
+use crate::report::plan_document::{
+    ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
+    StepDocument, VerdictWord,
 };
+use crate::report::{Context, reasons, verdicts};
+use crate::sys::clock::millis;
+use crate::text::{is_nonprinting, mask_secrets};
 
 /// `plan` as a document.
 #[must_use]

@@ -1,23 +1,16 @@
 //! A plan for a person: the verdict first, then each conflict, then the processes that are not
 //! touched, then hints.
 
-use crate::{
-    engine::{
-        action::Action,
-        ladder::{Ladder, Patience},
-        plan::{Conflict, Plan},
-        policy::Purpose,
-        process::Process,
-        reason::{Refusal, Verdict},
-    },
-    error::ExitStatus,
-    report::{
-        Context, conflict_text,
-        format::{self, short_duration},
-        hints, reasons,
-    },
-    text::{Paint, Style, sanitize},
-};
+use crate::engine::action::Action;
+use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::policy::Purpose;
+use crate::engine::process::Process;
+use crate::engine::reason::{Refusal, Verdict};
+use crate::error::ExitStatus;
+use crate::report::format::{self, short_duration};
+use crate::report::{Context, conflict_text, hints, reasons};
+use crate::text::{Paint, Style, sanitize};
 
 /// `plan` for a person, in lines that each end with a line break.
 #[must_use]

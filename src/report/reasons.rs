@@ -1,18 +1,14 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
-use crate::{
-    engine::{
-        process::Launcher,
-        reason::{
-            Claim, ConflictName, ConflictRefusal, Reason, RefusalCause, RefusalReason, Restarter,
-        },
-        shield::Shield,
-        stop_progress::GiveUpReason,
-    },
-    guard::not_started::StartRefusal,
-    telegram::Webhook,
-    terminate::execute::NotEnded,
+use crate::engine::process::Launcher;
+use crate::engine::reason::{
+    Claim, ConflictName, ConflictRefusal, Reason, RefusalCause, RefusalReason, Restarter,
 };
+use crate::engine::shield::Shield;
+use crate::engine::stop_progress::GiveUpReason;
+use crate::guard::not_started::StartRefusal;
+use crate::telegram::Webhook;
+use crate::terminate::execute::NotEnded;
 
 /// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";

@@ -1,13 +1,12 @@
 //! Why there is no start: as an error, and as the history has it.
 
-use crate::{
-    engine::{instance::Instance, reason::Refusal},
-    error::{Error, ExitStatus},
-    guard::not_started::NotStarted,
-    report::reasons,
-    state::history_event::GiveUpCause,
-    text::printable,
-};
+use crate::engine::instance::Instance;
+use crate::engine::reason::Refusal;
+use crate::error::{Error, ExitStatus};
+use crate::guard::not_started::NotStarted;
+use crate::report::reasons;
+use crate::state::history_event::GiveUpCause;
+use crate::text::printable;
 
 /// The error that a start ends with.
 pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {

@@ -4,18 +4,14 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    engine::{action::Action, snapshot::LockState},
-    guard::instance_status::{InstanceState, InstanceStatus},
-    report::{
-        Context,
-        format::{rfc3339, unix_time},
-        plan_document::{ConflictDocument, HolderDocument},
-        plan_json,
-    },
-    state::history_event::{HistoryEvent, HistoryEventKind},
-    text::mask_secrets,
-};
+use crate::engine::action::Action;
+use crate::engine::snapshot::LockState;
+use crate::guard::instance_status::{InstanceState, InstanceStatus};
+use crate::report::format::{rfc3339, unix_time};
+use crate::report::plan_document::{ConflictDocument, HolderDocument};
+use crate::report::{Context, plan_json};
+use crate::state::history_event::{HistoryEvent, HistoryEventKind};
+use crate::text::mask_secrets;
 
 /// What `status --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -2,23 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{
-    engine::{
-        plan::{Conflict, Plan},
-        process::Process,
-    },
-    guard::instance_status::{InstanceState, InstanceStatus},
-    report::{
-        Context, conflict_text,
-        format::{self, rfc3339, short_duration, unix_time},
-        history_text::{action_and_rule, happened, time_and_age},
-    },
-    state::{
-        history_event::{EndedConflict, HistoryEventKind},
-        record::Record,
-    },
-    text::{Paint, Style, sanitize},
-};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::Process;
+use crate::guard::instance_status::{InstanceState, InstanceStatus};
+use crate::report::format::{self, rfc3339, short_duration, unix_time};
+use crate::report::history_text::{action_and_rule, happened, time_and_age};
+use crate::report::{Context, conflict_text};
+use crate::state::history_event::{EndedConflict, HistoryEventKind};
+use crate::state::record::Record;
+use crate::text::{Paint, Style, sanitize};
 
 /// `status` for a person, in lines that each end with a line break.
 #[must_use]

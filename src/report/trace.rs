@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use tracing::{debug, trace};
 
-use crate::{
-    engine::{
-        plan::{Conflict, DecidedBy, Plan},
-        reason::Verdict,
-        snapshot::Snapshot,
-    },
-    report::reasons,
-    text::command_line,
-};
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::reason::Verdict;
+use crate::engine::snapshot::Snapshot;
+use crate::report::reasons;
+use crate::text::command_line;
 
 /// Writes a look and its decision.
 pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {

@@ -1,20 +1,16 @@
 //! Each verdict of an explanation, in one line.
 
-use crate::{
-    engine::{
-        action::SameToken,
-        explain::{
-            EntryVerdict, Explanation, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind,
-            ShieldVerdict, TokenEvidence,
-        },
-        fact::Truth,
-        plan::Evidence,
-        process::Role,
-        rules::RuleOutcome,
-    },
-    report::{Context, condition_facts, conflict_text, format, reasons},
-    text::sanitize,
+use crate::engine::action::SameToken;
+use crate::engine::explain::{
+    EntryVerdict, Explanation, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind,
+    ShieldVerdict, TokenEvidence,
 };
+use crate::engine::fact::Truth;
+use crate::engine::plan::Evidence;
+use crate::engine::process::Role;
+use crate::engine::rules::RuleOutcome;
+use crate::report::{Context, condition_facts, conflict_text, format, reasons};
+use crate::text::sanitize;
 
 /// The tree that the process is in, or has.
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {

@@ -1,17 +1,14 @@
 //! The processes above one: what started it, what would start it again, and whether it is an
 //! orphan.
 
-use std::{path::PathBuf, rc::Rc};
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use crate::{
-    engine::{
-        fact::Fact,
-        managed_by::ManagedBy,
-        process::{Launcher, ProcessId, Relation},
-    },
-    scan::supervisors::{self, SupervisorEnv},
-    text::short_command_line,
-};
+use crate::engine::fact::Fact;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::{Launcher, ProcessId, Relation};
+use crate::scan::supervisors::{self, SupervisorEnv};
+use crate::text::short_command_line;
 
 /// The most characters of a launcher's command.
 const COMMAND_WIDTH: usize = 60;

@@ -1,8 +1,8 @@
 //! The capabilities of a machine, as plain facts for `doctor`.
 
-use crate::{
-    engine::managed_by::ManagedBy, scan::container::ContainerKind, sys::filesystem::Support,
-};
+use crate::engine::managed_by::ManagedBy;
+use crate::scan::container::ContainerKind;
+use crate::sys::filesystem::Support;
 
 /// A machine, seen from this process.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,17 +1,12 @@
 //! Finds COMMAND before anything is touched, as exec would.
 #![expect(clippy::disallowed_methods, reason = "finds files as exec does")]
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-use crate::{
-    error::{Error, ExitStatus},
-    text::printable,
-};
+use crate::error::{Error, ExitStatus};
+use crate::text::printable;
 
 /// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
 #[cfg(unix)]
@@ -150,7 +145,9 @@ fn may_execute(_path: &Path) -> bool {
 /// The kernel would not find the interpreter either.
 #[cfg(unix)]
 fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
-    use std::{fs::File, io::Read, os::unix::ffi::OsStrExt};
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::unix::ffi::OsStrExt;
 
     let mut start = Vec::new();
     // A program may be executable and not readable.

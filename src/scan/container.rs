@@ -1,16 +1,12 @@
 //! The container that this process is in, and lock folders that no other container sees.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use crate::{
-    engine::managed_by::ContainerEngine,
-    scan::cgroup,
-    sys::mounts::{self, PrivateMount},
-    text::printable,
-};
+use crate::engine::managed_by::ContainerEngine;
+use crate::scan::cgroup;
+use crate::sys::mounts::{self, PrivateMount};
+use crate::text::printable;
 
 /// A trace that an engine leaves in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]

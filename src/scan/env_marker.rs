@@ -1,11 +1,11 @@
 //! The marker in the environment of everything that a guard starts: the lock that it holds.
 
-use std::{
-    ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
-};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
-use crate::engine::{instance::Instance, process::ProcessId, start_history::Ticket};
+use crate::engine::instance::Instance;
+use crate::engine::process::ProcessId;
+use crate::engine::start_history::Ticket;
 
 /// The variable's name.
 pub(crate) const HELD: &str = "MONOPOLL_HELD";

@@ -1,16 +1,14 @@
 //! The processes that a guard is responsible for: COMMAND and everything that it started.
 
-use std::{collections::BTreeSet, io};
+use std::collections::BTreeSet;
+use std::io;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-        stop_progress::Member,
-    },
-    scan::{machine::tree_reader::TreeReader, process_tree::PinnedProcesses},
-    sys::machine::pidfd::ProcessHandle,
-};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::stop_progress::Member;
+use crate::scan::machine::tree_reader::TreeReader;
+use crate::scan::process_tree::PinnedProcesses;
+use crate::sys::machine::pidfd::ProcessHandle;
 
 /// The tree of a guard.
 #[derive(Debug)]

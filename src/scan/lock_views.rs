@@ -1,22 +1,16 @@
 //! The locks as a scan finds them, and the guard that their record names.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        snapshot::{GuardView, LockState, LockView},
-        start_history::Ticket,
-    },
-    state::{lock_file::LockFile, record::Record},
-    sys::{
-        clock,
-        machine::{file_watch::FileWatch, poll::Poller},
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::{GuardView, LockState, LockView};
+use crate::engine::start_history::Ticket;
+use crate::state::lock_file::LockFile;
+use crate::state::record::Record;
+use crate::sys::clock;
+use crate::sys::machine::file_watch::FileWatch;
+use crate::sys::machine::poll::Poller;
 
 /// The time to identify the holder of a lock, before it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);

@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-        stop_progress::{JobState, Member},
-    },
-    sys::machine::pidfd::ProcessHandle,
-};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::stop_progress::{JobState, Member};
+use crate::sys::machine::pidfd::ProcessHandle;
 
 /// Returns these processes and all their descendants, without `me` and what is only below it.
 pub(super) fn with_descendants(

@@ -1,18 +1,15 @@
 //! The input of a scan: what to look for, how far, and the state of the start that asks.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        policy::Policy,
-        process::{Process, User},
-        snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot},
-        start_history::{History, Ticket},
-        token::Token,
-    },
-    scan::command::Command,
-    sys::host,
-};
+use crate::engine::policy::Policy;
+use crate::engine::process::{Process, User};
+use crate::engine::snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot};
+use crate::engine::start_history::{History, Ticket};
+use crate::engine::token::Token;
+use crate::scan::command::Command;
+use crate::sys::host;
 
 /// The object of a scan; shared with the threads that read.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Recognizes processes that run COMMAND, and those that are what COMMAND would become.
 
-use std::{ffi::OsStr, path::Path};
+use std::ffi::OsStr;
+use std::path::Path;
 
 use crate::scan::command::{Command, ProgramKind};
 

@@ -4,19 +4,14 @@
 //! ended. Where it is not certain which argument is the script, nothing is checked.
 #![expect(clippy::disallowed_methods, reason = "finds a file as the interpreter does")]
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    io::ErrorKind,
-    path::{Component, Path},
-};
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Component, Path};
+use std::{env, fs};
 
-use crate::{
-    error::{Error, ExitStatus},
-    scan::command::Command,
-    text::printable,
-};
+use crate::error::{Error, ExitStatus};
+use crate::scan::command::Command;
+use crate::text::printable;
 
 impl Command {
     /// Requires that the script exists, where it is certain which argument that is.

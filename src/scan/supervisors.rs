@@ -1,9 +1,7 @@
 //! Recognizes supervisors by their command line, and the name by which they know a program.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::engine::managed_by::{
     ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram,

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    engine::{action::Action, start_history::Ticket},
-    state::record::HostProcess,
-    sys::clock,
-    text::{command_line, mask_secrets},
-};
+use crate::engine::action::Action;
+use crate::engine::start_history::Ticket;
+use crate::state::record::HostProcess;
+use crate::sys::clock;
+use crate::text::{command_line, mask_secrets};
 
 /// The longest texts of an event, in bytes of JSON.
 const MAX_COMMAND: usize = 120;

@@ -3,19 +3,16 @@
 //! One event a line: a line that cannot be read takes no other with it (S22). The file is replaced
 //! whole, with the counter locked, so that two writers lose nothing.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
-use crate::{
-    engine::start_history::{AttemptKind, TakeoverAttempt},
-    error::{Error, ExitStatus},
-    state::{
-        history_event::{GiveUpCause, HistoryEvent, HistoryEventKind},
-        record::HostProcess,
-        state_dir::{StateDir, StateFile},
-    },
-    sys::clock,
-    text::printable,
-};
+use crate::engine::start_history::{AttemptKind, TakeoverAttempt};
+use crate::error::{Error, ExitStatus};
+use crate::state::history_event::{GiveUpCause, HistoryEvent, HistoryEventKind};
+use crate::state::record::HostProcess;
+use crate::state::state_dir::{StateDir, StateFile};
+use crate::sys::clock;
+use crate::text::printable;
 
 /// How many events are kept.
 pub const MAX_EVENTS: usize = 100;

@@ -1,14 +1,14 @@
 //! The lock: a lock on a file in a lock folder. On Unix it is flock(2), on a descriptor that the
 //! child can inherit; on Windows it belongs to one handle, which no child inherits.
 
+use std::fs::{File, TryLockError};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
-use std::{
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{error::Error, state::lock_folder::LockFolder, sys::file_id::FileId};
+use crate::error::Error;
+use crate::state::lock_folder::LockFolder;
+use crate::sys::file_id::FileId;
 
 /// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
 /// below the usual limit of 1,024.

@@ -8,18 +8,17 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::{
-    fs,
-    io::{self, ErrorKind, Read, Write},
-    path::Path,
-};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 
 #[cfg(unix)]
 pub use unix::LockFolder;
 #[cfg(windows)]
 pub use windows::LockFolder;
 
-use crate::{error::Error, sys::UNFINISHED};
+use crate::error::Error;
+use crate::sys::UNFINISHED;
 
 /// The most bytes that are read of a file; a record has about 500.
 const MAX_READ: u64 = 64 << 10;

@@ -3,19 +3,16 @@
 //! A start writes a request for the guard with a certain ticket and watches for the answer with the
 //! same id. The guard answers, ends its tree and removes its record; the start removes both files.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    engine::{
-        ladder::{AfterGraceful, StopMode, StopOptions},
-        policy::Purpose,
-        signal::Signal,
-        start_history::Ticket,
-    },
-    state::state_dir::{StateDir, StateFile},
-};
+use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
+use crate::engine::policy::Purpose;
+use crate::engine::signal::Signal;
+use crate::engine::start_history::Ticket;
+use crate::state::state_dir::{StateDir, StateFile};
 
 /// A request to a guard: end your tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,10 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    engine::{process::ProcessId, start_history::Ticket},
-    state::state_dir::{StateDir, StateFile},
-    sys::file_id::FileId,
-};
+use crate::engine::process::ProcessId;
+use crate::engine::start_history::Ticket;
+use crate::state::state_dir::{StateDir, StateFile};
+use crate::sys::file_id::FileId;
 
 /// What a guard says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

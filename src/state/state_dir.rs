@@ -4,15 +4,17 @@
 //! They are believed only as far as the kernel confirms them: garbage, or no file at all, never
 //! leads to a kill (S22).
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::{
-    error::Error,
-    state::lock_folder::LockFolder,
-    sys::{UNFINISHED, file_mutex::FileMutex},
-};
+use crate::error::Error;
+use crate::state::lock_folder::LockFolder;
+use crate::sys::UNFINISHED;
+use crate::sys::file_mutex::FileMutex;
 
 /// The files of one instance.
 #[derive(Debug)]

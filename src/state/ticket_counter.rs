@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{
-    engine::start_history::Ticket,
-    error::{Error, ExitStatus},
-    state::{
-        record::Record,
-        state_dir::{StateDir, StateFile},
-    },
-    sys::file_mutex::FileMutex,
-};
+use crate::engine::start_history::Ticket;
+use crate::error::{Error, ExitStatus};
+use crate::state::record::Record;
+use crate::state::state_dir::{StateDir, StateFile};
+use crate::sys::file_mutex::FileMutex;
 
 /// How long to wait for the counter: other starts lock it for microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -13,7 +13,8 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::{ffi::OsString, io};
+use std::ffi::OsString;
+use std::io;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(super) use self::linux::Child;
@@ -21,15 +22,11 @@ pub(super) use self::linux::Child;
 pub(super) use self::unix::Child;
 #[cfg(windows)]
 pub(super) use self::windows::Child;
-use crate::{
-    engine::{
-        ladder::{AfterGraceful, StopMode, StopOptions},
-        signal::Signal,
-    },
-    error::ExitStatus,
-    state::lock_file::HeldLock,
-    sys::machine::poll::Poller,
-};
+use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
+use crate::engine::signal::Signal;
+use crate::error::ExitStatus;
+use crate::state::lock_file::HeldLock;
+use crate::sys::machine::poll::Poller;
 
 /// The inheritance of COMMAND from its guard.
 #[derive(Debug)]

@@ -5,27 +5,27 @@
 //! it started, its tree is all that is below it, however often it forked; elsewhere it is what can
 //! be seen of that.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
+use std::time::Duration;
 
 use tracing::debug;
 
-use crate::{
-    engine::{
-        ladder::{StopMode, StopOptions},
-        signal::Signal,
-        stop_progress::{AfterStep, GiveUpReason, PIN_AGAIN, StopProgress},
-    },
-    error::ExitStatus,
-    guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-    scan::{guard_tree::GuardTree, machine::process_id},
-    state::{protocol::Asker, record::RecordStage},
-    supervise::child::{Child, possible_options},
-    sys::{
-        clock,
-        machine::{memory, pidfd::ProcessHandle, poll::Poller, signals::ReceivedSignal},
-        wake::Wake,
-    },
-};
+use crate::engine::ladder::{StopMode, StopOptions};
+use crate::engine::signal::Signal;
+use crate::engine::stop_progress::{AfterStep, GiveUpReason, PIN_AGAIN, StopProgress};
+use crate::error::ExitStatus;
+use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use crate::scan::guard_tree::GuardTree;
+use crate::scan::machine::process_id;
+use crate::state::protocol::Asker;
+use crate::state::record::RecordStage;
+use crate::supervise::child::{Child, possible_options};
+use crate::sys::clock;
+use crate::sys::machine::memory;
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::poll::Poller;
+use crate::sys::machine::signals::ReceivedSignal;
+use crate::sys::wake::Wake;
 
 /// Something that happened while COMMAND ran.
 #[derive(Debug)]

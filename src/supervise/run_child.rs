@@ -3,24 +3,20 @@
 
 use tracing::{debug, warn};
 
-use crate::{
-    engine::{ladder::StopMode, policy::Purpose},
-    error::{Error, ExitStatus},
-    guard::{start::Acquired, start_request::StartRequest},
-    scan::{
-        cannot_scan,
-        command::Command,
-        env_marker::{EnvMarker, HELD},
-        guard_tree::GuardTree,
-        machine::process_id,
-    },
-    state::protocol::Asker,
-    supervise::{
-        child::{self, Child, Inheritance},
-        child_guard::{ChildEnd, ChildGuard, GuardEvent},
-    },
-    text::printable,
-};
+use crate::engine::ladder::StopMode;
+use crate::engine::policy::Purpose;
+use crate::error::{Error, ExitStatus};
+use crate::guard::start::Acquired;
+use crate::guard::start_request::StartRequest;
+use crate::scan::cannot_scan;
+use crate::scan::command::Command;
+use crate::scan::env_marker::{EnvMarker, HELD};
+use crate::scan::guard_tree::GuardTree;
+use crate::scan::machine::process_id;
+use crate::state::protocol::Asker;
+use crate::supervise::child::{self, Child, Inheritance};
+use crate::supervise::child_guard::{ChildEnd, ChildGuard, GuardEvent};
+use crate::text::printable;
 
 /// Runs `command` and returns its exit status once its whole tree has ended.
 ///

@@ -5,10 +5,8 @@
     reason = "this is where the time is read"
 )]
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant, SystemTime},
-};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Returns the time since boot, suspend included, to compare it with what happened before this
 /// process. Windows counts whole seconds; other systems than Linux and macOS may stop in suspend.

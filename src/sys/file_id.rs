@@ -1,8 +1,9 @@
 //! The identity of a file, whatever its path is.
 
+use std::fs::File;
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 

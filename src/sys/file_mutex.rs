@@ -2,23 +2,19 @@
 //!
 //! Waiters stand in the kernel's queue: a release wakes the first one alone.
 
-use std::{
-    fs::File,
-    io::{self, ErrorKind},
-    path::{Path, PathBuf},
-    sync::mpsc::{self, Receiver},
-    thread,
-    time::Duration,
-};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use fslock::LockFile;
 
-use crate::sys::{
-    clock,
-    file_id::is_in_place,
-    machine::poll::{Poller, WakePipe},
-    wake::Interrupted,
-};
+use crate::sys::clock;
+use crate::sys::file_id::is_in_place;
+use crate::sys::machine::poll::{Poller, WakePipe};
+use crate::sys::wake::Interrupted;
 
 /// A mutex on a file, released when it is dropped.
 #[derive(Debug)]

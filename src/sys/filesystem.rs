@@ -46,18 +46,15 @@ pub use self::unix::{facts, is_local_and_writable};
 mod unix {
     #![expect(clippy::disallowed_methods, reason = "reads what the system says of a folder")]
 
-    use std::{
-        fs,
-        os::{fd::AsFd, unix::fs::MetadataExt},
-    };
+    use std::fs;
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
 
     use rustix::fs::{Access, Mode, OFlags};
 
     use super::{Error, FolderFacts, Path, Support};
-    use crate::sys::{
-        host, mounts,
-        permissions::{self, UnsafeFolder},
-    };
+    use crate::sys::permissions::{self, UnsafeFolder};
+    use crate::sys::{host, mounts};
 
     const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
     const MAKE_FILES: Access = Access::WRITE_OK.union(Access::EXEC_OK);

@@ -5,11 +5,9 @@
     reason = "what the system says of this process and its user is read here"
 )]
 
-use std::{
-    fs::{self, Metadata},
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::unistd::{Gid, Group, Uid, User};
 

@@ -1,6 +1,7 @@
 //! Signals as tokio delivers them; ignored ones stay ignored.
 
-use std::{future::pending, io};
+use std::future::pending;
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,20 +1,15 @@
 //! A request to Telegram on a thread of its own.
 
-use std::{
-    io,
-    sync::mpsc::{self, Receiver, SyncSender},
-    thread,
-    time::Duration,
-};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Duration;
+use std::{io, thread};
 
-use crate::{
-    sys::{
-        clock,
-        machine::poll::{Poller, WakePipe},
-        wake::Interrupted,
-    },
-    telegram::{api_error::ApiError, bot_api::BotApi, response::Webhook},
-};
+use crate::sys::clock;
+use crate::sys::machine::poll::{Poller, WakePipe};
+use crate::sys::wake::Interrupted;
+use crate::telegram::api_error::ApiError;
+use crate::telegram::bot_api::BotApi;
+use crate::telegram::response::Webhook;
 
 /// The webhook that is set, if there is one.
 pub type WebhookAnswer = Result<Option<Webhook>, ApiError>;

@@ -1,21 +1,19 @@
 //! The two calls to the Bot API: `getWebhookInfo` and `deleteWebhook`.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use serde_json::Value;
-use ureq::{Agent, Body, Error, http::Response};
+use ureq::http::Response;
+use ureq::{Agent, Body, Error};
 
-use crate::{
-    config::ApiUrl,
-    engine::token::Token,
-    sys::clock,
-    telegram::{
-        api_error::ApiError,
-        proxy,
-        response::{self, Webhook},
-    },
-    text::sanitize,
-};
+use crate::config::ApiUrl;
+use crate::engine::token::Token;
+use crate::sys::clock;
+use crate::telegram::api_error::ApiError;
+use crate::telegram::proxy;
+use crate::telegram::response::{self, Webhook};
+use crate::text::sanitize;
 
 /// The most bytes that are read of an answer; that about a webhook has less than a kilobyte.
 const MAX_ANSWER: u64 = 64 << 10;

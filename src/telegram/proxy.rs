@@ -8,10 +8,8 @@ use std::env;
 
 use ureq::{Proxy, ProxyProtocol};
 
-use crate::{
-    config::{ApiUrl, Scheme},
-    telegram::api_error::ApiError,
-};
+use crate::config::{ApiUrl, Scheme};
+use crate::telegram::api_error::ApiError;
 
 /// The variables that name a proxy, in curl's order.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

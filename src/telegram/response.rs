@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{telegram::api_error::ApiError, text::truncate};
+use crate::telegram::api_error::ApiError;
+use crate::text::truncate;
 
 /// The most characters that are kept of a server's text.
 const MAX_TEXT: usize = 201;

@@ -3,20 +3,16 @@
 
 use tracing::{debug, info, warn};
 
-use crate::{
-    config::{
-        ApiUrl,
-        settings::{TelegramTable, WebhookPolicy},
-    },
-    engine::{reason::RefusalReason, token::Token},
-    sys::{machine::poll::Poller, wake::Interrupted},
-    telegram::{
-        api_error::ApiError,
-        background_request::{BackgroundRequest, WebhookAnswer},
-        bot_api::BotApi,
-        response::{POLLING_FAILS, Webhook},
-    },
-};
+use crate::config::ApiUrl;
+use crate::config::settings::{TelegramTable, WebhookPolicy};
+use crate::engine::reason::RefusalReason;
+use crate::engine::token::Token;
+use crate::sys::machine::poll::Poller;
+use crate::sys::wake::Interrupted;
+use crate::telegram::api_error::ApiError;
+use crate::telegram::background_request::{BackgroundRequest, WebhookAnswer};
+use crate::telegram::bot_api::BotApi;
+use crate::telegram::response::{POLLING_FAILS, Webhook};
 
 /// Asks for the webhook, and waits at most `telegram.timeout`.
 pub fn ask_for_webhook(telegram: &TelegramTable, token: &Token) -> WebhookAnswer {

@@ -1,12 +1,8 @@
 //! The health of a bot's polling: the age of its last good poll, and its conflicts.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::sys::clock;
 

@@ -2,34 +2,29 @@
 //! conflict is not ridden out for ever, and nothing is confirmed at the end before the handlers
 //! have finished.
 
-use std::{convert::Infallible, sync::Arc, time::Duration, vec};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use std::vec;
 
-use futures_util::{
-    StreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
-use teloxide::{
-    RequestError,
-    errors::AsResponseParameters,
-    payloads::{GetUpdates, GetUpdatesSetters},
-    requests::{Request, Requester},
-    stop::{StopFlag, StopToken, mk_stop_token},
-    types::{AllowedUpdate, Seconds, Update},
-    update_listeners::{AsUpdateStream, UpdateListener},
-};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use teloxide::RequestError;
+use teloxide::errors::AsResponseParameters;
+use teloxide::payloads::{GetUpdates, GetUpdatesSetters};
+use teloxide::requests::{Request, Requester};
+use teloxide::stop::{StopFlag, StopToken, mk_stop_token};
+use teloxide::types::{AllowedUpdate, Seconds, Update};
+use teloxide::update_listeners::{AsUpdateStream, UpdateListener};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::{
-    error::{Error, ExitStatus},
-    sys::clock,
-    teloxide::{
-        health::Health,
-        poll_state::{PollState, describe},
-        polling_conflict::{ConflictAdvice, ConflictCause, ConflictSeries},
-    },
-};
+use crate::error::{Error, ExitStatus};
+use crate::sys::clock;
+use crate::teloxide::health::Health;
+use crate::teloxide::poll_state::{PollState, describe};
+use crate::teloxide::polling_conflict::{ConflictAdvice, ConflictCause, ConflictSeries};
 
 /// How much longer than its timeout a poll may take before its connection counts as dead.
 const SLACK: Duration = Duration::from_secs(20);

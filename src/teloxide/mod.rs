@@ -52,13 +52,16 @@ mod shutdown;
 
 use std::hash::Hash;
 
-use teloxide::{RequestError, dispatching::Dispatcher, requests::Requester};
+use teloxide::RequestError;
+use teloxide::dispatching::Dispatcher;
+use teloxide::requests::Requester;
 
 pub use health::Health;
 pub use polling::Polling;
 pub use shutdown::StopReason;
 
-use crate::{config::Config, error::Error};
+use crate::config::Config;
+use crate::error::Error;
 
 /// Acquires the guard and runs the dispatcher until SIGTERM or SIGINT arrives, or the guard is
 /// lost. `bot` must be the one that the dispatcher was built with. [`Polling`] has more options.

@@ -1,20 +1,17 @@
 //! What a listener leaves behind: the updates that were handed to handlers and confirmed, and the
 //! error that ended polling.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use teloxide::{
-    RequestError,
-    payloads::GetUpdatesSetters,
-    requests::{Request, Requester},
-};
+use teloxide::RequestError;
+use teloxide::payloads::GetUpdatesSetters;
+use teloxide::requests::{Request, Requester};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::{error::Error, text::sanitize};
+use crate::error::Error;
+use crate::text::sanitize;
 
 /// The longest time for the last confirmation.
 const LAST_CONFIRMATION: Duration = Duration::from_secs(10);

@@ -1,30 +1,27 @@
 //! Polling under a guard: its options, and its course from the guard to the last confirmed update.
 
-use std::{
-    future::{Future, ready},
-    hash::Hash,
-    time::Duration,
-};
+use std::future::{Future, ready};
+use std::hash::Hash;
+use std::time::Duration;
 
-use futures_util::{FutureExt, future::BoxFuture};
-use teloxide::{
-    ApiError, RequestError, dispatching::Dispatcher, error_handlers::IgnoringErrorHandlerSafe,
-    payloads::GetUpdates, requests::Requester, types::Update,
-};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use teloxide::dispatching::Dispatcher;
+use teloxide::error_handlers::IgnoringErrorHandlerSafe;
+use teloxide::payloads::GetUpdates;
+use teloxide::requests::Requester;
+use teloxide::types::Update;
+use teloxide::{ApiError, RequestError};
 use tokio::time;
 use tracing::{info, warn};
 
-use crate::{
-    config::Config,
-    error::{Error, ExitStatus},
-    library::Guard,
-    teloxide::{
-        health::Health,
-        listener::{GetUpdatesFn, Listener},
-        poll_state::describe,
-        shutdown::{StopReason, StopSource, before_the_guard},
-    },
-};
+use crate::config::Config;
+use crate::error::{Error, ExitStatus};
+use crate::library::Guard;
+use crate::teloxide::health::Health;
+use crate::teloxide::listener::{GetUpdatesFn, Listener};
+use crate::teloxide::poll_state::describe;
+use crate::teloxide::shutdown::{StopReason, StopSource, before_the_guard};
 
 /// The default time that a poll waits for an update; teloxide's own bot drops a connection after
 /// 17 s.

@@ -1,6 +1,7 @@
 //! A 409 while polling: its cause, and how long it is ridden out.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
 use teloxide::{ApiError, RequestError};
 

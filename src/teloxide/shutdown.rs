@@ -1,12 +1,12 @@
 //! Why polling stops, and the sources of a stop other than the guard: signals, or the program
 //! itself.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
-use crate::{
-    error::{Error, ExitStatus},
-    library::Lost,
-};
+use crate::error::{Error, ExitStatus};
+use crate::library::Lost;
 
 /// Why polling has ended without an error. The program should exit with 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,8 @@ use windows::Signals;
 
 #[cfg(windows)]
 mod windows {
-    use std::{future::pending, io};
+    use std::future::pending;
+    use std::io;
 
     use tokio::signal::windows::{
         CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,

@@ -1,20 +1,19 @@
 //! Ends the conflicts of a plan: all at once, each by its guard or by signals.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::{Stop, StopMeans},
-        plan::{Conflict, Plan},
-        process::ProcessId,
-        reason::Refusal,
-        signal::{SignalResult, SignalToSend},
-        snapshot::GuardView,
-        stop_progress::{AfterStep, GiveUpReason, JobState, StopProgress},
-    },
-    sys::{ticker::Ticker, wake::Interrupted},
-    terminate::process_control::{AskOutcome, ProcessControl},
-};
+use crate::engine::ladder::{Stop, StopMeans};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::ProcessId;
+use crate::engine::reason::Refusal;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::snapshot::GuardView;
+use crate::engine::stop_progress::{AfterStep, GiveUpReason, JobState, StopProgress};
+use crate::sys::ticker::Ticker;
+use crate::sys::wake::Interrupted;
+use crate::terminate::process_control::{AskOutcome, ProcessControl};
 
 /// The result of ending all conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

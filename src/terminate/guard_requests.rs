@@ -1,17 +1,22 @@
 //! Asks guards to end their trees, and notices when they have left.
 
-use std::{cell::Cell, io::ErrorKind, sync::Arc, time::Duration};
+use std::cell::Cell;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    engine::{ladder::StopOptions, policy::Purpose, process::ProcessId, snapshot::GuardView},
-    state::{
-        lock_file::LockFile,
-        protocol::{Asker, Request},
-        state_dir::StateDir,
-    },
-    sys::{clock, file_mutex::RELEASE_PAUSES, machine::poll::Poller, wake::Interrupted},
-    terminate::process_control::AskOutcome,
-};
+use crate::engine::ladder::StopOptions;
+use crate::engine::policy::Purpose;
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::GuardView;
+use crate::state::lock_file::LockFile;
+use crate::state::protocol::{Asker, Request};
+use crate::state::state_dir::StateDir;
+use crate::sys::clock;
+use crate::sys::file_mutex::RELEASE_PAUSES;
+use crate::sys::machine::poll::Poller;
+use crate::sys::wake::Interrupted;
+use crate::terminate::process_control::AskOutcome;
 
 /// The time that a guard has to acknowledge a request (S10).
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);

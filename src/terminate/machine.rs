@@ -1,36 +1,30 @@
 //! The real machine: a scanner finds and pins its processes, a poller and file watches wait.
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::StopOptions,
-        policy::Purpose,
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-        snapshot::{GuardView, Snapshot},
-        stop_progress::Member,
-    },
-    scan::{
-        lock_views::{DisplacedOwner, LockProbe},
-        machine::Scanner,
-        request::{ScanRequest, ScanScope, StartState},
-    },
-    state::{
-        lock_file::{HeldLock, LockFile},
-        record::{HostProcess, Record},
-        state_dir::StateDir,
-    },
-    sys::{
-        clock,
-        machine::{file_watch::FileWatch, pidfd::ProcessHandle, poll::Poller},
-        wake::{Interrupted, SleepEnd, Wake},
-    },
-    terminate::{
-        guard_requests::GuardRequests,
-        process_control::{AskOutcome, ProcessControl, StartHost},
-    },
-};
+use crate::engine::ladder::StopOptions;
+use crate::engine::policy::Purpose;
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::snapshot::{GuardView, Snapshot};
+use crate::engine::stop_progress::Member;
+use crate::scan::lock_views::{DisplacedOwner, LockProbe};
+use crate::scan::machine::Scanner;
+use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::record::{HostProcess, Record};
+use crate::state::state_dir::StateDir;
+use crate::sys::clock;
+use crate::sys::machine::file_watch::FileWatch;
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::poll::Poller;
+use crate::sys::wake::{Interrupted, SleepEnd, Wake};
+use crate::terminate::guard_requests::GuardRequests;
+use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
 /// This machine, seen from this process.
 #[derive(Debug)]

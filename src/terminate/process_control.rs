@@ -1,29 +1,24 @@
 //! A machine as a start and the ladder need it; tests put a scripted one in its place.
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::StopOptions,
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-        snapshot::{GuardView, Snapshot},
-        stop_progress::Member,
-    },
-    scan::{
-        lock_views::{DisplacedOwner, LockProbe},
-        request::{ScanScope, StartState},
-    },
-    state::{
-        lock_file::{HeldLock, LockFile},
-        record::{HostProcess, Record},
-        state_dir::StateDir,
-    },
-    sys::{
-        machine::{pidfd::ProcessHandle, poll::Poller},
-        wake::{Interrupted, SleepEnd},
-    },
-};
+use crate::engine::ladder::StopOptions;
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::snapshot::{GuardView, Snapshot};
+use crate::engine::stop_progress::Member;
+use crate::scan::lock_views::{DisplacedOwner, LockProbe};
+use crate::scan::request::{ScanScope, StartState};
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::record::{HostProcess, Record};
+use crate::state::state_dir::StateDir;
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::poll::Poller;
+use crate::sys::wake::{Interrupted, SleepEnd};
 
 /// A machine whose processes can be ended.
 pub trait ProcessControl {

@@ -1,6 +1,7 @@
 //! Command lines as they are shown: quoted, printable, masked, and shortened to fit.
 
-use crate::text::{mask::mask_secrets, quote::shell_quote};
+use crate::text::mask::mask_secrets;
+use crate::text::quote::shell_quote;
 
 /// Formats a command line as it can be typed: quoted for a shell, printable, secrets masked.
 #[must_use]

@@ -3,7 +3,8 @@
 //! Beside tokens and passwords: the values of keys that sound like secrets, since a file holds its
 //! owner's own keys too.
 
-use std::{ops::Range, sync::LazyLock};
+use std::ops::Range;
+use std::sync::LazyLock;
 
 use regex::Regex;
 

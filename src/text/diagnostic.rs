@@ -1,11 +1,10 @@
 //! Draws what is wrong with a text as compilers do: a sentence, the underlined line, a hint.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::text::{
-    excerpt::Excerpt,
-    style::{Paint, Style},
-};
+use crate::text::excerpt::Excerpt;
+use crate::text::style::{Paint, Style};
 
 /// Wider than any excerpt, which is cut to its width already.
 const UNLIMITED: usize = 10_000;

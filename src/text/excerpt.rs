@@ -1,8 +1,10 @@
 //! Cuts one line out of a text around a place in it: printable, secrets masked.
 
-use std::{iter::successors, ops::Range};
+use std::iter::successors;
+use std::ops::Range;
 
-use crate::text::{mask::MASK, printable::push_printable};
+use crate::text::mask::MASK;
+use crate::text::printable::push_printable;
 
 /// The most characters of a line that are shown.
 const WIDTH: usize = 100;

@@ -1,10 +1,8 @@
 //! JSON schemas, made from the types so that they cannot say anything else.
 
-use schemars::{
-    JsonSchema, Schema,
-    generate::SchemaSettings,
-    transform::{RecursiveTransform, Transform as _},
-};
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 /// The schema of a document that monopoll prints.

@@ -1,9 +1,7 @@
 //! Quotes text: for a shell, and in backticks for a message.
 
-use crate::text::{
-    mask::sanitize,
-    printable::{is_nonprinting, truncate},
-};
+use crate::text::mask::sanitize;
+use crate::text::printable::{is_nonprinting, truncate};
 
 /// The most characters of user input in a message.
 const LONGEST_QUOTE: usize = 81;

@@ -1,18 +1,14 @@
 //! The Bot API server of the tests does what the published one does about pollers: a test for each
 //! rule.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use monopoll_test_bots::botapi::{
-    File, Kind, Report, Server,
-    queue::{Call, Poll, Queue, Reply},
-};
+use monopoll_test_bots::botapi::queue::{Call, Poll, Queue, Reply};
+use monopoll_test_bots::botapi::{File, Kind, Report, Server};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";

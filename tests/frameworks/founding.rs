@@ -1,6 +1,8 @@
 //! What monopoll was made for: two `main.py` fight for one token.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use crate::scene::{Framework, Scene, python};
 use monopoll_test_bots::stage::{Running, Stage, is_alive};

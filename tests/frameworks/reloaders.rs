@@ -3,12 +3,10 @@
 
 use crate::scene::{Framework, Scene, peers};
 use monopoll_test_bots::stage::{Start, is_alive};
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-    process::Command,
-};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn watchfiles_reloads_under_one_guard() {

@@ -1,21 +1,15 @@
 //! A scene: a bot of a framework that people use, its own Bot API server, and a stage for its
 //! processes.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
-};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
-use monopoll_test_bots::{
-    botapi::{Flow, Kind, Report, Server},
-    programs::{example, source},
-    stage::{Ended, Running, Stage, Start},
-};
+use monopoll_test_bots::botapi::{Flow, Kind, Report, Server};
+use monopoll_test_bots::programs::{example, source};
+use monopoll_test_bots::stage::{Ended, Running, Stage, Start};
 use nix::sys::signal::Signal;
 
 /// Updates a second.

@@ -1,12 +1,11 @@
 //! For as long as one likes: `.ci/soak MINUTES`.
 
-use std::{
-    env, thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use crate::scene::{Scene, with_each};
-use monopoll_test_bots::{botapi::Kind, stage::Running};
+use monopoll_test_bots::botapi::Kind;
+use monopoll_test_bots::stage::Running;
 use serde_json::json;
 
 /// Updates a second.

@@ -1,11 +1,9 @@
 //! A teloxide bot under a guard of its own, against a server that does about two pollers what
 //! Telegram's does.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use monopoll_test_bots::botapi::{Kind, Report, Server};
 use monopoll_test_bots::programs::example;

@@ -1,13 +1,12 @@
 //! What the tool says about itself: help, completions and the man page, all of one source.
 
-use std::{
-    io::Write,
-    process::{Command, Output, Stdio},
-};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 use clap::{CommandFactory, Parser};
 
-use monopoll::internals::{cli::Cli, error::ExitStatus};
+use monopoll::internals::cli::Cli;
+use monopoll::internals::error::ExitStatus;
 
 fn monopoll(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_monopoll")).args(args).output().unwrap()

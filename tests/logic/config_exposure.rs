@@ -1,10 +1,8 @@
 //! A configuration that others can write to is worth a line: they decide what is killed.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, chown},
-    path::Path,
-};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use tempfile::TempDir;
 

@@ -1,15 +1,14 @@
 //! Whatever is written, and wherever: an answer, never a panic and never a hang.
 
-use std::{fs, time::Instant};
+use std::fs;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use monopoll::internals::{
-    cli::config_command::{EXAMPLE, Format, show},
-    config::{Config, Position, Problems, Sources},
-    text::{Paint, mask_secrets},
-};
+use monopoll::internals::cli::config_command::{EXAMPLE, Format, show};
+use monopoll::internals::config::{Config, Position, Problems, Sources};
+use monopoll::internals::text::{Paint, mask_secrets};
 
 /// Longer than this is a hang, on a busy machine too: a start waits for it.
 const PATIENCE_SECS: u64 = 30;

@@ -5,21 +5,16 @@
 //! NAME=value`, `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing:
 //! none is named).
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use monopoll::internals::cli::config_command::{Format, check};
+use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::error::{Error, ExitStatus};
 use monopoll::internals::report::check_json::CheckDocument;
-use monopoll::internals::text::output_schema;
-use monopoll::internals::{
-    cli::config_command::{Format, check},
-    config::{Config, Sources},
-    error::{Error, ExitStatus},
-    text::Paint,
-};
+use monopoll::internals::text::{Paint, output_schema};
 
 fn samples(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logic/samples").join(folder);

@@ -1,19 +1,17 @@
 //! Which layer wins, which file is found, how a profile is laid over it, and where each value says
 //! it came from.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
-use monopoll::internals::{
-    cli::config_command::{EXAMPLE, Format, check, init, show},
-    config::{
-        Config, Parsed, Placeholders, Problems, Sources,
-        settings::{LogFormat, Settings},
-    },
-    engine::action::{Action, OnConflict},
-    error::ExitStatus,
-};
+use monopoll::internals::cli::config_command::{EXAMPLE, Format, check, init, show};
+use monopoll::internals::config::settings::{LogFormat, Settings};
+use monopoll::internals::config::{Config, Parsed, Placeholders, Problems, Sources};
+use monopoll::internals::engine::action::{Action, OnConflict};
+use monopoll::internals::error::ExitStatus;
 
 /// A working directory with files, and the sources that are seen from there.
 struct Start {

@@ -1,14 +1,14 @@
 //! The example file and the JSON schema say what the types say.
 
-use std::{fs, path::PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use monopoll::internals::{
-    cli::config_command::{EXAMPLE, schema},
-    config::{Config, Sources, settings::Settings},
-};
+use monopoll::internals::cli::config_command::{EXAMPLE, schema};
+use monopoll::internals::config::settings::Settings;
+use monopoll::internals::config::{Config, Sources};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/config.schema.json");
 

@@ -4,20 +4,18 @@ use std::path::PathBuf;
 
 use crate::fixture::*;
 
-use monopoll::internals::engine::{
-    action::{Action, OnConflict, SameToken},
-    decide::decide,
-    fact::Fact::{Known, Unknown},
-    instance::BotId,
-    pattern::{ContainerLimit, PathPattern, Pattern, UserLimit},
-    plan::{DecidedBy, Evidence, Plan},
-    policy::{Conditions, MatchEntry, Policy},
-    process::{Process, Relation, Role},
-    reason::{Refusal, RefusalCause, Verdict},
-    shield::Shield,
-    snapshot::{LockState, Snapshot},
-    token::{CarriedToken, TokenPlace},
-};
+use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::pattern::{ContainerLimit, PathPattern, Pattern, UserLimit};
+use monopoll::internals::engine::plan::{DecidedBy, Evidence, Plan};
+use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy};
+use monopoll::internals::engine::process::{Process, Relation, Role};
+use monopoll::internals::engine::reason::{Refusal, RefusalCause, Verdict};
+use monopoll::internals::engine::shield::Shield;
+use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::token::{CarriedToken, TokenPlace};
 
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
 

@@ -5,22 +5,20 @@ use std::time::Duration;
 use crate::fixture::*;
 use regex::Regex;
 
-use monopoll::internals::engine::{
-    action::{Action, AfterWait, OnConflict},
-    decide::decide,
-    fact::Fact::{Known, Unknown},
-    ladder::{AfterGraceful, Ladder, Patience, Step},
-    managed_by::ManagedBy,
-    pattern::{ContainerLimit, UserLimit},
-    plan::{DecidedBy, Plan},
-    policy::{Conditions, MatchEntry, Policy, Timeouts},
-    process::{Launcher, Process, RunState},
-    reason::{Claim, Refusal, RefusalCause, RefusalReason, Verdict},
-    shield::Shield,
-    signal::{Signal, SignalToSend},
-    snapshot::{Caller, LockState, SignalSupport, Snapshot},
-    start_history::{History, Ticket},
-};
+use monopoll::internals::engine::action::{Action, AfterWait, OnConflict};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::ladder::{AfterGraceful, Ladder, Patience, Step};
+use monopoll::internals::engine::managed_by::ManagedBy;
+use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
+use monopoll::internals::engine::plan::{DecidedBy, Plan};
+use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Timeouts};
+use monopoll::internals::engine::process::{Launcher, Process, RunState};
+use monopoll::internals::engine::reason::{Claim, Refusal, RefusalCause, RefusalReason, Verdict};
+use monopoll::internals::engine::shield::Shield;
+use monopoll::internals::engine::signal::{Signal, SignalToSend};
+use monopoll::internals::engine::snapshot::{Caller, LockState, SignalSupport, Snapshot};
+use monopoll::internals::engine::start_history::{History, Ticket};
 
 const GRACEFUL: Duration = Duration::from_secs(30);
 const FORCE: Duration = Duration::from_secs(5);
@@ -779,7 +777,8 @@ fn the_deadline_is_the_longest_wait_plus_the_longest_ladder() {
 
 #[test]
 fn a_stop_ends_every_conflict_that_no_rule_forbids_ending() {
-    use monopoll::internals::engine::{ladder::StopMode, policy::Purpose};
+    use monopoll::internals::engine::ladder::StopMode;
+    use monopoll::internals::engine::policy::Purpose;
     let base =
         Policy { after_wait: AfterWait::Force, max_takeovers: 0, ..policy(OnConflict::Refuse) };
     for (mode, action, on_conflict) in [

@@ -6,30 +6,26 @@ use crate::fixture::*;
 use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
-use monopoll::internals::{
-    engine::{
-        action::{Action, AfterWait, OnConflict, SameToken},
-        decide::decide,
-        explain::{
-            Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence,
-            command_match::{CommandMatch, RunKind},
-            explain,
-        },
-        fact::{Fact::Known, Truth},
-        instance::BotId,
-        ladder::Patience,
-        pattern::{ContainerLimit, UserLimit},
-        plan::{DecidedBy, Evidence},
-        policy::{Conditions, MatchEntry, Policy, Rule, Timeouts},
-        process::{Process, Relation, Role},
-        rules::RuleOutcome,
-        shield::{self, Shield},
-        snapshot::{LockState, LockView, Snapshot},
-        start_history::History,
-        token::CarriedToken,
-    },
-    report::explain_sentence,
+use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::explain::command_match::{CommandMatch, RunKind};
+use monopoll::internals::engine::explain::{
+    Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence, explain,
 };
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::fact::Truth;
+use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::ladder::Patience;
+use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
+use monopoll::internals::engine::plan::{DecidedBy, Evidence};
+use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Rule, Timeouts};
+use monopoll::internals::engine::process::{Process, Relation, Role};
+use monopoll::internals::engine::rules::RuleOutcome;
+use monopoll::internals::engine::shield::{self, Shield};
+use monopoll::internals::engine::snapshot::{LockState, LockView, Snapshot};
+use monopoll::internals::engine::start_history::History;
+use monopoll::internals::engine::token::CarriedToken;
+use monopoll::internals::report::explain_sentence;
 
 /// `python3 main.py` in `/srv/bot`.
 fn likeness() -> CommandMatch {

@@ -1,23 +1,22 @@
 //! What holds for every policy and everything that can be seen.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::fixture::*;
 use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
-use monopoll::internals::engine::{
-    action::Action,
-    decide::decide,
-    fact::Fact::{Known, Unknown},
-    ladder::Ladder,
-    plan::{Conflict, Plan},
-    process::{Process, Relation},
-    reason::Verdict,
-    shield,
-    snapshot::{LockState, Snapshot},
-    token::CarriedToken,
-};
+use monopoll::internals::engine::action::Action;
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::ladder::Ladder;
+use monopoll::internals::engine::plan::{Conflict, Plan};
+use monopoll::internals::engine::process::{Process, Relation};
+use monopoll::internals::engine::reason::Verdict;
+use monopoll::internals::engine::shield;
+use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::token::CarriedToken;
 
 /// Forgets one fact.
 type Hide = fn(&mut Process);

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use crate::fixture::*;
 
-use monopoll::internals::engine::{
-    action::OnConflict,
-    decide::decide,
-    ladder::Ladder,
-    policy::Policy,
-    reason::{Refusal, Verdict},
-    snapshot::Snapshot,
-    start_history::{AttemptKind, History, TakeoverAttempt, Ticket},
-};
+use monopoll::internals::engine::action::OnConflict;
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::ladder::Ladder;
+use monopoll::internals::engine::policy::Policy;
+use monopoll::internals::engine::reason::{Refusal, Verdict};
+use monopoll::internals::engine::snapshot::Snapshot;
+use monopoll::internals::engine::start_history::{AttemptKind, History, TakeoverAttempt, Ticket};
 
 const WINDOW: Duration = Duration::from_mins(1);
 

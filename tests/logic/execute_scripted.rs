@@ -1,35 +1,31 @@
 //! Carrying out a plan on a scripted machine: what is done is what the plan said, and never more.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use monopoll::internals::{
-    engine::{
-        action::{AfterWait, OnConflict, SameToken},
-        decide::decide,
-        fact::Fact,
-        ladder::{AfterGraceful, Patience, Step, StopOptions},
-        pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit},
-        plan::Plan,
-        policy::{MatchEntry, Policy, Purpose, Timeouts},
-        process::{Process, ProcessId, Relation, Role, RunState, User},
-        reason::Verdict,
-        signal::{Signal, SignalResult, SignalToSend},
-        snapshot::{Caller, GuardView, LockState, LockView, SignalSupport, Snapshot},
-        start_history::{History, Ticket},
-        stop_progress::{GiveUpReason, JobState, Member},
-        token::CarriedToken,
-    },
-    sys::wake::Interrupted,
-    terminate::{
-        execute::{NotEnded, Outcome, TerminateEvent, TerminateLimits, execute},
-        process_control::{AskOutcome, ProcessControl},
-    },
+use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact;
+use monopoll::internals::engine::ladder::{AfterGraceful, Patience, Step, StopOptions};
+use monopoll::internals::engine::pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit};
+use monopoll::internals::engine::plan::Plan;
+use monopoll::internals::engine::policy::{MatchEntry, Policy, Purpose, Timeouts};
+use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
+use monopoll::internals::engine::reason::Verdict;
+use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
+use monopoll::internals::engine::snapshot::{
+    Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };
+use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::stop_progress::{GiveUpReason, JobState, Member};
+use monopoll::internals::engine::token::CarriedToken;
+use monopoll::internals::sys::wake::Interrupted;
+use monopoll::internals::terminate::execute::{
+    NotEnded, Outcome, TerminateEvent, TerminateLimits, execute,
+};
+use monopoll::internals::terminate::process_control::{AskOutcome, ProcessControl};
 
 const SECOND: Duration = Duration::from_secs(1);
 

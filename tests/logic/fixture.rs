@@ -1,27 +1,30 @@
 //! Policies, processes and snapshots to start from; each test says only what is special about its
 //! own.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use monopoll::internals::{
-    engine::{
-        action::{Action, AfterWait, OnConflict, SameToken},
-        decide::decide,
-        fact::Fact::{self, Known},
-        ladder::{AfterGraceful, Patience},
-        pattern::{CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit},
-        plan::{Conflict, Plan},
-        policy::{Conditions, MatchEntry, Policy, Purpose, Rule, Timeouts},
-        process::{Process, ProcessId, Relation, Role, RunState, User},
-        reason::{RefusalCause, RefusalReason},
-        shield::Shield,
-        signal::Signal,
-        snapshot::{Caller, GuardView, LockState, LockView, SignalSupport, Snapshot},
-        start_history::{History, Ticket},
-        token::{CarriedToken, TokenPlace},
-    },
-    report::reasons,
+use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::{self, Known};
+use monopoll::internals::engine::ladder::{AfterGraceful, Patience};
+use monopoll::internals::engine::pattern::{
+    CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit,
 };
+use monopoll::internals::engine::plan::{Conflict, Plan};
+use monopoll::internals::engine::policy::{
+    Conditions, MatchEntry, Policy, Purpose, Rule, Timeouts,
+};
+use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
+use monopoll::internals::engine::reason::{RefusalCause, RefusalReason};
+use monopoll::internals::engine::shield::Shield;
+use monopoll::internals::engine::signal::Signal;
+use monopoll::internals::engine::snapshot::{
+    Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
+};
+use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::token::{CarriedToken, TokenPlace};
+use monopoll::internals::report::reasons;
 
 pub(crate) const MY_PID: u32 = 900;
 pub(crate) const MINE: CarriedToken = CarriedToken::Mine(TokenPlace::CommandLine);

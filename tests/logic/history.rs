@@ -1,23 +1,21 @@
 //! The history beside the lock: bounded, masked, and harmless whatever lies there.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use monopoll::internals::{
-    engine::{
-        action::Action,
-        process::ProcessId,
-        start_history::{AttemptKind, TakeoverAttempt, Ticket},
-    },
-    state::{
-        history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
-        history_file::{MAX_EVENTS, takeover_attempts},
-        lock_folder::{LockFolder, MissingFolder},
-        record::HostProcess,
-        state_dir::StateDir,
-    },
+use monopoll::internals::engine::action::Action;
+use monopoll::internals::engine::process::ProcessId;
+use monopoll::internals::engine::start_history::{AttemptKind, TakeoverAttempt, Ticket};
+use monopoll::internals::state::history_event::{
+    EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };
+use monopoll::internals::state::history_file::{MAX_EVENTS, takeover_attempts};
+use monopoll::internals::state::lock_folder::{LockFolder, MissingFolder};
+use monopoll::internals::state::record::HostProcess;
+use monopoll::internals::state::state_dir::StateDir;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 

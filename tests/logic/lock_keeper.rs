@@ -1,23 +1,21 @@
 //! Holding: what a guard does when its lock files are deleted, replaced or taken by others. The
 //! files are real; the clock is given in.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use monopoll::internals::{
-    engine::{action::OnLost, process::ProcessId, start_history::Ticket},
-    guard::{
-        held_locks::HeldLocks,
-        lock_keeper::{KeepOutcome, LockEvent, LockKeeper},
-        lock_set::LockSet,
-    },
-    state::{
-        lock_file::HeldLock,
-        record::{HostProcess, Record, RecordStage},
-    },
-    sys::machine::file_watch::FileWatch,
-};
+use monopoll::internals::engine::action::OnLost;
+use monopoll::internals::engine::process::ProcessId;
+use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::guard::held_locks::HeldLocks;
+use monopoll::internals::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use monopoll::internals::guard::lock_set::LockSet;
+use monopoll::internals::state::lock_file::HeldLock;
+use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
+use monopoll::internals::sys::machine::file_watch::FileWatch;
 
 const SECOND: Duration = Duration::from_secs(1);
 

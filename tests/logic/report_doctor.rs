@@ -4,27 +4,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use monopoll::internals::report::doctor_text::DoctorDocument;
-use monopoll::internals::text::output_schema;
-use monopoll::internals::{
-    config::{Config, Sources},
-    doctor::{
-        self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach,
-        TokenSearch,
-    },
-    engine::{action::SameToken, instance::BotId, managed_by::ManagedBy, process::User},
-    error::{Error, ExitStatus},
-    report::{
-        doctor_text::{document, text},
-        plan_json::to_text,
-    },
-    scan::{
-        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
-        container::{ContainerKind, PrivateFolder},
-    },
-    sys::filesystem::{FolderFacts, Support},
-    text::Paint,
+use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::doctor::{
+    self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
 };
+use monopoll::internals::engine::action::SameToken;
+use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::managed_by::ManagedBy;
+use monopoll::internals::engine::process::User;
+use monopoll::internals::error::{Error, ExitStatus};
+use monopoll::internals::report::doctor_text::{DoctorDocument, document, text};
+use monopoll::internals::report::plan_json::to_text;
+use monopoll::internals::scan::capabilities::{
+    Capabilities, Environments, PidNamespace, StartedBy,
+};
+use monopoll::internals::scan::container::{ContainerKind, PrivateFolder};
+use monopoll::internals::sys::filesystem::{FolderFacts, Support};
+use monopoll::internals::text::{Paint, output_schema};
 
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 

@@ -1,37 +1,30 @@
 //! What an explanation says, to people and to machines.
 
-use std::{
-    path::Path,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::fixture::*;
 use serde_json::Value;
 
-use monopoll::internals::report::explain_document::ExplainDocument;
-use monopoll::internals::text::output_schema;
-use monopoll::internals::{
-    engine::{
-        action::{Action, OnConflict, SameToken},
-        decide::decide,
-        explain::{
-            Explanation,
-            command_match::{CommandMatch, RunKind},
-            explain,
-        },
-        fact::Fact::Known,
-        instance::BotId,
-        managed_by::ManagedBy,
-        pattern::{ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit},
-        plan::Plan,
-        policy::{Conditions, MatchEntry, Policy, Purpose},
-        process::{Process, Relation, Role, RunState},
-        snapshot::{LockState, Snapshot},
-        token::CarriedToken,
-    },
-    report::{Context, explain_json, explain_text, plan_json::to_text, plan_text},
-    text::Paint,
+use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::explain::command_match::{CommandMatch, RunKind};
+use monopoll::internals::engine::explain::{Explanation, explain};
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::managed_by::ManagedBy;
+use monopoll::internals::engine::pattern::{
+    ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
 };
+use monopoll::internals::engine::plan::Plan;
+use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose};
+use monopoll::internals::engine::process::{Process, Relation, Role, RunState};
+use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::token::CarriedToken;
+use monopoll::internals::report::explain_document::ExplainDocument;
+use monopoll::internals::report::plan_json::to_text;
+use monopoll::internals::report::{Context, explain_json, explain_text, plan_text};
+use monopoll::internals::text::{Paint, output_schema};
 
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);

@@ -5,31 +5,24 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::fixture::*;
 use serde_json::Value;
 
+use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::ladder::{AfterGraceful, Patience};
+use monopoll::internals::engine::managed_by::{ManagedBy, Pm2App};
+use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
+use monopoll::internals::engine::plan::Plan;
+use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts};
+use monopoll::internals::engine::process::{Launcher, Process, Relation, RunState};
+use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::token::CarriedToken;
+use monopoll::internals::report::Context;
+use monopoll::internals::report::hints::hint;
 use monopoll::internals::report::plan_document::PlanDocument;
-use monopoll::internals::text::output_schema;
-use monopoll::internals::{
-    engine::{
-        action::{Action, AfterWait, OnConflict, SameToken},
-        decide::decide,
-        fact::Fact::Known,
-        ladder::{AfterGraceful, Patience},
-        managed_by::{ManagedBy, Pm2App},
-        pattern::{ContainerLimit, UserLimit},
-        plan::Plan,
-        policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts},
-        process::{Launcher, Process, Relation, RunState},
-        snapshot::{LockState, Snapshot},
-        start_history::{History, Ticket},
-        token::CarriedToken,
-    },
-    report::{
-        Context,
-        hints::hint,
-        plan_json::{document, to_text},
-        plan_text::text,
-    },
-    text::Paint,
-};
+use monopoll::internals::report::plan_json::{document, to_text};
+use monopoll::internals::report::plan_text::text;
+use monopoll::internals::text::{Paint, output_schema};
 
 /// 2026-01-01T01:00:00Z.
 const MOMENT: Duration = Duration::from_hours(490_897);

@@ -5,33 +5,25 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::fixture::*;
 use serde_json::Value;
 
-use monopoll::internals::report::status_json::StatusDocument;
-use monopoll::internals::text::output_schema;
-use monopoll::internals::{
-    engine::{
-        action::{Action, OnConflict},
-        decide::decide,
-        fact::Fact::Known,
-        ladder::StopMode,
-        managed_by::ManagedBy,
-        plan::Plan,
-        policy::{Conditions, Policy, Purpose},
-        process::{Process, ProcessId, Role},
-        snapshot::{Caller, LockState, Snapshot},
-        start_history::Ticket,
-    },
-    guard::instance_status::{InstanceState, InstanceStatus},
-    report::{
-        Context, history_text, plan_text,
-        status_json::{all, one},
-        status_text::{list, text},
-    },
-    state::{
-        history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind},
-        record::{HostProcess, Record, RecordStage},
-    },
-    text::Paint,
+use monopoll::internals::engine::action::{Action, OnConflict};
+use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::ladder::StopMode;
+use monopoll::internals::engine::managed_by::ManagedBy;
+use monopoll::internals::engine::plan::Plan;
+use monopoll::internals::engine::policy::{Conditions, Policy, Purpose};
+use monopoll::internals::engine::process::{Process, ProcessId, Role};
+use monopoll::internals::engine::snapshot::{Caller, LockState, Snapshot};
+use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::guard::instance_status::{InstanceState, InstanceStatus};
+use monopoll::internals::report::status_json::{StatusDocument, all, one};
+use monopoll::internals::report::status_text::{list, text};
+use monopoll::internals::report::{Context, history_text, plan_text};
+use monopoll::internals::state::history_event::{
+    EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };
+use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
+use monopoll::internals::text::{Paint, output_schema};
 
 /// 2026-01-01T01:00:00Z; a guard of the fixture has the instance for an hour by then.
 const MOMENT: Duration = Duration::from_hours(490_897);

@@ -1,59 +1,44 @@
 //! A start on a scripted machine: lock files and state directories are real, the processes are
 //! scripted, and the clock moves only while the start sleeps.
 
-use std::{
-    cell::Cell,
-    collections::BTreeSet,
-    fs, io,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
 
 use tempfile::TempDir;
 
-use monopoll::{
-    Config, Sources,
-    internals::{
-        engine::{
-            fact::Fact::Known,
-            ladder::{StopMode, StopOptions},
-            policy::Purpose,
-            process::{Process, ProcessId},
-            reason::{Refusal, RefusalCause, RefusalReason},
-            signal::{Signal, SignalResult, SignalToSend},
-            snapshot::{GuardView, LockState, LockView, Snapshot},
-            start_history::Ticket,
-            stop_progress::{JobState, Member},
-        },
-        guard::{
-            lock_set::OpenedLocks,
-            not_started::{NotStarted, StartRefusal},
-            start::{Won, win},
-            start_event::{Observer, StartEvent},
-            start_request::{OwnPrograms, StartRequest},
-        },
-        scan::{
-            command::Command,
-            lock_views::{DisplacedOwner, LockProbe},
-            request::{ScanScope, StartState},
-        },
-        state::{
-            history_event::{GiveUpCause, HistoryEventKind},
-            lock_file::{HeldLock, LockFile},
-            lock_folder::{LockFolder, MissingFolder},
-            protocol::{Asker, Request},
-            record::{HostProcess, Record, RecordStage},
-            state_dir::StateDir,
-        },
-        sys::{
-            machine::{pidfd::ProcessHandle, poll::Poller},
-            wake::{Interrupted, SleepEnd},
-        },
-        terminate::process_control::{AskOutcome, ProcessControl, StartHost},
-    },
-};
+use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::ladder::{StopMode, StopOptions};
+use monopoll::internals::engine::policy::Purpose;
+use monopoll::internals::engine::process::{Process, ProcessId};
+use monopoll::internals::engine::reason::{Refusal, RefusalCause, RefusalReason};
+use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
+use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
+use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::engine::stop_progress::{JobState, Member};
+use monopoll::internals::guard::lock_set::OpenedLocks;
+use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
+use monopoll::internals::guard::start::{Won, win};
+use monopoll::internals::guard::start_event::{Observer, StartEvent};
+use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest};
+use monopoll::internals::scan::command::Command;
+use monopoll::internals::scan::lock_views::{DisplacedOwner, LockProbe};
+use monopoll::internals::scan::request::{ScanScope, StartState};
+use monopoll::internals::state::history_event::{GiveUpCause, HistoryEventKind};
+use monopoll::internals::state::lock_file::{HeldLock, LockFile};
+use monopoll::internals::state::lock_folder::{LockFolder, MissingFolder};
+use monopoll::internals::state::protocol::{Asker, Request};
+use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
+use monopoll::internals::state::state_dir::StateDir;
+use monopoll::internals::sys::machine::pidfd::ProcessHandle;
+use monopoll::internals::sys::machine::poll::Poller;
+use monopoll::internals::sys::wake::{Interrupted, SleepEnd};
+use monopoll::internals::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
+use monopoll::{Config, Sources};
 
 use crate::fixture::{self, guard, guard_process, same_command};
 

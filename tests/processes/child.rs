@@ -1,7 +1,8 @@
 //! COMMAND finds everything as if monopoll were not there, and its end is the guard's.
 
 use monopoll_test_bots::stage::{Ended, Stage};
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
+use std::fs;
 
 /// The same program without a guard and with one, both started through another one.
 #[track_caller]

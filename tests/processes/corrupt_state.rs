@@ -1,7 +1,9 @@
 //! A record, a counter, a request that is garbage, missing or unreadable never leads to a kill and
 //! never to a crash.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use monopoll_test_bots::stage::{Stage, is_alive, send};
 use nix::sys::signal::Signal;

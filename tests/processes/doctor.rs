@@ -1,11 +1,10 @@
 //! `monopoll doctor` looks at everything that a start depends on, and touches nothing.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, Stage, Start, contents},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Ended, Stage, Start, contents};
 use serde_json::Value;
 
 /// `monopoll doctor -- testbot`.

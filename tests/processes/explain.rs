@@ -1,15 +1,11 @@
 //! `monopoll explain`: real processes, each with the reason why it is or is not a candidate.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    process::{Command, Stdio},
-};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, Stage, Start, contents, is_alive},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive};
 use serde_json::Value;
 
 /// `monopoll explain PID -- testbot`.

@@ -1,10 +1,9 @@
 //! The lock is the kernel's: other tools see it and hold it, and its file is never changed.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Running, Stage, is_alive},
-};
-use std::{fs, os::unix::fs::PermissionsExt};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Running, Stage, is_alive};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// flock(1) has the lock, and a program below it.
 fn flock(stage: &Stage) -> Running<'_> {

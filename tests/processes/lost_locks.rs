@@ -1,10 +1,8 @@
 //! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is
 //! taken back at once.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::fs::{self, File};
+use std::path::Path;
 
 use crate::namespaces::ELSEWHERE;
 use monopoll_test_bots::stage::{Running, Stage, is_alive, state};

@@ -1,7 +1,8 @@
 //! Across PID namespaces: a guard is asked through the lock folder, a stranger there is an unknown
 //! holder.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use monopoll_test_bots::stage::{Stage, state};
 use nix::sys::signal::Signal;

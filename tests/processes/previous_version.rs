@@ -1,13 +1,12 @@
 //! Starts and guards of this version and the one before it, side by side: what lies beside the lock
 //! is what they say to each other. `previous_version` in the test bots has those files as text.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
+use std::fs;
 
-use monopoll_test_bots::{
-    previous_version::{self, Guard, Process},
-    programs::{example, testbot},
-    stage::{Running, Stage, Start, is_alive},
-};
+use monopoll_test_bots::previous_version::{self, Guard, Process};
+use monopoll_test_bots::programs::{example, testbot};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -1,9 +1,7 @@
 //! Rules, each of their conditions, and one decision for all conflicts.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Running, Stage, Start, send, state},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Running, Stage, Start, send, state};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -2,7 +2,8 @@
 //! whatever goes wrong.
 
 use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, files_containing, token};
-use std::{fs, path::PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 /// Nothing that these printed, and no file but those that the test wrote itself, has the secret in
 /// it.

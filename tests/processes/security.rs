@@ -1,22 +1,16 @@
 //! What somebody may have put in the place of any file of ours, and names that are written to do
 //! harm.
 
-use std::{
-    fs,
-    io::Read,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{MetadataExt, PermissionsExt, chown, symlink},
-        net::UnixListener,
-    },
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, Stage, is_root},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Ended, Stage, is_root};
 use serde_json::Value;
 
 /// Every file of ours: the lock, and what lies beside it with what it is written to first.

@@ -1,11 +1,10 @@
 //! Each signal reaches the child once, whoever sends it and whatever was ignored at the start.
 
-use std::{fs::File, io::Write};
+use std::fs::File;
+use std::io::Write;
 
-use monopoll_test_bots::{
-    stage::{Running, Stage, is_alive, send, state},
-    terminal::terminal,
-};
+use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
+use monopoll_test_bots::terminal::terminal;
 use nix::sys::signal::Signal;
 
 /// Whatever was sent to this guard before has been forwarded when this signal is heard.

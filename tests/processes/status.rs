@@ -1,15 +1,11 @@
 //! `monopoll status`: who has the instance, by the kernel's word; it touches nothing and takes no
 //! lock.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, chown},
-};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, Stage, Start, contents, is_alive},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

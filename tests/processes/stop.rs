@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Stage, Start, contents, is_alive, send},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Stage, Start, contents, is_alive, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

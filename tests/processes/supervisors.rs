@@ -1,10 +1,8 @@
 //! A bot that comes back: who restarts it is named, and so is the command that ends it for good.
 //! With the supervisors themselves: `.ci/run` installs supervisord and PM2 below `target/peers`.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, Running, Stage, is_alive, state},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Ended, Running, Stage, is_alive, state};
 use std::path::{Path, PathBuf};
 
 /// A program of a supervisor's; without it, a test says so and passes over, but not where

@@ -1,17 +1,13 @@
 //! Starts that end each other again and again: takeovers are limited, so that they settle and an
 //! operator gets through.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::supervisors::{peer, supervisord};
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Running, Stage, Start, is_alive},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive};
 use nix::sys::signal::Signal;
 
 const LIMIT: usize = 3;

@@ -1,11 +1,9 @@
 //! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere,
 //! and never when told to be quiet.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Stage, Start},
-    terminal::Screen,
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Stage, Start};
+use monopoll_test_bots::terminal::Screen;
 use nix::sys::signal::Signal;
 
 /// In the foreground of this terminal.

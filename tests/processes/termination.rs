@@ -1,10 +1,8 @@
 //! How the old one is ended when it does not end by itself: stubborn, stopped, dead already,
 //! wrapped, renamed.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Running, Stage, is_alive, send, state},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
 use nix::sys::signal::Signal;
 
 #[test]

@@ -1,10 +1,9 @@
 //! The bot token: whose it is, where it was seen, and that it is never written anywhere.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{SECRET, Stage, Start, files_containing, token},
-};
-use std::{fs, path::PathBuf};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{SECRET, Stage, Start, files_containing, token};
+use std::fs;
+use std::path::PathBuf;
 
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token)

@@ -1,14 +1,10 @@
 //! Other users' processes: shielded unless a `match` entry reaches them, and not to be signalled
 //! without permission.
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Stage, Start},
-};
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, chown},
-};
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Stage, Start};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 /// A user id that nobody has.
 const NOBODY: u32 = 54321;

@@ -1,6 +1,7 @@
 //! Everything that can be wrong beforehand is found out beforehand, and the healthy bot lives on.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use monopoll_test_bots::stage::{Running, Stage, Start, contents};
 use nix::sys::signal::Signal;

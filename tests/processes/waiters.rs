@@ -1,6 +1,7 @@
 //! Many starts that wait for one guard.
 
-use std::{fs, os::unix::fs::symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 
 use monopoll_test_bots::stage::{Running, Stage, send};
 use nix::sys::signal::Signal;

@@ -1,12 +1,10 @@
 //! What lies in `deploy/` says of monopoll what monopoll does: its exit statuses, its keys, its
 //! times.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-    time::Duration,
-};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 

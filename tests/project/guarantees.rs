@@ -1,11 +1,9 @@
 //! `docs/guarantees.md` promises nothing without evidence, and names no evidence that is not there.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::Path,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
 
 /// What can be named as evidence: the tests of each program, and the steps of each script.
 #[derive(Debug, Default)]

@@ -1,11 +1,9 @@
 //! The layout of `src/` is the flow of the data: rooms import downwards only, no two files import
 //! each other, and no file's name stands twice.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    fs,
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::path::Path;
 
 use crate::imports::{Crate, Sources};
 

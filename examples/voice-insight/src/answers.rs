@@ -1,16 +1,14 @@
 //! What is answered to what.
 
-use crate::{
-    intake::{Asks, Command, Letter},
-    media::{MOST_BYTES, Recording},
-    messages::{self, Told},
-    services::Services,
-    settings::Service,
-    shutdown::Failed,
-    status::Status,
-    telegram::{Fetched, Telegram},
-    transcription::Heard,
-};
+use crate::intake::{Asks, Command, Letter};
+use crate::media::{MOST_BYTES, Recording};
+use crate::messages::{self, Told};
+use crate::services::Services;
+use crate::settings::Service;
+use crate::shutdown::Failed;
+use crate::status::Status;
+use crate::telegram::{Fetched, Telegram};
+use crate::transcription::Heard;
 
 /// Makes answers.
 #[derive(Debug)]

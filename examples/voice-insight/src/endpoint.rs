@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{error::ServiceError, settings::Service};
-use reqwest::{
-    Client, RequestBuilder, Response,
-    header::{HeaderMap, RETRY_AFTER},
-    redirect::Policy,
-};
+use crate::error::ServiceError;
+use crate::settings::Service;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
 /// A longer answer is no transcript: this is a novel.

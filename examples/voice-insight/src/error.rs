@@ -1,7 +1,8 @@
 //! How a request to somebody's service can fail: in a word for the log, and whether to try again.
 
 use crate::retry::Hope;
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
 /// A request that failed. It holds nothing of what was sent or answered, so that it can be logged
 /// and said back.

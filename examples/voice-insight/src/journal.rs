@@ -12,13 +12,11 @@
 //! first part is sent to the moment when its last one is delivered.
 #![expect(clippy::disallowed_methods, reason = "the journal is a file of its own")]
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::intake::Letter;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,7 @@
 //! A line for each chat: whoever is in it has its turn when the one before has left.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -73,7 +71,9 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future, pin::pin, task::Poll};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Poll;
 
     use super::*;
 

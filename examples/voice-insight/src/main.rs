@@ -44,17 +44,15 @@ mod telegram;
 mod transcription;
 mod updates;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use crate::settings::Settings;
 use clap::Parser;
 
-use monopoll::internals::{
-    cli,
-    config::{Config, Sources},
-    error::{Error, ExitStatus},
-    guard,
-};
+use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::error::{Error, ExitStatus};
+use monopoll::internals::{cli, guard};
 
 /// Answers voice messages, video notes and audio files with what is said in them.
 #[derive(Debug, Parser)]

@@ -1,12 +1,10 @@
 //! Every sentence that the bot says in a chat.
 
-use crate::{
-    error::ServiceError,
-    insight::{self, Insight},
-    intake::Command,
-    media::{Kind, MOST_BYTES},
-    split::{MOST_UNITS, split},
-};
+use crate::error::ServiceError;
+use crate::insight::{self, Insight};
+use crate::intake::Command;
+use crate::media::{Kind, MOST_BYTES};
+use crate::split::{MOST_UNITS, split};
 use std::fmt::Write;
 
 /// More parts than this are no answer but a flood; they hold about three hours of speech.

@@ -6,28 +6,20 @@
 
 mod job;
 
-use std::{
-    future::poll_fn,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{
-    answers::Answers,
-    intake::Letter,
-    journal::{Entry, Journal, Notice, Taken},
-    lines::Lines,
-    settings::Settings,
-    shutdown::Shutdown,
-    telegram::Telegram,
-};
+use crate::answers::Answers;
+use crate::intake::Letter;
+use crate::journal::{Entry, Journal, Notice, Taken};
+use crate::lines::Lines;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::telegram::Telegram;
 use job::{Place, Shared};
-use tokio::{
-    sync::Semaphore,
-    task::{JoinError, JoinSet},
-};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
 
 /// Takes messages and sees to it that each is answered once.
 #[derive(Debug)]

@@ -1,42 +1,35 @@
 //! From the configuration to the last answer.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    answers::Answers,
-    endpoint,
-    journal::Journal,
-    queue::{Counts, Queue},
-    services::Services,
-    settings::Settings,
-    shutdown::{Shutdown, Stage},
-    status::Status,
-    telegram::{DOWNLOAD, Telegram},
-    updates::{self, Me},
-};
+use crate::answers::Answers;
+use crate::endpoint;
+use crate::journal::Journal;
+use crate::queue::{Counts, Queue};
+use crate::services::Services;
+use crate::settings::Settings;
+use crate::shutdown::{Shutdown, Stage};
+use crate::status::Status;
+use crate::telegram::{DOWNLOAD, Telegram};
+use crate::updates::{self, Me};
 use futures_util::FutureExt;
 use reqwest::Url;
-use teloxide::{
-    Bot,
-    dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler},
-    dptree,
-    net::default_reqwest_settings,
-    types::Update,
-};
+use teloxide::dispatching::{Dispatcher, UpdateFilterExt, UpdateHandler};
+use teloxide::net::default_reqwest_settings;
+use teloxide::types::Update;
+use teloxide::{Bot, dptree};
 
-use monopoll::{
-    Guard,
-    internals::{
-        config::{Config, Placeholders},
-        engine::token::Token,
-        error::{Error, ExitStatus},
-        guard::lock_set::LockSet,
-        state::default_lock_folder::default_lock_folder,
-        sys::{clock, host},
-        text::quote,
-    },
-    teloxide::Polling,
-};
+use monopoll::Guard;
+use monopoll::internals::config::{Config, Placeholders};
+use monopoll::internals::engine::token::Token;
+use monopoll::internals::error::{Error, ExitStatus};
+use monopoll::internals::guard::lock_set::LockSet;
+use monopoll::internals::state::default_lock_folder::default_lock_folder;
+use monopoll::internals::sys::{clock, host};
+use monopoll::internals::text::quote;
+use monopoll::teloxide::Polling;
 
 /// How much of the time to finish in is left for the last words to Telegram and to the lock:
 /// whoever waits longer is refused.

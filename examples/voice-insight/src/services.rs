@@ -1,14 +1,12 @@
 //! The two services, asked with patience.
 
-use crate::{
-    endpoint,
-    insight::{self, Insight},
-    media::Recording,
-    retry::Retry,
-    settings::Service,
-    shutdown::{Failed, Shutdown},
-    transcription::{self, Heard},
-};
+use crate::endpoint;
+use crate::insight::{self, Insight};
+use crate::media::Recording;
+use crate::retry::Retry;
+use crate::settings::Service;
+use crate::shutdown::{Failed, Shutdown};
+use crate::transcription::{self, Heard};
 use reqwest::Client;
 
 /// Asks services.

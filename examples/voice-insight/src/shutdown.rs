@@ -1,12 +1,11 @@
 //! Whether the bot is on its way out: what was begun is finished then, and nothing is begun any
 //! more.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
+use std::time::Duration;
 
-use crate::{
-    error::ServiceError,
-    retry::{Next, Retry},
-};
+use crate::error::ServiceError;
+use crate::retry::{Next, Retry};
 use tokio::sync::watch;
 
 /// How far the bot is.

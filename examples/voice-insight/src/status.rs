@@ -2,23 +2,18 @@
 
 #![expect(clippy::disallowed_types, reason = "says since when")]
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::queue::Counts;
 use humantime::{format_duration, format_rfc3339_seconds};
 
-use monopoll::{
-    internals::{
-        guard::lock_set::LockSet,
-        state::{history_event::HistoryEventKind, lock_folder::MissingFolder},
-        sys::clock,
-    },
-    teloxide::Health,
-};
+use monopoll::internals::guard::lock_set::LockSet;
+use monopoll::internals::state::history_event::HistoryEventKind;
+use monopoll::internals::state::lock_folder::MissingFolder;
+use monopoll::internals::sys::clock;
+use monopoll::teloxide::Health;
 
 /// A bot whose last good poll is older than this is deaf: a poll takes ten seconds at most, and a
 /// bad moment is forgiven.

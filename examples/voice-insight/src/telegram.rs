@@ -3,21 +3,19 @@
 
 use std::time::Duration;
 
-use crate::{
-    error::ServiceError,
-    intake::Address,
-    media::{MOST_BYTES, Recording},
-    retry::Retry,
-    shutdown::{Failed, Shutdown},
-};
+use crate::error::ServiceError;
+use crate::intake::Address;
+use crate::media::{MOST_BYTES, Recording};
+use crate::retry::Retry;
+use crate::shutdown::{Failed, Shutdown};
 use futures_util::StreamExt;
-use teloxide::{
-    ApiError, Bot, RequestError,
-    net::Download,
-    payloads::{SendChatActionSetters, SendMessageSetters},
-    requests::Requester,
-    types::{ChatAction, ChatId, FileId, LinkPreviewOptions, MessageId, ReplyParameters, ThreadId},
+use teloxide::net::Download;
+use teloxide::payloads::{SendChatActionSetters, SendMessageSetters};
+use teloxide::requests::Requester;
+use teloxide::types::{
+    ChatAction, ChatId, FileId, LinkPreviewOptions, MessageId, ReplyParameters, ThreadId,
 };
+use teloxide::{ApiError, Bot, RequestError};
 
 /// How long a download may take in all: 20 MB at 70 kB a second.
 pub(crate) const DOWNLOAD: Duration = Duration::from_mins(5);

@@ -1,11 +1,11 @@
 //! Speech to text: the request to an endpoint that speaks as `OpenAI`'s `/v1/audio/transcriptions`,
 //! and its answer.
 
-use crate::{error::ServiceError, media::Recording, settings::Service};
-use reqwest::{
-    Body,
-    multipart::{Form, Part},
-};
+use crate::error::ServiceError;
+use crate::media::Recording;
+use crate::settings::Service;
+use reqwest::Body;
+use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 
 /// What was heard.

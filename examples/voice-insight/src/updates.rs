@@ -4,18 +4,14 @@
 
 use std::sync::Arc;
 
-use crate::{
-    intake::{Intake, intake},
-    queue::Queue,
-};
+use crate::intake::{Intake, intake};
+use crate::queue::Queue;
 use serde::Serialize;
 use serde_json::Value;
-use teloxide::{
-    Bot, RequestError,
-    payloads::GetUpdates,
-    requests::{JsonRequest, Payload, Request, Requester},
-    types::Update,
-};
+use teloxide::payloads::GetUpdates;
+use teloxide::requests::{JsonRequest, Payload, Request, Requester};
+use teloxide::types::Update;
+use teloxide::{Bot, RequestError};
 use tokio::sync::OnceCell;
 
 /// `getUpdates`, answered with JSON as it is.

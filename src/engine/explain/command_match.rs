@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::{
-    fact::{Fact, Truth},
-    process::Process,
-};
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::process::Process;
 
 /// COMMAND, to be compared with a process part by part. [`Process::same_command`] has the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]

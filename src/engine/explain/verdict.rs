@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use crate::engine::{
-    action::SameToken,
-    condition::Condition,
-    explain::{TokenEvidence, command_match::CommandPart},
-    fact::{Fact, Truth},
-    plan::Evidence,
-    policy::Rule,
-    rules::RuleOutcome,
-    shield::Shield,
-    token::CarriedToken,
-};
+use crate::engine::action::SameToken;
+use crate::engine::condition::Condition;
+use crate::engine::explain::TokenEvidence;
+use crate::engine::explain::command_match::CommandPart;
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::plan::Evidence;
+use crate::engine::policy::Rule;
+use crate::engine::rules::RuleOutcome;
+use crate::engine::shield::Shield;
+use crate::engine::token::CarriedToken;
 
 /// The verdict of one match entry.
 #[derive(Debug, Clone)]

@@ -1,20 +1,19 @@
 //! Taking the locks, all or none, and writing the record; both are given back where a living guard
 //! has lost them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::{
-    engine::snapshot::Snapshot,
-    error::{Error, ExitStatus},
-    guard::{attempt::Attempt, lock_set::LockHandles, not_started::NotStarted},
-    scan::lock_views::DisplacedOwner,
-    state::{
-        lock_file::{HeldLock, LockFile},
-        record::Record,
-    },
-    sys::file_mutex::RELEASE_PAUSES,
-    text::printable,
-};
+use crate::engine::snapshot::Snapshot;
+use crate::error::{Error, ExitStatus};
+use crate::guard::attempt::Attempt;
+use crate::guard::lock_set::LockHandles;
+use crate::guard::not_started::NotStarted;
+use crate::scan::lock_views::DisplacedOwner;
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::record::Record;
+use crate::sys::file_mutex::RELEASE_PAUSES;
+use crate::text::printable;
 
 /// The time that a guard gets to take back a lock that was deleted or replaced (S17).
 const RETAKING: Duration = Duration::from_secs(1);

@@ -1,32 +1,25 @@
 //! The start mutex: one start at a time, in the order in which they came.
 
-use std::{cell::Cell, time::Duration};
+use std::cell::Cell;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        action::OnConflict,
-        decide::decide,
-        fact::Truth,
-        plan::Plan,
-        policy::Policy,
-        reason::{Refusal, Verdict},
-        start_history::Ticket,
-    },
-    guard::{
-        attempt::Attempt,
-        lock_set::LockSet,
-        not_started::{NotStarted, StartRefusal},
-        start_event::StartEvent,
-    },
-    scan::request::StartState,
-    state::record::RecordStage,
-    sys::{
-        file_mutex::{FileMutex, WaitDecision, WaitEnd},
-        machine::pidfd::ProcessHandle,
-        ticker::Ticker,
-    },
-    terminate::process_control::StartHost,
-};
+use crate::engine::action::OnConflict;
+use crate::engine::decide::decide;
+use crate::engine::fact::Truth;
+use crate::engine::plan::Plan;
+use crate::engine::policy::Policy;
+use crate::engine::reason::{Refusal, Verdict};
+use crate::engine::start_history::Ticket;
+use crate::guard::attempt::Attempt;
+use crate::guard::lock_set::LockSet;
+use crate::guard::not_started::{NotStarted, StartRefusal};
+use crate::guard::start_event::StartEvent;
+use crate::scan::request::StartState;
+use crate::state::record::RecordStage;
+use crate::sys::file_mutex::{FileMutex, WaitDecision, WaitEnd};
+use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::ticker::Ticker;
+use crate::terminate::process_control::StartHost;
 
 /// The result of waiting for the start mutex.
 pub(super) enum MutexOutcome {

@@ -3,32 +3,23 @@
 //! Starts that wait for the same guard stand in a queue: the first one watches the guard, the
 //! others wait for the first. So the guard's end wakes one start, and that one wakes the next.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        ladder::Patience,
-        plan::{Conflict, Plan},
-        process::ProcessId,
-        reason::Verdict,
-    },
-    guard::{
-        attempt::{
-            Attempt,
-            start_mutex::{MutexOutcome, RefusalCheck},
-        },
-        not_started::NotStarted,
-        start_event::StartEvent,
-        start_progress::deadline,
-    },
-    state::lock_file::LockFile,
-    sys::{
-        file_mutex::{FileMutex, WaitDecision, WaitEnd},
-        ticker::Ticker,
-        wake::SleepEnd,
-    },
-    terminate::process_control::StartHost,
-};
+use crate::engine::ladder::Patience;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::ProcessId;
+use crate::engine::reason::Verdict;
+use crate::guard::attempt::Attempt;
+use crate::guard::attempt::start_mutex::{MutexOutcome, RefusalCheck};
+use crate::guard::not_started::NotStarted;
+use crate::guard::start_event::StartEvent;
+use crate::guard::start_progress::deadline;
+use crate::state::lock_file::LockFile;
+use crate::sys::file_mutex::{FileMutex, WaitDecision, WaitEnd};
+use crate::sys::ticker::Ticker;
+use crate::sys::wake::SleepEnd;
+use crate::terminate::process_control::StartHost;
 
 /// How often to try a lock whose holder may release it without closing it.
 const RETRY: Duration = Duration::from_secs(1);

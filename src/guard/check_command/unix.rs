@@ -1,19 +1,13 @@
 //! What ends a check on Unix: two signals for whoever waits for it, and one for its whole process
 //! group.
 
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
-use tokio::{
-    process::{Child, Command},
-    signal::unix::SignalKind,
-};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::SignalKind;
 
-use crate::{
-    error::{Error, ExitStatus},
-    sys::tokio_signals::{HandledSignal, IgnoredSignals},
-};
+use crate::error::{Error, ExitStatus};
+use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
 
 /// The check and whatever it starts.
 pub(super) struct Group(Option<Pid>);

@@ -1,15 +1,11 @@
 //! What ends a check on Windows: the console's keys for whoever waits for it; its tree, as far as
 //! it can be seen.
 
-use tokio::{
-    process::{Child, Command},
-    signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c},
-};
+use tokio::process::{Child, Command};
+use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 
-use crate::{
-    error::{Error, ExitStatus},
-    scan::machine::tree_reader,
-};
+use crate::error::{Error, ExitStatus};
+use crate::scan::machine::tree_reader;
 
 /// The check and whatever it starts.
 pub(super) struct Group(Option<u32>);

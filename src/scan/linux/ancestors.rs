@@ -1,19 +1,22 @@
 //! The ancestors of processes, by `/proc`.
 
-use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, rc::Rc};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use nix::sys::signal::Signal;
 
-use crate::{
-    engine::{fact::Fact, managed_by::ManagedBy, process::ProcessId},
-    scan::{
-        ancestors::{Ancestry, Descendant},
-        cgroup,
-        linux::parents::Stats,
-        supervisors::SupervisorEnv,
-    },
-    sys::linux::{proc_fs::ProcFs, proc_stat::strings, signals::bit},
-};
+use crate::engine::fact::Fact;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::ProcessId;
+use crate::scan::ancestors::{Ancestry, Descendant};
+use crate::scan::cgroup;
+use crate::scan::linux::parents::Stats;
+use crate::scan::supervisors::SupervisorEnv;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_stat::strings;
+use crate::sys::linux::signals::bit;
 
 /// The ancestors of the processes that one scan describes.
 pub(super) struct Ancestors<'a> {

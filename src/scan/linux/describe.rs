@@ -1,36 +1,25 @@
 //! Describes one process: pinned first, so that all facts are about the same one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::{
-    engine::{
-        fact::Fact,
-        process::{Process, ProcessId, Relation, Role, RunState, User},
-        token::CarriedToken,
-        token_search::carried_token,
-    },
-    scan::{
-        ancestors::{Ancestry, Descendant},
-        cgroup,
-        command::Command,
-        linux::{
-            ancestors::Ancestors,
-            parents::Stats,
-            prefilter::{ReadBuffers, executable, name_of, running},
-        },
-        request::ScanRequest,
-        same_command::RunningCommand,
-    },
-    sys::{
-        clock, host,
-        linux::{
-            pidfd::{PinnedPid, ProcessHandle},
-            poll::Poller,
-            proc_fs::ProcFs,
-            proc_stat::{ProcStat, strings},
-        },
-    },
-};
+use crate::engine::fact::Fact;
+use crate::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
+use crate::engine::token::CarriedToken;
+use crate::engine::token_search::carried_token;
+use crate::scan::ancestors::{Ancestry, Descendant};
+use crate::scan::cgroup;
+use crate::scan::command::Command;
+use crate::scan::linux::ancestors::Ancestors;
+use crate::scan::linux::parents::Stats;
+use crate::scan::linux::prefilter::{ReadBuffers, executable, name_of, running};
+use crate::scan::request::ScanRequest;
+use crate::scan::same_command::RunningCommand;
+use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
+use crate::sys::linux::poll::Poller;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_stat::{ProcStat, strings};
+use crate::sys::{clock, host};
 
 /// The time for a process that has nothing left to read to end.
 const EXIT_TIME: Duration = Duration::from_millis(100);

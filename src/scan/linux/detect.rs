@@ -1,25 +1,25 @@
 //! Detects what this machine offers and what surrounds this process, by trying it.
 
-use std::{io, path::Path};
+use std::io;
+use std::path::Path;
 
 use nix::sys::inotify::{InitFlags, Inotify};
-use rustix::{io::Errno, process::PidfdFlags};
+use rustix::io::Errno;
+use rustix::process::PidfdFlags;
 
-use crate::{
-    scan::{
-        ancestors::{Ancestry, Descendant},
-        capabilities::{Capabilities, Environments, PidNamespace, StartedBy},
-        cgroup,
-        container::{ContainerKind, ContainerTrace, Namespaces, PrivateFolder, container_kind},
-        linux::{
-            ancestors::Ancestors,
-            lock_holders::{FIRST_PID_NAMESPACE, pid_namespace},
-            parents::with_ancestors,
-        },
-    },
-    state::record::HostProcess,
-    sys::{filesystem::Support, host, linux::proc_fs::ProcFs, mounts},
+use crate::scan::ancestors::{Ancestry, Descendant};
+use crate::scan::capabilities::{Capabilities, Environments, PidNamespace, StartedBy};
+use crate::scan::cgroup;
+use crate::scan::container::{
+    ContainerKind, ContainerTrace, Namespaces, PrivateFolder, container_kind,
 };
+use crate::scan::linux::ancestors::Ancestors;
+use crate::scan::linux::lock_holders::{FIRST_PID_NAMESPACE, pid_namespace};
+use crate::scan::linux::parents::with_ancestors;
+use crate::state::record::HostProcess;
+use crate::sys::filesystem::Support;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::{host, mounts};
 
 /// The inodes of the first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
 const FIRST_NAMESPACES: [(&str, u64); 3] =

@@ -1,35 +1,23 @@
 //! Finds guards by the marker that their trees carry: the last trace of one whose lock and record
 //! were deleted together.
 
-use std::{
-    collections::BTreeSet,
-    ffi::{OsStr, OsString},
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use crate::{
-    engine::{process::ProcessId, snapshot::GuardView},
-    scan::{
-        env_marker::{EnvMarker, HELD},
-        linux::{
-            describe::age,
-            lock_holders,
-            prefilter::{ReadBuffers, executable, file_behind},
-        },
-    },
-    sys::{
-        clock,
-        file_id::FileId,
-        host,
-        linux::{
-            pidfd::{PinnedPid, ProcessHandle},
-            proc_fs::ProcFs,
-            proc_stat::strings,
-        },
-    },
-    text::command_line,
-};
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::GuardView;
+use crate::scan::env_marker::{EnvMarker, HELD};
+use crate::scan::linux::describe::age;
+use crate::scan::linux::lock_holders;
+use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
+use crate::sys::file_id::FileId;
+use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_stat::strings;
+use crate::sys::{clock, host};
+use crate::text::command_line;
 
 /// The most ancestors of a process: a longer chain would be a circle, from pids of different
 /// moments.

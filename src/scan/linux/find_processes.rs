@@ -4,37 +4,25 @@
 //! Both read on threads of their own (see `reader_pool`), the first one on two: it is all of the
 //! work where nothing is found.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
 
 use tracing::trace;
 
-use crate::{
-    engine::{
-        fact::Fact,
-        process::{Process, ProcessId},
-        snapshot::GuardView,
-    },
-    scan::{
-        linux::{
-            describe::Describer,
-            find_by_marker::MarkerSearch,
-            parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors},
-            pid_feed::{PidFeed, PidFeedEnd},
-            prefilter::ReadBuffers,
-        },
-        process_tree::with_descendants,
-        request::{Relevance, ScanRequest, ScanScope},
-    },
-    sys::linux::{
-        pidfd::ProcessHandle,
-        proc_fs::ProcFs,
-        reader_pool::{ReadProgress, ReadTask},
-    },
-};
+use crate::engine::fact::Fact;
+use crate::engine::process::{Process, ProcessId};
+use crate::engine::snapshot::GuardView;
+use crate::scan::linux::describe::Describer;
+use crate::scan::linux::find_by_marker::MarkerSearch;
+use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
+use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
+use crate::scan::linux::prefilter::ReadBuffers;
+use crate::scan::process_tree::with_descendants;
+use crate::scan::request::{Relevance, ScanRequest, ScanScope};
+use crate::sys::linux::pidfd::ProcessHandle;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::reader_pool::{ReadProgress, ReadTask};
 
 /// The bytes of the list of processes that are read at once: about a hundred processes.
 const BATCH_BYTES: usize = 4 << 10;

@@ -1,18 +1,18 @@
 //! Finds the holders of a lock without taking it: a probe would make the try of another start fail.
 
-use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
-    fs::File,
-    os::{fd::AsRawFd, unix::ffi::OsStrExt},
-    path::Path,
-};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use crate::{
-    scan::{linux::prefilter::file_behind, lock_views::IDENTIFY},
-    state::lock_file::LockFile,
-    sys::{clock, file_id::FileId, linux::proc_fs::ProcFs},
-};
+use crate::scan::linux::prefilter::file_behind;
+use crate::scan::lock_views::IDENTIFY;
+use crate::state::lock_file::LockFile;
+use crate::sys::clock;
+use crate::sys::file_id::FileId;
+use crate::sys::linux::proc_fs::ProcFs;
 
 /// The inode of the first PID namespace (`PROC_PID_INIT_INO`), in which the owner of every lock is
 /// listed.

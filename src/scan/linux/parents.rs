@@ -1,16 +1,14 @@
 //! The parents of all processes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::sys::{
-    clock,
-    linux::{proc_fs::ProcFs, proc_stat::ProcStat, reader_pool::ReadTask},
-};
+use crate::sys::clock;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_stat::ProcStat;
+use crate::sys::linux::reader_pool::ReadTask;
 
 /// `/proc/PID/stat` by pid.
 pub(super) type Stats = BTreeMap<u32, ProcStat>;

@@ -1,21 +1,18 @@
 //! The first, quick look at each process: finds the few that are worth a description.
 
-use std::{
-    ffi::OsStr,
-    io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use crate::{
-    engine::{action::SameToken, pattern::Pattern, token_search::may_be_in},
-    scan::{
-        command::{Command, ProgramKind},
-        request::{Relevance, ScanRequest, ScanScope},
-        same_command::RunningCommand,
-    },
-    sys::{file_id::FileId, linux::proc_fs::ProcFs},
-};
+use crate::engine::action::SameToken;
+use crate::engine::pattern::Pattern;
+use crate::engine::token_search::may_be_in;
+use crate::scan::command::{Command, ProgramKind};
+use crate::scan::request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::same_command::RunningCommand;
+use crate::sys::file_id::FileId;
+use crate::sys::linux::proc_fs::ProcFs;
 
 /// The state that is kept from one process to the next.
 #[derive(Debug, Default)]

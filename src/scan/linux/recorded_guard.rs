@@ -2,24 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        snapshot::{GuardView, LockState, LockView},
-    },
-    scan::{
-        linux::{
-            lock_holders::{self, holders_among},
-            scanner::Scanner,
-        },
-        lock_views::{DisplacedOwner, guard_view, holders},
-    },
-    state::{
-        lock_file::HeldLock,
-        record::{HostProcess, Record},
-    },
-    sys::file_id::FileId,
-};
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::{GuardView, LockState, LockView};
+use crate::scan::linux::lock_holders::{self, holders_among};
+use crate::scan::linux::scanner::Scanner;
+use crate::scan::lock_views::{DisplacedOwner, guard_view, holders};
+use crate::state::lock_file::HeldLock;
+use crate::state::record::{HostProcess, Record};
+use crate::sys::file_id::FileId;
 
 impl Scanner {
     /// Returns the process of a record, if it is another one of this boot and PID namespace.

@@ -1,37 +1,29 @@
 //! Takes snapshots: the locks, the guards and the processes at one moment.
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        snapshot::{GuardView, LockState, LockView, Snapshot},
-        stop_progress::Member,
-    },
-    scan::{
-        linux::{
-            find_by_marker::MarkerSearch,
-            find_processes::{RunningScan, describe_holder},
-            lock_holders::{self, LockTable},
-            prefilter::executable,
-            tree_reader::TreeReader,
-        },
-        lock_views::{LockProbe, holders, lock_views},
-        process_tree::PinnedProcesses,
-        request::{ScanRequest, ScanScope, StartState},
-    },
-    state::{
-        lock_file::LockFile,
-        record::{HostProcess, Record},
-        state_dir::StateDir,
-    },
-    sys::{
-        file_id::FileId,
-        linux::{
-            file_watch::FileWatch, pidfd::ProcessHandle, proc_fs::ProcFs, reader_pool::ReadTask,
-        },
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
+use crate::engine::stop_progress::Member;
+use crate::scan::linux::find_by_marker::MarkerSearch;
+use crate::scan::linux::find_processes::{RunningScan, describe_holder};
+use crate::scan::linux::lock_holders::{self, LockTable};
+use crate::scan::linux::prefilter::executable;
+use crate::scan::linux::tree_reader::TreeReader;
+use crate::scan::lock_views::{LockProbe, holders, lock_views};
+use crate::scan::process_tree::PinnedProcesses;
+use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::state::lock_file::LockFile;
+use crate::state::record::{HostProcess, Record};
+use crate::state::state_dir::StateDir;
+use crate::sys::file_id::FileId;
+use crate::sys::linux::file_watch::FileWatch;
+use crate::sys::linux::pidfd::ProcessHandle;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::reader_pool::ReadTask;
 
 /// Finds and pins processes.
 #[derive(Debug)]

@@ -1,24 +1,18 @@
 //! Reads trees of processes and pins their members.
 
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
 
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::io::Errno;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        stop_progress::{JobState, Member},
-    },
-    scan::{
-        linux::parents::{ParentMap, Stats},
-        process_tree::{PinnedProcesses, with_descendants},
-    },
-    sys::linux::{
-        pidfd::{PinnedPid, ProcessHandle},
-        proc_fs::ProcFs,
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::stop_progress::{JobState, Member};
+use crate::scan::linux::parents::{ParentMap, Stats};
+use crate::scan::process_tree::{PinnedProcesses, with_descendants};
+use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
+use crate::sys::linux::proc_fs::ProcFs;
 
 /// The process table, as far as trees are concerned.
 #[derive(Debug)]

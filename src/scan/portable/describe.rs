@@ -1,30 +1,23 @@
 //! Describes one process; facts that the system does not show stay unknown.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    rc::Rc,
-    time::Duration,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
 
 use sysinfo::ProcessStatus;
 
-use crate::{
-    engine::{
-        fact::Fact,
-        process::{Process, ProcessId, Role, RunState},
-        token::{CarriedToken, TokenPlace},
-        token_search::carried_token,
-    },
-    scan::{
-        ancestors::{Ancestry, Descendant},
-        command::Command,
-        request::ScanRequest,
-        same_command::{RunningCommand, is_same_file},
-        supervisors::SupervisorEnv,
-    },
-    sys::portable::{process_table::ProcessTable, system::Users},
-};
+use crate::engine::fact::Fact;
+use crate::engine::process::{Process, ProcessId, Role, RunState};
+use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::engine::token_search::carried_token;
+use crate::scan::ancestors::{Ancestry, Descendant};
+use crate::scan::command::Command;
+use crate::scan::request::ScanRequest;
+use crate::scan::same_command::{RunningCommand, is_same_file};
+use crate::scan::supervisors::SupervisorEnv;
+use crate::sys::portable::process_table::ProcessTable;
+use crate::sys::portable::system::Users;
 
 /// The state that all descriptions of one scan share.
 pub(super) struct Describer<'a> {

@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::trace;
 
-use crate::{
-    engine::{
-        action::SameToken,
-        fact::{Fact, Truth},
-        process::Process,
-        token::{CarriedToken, TokenPlace},
-    },
-    scan::{
-        portable::describe::Describer,
-        process_tree::{PinnedProcesses, with_descendants},
-        request::{Relevance, ScanRequest, ScanScope},
-    },
-    sys::portable::{pidfd::ProcessHandle, process_table::ProcessTable},
-};
+use crate::engine::action::SameToken;
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::process::Process;
+use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::scan::portable::describe::Describer;
+use crate::scan::process_tree::{PinnedProcesses, with_descendants};
+use crate::scan::request::{Relevance, ScanRequest, ScanScope};
+use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_table::ProcessTable;
 
 /// Describes the processes that are relevant and `holders` with all their descendants, and the
 /// process that `request` asks for alone.

@@ -10,24 +10,21 @@ mod find_processes;
 mod scanner;
 pub(crate) mod tree_reader;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
+use std::sync::Arc;
 
 pub(crate) use scanner::Scanner;
 
-use crate::{
-    engine::process::ProcessId,
-    scan::{capabilities::Capabilities, container::PrivateFolder, env_marker::EnvMarker},
-    state::{
-        lock_file::LockFile,
-        lock_folder::{LockFolder, MissingFolder},
-        record::HostProcess,
-        state_dir::StateDir,
-    },
-    sys::portable::{
-        pidfd::ProcessHandle,
-        process_table::{ProcessTable, TableFields},
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::scan::capabilities::Capabilities;
+use crate::scan::container::PrivateFolder;
+use crate::scan::env_marker::EnvMarker;
+use crate::state::lock_file::LockFile;
+use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::record::HostProcess;
+use crate::state::state_dir::StateDir;
+use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Returns the identity of the process that has this pid now. For a child, it cannot change before
 /// it is reaped.

@@ -1,34 +1,24 @@
 //! Takes snapshots: the locks, the guards and the processes at one moment.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        snapshot::{GuardView, LockState, LockView, Snapshot},
-        stop_progress::Member,
-    },
-    scan::{
-        lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views},
-        portable::{
-            find_processes::find_processes,
-            process_id,
-            tree_reader::{TreeReader, has_marker_of},
-        },
-        process_tree::PinnedProcesses,
-        request::{ScanRequest, ScanScope, StartState},
-    },
-    state::{
-        lock_file::{HeldLock, LockFile},
-        record::{HostProcess, Record},
-        state_dir::StateDir,
-    },
-    sys::portable::{
-        file_watch::FileWatch,
-        pidfd::ProcessHandle,
-        process_table::{ProcessTable, TableFields},
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
+use crate::engine::stop_progress::Member;
+use crate::scan::lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views};
+use crate::scan::portable::find_processes::find_processes;
+use crate::scan::portable::process_id;
+use crate::scan::portable::tree_reader::{TreeReader, has_marker_of};
+use crate::scan::process_tree::PinnedProcesses;
+use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::state::lock_file::{HeldLock, LockFile};
+use crate::state::record::{HostProcess, Record};
+use crate::state::state_dir::StateDir;
+use crate::sys::portable::file_watch::FileWatch;
+use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Start times are counted from 1970 here: a pid with its start time is unique across boots.
 const EVERY_BOOT: &str = "1970";

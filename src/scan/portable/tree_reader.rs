@@ -4,20 +4,16 @@
 //! known by [`HELD`], which the whole tree inherits, unless it was removed from its environment or
 //! that may not be read.
 
-use std::{collections::BTreeSet, io};
+use std::collections::BTreeSet;
+use std::io;
 
-use crate::{
-    engine::{process::ProcessId, stop_progress::Member},
-    scan::{
-        env_marker::{EnvMarker, HELD},
-        portable::process_id,
-        process_tree::{PinnedProcesses, with_descendants},
-    },
-    sys::portable::{
-        pidfd::ProcessHandle,
-        process_table::{ProcessTable, TableFields},
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::stop_progress::Member;
+use crate::scan::env_marker::{EnvMarker, HELD};
+use crate::scan::portable::process_id;
+use crate::scan::process_tree::{PinnedProcesses, with_descendants};
+use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// The process table, as far as trees are concerned.
 #[derive(Debug)]

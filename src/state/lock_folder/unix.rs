@@ -1,31 +1,21 @@
 //! The folder of a lock on Unix.
 #![expect(clippy::disallowed_methods, reason = "examines the folder")]
 
-use std::{
-    fs::{self, File},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt},
-    },
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
-use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags},
-    io::Errno,
-};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
-use crate::{
-    error::Error,
-    state::lock_folder::REMOVE_FILE,
-    sys::{
-        file_id::FileId,
-        filesystem,
-        permissions::{self, UnsafeFolder},
-    },
-    text::printable,
-};
+use crate::error::Error;
+use crate::state::lock_folder::REMOVE_FILE;
+use crate::sys::file_id::FileId;
+use crate::sys::filesystem;
+use crate::sys::permissions::{self, UnsafeFolder};
+use crate::text::printable;
 
 /// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
 const SAFE: OFlags =

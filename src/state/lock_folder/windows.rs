@@ -2,19 +2,15 @@
 //! user's profile, where no other user may write.
 #![expect(clippy::disallowed_methods, reason = "examines the folder")]
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io,
-    os::windows::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::{
-    error::Error,
-    state::lock_folder::{OTHER_FOLDER, REMOVE_FILE},
-    sys::filesystem,
-};
+use crate::error::Error;
+use crate::state::lock_folder::{OTHER_FOLDER, REMOVE_FILE};
+use crate::sys::filesystem;
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT` of winbase.h: opens a link itself, not its target.
 const NO_FOLLOW: u32 = 0x0020_0000;

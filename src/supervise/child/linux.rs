@@ -1,20 +1,16 @@
 //! COMMAND on Linux: signals are forwarded by their origin, and every orphan is reaped.
 
-use std::{ffi::OsString, io, path::Path};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 
-use nix::{
-    errno::Errno,
-    sys::{
-        signal::Signal,
-        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
-    },
-    unistd::Pid,
-};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::Pid;
 
-use crate::{
-    supervise::child::{Inheritance, Reaped, exit_status, spawn},
-    sys::machine::signals::{self, ReceivedSignal},
-};
+use crate::supervise::child::{Inheritance, Reaped, exit_status, spawn};
+use crate::sys::machine::signals::{self, ReceivedSignal};
 
 /// COMMAND, once it was started.
 #[derive(Debug)]

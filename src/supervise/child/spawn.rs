@@ -9,33 +9,23 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
 
-use std::{
-    ffi::{CString, OsStr, OsString, c_char},
-    io,
-    os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
-        unix::ffi::{OsStrExt, OsStringExt},
-    },
-    path::Path,
-    ptr,
-    sync::atomic::{AtomicI32, Ordering},
-};
+use std::ffi::{CString, OsStr, OsString, c_char};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::{io, ptr};
 
-use nix::{
-    errno::Errno,
-    sched::{CloneFlags, clone},
-    sys::{
-        signal::{SigHandler, SigSet, Signal, signal},
-        wait::waitpid,
-    },
-    unistd::Pid,
-};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, clone};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use rustix::io::FdFlags;
 
-use crate::{
-    supervise::child::Inheritance,
-    sys::{machine::signals, signal_numbers},
-};
+use crate::supervise::child::Inheritance;
+use crate::sys::machine::signals;
+use crate::sys::signal_numbers;
 
 /// The stack of the child; execvpe(3) puts the arguments of a script without a `#!` line there too.
 const STACK: usize = 32 << 10;

@@ -1,24 +1,19 @@
 //! COMMAND on Unix systems other than Linux.
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    io,
-    os::{
-        fd::AsFd,
-        unix::process::{CommandExt, ExitStatusExt},
-    },
-    path::Path,
-    process,
-};
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::{io, process};
 
-use rustix::{io::FdFlags, process::Pid};
+use rustix::io::FdFlags;
+use rustix::process::Pid;
 
-use crate::{
-    engine::signal::Signal,
-    supervise::child::{Inheritance, Reaped, exit_status, prepare},
-    sys::{machine::signals::ReceivedSignal, signal_numbers},
-};
+use crate::engine::signal::Signal;
+use crate::supervise::child::{Inheritance, Reaped, exit_status, prepare};
+use crate::sys::machine::signals::ReceivedSignal;
+use crate::sys::signal_numbers;
 
 /// COMMAND, once it was started.
 #[derive(Debug)]

@@ -1,21 +1,14 @@
 //! COMMAND on Windows: a thread waits for it, and the console gives its keys to it by itself.
 
-use std::{
-    ffi::OsString,
-    io,
-    path::Path,
-    sync::{
-        atomic::Ordering,
-        mpsc::{self, Receiver},
-    },
-    thread,
-};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver};
+use std::{io, thread};
 
-use crate::{
-    error::ExitStatus,
-    supervise::child::{Inheritance, Reaped, prepare},
-    sys::machine::signals::ReceivedSignal,
-};
+use crate::error::ExitStatus;
+use crate::supervise::child::{Inheritance, Reaped, prepare};
+use crate::sys::machine::signals::ReceivedSignal;
 
 /// The exit code of a process that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
 const CONTROL_C: u32 = 0xC000_013A;

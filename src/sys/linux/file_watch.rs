@@ -1,10 +1,8 @@
 //! Noticing changes of files: inotify, or a check every 50 ms where the system has no more of it.
 
-use std::{
-    os::fd::{AsFd, BorrowedFd},
-    path::Path,
-    time::Duration,
-};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 

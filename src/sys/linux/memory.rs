@@ -6,7 +6,8 @@
     reason = "madvise on the program's own pages, and the allocator's settings; each block says why it is sound"
 )]
 
-use std::{ffi::c_void, ops::Range};
+use std::ffi::c_void;
+use std::ops::Range;
 
 /// Makes all threads share the main thread's heap: a scan takes less time than making one for each
 /// of its threads. Only for a program that is monopoll alone.

@@ -2,19 +2,14 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-    process::{Pid, PidfdFlags},
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-    },
-    sys::{linux::proc_fs::ProcFs, signal_numbers},
-};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::signal_numbers;
 
 /// One pinned process.
 #[derive(Debug)]

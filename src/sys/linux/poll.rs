@@ -1,32 +1,22 @@
 //! One sleep for everything that can happen: signals, ends of processes, changes of files, a closed
 //! pipe, and the time.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
-    time::Duration,
-};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
-use nix::sys::{
-    signal::{SigSet, SigmaskHow, Signal},
-    signalfd::{SfdFlags, SignalFd},
-    wait::{WaitPidFlag, WaitStatus, waitpid},
-};
-use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
-    pipe::{PipeFlags, pipe_with},
-};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::sys::{
-    clock,
-    linux::{
-        file_watch::FileWatch,
-        pidfd::{ProcessHandle, is_readable},
-        signals::{self, ReceivedSignal, SI_KERNEL, TAKEN, bit},
-    },
-    wake::{CANCELLED, Interrupted, Wake},
-};
+use crate::sys::clock;
+use crate::sys::linux::file_watch::FileWatch;
+use crate::sys::linux::pidfd::{ProcessHandle, is_readable};
+use crate::sys::linux::signals::{self, ReceivedSignal, SI_KERNEL, TAKEN, bit};
+use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 
 /// The interval of checks of processes that have no pidfd.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);

@@ -1,25 +1,17 @@
 //! Reads `/proc`: one open folder, and buffers that the caller keeps.
 
-use std::{
-    ffi::{CStr, CString, OsStr},
-    io::{self, Read as _, Write as _},
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::ffi::{CStr, CString, OsStr};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::{
-    fs::{Dir, Mode, OFlags, RawDir},
-    io::Errno,
-};
+use rustix::fs::{Dir, Mode, OFlags, RawDir};
+use rustix::io::Errno;
 
-use crate::sys::linux::{
-    proc_stat::{ProcStat, ProcStatus},
-    reader_pool::ReaderPool,
-};
+use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
+use crate::sys::linux::reader_pool::ReaderPool;
 
 /// Longer environments and command lines are cut.
 const MAX_LENGTH: u64 = 4 << 20;

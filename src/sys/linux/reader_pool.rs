@@ -4,17 +4,13 @@
 //! Reading the command line of a process blocks while its memory is locked, and only SIGKILL ends
 //! that. A thread that hangs so is left behind, and its task is run again without that process.
 
-use std::{
-    collections::BTreeSet,
-    fmt, io, iter,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fmt, io, iter};
 
 use rustix::thread::CpuSet;
 

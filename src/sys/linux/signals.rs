@@ -2,16 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::{
-    libc,
-    sys::signal::{SigSet, Signal},
-    unistd::Pid,
-};
+use nix::libc;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
 
-use crate::{
-    engine::signal,
-    sys::{linux::proc_fs::ProcFs, signal_numbers},
-};
+use crate::engine::signal;
+use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::signal_numbers;
 
 /// Every signal that a process can take and that is not about its own faults.
 pub(crate) const TAKEN: [Signal; 15] = [

@@ -4,11 +4,9 @@
     reason = "file systems stamp changes by the wall clock: a young stamp is checked again"
 )]
 
-use std::{
-    cell::RefCell,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::sys::clock;
 

@@ -1,15 +1,9 @@
 //! A process by its identity: nothing pins it here, so it is looked up again before each signal.
 
-use crate::{
-    engine::{
-        process::ProcessId,
-        signal::{SignalResult, SignalToSend},
-    },
-    sys::portable::{
-        process_table::{ProcessTable, TableFields},
-        system,
-    },
-};
+use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
+use crate::sys::portable::system;
 
 /// One identified process.
 #[derive(Debug, Clone, Copy)]

@@ -1,31 +1,21 @@
 //! One sleep for everything that can happen: signals arrive, ends of processes and changes of files
 //! are checked regularly.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    io,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::{
-    engine::signal::Signal,
-    sys::{
-        clock,
-        portable::{
-            file_watch::FileWatch,
-            pidfd::ProcessHandle,
-            signals::{ReceivedSignal, SignalStreams},
-        },
-        wake::{CANCELLED, Interrupted, Wake},
-    },
-};
+use crate::engine::signal::Signal;
+use crate::sys::clock;
+use crate::sys::portable::file_watch::FileWatch;
+use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::signals::{ReceivedSignal, SignalStreams};
+use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 
 /// The interval of checks for what nothing reports.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);

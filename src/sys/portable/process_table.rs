@@ -1,12 +1,14 @@
 //! The process table as sysinfo shows it at one moment.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
+use std::io;
 
 use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
 };
 
-use crate::engine::{process::ProcessId, stop_progress::JobState};
+use crate::engine::process::ProcessId;
+use crate::engine::stop_progress::JobState;
 
 /// The fields that are read of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

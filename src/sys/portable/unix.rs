@@ -1,15 +1,12 @@
 //! The users of processes by number, and signals.
 
-use rustix::{io::Errno, process::Pid};
+use rustix::io::Errno;
+use rustix::process::Pid;
 use sysinfo::Process;
 
-use crate::{
-    engine::{
-        process::User,
-        signal::{SignalResult, SignalToSend},
-    },
-    sys::{host, signal_numbers},
-};
+use crate::engine::process::User;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::sys::{host, signal_numbers};
 
 /// Looks up the users of processes.
 #[derive(Debug)]

@@ -5,13 +5,9 @@ use std::path::Path;
 use known_folders::{KnownFolder, get_known_folder_path};
 use sysinfo::Process;
 
-use crate::{
-    engine::{
-        process::User,
-        signal::{SignalResult, SignalToSend},
-    },
-    sys::portable::process_table::{ProcessTable, TableFields},
-};
+use crate::engine::process::User;
+use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Returns the user of this process.
 pub(crate) fn current_user() -> User {

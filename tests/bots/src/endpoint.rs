@@ -1,14 +1,12 @@
 //! An endpoint for tests: a small HTTP server on 127.0.0.1 that answers as it is told, and
 //! remembers what it was asked.
 
-use std::{
-    collections::VecDeque,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex},
-    thread,
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// What it answers.
 #[derive(Debug, Clone)]

@@ -1,11 +1,9 @@
 //! The files beside a lock as monopoll 0.1.0 of commit 830382a wrote them, byte for byte. They are
 //! what starts of two versions say to each other, and nothing here comes from `src/`.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// What was written into the lock file itself.
 pub const LOCK: &str = "locked by monopoll while a bot runs; see `monopoll status`\n";

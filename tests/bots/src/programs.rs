@@ -1,10 +1,8 @@
 //! The programs that the tests start, beside the test that runs: `target/PROFILE/deps/` has the
 //! test, the folder above it the tool, and `examples/` the bots.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// The tool itself.
 pub fn monopoll() -> PathBuf {

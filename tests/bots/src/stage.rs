@@ -1,27 +1,22 @@
 //! A stage for real processes: each test gets a folder, a lock and an instance of its own, and all
 //! its processes are ended with it.
 
-use std::{
-    cell::Cell,
-    ffi::{OsStr, OsString},
-    fmt::Debug,
-    fs::{self, File},
-    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Once,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::programs::{self, testbot};
-use nix::{
-    sys::signal::{SigHandler, Signal},
-    unistd::Pid,
-};
+use nix::sys::signal::{SigHandler, Signal};
+use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 

@@ -1,16 +1,12 @@
 //! A terminal of the tests, and what a person would see on it.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
-};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 
 use crate::stage::Stage;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 /// A terminal of these tests must not become the tests' own.
 const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();

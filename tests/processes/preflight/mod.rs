@@ -3,16 +3,14 @@
 
 mod server;
 
-use std::{
-    fs::File,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use monopoll_test_bots::{
-    programs::testbot,
-    stage::{Ended, SECRET, Stage, Start, files_containing, is_alive, send, token},
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{
+    Ended, SECRET, Stage, Start, files_containing, is_alive, send, token,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;

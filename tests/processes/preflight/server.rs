@@ -1,12 +1,10 @@
 //! Whoever listens at `telegram.api_url`: each request is answered as a test says, and kept.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// A request, its path without the bot's own part.
 #[derive(Debug, Clone, PartialEq, Eq)]

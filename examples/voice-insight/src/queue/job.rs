@@ -1,22 +1,19 @@
 //! One message's way through the queue: its turn, its answer, and the delivery.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Counts;
-use crate::{
-    answers::Answers,
-    intake::{Asks, Letter},
-    journal::{Entry, Journal, Notice},
-    lines::{Lines, Turn},
-    messages,
-    shutdown::{Failed, Shutdown, Stage},
-    telegram::{Reply, Telegram},
-};
+use crate::answers::Answers;
+use crate::intake::{Asks, Letter};
+use crate::journal::{Entry, Journal, Notice};
+use crate::lines::{Lines, Turn};
+use crate::messages;
+use crate::shutdown::{Failed, Shutdown, Stage};
+use crate::telegram::{Reply, Telegram};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How often Telegram is told that an answer is being made: it shows that for five seconds.

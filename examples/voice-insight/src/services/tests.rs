@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{error::ServiceError, media::Kind, secret::Secret};
+use crate::error::ServiceError;
+use crate::media::Kind;
+use crate::secret::Secret;
 use monopoll_test_bots::endpoint::{Answer, Endpoint};
 use serde_json::json;
 

@@ -3,16 +3,16 @@
 
 mod table;
 
-use std::{ffi::OsString, time::Duration};
+use std::ffi::OsString;
+use std::time::Duration;
 
-use crate::{retry::Retry, secret::Secret};
+use crate::retry::Retry;
+use crate::secret::Secret;
 use reqwest::Url;
 use table::{Reader, Table};
 
-use monopoll::internals::{
-    config::{Config, Problems},
-    text::{quote, sanitize},
-};
+use monopoll::internals::config::{Config, Problems};
+use monopoll::internals::text::{quote, sanitize};
 
 /// What `[app]` comes to.
 #[derive(Debug, Clone)]

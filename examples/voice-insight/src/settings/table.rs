@@ -1,13 +1,14 @@
 //! Reads values out of `[app]`'s tables and gathers what is wrong with them, each with its place.
 
-use std::{ffi::OsString, ops::RangeInclusive, time::Duration};
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Value;
 
-use monopoll::internals::{
-    config::{Config, Location, Origin, Problem, Problems, dotenv::in_env_file},
-    text::{closest_name, join_and, quote},
-};
+use monopoll::internals::config::dotenv::in_env_file;
+use monopoll::internals::config::{Config, Location, Origin, Problem, Problems};
+use monopoll::internals::text::{closest_name, join_and, quote};
 
 /// A longer time than this is a slip.
 const LONGEST: Duration = Duration::from_hours(1);

@@ -2,10 +2,8 @@
 //! with faults.
 
 use crate::scene::{Scene, WORDS};
-use monopoll_test_bots::{
-    botapi::{File, Server},
-    endpoint::{Answer, Endpoint},
-};
+use monopoll_test_bots::botapi::{File, Server};
+use monopoll_test_bots::endpoint::{Answer, Endpoint};
 use nix::sys::signal::Signal;
 
 #[test]

@@ -1,10 +1,8 @@
 //! Endpoints that are not there, fail, recover, or answer nonsense.
 
 use crate::scene::{Scene, WORDS, insight};
-use monopoll_test_bots::{
-    endpoint::{Answer, Endpoint},
-    stage::SECRET,
-};
+use monopoll_test_bots::endpoint::{Answer, Endpoint};
+use monopoll_test_bots::stage::SECRET;
 use nix::sys::signal::Signal;
 
 fn broken() -> Answer {

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::scene::{Scene, WORDS, insight};
-use monopoll_test_bots::{
-    botapi::{File, Kind},
-    endpoint::{Answer, Endpoint},
-};
+use monopoll_test_bots::botapi::{File, Kind};
+use monopoll_test_bots::endpoint::{Answer, Endpoint};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
-use monopoll_test_bots::{
-    botapi::{Sent, Server},
-    endpoint::{Answer, Endpoint},
-    stage::{SECRET, Stage, Start, token},
-};
+use monopoll_test_bots::botapi::{Sent, Server};
+use monopoll_test_bots::endpoint::{Answer, Endpoint};
+use monopoll_test_bots::stage::{SECRET, Stage, Start, token};
 use serde_json::{Value, json};
 
 /// What somebody said; no log may have it.

@@ -1,18 +1,15 @@
 //! Signals by tokio's handlers: a blocked mask would be inherited by the child.
 
-use std::{
-    collections::VecDeque,
-    fmt, io,
-    task::{Context, Poll},
-};
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+use std::{fmt, io};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use crate::{
-    engine::signal::Signal,
-    sys::{portable::signals::ReceivedSignal, signal_numbers},
-};
+use crate::engine::signal::Signal;
+use crate::sys::portable::signals::ReceivedSignal;
+use crate::sys::signal_numbers;
 
 /// The streams of all signals that are taken.
 pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);

@@ -1,21 +1,18 @@
 //! The console's keys and its end, which Windows has in the place of signals.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use tokio::signal::windows::{
     CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close,
     ctrl_logoff, ctrl_shutdown,
 };
 
-use crate::{engine::signal::Signal, sys::portable::signals::ReceivedSignal};
+use crate::engine::signal::Signal;
+use crate::sys::portable::signals::ReceivedSignal;
 
 /// The streams of all events that are taken.
 #[derive(Debug)]

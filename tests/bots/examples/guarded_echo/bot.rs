@@ -8,23 +8,22 @@
     reason = "a test program may fail, and then a test fails"
 )]
 
-use std::{env, fs::OpenOptions, future::pending, io::Write, process::ExitCode, time::Duration};
+use std::env;
+use std::fs::OpenOptions;
+use std::future::pending;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use teloxide::prelude::*;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-    time::sleep,
-};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use monopoll::{
-    internals::{
-        cli,
-        config::{Config, Sources},
-        error::Error,
-    },
-    teloxide::{Health, Polling, StopReason},
-};
+use monopoll::internals::cli;
+use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::error::Error;
+use monopoll::teloxide::{Health, Polling, StopReason};
 
 pub(super) fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -11,25 +11,19 @@
     reason = "this is a program that the tests look at from outside"
 )]
 
-use std::{
-    env,
-    fs::{self, OpenOptions},
-    future::pending,
-    io::Write,
-    os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener},
-    },
-    process::{Command, exit},
-    time::Duration,
-};
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::future::pending;
+use std::io::Write;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::process::{Command, exit};
+use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use monopoll::{
-    Guard,
-    internals::config::{Config, Sources},
-};
+use monopoll::Guard;
+use monopoll::internals::config::{Config, Sources};
 
 /// How it behaves; anything that is not said here only makes command lines differ.
 ///

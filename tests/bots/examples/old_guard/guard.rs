@@ -9,24 +9,19 @@
     reason = "a test program may fail, and then a test fails"
 )]
 
-use std::{
-    env,
-    fs::{self, File, OpenOptions},
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    process::{Command, exit, id},
-    thread,
-    time::{Duration, SystemTime},
-};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit, id};
+use std::time::{Duration, SystemTime};
+use std::{env, thread};
 
 use monopoll_test_bots::previous_version::{self, Guard, Process};
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::{FdFlags, fcntl_setfd},
-    process::{Pid, Signal, kill_process},
-    time::{ClockId, clock_gettime},
-};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 pub(super) fn main() {
     let mut args = env::args_os().skip(1);

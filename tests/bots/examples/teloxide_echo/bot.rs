@@ -13,12 +13,11 @@
     reason = "a test program may fail, and then a test fails"
 )]
 
-use std::{env, time::Duration};
+use std::env;
+use std::time::Duration;
 
-use teloxide::{
-    prelude::*,
-    update_listeners::{UpdateListener, polling_default},
-};
+use teloxide::prelude::*;
+use teloxide::update_listeners::{UpdateListener, polling_default};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn main() {

@@ -14,18 +14,13 @@
     reason = "this is a program that the tests look at from outside"
 )]
 
-use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener},
-    },
-    process::{Command, Stdio, exit},
-    thread,
-    time::Duration,
-};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::process::{Command, Stdio, exit};
+use std::time::Duration;
+use std::{env, thread};
 
 use nix::sys::signal::{SigSet, Signal};
 

@@ -1,14 +1,10 @@
 //! Who polled when, and what became of each update.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
-use super::{
-    peer::Process,
-    queue::{Effects, Evicted},
-};
+use super::peer::Process;
+use super::queue::{Effects, Evicted};
 use serde::Serialize;
 
 /// A process that polled.

@@ -1,25 +1,19 @@
 //! The connections: each belongs to one process, and says so with every poll.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
-use super::{
-    Shared,
-    methods::{Answer, answer},
-    parameters::Parameters,
-    peer::{Process, process_of},
-    queue::{Call, Evicted, Poll, Reply},
-};
+use super::Shared;
+use super::methods::{Answer, answer};
+use super::parameters::Parameters;
+use super::peer::{Process, process_of};
+use super::queue::{Call, Evicted, Poll, Reply};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header::{CONTENT_TYPE, RETRY_AFTER},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};

@@ -4,7 +4,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::{Sent, Telegram, parameters::Parameters};
+use super::parameters::Parameters;
+use super::{Sent, Telegram};
 use serde_json::{Value, json};
 
 /// A bot may not download more than this.

@@ -24,22 +24,18 @@ mod peer;
 pub mod queue;
 mod updates;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::{
-    net::TcpListener,
-    runtime::{self, Handle},
-    sync::oneshot,
-    task::AbortHandle,
-    time::MissedTickBehavior,
-};
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
 
 pub use account::{Account, Report};
 use queue::Queue;

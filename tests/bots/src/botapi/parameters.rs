@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::http::body;
-use hyper::{Request, body::Incoming, header::CONTENT_TYPE};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
 
 /// What a method is called with. Numbers may come as texts, and do from forms.

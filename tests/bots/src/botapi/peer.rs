@@ -1,9 +1,7 @@
 //! Which process is at the other end of a connection.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 

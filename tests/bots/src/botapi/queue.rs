@@ -1,10 +1,8 @@
 //! The updates that wait for the bot, and the one slot for the `getUpdates` that waits for updates.
 //! The numbers in the comments are those of the published server.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
