@@ -30,7 +30,6 @@ pub enum Format {
 
 /// The effective configuration, each value with the layer and place that it came from; secrets are
 /// masked, `[app]` is left out.
-#[must_use]
 pub fn show(config: &Config, format: Format) -> String {
     let values = effective(config);
     match format {
@@ -151,7 +150,6 @@ fn inline(value: &Value) -> String {
 
 /// What `config check` says of an outcome of [`Config::load`]: one sentence or every problem; as
 /// JSON, an array of the problems.
-#[must_use]
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
         (Ok(config), Format::Text) => {
@@ -167,7 +165,6 @@ pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
 }
 
 /// The JSON schema of a configuration file.
-#[must_use]
 pub fn schema() -> String {
     document(&config_schema())
 }
@@ -178,7 +175,6 @@ const SCHEMA_ELSEWHERE: &str = "\
 # the first line of this file.";
 
 /// The example as a file of its own, right wherever it lies.
-#[must_use]
 pub fn starter() -> String {
     match EXAMPLE.split_once('\n') {
         Some((schema, rest)) if schema.starts_with("#:schema ") => {

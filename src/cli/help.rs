@@ -33,7 +33,6 @@ pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
 
 /// What is said of a command line that is not understood: what is wrong with it, how it would be
 /// right, and last the line that every error ends with.
-#[must_use]
 pub fn wrong(error: &clap::Error) -> String {
     let whole = error.render().to_string();
     let (mut said, mut see) = (Vec::new(), "`monopoll --help`".to_owned());

@@ -81,19 +81,16 @@ impl TextValue for ApiUrl {
 
 impl ApiUrl {
     /// Its protocol.
-    #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// The host, and the port where one is written: its name in messages.
-    #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
     /// The host alone.
-    #[must_use]
     pub fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => host,

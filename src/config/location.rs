@@ -40,7 +40,6 @@ impl Location {
     }
 
     /// The value of a flag.
-    #[must_use]
     pub fn flag(flag: &'static str, value: &str) -> Location {
         let text = format!("{flag} {value}");
         let value = flag.len() + 1..text.len();
@@ -48,13 +47,11 @@ impl Location {
     }
 
     /// The name of the source.
-    #[must_use]
     pub fn source(&self) -> &SourceName {
         &self.source.name
     }
 
     /// Line and columns in a file.
-    #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self.source() {
             SourceName::File(_) => self.span.as_ref().map(|span| self.source.position(span)),
@@ -63,7 +60,6 @@ impl Location {
     }
 
     /// The line of the location, sanitized.
-    #[must_use]
     pub fn excerpt(&self) -> Option<Excerpt> {
         self.span.as_ref().map(|span| excerpt(&self.source.text, span, self.source.secrets()))
     }

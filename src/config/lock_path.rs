@@ -102,7 +102,6 @@ impl LockPath {
 
     /// Fills in the placeholders; a value never adds a folder, nor is it searched for
     /// placeholders.
-    #[must_use]
     pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
         let mut path = std::ffi::OsString::new();
         #[cfg(windows)]
@@ -128,7 +127,6 @@ impl LockPath {
 
     /// The instance that `name` belongs to in
     /// [`folder_of_instances`](Self::folder_of_instances).
-    #[must_use]
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;
@@ -145,7 +143,6 @@ impl LockPath {
     }
 
     /// The folder in which each instance has a name of its own; `None` where all have one path.
-    #[must_use]
     pub fn folder_of_instances(&self, with: &Placeholders<'_>) -> Option<PathBuf> {
         self.before_instance(with).map(|(folder, _)| folder)
     }
@@ -162,7 +159,6 @@ impl LockPath {
     }
 
     /// The path as it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.source
     }

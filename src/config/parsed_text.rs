@@ -105,7 +105,6 @@ impl<T> Parsed<T> {
     }
 
     /// The string as it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }

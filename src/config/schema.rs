@@ -10,7 +10,6 @@ use crate::text::with_unwrapped_descriptions;
 
 /// The schema of a whole file: the settings, and under `profile` the settings again, each profile
 /// by its name.
-#[must_use]
 pub fn schema() -> Value {
     let mut schema = with_unwrapped_descriptions(schema_for!(Settings)).to_value();
     let mut of_profile = schema["properties"].clone();

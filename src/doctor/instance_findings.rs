@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::text::printable;
 
 /// The path of COMMAND, if one was given.
-#[must_use]
 pub fn command_finding(found: Option<&Result<String, Error>>) -> Option<Finding> {
     Some(match found? {
         Ok(path) => Finding::ok("command", printable(path)),
@@ -26,7 +25,6 @@ pub enum NameSource {
 }
 
 /// The name of the instance.
-#[must_use]
 pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Finding {
     match name {
         Ok((instance, source)) => {
@@ -63,7 +61,6 @@ pub enum RunningState {
 }
 
 /// The process that runs the instance already.
-#[must_use]
 pub fn running_finding(state: &RunningState) -> Finding {
     const NAME: &str = "running";
     match state {

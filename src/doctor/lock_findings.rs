@@ -23,7 +23,6 @@ pub enum FolderCheck {
 }
 
 /// Findings about each lock folder.
-#[must_use]
 pub fn lock_findings(folders: &[FolderCheck]) -> Vec<Finding> {
     folders.iter().flat_map(folder_findings).collect()
 }

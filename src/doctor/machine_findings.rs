@@ -31,7 +31,6 @@ pub enum ScanReach {
 }
 
 /// Findings about the machine; without capabilities only about the user.
-#[must_use]
 pub fn machine_findings(me: &DoctorUser, capabilities: Option<&Capabilities>) -> Vec<Finding> {
     let mut findings = vec![user(me)];
     findings.extend(other_users(me));

@@ -64,7 +64,6 @@ impl Finding {
     }
 
     /// The error that a start would fail with.
-    #[must_use]
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
         Finding::problem(name, error.message(), error.hint().unwrap_or("mend that and ask again"))
     }

@@ -23,7 +23,6 @@ pub struct TokenSearch {
 }
 
 /// The token: the id of its bot, or where to set it.
-#[must_use]
 pub fn token_finding(search: &TokenSearch) -> Finding {
     const NAME: &str = "token";
     match (search.found, search.same_token) {
@@ -59,7 +58,6 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
 }
 
 /// Telegram's answer about the webhook.
-#[must_use]
 pub fn telegram_finding(answer: &WebhookAnswer, config: &TelegramTable) -> Finding {
     const NAME: &str = "Telegram";
     let server = config.api_url.authority();

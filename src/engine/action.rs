@@ -80,7 +80,6 @@ impl Action {
         [Action::Refuse, Action::Graceful, Action::Force, Action::Wait, Action::Ignore];
 
     /// The name, as it is written in a configuration.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Action::Refuse => "refuse",
@@ -92,7 +91,6 @@ impl Action {
     }
 
     /// How it ends a conflict, if it does.
-    #[must_use]
     pub fn stop_mode(self) -> Option<StopMode> {
         match self {
             Action::Graceful => Some(StopMode::Graceful),
@@ -102,7 +100,6 @@ impl Action {
     }
 
     /// Whether it ends a conflict.
-    #[must_use]
     pub fn kills(self) -> bool {
         self.stop_mode().is_some()
     }

@@ -38,7 +38,6 @@ pub enum Condition<'a> {
 
 impl Condition<'_> {
     /// The key in the configuration.
-    #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Condition::Looks(Field::Name(_)) => "name",
@@ -59,7 +58,6 @@ impl Condition<'_> {
     }
 
     /// Returns whether it holds for `process`, if `me` is the caller.
-    #[must_use]
     pub fn holds(self, process: &Process, me: &User) -> Truth {
         match self {
             Condition::Looks(field) => field.matches(process),

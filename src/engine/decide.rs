@@ -11,7 +11,6 @@ use crate::engine::safety;
 use crate::engine::snapshot::Snapshot;
 
 /// Decides what a start or a stop does about everything that was seen.
-#[must_use]
 pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let classified = candidates::gather(policy, snapshot);
     let mut conflicts: Vec<Conflict> =

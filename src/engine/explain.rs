@@ -56,7 +56,6 @@ pub struct Explanation<'a> {
 
 /// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about
 /// that snapshot, and `command` is COMMAND, where one is named.
-#[must_use]
 pub fn explain<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,

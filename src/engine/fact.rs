@@ -57,7 +57,6 @@ impl Truth {
     }
 
     /// Returns whether it holds, if that is known.
-    #[must_use]
     pub fn known(self) -> Option<bool> {
         match self {
             Truth::True => Some(true),

@@ -15,13 +15,11 @@ impl Instance {
     pub const MAX_LEN: usize = 64;
 
     /// The instance of the bot with this id, where no name is configured.
-    #[must_use]
     pub fn of_bot(bot: BotId) -> Instance {
         Instance(format!("bot{bot}"))
     }
 
     /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

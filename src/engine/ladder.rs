@@ -107,7 +107,6 @@ pub enum Step {
 
 impl Ladder {
     /// Returns its steps, each taken only if the one before did not help.
-    #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (None, None),
@@ -118,7 +117,6 @@ impl Ladder {
     }
 
     /// Returns the time for waiting and the time for ending; `None` if there is no limit.
-    #[must_use]
     pub fn patience(&self) -> Option<(Duration, Duration)> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (Duration::ZERO, None),
@@ -198,7 +196,6 @@ impl StopOptions {
 
 impl Patience {
     /// Returns whether it is over after this time.
-    #[must_use]
     pub fn is_over(self, waited: Duration) -> bool {
         match self {
             Patience::Forever => false,

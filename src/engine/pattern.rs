@@ -26,7 +26,6 @@ pub struct Pattern {
 
 impl Pattern {
     /// Matches `process` against every given field.
-    #[must_use]
     pub fn matches(&self, process: &Process) -> Truth {
         Truth::all(self.fields().map(|field| field.matches(process)))
     }
@@ -56,7 +55,6 @@ pub enum Field<'a> {
 
 impl Field<'_> {
     /// Matches `process` against this field.
-    #[must_use]
     pub fn matches(self, process: &Process) -> Truth {
         match self {
             Field::Name(name) => process.name.holds(|it| name.matches(it)),
@@ -88,7 +86,6 @@ impl NamePattern {
     }
 
     /// As it was written.
-    #[must_use]
     pub fn source(&self) -> &str {
         let anchored = self.0.as_str();
         anchored
@@ -98,7 +95,6 @@ impl NamePattern {
     }
 
     /// Returns whether it matches the whole of `name`.
-    #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
@@ -118,13 +114,11 @@ impl CmdlinePattern {
     }
 
     /// As it was written.
-    #[must_use]
     pub fn source(&self) -> &str {
         self.0.as_str()
     }
 
     /// Returns whether it matches somewhere in `text`.
-    #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
@@ -149,19 +143,16 @@ impl PathPattern {
     }
 
     /// As it was written, but for `/` at its end.
-    #[must_use]
     pub fn source(&self) -> &str {
         self.0.glob().glob()
     }
 
     /// Returns whether it matches this path.
-    #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.0.is_match(path)
     }
 
     /// Returns whether it matches this path or a folder above it.
-    #[must_use]
     pub fn matches_at_or_below(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.0.is_match(folder))
     }
@@ -181,7 +172,6 @@ pub enum UserLimit {
 
 impl UserLimit {
     /// Returns whether `process` belongs to one of them, if `me` is the caller.
-    #[must_use]
     pub fn admits(&self, process: &Process, me: &User) -> Truth {
         match self {
             UserLimit::Same => process.user.holds(|user| user.id == me.id),
@@ -206,7 +196,6 @@ pub enum ContainerLimit {
 
 impl ContainerLimit {
     /// Returns whether `process` is in one of them.
-    #[must_use]
     pub fn admits(self, process: &Process) -> Truth {
         match self {
             ContainerLimit::Same => process.container.holds(Option::is_none),

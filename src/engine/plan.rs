@@ -29,19 +29,16 @@ pub struct Plan {
 
 impl Plan {
     /// The plan in a word.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.reason.verdict()
     }
 
     /// Returns whether there is no start.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.refusal().is_some()
     }
 
     /// Returns the reason that there is no start, if there is none.
-    #[must_use]
     pub fn refusal(&self) -> Option<&RefusalReason> {
         match &self.reason {
             Reason::Refused(reason) => Some(reason),
@@ -59,7 +56,6 @@ impl Plan {
 
     /// Returns the time that all of it may take: wait + graceful + force. `None` if there is no
     /// limit.
-    #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
         for conflict in &self.conflicts {
@@ -122,13 +118,11 @@ pub struct Conflict {
 
 impl Conflict {
     /// Returns whether it has the lock.
-    #[must_use]
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
     }
 
     /// The pid of its root, where that can be seen.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.root.as_ref().map(|root| root.id.pid)
     }
@@ -184,7 +178,6 @@ pub struct Suspect {
 impl Suspect {
     /// Returns whether it needs no warning: the ancestors and descendants of monopoll share its
     /// environment.
-    #[must_use]
     pub fn is_expected(&self) -> bool {
         matches!(self.process.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))
     }

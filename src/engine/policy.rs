@@ -56,7 +56,6 @@ pub enum Purpose {
 
 impl Policy {
     /// Returns the signals that end a conflict, and the time for each.
-    #[must_use]
     pub fn stop_options(&self, mode: StopMode) -> StopOptions {
         StopOptions {
             mode,
@@ -160,13 +159,11 @@ pub struct Conditions {
 
 impl Conditions {
     /// Returns whether all of them hold for `process`, if `me` is the caller.
-    #[must_use]
     pub fn hold(&self, process: &Process, me: &User) -> Truth {
         Truth::all(self.each().map(|condition| condition.holds(process, me)))
     }
 
     /// Returns whether one of them is about the token.
-    #[must_use]
     pub fn mention_token(&self) -> bool {
         self.same_token.is_some()
     }

@@ -68,7 +68,6 @@ pub struct Process {
 
 impl Process {
     /// A process of which nothing is known but that it exists.
-    #[must_use]
     pub fn unknown() -> Process {
         Process {
             id: ProcessId { pid: 0, start: 0 },
@@ -94,13 +93,11 @@ impl Process {
     }
 
     /// Returns the service manager that would restart it, if there is one that is known.
-    #[must_use]
     pub fn manager(&self) -> Option<&ManagedBy> {
         self.managed_by.known()?.as_ref()
     }
 
     /// Returns whether it carries my bot's token.
-    #[must_use]
     pub fn same_token(&self) -> Truth {
         match &self.token {
             Fact::Known(CarriedToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,

@@ -218,7 +218,6 @@ pub enum Restarter {
 
 impl Reason {
     /// The plan in a word.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
             Reason::NoConflicts => Verdict::Clear,
@@ -231,7 +230,6 @@ impl Reason {
 
 impl RefusalReason {
     /// The kind of this refusal.
-    #[must_use]
     pub fn kind(&self) -> Refusal {
         match self {
             RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
@@ -245,7 +243,6 @@ impl RefusalReason {
 
 impl ConflictRefusal {
     /// The kind of this refusal.
-    #[must_use]
     pub fn kind(&self) -> Refusal {
         match &self.cause {
             RefusalCause::NewerStart => Refusal::Superseded,

@@ -26,7 +26,6 @@ pub enum RuleOutcome {
 
 impl RuleOutcome {
     /// Returns whether no rule after this one is asked.
-    #[must_use]
     pub fn is_final(self) -> bool {
         match self {
             RuleOutcome::Decides | RuleOutcome::Undecidable => true,

@@ -38,7 +38,6 @@ pub enum Shield {
 
 impl Shield {
     /// Returns whether it is known to hold; a fact that cannot be read shields too.
-    #[must_use]
     pub fn holds(&self) -> Truth {
         match self {
             Shield::UnknownRelation
@@ -58,13 +57,11 @@ impl Shield {
 }
 
 /// Returns the shield that holds whatever the process was found by.
-#[must_use]
 pub fn absolute(process: &Process) -> Option<Shield> {
     relation(process).or_else(|| other_bot(process))
 }
 
 /// Returns the shield of its relation to monopoll, to its PID namespace or to the kernel.
-#[must_use]
 pub fn relation(process: &Process) -> Option<Shield> {
     match process.relation {
         Fact::Unknown => Some(Shield::UnknownRelation),
@@ -78,7 +75,6 @@ pub fn relation(process: &Process) -> Option<Shield> {
 }
 
 /// Returns the shield of another bot's token.
-#[must_use]
 pub fn other_bot(process: &Process) -> Option<Shield> {
     match process.token {
         Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
@@ -90,7 +86,6 @@ pub fn other_bot(process: &Process) -> Option<Shield> {
 }
 
 /// Returns the shield of another user or another container beyond these limits of an entry.
-#[must_use]
 pub fn limit(
     process: &Process,
     me: &Caller,
@@ -101,7 +96,6 @@ pub fn limit(
 }
 
 /// Returns the shield of a user beyond this limit.
-#[must_use]
 pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<Shield> {
     match limit.admits(process, &me.user) {
         Truth::False => Some(Shield::OtherUser(
@@ -113,7 +107,6 @@ pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<S
 }
 
 /// Returns the shield of a container beyond this limit.
-#[must_use]
 pub fn other_container(process: &Process, limit: ContainerLimit) -> Option<Shield> {
     match limit.admits(process) {
         Truth::False => Some(Shield::OtherContainer(container_of(process))),
@@ -127,7 +120,6 @@ fn container_of(process: &Process) -> String {
 }
 
 /// Returns whether the caller may signal the process.
-#[must_use]
 pub fn may_signal(process: &Process, me: &Caller) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
 }

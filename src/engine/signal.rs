@@ -38,7 +38,6 @@ impl Signal {
     ];
 
     /// The POSIX name, with its `SIG`.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Signal::SigHup => "SIGHUP",
@@ -83,7 +82,6 @@ pub enum SignalToSend {
 
 impl SignalToSend {
     /// The POSIX name of the signal.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SignalToSend::Signal(signal) => signal.name(),

@@ -50,7 +50,6 @@ impl History {
     /// Returns whether `most` takeovers or more, counted with those that this limit refused, lie
     /// within `window` – or did when the limit refused one, and no whole window has passed since
     /// without another (S14). Attempts of the start with this ticket do not count.
-    #[must_use]
     pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {

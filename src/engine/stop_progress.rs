@@ -68,7 +68,6 @@ pub enum GiveUpReason {
 
 impl GiveUpReason {
     /// The process.
-    #[must_use]
     pub fn id(self) -> ProcessId {
         match self {
             GiveUpReason::OutlivedSignal(id)
@@ -94,7 +93,6 @@ pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl StopProgress {
     /// Begins with no member signalled.
-    #[must_use]
     pub fn new(options: StopOptions) -> Self {
         StopProgress { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }

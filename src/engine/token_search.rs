@@ -12,7 +12,6 @@ const SHORTEST_SECRET: usize = 20;
 
 /// Returns the token that a process with these arguments and this environment carries. Other bots'
 /// tokens, and an older one of mine, are only looked for in the variables of `token_env`.
-#[must_use]
 pub fn carried_token(
     mine: &Token,
     args: &[u8],
@@ -33,7 +32,6 @@ pub fn carried_token(
 
 /// Returns whether `bytes` may have a token of my bot in them; a quick search that never misses
 /// one.
-#[must_use]
 pub fn may_be_in(mine: &Token, bytes: &[u8]) -> bool {
     memmem::find(bytes, mine.prefix().as_bytes()).is_some()
 }

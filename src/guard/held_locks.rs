@@ -37,13 +37,11 @@ pub(super) enum LockGrip {
 
 impl HeldLocks {
     /// These locks of this set.
-    #[must_use]
     pub fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
         HeldLocks { lock_set, locks, displaced: Vec::new() }
     }
 
     /// The state directory beside the first lock.
-    #[must_use]
     pub fn state_dir(&self) -> &Arc<StateDir> {
         self.lock_set.state_dir()
     }
@@ -54,19 +52,16 @@ impl HeldLocks {
     }
 
     /// The locks, as COMMAND inherits them.
-    #[must_use]
     pub fn locks(&self) -> &[HeldLock] {
         &self.locks
     }
 
     /// The path of the first lock, by which all of them are known.
-    #[must_use]
     pub fn first_path(&self) -> &Path {
         self.locks.first().map_or(Path::new(""), |lock| lock.file().path())
     }
 
     /// The files that are locked.
-    #[must_use]
     pub fn ids(&self) -> Vec<FileId> {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
@@ -89,7 +84,6 @@ impl HeldLocks {
     }
 
     /// Whether every lock file lies where it was.
-    #[must_use]
     pub fn is_in_place(&self) -> bool {
         self.locks.len() == self.lock_set.len()
             && self.locks.iter().all(|lock| lock.file().is_in_place())

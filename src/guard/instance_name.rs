@@ -15,7 +15,6 @@ use crate::scan::command::Command;
 use crate::text::printable;
 
 /// My bot's token: the first variable that has one, else the first one in `env_file`.
-#[must_use]
 pub fn token(config: &Config) -> Option<Token> {
     let TokenLookup { token, note, misfits } = search(config);
     if let Some(note) = note {

@@ -44,7 +44,6 @@ pub enum InstanceState {
 
 impl InstanceState {
     /// Whether somebody of ours has it.
-    #[must_use]
     pub fn is_held(self) -> bool {
         match self {
             InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => true,
@@ -56,7 +55,6 @@ impl InstanceState {
 impl InstanceStatus {
     /// What a look and the files beside the lock say together, seen from `me`. `None`: they
     /// contradict each other, because the instance is just changing hands.
-    #[must_use]
     pub fn of(
         instance: &str,
         plan: Plan,
@@ -106,7 +104,6 @@ impl InstanceStatus {
     }
 
     /// One that cannot be looked at, and why.
-    #[must_use]
     pub fn unknown(instance: &str, why: String) -> InstanceStatus {
         InstanceStatus {
             instance: instance.to_owned(),
@@ -126,7 +123,6 @@ impl InstanceStatus {
     }
 
     /// How it came to its end, where it has.
-    #[must_use]
     pub fn last_end(&self) -> Option<&HistoryEvent> {
         self.history.iter().rev().find(|event| match event.kind {
             HistoryEventKind::Stop { .. } | HistoryEventKind::Clearing { .. } => true,

@@ -96,14 +96,12 @@ pub struct LockKeeper {
 
 impl LockKeeper {
     /// Keeps locks that are all held.
-    #[must_use]
     pub fn new(watch: FileWatch, locks: HeldLocks, record: Record, on_lost: OnLost) -> LockKeeper {
         let history = HistoryWriter::new(record.holder.clone(), record.ticket);
         LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
     /// The time of the next check that no file event announces; `None` while all is well.
-    #[must_use]
     pub fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Firm => return None,
@@ -163,7 +161,6 @@ impl LockKeeper {
     }
 
     /// The request to this guard that was not answered yet.
-    #[must_use]
     pub fn request(&self) -> Option<Request> {
         let state_dir = self.locks.state_dir();
         state_dir
@@ -172,7 +169,6 @@ impl LockKeeper {
     }
 
     /// Answers a request. `false`: the answer could not be written.
-    #[must_use]
     pub fn acknowledge(&self, request: &Request) -> bool {
         self.locks.state_dir().acknowledge(request).is_ok()
     }
@@ -218,7 +214,6 @@ impl LockKeeper {
 
     /// Gives the locks back, and writes that the guard left. Returns the watch: closing it takes
     /// the kernel some milliseconds, which no other start should wait for.
-    #[must_use]
     pub fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
         let LockKeeper { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());

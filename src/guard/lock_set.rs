@@ -119,7 +119,6 @@ impl LockSet {
     }
 
     /// The state directory beside the first lock.
-    #[must_use]
     pub fn state_dir(&self) -> &Arc<StateDir> {
         &self.state_dir
     }
@@ -207,7 +206,6 @@ pub enum ExistingLock {
 
 impl ExistingLock {
     /// The lock as a scan takes it.
-    #[must_use]
     pub fn probe(&self) -> LockProbe<'_> {
         match self {
             ExistingLock::Missing(path) => LockProbe::Missing(path),

@@ -34,7 +34,6 @@ pub enum StartRefusal {
 
 impl StartRefusal {
     /// The kind of this refusal.
-    #[must_use]
     pub fn kind(&self) -> Refusal {
         match self {
             StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
@@ -44,7 +43,6 @@ impl StartRefusal {
     }
 
     /// The plan that says so.
-    #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             StartRefusal::Plan(plan) => Some(plan),

@@ -56,7 +56,6 @@ pub struct StartRequest {
 
 impl StartRequest {
     /// What to look for in the process table.
-    #[must_use]
     pub fn scan_request(&self) -> ScanRequest {
         scan_request(
             &self.config,
@@ -117,7 +116,6 @@ impl StartRequest {
 }
 
 /// What to look for in the process table, for a start whose instance may still be unnamed.
-#[must_use]
 pub fn scan_request(
     config: &Config,
     token: Option<&Token>,
@@ -138,7 +136,6 @@ pub fn scan_request(
 }
 
 /// The lock files of an instance.
-#[must_use]
 pub fn lock_files(config: &Config, instance: &str, user: &User, lock_dir: &Path) -> Vec<PathBuf> {
     let profile = config.profile.as_deref();
     let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };

@@ -39,7 +39,6 @@ pub struct ProblemDocument {
 }
 
 /// The problems as a document.
-#[must_use]
 pub fn document(problems: Option<&Problems>) -> CheckDocument {
     CheckDocument(problems.map_or(&[][..], |problems| &problems.0).iter().map(problem).collect())
 }

@@ -18,7 +18,6 @@ pub struct DoctorDocument {
 }
 
 /// The findings as a document.
-#[must_use]
 pub fn document(findings: &[Finding]) -> DoctorDocument {
     let masked = |finding: &Finding| Finding {
         what: mask_secrets(&finding.what),
@@ -29,7 +28,6 @@ pub fn document(findings: &[Finding]) -> DoctorDocument {
 }
 
 /// The findings for a person, a line each, and what is to be done below it.
-#[must_use]
 pub fn text(findings: &[Finding], paint: Paint) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
@@ -60,7 +58,6 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
 }
 
 /// All of it in a sentence.
-#[must_use]
 pub fn sum(findings: &[Finding]) -> String {
     let count = |grade: Grade, word: &str| match findings
         .iter()

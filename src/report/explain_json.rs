@@ -20,13 +20,11 @@ use crate::report::{
 use crate::text::mask_secrets;
 
 /// One process.
-#[must_use]
 pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
     document(None, vec![process_document(it, context)], context)
 }
 
 /// The whole plan, and each process in it.
-#[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> ExplainDocument {
     document(Some(plan), all.iter().map(|it| process_document(it, context)).collect(), context)
 }

@@ -15,7 +15,6 @@ use crate::report::reasons;
 use crate::text::join_and;
 
 /// The sentence, without a full stop.
-#[must_use]
 pub fn sentence(it: &Explanation<'_>) -> String {
     let pid = it.process.id.pid;
     match (it.conflict, &it.classification) {

@@ -11,7 +11,6 @@ use crate::report::{
 use crate::text::{Paint, Style, printable, sanitize};
 
 /// One process, in lines that each end with a line break.
-#[must_use]
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let profile = context
         .profile
@@ -24,7 +23,6 @@ pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String 
 }
 
 /// The whole plan, and each process in it.
-#[must_use]
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines::new(paint);
     for it in all {

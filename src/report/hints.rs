@@ -19,7 +19,6 @@ const MORE: &str = "`monopoll plan -- …` says more";
 
 /// Returns the hint for a refused plan; `None` if its reason says it already, or nothing helps
 /// here.
-#[must_use]
 pub fn hint(plan: &Plan) -> Option<String> {
     match plan.refusal()? {
         RefusalReason::Storm { .. } | RefusalReason::Webhook { .. } => None,

@@ -8,7 +8,6 @@ use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, Hist
 use crate::text::sanitize;
 
 /// The events in lines that each end with a line break.
-#[must_use]
 pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
         return "Nothing is remembered.\n".to_owned();

@@ -18,7 +18,6 @@ use crate::sys::clock::millis;
 use crate::text::{is_nonprinting, mask_secrets};
 
 /// `plan` as a document.
-#[must_use]
 pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     PlanDocument {
         version: 1,

@@ -13,7 +13,6 @@ use crate::report::{Context, conflict_text, hints, reasons};
 use crate::text::{Paint, Style, sanitize};
 
 /// `plan` for a person, in lines that each end with a line break.
-#[must_use]
 pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![verdict(plan, context, paint)];
     for (index, conflict) in plan.conflicts.iter().enumerate() {

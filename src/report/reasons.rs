@@ -14,7 +14,6 @@ use crate::terminate::execute::NotEnded;
 pub const SUSPECT: &str = "the same token in its environment";
 
 /// The reason of a plan.
-#[must_use]
 pub fn plan_reason(reason: &Reason) -> String {
     match reason {
         Reason::NoConflicts => "nobody is in the way".to_owned(),
@@ -35,7 +34,6 @@ fn conflicts(number: usize) -> String {
 }
 
 /// The reason that there is no start, or no stop.
-#[must_use]
 pub fn refusal_reason(reason: &RefusalReason) -> String {
     match reason {
         RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
@@ -57,7 +55,6 @@ pub fn refusal_reason(reason: &RefusalReason) -> String {
 }
 
 /// The reason that one conflict must not be settled.
-#[must_use]
 pub fn conflict_refusal(ConflictRefusal { conflict, cause }: &ConflictRefusal) -> String {
     let who = name(conflict);
     match cause {
@@ -150,7 +147,6 @@ fn restarted(by: &Restarter) -> String {
 }
 
 /// The reason that a process is never acted on.
-#[must_use]
 pub fn shield(shield: &Shield) -> String {
     match shield {
         Shield::Myself => "monopoll itself".to_owned(),
@@ -173,7 +169,6 @@ pub fn shield(shield: &Shield) -> String {
 }
 
 /// The reason that a start is refused.
-#[must_use]
 pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
         StartRefusal::Plan(plan) => plan_reason(&plan.reason),
@@ -183,7 +178,6 @@ pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
 }
 
 /// The reason that a conflict was not ended.
-#[must_use]
 pub fn not_ended(why: NotEnded) -> String {
     match why {
         NotEnded::Denied { pid } => format!("pid {pid} may not be signalled"),
@@ -202,7 +196,6 @@ pub fn not_ended(why: NotEnded) -> String {
 }
 
 /// The reason that a tree was given up.
-#[must_use]
 pub fn gave_up(reason: GiveUpReason) -> String {
     let why = match reason {
         GiveUpReason::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",

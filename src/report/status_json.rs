@@ -98,13 +98,11 @@ pub struct TakeoverDocument {
 }
 
 /// The status of one instance as a document.
-#[must_use]
 pub fn one(status: &InstanceStatus, context: &Context<'_>) -> StatusDocument {
     StatusDocument::One { version: 1, instance: Box::new(instance(status, context)) }
 }
 
 /// The status of several as a document.
-#[must_use]
 pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument {
     StatusDocument::All {
         version: 1,

@@ -13,7 +13,6 @@ use crate::state::record::Record;
 use crate::text::{Paint, Style, sanitize};
 
 /// `status` for a person, in lines that each end with a line break.
-#[must_use]
 pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![headline(status, context, paint), String::new()];
     let mut line = |label: &str, text: String| {
@@ -56,7 +55,6 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
 }
 
 /// One line for each.
-#[must_use]
 pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) -> String {
     let width =
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();

@@ -27,7 +27,6 @@ const LAUNCHING_TEMPLATES: [&str; 7] =
 const SHORT_ID_LENGTH: usize = 12;
 
 /// Returns the containers that a process is in, the outermost first.
-#[must_use]
 pub fn containers(cgroups: &str) -> Vec<Container> {
     // systemd's own hierarchy comes first; others may say less.
     hierarchies(cgroups)
@@ -37,7 +36,6 @@ pub fn containers(cgroups: &str) -> Vec<Container> {
 }
 
 /// Returns the container that a process with the cgroups `theirs` is in, and one with `own` is not.
-#[must_use]
 pub fn container(theirs: &str, own: &str) -> Option<Container> {
     let own = containers(own);
     containers(theirs)
@@ -49,7 +47,6 @@ pub fn container(theirs: &str, own: &str) -> Option<Container> {
 
 /// Returns what manages a process with the cgroups `theirs`, as far as one with `own` can see and
 /// stop it: of another container, not a service inside. systemd never starts scopes again.
-#[must_use]
 pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
     let outside = containers(own).len();

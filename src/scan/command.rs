@@ -73,14 +73,12 @@ impl Command {
     }
 
     /// Returns the base name of the program as it was written.
-    #[must_use]
     pub fn base_name(&self) -> String {
         let name = self.args.first().map(Path::new).and_then(Path::file_name);
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Returns the words as text, for messages and records.
-    #[must_use]
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }

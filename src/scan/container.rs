@@ -48,7 +48,6 @@ pub enum ContainerKind {
 }
 
 /// Returns the kind of container that has these traces.
-#[must_use]
 pub fn container_kind(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
     if namespaces == Namespaces::First {
         return None;
@@ -112,14 +111,12 @@ pub struct PrivateFolder {
 impl PrivateFolder {
     /// Checks a folder, links in it resolved, by the text of `/proc/self/mountinfo`. `None`: others
     /// see it too, or nothing is known.
-    #[must_use]
     pub fn of(container: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
         Some(PrivateFolder { container, folder: folder.to_owned(), why })
     }
 
     /// Says that only this container is guarded, and why.
-    #[must_use]
     pub fn problem(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
@@ -135,7 +132,6 @@ impl PrivateFolder {
     }
 
     /// Says how to share the folder.
-    #[must_use]
     pub fn hint(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);

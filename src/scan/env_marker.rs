@@ -26,13 +26,11 @@ pub struct EnvMarker {
 
 impl EnvMarker {
     /// The marker of a guard.
-    #[must_use]
     pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> EnvMarker {
         EnvMarker { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
     }
 
     /// Returns the variable's value.
-    #[must_use]
     pub fn value(&self) -> OsString {
         let mut value = OsString::from(format!(
             "{}:{}:{}:{}:",
@@ -43,7 +41,6 @@ impl EnvMarker {
     }
 
     /// Parses the variable's value.
-    #[must_use]
     pub fn parse(value: &OsStr) -> Option<EnvMarker> {
         let bytes = value.as_encoded_bytes();
         let ends: Vec<usize> = memchr::memchr_iter(b':', bytes).take(4).collect();

@@ -137,7 +137,6 @@ fn service_folder(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Ser
 }
 
 /// Returns whether a program adopts orphans that it did not start.
-#[must_use]
 pub fn adopts_orphans(args: &[String]) -> bool {
     let Some(program) = args.first().map(|arg| base_name(arg)) else { return false };
     let known = ["systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "conmon"];
@@ -145,7 +144,6 @@ pub fn adopts_orphans(args: &[String]) -> bool {
 }
 
 /// Returns whether a program starts what users tell it to, and never starts it again.
-#[must_use]
 pub fn starts_programs_for_users(args: &[String]) -> bool {
     // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.
     let name = args

@@ -10,7 +10,6 @@ const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/
 
 /// Depends on the user id alone, never on the environment, so that all starts of a user meet.
 #[cfg(unix)]
-#[must_use]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
         return PathBuf::from(RUN);
@@ -32,7 +31,6 @@ fn home(user: &User) -> Option<PathBuf> {
 /// Depends on the user's profile, never on the environment, so that all starts of a user meet. Only
 /// the user may write to the profile.
 #[cfg(windows)]
-#[must_use]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     use known_folders::{KnownFolder, get_known_folder_path};
 

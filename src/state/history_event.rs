@@ -121,7 +121,6 @@ pub enum GiveUpCause {
 
 impl HistoryEvent {
     /// An event of this moment, of the start with this ticket.
-    #[must_use]
     #[expect(clippy::disallowed_types, reason = "when it happened, to be printed")]
     pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {
         HistoryEvent {
@@ -155,7 +154,6 @@ impl HistoryEvent {
 
 impl HistoryEventKind {
     /// A start gave up once.
-    #[must_use]
     pub fn refusal(cause: GiveUpCause, why: String) -> HistoryEventKind {
         HistoryEventKind::Refusal { cause, why, times: 1 }
     }

@@ -23,7 +23,6 @@ const MAX_LINE: usize = 640;
 
 impl StateDir {
     /// The last events, the oldest first, without those that cannot be read.
-    #[must_use]
     pub fn history(&self) -> Vec<HistoryEvent> {
         let text = self.folder().read(&self.name(StateFile::History)).unwrap_or_default();
         text.lines()
@@ -86,7 +85,6 @@ fn insert(all: &mut Vec<HistoryEvent>, mut event: HistoryEvent) {
 /// The takeovers of `boot`, done and refused by their limit. Neither the restarts of a supervisor
 /// nor `monopoll stop` are among them: a person gets through with that. Conflicts that one start
 /// ended share its ticket.
-#[must_use]
 pub fn takeover_attempts(
     events: &[HistoryEvent],
     boot: &str,

@@ -73,7 +73,6 @@ impl LockFile {
     }
 
     /// The path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -93,7 +92,6 @@ impl LockFile {
 #[cfg(unix)]
 impl LockFile {
     /// The identity of the open file, on systems that tell files apart.
-    #[must_use]
     pub fn known_id(&self) -> Option<FileId> {
         Some(self.id)
     }
@@ -128,7 +126,6 @@ impl LockFile {
 #[cfg(windows)]
 impl LockFile {
     /// Not known here.
-    #[must_use]
     pub fn known_id(&self) -> Option<FileId> {
         None
     }

@@ -60,7 +60,6 @@ impl LockFolder {
     }
 
     /// The path, links resolved.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -57,7 +57,6 @@ struct Answer {
 
 impl Request {
     /// A request to the guard with the ticket `to`.
-    #[must_use]
     pub fn new(id: String, to: Ticket, asker: Asker, options: StopOptions) -> Request {
         Request {
             id,
@@ -104,7 +103,6 @@ impl StateDir {
     }
 
     /// Whether the request with this id was answered.
-    #[must_use]
     pub fn is_acknowledged(&self, id: &str) -> bool {
         self.load::<Answer>(StateFile::Answer).is_some_and(|answer| answer.id == id)
     }

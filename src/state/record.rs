@@ -69,7 +69,6 @@ pub enum RecordStage {
 
 impl StateDir {
     /// The record, if it can be read.
-    #[must_use]
     pub fn record(&self) -> Option<Record> {
         self.load(StateFile::Record)
     }

@@ -78,7 +78,6 @@ impl StateFile {
 
 impl StateDir {
     /// The files beside the lock `lock_name` in `folder`.
-    #[must_use]
     pub fn new(folder: Arc<LockFolder>, lock_name: &str) -> StateDir {
         StateDir { folder, lock_name: lock_name.to_owned() }
     }
@@ -101,7 +100,6 @@ impl StateDir {
 
     /// A file for the guarded program: what it has taken and not finished. The next program that
     /// holds the instance finds it.
-    #[must_use]
     pub fn journal_path(&self) -> PathBuf {
         self.path(StateFile::Journal)
     }

@@ -39,7 +39,6 @@ impl StateDir {
     }
 
     /// The last ticket that was drawn, if the counter can be read.
-    #[must_use]
     pub fn counter(&self) -> Option<Ticket> {
         let text = self.folder().read(&self.name(StateFile::Counter))?;
         Some(Ticket(text.trim_end().parse().ok()?)).filter(|ticket| *ticket < Ticket::MAX)

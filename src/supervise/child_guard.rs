@@ -104,7 +104,6 @@ impl<'a> ChildGuard<'a> {
     }
 
     /// Guards until the whole tree has ended.
-    #[must_use]
     pub(super) fn run(&mut self) -> ChildEnd {
         // Its own files are no news.
         self.keeper.watch.drain();

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Returns the time since boot, suspend included, to compare it with what happened before this
 /// process. Windows counts whole seconds; other systems than Linux and macOS may stop in suspend.
-#[must_use]
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     return read(rustix::time::ClockId::Boottime);
@@ -22,7 +21,6 @@ pub fn since_boot() -> Duration {
 }
 
 /// Returns the time since this was first called, suspend excluded where the system can, to wait.
-#[must_use]
 pub fn patience() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
@@ -41,13 +39,11 @@ pub struct WallClock;
 
 impl WallClock {
     /// The time of day.
-    #[must_use]
     pub fn now() -> SystemTime {
         SystemTime::now()
     }
 
     /// Seconds since 1970.
-    #[must_use]
     pub fn seconds() -> u64 {
         WallClock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }

@@ -18,14 +18,12 @@ pub struct FileId {
 
 /// Returns whether a file that was opened at this path still lies there.
 #[cfg(unix)]
-#[must_use]
 pub fn is_in_place(file: &File, path: &Path) -> bool {
     FileId::of_entry(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
 /// Returns whether a file lies at this path; one that replaced the opened file looks the same here.
 #[cfg(windows)]
-#[must_use]
 pub fn is_in_place(_file: &File, path: &Path) -> bool {
     path.is_file()
 }
@@ -33,13 +31,11 @@ pub fn is_in_place(_file: &File, path: &Path) -> bool {
 #[cfg(unix)]
 impl FileId {
     /// The file at this path, links followed.
-    #[must_use]
     pub fn at(path: &Path) -> Option<FileId> {
         path.metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
     /// The entry at this path itself, which may be a link.
-    #[must_use]
     pub fn of_entry(path: &Path) -> Option<FileId> {
         path.symlink_metadata()
             .ok()

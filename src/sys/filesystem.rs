@@ -74,7 +74,6 @@ mod unix {
 
     /// Returns whether a folder, or the first existing one above it, is on a local disk and
     /// writable.
-    #[must_use]
     pub fn is_local_and_writable(folder: &Path) -> bool {
         let existing = folder.ancestors().find(|folder| folder.is_dir());
         existing.is_some_and(|folder| {
@@ -85,7 +84,6 @@ mod unix {
     }
 
     /// Returns the facts of an existing folder.
-    #[must_use]
     pub fn facts(folder: &Path) -> Option<FolderFacts> {
         let metadata = fs::metadata(folder).ok()?;
         let statistics = rustix::fs::statvfs(folder).ok()?;
@@ -185,7 +183,6 @@ pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
 
 /// Opening the folder has said all that can be known.
 #[cfg(windows)]
-#[must_use]
 pub fn facts(_folder: &Path) -> Option<FolderFacts> {
     None
 }

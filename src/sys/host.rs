@@ -15,28 +15,24 @@ pub(crate) fn user(uid: u32) -> User {
 
 /// Returns the effective user of this process.
 #[cfg(unix)]
-#[must_use]
 pub fn current_user() -> User {
     user(rustix::process::geteuid().as_raw())
 }
 
 /// Returns whether this process may signal all others.
 #[cfg(unix)]
-#[must_use]
 pub fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Returns the name of this host, to be shown.
 #[cfg(unix)]
-#[must_use]
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Returns the name of this host, to be shown.
 #[cfg(windows)]
-#[must_use]
 pub fn host_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
 }

@@ -49,7 +49,6 @@ impl Mount {
 
     /// Returns why a container's mount is not seen outside; `None`: the same volume or folder can
     /// be mounted in others.
-    #[must_use]
     pub fn private(&self) -> Option<PrivateMount> {
         if self.point == Path::new("/") {
             Some(PrivateMount::OwnRoot)
@@ -77,7 +76,6 @@ impl Mount {
 
 /// Returns the mount that a path without links lies on: the deepest one, and of several at one
 /// point the last.
-#[must_use]
 pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
     let mounts =
         mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));
@@ -85,7 +83,6 @@ pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
 }
 
 /// Returns the value of `hidepid` of `/proc`, if it hides other users' processes.
-#[must_use]
 pub fn hidden_processes(mounts: &str) -> Option<String> {
     let proc = covering(mounts, Path::new("/proc")).filter(|mount| mount.file_system == "proc")?;
     let value = proc.options.split(',').find_map(|option| option.strip_prefix("hidepid="))?;

@@ -11,7 +11,6 @@ pub struct Ticker {
 
 impl Ticker {
     /// The first tick comes `every` after `now`; with [`Duration::MAX`], never.
-    #[must_use]
     pub fn begin(every: Duration, now: Duration) -> Ticker {
         Ticker { every, next: now.saturating_add(every) }
     }
@@ -23,7 +22,6 @@ impl Ticker {
     }
 
     /// Returns the time of the next tick.
-    #[must_use]
     pub fn next(&self) -> Duration {
         self.next
     }

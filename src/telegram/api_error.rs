@@ -45,7 +45,6 @@ impl ApiError {
     }
 
     /// The error in a sentence about `server`.
-    #[must_use]
     pub fn sentence(&self, server: &str) -> String {
         match self {
             ApiError::Unauthorized => {
@@ -78,7 +77,6 @@ impl ApiError {
     }
 
     /// What the user can do about it.
-    #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
             ApiError::Unauthorized => {

@@ -27,7 +27,6 @@ impl Webhook {
         "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 
     /// A webhook to this host: the consequence and the hint.
-    #[must_use]
     pub fn objection(host: &str) -> String {
         format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::HINT)
     }

@@ -59,7 +59,6 @@ pub enum PreflightReport {
 impl Preflight {
     /// Asks for the webhook in the background; `None` if there is no token, or `telegram.webhook`
     /// is `ignore`. To be called once signals are handled: the thread must not receive one.
-    #[must_use]
     pub fn begin(telegram: &TelegramTable, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
             WebhookPolicy::Ignore => None,
@@ -155,7 +154,6 @@ impl Preflight {
     }
 
     /// Waits for the answer, for a plan.
-    #[must_use]
     pub fn report(&self) -> PreflightReport {
         let answer = match &self.state {
             PreflightState::Asked(request) => request.wait_uninterrupted(),

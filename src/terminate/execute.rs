@@ -51,7 +51,6 @@ pub enum NotEnded {
 
 impl NotEnded {
     /// The kind of the refusal that follows.
-    #[must_use]
     pub fn kind(self) -> Refusal {
         match self {
             NotEnded::Denied { .. } => Refusal::Permission,

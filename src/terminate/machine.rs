@@ -56,7 +56,6 @@ impl Machine {
     }
 
     /// Returns what scans look for.
-    #[must_use]
     pub fn request(&self) -> &ScanRequest {
         self.scanner.request()
     }

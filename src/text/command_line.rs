@@ -4,7 +4,6 @@ use crate::text::mask::mask_secrets;
 use crate::text::quote::shell_quote;
 
 /// Formats a command line as it can be typed: quoted for a shell, printable, secrets masked.
-#[must_use]
 pub fn command_line(args: &[String]) -> String {
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     words.join(" ")
@@ -12,7 +11,6 @@ pub fn command_line(args: &[String]) -> String {
 
 /// Formats a command line in at most `width` characters: the program, the script and what else
 /// fits; `…` stands for the rest.
-#[must_use]
 pub fn short_command_line(args: &[String], width: usize) -> String {
     // A word and its space take two characters: more words than this are never shown.
     let args = args.get(..=width).unwrap_or(args);

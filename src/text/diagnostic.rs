@@ -24,7 +24,6 @@ pub struct Diagnostic<'a> {
 
 impl Diagnostic<'_> {
     /// Renders it without a line break at its end.
-    #[must_use]
     pub fn render(&self, paint: Paint) -> String {
         let Some(excerpt) = self.excerpt else { return self.render_without_line(paint) };
         let line = Snippet::source(&excerpt.line)

@@ -26,7 +26,6 @@ pub struct Excerpt {
 
 /// Cuts out the line of `text` that `place` begins in. `secrets` are the spans of the secrets in
 /// `text`, sorted.
-#[must_use]
 pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Excerpt {
     let line = line_range(text, place.start);
     let start = floor(text, place.start).min(line.end);

@@ -6,7 +6,6 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 /// The schema of a document that monopoll prints.
-#[must_use]
 pub fn output_schema<T: JsonSchema>() -> Schema {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     with_unwrapped_descriptions(generator.into_root_schema_for::<T>())
@@ -14,7 +13,6 @@ pub fn output_schema<T: JsonSchema>() -> Schema {
 
 /// Joins the lines of each description: where a comment is wrapped in the source means nothing to
 /// the reader of a schema.
-#[must_use]
 pub fn with_unwrapped_descriptions(mut schema: Schema) -> Schema {
     RecursiveTransform(|schema: &mut Schema| {
         if let Some(Value::String(text)) = schema.get_mut("description") {

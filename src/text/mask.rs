@@ -14,14 +14,12 @@ const SHORTEST_SECRET: usize = 20;
 const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 
 /// Masks the secrets in `text` and escapes what a terminal would act on.
-#[must_use]
 pub fn sanitize(text: &str) -> String {
     printable(&mask_secrets(text)).into_owned()
 }
 
 /// Masks the secret half of everything that looks like a bot token, and the password of a URL; the
 /// bot's id stays.
-#[must_use]
 pub fn mask_secrets(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut shown = 0;
@@ -35,7 +33,6 @@ pub fn mask_secrets(text: &str) -> String {
 }
 
 /// Finds the secrets in `text`: byte ranges, sorted, none within another.
-#[must_use]
 pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = literal_secrets(text);
     if text.contains('\\') {

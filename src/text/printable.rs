@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 /// Escapes control characters, invisible ones and those that turn the writing direction.
-#[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_nonprinting) {
         return Cow::Borrowed(text);
@@ -25,7 +24,6 @@ pub(super) fn push_printable(shown: &mut String, c: char) {
 }
 
 /// Truncates `text` to `width` characters, the last one an ellipsis.
-#[must_use]
 pub fn truncate(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
@@ -34,7 +32,6 @@ pub fn truncate(text: &str, width: usize) -> String {
 }
 
 /// Returns whether `c` changes what is around it instead of being seen itself.
-#[must_use]
 pub fn is_nonprinting(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -7,13 +7,11 @@ use crate::text::printable::{is_nonprinting, truncate};
 const LONGEST_QUOTE: usize = 81;
 
 /// Quotes user input for a message: sanitized, truncated, in backticks.
-#[must_use]
 pub fn quote(text: &str) -> String {
     format!("`{}`", truncate(&sanitize(text), LONGEST_QUOTE))
 }
 
 /// Quotes `word` where a shell needs that, and escapes what a terminal would act on.
-#[must_use]
 pub fn shell_quote(word: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric()

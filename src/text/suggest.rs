@@ -4,7 +4,6 @@
 const LONGEST_NAME: usize = 64;
 
 /// Finds the one of `names` that `wrong` was most likely meant to be.
-#[must_use]
 pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if wrong.len() > LONGEST_NAME {
         return None;
@@ -26,13 +25,11 @@ fn allowed_edits(name: &str) -> usize {
 }
 
 /// Joins words as `a, b and c`.
-#[must_use]
 pub fn join_and(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     join(words, "and")
 }
 
 /// Joins words as `a, b or c`.
-#[must_use]
 pub fn join_or(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     join(words, "or")
 }

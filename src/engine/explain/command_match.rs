@@ -40,7 +40,6 @@ pub enum CommandPart<'a> {
 
 impl CommandMatch {
     /// Each part with whether `process` has it too, never against [`Process::same_command`].
-    #[must_use]
     pub fn parts(&self, process: &Process) -> [(CommandPart<'_>, Truth); 3] {
         let program = process.same_program.holds(|own| *own);
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);

@@ -28,7 +28,6 @@ pub struct EntryVerdict<'a> {
 
 impl EntryVerdict<'_> {
     /// Returns whether the pattern matches a process within its limits.
-    #[must_use]
     pub fn holds(&self) -> Truth {
         self.pattern.and(self.limit.as_ref().map_or(Truth::True, |limit| !limit.holds()))
     }
@@ -93,7 +92,6 @@ pub struct ShieldVerdict {
 
 impl ShieldVerdict {
     /// Returns whether there is this shield, lifted or not.
-    #[must_use]
     pub fn holds(&self) -> Truth {
         self.shield.as_ref().map_or(Truth::False, Shield::holds)
     }
@@ -114,7 +112,6 @@ pub struct RuleVerdict<'a> {
 
 impl RuleVerdict<'_> {
     /// Returns whether all of its conditions hold.
-    #[must_use]
     pub fn holds(&self) -> Truth {
         Truth::all(self.conditions.iter().map(|(_, truth)| *truth))
     }

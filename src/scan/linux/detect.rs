@@ -110,7 +110,6 @@ fn container() -> Option<ContainerKind> {
 
 /// Returns a folder that is not seen outside of the container that this process is in, links in it
 /// resolved.
-#[must_use]
 pub fn private_folder(folder: &Path) -> Option<PrivateFolder> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     PrivateFolder::of(container()?, &mounts, folder)
@@ -139,7 +138,6 @@ fn container_traces() -> Vec<ContainerTrace> {
 }
 
 /// Returns whether a process of this boot is in another PID namespace than this one.
-#[must_use]
 pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()));

@@ -105,7 +105,6 @@ pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
 
 /// Returns the holders of a lock that can be seen from here without taking it; `None` where no
 /// process can be seen.
-#[must_use]
 pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = ProcFs::open().ok()?;
     let listed = LockTable::read().lockers_of(lock.as_file(), lock.id());

@@ -56,19 +56,16 @@ pub fn detect_capabilities() -> std::io::Result<Option<Capabilities>> {
 }
 
 /// Containers cannot be detected here.
-#[must_use]
 pub fn private_folder(_folder: &Path) -> Option<PrivateFolder> {
     None
 }
 
 /// There is only one PID namespace here.
-#[must_use]
 pub fn is_in_other_pid_namespace(_process: &HostProcess) -> bool {
     false
 }
 
 /// Only a try could tell the holders of a lock.
-#[must_use]
 pub fn visible_holders(_lock: &LockFile) -> Option<Vec<u32>> {
     None
 }

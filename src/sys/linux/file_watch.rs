@@ -17,7 +17,6 @@ pub struct FileWatch(Option<Inotify>);
 
 impl FileWatch {
     /// Watches nothing yet.
-    #[must_use]
     #[expect(clippy::new_without_default, reason = "it opens a descriptor")]
     pub fn new() -> FileWatch {
         FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())

@@ -21,7 +21,6 @@ pub struct FileWatch {
 
 impl FileWatch {
     /// Watches nothing yet.
-    #[must_use]
     pub fn new() -> FileWatch {
         FileWatch::default()
     }
