@@ -12,8 +12,10 @@ mod cli;
 mod config;
 mod doctor;
 mod engine;
+#[warn(missing_docs)]
 mod error;
 mod guard;
+#[warn(missing_docs)]
 mod library;
 mod report;
 mod scan;
@@ -21,6 +23,7 @@ mod state;
 mod supervise;
 mod sys;
 mod telegram;
+#[warn(missing_docs)]
 #[cfg(feature = "teloxide")]
 pub mod teloxide;
 mod terminate;

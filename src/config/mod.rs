@@ -15,17 +15,20 @@ mod duration;
 mod find_file;
 mod keys;
 mod layers;
+#[warn(missing_docs)]
 mod load;
 mod location;
 mod lock_path;
 mod log_filter;
 mod overrides;
 mod parsed_text;
+#[warn(missing_docs)]
 mod problem;
 mod rule_tables;
 pub mod schema;
 pub mod settings;
 mod source_text;
+#[warn(missing_docs)]
 mod sources;
 mod spanned_value;
 mod syntax_error;

@@ -26,5 +26,6 @@ pub mod signal;
 pub mod snapshot;
 pub mod start_history;
 pub mod stop_progress;
+#[warn(missing_docs)]
 pub mod token;
 pub mod token_search;

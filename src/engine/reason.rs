@@ -117,14 +117,12 @@ pub enum ConflictName {
 pub enum RefusalCause {
     /// A rule refuses the start.
     RuleRefuses {
-        /// The rule's name.
         rule: String,
         /// The conflict's claim.
         claim: Claim,
     },
     /// A rule forbids a stop to end it.
     RuleForbidsEnding {
-        /// The rule's name.
         rule: String,
         /// The conflict's claim.
         claim: Claim,
@@ -135,10 +133,7 @@ pub enum RefusalCause {
     SameTokenRefuses(Claim),
     /// A rule that does not kill depends on an unknown fact. It must not be skipped for one that
     /// might kill.
-    UndecidableRule {
-        /// The rule's name.
-        rule: String,
-    },
+    UndecidableRule { rule: String },
     /// `timeouts.wait` has run out, and `after_wait` refuses the start.
     WaitedTooLong,
     /// A rule ignores it, but it has the lock.

@@ -4,6 +4,7 @@ mod attempt;
 pub(crate) mod check_command;
 pub mod held_locks;
 mod history_writer;
+#[warn(missing_docs)]
 pub(crate) mod instance_name;
 pub mod instance_status;
 pub mod lock_keeper;

@@ -10,7 +10,6 @@
 #![cfg_attr(
     target_os = "linux",
     expect(
-        missing_docs,
         clippy::disallowed_macros,
         clippy::len_without_is_empty,
         clippy::new_without_default,
