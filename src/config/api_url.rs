@@ -7,21 +7,18 @@ use crate::config::problem::Fault;
 use crate::text::{quote, secret_spans};
 
 /// The address of a Bot API server; a bot's own is `{address}/bot{token}/{method}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct ApiUrl {
-    scheme: Scheme,
-    /// The host, and the port where one is written.
-    authority: String,
+    pub(crate) scheme: Scheme,
+    /// The host, and the port where one is written; names the server in messages.
+    pub(crate) authority: String,
     /// Nothing, or a path that begins with a slash and ends without one.
     path: String,
 }
 
-/// The protocol of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Without encryption, for a server on a private network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
     Http,
-    /// With TLS.
     Https,
 }
 
@@ -80,18 +77,7 @@ impl TextValue for ApiUrl {
 }
 
 impl ApiUrl {
-    /// Its protocol.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
-    }
-
-    /// The host, and the port where one is written: its name in messages.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// The host alone.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => host,
             Some(_) | None => &self.authority,

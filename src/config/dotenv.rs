@@ -11,7 +11,6 @@ use crate::text::printable;
 /// A larger file is a log or a disk: only its beginning is read.
 const MOST: u64 = 1 << 20;
 
-/// The bot token in the file.
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
     /// The token of the first variable that has one.
@@ -23,7 +22,6 @@ pub(crate) struct EnvFile {
 }
 
 impl EnvFile {
-    /// Reads it, if it is there.
     pub(crate) fn read(config: &Config) -> EnvFile {
         let path = &config.env_file;
         // The documented way to have none.
@@ -80,7 +78,6 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// The part of the file that was read.
 enum ReadExtent {
     Whole,
     Beginning,
@@ -157,7 +154,6 @@ fn kind_of_special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
-/// The variables of a file and their values.
 fn assignments(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // A lone quote (`NAME=don't`) spoils all that follows: each line is parsed by itself as well.

@@ -15,7 +15,6 @@ use crate::text::{closest_name, quote};
 /// A longer duration is a typo, and sums of a few of these never overflow a clock.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// A duration as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
@@ -68,7 +67,6 @@ impl TextValue for HumanDuration {
     }
 }
 
-/// Checks that a duration is not zero.
 pub(super) fn is_not_zero(duration: &Value) -> Option<Fault> {
     let Value::Text(text) = duration else { return None };
     if HumanDuration::parse(text).ok()? != HumanDuration(Duration::ZERO) {

@@ -23,14 +23,11 @@ const SHARED_NAME: &str = "./config.toml";
 /// Tables that many programs with a bot have.
 const SHARED_KEYS: [&str; 2] = ["app", "telegram"];
 
-/// The outcome of the search for a file.
 #[derive(Debug)]
 pub(crate) enum FileSearch {
-    /// There is none.
     None,
     /// There is one that cannot be used; the problems say why.
     Unusable,
-    /// The file, as it was named or found, and its content.
     Found(PathBuf, Table),
 }
 
@@ -83,7 +80,6 @@ pub(crate) fn search(
     FileSearch::None
 }
 
-/// The file that `--config` or `$MONOPOLL_CONFIG` names.
 fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {
     if let Some(path) = &sources.config {
         return Some((path.clone(), Location::flag("--config", &path.to_string_lossy())));

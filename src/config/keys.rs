@@ -10,38 +10,28 @@ use crate::config::parsed_text::{Parsed, TextKind, TextValue};
 use crate::config::problem::Fault;
 use crate::config::spanned_value::Value;
 
-/// A key and its values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
-    /// Its name within its table.
     pub(crate) name: &'static str,
-    /// Its kind of value.
     pub(crate) kind: ValueKind,
     /// Checks the whole value once its parts are right; in a list of tables, each of them.
     pub(crate) check: Option<fn(&Value) -> Option<Fault>>,
 }
 
-/// A kind of value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ValueKind {
-    /// A string.
     Text(TextKind),
-    /// `true` or `false`.
     Bool,
     /// An integer from 0 to this.
     Count(u32),
-    /// A list of strings.
     List(TextKind),
-    /// A table with these keys.
     Table(&'static [Key]),
-    /// A list of such tables.
     Tables(&'static [Key]),
     /// Anything: the user's own.
     Free,
 }
 
 impl ValueKind {
-    /// The keys of a table.
     pub(crate) const fn keys(&self) -> &'static [Key] {
         match self {
             ValueKind::Table(keys) => keys,
@@ -57,7 +47,6 @@ impl ValueKind {
 
 /// A type that a key may have.
 pub(crate) trait KeyType {
-    /// The kind of value at such a key.
     const KIND: ValueKind;
 
     /// Returns whether the key is left out where the settings are printed.
@@ -121,7 +110,6 @@ impl KeyType for BTreeMap<String, toml::Value> {
 }
 
 impl Key {
-    /// The key of this name.
     pub(crate) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
         keys.iter().find(|key| key.name == name)
     }

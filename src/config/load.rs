@@ -161,7 +161,6 @@ fn to_usize(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The fault of a selected profile that does not exist.
 fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
     if let Some(fault) = validate::bad_profile_name(name) {
         return Some(fault);

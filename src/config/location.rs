@@ -1,5 +1,3 @@
-//! The location of something that was written.
-
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -19,7 +17,6 @@ pub struct Location {
 }
 
 impl Location {
-    /// A part of a source.
     pub(crate) fn part_of(source: &Arc<SourceText>, span: Range<usize>) -> Location {
         Location { source: Arc::clone(source), span: Some(span), profile: None }
     }
@@ -33,7 +30,6 @@ impl Location {
         }
     }
 
-    /// The value of a variable.
     pub(crate) fn variable(name: &str, value: &str) -> Location {
         let (source, value) = SourceText::variable(name, value);
         Location::part_of(&Arc::new(source), value)
@@ -46,12 +42,11 @@ impl Location {
         Location::part_of(&Arc::new(SourceText::new(SourceName::Flag(flag), text)), value)
     }
 
-    /// The name of the source.
-    pub fn source(&self) -> &SourceName {
+    pub(crate) fn source(&self) -> &SourceName {
         &self.source.name
     }
 
-    /// Line and columns in a file.
+    /// The line and its columns, in a file.
     pub fn position(&self) -> Option<Position> {
         match self.source() {
             SourceName::File(_) => self.span.as_ref().map(|span| self.source.position(span)),
@@ -60,7 +55,7 @@ impl Location {
     }
 
     /// The line of the location, sanitized.
-    pub fn excerpt(&self) -> Option<Excerpt> {
+    pub(crate) fn excerpt(&self) -> Option<Excerpt> {
         self.span.as_ref().map(|span| excerpt(&self.source.text, span, self.source.secrets()))
     }
 
@@ -113,7 +108,7 @@ impl fmt::Display for Location {
 pub enum Origin {
     /// The default.
     Default,
-    /// Written here.
+    /// What was written here.
     Written(Location),
 }
 

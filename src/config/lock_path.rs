@@ -75,7 +75,6 @@ impl TextValue for LockPath {
     }
 }
 
-/// Checks that there is a lock file, and none twice: a start would wait for itself.
 pub(super) fn are_different(paths: &Value) -> Option<Fault> {
     let Value::List(paths) = paths else { return None };
     if paths.is_empty() {
@@ -158,11 +157,6 @@ impl LockPath {
         Some((PathBuf::from(before.get(..cut)?), before.get(cut..)?.to_owned()))
     }
 
-    /// The path as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.source
-    }
-
     fn validated(self) -> Result<LockPath, Fault> {
         let source = self.source.as_str();
         let is_absolute = match self.parts.first() {
@@ -221,7 +215,6 @@ fn lone_bracket(source: &str, at: usize) -> Fault {
         .help(LockPath::PLACEHOLDERS)
 }
 
-/// Parses the placeholder of this name, whose bracket is at `at`.
 fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
     match name {
         "instance" => Ok(PathPart::Instance),

@@ -7,7 +7,6 @@ use crate::config::parsed_text::TextValue;
 use crate::config::problem::Fault;
 use crate::text::{closest_name, join_and};
 
-/// The levels, from none to all.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// The beginning of our targets.
@@ -21,7 +20,6 @@ impl TextValue for Targets {
         )
     }
 
-    /// Parses a filter: `info`, `monopoll=debug`, `info,monopoll::scan=trace`.
     fn parse(text: &str) -> Result<Targets, Fault> {
         let mut filter = Targets::new();
         for part in text.split(',').map(str::trim) {

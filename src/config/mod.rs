@@ -35,11 +35,13 @@ mod syntax_error;
 mod validate;
 mod value_types;
 
-pub use api_url::{ApiUrl, Scheme};
+pub use api_url::ApiUrl;
+pub(crate) use api_url::Scheme;
 pub use load::Config;
 pub use location::{Location, Origin};
 pub use lock_path::{LockPath, Placeholders};
 pub use parsed_text::Parsed;
 pub use problem::{Problem, Problems};
-pub use source_text::{Position, SourceName};
+pub use source_text::Position;
+pub(crate) use source_text::SourceName;
 pub use sources::Sources;

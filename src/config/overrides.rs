@@ -6,14 +6,13 @@ use std::sync::Arc;
 use tracing_subscriber::filter::Targets;
 
 use crate::config::keys::{Key, ValueKind};
-use crate::config::layers::Layer;
 use crate::config::location::Location;
 use crate::config::parsed_text::TextKind;
 use crate::config::problem::{Fault, Problem};
 use crate::config::settings::KEYS;
 use crate::config::source_text::{SourceName, SourceText};
 use crate::config::sources::Sources;
-use crate::config::spanned_value::{SpannedValue, Value, parse_value};
+use crate::config::spanned_value::{SpannedValue, Table, Value, parse_value};
 use crate::config::syntax_error::trimmed;
 use crate::config::validate;
 use crate::engine::action::Action;
@@ -34,7 +33,7 @@ pub(crate) fn from_environment(
     sources: &Sources,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<String>,
-) -> Vec<Layer> {
+) -> Vec<Table> {
     let mut variables: Vec<_> = sources
         .env
         .iter()
@@ -65,7 +64,7 @@ pub(crate) fn from_environment(
 }
 
 /// Reads a layer from each `--set`, then from the flags that stand for one key.
-pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Layer> {
+pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Table> {
     let mut layers = Vec::new();
     let help = "write --set key=value, such as --set timeouts.graceful=10s";
     for set in &sources.set {
@@ -96,13 +95,13 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
         let key = [(key.to_owned(), location.clone())];
         let table = SpannedValue::text(value, location).nested(&key);
         validate::layer(&table, "", problems);
-        layers.push(Layer { table });
+        layers.push(table);
     }
     layers
 }
 
 /// Reads the layer of `$MONOPOLL_LOG`, which shows more of one start, whatever is configured.
-pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Layer> {
+pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Table> {
     let value = sources.variable("MONOPOLL_LOG")?;
     let location = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
     let text = value.to_str().ok_or_else(not_utf8);
@@ -113,7 +112,7 @@ pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) 
     match checked {
         Ok(text) => {
             let steps = ["log", "level"].map(|step| (step.to_owned(), location.clone()));
-            Some(Layer { table: SpannedValue::text(text, location).nested(&steps) })
+            Some(SpannedValue::text(text, location).nested(&steps))
         }
         Err(fault) => {
             problems.push(Problem::at(location, fault));
@@ -126,7 +125,6 @@ fn not_utf8() -> Fault {
     Fault::new("the value is not UTF-8").help("save it as UTF-8")
 }
 
-/// A key and its value in the text of a variable or a `--set`.
 struct Assignment {
     source: Arc<SourceText>,
     key: Range<usize>,
@@ -136,7 +134,6 @@ struct Assignment {
 }
 
 impl Assignment {
-    /// A variable of ours; `name` is without the prefix.
     fn variable(name: &str, value: &str) -> Assignment {
         let (source, value) = SourceText::variable(&format!("{PREFIX}{name}"), value);
         let key = PREFIX.len()..value.start - 1;
@@ -177,8 +174,7 @@ impl Assignment {
         steps.collect()
     }
 
-    /// Reads the layer that sets the key at `path`.
-    fn layer(&self, path: &[String], problems: &mut Vec<Problem>) -> Option<Layer> {
+    fn layer(&self, path: &[String], problems: &mut Vec<Problem>) -> Option<Table> {
         if path.len() > MOST_STEPS {
             let fault = Fault::new(format!("the key has {} steps", path.len()))
                 .help(format!("the deepest that is read has {MOST_STEPS}"));
@@ -197,7 +193,7 @@ impl Assignment {
             Some(fault) => problems.push(Problem::with(self.key_location(), key(), fault)),
             None => validate::layer(&table, "", problems),
         }
-        Some(Layer { table })
+        Some(table)
     }
 
     /// Reads the value: TOML, or a bare word as a string. Where a string is wanted, `123456` and
@@ -228,7 +224,6 @@ impl Assignment {
     }
 }
 
-/// The kind of value at this path.
 fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(&Key::find(KEYS, first)?.kind, |kind, step| match kind {

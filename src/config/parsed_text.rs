@@ -20,18 +20,13 @@ pub(crate) trait TextValue: Sized {
     /// The hint where a number stands instead.
     const NUMBER_HINT: NumberHint = NumberHint::General;
 
-    /// The hint where something else stands instead: what to write.
     const HINT: &'static str = "";
 
-    /// The whole hint.
     fn hint() -> String {
         Self::HINT.to_owned()
     }
 
-    /// Parses it; there is no NUL in it.
-    ///
-    /// # Errors
-    /// The fault of the string.
+    /// Parses the text, in which there is no NUL.
     fn parse(text: &str) -> Result<Self, Fault>;
 
     /// Splits a string that stands instead of a list of such values.
@@ -40,16 +35,11 @@ pub(crate) trait TextValue: Sized {
     }
 }
 
-/// A [`TextValue`] without its type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TextKind {
-    /// Checks a string.
     pub(crate) check: fn(&str) -> Result<(), Fault>,
-    /// See [`TextValue::hint`].
     pub(crate) hint: fn() -> String,
-    /// See [`TextValue::NUMBER_HINT`].
     pub(crate) number_hint: NumberHint,
-    /// See [`TextValue::split`].
     pub(crate) split: fn(&str) -> Vec<&str>,
 }
 
@@ -94,7 +84,6 @@ pub struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// Parses a default.
     #[expect(clippy::expect_used, reason = "a test reads every default")]
     pub(crate) fn default_of(text: &str) -> Parsed<T>
     where
@@ -163,7 +152,6 @@ impl<T: Choice> TextValue for T {
     }
 }
 
-/// The words of a choice.
 pub(crate) fn choices<T: Choice>() -> &'static [&'static str] {
     match T::deserialize(StrDeserializer::new("")) {
         Err(UnknownWord(words)) => words,

@@ -16,7 +16,7 @@ const MOST_LISTED: usize = 1000;
 /// Something that is wrong with what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The location of what was written.
+    /// Where it was written.
     pub location: Location,
     /// The key, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
     pub key: Option<String>,
@@ -38,8 +38,7 @@ impl Problem {
     }
 
     /// The location and the message, in one line.
-    #[must_use]
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self.key.as_ref().filter(|key| !self.location.names(key)) {
             Some(key) => format!("{}: {key}: {}", self.location, self.message),
             None => format!("{}: {}", self.location, self.message),
@@ -47,8 +46,7 @@ impl Problem {
     }
 
     /// Renders it with its line, the location underlined, and the hint.
-    #[must_use]
-    pub fn render(&self, paint: Paint) -> String {
+    fn render(&self, paint: Paint) -> String {
         let excerpt = self.location.excerpt();
         Diagnostic {
             title: &self.title(),
@@ -60,21 +58,18 @@ impl Problem {
     }
 }
 
-/// The fault of a value, wherever it was written.
+/// What is wrong with a value, wherever it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// The message.
     pub(crate) message: String,
     /// The part of the value that is wrong.
     pub(crate) scope: FaultScope,
-    /// The hint.
     pub(crate) help: Option<String>,
 }
 
 /// The part of a value that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultScope {
-    /// All of it.
     All,
     /// These bytes of a text.
     Part(Range<usize>),
@@ -111,7 +106,6 @@ impl Fault {
         }
     }
 
-    /// Adds the hint.
     pub(crate) fn help(self, help: impl Into<String>) -> Fault {
         Fault { help: Some(help.into()), ..self }
     }
@@ -129,7 +123,7 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Renders all of them, each with its line, with blank lines in between.
+    /// Renders all of them, each with its line.
     #[must_use]
     pub fn render(&self, paint: Paint) -> String {
         let Problems(problems) = self;
@@ -147,8 +141,7 @@ impl Problems {
     }
 
     /// Converts them into an error whose last line says how many there are.
-    #[must_use]
-    pub fn into_error(self, paint: Paint) -> Error {
+    pub(crate) fn into_error(self, paint: Paint) -> Error {
         let count = match self.0.len() {
             1 => "the configuration is wrong".to_owned(),
             n => format!("the configuration is wrong in {n} places"),

@@ -7,9 +7,7 @@ use std::sync::OnceLock;
 
 use crate::text::{config_secret_spans, line_range, sanitize};
 
-/// The text of a file, a variable or a flag.
 pub(crate) struct SourceText {
-    /// Its name.
     pub(crate) name: SourceName,
     /// Its text; of a variable or a flag, with its name, as it is typed.
     pub(crate) text: String,
@@ -17,9 +15,8 @@ pub(crate) struct SourceText {
     secrets: OnceLock<Vec<Range<usize>>>,
 }
 
-/// The name of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceName {
+pub(crate) enum SourceName {
     /// A file, as it was named or found.
     File(PathBuf),
     /// An environment variable, by its whole name.
@@ -53,7 +50,6 @@ impl SourceText {
         (SourceText::new(SourceName::Variable(name.to_owned()), text), value)
     }
 
-    /// The spans of the secrets in it.
     pub(crate) fn secrets(&self) -> &[Range<usize>] {
         self.secrets.get_or_init(|| config_secret_spans(&self.text))
     }

@@ -81,7 +81,6 @@ impl Sources {
         Some(value.as_os_str()).filter(|value| !value.is_empty())
     }
 
-    /// The name of the selected profile and where it was selected.
     pub(crate) fn selected_profile(&self) -> Option<(String, Location)> {
         if let Some(name) = &self.profile {
             return Some((name.clone(), Location::flag("--profile", name)));

@@ -16,9 +16,7 @@ use crate::config::syntax_error;
 /// A value and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct SpannedValue {
-    /// The value.
     pub(crate) value: Value,
-    /// The location of the value.
     pub(crate) location: Location,
     /// The location of its key; of the value itself in a list.
     pub(crate) key_location: Location,
@@ -27,29 +25,20 @@ pub(crate) struct SpannedValue {
 /// A value; a number keeps its text, so that none is too large for a message.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
-    /// A string.
     Text(String),
     /// An integer as it was written, and its value unless that is too large.
     Integer(String, Option<i64>),
     /// A float as it was written.
     Float(String),
-    /// `true` or `false`.
     Bool(bool),
-    /// A date, a time or both.
     Datetime(toml::value::Datetime),
-    /// A list.
     List(Vec<SpannedValue>),
-    /// A table.
     Table(Table),
 }
 
-/// Values by their key.
 pub(crate) type Table = BTreeMap<String, SpannedValue>;
 
-/// Parses the text of a file.
-///
-/// # Errors
-/// Every syntax error.
+/// Parses the text of a file, or returns every syntax error.
 pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>> {
     let source = Arc::new(SourceText::new(SourceName::File(path.to_owned()), text.to_owned()));
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -75,10 +64,8 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
     Ok(root)
 }
 
-/// Parses the part of a variable or a flag that is one TOML value.
-///
-/// # Errors
-/// The location and the reason that it is not TOML.
+/// Parses the part of a variable or a flag that is one TOML value; the error is the location and
+/// the reason that it is not TOML.
 pub(crate) fn parse_value(
     source: &Arc<SourceText>,
     part: Range<usize>,
@@ -113,37 +100,31 @@ impl SpannedValue {
     fn mark_profile(&mut self, name: &Arc<str>) {
         self.location.profile = Some(Arc::clone(name));
         self.key_location.profile = Some(Arc::clone(name));
-        match &mut self.value {
-            Value::List(items) => items.iter_mut().for_each(|item| item.mark_profile(name)),
-            Value::Table(table) => table.values_mut().for_each(|value| value.mark_profile(name)),
-            Value::Text(_)
-            | Value::Integer(..)
-            | Value::Float(_)
-            | Value::Bool(_)
-            | Value::Datetime(_) => {}
+        if let Value::List(items) = &mut self.value {
+            items.iter_mut().for_each(|item| item.mark_profile(name));
+        } else if let Value::Table(table) = &mut self.value {
+            table.values_mut().for_each(|value| value.mark_profile(name));
         }
     }
 
-    /// Converts it into toml's own type, for `[app]`.
-    pub(crate) fn into_toml(self) -> toml::Value {
-        match self.value {
-            Value::Text(text) => toml::Value::String(text),
-            Value::Integer(text, value) => {
-                value.map_or(toml::Value::String(text), toml::Value::Integer)
-            }
-            Value::Float(text) => {
-                text.parse().map_or(toml::Value::String(text), toml::Value::Float)
-            }
-            Value::Bool(value) => toml::Value::Boolean(value),
-            Value::Datetime(datetime) => toml::Value::Datetime(datetime),
+    fn to_toml(&self) -> toml::Value {
+        match &self.value {
+            Value::Text(text) => text.as_str().into(),
+            Value::Integer(text, value) => value.map_or(text.as_str().into(), Into::into),
+            Value::Float(text) => text.parse::<f64>().map_or(text.as_str().into(), Into::into),
+            Value::Bool(value) => (*value).into(),
+            Value::Datetime(datetime) => (*datetime).into(),
             Value::List(items) => {
-                toml::Value::Array(items.into_iter().map(SpannedValue::into_toml).collect())
+                items.iter().map(SpannedValue::to_toml).collect::<Vec<_>>().into()
             }
-            Value::Table(table) => toml::Value::Table(
-                table.into_iter().map(|(key, value)| (key, value.into_toml())).collect(),
-            ),
+            Value::Table(table) => to_toml(table).into(),
         }
     }
+}
+
+/// Converts a table into toml's own type, which has no locations.
+pub(crate) fn to_toml(table: &Table) -> toml::Table {
+    table.iter().map(|(key, node)| (key.clone(), node.to_toml())).collect()
 }
 
 /// Turns toml's tree into ours: spans become locations.

@@ -11,10 +11,8 @@ use crate::text::{line_range, sanitize};
 /// A longer value is not repeated in a hint.
 const LONGEST_REPEATED: usize = 60;
 
-/// The quotes of word processors.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
 
-/// Explains an error in a file, and finds the part that is wrong.
 pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Fault) {
     let text = source.text.as_str();
     let span = visible_span(text, error.span().unwrap_or(0..0));
@@ -118,12 +116,10 @@ fn bare_word(text: &str, value: Range<usize>) -> Option<Range<usize>> {
     (!word.starts_with(['"', '\'', '[', '{'])).then_some(value.start..value.start + word.len())
 }
 
-/// Returns whether it may be a string without its quotes.
 fn is_word(text: &str) -> bool {
     text.chars().any(|c| c.is_alphabetic() || matches!(c, '/' | '*'))
 }
 
-/// Explains a string without quotes.
 fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
     // The value of a key that sounds like a secret is not shown.
     if source.secrets().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
@@ -213,7 +209,6 @@ fn visible_span(text: &str, span: Range<usize>) -> Range<usize> {
     end..end
 }
 
-/// Trims the white space in `span`.
 pub(super) fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     let whole = text.get(span.clone()).unwrap_or_default();
     let start = span.end - whole.trim_start().len();

@@ -183,7 +183,6 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
     Fault::new(found(value)).help(help)
 }
 
-/// A clause that says what was found.
 fn found(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "is empty".to_owned(),

@@ -164,7 +164,6 @@ impl TextValue for PathBuf {
     }
 }
 
-/// An argument of a command.
 impl TextValue for String {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
     const HINT: &'static str = "write a text in quotes";
@@ -178,7 +177,6 @@ impl TextValue for String {
     }
 }
 
-/// The name of a rule.
 #[derive(Debug, Clone)]
 pub struct RuleName;
 
@@ -191,7 +189,6 @@ impl TextValue for RuleName {
     }
 }
 
-/// The name of an environment variable.
 #[derive(Debug, Clone)]
 pub struct VariableName;
 

@@ -60,7 +60,7 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
 /// Telegram's answer about the webhook.
 pub fn telegram_finding(answer: &WebhookAnswer, config: &TelegramTable) -> Finding {
     const NAME: &str = "Telegram";
-    let server = config.api_url.authority();
+    let server = &config.api_url.authority;
     let webhook = match answer {
         Ok(None) => {
             return Finding::ok(NAME, format!("{server} knows this bot, and no webhook is set"));

@@ -27,7 +27,7 @@ pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
         values.find(|(_, value)| !value.trim().is_empty())
     };
     let excepted = || set(&EXCEPTIONS).is_some_and(|(_, list)| is_excepted(server.host(), &list));
-    match (server.scheme(), set(&VARIABLES)) {
+    match (server.scheme, set(&VARIABLES)) {
         (Scheme::Https, Some((name, value))) if !excepted() => parse(name, value.trim()).map(Some),
         (Scheme::Https | Scheme::Http, Some(_) | None) => Ok(None),
     }

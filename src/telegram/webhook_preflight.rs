@@ -197,12 +197,12 @@ impl Preflight {
     }
 
     fn server(&self) -> &str {
-        self.api.url.authority()
+        &self.api.url.authority
     }
 }
 
 fn ask(api: &BotApi) -> PreflightState {
-    debug!("asking {} whether a webhook is set", api.url.authority());
+    debug!("asking {} whether a webhook is set", api.url.authority);
     PreflightState::Asked(BackgroundRequest::send(api, BotApi::webhook))
 }
 
