@@ -88,11 +88,10 @@ fn nobody(pid: u32) -> Error {
 fn concerned(plan: &Plan) -> Vec<u32> {
     let roots = plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref());
     let shielded = plan.shielded.iter().map(|it| &it.process);
-    let suspects = plan.suspects.iter().map(|it| &it.process);
     let mut seen = BTreeSet::new();
     roots
         .chain(shielded)
-        .chain(suspects)
+        .chain(&plan.suspects)
         .map(|process| process.id.pid)
         .filter(|pid| seen.insert(*pid))
         .collect()

@@ -48,7 +48,7 @@ pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
 pub(super) fn readable(common: &Common, plan: &Plan) -> Plan {
     let mut readable = plan.clone();
     if common.verbose == 0 {
-        readable.suspects.retain(|suspect| !suspect.is_expected());
+        readable.suspects.retain(|suspect| !suspect.is_relative());
     }
     readable
 }

@@ -25,7 +25,7 @@ pub(super) fn run(
     start.require_script()?;
     let preflight = Preflight::begin(&start.config.settings.telegram, start.token.as_ref());
     let mut plan = dry_run::look(&start)?;
-    let report = preflight.filter(|_| !plan.is_refusal()).map(|preflight| preflight.report());
+    let report = preflight.filter(|_| plan.refusal.is_none()).map(|preflight| preflight.report());
     if let Some(PreflightReport::Refusal(objection)) = &report {
         plan.refuse(objection.clone());
     }
@@ -54,7 +54,7 @@ pub(super) fn run(
 pub(super) fn verdict(common: &Common, start: &StartRequest, what: &str, plan: &Plan) -> String {
     let instance = &start.instance;
     if common.json {
-        format!("{instance}: {what}: {}", reasons::plan_reason(&plan.reason))
+        format!("{instance}: {what}: {}", reasons::plan_reason(plan))
     } else {
         format!("{instance}: {what}")
     }

@@ -206,8 +206,8 @@ impl ProgressPrinter {
 /// Warns of suspects, which are left alone, unless they were to be expected.
 fn warn_of_suspects(plan: &Plan) {
     for suspect in plan.unexpected_suspects() {
-        let pid = suspect.process.id.pid;
-        let name = suspect.process.name.known().map_or("?", String::as_str);
+        let pid = suspect.id.pid;
+        let name = suspect.name.known().map_or("?", String::as_str);
         warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT);
     }
 }

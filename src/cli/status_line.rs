@@ -222,7 +222,6 @@ mod tests {
     use crate::engine::ladder::{AfterGraceful, Ladder, Stop, StopMeans, StopMode, StopOptions};
     use crate::engine::plan::DecidedBy;
     use crate::engine::process::{Process, ProcessId};
-    use crate::engine::reason::Reason;
     use crate::engine::signal::Signal;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -245,7 +244,7 @@ mod tests {
 
     fn plan(conflicts: Vec<Conflict>) -> Plan {
         Plan {
-            reason: Reason::Ends { conflicts: conflicts.len() },
+            refusal: None,
             locks: Vec::new(),
             guards: Vec::new(),
             conflicts,

@@ -10,7 +10,8 @@ use crate::engine::action::OnConflict;
 use crate::engine::instance::Instance;
 use crate::engine::ladder::StopMode;
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::plan::{Conflict, Plan, Suspect};
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::Process;
 use crate::engine::reason::{Refusal, Verdict};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
@@ -52,13 +53,9 @@ fn lines(common: &Common, instance: &Instance, event: &StartEvent<'_>) -> Vec<St
     lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
 }
 
-fn suspicion(suspect: &Suspect) -> String {
-    let name = printable(suspect.process.name.known().map_or("?", String::as_str));
-    format!(
-        "warning: pid {} ({name}) has {}; it is left alone",
-        suspect.process.id.pid,
-        reasons::SUSPECT
-    )
+fn suspicion(suspect: &Process) -> String {
+    let name = printable(suspect.name.known().map_or("?", String::as_str));
+    format!("warning: pid {} ({name}) has {}; it is left alone", suspect.id.pid, reasons::SUSPECT)
 }
 
 /// Whether it is done or only said.
@@ -109,7 +106,7 @@ pub(super) fn run(
         }
         Verdict::Refuse(refusal) if !ever_started => {
             print_document(common, &start, &plan)?;
-            Err(refused(&start, refusal, &reasons::plan_reason(&plan.reason)))
+            Err(refused(&start, refusal, &reasons::plan_reason(&plan)))
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {
             stop(common, &start, &plan)

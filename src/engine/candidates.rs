@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::classify::{Classification, classify, is_guard};
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
-use crate::engine::plan::{Evidence, Shielded, Suspect};
+use crate::engine::plan::{Evidence, Shielded};
 use crate::engine::policy::Policy;
 use crate::engine::process::Process;
-use crate::engine::reason::{Claim, ConflictName};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{GuardView, LockState, Snapshot};
 
@@ -17,7 +16,7 @@ use crate::engine::snapshot::{GuardView, LockState, Snapshot};
 pub(super) struct Classified {
     pub(super) conflicts: Vec<ConflictTree>,
     pub(super) shielded: Vec<Shielded>,
-    pub(super) suspects: Vec<Suspect>,
+    pub(super) suspects: Vec<Process>,
 }
 
 /// A tree with at least one candidate in it, before the decision.
@@ -35,29 +34,6 @@ impl ConflictTree {
     pub(super) fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
     }
-
-    /// Its name in a sentence.
-    pub(super) fn name(&self) -> ConflictName {
-        match (&self.root, &self.guard) {
-            (Some(root), Some(_)) => ConflictName::Guard { pid: root.id.pid },
-            (Some(root), None) => {
-                ConflictName::Process { pid: root.id.pid, name: root.name.known().cloned() }
-            }
-            (None, Some(guard)) => ConflictName::GuardElsewhere { host: guard.host.clone() },
-            (None, None) => ConflictName::UnknownHolder,
-        }
-    }
-
-    /// Its strongest evidence.
-    pub(super) fn claim(&self) -> Claim {
-        if self.holds_lock() {
-            Claim::Instance
-        } else if self.evidence.iter().all(|it| *it == Evidence::Token) {
-            Claim::Token
-        } else {
-            Claim::Running
-        }
-    }
 }
 
 /// The candidates by pid, each with its evidence and its shield.
@@ -71,9 +47,7 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     for (pid, &process) in &table {
         match classify(policy, snapshot, process) {
             Classification::Unrelated => {}
-            Classification::Suspect => {
-                classified.suspects.push(Suspect { process: process.clone() });
-            }
+            Classification::Suspect => classified.suspects.push(process.clone()),
             Classification::Shielded(shield) => {
                 classified.shielded.push(Shielded { process: process.clone(), shield });
             }
@@ -90,7 +64,7 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
         .flat_map(|found| found.root.iter().chain(&found.tree))
         .map(|process| process.id.pid)
         .collect();
-    classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.process.id.pid));
+    classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
     // The tree of a holder goes with it, and so does all that the root's entry reaches, whatever
     // would shield it by itself.
     let proven: BTreeSet<u32> = classified

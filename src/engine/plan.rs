@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use crate::engine::action::Action;
-use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Stop};
-use crate::engine::process::{Process, Relation};
-use crate::engine::reason::{ConflictRefusal, Reason, RefusalReason, Verdict};
+use crate::engine::process::Process;
+use crate::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::{GuardView, LockView};
 
 /// All that will be done, and the reasons, as of one moment.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Its reason.
-    pub reason: Reason,
-    /// The lock files as they were seen.
+    /// The reason that there is no start, or no stop.
+    pub refusal: Option<RefusalReason>,
     pub locks: Vec<LockView>,
     /// The guards that have a record beside the lock.
     pub guards: Vec<GuardView>,
@@ -23,32 +21,43 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<Shielded>,
-    /// Processes that only look related.
-    pub suspects: Vec<Suspect>,
+    /// Processes that only look related: they have this bot's token.
+    pub suspects: Vec<Process>,
 }
 
 impl Plan {
-    /// The plan in a word.
     pub fn verdict(&self) -> Verdict {
-        self.reason.verdict()
-    }
-
-    /// Returns whether there is no start.
-    pub fn is_refusal(&self) -> bool {
-        self.refusal().is_some()
-    }
-
-    /// Returns the reason that there is no start, if there is none.
-    pub fn refusal(&self) -> Option<&RefusalReason> {
-        match &self.reason {
-            Reason::Refused(reason) => Some(reason),
-            Reason::NoConflicts | Reason::Ends { .. } | Reason::WaitsFor { .. } => None,
+        match self.refusal_kind() {
+            Some(kind) => Verdict::Refuse(kind),
+            None if self.waits().next().is_some() => Verdict::Wait,
+            None if self.kills().next().is_some() => Verdict::Act,
+            None => Verdict::Clear,
         }
     }
 
-    /// Makes it a refusal for a reason that no conflict gives: nothing is touched.
+    pub fn refusal_kind(&self) -> Option<Refusal> {
+        self.refusal.as_ref().map(|reason| match reason {
+            RefusalReason::Storm { .. } => Refusal::Storm,
+            RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
+                Refusal::Policy
+            }
+            RefusalReason::Conflict => {
+                self.decisive_conflict().and_then(Conflict::refusal_kind).unwrap_or(Refusal::Policy)
+            }
+        })
+    }
+
+    /// Returns the conflict with the weightiest refusal, if the plan is refused for a conflict.
+    pub fn decisive_conflict(&self) -> Option<&Conflict> {
+        self.conflicts
+            .iter()
+            .filter(|_| self.refusal == Some(RefusalReason::Conflict))
+            .max_by_key(|conflict| conflict.refusal_kind())
+    }
+
+    /// Makes it a refusal: nothing is touched, whatever the actions of the conflicts would be.
     pub fn refuse(&mut self, reason: RefusalReason) {
-        self.reason = Reason::Refused(reason);
+        self.refusal = Some(reason);
         for conflict in &mut self.conflicts {
             conflict.ladder = Ladder::Nothing;
         }
@@ -67,9 +76,10 @@ impl Plan {
         Some(waits.saturating_add(ends))
     }
 
-    /// Returns the suspects that a person should know of.
-    pub fn unexpected_suspects(&self) -> impl Iterator<Item = &Suspect> {
-        self.suspects.iter().filter(|suspect| !suspect.is_expected())
+    /// Returns the suspects that a person should know of. The ancestors and descendants of monopoll
+    /// share its environment, and need no warning.
+    pub fn unexpected_suspects(&self) -> impl Iterator<Item = &Process> {
+        self.suspects.iter().filter(|suspect| !suspect.is_relative())
     }
 
     /// The conflicts that are waited for; none where the start is refused.
@@ -111,12 +121,16 @@ pub struct Conflict {
     /// The source of that decision.
     pub decided_by: DecidedBy,
     /// The reason, if it is a refusal.
-    pub refusal: Option<ConflictRefusal>,
+    pub refusal: Option<RefusalCause>,
     /// The steps of that action.
     pub ladder: Ladder,
 }
 
 impl Conflict {
+    pub fn refusal_kind(&self) -> Option<Refusal> {
+        self.refusal.as_ref().map(RefusalCause::kind)
+    }
+
     /// Returns whether it has the lock.
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
@@ -166,19 +180,4 @@ pub struct Shielded {
     pub process: Process,
     /// The shield.
     pub shield: Shield,
-}
-
-/// A process that only looks related: it has this bot's token.
-#[derive(Debug, Clone)]
-pub struct Suspect {
-    /// The process.
-    pub process: Process,
-}
-
-impl Suspect {
-    /// Returns whether it needs no warning: the ancestors and descendants of monopoll share its
-    /// environment.
-    pub fn is_expected(&self) -> bool {
-        matches!(self.process.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))
-    }
 }

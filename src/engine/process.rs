@@ -97,6 +97,11 @@ impl Process {
         self.managed_by.known()?.as_ref()
     }
 
+    /// Returns whether it is an ancestor or a descendant of the caller.
+    pub fn is_relative(&self) -> bool {
+        matches!(self.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))
+    }
+
     /// Returns whether it carries my bot's token.
     pub fn same_token(&self) -> Truth {
         match &self.token {

@@ -6,37 +6,16 @@ use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::Launcher;
 use crate::engine::shield::Shield;
 
-/// The reason of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// There is no conflict but ignored ones.
-    NoConflicts,
-    /// Conflicts are ended before the start.
-    Ends {
-        /// Their number.
-        conflicts: usize,
-    },
-    /// Conflicts are waited for; others are ended once those have ended.
-    WaitsFor {
-        /// The number that is waited for.
-        conflicts: usize,
-        /// The number that is ended after that.
-        then_ends: usize,
-    },
-    /// There is no start, or no stop.
-    Refused(RefusalReason),
-}
-
 /// The plan in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// No conflict is in the way.
+    /// There is no conflict but ignored ones.
     Clear,
-    /// Conflicts are ended first.
+    /// Conflicts are ended before the start.
     Act,
-    /// Conflicts are waited for first.
+    /// Conflicts are waited for; others are ended once those have ended.
     Wait,
-    /// There is no start.
+    /// There is no start, or no stop.
     Refuse(Refusal),
 }
 
@@ -56,199 +35,76 @@ pub enum Refusal {
 /// The reason that there is no start, or no stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// There are more conflicts than `limits.max_targets` allows.
-    TooManyConflicts {
-        /// Their number, without ignored ones.
-        conflicts: usize,
-        /// The number that is allowed.
-        allowed: usize,
-    },
+    /// There are more conflicts than `limits.max_targets` allows, without ignored ones.
+    TooManyConflicts { conflicts: usize, allowed: usize },
     /// There were more takeovers than `limits.max_takeovers` allows.
-    Storm {
-        /// The number that is allowed.
-        allowed: usize,
-        /// The time in which they are counted.
-        window: Duration,
-    },
-    /// One conflict must not be settled.
-    Conflict(ConflictRefusal),
-    /// A webhook is set, and `telegram.webhook` refuses that.
-    Webhook {
-        /// The host that the updates go to.
-        host: String,
-    },
-}
-
-/// The reason that one conflict must not be settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConflictRefusal {
-    /// The conflict.
-    pub conflict: ConflictName,
-    /// The reason.
-    pub cause: RefusalCause,
-}
-
-/// The name of a conflict in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConflictName {
-    /// A guard in this PID namespace.
-    Guard {
-        /// Its pid.
-        pid: u32,
-    },
-    /// A process that is no guard.
-    Process {
-        /// Its pid.
-        pid: u32,
-        /// Its name, if it is known.
-        name: Option<String>,
-    },
-    /// A guard in another PID namespace.
-    GuardElsewhere {
-        /// The host that it runs on.
-        host: String,
-    },
-    /// A holder of the lock that cannot be identified.
-    UnknownHolder,
+    Storm { allowed: usize, window: Duration },
+    /// The reason of [`Plan::decisive_conflict`](crate::engine::plan::Plan::decisive_conflict).
+    Conflict,
+    /// A webhook is set, and `telegram.webhook` refuses that; its host gets the updates.
+    Webhook { host: String },
 }
 
 /// The reason that a conflict must not be settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalCause {
-    /// A rule refuses the start.
-    RuleRefuses {
-        rule: String,
-        /// The conflict's claim.
-        claim: Claim,
-    },
+    /// The part of the policy that decides about it says refuse.
+    PolicyRefuses,
     /// A rule forbids a stop to end it.
-    RuleForbidsEnding {
-        rule: String,
-        /// The conflict's claim.
-        claim: Claim,
-    },
-    /// `on_conflict` refuses the start.
-    OnConflictRefuses(Claim),
-    /// `same_token` refuses the start.
-    SameTokenRefuses(Claim),
+    RuleForbidsEnding,
     /// A rule that does not kill depends on an unknown fact. It must not be skipped for one that
     /// might kill.
-    UndecidableRule { rule: String },
+    UndecidableRule,
     /// `timeouts.wait` has run out, and `after_wait` refuses the start.
     WaitedTooLong,
     /// A rule ignores it, but it has the lock.
     HolderIgnored,
     /// It, or a process below it, must not be touched.
-    Shielded {
-        /// The shield.
-        shield: Shield,
-        /// The caller's permission to signal all of it.
-        permission: Permission,
-    },
+    Shielded { shield: Shield, permission: Permission },
     /// Its guard has a newer ticket.
     NewerStart,
     /// The holder of the lock cannot be identified, and so not be ended.
     HolderUnidentified,
-    /// A process whose parent is unknown may be in its tree.
-    ParentUnknown {
-        /// That process.
-        pid: u32,
-    },
-    /// Its parents were read at different moments, and form a circle.
-    ParentsInCircle {
-        /// Its root.
-        pid: u32,
-    },
-    /// There is a start or a guard in its tree.
-    MonopollInTree {
-        /// Its pid.
-        pid: u32,
-    },
-    /// A process of its tree belongs to another user.
-    NotPermitted {
-        /// That process.
-        pid: u32,
-        /// The user's name, if it is known.
-        owner: Option<String>,
-    },
+    /// This process, whose parent is unknown, may be in its tree.
+    ParentUnknown { pid: u32 },
+    /// The parents of this process, its root, were read at different moments, and form a circle.
+    ParentsInCircle { pid: u32 },
+    /// There is this start or guard in its tree.
+    MonopollInTree { pid: u32 },
+    /// This process of its tree belongs to another user.
+    NotPermitted { pid: u32, owner: Option<String> },
     /// This system has no signal that asks another program to end.
     OnlyForceEnds,
     /// It was ended often enough, and came back each time.
-    ComesBack {
-        /// The program that restarts it.
-        restarted_by: Restarter,
-    },
-}
-
-/// The strongest evidence of a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Claim {
-    /// It has the lock.
-    Instance,
-    /// It has the same bot token, and nothing else.
-    Token,
-    /// It is found by an entry of `match`, or is the same command.
-    Running,
+    ComesBack { restarted_by: Restarter },
 }
 
 /// The caller's permission to signal all of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// It may.
     Granted,
-    /// It may not.
     Missing,
 }
 
 /// The program that restarts a process that was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restarter {
-    /// A service manager.
     Manager(ManagedBy),
     /// A process above it that was there each time.
     Launcher(Launcher),
-    /// It is not known.
     Unknown,
 }
 
-impl Reason {
-    /// The plan in a word.
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Reason::NoConflicts => Verdict::Clear,
-            Reason::Ends { .. } => Verdict::Act,
-            Reason::WaitsFor { .. } => Verdict::Wait,
-            Reason::Refused(reason) => Verdict::Refuse(reason.kind()),
-        }
-    }
-}
-
-impl RefusalReason {
-    /// The kind of this refusal.
+impl RefusalCause {
     pub fn kind(&self) -> Refusal {
         match self {
-            RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
-                Refusal::Policy
-            }
-            RefusalReason::Storm { .. } => Refusal::Storm,
-            RefusalReason::Conflict(refusal) => refusal.kind(),
-        }
-    }
-}
-
-impl ConflictRefusal {
-    /// The kind of this refusal.
-    pub fn kind(&self) -> Refusal {
-        match &self.cause {
             RefusalCause::NewerStart => Refusal::Superseded,
             RefusalCause::NotPermitted { .. }
             | RefusalCause::OnlyForceEnds
             | RefusalCause::Shielded { permission: Permission::Missing, .. } => Refusal::Permission,
-            RefusalCause::RuleRefuses { .. }
-            | RefusalCause::RuleForbidsEnding { .. }
-            | RefusalCause::OnConflictRefuses(_)
-            | RefusalCause::SameTokenRefuses(_)
-            | RefusalCause::UndecidableRule { .. }
+            RefusalCause::PolicyRefuses
+            | RefusalCause::RuleForbidsEnding
+            | RefusalCause::UndecidableRule
             | RefusalCause::WaitedTooLong
             | RefusalCause::HolderIgnored
             | RefusalCause::Shielded { permission: Permission::Granted, .. }

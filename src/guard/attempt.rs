@@ -14,8 +14,9 @@ use acquire_locks::{RecordState, require_in_place};
 use start_mutex::{MutexOutcome, RefusalCheck};
 
 use crate::engine::decide::decide;
-use crate::engine::plan::{Plan, Suspect};
+use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
+use crate::engine::process::Process;
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::Snapshot;
 use crate::guard::history_writer::EndedLog;
@@ -97,7 +98,7 @@ impl Attempt<'_> {
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut look_count = 0;
-        let mut suspects: Option<Vec<Suspect>> = None;
+        let mut suspects: Option<Vec<Process>> = None;
         loop {
             // A try tells who has a lock better than the kernel's list, and what it wins is kept
             // until the plan says no.
@@ -165,7 +166,8 @@ impl Attempt<'_> {
         plan: &mut Plan,
         looked_at: Duration,
     ) -> Result<Freshness, NotStarted> {
-        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| !plan.is_refusal()) else {
+        let Some(preflight) = self.preflight.as_deref_mut().filter(|_| plan.refusal.is_none())
+        else {
             return Ok(Freshness::Fresh);
         };
         let is_new = !preflight.has_answer();

@@ -1,7 +1,7 @@
 //! Why there is no start.
 
 use crate::engine::plan::Plan;
-use crate::engine::reason::{Refusal, RefusalReason};
+use crate::engine::reason::Refusal;
 use crate::error::{Error, ExitStatus};
 use crate::sys::wake::Interrupted;
 use crate::terminate::execute::NotEnded;
@@ -36,7 +36,7 @@ impl StartRefusal {
     /// The kind of this refusal.
     pub fn kind(&self) -> Refusal {
         match self {
-            StartRefusal::Plan(plan) => plan.refusal().map_or(Refusal::Policy, RefusalReason::kind),
+            StartRefusal::Plan(plan) => plan.refusal_kind().unwrap_or(Refusal::Policy),
             StartRefusal::NotEnded(why) => why.kind(),
             StartRefusal::Queued => Refusal::Policy,
         }

@@ -32,7 +32,7 @@ impl Observer for EventObserver<'_> {
             StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
             StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
             StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
-                info!("{instance}: {}", printable(&reasons::plan_reason(&plan.reason)));
+                info!("{instance}: {}", printable(&reasons::plan_reason(plan)));
             }
             StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
                 info!("{instance}: still at it");
@@ -51,7 +51,7 @@ impl Observer for EventObserver<'_> {
             }
             StartEvent::Clear(plan) => {
                 for suspect in plan.unexpected_suspects() {
-                    let (pid, reason) = (suspect.process.id.pid, reasons::SUSPECT);
+                    let (pid, reason) = (suspect.id.pid, reasons::SUSPECT);
                     warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
                 }
             }

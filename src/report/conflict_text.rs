@@ -7,7 +7,6 @@ use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::{Launcher, Process};
-use crate::engine::reason::RefusalReason;
 use crate::engine::signal::SignalToSend;
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::report::format::{self, rfc3339, short_duration, unix_time};
@@ -44,10 +43,11 @@ pub(super) fn lines(
     }
     line("why", evidence(conflict, plan, context));
     line("decided", decision(conflict, context));
-    match (&conflict.refusal, plan.refusal()) {
-        (Some(refusal), Some(RefusalReason::Conflict(decisive))) if refusal == decisive => {}
-        (Some(refusal), _) => line("because", sanitize(&reasons::conflict_refusal(refusal))),
-        (None, _) => {}
+    // The reason of the decisive one is the reason of the plan, which was printed above.
+    if let Some(why) = reasons::conflict_refusal(conflict)
+        && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
+    {
+        line("because", sanitize(&why));
     }
     line("steps", steps(conflict, context.purpose, paint));
     lines

@@ -166,10 +166,7 @@ fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
         action: conflict.action,
         decided_by,
         rule,
-        reason: conflict
-            .refusal
-            .as_ref()
-            .map(|refusal| mask_secrets(&reasons::conflict_refusal(refusal))),
+        reason: reasons::conflict_refusal(conflict).as_deref().map(mask_secrets),
     }
 }
 

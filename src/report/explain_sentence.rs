@@ -46,20 +46,21 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     };
     let because = format!("it {tree}{}", evidence_text(&conflict.evidence));
     let (fate, decision) = (fate(conflict), decision(it, conflict));
-    let sentence = match (&conflict.refusal, it.plan.verdict()) {
-        (Some(refusal), _) => {
-            let why = reasons::conflict_refusal(refusal);
+    let sentence = match (reasons::conflict_refusal(conflict), it.plan.verdict()) {
+        (Some(why), _) => {
             return format!("pid {pid} {tree}is in the way, and there is no start: {why}");
         }
         (None, Verdict::Refuse(_)) => {
             return format!(
-                "pid {pid} would be {fate} ({decision}), but there is no start and nothing is touched: {}",
-                reasons::plan_reason(&it.plan.reason)
+                "pid {pid} would be {fate} ({decision}), but there is no start and nothing is \
+                 touched: {}",
+                reasons::plan_reason(it.plan)
             );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
             format!(
-                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and {decision}"
+                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and \
+                 {decision}"
             )
         }
         (None, Verdict::Clear | Verdict::Act | Verdict::Wait) => {
@@ -69,7 +70,8 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     match &it.classification {
         Classification::Shielded(shield) if conflict.action.kills() => {
             format!(
-                "{sentence}; by itself it would not be touched ({}), but what a holder of the lock started goes with it",
+                "{sentence}; by itself it would not be touched ({}), but what a holder of the lock \
+                 started goes with it",
                 reasons::shield(shield)
             )
         }
@@ -94,16 +96,15 @@ fn fate(conflict: &Conflict) -> &'static str {
 
 /// The source of the decision and its word.
 fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
-    let action = conflict.action;
-    let (source, said) = match &conflict.decided_by {
-        DecidedBy::Rule(name) => {
-            let rule =
-                it.rules.iter().find(|rule| rule.outcome.is_final()).map(|rule| rule.rule.action);
-            (format!("rule `{name}`"), rule.unwrap_or(action))
-        }
-        DecidedBy::OnConflict => ("on_conflict".to_owned(), it.policy.on_conflict.into()),
-        DecidedBy::SameToken => ("same_token".to_owned(), action),
-        DecidedBy::Caution => ("monopoll's own caution".to_owned(), action),
+    let (action, source) = (conflict.action, reasons::decider(&conflict.decided_by));
+    let said = match &conflict.decided_by {
+        DecidedBy::Rule(_) => it
+            .rules
+            .iter()
+            .find(|rule| rule.outcome.is_final())
+            .map_or(action, |rule| rule.rule.action),
+        DecidedBy::OnConflict => it.policy.on_conflict.into(),
+        DecidedBy::SameToken | DecidedBy::Caution => action,
     };
     if said == action {
         format!("{source} says {action}")

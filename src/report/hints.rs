@@ -8,7 +8,7 @@ use crate::engine::ladder::{Ladder, Patience};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
-use crate::engine::reason::{ConflictRefusal, Refusal, RefusalCause, RefusalReason};
+use crate::engine::reason::{Refusal, RefusalCause, RefusalReason};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::LockState;
 use crate::report::Context;
@@ -20,67 +20,46 @@ const MORE: &str = "`monopoll plan -- …` says more";
 /// Returns the hint for a refused plan; `None` if its reason says it already, or nothing helps
 /// here.
 pub fn hint(plan: &Plan) -> Option<String> {
-    match plan.refusal()? {
+    match plan.refusal.as_ref()? {
         RefusalReason::Storm { .. } | RefusalReason::Webhook { .. } => None,
         RefusalReason::TooManyConflicts { .. } => Some(MORE.to_owned()),
-        RefusalReason::Conflict(refusal) => {
-            let is_decisive = |conflict: &&Conflict| conflict.refusal.as_ref() == Some(refusal);
-            let conflict = plan.conflicts.iter().find(is_decisive)?;
-            let hint = hint_for(conflict, refusal, plan)?;
+        RefusalReason::Conflict => {
+            let hint = hint_for(plan.decisive_conflict()?, plan)?;
             Some(format!("{hint}; {MORE}"))
         }
     }
 }
 
-fn hint_for(conflict: &Conflict, refusal: &ConflictRefusal, plan: &Plan) -> Option<String> {
-    let rule = "change that rule, or put another one before it";
-    Some(match (&refusal.cause, &conflict.decided_by) {
-        (
-            RefusalCause::RuleRefuses { .. }
-            | RefusalCause::RuleForbidsEnding { .. }
-            | RefusalCause::UndecidableRule { .. },
-            _,
-        )
-        | (RefusalCause::WaitedTooLong, DecidedBy::Rule(_)) => rule.to_owned(),
-        (
-            RefusalCause::WaitedTooLong,
-            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution,
-        ) => "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over".to_owned(),
-        (RefusalCause::OnConflictRefuses(_), _) => "`--on-conflict graceful` takes over".to_owned(),
-        (RefusalCause::SameTokenRefuses(_), _) => {
-            "`--set same_token=act` treats it as any other conflict".to_owned()
+fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
+    let hint = match (&conflict.decided_by, conflict.refusal.as_ref()?) {
+        (DecidedBy::Rule(_), _) => "change that rule, or put another one before it",
+        (DecidedBy::OnConflict, RefusalCause::WaitedTooLong) => {
+            "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over"
         }
+        (DecidedBy::OnConflict, _) => "`--on-conflict graceful` takes over",
+        (DecidedBy::SameToken, _) => "`--set same_token=act` treats it as any other conflict",
         // What comes back is said with what ends it for good, and a newer start needs no hint.
-        (RefusalCause::ComesBack { .. } | RefusalCause::NewerStart, _) => return None,
-        (
-            RefusalCause::HolderIgnored
-            | RefusalCause::Shielded { .. }
-            | RefusalCause::HolderUnidentified
-            | RefusalCause::ParentUnknown { .. }
-            | RefusalCause::ParentsInCircle { .. }
-            | RefusalCause::MonopollInTree { .. }
-            | RefusalCause::NotPermitted { .. }
-            | RefusalCause::OnlyForceEnds,
-            _,
-        ) => {
-            return outside_configuration(conflict, refusal, plan, Purpose::Start)
-                .into_iter()
-                .next();
+        (DecidedBy::Caution, RefusalCause::ComesBack { .. } | RefusalCause::NewerStart) => {
+            return None;
         }
-    })
+        (DecidedBy::Caution, _) => {
+            return outside_configuration(conflict, plan, Purpose::Start).into_iter().next();
+        }
+    };
+    Some(hint.to_owned())
 }
 
 /// One line for each change that may help, none twice.
 pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let too_many = matches!(plan.refusal(), Some(RefusalReason::TooManyConflicts { .. }));
+    let too_many = matches!(plan.refusal, Some(RefusalReason::TooManyConflicts { .. }));
     if too_many {
         lines.push(format!(
             "narrow the `match` entries, or raise {}",
             set_key(context, "limits.max_targets")
         ));
     }
-    let storm = matches!(plan.refusal(), Some(RefusalReason::Storm { .. }));
+    let storm = matches!(plan.refusal, Some(RefusalReason::Storm { .. }));
     if storm {
         lines.push(format!("to allow more, raise {}", set_key(context, "limits.max_takeovers")));
         lines.push(format!(
@@ -131,11 +110,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
             "to treat it as any other conflict, choose \"act\" for {}",
             set_key(context, "same_token")
         )],
-        DecidedBy::Caution => conflict
-            .refusal
-            .as_ref()
-            .map(|refusal| outside_configuration(conflict, refusal, plan, context.purpose))
-            .unwrap_or_default(),
+        DecidedBy::Caution => outside_configuration(conflict, plan, context.purpose),
     };
     if let Ladder::Wait { patience, .. } = conflict.ladder {
         lines.push(format!("wait longer or shorter: {}", set_key(context, "timeouts.wait")));
@@ -156,22 +131,17 @@ fn change_rule(context: &Context<'_>, name: &str) -> String {
 }
 
 /// Hints outside of the configuration, if no key helps.
-fn outside_configuration(
-    conflict: &Conflict,
-    refusal: &ConflictRefusal,
-    plan: &Plan,
-    purpose: Purpose,
-) -> Vec<String> {
-    match refusal.kind() {
-        Refusal::Superseded => {
+fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
+    match conflict.refusal_kind() {
+        Some(Refusal::Superseded) => {
             return vec!["start it once more: the newest start wins".to_owned()];
         }
-        Refusal::Permission => {
+        Some(Refusal::Permission) => {
             return vec![
                 "run monopoll as the user that the process belongs to, or as root".to_owned(),
             ];
         }
-        Refusal::Policy | Refusal::Storm => {}
+        Some(Refusal::Policy | Refusal::Storm) | None => {}
     }
     let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {
@@ -196,7 +166,8 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
     let path = sanitize(&lock.to_string_lossy());
     match purpose {
         Purpose::Start => format!(
-            "find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \"wait\""
+            "find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \
+             \"wait\""
         ),
         Purpose::Stop => format!("find who has it with `fuser -v {path}`, and end that yourself"),
     }

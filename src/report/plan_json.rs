@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Patience, Step};
-use crate::engine::plan::{Conflict, DecidedBy, Plan, Shielded, Suspect};
+use crate::engine::plan::{Conflict, DecidedBy, Plan, Shielded};
 use crate::engine::process::Process;
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
@@ -29,7 +29,7 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
             Verdict::Wait => VerdictWord::Wait,
             Verdict::Refuse(_) => VerdictWord::Refuse,
         },
-        reason: mask_secrets(&reasons::plan_reason(&plan.reason)),
+        reason: mask_secrets(&reasons::plan_reason(plan)),
         locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
         lease: (),
         conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),
@@ -144,10 +144,10 @@ fn shielded(it: &Shielded) -> OtherDocument {
     }
 }
 
-fn suspect(it: &Suspect) -> OtherDocument {
+fn suspect(it: &Process) -> OtherDocument {
     OtherDocument {
-        pid: it.process.id.pid,
-        command: format::full_command(&it.process),
+        pid: it.id.pid,
+        command: format::full_command(it),
         reason: reasons::SUSPECT.to_owned(),
     }
 }

@@ -22,7 +22,7 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let shielded =
         plan.shielded.iter().map(|it| untouched(&it.process, &reasons::shield(&it.shield), paint));
     lines.extend(section("Not touched, although it matches:", shielded));
-    let suspects = plan.suspects.iter().map(|it| untouched(&it.process, reasons::SUSPECT, paint));
+    let suspects = plan.suspects.iter().map(|it| untouched(it, reasons::SUSPECT, paint));
     lines.extend(section("Only looks related, not touched:", suspects));
     let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
     lines.extend(section("If this is not what you want:", hints));
@@ -79,12 +79,12 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Refuse(Refusal::Superseded) => (
             Style::Warning,
             "would give way",
-            format!(", {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
+            format!(", {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
         ),
         Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => (
             Style::Error,
             "would not start",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
         ),
     };
     format!("{instance}{profile} {}{rest}", paint.style(tone, would))
@@ -105,7 +105,7 @@ fn stop_verdict(
         Verdict::Refuse(_) => (
             Style::Error,
             " would not be stopped",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(&plan.reason)), exit_status(plan)),
+            format!(": {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
         ),
     }
 }

@@ -1,9 +1,8 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
+use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::process::Launcher;
-use crate::engine::reason::{
-    Claim, ConflictName, ConflictRefusal, Reason, RefusalCause, RefusalReason, Restarter,
-};
+use crate::engine::reason::{RefusalCause, RefusalReason, Restarter};
 use crate::engine::shield::Shield;
 use crate::engine::stop_progress::GiveUpReason;
 use crate::guard::not_started::StartRefusal;
@@ -14,18 +13,18 @@ use crate::terminate::execute::NotEnded;
 pub const SUSPECT: &str = "the same token in its environment";
 
 /// The reason of a plan.
-pub fn plan_reason(reason: &Reason) -> String {
-    match reason {
-        Reason::NoConflicts => "nobody is in the way".to_owned(),
-        Reason::Ends { conflicts: ended } => format!("ends {} first", conflicts(*ended)),
-        Reason::WaitsFor { conflicts: waits, then_ends: 0 } => {
-            format!("waits for {} to end", conflicts(*waits))
-        }
-        Reason::WaitsFor { conflicts: waits, then_ends } => {
-            let (waits, ended) = (conflicts(*waits), conflicts(*then_ends));
+pub fn plan_reason(plan: &Plan) -> String {
+    if let Some(reason) = &plan.refusal {
+        return refusal_reason(reason, plan);
+    }
+    match (plan.waits().count(), plan.kills().count()) {
+        (0, 0) => "nobody is in the way".to_owned(),
+        (0, ended) => format!("ends {} first", conflicts(ended)),
+        (waits, 0) => format!("waits for {} to end", conflicts(waits)),
+        (waits, ended) => {
+            let (waits, ended) = (conflicts(waits), conflicts(ended));
             format!("waits for {waits} to end before {ended} is ended")
         }
-        Reason::Refused(reason) => refusal_reason(reason),
     }
 }
 
@@ -33,11 +32,11 @@ fn conflicts(number: usize) -> String {
     if number == 1 { "1 conflict".to_owned() } else { format!("{number} conflicts") }
 }
 
-/// The reason that there is no start, or no stop.
-pub fn refusal_reason(reason: &RefusalReason) -> String {
+fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     match reason {
         RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
-            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows: the patterns are too broad"
+            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows: the \
+             patterns are too broad"
         ),
         RefusalReason::Storm { allowed: 0, .. } => {
             "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned()
@@ -45,35 +44,33 @@ pub fn refusal_reason(reason: &RefusalReason) -> String {
         RefusalReason::Storm { allowed, window } => {
             let window = humantime::format_duration(*window);
             format!(
-                "there were too many takeovers (`limits.max_takeovers` = {allowed} within {window}): whoever is ended comes back and ends the \
-                 other one; find out what starts both, then `monopoll stop` and start one of them, or try nothing for {window}"
+                "there were too many takeovers (`limits.max_takeovers` = {allowed} within \
+                 {window}): whoever is ended comes back and ends the other one; find out what \
+                 starts both, then `monopoll stop` and start one of them, or try nothing for \
+                 {window}"
             )
         }
-        RefusalReason::Conflict(refusal) => conflict_refusal(refusal),
+        RefusalReason::Conflict => {
+            plan.decisive_conflict().and_then(conflict_refusal).unwrap_or_default()
+        }
         RefusalReason::Webhook { host } => Webhook::objection(host),
     }
 }
 
-/// The reason that one conflict must not be settled.
-pub fn conflict_refusal(ConflictRefusal { conflict, cause }: &ConflictRefusal) -> String {
+/// The reason that a conflict must not be settled, if it is refused.
+pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     let who = name(conflict);
-    match cause {
-        RefusalCause::RuleRefuses { rule, claim } => {
-            format!("{who} {}, and rule `{rule}` says refuse", has(*claim))
+    let decider = decider(&conflict.decided_by);
+    Some(match conflict.refusal.as_ref()? {
+        RefusalCause::PolicyRefuses => {
+            format!("{who} {}, and {decider} says refuse", claim(conflict))
         }
-        RefusalCause::RuleForbidsEnding { rule, claim } => {
-            format!("{who} {}, and rule `{rule}` forbids to end it", has(*claim))
+        RefusalCause::RuleForbidsEnding => {
+            format!("{who} {}, and {decider} forbids to end it", claim(conflict))
         }
-        RefusalCause::OnConflictRefuses(claim) => {
-            format!("{who} {}, and on_conflict says refuse", has(*claim))
+        RefusalCause::UndecidableRule => {
+            format!("{decider} depends on a fact about {who} that cannot be read")
         }
-        RefusalCause::SameTokenRefuses(claim) => {
-            format!("{who} {}, and same_token says refuse", has(*claim))
-        }
-        RefusalCause::UndecidableRule { rule } => format!(
-            "rule `{}` depends on a fact about {who} that cannot be read",
-            rule.escape_debug()
-        ),
         RefusalCause::WaitedTooLong => format!("waited too long for {who}"),
         RefusalCause::HolderIgnored => {
             format!("{who} has the lock, and a holder of the lock cannot be ignored")
@@ -106,28 +103,41 @@ pub fn conflict_refusal(ConflictRefusal { conflict, cause }: &ConflictRefusal) -
         RefusalCause::ComesBack { restarted_by } => {
             format!("{who} comes back: {}", restarted(restarted_by))
         }
+    })
+}
+
+fn name(conflict: &Conflict) -> String {
+    match (&conflict.root, &conflict.guard) {
+        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
+        (Some(root), None) => match root.name.known() {
+            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
+            None => format!("pid {}", root.id.pid),
+        },
+        (None, Some(guard)) => {
+            format!("a guard in another PID namespace (host {})", guard.host.escape_debug())
+        }
+        (None, None) => "an unknown holder of the lock".to_owned(),
     }
 }
 
-fn name(conflict: &ConflictName) -> String {
-    match conflict {
-        ConflictName::Guard { pid } => format!("the guard with pid {pid}"),
-        ConflictName::Process { pid, name: Some(name) } => {
-            format!("`{}` (pid {pid})", name.escape_debug())
-        }
-        ConflictName::Process { pid, name: None } => format!("pid {pid}"),
-        ConflictName::GuardElsewhere { host } => {
-            format!("a guard in another PID namespace (host {})", host.escape_debug())
-        }
-        ConflictName::UnknownHolder => "an unknown holder of the lock".to_owned(),
+/// The strongest evidence of a conflict.
+fn claim(conflict: &Conflict) -> &'static str {
+    if conflict.holds_lock() {
+        "has the instance"
+    } else if conflict.evidence.iter().all(|it| *it == Evidence::Token) {
+        "has the same bot token"
+    } else {
+        "is running already"
     }
 }
 
-fn has(claim: Claim) -> &'static str {
-    match claim {
-        Claim::Instance => "has the instance",
-        Claim::Token => "has the same bot token",
-        Claim::Running => "is running already",
+/// The source of a decision.
+pub(super) fn decider(decided_by: &DecidedBy) -> String {
+    match decided_by {
+        DecidedBy::Rule(name) => format!("rule `{name}`"),
+        DecidedBy::OnConflict => "on_conflict".to_owned(),
+        DecidedBy::SameToken => "same_token".to_owned(),
+        DecidedBy::Caution => "monopoll's own caution".to_owned(),
     }
 }
 
@@ -171,7 +181,7 @@ pub fn shield(shield: &Shield) -> String {
 /// The reason that a start is refused.
 pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
-        StartRefusal::Plan(plan) => plan_reason(&plan.reason),
+        StartRefusal::Plan(plan) => plan_reason(plan),
         StartRefusal::NotEnded(why) => not_ended(*why),
         StartRefusal::Queued => "another start is in progress".to_owned(),
     }

@@ -22,7 +22,7 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         took_us,
         verdict = word(plan.verdict()),
         "looked in {took:.1?}: {} (described {described}, in the way {conflicts})",
-        reasons::plan_reason(&plan.reason)
+        reasons::plan_reason(plan)
     );
     for lock in &snapshot.locks {
         trace!(lock = %lock.path.display(), state = ?lock.state, "the lock {} is {:?}", lock.path.display(), lock.state);

@@ -32,7 +32,7 @@ fn shields(plan: &Plan) -> Vec<(u32, Shield)> {
 }
 
 fn suspects(plan: &Plan) -> Vec<u32> {
-    plan.suspects.iter().map(|it| it.process.id.pid).collect()
+    plan.suspects.iter().map(|it| it.id.pid).collect()
 }
 
 /// What is special about a process.

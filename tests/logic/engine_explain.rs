@@ -85,7 +85,7 @@ proptest! {
             let of_a_conflict: Vec<_> = plan.conflicts.iter().filter(|conflict| pids(conflict).contains(&pid)).collect();
             prop_assert_eq!(it.conflict.is_some(), !of_a_conflict.is_empty());
             let shielded = plan.shielded.iter().find(|it| it.process.id.pid == pid).map(|it| &it.shield);
-            let suspect = plan.suspects.iter().any(|it| it.process.id.pid == pid);
+            let suspect = plan.suspects.iter().any(|it| it.id.pid == pid);
             match &it.classification {
                 Classification::Candidate { evidence, .. } => {
                     prop_assert!(of_a_conflict.iter().any(|conflict| evidence.iter().all(|it| conflict.evidence.contains(it))));

@@ -141,7 +141,7 @@ proptest! {
         let all: Vec<u32> = strangers.flat_map(pids).collect();
         prop_assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len());
         let in_conflict: BTreeSet<u32> = pids_of(plan.conflicts.iter());
-        prop_assert!(plan.suspects.iter().all(|it| !in_conflict.contains(&it.process.id.pid)));
+        prop_assert!(plan.suspects.iter().all(|it| !in_conflict.contains(&it.id.pid)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use monopoll::internals::engine::policy::{
     Conditions, MatchEntry, Policy, Purpose, Rule, Timeouts,
 };
 use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
-use monopoll::internals::engine::reason::{RefusalCause, RefusalReason};
+use monopoll::internals::engine::reason::RefusalCause;
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::signal::Signal;
 use monopoll::internals::engine::snapshot::{
@@ -166,15 +166,12 @@ pub(crate) fn named(name: &str) -> Pattern {
 
 /// Why the plan is as it is, in words.
 pub(crate) fn reason(plan: &Plan) -> String {
-    reasons::plan_reason(&plan.reason)
+    reasons::plan_reason(plan)
 }
 
 /// Why the plan's conflict must not be settled.
 pub(crate) fn cause(plan: &Plan) -> &RefusalCause {
-    match plan.refusal() {
-        Some(RefusalReason::Conflict(refusal)) => &refusal.cause,
-        other => panic!("no conflict decides: {other:?}"),
-    }
+    plan.decisive_conflict().unwrap().refusal.as_ref().unwrap()
 }
 
 /// The shield that refuses the plan.

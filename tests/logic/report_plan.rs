@@ -346,7 +346,7 @@ fn a_refusal_names_the_hint_for_its_reason() {
         (clear(), None),
         (force(), None),
     ] {
-        assert_eq!(hint(&plan), way, "{:?}", plan.reason);
+        assert_eq!(hint(&plan), way, "{:?}", plan.refusal);
     }
     let unknown = hint(&unknown_holder()).unwrap();
     assert!(

@@ -15,7 +15,7 @@ use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::ladder::{StopMode, StopOptions};
 use monopoll::internals::engine::policy::Purpose;
 use monopoll::internals::engine::process::{Process, ProcessId};
-use monopoll::internals::engine::reason::{Refusal, RefusalCause, RefusalReason};
+use monopoll::internals::engine::reason::{Refusal, RefusalCause};
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use monopoll::internals::engine::start_history::Ticket;
@@ -486,10 +486,8 @@ fn what_comes_back_after_the_second_round_refuses_the_start() {
     let mut script = Script::new(vec![again(5, 0), again(6, 2), again(7, 3)]);
     let (result, _) = scene.start(&mut script);
     let refusal = refusal(result);
-    let Some(RefusalReason::Conflict(conflict)) = refusal.plan().unwrap().refusal() else {
-        panic!("{refusal:?}")
-    };
-    assert!(matches!(conflict.cause, RefusalCause::ComesBack { .. }), "{conflict:?}");
+    let cause = fixture::cause(refusal.plan().unwrap());
+    assert!(matches!(cause, RefusalCause::ComesBack { .. }), "{cause:?}");
     assert_eq!(script.sent, [(5, TERM), (6, TERM)]);
     scene.assert_nothing_left();
 }
