@@ -1,5 +1,5 @@
-//! Is this machine ready? Facts in, findings out; each problem has a hint. Nothing here looks at
-//! the machine.
+//! Checks if this machine is ready: facts in, findings out; each problem has a hint. Nothing here
+//! reads the machine.
 
 mod config_findings;
 mod instance_findings;
@@ -19,27 +19,25 @@ pub use lock_findings::{FolderCheck, lock_findings};
 pub use machine_findings::{DoctorUser, ScanReach, machine_findings};
 pub use token_findings::{TokenSearch, telegram_finding, token_finding};
 
-/// One thing that was examined.
+/// One result of an examination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// What it is about; there may be several findings of one name.
+    /// The subject; several findings may have the same.
     pub name: &'static str,
-    /// How it is.
     pub grade: Grade,
-    /// What was found, secrets masked.
+    /// The finding in words, secrets masked.
     pub what: String,
-    /// What to do about it; never null for a problem.
+    /// A way to fix it; never null for a problem.
     #[serde(rename = "way_out")]
     pub hint: Option<String>,
 }
 
-/// How something is.
+/// The grade of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// As it should be.
     Ok,
-    /// A start works, but not everything that is promised does.
+    /// A start works, but not every guarantee holds.
     Warning,
     /// A start does not work.
     Problem,
@@ -50,7 +48,7 @@ impl Finding {
         Finding { name, grade: Grade::Ok, what: what.into(), hint: None }
     }
 
-    /// As it should be, and worth knowing.
+    /// A finding that is ok, but worth knowing.
     fn note(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Finding {
         Finding { hint: Some(hint.into()), ..Finding::ok(name, what) }
     }

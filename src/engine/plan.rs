@@ -163,14 +163,21 @@ pub enum Evidence {
 /// The source of a decision about a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DecidedBy {
-    /// The rule of this name.
     Rule(String),
-    /// `on_conflict`.
     OnConflict,
-    /// `same_token`.
     SameToken,
     /// monopoll's own caution, which no key lifts.
     Caution,
+}
+
+impl DecidedBy {
+    /// The name of the rule, if it is one.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            DecidedBy::Rule(name) => Some(name),
+            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
+        }
+    }
 }
 
 /// A process that would be a candidate but must not be acted on.

@@ -1,5 +1,8 @@
 //! Asks the rules about one conflict, each in turn.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::engine::action::{Action, SameToken};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::plan::Evidence;
@@ -7,7 +10,8 @@ use crate::engine::policy::{Policy, Rule};
 use crate::engine::process::{Process, User};
 
 /// The outcome of asking one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
     /// It holds, and no rule before it did.
     Decides,

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::engine::start_history::Ticket;
@@ -128,10 +128,7 @@ impl EndedLog {
                 None => args.map(|args| history_event::short_command(args)).unwrap_or_default(),
             },
             action: conflict.action,
-            rule: match &conflict.decided_by {
-                DecidedBy::Rule(name) => Some(name.clone()),
-                DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
-            },
+            rule: conflict.decided_by.rule().map(str::to_owned),
             took_ms: clock::millis(at.saturating_sub(self.began)),
             killed: u32::try_from(killed).unwrap_or(u32::MAX),
         })

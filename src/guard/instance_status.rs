@@ -1,6 +1,9 @@
 //! What is known of an instance at one moment: who has it, how far that is, and how it got there.
 //! Nothing is taken for it.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::{Process, Role};
 use crate::engine::snapshot::LockState;
@@ -26,19 +29,20 @@ pub struct InstanceStatus {
     pub history: Vec<HistoryEvent>,
 }
 
-/// Who has an instance, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The holder of an instance, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum InstanceState {
-    /// A guard that has no child yet; or a start, or a stop, that is ending others with the lock in
-    /// hand.
+    /// A guard that has no child yet; or a start or a stop that holds the lock and is still ending
+    /// conflicts.
     Starting,
     /// A guard and its child, or a child that outlived its guard.
     Running,
     /// A guard that is ending its tree.
     Stopping,
-    /// Nobody.
+    /// None.
     Stopped,
-    /// Somebody has the lock who is no guard, or it cannot be found out.
+    /// The holder of the lock is no guard, or it cannot be found out.
     Unknown,
 }
 

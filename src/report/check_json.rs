@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, as a machine reads it: an array; see
+//! The problems of a configuration, as a machine reads them: an array; see
 //! `schemas/check.schema.json`.
 
 use schemars::JsonSchema;
@@ -6,39 +6,38 @@ use serde::Serialize;
 
 use crate::config::{Problem, Problems, SourceName};
 
-/// Everything that is wrong, in the order of the places; empty where nothing is.
+/// All problems, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "monopoll config check")]
 #[serde(transparent)]
 pub struct CheckDocument(pub Vec<ProblemDocument>);
 
-/// One thing that is wrong.
+/// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ProblemDocument {
     /// The file, as it was named or found; null for a variable or a flag.
     pub file: Option<String>,
-    /// The line, from 1; null where it is the file as a whole.
+    /// The line, from 1; null if the problem is the file as a whole.
     #[schemars(range(min = 1))]
     pub line: Option<usize>,
     /// The first column, in characters, from 1.
     #[schemars(range(min = 1))]
     pub column: Option<usize>,
-    /// The column after the last one, in the same line; the first one where something is missing
+    /// The column after the last one, in the same line; the first column if something is missing
     /// there.
     #[schemars(range(min = 1))]
     pub end_column: Option<usize>,
-    /// Where, as a person reads it: `FILE:LINE:COLUMN`, `$VARIABLE`, `--flag`.
+    /// The place for a person: `FILE:LINE:COLUMN`, `$VARIABLE`, `--flag`.
     pub place: String,
-    /// The key that it is about, such as `timeouts.graceful`; null where it is about no single one.
+    /// Such as `timeouts.graceful`; null if the problem is about no single key.
     pub key: Option<String>,
-    /// What was found; secrets are masked.
+    /// Secrets are masked.
     pub message: String,
-    /// The way out.
+    /// A way to fix it.
     pub help: Option<String>,
 }
 
-/// The problems as a document.
 pub fn document(problems: Option<&Problems>) -> CheckDocument {
     CheckDocument(problems.map_or(&[][..], |problems| &problems.0).iter().map(problem).collect())
 }

@@ -6,18 +6,16 @@ use serde::Serialize;
 use crate::doctor::{Finding, Grade};
 use crate::text::{Paint, Style, mask_secrets, sanitize};
 
-/// What was found about this machine.
+/// The findings about this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "monopoll doctor")]
 pub struct DoctorDocument {
     /// The version of this format.
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
-    /// What was looked at, one thing after the other.
     pub findings: Vec<Finding>,
 }
 
-/// The findings as a document.
 pub fn document(findings: &[Finding]) -> DoctorDocument {
     let masked = |finding: &Finding| Finding {
         what: mask_secrets(&finding.what),
@@ -27,7 +25,7 @@ pub fn document(findings: &[Finding]) -> DoctorDocument {
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
 }
 
-/// The findings for a person, a line each, and what is to be done below it.
+/// The findings for a person, a line each, with the hint below it.
 pub fn text(findings: &[Finding], paint: Paint) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
@@ -57,7 +55,7 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
     lines.join("\n") + "\n"
 }
 
-/// All of it in a sentence.
+/// All findings in a sentence.
 pub fn sum(findings: &[Finding]) -> String {
     let count = |grade: Grade, word: &str| match findings
         .iter()

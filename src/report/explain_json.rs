@@ -1,5 +1,11 @@
-//! An explanation as a machine reads it; see `schemas/explain.schema.json`.
+//! An explanation as a machine reads it; see `schemas/explain.schema.json`. The order of the fields
+//! is the order of the keys. A verdict is true, false, or null where it depends on a fact that
+//! cannot be read.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::engine::action::Action;
 use crate::engine::condition::Condition;
 use crate::engine::explain::{
     Classification, EntryVerdict, Explanation, FieldOrCondition, RuleVerdict, ShieldKind,
@@ -9,15 +15,166 @@ use crate::engine::fact::Truth;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::process::Process;
 use crate::engine::rules::RuleOutcome;
-use crate::report::explain_document::{
-    AskedDocument, DeciderWord, DecisionDocument, EntryDocument, ExplainDocument,
-    LockVerdictDocument, ProcessDocument, RuleDocument, RulingWord, ShieldDocument, ShieldWord,
-    StandingWord, TokenDocument,
-};
+use crate::report::plan_json::PlanDocument;
 use crate::report::{
     Context, condition_facts, explain_sentence, format, plan_json, reasons, verdicts,
 };
 use crate::text::mask_secrets;
+
+/// The reasons that processes are or are not candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "monopoll explain")]
+pub struct ExplainDocument {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    pub instance: String,
+    /// The profile that was selected.
+    pub profile: Option<String>,
+    /// What `monopoll plan` prints; null where one process is asked for.
+    pub plan: Option<PlanDocument>,
+    /// The one that is asked for; else each conflict's root, each shielded process and each
+    /// suspect.
+    pub processes: Vec<ProcessDocument>,
+}
+
+/// The reasons that a process is or is not a candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ProcessDocument {
+    pub pid: u32,
+    /// Secrets masked; null if it cannot be read.
+    pub command: Option<String>,
+    pub standing: StandingWord,
+    /// The standing in a sentence.
+    pub sentence: String,
+    /// The verdict of each entry; none for a monopoll, which no entry finds.
+    #[serde(rename = "match")]
+    pub entries: Vec<EntryDocument>,
+    pub token: TokenDocument,
+    pub lock: LockVerdictDocument,
+    /// Each kind of shield.
+    pub shields: Vec<ShieldDocument>,
+    /// The process that the rules are asked about: the root of its tree, or itself.
+    pub rules_about: u32,
+    /// Each rule in turn, asked as if it were a conflict where it is none.
+    pub rules: Vec<RuleDocument>,
+    /// The conflict that it is part of; null if none.
+    pub conflict: Option<DecisionDocument>,
+}
+
+/// The standing of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StandingWord {
+    Candidate,
+    /// It is in the tree of a candidate.
+    Member,
+    /// It would be a candidate, but must not be acted on.
+    Shielded,
+    /// It only looks related.
+    Suspect,
+    Unrelated,
+}
+
+/// The verdict of one entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct EntryDocument {
+    /// `match[INDEX]`, or `command` where no entry is written.
+    #[schemars(regex(pattern = r"^(command|match\[[0-9]+\])$"))]
+    pub entry: String,
+    /// The place where it is written.
+    pub place: Option<String>,
+    /// Whether its pattern matches, within its limits.
+    pub holds: Option<bool>,
+    /// Each condition of it.
+    pub asked: Vec<AskedDocument>,
+    /// The limit that the process is beyond, whether the pattern matches or not.
+    pub limit: Option<String>,
+}
+
+/// One field of an entry, or one condition of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AskedDocument {
+    /// The key; `program`, `arguments`, `folder` where no entry is written.
+    pub key: &'static str,
+    /// The wanted value.
+    pub wanted: String,
+    pub holds: Option<bool>,
+    /// The value that the process has; null if it cannot be read.
+    pub fact: Option<String>,
+}
+
+/// The token of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TokenDocument {
+    /// Whether it is my bot's.
+    pub same: Option<bool>,
+    /// Whether that alone makes it a candidate.
+    pub proof: bool,
+    /// In words; null if it cannot be read.
+    pub fact: Option<String>,
+}
+
+/// The locks of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LockVerdictDocument {
+    /// Whether it has one of them.
+    pub holds: Option<bool>,
+    pub paths: Vec<String>,
+}
+
+/// The verdict of one kind of shield.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ShieldDocument {
+    pub shield: ShieldKind,
+    /// Whether there is this shield, lifted or not.
+    pub holds: Option<bool>,
+    /// Null if there is none.
+    pub reason: Option<String>,
+    /// The evidence that lifts it: `lock` or `match[INDEX]`.
+    #[schemars(inner(regex(pattern = r"^(lock|match\[[0-9]+\])$")))]
+    pub lifted_by: Option<String>,
+}
+
+/// The verdict of one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RuleDocument {
+    pub name: String,
+    /// The place where it is written.
+    pub place: Option<String>,
+    /// Whether all of its conditions hold.
+    pub holds: Option<bool>,
+    pub ruling: RuleOutcome,
+    pub action: Action,
+    pub conditions: Vec<AskedDocument>,
+}
+
+/// The decision about the conflict that a process is part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DecisionDocument {
+    /// The topmost process.
+    pub pid: u32,
+    pub action: Action,
+    pub decided_by: DeciderWord,
+    /// The rule that decided; null if it was none.
+    pub rule: Option<String>,
+    /// The reason of a refusal.
+    pub reason: Option<String>,
+}
+
+/// The source of a decision about a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeciderWord {
+    /// A rule.
+    Rule,
+    /// The key `on_conflict`.
+    OnConflict,
+    /// The key `same_token`.
+    SameToken,
+    /// monopoll's own caution, which no key lifts.
+    Caution,
+}
 
 /// One process.
 pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
@@ -117,12 +274,7 @@ fn asked_document(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process)
 
 fn shield_document(verdict: &ShieldVerdict) -> ShieldDocument {
     ShieldDocument {
-        shield: match verdict.kind {
-            ShieldKind::Relation => ShieldWord::Relation,
-            ShieldKind::OtherBot => ShieldWord::OtherBot,
-            ShieldKind::OtherUser => ShieldWord::OtherUser,
-            ShieldKind::OtherContainer => ShieldWord::OtherContainer,
-        },
+        shield: verdict.kind,
         holds: verdict.holds().known(),
         reason: verdict.shield.as_ref().map(|shield| mask_secrets(&reasons::shield(shield))),
         lifted_by: verdict.lifted_by.map(verdicts::evidence_key),
@@ -141,31 +293,23 @@ fn rule_document(
         name: mask_secrets(&verdict.rule.name),
         place: written_at(context, &format!("rules[{}]", verdict.index)),
         holds: verdict.holds().known(),
-        ruling: match verdict.outcome {
-            RuleOutcome::Decides => RulingWord::Decides,
-            RuleOutcome::DoesNotHold => RulingWord::DoesNotHold,
-            RuleOutcome::TooUncertain => RulingWord::TooUncertain,
-            RuleOutcome::Undecidable => RulingWord::Undecidable,
-            RuleOutcome::NotAboutTokens => RulingWord::NotAboutTokens,
-            RuleOutcome::NotAsked => RulingWord::NotAsked,
-        },
+        ruling: verdict.outcome,
         action: verdict.rule.action,
         conditions: verdict.conditions.iter().map(asked).collect(),
     }
 }
 
 fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
-    let (decided_by, rule) = match &conflict.decided_by {
-        DecidedBy::Rule(name) => (DeciderWord::Rule, Some(mask_secrets(name))),
-        DecidedBy::OnConflict => (DeciderWord::OnConflict, None),
-        DecidedBy::SameToken => (DeciderWord::SameToken, None),
-        DecidedBy::Caution => (DeciderWord::Caution, None),
-    };
     DecisionDocument {
         pid: conflict.pid().unwrap_or(pid),
         action: conflict.action,
-        decided_by,
-        rule,
+        decided_by: match &conflict.decided_by {
+            DecidedBy::Rule(_) => DeciderWord::Rule,
+            DecidedBy::OnConflict => DeciderWord::OnConflict,
+            DecidedBy::SameToken => DeciderWord::SameToken,
+            DecidedBy::Caution => DeciderWord::Caution,
+        },
+        rule: conflict.decided_by.rule().map(mask_secrets),
         reason: reasons::conflict_refusal(conflict).as_deref().map(mask_secrets),
     }
 }

@@ -1,21 +1,165 @@
-//! A plan as a machine reads it; see `schemas/plan.schema.json`.
+//! A plan as a machine reads it; see `schemas/plan.schema.json`. The order of the fields is the
+//! order of the keys.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::action::Action;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Patience, Step};
-use crate::engine::plan::{Conflict, DecidedBy, Plan, Shielded};
-use crate::engine::process::Process;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::{Process, RunState};
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
 use crate::report::format::{self, rfc3339};
-use crate::report::plan_document::{
-    ConflictDocument, HolderDocument, LockDocument, LockWord, OtherDocument, PlanDocument,
-    StepDocument, VerdictWord,
-};
 use crate::report::{Context, reasons, verdicts};
 use crate::sys::clock::millis;
 use crate::text::{is_nonprinting, mask_secrets};
+
+/// The effect of a start or a stop on an instance, and the reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "monopoll plan")]
+pub struct PlanDocument {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    pub instance: String,
+    /// The profile that was selected.
+    pub profile: Option<String>,
+    pub verdict: VerdictWord,
+    /// The verdict in a sentence.
+    pub reason: String,
+    /// The lock files, in canonical order.
+    pub locks: Vec<LockDocument>,
+    /// The entry of the lease store; there is none.
+    pub lease: (),
+    /// The oldest first.
+    pub conflicts: Vec<ConflictDocument>,
+    /// Processes that would be conflicts, but must not be acted on.
+    pub shielded: Vec<OtherDocument>,
+    /// Processes that only look related.
+    pub suspects: Vec<OtherDocument>,
+}
+
+/// The plan in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// There is no conflict but ignored ones.
+    Clear,
+    /// Conflicts are ended first.
+    Act,
+    /// Conflicts are waited for first.
+    Wait,
+    /// There is no start, or no stop.
+    Refuse,
+}
+
+/// A lock file and its holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LockDocument {
+    pub path: String,
+    pub state: LockWord,
+    /// Null if it is not known.
+    pub holder: Option<HolderDocument>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LockWord {
+    Free,
+    Held,
+    Unknown,
+}
+
+/// The process that holds an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HolderDocument {
+    /// Null in another PID namespace.
+    pub pid: Option<u32>,
+    /// Null if it is no guard, or its record cannot be read.
+    pub ticket: Option<u64>,
+    /// Secrets masked; null if it cannot be read.
+    pub command: Option<String>,
+    /// Null if it cannot be read.
+    pub user: Option<String>,
+    /// The host that it runs on.
+    pub host: String,
+    /// RFC 3339: when it acquired the instance, or started if it is no guard; null if it cannot be
+    /// read.
+    pub since: Option<String>,
+}
+
+/// A candidate and its tree; what cannot be read is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ConflictDocument {
+    /// The topmost process; null where it cannot be seen or is not known.
+    pub pid: Option<u32>,
+    /// The executable's base name.
+    pub name: Option<String>,
+    /// Secrets masked.
+    pub command: Option<String>,
+    pub user: Option<String>,
+    pub state: Option<RunState>,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    pub age_ms: Option<u64>,
+    /// It, or one of its tree, has the lock.
+    pub holds_lock: bool,
+    /// It carries my bot's token.
+    pub same_token: Option<bool>,
+    /// Its parent did not start it, and nothing manages it.
+    pub orphaned: Option<bool>,
+    /// The service manager that would start it again.
+    pub managed_by: Option<String>,
+    /// The container it is in; null where that is also mine.
+    pub container: Option<String>,
+    /// The host that it runs on.
+    pub host: String,
+    /// The pids of its descendants.
+    pub tree: Vec<u32>,
+    /// The evidence: `lock`, `token`, `match[INDEX]`, `command`.
+    #[schemars(inner(regex(pattern = r"^(lock|token|command|match\[[0-9]+\])$")))]
+    pub matched_by: Vec<String>,
+    /// The rule that decided; null if it was none.
+    pub rule: Option<String>,
+    pub action: Action,
+    /// Each is taken only if the one before did not help; none where nothing is
+    /// touched.
+    pub steps: Vec<StepDocument>,
+}
+
+/// One step of ending a conflict or waiting for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum StepDocument {
+    /// Ask its guard to end it.
+    Ask {
+        /// The time for the guard to end its tree.
+        timeout_ms: u64,
+    },
+    /// Send a signal.
+    Signal {
+        /// Its POSIX name.
+        signal: &'static str,
+        /// The time for the tree to end.
+        timeout_ms: u64,
+    },
+    /// Wait for it to end by itself.
+    Wait {
+        /// Null if there is no limit.
+        timeout_ms: Option<u64>,
+    },
+}
+
+/// A process that is not acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OtherDocument {
+    pub pid: u32,
+    /// Secrets masked; null if it cannot be read.
+    pub command: Option<String>,
+    pub reason: String,
+}
 
 /// `plan` as a document.
 pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
@@ -33,15 +177,16 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
         locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
         lease: (),
         conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),
-        shielded: plan.shielded.iter().map(shielded).collect(),
-        suspects: plan.suspects.iter().map(suspect).collect(),
+        shielded: plan
+            .shielded
+            .iter()
+            .map(|it| other(&it.process, &reasons::shield(&it.shield)))
+            .collect(),
+        suspects: plan.suspects.iter().map(|it| other(it, reasons::SUSPECT)).collect(),
     }
 }
 
 /// Writes any document: indented, and with everything escaped that a terminal would act on.
-///
-/// # Errors
-/// As [`serde_json::to_string_pretty`] has them.
 pub fn to_text(document: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string_pretty(document)?;
     let mut text = String::with_capacity(json.len());
@@ -114,10 +259,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
         host: mask_secrets(guard.map_or(&context.host, |guard| &guard.host)),
         tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
         matched_by: conflict.evidence.iter().copied().map(verdicts::evidence_key).collect(),
-        rule: match &conflict.decided_by {
-            DecidedBy::Rule(name) => Some(mask_secrets(name)),
-            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
-        },
+        rule: conflict.decided_by.rule().map(mask_secrets),
         action: conflict.action,
         steps: conflict.ladder.steps().iter().map(step).collect(),
     }
@@ -136,19 +278,11 @@ fn step(step: &Step) -> StepDocument {
     }
 }
 
-fn shielded(it: &Shielded) -> OtherDocument {
+fn other(process: &Process, reason: &str) -> OtherDocument {
     OtherDocument {
-        pid: it.process.id.pid,
-        command: format::full_command(&it.process),
-        reason: mask_secrets(&reasons::shield(&it.shield)),
-    }
-}
-
-fn suspect(it: &Process) -> OtherDocument {
-    OtherDocument {
-        pid: it.id.pid,
-        command: format::full_command(it),
-        reason: reasons::SUSPECT.to_owned(),
+        pid: process.id.pid,
+        command: format::full_command(process),
+        reason: mask_secrets(reason),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::snapshot::LockState;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::report::format::{rfc3339, unix_time};
-use crate::report::plan_document::{ConflictDocument, HolderDocument};
+use crate::report::plan_json::{ConflictDocument, HolderDocument};
 use crate::report::{Context, plan_json};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::text::mask_secrets;
@@ -23,7 +23,6 @@ pub enum StatusDocument {
         /// The version of this format.
         #[schemars(range(min = 1, max = 1))]
         version: u32,
-        /// The instance.
         #[serde(flatten)]
         instance: Box<InstanceDocument>,
     },
@@ -32,66 +31,46 @@ pub enum StatusDocument {
         /// The version of this format.
         #[schemars(range(min = 1, max = 1))]
         version: u32,
-        /// By their names.
+        /// Sorted by name.
         instances: Vec<InstanceDocument>,
     },
 }
 
-/// An instance and who has it.
+/// An instance and its holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct InstanceDocument {
-    /// The thing there may be only one of.
     pub instance: String,
-    /// Who has it, in a word.
-    pub state: StateWord,
-    /// Who has it; null if nobody is known.
+    pub state: InstanceState,
+    /// Null if it is not known.
     pub holder: Option<GuardDocument>,
-    /// Whom its starts have ended, the oldest first, as far as it is remembered.
+    /// The oldest first, as far as they are remembered.
     pub takeovers: Vec<TakeoverDocument>,
-    /// Who would be in the way of a start, the holder too; each as in `plan`.
+    /// The conflicts of a start, the holder too; each as in `plan`.
     pub conflicts: Vec<ConflictDocument>,
 }
 
-/// Who has an instance, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StateWord {
-    /// A guard and its child, or a child that outlived its guard.
-    Running,
-    /// A guard that has no child yet.
-    Starting,
-    /// A guard that is ending its tree.
-    Stopping,
-    /// Nobody.
-    Stopped,
-    /// Somebody has the lock who is no guard, or it cannot be found out.
-    Unknown,
-}
-
-/// Who has an instance, and what runs below.
+/// The holder of an instance and its child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GuardDocument {
-    /// Who.
     #[serde(flatten)]
     pub holder: HolderDocument,
     /// The guard's child; null if there is none yet, or in another PID namespace.
     pub child_pid: Option<u32>,
     /// The profile that it was started with.
     pub profile: Option<String>,
-    /// The version of monopoll that it is; null if it is no guard.
+    /// Its version; null if it is no guard.
     pub monopoll: Option<String>,
 }
 
-/// A start that ended somebody.
+/// A start that ended a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TakeoverDocument {
-    /// RFC 3339; null if no calendar has it.
+    /// RFC 3339; null after the year 9999.
     pub at: Option<String>,
-    /// Who was ended; null in another PID namespace.
+    /// The process that was ended; null in another PID namespace.
     pub from_pid: Option<u32>,
-    /// Who had the instance then; null if that start was given up after all.
+    /// The new holder; null if that start was given up after all.
     pub to_pid: Option<u32>,
-    /// How.
     pub action: Action,
     /// From the first signal or question to the end of the whole tree.
     pub took_ms: u64,
@@ -113,13 +92,7 @@ pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument
 fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument {
     InstanceDocument {
         instance: mask_secrets(&status.instance),
-        state: match status.state {
-            InstanceState::Starting => StateWord::Starting,
-            InstanceState::Running => StateWord::Running,
-            InstanceState::Stopping => StateWord::Stopping,
-            InstanceState::Stopped => StateWord::Stopped,
-            InstanceState::Unknown => StateWord::Unknown,
-        },
+        state: status.state,
         holder: holder(status, context),
         takeovers: status.history.iter().filter_map(takeover).collect(),
         conflicts: status

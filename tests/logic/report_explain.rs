@@ -21,7 +21,7 @@ use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpos
 use monopoll::internals::engine::process::{Process, Relation, Role, RunState};
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 use monopoll::internals::engine::token::CarriedToken;
-use monopoll::internals::report::explain_document::ExplainDocument;
+use monopoll::internals::report::explain_json::ExplainDocument;
 use monopoll::internals::report::plan_json::to_text;
 use monopoll::internals::report::{Context, explain_json, explain_text, plan_text};
 use monopoll::internals::text::{Paint, output_schema};

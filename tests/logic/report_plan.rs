@@ -19,8 +19,7 @@ use monopoll::internals::engine::start_history::{History, Ticket};
 use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::report::Context;
 use monopoll::internals::report::hints::hint;
-use monopoll::internals::report::plan_document::PlanDocument;
-use monopoll::internals::report::plan_json::{document, to_text};
+use monopoll::internals::report::plan_json::{PlanDocument, document, to_text};
 use monopoll::internals::report::plan_text::text;
 use monopoll::internals::text::{Paint, output_schema};
 

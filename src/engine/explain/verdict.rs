@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::engine::action::SameToken;
 use crate::engine::condition::Condition;
 use crate::engine::explain::TokenEvidence;
@@ -67,7 +70,8 @@ pub struct LockVerdict<'a> {
 }
 
 /// The subject of a shield.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ShieldKind {
     /// The relation to monopoll, to the PID namespace, to the kernel.
     Relation,
