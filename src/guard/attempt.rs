@@ -32,53 +32,38 @@ use crate::telegram::{Preflight, WebhookRemoval};
 use crate::terminate::execute::{self, NotEnded, Outcome, TerminateLimits};
 use crate::terminate::process_control::StartHost;
 
-/// A plan is a picture of one moment: one that is this old is not acted on.
+/// The age at which a plan is not acted on any more.
 const OUTDATED: Duration = Duration::from_millis(50);
 
-/// What keeps the next start waiting.
 #[derive(Debug)]
 pub(super) struct StartMutexes {
     /// Held until the child runs.
     _start: FileMutex,
-    /// Held by the first of those who wait for a guard; let go after the other one.
+    /// Held by the first start that waits for a guard; released after the other one.
     _queue: Option<FileMutex>,
 }
 
 /// The instance is held: no other start gets it while this lives.
 #[derive(Debug)]
 pub(super) struct Settled {
-    /// Every lock.
     pub(super) locks: Vec<HeldLock>,
-    /// What keeps the next start waiting.
     pub(super) mutexes: StartMutexes,
 }
 
-/// One attempt, on lock files that are open.
 pub(super) struct Attempt<'a> {
-    /// Where it happens.
     pub(super) host: &'a mut dyn StartHost,
-    /// Where the locks are.
     pub(super) lock_set: &'a LockSet,
-    /// What the user wants.
     pub(super) policy: &'a Policy,
-    /// The lock files, open.
     pub(super) files: Vec<LockFile>,
     /// The record to write once the locks are held, and its ticket. `None`: a stop, which starts
     /// nothing and is newer than every guard.
     pub(super) record: Option<&'a Record>,
-    /// What Telegram is asked before anything is signalled, and before the start.
     pub(super) preflight: Option<&'a mut Preflight>,
-    /// What carries over from one attempt to the next.
     pub(super) progress: &'a mut StartProgress,
-    /// Receives what happens.
     pub(super) observer: &'a mut dyn Observer,
 }
 
 impl Attempt<'_> {
-    /// Settles who polls.
-    ///
-    /// # Errors
-    /// There is no start, and nothing is left behind.
     pub(super) fn run(mut self) -> Result<Settled, NotStarted> {
         let settled = self.settle();
         // In a folder that was removed meanwhile, every error comes from that.
@@ -192,7 +177,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// The state of this start, as `decide` needs it.
     pub(super) fn state(&self) -> StartState {
         let waited = self
             .progress
@@ -218,7 +202,6 @@ impl Attempt<'_> {
         Ok(snapshot)
     }
 
-    /// Ends what the plan ends.
     fn act(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), NotStarted> {
         let now = self.host.now();
         let until = *self.progress.until.get_or_insert_with(|| deadline(plan, now));
@@ -249,7 +232,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether what was seen is recent enough to act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Freshness {
     Fresh,

@@ -22,28 +22,21 @@ use crate::error::{Error, ExitStatus};
 use crate::sys::machine::poll::Poller;
 use crate::text::command_line;
 
-/// The most of its output that is kept: the end says what went wrong.
+/// The bytes of output that are kept: the end says what went wrong.
 const KEPT: usize = 16 << 10;
 
-/// The target of what other programs said: in text, it is passed on as it is.
+/// The target of the check's own output: in text, it is passed on as it is.
 pub(crate) const PASSED_ON: &str = "monopoll::check";
 
-/// How often to see whether a program has called its start back.
+/// The interval of checks for a cancellation.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What ends a check before its time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Interruption<'a> {
-    /// The signals of a process that is ours.
     Signals,
-    /// A word of the program that we are a part of.
     Recall(&'a Poller),
 }
 
-/// Runs the check to its end.
-///
-/// # Errors
-/// It failed, took too long, cannot be run, or was interrupted.
 pub(crate) fn run(check: &CheckTable, interruption: Interruption<'_>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
@@ -104,7 +97,6 @@ async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(),
         .with_hint("nothing was touched; mend what it says and start again"))
 }
 
-/// Nobody listens to what is said then.
 async fn recalled(alarm: &Poller) -> u8 {
     while !alarm.is_cancelled() {
         tokio::time::sleep(GLANCE).await;
@@ -121,8 +113,8 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
     .with_hint("nothing was touched; give it more time in `check.timeout`")
 }
 
-/// What the check said goes where people read, never to the child's standard output; with `-q` only
-/// where it went wrong.
+/// Passes the check's output to the log, never to the child's standard output; with `-q` only where
+/// it failed.
 fn pass_on(said: &str, status: Ended) {
     for line in said.lines() {
         if status.success() {
@@ -133,7 +125,7 @@ fn pass_on(said: &str, status: Ended) {
     }
 }
 
-/// The end of what it says, added to what is `said` already once it is complete.
+/// Adds the end of the output to `said` once it is complete.
 async fn read(output: Option<impl AsyncRead + Unpin>, said: &RefCell<String>) {
     let Some(mut output) = output else { return };
     let mut text = Vec::new();

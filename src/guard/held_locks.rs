@@ -13,7 +13,6 @@ use crate::sys::file_id::FileId;
 /// How often to retake files that are replaced again at once.
 const MOST_TRIES: u32 = 10;
 
-/// The locks of a guard.
 #[derive(Debug)]
 pub struct HeldLocks {
     lock_set: LockSet,
@@ -22,7 +21,6 @@ pub struct HeldLocks {
     displaced: Vec<HeldLock>,
 }
 
-/// The state in which a guard finds its locks.
 #[derive(Debug)]
 pub(super) enum LockGrip {
     /// Every file lies where it was.
@@ -36,32 +34,27 @@ pub(super) enum LockGrip {
 }
 
 impl HeldLocks {
-    /// These locks of this set.
     pub fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
         HeldLocks { lock_set, locks, displaced: Vec::new() }
     }
 
-    /// The state directory beside the first lock.
     pub fn state_dir(&self) -> &Arc<StateDir> {
         self.lock_set.state_dir()
     }
 
-    /// The folders of the locks.
     pub(super) fn folders(&self) -> Vec<&Path> {
         self.lock_set.folders()
     }
 
-    /// The locks, as COMMAND inherits them.
     pub fn locks(&self) -> &[HeldLock] {
         &self.locks
     }
 
-    /// The path of the first lock, by which all of them are known.
+    /// Returns the path of the first lock, by which all of them are known.
     pub fn first_path(&self) -> &Path {
         self.locks.first().map_or(Path::new(""), |lock| lock.file().path())
     }
 
-    /// The files that are locked.
     pub fn ids(&self) -> Vec<FileId> {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
@@ -83,7 +76,6 @@ impl HeldLocks {
         LockGrip::Contested
     }
 
-    /// Whether every lock file lies where it was.
     pub fn is_in_place(&self) -> bool {
         self.locks.len() == self.lock_set.len()
             && self.locks.iter().all(|lock| lock.file().is_in_place())

@@ -16,7 +16,6 @@ use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
 
-/// The history as one start, guard or stop writes it.
 #[derive(Debug)]
 pub(crate) struct HistoryWriter {
     process: HostProcess,
@@ -25,17 +24,14 @@ pub(crate) struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Writes as this process, with this ticket.
     pub(crate) fn new(process: HostProcess, ticket: Ticket) -> HistoryWriter {
         HistoryWriter { process, ticket, has_warned: Cell::new(false) }
     }
 
-    /// An event of this moment, to be written later.
     pub(crate) fn event(&self, kind: HistoryEventKind) -> HistoryEvent {
         HistoryEvent::now(&self.process, self.ticket, kind)
     }
 
-    /// Writes a start, and the conflicts that it ended.
     pub(super) fn started(
         &self,
         state_dir: &StateDir,
@@ -47,7 +43,6 @@ impl HistoryWriter {
         self.write_all(state_dir, ended.into_iter().map(takeover).chain([start]));
     }
 
-    /// Writes a start that was given up, and the conflicts that it ended all the same.
     pub(super) fn given_up(
         &self,
         state_dir: &StateDir,
@@ -59,13 +54,11 @@ impl HistoryWriter {
         self.write_all(state_dir, ended.into_iter().map(takeover).chain([refusal]));
     }
 
-    /// Writes the conflicts that `monopoll stop` ended.
     pub(super) fn cleared(&self, state_dir: &StateDir, ended: Vec<EndedConflict>) {
         let clearing = |ended| HistoryEventKind::Clearing { ended };
         self.write_all(state_dir, ended.into_iter().map(clearing));
     }
 
-    /// Writes that a running guard's lock was deleted or replaced.
     pub(super) fn lost(&self, state_dir: &StateDir, why: &str) {
         self.write_all(state_dir, [HistoryEventKind::Loss { why: why.to_owned(), times: 1 }]);
     }
@@ -85,7 +78,6 @@ impl HistoryWriter {
     }
 }
 
-/// What was done to the conflicts of a plan while it was carried out.
 pub(super) struct EndedLog {
     began: Duration,
     killed: Vec<ProcessId>,
@@ -93,12 +85,10 @@ pub(super) struct EndedLog {
 }
 
 impl EndedLog {
-    /// Begins at `now`, on the clock of patience.
     pub(super) fn begin(now: Duration) -> EndedLog {
         EndedLog { began: now, killed: Vec::new(), ended: Vec::new() }
     }
 
-    /// Takes note of what was done.
     pub(super) fn note(&mut self, event: TerminateEvent) {
         match event {
             TerminateEvent::Sent(id, SignalToSend::Kill) => self.killed.push(id),
@@ -110,7 +100,6 @@ impl EndedLog {
         }
     }
 
-    /// The conflicts of `plan` that have ended, whatever became of the others.
     pub(super) fn conflicts(&self, plan: &Plan) -> Vec<EndedConflict> {
         plan.kills().filter_map(|conflict| self.conflict(conflict)).collect()
     }

@@ -14,7 +14,7 @@ use crate::engine::token::Token;
 use crate::scan::command::Command;
 use crate::text::printable;
 
-/// My bot's token: the first variable that has one, else the first one in `env_file`.
+/// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
 pub fn token(config: &Config) -> Option<Token> {
     let TokenLookup { token, note, misfits } = search(config);
     if let Some(note) = note {
@@ -28,18 +28,16 @@ pub fn token(config: &Config) -> Option<Token> {
     token
 }
 
-/// What came of the search for a token.
 #[derive(Debug, Default)]
 pub(crate) struct TokenLookup {
-    /// The first one.
     pub(crate) token: Option<Token>,
-    /// What is worth a line about `env_file`.
+    /// A note about `env_file`, to be logged.
     pub(crate) note: Option<String>,
-    /// Where there is none: the variables that have something else, to be shown.
+    /// Without a token: the variables that have another value, to be shown.
     pub(crate) misfits: Vec<String>,
 }
 
-/// Looks for the token, and says nothing.
+/// Looks for the token without logging anything.
 pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
     for name in config.token_variables() {
@@ -60,8 +58,8 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
     }
 }
 
-/// What there may be only one of, by the configuration, the token or COMMAND; `None`: none of them
-/// names it.
+/// Returns the instance by the configuration, the token or COMMAND; `None` where none of them names
+/// it.
 pub(crate) fn instance(
     config: &Config,
     token: Option<&Token>,
@@ -74,12 +72,12 @@ pub(crate) fn instance(
         .or_else(|| command.and_then(|command| named_after(command).parse().ok()))
 }
 
-/// The variable by which a token is best given, to be shown.
+/// Returns the variable by which a token is best given, to be shown.
 pub(crate) fn variable(config: &Config) -> String {
     printable(config.token_variables().next().unwrap_or("MONOPOLL_INSTANCE")).into_owned()
 }
 
-/// The command's base name and a short hash of its arguments and working directory.
+/// Returns the command's base name and a short hash of its arguments and working directory.
 fn named_after(command: &Command) -> String {
     let allowed =
         |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
@@ -97,7 +95,6 @@ fn named_after(command: &Command) -> String {
     format!("{base}-{:08x}", hash >> 32)
 }
 
-/// FNV-1a: the same on every machine and in every version, and nobody has to withstand an attack
-/// here.
+/// FNV-1a: the same on every machine and in every version; no attack is to be withstood here.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;

@@ -10,22 +10,19 @@ use crate::engine::snapshot::LockState;
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::state::record::{HostProcess, Record, RecordStage};
 
-/// What is known of an instance.
 #[derive(Debug, Clone)]
 pub struct InstanceStatus {
-    /// Which one.
     pub instance: String,
-    /// In a word.
     pub state: InstanceState,
-    /// Why nothing is known, where that is so.
+    /// Why the state is unknown.
     pub doubt: Option<String>,
-    /// What was seen, as a start sees it; nothing where the locks cannot be looked at.
+    /// `None` where the locks cannot be examined.
     pub plan: Option<Plan>,
-    /// The word of the guard that has it, or that left its child behind.
+    /// The record of the guard that holds it, or that left its child behind.
     pub record: Option<Record>,
     /// The child, where its pid is one of this PID namespace.
     pub child: Option<u32>,
-    /// What happened before, the oldest first.
+    /// The oldest first.
     pub history: Vec<HistoryEvent>,
 }
 
@@ -47,7 +44,6 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// Whether somebody of ours has it.
     pub fn is_held(self) -> bool {
         match self {
             InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => true,
@@ -57,8 +53,8 @@ impl InstanceState {
 }
 
 impl InstanceStatus {
-    /// What a look and the files beside the lock say together, seen from `me`. `None`: they
-    /// contradict each other, because the instance is just changing hands.
+    /// Combines a snapshot with the files beside the lock, seen from `me`. `None`: they contradict
+    /// each other, as the instance is just changing hands.
     pub fn of(
         instance: &str,
         plan: Plan,
@@ -107,7 +103,6 @@ impl InstanceStatus {
         })
     }
 
-    /// One that cannot be looked at, and why.
     pub fn unknown(instance: &str, why: String) -> InstanceStatus {
         InstanceStatus {
             instance: instance.to_owned(),
@@ -120,13 +115,12 @@ impl InstanceStatus {
         }
     }
 
-    /// What its present holder, or the last one, did to get it.
+    /// Returns the acts of its present holder, or of the last one.
     pub fn own_events(&self) -> impl Iterator<Item = &HistoryEvent> {
         let mine = self.record.as_ref().map(|record| (record.ticket, &record.holder.boot));
         self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
     }
 
-    /// How it came to its end, where it has.
     pub fn last_end(&self) -> Option<&HistoryEvent> {
         self.history.iter().rev().find(|event| match event.kind {
             HistoryEventKind::Stop { .. } | HistoryEventKind::Clearing { .. } => true,
@@ -137,13 +131,13 @@ impl InstanceStatus {
         })
     }
 
-    /// Those that are in the way of a start and do not have the lock: they run beside every guard.
+    /// Returns the conflicts without the lock, which run beside every guard.
     pub fn unguarded(&self) -> impl Iterator<Item = &Conflict> {
         self.plan.iter().flat_map(|plan| &plan.conflicts).filter(|conflict| !conflict.holds_lock())
     }
 }
 
-/// Whether one of those that have the lock is the child of the guard that wrote this, and is alive.
+/// Returns whether the child of the guard that wrote this record lives and holds the lock.
 fn left_its_child(plan: &Plan, record: &Record) -> bool {
     let holding = plan.conflicts.iter().filter(|conflict| conflict.holds_lock());
     record.child.is_some_and(|child| {
@@ -151,7 +145,7 @@ fn left_its_child(plan: &Plan, record: &Record) -> bool {
     })
 }
 
-/// Those that have the lock, as far as they can be seen; of a tree its root.
+/// Returns the visible roots of the conflicts that hold the lock.
 fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
     plan.conflicts
         .iter()

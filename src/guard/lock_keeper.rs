@@ -14,20 +14,18 @@ use crate::state::record::{Record, RecordStage};
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 
-/// The time for which another process may hold what was taken from a guard before it is lost: a
-/// start holds it for moments.
+/// The time for which another process may hold the lock before it counts as lost: a start holds it
+/// for moments.
 const CONTESTED: Duration = Duration::from_secs(3);
 
 /// How often to try for a lock that is held for moments, and for one that cannot be had for longer.
 const NEXT_TRY: Duration = Duration::from_millis(10);
 const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
-/// Something that happened to the locks of a guard.
 #[derive(Debug)]
 pub enum LockEvent {
     /// A file beside the lock had vanished and could not be written again.
     Unwritten(String),
-    /// A lock file was deleted, moved or replaced, and is held again.
     Retaken,
     /// A lock file was deleted, moved or replaced, and cannot be held again for now.
     Unusable(Error),
@@ -36,7 +34,7 @@ pub enum LockEvent {
 }
 
 impl LockEvent {
-    /// The sentence that the history keeps of it.
+    /// Returns the sentence for the history.
     fn for_history(&self) -> Option<&'static str> {
         match self {
             LockEvent::Retaken => {
@@ -53,19 +51,15 @@ impl LockEvent {
     }
 }
 
-/// Receives the events of a keeper.
 pub type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 
-/// Whether the instance may still be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepOutcome {
-    /// It is held.
     Held,
-    /// Another guard has it since just now, and `on_lost` says to stop.
+    /// Another guard holds it now, and `on_lost` says to stop.
     Lost,
 }
 
-/// The state in which the locks were found last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HoldState {
     Firm,
@@ -82,26 +76,21 @@ enum HoldState {
 /// The locks of a guard, its record, and the requests to it.
 #[derive(Debug)]
 pub struct LockKeeper {
-    /// Watches the files beside the lock.
     pub watch: FileWatch,
-    /// The locks.
     pub locks: HeldLocks,
-    /// The record of the guard.
     pub record: Record,
-    /// The history, as this guard writes it.
     pub(super) history: HistoryWriter,
     on_lost: OnLost,
     hold: HoldState,
 }
 
 impl LockKeeper {
-    /// Keeps locks that are all held.
     pub fn new(watch: FileWatch, locks: HeldLocks, record: Record, on_lost: OnLost) -> LockKeeper {
         let history = HistoryWriter::new(record.holder.clone(), record.ticket);
         LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
-    /// The time of the next check that no file event announces; `None` while all is well.
+    /// Returns the time of the next check that no file event announces; `None` while all is well.
     pub fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Firm => return None,
@@ -160,7 +149,7 @@ impl LockKeeper {
         }
     }
 
-    /// The request to this guard that was not answered yet.
+    /// Returns the request to this guard that was not answered yet.
     pub fn request(&self) -> Option<Request> {
         let state_dir = self.locks.state_dir();
         state_dir
@@ -201,7 +190,6 @@ impl LockKeeper {
         }
     }
 
-    /// Writes that the guard is at this stage.
     pub fn set_stage(&mut self, stage: RecordStage, on_event: OnLockEvent<'_>) {
         self.record.stage = stage;
         self.write_own_record(on_event);

@@ -37,9 +37,6 @@ struct LockLocation {
 
 impl LockSet {
     /// Opens the folders of these lock files, made where they are missing.
-    ///
-    /// # Errors
-    /// One of them is not safe to use.
     pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
         match Self::find(paths, MissingFolder::Create)? {
             Some(lock_set) => Ok(lock_set),
@@ -51,11 +48,7 @@ impl LockSet {
         }
     }
 
-    /// Opens the folders that exist; `None` where the first lock's does not, so that nobody can
-    /// have it.
-    ///
-    /// # Errors
-    /// One of them is not safe to use.
+    /// Opens the folders that exist; `None` where the first lock's does not: then nothing holds it.
     pub fn find(paths: &[PathBuf], missing: MissingFolder) -> Result<Option<LockSet>, Error> {
         let mut locations = Vec::new();
         for path in paths {
@@ -90,62 +83,44 @@ impl LockSet {
         Ok(state_dir.map(|state_dir| LockSet { paths: paths.to_owned(), locks, state_dir }))
     }
 
-    /// Opens the same locks anew: a folder may have been replaced.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
+    /// Opens the same locks again: a folder may have been replaced.
     pub(crate) fn reopened(&self) -> Result<LockSet, Error> {
         LockSet::open(&self.paths)
     }
 
-    /// Whether every folder still lies where it was opened.
     pub(crate) fn is_in_place(&self) -> bool {
         self.locks.iter().all(|location| location.folder.is_in_place())
     }
 
-    /// The folders of the locks.
     pub(crate) fn folders(&self) -> Vec<&Path> {
         self.locks.iter().map(|location| location.folder.path()).collect()
     }
 
-    /// The number of locks.
     pub(crate) fn len(&self) -> usize {
         self.locks.len()
     }
 
-    /// The path of the first lock.
     pub(crate) fn first_lock_path(&self) -> Option<PathBuf> {
         self.locks.first().map(|location| location.folder.path().join(&location.name))
     }
 
-    /// The state directory beside the first lock.
     pub fn state_dir(&self) -> &Arc<StateDir> {
         &self.state_dir
     }
 
     /// Opens every lock file, made where it is missing; none is locked.
-    ///
-    /// # Errors
-    /// One of them is not safe to use.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
         self.locks.iter().map(|location| LockFile::open(&location.folder, &location.name)).collect()
     }
 
-    /// The first lock, opened once more and for itself: a duplicate would keep the lock when the
-    /// other one is closed.
-    ///
-    /// # Errors
-    /// It is not safe to use.
+    /// Opens the first lock once more: a duplicate would keep the lock when the other one is
+    /// closed.
     pub fn open_first_lock(&self) -> Result<Option<LockFile>, Error> {
         self.locks
             .first()
             .map_or(Ok(None), |location| LockFile::open_existing(&location.folder, &location.name))
     }
 
-    /// Opens the lock files that exist, only to look at them.
-    ///
-    /// # Errors
-    /// One of them is not safe to use.
     pub fn existing_locks(&self) -> Result<Vec<ExistingLock>, Error> {
         let existing = |location: &LockLocation| {
             let path = location.folder.path().join(&location.name);
@@ -156,22 +131,15 @@ impl LockSet {
     }
 }
 
-/// The lock files of one start, open, and the ticket that was drawn beside them.
 #[derive(Debug)]
 pub struct OpenedLocks {
-    /// The set that was opened.
     pub lock_set: LockSet,
-    /// Its lock files.
     pub files: Vec<LockFile>,
-    /// The ticket.
     pub ticket: Ticket,
 }
 
 impl OpenedLocks {
     /// Opens these lock files and draws a ticket.
-    ///
-    /// # Errors
-    /// One of them is not safe to use, or no ticket can be drawn.
     pub fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
         let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
         loop {
@@ -198,14 +166,11 @@ impl OpenedLocks {
 /// A lock file as a dry run finds it.
 #[derive(Debug)]
 pub enum ExistingLock {
-    /// The path has no file yet.
     Missing(PathBuf),
-    /// The file exists.
     Open(LockFile),
 }
 
 impl ExistingLock {
-    /// The lock as a scan takes it.
     pub fn probe(&self) -> LockProbe<'_> {
         match self {
             ExistingLock::Missing(path) => LockProbe::Missing(path),
@@ -217,9 +182,8 @@ impl ExistingLock {
 /// The locks of one start: all of them or none.
 #[derive(Debug)]
 pub(crate) enum LockHandles {
-    /// None is held; the index of the one that was refused just now.
+    /// None is held; the index of the one that was just refused.
     Open(Vec<LockFile>, Option<usize>),
-    /// All are held.
     Held(Vec<HeldLock>),
 }
 
@@ -268,7 +232,6 @@ impl LockHandles {
         Ok(LockHandles::Held(held))
     }
 
-    /// The files, none of them locked.
     pub(crate) fn release(self) -> Result<Vec<LockFile>, Error> {
         match self {
             LockHandles::Open(files, _) => Ok(files),

@@ -9,31 +9,24 @@ use crate::terminate::execute::NotEnded;
 /// Why there is no start.
 #[derive(Debug)]
 pub enum NotStarted {
-    /// It is refused.
     Refused(StartRefusal),
     /// A newer start asked this one to end before it had started.
     Superseded,
     /// The locks or their folder were deleted or replaced meanwhile.
     Replaced,
-    /// A signal ended it.
     Interrupted(u8),
-    /// Something is wrong.
     Failed(Error),
 }
 
-/// Why a start is refused.
 #[derive(Debug)]
 pub enum StartRefusal {
-    /// This plan says so.
     Plan(Box<Plan>),
-    /// A conflict was not ended.
     NotEnded(NotEnded),
     /// Another start did not finish in time.
     Queued,
 }
 
 impl StartRefusal {
-    /// The kind of this refusal.
     pub fn kind(&self) -> Refusal {
         match self {
             StartRefusal::Plan(plan) => plan.refusal_kind().unwrap_or(Refusal::Policy),
@@ -42,7 +35,6 @@ impl StartRefusal {
         }
     }
 
-    /// The plan that says so.
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             StartRefusal::Plan(plan) => Some(plan),

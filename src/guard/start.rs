@@ -39,10 +39,9 @@ const MOST_REPLACEMENTS: u32 = 100;
 /// A start that has won the instance: it holds the locks while this lives.
 pub struct Won {
     locks: HeldLocks,
-    /// The record that it wrote; none: a stop, which writes none.
+    /// `None` for a stop, which writes none.
     pub record: Option<Record>,
     mutexes: StartMutexes,
-    /// The conflicts that it ended.
     pub ended: Vec<EndedConflict>,
     /// From the first look until the instance was won.
     pub took: Duration,
@@ -50,11 +49,9 @@ pub struct Won {
 
 /// A held instance. The next start waits until [`announce`](Acquired::announce).
 pub(crate) struct Acquired {
-    /// Keeps the locks, the record and what is asked.
     pub(crate) keeper: LockKeeper,
-    /// Where signals arrive.
     pub(crate) poller: Poller,
-    /// What only the start needed; putting it away takes a while.
+    /// Freeing them takes a while.
     pub(crate) leftovers: StartLeftovers,
     mutexes: Option<StartMutexes>,
     ended: Vec<EndedConflict>,
@@ -62,8 +59,8 @@ pub(crate) struct Acquired {
 }
 
 impl Acquired {
-    /// Writes down that the instance runs – as `child`, or as this very process – and lets the next
-    /// start look.
+    /// Records that the instance runs – as `child`, or as this very process – and lets the next
+    /// start proceed.
     pub(crate) fn announce(&mut self, child: Option<ProcessId>) {
         let keeper = &mut self.keeper;
         keeper.record.child = child;
@@ -83,7 +80,7 @@ impl Acquired {
         self.mutexes = None;
     }
 
-    /// Writes down that nothing came of it, and gives everything back.
+    /// Records that the start failed, and gives everything back.
     pub(crate) fn give_up(self, error: &Error) {
         let state_dir = self.keeper.locks.state_dir();
         state_dir.remove_record(self.keeper.record.ticket);
@@ -92,7 +89,7 @@ impl Acquired {
     }
 }
 
-/// What may call a start off.
+/// The source of a cancellation.
 pub(crate) enum Cancellation {
     /// The signals of this process.
     Signals,
@@ -100,10 +97,7 @@ pub(crate) enum Cancellation {
     Program(Poller),
 }
 
-/// Starts: settles by the policy who polls, and holds the instance.
-///
-/// # Errors
-/// There is no start, and nothing is left behind.
+/// Applies the policy and acquires the instance. After an error nothing is left behind.
 pub(crate) fn start(
     request: &StartRequest,
     cancellation: Cancellation,
@@ -119,15 +113,11 @@ pub(crate) fn start(
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }
 
-/// Ends what runs, and holds nothing.
-///
-/// # Errors
-/// Something was not ended.
+/// Ends what runs, and acquires nothing.
 pub(crate) fn stop(request: &StartRequest, observer: &mut dyn Observer) -> Result<(), NotStarted> {
     settle(request, Cancellation::Signals, observer).map(drop)
 }
 
-/// Everything up to the moment at which the instance is held.
 fn settle(
     request: &StartRequest,
     cancellation: Cancellation,
@@ -169,10 +159,8 @@ fn settle(
     Ok((machine, won))
 }
 
-/// Makes attempts until one comes through, on locks that are opened anew where they were replaced.
-///
-/// # Errors
-/// There is no start, and nothing is left behind.
+/// Makes attempts until one succeeds; opens replaced locks again. After an error nothing is left
+/// behind.
 pub fn win(
     request: &StartRequest,
     host: &mut dyn StartHost,

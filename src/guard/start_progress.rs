@@ -14,47 +14,43 @@ use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
 
-/// How long a start that would refuse anyway waits for another one to be through (S3).
+/// The time for which a start that would refuse anyway waits for another one to finish (S3).
 const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long after its end a conflict that something manages may come back, and one that only has a
-/// living parent (S2).
+/// The time after its end in which a conflict may come back: one that something manages, and one
+/// that only has a living parent (S2).
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
-/// supervisord looks once a second: at one turn it sees the end, at the next it starts again.
+/// supervisord checks once a second: once it sees the end, and the next time it starts again.
 const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
 
-/// How much longer a supervisor that backs off lets pass where what it has just started ended at
-/// once.
+/// The further pause of a supervisor that backs off, where what it has just started ended at once.
 const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
-/// What carries over from one attempt of a start to the next.
+/// The state that carries over from one attempt of a start to the next.
 #[derive(Debug, Default)]
 pub(super) struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
-    /// When to say again that it waits.
     pub(super) beat: Option<Ticker>,
-    /// The deadline of all of it, on the clock of patience.
+    /// The deadline of the whole start, on the clock of patience.
     pub(super) until: Option<Duration>,
-    /// What it has done, as `decide` needs it.
     pub(super) history: History,
     /// A holder has ended or is ending: its lock may be free in a moment.
     pub(super) letting_go: bool,
-    /// When the second look may be made.
+    /// The earliest time of the second snapshot.
     pub(super) look_at: Option<Duration>,
-    /// A guard that has lost its lock was given its second.
+    /// A guard that has lost its lock was given its time to take it back.
     pub(super) gave_back: bool,
-    /// Held while this start is the first of those who wait for a guard.
+    /// Held while this start is the first that waits for a guard.
     pub(super) queue: Option<FileMutex>,
-    /// The conflicts that it has ended, for the history: written when there is a child, or no
-    /// start.
+    /// For the history: written when there is a child, or no start.
     pub(super) ended: Vec<EndedConflict>,
 }
 
 impl StartProgress {
-    /// Keeps what the next look has to know of the conflicts that `plan` has ended by `now`.
+    /// Notes the conflicts that `plan` has ended by `now`, for the next decision.
     pub(super) fn record_kills(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
         self.letting_go = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
@@ -70,15 +66,15 @@ impl StartProgress {
     }
 }
 
-/// The end of everything that this plan may take, if it begins `now`. The ladder begins a moment
-/// later than the plan and has the last word.
+/// Returns the deadline of this plan, if it begins `now`. The ladder begins a moment later than the
+/// plan and has the last word.
 pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
     plan.deadline().map_or(Duration::MAX, |time| {
         now.saturating_add(time).saturating_add(Duration::from_secs(1))
     })
 }
 
-/// The time that a start may take before its first look; `None`: no limit.
+/// Returns the time that a start may wait for its first snapshot; `None`: no limit.
 pub(super) fn patience(policy: &Policy) -> Option<Duration> {
     let actions = || {
         policy
@@ -104,7 +100,7 @@ pub(super) fn patience(policy: &Policy) -> Option<Duration> {
     Some(if refuses { REFUSING_PATIENCE } else { total.max(REFUSING_PATIENCE) })
 }
 
-/// The time after its end within which this conflict may come back.
+/// Returns the time after its end within which this conflict may come back.
 fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let just_started = root.age.known().is_none_or(|age| *age < JUST_STARTED);

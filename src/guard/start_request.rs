@@ -20,42 +20,32 @@ use crate::state::record::{HostProcess, Record, RecordStage};
 use crate::sys::{clock, host};
 use crate::text::command_line;
 
-/// The length to which a record cuts a command line, in characters: a record stays shorter than
-/// what a small file may hold.
+/// The longest command line in a record, in characters: a record must fit a small file.
 const LONGEST_COMMAND: usize = 4000;
 
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
 pub struct OwnPrograms {
-    /// The command-line tool.
     pub wrapper: Option<PathBuf>,
     /// A program that has the library in it.
     pub library: Option<PathBuf>,
 }
 
-/// Everything that a start depends on, read and found valid.
 #[derive(Debug)]
 pub struct StartRequest {
-    /// What the user wants.
     pub config: Config,
-    /// The instance to be held.
     pub instance: Instance,
     /// COMMAND, or the program that has the library in it.
     pub command: Option<Command>,
-    /// The bot's token, where it is known.
     pub token: Option<Token>,
-    /// The user of this process.
     pub user: User,
-    /// The lock files, placeholders filled in.
     pub locks: Vec<PathBuf>,
-    /// How other starts are recognized.
     pub programs: OwnPrograms,
-    /// Says for the history why there was no start.
+    /// Describes for the history why there was no start.
     pub cause: fn(&NotStarted) -> (GiveUpCause, String),
 }
 
 impl StartRequest {
-    /// What to look for in the process table.
     pub fn scan_request(&self) -> ScanRequest {
         scan_request(
             &self.config,
@@ -66,10 +56,7 @@ impl StartRequest {
         )
     }
 
-    /// Requires the script that the command names, unless `[check]` may be what makes it.
-    ///
-    /// # Errors
-    /// 127: it is missing.
+    /// Requires the script that the command names, unless `[check]` may create it.
     pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {
             (Some(command), None) => command.require_script(),
@@ -77,7 +64,7 @@ impl StartRequest {
         }
     }
 
-    /// The check to run before anything is touched; a stop runs none.
+    /// A stop runs none.
     pub(super) fn check(&self) -> Option<&CheckTable> {
         match self.config.policy.purpose {
             Purpose::Start => self.config.check(),
@@ -85,7 +72,7 @@ impl StartRequest {
         }
     }
 
-    /// The record of a start that drew `ticket` and opened `files`; a stop has none.
+    /// A stop has none.
     #[expect(clippy::disallowed_types, reason = "since when, to be printed")]
     pub(super) fn record(
         &self,
@@ -115,7 +102,7 @@ impl StartRequest {
     }
 }
 
-/// What to look for in the process table, for a start whose instance may still be unnamed.
+/// For a start whose instance may still be unnamed.
 pub fn scan_request(
     config: &Config,
     token: Option<&Token>,
@@ -135,7 +122,6 @@ pub fn scan_request(
     }
 }
 
-/// The lock files of an instance.
 pub fn lock_files(config: &Config, instance: &str, user: &User, lock_dir: &Path) -> Vec<PathBuf> {
     let profile = config.profile.as_deref();
     let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };

@@ -16,7 +16,7 @@ const COMMAND_WIDTH: usize = 60;
 /// The pid of the process that adopts orphans.
 const INIT: Option<u32> = if cfg!(windows) { None } else { Some(1) };
 
-/// A process whose ancestors matter, as it was just read.
+/// A process whose ancestors are looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Descendant {
     pub(super) pid: u32,
@@ -26,30 +26,23 @@ pub(super) struct Descendant {
     pub(super) session: Option<u32>,
 }
 
-/// A process table, as far as ancestors are concerned.
 pub(super) trait Ancestry {
-    /// The pid of this process.
     fn me(&self) -> u32;
 
-    /// Returns `pid`, its parent, and so on.
     fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32>;
 
-    /// Returns the identity of a living process.
     fn id(&self, pid: u32) -> Option<ProcessId>;
 
-    /// Returns the session of a process, where the system has sessions.
     fn session(&self, pid: u32) -> Option<u32>;
 
-    /// Returns the command line of a process; empty if it cannot be read.
+    /// Empty if it cannot be read.
     fn args(&self, pid: u32) -> Rc<Vec<String>>;
 
-    /// Returns the working directory of a process.
     fn cwd(&self, pid: u32) -> Option<PathBuf>;
 
     /// Returns the variables of a process that supervisors set, if they can be read.
     fn supervisor_env(&self, pid: u32) -> Option<SupervisorEnv>;
 
-    /// Returns the shell command that ends a process.
     fn end_command(&self, pid: u32) -> String;
 
     /// Returns the supervisor above a process. Its child, or else what that started, has the
@@ -121,7 +114,6 @@ pub(super) trait Ancestry {
             .is_some_and(|session| session != of.pid && Some(session) != self.session(of.parent))
     }
 
-    /// Returns the relation of a process to this one.
     fn relation(&self, of: Descendant) -> Relation {
         let (pid, me) = (of.pid, self.me());
         if Some(pid) == INIT {

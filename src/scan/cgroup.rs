@@ -19,7 +19,7 @@ const LAUNCHING_SERVICES: [&str; 13] = [
     "console-getty.service",
 ];
 
-/// The same, by the prefix of a template.
+/// The prefixes of such templates.
 const LAUNCHING_TEMPLATES: [&str; 7] =
     ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
 

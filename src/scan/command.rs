@@ -12,25 +12,19 @@ use crate::text::printable;
 #[cfg(unix)]
 const MAX_INTERPRETER_LINE: u64 = 256;
 
-/// A command that can be executed.
 #[derive(Debug, Clone)]
 pub struct Command {
-    /// The words as they were written.
     pub args: Vec<OsString>,
     /// The path to execute, links unresolved: a program may behave by the name of a link.
     pub found: PathBuf,
-    /// The file to execute, links resolved.
+    /// Links resolved.
     pub program: PathBuf,
-    /// A `#!` script runs as its interpreter.
     pub kind: ProgramKind,
-    /// The working directory of the start.
     pub cwd: PathBuf,
 }
 
-/// The kind of an executable file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgramKind {
-    /// The kernel runs it.
     Binary,
     /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
     /// one that env finds.
@@ -38,10 +32,8 @@ pub enum ProgramKind {
 }
 
 impl Command {
-    /// Finds `args[0]` as execvp(3) does.
-    ///
-    /// # Errors
-    /// 127 where it is not found, 126 where it cannot be executed.
+    /// Finds `args[0]` as execvp(3) does. Fails with 127 where it is not found, with 126 where it
+    /// cannot be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
@@ -72,13 +64,11 @@ impl Command {
         Ok(Command { args, found, program, kind, cwd })
     }
 
-    /// Returns the base name of the program as it was written.
     pub fn base_name(&self) -> String {
         let name = self.args.first().map(Path::new).and_then(Path::file_name);
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Returns the words as text, for messages and records.
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
@@ -139,8 +129,7 @@ fn may_execute(_path: &Path) -> bool {
     true
 }
 
-/// # Errors
-/// The kernel would not find the interpreter either.
+/// Fails where the kernel would not find the interpreter either.
 #[cfg(unix)]
 fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     use std::fs::File;

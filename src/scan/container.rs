@@ -19,7 +19,6 @@ pub enum ContainerTrace {
     PodmanFile,
     /// `/run/systemd/container`, where the container has a systemd of its own.
     SystemdFile(String),
-    /// `$container`.
     Variable(String),
     /// `$KUBERNETES_SERVICE_HOST` is set.
     KubernetesVariable,
@@ -34,20 +33,16 @@ pub enum Namespaces {
     Own,
 }
 
-/// The engine of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerKind {
-    /// Docker.
     Docker,
-    /// Podman.
     Podman,
-    /// Kubernetes, by whatever runtime.
+    /// With any runtime.
     Kubernetes,
-    /// An engine of this name, such as `lxc`.
+    /// Such as `lxc`.
     Named(String),
 }
 
-/// Returns the kind of container that has these traces.
 pub fn container_kind(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
     if namespaces == Namespaces::First {
         return None;
@@ -109,14 +104,13 @@ pub struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// Checks a folder, links in it resolved, by the text of `/proc/self/mountinfo`. `None`: others
-    /// see it too, or nothing is known.
+    /// `folder` has no links; `mounts` is the text of `/proc/self/mountinfo`. `None`: others see it
+    /// too, or nothing is known.
     pub fn of(container: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
         Some(PrivateFolder { container, folder: folder.to_owned(), why })
     }
 
-    /// Says that only this container is guarded, and why.
     pub fn problem(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
@@ -131,7 +125,6 @@ impl PrivateFolder {
         )
     }
 
-    /// Says how to share the folder.
     pub fn hint(&self) -> String {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);

@@ -7,30 +7,23 @@ use crate::engine::instance::Instance;
 use crate::engine::process::ProcessId;
 use crate::engine::start_history::Ticket;
 
-/// The variable's name.
 pub(crate) const HELD: &str = "MONOPOLL_HELD";
 
-/// `INSTANCE:TICKET:PID:START:LOCK`, from when COMMAND was started; the pid is of the guard's own
-/// PID namespace.
+/// `INSTANCE:TICKET:PID:START:LOCK`, as of the start of COMMAND; the pid is of the guard's own PID
+/// namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvMarker {
-    /// The instance that is held.
     pub instance: String,
-    /// The guard's ticket.
     pub ticket: Ticket,
-    /// The guard.
     pub guard: ProcessId,
-    /// The guard's first lock.
     pub lock: PathBuf,
 }
 
 impl EnvMarker {
-    /// The marker of a guard.
     pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> EnvMarker {
         EnvMarker { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
     }
 
-    /// Returns the variable's value.
     pub fn value(&self) -> OsString {
         let mut value = OsString::from(format!(
             "{}:{}:{}:{}:",
@@ -40,7 +33,6 @@ impl EnvMarker {
         value
     }
 
-    /// Parses the variable's value.
     pub fn parse(value: &OsStr) -> Option<EnvMarker> {
         let bytes = value.as_encoded_bytes();
         let ends: Vec<usize> = memchr::memchr_iter(b':', bytes).take(4).collect();

@@ -10,7 +10,6 @@ use crate::scan::machine::tree_reader::TreeReader;
 use crate::scan::process_tree::PinnedProcesses;
 use crate::sys::machine::pidfd::ProcessHandle;
 
-/// The tree of a guard.
 #[derive(Debug)]
 pub(crate) struct GuardTree {
     reader: TreeReader,
@@ -21,10 +20,8 @@ pub(crate) struct GuardTree {
 }
 
 impl GuardTree {
-    /// The processes that this process starts from now on.
-    ///
-    /// # Errors
-    /// The children cannot be listed, and so not be told from later ones.
+    /// Begins the tree of what this process starts from now on. Fails where its children cannot be
+    /// listed, and so not be told from later ones.
     pub(crate) fn of_this_process() -> io::Result<GuardTree> {
         let reader = TreeReader::open()?;
         let strangers = reader.children()?;
@@ -42,12 +39,10 @@ impl GuardTree {
         (!members.is_empty()).then_some(members)
     }
 
-    /// Returns the members that were seen last.
     pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
         self.pinned.handles()
     }
 
-    /// Sends a signal to exactly this member.
     pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
         self.pinned.send(to, signal)
     }

@@ -18,16 +18,14 @@ pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 /// The pause before the next try to identify it.
 const IDENTIFY_PAUSE: Duration = Duration::from_millis(5);
 
-/// A lock before the scan.
 #[derive(Debug, Clone, Copy)]
 pub enum LockProbe<'a> {
-    /// There is no such file yet.
     Missing(&'a Path),
-    /// It is open, and not ours.
+    /// Open, and not held by this process.
     Open(&'a LockFile),
     /// A try to take it has just failed.
     Taken(&'a LockFile),
-    /// It is ours.
+    /// Held by this process.
     Mine(&'a LockFile),
 }
 
@@ -44,7 +42,6 @@ impl LockProbe<'_> {
         }
     }
 
-    /// Returns its path.
     pub(super) fn path(&self) -> PathBuf {
         match self {
             LockProbe::Missing(path) => path.to_path_buf(),
@@ -55,14 +52,12 @@ impl LockProbe<'_> {
     }
 }
 
-/// The former owner of a lock that we have on a new file.
+/// The former owner of a lock whose new file this process has locked; `Unseen` is in another PID
+/// namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplacedOwner {
-    /// No living process.
     Gone,
-    /// A living guard.
     Guard,
-    /// A guard that cannot be seen from here.
     Unseen,
 }
 
@@ -96,7 +91,6 @@ fn is_unidentified(view: &LockView) -> bool {
     matches!(&view.state, LockState::Held(holders) if holders.is_empty())
 }
 
-/// Returns the pids that hold a lock.
 pub(super) fn holders(view: &LockView) -> &[u32] {
     match &view.state {
         LockState::Held(holders) => holders,
@@ -104,7 +98,6 @@ pub(super) fn holders(view: &LockView) -> &[u32] {
     }
 }
 
-/// Describes a guard by its record.
 pub(super) fn guard_view(record: &Record, process: Option<ProcessId>) -> GuardView {
     GuardView {
         process,

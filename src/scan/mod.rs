@@ -25,7 +25,6 @@ pub use portable as machine;
 
 use crate::error::{Error, ExitStatus};
 
-/// The error where the process table cannot be read.
 pub fn cannot_scan(error: std::io::Error) -> Error {
     let error = Error::from_source(ExitStatus::Fault, "this machine cannot be looked at", error);
     if cfg!(all(target_os = "linux", not(monopoll_portable))) {

@@ -34,22 +34,18 @@ pub(super) fn with_descendants(
 pub(crate) struct PinnedProcesses(BTreeMap<ProcessId, ProcessHandle>);
 
 impl PinnedProcesses {
-    /// Adds a process.
     pub(crate) fn insert(&mut self, handle: ProcessHandle) {
         self.0.insert(handle.id, handle);
     }
 
-    /// Returns the handle of a process.
     pub(crate) fn get(&self, id: ProcessId) -> Option<&ProcessHandle> {
         self.0.get(&id)
     }
 
-    /// Returns all of them.
     pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
         self.0.values()
     }
 
-    /// Returns those of `ids`.
     pub(crate) fn among<'a>(
         &self,
         ids: impl IntoIterator<Item = &'a ProcessId>,
@@ -57,7 +53,6 @@ impl PinnedProcesses {
         ids.into_iter().filter_map(|id| self.0.get(id)).collect()
     }
 
-    /// Removes those that are not to be kept.
     #[cfg(any(not(target_os = "linux"), monopoll_portable))]
     pub(crate) fn retain(&mut self, is_kept: impl Fn(ProcessId) -> bool) {
         self.0.retain(|id, _| is_kept(*id));
@@ -68,18 +63,16 @@ impl PinnedProcesses {
         self.get(id).is_none_or(ProcessHandle::has_ended)
     }
 
-    /// Removes those that have ended.
     pub(crate) fn forget_ended(&mut self) {
         self.0.retain(|_, handle| !handle.has_ended());
     }
 
-    /// Sends a signal to exactly this process.
     pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
         self.get(to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 
-    /// Returns these processes as members where the process table cannot be read: none of them is
-    /// known to have ended.
+    /// Returns members for a process table that cannot be read: none of them is known to have
+    /// ended.
     pub(crate) fn assume_alive<'a>(
         &self,
         processes: impl IntoIterator<Item = &'a ProcessId>,

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::scan::command::{Command, ProgramKind};
 
-/// A process, as far as its command matters.
 pub(super) struct RunningCommand<'a> {
     pub(super) args: Vec<&'a OsStr>,
     pub(super) cwd: Option<&'a Path>,
@@ -54,20 +53,17 @@ impl Command {
         is_same_name || is_interpreter && places.any(|arg| self.is_script(arg, process.cwd))
     }
 
-    /// Returns whether an argument names the script.
     fn is_script(&self, arg: &OsStr, cwd: Option<&Path>) -> bool {
         !arg.is_empty() && cwd.is_some_and(|cwd| is_same_file(&cwd.join(arg), &self.program))
     }
 }
 
-/// Returns whether two paths lead to the same file.
 #[cfg(unix)]
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     use crate::sys::file_id::FileId;
     one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
 }
 
-/// Returns whether two paths lead to the same file.
 #[cfg(windows)]
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other

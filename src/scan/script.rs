@@ -15,9 +15,6 @@ use crate::text::printable;
 
 impl Command {
     /// Requires that the script exists, where it is certain which argument that is.
-    ///
-    /// # Errors
-    /// 127: it does not.
     pub fn require_script(&self) -> Result<(), Error> {
         // A hook that this variable loads may find the script elsewhere.
         if env::var_os("NODE_OPTIONS").is_some()
@@ -70,7 +67,6 @@ enum Interpreter {
 }
 
 impl Interpreter {
-    /// Returns the interpreter with this name, which may end in a version.
     fn by_name(name: &str) -> Option<Interpreter> {
         let name = name.strip_suffix(".exe").unwrap_or(name);
         Some(match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {

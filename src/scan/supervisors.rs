@@ -26,7 +26,7 @@ const VARIABLES: [&str; 9] = [
 pub struct SupervisorEnv(BTreeMap<&'static str, String>);
 
 impl SupervisorEnv {
-    /// Takes them from these `NAME=VALUE`.
+    /// Selects them from these `NAME=VALUE`.
     pub fn new<'a>(environ: impl Iterator<Item = &'a [u8]>) -> SupervisorEnv {
         let mut variables = BTreeMap::new();
         for (name, value) in

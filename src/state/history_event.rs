@@ -13,95 +13,73 @@ const MAX_COMMAND: usize = 120;
 const MAX_NAME: usize = 60;
 const MAX_SENTENCE: usize = 200;
 
-/// An event in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEvent {
-    /// The kernel's id of the boot that it happened in.
+    /// The kernel's id of the boot.
     pub boot: String,
-    /// The time in milliseconds since that boot: a clock that cannot be set (S21).
+    /// Milliseconds since that boot: a clock that cannot be set (S21).
     pub since_boot_ms: u64,
-    /// The time in seconds since 1970, only to be shown.
+    /// Seconds since 1970, only to be shown.
     pub at: u64,
-    /// The ticket of the start that it belongs to.
     pub ticket: Ticket,
-    /// The pid of the writer, in its own PID namespace.
+    /// The writer's pid, in its own PID namespace.
     pub pid: u32,
-    /// What happened.
     #[serde(flatten)]
     pub kind: HistoryEventKind,
 }
 
-/// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum HistoryEventKind {
     /// A child was started.
     Start {
-        /// Its command line, secrets masked.
         command: String,
-        /// Its pid.
         child_pid: u32,
         /// From the first snapshot to the child.
         took_ms: u64,
     },
     /// A start gave up and left nothing behind.
     Refusal {
-        /// The kind of reason.
         cause: GiveUpCause,
-        /// The reason in a sentence.
         why: String,
-        /// How often in a row: a supervisor that tries for hours must not push out everything else.
+        /// Repetitions in a row: a supervisor that tries for hours must not push out everything
+        /// else.
         times: u32,
     },
     /// A start ended a conflict.
     Takeover {
-        /// The conflict.
         #[serde(flatten)]
         ended: EndedConflict,
         /// The guard that has the instance since; `None` if the start gave up after all.
         to_pid: Option<u32>,
     },
     /// A running guard found its lock replaced.
-    Loss {
-        /// What it found and did.
-        why: String,
-        /// How often in a row.
-        times: u32,
-    },
+    Loss { why: String, times: u32 },
     /// A guard ended.
-    Stop {
-        /// The reason in a few words.
-        why: String,
-        /// The pid of the process that asked for it.
-        asked_by: Option<u32>,
-    },
+    Stop { why: String, asked_by: Option<u32> },
     /// `monopoll stop` ended a conflict.
     Clearing {
-        /// The conflict.
         #[serde(flatten)]
         ended: EndedConflict,
     },
 }
 
-/// A conflict that was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedConflict {
     /// The pid of its root; `None` in another PID namespace.
     pub from_pid: Option<u32>,
     /// The command line of its root, secrets masked.
     pub command: String,
-    /// The action that ended it.
     pub action: Action,
     /// The rule that decided; `None` for `on_conflict`.
     pub rule: Option<String>,
     /// From the first signal or request to the end of the whole tree.
     pub took_ms: u64,
-    /// How many of its processes the writer sent SIGKILL; those of a guard that was asked are not
-    /// known.
+    /// The number of processes that the writer sent SIGKILL; those of a guard that was asked are
+    /// not known.
     pub killed: u32,
 }
 
-/// Why a start gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GiveUpCause {
@@ -109,18 +87,14 @@ pub enum GiveUpCause {
     Policy,
     /// A process that may not be signalled.
     Permission,
-    /// A newer start.
     Superseded,
     /// Too many takeovers (S14).
     Limit,
-    /// A signal.
     Interrupted,
-    /// An error.
     Failed,
 }
 
 impl HistoryEvent {
-    /// An event of this moment, of the start with this ticket.
     #[expect(clippy::disallowed_types, reason = "when it happened, to be printed")]
     pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {
         HistoryEvent {
@@ -153,12 +127,11 @@ impl HistoryEvent {
 }
 
 impl HistoryEventKind {
-    /// A start gave up once.
     pub fn refusal(cause: GiveUpCause, why: String) -> HistoryEventKind {
         HistoryEventKind::Refusal { cause, why, times: 1 }
     }
 
-    /// Counts the event before into this one, and returns whether it did: both must be the same
+    /// Merges the event before into this one and returns whether it did: both must be the same
     /// refusal or loss. Refusals by the takeover limit stay apart, as the limit counts them.
     pub(super) fn merge_repeat(&mut self, before: &HistoryEventKind) -> bool {
         match (self, before) {
@@ -181,7 +154,6 @@ impl HistoryEventKind {
     }
 }
 
-/// A command line for the history.
 pub(crate) fn short_command(args: &[String]) -> String {
     cut(&command_line(args), MAX_COMMAND)
 }

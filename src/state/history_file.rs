@@ -14,7 +14,6 @@ use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::clock;
 use crate::text::printable;
 
-/// How many events are kept.
 pub const MAX_EVENTS: usize = 100;
 
 /// The longest line in bytes; a longer one is not ours. A hundred stay below the 64 KiB that are
@@ -22,7 +21,7 @@ pub const MAX_EVENTS: usize = 100;
 const MAX_LINE: usize = 640;
 
 impl StateDir {
-    /// The last events, the oldest first, without those that cannot be read.
+    /// Returns the last events, the oldest first, without those that cannot be read.
     pub fn history(&self) -> Vec<HistoryEvent> {
         let text = self.folder().read(&self.name(StateFile::History)).unwrap_or_default();
         text.lines()
@@ -31,10 +30,7 @@ impl StateDir {
             .collect()
     }
 
-    /// Adds events to the history.
-    ///
-    /// # Errors
-    /// They cannot be written; the old ones stay.
+    /// Adds events to the history. After an error the old ones stay.
     pub fn add_to_history(&self, events: &[HistoryEvent]) -> Result<(), Error> {
         if events.is_empty() {
             return Ok(());
@@ -62,7 +58,7 @@ impl StateDir {
         Error::new(ExitStatus::LockFile, message).with_source(error)
     }
 
-    /// The takeovers of this boot, for the engine.
+    /// Returns the takeovers of this boot.
     pub(crate) fn takeover_attempts(&self, me: &HostProcess) -> Vec<TakeoverAttempt> {
         takeover_attempts(&self.history(), &me.boot, clock::since_boot())
     }
@@ -82,9 +78,8 @@ fn insert(all: &mut Vec<HistoryEvent>, mut event: HistoryEvent) {
     all.insert(all.len() - later, event);
 }
 
-/// The takeovers of `boot`, done and refused by their limit. Neither the restarts of a supervisor
-/// nor `monopoll stop` are among them: a person gets through with that. Conflicts that one start
-/// ended share its ticket.
+/// Returns the takeovers of `boot`, done and refused by their limit, without restarts by a
+/// supervisor and without `monopoll stop`. Conflicts that one start ended share its ticket.
 pub fn takeover_attempts(
     events: &[HistoryEvent],
     boot: &str,

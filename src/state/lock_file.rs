@@ -72,7 +72,6 @@ impl LockFile {
         free
     }
 
-    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -91,32 +90,30 @@ impl LockFile {
 
 #[cfg(unix)]
 impl LockFile {
-    /// The identity of the open file, on systems that tell files apart.
+    /// Returns the identity of the open file, on systems that tell files apart.
     pub fn known_id(&self) -> Option<FileId> {
         Some(self.id)
     }
 
-    /// Whether no guard ever held it: it was just created, perhaps in the place of one that was
-    /// deleted.
+    /// Returns whether no guard ever held it: it was just created, perhaps in the place of one that
+    /// was deleted.
     pub(crate) fn is_new(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
     }
 
-    /// Whether the path still leads to the open file. One that was deleted, moved or replaced keeps
-    /// no other start out.
+    /// Returns whether the path still leads to the open file. One that was deleted, moved or
+    /// replaced keeps no other start out.
     pub(crate) fn is_in_place(&self) -> bool {
         FileId::of_entry(&self.path) == Some(self.id)
     }
 }
 
-/// For the kernel's list of locks.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 impl LockFile {
     pub(crate) fn as_file(&self) -> &File {
         &self.file
     }
 
-    /// The identity of the open file.
     pub(crate) fn id(&self) -> FileId {
         self.id
     }
@@ -125,7 +122,6 @@ impl LockFile {
 /// std does not tell files apart here.
 #[cfg(windows)]
 impl LockFile {
-    /// Not known here.
     pub fn known_id(&self) -> Option<FileId> {
         None
     }

@@ -29,10 +29,9 @@ const USUAL_LENGTH: usize = 1 << 10;
 const REMOVE_FILE: &str = "remove it, or name another file in `lock.paths`";
 const OTHER_FOLDER: &str = "name another one in `lock.paths`";
 
-/// What to do if the folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingFolder {
-    /// Create it, private.
+    /// Create it, accessible to this user alone.
     Create,
     /// Leave it: a dry run touches nothing.
     Leave,
@@ -40,9 +39,6 @@ pub enum MissingFolder {
 
 impl LockFolder {
     /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
-    ///
-    /// # Errors
-    /// It cannot be created or opened, or is not safe to use.
     pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
         if missing == MissingFolder::Create {
             Self::create_path(path).map_err(|error| {
@@ -59,7 +55,6 @@ impl LockFolder {
         }
     }
 
-    /// The path, links resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -79,9 +74,6 @@ impl LockFolder {
 
     /// Writes a file that must not exist yet. The caller reads it again: not every file system can
     /// refuse to replace.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`], or as the file system says.
     pub(super) fn write_new(&self, name: &str, content: &str) -> io::Result<()> {
         self.write_then(name, content, |new| self.rename_new(new, name))
     }
@@ -101,7 +93,6 @@ impl LockFolder {
         })
     }
 
-    /// The names that end with `suffix`.
     pub(crate) fn names_with(&self, suffix: &str) -> Vec<String> {
         self.names().filter(|name| name.ends_with(suffix)).collect()
     }

@@ -14,10 +14,9 @@ use crate::engine::signal::Signal;
 use crate::engine::start_history::Ticket;
 use crate::state::state_dir::{StateDir, StateFile};
 
-/// A request to a guard: end your tree.
+/// A request to a guard to end its tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Tells requests apart.
     pub id: String,
     /// The ticket of the guard; others ignore the request.
     pub to: Ticket,
@@ -25,7 +24,6 @@ pub struct Request {
     pub from_pid: u32,
     /// `force` or `graceful`.
     pub force: bool,
-    /// The first signal.
     pub signal: Signal,
     /// From the signal to SIGKILL.
     #[serde(with = "humantime_serde")]
@@ -33,30 +31,25 @@ pub struct Request {
     /// From SIGKILL to giving up.
     #[serde(rename = "kill", with = "humantime_serde")]
     pub kill_patience: Duration,
-    /// Whether SIGKILL follows.
     pub escalate: bool,
-    /// The purpose, for the log.
     #[serde(rename = "for", default)]
     pub purpose: Purpose,
 }
 
-/// The process that asks a guard to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
-    /// Its pid, in its own PID namespace.
+    /// In its own PID namespace.
     pub pid: u32,
-    /// What it wants the instance for.
     pub purpose: Purpose,
 }
 
-/// The guard's answer: it will do as the request says.
+/// The guard's answer: it carries the request out.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     id: String,
 }
 
 impl Request {
-    /// A request to the guard with the ticket `to`.
     pub fn new(id: String, to: Ticket, asker: Asker, options: StopOptions) -> Request {
         Request {
             id,
@@ -75,7 +68,6 @@ impl Request {
         Asker { pid: self.from_pid, purpose: self.purpose }
     }
 
-    /// How the tree is to be ended.
     pub(crate) fn stop_options(&self) -> StopOptions {
         StopOptions {
             mode: if self.force { StopMode::Force } else { StopMode::Graceful },
@@ -88,12 +80,10 @@ impl Request {
 }
 
 impl StateDir {
-    /// Writes a request, in the place of an older one.
     pub fn write_request(&self, request: &Request) -> io::Result<()> {
         self.store(StateFile::Request, request)
     }
 
-    /// The request to the guard with this ticket.
     pub(crate) fn request_to(&self, ticket: Ticket) -> Option<Request> {
         self.load::<Request>(StateFile::Request).filter(|request| request.to == ticket)
     }
@@ -102,12 +92,10 @@ impl StateDir {
         self.store(StateFile::Answer, &Answer { id: request.id.clone() })
     }
 
-    /// Whether the request with this id was answered.
     pub fn is_acknowledged(&self, id: &str) -> bool {
         self.load::<Answer>(StateFile::Answer).is_some_and(|answer| answer.id == id)
     }
 
-    /// Removes the request and its answer.
     pub(crate) fn remove_request(&self) {
         self.remove(StateFile::Request);
         self.remove(StateFile::Answer);

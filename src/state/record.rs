@@ -9,49 +9,39 @@ use crate::engine::start_history::Ticket;
 use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::file_id::FileId;
 
-/// What a guard says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The version of this format.
     pub version: u32,
-    /// The instance that it holds.
     pub instance: String,
-    /// How far it is.
     #[serde(rename = "state")]
     pub stage: RecordStage,
-    /// The ticket that it drew.
     pub ticket: Ticket,
-    /// The guard's process.
     #[serde(flatten)]
     pub holder: HostProcess,
-    /// The files that it has locked, even if they were removed since; empty on systems that do not
-    /// tell files apart.
+    /// The locked files, even if they were removed since; empty on systems that do not tell files
+    /// apart.
     #[serde(default)]
     pub locks: Vec<FileId>,
-    /// The host's name.
     pub host: String,
-    /// The user's name.
     pub user: String,
     /// The guarded command line, secrets masked.
     pub command: String,
     /// The start, in seconds since 1970.
     pub since: u64,
-    /// The selected profile.
     pub profile: Option<String>,
-    /// The child, once it is started.
     pub child: Option<ProcessId>,
     /// monopoll's version.
     pub monopoll: String,
 }
 
-/// A process, told from all others on this host and across its PID namespaces.
+/// A process, unique on this host across its PID namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostProcess {
     /// The kernel's id of this boot.
     pub boot: String,
     /// The inode of the PID namespace that `process` belongs to.
     pub pid_namespace: u64,
-    /// The process.
     pub process: ProcessId,
 }
 
@@ -59,26 +49,20 @@ pub struct HostProcess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordStage {
-    /// It has the lock and no child yet.
     Starting,
-    /// Its child runs.
     Running,
-    /// It is ending its child's tree.
     Stopping,
 }
 
 impl StateDir {
-    /// The record, if it can be read.
     pub fn record(&self) -> Option<Record> {
         self.load(StateFile::Record)
     }
 
-    /// Whether there is a record, readable or not.
     pub(crate) fn has_record(&self) -> bool {
         self.exists(StateFile::Record)
     }
 
-    /// Writes or replaces the record.
     pub fn write_record(&self, record: &Record) -> io::Result<()> {
         self.store(StateFile::Record, record)
     }
@@ -102,12 +86,10 @@ impl StateDir {
         }
     }
 
-    /// Removes a record whose guard has ended.
     pub fn remove_stale_record(&self) {
         self.remove(StateFile::Record);
     }
 
-    /// Removes the record if it has this ticket.
     pub(crate) fn remove_record(&self, ticket: Ticket) {
         if self.record().is_some_and(|record| record.ticket == ticket) {
             self.remove(StateFile::Record);

@@ -16,19 +16,15 @@ use crate::state::lock_folder::LockFolder;
 use crate::sys::UNFINISHED;
 use crate::sys::file_mutex::FileMutex;
 
-/// The files of one instance.
 #[derive(Debug)]
 pub struct StateDir {
     folder: Arc<LockFolder>,
     lock_name: String,
 }
 
-/// A file beside a lock.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StateFile {
-    /// What the guard says about itself.
     Record,
-    /// The last ticket that was drawn.
     Counter,
     /// Locked while the counter or the history is written. The counter itself cannot be locked:
     /// fslock empties its file when it unlocks.
@@ -37,13 +33,11 @@ pub(super) enum StateFile {
     StartMutex,
     /// Locked by the first of the starts that wait for a guard.
     Queue,
-    /// What the guard is asked to do.
+    /// A request to the guard to end.
     Request,
-    /// The guard's answer.
     Answer,
-    /// The last events of the instance.
     History,
-    /// For the guarded program: what it has taken and not finished.
+    /// For the guarded program: the updates that it has taken and not finished.
     Journal,
 }
 
@@ -60,7 +54,7 @@ impl StateFile {
         StateFile::Journal,
     ];
 
-    /// The end of the file name. Every version must use the same.
+    /// Every version must use the same.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             StateFile::Record => ".record",
@@ -77,7 +71,6 @@ impl StateFile {
 }
 
 impl StateDir {
-    /// The files beside the lock `lock_name` in `folder`.
     pub fn new(folder: Arc<LockFolder>, lock_name: &str) -> StateDir {
         StateDir { folder, lock_name: lock_name.to_owned() }
     }
@@ -98,18 +91,16 @@ impl StateDir {
         self.path(StateFile::Record)
     }
 
-    /// A file for the guarded program: what it has taken and not finished. The next program that
-    /// holds the instance finds it.
+    /// A file for the guarded program's own state: the next program that holds the instance finds
+    /// it.
     pub fn journal_path(&self) -> PathBuf {
         self.path(StateFile::Journal)
     }
 
-    /// The mutex of starts, not locked yet.
     pub(crate) fn start_mutex(&self) -> Result<FileMutex, Error> {
         self.mutex(StateFile::StartMutex)
     }
 
-    /// The mutex of the first of the starts that wait for a guard, not locked yet.
     pub(crate) fn queue(&self) -> Result<FileMutex, Error> {
         self.mutex(StateFile::Queue)
     }
@@ -120,15 +111,11 @@ impl StateDir {
             .map_err(|error| Error::unsafe_lock(&path, &error.to_string()).with_source(error))
     }
 
-    /// Whether there was ever a start.
     pub(crate) fn was_ever_started(&self) -> bool {
         self.exists(StateFile::StartMutex)
     }
 
     /// Refuses folders in the place of files that a start writes, before it ends anything.
-    ///
-    /// # Errors
-    /// There is such a folder.
     pub(crate) fn refuse_folders(&self) -> Result<(), Error> {
         [StateFile::Record, StateFile::Counter, StateFile::Request, StateFile::Answer]
             .into_iter()
@@ -137,7 +124,7 @@ impl StateDir {
             .try_for_each(|name| self.folder.refuse_folder(&name))
     }
 
-    /// Whether the file exists, readable or not.
+    /// Returns whether the file exists, readable or not.
     pub(super) fn exists(&self, file: StateFile) -> bool {
         !matches!(self.folder.open_existing(&self.name(file)), Ok(None))
     }
@@ -157,8 +144,8 @@ impl StateDir {
     }
 }
 
-/// The lock that the file `name` belongs to, if `names` has that lock. A record is enough to know
-/// of its lock.
+/// Returns the lock that the file `name` belongs to, if `names` has that lock. A record is enough
+/// to prove its lock.
 pub(crate) fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
     let unfinished = || name.strip_suffix(UNFINISHED)?.strip_suffix('.');
     let lock = StateFile::ALL

@@ -8,14 +8,12 @@ use crate::state::record::Record;
 use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::file_mutex::FileMutex;
 
-/// How long to wait for the counter: other starts lock it for microseconds.
+/// The wait for the counter: other starts lock it for microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl StateDir {
-    /// Draws a ticket larger than the counter and the tickets of all records in the folder.
-    ///
-    /// # Errors
-    /// The counter cannot be written: a start without a ticket could not be ordered later.
+    /// Draws a ticket larger than the counter and the tickets of all records in the folder. Fails
+    /// where the counter cannot be written: a start without a ticket could not be ordered later.
     pub(crate) fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _locked = self.lock_counter()?;
         // The largest number is not believed: its guard would find the counter lost for ever.
@@ -28,7 +26,7 @@ impl StateDir {
         Ok(ticket)
     }
 
-    /// Writes the counter again if it has lost this ticket.
+    /// Writes the counter again if it is behind this ticket.
     pub(crate) fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
         let _locked = self.lock_counter()?;
         if self.counter().is_none_or(|counter| counter < ticket) {
@@ -38,7 +36,6 @@ impl StateDir {
         }
     }
 
-    /// The last ticket that was drawn, if the counter can be read.
     pub fn counter(&self) -> Option<Ticket> {
         let text = self.folder().read(&self.name(StateFile::Counter))?;
         Some(Ticket(text.trim_end().parse().ok()?)).filter(|ticket| *ticket < Ticket::MAX)

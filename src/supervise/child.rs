@@ -28,7 +28,6 @@ use crate::error::ExitStatus;
 use crate::state::lock_file::HeldLock;
 use crate::sys::machine::poll::Poller;
 
-/// The inheritance of COMMAND from its guard.
 #[derive(Debug)]
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),
@@ -39,25 +38,19 @@ pub(super) struct Inheritance<'a> {
     pub(super) locks: &'a [HeldLock],
     /// Knows the original signal mask, and notices the end of the child.
     pub(super) poller: &'a Poller,
-    /// Sent to the child when its guard is killed.
     pub(super) death_signal: Signal,
-    /// A variable to add to its environment.
     pub(super) variable: (&'static str, OsString),
 }
 
-/// The processes that were reaped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reaped {
     /// The status of COMMAND, if it was among them.
     pub(super) child: Option<ExitStatus>,
-    /// This process has no child any more; never known where it does not adopt orphans.
+    /// This process has no child left; never known where it does not adopt orphans.
     pub(super) is_childless: bool,
 }
 
 /// Makes the orphans of the tree children of this process, where the system can.
-///
-/// # Errors
-/// As prctl(2).
 pub(super) fn adopt_orphans() -> io::Result<()> {
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     nix::sys::prctl::set_child_subreaper(true)?;
@@ -74,7 +67,6 @@ pub(super) fn possible_options(options: StopOptions) -> StopOptions {
     }
 }
 
-/// Returns the command with its arguments and its environment.
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 fn prepare(
     program: &std::path::Path,
@@ -91,7 +83,6 @@ fn prepare(
     Ok(command)
 }
 
-/// Returns the status of a process that exited with a code or was ended by a signal.
 #[cfg(unix)]
 fn exit_status(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
     match (code, signal) {

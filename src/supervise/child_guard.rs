@@ -27,21 +27,17 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::wake::Wake;
 
-/// Something that happened while COMMAND ran.
 #[derive(Debug)]
 pub(crate) enum GuardEvent {
-    /// So many processes that COMMAND left behind are being ended.
+    /// The number of processes that COMMAND left behind and that are being ended.
     Leftovers(usize),
     /// A member of the tree cannot be ended.
     Stuck(GiveUpReason),
-    /// Something happened to the locks.
     Lock(LockEvent),
 }
 
-/// The end of COMMAND and its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChildEnd {
-    /// COMMAND's own status.
     pub(super) status: ExitStatus,
     /// The start or the stop that asked for it.
     pub(super) superseded_by: Option<Asker>,
@@ -51,18 +47,16 @@ pub(super) struct ChildEnd {
     pub(super) left: usize,
 }
 
-/// COMMAND and its guard.
 pub(super) struct ChildGuard<'a> {
     poller: &'a Poller,
     pub(super) keeper: LockKeeper,
-    /// The options to end the tree with, unless a request has its own.
+    /// For the end of the tree, unless a request has its own.
     stop_options: StopOptions,
     child: Child,
     tree: GuardTree,
     on_event: &'a mut dyn FnMut(GuardEvent),
-    /// The status of COMMAND, once it has ended.
     status: Option<ExitStatus>,
-    /// This process has no child any more, and so the tree no member.
+    /// This process has no child left, and so the tree no member.
     is_childless: bool,
     /// Set while the tree is being ended.
     progress: Option<StopProgress>,
@@ -70,7 +64,6 @@ pub(super) struct ChildGuard<'a> {
     lost: bool,
     /// When COMMAND was first sent each signal that asks to end.
     forwarded: HashMap<Signal, Duration>,
-    /// When to check the tree again.
     check_at: Option<Duration>,
     /// Changes in the state directory alone do not change the tree.
     may_have_changed: bool,
@@ -103,7 +96,6 @@ impl<'a> ChildGuard<'a> {
         }
     }
 
-    /// Guards until the whole tree has ended.
     pub(super) fn run(&mut self) -> ChildEnd {
         // Its own files are no news.
         self.keeper.watch.drain();
@@ -154,7 +146,6 @@ impl<'a> ChildGuard<'a> {
         self.is_childless = reaped.is_childless;
     }
 
-    /// Ends the tree where another guard has the lock.
     fn check_locks(&mut self) {
         let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
         match self.keeper.check_locks(clock::patience(), on_event) {

@@ -18,10 +18,8 @@ use crate::supervise::child::{self, Child, Inheritance};
 use crate::supervise::child_guard::{ChildEnd, ChildGuard, GuardEvent};
 use crate::text::printable;
 
-/// Runs `command` and returns its exit status once its whole tree has ended.
-///
-/// # Errors
-/// COMMAND cannot be executed (126, 127); or the instance went to another guard or was stopped (0).
+/// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
+/// to another guard or was stopped is an error with status 0.
 pub(crate) fn run_child(
     mut acquired: Acquired,
     request: &StartRequest,
@@ -87,7 +85,7 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         .map_err(|error| not_executable(command, &error))
 }
 
-/// Why the guard leaves, as the history keeps it.
+/// Returns the reason of the guard's end for the history.
 fn departure(end: &ChildEnd) -> (String, Option<u32>) {
     let how = match end.status {
         ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),

@@ -20,13 +20,12 @@ pub fn since_boot() -> Duration {
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
-/// Returns the time since this was first called, suspend excluded where the system can, to wait.
+/// Returns the time since the first call, suspend excluded where the system can, to wait.
 pub fn patience() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
-/// Returns the processor time of this thread.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(crate) fn thread_cpu() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
@@ -38,18 +37,15 @@ pub(crate) fn thread_cpu() -> Duration {
 pub struct WallClock;
 
 impl WallClock {
-    /// The time of day.
     pub fn now() -> SystemTime {
         SystemTime::now()
     }
 
-    /// Seconds since 1970.
     pub fn seconds() -> u64 {
         WallClock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }
 
-/// Returns whole milliseconds.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,12 +7,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// A file's identity for the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
-    /// The device.
     pub dev: u64,
-    /// The inode.
     pub ino: u64,
 }
 
@@ -30,22 +27,18 @@ pub fn is_in_place(_file: &File, path: &Path) -> bool {
 
 #[cfg(unix)]
 impl FileId {
-    /// The file at this path, links followed.
+    /// Follows links.
     pub fn at(path: &Path) -> Option<FileId> {
         path.metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
-    /// The entry at this path itself, which may be a link.
+    /// Follows no link.
     pub fn of_entry(path: &Path) -> Option<FileId> {
         path.symlink_metadata()
             .ok()
             .map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
-    /// An open file.
-    ///
-    /// # Errors
-    /// As fstat(2).
     pub fn of(file: &File) -> std::io::Result<FileId> {
         let metadata = file.metadata()?;
         Ok(FileId { dev: metadata.dev(), ino: metadata.ino() })

@@ -16,7 +16,6 @@ use crate::sys::file_id::is_in_place;
 use crate::sys::machine::poll::{Poller, WakePipe};
 use crate::sys::wake::Interrupted;
 
-/// A mutex on a file, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct FileMutex {
     lock: LockFile,
@@ -33,30 +32,22 @@ pub(crate) const RELEASE_PAUSES: [Duration; 5] = [
     Duration::from_millis(25),
 ];
 
-/// The decision of a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitDecision {
-    /// Wait on, and ask again at this time at the latest.
+    /// Wait on, and ask again no later than at this time.
     WaitUntil(Duration),
-    /// Give up.
     GiveUp,
 }
 
-/// The end of a wait for a mutex.
 #[derive(Debug)]
 pub(crate) enum WaitEnd {
     Locked(FileMutex),
     TimedOut,
-    /// The waiter gave up.
     GaveUp,
     Signal(u8),
 }
 
 impl FileMutex {
-    /// A mutex on this open file, which was opened at `path`.
-    ///
-    /// # Errors
-    /// As open(2).
     pub(crate) fn open(file: File, path: &Path) -> io::Result<FileMutex> {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
@@ -67,10 +58,7 @@ impl FileMutex {
         is_in_place(&self.file, &self.path)
     }
 
-    /// Waits so long at most; returns `None` after that time.
-    ///
-    /// # Errors
-    /// As flock(2).
+    /// Returns `None` after that time.
     pub(crate) fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::patience().saturating_add(patience);
         let waited =
@@ -81,9 +69,6 @@ impl FileMutex {
     /// Waits until the mutex is locked, the time is over (`None`: never), or a signal ends the
     /// start. `decide` is called with the time as soon as there is something to wait for, and then
     /// whenever it asked to be.
-    ///
-    /// # Errors
-    /// As flock(2), or no thread can be started.
     pub(crate) fn wait_until(
         mut self,
         until: Option<Duration>,

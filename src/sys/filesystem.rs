@@ -5,31 +5,24 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The answer of the kernel to an attempt.
+/// The kernel's answer to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Support {
-    /// It works.
     Given,
-    /// It fails, with this error.
     Refused(String),
 }
 
-/// A folder and its file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderFacts {
-    /// The owner's name.
     pub owner: String,
-    /// The permission bits and the sticky bit.
     pub mode: u32,
-    /// The type of the file system, if it is known.
     pub file_system: Option<String>,
-    /// Bytes that this user can still write.
+    /// Writable by this user.
     pub free_bytes: u64,
-    /// Files that can still be made; `None` where the file system does not count them.
+    /// `None` where the file system does not count them.
     pub free_inodes: Option<u64>,
     /// Making a file in it.
     pub writing: Support,
-    /// The name of the network file system, if it is one.
     pub network: Option<&'static str>,
     /// This folder or the first one above it that others can write to.
     pub exposed: Option<PathBuf>,
@@ -59,8 +52,7 @@ mod unix {
     const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
     const MAKE_FILES: Access = Access::WRITE_OK.union(Access::EXEC_OK);
 
-    /// # Errors
-    /// The folder is on a network file system, whose locks do not reach other hosts reliably.
+    /// Refuses a network file system, whose locks do not reach other hosts reliably.
     pub(crate) fn require_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
         match network_name(folder) {
             None => Ok(()),
@@ -83,7 +75,6 @@ mod unix {
         })
     }
 
-    /// Returns the facts of an existing folder.
     pub fn facts(folder: &Path) -> Option<FolderFacts> {
         let metadata = fs::metadata(folder).ok()?;
         let statistics = rustix::fs::statvfs(folder).ok()?;
@@ -136,7 +127,6 @@ mod unix {
         (0x6573_5546, "FUSE"),
     ];
 
-    /// The name of the network file system that a folder is on.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn network_name(folder: impl AsFd) -> Option<&'static str> {
         let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
@@ -164,8 +154,7 @@ mod unix {
     }
 }
 
-/// # Errors
-/// The folder is on a network share; a drive letter that stands for one was resolved before.
+/// Refuses a network share; a drive letter that stands for one was resolved before.
 #[cfg(windows)]
 pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     use std::path::{Component, Prefix};

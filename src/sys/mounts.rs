@@ -3,29 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
-/// A line of the list of mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// The folder of the file system that is mounted; `/` is all of it.
     pub root: String,
-    /// The mount point.
     pub point: PathBuf,
-    /// The type of the file system.
     pub file_system: String,
-    /// The options of the file system, such as `hidepid=invisible`.
+    /// Such as `hidepid=invisible`.
     pub options: String,
 }
 
 /// The reason why a folder of a container is not seen outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateMount {
-    /// It is on the container's own root file system.
     OwnRoot,
-    /// It is in memory of its own.
     OwnMemory,
     /// It is on a volume without a name.
     OwnVolume,
-    /// It belongs to the pod, whose containers all see it.
+    /// All containers of the pod see it.
     Pod,
 }
 
@@ -112,7 +107,6 @@ mod tests {
 1046 1038 8:1 /srv/bot\\040locks /srv/bot\\040locks rw,relatime master:1 - ext4 /dev/sda1 rw
 1047 1038 8:1 /var/lib/docker/containers/0123/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw";
 
-    /// Podman without root.
     const PODMAN: &str = "\
 640 570 0:48 / / rw,relatime - fuse.fuse-overlayfs fuse-overlayfs rw,nodev,noatime,user_id=0,group_id=0,default_permissions,allow_other
 641 640 0:50 / /run rw,nosuid,nodev,relatime - tmpfs tmpfs rw,uid=1000,gid=1000,inode64

@@ -16,7 +16,6 @@ use nix::unistd::{Gid, Group, Uid, User};
 pub(crate) enum UnsafeFolder {
     /// It belongs to this other user, who could rename what is in it, whatever its mode is.
     Owner(u32),
-    /// Others may write to it.
     Writers,
 }
 
@@ -33,7 +32,6 @@ pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
     folder.ancestors().find_map(|folder| Some((folder, danger(&fs::metadata(folder).ok()?)?)))
 }
 
-/// The fields of stat(2) that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FolderStat {
     uid: u32,
@@ -68,12 +66,12 @@ fn outer_root() -> Option<u32> {
     fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
 }
 
-/// Returns whether a map of user ids hides no user.
 fn maps_everything(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Returns the group that many systems make for each user: umask 002 leaves folders writable to it.
+/// Returns the private group that many systems make for each user: umask 002 leaves folders
+/// writable to it.
 pub(crate) fn own_group(uid: u32) -> Option<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok()??;
     let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;

@@ -2,7 +2,6 @@
 
 use crate::engine::signal::{Signal, SignalToSend};
 
-/// Returns the kernel's signal.
 pub(crate) fn of(signal: Signal) -> rustix::process::Signal {
     match signal {
         Signal::SigHup => rustix::process::Signal::HUP,
@@ -14,7 +13,6 @@ pub(crate) fn of(signal: Signal) -> rustix::process::Signal {
     }
 }
 
-/// Returns the kernel's signal.
 pub(crate) fn to_send(signal: SignalToSend) -> rustix::process::Signal {
     match signal {
         SignalToSend::Kill => rustix::process::Signal::KILL,

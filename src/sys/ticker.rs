@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Regular ticks on the clock of [`patience`](crate::sys::clock::patience).
+/// Ticks on the clock of [`patience`](crate::sys::clock::patience).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticker {
     every: Duration,
@@ -15,13 +15,11 @@ impl Ticker {
         Ticker { every, next: now.saturating_add(every) }
     }
 
-    /// Starts the interval anew.
     #[must_use]
     pub fn restart(self, now: Duration) -> Ticker {
         Ticker::begin(self.every, now)
     }
 
-    /// Returns the time of the next tick.
     pub fn next(&self) -> Duration {
         self.next
     }

@@ -7,26 +7,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::sys::machine::signals;
 
-/// The signals that were ignored before the first one was handled.
+/// The ignored signals; must be read before the first signal is handled.
 pub(crate) struct IgnoredSignals(u64);
 
 impl IgnoredSignals {
-    /// Must be called before the first signal is handled.
     pub(crate) fn read() -> IgnoredSignals {
         IgnoredSignals(signals::ignored())
     }
 
     /// Handles a signal from here on, unless it is ignored.
-    ///
-    /// # Errors
-    /// There is no runtime that could deliver it.
     pub(crate) fn handle(&self, kind: SignalKind) -> io::Result<HandledSignal> {
         let is_ignored = self.0 & (1 << (kind.as_raw_value() - 1)) != 0;
         (!is_ignored).then(|| signal(kind)).transpose().map(HandledSignal)
     }
 }
 
-/// A signal that is handled; `None` where it is ignored.
 pub(crate) struct HandledSignal(Option<Signal>);
 
 impl HandledSignal {

@@ -15,28 +15,21 @@ use crate::sys::ticker::Ticker;
 use crate::sys::wake::Interrupted;
 use crate::terminate::process_control::{AskOutcome, ProcessControl};
 
-/// The result of ending all conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All have ended, with their whole trees.
+    /// With their whole trees.
     Ended,
-    /// One has not.
     NotEnded(NotEnded),
-    /// A signal ended the start.
     Interrupted(Interrupted),
 }
 
-/// The reason why a conflict was not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotEnded {
-    /// A signal was not permitted.
     Denied {
-        /// The process that it was for.
         pid: u32,
     },
     /// The ladder ended before the tree did.
     GaveUp(GiveUpReason),
-    /// The deadline of the whole start has passed.
     OutOfTime,
     /// A guard in another PID namespace did not answer.
     NoAnswer,
@@ -44,13 +37,11 @@ pub enum NotEnded {
     NotAsked {
         /// Its pid, where it can be seen.
         guard: Option<u32>,
-        /// Why the request was not written.
         error: io::ErrorKind,
     },
 }
 
 impl NotEnded {
-    /// The kind of the refusal that follows.
     pub fn kind(self) -> Refusal {
         match self {
             NotEnded::Denied { .. } => Refusal::Permission,
@@ -74,22 +65,17 @@ impl From<Interrupted> for Outcome {
     }
 }
 
-/// A step on the way, to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminateEvent {
     /// A guard was asked; its pid, where it can be seen.
     Asked(Option<u32>),
-    /// It acknowledged the request, and ends its tree itself.
     Acknowledged(Option<u32>),
-    /// A signal was sent.
     Sent(ProcessId, SignalToSend),
     /// A conflict has ended with its whole tree.
     Ended(Option<u32>),
-    /// It still goes on.
     Still,
 }
 
-/// Limits of the time that it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminateLimits {
     /// The deadline of the whole start.
@@ -98,7 +84,6 @@ pub struct TerminateLimits {
     pub still_interval: Duration,
 }
 
-/// Ends every conflict that the plan ends.
 pub fn execute(
     machine: &mut dyn ProcessControl,
     plan: &Plan,
@@ -157,13 +142,12 @@ fn end_all(
 /// The time from the end of a guard's last process to its signing off.
 const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
-/// A conflict that is being ended.
 struct Target {
     root: Option<ProcessId>,
     /// The living members that were seen last.
     known: BTreeSet<ProcessId>,
     means: Means,
-    /// When to look for new members of a guard's tree.
+    /// When to search for new members of a guard's tree.
     look_at: Option<Duration>,
 }
 
@@ -253,7 +237,6 @@ impl Target {
     }
 }
 
-/// Asks a guard to end its tree.
 fn ask(
     machine: &mut dyn ProcessControl,
     guard: &GuardView,

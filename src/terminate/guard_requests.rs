@@ -32,7 +32,6 @@ pub(crate) struct GuardRequests {
 }
 
 impl GuardRequests {
-    /// Cannot ask before it has files.
     pub(crate) fn new() -> GuardRequests {
         GuardRequests {
             state_dir: None,
@@ -42,12 +41,10 @@ impl GuardRequests {
         }
     }
 
-    /// Sets the purpose that guards are told.
     pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
         self.purpose = purpose;
     }
 
-    /// Sets the files by which guards are asked.
     pub(crate) fn set_files(&mut self, state_dir: Arc<StateDir>, first_lock: Option<LockFile>) {
         self.state_dir = Some(state_dir);
         self.first_lock = first_lock;
@@ -93,7 +90,6 @@ impl GuardRequests {
         answer
     }
 
-    /// Returns whether no record of a guard is there any more.
     pub(crate) fn has_signed_off(&self) -> bool {
         self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record())
     }

@@ -26,7 +26,6 @@ use crate::sys::wake::{Interrupted, SleepEnd, Wake};
 use crate::terminate::guard_requests::GuardRequests;
 use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
-/// This machine, seen from this process.
 #[derive(Debug)]
 pub struct Machine {
     scanner: Scanner,
@@ -41,10 +40,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Prepares for scans.
-    ///
-    /// # Errors
-    /// The process table cannot be read.
     pub fn new(request: ScanRequest) -> io::Result<Machine> {
         Ok(Machine {
             scanner: Scanner::new(request)?,
@@ -55,17 +50,14 @@ impl Machine {
         })
     }
 
-    /// Returns what scans look for.
     pub fn request(&self) -> &ScanRequest {
         self.scanner.request()
     }
 
-    /// Sets the purpose that guards are told when they are asked to end.
     pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
         self.requests.set_purpose(purpose);
     }
 
-    /// Sets the poller whose signals end sleeps from here on.
     pub(crate) fn set_poller(&mut self, poller: Poller) {
         self.poller = Some(poller);
     }
@@ -98,7 +90,6 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands over what the guard of COMMAND needs.
     pub(crate) fn into_supervision(self) -> (Option<Poller>, FileWatch, StartLeftovers) {
         self.scanner.end_threads();
         let Machine { scanner, poller, state_watch, lock_watch, .. } = self;
@@ -106,7 +97,7 @@ impl Machine {
     }
 }
 
-/// Leftovers of the start. Freeing them takes a while, and need not come before COMMAND.
+/// State that only the start needed. Freeing it takes a while, and need not come before COMMAND.
 pub(crate) struct StartLeftovers {
     lock_watch: Option<FileWatch>,
     _scanner: Scanner,

@@ -20,7 +20,6 @@ use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
 use crate::sys::wake::{Interrupted, SleepEnd};
 
-/// A machine whose processes can be ended.
 pub trait ProcessControl {
     /// Returns the time of a clock that stands still in suspend.
     fn now(&self) -> Duration;
@@ -28,24 +27,16 @@ pub trait ProcessControl {
     /// Returns the living ones of `known` and all their descendants, and pins those that are new.
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member>;
 
-    /// Returns the living ones of `known`.
     fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
         self.members(known).iter().map(|member| member.id).filter(|id| known.contains(id)).collect()
     }
 
-    /// Sends a signal to exactly this process.
     fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult;
 
     /// Sleeps until one of these processes ends, the state directory changes, or this time.
-    ///
-    /// # Errors
-    /// A signal that ends the start arrived.
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted>;
 
     /// Asks a guard to end its tree, and waits at most two seconds for its acknowledgement.
-    ///
-    /// # Errors
-    /// A signal that ends the start arrived.
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
     /// Returns whether a guard has removed its record: it says that all of its tree has ended.
@@ -55,29 +46,20 @@ pub trait ProcessControl {
     fn has_left(&mut self, guard: &GuardView) -> bool;
 }
 
-/// The answer of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskOutcome {
-    /// It acknowledged the request, and is ending its tree.
     Acknowledged,
-    /// None for two seconds.
     NoAnswer,
-    /// The request could not be written.
     NotAsked(io::ErrorKind),
 }
 
-/// A machine that a start also looks at, and sleeps on.
 pub trait StartHost: ProcessControl {
-    /// Returns this process.
     fn host_process(&self) -> &HostProcess;
 
-    /// Returns the poller that signals arrive at; `None` in a dry run.
+    /// `None` in a dry run.
     fn poller(&self) -> Option<&Poller>;
 
     /// Takes a snapshot. Forgets processes that have ended since the last one.
-    ///
-    /// # Errors
-    /// The process table cannot be read.
     fn snapshot(
         &mut self,
         locks: &[LockProbe<'_>],
@@ -112,22 +94,17 @@ pub trait StartHost: ProcessControl {
     /// began, none of `holders` had one any more, and none will end a sleep.
     fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool;
 
-    /// Returns whether a close of a lock ends a sleep.
     fn notices_closes(&self) -> bool;
 
     /// Returns whether a lock is free, as far as that can be seen without taking it.
     fn is_free(&self, lock: &LockFile) -> bool;
 
-    /// Watches for the end of a process.
     fn watch_process(&mut self, process: ProcessHandle);
 
     /// Removes the processes that have ended, or that no snapshot has shown.
     fn retain_living(&self, processes: &mut BTreeSet<ProcessId>);
 
     /// Sleeps until one of these processes ends, a watched lock is closed, or this time.
-    ///
-    /// # Errors
-    /// A signal that ends the start arrived.
     fn sleep_on_locks(
         &self,
         ends_of: &BTreeSet<ProcessId>,

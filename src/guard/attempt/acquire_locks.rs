@@ -42,8 +42,8 @@ impl Attempt<'_> {
         Ok(locks)
     }
 
-    /// Whether a living guard has lost these locks: their files are new, and it takes them back as
-    /// soon as it can.
+    /// Returns whether a living guard has lost these locks: their files are new, and it takes them
+    /// back as soon as it can.
     pub(super) fn belong_to_a_guard(&self, held: &[HeldLock], snapshot: &Snapshot) -> bool {
         let unseen = || {
             self.lock_set.state_dir().record().is_some_and(|record| {
@@ -129,12 +129,10 @@ impl Attempt<'_> {
     }
 }
 
-/// The result of writing the record.
+/// `Contested`: a living guard has written its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordState {
-    /// It is there.
     Written,
-    /// A living guard has written its own.
     Contested,
 }
 

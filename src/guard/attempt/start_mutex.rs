@@ -21,9 +21,7 @@ use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::ticker::Ticker;
 use crate::terminate::process_control::StartHost;
 
-/// The result of waiting for the start mutex.
 pub(super) enum MutexOutcome {
-    /// It is held.
     Held(FileMutex),
     /// A guard runs by now, and its presence alone decides.
     DecidedByGuard(Box<Plan>),
@@ -38,7 +36,6 @@ pub(super) enum RefusalCheck {
     WaitsToo,
 }
 
-/// What a decision about a running guard depends on.
 struct MutexRequest<'a> {
     policy: &'a Policy,
     ticket: Option<Ticket>,
@@ -46,7 +43,6 @@ struct MutexRequest<'a> {
     state: StartState,
 }
 
-/// The decision that a running guard alone leads to.
 struct GuardDecision {
     plan: Plan,
     handle: ProcessHandle,

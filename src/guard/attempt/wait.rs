@@ -31,7 +31,6 @@ const QUEUE_CHECK: Duration = Duration::from_secs(5);
 /// The processes and locks that a plan waits for.
 struct WaitTarget<'a> {
     plan: &'a Plan,
-    /// The processes that have not ended yet.
     living: BTreeSet<ProcessId>,
     has_processes: bool,
     /// A holder may release its lock without a close, which wakes no sleep; a guard never does.
@@ -50,7 +49,8 @@ impl<'a> WaitTarget<'a> {
         WaitTarget { plan, has_processes: !living.is_empty(), living, may_release_silently }
     }
 
-    /// Whether nothing is left to wait for, as far as the processes and a try of the locks show.
+    /// Returns whether nothing is left to wait for, as far as the processes and a try of the locks
+    /// show.
     fn is_gone(&mut self, host: &dyn StartHost, files: &[LockFile]) -> bool {
         host.retain_living(&mut self.living);
         self.has_processes && self.living.is_empty()
@@ -59,7 +59,6 @@ impl<'a> WaitTarget<'a> {
 }
 
 impl Attempt<'_> {
-    /// Waits as this plan says, and returns with the start mutex.
     pub(super) fn wait(
         &mut self,
         mut plan: Plan,
@@ -155,7 +154,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// Sleeps until something happens to the conflicts.
     fn watch(
         &mut self,
         target: &mut WaitTarget<'_>,

@@ -9,11 +9,10 @@ use tokio::signal::unix::SignalKind;
 use crate::error::{Error, ExitStatus};
 use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
 
-/// The check and whatever it starts.
+/// The process group of the check.
 pub(super) struct Group(Option<Pid>);
 
 impl Group {
-    /// Whatever it starts is ended with it.
     pub(super) fn prepare(command: &mut Command) {
         command.process_group(0);
     }
@@ -39,8 +38,6 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// # Errors
-    /// Signals cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
         let ignored = IgnoredSignals::read();
         let heed = |kind| {
@@ -57,7 +54,6 @@ impl Ending {
         })
     }
 
-    /// The number of the first one that arrives.
     pub(super) async fn arrives(&mut self) -> u8 {
         tokio::select! {
             () = self.interrupt.arrival() => 2,

@@ -7,11 +7,10 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 use crate::error::{Error, ExitStatus};
 use crate::scan::machine::tree_reader;
 
-/// The check and whatever it starts.
+/// The root of the check's process tree, which is looked for when it is ended.
 pub(super) struct Group(Option<u32>);
 
 impl Group {
-    /// Nothing is to be prepared: its tree is looked for when it is ended.
     pub(super) fn prepare(_command: &mut Command) {}
 
     pub(super) fn of(child: &Child) -> Group {
@@ -25,15 +24,12 @@ impl Group {
     }
 }
 
-/// The console's keys that end a start.
 pub(super) struct Ending {
     interrupt: CtrlC,
     interrupt_harder: CtrlBreak,
 }
 
 impl Ending {
-    /// # Errors
-    /// They cannot be waited for.
     pub(super) fn new() -> Result<Ending, Error> {
         let failed =
             |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
@@ -43,7 +39,7 @@ impl Ending {
         })
     }
 
-    /// The number of the POSIX signal that the first one stands for.
+    /// Returns the POSIX signal that the key stands for.
     pub(super) async fn arrives(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -18,12 +18,10 @@ use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::strings;
 use crate::sys::linux::signals::bit;
 
-/// The ancestors of the processes that one scan describes.
 pub(super) struct Ancestors<'a> {
     proc: &'a ProcFs,
     stats: &'a Stats,
     me: u32,
-    /// The command lines that were read.
     args: RefCell<BTreeMap<u32, Rc<Vec<String>>>>,
 }
 

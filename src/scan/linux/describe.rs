@@ -21,7 +21,7 @@ use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{ProcStat, strings};
 use crate::sys::{clock, host};
 
-/// The time for a process that has nothing left to read to end.
+/// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
 /// The state that all descriptions of one scan share.
@@ -173,7 +173,6 @@ fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
     Some(String::from_utf8_lossy(buffer).into_owned())
 }
 
-/// The letters of proc(5).
 fn run_state(letter: u8) -> Fact<RunState> {
     match letter {
         b'R' => Fact::Known(RunState::Running),

@@ -25,10 +25,6 @@ use crate::sys::{host, mounts};
 const FIRST_NAMESPACES: [(&str, u64); 3] =
     [("ns/pid", FIRST_PID_NAMESPACE), ("ns/ipc", 0xEFFF_FFFF), ("ns/uts", 0xEFFF_FFFE)];
 
-/// Returns the capabilities of this machine.
-///
-/// # Errors
-/// `/proc` cannot be read, or belongs to another PID namespace.
 pub fn detect_capabilities() -> io::Result<Option<Capabilities>> {
     let proc = ProcFs::open()?;
     let me = std::process::id();
@@ -99,7 +95,6 @@ fn starter(proc: &ProcFs, me: u32) -> StartedBy {
     StartedBy::Program(parent, name.to_owned())
 }
 
-/// Returns the kind of the container that this process is in.
 fn container() -> Option<ContainerKind> {
     // The namespaces are cheap to read: traces only matter where they show that it is possible.
     match namespaces() {

@@ -27,11 +27,9 @@ const MAX_ANCESTORS: usize = 1000;
 /// new.
 #[derive(Debug)]
 pub(crate) struct MarkerSearch {
-    /// The path of the lock.
     pub(crate) lock: PathBuf,
     /// The name of a guard's executable.
     pub(crate) wrapper: OsString,
-    /// The pid of this process.
     pub(crate) me: u32,
 }
 

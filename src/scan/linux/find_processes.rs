@@ -24,15 +24,13 @@ use crate::sys::linux::pidfd::ProcessHandle;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::reader_pool::{ReadProgress, ReadTask};
 
-/// The bytes of the list of processes that are read at once: about a hundred processes.
+/// The bytes of the process list that are read at once: about a hundred processes.
 const BATCH_BYTES: usize = 4 << 10;
 
-/// The processes that were described.
 #[derive(Debug, Default)]
 pub(super) struct ScanResult {
     pub(super) processes: Vec<Process>,
     pub(super) handles: Vec<ProcessHandle>,
-    /// The parents of all processes, if they were read.
     pub(super) parents: Option<ParentMap>,
 }
 
@@ -43,10 +41,6 @@ pub(super) struct RunningScan {
 }
 
 impl RunningScan {
-    /// Starts the first pass.
-    ///
-    /// # Errors
-    /// The processes cannot be listed, or no thread can be started.
     pub(super) fn start(
         proc: &Arc<ProcFs>,
         request: &Arc<ScanRequest>,
@@ -71,10 +65,6 @@ impl RunningScan {
         Ok(RunningScan { processes: feed.len(), tasks })
     }
 
-    /// Waits for its findings.
-    ///
-    /// # Errors
-    /// No thread can be started.
     pub(super) fn finish(self, proc: &ProcFs) -> io::Result<FoundProcesses> {
         let (mut skip, mut found) = (BTreeSet::new(), Findings::default());
         for task in self.tasks {
@@ -93,7 +83,6 @@ impl RunningScan {
     }
 }
 
-/// The findings of the first pass.
 pub(super) struct FoundProcesses {
     /// Processes that block every read.
     skip: BTreeSet<u32>,
@@ -107,10 +96,8 @@ impl FoundProcesses {
     }
 
     /// Runs the second pass: describes the findings and `holders` with all their descendants, and
-    /// the process that `request` asks for alone.
-    ///
-    /// # Errors
-    /// Descriptors or memory were exhausted: something may have been missed.
+    /// the process that `request` asks for alone. Fails where descriptors or memory were exhausted:
+    /// something may have been missed.
     pub(super) fn describe(
         self,
         proc: &Arc<ProcFs>,
@@ -242,7 +229,6 @@ impl Findings {
     }
 }
 
-/// Describes the holder of a lock alone.
 pub(super) fn describe_holder(
     proc: &Arc<ProcFs>,
     request: &Arc<ScanRequest>,

@@ -97,7 +97,6 @@ pub(crate) fn all_are_listed(proc: &ProcFs, me: u32) -> bool {
     pid_namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
 }
 
-/// Returns the inode of a process's PID namespace.
 pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
     let link = proc.link(pid, "ns/pid").ok()?;
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()

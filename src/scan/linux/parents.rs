@@ -16,7 +16,6 @@ pub(super) type Stats = BTreeMap<u32, ProcStat>;
 /// With fewer processes a second thread costs more than it saves.
 pub(super) const WORTH_A_SECOND_THREAD: usize = 64;
 
-/// The stat lines of all processes, read in one go.
 #[derive(Debug)]
 pub(crate) struct ParentMap {
     stats: Stats,
@@ -25,10 +24,6 @@ pub(crate) struct ParentMap {
 }
 
 impl ParentMap {
-    /// Reads all processes.
-    ///
-    /// # Errors
-    /// The processes cannot be listed, or descriptors are exhausted.
     pub(super) fn read(proc: &Arc<ProcFs>) -> io::Result<ParentMap> {
         let pids = proc.pids()?;
         let began = clock::patience();
@@ -41,8 +36,8 @@ impl ParentMap {
         &self.stats
     }
 
-    /// Returns whether reading again would hardly be newer: its first line would be as old at the
-    /// end as the last line here is now.
+    /// Returns whether the table is fresh enough to reuse: at the end of another reading, its first
+    /// line would be as old as the last line here is now.
     pub(super) fn is_fresh(&self) -> bool {
         clock::patience().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
     }
@@ -77,7 +72,6 @@ fn read(proc: &ProcFs, pids: &[u32]) -> Stats {
         .collect()
 }
 
-/// Reads a process and its ancestors alone.
 pub(super) fn with_ancestors(proc: &ProcFs, pid: u32) -> Stats {
     let mut buffer = Vec::new();
     let mut stats = Stats::new();

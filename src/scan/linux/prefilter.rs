@@ -21,14 +21,12 @@ pub(super) struct ReadBuffers {
     pub(super) environ: Vec<u8>,
     /// COMMAND's executable; `None` for a script, which runs as its interpreter.
     own_executable: Option<FileId>,
-    /// The process whose environment was read last.
     environ_of: Option<u32>,
     /// The last process had no executable. Kernel threads come in rows.
     had_no_executable: bool,
 }
 
 impl ReadBuffers {
-    /// Buffers for one pass.
     pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
         let own_executable = request.command.as_ref().and_then(|command| match command.kind {
             ProgramKind::Binary => FileId::at(&command.program),
@@ -216,7 +214,6 @@ fn meets(pattern: &Pattern, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
             .is_none_or(|it| cwd().is_some_and(|cwd| it.matches_at_or_below(&cwd)))
 }
 
-/// Returns the file behind a link of a process.
 pub(super) fn file_behind(proc: &ProcFs, pid: u32, link: &str) -> Option<FileId> {
     proc.file_behind(pid, link).ok().map(|(dev, ino)| FileId { dev, ino })
 }

@@ -25,7 +25,6 @@ use crate::sys::linux::pidfd::ProcessHandle;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::reader_pool::ReadTask;
 
-/// Finds and pins processes.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     request: Arc<ScanRequest>,
@@ -36,8 +35,6 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// # Errors
-    /// `/proc` cannot be read.
     pub(crate) fn new(request: ScanRequest) -> io::Result<Scanner> {
         let tree = TreeReader::open()?;
         tree.proc.require_own_namespace(tree.me)?;
@@ -54,20 +51,14 @@ impl Scanner {
         })
     }
 
-    /// Returns this process.
     pub(crate) fn host_process(&self) -> &HostProcess {
         &self.host_process
     }
 
-    /// Returns what is looked for.
     pub(crate) fn request(&self) -> &ScanRequest {
         &self.request
     }
 
-    /// Takes a snapshot.
-    ///
-    /// # Errors
-    /// The process table cannot be read.
     pub(crate) fn snapshot(
         &mut self,
         locks: &[LockProbe<'_>],
@@ -102,9 +93,7 @@ impl Scanner {
         Ok(start.snapshot(&self.request, me, views, guards, result.processes))
     }
 
-    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else;
-    /// `None` where the kernel does not confirm the record. A refusal that follows from it would
-    /// follow from a whole snapshot too.
+    /// A refusal that follows from it would follow from a whole snapshot too.
     pub(crate) fn snapshot_of_guard(
         &self,
         lock: &Path,
@@ -224,7 +213,6 @@ impl Scanner {
             && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }
 
-    /// Returns whether one of these processes has one of these locks.
     pub(crate) fn any_holds(&self, processes: &BTreeSet<ProcessId>, locks: &[LockFile]) -> bool {
         let pids = processes.iter().map(|id| id.pid).collect();
         let holders =
@@ -240,7 +228,6 @@ impl Scanner {
         Some(MarkerSearch { lock: first.path(), wrapper, me: self.tree.me })
     }
 
-    /// Returns the living ones of `known` and all their descendants.
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
         self.tree.members(known, &mut self.pinned)
     }

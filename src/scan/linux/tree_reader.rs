@@ -14,26 +14,18 @@ use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// The process table, as far as trees are concerned.
 #[derive(Debug)]
 pub(crate) struct TreeReader {
     pub(super) proc: Arc<ProcFs>,
     pub(super) me: u32,
-    /// Read by the last scan.
     pub(super) parents: Option<ParentMap>,
 }
 
 impl TreeReader {
-    /// # Errors
-    /// `/proc` cannot be opened.
     pub(crate) fn open() -> io::Result<TreeReader> {
         Ok(TreeReader { proc: Arc::new(ProcFs::open()?), me: std::process::id(), parents: None })
     }
 
-    /// Returns the children of this process.
-    ///
-    /// # Errors
-    /// The processes cannot be read.
     pub(crate) fn children(&self) -> io::Result<BTreeSet<ProcessId>> {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         if waitid(Id::All, flags) == Err(nix::errno::Errno::ECHILD) {
@@ -44,9 +36,6 @@ impl TreeReader {
 
     /// Returns the members of this guard's tree. As their subreaper, it is the ancestor of all of
     /// them, however often they forked.
-    ///
-    /// # Errors
-    /// The processes cannot be read.
     pub(crate) fn guard_members(
         &mut self,
         strangers: &BTreeSet<ProcessId>,

@@ -55,7 +55,7 @@ pub(super) fn find_processes(
     kept
 }
 
-/// Returns the relevance of a process; what cannot be read makes nothing relevant.
+/// What cannot be read makes nothing relevant.
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let matches = if request.policy.matches.is_empty() {
         process.same_command == Fact::Known(true)

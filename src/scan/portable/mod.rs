@@ -47,20 +47,15 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
         .then_some(ProcessHandle { id: guard })
 }
 
-/// Nothing is known that could be changed.
-///
-/// # Errors
-/// Never.
+/// Nothing here depends on the machine's settings.
 pub fn detect_capabilities() -> std::io::Result<Option<Capabilities>> {
     Ok(None)
 }
 
-/// Containers cannot be detected here.
 pub fn private_folder(_folder: &Path) -> Option<PrivateFolder> {
     None
 }
 
-/// There is only one PID namespace here.
 pub fn is_in_other_pid_namespace(_process: &HostProcess) -> bool {
     false
 }

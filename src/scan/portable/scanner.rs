@@ -23,7 +23,6 @@ use crate::sys::portable::process_table::{ProcessTable, TableFields};
 /// Start times are counted from 1970 here: a pid with its start time is unique across boots.
 const EVERY_BOOT: &str = "1970";
 
-/// Finds processes.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     request: ScanRequest,
@@ -34,8 +33,6 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// # Errors
-    /// This process is not in the process table.
     pub(crate) fn new(request: ScanRequest) -> io::Result<Scanner> {
         let tree = TreeReader::open()?;
         let boot = EVERY_BOOT.to_owned();
@@ -47,20 +44,14 @@ impl Scanner {
         })
     }
 
-    /// Returns this process.
     pub(crate) fn host_process(&self) -> &HostProcess {
         &self.host_process
     }
 
-    /// Returns what is looked for.
     pub(crate) fn request(&self) -> &ScanRequest {
         &self.request
     }
 
-    /// Takes a snapshot.
-    ///
-    /// # Errors
-    /// The process table cannot be read.
     pub(crate) fn snapshot(
         &mut self,
         locks: &[LockProbe<'_>],
@@ -106,24 +97,22 @@ impl Scanner {
         DisplacedOwner::Gone
     }
 
-    /// Returns whether a lock is free: there is no list, and only a try can tell.
+    /// There is no list: only a try can tell.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is read first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         lock.probe_is_free()
     }
 
-    /// Returns whether one of these processes may have one of these locks: not known here.
+    /// Not known here.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn any_holds(&self, _: &BTreeSet<ProcessId>, _: &[LockFile]) -> bool {
         true
     }
 
-    /// Returns the living ones of `known` and all their descendants.
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
         self.tree.members(known, &mut self.pinned)
     }
 
-    /// There are no threads that read.
     #[expect(clippy::unused_self, reason = "on Linux there are")]
     pub(crate) fn end_threads(&self) {}
 }

@@ -15,25 +15,18 @@ use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::sys::portable::pidfd::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-/// The process table, as far as trees are concerned.
 #[derive(Debug)]
 pub(crate) struct TreeReader {
     pub(super) me: ProcessId,
 }
 
 impl TreeReader {
-    /// # Errors
-    /// This process is not in the process table.
     pub(crate) fn open() -> io::Result<TreeReader> {
         let me = process_id(std::process::id())
             .ok_or_else(|| io::Error::other("this process cannot be seen"))?;
         Ok(TreeReader { me })
     }
 
-    /// Returns the children of this process.
-    ///
-    /// # Errors
-    /// The processes cannot be read.
     pub(crate) fn children(&self) -> io::Result<BTreeSet<ProcessId>> {
         let table = ProcessTable::all(TableFields::Parents)?;
         let is_child = |id: &ProcessId| table.parent(id.pid) == Some(self.me.pid);
@@ -41,9 +34,6 @@ impl TreeReader {
     }
 
     /// Returns the members of this guard's tree: what is below it, or has its marker.
-    ///
-    /// # Errors
-    /// The processes cannot be read.
     pub(crate) fn guard_members(
         &mut self,
         strangers: &BTreeSet<ProcessId>,
@@ -65,7 +55,6 @@ impl TreeReader {
         Ok(self.tree(&table, roots, pinned))
     }
 
-    /// Returns the living ones of `known` and all their descendants.
     pub(crate) fn members(
         &mut self,
         known: &BTreeSet<ProcessId>,

@@ -21,7 +21,6 @@ use crate::text::printable;
 const SAFE: OFlags =
     OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-/// The mode of every file.
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file in `lock.paths`";
@@ -39,9 +38,6 @@ impl LockFolder {
     }
 
     /// Opens a path without links.
-    ///
-    /// # Errors
-    /// It cannot be opened, other users could change its content, or it is on a network file system.
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
@@ -53,8 +49,8 @@ impl LockFolder {
         Ok(folder)
     }
 
-    /// Whether the path still leads to this folder. Files in one that was removed or moved are
-    /// found by no other start.
+    /// Returns whether the path still leads to this folder. Files in one that was removed or moved
+    /// are found by no other start.
     pub(crate) fn is_in_place(&self) -> bool {
         let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
         FileId::of_entry(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
@@ -74,9 +70,6 @@ impl LockFolder {
     }
 
     /// Opens a file for reading and writing, created private if it is missing.
-    ///
-    /// # Errors
-    /// It is a link, no regular file, of another user, or cannot be created.
     pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
         let open = || rustix::fs::openat(&self.fd, name, flags, PRIVATE);
@@ -97,7 +90,6 @@ impl LockFolder {
         Ok(file)
     }
 
-    /// Opens a file for reading, if it exists.
     pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
         match rustix::fs::openat(&self.fd, name, OFlags::RDONLY | SAFE, Mode::empty()) {
             Ok(file) => {
@@ -219,7 +211,7 @@ impl LockFolder {
         self.rename(old, new)
     }
 
-    /// Removes a file, if it exists. Never called for a lock file.
+    /// Never called for a lock file.
     pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),

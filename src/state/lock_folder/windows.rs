@@ -15,11 +15,10 @@ use crate::sys::filesystem;
 /// `FILE_FLAG_OPEN_REPARSE_POINT` of winbase.h: opens a link itself, not its target.
 const NO_FOLLOW: u32 = 0x0020_0000;
 
-/// How often to try again while another process reads the file that is to be replaced.
+/// Retries while another process reads the file that is to be replaced.
 const REPLACE_TRIES: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(5);
 
-/// A folder that exists.
 #[derive(Debug)]
 pub struct LockFolder {
     pub(super) path: PathBuf,
@@ -31,9 +30,6 @@ impl LockFolder {
     }
 
     /// Opens a path without links.
-    ///
-    /// # Errors
-    /// It is no folder, or on another host.
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let path = without_prefix(path);
         if !path.is_dir() {
@@ -43,16 +39,12 @@ impl LockFolder {
         Ok(LockFolder { path })
     }
 
-    /// Whether the path still leads to a folder: it can hardly be replaced while a file in it is
+    /// Returns whether the path leads to a folder: it can hardly be replaced while a file in it is
     /// open.
     pub(crate) fn is_in_place(&self) -> bool {
         self.path.is_dir()
     }
 
-    /// Opens a file for reading and writing, created if it is missing.
-    ///
-    /// # Errors
-    /// It is a link, no regular file, or cannot be created.
     pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
         let path = self.path.join(name);
         let file = OpenOptions::new()
@@ -65,7 +57,6 @@ impl LockFolder {
         check_file(&path, file.map_err(|error| cannot_open(&path, error))?)
     }
 
-    /// Opens a file for reading, if it exists.
     pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
         let path = self.path.join(name);
         match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(&path) {
@@ -115,7 +106,7 @@ impl LockFolder {
         Ok(())
     }
 
-    /// Removes a file, if it exists. Never called for a lock file.
+    /// Never called for a lock file.
     pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -12,18 +12,14 @@ use nix::unistd::Pid;
 use crate::supervise::child::{Inheritance, Reaped, exit_status, spawn};
 use crate::sys::machine::signals::{self, ReceivedSignal};
 
-/// COMMAND, once it was started.
 #[derive(Debug)]
 pub(in crate::supervise) struct Child {
     pid: Pid,
 }
 
 impl Child {
-    /// Starts `program` as `args`. Must be called on the main thread: the child gets its death
-    /// signal when the thread that forked ends.
-    ///
-    /// # Errors
-    /// As clone(2) and execvp(3).
+    /// Must be called on the main thread: the child gets its death signal when the thread that
+    /// forked ends.
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],

@@ -30,14 +30,9 @@ use crate::sys::signal_numbers;
 /// The stack of the child; execvpe(3) puts the arguments of a script without a `#!` line there too.
 const STACK: usize = 32 << 10;
 
-/// Starts `program` as `args`. Must be called on the main thread: the death signal is sent when the
-/// thread that forked ends.
-///
-/// The child shares the guard's memory until exec, and the guard's thread waits that long, as with
-/// vfork(2): copying the page tables costs as much as a scan of the whole process table.
-///
-/// # Errors
-/// As clone(2) and execvp(3).
+/// Starts `program` as `args`. The child shares the guard's memory until exec, and the guard's
+/// thread waits that long, as with vfork(2): copying the page tables costs as much as a scan of the
+/// whole process table.
 pub(super) fn spawn(
     program: &Path,
     args: &[OsString],
@@ -85,11 +80,9 @@ struct ExecImage {
     program: CString,
     args: Vec<*const c_char>,
     environ: Vec<*const c_char>,
-    /// Owns what the pointers point to.
     _strings: Vec<CString>,
 }
 
-/// Has no value.
 enum Never {}
 
 impl ExecImage {
@@ -121,7 +114,6 @@ impl ExecImage {
         })
     }
 
-    /// Replaces this process by the program.
     fn execute(&self) -> Result<Never, Errno> {
         // SAFETY: both lists end with a null pointer, and `self` owns what their pointers point to.
         unsafe { libc::execvpe(self.program.as_ptr(), self.args.as_ptr(), self.environ.as_ptr()) };
@@ -129,7 +121,6 @@ impl ExecImage {
     }
 }
 
-/// The steps of the child before exec.
 struct ChildSetup {
     locks: Vec<RawFd>,
     ignored: Vec<Signal>,

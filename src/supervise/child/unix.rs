@@ -15,16 +15,12 @@ use crate::supervise::child::{Inheritance, Reaped, exit_status, prepare};
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::signal_numbers;
 
-/// COMMAND, once it was started.
 #[derive(Debug)]
 pub(in crate::supervise) struct Child(process::Child);
 
 impl Child {
     /// Starts `program` as `args`. No other thread may start a process meanwhile: it would inherit
     /// the locks as well.
-    ///
-    /// # Errors
-    /// As fork(2) and execvp(3).
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
@@ -68,7 +64,6 @@ impl Child {
     }
 }
 
-/// Returns whether a terminal has a key for the signal.
 fn has_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }

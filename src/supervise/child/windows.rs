@@ -13,7 +13,6 @@ use crate::sys::machine::signals::ReceivedSignal;
 /// The exit code of a process that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
 const CONTROL_C: u32 = 0xC000_013A;
 
-/// COMMAND, once it was started.
 #[derive(Debug)]
 pub(in crate::supervise) struct Child {
     pid: u32,
@@ -21,10 +20,6 @@ pub(in crate::supervise) struct Child {
 }
 
 impl Child {
-    /// Starts `program` with `args`.
-    ///
-    /// # Errors
-    /// As `CreateProcessW`.
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
@@ -47,11 +42,10 @@ impl Child {
         self.pid
     }
 
-    /// The console has told the child, and nothing else could.
+    /// The console signals the child itself.
     #[expect(clippy::unused_self, reason = "on Unix the child is signalled here")]
     pub(in crate::supervise) fn forward(&self, _signal: ReceivedSignal) {}
 
-    /// Returns the status of COMMAND.
     pub(in crate::supervise) fn reap(&mut self) -> Reaped {
         Reaped { child: self.status.try_recv().ok(), is_childless: false }
     }

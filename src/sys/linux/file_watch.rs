@@ -11,18 +11,15 @@ use crate::sys::UNFINISHED;
 /// The interval of checks when the limit on inotify instances is reached.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A set of watched files.
 #[derive(Debug)]
 pub struct FileWatch(Option<Inotify>);
 
 impl FileWatch {
-    /// Watches nothing yet.
     #[expect(clippy::new_without_default, reason = "it opens a descriptor")]
     pub fn new() -> FileWatch {
         FileWatch(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok())
     }
 
-    /// A sleep ends when a watched file is closed.
     pub(crate) const NOTICES_CLOSES: bool = true;
 
     /// Watches for closes of this file: at a close, its lock may be released.
@@ -63,17 +60,15 @@ impl FileWatch {
         }
     }
 
-    /// Returns the interval of checks, where there are no events.
     pub(crate) fn check_interval(&self) -> Option<Duration> {
         self.0.is_none().then_some(CHECK_INTERVAL)
     }
 
-    /// A descriptor that becomes readable at a change, if there is one.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes all events; returns whether any may matter. Unfinished files do not: a writer that
+    /// Takes all events and returns whether any may matter. Unfinished files do not: a writer that
     /// wakes at its own failed attempts would never stop.
     pub(crate) fn drain(&self) -> bool {
         let Some(inotify) = &self.0 else { return true };

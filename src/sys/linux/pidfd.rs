@@ -11,7 +11,6 @@ use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::signal_numbers;
 
-/// One pinned process.
 #[derive(Debug)]
 pub struct ProcessHandle {
     pub(crate) id: ProcessId,
@@ -55,7 +54,6 @@ impl ProcessHandle {
         }
     }
 
-    /// Sends a signal to exactly this process.
     pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
         let signal = signal_numbers::to_send(signal);
         let sent = match &self.pin {
@@ -72,7 +70,6 @@ impl ProcessHandle {
         }
     }
 
-    /// A descriptor that becomes readable at its end, if there is one.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.pin {
             Pin::Pidfd(pidfd) => Some(pidfd.as_fd()),

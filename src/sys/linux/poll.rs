@@ -21,23 +21,20 @@ use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 /// The interval of checks of processes that have no pidfd.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The source of what ends a sleep before its time.
 #[derive(Debug)]
 pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {
-    /// The signals of this process.
     Signals {
         fd: SignalFd,
-        /// The mask before, for the child.
+        /// The original mask, for the child.
         original: SigSet,
     },
     /// The program that uses the library, which keeps its signals to itself.
     Cancel(CancelHandle),
 }
 
-/// Ends the sleeps of a [`Poller`].
 #[derive(Debug, Clone)]
 pub(crate) struct CancelHandle(Arc<OwnedFd>);
 
@@ -58,8 +55,6 @@ pub(crate) struct WakePipe(OwnedFd);
 pub(crate) struct WakeOnDrop(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
 
 impl WakePipe {
-    /// # Errors
-    /// There are no descriptors left.
     pub(crate) fn new() -> io::Result<(WakePipe, WakeOnDrop)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         Ok((WakePipe(read), WakeOnDrop(write)))
@@ -69,9 +64,6 @@ impl WakePipe {
 impl Poller {
     /// Takes all signals from here on, to be read by [`next_signal`](Self::next_signal); those that
     /// were ignored before stay ignored.
-    ///
-    /// # Errors
-    /// There are no descriptors left.
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let ignored = signals::ignored_at_start();
         let mut mask = SigSet::empty();
@@ -87,17 +79,13 @@ impl Poller {
         Ok(Poller(SignalSource::Signals { fd, original }))
     }
 
-    /// Takes no signals; the handle ends its sleeps.
-    ///
-    /// # Errors
-    /// There are no descriptors left.
+    /// Takes no signals: the handle ends its sleeps.
     pub(crate) fn with_cancel() -> io::Result<(Poller, CancelHandle)> {
         let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let cancel = CancelHandle(Arc::new(counter));
         Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Returns whether its handle was used.
     pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals { .. } => false,
@@ -121,7 +109,6 @@ impl Poller {
         }
     }
 
-    /// Returns the next signal that has arrived.
     pub(crate) fn next_signal(&self) -> Option<ReceivedSignal> {
         let SignalSource::Signals { fd, .. } = &self.0 else { return None };
         let info = fd.read_signal().ok().flatten()?;
@@ -151,9 +138,6 @@ impl Poller {
 
     /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
     /// closed.
-    ///
-    /// # Errors
-    /// A signal that ends a start arrived.
     pub(crate) fn sleep_on_pipe(
         poller: Option<&Poller>,
         pipe: &WakePipe,

@@ -19,7 +19,6 @@ const MAX_LENGTH: u64 = 4 << 20;
 /// Longer than almost every environment, so that one read is enough.
 const USUAL_LENGTH: usize = 32 << 10;
 
-/// An open `/proc`.
 #[derive(Debug)]
 pub(crate) struct ProcFs {
     root: OwnedFd,
@@ -39,9 +38,6 @@ impl ProcFs {
     }
 
     /// Requires that its pids are those of this process's PID namespace.
-    ///
-    /// # Errors
-    /// Nothing is mounted there, or `/proc` of another PID namespace.
     pub(crate) fn require_own_namespace(&self, me: u32) -> io::Result<()> {
         let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
@@ -57,9 +53,6 @@ impl ProcFs {
     }
 
     /// Requires that everything was read since the last call.
-    ///
-    /// # Errors
-    /// Descriptors or memory were exhausted.
     pub(crate) fn require_complete(&self) -> io::Result<()> {
         if self.exhausted.swap(false, Ordering::Relaxed) {
             Err(Errno::MFILE.into())
@@ -68,12 +61,10 @@ impl ProcFs {
         }
     }
 
-    /// Returns the threads that read in it.
     pub(crate) fn readers(&self) -> &ReaderPool {
         &self.readers
     }
 
-    /// Lists all pids.
     pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         self.list(USUAL_LENGTH, &mut |batch| {
@@ -83,7 +74,7 @@ impl ProcFs {
         Ok(pids)
     }
 
-    /// Lists all pids in batches of about so many bytes.
+    /// Lists all pids in batches of about this many bytes.
     pub(crate) fn list(
         &self,
         bytes: usize,
@@ -134,7 +125,6 @@ impl ProcFs {
         })
     }
 
-    /// Reads a whole file of a process into `buffer`.
     pub(crate) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
         let fd =
             self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
@@ -155,7 +145,6 @@ impl ProcFs {
         ProcStat::parse(buffer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
-    /// Reads a link of a process, such as `exe`.
     pub(crate) fn link(&self, pid: u32, name: &str) -> io::Result<PathBuf> {
         let target =
             self.with_path(pid, name, |root, path| rustix::fs::readlinkat(root, path, Vec::new()))?;
@@ -172,7 +161,6 @@ impl ProcFs {
         length == Err(Errno::NOENT)
     }
 
-    /// Returns the owner of a process's files, by number.
     pub(crate) fn owner(&self, pid: u32) -> io::Result<u32> {
         Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
     }
@@ -185,18 +173,15 @@ impl ProcFs {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// Returns whether a file of a process may be opened.
     pub(crate) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
         self.open_file(pid, file, OFlags::empty()).map(drop)
     }
 
-    /// Reads the fields of `/proc/PID/status` that are used.
     pub(crate) fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStatus> {
         self.read(pid, "status", buffer)?;
         Ok(ProcStatus::parse(&String::from_utf8_lossy(buffer)))
     }
 
-    /// Lists the open descriptors of a process.
     pub(crate) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
         let folder =
             self.open_file(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note_error(error))?;

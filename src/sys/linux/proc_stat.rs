@@ -7,7 +7,6 @@ pub(crate) struct ProcStat {
     pub(crate) state: u8,
     pub(crate) parent: u32,
     pub(crate) session: u32,
-    /// The kernel's flags of the process.
     pub(crate) flags: u64,
     /// Clock ticks from boot to its start.
     pub(crate) start: u64,
@@ -52,9 +51,7 @@ pub(crate) struct ProcStatus {
     pub(crate) effective_user: Option<u32>,
     /// The number of PID namespaces that the process has a pid in, from ours downwards.
     pub(crate) pid_namespaces: Option<usize>,
-    /// The pid in the innermost of them.
     pub(crate) innermost_pid: Option<u32>,
-    /// The mask of the ignored signals.
     pub(crate) ignored_signals: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use rustix::thread::CpuSet;
 /// The interval of checks for a thread that hangs; a healthy process takes some microseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The process that a thread is reading about.
+/// The process that a thread is reading.
 #[derive(Debug, Default)]
 pub(crate) struct ReadProgress {
     thread: AtomicU32,
@@ -25,7 +25,6 @@ pub(crate) struct ReadProgress {
 }
 
 impl ReadProgress {
-    /// Notes that this process is read next.
     pub(crate) fn at(&self, pid: u32) {
         self.pid.store(pid, Ordering::Relaxed);
     }
@@ -45,13 +44,11 @@ impl ReadProgress {
 #[derive(Default)]
 pub(crate) struct ReaderPool {
     idle: Mutex<Vec<ReaderThread>>,
-    /// The number of threads that were ever started.
     started: AtomicU32,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread and its queue.
 struct ReaderThread {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
@@ -73,7 +70,6 @@ impl ReaderPool {
         }
     }
 
-    /// Returns whether a thread is idle.
     pub(crate) fn has_idle(&self) -> bool {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -130,7 +126,6 @@ fn use_own_processors(nth: u32) {
 
 type Work<T> = Arc<dyn Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync>;
 
-/// A task that a thread runs.
 pub(crate) struct ReadTask<T> {
     work: Work<T>,
     progress: Arc<ReadProgress>,
@@ -139,10 +134,6 @@ pub(crate) struct ReadTask<T> {
 }
 
 impl<T: Send + 'static> ReadTask<T> {
-    /// Starts the task.
-    ///
-    /// # Errors
-    /// No thread can be started.
     pub(crate) fn start(
         readers: &ReaderPool,
         work: impl Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
@@ -169,9 +160,6 @@ impl<T: Send + 'static> ReadTask<T> {
     }
 
     /// Waits for the result; processes at which a thread hung are added to `skip`.
-    ///
-    /// # Errors
-    /// The task panicked, or no thread can be started.
     pub(crate) fn finish(
         mut self,
         readers: &ReaderPool,

@@ -29,7 +29,6 @@ pub(crate) const TAKEN: [Signal; 15] = [
     Signal::SIGCHLD,
 ];
 
-/// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReceivedSignal {
     pub(crate) number: i32,
@@ -42,12 +41,11 @@ impl ReceivedSignal {
         self.number == signal as i32
     }
 
-    /// A child has ended: it is reaped, and nothing is forwarded.
+    /// It is reaped, and nothing is forwarded.
     pub(crate) fn is_child_end(self) -> bool {
         self.is(Signal::SIGCHLD)
     }
 
-    /// The signal, if it is one that asks a process to end.
     pub(crate) fn stop_signal(self) -> Option<signal::Signal> {
         signal::Signal::ALL
             .into_iter()
@@ -77,12 +75,10 @@ pub(crate) extern "C" fn remember_ignored() {
     IGNORED_AT_START.store(ignored(), Ordering::Relaxed);
 }
 
-/// Returns the mask of the signals that were ignored when this process started.
 pub(crate) fn ignored_at_start() -> u64 {
     IGNORED_AT_START.load(Ordering::Relaxed)
 }
 
-/// Returns the mask of the signals that this process ignores now.
 pub(crate) fn ignored() -> u64 {
     let ignored =
         ProcFs::open().ok().and_then(|proc| proc.status(std::process::id(), &mut Vec::new()).ok());

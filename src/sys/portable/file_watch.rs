@@ -13,19 +13,16 @@ use crate::sys::clock;
 /// File systems count time in ticks, FAT in two seconds: a second change may show no other time.
 const COARSEST_TICK: Duration = Duration::from_secs(2);
 
-/// A set of watched folders.
 #[derive(Debug, Default)]
 pub struct FileWatch {
     folders: RefCell<Vec<(PathBuf, Option<SystemTime>)>>,
 }
 
 impl FileWatch {
-    /// Watches nothing yet.
     pub fn new() -> FileWatch {
         FileWatch::default()
     }
 
-    /// No sleep ends when a watched file is closed.
     pub(crate) const NOTICES_CLOSES: bool = false;
 
     /// Nothing notices a close here.
@@ -46,7 +43,7 @@ impl FileWatch {
             .any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
-    /// Takes all changes; returns whether any may matter, which is not known here.
+    /// Takes all changes; whether any matters is not known.
     pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
             let is_old = |at: &SystemTime| {

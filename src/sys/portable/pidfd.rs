@@ -5,14 +5,12 @@ use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 use crate::sys::portable::system;
 
-/// One identified process.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessHandle {
     pub(crate) id: ProcessId,
 }
 
 impl ProcessHandle {
-    /// Returns whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         // A table that cannot be read is no proof of an end.
         ProcessTable::of(&[self.id.pid], TableFields::Parents)

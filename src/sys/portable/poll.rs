@@ -20,19 +20,16 @@ use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 /// The interval of checks for what nothing reports.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The source of what ends a sleep before its time.
 #[derive(Debug)]
 pub struct Poller(SignalSource);
 
 #[derive(Debug)]
 enum SignalSource {
-    /// The signals of this process.
     Signals(RefCell<PollerState>),
     /// The program that uses the library, which keeps its signals to itself.
     Cancel(CancelHandle),
 }
 
-/// Ends the sleeps of a [`Poller`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CancelHandle(Arc<(Mutex<bool>, Condvar)>);
 
@@ -63,8 +60,6 @@ pub(crate) struct WakePipe(Arc<AtomicBool>);
 pub(crate) struct WakeOnDrop(Arc<AtomicBool>);
 
 impl WakePipe {
-    /// # Errors
-    /// Never; on Linux it takes descriptors.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux it takes descriptors")]
     pub(crate) fn new() -> io::Result<(WakePipe, WakeOnDrop)> {
         let is_closed = Arc::new(AtomicBool::new(false));
@@ -88,9 +83,6 @@ struct PollerState {
 impl Poller {
     /// Takes signals from here on, to be read by [`next_signal`](Self::next_signal); those that
     /// were ignored before stay ignored.
-    ///
-    /// # Errors
-    /// There is no runtime that could receive them.
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let streams = {
@@ -101,14 +93,12 @@ impl Poller {
         Ok(Poller(SignalSource::Signals(RefCell::new(state))))
     }
 
-    /// Takes no signals; the handle ends its sleeps.
     #[expect(clippy::unnecessary_wraps, reason = "on Linux the kernel may refuse")]
     pub(crate) fn with_cancel() -> io::Result<(Poller, CancelHandle)> {
         let cancel = CancelHandle::default();
         Ok((Poller(SignalSource::Cancel(cancel.clone())), cancel))
     }
 
-    /// Returns whether its handle was used.
     pub(crate) fn is_cancelled(&self) -> bool {
         match &self.0 {
             SignalSource::Signals(_) => false,
@@ -116,7 +106,7 @@ impl Poller {
         }
     }
 
-    /// Waits so long for a signal; returns whether one has arrived.
+    /// Returns whether a signal has arrived within this time.
     fn wait(&self, time: Duration) -> bool {
         match &self.0 {
             SignalSource::Signals(state) => state.borrow_mut().wait(time),
@@ -124,7 +114,6 @@ impl Poller {
         }
     }
 
-    /// Returns the next signal that has arrived.
     pub(crate) fn next_signal(&self) -> Option<ReceivedSignal> {
         let SignalSource::Signals(state) = &self.0 else { return None };
         let mut state = state.borrow_mut();
@@ -146,9 +135,6 @@ impl Poller {
 
     /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
     /// closed.
-    ///
-    /// # Errors
-    /// A signal that ends a start arrived.
     pub(crate) fn sleep_on_pipe(
         poller: Option<&Poller>,
         pipe: &WakePipe,

@@ -10,29 +10,22 @@ use sysinfo::{
 use crate::engine::process::ProcessId;
 use crate::engine::stop_progress::JobState;
 
-/// The fields that are read of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableFields {
-    /// Its identity, parent and state.
     Parents,
-    /// These and the environment.
     Environment,
-    /// Everything that a description needs.
     Everything,
 }
 
-/// Processes, read at one moment.
 pub(crate) struct ProcessTable {
     system: System,
 }
 
 impl ProcessTable {
-    /// Reads all processes.
     pub(crate) fn all(fields: TableFields) -> io::Result<ProcessTable> {
         Self::read(ProcessesToUpdate::All, fields)
     }
 
-    /// Reads these processes alone.
     pub(crate) fn of(pids: &[u32], fields: TableFields) -> io::Result<ProcessTable> {
         let pids: Vec<Pid> = pids.iter().copied().map(Pid::from_u32).collect();
         Self::read(ProcessesToUpdate::Some(&pids), fields)
@@ -56,7 +49,6 @@ impl ProcessTable {
         Ok(ProcessTable { system })
     }
 
-    /// Returns all living processes that can be identified.
     pub(crate) fn ids(&self) -> BTreeMap<u32, ProcessId> {
         self.system
             .processes()
@@ -65,7 +57,6 @@ impl ProcessTable {
             .collect()
     }
 
-    /// Returns a living process.
     pub(crate) fn process(&self, pid: u32) -> Option<&Process> {
         let ended = |process: &&Process| {
             matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
@@ -79,8 +70,8 @@ impl ProcessTable {
         (start != 0).then_some(ProcessId { pid, start })
     }
 
-    /// Returns the parent. Windows keeps the pid of one that has ended and reuses it: a process
-    /// that is younger than the child is not its parent.
+    /// Windows keeps the pid of a parent that has ended and reuses it: a process that is younger
+    /// than the child is not its parent.
     pub(crate) fn parent(&self, pid: u32) -> Option<u32> {
         let process = self.process(pid)?;
         let parent = process.parent()?.as_u32();
@@ -88,20 +79,17 @@ impl ProcessTable {
         (!younger).then_some(parent)
     }
 
-    /// Returns `pid`, its parent, and so on.
     pub(crate) fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
         // A longer chain would be a circle, from pids of different moments.
         std::iter::successors(Some(pid), |pid| self.parent(*pid))
             .take(self.system.processes().len() + 1)
     }
 
-    /// Returns every pid with its parent.
     pub(crate) fn parents(&self) -> impl Iterator<Item = (u32, u32)> {
         let pids = self.system.processes().keys().map(|pid| pid.as_u32());
         pids.filter_map(|pid| Some((pid, self.parent(pid)?)))
     }
 
-    /// Returns whether a process reacts to signals.
     pub(crate) fn job_state(&self, pid: u32) -> JobState {
         match self.process(pid).map(Process::status) {
             Some(ProcessStatus::Stop | ProcessStatus::Tracing) => JobState::Stopped,

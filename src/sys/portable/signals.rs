@@ -11,22 +11,18 @@ pub(crate) use self::unix::{SignalStreams, ignored};
 pub(crate) use self::windows::SignalStreams;
 use crate::engine::signal::Signal;
 
-/// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReceivedSignal {
     /// A signal that asks to end, or this system's equivalent.
     Stop(Signal),
-    /// A child has ended.
     ChildEnd,
 }
 
 impl ReceivedSignal {
-    /// A child has ended: nothing is forwarded.
     pub(crate) fn is_child_end(self) -> bool {
         self == ReceivedSignal::ChildEnd
     }
 
-    /// The signal, if it is one that asks a process to end.
     pub(crate) fn stop_signal(self) -> Option<Signal> {
         match self {
             ReceivedSignal::Stop(signal) => Some(signal),

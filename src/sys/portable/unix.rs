@@ -8,7 +8,6 @@ use crate::engine::process::User;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::{host, signal_numbers};
 
-/// Looks up the users of processes.
 #[derive(Debug)]
 pub(crate) struct Users;
 
@@ -17,14 +16,13 @@ impl Users {
         Users
     }
 
-    /// Returns the user of a process.
     #[expect(clippy::unused_self, reason = "on Windows the current user is looked up beforehand")]
     pub(crate) fn of(&self, process: &Process) -> Option<User> {
         process.user_id().map(|uid| host::user(**uid))
     }
 }
 
-/// Sends a signal to a process that was identified just now.
+/// The process was identified just now.
 pub(crate) fn send(process: &Process, signal: SignalToSend) -> SignalResult {
     let pid = i32::try_from(process.pid().as_u32()).ok().and_then(Pid::from_raw);
     let sent = pid.map(|pid| rustix::process::kill_process(pid, signal_numbers::to_send(signal)));

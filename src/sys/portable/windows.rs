@@ -9,7 +9,6 @@ use crate::engine::process::User;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-/// Returns the user of this process.
 pub(crate) fn current_user() -> User {
     let pid = std::process::id();
     let id = ProcessTable::of(&[pid], TableFields::Everything)
@@ -24,7 +23,7 @@ pub(crate) fn current_user() -> User {
     User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
-/// Returns whether this process may end the processes of all users: never assumed.
+/// Never assumed.
 pub(crate) fn is_privileged() -> bool {
     false
 }
@@ -41,7 +40,6 @@ impl Users {
         Users { current: current_user() }
     }
 
-    /// Returns the user of a process.
     pub(crate) fn of(&self, process: &Process) -> Option<User> {
         let id = process.user_id()?.to_string();
         Some(if id == self.current.id {

@@ -11,7 +11,6 @@ use crate::engine::signal::Signal;
 use crate::sys::portable::signals::ReceivedSignal;
 use crate::sys::signal_numbers;
 
-/// The streams of all signals that are taken.
 pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);
 
 impl SignalStreams {
@@ -28,7 +27,6 @@ impl SignalStreams {
         Ok(SignalStreams(streams))
     }
 
-    /// Takes the signals that have arrived.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,

@@ -14,7 +14,6 @@ use tokio::signal::windows::{
 use crate::engine::signal::Signal;
 use crate::sys::portable::signals::ReceivedSignal;
 
-/// The streams of all events that are taken.
 #[derive(Debug)]
 pub(crate) struct SignalStreams {
     ctrl_c: CtrlC,
@@ -38,8 +37,7 @@ impl SignalStreams {
         })
     }
 
-    /// Takes the events that have arrived. The end of a child wakes no sleep: it is checked after
-    /// each.
+    /// The end of a child wakes no sleep: it is checked after each.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
