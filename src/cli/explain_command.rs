@@ -5,9 +5,9 @@ use std::ffi::OsString;
 
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::{Common, dry_run, prepare, print};
+use crate::engine::command_match::{CommandMatch, RunKind};
 use crate::engine::decide::decide;
 use crate::engine::explain;
-use crate::engine::explain::command_match::{CommandMatch, RunKind};
 use crate::engine::plan::Plan;
 use crate::engine::reason::Verdict;
 use crate::error::{Error, ExitStatus};

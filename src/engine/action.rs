@@ -1,4 +1,4 @@
-//! The choices that a user makes, each an enum that is written in `config.toml` as it is here.
+//! The choices of a user, with their names in `config.toml`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -75,11 +75,9 @@ pub enum OnLost {
 }
 
 impl Action {
-    /// Every action.
     pub const ALL: [Action; 5] =
         [Action::Refuse, Action::Graceful, Action::Force, Action::Wait, Action::Ignore];
 
-    /// The name, as it is written in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Action::Refuse => "refuse",
@@ -90,7 +88,7 @@ impl Action {
         }
     }
 
-    /// How it ends a conflict, if it does.
+    /// Returns the first signal of an action that ends a conflict.
     pub fn stop_mode(self) -> Option<StopMode> {
         match self {
             Action::Graceful => Some(StopMode::Graceful),
@@ -99,7 +97,6 @@ impl Action {
         }
     }
 
-    /// Whether it ends a conflict.
     pub fn kills(self) -> bool {
         self.stop_mode().is_some()
     }

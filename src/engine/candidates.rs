@@ -9,9 +9,9 @@ use crate::engine::plan::{Evidence, Shielded};
 use crate::engine::policy::Policy;
 use crate::engine::process::Process;
 use crate::engine::shield::{self, Shield};
-use crate::engine::snapshot::{GuardView, LockState, Snapshot};
+use crate::engine::snapshot::{GuardView, Snapshot};
 
-/// All processes but the unrelated ones, by class.
+/// The processes that are not unrelated, by class.
 #[derive(Debug, Default)]
 pub(super) struct Classified {
     pub(super) conflicts: Vec<ConflictTree>,
@@ -36,7 +36,6 @@ impl ConflictTree {
     }
 }
 
-/// The candidates by pid, each with its evidence and its shield.
 type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
 
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
@@ -213,12 +212,8 @@ fn unseen_holders(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<C
             ..ConflictTree::default()
         })
         .collect();
-    let is_unidentified = snapshot.locks.iter().any(|lock| match &lock.state {
-        LockState::Free | LockState::Mine => false,
-        LockState::Held(holders) => !holders.iter().any(|pid| table.contains_key(pid)),
-        LockState::Unknown => true,
-    });
-    if is_unidentified && found.is_empty() {
+    let is_unidentified = |lock| snapshot.is_holder_unidentified(lock);
+    if found.is_empty() && snapshot.locks.iter().any(is_unidentified) {
         found.push(ConflictTree { evidence: lock, ..ConflictTree::default() });
     }
     found

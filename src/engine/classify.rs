@@ -13,25 +13,20 @@ use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{LockState, LockView, Snapshot};
 use crate::engine::token::{CarriedToken, TokenPlace};
 
-/// The class of one process by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
-    /// Nothing relates it to the instance.
     Unrelated,
     /// It only looks related.
     Suspect,
     /// It would be a candidate, but must not be acted on.
     Shielded(Shield),
-    /// It is in the way.
     Candidate {
-        /// The evidence.
         evidence: BTreeSet<Evidence>,
-        /// The shield against acting on it all the same.
+        /// It is a conflict, but must not be acted on.
         shield: Option<Shield>,
     },
 }
 
-/// Weighs everything that relates `process` to the instance, or shields it.
 pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
     let has_lock = has_lock(snapshot, process);
     if !has_lock && snapshot.history.released.contains(&process.id) {
@@ -103,18 +98,11 @@ pub enum TokenEvidence {
 }
 
 pub(super) fn token_evidence(policy: &Policy, process: &Process) -> Option<TokenEvidence> {
-    let place = match (policy.same_token, process.role, &process.token) {
-        (
-            SameToken::Refuse | SameToken::Act | SameToken::Warn,
-            Role::Program,
-            Fact::Known(CarriedToken::Mine(place)),
-        ) => *place,
-        _ => return None,
-    };
-    let is_related = matches!(
-        process.relation,
-        Fact::Known(Relation::Myself | Relation::Ancestor | Relation::Descendant)
-    );
+    let Fact::Known(CarriedToken::Mine(place)) = process.token else { return None };
+    if policy.same_token == SameToken::Off || process.role == Role::Monopoll {
+        return None;
+    }
+    let is_related = process.is_relative() || process.relation == Fact::Known(Relation::Myself);
     let is_meant_for_it = match place {
         TokenPlace::CommandLine => true,
         TokenPlace::Environment => process.same_program == Fact::Known(true),

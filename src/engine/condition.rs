@@ -9,22 +9,17 @@ use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
 use crate::engine::policy::{Conditions, MatchEntry};
 use crate::engine::process::{Process, RunState, User};
 
-/// One condition on a process.
+/// One condition on a process; a `bool` is the wanted value.
 #[derive(Debug, Clone, Copy)]
 pub enum Condition<'a> {
-    /// A field of a pattern.
     Looks(Field<'a>),
-    /// Its user.
     User(&'a UserLimit),
-    /// Its container.
     Container(ContainerLimit),
-    /// It has the lock, or has not.
     HoldsLock(bool),
-    /// It carries my bot token, or does not.
+    /// It carries my bot token.
     SameToken(bool),
-    /// Its parent did not start it and nothing manages it, or not so.
+    /// Its parent did not start it, and nothing manages it.
     Orphaned(bool),
-    /// Its state in the kernel.
     State(RunState),
     /// At least this old.
     OlderThan(Duration),
@@ -32,12 +27,11 @@ pub enum Condition<'a> {
     YoungerThan(Duration),
     /// A service manager of this name would restart it.
     ManagedBy(&'a Regex),
-    /// It is on this host, or is not.
+    /// It is on this host.
     Local(bool),
 }
 
 impl Condition<'_> {
-    /// The key in the configuration.
     pub fn key(self) -> &'static str {
         match self {
             Condition::Looks(Field::Name(_)) => "name",
@@ -63,30 +57,22 @@ impl Condition<'_> {
             Condition::Looks(field) => field.matches(process),
             Condition::User(user) => user.admits(process, me),
             Condition::Container(container) => container.admits(process),
-            Condition::HoldsLock(wanted) => is(wanted, process.holds_lock.holds(|held| *held)),
-            Condition::SameToken(wanted) => is(wanted, process.same_token()),
-            Condition::Orphaned(wanted) => is(wanted, process.orphaned.holds(|orphaned| *orphaned)),
+            Condition::HoldsLock(wanted) => process.holds_lock.holds(|it| *it == wanted),
+            Condition::SameToken(true) => process.same_token(),
+            Condition::SameToken(false) => !process.same_token(),
+            Condition::Orphaned(wanted) => process.orphaned.holds(|it| *it == wanted),
             Condition::State(state) => process.state.holds(|it| *it == state),
             Condition::OlderThan(age) => process.age.holds(|it| *it >= age),
             Condition::YoungerThan(age) => process.age.holds(|it| *it < age),
             Condition::ManagedBy(by) => process
                 .managed_by
                 .holds(|it| it.as_ref().is_some_and(|it| by.is_match(&it.to_string()))),
-            Condition::Local(wanted) => is(wanted, Truth::True),
+            Condition::Local(wanted) => wanted.into(),
         }
     }
 }
 
-fn is(wanted: bool, fact: Truth) -> Truth {
-    match (wanted, fact) {
-        (_, Truth::Unknown) => Truth::Unknown,
-        (wanted, Truth::True) => wanted.into(),
-        (wanted, Truth::False) => (!wanted).into(),
-    }
-}
-
 impl MatchEntry {
-    /// All of its conditions.
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let limits = [Condition::User(&self.user), Condition::Container(self.container)];
         self.pattern.fields().map(Condition::Looks).chain(limits)
@@ -94,7 +80,6 @@ impl MatchEntry {
 }
 
 impl Conditions {
-    /// The conditions that are given.
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let others = [
             self.user.as_ref().map(Condition::User),

@@ -1,17 +1,14 @@
 //! Facts about the machine that are known or unknown; nothing is assumed in the place of an
 //! unknown.
 
-/// A fact about the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fact<T> {
-    /// It was read, and this is it.
     Known(T),
     /// It could not be read (permissions, a vanished file, a stuck process).
     Unknown,
 }
 
 impl<T> Fact<T> {
-    /// Returns the value, if it is known.
     pub fn known(&self) -> Option<&T> {
         match self {
             Fact::Known(value) => Some(value),
@@ -37,9 +34,7 @@ impl<T> From<Option<T>> for Fact<T> {
 /// The truth of a statement about facts, some of which may be unknown (Kleene's three values).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Truth {
-    /// It holds.
     True,
-    /// It does not hold.
     False,
     /// It depends on a fact that is unknown.
     Unknown,
@@ -56,7 +51,6 @@ impl Truth {
         }
     }
 
-    /// Returns whether it holds, if that is known.
     pub fn known(self) -> Option<bool> {
         match self {
             Truth::True => Some(true),
@@ -65,7 +59,7 @@ impl Truth {
         }
     }
 
-    /// Returns whether all hold; an empty list does.
+    /// An empty list holds.
     pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
         truths.into_iter().fold(Truth::True, Truth::and)
     }

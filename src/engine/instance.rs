@@ -1,4 +1,4 @@
-//! The name of an instance: the thing there may be only one of.
+//! The ids of an instance and of a bot.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,15 +11,13 @@ use serde::{Deserialize, Serialize};
 pub struct Instance(String);
 
 impl Instance {
-    /// The most characters an id may have.
     pub const MAX_LEN: usize = 64;
 
-    /// The instance of the bot with this id, where no name is configured.
+    /// The instance of a bot where no name is configured.
     pub fn of_bot(bot: BotId) -> Instance {
         Instance(format!("bot{bot}"))
     }
 
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,13 +68,10 @@ impl From<Instance> for String {
 /// The reason that a string is no instance id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstance {
-    /// There is nothing in it.
     #[error("an instance id may not be empty")]
     Empty,
-    /// It is longer than [`Instance::MAX_LEN`].
     #[error("an instance id has at most 64 characters, this one has {0}")]
     TooLong(usize),
-    /// It has a character that is not allowed.
     #[error("an instance id has only letters, digits, `.`, `_` and `-`, not {0:?}")]
     Character(char),
     /// It would name a folder.

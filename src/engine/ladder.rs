@@ -12,51 +12,41 @@ pub enum Ladder {
     Nothing,
     /// Wait for it to end by itself.
     Wait {
-        /// The time to wait.
         patience: Patience,
         /// The end after that; none if the conflict is refused then, or cannot be ended.
         then: Option<Stop>,
     },
-    /// End it.
     Stop(Stop),
 }
 
 /// One way to end a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
-    /// The means.
     pub means: StopMeans,
-    /// The signals and the time for each.
     pub options: StopOptions,
 }
 
-/// The means to end a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMeans {
     /// Its guard is asked. It is in another PID namespace, and cannot be signalled.
     Ask,
     /// Its guard is asked, and signalled if it does not answer.
     AskThenSignal,
-    /// It is signalled.
     Signal,
 }
 
 /// The signals that end a tree, and the time for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StopOptions {
-    /// The first signal: to ask, or to kill.
     pub mode: StopMode,
-    /// The signal that asks.
     pub signal: Signal,
     /// From that signal to SIGKILL.
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     pub force: Duration,
-    /// The action if the signal was not enough.
     pub escalation: AfterGraceful,
 }
 
-/// The first signal of a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
     /// The signal, then SIGKILL.
@@ -68,16 +58,13 @@ pub enum StopMode {
 /// The action if `graceful` was not enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterGraceful {
-    /// SIGKILL.
     Kill,
     /// The start is refused, the conflict lives on.
     Refuse,
 }
 
-/// A time to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Patience {
-    /// As long as it takes.
     Forever,
     /// At most this long; zero is one try.
     For(Duration),
@@ -91,18 +78,13 @@ pub enum Step {
         /// Time for the guard to end its tree.
         timeout: Duration,
     },
-    /// Send a signal.
     Signal {
-        /// The signal.
         signal: SignalToSend,
         /// Time for the tree to end.
         timeout: Duration,
     },
     /// Wait for it to end by itself.
-    Wait {
-        /// The time to wait in all.
-        timeout: Patience,
-    },
+    Wait { timeout: Patience },
 }
 
 impl Ladder {
@@ -140,7 +122,6 @@ impl Stop {
         ask.into_iter().chain(signals.into_iter().flatten().map(signal))
     }
 
-    /// The time that it may take.
     fn timeout(&self) -> Duration {
         match self.means {
             StopMeans::Ask => self.options.first_timeout(),

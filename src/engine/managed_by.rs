@@ -11,11 +11,8 @@ pub enum ManagedBy {
     Systemd(String),
     /// A service of a user's systemd.
     SystemdUser(String),
-    /// A container engine.
     Container(Container),
-    /// supervisord; the program, where it is known.
     Supervisord(Option<SupervisordProgram>),
-    /// PM2; the app, where it is known.
     Pm2(Option<Pm2App>),
     /// runit's `runsv`.
     Runit(ServiceFolder),
@@ -23,69 +20,51 @@ pub enum ManagedBy {
     S6(ServiceFolder),
 }
 
-/// A container, as its engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
     /// Its id, shortened, or its name.
     pub id: String,
-    /// The engine that runs it.
     pub engine: ContainerEngine,
 }
 
-/// The engine that runs a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContainerEngine {
     /// Docker, or one that does not show itself and is driven like it.
     Docker,
-    /// Podman.
     Podman,
-    /// A kubelet.
     Kubernetes,
-    /// LXC.
     Lxc,
-    /// systemd-nspawn.
     Nspawn,
 }
 
-/// A program of supervisord's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SupervisordProgram {
     /// Its group; a program that is in none has one of its own name.
     pub group: String,
-    /// Its name.
     pub name: String,
-    /// The address of its supervisord.
     pub address: SupervisordAddress,
 }
 
-/// The address of a supervisord.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SupervisordAddress {
-    /// At this address.
     Url(String),
-    /// As its configuration file says.
+    /// A configuration file.
     File(String),
-    /// As supervisorctl does by itself.
+    /// The one that supervisorctl finds by itself.
     Default,
 }
 
-/// An app of PM2's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pm2App {
-    /// Its name.
     pub name: String,
-    /// Its number.
     pub id: Option<String>,
     /// The folder of its daemon, where that is not the user's own.
     pub home: Option<String>,
 }
 
-/// A service that has a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServiceFolder {
-    /// The folder's name.
     pub name: String,
-    /// Its path, if it is known.
     pub folder: Option<String>,
 }
 

@@ -7,6 +7,7 @@
 pub mod action;
 mod candidates;
 mod classify;
+pub mod command_match;
 pub mod condition;
 pub mod decide;
 pub mod explain;

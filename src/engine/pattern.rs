@@ -16,21 +16,17 @@ use crate::engine::process::{Process, User};
 pub struct Pattern {
     /// On the executable's base name, the whole name.
     pub name: Option<NamePattern>,
-    /// Anywhere in the command line.
     pub cmdline: Option<CmdlinePattern>,
-    /// On the executable's path.
     pub exe: Option<PathPattern>,
     /// On the working directory: that folder or any below it.
     pub cwd: Option<PathPattern>,
 }
 
 impl Pattern {
-    /// Matches `process` against every given field.
     pub fn matches(&self, process: &Process) -> Truth {
         Truth::all(self.fields().map(|field| field.matches(process)))
     }
 
-    /// The fields that are given.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         let name = self.name.as_ref().map(Field::Name);
         let cmdline = self.cmdline.as_ref().map(Field::Cmdline);
@@ -40,21 +36,15 @@ impl Pattern {
     }
 }
 
-/// One field of a pattern.
 #[derive(Debug, Clone, Copy)]
 pub enum Field<'a> {
-    /// On the executable's base name, the whole name.
     Name(&'a NamePattern),
-    /// Anywhere in the command line.
     Cmdline(&'a CmdlinePattern),
-    /// On the executable's path.
     Exe(&'a PathPattern),
-    /// On the working directory: that folder or any below it.
     Cwd(&'a PathPattern),
 }
 
 impl Field<'_> {
-    /// Matches `process` against this field.
     pub fn matches(self, process: &Process) -> Truth {
         match self {
             Field::Name(name) => process.name.holds(|it| name.matches(it)),
@@ -71,9 +61,6 @@ pub struct NamePattern(Regex);
 
 impl NamePattern {
     /// Compiles `source`; it is anchored at both ends.
-    ///
-    /// # Errors
-    /// The expression is invalid.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
         // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays
         // one.
@@ -85,7 +72,6 @@ impl NamePattern {
         Regex::new(&plain).or_else(|_| Regex::new(&verbose)).map(NamePattern)
     }
 
-    /// As it was written.
     pub fn source(&self) -> &str {
         let anchored = self.0.as_str();
         anchored
@@ -94,7 +80,6 @@ impl NamePattern {
             .map_or(anchored, |source| source.trim_end_matches('\n'))
     }
 
-    /// Returns whether it matches the whole of `name`.
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
@@ -105,20 +90,14 @@ impl NamePattern {
 pub struct CmdlinePattern(Regex);
 
 impl CmdlinePattern {
-    /// Compiles `source`.
-    ///
-    /// # Errors
-    /// The expression is invalid.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
         Regex::new(source).map(CmdlinePattern)
     }
 
-    /// As it was written.
     pub fn source(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Returns whether it matches somewhere in `text`.
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
@@ -129,10 +108,6 @@ impl CmdlinePattern {
 pub struct PathPattern(GlobMatcher);
 
 impl PathPattern {
-    /// Compiles `source`.
-    ///
-    /// # Errors
-    /// The glob is invalid.
     pub fn new(source: &str) -> Result<Self, globset::Error> {
         let trimmed = source.trim_end_matches('/');
         let source = if trimmed.is_empty() { source } else { trimmed };
@@ -147,7 +122,6 @@ impl PathPattern {
         self.0.glob().glob()
     }
 
-    /// Returns whether it matches this path.
     pub fn matches(&self, path: &Path) -> bool {
         self.0.is_match(path)
     }

@@ -1,4 +1,4 @@
-//! The plan: all that will be done, and the reasons.
+//! The plan: the conflicts, the decisions about them and their reasons.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::{GuardView, LockView};
 
-/// All that will be done, and the reasons, as of one moment.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The reason that there is no start, or no stop.
@@ -17,7 +16,7 @@ pub struct Plan {
     pub locks: Vec<LockView>,
     /// The guards that have a record beside the lock.
     pub guards: Vec<GuardView>,
-    /// The conflicts, the oldest first.
+    /// The oldest first.
     pub conflicts: Vec<Conflict>,
     /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<Shielded>,
@@ -55,7 +54,7 @@ impl Plan {
             .max_by_key(|conflict| conflict.refusal_kind())
     }
 
-    /// Makes it a refusal: nothing is touched, whatever the actions of the conflicts would be.
+    /// Makes it a refusal: nothing is touched, whatever the actions of the conflicts are.
     pub fn refuse(&mut self, reason: RefusalReason) {
         self.refusal = Some(reason);
         for conflict in &mut self.conflicts {
@@ -99,7 +98,6 @@ impl Plan {
         })
     }
 
-    /// The conflicts that are ended.
     pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
         self.stops().map(|(conflict, _)| conflict)
     }
@@ -108,21 +106,15 @@ impl Plan {
 /// A candidate and its tree.
 #[derive(Debug, Clone)]
 pub struct Conflict {
-    /// The topmost process; `None` where it cannot be seen (another PID namespace) or is not known.
+    /// The topmost process; `None` if it is in another PID namespace or not known.
     pub root: Option<Process>,
     /// The guard's record, if the root is one.
     pub guard: Option<GuardView>,
-    /// Everything below the root.
     pub tree: Vec<Process>,
-    /// The evidence against it.
     pub evidence: Vec<Evidence>,
-    /// The action that is taken.
     pub action: Action,
-    /// The source of that decision.
     pub decided_by: DecidedBy,
-    /// The reason, if it is a refusal.
     pub refusal: Option<RefusalCause>,
-    /// The steps of that action.
     pub ladder: Ladder,
 }
 
@@ -131,7 +123,6 @@ impl Conflict {
         self.refusal.as_ref().map(RefusalCause::kind)
     }
 
-    /// Returns whether it has the lock.
     pub fn holds_lock(&self) -> bool {
         self.evidence.contains(&Evidence::Lock)
     }
@@ -141,7 +132,6 @@ impl Conflict {
         self.root.as_ref().map(|root| root.id.pid)
     }
 
-    /// The root and everything below it.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.root.iter().chain(&self.tree)
     }
@@ -183,8 +173,6 @@ impl DecidedBy {
 /// A process that would be a candidate but must not be acted on.
 #[derive(Debug, Clone)]
 pub struct Shielded {
-    /// The process.
     pub process: Process,
-    /// The shield.
     pub shield: Shield,
 }

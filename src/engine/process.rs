@@ -21,48 +21,36 @@ pub struct ProcessId {
     pub start: u64,
 }
 
-/// One process and what is known of it.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// The process.
     pub id: ProcessId,
-    /// Its parent's pid.
     pub parent: Fact<u32>,
     /// Its executable's base name, else that of its first argument.
     pub name: Fact<String>,
-    /// Its command line.
     pub args: Fact<Vec<String>>,
     /// Its executable, without ` (deleted)`.
     pub exe: Fact<PathBuf>,
-    /// Its working directory.
     pub cwd: Fact<PathBuf>,
-    /// Its user.
     pub user: Fact<User>,
     /// The container it is in, `None` where that is also mine.
     pub container: Fact<Option<String>>,
-    /// Its state in the kernel.
     pub state: Fact<RunState>,
-    /// The time since its start.
     pub age: Fact<Duration>,
     /// The service manager that would restart it.
     pub managed_by: Fact<Option<ManagedBy>>,
-    /// The processes that may have started it, the nearest first: the living ones above it, but for
-    /// those that only adopt what others started, that start things for people, or that monopoll is
-    /// below itself.
+    /// The processes that may have started it, the nearest first: its ancestors up to the first that
+    /// only adopted it, starts programs for users, or is an ancestor of monopoll too.
     pub launchers: Fact<Vec<Launcher>>,
     /// Its parent did not start it and nothing manages it.
     pub orphaned: Fact<bool>,
     /// It has a lock file of this instance open, and locked.
     pub holds_lock: Fact<bool>,
-    /// The bot token that it carries.
     pub token: Fact<CarriedToken>,
     /// It runs COMMAND's own executable.
     pub same_program: Fact<bool>,
     /// It is the command that would be started: same program, arguments and working directory.
     pub same_command: Fact<bool>,
-    /// Its relation to the caller.
     pub relation: Fact<Relation>,
-    /// Its role in monopoll.
     pub role: Role,
 }
 
@@ -92,7 +80,6 @@ impl Process {
         }
     }
 
-    /// Returns the service manager that would restart it, if there is one that is known.
     pub fn manager(&self) -> Option<&ManagedBy> {
         self.managed_by.known()?.as_ref()
     }
@@ -112,7 +99,6 @@ impl Process {
     }
 }
 
-/// The user of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
     /// The system's own id: a uid, a SID.
@@ -155,12 +141,9 @@ impl fmt::Display for RunState {
     }
 }
 
-/// The relation of a process to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// Not at all.
     None,
-    /// It is the caller.
     Myself,
     /// Its parent, its parent's parent, …
     Ancestor,
@@ -168,7 +151,6 @@ pub enum Relation {
     Descendant,
     /// PID 1 of its PID namespace.
     Init,
-    /// A thread of the kernel.
     Kernel,
 }
 
@@ -185,7 +167,6 @@ pub enum Role {
 /// A process that may have started another one, and may start it again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Launcher {
-    /// The process.
     pub id: ProcessId,
     /// Its command, shortened, secrets masked.
     pub command: String,

@@ -29,7 +29,6 @@ pub enum RuleOutcome {
 }
 
 impl RuleOutcome {
-    /// Returns whether no rule after this one is asked.
     pub fn is_final(self) -> bool {
         match self {
             RuleOutcome::Decides | RuleOutcome::Undecidable => true,
@@ -41,10 +40,8 @@ impl RuleOutcome {
     }
 }
 
-/// The rules that are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleScope {
-    /// All of them.
     Every,
     /// Those that name the token, because nothing else relates the process.
     AboutTokens,

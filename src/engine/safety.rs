@@ -58,7 +58,6 @@ fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
     }
 }
 
-/// Returns the objection to ending a conflict that nothing shields.
 fn against_ending(
     snapshot: &Snapshot,
     found: &ConflictTree,

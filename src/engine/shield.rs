@@ -10,7 +10,6 @@ use crate::engine::token::CarriedToken;
 /// A reason never to act on a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shield {
-    /// It is monopoll itself.
     Myself,
     /// It started monopoll, directly or not.
     Ancestor,
@@ -18,19 +17,15 @@ pub enum Shield {
     Descendant,
     /// It is PID 1 of its PID namespace.
     Init,
-    /// It is a thread of the kernel.
     Kernel,
     /// Its relation to monopoll cannot be read.
     UnknownRelation,
-    /// It carries another bot's token.
     OtherBot(BotId),
     /// It may carry another bot's token: its environment cannot be read.
     UnknownBot,
-    /// It belongs to another user.
     OtherUser(String),
     /// Its user cannot be read.
     UnknownUser,
-    /// It is in another container.
     OtherContainer(String),
     /// Its container cannot be read.
     UnknownContainer,
@@ -109,17 +104,14 @@ pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<S
 /// Returns the shield of a container beyond this limit.
 pub fn other_container(process: &Process, limit: ContainerLimit) -> Option<Shield> {
     match limit.admits(process) {
-        Truth::False => Some(Shield::OtherContainer(container_of(process))),
+        Truth::False => Some(Shield::OtherContainer(
+            process.container.known().cloned().flatten().unwrap_or_default(),
+        )),
         Truth::Unknown => Some(Shield::UnknownContainer),
         Truth::True => None,
     }
 }
 
-fn container_of(process: &Process) -> String {
-    process.container.known().cloned().flatten().unwrap_or_default()
-}
-
-/// Returns whether the caller may signal the process.
 pub fn may_signal(process: &Process, me: &Caller) -> bool {
     me.privileged || process.user.known().is_some_and(|user| user.id == me.user.id)
 }

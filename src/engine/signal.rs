@@ -27,7 +27,6 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Every signal that `kill.signal` may name.
     pub const ALL: [Signal; 6] = [
         Signal::SigTerm,
         Signal::SigInt,
@@ -37,7 +36,6 @@ impl Signal {
         Signal::SigUsr2,
     ];
 
-    /// The POSIX name, with its `SIG`.
     pub fn name(self) -> &'static str {
         match self {
             Signal::SigHup => "SIGHUP",
@@ -69,19 +67,15 @@ impl FromStr for Signal {
 #[error("not a signal that asks a process to end")]
 pub struct UnknownSignal;
 
-/// A signal that is sent to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalToSend {
-    /// A signal that asks it to end.
     Signal(Signal),
-    /// SIGKILL.
     Kill,
     /// SIGCONT, so that a stopped process hears the one before.
     Continue,
 }
 
 impl SignalToSend {
-    /// The POSIX name of the signal.
     pub fn name(self) -> &'static str {
         match self {
             SignalToSend::Signal(signal) => signal.name(),
@@ -91,13 +85,9 @@ impl SignalToSend {
     }
 }
 
-/// The result of sending a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalResult {
-    /// It was delivered.
     Delivered,
-    /// The process has ended.
     Gone,
-    /// It is not allowed.
     Denied,
 }

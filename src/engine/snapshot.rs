@@ -9,7 +9,6 @@ use crate::engine::start_history::{History, Ticket};
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The caller.
     pub me: Caller,
     /// The lock files, in canonical order.
     pub locks: Vec<LockView>,
@@ -17,18 +16,26 @@ pub struct Snapshot {
     pub guards: Vec<GuardView>,
     /// Every process that may be a candidate, with all its descendants; in any order.
     pub processes: Vec<Process>,
-    /// The time that this start has waited so far.
     pub waited: Duration,
-    /// Earlier events of this instance.
     pub history: History,
 }
 
-/// The caller.
+impl Snapshot {
+    /// Returns whether the lock is taken, as far as is known, by none of the processes.
+    pub fn is_holder_unidentified(&self, lock: &LockView) -> bool {
+        match &lock.state {
+            LockState::Free | LockState::Mine => false,
+            LockState::Held(holders) => {
+                !self.processes.iter().any(|process| holders.contains(&process.id.pid))
+            }
+            LockState::Unknown => true,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Its process id.
     pub pid: u32,
-    /// Its user.
     pub user: User,
     /// It may signal the processes of all users.
     pub privileged: bool,
@@ -41,31 +48,23 @@ pub struct Caller {
 /// The signals that a system lets one program send to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalSupport {
-    /// Every signal.
     Signals,
-    /// Nothing that asks it to end; it can only be ended at once.
+    /// SIGKILL alone.
     KillAlone,
 }
 
-/// A lock file and its holders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockView {
-    /// Its path.
     pub path: PathBuf,
-    /// Its holders.
     pub state: LockState,
 }
 
-/// The holders of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockState {
-    /// None.
     Free,
-    /// The caller.
     Mine,
     /// These processes, as far as they can be seen; if there are none, it cannot be identified.
     Held(Vec<u32>),
-    /// Unknown.
     Unknown,
 }
 
@@ -78,9 +77,7 @@ pub struct GuardView {
     pub ticket: Option<Ticket>,
     /// Its command, secrets masked.
     pub command: String,
-    /// Its user.
     pub user: String,
-    /// The host that it runs on.
     pub host: String,
     /// The time since which it has the instance, in seconds since 1970, to be shown.
     pub since: u64,

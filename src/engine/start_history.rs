@@ -18,7 +18,6 @@ impl Ticket {
     /// The largest that is believed: JSON readers count exactly up to here.
     pub const MAX: Ticket = Ticket((1 << 53) - 1);
 
-    /// The next newer one.
     #[must_use]
     pub fn next(self) -> Ticket {
         Ticket(self.0.saturating_add(1).min(Self::MAX.0))
@@ -31,15 +30,14 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// Earlier events of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// The number of times that this start has ended an unguarded conflict.
     pub ended_unguarded: u32,
-    /// The processes above them: one that is above the next conflict too may be what restarts it.
+    /// Their launchers: one that is above the next conflict too may be what restarts it.
     pub launchers: BTreeSet<ProcessId>,
-    /// The guards that gave the instance back when they were asked to: a program that runs on
-    /// without its guard does not poll.
+    /// The guards that released the instance on request: a program that runs on without its guard
+    /// does not poll.
     pub released: BTreeSet<ProcessId>,
     /// The takeovers of this instance since boot, done and refused by their limit, as far as they
     /// are remembered.
@@ -47,9 +45,9 @@ pub struct History {
 }
 
 impl History {
-    /// Returns whether `most` takeovers or more, counted with those that this limit refused, lie
-    /// within `window` – or did when the limit refused one, and no whole window has passed since
-    /// without another (S14). Attempts of the start with this ticket do not count.
+    /// Returns whether at least `most` takeovers, counted with those that this limit refused, lie
+    /// within `window`; or did when the limit refused one, and attempts have continued since with
+    /// no pause as long as `window` (S14). Attempts of the start with this ticket do not count.
     pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {
@@ -85,14 +83,11 @@ pub struct TakeoverAttempt {
     pub ago: Duration,
     /// The ticket of the start, which has one attempt for each conflict that it ended.
     pub ticket: Ticket,
-    /// Its outcome.
     pub kind: AttemptKind,
 }
 
-/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptKind {
-    /// A conflict was ended.
     Done,
     /// It was refused: there had been too many.
     RefusedByLimit,

@@ -12,39 +12,31 @@ use crate::engine::signal::SignalToSend;
 /// A living member of the tree, as it was just seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// The process.
     pub id: ProcessId,
     /// Its present parent's pid.
     pub parent: u32,
-    /// Its readiness for a signal.
     pub job_state: JobState,
 }
 
-/// The readiness of a process for a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// It runs or sleeps.
     Running,
     /// It is stopped, and acts on nothing but SIGKILL and SIGCONT.
     Stopped,
-    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it. Its turn comes
-    /// when others have ended.
+    /// It cannot be pinned, for want of a descriptor, and so nothing is sent to it until others have
+    /// ended.
     Unpinned,
 }
 
-/// The next step of ending a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextStep {
-    /// The signals to send now, in this order.
     pub signals: Vec<(ProcessId, SignalToSend)>,
-    /// The state after them.
     pub then: AfterStep,
 }
 
 /// The state of a tree after the signals of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterStep {
-    /// No member is left.
     Ended,
     /// Step again when one of them ends, at this time at the latest.
     Look {
@@ -67,7 +59,6 @@ pub enum GiveUpReason {
 }
 
 impl GiveUpReason {
-    /// The process.
     pub fn id(self) -> ProcessId {
         match self {
             GiveUpReason::OutlivedSignal(id)
@@ -83,8 +74,7 @@ pub struct StopProgress {
     options: StopOptions,
     signalled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
-    /// The time since which only members are left that cannot be pinned: none of them will end and
-    /// make room for another one.
+    /// The time since which only members are left that cannot be pinned.
     stuck: Option<Duration>,
 }
 
@@ -92,13 +82,12 @@ pub struct StopProgress {
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl StopProgress {
-    /// Begins with no member signalled.
     pub fn new(options: StopOptions) -> Self {
         StopProgress { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
-    /// Takes note that `member` was signalled by another process already: it is not signalled
-    /// twice, and its patience counts from then.
+    /// Notes that another process signalled `member` already: it is not signalled twice, and its
+    /// time counts from then.
     pub fn already_signalled(&mut self, member: ProcessId, at: Duration) {
         self.signalled.entry(member).or_insert(at);
     }
@@ -108,7 +97,6 @@ impl StopProgress {
         self.options = self.options.hastened_by(options);
     }
 
-    /// Returns the step to take at `now`, while these members live.
     pub fn step(&mut self, now: Duration, alive: &[Member]) -> NextStep {
         let mut signals = Vec::new();
         for member in alive {

@@ -75,7 +75,7 @@ pub enum CarriedToken {
     NotLookedFor,
     /// None that can be seen; a token that was read from a file cannot.
     None,
-    /// Mine, and where.
+    /// My bot's.
     Mine(TokenPlace),
     /// Only another bot's.
     Other(BotId),

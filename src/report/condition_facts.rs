@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::engine::command_match::CommandPart;
 use crate::engine::condition::Condition;
-use crate::engine::explain::FieldOrCondition;
-use crate::engine::explain::command_match::CommandPart;
+use crate::engine::explain::Criterion;
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
 use crate::engine::process::Process;
@@ -14,21 +14,21 @@ use crate::report::format::short_duration;
 use crate::text::{command_line, mask_secrets};
 
 /// The key, as in the configuration.
-pub(super) fn key(asked: &FieldOrCondition<'_>) -> &'static str {
+pub(super) fn key(asked: &Criterion<'_>) -> &'static str {
     match asked {
-        FieldOrCondition::Part(CommandPart::Program(_)) => "program",
-        FieldOrCondition::Part(CommandPart::Arguments(_)) => "arguments",
-        FieldOrCondition::Part(CommandPart::Folder(_)) => "folder",
-        FieldOrCondition::Condition(condition) => condition.key(),
+        Criterion::Part(CommandPart::Program(_)) => "program",
+        Criterion::Part(CommandPart::Arguments(_)) => "arguments",
+        Criterion::Part(CommandPart::Folder(_)) => "folder",
+        Criterion::Condition(condition) => condition.key(),
     }
 }
 
 /// The question as in the configuration, secrets masked.
-pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
+pub(super) fn question(asked: &Criterion<'_>) -> String {
     let (key, wanted) = (key(asked), wanted(asked));
     match asked {
-        FieldOrCondition::Part(_) => format!("same {key}"),
-        FieldOrCondition::Condition(
+        Criterion::Part(_) => format!("same {key}"),
+        Criterion::Condition(
             Condition::HoldsLock(_)
             | Condition::SameToken(_)
             | Condition::Orphaned(_)
@@ -37,21 +37,21 @@ pub(super) fn question(asked: &FieldOrCondition<'_>) -> String {
             format!("{key} = {wanted}")
         }
         // In quotes that need no escapes.
-        FieldOrCondition::Condition(_) if wanted.contains(['\\', '"']) => {
+        Criterion::Condition(_) if wanted.contains(['\\', '"']) => {
             format!("{key} = '{wanted}'")
         }
-        FieldOrCondition::Condition(_) => format!("{key} = \"{wanted}\""),
+        Criterion::Condition(_) => format!("{key} = \"{wanted}\""),
     }
 }
 
 /// The value that is wanted, secrets masked.
-pub(super) fn wanted(asked: &FieldOrCondition<'_>) -> String {
+pub(super) fn wanted(asked: &Criterion<'_>) -> String {
     match asked {
-        FieldOrCondition::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
+        Criterion::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
             mask_secrets(&path.to_string_lossy())
         }
-        FieldOrCondition::Part(CommandPart::Arguments(args)) => command_line(args),
-        FieldOrCondition::Condition(condition) => match condition {
+        Criterion::Part(CommandPart::Arguments(args)) => command_line(args),
+        Criterion::Condition(condition) => match condition {
             Condition::Looks(field) => mask_secrets(match field {
                 Field::Name(name) => name.source(),
                 Field::Cmdline(cmdline) => cmdline.source(),
@@ -86,17 +86,17 @@ fn exact(age: Duration) -> String {
 }
 
 /// The value that the process has, secrets masked; `None` if it cannot be read.
-pub(super) fn fact(asked: &FieldOrCondition<'_>, process: &Process) -> Option<String> {
+pub(super) fn fact(asked: &Criterion<'_>, process: &Process) -> Option<String> {
     let condition = match asked {
-        FieldOrCondition::Part(CommandPart::Program(_)) => return path(&process.exe),
-        FieldOrCondition::Part(CommandPart::Arguments(_)) => {
+        Criterion::Part(CommandPart::Program(_)) => return path(&process.exe),
+        Criterion::Part(CommandPart::Arguments(_)) => {
             return process
                 .args
                 .known()
                 .map(|args| command_line(args.get(1..).unwrap_or_default()));
         }
-        FieldOrCondition::Part(CommandPart::Folder(_)) => return path(&process.cwd),
-        FieldOrCondition::Condition(condition) => condition,
+        Criterion::Part(CommandPart::Folder(_)) => return path(&process.cwd),
+        Criterion::Condition(condition) => condition,
     };
     match condition {
         Condition::Looks(Field::Name(_)) => process.name.known().map(|name| mask_secrets(name)),

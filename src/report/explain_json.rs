@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::engine::action::Action;
 use crate::engine::condition::Condition;
 use crate::engine::explain::{
-    Classification, EntryVerdict, Explanation, FieldOrCondition, RuleVerdict, ShieldKind,
-    ShieldVerdict, TokenEvidence,
+    Classification, Criterion, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict,
+    TokenEvidence,
 };
 use crate::engine::fact::Truth;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
@@ -213,9 +213,9 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
             .map(|entry| entry_document(entry, it.process, context))
             .collect(),
         token: TokenDocument {
-            same: it.token.same_token.known(),
-            proof: it.token.evidence == Some(TokenEvidence::Proof),
-            fact: condition_facts::token(&it.token.carried).map(std::borrow::Cow::into_owned),
+            same: it.process.same_token().known(),
+            proof: it.token == Some(TokenEvidence::Proof),
+            fact: condition_facts::token(&it.process.token).map(std::borrow::Cow::into_owned),
         },
         lock: LockVerdictDocument {
             holds: it.lock.holds.known(),
@@ -255,7 +255,7 @@ fn entry_document(
         entry: name,
         holds: entry.holds().known(),
         asked: entry
-            .conditions
+            .criteria
             .iter()
             .map(|(asked, truth)| asked_document(asked, *truth, process))
             .collect(),
@@ -263,7 +263,7 @@ fn entry_document(
     }
 }
 
-fn asked_document(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> AskedDocument {
+fn asked_document(asked: &Criterion<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
         key: condition_facts::key(asked),
         wanted: condition_facts::wanted(asked),
@@ -287,7 +287,7 @@ fn rule_document(
     context: &Context<'_>,
 ) -> RuleDocument {
     let asked = |(condition, truth): &(Condition<'_>, Truth)| {
-        asked_document(&FieldOrCondition::Condition(*condition), *truth, subject)
+        asked_document(&Criterion::Condition(*condition), *truth, subject)
     };
     RuleDocument {
         name: mask_secrets(&verdict.rule.name),

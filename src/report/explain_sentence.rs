@@ -1,10 +1,8 @@
 //! The fate of a process and its reason, in one sentence.
 
 use crate::engine::action::{Action, SameToken};
-use crate::engine::explain::command_match::CommandPart;
-use crate::engine::explain::{
-    Classification, EntryVerdict, Explanation, FieldOrCondition, ShieldKind,
-};
+use crate::engine::command_match::CommandPart;
+use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation, ShieldKind};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::plan::{Conflict, DecidedBy, Evidence};
 use crate::engine::process::Role;
@@ -125,7 +123,7 @@ fn evidence_text<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String
 }
 
 fn suspicion(it: &Explanation<'_>) -> String {
-    let carries = match it.token.carried {
+    let carries = match it.process.token {
         Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
             "it carries this bot's token on its command line"
         }
@@ -154,11 +152,11 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Truth::False => not.push("does not have the lock".to_owned()),
         Truth::Unknown => unclear.push("has the lock".to_owned()),
     }
-    match it.token.carried {
+    match it.process.token {
         Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => {
             not.push("does not carry this bot's token".to_owned());
         }
-        Fact::Known(CarriedToken::Mine(_)) if it.token.policy == SameToken::Off => {
+        Fact::Known(CarriedToken::Mine(_)) if it.policy.same_token == SameToken::Off => {
             not.push(
                 "carries this bot's token without being looked for by it (same_token says off)"
                     .to_owned(),
@@ -224,17 +222,16 @@ fn entry_name(entry: &EntryVerdict<'_>) -> String {
 /// The parts in which a process differs from the entry.
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
-        entry.conditions.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {
+        entry.criteria.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {
             match asked {
-                FieldOrCondition::Part(CommandPart::Program(_)) => "another program".to_owned(),
-                FieldOrCondition::Part(CommandPart::Arguments(_)) => "other arguments".to_owned(),
-                FieldOrCondition::Part(CommandPart::Folder(_)) => "another folder".to_owned(),
-                FieldOrCondition::Condition(condition) => format!("another {}", condition.key()),
+                Criterion::Part(CommandPart::Program(_)) => "another program".to_owned(),
+                Criterion::Part(CommandPart::Arguments(_)) => "other arguments".to_owned(),
+                Criterion::Part(CommandPart::Folder(_)) => "another folder".to_owned(),
+                Criterion::Condition(condition) => format!("another {}", condition.key()),
             }
         });
     let parts: Vec<String> = parts.collect();
-    let compared =
-        entry.conditions.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
+    let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => {
             return "is compared with no COMMAND (none is named)".to_owned();

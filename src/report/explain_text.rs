@@ -1,7 +1,7 @@
 //! An explanation for a person: the sentence first, then everything that was weighed, in the order
 //! in which it counts.
 
-use crate::engine::explain::{EntryVerdict, Explanation, FieldOrCondition, RuleVerdict};
+use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::Process;
@@ -66,7 +66,7 @@ impl LabelledLines {
         );
         self.add("tree", verdicts::tree(it));
         self.add("match", self.entries(it, context));
-        self.add("token", [self.row(it.token.same_token, &verdicts::token(it))]);
+        self.add("token", [self.row(it.process.same_token(), &verdicts::token(it))]);
         self.add("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
         self.add(
             "shields",
@@ -112,7 +112,7 @@ impl LabelledLines {
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &verdicts::entry(entry, context));
             let asked: Vec<LabelledRow> = entry
-                .conditions
+                .criteria
                 .iter()
                 .map(|(asked, truth)| LabelledRow::of(asked, *truth, it.process))
                 .collect();
@@ -134,7 +134,7 @@ impl LabelledLines {
         }
         let rows = |rule: &RuleVerdict<'_>| {
             let conditions = rule.conditions.iter().map(|(asked, truth)| {
-                LabelledRow::of(&FieldOrCondition::Condition(*asked), *truth, &it.subject)
+                LabelledRow::of(&Criterion::Condition(*asked), *truth, &it.subject)
             });
             let head = self.row(rule.holds(), &verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
@@ -176,7 +176,7 @@ struct LabelledRow {
 }
 
 impl LabelledRow {
-    fn of(asked: &FieldOrCondition<'_>, truth: Truth, process: &Process) -> LabelledRow {
+    fn of(asked: &Criterion<'_>, truth: Truth, process: &Process) -> LabelledRow {
         let shown = |text: &str| format::shorten(&printable(text));
         let fact = condition_facts::fact(asked, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
@@ -186,19 +186,17 @@ impl LabelledRow {
         };
         let fact = match (asked, truth, fact) {
             // The same name in another file system, or a difference that is masked.
-            (FieldOrCondition::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
+            (Criterion::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
                 format!("{fact}, but not the same")
             }
-            (FieldOrCondition::Part(_), Truth::False, Some(fact)) => {
+            (Criterion::Part(_), Truth::False, Some(fact)) => {
                 format!("{fact}, not {}", wanted())
             }
-            (FieldOrCondition::Part(_), Truth::Unknown, _) => {
+            (Criterion::Part(_), Truth::Unknown, _) => {
                 format!("cannot be compared with {}", wanted())
             }
-            (FieldOrCondition::Part(_) | FieldOrCondition::Condition(_), _, Some(fact)) => fact,
-            (FieldOrCondition::Part(_) | FieldOrCondition::Condition(_), _, None) => {
-                "cannot be read".to_owned()
-            }
+            (Criterion::Part(_) | Criterion::Condition(_), _, Some(fact)) => fact,
+            (Criterion::Part(_) | Criterion::Condition(_), _, None) => "cannot be read".to_owned(),
         };
         LabelledRow { truth, question: shown(&condition_facts::question(asked)), fact }
     }

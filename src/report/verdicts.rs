@@ -2,8 +2,8 @@
 
 use crate::engine::action::SameToken;
 use crate::engine::explain::{
-    EntryVerdict, Explanation, FieldOrCondition, LockVerdict, RuleVerdict, ShieldKind,
-    ShieldVerdict, TokenEvidence,
+    Criterion, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict,
+    TokenEvidence,
 };
 use crate::engine::fact::Truth;
 use crate::engine::plan::Evidence;
@@ -25,8 +25,7 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 }
 
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
-    let compared =
-        entry.conditions.iter().any(|(asked, _)| matches!(asked, FieldOrCondition::Part(_)));
+    let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
     let name = match (entry.entry, compared) {
         (Evidence::Command, true) => {
             "the same command in the same place (no `match` entry is written)".to_owned()
@@ -63,10 +62,10 @@ pub(super) fn evidence_key(evidence: Evidence) -> String {
 }
 
 pub(super) fn token(it: &Explanation<'_>) -> String {
-    let Some(carries) = condition_facts::token(&it.token.carried) else {
+    let Some(carries) = condition_facts::token(&it.process.token) else {
         return "cannot be read, so it may be another bot's".to_owned();
     };
-    let so = match (it.token.evidence, it.token.same_token, it.token.policy) {
+    let so = match (it.token, it.process.same_token(), it.policy.same_token) {
         (Some(TokenEvidence::Proof), ..) => ": a candidate by that alone",
         (Some(TokenEvidence::Hint), ..) => ": no candidate by that alone",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",

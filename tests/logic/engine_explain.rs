@@ -7,8 +7,8 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
 use monopoll::internals::engine::decide::decide;
-use monopoll::internals::engine::explain::command_match::{CommandMatch, RunKind};
 use monopoll::internals::engine::explain::{
     Classification, Explanation, ShieldKind, ShieldVerdict, TokenEvidence, explain,
 };
@@ -153,13 +153,13 @@ proptest! {
             // Whoever an entry finds within its reach is a candidate by it, unless something
             // shields absolutely.
             for entry in &it.entries {
-                let all = Truth::all(entry.conditions.iter().map(|(_, truth)| *truth));
+                let all = Truth::all(entry.criteria.iter().map(|(_, truth)| *truth));
                 prop_assert!(entry.entry == Evidence::Command || (entry.holds() == Truth::True) == (all == Truth::True));
                 prop_assert!(entry.holds() != Truth::True || reached(&entry.entry) || shield::absolute(process).is_some());
                 prop_assert!(entry.holds() != Truth::False || !reached(&entry.entry));
             }
             prop_assert_eq!(it.lock.holds == Truth::True, reached(&Evidence::Lock));
-            prop_assert_eq!(it.token.evidence == Some(TokenEvidence::Proof), reached(&Evidence::Token));
+            prop_assert_eq!(it.token == Some(TokenEvidence::Proof), reached(&Evidence::Token));
             let first = it.shields.iter().take(2).find_map(|verdict| verdict.shield.clone());
             prop_assert_eq!(first, shield::absolute(process));
             let of_any_kind = |shield: &Shield| it.shields.iter().any(|verdict| verdict.shield.as_ref() == Some(shield));
@@ -461,7 +461,7 @@ fn unreadable_facts_are_explained_as_unknown() {
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
         assert_eq!(
-            (it.lock.holds, it.token.same_token, it.entries[0].holds()),
+            (it.lock.holds, it.process.same_token(), it.entries[0].holds()),
             (Truth::Unknown, Truth::Unknown, Truth::Unknown)
         );
         assert_eq!(

@@ -7,8 +7,8 @@ use crate::fixture::*;
 use serde_json::Value;
 
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
+use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
 use monopoll::internals::engine::decide::decide;
-use monopoll::internals::engine::explain::command_match::{CommandMatch, RunKind};
 use monopoll::internals::engine::explain::{Explanation, explain};
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::instance::BotId;
