@@ -7,29 +7,55 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::config::schema::schema as config_schema;
-use crate::config::{Config, Problems};
+use crate::cli::output::{paint, print, say};
+use crate::cli::{Common, ConfigCommand, prepare};
+use crate::config::keys::{Key, ValueKind};
+use crate::config::settings::KEYS;
+use crate::config::{Config, Problems, schema as config_schema};
 use crate::error::{Error, ExitStatus};
 use crate::report::{check_json, plan_json};
 use crate::text::{mask_secrets, printable};
 
-/// The example file: every key, its default and one line of why.
+/// The example file: every key with its default and a reason.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The name that `init` writes to.
 const FILE: &str = "config.toml";
 
-/// How a command answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     Text,
-    /// One JSON document.
     Json,
 }
 
-/// The effective configuration, each value with the layer and place that it came from; secrets are
-/// masked, `[app]` is left out.
+/// Runs one of the `config` commands.
+pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
+    let format = if common.json { Format::Json } else { Format::Text };
+    match command {
+        ConfigCommand::Show => print(&show(&prepare::configuration(common)?, format)),
+        ConfigCommand::Schema => print(&schema()),
+        ConfigCommand::Init => {
+            let path = init(&prepare::sources(common)?.cwd)?;
+            print(&format!("wrote {}", path.display()))
+        }
+        ConfigCommand::Check => {
+            let outcome = Config::load(&prepare::sources(common)?);
+            // The JSON document lists problems alone, and has no place for a note.
+            if let (Ok(config), Format::Json) = (&outcome, format) {
+                config.notes.iter().for_each(|note| say(format_args!("monopoll: {note}")));
+            }
+            if outcome.is_ok() || common.json {
+                print(&check(&outcome, format))?;
+            }
+            match outcome {
+                Ok(_) => Ok(ExitStatus::Done),
+                Err(problems) => Err(problems.into_error(paint(&std::io::stderr()))),
+            }
+        }
+    }
+}
+
+/// The effective configuration, each value with its origin; secrets are masked, `[app]` is left
+/// out.
 pub fn show(config: &Config, format: Format) -> String {
     let values = effective(config);
     match format {
@@ -38,12 +64,12 @@ pub fn show(config: &Config, format: Format) -> String {
                 .into_iter()
                 .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
                 .collect();
-            document(&json!({ "version": 1, "values": values }))
+            mask_secrets(&document(&json!({ "version": 1, "values": values })))
         }
         Format::Text => {
             let lines: Vec<(String, String)> = values
                 .into_iter()
-                .map(|(key, value, origin)| (line(&key, &value), origin))
+                .map(|(key, value, origin)| (mask_secrets(&line(&key, &value)), origin))
                 .collect();
             let width = lines
                 .iter()
@@ -60,63 +86,27 @@ pub fn show(config: &Config, format: Format) -> String {
     }
 }
 
-/// A longer line does not push the origins of all the others out of sight.
+/// A longer line does not move the origins of all others to the right.
 const WIDEST: usize = 60;
 
 /// Each effective key with its value and its origin; each entry of `match` and `rules` has its own.
 fn effective(config: &Config) -> Vec<(String, Value, String)> {
-    let mut values = Vec::new();
     let settings = serde_json::to_value(&config.settings).unwrap_or_default();
-    // What is empty is still in effect: a reader asks whether there are rules at all.
-    let of = |key: &str, empty: Value| {
-        settings.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(empty)
-    };
-    let keys = [
-        "instance",
-        "on_conflict",
-        "after_wait",
-        "same_token",
-        "token_env",
-        "env_file",
-        "match",
-        "rules",
-    ];
-    for key in
-        keys.into_iter().chain(["check", "lock", "timeouts", "kill", "limits", "telegram", "log"])
-    {
-        let empty = if matches!(key, "match" | "rules") { json!([]) } else { Value::Null };
-        match of(key, empty) {
-            Value::Object(table) => values
-                .extend(table.into_iter().map(|(name, value)| (format!("{key}.{name}"), value))),
-            Value::Array(items) if matches!(key, "match" | "rules") && !items.is_empty() => {
-                values.extend(
-                    items
-                        .into_iter()
-                        .enumerate()
-                        .map(|(index, item)| (format!("{key}[{index}]"), item)),
-                );
+    let mut values = Vec::new();
+    for Key { name, kind, .. } in KEYS {
+        match (kind, settings.get(name).cloned().unwrap_or_default()) {
+            (ValueKind::Free, _) => {}
+            (_, Value::Object(table)) => values
+                .extend(table.into_iter().map(|(inner, value)| (format!("{name}.{inner}"), value))),
+            (ValueKind::Tables(_), Value::Array(items)) if !items.is_empty() => {
+                let items = items.into_iter().enumerate();
+                values.extend(items.map(|(index, item)| (format!("{name}[{index}]"), item)));
             }
-            value => values.push((key.to_owned(), value)),
+            (_, value) => values.push(((*name).to_owned(), value)),
         }
     }
-    values
-        .into_iter()
-        .map(|(key, value)| {
-            let origin = config.origin(&key).to_string();
-            (key, masked(value), origin)
-        })
-        .collect()
-}
-
-fn masked(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(mask_secrets(&text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(masked).collect()),
-        Value::Object(table) => {
-            Value::Object(table.into_iter().map(|(key, value)| (key, masked(value))).collect())
-        }
-        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => scalar,
-    }
+    let origin = |key: &str| config.origin(key).to_string();
+    values.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()
 }
 
 /// A line as in TOML; what has no value is a comment.
@@ -148,14 +138,17 @@ fn inline(value: &Value) -> String {
     }
 }
 
-/// What `config check` says of an outcome of [`Config::load`]: one sentence or every problem; as
-/// JSON, an array of the problems.
+/// The report of `config check`: one sentence or every problem; as JSON, an array of the problems.
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
         (Ok(config), Format::Text) => {
             let sum = match &config.file {
                 Some(file) => format!("{}: nothing is wrong\n", printable(&file.to_string_lossy())),
-                None => "there is no configuration file: every key has its default, and nothing is wrong\n".to_owned(),
+                None => {
+                    "there is no configuration file: every key has its default, and nothing is \
+                         wrong\n"
+                        .to_owned()
+                }
             };
             config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()
         }
@@ -164,17 +157,16 @@ pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     }
 }
 
-/// The JSON schema of a configuration file.
 pub fn schema() -> String {
-    document(&config_schema())
+    document(&config_schema::schema())
 }
 
-/// What a new file begins with instead of the path of a schema that lies in this project.
+/// Replaces the path of the schema, which is only right within this repository.
 const SCHEMA_ELSEWHERE: &str = "\
 # For an editor that reads schemas: `monopoll config schema > monopoll.schema.json`, and `#:schema ./monopoll.schema.json` as
 # the first line of this file.";
 
-/// The example as a file of its own, right wherever it lies.
+/// The example as a file of its own, valid in any folder.
 pub fn starter() -> String {
     match EXAMPLE.split_once('\n') {
         Some((schema, rest)) if schema.starts_with("#:schema ") => {
@@ -184,10 +176,7 @@ pub fn starter() -> String {
     }
 }
 
-/// Writes the example to `config.toml` in `folder`, never over anything.
-///
-/// # Errors
-/// When something of that name is there, or the folder cannot be written to.
+/// Writes the example to `config.toml` in `folder`, never over an existing file.
 pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     let path = folder.join(FILE);
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
@@ -196,7 +185,8 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let what = format!("`{}` is there already and is left as it is", path.display());
             Err(Error::new(ExitStatus::Config, what).with_hint(
-                "move it away first; or, where it is another program's, write one in another folder and bring it here as `monopoll.toml`",
+                "move it away first; or, where it is another program's, write one in another \
+                 folder and bring it here as `monopoll.toml`",
             ))
         }
         Err(error) => {
@@ -207,7 +197,7 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// JSON in which nothing is left that a terminal would act on.
+/// JSON without anything that a terminal would act on.
 fn document(document: &impl Serialize) -> String {
     // Nothing in these documents cannot be written.
     plan_json::to_text(document).unwrap_or_default() + "\n"

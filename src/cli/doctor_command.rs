@@ -4,38 +4,30 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::{paint, print};
+use crate::cli::output::{paint, print, print_json};
 use crate::cli::{Common, prepare};
-use crate::config::{Config, Placeholders};
+use crate::config::Config;
 use crate::doctor::{
     self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
 };
 use crate::engine::instance::Instance;
 use crate::engine::pattern::UserLimit;
-use crate::engine::process::User;
 use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name::{self, TokenLookup};
 use crate::guard::lock_set::{ExistingLock, LockSet};
-use crate::report::{doctor_text as report, plan_json};
+use crate::guard::start_request::lock_files;
+use crate::report::doctor_text as report;
 use crate::scan::command::Command;
 use crate::scan::{self, machine};
-use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::{LockFolder, MissingFolder};
 use crate::sys::{filesystem, host};
 use crate::telegram;
 
-/// Looks at everything, and says so.
-///
-/// # Errors
-/// Something keeps a start from working.
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let findings = examine(common, command)?;
     if common.json {
-        let text = plan_json::to_text(&report::document(&findings));
-        print(&text.map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "the findings cannot be written", error)
-        })?)?;
+        print_json(&report::document(&findings))?;
     } else {
         let shown: Vec<Finding> = findings
             .iter()
@@ -57,7 +49,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let mut findings = doctor::config_findings(&outcome);
     let config = match outcome {
         Ok(config) => config,
-        // Everything else can still be looked at.
+        // Everything else can still be checked.
         Err(_) => Config::defaults(&sources.cwd),
     };
     let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
@@ -94,8 +86,9 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     };
     findings.push(doctor::instance_finding(named.as_ref().map(|instance| (instance, by))));
     let user = host::current_user();
-    // Without a name nobody can have it, but its folder can be looked at all the same.
-    let paths = lock_paths(&config, &user, named.as_ref().ok());
+    // Without a name nothing can hold it, but its folder can be checked.
+    let instance = named.as_ref().map_or("instance", Instance::as_str);
+    let paths = lock_files(&config, instance, &user);
     findings.extend(doctor::lock_findings(&folders(&paths)));
     if named.is_ok() {
         findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
@@ -114,8 +107,8 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     Ok(findings)
 }
 
-/// Who may read everything sees everybody who carries the token; everybody else, whom an entry
-/// names or who shares the lock.
+/// The processes that a scan can see: a privileged user sees each that carries the token; others
+/// see those that an entry names or that share the lock.
 fn sight(config: &Config) -> ScanReach {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
     let paths = &config.settings.lock.paths;
@@ -129,18 +122,6 @@ fn sight(config: &Config) -> ScanReach {
     }
 }
 
-fn lock_paths(config: &Config, user: &User, instance: Option<&Instance>) -> Vec<PathBuf> {
-    let lock_dir = default_lock_folder(user);
-    let placeholders = Placeholders {
-        instance: instance.map_or("instance", Instance::as_str),
-        profile: config.profile.as_deref(),
-        user: &user.name,
-        lock_dir: &lock_dir,
-    };
-    config.lock_paths(&placeholders)
-}
-
-/// The folder of each lock, once.
 fn folders(paths: &[PathBuf]) -> Vec<FolderCheck> {
     let mut parents: Vec<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
     parents.sort_unstable();
@@ -174,7 +155,7 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Who has the lock, without taking it; nothing where the folder says more already.
+/// The holder of the lock, without taking it; `None` where the finding about the folder says more.
 fn running(paths: &[PathBuf]) -> Option<RunningState> {
     let Some(place) = LockSet::find(paths, MissingFolder::Leave).ok()? else {
         return Some(RunningState::NotRunning);

@@ -19,14 +19,12 @@ use crate::sys::clock;
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 
-/// The plan of this moment; nothing is touched.
 pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {
     let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let lock_set = LockSet::find(&request.locks, MissingFolder::Leave)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
 }
 
-/// The plan for these locks.
 pub(super) fn plan(
     machine: &mut Machine,
     lock_set: Option<&LockSet>,
@@ -40,7 +38,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The snapshot that a start would take; nothing is touched.
+/// The snapshot that a start would take.
 pub(super) fn snapshot(
     machine: &mut Machine,
     lock_set: Option<&LockSet>,

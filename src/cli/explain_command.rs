@@ -20,10 +20,6 @@ use crate::state::lock_folder::MissingFolder;
 use crate::terminate::machine::Machine;
 use crate::text::printable;
 
-/// Looks, decides, and says what was weighed.
-///
-/// # Errors
-/// Something is wrong beforehand, as it would be for `run`; or there is no such process.
 pub(super) fn run(
     common: &Common,
     pid: Option<&str>,
@@ -46,7 +42,7 @@ pub(super) fn run(
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
         if common.json {
-            print(&output::document(&explain_json::one(&explanation, &context))?)
+            output::print_json(&explain_json::one(&explanation, &context))
         } else {
             print(&explain_text::one(&explanation, &context, paint))
         }
@@ -54,12 +50,12 @@ pub(super) fn run(
         let told = if common.json { plan.clone() } else { output::readable(common, &plan) };
         let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
         if common.json {
-            print(&output::document(&explain_json::whole(&all, &plan, &context))?)?;
+            output::print_json(&explain_json::whole(&all, &plan, &context))?;
         } else {
             print(&explain_text::whole(&all, &told, &context, paint))?;
         }
-        if let (Verdict::Clear, Some(blind_spot)) = (plan.verdict(), prepare::blind_spot(&start)) {
-            output::aside(common, blind_spot, PlanOutput::Plainly)?;
+        if plan.verdict() == Verdict::Clear {
+            output::print_blind_spot(common, &start, PlanOutput::Plainly)?;
         }
         Ok(ExitStatus::Done)
     }
@@ -84,7 +80,7 @@ fn nobody(pid: u32) -> Error {
         .with_hint("`monopoll plan` shows who is in the way, `ps` the others")
 }
 
-/// The root of each conflict, and whoever is not touched, each once.
+/// The root of each conflict, and the processes that are not touched, each once.
 fn concerned(plan: &Plan) -> Vec<u32> {
     let roots = plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref());
     let shielded = plan.shielded.iter().map(|it| &it.process);

@@ -12,16 +12,14 @@ use crate::cli::{Cli, Common, print};
 use crate::engine::action::OnConflict;
 use crate::error::{Error, ExitStatus};
 
-/// Below `-h`.
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
 
-/// Below `--help`.
 pub(super) const EXAMPLES_AND_STATUSES: &str =
     concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
 
 const STATUSES: &str = include_str!("help/statuses.txt");
 
-/// In the man page alone.
+/// Only in the man page.
 const FILES: &str = include_str!("help/files.txt");
 const ENVIRONMENT: &str = include_str!("help/environment.txt");
 
@@ -31,8 +29,8 @@ pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
         .try_map(|name| name.parse::<OnConflict>())
 }
 
-/// What is said of a command line that is not understood: what is wrong with it, how it would be
-/// right, and last the line that every error ends with.
+/// The message about a command line that clap rejects: what is wrong, the usage, and the line that
+/// every error ends with.
 pub fn wrong(error: &clap::Error) -> String {
     let whole = error.render().to_string();
     let (mut said, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
@@ -68,10 +66,6 @@ pub fn wrong(error: &clap::Error) -> String {
     format!("{}monopoll: the command line is wrong{behind}; see {see}", said.join("\n"))
 }
 
-/// Prints what a shell needs to complete a command line of ours.
-///
-/// # Errors
-/// It was asked for as JSON, or cannot be printed.
 pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {
     refuse_json(common, "a script for a shell")?;
     let mut script = Vec::new();
@@ -79,10 +73,6 @@ pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, E
     print(&String::from_utf8_lossy(&script))
 }
 
-/// Prints the man page.
-///
-/// # Errors
-/// It was asked for as JSON, or cannot be printed.
 pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
     refuse_json(common, "a man page")?;
     let page = page().map_err(|error| {
@@ -120,8 +110,8 @@ fn page() -> std::io::Result<String> {
     Ok(assembled(&String::from_utf8_lossy(&page)))
 }
 
-/// The parts as one page: what each of them begins with stands once, before the title, which has no
-/// date to be stale.
+/// Joins the parts: the preamble of each is kept once, before the title, which has no date that
+/// would become stale.
 fn assembled(parts: &str) -> String {
     let is_preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
     let preamble = parts.lines().filter(is_preamble).take(2);
@@ -130,8 +120,8 @@ fn assembled(parts: &str) -> String {
     lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-/// The commands that do something, by their whole names; before they are built, none has the
-/// options of all of them.
+/// The commands without subcommands, by their whole names. Not built yet, they have neither `help`
+/// nor the global options.
 fn leaves(command: &Command, name: &str) -> Vec<Command> {
     // Before they are built, `help` is none of them.
     let inner: Vec<Command> = command

@@ -19,13 +19,12 @@ use crate::guard::check_command::PASSED_ON;
 use crate::sys::clock;
 use crate::text::{mask_secrets, printable};
 
-/// Whose name a line begins with.
 const OURS: &str = "monopoll";
 
-/// Whose lines these are, once it is known.
+/// The instance that lines begin with, once it is known.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
-/// From here on records are written as `log` says, unless `-q` or `-v` say more or less.
+/// Writes records from now on as `log` says, unless `-q` or `-v` say more or less.
 pub(super) fn begin(common: &Common, log: &LogTable) {
     let filter = match (common.quiet, common.verbose) {
         (true, _) => Targets::new().with_default(LevelFilter::ERROR),
@@ -36,9 +35,8 @@ pub(super) fn begin(common: &Common, log: &LogTable) {
     write(OURS, filter, log.format);
 }
 
-/// From here on records are written as `log` says, in the name of a program that has the
-/// library in it.
-pub(super) fn begin_as(program: &'static str, log: &LogTable) {
+/// Writes records from now on as `log` says, in the name of a program that uses the library.
+pub fn log_as(program: &'static str, log: &LogTable) {
     write(program, Targets::clone(&log.level), log.format);
 }
 
@@ -47,13 +45,11 @@ fn write(program: &'static str, filter: Targets, format: LogFormat) {
     let _ = tracing::subscriber::set_global_default(LogSubscriber { program, filter, format });
 }
 
-/// From here on every line names this instance.
 pub(super) fn speak_for(instance: &str) {
     // The first one stays: a process has one start.
     let _ = INSTANCE.set(instance.to_owned());
 }
 
-/// Writes what the filter lets through.
 struct LogSubscriber {
     program: &'static str,
     filter: Targets,
@@ -65,7 +61,7 @@ impl Subscriber for LogSubscriber {
         self.filter.would_enable(metadata.target(), metadata.level())
     }
 
-    /// What is beyond every level is passed over before anybody is asked.
+    /// Lets tracing skip what is beyond every level.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         self.filter.iter().map(|(_, level)| level).chain(self.filter.default_level()).max()
     }
@@ -92,7 +88,7 @@ impl Subscriber for LogSubscriber {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// What an event says; secrets are masked here at the latest.
+/// The content of an event, secrets masked.
 #[derive(Default)]
 struct LogRecord {
     message: String,

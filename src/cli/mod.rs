@@ -20,8 +20,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use help::wrong;
-use output::print;
+pub use log::log_as;
 pub use output::say;
+use output::{PlanOutput, print};
+use status_command::Detail;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -30,27 +32,18 @@ use crate::engine::action::OnConflict;
 use crate::error::{Error, ExitStatus};
 use crate::sys::machine;
 
-/// Writes the records of this process to standard error from here on, as `log` says and as the
-/// command line tool does: for a program that has the library in it and no log of its own. Secrets
-/// are masked.
-pub fn log_as(program: &'static str, log: &crate::config::settings::LogTable) {
-    log::begin_as(program, log);
-}
-
 /// One bot, one poller: settles by policy who may poll, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100)]
 #[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
 pub struct Cli {
-    /// What every command understands.
     #[command(flatten)]
     pub common: Common,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's,
@@ -80,7 +73,6 @@ pub struct Common {
     pub quiet: bool,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Settle who polls, then run COMMAND while holding the lock
@@ -149,7 +141,6 @@ pub enum Command {
     Man,
 }
 
-/// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective configuration, each value with the place it came from
@@ -162,16 +153,13 @@ pub enum ConfigCommand {
     Init,
 }
 
-/// Does what the command line says.
-///
-/// # Errors
-/// It could not be done, or was refused; the error says why and what the process exits with.
+/// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     machine::memory::share_one_heap();
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => {
-            plan_command::run(&common, command, output::PlanOutput::ByRun)
+            plan_command::run(&common, command, PlanOutput::ByRun)
         }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
@@ -180,68 +168,19 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         .with_hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
-            let detail = if detailed_exitcode {
-                output::PlanOutput::InDetail
-            } else {
-                output::PlanOutput::Plainly
-            };
-            plan_command::run(&common, command, detail)
+            let said = if detailed_exitcode { PlanOutput::InDetail } else { PlanOutput::Plainly };
+            plan_command::run(&common, command, said)
         }
         Command::Status { history, command } => {
-            let detail =
-                if history { status_command::Detail::History } else { status_command::Detail::Now };
+            let detail = if history { Detail::History } else { Detail::Now };
             status_command::run(&common, command, detail)
         }
-        Command::Stop { dry_run, command } => stop_command::run(
-            &common,
-            command,
-            if dry_run { stop_command::StopRun::Tries } else { stop_command::StopRun::Stops },
-        ),
+        Command::Stop { dry_run: true, command } => stop_command::dry_run(&common, command),
+        Command::Stop { dry_run: false, command } => stop_command::run(&common, command),
         Command::Explain { pid, command } => explain_command::run(&common, pid.as_deref(), command),
-        Command::Config(command) => configuration(&common, &command),
+        Command::Config(command) => config_command::run(&common, &command),
         Command::Doctor { command } => doctor_command::run(&common, command),
         Command::Completions { shell } => help::completions(&common, shell),
         Command::Man => help::man(&common),
-    }
-}
-
-fn configuration(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
-    let format =
-        if common.json { config_command::Format::Json } else { config_command::Format::Text };
-    match command {
-        ConfigCommand::Show => {
-            print(&config_command::show(&prepare::configuration(common)?, format))
-        }
-        ConfigCommand::Schema => print(&config_command::schema()),
-        ConfigCommand::Init => {
-            let path = config_command::init(&prepare::sources(common)?.cwd)?;
-            print(&format!("wrote {}", path.display()))
-        }
-        ConfigCommand::Check => {
-            let outcome = crate::config::Config::load(&prepare::sources(common)?);
-            match (outcome, format) {
-                (Err(problems), config_command::Format::Text) => {
-                    Err(problems.into_error(output::paint(&std::io::stderr())))
-                }
-                (outcome, format) => {
-                    // The document is a list of what is wrong, and has no place for what is only
-                    // odd.
-                    let notes = outcome
-                        .as_ref()
-                        .ok()
-                        .filter(|_| common.json)
-                        .into_iter()
-                        .flat_map(|config| &config.notes);
-                    notes.for_each(|note| say(format_args!("monopoll: {note}")));
-                    print(&config_command::check(&outcome, format))?;
-                    match outcome {
-                        Ok(_) => Ok(ExitStatus::Done),
-                        Err(problems) => {
-                            Err(problems.into_error(output::paint(&std::io::stderr())))
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use crate::cli::{Common, terminal_line};
+use crate::engine::action::SameToken;
 use crate::engine::plan::Plan;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start_request::StartRequest;
@@ -15,7 +16,7 @@ use crate::report::{Context, plan_json};
 use crate::sys::{clock, host};
 use crate::text::{Paint, mask_secrets};
 
-/// Who the plan is for.
+/// Where a plan is printed, and what its exit status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanOutput {
     /// `plan`: to standard output.
@@ -44,7 +45,7 @@ pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
     }
 }
 
-/// The plan as a person reads it: suspects that are expected to carry the token only with `-v`.
+/// The plan for a person: suspects that are expected to carry the token only with `-v`.
 pub(super) fn readable(common: &Common, plan: &Plan) -> Plan {
     let mut readable = plan.clone();
     if common.verbose == 0 {
@@ -53,8 +54,31 @@ pub(super) fn readable(common: &Common, plan: &Plan) -> Plan {
     readable
 }
 
-/// Prints a sentence below a plan; the JSON document has no place for it, there it is an event.
-pub(super) fn aside(common: &Common, sentence: &str, said: PlanOutput) -> Result<(), Error> {
+/// The part of the machine that "no conflicts" does not cover: without COMMAND, no process is
+/// compared with it.
+pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
+    if request.command.is_some() || !request.config.policy.matches.is_empty() {
+        return None;
+    }
+    Some(match (&request.token, request.config.policy.same_token) {
+        (None, _) | (Some(_), SameToken::Off) => {
+            "without COMMAND no running bot can be recognized: only the lock was looked at"
+        }
+        (Some(_), SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
+            "without COMMAND no running bot can be recognized by it: only the lock and the tokens \
+             on command lines were looked at"
+        }
+    })
+}
+
+/// Prints the blind spot, if any, below a plan. A JSON document has no place for it: there it is
+/// an event.
+pub(super) fn print_blind_spot(
+    common: &Common,
+    request: &StartRequest,
+    said: PlanOutput,
+) -> Result<(), Error> {
+    let Some(sentence) = blind_spot(request) else { return Ok(()) };
     if common.json {
         tracing::warn!("{sentence}");
         return Ok(());
@@ -86,11 +110,12 @@ pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> Stri
     }
 }
 
-/// The text of a JSON document.
-pub(super) fn document(document: &impl Serialize) -> Result<String, Error> {
-    plan_json::to_text(document).map_err(|error| {
+/// Prints a JSON document to standard output.
+pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error> {
+    let text = plan_json::to_text(document).map_err(|error| {
         Error::from_source(ExitStatus::Fault, "the document cannot be written", error)
-    })
+    })?;
+    print(&text)
 }
 
 /// The place where a key's value was written; a rule is named, as `rules.NAME`.

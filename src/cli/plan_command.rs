@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use crate::cli::output::{self, PlanOutput, print, say};
+use crate::cli::output::{self, PlanOutput};
 use crate::cli::{Common, dry_run, prepare};
 use crate::engine::plan::Plan;
 use crate::engine::reason::{Refusal, Verdict};
@@ -12,10 +12,7 @@ use crate::guard::start_request::StartRequest;
 use crate::report::{plan_json, plan_text, reasons};
 use crate::telegram::{Preflight, PreflightReport};
 
-/// Looks, decides and says so.
-///
-/// # Errors
-/// Something is wrong beforehand, as it would be for `run`.
+/// Prints the plan that `run` would carry out.
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
@@ -30,8 +27,8 @@ pub(super) fn run(
         plan.refuse(objection.clone());
     }
     show(common, &start, &plan, said)?;
-    if let (Verdict::Clear, Some(blind_spot)) = (plan.verdict(), prepare::blind_spot(&start)) {
-        output::aside(common, blind_spot, said)?;
+    if plan.verdict() == Verdict::Clear {
+        output::print_blind_spot(common, &start, said)?;
     }
     if let Some(report) = report {
         remark(common, report, said)?;
@@ -49,8 +46,7 @@ pub(super) fn run(
     Err(Error::new(status, verdict(common, &start, why, &plan)))
 }
 
-/// The line that an error ends with: beside a document it says why, beside a text that has been
-/// said.
+/// The last line of an error: with the reason where standard output is a document.
 pub(super) fn verdict(common: &Common, start: &StartRequest, what: &str, plan: &Plan) -> String {
     let instance = &start.instance;
     if common.json {
@@ -60,7 +56,6 @@ pub(super) fn verdict(common: &Common, start: &StartRequest, what: &str, plan: &
     }
 }
 
-/// Prints a plan.
 pub(super) fn show(
     common: &Common,
     start: &StartRequest,
@@ -70,19 +65,18 @@ pub(super) fn show(
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
     if common.json {
-        print(&output::document(&plan_json::document(plan, &context))?)?;
-        return Ok(());
+        return output::print_json(&plan_json::document(plan, &context)).map(drop);
     }
     let plan = &output::readable(common, plan);
-    if said == PlanOutput::ByRun {
-        say(plan_text::text(plan, &context, output::paint(&std::io::stderr())).trim_end());
-    } else {
-        print(&plan_text::text(plan, &context, output::paint(&std::io::stdout())))?;
-    }
-    Ok(())
+    let paint = match said {
+        PlanOutput::ByRun => output::paint(&std::io::stderr()),
+        PlanOutput::Plainly | PlanOutput::InDetail => output::paint(&std::io::stdout()),
+    };
+    output::below(plan_text::text(plan, &context, paint).trim_end(), said)
 }
 
-/// What Telegram said, below the plan. The document has no place for it: there it is an event.
+/// Prints Telegram's answer below the plan. A JSON document has no place for it: there it is an
+/// event.
 fn remark(common: &Common, report: PreflightReport, said: PlanOutput) -> Result<(), Error> {
     match report {
         // The plan says it.

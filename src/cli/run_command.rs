@@ -10,9 +10,6 @@ use crate::report;
 use crate::supervise::run_child;
 
 /// Starts COMMAND and guards it to its end.
-///
-/// # Errors
-/// There was no start, or a newer one took over.
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let request = prepare::request(common, command)?;
     let Some(command) = &request.command else {
@@ -27,13 +24,12 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             hint.into_iter()
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
-    let others = printer.others_left();
+    let others = printer.others_left;
     drop(printer);
     start_messages::acquired(acquired.keeper.locks.first_path(), others, request.token.as_ref());
     run_child(acquired, &request, command, &mut start_messages::guard_event)
 }
 
-/// What a person can do about a refusal.
 fn hint(not_started: &NotStarted) -> Option<String> {
     match not_started {
         NotStarted::Refused(refusal) => report::hints::hint(refusal.plan()?),

@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use tracing::{Level, debug, info, warn};
 
-use crate::cli::status_line::{LastAction, LineState};
+use crate::cli::status_line::{LastAction, LineState, OtherProcess};
 use crate::cli::terminal_line::TerminalLine;
 use crate::config::settings::LogFormat;
-use crate::engine::action::OnLost;
 use crate::engine::ladder::{Ladder, Patience};
-use crate::engine::plan::{Conflict, Plan};
-use crate::engine::process::ProcessId;
+use crate::engine::plan::Conflict;
+use crate::engine::process::{Process, ProcessId};
 use crate::engine::signal::SignalToSend;
 use crate::engine::token::Token;
-use crate::guard::lock_keeper::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
+use crate::library::lock_warning;
 use crate::report::{reasons, trace};
 use crate::supervise::GuardEvent;
 use crate::sys::clock;
@@ -48,20 +47,19 @@ pub(super) struct ProgressPrinter {
     waiting_since: Option<Duration>,
     /// The conflicts that were already said to be waited for.
     announced: BTreeSet<Option<u32>>,
-    others_left: OthersLeft,
+    pub(super) others_left: OthersLeft,
 }
 
-/// The processes that a start left running.
+/// Whether a start left other processes running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OthersLeft {
-    /// None that is known of.
+    /// None that is known.
     None,
     /// One that a rule ignores, that is shielded, or that is a suspect.
     Some,
 }
 
 impl ProgressPrinter {
-    /// A printer that has printed nothing yet.
     pub(super) fn new(format: LogFormat) -> ProgressPrinter {
         let line = match format {
             LogFormat::Text if tracing::enabled!(Level::INFO) => TerminalLine::possible(),
@@ -74,11 +72,6 @@ impl ProgressPrinter {
             announced: BTreeSet::new(),
             others_left: OthersLeft::None,
         }
-    }
-
-    /// The processes that were left running when the start came through.
-    pub(super) fn others_left(&self) -> OthersLeft {
-        self.others_left
     }
 }
 
@@ -108,9 +101,8 @@ impl Observer for ProgressPrinter {
                         self.line,
                         pid = conflict.pid(),
                         command = command(conflict),
-                        "waiting for {}{}",
-                        named(conflict),
-                        limit(conflict)
+                        "{}",
+                        waiting(conflict)
                     );
                 }
                 self.state = LineState::waiting(plan, *self.waiting_since.get_or_insert(now));
@@ -124,19 +116,22 @@ impl Observer for ProgressPrinter {
                         pid = conflict.pid(),
                         command = command(conflict),
                         action,
-                        "ending {} ({action})",
-                        named(conflict)
+                        "{}",
+                        ending(conflict)
                     );
                 }
                 self.state = LineState::ending(plan);
                 self.draw(now);
             }
-            StartEvent::Did(TerminateEvent::Still) | StartEvent::Still => self.still(now),
+            StartEvent::Still => self.still(now),
             StartEvent::Did(event) => self.did(*event, now),
             StartEvent::Clear(plan) => {
                 self.state = LineState::Idle;
                 self.draw(now);
-                warn_of_suspects(plan);
+                for suspect in plan.unexpected_suspects() {
+                    let (pid, name) = (suspect.id.pid, name(suspect));
+                    warn!(pid, name, "{}", suspicion(suspect));
+                }
                 let alone = plan.conflicts.is_empty()
                     && plan.shielded.is_empty()
                     && plan.unexpected_suspects().next().is_none();
@@ -150,26 +145,21 @@ impl ProgressPrinter {
     fn did(&mut self, event: TerminateEvent, now: Duration) {
         match event {
             TerminateEvent::Asked(pid) => {
-                self.state.did(pid, LastAction::Asked, now);
+                self.state.note(pid, LastAction::Asked, now);
                 step!(self.line, pid, "asked the guard{}", location(pid));
             }
             TerminateEvent::Acknowledged(pid) => {
-                self.state.did(pid, LastAction::Heard, now);
+                self.state.note(pid, LastAction::Acknowledged, now);
                 debug!(pid, "the guard{} heard, and ends its tree itself", location(pid));
             }
             TerminateEvent::Sent(id, sent) => self.sent(id, sent, now),
             TerminateEvent::Ended(pid) => {
-                self.state.ended(pid);
-                self.draw(now);
-                let below = |pid| format!("pid {pid} and everything below it has ended");
-                info!(
-                    pid,
-                    "{}",
-                    pid.map_or_else(
-                        || "the guard in another PID namespace has left".to_owned(),
-                        below
-                    )
-                );
+                self.state.remove(pid);
+                if let Some(pid) = pid {
+                    info!(pid, "pid {pid} and everything below it has ended");
+                } else {
+                    info!("the guard in another PID namespace has left");
+                }
             }
             TerminateEvent::Still => self.still(now),
         }
@@ -182,7 +172,7 @@ impl ProgressPrinter {
             debug!(pid, signal, "sent {signal} to pid {pid}");
             return;
         }
-        self.state.did(Some(pid), LastAction::Sent(sent), now);
+        self.state.note(Some(pid), LastAction::Sent(sent), now);
         step!(self.line, pid, signal, "sent {signal} to pid {pid}");
     }
 
@@ -203,16 +193,7 @@ impl ProgressPrinter {
     }
 }
 
-/// Warns of suspects, which are left alone, unless they were to be expected.
-fn warn_of_suspects(plan: &Plan) {
-    for suspect in plan.unexpected_suspects() {
-        let pid = suspect.id.pid;
-        let name = suspect.name.known().map_or("?", String::as_str);
-        warn!(pid, name, "pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT);
-    }
-}
-
-/// Says that a start came through, and by which lock.
+/// Reports the acquired lock.
 pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
     let alone = match (others, token) {
         (OthersLeft::Some, _) => "",
@@ -223,7 +204,7 @@ pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
     info!(lock = &*lock, "is yours{alone} (lock {lock})");
 }
 
-/// Says what happened while COMMAND ran.
+/// Reports what happened while COMMAND ran.
 pub(super) fn guard_event(event: GuardEvent) {
     match event {
         GuardEvent::Leftovers(count) => {
@@ -232,24 +213,8 @@ pub(super) fn guard_event(event: GuardEvent) {
         GuardEvent::Stuck(gave_up) => {
             warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
         }
-        GuardEvent::Lock(event) => lock_event(event),
-    }
-}
-
-fn lock_event(event: LockEvent) {
-    match event {
-        LockEvent::Unwritten(what) => warn!("{what}"),
-        LockEvent::Retaken => {
-            warn!("the lock file was deleted, moved or replaced; it is held again");
-        }
-        LockEvent::Unusable(error) => {
-            warn!("the lock file is gone and cannot be held again for now: {error}");
-        }
-        LockEvent::Lost(OnLost::Stop) => {
-            warn!("the lock is lost to another guard; COMMAND is ended, as `lock.on_lost` says");
-        }
-        LockEvent::Lost(OnLost::Warn) => {
-            warn!("the lock is lost to another guard; COMMAND goes on, as `lock.on_lost` says");
+        GuardEvent::Lock(event) => {
+            warn!("{}", lock_warning(&event, "COMMAND is ended", "COMMAND goes on"));
         }
     }
 }
@@ -264,26 +229,31 @@ fn command(conflict: &Conflict) -> Option<String> {
     }
 }
 
-pub(super) fn named(conflict: &Conflict) -> String {
-    let Some(command) = command(conflict) else {
-        return "an unknown holder of the lock".to_owned();
-    };
-    let pid = conflict
-        .pid()
-        .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
-    format!("`{}` ({pid})", printable(&command))
-}
-
-fn location(pid: Option<u32>) -> String {
-    pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
-}
-
-pub(super) fn limit(conflict: &Conflict) -> String {
-    match conflict.ladder {
+pub(super) fn waiting(conflict: &Conflict) -> String {
+    let limit = match conflict.ladder {
         Ladder::Wait { patience: Patience::For(time), .. } => {
             format!(", at most {}", humantime::format_duration(time))
         }
         Ladder::Wait { patience: Patience::Forever, .. } => ", as long as it takes".to_owned(),
         Ladder::Stop(_) | Ladder::Nothing => String::new(),
-    }
+    };
+    format!("waiting for {}{limit}", OtherProcess::new(conflict).named(usize::MAX))
+}
+
+pub(super) fn ending(conflict: &Conflict) -> String {
+    format!("ending {} ({})", OtherProcess::new(conflict).named(usize::MAX), conflict.action)
+}
+
+/// The sentence about a suspect, which is left alone.
+pub(super) fn suspicion(suspect: &Process) -> String {
+    let (pid, name) = (suspect.id.pid, printable(name(suspect)));
+    format!("pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT)
+}
+
+fn name(suspect: &Process) -> &str {
+    suspect.name.known().map_or("?", String::as_str)
+}
+
+fn location(pid: Option<u32>) -> String {
+    pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
 }

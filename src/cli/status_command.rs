@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::prepare::{self, UnnamedRequest};
 use crate::cli::{Common, dry_run, print};
+use crate::config::{Config, Placeholders};
 use crate::engine::instance::Instance;
 use crate::engine::policy::{Policy, Purpose};
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::guard::lock_set::LockSet;
-use crate::guard::start_request::StartRequest;
+use crate::guard::start_request::{OwnPrograms, StartRequest};
 use crate::report::{Context, history_text, status_json, status_text};
 use crate::scan;
 use crate::scan::request::ScanRequest;
+use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::{LockFolder, MissingFolder};
 use crate::state::state_dir::{self, StateDir};
 use crate::sys::{clock, host};
@@ -24,22 +26,14 @@ use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 use crate::text::{Paint, printable};
 
-/// How often to look again where the instance is just changing hands.
 const MOST_LOOKS: u32 = 5;
 
-/// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// What is now.
     Now,
-    /// What happened before, too.
     History,
 }
 
-/// Looks and says so.
-///
-/// # Errors
-/// It is not running, or cannot be known; something is wrong beforehand.
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
@@ -52,7 +46,7 @@ pub(super) fn run(
     let unnamed = UnnamedRequest::prepare(common, command)?;
     match unnamed.instance() {
         Ok(instance) => one(common, &unnamed.named(instance), detail),
-        Err(_) => all(common, &unnamed, detail),
+        Err(_) => all(common, &unnamed.config, detail),
     }
 }
 
@@ -63,15 +57,15 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
     if common.json {
-        print(&output::document(&status_json::one(&status, &context))?)?;
+        output::print_json(&status_json::one(&status, &context))?;
     } else {
         print(&said(&status, &context, output::paint(&std::io::stdout()), detail))?;
     }
-    if let (InstanceState::Stopped, Some(blind_spot)) = (status.state, prepare::blind_spot(start)) {
+    if status.state == InstanceState::Stopped && output::blind_spot(start).is_some() {
         if !common.json {
             print("")?;
         }
-        output::aside(common, blind_spot, PlanOutput::Plainly)?;
+        output::print_blind_spot(common, start, PlanOutput::Plainly)?;
     }
     let (status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
@@ -85,27 +79,37 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
     Err(Error::new(status, format!("{}: {what}", start.instance)))
 }
 
-fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<ExitStatus, Error> {
-    // What the configuration says of one bot's processes says nothing about the others': only who
-    // has a lock is looked for.
-    let policy = Policy { matches: Vec::new(), ..unnamed.config.policy.clone() };
+fn all(common: &Common, config: &Config, detail: Detail) -> Result<ExitStatus, Error> {
+    // What the configuration says of one bot's processes says nothing about the others': only the
+    // holders of the locks are looked for.
+    let policy = Policy { matches: Vec::new(), ..config.policy.clone() };
+    let user = host::current_user();
+    let lock_dir = default_lock_folder(&user);
+    let profile = config.profile.as_deref();
+    let placeholders =
+        Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
+    let OwnPrograms { wrapper, library } = OwnPrograms::of_the_tool();
     let query = ScanRequest {
         policy: policy.clone(),
         token: None,
         token_env: Vec::new(),
         command: None,
-        ..unnamed.scan_request()
+        wrapper,
+        library,
+        user: user.clone(),
+        asked: None,
     };
     let mut machine = Machine::new(query).map_err(scan::cannot_scan)?;
     let mut statuses = Vec::new();
-    for name in names(unnamed)? {
-        statuses.push(look(&mut machine, &name, &unnamed.locks(&name), &policy)?);
+    for instance in &names(config, &placeholders)? {
+        let locks = config.lock_paths(&Placeholders { instance, ..placeholders });
+        statuses.push(look(&mut machine, instance, &locks, &policy)?);
     }
     #[expect(clippy::disallowed_types, reason = "turns times into ages that are printed")]
     let now_wall = clock::WallClock::now();
     let context = Context {
         instance: String::new(),
-        profile: unnamed.config.profile.clone(),
+        profile: config.profile.clone(),
         purpose: Purpose::Start,
         host: host::host_name(),
         now_wall,
@@ -113,7 +117,7 @@ fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<Exit
     };
     let paint = output::paint(&std::io::stdout());
     if common.json {
-        print(&output::document(&status_json::all(&statuses, &context))?)?;
+        output::print_json(&status_json::all(&statuses, &context))?;
     } else if detail == Detail::History {
         let texts: Vec<String> =
             statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
@@ -129,7 +133,10 @@ fn all(common: &Common, unnamed: &UnnamedRequest, detail: Detail) -> Result<Exit
     } else {
         Err(Error::new(
             ExitStatus::NotRunning,
-            format!("no instance is running: nobody has a lock {}", looked_into(unnamed)),
+            format!(
+                "no instance is running: nobody has a lock {}",
+                looked_into(config, &placeholders)
+            ),
         ))
     }
 }
@@ -142,7 +149,7 @@ fn said(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: De
     }
 }
 
-/// What is known of one instance now.
+/// Looks at one instance; again where it is just changing hands.
 fn look(
     machine: &mut Machine,
     instance: &str,
@@ -177,43 +184,39 @@ fn look(
     Ok(InstanceStatus::unknown(instance, "it is just changing hands".to_owned()))
 }
 
-/// Where the instances were looked for.
-fn looked_into(unnamed: &UnnamedRequest) -> String {
-    let with = unnamed.placeholders("");
-    let Some(path) = unnamed.config.settings.lock.paths.first() else { return "at all".to_owned() };
+/// The place where the instances were looked for.
+fn looked_into(config: &Config, with: &Placeholders<'_>) -> String {
+    let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
     let (word, path) = path
-        .folder_of_instances(&with)
-        .map_or_else(|| ("at", path.fill(&with)), |folder| ("in", folder));
+        .folder_of_instances(with)
+        .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
     // Without the separator at its end, behind which the instance would stand.
     let path: PathBuf = path.components().collect();
     format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
 /// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
-fn names(unnamed: &UnnamedRequest) -> Result<BTreeSet<String>, Error> {
-    let with = unnamed.placeholders("");
-    let Some(path) = unnamed.config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
-    let Some(parent) = path.folder_of_instances(&with) else { return only_one(&path.fill(&with)) };
+fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
+    let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
+    let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
     let Some(folder) = LockFolder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let names = folder.names_with("");
     let instances: Vec<Instance> = names
         .iter()
-        .filter_map(|name| {
-            path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), &with)
-        })
+        .filter_map(|name| path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), with))
         .collect();
     // Where each instance has a folder of its own, the folder alone is none.
     let has_lock = |instance: &Instance| {
-        let lock = path.fill(&unnamed.placeholders(instance.as_str()));
+        let lock = path.fill(&Placeholders { instance: instance.as_str(), ..*with });
         let record = PathBuf::from(format!("{}.record", lock.display()));
         [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
     };
     Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
 }
 
-/// Where all instances share a lock, there is the one whose record lies beside it.
+/// The instance whose record lies beside the lock that all instances share.
 fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
     let Some(place) =
         LockSet::find(&[lock.to_owned()], MissingFolder::Leave).map_err(unreadable)?
@@ -227,7 +230,6 @@ fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
     Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
 }
 
-/// A folder that may not be looked into.
 fn unreadable(error: Error) -> Error {
     let message = format!("which instances there are cannot be known: {}", error.message());
     let unknown = Error::new(ExitStatus::Unknown, message);

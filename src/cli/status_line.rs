@@ -8,73 +8,65 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::signal::SignalToSend;
 use crate::text::{printable, short_command_line, truncate};
 
-/// What a start is busy with.
+/// The current activity of a start.
 #[derive(Debug, Default)]
 pub(super) enum LineState {
     /// Nothing that takes time.
     #[default]
     Idle,
-    /// Another start has to be through first.
+    /// Waiting for another start.
     Queued {
-        /// Since when, as everywhere here on the clock of patience.
+        /// By the clock of patience, as all times here.
         since: Duration,
     },
-    /// These have to end by themselves.
+    /// Waiting for processes to end by themselves.
     Waiting {
-        /// Since when, whoever it was for.
         since: Duration,
-        /// Whom it waits for.
-        whom: Vec<OtherProcess>,
+        others: Vec<OtherProcess>,
     },
-    /// These are being ended.
     Ending(Vec<OtherProcess>),
 }
 
-/// Somebody who is in the way.
+/// A process that is in the way.
 #[derive(Debug)]
 pub(super) struct OtherProcess {
     pid: Option<u32>,
     command: ShownCommand,
     steps: Vec<Step>,
-    /// What was done last, and when.
-    done: Option<(LastAction, Duration)>,
+    /// The last action and its time.
+    last_action: Option<(LastAction, Duration)>,
 }
 
-/// What was done to somebody.
+/// An action on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastAction {
-    /// Its guard was asked.
     Asked,
-    /// Its guard heard.
-    Heard,
-    /// This was sent.
+    Acknowledged,
     Sent(SignalToSend),
 }
 
-/// What is known of somebody's command.
+/// The known part of a command.
 #[derive(Debug)]
 enum ShownCommand {
     Arguments(Vec<String>),
-    /// As a guard wrote it down: quoted and masked.
+    /// As a guard recorded it: quoted and masked.
     Written(String),
     Unknown,
 }
 
-/// As much of a command is shown at least, where there is room for nothing.
+/// The least width of a command, whatever the room.
 const NARROWEST: usize = 12;
 
 impl LineState {
-    /// It waits for those that the plan waits for.
     pub(super) fn waiting(plan: &Plan, since: Duration) -> LineState {
-        LineState::Waiting { since, whom: plan.waits().map(OtherProcess::new).collect() }
+        LineState::Waiting { since, others: plan.waits().map(OtherProcess::new).collect() }
     }
 
-    /// It ends those that the plan ends.
     pub(super) fn ending(plan: &Plan) -> LineState {
         LineState::Ending(plan.kills().map(OtherProcess::new).collect())
     }
 
-    /// Whether this is the root of somebody who is being ended.
+    /// Returns whether `pid` is the root of a conflict that is being ended.
     pub(super) fn ends(&self, pid: u32) -> bool {
         match self {
             LineState::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
@@ -82,23 +74,22 @@ impl LineState {
         }
     }
 
-    /// Something was done to the one with this pid.
-    pub(super) fn did(&mut self, pid: Option<u32>, done: LastAction, now: Duration) {
+    /// Notes the last action on `pid`.
+    pub(super) fn note(&mut self, pid: Option<u32>, action: LastAction, now: Duration) {
         if let LineState::Ending(others) = self
             && let Some(other) = others.iter_mut().find(|other| other.pid == pid)
         {
-            other.done = Some((done, now));
+            other.last_action = Some((action, now));
         }
     }
 
-    /// The one with this pid has ended.
-    pub(super) fn ended(&mut self, pid: Option<u32>) {
+    pub(super) fn remove(&mut self, pid: Option<u32>) {
         if let LineState::Ending(others) = self {
             others.retain(|other| other.pid != pid);
         }
     }
 
-    /// What it is busy with at `now`, in about `room` characters: a command is shortened first.
+    /// The activity at `now` in about `room` characters: the command is shortened first.
     pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
         let (doing, others, time) = match self {
             LineState::Idle => return None,
@@ -108,8 +99,8 @@ impl LineState {
                     passed(*since, now)
                 ));
             }
-            LineState::Waiting { since, whom } => {
-                ("waiting for", whom, whom.first()?.waited(*since, now))
+            LineState::Waiting { since, others } => {
+                ("waiting for", others, others.first()?.waited(*since, now))
             }
             LineState::Ending(others) => ("ending", others, others.first()?.progress(now)),
         };
@@ -121,29 +112,32 @@ impl LineState {
         Some(format!("{doing} {}{more}: {time}", others.first()?.named(room.saturating_sub(rest))))
     }
 
-    /// Whose pid it is about, the first of all.
+    /// The first pid that it is about.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             LineState::Idle | LineState::Queued { .. } => None,
-            LineState::Waiting { whom: others, .. } | LineState::Ending(others) => {
-                others.first()?.pid
-            }
+            LineState::Waiting { others, .. } | LineState::Ending(others) => others.first()?.pid,
         }
     }
 }
 
 impl OtherProcess {
-    fn new(conflict: &Conflict) -> OtherProcess {
+    pub(super) fn new(conflict: &Conflict) -> OtherProcess {
         let args = conflict.root.as_ref().and_then(|root| root.args.known());
         let command = match (&conflict.guard, args) {
             (Some(guard), _) => ShownCommand::Written(guard.command.clone()),
             (None, Some(args)) => ShownCommand::Arguments(args.clone()),
             (None, None) => ShownCommand::Unknown,
         };
-        OtherProcess { pid: conflict.pid(), command, steps: conflict.ladder.steps(), done: None }
+        OtherProcess {
+            pid: conflict.pid(),
+            command,
+            steps: conflict.ladder.steps(),
+            last_action: None,
+        }
     }
 
-    fn named(&self, room: usize) -> String {
+    pub(super) fn named(&self, room: usize) -> String {
         let pid = self
             .pid
             .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
@@ -157,7 +151,7 @@ impl OtherProcess {
         format!("`{}` ({pid})", printable(&command))
     }
 
-    /// How long it was waited for, how long that may take, and what comes then.
+    /// The time waited, the limit, and the next step.
     fn waited(&self, since: Duration, now: Duration) -> String {
         let Some(Step::Wait { timeout: Patience::For(limit) }) = self.steps.first() else {
             return format!("{} so far, as long as it takes", passed(since, now));
@@ -170,12 +164,12 @@ impl OtherProcess {
         format!("{} of {}, {then}", passed(since, now), whole(*limit))
     }
 
-    /// What was done, how long ago, and what comes when.
+    /// The last action, its age, and the next step.
     fn progress(&self, now: Duration) -> String {
-        match self.done {
+        match self.last_action {
             None => "looking whether it is still there".to_owned(),
             Some((LastAction::Asked, at)) => format!("asked its guard {} ago", passed(at, now)),
-            Some((LastAction::Heard, at)) => {
+            Some((LastAction::Acknowledged, at)) => {
                 format!("its guard has been at it for {}", passed(at, now))
             }
             Some((LastAction::Sent(signal), at)) => {
@@ -197,13 +191,11 @@ impl OtherProcess {
     }
 }
 
-/// Whole seconds that have passed.
 fn passed(since: Duration, now: Duration) -> String {
     whole(Duration::from_secs(now.saturating_sub(since).as_secs()))
 }
 
-/// Whole seconds that are left, one that has begun among them, so that both together are what was
-/// promised.
+/// Rounds up, so that the seconds passed and left add up to the limit.
 fn left(until: Duration, now: Duration) -> String {
     let left = until.saturating_sub(now);
     whole(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
@@ -300,23 +292,23 @@ mod tests {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
         };
         let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
-        ending.did(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
+        ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
-        ending.did(Some(4711), LastAction::Sent(SignalToSend::Kill), 31 * SECOND);
+        ending.note(Some(4711), LastAction::Sent(SignalToSend::Kill), 31 * SECOND);
         assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, given up in 3s"));
         assert!(ending.ends(4711) && !ending.ends(4713));
-        ending.ended(Some(4711));
-        ending.did(Some(4712), LastAction::Asked, 33 * SECOND);
+        ending.remove(Some(4711));
+        ending.note(Some(4712), LastAction::Asked, 33 * SECOND);
         assert_eq!(
             said(&ending, 34),
             "ending `python3 main.py` (pid 4712): asked its guard 1s ago"
         );
-        ending.did(Some(4712), LastAction::Heard, 34 * SECOND);
+        ending.note(Some(4712), LastAction::Acknowledged, 34 * SECOND);
         assert_eq!(
             said(&ending, 44),
             "ending `python3 main.py` (pid 4712): its guard has been at it for 10s"
         );
-        ending.ended(Some(4712));
+        ending.remove(Some(4712));
         assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
     }
 
@@ -332,7 +324,7 @@ mod tests {
             Action::Graceful,
             Ladder::Stop(STOP),
         )]));
-        ending.did(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
+        ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         let said = ending.sentence(SECOND, 77).unwrap_or_default();
         assert_eq!(
             said,

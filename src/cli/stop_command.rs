@@ -7,11 +7,9 @@ use std::time::Duration;
 use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
 use crate::engine::action::OnConflict;
-use crate::engine::instance::Instance;
 use crate::engine::ladder::StopMode;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
-use crate::engine::process::Process;
 use crate::engine::reason::{Refusal, Verdict};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
@@ -23,77 +21,34 @@ use crate::report::{reasons, trace};
 use crate::state::lock_folder::MissingFolder;
 use crate::text::printable;
 
-/// The lines about an event.
-fn lines(common: &Common, instance: &Instance, event: &StartEvent<'_>) -> Vec<String> {
-    if common.quiet {
-        return Vec::new();
-    }
-    let lines: Vec<String> = match event {
-        StartEvent::Waiting(plan) => plan
-            .waits()
-            .map(|conflict| {
-                format!(
-                    "waiting for {}{}",
-                    start_messages::named(conflict),
-                    start_messages::limit(conflict)
-                )
-            })
-            .collect(),
-        StartEvent::Acting(plan) => plan
-            .kills()
-            .map(|conflict| {
-                format!("ending {} ({})", start_messages::named(conflict), conflict.action)
-            })
-            .collect(),
-        StartEvent::Looked { .. } | StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => {
-            Vec::new()
+/// Prints what a stop would end.
+pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let (start, plan) = plan_stop(common, command)?;
+    plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
+    match plan.verdict() {
+        Verdict::Refuse(refusal) => {
+            let why = plan_command::verdict(common, &start, "would not be stopped", &plan);
+            Err(Error::new(status(refusal), why))
         }
-        StartEvent::Clear(plan) => plan.unexpected_suspects().map(suspicion).collect(),
-    };
-    lines.into_iter().map(|line| format!("{instance}: {line}")).collect()
+        Verdict::Clear => {
+            output::print_blind_spot(common, &start, PlanOutput::Plainly).map(|()| ExitStatus::Done)
+        }
+        Verdict::Act | Verdict::Wait => Ok(ExitStatus::Done),
+    }
 }
 
-fn suspicion(suspect: &Process) -> String {
-    let name = printable(suspect.name.known().map_or("?", String::as_str));
-    format!("warning: pid {} ({name}) has {}; it is left alone", suspect.id.pid, reasons::SUSPECT)
-}
-
-/// Whether it is done or only said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopRun {
-    /// `stop --dry-run`.
-    Tries,
-    /// `stop`.
-    Stops,
-}
-
-/// Ends what runs, or says what would be ended.
-///
-/// # Errors
-/// Something may not be ended, or does not end.
-pub(super) fn run(
-    common: &Common,
-    command: Vec<OsString>,
-    doing: StopRun,
-) -> Result<ExitStatus, Error> {
+fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, Plan), Error> {
     let mode = mode(common)?;
     let mut start = prepare::request(common, command)?;
     prepare::warn_of_missing_script(&start);
     start.config.policy = start.config.policy.to_stop(mode);
     let plan = dry_run::look(&start)?;
-    if doing == StopRun::Tries {
-        plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
-        if let (Verdict::Clear, Some(blind_spot)) = (plan.verdict(), prepare::blind_spot(&start)) {
-            output::aside(common, blind_spot, PlanOutput::Plainly)?;
-        }
-        return match plan.verdict() {
-            Verdict::Refuse(refusal) => Err(Error::new(
-                status(refusal),
-                plan_command::verdict(common, &start, "would not be stopped", &plan),
-            )),
-            Verdict::Act | Verdict::Wait | Verdict::Clear => Ok(ExitStatus::Done),
-        };
-    }
+    Ok((start, plan))
+}
+
+/// Ends what runs.
+pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+    let (start, plan) = plan_stop(common, command)?;
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
     // that ends nobody.
     let lock_set = LockSet::find(&start.locks, MissingFolder::Leave)?;
@@ -114,7 +69,7 @@ pub(super) fn run(
     }
 }
 
-/// Who says that nobody is to be ended does not mean a stop.
+/// Rejects `--on-conflict refuse` and `wait`: they do not mean a stop.
 fn mode(common: &Common) -> Result<StopMode, Error> {
     match common.on_conflict {
         None | Some(OnConflict::Graceful) => Ok(StopMode::Graceful),
@@ -130,11 +85,11 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
 /// What a stop has done so far.
 #[derive(Debug, Default)]
 struct StopReport {
-    /// The plan that it began with: the first that ends somebody, else the one that found nobody.
+    /// The first plan that ends a process, else the first clear one.
     plan: Option<Plan>,
-    /// What may start again whom it ended.
+    /// The supervisors that may start an ended process again.
     managers: BTreeSet<(String, String)>,
-    /// Who is left, because a rule says so.
+    /// The processes that a rule leaves alone.
     ignored: Vec<u32>,
 }
 
@@ -165,7 +120,7 @@ impl StopReport {
     }
 }
 
-/// Stops as a start does that is newer than every guard: a person ends what runs now, whatever its
+/// Stops as a start that is newer than every guard: a person ends what runs now, whatever its
 /// ticket.
 fn stop(common: &Common, request: &StartRequest, first: &Plan) -> Result<ExitStatus, Error> {
     let mut printer = StopPrinter { common, request, done: StopReport::default() };
@@ -183,7 +138,6 @@ fn stop(common: &Common, request: &StartRequest, first: &Plan) -> Result<ExitSta
     Err(not_stopped(request, not_started))
 }
 
-/// Prints what happens while a stop is under way.
 struct StopPrinter<'a> {
     common: &'a Common,
     request: &'a StartRequest,
@@ -191,7 +145,6 @@ struct StopPrinter<'a> {
 }
 
 impl Observer for StopPrinter<'_> {
-    /// Each line is printed once: a person does not watch a stop for long.
     fn interval(&self) -> Duration {
         Duration::MAX
     }
@@ -201,16 +154,31 @@ impl Observer for StopPrinter<'_> {
             trace::looked(snapshot, plan, *took);
         }
         self.done.note(event);
-        if !self.common.json {
-            for line in lines(self.common, &self.request.instance, event) {
-                // A reader that went away must not end a stop halfway.
-                let _ = print(&line);
-            }
+        if self.common.json || self.common.quiet {
+            return;
+        }
+        for line in lines(event) {
+            // A reader that went away must not end a stop halfway.
+            let _ = print(&format!("{}: {line}", self.request.instance));
         }
     }
 }
 
-/// Prints the end of a stop that came through.
+fn lines(event: &StartEvent<'_>) -> Vec<String> {
+    match event {
+        StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),
+        StartEvent::Acting(plan) => plan.kills().map(start_messages::ending).collect(),
+        StartEvent::Clear(plan) => {
+            let suspicions = plan.unexpected_suspects().map(start_messages::suspicion);
+            suspicions.map(|sentence| format!("warning: {sentence}")).collect()
+        }
+        StartEvent::Looked { .. } | StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => {
+            Vec::new()
+        }
+    }
+}
+
+/// Reports a stop that came through.
 fn print_end(
     common: &Common,
     start: &StartRequest,
@@ -218,7 +186,7 @@ fn print_end(
     done: &StopReport,
 ) -> Result<ExitStatus, Error> {
     let instance = &start.instance;
-    let blind_spot = prepare::blind_spot(start).filter(|_| !done.has_acted());
+    let blind_spot = output::blind_spot(start).filter(|_| !done.has_acted());
     if common.json {
         print_document(common, start, done.plan.as_ref().unwrap_or(first))?;
         if let Some(blind_spot) = blind_spot {
@@ -239,15 +207,14 @@ fn print_end(
             printable(command)
         ))?;
     }
-    print(&format!(
-        "{instance}: {}",
-        if done.has_acted() { "stopped" } else { "nothing to stop" }
-    ))?;
-    blind_spot
-        .map_or(Ok(ExitStatus::Done), |blind_spot| print(&format!("{instance}: {blind_spot}")))
+    let outcome = if done.has_acted() { "stopped" } else { "nothing to stop" };
+    [Some(outcome), blind_spot]
+        .into_iter()
+        .flatten()
+        .try_fold(ExitStatus::Done, |_, line| print(&format!("{instance}: {line}")))
 }
 
-/// With `--json`, the plan that was carried out, or could not be.
+/// With `--json`, prints the plan that was carried out, or that could not be.
 fn print_document(common: &Common, start: &StartRequest, plan: &Plan) -> Result<(), Error> {
     if common.json { plan_command::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
 }

@@ -6,15 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, truncate_str};
 
-/// What is drawn now. Whoever writes to standard error has to take it away for that moment.
+/// The drawn line; a write to standard error erases it for that moment.
 static DRAWN: Mutex<Option<Drawn>> = Mutex::new(None);
 
 fn drawn() -> MutexGuard<'static, Option<Drawn>> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to standard error, in one piece: many may write to the same log. One that is full or gone
-/// must not end a start halfway, nor a guard, and there is nobody to tell.
+/// Writes to standard error, in one piece: other processes may write to the same log. Failures are
+/// ignored: they must end neither a start halfway nor a guard.
 pub(super) fn write(text: &str) {
     let drawn = drawn();
     if let Some(line) = &*drawn {
@@ -26,32 +26,29 @@ pub(super) fn write(text: &str) {
     }
 }
 
-/// A line on a terminal; it goes when this does.
+/// A line on a terminal, cleared when this is dropped.
 #[derive(Debug)]
 pub(super) struct TerminalLine {
     terminal: Term,
 }
 
 impl TerminalLine {
-    /// A line, where standard error is a terminal that one can be drawn on.
+    /// A line, if standard error is a terminal that can draw one.
     pub(super) fn possible() -> Option<TerminalLine> {
         (io::stderr().is_terminal() && !console::is_dumb() && is_in_front())
             .then(|| TerminalLine { terminal: Term::buffered_stderr() })
     }
 
-    /// The characters that it has room for.
     pub(super) fn width(&self) -> usize {
         width(&self.terminal)
     }
 
-    /// Draws it anew.
     pub(super) fn draw(&self, text: String) {
         if is_in_front() {
             drawn().insert(Drawn { terminal: self.terminal.clone(), text }).show();
         }
     }
 
-    /// Takes it away, for now.
     pub(super) fn clear() {
         if let Some(line) = drawn().take() {
             line.erase();
@@ -71,7 +68,7 @@ struct Drawn {
     text: String,
 }
 
-/// A terminal that is gone is nobody's loss.
+/// Ignores errors: the terminal may be gone.
 impl Drawn {
     fn show(&self) {
         let text = truncate_str(&self.text, width(&self.terminal), "");
@@ -86,17 +83,17 @@ impl Drawn {
     }
 }
 
-/// `^C`, and the column behind the last one.
+/// Room for `^C` and the column after it.
 const MARGIN: u16 = 3;
 
-/// A little less than the terminal is wide. The line would fill it to its edge, and `^C`, which the
-/// terminal itself writes behind the line, must not begin a new one: only the last is taken away.
+/// A little less than the terminal's width: `^C`, which the terminal itself writes after the line,
+/// must not begin a new one, as only the last is erased.
 fn width(terminal: &Term) -> usize {
     terminal.size().1.saturating_sub(MARGIN).max(MARGIN).into()
 }
 
-/// Whether this process has the terminal: in the background it would draw over somebody else's
-/// line.
+/// Returns whether this process is in the foreground: in the background it would draw over another
+/// program's line.
 #[cfg(unix)]
 fn is_in_front() -> bool {
     // Where nobody has the terminal, there is nobody to be disturbed.

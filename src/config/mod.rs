@@ -13,7 +13,7 @@ mod api_url;
 pub mod dotenv;
 mod duration;
 mod find_file;
-mod keys;
+pub(crate) mod keys;
 mod layers;
 #[warn(missing_docs)]
 mod load;

@@ -1,7 +1,8 @@
 //! A start that has touched nothing yet: the configuration, the command, the token, the instance
 //! and its lock files.
 
-use std::path::{Path, PathBuf};
+use std::env;
+use std::path::PathBuf;
 
 use crate::config::settings::CheckTable;
 use crate::config::{Config, Placeholders};
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::guard::not_started::NotStarted;
 use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
+use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::history_event::GiveUpCause;
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record, RecordStage};
@@ -31,6 +33,13 @@ pub struct OwnPrograms {
     pub library: Option<PathBuf>,
 }
 
+impl OwnPrograms {
+    /// Those of a start by this executable, which is the tool or runs a command as the tool does.
+    pub(crate) fn of_the_tool() -> OwnPrograms {
+        OwnPrograms { wrapper: env::current_exe().ok(), library: None }
+    }
+}
+
 #[derive(Debug)]
 pub struct StartRequest {
     pub config: Config,
@@ -46,14 +55,31 @@ pub struct StartRequest {
 }
 
 impl StartRequest {
+    /// A request of this process's user, with the lock files that the configuration says.
+    pub(crate) fn new(
+        config: Config,
+        instance: Instance,
+        command: Option<Command>,
+        token: Option<Token>,
+        programs: OwnPrograms,
+        cause: fn(&NotStarted) -> (GiveUpCause, String),
+    ) -> StartRequest {
+        let user = host::current_user();
+        let locks = lock_files(&config, instance.as_str(), &user);
+        StartRequest { config, instance, command, token, user, locks, programs, cause }
+    }
+
     pub fn scan_request(&self) -> ScanRequest {
-        scan_request(
-            &self.config,
-            self.token.as_ref(),
-            self.command.as_ref(),
-            &self.user,
-            &self.programs,
-        )
+        ScanRequest {
+            policy: self.config.policy.clone(),
+            token: self.token.clone(),
+            token_env: self.config.token_variables().map(str::to_owned).collect(),
+            command: self.command.clone(),
+            wrapper: self.programs.wrapper.clone(),
+            library: self.programs.library.clone(),
+            user: self.user.clone(),
+            asked: None,
+        }
     }
 
     /// Requires the script that the command names, unless `[check]` may create it.
@@ -102,28 +128,8 @@ impl StartRequest {
     }
 }
 
-/// For a start whose instance may still be unnamed.
-pub fn scan_request(
-    config: &Config,
-    token: Option<&Token>,
-    command: Option<&Command>,
-    user: &User,
-    programs: &OwnPrograms,
-) -> ScanRequest {
-    ScanRequest {
-        policy: config.policy.clone(),
-        token: token.cloned(),
-        token_env: config.token_variables().map(str::to_owned).collect(),
-        command: command.cloned(),
-        wrapper: programs.wrapper.clone(),
-        library: programs.library.clone(),
-        user: user.clone(),
-        asked: None,
-    }
-}
-
-pub fn lock_files(config: &Config, instance: &str, user: &User, lock_dir: &Path) -> Vec<PathBuf> {
+pub fn lock_files(config: &Config, instance: &str, user: &User) -> Vec<PathBuf> {
+    let lock_dir = &default_lock_folder(user);
     let profile = config.profile.as_deref();
-    let placeholders = Placeholders { instance, profile, user: &user.name, lock_dir };
-    config.lock_paths(&placeholders)
+    config.lock_paths(&Placeholders { instance, profile, user: &user.name, lock_dir })
 }

@@ -14,7 +14,7 @@ use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start::{self, Acquired, Cancellation};
-use crate::guard::start_request::{OwnPrograms, StartRequest, lock_files};
+use crate::guard::start_request::{OwnPrograms, StartRequest};
 use crate::library::event_observer::EventObserver;
 use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
@@ -22,8 +22,6 @@ use crate::report::start_errors;
 use crate::scan::command::{Command, ProgramKind};
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::machine::find_guard_above;
-use crate::state::default_lock_folder::default_lock_folder;
-use crate::sys::host;
 use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
 
@@ -49,20 +47,13 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         ))
     })?;
     let claim = InProcessClaim::new(&instance)?;
-    let (command, user) = (this_program()?, host::current_user());
-    let request = StartRequest {
-        locks: lock_files(config, instance.as_str(), &user, &default_lock_folder(&user)),
-        config: config.clone(),
-        cause: start_errors::cause,
-        programs: OwnPrograms {
-            wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
-            library: Some(command.program.clone()),
-        },
-        command: Some(command),
-        instance,
-        token,
-        user,
+    let command = this_program()?;
+    let programs = OwnPrograms {
+        wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
+        library: Some(command.program.clone()),
     };
+    let (config, command, cause) = (config.clone(), Some(command), start_errors::cause);
+    let request = StartRequest::new(config, instance, command, token, programs, cause);
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;

@@ -59,23 +59,24 @@ impl Observer for EventObserver<'_> {
     }
 }
 
-/// Warns of what happened to the locks of a guard.
-pub(super) fn warn_of_lock_event(instance: &Instance, event: &LockEvent) {
+/// The warning about a guard's lock; `stops` and `goes_on` say what the program then does.
+pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> String {
+    let lost =
+        |then: &str| format!("the lock is lost to another guard; {then}, as `lock.on_lost` says");
     match event {
-        LockEvent::Unwritten(what) => warn!("{instance}: {what}"),
+        LockEvent::Unwritten(what) => what.clone(),
         LockEvent::Retaken => {
-            warn!("{instance}: the lock file was deleted, moved or replaced; it is held again");
+            "the lock file was deleted, moved or replaced; it is held again".to_owned()
         }
         LockEvent::Unusable(error) => {
-            warn!("{instance}: the lock file is gone and cannot be held again for now: {error}");
+            format!("the lock file is gone and cannot be held again for now: {error}")
         }
-        LockEvent::Lost(OnLost::Stop) => {
-            warn!(
-                "{instance}: the lock is lost to another guard; the program is to stand down, as `lock.on_lost` says"
-            );
-        }
-        LockEvent::Lost(OnLost::Warn) => warn!(
-            "{instance}: the lock is lost to another guard; the program goes on, as `lock.on_lost` says"
-        ),
+        LockEvent::Lost(OnLost::Stop) => lost(stops),
+        LockEvent::Lost(OnLost::Warn) => lost(goes_on),
     }
+}
+
+pub(super) fn warn_of_lock_event(instance: &Instance, event: &LockEvent) {
+    let warning = lock_warning(event, "the program is to stand down", "the program goes on");
+    warn!("{instance}: {warning}");
 }

@@ -8,6 +8,7 @@ mod in_process_claim;
 mod lost;
 mod run;
 
+pub(crate) use event_observer::lock_warning;
 pub use guard::Guard;
 pub use lost::Lost;
 pub use run::run;

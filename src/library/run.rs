@@ -10,13 +10,11 @@ use crate::config::Config;
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start::{self, Cancellation};
-use crate::guard::start_request::{OwnPrograms, StartRequest, lock_files};
+use crate::guard::start_request::{OwnPrograms, StartRequest};
 use crate::library::event_observer::{EventObserver, warn_of_lock_event};
 use crate::report::{reasons, start_errors};
 use crate::scan::command::Command;
-use crate::state::default_lock_folder::default_lock_folder;
 use crate::supervise::{GuardEvent, run_child};
-use crate::sys::host;
 
 /// Runs `command` as `monopoll run` does: settles by the policy who polls, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.
@@ -35,17 +33,14 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
     let token = instance_name::token(config);
     let instance = instance_name::instance(config, token.as_ref(), Some(&command))
         .ok_or_else(|| Error::new(ExitStatus::Usage, "no instance is named"))?;
-    let user = host::current_user();
-    let request = StartRequest {
-        locks: lock_files(config, instance.as_str(), &user, &default_lock_folder(&user)),
-        config: config.clone(),
+    let request = StartRequest::new(
+        config.clone(),
         instance,
-        command: Some(command.clone()),
+        Some(command.clone()),
         token,
-        user,
-        programs: OwnPrograms { wrapper: env::current_exe().ok(), library: None },
-        cause: start_errors::cause,
-    };
+        OwnPrograms::of_the_tool(),
+        start_errors::cause,
+    );
     request.require_script()?;
     let instance = &request.instance;
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })

@@ -1,6 +1,5 @@
 //! From the configuration to the last answer.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +21,11 @@ use teloxide::types::Update;
 use teloxide::{Bot, dptree};
 
 use monopoll::Guard;
-use monopoll::internals::config::{Config, Placeholders};
+use monopoll::internals::config::Config;
 use monopoll::internals::engine::token::Token;
 use monopoll::internals::error::{Error, ExitStatus};
 use monopoll::internals::guard::lock_set::LockSet;
-use monopoll::internals::state::default_lock_folder::default_lock_folder;
+use monopoll::internals::guard::start_request::lock_files;
 use monopoll::internals::sys::{clock, host};
 use monopoll::internals::text::quote;
 use monopoll::teloxide::Polling;
@@ -48,7 +47,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     #[expect(clippy::disallowed_types, reason = "since when, said by `/status`")]
     let since = clock::WallClock::now();
     let begun = clock::since_boot();
-    let locks = locks(config, &guard);
+    let locks = lock_files(config, guard.instance(), &host::current_user());
     let polling = Polling::new(bot.clone());
     let (tell, shutdown) = Shutdown::new();
     let telegram = Telegram::new(bot.clone(), files, settings.retry, shutdown.clone());
@@ -122,19 +121,6 @@ fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error>
 
 fn no_client(error: &reqwest::Error) -> Error {
     Error::new(ExitStatus::Fault, format!("there is no HTTP client to be had: {error}"))
-}
-
-/// The locks of the instance, first one first.
-fn locks(config: &Config, guard: &Guard) -> Vec<PathBuf> {
-    let user = host::current_user();
-    let lock_dir = default_lock_folder(&user);
-    let with = Placeholders {
-        instance: guard.instance(),
-        profile: config.profile.as_deref(),
-        user: &user.name,
-        lock_dir: &lock_dir,
-    };
-    config.lock_paths(&with)
 }
 
 fn services(settings: &Settings) -> &'static str {
