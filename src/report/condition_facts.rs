@@ -1,6 +1,5 @@
 //! The conditions of entries and rules as they are written, and the facts that they are about.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::engine::command_match::CommandPart;
@@ -111,7 +110,7 @@ pub(super) fn fact(asked: &Criterion<'_>, process: &Process) -> Option<String> {
         Condition::HoldsLock(_) => {
             yes(process.holds_lock.known().copied(), "has the lock", "does not have the lock")
         }
-        Condition::SameToken(_) => token(&process.token).map(Cow::into_owned),
+        Condition::SameToken(_) => token(&process.token),
         Condition::Orphaned(_) => {
             yes(process.orphaned.known().copied(), "orphaned", "not orphaned")
         }
@@ -131,25 +130,23 @@ pub(super) fn fact(asked: &Criterion<'_>, process: &Process) -> Option<String> {
 }
 
 /// The token that a process carries.
-pub(super) fn token(token: &Fact<CarriedToken>) -> Option<Cow<'static, str>> {
-    Some(match token {
-        Fact::Unknown => return None,
-        Fact::Known(CarriedToken::NotLookedFor) => {
-            Cow::Borrowed("not looked for: this start knows no bot token")
+pub(super) fn token(token: &Fact<CarriedToken>) -> Option<String> {
+    let text = match token.known()? {
+        CarriedToken::NotLookedFor => "not looked for: this start knows no bot token",
+        CarriedToken::None => {
+            "carries none that can be seen; one that a bot reads from a file cannot"
         }
-        Fact::Known(CarriedToken::None) => {
-            Cow::Borrowed("carries none that can be seen; one that a bot reads from a file cannot")
+        CarriedToken::Mine(TokenPlace::CommandLine) => {
+            "carries this bot's token on its command line"
         }
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
-            Cow::Borrowed("carries this bot's token on its command line")
+        CarriedToken::Mine(TokenPlace::Environment) => {
+            "carries this bot's token in its environment"
         }
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => {
-            Cow::Borrowed("carries this bot's token in its environment")
+        CarriedToken::Other(bot) => {
+            return Some(format!("carries another bot's token (bot {bot})"));
         }
-        Fact::Known(CarriedToken::Other(bot)) => {
-            Cow::Owned(format!("carries another bot's token (bot {bot})"))
-        }
-    })
+    };
+    Some(text.to_owned())
 }
 
 fn path(path: &Fact<std::path::PathBuf>) -> Option<String> {

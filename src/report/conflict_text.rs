@@ -6,10 +6,10 @@ use crate::engine::ladder::{Ladder, Patience, Step};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::policy::Purpose;
-use crate::engine::process::{Launcher, Process};
+use crate::engine::process::Process;
 use crate::engine::signal::SignalToSend;
 use crate::engine::snapshot::{GuardView, LockState};
-use crate::report::format::{self, rfc3339, short_duration, unix_time};
+use crate::report::format::{self, short_duration};
 use crate::report::{Context, reasons};
 use crate::text::{Paint, Style, sanitize};
 
@@ -24,9 +24,7 @@ pub(super) fn lines(
     paint: Paint,
 ) -> Vec<String> {
     let mut lines = vec![format!("{number}. {}", title(conflict, paint))];
-    let mut line = |label: &str, text: String| {
-        lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
-    };
+    let mut line = |label: &str, text: String| lines.push(format::labelled(label, &text, paint));
     if let Some(root) = &conflict.root {
         line("who", facts(root));
     }
@@ -36,7 +34,7 @@ pub(super) fn lines(
     if let Some(manager) = conflict.root.as_ref().and_then(Process::manager) {
         line("managed", managed_by(manager));
     } else if let Some(launcher) = first_launcher(conflict) {
-        line("below", below(launcher));
+        line("below", launcher);
     }
     if !conflict.tree.is_empty() {
         line("tree", pids(&conflict.tree));
@@ -62,18 +60,15 @@ pub(super) fn managed_by(manager: &ManagedBy) -> String {
 }
 
 /// The process that may restart an unguarded conflict.
-fn first_launcher(conflict: &Conflict) -> Option<&Launcher> {
+fn first_launcher(conflict: &Conflict) -> Option<String> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
-    root.launchers.known()?.first()
-}
-
-fn below(launcher: &Launcher) -> String {
-    format!(
+    let launcher = root.launchers.known()?.first()?;
+    Some(format!(
         "pid {}  {}; should that start it again: `{}`",
         launcher.id.pid,
         sanitize(&launcher.command),
         sanitize(&launcher.stop_command)
-    )
+    ))
 }
 
 pub(super) fn title(conflict: &Conflict, paint: Paint) -> String {
@@ -116,8 +111,7 @@ pub(super) fn guard_facts(guard: &GuardView) -> String {
     let ticket = guard
         .ticket
         .map_or_else(|| "ticket unreadable".to_owned(), |ticket| format!("ticket {ticket}"));
-    let since = unix_time(guard.since)
-        .and_then(rfc3339)
+    let since = format::unix_rfc3339(guard.since)
         .map_or_else(String::new, |since| format!(", since {since}"));
     format!(
         "monopoll, {ticket}, user {} on host {}{since}",
@@ -136,16 +130,18 @@ pub(super) fn pids(tree: &[Process]) -> String {
 }
 
 pub(super) fn evidence(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> String {
-    let each = |it: &Evidence| match it {
-        Evidence::Lock => format!("has the lock{}", lock_paths(conflict, plan)),
-        Evidence::Token => "carries this bot's token".to_owned(),
+    let place = |it: &Evidence| match it {
+        Evidence::Lock => lock_paths(conflict, plan),
         Evidence::Match(index) => {
-            let key = format!("match[{index}]");
-            format!("meets {key} {}", format::written_at(context, &key))
+            format!(" {}", format::written_at(context, &format!("match[{index}]")))
         }
-        Evidence::Command => "is the same command in the same place".to_owned(),
+        Evidence::Token | Evidence::Command => String::new(),
     };
-    let all: Vec<String> = conflict.evidence.iter().map(each).collect();
+    let all: Vec<String> = conflict
+        .evidence
+        .iter()
+        .map(|it| format!("{}{}", reasons::evidence(it), place(it)))
+        .collect();
     all.join("; ").trim_end().to_owned()
 }
 
@@ -196,11 +192,11 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
 }
 
 pub(super) fn steps(conflict: &Conflict, purpose: Purpose, paint: Paint) -> String {
-    match (conflict.ladder, conflict.action, purpose) {
-        (Ladder::Wait { .. } | Ladder::Stop(_), ..) => {
+    match conflict.ladder {
+        Ladder::Nothing => paint.style(Style::Bold, nothing(conflict.action, purpose)),
+        Ladder::Wait { .. } | Ladder::Stop(_) => {
             paint.style(Style::Warning, &ladder_text(conflict.ladder))
         }
-        (Ladder::Nothing, action, purpose) => paint.style(Style::Bold, nothing(action, purpose)),
     }
 }
 

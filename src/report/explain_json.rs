@@ -215,7 +215,7 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
         token: TokenDocument {
             same: it.process.same_token().known(),
             proof: it.token == Some(TokenEvidence::Proof),
-            fact: condition_facts::token(&it.process.token).map(std::borrow::Cow::into_owned),
+            fact: condition_facts::token(&it.process.token),
         },
         lock: LockVerdictDocument {
             holds: it.lock.holds.known(),

@@ -2,7 +2,7 @@
 
 use crate::engine::action::{Action, SameToken};
 use crate::engine::command_match::CommandPart;
-use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation, ShieldKind};
+use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::plan::{Conflict, DecidedBy, Evidence};
 use crate::engine::process::Role;
@@ -113,13 +113,7 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
 
 /// The evidence, after "it".
 fn evidence_text<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
-    let each = |evidence: &Evidence| match evidence {
-        Evidence::Lock => "has the lock".to_owned(),
-        Evidence::Token => "carries this bot's token".to_owned(),
-        Evidence::Match(index) => format!("meets match[{index}]"),
-        Evidence::Command => "is the same command in the same place".to_owned(),
-    };
-    join_and(evidence.into_iter().map(each))
+    join_and(evidence.into_iter().map(reasons::evidence))
 }
 
 fn suspicion(it: &Explanation<'_>) -> String {
@@ -165,28 +159,18 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
         Fact::Unknown => unclear.push("carries this bot's token".to_owned()),
     }
-    let not = if not.is_empty() { Vec::new() } else { vec![format!("it {}", join_and(&not))] };
-    let doubt = format!(
-        "whether it {} cannot be known, and what is unknown makes nobody a candidate",
-        unclear.join(" or ")
-    );
-    let doubt = if unclear.is_empty() { None } else { Some(doubt) };
-    let shield = it.shields.iter().find_map(|verdict| match (verdict.kind, &verdict.shield) {
-        (ShieldKind::Relation | ShieldKind::OtherBot, Some(shield))
-            if shield.holds() == Truth::True =>
-        {
-            Some(shield)
-        }
-        (
-            ShieldKind::Relation
-            | ShieldKind::OtherBot
-            | ShieldKind::OtherUser
-            | ShieldKind::OtherContainer,
-            _,
-        ) => None,
+    let not = (!not.is_empty()).then(|| format!("it {}", join_and(&not)));
+    let doubt = (!unclear.is_empty()).then(|| {
+        format!(
+            "whether it {} cannot be known, and what is unknown makes nobody a candidate",
+            unclear.join(" or ")
+        )
     });
-    let shield = shield
-        .map(reasons::shield)
+    let shield = [shield::relation(it.process), shield::other_bot(it.process)]
+        .into_iter()
+        .flatten()
+        .find(|shield| shield.holds() == Truth::True)
+        .map(|shield| reasons::shield(&shield))
         .map(|shield| format!("were it one, it would not be touched either: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }

@@ -3,7 +3,7 @@
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::Plan;
 use crate::engine::process::Process;
 use crate::report::{
     Context, condition_facts, conflict_text, explain_sentence, format, plan_text, verdicts,
@@ -12,19 +12,14 @@ use crate::text::{Paint, Style, printable, sanitize};
 
 /// One process, in lines that each end with a line break.
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
-    let profile = context
-        .profile
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
-    let instance = format!("{}{profile}", sanitize(&context.instance));
-    let mut text = LabelledLines::new(paint);
-    text.add_process(it, context, Some(&instance));
+    let mut text = LabelledLines { lines: Vec::new(), paint };
+    text.add_process(it, context, Some(format::instance(context, Paint::Plain)));
     text.lines.join("\n") + "\n"
 }
 
 /// The whole plan, and each process in it.
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let mut text = LabelledLines::new(paint);
+    let mut text = LabelledLines { lines: Vec::new(), paint };
     for it in all {
         text.lines.push(String::new());
         text.add_process(it, context, None);
@@ -34,18 +29,18 @@ pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint:
     whole
 }
 
-/// Lines under labels.
 struct LabelledLines {
     lines: Vec<String>,
     paint: Paint,
 }
 
 impl LabelledLines {
-    fn new(paint: Paint) -> LabelledLines {
-        LabelledLines { lines: Vec::new(), paint }
-    }
-
-    fn add_process(&mut self, it: &Explanation<'_>, context: &Context<'_>, instance: Option<&str>) {
+    fn add_process(
+        &mut self,
+        it: &Explanation<'_>,
+        context: &Context<'_>,
+        instance: Option<String>,
+    ) {
         let pid = format!("pid {}", it.process.id.pid);
         let strong = self.paint.style(Style::Bold, &pid);
         let sentence = explain_sentence::sentence(it);
@@ -55,12 +50,12 @@ impl LabelledLines {
         ));
         self.lines.push(String::new());
         self.lines.push(format!("{strong}  {}", format::short_command(it.process)));
-        self.add("for", instance.map(str::to_owned));
+        self.add("for", instance);
         self.add("who", [conflict_text::facts(it.process)]);
         self.add(
             "guard",
             it.conflict
-                .filter(|conflict| is_root(conflict, it))
+                .filter(|conflict| conflict.pid() == Some(it.process.id.pid))
                 .and_then(|it| it.guard.as_ref())
                 .map(conflict_text::guard_facts),
         );
@@ -86,10 +81,7 @@ impl LabelledLines {
     fn add(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
         for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            self.lines.push(format!(
-                "   {} {line}",
-                self.paint.style(Style::Dim, &format!("{label:<8}"))
-            ));
+            self.lines.push(format::labelled(label, &line, self.paint));
         }
     }
 
@@ -159,10 +151,6 @@ impl LabelledLines {
             })
             .collect()
     }
-}
-
-fn is_root(conflict: &Conflict, it: &Explanation<'_>) -> bool {
-    conflict.root.as_ref().is_some_and(|root| root.id == it.process.id)
 }
 
 /// A question that is longer pushes its fact to the right.

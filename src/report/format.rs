@@ -8,7 +8,9 @@ use crate::engine::fact::Fact;
 use crate::engine::process::Process;
 use crate::report::Context;
 use crate::sys::clock;
-use crate::text::{command_line, mask_secrets, sanitize, short_command_line, truncate};
+use crate::text::{
+    Paint, Style, command_line, mask_secrets, sanitize, short_command_line, truncate,
+};
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -48,9 +50,30 @@ pub(super) fn written_at(context: &Context<'_>, key: &str) -> String {
     }
 }
 
-/// The time so many seconds after 1970 began.
-pub(super) fn unix_time(seconds: u64) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+/// A line of a report under its label.
+pub(super) fn labelled(label: &str, text: &str, paint: Paint) -> String {
+    format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}")))
+}
+
+/// The instance of a report, and the profile in brackets.
+pub(super) fn instance(context: &Context<'_>, paint: Paint) -> String {
+    let profile = context
+        .profile
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
+    format!("{}{profile}", paint.style(Style::Bold, &sanitize(&context.instance)))
+}
+
+/// `seconds` since 1970 as RFC 3339; `None` if that has no such year.
+pub(super) fn unix_rfc3339(seconds: u64) -> Option<String> {
+    rfc3339(UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?)
+}
+
+/// The time since `seconds` after 1970; `None` if the wall clock says that this is still to come.
+pub(super) fn age(seconds: u64, context: &Context<'_>) -> Option<String> {
+    let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    let age = context.now_wall.duration_since(moment).ok()?;
+    Some(short_duration(Duration::from_secs(age.as_secs())))
 }
 
 /// `time` to the second; `None` if the format has no such year.
@@ -70,8 +93,7 @@ pub(super) fn short_duration(time: Duration) -> String {
     let (unit, name) = UNITS[first];
     let head = format!("{}{name}", millis / unit);
     match UNITS.get(first + 1) {
-        // Nobody needs the milliseconds of what takes seconds, unless that is all that was asked
-        // for.
+        // Milliseconds matter only for a few seconds.
         Some((smaller, name)) if millis % unit >= *smaller && (*smaller > 1 || millis < 10_000) => {
             format!("{head} {}{name}", millis % unit / smaller)
         }
@@ -104,13 +126,10 @@ mod tests {
 
     #[test]
     fn a_moment_that_no_calendar_has_is_not_said() {
-        assert_eq!(unix_time(0).and_then(rfc3339).as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(
-            unix_time(LAST_SECOND).and_then(rfc3339).as_deref(),
-            Some("9999-12-31T23:59:59Z")
-        );
-        assert_eq!(unix_time(LAST_SECOND + 1).and_then(rfc3339), None);
-        assert_eq!(unix_time(u64::MAX).and_then(rfc3339), None);
+        assert_eq!(unix_rfc3339(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(unix_rfc3339(LAST_SECOND).as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(unix_rfc3339(LAST_SECOND + 1), None);
+        assert_eq!(unix_rfc3339(u64::MAX), None);
         assert_eq!(UNIX_EPOCH.checked_sub(Duration::from_secs(1)).and_then(rfc3339), None);
     }
 }

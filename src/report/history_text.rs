@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::report::Context;
-use crate::report::format::{rfc3339, short_duration, shorten, unix_time};
+use crate::report::format::{age, short_duration, shorten, unix_rfc3339};
 use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind};
 use crate::text::sanitize;
 
@@ -12,13 +12,10 @@ pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
         return "Nothing is remembered.\n".to_owned();
     }
-    let moment = |event: &HistoryEvent| {
-        unix_time(event.at).and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned())
-    };
     let line = |event: &HistoryEvent| {
         format!(
             "{}  ticket {:<4}  pid {:<7}  {}\n",
-            moment(event),
+            time(event),
             event.ticket,
             event.pid,
             happened(event)
@@ -29,20 +26,12 @@ pub fn text(events: &[HistoryEvent]) -> String {
 
 /// The time of an event, and its age by the wall clock.
 pub(super) fn time_and_age(event: &HistoryEvent, context: &Context<'_>) -> String {
-    let moment = unix_time(event.at);
-    let ago = moment.and_then(|moment| context.now_wall.duration_since(moment).ok());
-    let ago = ago.map_or_else(String::new, |ago| {
-        format!(" ({} ago)", short_duration(Duration::from_secs(ago.as_secs())))
-    });
-    format!("{}{ago}", moment.and_then(rfc3339).unwrap_or_else(|| "at some time".to_owned()))
+    let ago = age(event.at, context).map_or_else(String::new, |age| format!(" ({age} ago)"));
+    format!("{}{ago}", time(event))
 }
 
-/// The action, and the rule that chose it.
-pub(super) fn action_and_rule(ended: &EndedConflict) -> String {
-    match &ended.rule {
-        Some(rule) => format!("{}, by rule `{}`", ended.action, sanitize(rule)),
-        None => ended.action.to_string(),
-    }
+fn time(event: &HistoryEvent) -> String {
+    unix_rfc3339(event.at).unwrap_or_else(|| "at some time".to_owned())
 }
 
 /// The event, without its time.
@@ -93,17 +82,32 @@ fn cause_text(cause: GiveUpCause) -> &'static str {
 }
 
 fn ended_conflict(ended: &EndedConflict) -> String {
-    let pid = ended
-        .from_pid
-        .map_or_else(|| "a guard in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+    let EndedText { process, action, took } = EndedText::of(ended);
     let killed =
         if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
-    format!(
-        "{pid} {} ({}) in {}{killed}",
-        quoted_command(&ended.command),
-        action_and_rule(ended),
-        millis_text(ended.took_ms)
-    )
+    format!("{process} {} ({action}) in {took}{killed}", quoted_command(&ended.command))
+}
+
+/// The parts of a sentence about a conflict that was ended.
+pub(super) struct EndedText {
+    pub(super) process: String,
+    /// The action, and the rule that chose it.
+    pub(super) action: String,
+    pub(super) took: String,
+}
+
+impl EndedText {
+    pub(super) fn of(ended: &EndedConflict) -> EndedText {
+        let elsewhere = || "a guard in another PID namespace".to_owned();
+        EndedText {
+            process: ended.from_pid.map_or_else(elsewhere, |pid| format!("pid {pid}")),
+            action: match &ended.rule {
+                Some(rule) => format!("{}, by rule `{}`", ended.action, sanitize(rule)),
+                None => ended.action.to_string(),
+            },
+            took: millis_text(ended.took_ms),
+        }
+    }
 }
 
 fn quoted_command(command: &str) -> String {

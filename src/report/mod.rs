@@ -1,11 +1,10 @@
-//! How people and machines look at a plan and at a status.
+//! Plans, statuses, explanations and findings as text and as JSON.
 //!
-//! Everything is given in, the time too, so that what is said depends on nothing else.
+//! The current time is given in too, so that a report depends on nothing else.
 
 pub mod check_json;
 mod condition_facts;
 mod conflict_text;
-mod context;
 pub mod doctor_text;
 pub mod explain_json;
 pub mod explain_sentence;
@@ -22,4 +21,25 @@ pub mod status_text;
 pub(crate) mod trace;
 mod verdicts;
 
-pub use context::Context;
+use crate::engine::policy::Purpose;
+
+/// The circumstances of a report.
+#[derive(Clone)]
+pub struct Context<'a> {
+    pub instance: String,
+    /// The profile that was selected.
+    pub profile: Option<String>,
+    /// The purpose of the plan.
+    pub purpose: Purpose,
+    /// This host's name.
+    pub host: String,
+    /// The moment of the plan, to turn ages into times.
+    #[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
+    pub now_wall: std::time::SystemTime,
+    /// Returns the place where the effective value of a key is written, such as `./config.toml:3`;
+    /// `default` if it is written nowhere.
+    ///
+    /// Takes a key of the configuration (`on_conflict`, `limits.max_targets`), an entry of `match`
+    /// by its index (`match[0]`) or a rule by its name (`rules.NAME`).
+    pub origin: &'a dyn Fn(&str) -> String,
+}

@@ -222,7 +222,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
             command: Some(mask_secrets(&guard.command)),
             user: Some(mask_secrets(&guard.user)),
             host: mask_secrets(&guard.host),
-            since: format::unix_time(guard.since).and_then(rfc3339),
+            since: format::unix_rfc3339(guard.since),
         });
     }
     let pid = *pids.first()?;

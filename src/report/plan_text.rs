@@ -12,7 +12,6 @@ use crate::report::format::{self, short_duration};
 use crate::report::{Context, conflict_text, hints, reasons};
 use crate::text::{Paint, Style, sanitize};
 
-/// `plan` for a person, in lines that each end with a line break.
 pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![verdict(plan, context, paint)];
     for (index, conflict) in plan.conflicts.iter().enumerate() {
@@ -49,17 +48,13 @@ fn untouched(process: &Process, why: &str, paint: Paint) -> String {
 }
 
 fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let instance = paint.style(Style::Bold, &sanitize(&context.instance));
-    let profile = context
-        .profile
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" (profile {})", sanitize(name)));
+    let instance = format::instance(context, paint);
     let ignored = named_conflicts(plan, |action| action == Action::Ignore);
     let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
     let kills = named_conflicts(plan, Action::kills).unwrap_or_default();
     if context.purpose == Purpose::Stop {
         let (tone, would, rest) = stop_verdict(plan, &kills, ignored);
-        return format!("{instance}{profile}{}{rest}", paint.style(tone, would));
+        return format!("{instance}{}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict() {
         Verdict::Clear if beside.is_empty() => {
@@ -87,7 +82,7 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
             format!(": {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
         ),
     };
-    format!("{instance}{profile} {}{rest}", paint.style(tone, would))
+    format!("{instance} {}{rest}", paint.style(tone, would))
 }
 
 /// The verdict on a stop.

@@ -131,6 +131,16 @@ fn claim(conflict: &Conflict) -> &'static str {
     }
 }
 
+/// The evidence, after "it".
+pub(super) fn evidence(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Lock => "has the lock".to_owned(),
+        Evidence::Token => "carries this bot's token".to_owned(),
+        Evidence::Match(index) => format!("meets match[{index}]"),
+        Evidence::Command => "is the same command in the same place".to_owned(),
+    }
+}
+
 /// The source of a decision.
 pub(super) fn decider(decided_by: &DecidedBy) -> String {
     match decided_by {
@@ -215,24 +225,4 @@ pub fn gave_up(reason: GiveUpReason) -> String {
         }
     };
     format!("pid {} {why}", reason.id().pid)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use crate::engine::instance::BotId;
-
-    #[test]
-    fn each_shield_says_why() {
-        for (reason, says) in [
-            (Shield::Ancestor, "it started monopoll"),
-            (Shield::OtherBot(BotId(9)), "another bot's process (bot 9)"),
-            (Shield::OtherUser("deploy".to_owned()), "another user (deploy)"),
-            (Shield::OtherContainer("c0ffee".to_owned()), "another container (c0ffee)"),
-            (Shield::UnknownUser, "its user cannot be read"),
-        ] {
-            assert_eq!(shield(&reason), says);
-        }
-    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::engine::action::Action;
 use crate::engine::snapshot::LockState;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
-use crate::report::format::{rfc3339, unix_time};
+use crate::report::format::unix_rfc3339;
 use crate::report::plan_json::{ConflictDocument, HolderDocument};
 use crate::report::{Context, plan_json};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
@@ -125,7 +125,7 @@ fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocumen
 fn takeover(event: &HistoryEvent) -> Option<TakeoverDocument> {
     match &event.kind {
         HistoryEventKind::Takeover { ended, to_pid } => Some(TakeoverDocument {
-            at: unix_time(event.at).and_then(rfc3339),
+            at: unix_rfc3339(event.at),
             from_pid: ended.from_pid,
             to_pid: *to_pid,
             action: ended.action,

@@ -1,23 +1,18 @@
 //! A status for a person: a sentence first, then the holder of the instance and its takeovers.
 
-use std::time::Duration;
-
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::Process;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
-use crate::report::format::{self, rfc3339, short_duration, unix_time};
-use crate::report::history_text::{action_and_rule, happened, time_and_age};
+use crate::report::format;
+use crate::report::history_text::{EndedText, happened, time_and_age};
 use crate::report::{Context, conflict_text};
 use crate::state::history_event::{EndedConflict, HistoryEventKind};
 use crate::state::record::Record;
 use crate::text::{Paint, Style, sanitize};
 
-/// `status` for a person, in lines that each end with a line break.
 pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![headline(status, context, paint), String::new()];
-    let mut line = |label: &str, text: String| {
-        lines.push(format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}"))));
-    };
+    let mut line = |label: &str, text: String| lines.push(format::labelled(label, &text, paint));
     let conflict = holder(status);
     match &status.record {
         Some(record) => guard_lines(record, status, &mut line),
@@ -113,16 +108,9 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
 
 fn since(status: &InstanceStatus, context: &Context<'_>) -> Option<String> {
     let record = status.record.as_ref()?;
-    let moment = unix_time(record.since).and_then(rfc3339)?;
-    Some(format!("since {moment}{}", ago(record.since, context)))
-}
-
-/// The age; empty if the wall clock says that the time is still to come.
-fn ago(seconds: u64, context: &Context<'_>) -> String {
-    let time = unix_time(seconds).and_then(|moment| context.now_wall.duration_since(moment).ok());
-    time.map_or_else(String::new, |time| {
-        format!(" ({})", short_duration(Duration::from_secs(time.as_secs())))
-    })
+    let moment = format::unix_rfc3339(record.since)?;
+    let age = format::age(record.since, context).map_or_else(String::new, |it| format!(" ({it})"));
+    Some(format!("since {moment}{age}"))
 }
 
 fn guard_lines(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, String)) {
@@ -162,15 +150,8 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
     let mut events = status.own_events().peekable();
     events.peek()?;
     let from = |ended: &EndedConflict| {
-        let pid = ended.from_pid.map_or_else(
-            || "a guard in another PID namespace".to_owned(),
-            |pid| format!("pid {pid}"),
-        );
-        format!(
-            "{pid} ({}) in {}",
-            action_and_rule(ended),
-            short_duration(Duration::from_millis(ended.took_ms))
-        )
+        let EndedText { process, action, took } = EndedText::of(ended);
+        format!("{process} ({action}) in {took}")
     };
     let sources: Vec<String> = events
         .filter_map(|event| match &event.kind {
