@@ -221,7 +221,7 @@ mod tests {
 
     fn conflict(pid: u32, args: &str, action: Action, ladder: Ladder) -> Conflict {
         let args = Fact::Known(args.split(' ').map(str::to_owned).collect());
-        let root = Process { id: ProcessId { pid, start: 1 }, args, ..Process::unknown() };
+        let root = Process { id: ProcessId { pid, start: 1 }, args, ..Process::default() };
         Conflict {
             root: Some(root),
             guard: None,

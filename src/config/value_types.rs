@@ -38,12 +38,12 @@ impl TextValue for Signal {
             ));
         }
         let hint = Signal::hint();
-        match name.parse::<Signal>() {
-            Ok(signal) if signal.name() == text => Ok(signal),
-            Ok(signal) => {
+        match Signal::ALL.into_iter().find(|signal| signal.name() == name) {
+            Some(signal) if signal.name() == text => Ok(signal),
+            Some(signal) => {
                 Err(Fault::of(text, "is unknown").help(format!("did you mean `{signal}`? {hint}")))
             }
-            Err(_) => Err(unknown_word(text, &Signal::ALL.map(Signal::name), &hint)),
+            None => Err(unknown_word(text, &Signal::ALL.map(Signal::name), &hint)),
         }
     }
 }

@@ -75,9 +75,6 @@ pub enum OnLost {
 }
 
 impl Action {
-    pub const ALL: [Action; 5] =
-        [Action::Refuse, Action::Graceful, Action::Force, Action::Wait, Action::Ignore];
-
     pub fn name(self) -> &'static str {
         match self {
             Action::Refuse => "refuse",
@@ -129,26 +126,17 @@ impl fmt::Display for Action {
     }
 }
 
-impl TryFrom<Action> for OnConflict {
-    type Error = UnknownAction;
-
-    fn try_from(action: Action) -> Result<Self, UnknownAction> {
-        match action {
-            Action::Refuse => Ok(OnConflict::Refuse),
-            Action::Graceful => Ok(OnConflict::Graceful),
-            Action::Force => Ok(OnConflict::Force),
-            Action::Wait => Ok(OnConflict::Wait),
-            Action::Ignore => Err(UnknownAction),
-        }
-    }
-}
-
 impl FromStr for OnConflict {
     type Err = UnknownAction;
 
     fn from_str(name: &str) -> Result<Self, UnknownAction> {
-        let action = Action::ALL.into_iter().find(|action| action.name() == name);
-        action.ok_or(UnknownAction)?.try_into()
+        match name {
+            "refuse" => Ok(OnConflict::Refuse),
+            "graceful" => Ok(OnConflict::Graceful),
+            "force" => Ok(OnConflict::Force),
+            "wait" => Ok(OnConflict::Wait),
+            _ => Err(UnknownAction),
+        }
     }
 }
 

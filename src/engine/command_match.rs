@@ -98,7 +98,7 @@ mod tests {
             cwd: Fact::Known(cwd.into()),
             same_program,
             same_command,
-            ..Process::unknown()
+            ..Process::default()
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
                 [yes, no, no],
             ),
             (RunKind::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
-            (RunKind::ByItself, Process::unknown(), [unknown, unknown, unknown]),
+            (RunKind::ByItself, Process::default(), [unknown, unknown, unknown]),
         ] {
             assert_eq!(
                 command(runs).parts(&process).map(|(_, truth)| truth),

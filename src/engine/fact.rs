@@ -1,10 +1,11 @@
 //! Facts about the machine that are known or unknown; nothing is assumed in the place of an
 //! unknown.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Fact<T> {
     Known(T),
     /// It could not be read (permissions, a vanished file, a stuck process).
+    #[default]
     Unknown,
 }
 

@@ -1,7 +1,7 @@
 //! Decides what happens: values in, values out.
 //!
-//! Nothing here knows a file, a clock or a process; clippy's `disallowed-methods` sees to that.
-//! [`decide::decide`] takes a [`policy::Policy`] and a [`snapshot::Snapshot`] and returns a
+//! Nothing here reads a file, a clock or a process; clippy's `disallowed-methods` checks that.
+//! [`decide::decide`] turns a [`policy::Policy`] and a [`snapshot::Snapshot`] into a
 //! [`plan::Plan`].
 
 pub mod action;

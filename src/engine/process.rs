@@ -11,8 +11,10 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::CarriedToken;
 
-/// A process as the kernel tells them apart: a pid is used again, a pid with its start time is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// The identity of a process: a pid is reused, a pid with its start time is not.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct ProcessId {
     /// The pid in monopoll's PID namespace.
     pub pid: u32,
@@ -21,7 +23,8 @@ pub struct ProcessId {
     pub start: u64,
 }
 
-#[derive(Debug, Clone)]
+/// A process; the default has no known fact.
+#[derive(Debug, Clone, Default)]
 pub struct Process {
     pub id: ProcessId,
     pub parent: Fact<u32>,
@@ -55,31 +58,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process of which nothing is known but that it exists.
-    pub fn unknown() -> Process {
-        Process {
-            id: ProcessId { pid: 0, start: 0 },
-            parent: Fact::Unknown,
-            name: Fact::Unknown,
-            args: Fact::Unknown,
-            exe: Fact::Unknown,
-            cwd: Fact::Unknown,
-            user: Fact::Unknown,
-            container: Fact::Unknown,
-            state: Fact::Unknown,
-            age: Fact::Unknown,
-            managed_by: Fact::Unknown,
-            launchers: Fact::Unknown,
-            orphaned: Fact::Unknown,
-            holds_lock: Fact::Unknown,
-            token: Fact::Unknown,
-            same_program: Fact::Unknown,
-            same_command: Fact::Unknown,
-            relation: Fact::Unknown,
-            role: Role::Program,
-        }
-    }
-
     pub fn manager(&self) -> Option<&ManagedBy> {
         self.managed_by.known()?.as_ref()
     }
@@ -155,9 +133,10 @@ pub enum Relation {
 }
 
 /// The role of a process in monopoll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// None: any other program.
+    #[default]
     Program,
     /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
     /// token.

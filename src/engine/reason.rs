@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::Launcher;
 use crate::engine::shield::Shield;
+use crate::error::ExitStatus;
 
 /// The plan in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +94,17 @@ pub enum Restarter {
     /// A process above it that was there each time.
     Launcher(Launcher),
     Unknown,
+}
+
+impl Refusal {
+    /// The exit status of a start that is refused.
+    pub fn exit_status(self) -> ExitStatus {
+        match self {
+            Refusal::Superseded => ExitStatus::Done,
+            Refusal::Permission => ExitStatus::Permission,
+            Refusal::Policy | Refusal::Storm => ExitStatus::Refused,
+        }
+    }
 }
 
 impl RefusalCause {

@@ -97,7 +97,7 @@ pub(super) fn subject<'a>(
     tree: &[Process],
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Process {
-    let mut subject = root.cloned().unwrap_or_else(Process::unknown);
+    let mut subject = root.cloned().unwrap_or_else(Process::default);
     if evidence.into_iter().any(|it| *it == Evidence::Lock) {
         subject.holds_lock = Fact::Known(true);
     } else if tree.iter().any(|member| member.holds_lock == Fact::Unknown) {

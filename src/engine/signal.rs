@@ -1,7 +1,6 @@
 //! The signals that may be asked for, by their POSIX names and on every system.
 
 use std::fmt;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,19 +52,6 @@ impl fmt::Display for Signal {
         f.write_str(self.name())
     }
 }
-
-impl FromStr for Signal {
-    type Err = UnknownSignal;
-
-    fn from_str(name: &str) -> Result<Self, UnknownSignal> {
-        Signal::ALL.into_iter().find(|signal| signal.name() == name).ok_or(UnknownSignal)
-    }
-}
-
-/// The name is not one of [`Signal::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signal that asks a process to end")]
-pub struct UnknownSignal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalToSend {

@@ -179,6 +179,8 @@ mod tests {
     const ROOT: ProcessId = ProcessId { pid: 10, start: 1 };
     const CHILD: ProcessId = ProcessId { pid: 11, start: 2 };
     const SECOND: Duration = Duration::from_secs(1);
+    const TERM: SignalToSend = SignalToSend::Signal(Signal::SigTerm);
+    const KILL: SignalToSend = SignalToSend::Kill;
 
     fn options(mode: StopMode, escalation: AfterGraceful) -> StopOptions {
         StopOptions {
@@ -190,149 +192,115 @@ mod tests {
         }
     }
 
+    fn graceful() -> StopProgress {
+        StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill))
+    }
+
+    fn forced() -> StopProgress {
+        StopProgress::new(options(StopMode::Force, AfterGraceful::Kill))
+    }
+
     fn member(id: ProcessId, parent: u32) -> Member {
         Member { id, parent, job_state: JobState::Running }
     }
 
+    fn unpinned(id: ProcessId, parent: u32) -> Member {
+        Member { job_state: JobState::Unpinned, ..member(id, parent) }
+    }
+
+    /// The next step at this second, and what follows it.
+    fn step(
+        progress: &mut StopProgress,
+        second: u32,
+        alive: &[Member],
+    ) -> (Vec<(ProcessId, SignalToSend)>, AfterStep) {
+        let NextStep { signals, then } = progress.step(second * SECOND, alive);
+        (signals, then)
+    }
+
+    fn look(second: u32) -> AfterStep {
+        AfterStep::Look { at: second * SECOND }
+    }
+
     #[test]
     fn the_root_is_signalled_once_and_its_child_only_when_it_is_left_alone() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill));
+        let mut progress = graceful();
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
-        let term = SignalToSend::Signal(Signal::SigTerm);
-        assert_eq!(
-            progress.step(SECOND, &both),
-            NextStep { signals: vec![(ROOT, term)], then: AfterStep::Look { at: 31 * SECOND } }
-        );
-        assert_eq!(
-            progress.step(2 * SECOND, &both),
-            NextStep { signals: vec![], then: AfterStep::Look { at: 31 * SECOND } }
-        );
+        assert_eq!(step(&mut progress, 1, &both), (vec![(ROOT, TERM)], look(31)));
+        assert_eq!(step(&mut progress, 2, &both), (vec![], look(31)));
         let alone = [member(CHILD, 1)];
-        assert_eq!(
-            progress.step(3 * SECOND, &alone),
-            NextStep { signals: vec![(CHILD, term)], then: AfterStep::Look { at: 33 * SECOND } }
-        );
-        assert_eq!(
-            progress.step(33 * SECOND, &alone),
-            NextStep {
-                signals: vec![(CHILD, SignalToSend::Kill)],
-                then: AfterStep::Look { at: 38 * SECOND }
-            }
-        );
-        assert_eq!(
-            progress.step(34 * SECOND, &[]),
-            NextStep { signals: vec![], then: AfterStep::Ended }
-        );
+        assert_eq!(step(&mut progress, 3, &alone), (vec![(CHILD, TERM)], look(33)));
+        assert_eq!(step(&mut progress, 33, &alone), (vec![(CHILD, KILL)], look(38)));
+        assert_eq!(step(&mut progress, 34, &[]), (vec![], AfterStep::Ended));
     }
 
     #[test]
     fn a_stopped_member_is_continued_after_the_signal() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill));
         let stopped = [Member { job_state: JobState::Stopped, ..member(ROOT, 1) }];
-        assert_eq!(
-            progress.step(SECOND, &stopped).signals,
-            [(ROOT, SignalToSend::Signal(Signal::SigTerm)), (ROOT, SignalToSend::Continue)]
-        );
+        let (signals, _) = step(&mut graceful(), 1, &stopped);
+        assert_eq!(signals, [(ROOT, TERM), (ROOT, SignalToSend::Continue)]);
     }
 
     #[test]
     fn force_kills_the_whole_tree_at_once_and_gives_up_when_that_does_not_help() {
-        let mut progress = StopProgress::new(options(StopMode::Force, AfterGraceful::Kill));
+        let mut progress = forced();
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
-        assert_eq!(
-            progress.step(SECOND, &both).signals,
-            [(ROOT, SignalToSend::Kill), (CHILD, SignalToSend::Kill)]
-        );
-        assert_eq!(
-            progress.step(6 * SECOND, &both[1..]).then,
-            AfterStep::GaveUp(GiveUpReason::OutlivedKill(CHILD))
-        );
+        assert_eq!(step(&mut progress, 1, &both).0, [(ROOT, KILL), (CHILD, KILL)]);
+        let gave_up = AfterStep::GaveUp(GiveUpReason::OutlivedKill(CHILD));
+        assert_eq!(step(&mut progress, 6, &both[1..]).1, gave_up);
     }
 
     #[test]
     fn without_escalation_a_stubborn_member_is_never_killed() {
         let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Refuse));
         let alive = [member(ROOT, 1)];
-        progress.step(SECOND, &alive);
-        assert_eq!(
-            progress.step(31 * SECOND, &alive),
-            NextStep {
-                signals: vec![],
-                then: AfterStep::GaveUp(GiveUpReason::OutlivedSignal(ROOT))
-            }
-        );
+        step(&mut progress, 1, &alive);
+        let gave_up = AfterStep::GaveUp(GiveUpReason::OutlivedSignal(ROOT));
+        assert_eq!(step(&mut progress, 31, &alive), (vec![], gave_up));
     }
 
     #[test]
-    fn a_signal_that_somebody_else_sent_is_not_sent_again() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill));
+    fn a_signal_of_another_process_is_not_sent_again() {
+        let mut progress = graceful();
         progress.already_signalled(ROOT, SECOND);
-        let alive = [member(ROOT, 1)];
-        assert_eq!(
-            progress.step(10 * SECOND, &alive),
-            NextStep { signals: vec![], then: AfterStep::Look { at: 31 * SECOND } }
-        );
+        assert_eq!(step(&mut progress, 10, &[member(ROOT, 1)]), (vec![], look(31)));
     }
 
     #[test]
-    fn who_cannot_be_pinned_has_its_turn_when_others_have_ended() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill));
-        let unpinned = Member { job_state: JobState::Unpinned, ..member(CHILD, 1) };
-        assert_eq!(
-            progress.step(SECOND, &[member(ROOT, 1), unpinned]).signals,
-            [(ROOT, SignalToSend::Signal(Signal::SigTerm))]
-        );
+    fn an_unpinned_member_is_signalled_when_others_have_ended() {
+        let mut progress = graceful();
+        let both = [member(ROOT, 1), unpinned(CHILD, 1)];
+        assert_eq!(step(&mut progress, 1, &both).0, [(ROOT, TERM)]);
         let again = AfterStep::Look { at: 10 * SECOND + PIN_AGAIN };
-        assert_eq!(
-            progress.step(10 * SECOND, &[unpinned]),
-            NextStep { signals: vec![], then: again }
-        );
-        let next = progress.step(11 * SECOND, &[member(CHILD, 1)]);
-        assert_eq!(
-            next,
-            NextStep {
-                signals: vec![(CHILD, SignalToSend::Signal(Signal::SigTerm))],
-                then: AfterStep::Look { at: 41 * SECOND }
-            }
-        );
+        assert_eq!(step(&mut progress, 10, &both[1..]), (vec![], again));
+        assert_eq!(step(&mut progress, 11, &[member(CHILD, 1)]), (vec![(CHILD, TERM)], look(41)));
     }
 
     #[test]
-    fn who_is_never_pinned_is_given_up_and_never_taken_for_ended() {
-        let mut progress = StopProgress::new(options(StopMode::Force, AfterGraceful::Kill));
-        let unpinned = [Member { job_state: JobState::Unpinned, ..member(CHILD, 1) }];
-        assert_eq!(
-            progress.step(SECOND, &unpinned),
-            NextStep { signals: vec![], then: AfterStep::Look { at: SECOND + PIN_AGAIN } }
-        );
-        assert_eq!(
-            progress.step(6 * SECOND, &unpinned).then,
-            AfterStep::GaveUp(GiveUpReason::Unpinned(CHILD))
-        );
+    fn a_member_that_is_never_pinned_is_given_up_and_does_not_count_as_ended() {
+        let mut progress = forced();
+        let alive = [unpinned(CHILD, 1)];
+        let again = AfterStep::Look { at: SECOND + PIN_AGAIN };
+        assert_eq!(step(&mut progress, 1, &alive), (vec![], again));
+        let gave_up = AfterStep::GaveUp(GiveUpReason::Unpinned(CHILD));
+        assert_eq!(step(&mut progress, 6, &alive).1, gave_up);
     }
 
     #[test]
-    fn a_parent_that_cannot_be_pinned_keeps_no_signal_from_its_child() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill));
-        let both =
-            [Member { job_state: JobState::Unpinned, ..member(ROOT, 1) }, member(CHILD, ROOT.pid)];
-        assert_eq!(
-            progress.step(SECOND, &both).signals,
-            [(CHILD, SignalToSend::Signal(Signal::SigTerm))]
-        );
+    fn an_unpinned_parent_keeps_no_signal_from_its_child() {
+        let both = [unpinned(ROOT, 1), member(CHILD, ROOT.pid)];
+        assert_eq!(step(&mut graceful(), 1, &both).0, [(CHILD, TERM)]);
     }
 
     #[test]
     fn a_later_request_only_shortens() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Refuse));
+        let refuse = options(StopMode::Graceful, AfterGraceful::Refuse);
+        let mut progress = StopProgress::new(refuse);
         let alive = [member(ROOT, 1)];
-        progress.step(SECOND, &alive);
-        progress.hasten(StopOptions {
-            graceful: 90 * SECOND,
-            ..options(StopMode::Graceful, AfterGraceful::Refuse)
-        });
-        assert_eq!(progress.step(2 * SECOND, &alive).then, AfterStep::Look { at: 31 * SECOND });
+        step(&mut progress, 1, &alive);
+        progress.hasten(StopOptions { graceful: 90 * SECOND, ..refuse });
+        assert_eq!(step(&mut progress, 2, &alive).1, look(31));
         progress.hasten(options(StopMode::Force, AfterGraceful::Kill));
-        assert_eq!(progress.step(3 * SECOND, &alive).signals, [(ROOT, SignalToSend::Kill)]);
+        assert_eq!(step(&mut progress, 3, &alive).0, [(ROOT, KILL)]);
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::{Process, Role};
-use crate::engine::snapshot::LockState;
+use crate::engine::snapshot::{GuardView, LockState};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::state::record::{HostProcess, Record, RecordStage};
 
@@ -53,6 +53,11 @@ impl InstanceState {
 }
 
 impl InstanceStatus {
+    /// The living guard that has a record.
+    pub fn guard(&self) -> Option<&GuardView> {
+        self.plan.as_ref()?.guards.first()
+    }
+
     /// Combines a snapshot with the files beside the lock, seen from `me`. `None`: they contradict
     /// each other, as the instance is just changing hands.
     pub fn of(

@@ -239,7 +239,7 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
 }
 
 pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDocument {
-    let nobody = Process::unknown();
+    let nobody = Process::default();
     let root = conflict.root.as_ref().unwrap_or(&nobody);
     let guard = conflict.guard.as_ref();
     ConflictDocument {

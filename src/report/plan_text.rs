@@ -7,7 +7,6 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::reason::{Refusal, Verdict};
-use crate::error::ExitStatus;
 use crate::report::format::{self, short_duration};
 use crate::report::{Context, conflict_text, hints, reasons};
 use crate::text::{Paint, Style, sanitize};
@@ -71,16 +70,12 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
             "would wait",
             format!(" {}, then start{beside}.", wait_text(plan, &kills)),
         ),
-        Verdict::Refuse(Refusal::Superseded) => (
-            Style::Warning,
-            "would give way",
-            format!(", {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
-        ),
-        Verdict::Refuse(Refusal::Storm | Refusal::Permission | Refusal::Policy) => (
-            Style::Error,
-            "would not start",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
-        ),
+        Verdict::Refuse(kind @ Refusal::Superseded) => {
+            (Style::Warning, "would give way", format!(", {}", refusal(plan, kind)))
+        }
+        Verdict::Refuse(kind @ (Refusal::Storm | Refusal::Permission | Refusal::Policy)) => {
+            (Style::Error, "would not start", format!(": {}", refusal(plan, kind)))
+        }
     };
     format!("{instance} {}{rest}", paint.style(tone, would))
 }
@@ -97,11 +92,9 @@ fn stop_verdict(
         Verdict::Act | Verdict::Wait => {
             (Style::Warning, " would end", format!(" {kills}{}{alone}.", time_limit(plan)))
         }
-        Verdict::Refuse(_) => (
-            Style::Error,
-            " would not be stopped",
-            format!(": {}.\n{}", sanitize(&reasons::plan_reason(plan)), exit_status(plan)),
-        ),
+        Verdict::Refuse(kind) => {
+            (Style::Error, " would not be stopped", format!(": {}", refusal(plan, kind)))
+        }
     }
 }
 
@@ -138,14 +131,11 @@ fn time_limit(plan: &Plan) -> String {
     plan.deadline().map_or_else(String::new, |time| format!(", within {}", short_duration(time)))
 }
 
-/// The exit status that a supervisor would see.
-fn exit_status(plan: &Plan) -> String {
-    let status = match plan.verdict() {
-        Verdict::Refuse(Refusal::Permission) => ExitStatus::Permission,
-        Verdict::Refuse(Refusal::Policy | Refusal::Storm) => ExitStatus::Refused,
-        Verdict::Refuse(Refusal::Superseded) | Verdict::Clear | Verdict::Act | Verdict::Wait => {
-            ExitStatus::Done
-        }
-    };
-    format!("Nothing would be touched; exit status {}.", status.code())
+/// The reason of a refusal, and the exit status that a supervisor would see.
+fn refusal(plan: &Plan, kind: Refusal) -> String {
+    format!(
+        "{}.\nNothing would be touched; exit status {}.",
+        sanitize(&reasons::plan_reason(plan)),
+        kind.exit_status().code()
+    )
 }

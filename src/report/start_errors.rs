@@ -1,4 +1,4 @@
-//! Why there is no start: as an error, and as the history has it.
+//! The reason that there is no start: as an error, and as the history has it.
 
 use crate::engine::instance::Instance;
 use crate::engine::reason::Refusal;
@@ -8,19 +8,17 @@ use crate::report::reasons;
 use crate::state::history_event::GiveUpCause;
 use crate::text::printable;
 
-/// The error that a start ends with.
 pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     match not_started {
         NotStarted::Refused(refusal) => {
-            // It may name what others chose: a unit, a program, a command line.
+            // It may contain foreign text: a unit, a program, a command line.
             let why = reasons::start_refusal(&refusal);
             let why = printable(&why);
-            let (status, what) = match refusal.kind() {
-                Refusal::Superseded => (ExitStatus::Done, ""),
-                Refusal::Permission => (ExitStatus::Permission, "refused: "),
-                Refusal::Policy | Refusal::Storm => (ExitStatus::Refused, "refused: "),
+            let what = match refusal.kind() {
+                Refusal::Superseded => "",
+                Refusal::Permission | Refusal::Policy | Refusal::Storm => "refused: ",
             };
-            Error::new(status, format!("{instance}: {what}{why}"))
+            Error::new(refusal.kind().exit_status(), format!("{instance}: {what}{why}"))
         }
         NotStarted::Superseded => Error::new(
             ExitStatus::Done,

@@ -77,8 +77,8 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     let (tone, word) = state_word(status.state);
     match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
-            let ended = status.record.is_some()
-                && status.plan.as_ref().is_some_and(|plan| plan.guards.is_empty());
+            let ended =
+                status.record.is_some() && status.plan.is_some() && status.guard().is_none();
             let alone =
                 if ended { "; its guard has ended, and its child has the lock" } else { "" };
             let since = match (status.state, since(status, context)) {
@@ -114,19 +114,16 @@ fn since(status: &InstanceStatus, context: &Context<'_>) -> Option<String> {
 }
 
 fn guard_lines(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&str, String)) {
-    let guard = status.plan.as_ref().and_then(|plan| plan.guards.first());
-    let whereabouts = match guard {
+    let place = match status.guard().map(|guard| guard.process) {
         None => "has ended".to_owned(),
-        Some(guard) => guard.process.map_or_else(
-            || "in another PID namespace".to_owned(),
-            |process| format!("pid {}", process.pid),
-        ),
+        Some(None) => "in another PID namespace".to_owned(),
+        Some(Some(process)) => format!("pid {}", process.pid),
     };
     line("runs", format::shorten(&sanitize(&record.command)));
     line(
         "guard",
         format!(
-            "{whereabouts}, ticket {}, user {} on host {}, monopoll {}",
+            "{place}, ticket {}, user {} on host {}, monopoll {}",
             record.ticket,
             sanitize(&record.user),
             sanitize(&record.host),
@@ -141,7 +138,6 @@ fn guard_lines(record: &Record, status: &InstanceStatus, line: &mut impl FnMut(&
     }
 }
 
-/// The conflict that has the lock.
 fn holder(status: &InstanceStatus) -> Option<&Conflict> {
     status.plan.as_ref()?.conflicts.iter().find(|conflict| conflict.holds_lock())
 }
@@ -193,11 +189,7 @@ fn unguarded_line(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint
 fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
-            let guard = status
-                .plan
-                .as_ref()
-                .and_then(|plan| plan.guards.first())
-                .and_then(|guard| guard.process);
+            let guard = status.guard().and_then(|guard| guard.process);
             let pid = guard
                 .map(|guard| guard.pid)
                 .or(status.child)

@@ -6,11 +6,10 @@ use std::ops::Range;
 use crate::text::mask::MASK;
 use crate::text::printable::push_printable;
 
-/// The most characters of a line that are shown.
+/// The maximum width of the shown line.
 const WIDTH: usize = 100;
-/// The fewest of them before the place, where there are as many.
+/// The minimum of shown characters before the place.
 const BEFORE: usize = 30;
-/// Stands where something was cut off.
 const CUT: &str = "…";
 /// Stands for a tab, so that the mark below does not depend on a terminal's tab stops.
 const TAB: &str = "    ";
@@ -28,8 +27,8 @@ pub struct Excerpt {
 /// `text`, sorted.
 pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Excerpt {
     let line = line_range(text, place.start);
-    let start = floor(text, place.start).min(line.end);
-    let end = floor(text, place.end).clamp(start, line.end);
+    let start = text.floor_char_boundary(place.start).min(line.end);
+    let end = text.floor_char_boundary(place.end).clamp(start, line.end);
     let pieces = Pieces { text, line, secrets };
     let start = pieces.containing(start).span.start;
     let before = pieces.before(start);
@@ -61,15 +60,10 @@ pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Ex
 
 /// The line that `at` is in, without its line break.
 pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
-    let at = floor(text, at);
+    let at = text.floor_char_boundary(at);
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
     start..if text[start..end].ends_with('\r') { end - 1 } else { end }
-}
-
-/// The beginning of the character that `at` is in.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// A line in pieces that are shown whole or not at all.

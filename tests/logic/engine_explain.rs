@@ -454,7 +454,7 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
 
 #[test]
 fn unreadable_facts_are_explained_as_unknown() {
-    let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::unknown() };
+    let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::default() };
     let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
         cannot be known, and what is unknown makes nobody a candidate";
     let graceful = policy(OnConflict::Graceful);

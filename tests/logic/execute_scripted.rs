@@ -215,7 +215,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         same_command: Fact::Known(false),
         relation: Fact::Known(Relation::None),
         role: Role::Program,
-        ..Process::unknown()
+        ..Process::default()
     }
 }
 

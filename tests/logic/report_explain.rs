@@ -139,7 +139,7 @@ fn dim(pid: u32) -> Process {
         id: process(pid).id,
         parent: Known(1),
         relation: Known(Relation::None),
-        ..Process::unknown()
+        ..Process::default()
     }
 }
 
