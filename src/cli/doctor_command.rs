@@ -20,7 +20,7 @@ use crate::guard::start_request::lock_files;
 use crate::report::doctor_text as report;
 use crate::scan::command::Command;
 use crate::scan::{self, machine};
-use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::lock_folder::LockFolder;
 use crate::sys::{filesystem, host};
 use crate::telegram;
 
@@ -128,13 +128,13 @@ fn folders(paths: &[PathBuf]) -> Vec<FolderCheck> {
     parents.dedup();
     let mut found: Vec<FolderCheck> = parents.into_iter().map(folder).collect();
     // The lock files themselves, where they are there already.
-    let place = LockSet::find(paths, MissingFolder::Leave).ok().flatten();
+    let place = LockSet::find(paths).ok().flatten();
     found.extend(place.and_then(|place| place.existing_locks().err()).map(FolderCheck::Unsafe));
     found
 }
 
 fn folder(path: &Path) -> FolderCheck {
-    match LockFolder::open(path, MissingFolder::Leave) {
+    match LockFolder::find(path) {
         Err(error) => FolderCheck::Unsafe(error),
         Ok(Some(folder)) => {
             FolderCheck::Found(folder.path().to_owned(), filesystem::facts(folder.path()))
@@ -157,7 +157,7 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// The holder of the lock, without taking it; `None` where the finding about the folder says more.
 fn running(paths: &[PathBuf]) -> Option<RunningState> {
-    let Some(place) = LockSet::find(paths, MissingFolder::Leave).ok()? else {
+    let Some(place) = LockSet::find(paths).ok()? else {
         return Some(RunningState::NotRunning);
     };
     let locks = place.existing_locks().ok()?;

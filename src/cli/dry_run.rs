@@ -14,14 +14,13 @@ use crate::report::trace;
 use crate::scan;
 use crate::scan::lock_views::LockProbe;
 use crate::scan::request::{ScanScope, StartState};
-use crate::state::lock_folder::MissingFolder;
 use crate::sys::clock;
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 
 pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {
     let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
-    let lock_set = LockSet::find(&request.locks, MissingFolder::Leave)?;
+    let lock_set = LockSet::find(&request.locks)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
 }
 

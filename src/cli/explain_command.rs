@@ -16,7 +16,6 @@ use crate::report::{explain_json, explain_text};
 use crate::scan::command::{Command, ProgramKind};
 use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
-use crate::state::lock_folder::MissingFolder;
 use crate::terminate::machine::Machine;
 use crate::text::printable;
 
@@ -30,7 +29,7 @@ pub(super) fn run(
     prepare::warn_of_missing_script(&start);
     let mut machine =
         Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(scan::cannot_scan)?;
-    let place = LockSet::find(&start.locks, MissingFolder::Leave)?;
+    let place = LockSet::find(&start.locks)?;
     let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);

@@ -19,7 +19,7 @@ use crate::report::{Context, history_text, status_json, status_text};
 use crate::scan;
 use crate::scan::request::ScanRequest;
 use crate::state::default_lock_folder::default_lock_folder;
-use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::{self, StateDir};
 use crate::sys::{clock, host};
 use crate::terminate::machine::Machine;
@@ -161,7 +161,7 @@ fn look(
         _ => Err(error),
     };
     for _ in 0..MOST_LOOKS {
-        let place = match LockSet::find(locks, MissingFolder::Leave) {
+        let place = match LockSet::find(locks) {
             Ok(place) => place,
             Err(error) => return unknown(error),
         };
@@ -199,7 +199,7 @@ fn looked_into(config: &Config, with: &Placeholders<'_>) -> String {
 fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
     let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
-    let Some(folder) = LockFolder::open(&parent, MissingFolder::Leave).map_err(unreadable)? else {
+    let Some(folder) = LockFolder::find(&parent).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let names = folder.names_with("");
@@ -218,9 +218,7 @@ fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, E
 
 /// The instance whose record lies beside the lock that all instances share.
 fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
-    let Some(place) =
-        LockSet::find(&[lock.to_owned()], MissingFolder::Leave).map_err(unreadable)?
-    else {
+    let Some(place) = LockSet::find(&[lock.to_owned()]).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

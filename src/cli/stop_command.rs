@@ -18,7 +18,6 @@ use crate::guard::start;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
 use crate::report::{reasons, trace};
-use crate::state::lock_folder::MissingFolder;
 use crate::text::printable;
 
 /// Prints what a stop would end.
@@ -51,7 +50,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let (start, plan) = plan_stop(common, command)?;
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
     // that ends nobody.
-    let lock_set = LockSet::find(&start.locks, MissingFolder::Leave)?;
+    let lock_set = LockSet::find(&start.locks)?;
     let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
     match plan.verdict() {
         Verdict::Clear if !ever_started => {

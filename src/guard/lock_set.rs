@@ -10,7 +10,7 @@ use crate::engine::start_history::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::scan::lock_views::LockProbe;
 use crate::state::lock_file::{HeldLock, LockFile};
-use crate::state::lock_folder::{LockFolder, MissingFolder};
+use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
@@ -38,7 +38,7 @@ struct LockLocation {
 impl LockSet {
     /// Opens the folders of these lock files, made where they are missing.
     pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
-        match Self::find(paths, MissingFolder::Create)? {
+        match Self::with_folders(paths, LockFolder::open)? {
             Some(lock_set) => Ok(lock_set),
             None => Err(Error::new(
                 ExitStatus::LockFile,
@@ -49,7 +49,14 @@ impl LockSet {
     }
 
     /// Opens the folders that exist; `None` where the first lock's does not: then nothing holds it.
-    pub fn find(paths: &[PathBuf], missing: MissingFolder) -> Result<Option<LockSet>, Error> {
+    pub fn find(paths: &[PathBuf]) -> Result<Option<LockSet>, Error> {
+        Self::with_folders(paths, LockFolder::find)
+    }
+
+    fn with_folders(
+        paths: &[PathBuf],
+        open: fn(&Path) -> Result<Option<LockFolder>, Error>,
+    ) -> Result<Option<LockSet>, Error> {
         let mut locations = Vec::new();
         for path in paths {
             let (Some(parent), Some(name)) =
@@ -64,7 +71,7 @@ impl LockSet {
                 )
                 .with_hint("name a file in `lock.paths`"));
             };
-            if let Some(folder) = LockFolder::open(parent, missing)? {
+            if let Some(folder) = open(parent)? {
                 locations.push((
                     folder.path().join(name),
                     LockLocation { folder: Arc::new(folder), name: name.to_owned() },

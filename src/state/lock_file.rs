@@ -180,12 +180,10 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 mod tests {
     use super::*;
 
-    use crate::state::lock_folder::MissingFolder;
-
     #[test]
     fn another_descriptor_gets_the_lock_once_the_first_is_closed() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
         assert!(LockFile::open_existing(&folder, "a.lock").unwrap().is_none());
         let held = LockFile::open(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
         let other = LockFile::open_existing(&folder, "a.lock").unwrap().unwrap();

@@ -29,23 +29,18 @@ const USUAL_LENGTH: usize = 1 << 10;
 const REMOVE_FILE: &str = "remove it, or name another file in `lock.paths`";
 const OTHER_FOLDER: &str = "name another one in `lock.paths`";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingFolder {
-    /// Create it, accessible to this user alone.
-    Create,
-    /// Leave it: a dry run touches nothing.
-    Leave,
-}
-
 impl LockFolder {
-    /// Opens `path`, links in it resolved; `None` if it is missing and stays so.
-    pub fn open(path: &Path, missing: MissingFolder) -> Result<Option<LockFolder>, Error> {
-        if missing == MissingFolder::Create {
-            Self::create_path(path).map_err(|error| {
-                Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
-                    .with_hint(OTHER_FOLDER)
-            })?;
-        }
+    /// Opens `path`, created if it is missing; `None` if it vanished meanwhile.
+    pub fn open(path: &Path) -> Result<Option<LockFolder>, Error> {
+        Self::create_path(path).map_err(|error| {
+            Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
+                .with_hint(OTHER_FOLDER)
+        })?;
+        Self::find(path)
+    }
+
+    /// Opens `path`, links in it resolved; `None` if it is missing.
+    pub fn find(path: &Path) -> Result<Option<LockFolder>, Error> {
         match fs::canonicalize(path) {
             Ok(path) => Self::open_resolved(path).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -107,7 +102,7 @@ mod tests {
     fn small_files_are_replaced_and_removed() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("locks");
-        let folder = LockFolder::open(&path, MissingFolder::Create).unwrap().unwrap();
+        let folder = LockFolder::open(&path).unwrap().unwrap();
         folder.write("a.record", "one").unwrap();
         folder.write("a.record", "two").unwrap();
         assert_eq!(folder.read("a.record").as_deref(), Some("two"));
@@ -123,12 +118,12 @@ mod tests {
     #[test]
     fn a_folder_in_the_place_of_a_file_is_refused_and_a_missing_folder_is_none() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
         std::fs::create_dir(folder.path().join("a.lock")).unwrap();
         let error = folder.open_or_create("a.lock").unwrap_err();
         assert_eq!(error.status(), ExitStatus::LockFile);
         assert!(folder.refuse_folder("a.lock").is_err());
         let missing = outer.path().join("none");
-        assert!(LockFolder::open(&missing, MissingFolder::Leave).unwrap().is_none());
+        assert!(LockFolder::find(&missing).unwrap().is_none());
     }
 }

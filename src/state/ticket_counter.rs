@@ -81,12 +81,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::state::lock_folder::{LockFolder, MissingFolder};
+    use crate::state::lock_folder::LockFolder;
 
     #[test]
     fn the_counter_file_has_twenty_digits_and_a_line_end() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = LockFolder::open(dir.path(), MissingFolder::Leave).unwrap().unwrap();
+        let folder = LockFolder::find(dir.path()).unwrap().unwrap();
         let state = StateDir::new(Arc::new(folder), "bot1.lock");
         assert_eq!(
             (state.draw_ticket().unwrap(), state.draw_ticket().unwrap()),

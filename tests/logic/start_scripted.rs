@@ -30,7 +30,7 @@ use monopoll::internals::scan::lock_views::{DisplacedOwner, LockProbe};
 use monopoll::internals::scan::request::{ScanScope, StartState};
 use monopoll::internals::state::history_event::{GiveUpCause, HistoryEventKind};
 use monopoll::internals::state::lock_file::{HeldLock, LockFile};
-use monopoll::internals::state::lock_folder::{LockFolder, MissingFolder};
+use monopoll::internals::state::lock_folder::LockFolder;
 use monopoll::internals::state::protocol::{Asker, Request};
 use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
 use monopoll::internals::state::state_dir::StateDir;
@@ -366,12 +366,12 @@ impl Scene {
     }
 
     fn state_dir(&self) -> StateDir {
-        let folder = LockFolder::open(&self.locks(), MissingFolder::Leave);
+        let folder = LockFolder::find(&self.locks());
         StateDir::new(folder.unwrap().unwrap().into(), "x.lock")
     }
 
     fn lock_is_free(&self) -> bool {
-        let folder = LockFolder::open(&self.locks(), MissingFolder::Leave);
+        let folder = LockFolder::find(&self.locks());
         let file = LockFile::open(&folder.unwrap().unwrap(), "x.lock").unwrap();
         file.try_lock().unwrap().is_ok()
     }

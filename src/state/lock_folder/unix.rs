@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,8 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::state::lock_folder::REMOVE_FILE;
-use crate::sys::file_id::FileId;
-use crate::sys::filesystem;
 use crate::sys::permissions::{self, UnsafeFolder};
+use crate::sys::{file_id, filesystem};
 use crate::text::printable;
 
 /// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
@@ -28,7 +26,7 @@ const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file 
 /// An open folder that no other user but root can change.
 #[derive(Debug)]
 pub struct LockFolder {
-    fd: OwnedFd,
+    file: File,
     pub(super) path: PathBuf,
 }
 
@@ -43,22 +41,21 @@ impl LockFolder {
         let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
             Error::unsafe_lock_due_to(&path, "the folder cannot be opened", error)
         })?;
-        let folder = LockFolder { fd, path };
+        let folder = LockFolder { file: fd.into(), path };
         folder.check_permissions()?;
-        filesystem::require_local(&folder.fd, &folder.path)?;
+        filesystem::require_local(&folder.file, &folder.path)?;
         Ok(folder)
     }
 
     /// Returns whether the path still leads to this folder. Files in one that was removed or moved
     /// are found by no other start.
     pub(crate) fn is_in_place(&self) -> bool {
-        let mine = self.fd.try_clone().and_then(|fd| FileId::of(&File::from(fd)));
-        FileId::of_entry(&self.path).is_some_and(|there| mine.is_ok_and(|mine| mine == there))
+        file_id::is_in_place(&self.file, &self.path)
     }
 
     /// Only this user and root may replace the files, the folder, or a folder above it.
     fn check_permissions(&self) -> Result<(), Error> {
-        let opened = self.fd.try_clone().and_then(|fd| File::from(fd).metadata());
+        let opened = self.file.metadata();
         let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
         for (folder, metadata) in std::iter::once((self.path.as_path(), opened)).chain(above) {
             let metadata = metadata.map_err(|error| {
@@ -72,11 +69,12 @@ impl LockFolder {
     /// Opens a file for reading and writing, created private if it is missing.
     pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
-        let open = || rustix::fs::openat(&self.fd, name, flags, PRIVATE);
+        let open = || rustix::fs::openat(&self.file, name, flags, PRIVATE);
         let opened = match open() {
             // Its mode keeps even its owner out.
             Err(Errno::ACCESS) if self.is_own_file(name) => {
-                rustix::fs::chmodat(&self.fd, name, PRIVATE, AtFlags::empty()).and_then(|()| open())
+                rustix::fs::chmodat(&self.file, name, PRIVATE, AtFlags::empty())
+                    .and_then(|()| open())
             }
             opened => opened,
         };
@@ -91,7 +89,7 @@ impl LockFolder {
     }
 
     pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
-        match rustix::fs::openat(&self.fd, name, OFlags::RDONLY | SAFE, Mode::empty()) {
+        match rustix::fs::openat(&self.file, name, OFlags::RDONLY | SAFE, Mode::empty()) {
             Ok(file) => {
                 let file = File::from(file);
                 self.check_file(name, &file)?;
@@ -103,7 +101,7 @@ impl LockFolder {
     }
 
     fn is_own_file(&self, name: &str) -> bool {
-        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+        rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
             FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
                 && stat.st_uid == rustix::process::geteuid().as_raw()
         })
@@ -162,7 +160,7 @@ impl LockFolder {
 
     /// Refuses a folder of this name, which no file can replace.
     pub(in crate::state) fn refuse_folder(&self, name: &str) -> Result<(), Error> {
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
                 Err(self.cannot_open(name, Errno::ISDIR))
             }
@@ -173,7 +171,7 @@ impl LockFolder {
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(&self.fd, name, flags, PRIVATE)?.into())
+        Ok(rustix::fs::openat(&self.file, name, flags, PRIVATE)?.into())
     }
 
     /// Writes over a file in place if the length stays the same, and replaces it otherwise. A
@@ -181,7 +179,7 @@ impl LockFolder {
     pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | SAFE;
         let existing =
-            rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map(File::from).ok();
+            rustix::fs::openat(&self.file, name, flags, Mode::empty()).map(File::from).ok();
         let has_this_length = |file: &File| {
             self.check_file(name, file).is_ok_and(|found| found.len() == content.len() as u64)
         };
@@ -192,7 +190,7 @@ impl LockFolder {
     }
 
     pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.fd, old, &self.fd, new)?)
+        Ok(rustix::fs::renameat(&self.file, old, &self.file, new)?)
     }
 
     /// Renames if `new` does not exist, or in any case where the file system cannot tell.
@@ -200,7 +198,7 @@ impl LockFolder {
     pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
         use rustix::fs::{RenameFlags, renameat_with};
 
-        match renameat_with(&self.fd, old, &self.fd, new, RenameFlags::NOREPLACE) {
+        match renameat_with(&self.file, old, &self.file, new, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS) => self.rename(old, new),
             renamed => Ok(renamed?),
         }
@@ -213,14 +211,14 @@ impl LockFolder {
 
     /// Never called for a lock file.
     pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
-        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&self.file, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        let entries = Dir::read_from(&self.fd).into_iter().flatten().filter_map(Result::ok);
+        let entries = Dir::read_from(&self.file).into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
     }
 }

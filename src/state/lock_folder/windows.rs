@@ -157,7 +157,6 @@ fn without_prefix(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::lock_folder::MissingFolder;
 
     #[test]
     fn a_folder_on_a_network_share_is_refused() {
@@ -169,7 +168,7 @@ mod tests {
     #[test]
     fn a_path_is_shown_without_its_prefix() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::open(outer.path(), MissingFolder::Leave).unwrap().unwrap();
+        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
         assert!(!folder.path.to_string_lossy().contains('?'));
     }
 }
