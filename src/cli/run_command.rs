@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use crate::cli::{Common, prepare, start_messages};
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
-use crate::guard::start::{self, Cancellation};
+use crate::guard::start;
+use crate::guard::start_request::Cancellation;
 use crate::report;
 use crate::supervise::run_child;
 

@@ -43,13 +43,6 @@ pub(super) struct StartMutexes {
     _queue: Option<FileMutex>,
 }
 
-/// The instance is held: no other start gets it while this lives.
-#[derive(Debug)]
-pub(super) struct Settled {
-    pub(super) locks: Vec<HeldLock>,
-    pub(super) mutexes: StartMutexes,
-}
-
 pub(super) struct Attempt<'a> {
     pub(super) host: &'a mut dyn StartHost,
     pub(super) lock_set: &'a LockSet,
@@ -64,7 +57,7 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    pub(super) fn run(mut self) -> Result<Settled, NotStarted> {
+    pub(super) fn run(mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
         let settled = self.settle();
         // In a folder that was removed meanwhile, every error comes from that.
         if matches!(settled, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
@@ -74,7 +67,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn settle(&mut self) -> Result<Settled, NotStarted> {
+    fn settle(&mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
         let first = patience(self.policy).map(|patience| self.host.now().saturating_add(patience));
         let until = self.progress.until.or(first);
         let mut start_mutex = match self.take_start_mutex(until, RefusalCheck::Refusals)? {
@@ -136,7 +129,7 @@ impl Attempt<'_> {
                         self.observer.on_event(&StartEvent::Clear(&plan));
                         let queue = self.progress.queue.take();
                         let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
-                        return Ok(Settled { locks: held, mutexes });
+                        return Ok((held, mutexes));
                     }
                     LockHandles::Held(_) | LockHandles::Open(..) => {}
                 },

@@ -7,19 +7,22 @@ mod unix;
 mod windows;
 
 use std::cell::RefCell;
-use std::process::{ExitStatus as Ended, Stdio};
+use std::pin::Pin;
+use std::process::{self, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 #[cfg(unix)]
-use unix::{Ending, Group};
+use unix::{ProcessGroup, stop_signal};
 #[cfg(windows)]
-use windows::{Ending, Group};
+use windows::{ProcessGroup, stop_signal};
 
 use crate::config::settings::CheckTable;
 use crate::error::{Error, ExitStatus};
+use crate::guard::start_request::Cancellation;
 use crate::sys::machine::poll::Poller;
+use crate::sys::wake::CANCELLED;
 use crate::text::command_line;
 
 /// The bytes of output that are kept: the end says what went wrong.
@@ -29,34 +32,21 @@ const KEPT: usize = 16 << 10;
 pub(crate) const PASSED_ON: &str = "monopoll::check";
 
 /// The interval of checks for a cancellation.
-const GLANCE: Duration = Duration::from_millis(20);
+const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Interruption<'a> {
-    Signals,
-    Recall(&'a Poller),
-}
-
-pub(crate) fn run(check: &CheckTable, interruption: Interruption<'_>) -> Result<(), Error> {
+pub(crate) fn run(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Error::from_source(ExitStatus::Fault, "`[check]` cannot be run", error))?;
-    runtime.block_on(watch(check, interruption))
+    runtime.block_on(watch(check, cancellation))
 }
 
-async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(), Error> {
+async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {
     let Some((program, arguments)) = check.command.split_first() else { return Ok(()) };
     let shown = command_line(&check.command);
-    let mut ending = match interruption {
-        Interruption::Signals => Some(Ending::new()?),
-        Interruption::Recall(_) => None,
-    };
-    let interrupted = async {
-        match (&mut ending, interruption) {
-            (Some(ending), _) => ending.arrives().await,
-            (None, Interruption::Recall(alarm)) => recalled(alarm).await,
-            (None, Interruption::Signals) => std::future::pending().await,
-        }
+    let interrupted: Pin<Box<dyn Future<Output = u8>>> = match cancellation {
+        Cancellation::Signals => Box::pin(stop_signal()?),
+        Cancellation::Program(poller) => Box::pin(cancelled(poller)),
     };
     let mut command = Command::new(program);
     command
@@ -65,13 +55,13 @@ async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(),
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    Group::prepare(&mut command);
+    ProcessGroup::prepare(&mut command);
     let mut child = command.spawn().map_err(|error| {
         let what = format!("`check.command` cannot be run: {shown}");
         Error::from_source(ExitStatus::Config, what, error)
             .with_hint("correct `check.command`, or empty it")
     })?;
-    let group = Group::of(&child);
+    let group = ProcessGroup::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let said = RefCell::new(String::new());
     let ended = async {
@@ -83,7 +73,10 @@ async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(),
             Error::from_source(ExitStatus::Fault, "`[check]` cannot be waited for", error)
         }),
         () = tokio::time::sleep(*check.timeout) => Err(too_long(&shown, *check.timeout)),
-        signal = interrupted => Err(Error::new(ExitStatus::Signalled(signal), format!("ended by a signal while `[check]` ran: {shown}"))),
+        signal = interrupted => Err(Error::new(
+            ExitStatus::Signalled(signal),
+            format!("ended by a signal while `[check]` ran: {shown}"),
+        )),
     };
     if outcome.is_err() {
         group.kill();
@@ -97,11 +90,11 @@ async fn watch(check: &CheckTable, interruption: Interruption<'_>) -> Result<(),
         .with_hint("nothing was touched; mend what it says and start again"))
 }
 
-async fn recalled(alarm: &Poller) -> u8 {
-    while !alarm.is_cancelled() {
-        tokio::time::sleep(GLANCE).await;
+async fn cancelled(poller: &Poller) -> u8 {
+    while !poller.is_cancelled() {
+        tokio::time::sleep(CANCEL_CHECK).await;
     }
-    0
+    CANCELLED
 }
 
 fn too_long(shown: &str, timeout: Duration) -> Error {
@@ -115,7 +108,7 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
 
 /// Passes the check's output to the log, never to the child's standard output; with `-q` only where
 /// it failed.
-fn pass_on(said: &str, status: Ended) {
+fn pass_on(said: &str, status: process::ExitStatus) {
     for line in said.lines() {
         if status.success() {
             tracing::info!(target: PASSED_ON, "{line}");

@@ -14,7 +14,7 @@ use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::error::{Error, ExitStatus};
 use crate::guard::attempt::{Attempt, StartMutexes};
-use crate::guard::check_command::{self, Interruption};
+use crate::guard::check_command;
 use crate::guard::held_locks::HeldLocks;
 use crate::guard::history_writer::HistoryWriter;
 use crate::guard::lock_keeper::LockKeeper;
@@ -22,7 +22,7 @@ use crate::guard::lock_set::OpenedLocks;
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::Observer;
 use crate::guard::start_progress::StartProgress;
-use crate::guard::start_request::StartRequest;
+use crate::guard::start_request::{Cancellation, StartRequest};
 use crate::scan::cannot_scan;
 use crate::scan::machine::private_folder;
 use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEventKind};
@@ -89,14 +89,6 @@ impl Acquired {
     }
 }
 
-/// The source of a cancellation.
-pub(crate) enum Cancellation {
-    /// The signals of this process.
-    Signals,
-    /// The program that the library is part of.
-    Program(Poller),
-}
-
 /// Applies the policy and acquires the instance. After an error nothing is left behind.
 pub(crate) fn start(
     request: &StartRequest,
@@ -134,20 +126,16 @@ fn settle(
         warn!("{}; {}", private.problem(), private.hint());
     }
     if let Some(check) = request.check() {
-        let interruption = match &cancellation {
-            Cancellation::Signals => Interruption::Signals,
-            Cancellation::Program(poller) => Interruption::Recall(poller),
-        };
-        check_command::run(check, interruption)?;
+        check_command::run(check, &cancellation)?;
         if let Some(command) = &request.command {
             command.require_script()?;
         }
     }
-    machine.set_poller(match cancellation {
+    machine.poller = Some(match cancellation {
         Cancellation::Signals => Poller::for_signals().map_err(cannot_scan)?,
         Cancellation::Program(poller) => poller,
     });
-    machine.set_purpose(purpose);
+    machine.requests.purpose = purpose;
     // Once signals are waited for: its thread must not take one.
     let preflight = match purpose {
         Purpose::Start => {
@@ -189,15 +177,15 @@ pub fn win(
         let result = attempt.run();
         let history = HistoryWriter::new(host.host_process().clone(), ticket);
         match result {
-            Ok(settled) => {
-                let locks = HeldLocks::new(lock_set, settled.locks);
+            Ok((locks, mutexes)) => {
+                let locks = HeldLocks::new(lock_set, locks);
                 if record.is_none() {
                     history.cleared(locks.state_dir(), std::mem::take(&mut progress.ended));
                 }
                 return Ok(Won {
                     locks,
                     record,
-                    mutexes: settled.mutexes,
+                    mutexes,
                     ended: progress.ended,
                     took: host.now().saturating_sub(began),
                 });

@@ -38,11 +38,11 @@ pub(super) struct StartProgress {
     pub(super) until: Option<Duration>,
     pub(super) history: History,
     /// A holder has ended or is ending: its lock may be free in a moment.
-    pub(super) letting_go: bool,
+    pub(super) may_release_soon: bool,
     /// The earliest time of the second snapshot.
     pub(super) look_at: Option<Duration>,
     /// A guard that has lost its lock was given its time to take it back.
-    pub(super) gave_back: bool,
+    pub(super) has_given_back: bool,
     /// Held while this start is the first that waits for a guard.
     pub(super) queue: Option<FileMutex>,
     /// For the history: written when there is a child, or no start.
@@ -52,7 +52,7 @@ pub(super) struct StartProgress {
 impl StartProgress {
     /// Notes the conflicts that `plan` has ended by `now`, for the next decision.
     pub(super) fn record_kills(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
-        self.letting_go = true;
+        self.may_release_soon = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
             plan.kills().partition(|conflict| conflict.guard.is_some());
         self.history.ended_unguarded += u32::from(!unguarded.is_empty());

@@ -19,6 +19,7 @@ use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::history_event::GiveUpCause;
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record, RecordStage};
+use crate::sys::machine::poll::Poller;
 use crate::sys::{clock, host};
 use crate::text::command_line;
 
@@ -52,6 +53,14 @@ pub struct StartRequest {
     pub programs: OwnPrograms,
     /// Describes for the history why there was no start.
     pub cause: fn(&NotStarted) -> (GiveUpCause, String),
+}
+
+/// The source of a cancellation.
+pub(crate) enum Cancellation {
+    /// The signals of this process.
+    Signals,
+    /// The program that the library is part of.
+    Program(Poller),
 }
 
 impl StartRequest {

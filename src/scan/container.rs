@@ -24,15 +24,6 @@ pub enum ContainerTrace {
     KubernetesVariable,
 }
 
-/// The PID, IPC and UTS namespaces that this process is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Namespaces {
-    /// The first ones: traces come from the image that the machine was made of.
-    First,
-    /// At least one of its own, or not known.
-    Own,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerKind {
     Docker,
@@ -43,10 +34,7 @@ pub enum ContainerKind {
     Named(String),
 }
 
-pub fn container_kind(traces: &[ContainerTrace], namespaces: Namespaces) -> Option<ContainerKind> {
-    if namespaces == Namespaces::First {
-        return None;
-    }
+pub fn container_kind(traces: &[ContainerTrace]) -> Option<ContainerKind> {
     traces.iter().filter_map(ContainerTrace::kind).min_by_key(|kind| match kind {
         // Kubernetes leaves its runtime's traces too, and engines that are compatible with Docker
         // leave Docker's.
@@ -178,13 +166,8 @@ mod tests {
             (vec![SystemdFile(text("systemd-nspawn\n"))], named("systemd-nspawn")),
             (vec![Variable(text("")), SystemdFile(text("wsl"))], None),
         ] {
-            assert_eq!(container_kind(&traces, Namespaces::Own), expected, "{traces:?}");
+            assert_eq!(container_kind(&traces), expected, "{traces:?}");
         }
-    }
-
-    #[test]
-    fn a_machine_that_was_made_of_an_image_is_no_container() {
-        assert_eq!(container_kind(&[ContainerTrace::DockerFile], Namespaces::First), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) struct GuardTree {
     reader: TreeReader,
     /// Children that this process had before it started anything: a shell that had started them was
     /// replaced by it (`exec`).
-    strangers: BTreeSet<ProcessId>,
+    other_children: BTreeSet<ProcessId>,
     pinned: PinnedProcesses,
 }
 
@@ -24,14 +24,14 @@ impl GuardTree {
     /// listed, and so not be told from later ones.
     pub(crate) fn of_this_process() -> io::Result<GuardTree> {
         let reader = TreeReader::open()?;
-        let strangers = reader.children()?;
-        Ok(GuardTree { reader, strangers, pinned: PinnedProcesses::default() })
+        let other_children = reader.children()?;
+        Ok(GuardTree { reader, other_children, pinned: PinnedProcesses::default() })
     }
 
     /// Returns the living members. `None`: the process table cannot be read, and no member that was
     /// seen before is alive.
     pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
-        if let Ok(members) = self.reader.guard_members(&self.strangers, &mut self.pinned) {
+        if let Ok(members) = self.reader.guard_members(&self.other_children, &mut self.pinned) {
             return Some(members);
         }
         self.pinned.forget_ended();

@@ -14,7 +14,6 @@ mod unix;
 mod windows;
 
 use std::ffi::OsString;
-use std::io;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(super) use self::linux::Child;
@@ -50,13 +49,6 @@ pub(super) struct Reaped {
     pub(super) is_childless: bool,
 }
 
-/// Makes the orphans of the tree children of this process, where the system can.
-pub(super) fn adopt_orphans() -> io::Result<()> {
-    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
-    nix::sys::prctl::set_child_subreaper(true)?;
-    Ok(())
-}
-
 /// Returns the options that this system can carry out: where no signal can ask a process to end,
 /// there is nothing to wait for before it is killed.
 pub(super) fn possible_options(options: StopOptions) -> StopOptions {
@@ -72,10 +64,10 @@ fn prepare(
     program: &std::path::Path,
     args: &[OsString],
     inheritance: &Inheritance<'_>,
-) -> io::Result<std::process::Command> {
+) -> std::io::Result<std::process::Command> {
     #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
     let Some((_, rest)) = args.split_first() else {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(std::io::ErrorKind::InvalidInput.into());
     };
     let (name, value) = &inheritance.variable;
     let mut command = std::process::Command::new(program);

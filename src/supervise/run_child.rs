@@ -14,7 +14,7 @@ use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
-use crate::supervise::child::{self, Child, Inheritance};
+use crate::supervise::child::{Child, Inheritance};
 use crate::supervise::child_guard::{ChildEnd, ChildGuard, GuardEvent};
 use crate::text::printable;
 
@@ -26,7 +26,6 @@ pub(crate) fn run_child(
     command: &Command,
     on_event: &mut dyn FnMut(GuardEvent),
 ) -> Result<ExitStatus, Error> {
-    child::adopt_orphans().map_err(cannot_scan)?;
     let tree = GuardTree::of_this_process().map_err(cannot_scan)?;
     let child = match spawn(&acquired, request, command) {
         Ok(child) => child,

@@ -52,9 +52,5 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 #[cfg(unix)]
 fn read(clock: rustix::time::ClockId) -> Duration {
-    let time = rustix::time::clock_gettime(clock);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or_default(),
-        u32::try_from(time.tv_nsec).unwrap_or_default(),
-    )
+    rustix::time::clock_gettime(clock).try_into().unwrap_or_default()
 }

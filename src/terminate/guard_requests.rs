@@ -22,29 +22,16 @@ use crate::terminate::process_control::AskOutcome;
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
 /// Requests to guards, and the files by which they are made.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct GuardRequests {
     state_dir: Option<Arc<StateDir>>,
     /// Shows whether a guard that cannot be seen has left.
     first_lock: Option<LockFile>,
     count: Cell<u32>,
-    purpose: Purpose,
+    pub(crate) purpose: Purpose,
 }
 
 impl GuardRequests {
-    pub(crate) fn new() -> GuardRequests {
-        GuardRequests {
-            state_dir: None,
-            first_lock: None,
-            count: Cell::new(0),
-            purpose: Purpose::Start,
-        }
-    }
-
-    pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
-        self.purpose = purpose;
-    }
-
     pub(crate) fn set_files(&mut self, state_dir: Arc<StateDir>, first_lock: Option<LockFile>) {
         self.state_dir = Some(state_dir);
         self.first_lock = first_lock;

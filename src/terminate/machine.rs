@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::ladder::StopOptions;
-use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::snapshot::{GuardView, Snapshot};
@@ -30,13 +29,13 @@ use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 pub struct Machine {
     scanner: Scanner,
     /// `None` in a dry run, which ends at a signal as any program does.
-    poller: Option<Poller>,
+    pub(crate) poller: Option<Poller>,
     /// Watches the folders of the locks.
     state_watch: FileWatch,
     /// Watches the lock files: other changes in their folders must not wake a start that waits for
     /// a lock.
     lock_watch: Option<FileWatch>,
-    requests: GuardRequests,
+    pub(crate) requests: GuardRequests,
 }
 
 impl Machine {
@@ -46,20 +45,12 @@ impl Machine {
             poller: None,
             state_watch: FileWatch::new(),
             lock_watch: None,
-            requests: GuardRequests::new(),
+            requests: GuardRequests::default(),
         })
     }
 
     pub fn request(&self) -> &ScanRequest {
-        self.scanner.request()
-    }
-
-    pub(crate) fn set_purpose(&mut self, purpose: Purpose) {
-        self.requests.set_purpose(purpose);
-    }
-
-    pub(crate) fn set_poller(&mut self, poller: Poller) {
-        self.poller = Some(poller);
+        &self.scanner.request
     }
 
     fn sleep_on<'a>(
@@ -151,7 +142,7 @@ impl ProcessControl for Machine {
 
 impl StartHost for Machine {
     fn host_process(&self) -> &HostProcess {
-        self.scanner.host_process()
+        &self.scanner.host_process
     }
 
     fn poller(&self) -> Option<&Poller> {

@@ -11,7 +11,6 @@ use humantime::{format_duration, format_rfc3339_seconds};
 
 use monopoll::internals::guard::lock_set::LockSet;
 use monopoll::internals::state::history_event::HistoryEventKind;
-use monopoll::internals::state::lock_folder::MissingFolder;
 use monopoll::internals::sys::clock;
 use monopoll::teloxide::Health;
 
@@ -85,7 +84,7 @@ impl Status {
 
     /// From the history beside the lock, which keeps the last hundred events.
     fn takeovers(&self) -> String {
-        let Ok(Some(place)) = LockSet::find(&self.locks, MissingFolder::Leave) else {
+        let Ok(Some(place)) = LockSet::find(&self.locks) else {
             return "not known".to_owned();
         };
         let history = place.state_dir().history();

@@ -28,7 +28,7 @@ impl Attempt<'_> {
     pub(super) fn take_locks(&mut self, mut locks: LockHandles) -> Result<LockHandles, NotStarted> {
         let guarded = self.lock_set.state_dir().record().is_some();
         let pauses: &[Duration] =
-            if self.progress.letting_go || !guarded { &RELEASE_PAUSES } else { &[] };
+            if self.progress.may_release_soon || !guarded { &RELEASE_PAUSES } else { &[] };
         for pause in [Duration::ZERO].iter().chain(pauses) {
             let files = match locks {
                 LockHandles::Held(_) => return Ok(locks),
@@ -50,7 +50,7 @@ impl Attempt<'_> {
                 self.host.displaced_by(&record, held) == DisplacedOwner::Unseen
             })
         };
-        !self.progress.gave_back && (!snapshot.guards.is_empty() || unseen())
+        !self.progress.has_given_back && (!snapshot.guards.is_empty() || unseen())
     }
 
     /// Releases the locks, and waits until the guard that has lost them says by its record that it
@@ -59,7 +59,7 @@ impl Attempt<'_> {
         &mut self,
         locks: LockHandles,
     ) -> Result<LockHandles, NotStarted> {
-        self.progress.gave_back = true;
+        self.progress.has_given_back = true;
         let files = locks.release()?;
         let until = self.host.now().saturating_add(RETAKING);
         let retaken = |record: Record| {
@@ -90,7 +90,7 @@ impl Attempt<'_> {
                 // Written since the last look: the files had vanished, and a guard restores them.
                 Some(record) => match self.host.displaced_by(&record, held) {
                     DisplacedOwner::Guard => return Ok(RecordState::Contested),
-                    DisplacedOwner::Unseen if !self.progress.gave_back => {
+                    DisplacedOwner::Unseen if !self.progress.has_given_back => {
                         return Ok(RecordState::Contested);
                     }
                     DisplacedOwner::Unseen | DisplacedOwner::Gone => {

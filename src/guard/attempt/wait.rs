@@ -89,7 +89,7 @@ impl Attempt<'_> {
         if self.progress.until.is_none() {
             self.progress.until = plan.deadline().map(|_| deadline(plan, self.host.now()));
         }
-        self.progress.letting_go = true;
+        self.progress.may_release_soon = true;
         let patience_ends = match self.policy.timeouts.wait {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),

@@ -1,5 +1,4 @@
-//! What ends a check on Unix: two signals for whoever waits for it, and one for its whole process
-//! group.
+//! The signals that end a check on Unix, and its process group.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -7,18 +6,18 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ExitStatus};
-use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
+use crate::sys::tokio_signals::IgnoredSignals;
 
 /// The process group of the check.
-pub(super) struct Group(Option<Pid>);
+pub(super) struct ProcessGroup(Option<Pid>);
 
-impl Group {
+impl ProcessGroup {
     pub(super) fn prepare(command: &mut Command) {
         command.process_group(0);
     }
 
-    pub(super) fn of(child: &Child) -> Group {
-        Group(child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw))
+    pub(super) fn of(child: &Child) -> ProcessGroup {
+        ProcessGroup(child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw))
     }
 
     pub(super) fn kill(&self) {
@@ -29,37 +28,25 @@ impl Group {
     }
 }
 
-/// The signals that end a start; one that was ignored stays ignored.
-pub(super) struct Ending {
-    interrupt: HandledSignal,
-    terminate: HandledSignal,
-    hangup: HandledSignal,
-    quit: HandledSignal,
-}
-
-impl Ending {
-    pub(super) fn new() -> Result<Ending, Error> {
-        let ignored = IgnoredSignals::read();
-        let heed = |kind| {
-            let heeded = ignored.handle(kind);
-            heeded.map_err(|error| {
-                Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
-            })
-        };
-        Ok(Ending {
-            interrupt: heed(SignalKind::interrupt())?,
-            terminate: heed(SignalKind::terminate())?,
-            hangup: heed(SignalKind::hangup())?,
-            quit: heed(SignalKind::quit())?,
+/// Handles the signals that end a start, and returns the number of the first that arrives; one that
+/// was ignored stays ignored.
+pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
+    let ignored = IgnoredSignals::read();
+    let handle = |kind| {
+        ignored.handle(kind).map_err(|error| {
+            Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
         })
-    }
-
-    pub(super) async fn arrives(&mut self) -> u8 {
+    };
+    let mut interrupt = handle(SignalKind::interrupt())?;
+    let mut terminate = handle(SignalKind::terminate())?;
+    let mut hangup = handle(SignalKind::hangup())?;
+    let mut quit = handle(SignalKind::quit())?;
+    Ok(async move {
         tokio::select! {
-            () = self.interrupt.arrival() => 2,
-            () = self.terminate.arrival() => 15,
-            () = self.hangup.arrival() => 1,
-            () = self.quit.arrival() => 3,
+            () = interrupt.arrival() => 2,
+            () = terminate.arrival() => 15,
+            () = hangup.arrival() => 1,
+            () = quit.arrival() => 3,
         }
-    }
+    })
 }

@@ -1,20 +1,19 @@
-//! What ends a check on Windows: the console's keys for whoever waits for it; its tree, as far as
-//! it can be seen.
+//! The console's keys that end a check on Windows, and its process tree.
 
 use tokio::process::{Child, Command};
-use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+use tokio::signal::windows::{ctrl_break, ctrl_c};
 
 use crate::error::{Error, ExitStatus};
 use crate::scan::machine::tree_reader;
 
 /// The root of the check's process tree, which is looked for when it is ended.
-pub(super) struct Group(Option<u32>);
+pub(super) struct ProcessGroup(Option<u32>);
 
-impl Group {
+impl ProcessGroup {
     pub(super) fn prepare(_command: &mut Command) {}
 
-    pub(super) fn of(child: &Child) -> Group {
-        Group(child.id())
+    pub(super) fn of(child: &Child) -> ProcessGroup {
+        ProcessGroup(child.id())
     }
 
     pub(super) fn kill(&self) {
@@ -24,27 +23,17 @@ impl Group {
     }
 }
 
-pub(super) struct Ending {
-    interrupt: CtrlC,
-    interrupt_harder: CtrlBreak,
-}
-
-impl Ending {
-    pub(super) fn new() -> Result<Ending, Error> {
-        let failed =
-            |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
-        Ok(Ending {
-            interrupt: ctrl_c().map_err(failed)?,
-            interrupt_harder: ctrl_break().map_err(failed)?,
-        })
-    }
-
-    /// Returns the POSIX signal that the key stands for.
-    pub(super) async fn arrives(&mut self) -> u8 {
+/// Handles the console's keys, and returns the POSIX signal that they stand for.
+pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
+    let failed =
+        |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
+    let mut interrupt = ctrl_c().map_err(failed)?;
+    let mut ctrl_break = ctrl_break().map_err(failed)?;
+    Ok(async move {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.interrupt_harder.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = ctrl_break.recv() => {}
         }
         2
-    }
+    })
 }

@@ -10,9 +10,7 @@ use rustix::process::PidfdFlags;
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::capabilities::{Capabilities, Environments, PidNamespace, StartedBy};
 use crate::scan::cgroup;
-use crate::scan::container::{
-    ContainerKind, ContainerTrace, Namespaces, PrivateFolder, container_kind,
-};
+use crate::scan::container::{ContainerKind, ContainerTrace, PrivateFolder, container_kind};
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::lock_holders::{FIRST_PID_NAMESPACE, pid_namespace};
 use crate::scan::linux::parents::with_ancestors;
@@ -96,11 +94,8 @@ fn starter(proc: &ProcFs, me: u32) -> StartedBy {
 }
 
 fn container() -> Option<ContainerKind> {
-    // The namespaces are cheap to read: traces only matter where they show that it is possible.
-    match namespaces() {
-        Namespaces::First => None,
-        Namespaces::Own => container_kind(&container_traces(), Namespaces::Own),
-    }
+    // In the first namespaces, traces come from the image that the machine was made of.
+    if is_in_first_namespaces() { None } else { container_kind(&container_traces()) }
 }
 
 /// Returns a folder that is not seen outside of the container that this process is in, links in it
@@ -110,12 +105,12 @@ pub fn private_folder(folder: &Path) -> Option<PrivateFolder> {
     PrivateFolder::of(container()?, &mounts, folder)
 }
 
-fn namespaces() -> Namespaces {
-    let Ok(proc) = ProcFs::open() else { return Namespaces::Own };
+fn is_in_first_namespaces() -> bool {
+    let Ok(proc) = ProcFs::open() else { return false };
     let is_first = |(name, inode): (&str, u64)| {
         proc.file_behind(std::process::id(), name).is_ok_and(|(_, found)| found == inode)
     };
-    if FIRST_NAMESPACES.into_iter().all(is_first) { Namespaces::First } else { Namespaces::Own }
+    FIRST_NAMESPACES.into_iter().all(is_first)
 }
 
 fn container_traces() -> Vec<ContainerTrace> {

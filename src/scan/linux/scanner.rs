@@ -27,8 +27,8 @@ use crate::sys::linux::reader_pool::ReadTask;
 
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    request: Arc<ScanRequest>,
-    pub(super) host_process: HostProcess,
+    pub(crate) request: Arc<ScanRequest>,
+    pub(crate) host_process: HostProcess,
     pub(super) tree: TreeReader,
     /// The processes that may be signalled.
     pub(crate) pinned: PinnedProcesses,
@@ -49,14 +49,6 @@ impl Scanner {
             tree,
             pinned: PinnedProcesses::default(),
         })
-    }
-
-    pub(crate) fn host_process(&self) -> &HostProcess {
-        &self.host_process
-    }
-
-    pub(crate) fn request(&self) -> &ScanRequest {
-        &self.request
     }
 
     pub(crate) fn snapshot(

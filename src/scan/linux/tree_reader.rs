@@ -38,11 +38,12 @@ impl TreeReader {
     /// them, however often they forked.
     pub(crate) fn guard_members(
         &mut self,
-        strangers: &BTreeSet<ProcessId>,
+        other_children: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
     ) -> io::Result<Vec<Member>> {
         let parents = ParentMap::read(&self.proc)?;
-        let roots = children(parents.stats(), self.me).difference(strangers).copied().collect();
+        let roots =
+            children(parents.stats(), self.me).difference(other_children).copied().collect();
         Ok(self.pin_members(parents.stats(), &roots, pinned))
     }
 

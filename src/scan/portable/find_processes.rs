@@ -25,7 +25,7 @@ pub(super) fn find_processes(
     pinned: &mut PinnedProcesses,
 ) -> Vec<Process> {
     let describer = Describer::new(table, request, me);
-    let mut described: BTreeMap<u32, Process> = BTreeMap::new();
+    let mut seen: BTreeMap<u32, Process> = BTreeMap::new();
     let mut candidates = holders.clone();
     let mut suspects = BTreeSet::new();
     for pid in table.ids().into_keys().filter(|pid| *pid != me || request.asked == Some(me)) {
@@ -38,9 +38,9 @@ pub(super) fn find_processes(
             Relevance::Suspect => drop(suspects.insert(pid)),
             Relevance::Candidate => drop(candidates.insert(pid)),
         }
-        described.insert(pid, process);
+        seen.insert(pid, process);
     }
-    let (processes, few) = (described.len(), candidates.len());
+    let (processes, few) = (seen.len(), candidates.len());
     trace!(
         processes,
         candidates = few,
@@ -50,8 +50,10 @@ pub(super) fn find_processes(
     let mut all = with_descendants(candidates, table.parents(), me);
     all.extend(suspects);
     all.extend(request.asked);
-    let kept: Vec<Process> = all.into_iter().filter_map(|pid| described.remove(&pid)).collect();
-    kept.iter().for_each(|process| pinned.insert(ProcessHandle { id: process.id }));
+    let kept: Vec<Process> = all.into_iter().filter_map(|pid| seen.remove(&pid)).collect();
+    for process in &kept {
+        pinned.insert(ProcessHandle { id: process.id });
+    }
     kept
 }
 

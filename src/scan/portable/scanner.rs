@@ -25,8 +25,8 @@ const EVERY_BOOT: &str = "1970";
 
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    request: ScanRequest,
-    host_process: HostProcess,
+    pub(crate) request: ScanRequest,
+    pub(crate) host_process: HostProcess,
     tree: TreeReader,
     /// The processes that may be signalled.
     pub(crate) pinned: PinnedProcesses,
@@ -42,14 +42,6 @@ impl Scanner {
             tree,
             pinned: PinnedProcesses::default(),
         })
-    }
-
-    pub(crate) fn host_process(&self) -> &HostProcess {
-        &self.host_process
-    }
-
-    pub(crate) fn request(&self) -> &ScanRequest {
-        &self.request
     }
 
     pub(crate) fn snapshot(

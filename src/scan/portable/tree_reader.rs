@@ -36,14 +36,14 @@ impl TreeReader {
     /// Returns the members of this guard's tree: what is below it, or has its marker.
     pub(crate) fn guard_members(
         &mut self,
-        strangers: &BTreeSet<ProcessId>,
+        other_children: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
     ) -> io::Result<Vec<Member>> {
         let table = ProcessTable::all(TableFields::Environment)?;
         let ids = table.ids();
         pinned.retain(|id| ids.get(&id.pid) == Some(&id));
         let is_member = |id: &ProcessId| {
-            table.parent(id.pid) == Some(self.me.pid) && !strangers.contains(id)
+            table.parent(id.pid) == Some(self.me.pid) && !other_children.contains(id)
                 || has_marker_of(&table, id.pid, self.me)
         };
         let mut roots: BTreeSet<u32> =

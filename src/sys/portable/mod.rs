@@ -1,6 +1,5 @@
 //! Systems other than Linux: processes as sysinfo sees them, and regular checks of what a kernel
 //! would report.
-#![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 pub mod file_watch;
 pub mod pidfd;

@@ -31,6 +31,8 @@ impl ProcessHandle {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "looks at this process")]
+
     use super::*;
 
     #[test]

@@ -200,13 +200,11 @@ impl PollerState {
 
 #[expect(clippy::disallowed_methods, reason = "nothing on this system reports what is checked")]
 fn wait_for_signals(poller: Option<&Poller>, time: Duration) -> bool {
-    match poller {
-        Some(poller) => poller.wait(time),
-        None => {
-            std::thread::sleep(time);
-            false
-        }
+    if let Some(poller) = poller {
+        return poller.wait(time);
     }
+    std::thread::sleep(time);
+    false
 }
 
 /// Returns the signal's number on Linux, on every system, for an exit status of 128+n.

@@ -1,4 +1,5 @@
 //! The users of processes by SID. No signal asks a process to end here.
+#![expect(clippy::disallowed_methods, reason = "reads which process this is")]
 
 use std::path::Path;
 
