@@ -41,55 +41,42 @@ pub mod internals {
     pub mod cli {
         pub use crate::cli::*;
     }
-
     pub mod config {
         pub use crate::config::*;
     }
-
     pub mod doctor {
         pub use crate::doctor::*;
     }
-
     pub mod engine {
         pub use crate::engine::*;
     }
-
     pub mod error {
         pub use crate::error::*;
     }
-
     pub mod guard {
         pub use crate::guard::*;
     }
-
     pub mod library {
         pub use crate::library::*;
     }
-
     pub mod report {
         pub use crate::report::*;
     }
-
     pub mod scan {
         pub use crate::scan::*;
     }
-
     pub mod state {
         pub use crate::state::*;
     }
-
     pub mod sys {
         pub use crate::sys::*;
     }
-
     pub mod telegram {
         pub use crate::telegram::*;
     }
-
     pub mod terminate {
         pub use crate::terminate::*;
     }
-
     pub mod text {
         pub use crate::text::*;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{Level, debug, info, warn};
 
 use crate::cli::status_line::{LastAction, LineState, OtherProcess};
-use crate::cli::terminal_line::TerminalLine;
+use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
 use crate::engine::ladder::{Ladder, Patience};
 use crate::engine::plan::Conflict;
@@ -185,9 +185,11 @@ impl ProgressPrinter {
     }
 
     fn draw(&mut self, now: Duration) {
-        let Some(line) = &self.line else { return };
-        match self.state.sentence(now, line.width()) {
-            Some(sentence) => line.draw(sentence),
+        if self.line.is_none() {
+            return;
+        }
+        match self.state.sentence(now, terminal_line::width()) {
+            Some(sentence) => TerminalLine::draw(sentence),
             None => TerminalLine::clear(),
         }
     }

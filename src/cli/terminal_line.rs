@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use console::{Term, truncate_str};
 
 /// The drawn line; a write to standard error erases it for that moment.
-static DRAWN: Mutex<Option<Drawn>> = Mutex::new(None);
+static DRAWN: Mutex<Option<String>> = Mutex::new(None);
 
-fn drawn() -> MutexGuard<'static, Option<Drawn>> {
+fn drawn() -> MutexGuard<'static, Option<String>> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -17,41 +17,34 @@ fn drawn() -> MutexGuard<'static, Option<Drawn>> {
 /// ignored: they must end neither a start halfway nor a guard.
 pub(super) fn write(text: &str) {
     let drawn = drawn();
-    if let Some(line) = &*drawn {
-        line.erase();
+    if drawn.is_some() {
+        redraw("");
     }
     let _ = io::stderr().write_all(text.as_bytes());
     if let Some(line) = &*drawn {
-        line.show();
+        redraw(line);
     }
 }
 
 /// A line on a terminal, cleared when this is dropped.
 #[derive(Debug)]
-pub(super) struct TerminalLine {
-    terminal: Term,
-}
+pub(super) struct TerminalLine;
 
 impl TerminalLine {
     /// A line, if standard error is a terminal that can draw one.
     pub(super) fn possible() -> Option<TerminalLine> {
-        (io::stderr().is_terminal() && !console::is_dumb() && is_in_front())
-            .then(|| TerminalLine { terminal: Term::buffered_stderr() })
+        (io::stderr().is_terminal() && !console::is_dumb() && is_in_front()).then_some(TerminalLine)
     }
 
-    pub(super) fn width(&self) -> usize {
-        width(&self.terminal)
-    }
-
-    pub(super) fn draw(&self, text: String) {
+    pub(super) fn draw(text: String) {
         if is_in_front() {
-            drawn().insert(Drawn { terminal: self.terminal.clone(), text }).show();
+            redraw(drawn().insert(text));
         }
     }
 
     pub(super) fn clear() {
-        if let Some(line) = drawn().take() {
-            line.erase();
+        if drawn().take().is_some() {
+            redraw("");
         }
     }
 }
@@ -62,25 +55,13 @@ impl Drop for TerminalLine {
     }
 }
 
-#[derive(Debug)]
-struct Drawn {
-    terminal: Term,
-    text: String,
-}
-
-/// Ignores errors: the terminal may be gone.
-impl Drawn {
-    fn show(&self) {
-        let text = truncate_str(&self.text, width(&self.terminal), "");
-        let _ = self.terminal.clear_line();
-        let _ = self.terminal.write_str(&text);
-        let _ = self.terminal.flush();
-    }
-
-    fn erase(&self) {
-        let _ = self.terminal.clear_line();
-        let _ = self.terminal.flush();
-    }
+/// Draws the line anew, cut to the terminal's width, or erases it. Ignores errors: the terminal may
+/// be gone.
+fn redraw(text: &str) {
+    let terminal = Term::buffered_stderr();
+    let _ = terminal.clear_line();
+    let _ = terminal.write_str(&truncate_str(text, width(), ""));
+    let _ = terminal.flush();
 }
 
 /// Room for `^C` and the column after it.
@@ -88,8 +69,8 @@ const MARGIN: u16 = 3;
 
 /// A little less than the terminal's width: `^C`, which the terminal itself writes after the line,
 /// must not begin a new one, as only the last is erased.
-fn width(terminal: &Term) -> usize {
-    terminal.size().1.saturating_sub(MARGIN).max(MARGIN).into()
+pub(super) fn width() -> usize {
+    Term::stderr().size().1.saturating_sub(MARGIN).max(MARGIN).into()
 }
 
 /// Returns whether this process is in the foreground: in the background it would draw over another

@@ -13,9 +13,7 @@ const MOST: u64 = 1 << 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
-    /// The token of the first variable that has one.
     pub(crate) token: Option<Token>,
-    /// A warning.
     pub(crate) note: Option<String>,
     /// The first of the variables that has something else, for a message.
     pub(crate) invalid: Option<String>,
@@ -83,7 +81,6 @@ enum ReadExtent {
     Beginning,
 }
 
-/// The reason that nothing was read.
 enum Unreadable {
     Missing,
     /// It is not a regular file, but this.

@@ -213,8 +213,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     ))
 }
 
-/// Returns whether others than the owner can write. Many systems give each user a group of their
-/// own, which is no other.
+/// Returns whether others than the owner can write; a user's private group is not another.
 #[cfg(unix)]
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

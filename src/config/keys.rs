@@ -33,19 +33,10 @@ pub(crate) enum ValueKind {
 
 impl ValueKind {
     pub(crate) const fn keys(&self) -> &'static [Key] {
-        match self {
-            ValueKind::Table(keys) => keys,
-            ValueKind::Text(_)
-            | ValueKind::Bool
-            | ValueKind::Count(_)
-            | ValueKind::List(_)
-            | ValueKind::Tables(_)
-            | ValueKind::Free => &[],
-        }
+        if let ValueKind::Table(keys) = self { keys } else { &[] }
     }
 }
 
-/// A type that a key may have.
 pub(crate) trait KeyType {
     const KIND: ValueKind;
 
@@ -93,11 +84,7 @@ impl<T: KeyType> KeyType for Vec<T> {
     const KIND: ValueKind = match T::KIND {
         ValueKind::Text(item) => ValueKind::List(item),
         ValueKind::Table(keys) => ValueKind::Tables(keys),
-        ValueKind::Bool
-        | ValueKind::Count(_)
-        | ValueKind::List(_)
-        | ValueKind::Tables(_)
-        | ValueKind::Free => panic!("a list has strings or tables"),
+        _ => panic!("a list has strings or tables"),
     };
 }
 

@@ -9,7 +9,7 @@ use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::settings::Settings;
 use crate::config::spanned_value::{Table, Value, to_toml};
 
-/// The keys that each source sets, the lowest layer first.
+/// The keys that each source sets, lowest first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers(pub(crate) Vec<Table>);
 

@@ -22,7 +22,7 @@ use crate::text::{closest_name, join_and, quote, sanitize};
 pub struct Config {
     /// The file, as it was named or found: a relative path is relative to [`Sources::cwd`].
     pub file: Option<PathBuf>,
-    /// The profile that is selected.
+    /// The selected profile.
     pub profile: Option<String>,
     /// The merged settings of all layers.
     pub settings: Settings,
@@ -115,7 +115,6 @@ impl Config {
         self.layers.origin(key)
     }
 
-    /// A note on each rule that comes after one without conditions.
     fn unreachable_rules(&self) -> Vec<String> {
         let unconditional = ConditionsTable::default();
         let rules = &self.policy.rules;

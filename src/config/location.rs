@@ -6,13 +6,11 @@ use std::sync::Arc;
 use crate::config::source_text::{Position, SourceName, SourceText};
 use crate::text::{Excerpt, excerpt, sanitize};
 
-/// The location of something that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     source: Arc<SourceText>,
     /// The part of the source, in bytes; `None` where it is all of it.
     span: Option<Range<usize>>,
-    /// The profile that the value is part of.
     pub(super) profile: Option<Arc<str>>,
 }
 
@@ -21,7 +19,6 @@ impl Location {
         Location { source: Arc::clone(source), span: Some(span), profile: None }
     }
 
-    /// A file that cannot be read.
     pub(crate) fn file(path: &Path) -> Location {
         Location {
             source: Arc::new(SourceText::new(SourceName::File(path.to_owned()), String::new())),
@@ -46,15 +43,11 @@ impl Location {
         &self.source.name
     }
 
-    /// The line and its columns, in a file.
     pub fn position(&self) -> Option<Position> {
-        match self.source() {
-            SourceName::File(_) => self.span.as_ref().map(|span| self.source.position(span)),
-            SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_) => None,
-        }
+        let SourceName::File(_) = self.source() else { return None };
+        self.span.as_ref().map(|span| self.source.position(span))
     }
 
-    /// The line of the location, sanitized.
     pub(crate) fn excerpt(&self) -> Option<Excerpt> {
         self.span.as_ref().map(|span| excerpt(&self.source.text, span, self.source.secrets()))
     }
@@ -106,20 +99,17 @@ impl fmt::Display for Location {
 /// The origin of an effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The default.
     Default,
-    /// What was written here.
     Written(Location),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin::Written(location) = self else { return f.write_str("default") };
-        match location.source() {
-            SourceName::Set(_) => f.write_str("--set")?,
-            name @ (SourceName::File(_) | SourceName::Variable(_) | SourceName::Flag(_)) => {
-                name.fmt(f)?;
-            }
+        if let SourceName::Set(_) = location.source() {
+            f.write_str("--set")?;
+        } else {
+            location.source().fmt(f)?;
         }
         if let Some(Position { line, .. }) = location.position() {
             write!(f, ":{line}")?;

@@ -25,16 +25,12 @@ enum PathPart {
     LockDir,
 }
 
-/// The values of the placeholders at one start.
 #[derive(Debug, Clone, Copy)]
 pub struct Placeholders<'a> {
-    /// `{instance}`.
     pub instance: &'a str,
     /// `{profile}`; `default` where none is selected.
     pub profile: Option<&'a str>,
-    /// `{user}`.
     pub user: &'a str,
-    /// `{lock_dir}`.
     pub lock_dir: &'a Path,
 }
 
@@ -124,8 +120,7 @@ impl LockPath {
         path.into()
     }
 
-    /// The instance that `name` belongs to in
-    /// [`folder_of_instances`](Self::folder_of_instances).
+    /// The instance whose lock, or its folder, has this `name` in `folder_of_instances`.
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;
@@ -146,7 +141,6 @@ impl LockPath {
         self.before_instance(with).map(|(folder, _)| folder)
     }
 
-    /// That folder, and the part of the name before the instance.
     fn before_instance(&self, with: &Placeholders<'_>) -> Option<(PathBuf, String)> {
         let at = self.parts.iter().position(|part| *part == PathPart::Instance)?;
         let before =
@@ -198,7 +192,6 @@ impl LockPath {
     }
 }
 
-/// Returns whether a path begins at a root; on Windows, `/` is that of `DRIVE`.
 fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }

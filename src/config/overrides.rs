@@ -27,7 +27,7 @@ const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 /// within the last, and walking through them needs stack.
 const MOST_STEPS: usize = 80;
 
-/// Reads a layer from each of our variables, sorted by name, so that `MONOPOLL_LOCK` comes before
+/// A layer from each of our variables, sorted by name: `MONOPOLL_LOCK` before
 /// `MONOPOLL_LOCK__PATHS`.
 pub(crate) fn from_environment(
     sources: &Sources,
@@ -68,23 +68,19 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
     let mut layers = Vec::new();
     let help = "write --set key=value, such as --set timeouts.graceful=10s";
     for set in &sources.set {
-        let Some((key, _)) = set.split_once('=') else {
-            let fault = Fault::of(set, "has no `=`").help(help);
-            problems.push(Problem::at(Assignment::set("", set).location(), fault));
-            continue;
+        let key = set.split_once('=').map(|(key, _)| key);
+        let path: Vec<String> =
+            key.unwrap_or_default().split('.').map(|step| step.trim().to_owned()).collect();
+        let fault = match key {
+            None => Fault::of(set, "has no `=`"),
+            Some(key) if key.trim().is_empty() => Fault::new("there is no key before the `=`"),
+            Some(key) if path.iter().any(String::is_empty) => Fault::of(key, "is no key"),
+            Some(key) => {
+                layers.extend(Assignment::set(key.trim(), set).layer(&path, problems));
+                continue;
+            }
         };
-        let path: Vec<String> = key.split('.').map(|step| step.trim().to_owned()).collect();
-        if path.iter().any(String::is_empty) {
-            let found = if key.trim().is_empty() {
-                "there is no key before the `=`".to_owned()
-            } else {
-                format!("{} is no key", quote(key))
-            };
-            let location = Assignment::set("", set).key_location();
-            problems.push(Problem::at(location, Fault::new(found).help(help)));
-        } else {
-            layers.extend(Assignment::set(key.trim(), set).layer(&path, problems));
-        }
+        problems.push(Problem::at(Assignment::set("", set).key_location(), fault.help(help)));
     }
     let on_conflict = sources
         .on_conflict
@@ -104,11 +100,8 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
 pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Table> {
     let value = sources.variable("MONOPOLL_LOG")?;
     let location = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
-    let text = value.to_str().ok_or_else(not_utf8);
-    let checked = text.and_then(|text| {
-        (TextKind::of::<Targets>().check)(text)?;
-        Ok(text)
-    });
+    let check = TextKind::of::<Targets>().check;
+    let checked = value.to_str().ok_or_else(not_utf8).and_then(|text| check(text).map(|()| text));
     match checked {
         Ok(text) => {
             let steps = ["log", "level"].map(|step| (step.to_owned(), location.clone()));
@@ -129,7 +122,6 @@ struct Assignment {
     source: Arc<SourceText>,
     key: Range<usize>,
     value: Range<usize>,
-    /// Stands between two steps of the key.
     separator: &'static str,
 }
 
@@ -140,7 +132,6 @@ impl Assignment {
         Assignment { source: Arc::new(source), key, value, separator: "__" }
     }
 
-    /// A `--set` as it was typed.
     fn set(key: &str, set: &str) -> Assignment {
         const FLAG: &str = "--set ";
         let text = format!("{FLAG}{set}");
@@ -158,11 +149,6 @@ impl Assignment {
         Location::part_of(&self.source, self.value.clone())
     }
 
-    fn location(&self) -> Location {
-        Location::part_of(&self.source, self.key.start..self.value.end)
-    }
-
-    /// Each step of `path` with its location.
     fn steps(&self, path: &[String]) -> Vec<(String, Location)> {
         let mut start = self.key.start;
         let key = self.source.text.get(self.key.clone()).unwrap_or_default();
@@ -248,7 +234,6 @@ fn path_into_list(path: &[String], shown: impl Fn(&str) -> String) -> Option<Fau
     )
 }
 
-/// The fault of a variable that is close to one of ours; `name` is without the prefix.
 fn misspelled_variable(name: &str, path: &[String]) -> Option<Fault> {
     let fault = Fault::new("there is no such key");
     if name.starts_with("PROFILE__") {
@@ -265,12 +250,11 @@ fn misspelled_variable(name: &str, path: &[String]) -> Option<Fault> {
     Some(fault.help(format!("did you mean ${PREFIX}{near}?")))
 }
 
-/// A key as it is spelled in a variable, after the prefix.
 fn as_variable(path: &str) -> String {
     path.to_uppercase().replace('.', "__")
 }
 
-/// The note on a variable that may be another program's: orchestrators make such names up.
+/// The note on a variable that may be another program's: orchestrators make up such names.
 fn unknown_variable(name: &str) -> String {
     let note = format!(
         "${}: ignored, as it is no key of monopoll's",

@@ -14,10 +14,8 @@ use crate::text::{closest_name, join_and};
 
 /// A value that is written as a string.
 pub(crate) trait TextValue: Sized {
-    /// The pattern in the schema.
     const PATTERN: Option<&'static str> = None;
 
-    /// The hint where a number stands instead.
     const NUMBER_HINT: NumberHint = NumberHint::General;
 
     const HINT: &'static str = "";
@@ -46,16 +44,12 @@ pub(crate) struct TextKind {
 /// The hint where a number stands in the place of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberHint {
-    /// As for any other value of the wrong kind.
     General,
-    /// The number in quotes.
     Quoted,
-    /// The number of seconds.
     Seconds,
 }
 
 impl TextKind {
-    /// The kind of this type.
     pub(crate) const fn of<T: TextValue>() -> TextKind {
         TextKind {
             check: |text| parse::<T>(text).map(drop),
@@ -93,7 +87,6 @@ impl<T> Parsed<T> {
         Parsed { text: text.to_owned(), value }
     }
 
-    /// The string as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -159,7 +152,7 @@ pub(crate) fn choices<T: Choice>() -> &'static [&'static str] {
     }
 }
 
-/// No variant of this name, but of these: serde's derive is the one who knows them.
+/// serde's derive names the variants in its error.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown")]
 struct UnknownWord(&'static [&'static str]);

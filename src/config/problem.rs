@@ -37,7 +37,6 @@ impl Problem {
         Problem { key: Some(key.into()), ..Problem::at(location, fault) }
     }
 
-    /// The location and the message, in one line.
     pub(crate) fn title(&self) -> String {
         match self.key.as_ref().filter(|key| !self.location.names(key)) {
             Some(key) => format!("{}: {key}: {}", self.location, self.message),
@@ -45,7 +44,6 @@ impl Problem {
         }
     }
 
-    /// Renders it with its line, the location underlined, and the hint.
     fn render(&self, paint: Paint) -> String {
         let excerpt = self.location.excerpt();
         Diagnostic {
@@ -62,23 +60,18 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) message: String,
-    /// The part of the value that is wrong.
     pub(crate) scope: FaultScope,
     pub(crate) help: Option<String>,
 }
 
-/// The part of a value that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultScope {
     All,
-    /// These bytes of a text.
     Part(Range<usize>),
-    /// This item of a list.
     Item(usize),
 }
 
 impl Fault {
-    /// A fault of a whole value, without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Fault {
         Fault { message: message.into(), scope: FaultScope::All, help: None }
     }
@@ -88,12 +81,10 @@ impl Fault {
         Fault::new(format!("{} {what}", quote(text)))
     }
 
-    /// Limits it to this item of the list.
     pub(crate) fn item(self, index: usize) -> Fault {
         Fault { scope: FaultScope::Item(index), ..self }
     }
 
-    /// Limits it to this part of the string.
     pub(crate) fn part(self, part: Range<usize>) -> Fault {
         Fault { scope: FaultScope::Part(part), ..self }
     }

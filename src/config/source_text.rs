@@ -17,22 +17,17 @@ pub(crate) struct SourceText {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SourceName {
-    /// A file, as it was named or found.
     File(PathBuf),
-    /// An environment variable, by its whole name.
     Variable(String),
     /// A `--set` with this key; empty where none can be read.
     Set(String),
-    /// A flag of its own, such as `--on-conflict`.
     Flag(&'static str),
 }
 
 /// A line and its columns, counted from 1, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
     pub line: usize,
-    /// The first column.
     pub column: usize,
     /// The column after the last one in this line.
     pub end_column: usize,
@@ -54,7 +49,6 @@ impl SourceText {
         self.secrets.get_or_init(|| config_secret_spans(&self.text))
     }
 
-    /// The position of a span, in the line that it begins in.
     pub(crate) fn position(&self, span: &Range<usize>) -> Position {
         self.lines.get_or_init(|| Lines::of(&self.text)).position(span)
     }

@@ -13,7 +13,6 @@ use crate::config::problem::Problem;
 use crate::config::source_text::{SourceName, SourceText};
 use crate::config::syntax_error;
 
-/// A value and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct SpannedValue {
     pub(crate) value: Value,
@@ -28,7 +27,6 @@ pub(crate) enum Value {
     Text(String),
     /// An integer as it was written, and its value unless that is too large.
     Integer(String, Option<i64>),
-    /// A float as it was written.
     Float(String),
     Bool(bool),
     Datetime(toml::value::Datetime),
@@ -82,7 +80,6 @@ pub(crate) fn parse_value(
 }
 
 impl SpannedValue {
-    /// A string at `location`.
     pub(crate) fn text(text: impl Into<String>, location: Location) -> SpannedValue {
         SpannedValue { value: Value::Text(text.into()), key_location: location.clone(), location }
     }
@@ -96,7 +93,6 @@ impl SpannedValue {
         Table::from([(first.clone(), node)])
     }
 
-    /// Marks this value and all that is in it as part of a profile.
     fn mark_profile(&mut self, name: &Arc<str>) {
         self.location.profile = Some(Arc::clone(name));
         self.key_location.profile = Some(Arc::clone(name));
@@ -126,12 +122,10 @@ impl SpannedValue {
     }
 }
 
-/// Converts a table into toml's own type, which has no locations.
 pub(crate) fn to_toml(table: &Table) -> toml::Table {
     table.iter().map(|(key, node)| (key.clone(), node.to_toml())).collect()
 }
 
-/// Turns toml's tree into ours: spans become locations.
 struct TreeBuilder {
     source: Arc<SourceText>,
     /// The beginning of the parsed text in the source.

@@ -71,7 +71,6 @@ pub(super) fn explain_value(message: &str) -> String {
     }
 }
 
-/// Keeps the parser's message, with a hint where there is one.
 fn not_toml(message: &str) -> Fault {
     let fault = Fault::new(format!("this is not TOML: {}", sanitize(message)));
     match message {
@@ -155,7 +154,6 @@ fn is_unclosed(message: &str) -> bool {
         && (message.ends_with("expected `\"`") || message.ends_with("expected `'`"))
 }
 
-/// Explains a string without its second quote; it is shown from its first line.
 fn unclosed(
     text: &str,
     line: &Range<usize>,
@@ -193,7 +191,6 @@ fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
     (escape, fault)
 }
 
-/// Finds the value in a line that has an `=`, trimmed.
 fn value_in(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     let written = text.get(line.clone())?;
     let equals = written.find('=').filter(|_| !written.trim_start().starts_with(['[', '#']))?;

@@ -8,8 +8,7 @@ use crate::config::spanned_value::{SpannedValue, Table, Value};
 use crate::engine::instance::Instance;
 use crate::text::{closest_name, join_and, quote, sanitize};
 
-/// Validates one layer that has no profiles: a profile itself, a variable, a flag. `prefix` stands
-/// before its keys in messages.
+/// Validates a profile, a variable or a flag. `prefix` stands before its keys in messages.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
     Validator { problems }.table(table, KEYS, prefix, "");
 }
@@ -150,7 +149,6 @@ fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
     }
 }
 
-/// The fault of a value of the wrong kind.
 fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
     let help = match (kind, value) {
         (

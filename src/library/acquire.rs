@@ -26,9 +26,6 @@ use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
 
 /// Acquires the instance, or adopts the guard of a `monopoll run` that holds it for this program.
-///
-/// # Errors
-/// As `monopoll run`.
 pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, Poller), Error> {
     for note in &config.notes {
         info!("{note}");
@@ -37,8 +34,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let named = instance_name::instance(config, token.as_ref(), None);
     if let Some((instance, guard)) = guard_of_this_program(named.as_ref()) {
         info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
-        let claim = InProcessClaim::new(&instance)?;
-        return Ok((ThreadGuard::Adopted(AdoptedGuard { instance, claim, guard }), poller));
+        let claim = InProcessClaim::new(instance)?;
+        return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard }), poller));
     }
     let instance = named.ok_or_else(|| {
         Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
@@ -46,7 +43,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
             instance_name::variable(config)
         ))
     })?;
-    let claim = InProcessClaim::new(&instance)?;
+    let claim = InProcessClaim::new(instance.clone())?;
     let command = this_program()?;
     let programs = OwnPrograms {
         wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
@@ -59,11 +56,11 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         .map_err(|error| start_errors::error(&request.instance, error))?;
     acquired.announce(None);
     let Acquired { keeper, poller, .. } = acquired;
-    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(request.instance, claim, keeper))), poller))
+    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, keeper))), poller))
 }
 
-/// The `monopoll run` above this process that holds `named` for it – whatever it holds, where
-/// nothing here names an instance.
+/// The `monopoll run` above this process that holds `named` for it, or any instance if `named` is
+/// `None`.
 fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessHandle)> {
     let marker = EnvMarker::parse(&env::var_os(HELD)?)?;
     let instance: Instance = marker.instance.parse().ok()?;
@@ -80,7 +77,6 @@ fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessH
     Some((instance, guard?))
 }
 
-/// This program, as a command.
 fn this_program() -> Result<Command, Error> {
     let unknown = |what: &str, error: std::io::Error| {
         Error::from_source(ExitStatus::Fault, format!("{what} cannot be found out"), error)

@@ -13,10 +13,8 @@ use crate::report::{reasons, trace};
 use crate::terminate::execute::TerminateEvent;
 use crate::text::printable;
 
-/// How often an event says that a start still waits.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Writes what happens as events of this program.
 pub(super) struct EventObserver<'a> {
     pub(super) instance: &'a Instance,
 }

@@ -16,7 +16,7 @@ use crate::library::lost::Lost;
 use crate::scan::cannot_scan;
 use crate::sys::machine::poll::{CancelHandle, Poller};
 
-/// Holds an instance for this program: while it lives, nobody else who settles with monopoll polls.
+/// Holds an instance for this program: while it lives, no other program that uses monopoll polls.
 ///
 /// ```no_run
 /// # async fn poll_until_it_ends() {}
@@ -34,51 +34,48 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 ///
 /// # Expected flow
 ///
-/// Acquire it before polling starts; stop polling and finish what was taken when
-/// [`lost`](Guard::lost) resolves; drop it when nothing polls any more. Dropping it gives
-/// everything back in reverse order – the record beside the lock, then the lock – and returns when
-/// that is done, within milliseconds.
+/// Acquire it before polling starts. When [`lost`](Guard::lost) resolves, stop polling and finish
+/// the updates that were taken. Drop it when nothing polls any more: that gives back the record
+/// beside the lock, then the lock, and returns within milliseconds.
 ///
 /// # Guarantees
 ///
-/// - [`acquire`](Guard::acquire) is `monopoll run` without COMMAND: the same configuration, looks,
-///   plan, turnstile, ticket and limits, so programs with the library and bots under `run` settle
-///   with each other.
+/// - [`acquire`](Guard::acquire) decides as `monopoll run` does, by the same configuration, so
+///   programs with the library and bots under `run` settle with each other.
 /// - A second guard of the same instance in one process is refused.
 /// - Under a `monopoll run` of the same instance it adopts that guard: nothing is taken twice, and
-///   dropping it gives nothing back before the program ends. The environment alone is not believed:
-///   the guard that it names must live, be above this process, and have the lock.
-/// - To drop the future of `acquire` calls it off: within moments nothing of it is left.
-/// - The lock is the kernel's: however the process ends, it is free then. Children that are started
-///   with `exec`, as by [`std::process::Command`], do not inherit it.
-/// - No signal is taken, no signal mask changed, no child reaped (where `[check]` is configured,
-///   its own end is heard of). One thread sees to the lock; it sleeps until something happens.
+///   dropping it gives nothing back before the program ends. The guard that the environment names
+///   must live, be above this process, and have the lock.
+/// - Dropping the future of `acquire` cancels it, within moments and without leftovers.
+/// - The kernel frees the lock however the process ends. Children that are started with `exec`, as
+///   by [`std::process::Command`], do not inherit it.
+/// - No signal handler, no signal mask, and no child but that of `[check]`. One thread keeps the
+///   lock; it sleeps until something happens.
 ///
-/// # When somebody asks for it
+/// # Requests
 ///
-/// A newer start, or `monopoll stop`, asks through the lock folder. Asked *gracefully*, the guard
-/// says at once that it heard, and `lost` resolves; from then on nobody signals this process,
-/// however long it takes. Whoever asked goes on as soon as the guard is dropped – also where the
-/// program itself lives on – and is refused where that does not happen in the time of its plan.
-/// Nothing is killed then: a library cannot know what else its program is doing.
+/// A newer start, or `monopoll stop`, sends a request through the lock folder. A *graceful* one is
+/// acknowledged at once, and `lost` resolves; this process is not signalled, however long it takes.
+/// The requester goes on as soon as the guard is dropped, also where the program itself lives on,
+/// and is refused where that takes longer than its plan allows. Nothing is killed then: a library
+/// cannot know what else its program does.
 ///
-/// Asked with *force*, `lost` resolves too, but nothing is promised: the answer comes when
-/// everything has been given back. Where it has not come within two seconds, whoever asked kills
-/// this process, as it would kill any other; `force` therefore gets through to a program that
-/// hangs.
+/// After a request with *force*, `lost` resolves too, but the acknowledgement comes only when
+/// everything has been given back. If that takes more than two seconds, the requester kills this
+/// process: `force` ends a program that hangs.
 ///
 /// # Assumptions
 ///
-/// Every process that runs this program's own executable settles the same way before it polls: it
-/// is known by its ticket, never by pattern or token, so that programs that start at the same
-/// moment do not take each other for pollers without a guard. The guard is acquired after the
-/// program has daemonized, if it does: the lock belongs to the process that took it.
+/// Every process that runs this program's own executable acquires a guard before it polls: it is
+/// recognized by its ticket, never by pattern or token, so that programs that start at the same
+/// moment do not take each other for pollers without a guard. A program that daemonizes does so
+/// before it acquires the guard: the lock belongs to the process that took it.
 #[derive(Debug)]
 pub struct Guard {
     instance: Instance,
     replies: watch::Receiver<GuardReply>,
     cancel: CancelHandle,
-    /// Closed when everything was given back; `None` where nobody is to wait for that.
+    /// Closed when everything was given back; `None` where nothing waits for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
 
@@ -109,15 +106,14 @@ impl Guard {
         })
     }
 
-    /// What is held.
+    /// The id of the held instance.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.instance.as_str()
     }
 
-    /// Resolves when the instance is no longer held, or is to be given back; at once where that has
-    /// happened already. It may be asked for as often as is convenient, and outlives the guard: of
-    /// one that was dropped it never resolves.
+    /// Resolves when the instance is no longer held, or is to be given back; at once if that has
+    /// happened already. It never resolves after the guard was dropped.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
         let mut replies = self.replies.clone();
         async move {
@@ -142,7 +138,6 @@ impl Drop for Guard {
     }
 }
 
-/// Cancels an acquisition whose future is dropped.
 struct CancelOnDrop(Option<CancelHandle>);
 
 impl CancelOnDrop {
@@ -159,7 +154,6 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The guard's thread: acquires, holds, and gives back.
 fn run_guard_thread(
     config: &Config,
     poller: Poller,

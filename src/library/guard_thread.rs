@@ -20,7 +20,7 @@ use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
 
-/// What the thread says of the instance. A thread that ends after `Held` has failed.
+/// The state of the instance. A thread that ends after `Held` has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GuardReply {
     Held,
@@ -29,20 +29,18 @@ pub(super) enum GuardReply {
     GivenBack,
 }
 
-/// A guard, as its thread holds it.
 pub(super) enum ThreadGuard {
-    /// It holds the lock itself.
+    /// Holds the lock itself.
     Own(Box<OwnGuard>),
-    /// A `monopoll run` above the program holds the lock.
+    /// A `monopoll run` above the program holds the lock, for everything that it started.
     Adopted(AdoptedGuard),
 }
 
 impl ThreadGuard {
-    /// The instance that is held.
     pub(super) fn instance(&self) -> &Instance {
         match self {
-            ThreadGuard::Own(own) => &own.instance,
-            ThreadGuard::Adopted(adopted) => &adopted.instance,
+            ThreadGuard::Own(own) => &own.claim.instance,
+            ThreadGuard::Adopted(adopted) => &adopted.claim.instance,
         }
     }
 
@@ -57,7 +55,7 @@ impl ThreadGuard {
             ThreadGuard::Own(mut own) => {
                 own.hold(poller, reply);
                 let watch = own.give_back();
-                reply_given_back(reply);
+                reply_end(reply, GuardReply::GivenBack);
                 drop(done);
                 // Closing a watch takes the kernel some milliseconds, after `done` for that reason.
                 drop(watch);
@@ -65,44 +63,33 @@ impl ThreadGuard {
             ThreadGuard::Adopted(adopted) => {
                 adopted.hold(poller, reply);
                 drop(adopted.claim);
-                reply_given_back(reply);
+                reply_end(reply, GuardReply::GivenBack);
                 drop(done);
             }
         }
     }
 }
 
-fn reply_given_back(reply: &watch::Sender<GuardReply>) {
-    reply.send_if_modified(|word| {
-        mem::replace(word, if *word == GuardReply::Held { GuardReply::GivenBack } else { *word })
-            == GuardReply::Held
-    });
-}
-
-/// Says that the instance is lost; the first reason stays.
-fn reply_lost(reply: &watch::Sender<GuardReply>, lost: Lost) {
-    reply.send_if_modified(|word| {
-        let first = *word == GuardReply::Held;
-        if first {
-            *word = GuardReply::Lost(lost);
+/// Says how the guard ends; the first word stays.
+fn reply_end(reply: &watch::Sender<GuardReply>, end: GuardReply) {
+    reply.send_if_modified(|current| {
+        let is_held = *current == GuardReply::Held;
+        if is_held {
+            *current = end;
         }
-        first
+        is_held
     });
 }
 
-/// A guard that holds the lock itself.
 pub(super) struct OwnGuard {
-    instance: Instance,
     claim: InProcessClaim,
     keeper: LockKeeper,
-    /// The last request.
     request: Option<Request>,
 }
 
 impl OwnGuard {
-    /// Holds what `keeper` keeps.
-    pub(super) fn new(instance: Instance, claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
-        OwnGuard { instance, claim, keeper, request: None }
+    pub(super) fn new(claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
+        OwnGuard { claim, keeper, request: None }
     }
 
     fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
@@ -118,23 +105,23 @@ impl OwnGuard {
     }
 
     fn check(&mut self, reply: &watch::Sender<GuardReply>) {
-        let instance = self.instance.clone();
+        let instance = self.claim.instance.clone();
         let mut on_event = |event: LockEvent| warn_of_lock_event(&instance, &event);
         match self.keeper.check_locks(clock::patience(), &mut on_event) {
             KeepOutcome::Held => {}
-            KeepOutcome::Lost => reply_lost(reply, Lost::Taken),
+            KeepOutcome::Lost => reply_end(reply, GuardReply::Lost(Lost::Taken)),
         }
         if let Some(request) = self.new_request() {
             info!(pid = request.from_pid, "{instance}: pid {} asks for it", request.from_pid);
-            reply_lost(reply, Lost::to(&request));
+            reply_end(reply, GuardReply::Lost(Lost::to(&request)));
             self.keeper.set_stage(RecordStage::Stopping, &mut on_event);
             self.request = Some(request);
         }
         self.keeper.restore_files(&mut on_event);
     }
 
-    /// A request that was not read before. A graceful one is answered at once. One with `force` is
-    /// answered when everything has been given back: until then nothing is promised to it.
+    /// Returns a request that was not read before. A graceful one is answered at once; one with
+    /// `force` only when everything has been given back.
     fn new_request(&self) -> Option<Request> {
         let request = self
             .keeper
@@ -150,7 +137,7 @@ impl OwnGuard {
     /// Gives back in reverse order: the record, the lock, the claim within this process. The watch
     /// can be closed later.
     fn give_back(self) -> FileWatch {
-        let OwnGuard { claim, keeper, request, .. } = self;
+        let OwnGuard { claim, keeper, request } = self;
         if let Some(request) = keeper.request() {
             // Before anything is given back: a start that gets no answer in time kills. An answer
             // that cannot be written is no reason to keep the instance.
@@ -164,7 +151,6 @@ impl OwnGuard {
     }
 }
 
-/// Why the guard leaves, as the history keeps it.
 fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
     match request.map(Request::asker) {
         Some(Asker { pid, purpose: Purpose::Start }) => {
@@ -177,18 +163,16 @@ fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
     }
 }
 
-/// An adopted guard: a `monopoll run` above holds the lock, for everything that it started.
 pub(super) struct AdoptedGuard {
-    pub(crate) instance: Instance,
-    pub(crate) claim: InProcessClaim,
-    pub(crate) guard: ProcessHandle,
+    pub(super) claim: InProcessClaim,
+    pub(super) guard: ProcessHandle,
 }
 
 impl AdoptedGuard {
     fn hold(&self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
         while !poller.is_cancelled() {
             if self.guard.has_ended() {
-                reply_lost(reply, Lost::Orphaned);
+                reply_end(reply, GuardReply::Lost(Lost::Orphaned));
                 Poller::poll(Some(poller), None, &[], None);
             } else {
                 Poller::poll(Some(poller), None, &[&self.guard], None);

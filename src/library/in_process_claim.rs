@@ -6,27 +6,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
 
-static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static TAKEN: Mutex<BTreeSet<Instance>> = Mutex::new(BTreeSet::new());
 
 /// An instance that this process has taken; dropping the claim frees it.
 #[derive(Debug)]
-pub(super) struct InProcessClaim(String);
+pub(super) struct InProcessClaim {
+    pub(super) instance: Instance,
+}
 
 impl InProcessClaim {
-    /// Takes an instance.
-    ///
-    /// # Errors
-    /// This process has it already.
-    pub(super) fn new(instance: &Instance) -> Result<InProcessClaim, Error> {
-        let name = instance.to_string();
-        if taken().insert(name.clone()) {
-            return Ok(InProcessClaim(name));
+    /// Takes an instance, unless this process has it already.
+    pub(super) fn new(instance: Instance) -> Result<InProcessClaim, Error> {
+        if taken().insert(instance.clone()) {
+            return Ok(InProcessClaim { instance });
         }
-        Err(Error::new(
-            ExitStatus::Refused,
-            format!("{name}: refused: this very process has its guard already, or is acquiring it"),
-        )
-        .with_hint(
+        let message = "refused: this very process has its guard already, or is acquiring it";
+        Err(Error::new(ExitStatus::Refused, format!("{instance}: {message}")).with_hint(
             "keep the first one and share it; it gives the instance back when it is dropped",
         ))
     }
@@ -34,11 +29,11 @@ impl InProcessClaim {
 
 impl Drop for InProcessClaim {
     fn drop(&mut self) {
-        taken().remove(&self.0);
+        taken().remove(&self.instance);
     }
 }
 
-fn taken() -> MutexGuard<'static, BTreeSet<String>> {
+fn taken() -> MutexGuard<'static, BTreeSet<Instance>> {
     // A set of names is whole whoever panicked.
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -49,11 +44,11 @@ mod tests {
 
     #[test]
     fn an_instance_is_taken_once_and_can_be_taken_again_when_it_was_given_back() {
-        let (one, other) = ("taken-one".parse().unwrap(), "taken-other".parse().unwrap());
-        let first = InProcessClaim::new(&one).unwrap();
-        assert_eq!(InProcessClaim::new(&one).unwrap_err().status(), ExitStatus::Refused);
-        let _another = InProcessClaim::new(&other).unwrap();
+        let claim = |instance: &str| InProcessClaim::new(instance.parse().unwrap());
+        let first = claim("taken-one").unwrap();
+        assert_eq!(claim("taken-one").unwrap_err().status(), ExitStatus::Refused);
+        let _another = claim("taken-other").unwrap();
         drop(first);
-        assert!(InProcessClaim::new(&one).is_ok());
+        assert!(claim("taken-one").is_ok());
     }
 }

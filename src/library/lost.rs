@@ -30,16 +30,15 @@ pub enum Lost {
     Taken,
     /// The `monopoll run` that holds the instance for this program has ended.
     Orphaned,
-    /// The guard's own thread has ended: nobody sees to the lock any more. This is a fault of
-    /// monopoll itself.
+    /// The guard's own thread has ended, so the lock is no longer kept: a fault of monopoll.
     Unwatched,
 }
 
-/// How long whoever asks with `force` waits for an answer before it kills (S10).
+/// The time that a request with `force` waits for an answer before it kills (S10).
 const SILENCE: Duration = Duration::from_secs(2);
 
 impl Lost {
-    /// What this request means for whoever holds.
+    /// The loss that a request announces.
     pub(crate) fn to(request: &Request) -> Lost {
         let manner = request.stop_options();
         let (by, within) = (request.from_pid, within(manner));
@@ -49,7 +48,7 @@ impl Lost {
         }
     }
 
-    /// How long whoever asked waits; `None`: nobody asked.
+    /// The time that the requester waits; `None` if there is none.
     #[must_use]
     pub fn within(self) -> Option<Duration> {
         match self {
@@ -58,8 +57,7 @@ impl Lost {
         }
     }
 
-    /// What the program should exit with: 0 where a supervisor that restarts on failure must not
-    /// revive it.
+    /// The status that the program should exit with: 0 where a supervisor must not restart it.
     #[must_use]
     pub fn status(self) -> ExitStatus {
         match self {

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-/// Why a request to Telegram failed; texts are masked and printable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// Telegram does not know the token.
     Unauthorized,
     /// Too many requests; Telegram may say when to try again.
     TooMany(Option<Duration>),
@@ -20,16 +18,13 @@ pub enum ApiError {
     NoBotApi,
     /// No answer within this time.
     Late(Duration),
-    /// No connection.
     Unreachable(String),
     /// The certificate or TLS cannot be trusted.
     Untrusted(String),
-    /// The proxy of the environment cannot be used.
     Proxy(String),
 }
 
 impl ApiError {
-    /// Applies `f` to text of foreign origin.
     pub(super) fn map_text(self, f: impl FnOnce(String) -> String) -> ApiError {
         match self {
             ApiError::Answered(status, why) => ApiError::Answered(status, why.map(f)),

@@ -11,7 +11,6 @@ use crate::telegram::api_error::ApiError;
 use crate::telegram::bot_api::BotApi;
 use crate::telegram::response::Webhook;
 
-/// The webhook that is set, if there is one.
 pub type WebhookAnswer = Result<Option<Webhook>, ApiError>;
 
 /// A request on a thread of its own. The thread of one that is dropped ends by itself.
@@ -61,7 +60,6 @@ impl BackgroundRequest {
         Ok(self.answer.try_recv().unwrap_or(Err(ApiError::Late(self.timeout))))
     }
 
-    /// Waits for the answer, whatever signals arrive.
     pub(super) fn wait_uninterrupted(&self) -> WebhookAnswer {
         let left = self.until.saturating_sub(clock::patience());
         self.answer.recv_timeout(left).unwrap_or(Err(ApiError::Late(self.timeout)))

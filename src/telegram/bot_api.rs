@@ -18,19 +18,15 @@ use crate::text::sanitize;
 /// The most bytes that are read of an answer; that about a webhook has less than a kilobyte.
 const MAX_ANSWER: u64 = 64 << 10;
 
-/// A Bot API server, as one bot uses it.
 #[derive(Debug, Clone)]
 pub(super) struct BotApi {
-    /// The server.
     pub(super) url: ApiUrl,
-    /// The bot's token.
     pub(super) token: Token,
     /// The longest time for all calls of a request.
     pub(super) timeout: Duration,
 }
 
 impl BotApi {
-    /// Returns the webhook that is set.
     pub(super) fn webhook(&self) -> Result<Option<Webhook>, ApiError> {
         let until = clock::patience().saturating_add(self.timeout);
         self.sanitized(self.agent().and_then(|agent| self.webhook_info(&agent, until)))
@@ -117,7 +113,6 @@ impl BotApi {
         }
     }
 
-    /// Masks and escapes texts of foreign origin.
     fn sanitized(
         &self,
         answer: Result<Option<Webhook>, ApiError>,

@@ -11,16 +11,11 @@ use ureq::{Proxy, ProxyProtocol};
 use crate::config::{ApiUrl, Scheme};
 use crate::telegram::api_error::ApiError;
 
-/// The variables that name a proxy, in curl's order.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// The variables that name servers to be asked without a proxy.
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The proxy to `server`, if there is one.
-///
-/// # Errors
-/// The proxy cannot be used.
+/// Returns the proxy to `server`, if there is one.
 pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     let set = |names: &[&'static str]| {
         let mut values = names.iter().filter_map(|name| Some((*name, env::var(name).ok()?)));
@@ -33,7 +28,7 @@ pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     }
 }
 
-/// The error does not repeat the value, which may contain a password.
+/// Parses the proxy; the error does not repeat the value, which may contain a password.
 fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     let unusable = |why: &str| ApiError::Proxy(format!("the proxy in ${name} {why}"));
     let proxy = Proxy::new(value).map_err(|_| unusable("has no address that can be read"))?;
@@ -43,7 +38,8 @@ fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     }
 }
 
-/// Whether `host` is in a list such as `localhost,.example.org`. A name includes its subdomains.
+/// Returns whether `host` is in a list such as `localhost,.example.org`. A name includes its
+/// subdomains.
 fn is_excepted(host: &str, list: &str) -> bool {
     let host = host.to_lowercase();
     list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| {

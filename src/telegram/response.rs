@@ -8,13 +8,11 @@ use serde_json::Value;
 use crate::telegram::api_error::ApiError;
 use crate::text::truncate;
 
-/// The most characters that are kept of a server's text.
 const MAX_TEXT: usize = 201;
 
 /// What a webhook does to a bot that polls.
 pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
 
-/// A webhook that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// The host that receives the updates; the rest of the address is a secret.
@@ -22,7 +20,6 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// What the user can do about a webhook.
     pub(crate) const HINT: &str =
         "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 
@@ -46,7 +43,6 @@ struct ResponseParameters {
     retry_after: Option<u64>,
 }
 
-/// Returns the result in an answer.
 pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let envelope: Option<ResponseEnvelope> = serde_json::from_slice(body).ok();
     match (status, envelope) {
@@ -68,7 +64,6 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     }
 }
 
-/// Returns the webhook in the result of `getWebhookInfo`.
 pub(super) fn webhook(info: &Value) -> Result<Option<Webhook>, ApiError> {
     match info.get("url").and_then(Value::as_str) {
         None => Err(ApiError::NoBotApi),

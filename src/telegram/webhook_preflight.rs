@@ -19,13 +19,13 @@ pub fn ask_for_webhook(telegram: &TelegramTable, token: &Token) -> WebhookAnswer
     BackgroundRequest::send(&bot_api(telegram, token), BotApi::webhook).wait_uninterrupted()
 }
 
-/// The webhook check of one start. Its failures are warnings.
+/// The webhook check of one start; its failures are warnings.
 #[derive(Debug)]
 pub struct Preflight {
     api: BotApi,
     policy: WebhookPolicy,
     state: PreflightState,
-    /// The last answer that was warned about: each is warned about once.
+    /// The last answer that was warned about.
     warned: Option<WebhookAnswer>,
     removal: WebhookRemoval,
 }
@@ -39,18 +39,14 @@ enum PreflightState {
 /// Whether a start deleted the webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookRemoval {
-    /// It did not try.
     NotTried,
-    /// It tried, which took some time.
+    /// This took some time, in which a conflict may have started.
     Tried,
 }
 
-/// What a plan says about the webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreflightReport {
-    /// The bot can poll.
     Fine(String),
-    /// The user should know.
     Warning(String),
     /// The start would be refused.
     Refusal(RefusalReason),
@@ -77,15 +73,11 @@ impl Preflight {
         self.removal = WebhookRemoval::NotTried;
     }
 
-    /// Whether the answer is known.
     pub(crate) fn has_answer(&self) -> bool {
         matches!(self.state, PreflightState::Answered(_))
     }
 
     /// Waits for the answer, and returns why the start is to be refused.
-    ///
-    /// # Errors
-    /// A signal ended the wait.
     pub(crate) fn refusal(
         &mut self,
         poller: Option<&Poller>,
@@ -119,9 +111,6 @@ impl Preflight {
 
     /// Deletes the webhook if the policy says so. To be called while the locks are held, right
     /// before the child is started.
-    ///
-    /// # Errors
-    /// A signal ended the wait.
     pub(crate) fn delete_webhook(
         &mut self,
         poller: Option<&Poller>,
@@ -153,7 +142,6 @@ impl Preflight {
         Ok(WebhookRemoval::Tried)
     }
 
-    /// Waits for the answer, for a plan.
     pub fn report(&self) -> PreflightReport {
         let answer = match &self.state {
             PreflightState::Asked(request) => request.wait_uninterrupted(),

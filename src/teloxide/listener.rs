@@ -29,7 +29,6 @@ use crate::teloxide::polling_conflict::{ConflictAdvice, ConflictCause, ConflictS
 /// How much longer than its timeout a poll may take before its connection counts as dead.
 const SLACK: Duration = Duration::from_secs(20);
 
-/// The longest pause after a failure that is no conflict.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// The program's own request for updates.
@@ -49,8 +48,8 @@ pub(super) struct Listener<R> {
     conflict: ConflictSeries,
     health: Health,
     get_updates: Option<GetUpdatesFn>,
-    state: Arc<PollState>,
-    stop_token: StopToken,
+    pub(super) state: Arc<PollState>,
+    pub(super) stop_token: StopToken,
     stop_flag: StopFlag,
 }
 
@@ -82,16 +81,8 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         }
     }
 
-    pub(super) fn state(&self) -> Arc<PollState> {
-        Arc::clone(&self.state)
-    }
-
-    pub(super) fn stop_token(&self) -> StopToken {
-        self.stop_token.clone()
-    }
-
-    /// The next update; `None` when it was stopped or has failed. Updates left in the buffer then
-    /// were not confirmed: the next poller gets them.
+    /// Returns the next update; `None` when polling was stopped or has failed. Updates left in the
+    /// buffer then were not confirmed: the next poller gets them.
     async fn next(&mut self) -> Option<Update> {
         loop {
             if self.stop_flag.is_stopped() || self.state.has_failed() {
@@ -110,7 +101,6 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         }
     }
 
-    /// Pauses after a failure, and polls once.
     async fn poll(&mut self) {
         sleep(std::mem::take(&mut self.pause)).await;
         let offset = self.state.handed_out();
@@ -227,7 +217,7 @@ where
     type Err = Infallible;
 
     fn stop_token(&mut self) -> StopToken {
-        Listener::stop_token(self)
+        self.stop_token.clone()
     }
 
     fn hint_allowed_updates(&mut self, hint: &mut dyn Iterator<Item = AllowedUpdate>) {

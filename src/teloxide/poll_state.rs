@@ -13,7 +13,6 @@ use tracing::{debug, warn};
 use crate::error::Error;
 use crate::text::sanitize;
 
-/// The longest time for the last confirmation.
 const LAST_CONFIRMATION: Duration = Duration::from_secs(10);
 
 /// The state of a listener, also readable when it has ended.
@@ -56,7 +55,6 @@ impl PollState {
         self.values().error.is_some()
     }
 
-    /// The error that ended polling.
     pub(super) fn take_error(&self) -> Option<Error> {
         self.values().error.take()
     }

@@ -1,7 +1,8 @@
-//! Polling under a guard: its options, and its course from the guard to the last confirmed update.
+//! Polling under a guard: its options, and what it does from the guard to the last confirmation.
 
 use std::future::{Future, ready};
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -65,7 +66,7 @@ where
     /// Polls until `stop` resolves and handles no signals, for a program that has its own.
     /// [`std::future::pending`] leaves the end to the guard and the dispatcher's `ShutdownToken`.
     pub fn until(self, stop: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
-        Polling { stop_source: Some(StopSource::future(stop)), ..self }
+        Polling { stop_source: Some(StopSource::Future(Box::pin(stop))), ..self }
     }
 
     /// Replaces the request for updates, for a program that stores or parses them itself. No update
@@ -139,7 +140,7 @@ where
         let instance = guard.instance().to_owned();
         let window = *config.settings.telegram.conflict_window;
         let listener = Listener::new(bot.clone(), &instance, timeout, window, health, get_updates);
-        let (state, stop_token) = (listener.state(), listener.stop_token());
+        let (state, stop_token) = (Arc::clone(&listener.state), listener.stop_token.clone());
         let shutdown_token = dispatcher.shutdown_token();
         // Boxed, so that the futures around it stay small.
         let mut dispatching = Box::pin(
@@ -218,7 +219,6 @@ fn patience(reason: StopReason, config: &Config) -> Option<Duration> {
     }
 }
 
-/// The first request failed.
 fn cannot_poll(instance: &str, error: &RequestError) -> Error {
     // The error itself is not kept as the cause: it may contain the token.
     let why = describe(error);

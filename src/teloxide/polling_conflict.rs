@@ -13,12 +13,9 @@ const PAUSES: [Duration; 3] =
 /// server's own pace take so long.
 const MIN_QUIET: Duration = Duration::from_secs(20);
 
-/// The cause of a 409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConflictCause {
-    /// Another process that polls.
     Poller,
-    /// A webhook, which receives the updates.
     Webhook,
 }
 
@@ -37,7 +34,6 @@ impl ConflictCause {
         }
     }
 
-    /// What the user can do about it.
     pub(super) fn hint(self) -> &'static str {
         match self {
             ConflictCause::Poller => {
@@ -62,7 +58,6 @@ impl fmt::Display for ConflictCause {
     }
 }
 
-/// What to do after a 409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConflictAdvice {
     /// Poll again after `pause`; this was the 409 number `count` of the conflict.
@@ -93,7 +88,7 @@ impl ConflictSeries {
         ConflictSeries { window, current: None }
     }
 
-    /// Counts a 409 at `now`, by [`clock::patience`](crate::sys::clock::patience).
+    /// Counts a 409 at `now`, by the clock of patience.
     pub(super) fn conflict_at(&mut self, now: Duration) -> ConflictAdvice {
         let series = match self.current.filter(|series| !self.is_over(*series, now)) {
             Some(series) => Series { last: now, count: series.count.saturating_add(1), ..series },

@@ -53,18 +53,10 @@ pub(super) enum StopSource {
 }
 
 impl StopSource {
-    /// SIGTERM and SIGINT, handled from now on.
-    ///
-    /// # Errors
-    /// No runtime can deliver signals.
     pub(super) fn signals() -> Result<StopSource, Error> {
         Signals::handle().map(StopSource::Signals).map_err(|error| {
             Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
         })
-    }
-
-    pub(super) fn future(stop: impl Future<Output = ()> + Send + 'static) -> StopSource {
-        StopSource::Future(Box::pin(stop))
     }
 
     /// Resolves when polling is to stop; must not be called again after that.
