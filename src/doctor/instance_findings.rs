@@ -13,18 +13,14 @@ pub fn command_finding(found: Option<&Result<String, Error>>) -> Option<Finding>
     })
 }
 
-/// The source of an instance's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {
-    /// The configuration.
     Configuration,
-    /// The bot's token.
     Token,
     /// The command, its arguments and its folder.
     Command,
 }
 
-/// The name of the instance.
 pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Finding {
     match name {
         Ok((instance, source)) => {
@@ -43,16 +39,14 @@ pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Findin
     }
 }
 
-/// The process that holds the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunningState {
-    /// None.
     NotRunning,
     /// A guard: its pid and its command.
     Guard(u32, String),
     /// A guard in a PID namespace below this one: its command.
     Below(String),
-    /// A guard that only its record tells of: its command.
+    /// A guard that only a record shows: its command.
     Elsewhere(String),
     /// Processes that are no guards.
     Strangers(Vec<u32>),
@@ -60,7 +54,6 @@ pub enum RunningState {
     Unknown,
 }
 
-/// The process that runs the instance already.
 pub fn running_finding(state: &RunningState) -> Finding {
     const NAME: &str = "running";
     match state {

@@ -11,7 +11,6 @@ use crate::text::printable;
 const MIN_BYTES: u64 = 1 << 20;
 const MIN_INODES: u64 = 100;
 
-/// A lock folder, examined.
 #[derive(Debug, Clone)]
 pub enum FolderCheck {
     /// It exists and is safe to use.
@@ -22,33 +21,24 @@ pub enum FolderCheck {
     Unsafe(Error),
 }
 
-/// Findings about each lock folder.
 pub fn lock_findings(folders: &[FolderCheck]) -> Vec<Finding> {
     folders.iter().flat_map(folder_findings).collect()
 }
 
 fn folder_findings(folder: &FolderCheck) -> Vec<Finding> {
-    match folder {
-        FolderCheck::Unsafe(error) => vec![Finding::of_error(NAME, error)],
-        FolderCheck::Found(path, facts) => {
-            let path = shown(path);
-            let Some(facts) = facts else { return vec![Finding::ok(NAME, path)] };
-            vec![
-                access_finding(&path, facts, format!("{path}{}", description(facts))),
-                space_finding(&path, facts),
-            ]
-        }
-        FolderCheck::Missing(path, above, facts) => {
+    let (what, parent, folder, facts) = match folder {
+        FolderCheck::Unsafe(error) => return vec![Finding::of_error(NAME, error)],
+        FolderCheck::Found(path, facts) => (shown(path), String::new(), shown(path), facts),
+        FolderCheck::Missing(path, parent, facts) => {
+            let parent = shown(parent);
             let what =
                 format!("{} is not there yet: the first start makes it, private", shown(path));
-            let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };
-            let above = shown(above);
-            vec![
-                access_finding(&above, facts, format!("{what}, in {above}{}", description(facts))),
-                space_finding(&above, facts),
-            ]
+            (what, format!(", in {parent}"), parent, facts)
         }
-    }
+    };
+    let Some(facts) = facts else { return vec![Finding::ok(NAME, what)] };
+    let what = format!("{what}{parent}{}", description(facts));
+    vec![access_finding(&folder, facts, what), space_finding(&folder, facts)]
 }
 
 const NAME: &str = "lock folder";

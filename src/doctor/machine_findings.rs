@@ -8,10 +8,8 @@ use crate::scan::container::PrivateFolder;
 use crate::sys::filesystem::Support;
 use crate::text::{printable, sanitize};
 
-/// The user that runs `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorUser {
-    /// The user.
     pub user: User,
     /// Whether the user may signal all processes.
     pub privileged: bool,
@@ -21,10 +19,8 @@ pub struct DoctorUser {
     pub reach: ScanReach,
 }
 
-/// The users whose bots a start finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanReach {
-    /// This user alone.
     OwnUser,
     /// Other users too: by a `[[match]]` entry, by a shared lock, or by privilege.
     OtherUsers,

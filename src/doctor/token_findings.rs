@@ -1,4 +1,4 @@
-//! The bot's token, and what Telegram says about it.
+//! The bot's token, and Telegram's answer about its webhook.
 
 use crate::config::settings::{TelegramTable, WebhookPolicy};
 use crate::doctor::Finding;
@@ -10,15 +10,12 @@ use crate::text::printable;
 /// The places that were searched for a token, and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSearch {
-    /// The id of the bot whose token was found.
     pub found: Option<BotId>,
-    /// The variables that were searched.
     pub variables: Vec<String>,
-    /// The file that was searched.
     pub file: String,
     /// Variables, as they are shown, whose value is no token.
     pub misfits: Vec<String>,
-    /// What a start does about another process with the same token.
+    /// The action on another process with the same token.
     pub same_token: SameToken,
 }
 
@@ -57,7 +54,6 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
     }
 }
 
-/// Telegram's answer about the webhook.
 pub fn telegram_finding(answer: &WebhookAnswer, config: &TelegramTable) -> Finding {
     const NAME: &str = "Telegram";
     let server = &config.api_url.authority;

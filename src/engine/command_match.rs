@@ -5,41 +5,34 @@ use std::path::{Path, PathBuf};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::process::Process;
 
-/// COMMAND, to be compared with a process part by part. [`Process::same_command`] has the verdict.
+/// The parts of COMMAND; [`Process::same_command`] is the verdict of the scan on all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandMatch {
-    /// The file that is executed.
     pub program: PathBuf,
-    /// The kind of its process.
     pub runs: RunKind,
     /// The arguments after its name.
     pub args: Vec<String>,
-    /// The working directory.
     pub cwd: PathBuf,
 }
 
-/// The kind of a program's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
-    /// The program's own.
     ByItself,
-    /// That of the interpreter in its first line.
+    /// By the interpreter in its first line.
     ByInterpreter,
 }
 
-/// One part of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandPart<'a> {
     /// The executable, through a `#!` line too.
     Program(&'a Path),
-    /// The arguments after its name.
     Arguments(&'a [String]),
     /// The working directory.
     Folder(&'a Path),
 }
 
 impl CommandMatch {
-    /// Each part with whether `process` has it too, never against [`Process::same_command`].
+    /// Compares each part with `process`, without contradicting [`Process::same_command`].
     pub fn parts(&self, process: &Process) -> [(CommandPart<'_>, Truth); 3] {
         let program = process.same_program.holds(|own| *own);
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
@@ -103,42 +96,31 @@ mod tests {
     }
 
     #[test]
-    fn each_part_is_compared_and_never_against_the_machines_word() {
+    fn each_part_is_compared_and_never_against_the_scan() {
         let (yes, no, unknown) = (Truth::True, Truth::False, Truth::Unknown);
+        let (itself, script) = (RunKind::ByItself, RunKind::ByInterpreter);
         let (own, other) = (Fact::Known(true), Fact::Known(false));
         for (runs, process, expected) in [
-            (RunKind::ByItself, seen(&["bot", "-v"], "/srv/bot", own, own), [yes, yes, yes]),
-            (RunKind::ByItself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
-            (RunKind::ByItself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (itself, seen(&["bot", "-v"], "/srv/bot", own, own), [yes, yes, yes]),
+            (itself, seen(&["bot", "-v"], "/link/bot", own, own), [yes, yes, yes]),
+            (itself, seen(&["bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (itself, seen(&["bot", "-x", "-v"], "/srv/other", own, other), [yes, no, no]),
+            (script, seen(&["python3", "bot", "-v"], "/srv/other", own, other), [yes, yes, no]),
+            (script, seen(&["python3", "bot"], "/srv/other", own, other), [yes, no, no]),
+            (itself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
+            (script, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
             (
-                RunKind::ByItself,
-                seen(&["bot", "-x", "-v"], "/srv/other", own, other),
-                [yes, no, no],
-            ),
-            (
-                RunKind::ByInterpreter,
-                seen(&["python3", "bot", "-v"], "/srv/other", own, other),
-                [yes, yes, no],
-            ),
-            (
-                RunKind::ByInterpreter,
-                seen(&["python3", "bot"], "/srv/other", own, other),
-                [yes, no, no],
-            ),
-            (RunKind::ByItself, seen(&["cat", "-v"], "/srv/bot", other, other), [no, yes, yes]),
-            (RunKind::ByInterpreter, seen(&["x", "-v"], "/srv/bot", own, other), [yes, no, yes]),
-            (
-                RunKind::ByInterpreter,
+                script,
                 seen(&["python3", "-u", "bot", "-v"], "/srv/other", own, other),
                 [yes, yes, no],
             ),
             (
-                RunKind::ByInterpreter,
+                script,
                 seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other),
                 [yes, no, no],
             ),
-            (RunKind::ByItself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
-            (RunKind::ByItself, Process::default(), [unknown, unknown, unknown]),
+            (itself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
+            (itself, Process::default(), [unknown, unknown, unknown]),
         ] {
             assert_eq!(
                 command(runs).parts(&process).map(|(_, truth)| truth),

@@ -163,6 +163,10 @@ fn operand(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn systemd(unit: &str) -> ManagedBy {
+        ManagedBy::Systemd(unit.to_owned())
+    }
+
     fn program(group: &str, name: &str, address: SupervisordAddress) -> ManagedBy {
         ManagedBy::Supervisord(Some(SupervisordProgram {
             group: group.to_owned(),
@@ -189,48 +193,38 @@ mod tests {
 
     #[test]
     fn each_is_named_with_the_command_that_ends_it() {
+        let url = || SupervisordAddress::Url("unix:///s.sock".to_owned());
+        let file = || SupervisordAddress::File("/a b/s.conf".to_owned());
         for (managed_by, name, command) in [
-            (
-                ManagedBy::Systemd("bot.service".to_owned()),
-                "systemd:bot.service",
-                "systemctl stop bot.service",
-            ),
+            (systemd("bot.service"), "systemd:bot.service", "systemctl stop bot.service"),
             (
                 ManagedBy::SystemdUser("bot.service".to_owned()),
                 "systemd-user:bot.service",
                 "systemctl --user stop bot.service",
             ),
+            (container("c0", ContainerEngine::Docker), "container:c0", "docker stop c0"),
+            (container("c0", ContainerEngine::Podman), "container:c0", "podman stop c0"),
             (
-                container("0123456789ab", ContainerEngine::Docker),
-                "container:0123456789ab",
-                "docker stop 0123456789ab",
-            ),
-            (
-                container("0123456789ab", ContainerEngine::Podman),
-                "container:0123456789ab",
-                "podman stop 0123456789ab",
-            ),
-            (
-                container("0123456789ab", ContainerEngine::Kubernetes),
-                "container:0123456789ab",
+                container("c0", ContainerEngine::Kubernetes),
+                "container:c0",
                 "kubectl scale --replicas=0 WORKLOAD",
             ),
             (container("web", ContainerEngine::Lxc), "container:web", "lxc-stop web"),
             (container("web", ContainerEngine::Nspawn), "container:web", "machinectl poweroff web"),
             (
-                program("bots", "voice", SupervisordAddress::Default),
-                "supervisord:bots:voice",
-                "supervisorctl stop bots:voice",
+                program("bots", "a", SupervisordAddress::Default),
+                "supervisord:bots:a",
+                "supervisorctl stop bots:a",
             ),
             (
-                program("bots", "voice", SupervisordAddress::Url("unix:///run/s.sock".to_owned())),
-                "supervisord:bots:voice",
-                "supervisorctl -s unix:///run/s.sock stop bots:voice",
+                program("b", "a", url()),
+                "supervisord:b:a",
+                "supervisorctl -s unix:///s.sock stop b:a",
             ),
             (
-                program("bots", "voice", SupervisordAddress::File("/srv/a b/s.conf".to_owned())),
-                "supervisord:bots:voice",
-                "supervisorctl -c '/srv/a b/s.conf' stop bots:voice",
+                program("b", "a", file()),
+                "supervisord:b:a",
+                "supervisorctl -c '/a b/s.conf' stop b:a",
             ),
             (ManagedBy::Supervisord(None), "supervisord", "supervisorctl stop NAME"),
             (app("voice", Some("3"), None), "pm2:voice", "pm2 stop voice"),
@@ -238,11 +232,7 @@ mod tests {
             (ManagedBy::Pm2(None), "pm2", "pm2 stop NAME"),
             (ManagedBy::Runit(service(None)), "runit:bot", "sv down bot"),
             (ManagedBy::Runit(service(Some("/etc/sv/bot"))), "runit:bot", "sv down /etc/sv/bot"),
-            (
-                ManagedBy::S6(service(Some("/run/service/bot"))),
-                "s6:bot",
-                "s6-svc -d /run/service/bot",
-            ),
+            (ManagedBy::S6(service(Some("/run/bot"))), "s6:bot", "s6-svc -d /run/bot"),
         ] {
             assert_eq!(managed_by.to_string(), name);
             assert_eq!(managed_by.stop_command(), command);
@@ -250,25 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_name_holds_a_command_has_it_as_one_word() {
+    fn any_name_is_one_word_in_a_command() {
+        let url = SupervisordAddress::Url("http://x/`id`".to_owned());
         for (managed_by, command) in [
-            (
-                ManagedBy::Systemd(r"bot@a\x2db.service".to_owned()),
-                r"systemctl stop 'bot@a\x2db.service'",
-            ),
-            (ManagedBy::Systemd("-.service".to_owned()), "systemctl stop -- -.service"),
-            (
-                ManagedBy::Systemd("a;reboot.service".to_owned()),
-                "systemctl stop 'a;reboot.service'",
-            ),
+            (systemd(r"bot@a\x2db.service"), r"systemctl stop 'bot@a\x2db.service'"),
+            (systemd("-.service"), "systemctl stop -- -.service"),
+            (systemd("a;reboot.service"), "systemctl stop 'a;reboot.service'"),
             (
                 program("b$(reboot)", "it's", SupervisordAddress::Default),
                 r"supervisorctl stop 'b$(reboot):it'\''s'",
             ),
-            (
-                program("b", "v", SupervisordAddress::Url("http://x/`id`".to_owned())),
-                "supervisorctl -s 'http://x/`id`' stop b:v",
-            ),
+            (program("b", "v", url), "supervisorctl -s 'http://x/`id`' stop b:v"),
             (app("a\nb", Some("3"), None), r"pm2 stop $'a\nb'"),
             (app("a b", None, Some("/h o")), "PM2_HOME='/h o' pm2 stop 'a b'"),
         ] {

@@ -13,8 +13,7 @@ use crate::report::format::{self, short_duration};
 use crate::report::{Context, reasons};
 use crate::text::{Paint, Style, sanitize};
 
-/// The most pids of a tree that are named.
-const MOST_PIDS: usize = 8;
+const MAX_PIDS: usize = 8;
 
 pub(super) fn lines(
     number: usize,
@@ -41,7 +40,7 @@ pub(super) fn lines(
     }
     line("why", evidence(conflict, plan, context));
     line("decided", decision(conflict, context));
-    // The reason of the decisive one is the reason of the plan, which was printed above.
+    // The reason of the decisive one is the reason of the plan, which stands above.
     if let Some(why) = reasons::conflict_refusal(conflict)
         && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
     {
@@ -122,8 +121,8 @@ pub(super) fn guard_facts(guard: &GuardView) -> String {
 
 pub(super) fn pids(tree: &[Process]) -> String {
     let shown: Vec<String> =
-        tree.iter().take(MOST_PIDS).map(|process| process.id.pid.to_string()).collect();
-    let more = tree.len().saturating_sub(MOST_PIDS);
+        tree.iter().take(MAX_PIDS).map(|process| process.id.pid.to_string()).collect();
+    let more = tree.len().saturating_sub(MAX_PIDS);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
     let pid = if tree.len() == 1 { "pid" } else { "pids" };
     format!("{pid} {}{rest}", shown.join(", "))

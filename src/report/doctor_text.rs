@@ -55,7 +55,6 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
     lines.join("\n") + "\n"
 }
 
-/// All findings in a sentence.
 pub fn sum(findings: &[Finding]) -> String {
     let count = |grade: Grade, word: &str| match findings
         .iter()

@@ -176,12 +176,10 @@ pub enum DeciderWord {
     Caution,
 }
 
-/// One process.
 pub fn one(it: &Explanation<'_>, context: &Context<'_>) -> ExplainDocument {
     document(None, vec![process_document(it, context)], context)
 }
 
-/// The whole plan, and each process in it.
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>) -> ExplainDocument {
     document(Some(plan), all.iter().map(|it| process_document(it, context)).collect(), context)
 }

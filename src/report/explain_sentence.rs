@@ -1,7 +1,6 @@
 //! The fate of a process and its reason, in one sentence.
 
 use crate::engine::action::{Action, SameToken};
-use crate::engine::command_match::CommandPart;
 use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::plan::{Conflict, DecidedBy, Evidence};
@@ -9,7 +8,7 @@ use crate::engine::process::Role;
 use crate::engine::reason::Verdict;
 use crate::engine::shield;
 use crate::engine::token::{CarriedToken, TokenPlace};
-use crate::report::reasons;
+use crate::report::{condition_facts, reasons};
 use crate::text::join_and;
 
 /// The sentence, without a full stop.
@@ -92,7 +91,6 @@ fn fate(conflict: &Conflict) -> &'static str {
     }
 }
 
-/// The source of the decision and its word.
 fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let (action, source) = (conflict.action, reasons::decider(&conflict.decided_by));
     let said = match &conflict.decided_by {
@@ -111,7 +109,6 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
     }
 }
 
-/// The evidence, after "it".
 fn evidence_text<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     join_and(evidence.into_iter().map(reasons::evidence))
 }
@@ -207,11 +204,9 @@ fn entry_name(entry: &EntryVerdict<'_>) -> String {
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
         entry.criteria.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {
-            match asked {
-                Criterion::Part(CommandPart::Program(_)) => "another program".to_owned(),
-                Criterion::Part(CommandPart::Arguments(_)) => "other arguments".to_owned(),
-                Criterion::Part(CommandPart::Folder(_)) => "another folder".to_owned(),
-                Criterion::Condition(condition) => format!("another {}", condition.key()),
+            match condition_facts::key(asked) {
+                key @ "arguments" => format!("other {key}"),
+                key => format!("another {key}"),
             }
         });
     let parts: Vec<String> = parts.collect();

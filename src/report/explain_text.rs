@@ -1,5 +1,4 @@
-//! An explanation for a person: the sentence first, then everything that was weighed, in the order
-//! in which it counts.
+//! An explanation for a person: the sentence first, then all verdicts in the order of their weight.
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
@@ -10,14 +9,14 @@ use crate::report::{
 };
 use crate::text::{Paint, Style, printable, sanitize};
 
-/// One process, in lines that each end with a line break.
+/// The explanation of one process.
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines { lines: Vec::new(), paint };
     text.add_process(it, context, Some(format::instance(context, Paint::Plain)));
     text.lines.join("\n") + "\n"
 }
 
-/// The whole plan, and each process in it.
+/// The whole plan, then the explanation of each process in it.
 pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines { lines: Vec::new(), paint };
     for it in all {
@@ -77,7 +76,6 @@ impl LabelledLines {
         }
     }
 
-    /// Adds lines with a label at the first.
     fn add(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
         for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
@@ -153,7 +151,7 @@ impl LabelledLines {
     }
 }
 
-/// A question that is longer pushes its fact to the right.
+/// A longer question pushes its fact to the right.
 const WIDEST_QUESTION: usize = 40;
 
 /// A condition with its verdict and its fact.

@@ -25,10 +25,8 @@ pub(super) fn full_command(process: &Process) -> Option<String> {
     }
 }
 
-/// The most characters of a command.
 const WIDEST: usize = 80;
 
-/// The shortened command line of a process.
 pub(super) fn short_command(process: &Process) -> String {
     match &process.args {
         Fact::Known(args) if !args.is_empty() => short_command_line(args, WIDEST),
@@ -37,7 +35,6 @@ pub(super) fn short_command(process: &Process) -> String {
     }
 }
 
-/// Truncates a command or another fact for a person.
 pub(super) fn shorten(text: &str) -> String {
     truncate(text, WIDEST)
 }
@@ -55,7 +52,6 @@ pub(super) fn labelled(label: &str, text: &str, paint: Paint) -> String {
     format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}")))
 }
 
-/// The instance of a report, and the profile in brackets.
 pub(super) fn instance(context: &Context<'_>, paint: Paint) -> String {
     let profile = context
         .profile

@@ -49,7 +49,7 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// One line for each change that may help, none twice.
+/// Returns a line for each change that may help, without duplicates.
 pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let too_many = matches!(plan.refusal, Some(RefusalReason::TooManyConflicts { .. }));
@@ -181,7 +181,7 @@ fn set_key(context: &Context<'_>, key: &str) -> String {
         _ => format!("`--set {key}=…`"),
     };
     if place.starts_with("--") {
-        // There is nothing to be changed but this very command line.
+        // It is set on this command line.
         format!("`{key}` with {flag}")
     } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));

@@ -7,7 +7,6 @@ use crate::report::format::{age, short_duration, shorten, unix_rfc3339};
 use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind};
 use crate::text::sanitize;
 
-/// The events in lines that each end with a line break.
 pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
         return "Nothing is remembered.\n".to_owned();

@@ -27,11 +27,8 @@ use crate::engine::policy::Purpose;
 #[derive(Clone)]
 pub struct Context<'a> {
     pub instance: String,
-    /// The profile that was selected.
     pub profile: Option<String>,
-    /// The purpose of the plan.
     pub purpose: Purpose,
-    /// This host's name.
     pub host: String,
     /// The moment of the plan, to turn ages into times.
     #[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]

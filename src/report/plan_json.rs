@@ -161,7 +161,6 @@ pub struct OtherDocument {
     pub reason: String,
 }
 
-/// `plan` as a document.
 pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     PlanDocument {
         version: 1,

@@ -80,7 +80,6 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     format!("{instance} {}{rest}", paint.style(tone, would))
 }
 
-/// The verdict on a stop.
 fn stop_verdict(
     plan: &Plan,
     kills: &str,

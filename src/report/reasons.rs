@@ -12,7 +12,6 @@ use crate::terminate::execute::NotEnded;
 /// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";
 
-/// The reason of a plan.
 pub fn plan_reason(plan: &Plan) -> String {
     if let Some(reason) = &plan.refusal {
         return refusal_reason(reason, plan);
@@ -141,7 +140,6 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
     }
 }
 
-/// The source of a decision.
 pub(super) fn decider(decided_by: &DecidedBy) -> String {
     match decided_by {
         DecidedBy::Rule(name) => format!("rule `{name}`"),

@@ -37,7 +37,6 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     }
 }
 
-/// The cause as the history has it.
 pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
     match not_started {
         NotStarted::Refused(refusal) => {

@@ -76,12 +76,10 @@ pub struct TakeoverDocument {
     pub took_ms: u64,
 }
 
-/// The status of one instance as a document.
 pub fn one(status: &InstanceStatus, context: &Context<'_>) -> StatusDocument {
     StatusDocument::One { version: 1, instance: Box::new(instance(status, context)) }
 }
 
-/// The status of several as a document.
 pub fn all(statuses: &[InstanceStatus], context: &Context<'_>) -> StatusDocument {
     StatusDocument::All {
         version: 1,
@@ -123,18 +121,12 @@ fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocumen
 }
 
 fn takeover(event: &HistoryEvent) -> Option<TakeoverDocument> {
-    match &event.kind {
-        HistoryEventKind::Takeover { ended, to_pid } => Some(TakeoverDocument {
-            at: unix_rfc3339(event.at),
-            from_pid: ended.from_pid,
-            to_pid: *to_pid,
-            action: ended.action,
-            took_ms: ended.took_ms,
-        }),
-        HistoryEventKind::Start { .. }
-        | HistoryEventKind::Refusal { .. }
-        | HistoryEventKind::Loss { .. }
-        | HistoryEventKind::Stop { .. }
-        | HistoryEventKind::Clearing { .. } => None,
-    }
+    let HistoryEventKind::Takeover { ended, to_pid } = &event.kind else { return None };
+    Some(TakeoverDocument {
+        at: unix_rfc3339(event.at),
+        from_pid: ended.from_pid,
+        to_pid: *to_pid,
+        action: ended.action,
+        took_ms: ended.took_ms,
+    })
 }

@@ -26,7 +26,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(Process::manager) {
         line("managed", conflict_text::managed_by(manager));
     }
-    // The child alone has been named.
+    // The child alone was printed above.
     let is_more = |conflict: &&Conflict| {
         conflict.tree.iter().any(|member| Some(member.id.pid) != status.child)
     };
@@ -49,7 +49,6 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     lines.join("\n") + "\n"
 }
 
-/// One line for each.
 pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) -> String {
     let width =
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
@@ -150,13 +149,9 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
         format!("{process} ({action}) in {took}")
     };
     let sources: Vec<String> = events
-        .filter_map(|event| match &event.kind {
-            HistoryEventKind::Takeover { ended, .. } => Some(from(ended)),
-            HistoryEventKind::Start { .. }
-            | HistoryEventKind::Refusal { .. }
-            | HistoryEventKind::Loss { .. }
-            | HistoryEventKind::Stop { .. }
-            | HistoryEventKind::Clearing { .. } => None,
+        .filter_map(|event| {
+            let HistoryEventKind::Takeover { ended, .. } = &event.kind else { return None };
+            Some(from(ended))
         })
         .collect();
     Some(if sources.is_empty() {

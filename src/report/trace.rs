@@ -1,4 +1,4 @@
-//! Looks and decisions as debug records.
+//! Snapshots and decisions as debug records.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use crate::engine::snapshot::Snapshot;
 use crate::report::reasons;
 use crate::text::command_line;
 
-/// Writes a look and its decision.
 pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

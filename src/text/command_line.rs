@@ -12,7 +12,7 @@ pub fn command_line(args: &[String]) -> String {
 /// Formats a command line in at most `width` characters: the program, the script and what else
 /// fits; `…` stands for the rest.
 pub fn short_command_line(args: &[String], width: usize) -> String {
-    // A word and its space take two characters: more words than this are never shown.
+    // A word and its space take two characters: no more words than this are shown.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     let script = script(args);
@@ -80,7 +80,6 @@ fn width_of(text: &str) -> usize {
     text.chars().count()
 }
 
-/// One argument, quoted if need be, masked.
 fn word(arg: &str) -> String {
     mask_secrets(&shell_quote(arg))
 }

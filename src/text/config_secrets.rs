@@ -1,7 +1,7 @@
 //! Finds the secrets in configuration text, of which a line may be shown.
 //!
-//! Beside tokens and passwords: the values of keys that sound like secrets, since a file holds its
-//! owner's own keys too.
+//! They are tokens, passwords and the values of keys that sound like secrets, since a file may have
+//! keys of its owner too.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -59,7 +59,7 @@ mod tests {
 
     const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-    /// `¤` stands for the secret in what is given; what is hidden is shown as `#`.
+    /// `¤` stands for the secret in the given text, `#` for a hidden part in the result.
     fn hidden(text: &str) -> String {
         let mut text = text.replace('¤', SECRET);
         for span in config_secret_spans(&text).into_iter().rev() {

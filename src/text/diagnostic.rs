@@ -1,4 +1,4 @@
-//! Draws what is wrong with a text as compilers do: a sentence, the underlined line, a hint.
+//! Draws a problem in a text as compilers do: a sentence, the underlined line, a hint.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -12,18 +12,14 @@ const UNLIMITED: usize = 10_000;
 /// A message with its line and a hint, all of it sanitized already.
 #[derive(Debug)]
 pub struct Diagnostic<'a> {
-    /// The place and the message, in one line.
     pub title: &'a str,
-    /// The number of the line; none for a source of one line.
+    /// None for a source of one line.
     pub line_number: Option<usize>,
-    /// The line with the place in it.
     pub excerpt: Option<&'a Excerpt>,
-    /// The hint.
     pub help: Option<&'a str>,
 }
 
 impl Diagnostic<'_> {
-    /// Renders it without a line break at its end.
     pub fn render(&self, paint: Paint) -> String {
         let Some(excerpt) = self.excerpt else { return self.render_without_line(paint) };
         let line = Snippet::source(&excerpt.line)

@@ -17,7 +17,6 @@ const TAB: &str = "    ";
 /// A line and a place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The line, cut to its width.
     pub line: String,
     /// The marked part of it, in bytes; empty where something is missing.
     pub marked: Range<usize>,

@@ -1,4 +1,4 @@
-//! JSON schemas, made from the types so that they cannot say anything else.
+//! JSON schemas of the types.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
@@ -11,8 +11,7 @@ pub fn output_schema<T: JsonSchema>() -> Schema {
     with_unwrapped_descriptions(generator.into_root_schema_for::<T>())
 }
 
-/// Joins the lines of each description: where a comment is wrapped in the source means nothing to
-/// the reader of a schema.
+/// Joins the lines of each description, which are wrapped as the comment in the source is.
 pub fn with_unwrapped_descriptions(mut schema: Schema) -> Schema {
     RecursiveTransform(|schema: &mut Schema| {
         if let Some(Value::String(text)) = schema.get_mut("description") {

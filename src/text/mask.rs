@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use crate::text::printable::printable;
 
-/// Stands in the place of a secret.
 pub(crate) const MASK: &str = "***";
 
 /// The fewest characters that count as the secret half of a bot token; Telegram's own have 35.
@@ -37,7 +36,8 @@ pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = literal_secrets(text);
     if text.contains('\\') {
         let decoded = Decoded::of(text);
-        spans.extend(literal_secrets(&decoded.text).iter().map(|span| decoded.origin(span)));
+        let origin = |span: &Range<usize>| decoded.origin(span.start)..decoded.origin(span.end);
+        spans.extend(literal_secrets(&decoded.text).iter().map(origin));
     }
     merge_spans(spans)
 }
@@ -91,7 +91,7 @@ fn is_secret(byte: u8) -> bool {
 /// A text with its escapes decoded, so that no `\u003a` hides a token.
 struct Decoded {
     text: String,
-    /// Offsets in `text` and in the original that belong together.
+    /// Offsets in `text` and in the original of the same place.
     steps: Vec<(usize, usize)>,
 }
 
@@ -111,12 +111,8 @@ impl Decoded {
         Decoded { text, steps }
     }
 
-    /// The part of the original that a part of the text stands for.
-    fn origin(&self, span: &Range<usize>) -> Range<usize> {
-        self.original(span.start)..self.original(span.end)
-    }
-
-    fn original(&self, at: usize) -> usize {
+    /// The offset in the original of an offset in the text.
+    fn origin(&self, at: usize) -> usize {
         let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
         let (decoded, original) =
             self.steps.get(next.saturating_sub(1)).copied().unwrap_or_default();
@@ -138,7 +134,7 @@ fn escape(text: &str) -> (Option<char>, usize) {
         Some(b'U') => digits(8),
         Some(b'x') => digits(2),
         Some(b'\\') => Some((Some('\\'), 2)),
-        // A line break that is none.
+        // An escaped line break.
         Some(b' ' | b'\t' | b'\r' | b'\n') => {
             let rest = text[1..].trim_start_matches([' ', '\t', '\r']);
             rest.starts_with('\n').then(|| {

@@ -31,7 +31,7 @@ pub fn truncate(text: &str, width: usize) -> String {
     }
 }
 
-/// Returns whether `c` changes what is around it instead of being seen itself.
+/// Returns whether `c` is invisible or changes the text around it.
 pub fn is_nonprinting(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -3,7 +3,6 @@
 use crate::text::mask::sanitize;
 use crate::text::printable::{is_nonprinting, truncate};
 
-/// The most characters of user input in a message.
 const LONGEST_QUOTE: usize = 81;
 
 /// Quotes user input for a message: sanitized, truncated, in backticks.

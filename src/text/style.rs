@@ -9,23 +9,16 @@ pub enum Paint {
     Color,
 }
 
-/// The meaning that a piece of text is colored for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// All is well.
     Success,
-    /// Something will be done.
     Warning,
-    /// There is no start.
     Error,
-    /// The word to look for.
     Bold,
-    /// A detail.
     Dim,
 }
 
 impl Paint {
-    /// Colors `text`, unless the output is plain.
     pub(crate) fn style(self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Success => "32",

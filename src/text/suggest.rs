@@ -1,4 +1,4 @@
-//! Suggests the name that a misspelled one was meant to be, and lists the names there are.
+//! Suggests the right name for a misspelled one, and lists names.
 
 /// A longer name is no misspelling of one of ours.
 const LONGEST_NAME: usize = 64;
@@ -19,8 +19,8 @@ pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
-/// The most edits of a misspelling of `name`: one in four letters, at most three.
 fn allowed_edits(name: &str) -> usize {
+    // One in four letters.
     ((name.chars().count() + 2) / 4).clamp(1, 3)
 }
 
