@@ -1,8 +1,8 @@
 //! One attempt to start: look → decide → act → take the locks → look once more → start.
 //!
-//! The start mutex is held from the first look until the child runs, and the main lock is only ever
-//! taken behind it; a waiter does not hold it while it waits. So two starts never signal the same
-//! conflict twice, and a waiter never snatches a lock that another start has cleared.
+//! The start mutex is held from the first look until the child runs, but not while waiting, and the
+//! locks are only ever taken behind it. So two starts never signal the same conflict twice, and a
+//! waiter never takes a lock that another start has cleared.
 
 mod acquire_locks;
 mod start_mutex;
@@ -29,7 +29,7 @@ use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
 use crate::sys::file_mutex::FileMutex;
 use crate::telegram::{Preflight, WebhookRemoval};
-use crate::terminate::execute::{self, NotEnded, Outcome, TerminateLimits};
+use crate::terminate::execute::{self, ExecuteError, NotEnded, TerminateLimits};
 use crate::terminate::process_control::StartHost;
 
 /// The age at which a plan is not acted on any more.
@@ -210,15 +210,17 @@ impl Attempt<'_> {
         let outcome = execute::execute(self.host, plan, limits, &mut on_event);
         self.progress.ended.extend(ended.conflicts(plan));
         match outcome {
-            Outcome::Ended => {}
+            Ok(()) => {}
             // In a folder that was removed no guard reads a request.
-            Outcome::NotEnded(NotEnded::NotAsked { .. }) if !self.lock_set.is_in_place() => {
+            Err(ExecuteError::NotEnded(NotEnded::NotAsked { .. }))
+                if !self.lock_set.is_in_place() =>
+            {
                 return Err(NotStarted::Replaced);
             }
-            Outcome::NotEnded(why) => {
+            Err(ExecuteError::NotEnded(why)) => {
                 return Err(NotStarted::Refused(StartRefusal::NotEnded(why)));
             }
-            Outcome::Interrupted(interrupted) => return Err(interrupted.into()),
+            Err(ExecuteError::Interrupted(interrupted)) => return Err(interrupted.into()),
         }
         self.progress.record_kills(plan, snapshot, self.host.now());
         Ok(())

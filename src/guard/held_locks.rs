@@ -1,5 +1,4 @@
-//! The locks that a guard holds, and how it retakes them when their files are deleted, moved or
-//! replaced (S17).
+//! The locks of a guard; retaken when their files are deleted, moved or replaced (S17).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ const MOST_TRIES: u32 = 10;
 
 #[derive(Debug)]
 pub struct HeldLocks {
-    lock_set: LockSet,
+    pub(super) lock_set: LockSet,
     locks: Vec<HeldLock>,
     /// Locks on files that were deleted. COMMAND inherited them: they are kept to the end.
     displaced: Vec<HeldLock>,
@@ -40,10 +39,6 @@ impl HeldLocks {
 
     pub fn state_dir(&self) -> &Arc<StateDir> {
         self.lock_set.state_dir()
-    }
-
-    pub(super) fn folders(&self) -> Vec<&Path> {
-        self.lock_set.folders()
     }
 
     pub fn locks(&self) -> &[HeldLock] {

@@ -1,4 +1,4 @@
-//! Who a start is: its bot's token, and the instance that there may be only one of.
+//! The bot's token and the instance of a start.
 #![expect(
     clippy::disallowed_methods,
     reason = "a bot's token is in its environment, or in a file that it reads itself"
@@ -22,7 +22,8 @@ pub fn token(config: &Config) -> Option<Token> {
     }
     for misfit in misfits {
         tracing::warn!(
-            "{misfit} is set, but is no bot token (a number, a colon and a secret), and is passed over"
+            "{misfit} is set, but is no bot token (a number, a colon and a secret), and is \
+             passed over"
         );
     }
     token

@@ -1,5 +1,4 @@
-//! What is known of an instance at one moment: who has it, how far that is, and how it got there.
-//! Nothing is taken for it.
+//! The status of an instance at one moment.
 
 use schemars::JsonSchema;
 use serde::Serialize;

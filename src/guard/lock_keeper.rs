@@ -108,7 +108,7 @@ impl LockKeeper {
             LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Held,
             LockGrip::Intact | LockGrip::Retaken => {
                 self.hold = HoldState::Firm;
-                self.watch.watch_changes(&self.locks.folders());
+                self.watch.watch_changes(&self.locks.lock_set.folders());
                 self.record.locks = self.locks.ids();
                 self.write_record(on_event);
                 self.report(LockEvent::Retaken, on_event);

@@ -1,5 +1,4 @@
-//! The lock files of an instance: their folders, opened safely, in the one order in which every
-//! start takes them.
+//! The lock files of an instance, in the one order in which every start takes them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Winning an instance, holding it, and giving it back.
+//! Acquires an instance, holds it, and gives it back.
 
 mod attempt;
 pub(crate) mod check_command;

@@ -1,9 +1,8 @@
-//! One start: everything between a valid request and a held instance. `monopoll run`, `monopoll
-//! stop` and the library all come through here.
+//! One start, for `monopoll run`, `monopoll stop` and the library: everything between a valid
+//! request and a held instance.
 //!
 //! Opens the lock files and draws a ticket, runs `[check]`, and makes attempts (`attempt.rs`) until
-//! one comes through; where the lock files were deleted or replaced meanwhile, everything is opened
-//! anew. Whatever was ended for it is written into the history, also where nothing was started.
+//! one succeeds. What it ended is written into the history, also where nothing was started.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What happens while a start is under way, and who receives it.
+//! The events of a start, and their receiver.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ const JUST_STARTED: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
-    pub(super) beat: Option<Ticker>,
+    pub(super) ticker: Option<Ticker>,
     /// The deadline of the whole start, on the clock of patience.
     pub(super) until: Option<Duration>,
     pub(super) history: History,

@@ -1,5 +1,4 @@
-//! A start that has touched nothing yet: the configuration, the command, the token, the instance
-//! and its lock files.
+//! A valid request of a start, before anything is touched.
 
 use std::env;
 use std::path::PathBuf;

@@ -109,7 +109,8 @@ impl PrivateFolder {
             PrivateMount::Pod => ("pod", "is on an emptyDir"),
         };
         format!(
-            "only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside sees"
+            "only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside \
+             sees"
         )
     }
 
@@ -117,16 +118,14 @@ impl PrivateFolder {
         let folder = self.folder.to_string_lossy();
         let folder = printable(&folder);
         match self.container {
-            ContainerKind::Kubernetes => {
-                format!(
-                    "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at {folder} in every pod that may run this bot"
-                )
-            }
-            ContainerKind::Docker | ContainerKind::Podman => {
-                format!(
-                    "mount one volume there in every container that may run this bot, such as `-v monopoll-locks:{folder}`"
-                )
-            }
+            ContainerKind::Kubernetes => format!(
+                "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at \
+                 {folder} in every pod that may run this bot"
+            ),
+            ContainerKind::Docker | ContainerKind::Podman => format!(
+                "mount one volume there in every container that may run this bot, such as \
+                 `-v monopoll-locks:{folder}`"
+            ),
             ContainerKind::Named(_) => format!(
                 "mount one folder of the host at {folder} in every container that may run this bot"
             ),

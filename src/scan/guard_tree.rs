@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::engine::process::ProcessId;
-use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::stop_progress::Member;
 use crate::scan::machine::tree_reader::TreeReader;
 use crate::scan::process_tree::PinnedProcesses;
-use crate::sys::machine::pidfd::ProcessHandle;
 
 #[derive(Debug)]
 pub(crate) struct GuardTree {
@@ -16,7 +14,8 @@ pub(crate) struct GuardTree {
     /// Children that this process had before it started anything: a shell that had started them was
     /// replaced by it (`exec`).
     other_children: BTreeSet<ProcessId>,
-    pinned: PinnedProcesses,
+    /// The members that were seen last.
+    pub(crate) pinned: PinnedProcesses,
 }
 
 impl GuardTree {
@@ -37,13 +36,5 @@ impl GuardTree {
         self.pinned.forget_ended();
         let members = self.pinned.assume_alive(self.pinned.handles().map(|handle| &handle.id));
         (!members.is_empty()).then_some(members)
-    }
-
-    pub(crate) fn handles(&self) -> impl Iterator<Item = &ProcessHandle> {
-        self.pinned.handles()
-    }
-
-    pub(crate) fn send(&self, to: ProcessId, signal: SignalToSend) -> SignalResult {
-        self.pinned.send(to, signal)
     }
 }

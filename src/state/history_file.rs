@@ -3,7 +3,6 @@
 //! One event a line: a line that cannot be read takes no other with it (S22). The file is replaced
 //! whole, with the counter locked, so that two writers lose nothing.
 
-use std::io;
 use std::time::Duration;
 
 use crate::engine::start_history::{AttemptKind, TakeoverAttempt};
@@ -48,14 +47,12 @@ impl StateDir {
             text.push('\n');
         }
         let written = self.folder().write(&self.name(StateFile::History), &text);
-        written.map_err(|error| self.cannot_write_history(error))
-    }
-
-    fn cannot_write_history(&self, error: io::Error) -> Error {
-        let path = self.path(StateFile::History);
-        let path = printable(&path.to_string_lossy()).into_owned();
-        let message = format!("the history cannot be written: {error}: {path}");
-        Error::new(ExitStatus::LockFile, message).with_source(error)
+        written.map_err(|error| {
+            let path = self.path(StateFile::History);
+            let path = printable(&path.to_string_lossy()).into_owned();
+            let message = format!("the history cannot be written: {error}: {path}");
+            Error::new(ExitStatus::LockFile, message).with_source(error)
+        })
     }
 
     /// Returns the takeovers of this boot.

@@ -22,10 +22,10 @@ const CONTENT: &[u8] = b"locked by monopoll while a bot runs; see `monopoll stat
 /// A lock file, open and not locked.
 #[derive(Debug)]
 pub struct LockFile {
-    file: File,
+    pub(crate) file: File,
     path: PathBuf,
     #[cfg(unix)]
-    id: FileId,
+    pub(crate) id: FileId,
 }
 
 /// A lock that is held by this process and by the processes that inherit its descriptor.
@@ -105,17 +105,6 @@ impl LockFile {
     /// replaced keeps no other start out.
     pub(crate) fn is_in_place(&self) -> bool {
         FileId::of_entry(&self.path) == Some(self.id)
-    }
-}
-
-#[cfg(all(target_os = "linux", not(monopoll_portable)))]
-impl LockFile {
-    pub(crate) fn as_file(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn id(&self) -> FileId {
-        self.id
     }
 }
 

@@ -1,5 +1,4 @@
-//! The files beside a lock: the lock, the guard's record, the ticket counter, requests and answers,
-//! the history.
+//! The files beside a lock.
 
 pub mod default_lock_folder;
 pub mod history_event;

@@ -1,9 +1,6 @@
 //! The guard of COMMAND: forwards signals, reaps, answers requests, and ends what is left of the
-//! tree.
-//!
-//! On Linux it sleeps in one poll, woken by the kernel alone. As the subreaper of everything that
-//! it started, its tree is all that is below it, however often it forked; elsewhere it is what can
-//! be seen of that.
+//! tree. On Linux, as a subreaper, its tree is all that is below it; elsewhere what can be seen of
+//! that.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -116,8 +113,11 @@ impl<'a> ChildGuard<'a> {
             if std::mem::take(&mut is_first_sleep) {
                 memory::release_unused();
             }
-            let handles: Vec<&ProcessHandle> =
-                if self.progress.is_some() { self.tree.handles().collect() } else { Vec::new() };
+            let handles: Vec<&ProcessHandle> = if self.progress.is_some() {
+                self.tree.pinned.handles().collect()
+            } else {
+                Vec::new()
+            };
             let until = self.check_at.into_iter().chain(self.keeper.next_check()).min();
             let watch = Some(&self.keeper.watch);
             let wake = Poller::poll(Some(self.poller), watch, &handles, until);
@@ -211,7 +211,7 @@ impl<'a> ChildGuard<'a> {
         let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
         let next = progress.step(clock::patience(), &members);
         for (id, signal) in next.signals {
-            self.tree.send(id, signal);
+            self.tree.pinned.send(id, signal);
         }
         match next.then {
             // COMMAND's own end is still to be reaped: its SIGCHLD comes.

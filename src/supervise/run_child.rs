@@ -1,5 +1,4 @@
-//! Runs COMMAND below an acquired instance: starts it, guards it to its end, gives the instance
-//! back.
+//! Runs COMMAND below an acquired instance: starts it, guards it, gives the instance back.
 
 use tracing::{debug, warn};
 

@@ -1,5 +1,4 @@
-//! The file system below a folder: which ones keep locks to this host, and the facts that `doctor`
-//! shows.
+//! The file system of a folder: whether its locks stay on this host, and the facts for `doctor`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! Reads mounts from `/proc/PID/mountinfo` (proc(5)), and tells whether a folder of a container is
-//! seen outside.
+//! Reads `/proc/PID/mountinfo` (proc(5)): is a folder of a container seen outside?
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! Other users who could replace what is in a folder: its owner, and those who may write to it or
-//! to a folder above it.
+//! Finds other users who could replace what is in a folder.
 #![expect(
     clippy::disallowed_methods,
     reason = "what the system says of this process and its user is read here"

@@ -16,9 +16,7 @@ use crate::sys::wake::Interrupted;
 use crate::terminate::process_control::{AskOutcome, ProcessControl};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// With their whole trees.
-    Ended,
+pub enum ExecuteError {
     NotEnded(NotEnded),
     Interrupted(Interrupted),
 }
@@ -53,15 +51,15 @@ impl NotEnded {
     }
 }
 
-impl From<NotEnded> for Outcome {
+impl From<NotEnded> for ExecuteError {
     fn from(reason: NotEnded) -> Self {
-        Outcome::NotEnded(reason)
+        ExecuteError::NotEnded(reason)
     }
 }
 
-impl From<Interrupted> for Outcome {
+impl From<Interrupted> for ExecuteError {
     fn from(interrupted: Interrupted) -> Self {
-        Outcome::Interrupted(interrupted)
+        ExecuteError::Interrupted(interrupted)
     }
 }
 
@@ -89,16 +87,7 @@ pub fn execute(
     plan: &Plan,
     limits: TerminateLimits,
     on_event: &mut dyn FnMut(TerminateEvent),
-) -> Outcome {
-    end_all(machine, plan, limits, on_event).map_or_else(|outcome| outcome, |()| Outcome::Ended)
-}
-
-fn end_all(
-    machine: &mut dyn ProcessControl,
-    plan: &Plan,
-    limits: TerminateLimits,
-    on_event: &mut dyn FnMut(TerminateEvent),
-) -> Result<(), Outcome> {
+) -> Result<(), ExecuteError> {
     let mut still = Ticker::begin(limits.still_interval, machine.now());
     let mut targets = Vec::new();
     for (conflict, stop) in plan.stops() {
@@ -163,7 +152,7 @@ impl Target {
         conflict: &Conflict,
         stop: Stop,
         on_event: &mut dyn FnMut(TerminateEvent),
-    ) -> Result<Target, Outcome> {
+    ) -> Result<Target, ExecuteError> {
         let root = conflict.root.as_ref().map(|root| root.id);
         let means = match (stop.means, &conflict.guard) {
             (StopMeans::Ask | StopMeans::AskThenSignal, Some(guard)) => {
@@ -243,7 +232,7 @@ fn ask(
     root: Option<ProcessId>,
     stop: Stop,
     on_event: &mut dyn FnMut(TerminateEvent),
-) -> Result<Means, Outcome> {
+) -> Result<Means, ExecuteError> {
     let pid = root.map(|root| root.pid);
     on_event(TerminateEvent::Asked(pid));
     if let Some(root) = root {

@@ -23,7 +23,7 @@ use monopoll::internals::engine::stop_progress::{GiveUpReason, JobState, Member}
 use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::sys::wake::Interrupted;
 use monopoll::internals::terminate::execute::{
-    NotEnded, Outcome, TerminateEvent, TerminateLimits, execute,
+    ExecuteError, NotEnded, TerminateEvent, TerminateLimits, execute,
 };
 use monopoll::internals::terminate::process_control::{AskOutcome, ProcessControl};
 
@@ -275,7 +275,7 @@ fn guard_with(pid: u32) -> GuardView {
     }
 }
 
-fn carry_out(script: &mut Script, plan: &Plan) -> (Outcome, Vec<TerminateEvent>) {
+fn carry_out(script: &mut Script, plan: &Plan) -> (Result<(), ExecuteError>, Vec<TerminateEvent>) {
     let mut events = Vec::new();
     let timing = TerminateLimits {
         until: plan.deadline().map(|time| script.now + time),
@@ -331,7 +331,7 @@ fn the_steps_of_a_dry_run_are_carried_out_on_a_process_that_resists_them_all() {
                 );
                 let survives =
                     on_conflict == OnConflict::Graceful && escalation == AfterGraceful::Refuse;
-                assert_eq!(outcome == Outcome::Ended, !survives, "{outcome:?}");
+                assert_eq!(outcome == Ok(()), !survives, "{outcome:?}");
                 assert_eq!(script.actors.is_empty(), !survives);
             }
         }
@@ -354,7 +354,7 @@ fn a_guard_that_answered_is_never_signaled() {
         ..Script::default()
     };
     let (outcome, _) = carry_out(&mut script, &plan);
-    assert_eq!((outcome, script.asked, script.sent), (Outcome::Ended, 1, vec![]));
+    assert_eq!((outcome, script.asked, script.sent), (Ok(()), 1, vec![]));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_process_started_while_a_guard_drained_is_waited_for_even_if_that_guard_is_k
     ]);
     let mut script = Script { actors, answer: Some(AskOutcome::Acknowledged), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan);
-    assert_eq!((outcome, script.now, script.sent), (Outcome::Ended, 5 * SECOND, vec![]));
+    assert_eq!((outcome, script.now, script.sent), (Ok(()), 5 * SECOND, vec![]));
 }
 
 #[test]
@@ -390,7 +390,10 @@ fn a_guard_that_cannot_be_asked_is_not_signaled_instead() {
         };
         let (outcome, _) = carry_out(&mut script, &plan);
         assert!(
-            matches!(outcome, Outcome::NotEnded(NotEnded::NotAsked { guard: Some(10), .. })),
+            matches!(
+                outcome,
+                Err(ExecuteError::NotEnded(NotEnded::NotAsked { guard: Some(10), .. }))
+            ),
             "{outcome:?}"
         );
         assert_eq!((script.asked, script.sent), (1, vec![]));
@@ -409,7 +412,7 @@ fn a_stopped_guard_gets_sigcont_with_the_request() {
         guard_ends_after: Some(SECOND),
         ..Script::default()
     };
-    assert_eq!(carry_out(&mut script, &plan).0, Outcome::Ended);
+    assert_eq!(carry_out(&mut script, &plan).0, Ok(()));
     assert_eq!(script.sent, [(id(10), SignalToSend::Continue)]);
 }
 
@@ -424,7 +427,7 @@ fn a_guard_that_answered_and_does_not_end_is_a_refusal_after_its_time() {
         ..Script::default()
     };
     let (outcome, _) = carry_out(&mut script, &plan);
-    assert_eq!(outcome, Outcome::NotEnded(NotEnded::OutOfTime));
+    assert_eq!(outcome, Err(NotEnded::OutOfTime.into()));
     assert_eq!((script.sent, script.now), (vec![], 35 * SECOND));
 }
 
@@ -437,10 +440,7 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
         let timing = TerminateLimits { until: Some(60 * SECOND), still_interval: beat };
-        assert_eq!(
-            execute(&mut script, &plan, timing, &mut |event| events.push(event)),
-            Outcome::Ended
-        );
+        assert_eq!(execute(&mut script, &plan, timing, &mut |event| events.push(event)), Ok(()));
         (events, script.woken)
     };
     let (sent, killed) = (
@@ -475,7 +475,7 @@ fn a_process_stuck_in_the_kernel_is_a_refusal() {
     let mut script = Script { actors: BTreeMap::from([(id(10), hanging)]), ..Script::default() };
     let (outcome, _) = carry_out(&mut script, &plan);
     let gave_up = NotEnded::GaveUp(GiveUpReason::OutlivedKill(id(10)));
-    assert_eq!(outcome, Outcome::NotEnded(gave_up));
+    assert_eq!(outcome, Err(gave_up.into()));
 }
 
 #[test]
@@ -487,7 +487,7 @@ fn a_denied_signal_is_a_refusal_by_permission() {
         denied: BTreeSet::from([id(10)]),
         ..Script::default()
     };
-    assert_eq!(carry_out(&mut script, &plan).0, Outcome::NotEnded(NotEnded::Denied { pid: 10 }));
+    assert_eq!(carry_out(&mut script, &plan).0, Err(NotEnded::Denied { pid: 10 }.into()));
 }
 
 #[test]
@@ -499,7 +499,7 @@ fn an_interrupted_start_sends_no_more_signals() {
         interrupt_at: Some(SECOND),
         ..Script::default()
     };
-    assert_eq!(carry_out(&mut script, &plan).0, Outcome::Interrupted(Interrupted(2)));
+    assert_eq!(carry_out(&mut script, &plan).0, Err(Interrupted(2).into()));
     assert_eq!(script.sent, [(id(10), SignalToSend::Signal(Signal::SigTerm))]);
 }
 
@@ -531,7 +531,7 @@ proptest! {
         prop_assert_eq!(plan.verdict(), Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
         let outcome = execute(&mut script, &plan, TerminateLimits { until, still_interval: Duration::MAX }, &mut |_| {});
-        prop_assert_eq!(outcome, Outcome::Ended);
+        prop_assert_eq!(outcome, Ok(()));
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {
             prop_assert_ne!(*to, bystander);

@@ -1,5 +1,5 @@
-//! Taking the locks, all or none, and writing the record; both are given back where a living guard
-//! has lost them.
+//! Takes the locks, all or none, and writes the record; gives both back to a living guard that has
+//! lost them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -77,9 +77,11 @@ impl Attempt<'_> {
         let state_dir = self.lock_set.state_dir();
         let failed = |error: std::io::Error| {
             let path = printable(&state_dir.record_path().to_string_lossy()).into_owned();
-            Error::new(ExitStatus::LockFile, format!("the record cannot be written beside the lock ({error}): {path}"))
-                .with_source(error)
-                .with_hint("remove what is in its place, free some space, or name another folder in `lock.paths`")
+            let what = format!("the record cannot be written beside the lock ({error}): {path}");
+            Error::new(ExitStatus::LockFile, what).with_source(error).with_hint(
+                "remove what is in its place, free some space, or name another folder in \
+                 `lock.paths`",
+            )
         };
         // Requests are written with the start mutex held, as it is now: one that is left over is
         // from a start that was killed, and names our ticket if the counter has vanished since.

@@ -56,7 +56,7 @@ impl Attempt<'_> {
         until: Option<Duration>,
         check: RefusalCheck,
     ) -> Result<MutexOutcome, NotStarted> {
-        let (mut beat, has_queued) = (None, Cell::new(false));
+        let (mut ticker, has_queued) = (None, Cell::new(false));
         let (decided, seen) = (Cell::new(None), Cell::new(None));
         let request = MutexRequest {
             policy: self.policy,
@@ -64,29 +64,25 @@ impl Attempt<'_> {
             check,
             state: self.state(),
         };
-        let mut still = |now| {
+        let mut decide_wait = |now| {
             has_queued.set(true);
-            let beat = beat.get_or_insert_with(|| {
+            let ticker = ticker.get_or_insert_with(|| {
                 self.observer.on_event(&StartEvent::Queued);
                 Ticker::begin(self.observer.interval(), now)
             });
-            if beat.is_due(now) {
+            if ticker.is_due(now) {
                 self.observer.on_event(&StartEvent::Still);
             }
-            let by = decided_by_guard(self.host, self.lock_set, &request, &seen);
-            let still = if by.is_some() {
-                WaitDecision::GiveUp
-            } else {
-                WaitDecision::WaitUntil(beat.next())
-            };
-            decided.set(by);
-            still
+            let decision = decided_by_guard(self.host, self.lock_set, &request, &seen);
+            let gives_up = decision.is_some();
+            decided.set(decision);
+            if gives_up { WaitDecision::GiveUp } else { WaitDecision::WaitUntil(ticker.next()) }
         };
         let GuardDecision { plan, handle } = loop {
             match self.lock_set.state_dir().start_mutex()?.wait_until(
                 until,
                 self.host.poller(),
-                &mut still,
+                &mut decide_wait,
             )? {
                 WaitEnd::Locked(mutex) if mutex.is_in_place() => {
                     // A start before this one may run by now; that is cheaper to see than a scan.

@@ -1,4 +1,4 @@
-//! Waiting for the conflicts that the plan waits for.
+//! Waits for the conflicts that the plan waits for.
 //!
 //! Starts that wait for the same guard stand in a queue: the first one watches the guard, the
 //! others wait for the first. So the guard's end wakes one start, and that one wakes the next.
@@ -94,15 +94,15 @@ impl Attempt<'_> {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
-        let mut beat = *self
+        let mut ticker = *self
             .progress
-            .beat
+            .ticker
             .get_or_insert_with(|| Ticker::begin(self.observer.interval(), since));
         let mut target = WaitTarget::of(plan, self.host);
-        if self.become_first(&mut target, files, patience_ends, &mut beat)? {
-            self.watch(&mut target, files, patience_ends, &mut beat)?;
+        if self.become_first(&mut target, files, patience_ends, &mut ticker)? {
+            self.watch(&mut target, files, patience_ends, &mut ticker)?;
         }
-        self.progress.beat = Some(beat);
+        self.progress.ticker = Some(ticker);
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Attempt<'_> {
         target: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
-        beat: &mut Ticker,
+        ticker: &mut Ticker,
     ) -> Result<bool, NotStarted> {
         let first = self.progress.queue.take().filter(FileMutex::is_in_place);
         if target.plan.waits().any(|conflict| conflict.guard.is_none()) {
@@ -129,8 +129,8 @@ impl Attempt<'_> {
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =
             target.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
-        let mut still = |now| {
-            if beat.is_due(now) {
+        let mut decide_wait = |now| {
+            if ticker.is_due(now) {
                 self.observer.on_event(&StartEvent::Still);
             }
             let mut is_moving = || {
@@ -141,10 +141,10 @@ impl Attempt<'_> {
             if is_stuck {
                 WaitDecision::GiveUp
             } else {
-                WaitDecision::WaitUntil(beat.next().min(round.next()))
+                WaitDecision::WaitUntil(ticker.next().min(round.next()))
             }
         };
-        match queue.wait_until(Some(until), self.host.poller(), &mut still)? {
+        match queue.wait_until(Some(until), self.host.poller(), &mut decide_wait)? {
             WaitEnd::Locked(first) => {
                 self.progress.queue = Some(first);
                 Ok(true)
@@ -159,7 +159,7 @@ impl Attempt<'_> {
         target: &mut WaitTarget<'_>,
         files: &[LockFile],
         until: Duration,
-        beat: &mut Ticker,
+        ticker: &mut Ticker,
     ) -> Result<(), NotStarted> {
         // A holder that released its lock between the look and this watch, and lives on, wakes no
         // sleep any more.
@@ -175,12 +175,12 @@ impl Attempt<'_> {
             if target.is_gone(self.host, files) || now >= until {
                 return Ok(());
             }
-            if beat.is_due(now) {
+            if ticker.is_due(now) {
                 self.observer.on_event(&StartEvent::Still);
             }
             let next_look =
                 if target.may_release_silently { now.saturating_add(RETRY) } else { Duration::MAX };
-            if self.host.sleep_on_locks(&target.living, until.min(next_look).min(beat.next()))?
+            if self.host.sleep_on_locks(&target.living, until.min(next_look).min(ticker.next()))?
                 == SleepEnd::LockClosed
             {
                 return Ok(());

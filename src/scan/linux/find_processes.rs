@@ -37,7 +37,7 @@ pub(super) struct ScanResult {
 /// A first pass that has started.
 pub(super) struct RunningScan {
     processes: usize,
-    tasks: Vec<ReadTask<Findings>>,
+    tasks: Vec<ReadTask<FoundProcesses>>,
 }
 
 impl RunningScan {
@@ -66,9 +66,9 @@ impl RunningScan {
     }
 
     pub(super) fn finish(self, proc: &ProcFs) -> io::Result<FoundProcesses> {
-        let (mut skip, mut found) = (BTreeSet::new(), Findings::default());
+        let mut found = FoundProcesses::default();
         for task in self.tasks {
-            let more = task.finish(proc.readers(), &mut skip)?;
+            let more = task.finish(&proc.readers, &mut found.hanging)?;
             found.candidates.extend(more.candidates);
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
@@ -79,55 +79,87 @@ impl RunningScan {
             processes,
             candidates, suspects, "of {processes} processes {candidates} may be in the way"
         );
-        Ok(FoundProcesses { skip, found })
+        Ok(found)
     }
 }
 
+#[derive(Debug, Default)]
 pub(super) struct FoundProcesses {
+    candidates: BTreeSet<u32>,
+    suspects: BTreeSet<u32>,
+    /// Guards that were found by the marker of one of them.
+    pub(super) guards: BTreeMap<ProcessId, GuardView>,
     /// Processes that block every read.
-    skip: BTreeSet<u32>,
-    found: Findings,
+    hanging: BTreeSet<u32>,
 }
 
 impl FoundProcesses {
-    /// Takes the guards that were found by their marker.
-    pub(super) fn take_guards(&mut self) -> Vec<GuardView> {
-        std::mem::take(&mut self.found.guards).into_values().collect()
-    }
-
     /// Runs the second pass: describes the findings and `holders` with all their descendants, and
     /// the process that `request` asks for alone. Fails where descriptors or memory were exhausted:
     /// something may have been missed.
     pub(super) fn describe(
-        self,
+        mut self,
         proc: &Arc<ProcFs>,
         request: &Arc<ScanRequest>,
         holders: &BTreeSet<u32>,
         me: u32,
     ) -> io::Result<ScanResult> {
-        let FoundProcesses { skip, mut found } = self;
-        found.candidates.extend(holders);
-        if found.candidates.is_empty() && found.suspects.is_empty() && request.asked.is_none() {
+        self.candidates.extend(holders);
+        if self.candidates.is_empty() && self.suspects.is_empty() && request.asked.is_none() {
             return proc.require_complete().map(|()| ScanResult::default());
         }
         let (its_proc, its_request) = (Arc::clone(proc), Arc::clone(request));
         let holders = holders.clone();
         let describe = move |progress: &ReadProgress, hung: &BTreeSet<u32>| {
-            let skip: BTreeSet<u32> = skip.union(hung).copied().collect();
-            found.describe(&its_proc, &its_request, &holders, me, progress, &skip)
+            self.describe_all(&its_proc, &its_request, &holders, me, progress, hung)
         };
-        let task = ReadTask::start(proc.readers(), describe)?;
-        let result = task.finish(proc.readers(), &mut BTreeSet::new())?;
+        let task = ReadTask::start(&proc.readers, describe)?;
+        let result = task.finish(&proc.readers, &mut BTreeSet::new())?;
         proc.require_complete().and(result)
     }
-}
 
-#[derive(Debug, Default)]
-struct Findings {
-    candidates: BTreeSet<u32>,
-    suspects: BTreeSet<u32>,
-    /// Guards that hold the lock for one of them.
-    guards: BTreeMap<ProcessId, GuardView>,
+    fn describe_all(
+        &self,
+        proc: &Arc<ProcFs>,
+        request: &ScanRequest,
+        holders: &BTreeSet<u32>,
+        me: u32,
+        progress: &ReadProgress,
+        hung: &BTreeSet<u32>,
+    ) -> io::Result<ScanResult> {
+        // All parents matter only where there is a tree to gather.
+        let parents = if self.candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
+        let few: Stats;
+        let stats = if let Some(parents) = &parents {
+            &parents.stats
+        } else {
+            few = self
+                .suspects
+                .iter()
+                .chain([&me])
+                .chain(&request.asked)
+                .flat_map(|pid| with_ancestors(proc, *pid))
+                .collect();
+            &few
+        };
+        let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+        let mut all = with_descendants(self.candidates.clone(), pairs, me);
+        all.extend(&self.suspects);
+        all.extend(request.asked);
+        let mut describer = Describer::new(proc, request, stats, me);
+        let mut buffers = ReadBuffers::default();
+        let mut result = ScanResult::default();
+        for pid in all.into_iter().filter(|pid| !self.hanging.contains(pid) && !hung.contains(pid))
+        {
+            progress.at(pid);
+            let holds_lock = Fact::Known(holders.contains(&pid));
+            if let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) {
+                result.processes.push(process);
+                result.handles.push(handle);
+            }
+        }
+        Ok(ScanResult { parents, ..result })
+    }
 }
 
 struct FirstPass {
@@ -146,11 +178,11 @@ impl FirstPass {
         feed: &Arc<PidFeed>,
         share: usize,
         shares: usize,
-    ) -> io::Result<ReadTask<Findings>> {
+    ) -> io::Result<ReadTask<FoundProcesses>> {
         let (pass, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
-        ReadTask::start(proc.readers(), move |progress, skip| {
+        ReadTask::start(&proc.readers, move |progress, skip| {
             let mut buffers = ReadBuffers::for_request(&pass.request);
-            let mut found = Findings::default();
+            let mut found = FoundProcesses::default();
             let mut known = 0;
             loop {
                 let more = feed.after(known);
@@ -169,7 +201,13 @@ impl FirstPass {
         })
     }
 
-    fn check(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers, found: &mut Findings) {
+    fn check(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        buffers: &mut ReadBuffers,
+        found: &mut FoundProcesses,
+    ) {
         match self.request.relevance(proc, pid, self.me, self.scope, buffers) {
             Relevance::None => {}
             Relevance::Suspect => drop(found.suspects.insert(pid)),
@@ -182,50 +220,6 @@ impl FirstPass {
         {
             found.guards.entry(id).or_insert(guard);
         }
-    }
-}
-
-impl Findings {
-    fn describe(
-        &self,
-        proc: &Arc<ProcFs>,
-        request: &ScanRequest,
-        holders: &BTreeSet<u32>,
-        me: u32,
-        progress: &ReadProgress,
-        skip: &BTreeSet<u32>,
-    ) -> io::Result<ScanResult> {
-        // All parents matter only where there is a tree to gather.
-        let parents = if self.candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
-        let few: Stats;
-        let stats = if let Some(parents) = &parents {
-            parents.stats()
-        } else {
-            few = self
-                .suspects
-                .iter()
-                .chain([&me])
-                .chain(&request.asked)
-                .flat_map(|pid| with_ancestors(proc, *pid))
-                .collect();
-            &few
-        };
-        let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
-        let mut all = with_descendants(self.candidates.clone(), pairs, me);
-        all.extend(&self.suspects);
-        all.extend(request.asked);
-        let mut describer = Describer::new(proc, request, stats, me);
-        let mut buffers = ReadBuffers::default();
-        let mut result = ScanResult::default();
-        for pid in all.into_iter().filter(|pid| !skip.contains(pid)) {
-            progress.at(pid);
-            let holds_lock = Fact::Known(holders.contains(&pid));
-            if let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) {
-                result.processes.push(process);
-                result.handles.push(handle);
-            }
-        }
-        Ok(ScanResult { parents, ..result })
     }
 }
 
@@ -245,6 +239,6 @@ pub(super) fn describe_holder(
             .then(|| describer.describe(pid, Fact::Known(true), &mut ReadBuffers::default()));
         description.flatten()
     };
-    let task = ReadTask::start(proc.readers(), describe).ok()?;
-    task.finish(proc.readers(), &mut BTreeSet::new()).ok()?
+    let task = ReadTask::start(&proc.readers, describe).ok()?;
+    task.finish(&proc.readers, &mut BTreeSet::new()).ok()?
 }

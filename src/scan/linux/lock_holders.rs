@@ -106,10 +106,10 @@ pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
 /// process can be seen.
 pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = ProcFs::open().ok()?;
-    let listed = LockTable::read().lockers_of(lock.as_file(), lock.id());
-    let mut holders = holders(&proc, lock.id(), &listed);
+    let listed = LockTable::read().lockers_of(&lock.file, lock.id);
+    let mut holders = holders(&proc, lock.id, &listed);
     // A scan takes a lock for an instant where the list of locks is incomplete.
-    holders.retain(|pid| !only_shares(&proc, *pid, lock.id()));
+    holders.retain(|pid| !only_shares(&proc, *pid, lock.id));
     Some(holders.into_iter().collect())
 }
 

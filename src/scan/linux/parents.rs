@@ -18,7 +18,7 @@ pub(super) const WORTH_A_SECOND_THREAD: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct ParentMap {
-    stats: Stats,
+    pub(super) stats: Stats,
     began: Duration,
     ended: Duration,
 }
@@ -32,10 +32,6 @@ impl ParentMap {
         proc.require_complete().map(|()| parents)
     }
 
-    pub(super) fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
     /// Returns whether the table is fresh enough to reuse: at the end of another reading, its first
     /// line would be as old as the last line here is now.
     pub(super) fn is_fresh(&self) -> bool {
@@ -46,14 +42,14 @@ impl ParentMap {
 /// Reads with two threads if a second one is idle: to start one takes longer than to read a hundred
 /// lines. No thread hangs here: a stat line needs no access to the memory of its process.
 fn read_all(proc: &Arc<ProcFs>, pids: &[u32]) -> Stats {
-    if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers().has_idle() {
+    if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers.has_idle() {
         return read(proc, pids);
     }
     let (first, second) = pids.split_at(pids.len() / 2);
     let (its_proc, its_pids) = (Arc::clone(proc), second.to_vec());
-    let other = ReadTask::start(proc.readers(), move |_, _| read(&its_proc, &its_pids));
+    let other = ReadTask::start(&proc.readers, move |_, _| read(&its_proc, &its_pids));
     let mut all = read(proc, first);
-    let other = other.and_then(|other| other.finish(proc.readers(), &mut BTreeSet::new()));
+    let other = other.and_then(|other| other.finish(&proc.readers, &mut BTreeSet::new()));
     all.extend(other.unwrap_or_else(|_| read(proc, second)));
     // Children may have been read before their parent ended and was missed.
     let orphans: Vec<u32> = all
@@ -98,7 +94,7 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!before.is_fresh());
-        assert!(!before.stats().contains_key(&child.id()));
-        assert_eq!(after.stats()[&child.id()].parent, me);
+        assert!(!before.stats.contains_key(&child.id()));
+        assert_eq!(after.stats[&child.id()].parent, me);
     }
 }

@@ -68,14 +68,13 @@ impl Scanner {
         let list = self.start_listing(locks, record.as_ref())?;
         let marker = self.marker_search(locks);
         let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
-        let list =
-            list.map(|list| list.finish(proc.readers(), &mut BTreeSet::new())).transpose()?;
+        let list = list.map(|list| list.finish(&proc.readers, &mut BTreeSet::new())).transpose()?;
         let views = self.lock_views(locks, record.as_ref(), list, watch);
         let mut guards: Vec<GuardView> =
             record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
         let mut found = scan.finish(&proc)?;
         if guards.is_empty() {
-            guards = found.take_guards();
+            guards = std::mem::take(&mut found.guards).into_values().collect();
         }
         let mut pids: BTreeSet<u32> = views.iter().flat_map(holders).copied().collect();
         pids.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
@@ -144,14 +143,14 @@ impl Scanner {
             LockProbe::Missing(_) | LockProbe::Taken(_) | LockProbe::Mine(_) => false,
         });
         is_needed
-            .then(|| ReadTask::start(self.tree.proc.readers(), |_, _| LockTable::read()))
+            .then(|| ReadTask::start(&self.tree.proc.readers, |_, _| LockTable::read()))
             .transpose()
     }
 
     /// Returns the process of the record, if it has the lock.
     fn recorded_holders(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
         let recorded = record.map(|record| record.holder.process.pid).into_iter().collect();
-        lock_holders::holders_among(&self.tree.proc, lock.id(), &recorded)
+        lock_holders::holders_among(&self.tree.proc, lock.id, &recorded)
     }
 
     fn lock_state(
@@ -180,13 +179,13 @@ impl Scanner {
             if !is_taken && self.is_free_by(list, lock) {
                 return LockState::Free;
             }
-            let listed = list.lockers_of(lock.as_file(), lock.id());
+            let listed = list.lockers_of(&lock.file, lock.id);
             let proc = &self.tree.proc;
-            holders = lock_holders::holders(proc, lock.id(), &listed);
+            holders = lock_holders::holders(proc, lock.id, &listed);
             holders.retain(|pid| {
                 let exe = executable(proc, *pid);
                 !(self.request.is_monopoll(proc, *pid, exe.as_deref(), self.tree.me)
-                    && lock_holders::only_shares(proc, *pid, lock.id()))
+                    && lock_holders::only_shares(proc, *pid, lock.id))
             });
         }
         if holders.is_empty() && !is_taken && self.is_free(lock) {
@@ -201,14 +200,14 @@ impl Scanner {
     }
 
     fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
-        list.lockers_of(lock.as_file(), lock.id()).is_empty()
+        list.lockers_of(&lock.file, lock.id).is_empty()
             && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }
 
     pub(crate) fn any_holds(&self, processes: &BTreeSet<ProcessId>, locks: &[LockFile]) -> bool {
         let pids = processes.iter().map(|id| id.pid).collect();
         let holders =
-            |lock: &LockFile| lock_holders::holders_among(&self.tree.proc, lock.id(), &pids);
+            |lock: &LockFile| lock_holders::holders_among(&self.tree.proc, lock.id, &pids);
         locks.iter().any(|lock| !holders(lock).is_empty())
     }
 
@@ -227,7 +226,7 @@ impl Scanner {
     /// Ends the threads that read, before COMMAND is started: to the kernel, the end of each is the
     /// death of a parent, and COMMAND would be sent its signal for each of them.
     pub(crate) fn end_threads(&self) {
-        self.tree.proc.readers().end_threads();
+        self.tree.proc.readers.end_threads();
     }
 }
 

@@ -31,7 +31,7 @@ impl TreeReader {
         if waitid(Id::All, flags) == Err(nix::errno::Errno::ECHILD) {
             return Ok(BTreeSet::new());
         }
-        Ok(children(ParentMap::read(&self.proc)?.stats(), self.me))
+        Ok(children(&ParentMap::read(&self.proc)?.stats, self.me))
     }
 
     /// Returns the members of this guard's tree. As their subreaper, it is the ancestor of all of
@@ -42,9 +42,8 @@ impl TreeReader {
         pinned: &mut PinnedProcesses,
     ) -> io::Result<Vec<Member>> {
         let parents = ParentMap::read(&self.proc)?;
-        let roots =
-            children(parents.stats(), self.me).difference(other_children).copied().collect();
-        Ok(self.pin_members(parents.stats(), &roots, pinned))
+        let roots = children(&parents.stats, self.me).difference(other_children).copied().collect();
+        Ok(self.pin_members(&parents.stats, &roots, pinned))
     }
 
     /// Returns the living ones of `known` and all their descendants.
@@ -65,7 +64,7 @@ impl TreeReader {
             None => ParentMap::read(&self.proc),
         };
         match parents {
-            Ok(parents) => self.pin_members(parents.stats(), &known, pinned),
+            Ok(parents) => self.pin_members(&parents.stats, &known, pinned),
             Err(_) => pinned.assume_alive(&known),
         }
     }

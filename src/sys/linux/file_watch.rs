@@ -1,4 +1,4 @@
-//! Noticing changes of files: inotify, or a check every 50 ms where the system has no more of it.
+//! Notices changes of files: inotify, or a check every 50 ms where its limit is reached.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;

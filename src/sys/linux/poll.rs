@@ -1,5 +1,4 @@
-//! One sleep for everything that can happen: signals, ends of processes, changes of files, a closed
-//! pipe, and the time.
+//! One sleep for signals, ends of processes, changes of files, a closed pipe, and the time.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

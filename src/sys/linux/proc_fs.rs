@@ -24,7 +24,7 @@ pub(crate) struct ProcFs {
     root: OwnedFd,
     /// Something could not be read for lack of descriptors or memory.
     exhausted: AtomicBool,
-    readers: ReaderPool,
+    pub(crate) readers: ReaderPool,
 }
 
 impl ProcFs {
@@ -59,10 +59,6 @@ impl ProcFs {
         } else {
             Ok(())
         }
-    }
-
-    pub(crate) fn readers(&self) -> &ReaderPool {
-        &self.readers
     }
 
     pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {

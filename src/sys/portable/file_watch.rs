@@ -1,4 +1,4 @@
-//! Noticing changes of files by the time of their folder, which changes with its entries.
+//! Notices changes of files by the time of their folder, which changes with its entries.
 #![expect(
     clippy::disallowed_types,
     reason = "file systems stamp changes by the wall clock: a young stamp is checked again"

@@ -1,5 +1,5 @@
-//! One sleep for everything that can happen: signals arrive, ends of processes and changes of files
-//! are checked regularly.
+//! One sleep for signals, which arrive, and for ends of processes and changes of files, which are
+//! checked regularly.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
