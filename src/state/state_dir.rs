@@ -26,8 +26,8 @@ pub struct StateDir {
 pub(super) enum StateFile {
     Record,
     Counter,
-    /// Locked while the counter or the history is written: a lock on these would be lost when a
-    /// rename replaces them.
+    /// Locked while the counter or the history is written. The counter itself cannot be locked:
+    /// fslock empties its file when it unlocks.
     CounterMutex,
     /// Locked by one start at a time.
     StartMutex,
@@ -106,8 +106,9 @@ impl StateDir {
     }
 
     pub(super) fn mutex(&self, file: StateFile) -> Result<FileMutex, Error> {
-        let opened = self.folder.open_or_create(&self.name(file))?;
-        Ok(FileMutex::new(opened, self.path(file)))
+        let path = self.path(file);
+        FileMutex::open(self.folder.open_or_create(&self.name(file))?, &path)
+            .map_err(|error| Error::unsafe_lock(&path, &error.to_string()).with_source(error))
     }
 
     pub(crate) fn was_ever_started(&self) -> bool {

@@ -1,13 +1,15 @@
-//! A lock on a file that no child inherits.
+//! A lock that no child inherits: fslock on a file that was opened without following links.
 //!
 //! Waiters stand in the kernel's queue: a release wakes the first one alone.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
+
+use fslock::LockFile;
 
 use crate::sys::clock;
 use crate::sys::file_id::is_in_place;
@@ -16,6 +18,7 @@ use crate::sys::wake::Interrupted;
 
 #[derive(Debug)]
 pub(crate) struct FileMutex {
+    lock: LockFile,
     file: File,
     path: PathBuf,
 }
@@ -45,8 +48,8 @@ pub(crate) enum WaitEnd {
 }
 
 impl FileMutex {
-    pub(crate) fn new(file: File, path: PathBuf) -> FileMutex {
-        FileMutex { file, path }
+    pub(crate) fn open(file: File, path: &Path) -> io::Result<FileMutex> {
+        Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
     /// Returns whether its file still lies at its path: one that was deleted or replaced locks
@@ -67,15 +70,13 @@ impl FileMutex {
     /// start. `decide` is called with the time as soon as there is something to wait for, and then
     /// whenever it asked to be.
     pub(crate) fn wait_until(
-        self,
+        mut self,
         until: Option<Duration>,
         poller: Option<&Poller>,
         decide: &mut dyn FnMut(Duration) -> WaitDecision,
     ) -> io::Result<WaitEnd> {
-        match self.file.try_lock() {
-            Ok(()) => return Ok(WaitEnd::Locked(self)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
+        if self.lock.try_lock()? {
+            return Ok(WaitEnd::Locked(self));
         }
         let mut next = |now| match until.filter(|until| now >= *until) {
             Some(_) => Err(WaitEnd::TimedOut),
@@ -88,11 +89,14 @@ impl FileMutex {
             Ok(at) => at,
             Err(end) => return Ok(end),
         };
-        let queued = QueuedWait::start(self)?;
+        let FileMutex { lock, file, path } = self;
+        let queued = QueuedWait::start(lock)?;
         loop {
             match Poller::sleep_on_pipe(poller, &queued.pipe, at) {
                 Err(Interrupted(signal)) => return Ok(WaitEnd::Signal(signal)),
-                Ok(true) => return queued.take().map(WaitEnd::Locked),
+                Ok(true) => {
+                    return Ok(WaitEnd::Locked(FileMutex { lock: queued.take()?, file, path }));
+                }
                 Ok(false) => {}
             }
             at = match next(clock::patience()) {
@@ -103,39 +107,45 @@ impl FileMutex {
     }
 }
 
-/// Unlocked before it is closed: another thread's fork may have a copy of the descriptor.
-impl Drop for FileMutex {
-    fn drop(&mut self) {
-        let _ = self.file.unlock();
-    }
+/// Returns a path that cannot become a link: fslock opens this very file again.
+#[cfg(target_os = "linux")]
+fn path_of(file: &File, _path: &Path) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Returns the path itself: its folder was checked to be safe when the file was opened.
+#[cfg(not(target_os = "linux"))]
+fn path_of(_file: &File, path: &Path) -> PathBuf {
+    path.to_owned()
 }
 
 /// A place in the kernel's queue. A thread stands there, as only a signal ends that wait early:
 /// after the waiter has given up, the thread releases the lock as soon as it has it.
 struct QueuedWait {
     pipe: WakePipe,
-    locked: Receiver<io::Result<FileMutex>>,
+    locked: Receiver<io::Result<LockFile>>,
 }
 
 impl QueuedWait {
-    fn start(mutex: FileMutex) -> io::Result<QueuedWait> {
+    fn start(mut lock: LockFile) -> io::Result<QueuedWait> {
         let (pipe, wake_on_drop) = WakePipe::new()?;
         let (send, locked) = mpsc::sync_channel(1);
         thread::Builder::new().name("queue".to_owned()).spawn(move || {
             let result = loop {
-                match mutex.file.lock() {
+                match lock.lock() {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     result => break result,
                 }
             };
-            // Released at once if it is not received any more.
-            let _ = send.send(result.map(|()| mutex));
+            // A lock that is not received is dropped, and with that released.
+            let _ = send.send(result.map(|()| lock));
             drop(wake_on_drop);
         })?;
         Ok(QueuedWait { pipe, locked })
     }
 
-    fn take(&self) -> io::Result<FileMutex> {
+    fn take(&self) -> io::Result<LockFile> {
         self.locked.recv().map_err(|_| io::Error::other("the wait for a lock failed"))?
     }
 }
