@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use crate::cli::{Common, prepare, start_messages};
 use crate::error::{Error, ExitStatus};
-use crate::guard::not_started::NotStarted;
 use crate::guard::start;
 use crate::guard::start_request::Cancellation;
 use crate::report;
@@ -21,7 +20,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let mut printer = start_messages::ProgressPrinter::new(request.config.settings.log.format);
     let acquired =
         start::start(&request, Cancellation::Signals, &mut printer).map_err(|not_started| {
-            let hint = hint(&not_started);
+            let hint = not_started.plan().and_then(report::hints::hint);
             hint.into_iter()
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
@@ -29,14 +28,4 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     drop(printer);
     start_messages::acquired(acquired.keeper.locks.first_path(), others, request.token.as_ref());
     run_child(acquired, &request, command, &mut start_messages::guard_event)
-}
-
-fn hint(not_started: &NotStarted) -> Option<String> {
-    match not_started {
-        NotStarted::Refused(refusal) => report::hints::hint(refusal.plan()?),
-        NotStarted::Superseded
-        | NotStarted::Interrupted(_)
-        | NotStarted::Replaced
-        | NotStarted::Failed(_) => None,
-    }
 }

@@ -105,7 +105,9 @@ impl Observer for ProgressPrinter {
                         waiting(conflict)
                     );
                 }
-                self.state = LineState::waiting(plan, *self.waiting_since.get_or_insert(now));
+                let since = *self.waiting_since.get_or_insert(now);
+                let others = plan.waits().map(OtherProcess::new).collect();
+                self.state = LineState::Waiting { since, others };
                 self.draw(now);
             }
             StartEvent::Acting(plan) => {
@@ -120,7 +122,7 @@ impl Observer for ProgressPrinter {
                         ending(conflict)
                     );
                 }
-                self.state = LineState::ending(plan);
+                self.state = LineState::Ending(plan.kills().map(OtherProcess::new).collect());
                 self.draw(now);
             }
             StartEvent::Still => self.still(now),

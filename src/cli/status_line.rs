@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::engine::ladder::{Patience, Step};
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::Conflict;
 use crate::engine::signal::SignalToSend;
 use crate::text::{printable, short_command_line, truncate};
 
@@ -58,14 +58,6 @@ enum ShownCommand {
 const NARROWEST: usize = 12;
 
 impl LineState {
-    pub(super) fn waiting(plan: &Plan, since: Duration) -> LineState {
-        LineState::Waiting { since, others: plan.waits().map(OtherProcess::new).collect() }
-    }
-
-    pub(super) fn ending(plan: &Plan) -> LineState {
-        LineState::Ending(plan.kills().map(OtherProcess::new).collect())
-    }
-
     /// Returns whether `pid` is the root of a conflict that is being ended.
     pub(super) fn ends(&self, pid: u32) -> bool {
         match self {
@@ -209,40 +201,16 @@ fn whole(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    use crate::engine::action::Action;
-    use crate::engine::fact::Fact;
     use crate::engine::ladder::{AfterGraceful, Ladder, Stop, StopMeans, StopMode, StopOptions};
-    use crate::engine::plan::DecidedBy;
-    use crate::engine::process::{Process, ProcessId};
     use crate::engine::signal::Signal;
 
     const SECOND: Duration = Duration::from_secs(1);
     const WIDE: usize = 200;
 
-    fn conflict(pid: u32, args: &str, action: Action, ladder: Ladder) -> Conflict {
-        let args = Fact::Known(args.split(' ').map(str::to_owned).collect());
-        let root = Process { id: ProcessId { pid, start: 1 }, args, ..Process::default() };
-        Conflict {
-            root: Some(root),
-            guard: None,
-            tree: Vec::new(),
-            evidence: Vec::new(),
-            action,
-            decided_by: DecidedBy::OnConflict,
-            refusal: None,
-            ladder,
-        }
-    }
-
-    fn plan(conflicts: Vec<Conflict>) -> Plan {
-        Plan {
-            refusal: None,
-            locks: Vec::new(),
-            guards: Vec::new(),
-            conflicts,
-            shielded: Vec::new(),
-            suspects: Vec::new(),
-        }
+    fn other(pid: u32, args: &str, ladder: Ladder) -> OtherProcess {
+        let args = args.split(' ').map(str::to_owned).collect();
+        let (command, steps) = (ShownCommand::Arguments(args), ladder.steps());
+        OtherProcess { pid: Some(pid), command, steps, last_action: None }
     }
 
     const STOP: Stop = Stop {
@@ -257,7 +225,7 @@ mod tests {
     };
 
     #[test]
-    fn a_wait_says_how_long_already_how_long_at_most_and_what_comes_then() {
+    fn a_wait_names_the_time_so_far_the_limit_and_the_next_step() {
         let limited = |then| Ladder::Wait { patience: Patience::For(60 * SECOND), then };
         let ask = Stop { means: StopMeans::AskThenSignal, ..STOP };
         for (ladder, expected) in [
@@ -269,10 +237,8 @@ mod tests {
                 "12s so far, as long as it takes",
             ),
         ] {
-            let waiting = LineState::waiting(
-                &plan(vec![conflict(4711, "python3 main.py", Action::Wait, ladder)]),
-                5 * SECOND,
-            );
+            let others = vec![other(4711, "python3 main.py", ladder)];
+            let waiting = LineState::Waiting { since: 5 * SECOND, others };
             let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
             assert_eq!(said, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
         }
@@ -285,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn an_end_says_what_was_done_when_and_what_comes_when() {
-        let one = |pid| conflict(pid, "python3 main.py", Action::Graceful, Ladder::Stop(STOP));
-        let mut ending = LineState::ending(&plan(vec![one(4711), one(4712)]));
+    fn an_end_names_the_last_action_its_age_and_the_next_step() {
+        let one = |pid| other(pid, "python3 main.py", Ladder::Stop(STOP));
+        let mut ending = LineState::Ending(vec![one(4711), one(4712)]);
         let said = |ending: &LineState, now: u32| {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
         };
@@ -299,37 +265,25 @@ mod tests {
         assert!(ending.ends(4711) && !ending.ends(4713));
         ending.remove(Some(4711));
         ending.note(Some(4712), LastAction::Asked, 33 * SECOND);
-        assert_eq!(
-            said(&ending, 34),
-            "ending `python3 main.py` (pid 4712): asked its guard 1s ago"
-        );
+        let last = "ending `python3 main.py` (pid 4712): ";
+        assert_eq!(said(&ending, 34), format!("{last}asked its guard 1s ago"));
         ending.note(Some(4712), LastAction::Acknowledged, 34 * SECOND);
-        assert_eq!(
-            said(&ending, 44),
-            "ending `python3 main.py` (pid 4712): its guard has been at it for 10s"
-        );
+        assert_eq!(said(&ending, 44), format!("{last}its guard has been at it for 10s"));
         ending.remove(Some(4712));
         assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
     }
 
     #[test]
-    fn where_there_is_little_room_the_command_is_shortened_and_the_time_stays() {
+    fn the_command_is_shortened_to_the_room_and_the_time_stays() {
         let long = format!(
             "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",
             "a".repeat(35)
         );
-        let mut ending = LineState::ending(&plan(vec![conflict(
-            4711,
-            &long,
-            Action::Graceful,
-            Ladder::Stop(STOP),
-        )]));
+        let mut ending = LineState::Ending(vec![other(4711, &long, Ladder::Stop(STOP))]);
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         let said = ending.sentence(SECOND, 77).unwrap_or_default();
-        assert_eq!(
-            said,
-            "ending `python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s"
-        );
+        let expected = "`python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s";
+        assert_eq!(said, format!("ending {expected}"));
         for room in 0..300 {
             let said = ending.sentence(SECOND, room).unwrap_or_default();
             assert!(said.ends_with("SIGKILL in 30s") && !said.contains("aaa"), "{said}");

@@ -8,7 +8,6 @@ use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
 use crate::engine::action::OnConflict;
 use crate::engine::ladder::StopMode;
-use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::reason::{Refusal, Verdict};
 use crate::error::{Error, ExitStatus};
@@ -52,18 +51,25 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     // that ends nobody.
     let lock_set = LockSet::find(&start.locks)?;
     let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
+    let mut stop = StopPrinter::new(common, &start);
     match plan.verdict() {
         Verdict::Clear if !ever_started => {
-            let mut done = StopReport::default();
-            done.note(&StartEvent::Clear(&plan));
-            print_end(common, &start, &plan, &done)
+            stop.note_clear(&plan);
+            return stop.print_end(&plan);
         }
         Verdict::Refuse(refusal) if !ever_started => {
             print_document(common, &start, &plan)?;
-            Err(refused(&start, refusal, &reasons::plan_reason(&plan)))
+            return Err(refused(&start, refusal, &reasons::plan_reason(&plan)));
         }
-        Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {
-            stop(common, &start, &plan)
+        Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {}
+    }
+    // As a start that is newer than every guard: a person ends what runs now, whatever its ticket.
+    match start::stop(&start, &mut stop) {
+        Ok(_) => stop.print_end(&plan),
+        Err(not_started) => {
+            let seen = stop.plan.as_ref().or(not_started.plan()).unwrap_or(&plan);
+            print_document(common, &start, seen)?;
+            Err(not_stopped(&start, not_started))
         }
     }
 }
@@ -81,9 +87,10 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
     }
 }
 
-/// What a stop has done so far.
-#[derive(Debug, Default)]
-struct StopReport {
+/// Prints what a stop does, and collects what its end reports.
+struct StopPrinter<'a> {
+    common: &'a Common,
+    request: &'a StartRequest,
     /// The first plan that ends a process, else the first clear one.
     plan: Option<Plan>,
     /// The supervisors that may start an ended process again.
@@ -92,55 +99,52 @@ struct StopReport {
     ignored: Vec<u32>,
 }
 
-impl StopReport {
-    fn has_acted(&self) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.verdict() == Verdict::Act)
+impl<'a> StopPrinter<'a> {
+    fn new(common: &'a Common, request: &'a StartRequest) -> StopPrinter<'a> {
+        let (plan, managers, ignored) = (None, BTreeSet::new(), Vec::new());
+        StopPrinter { common, request, plan, managers, ignored }
     }
 
-    fn note(&mut self, event: &StartEvent<'_>) {
-        match event {
-            StartEvent::Acting(plan) => {
-                let managers =
-                    plan.kills().filter_map(|conflict| conflict.root.as_ref()?.manager());
-                self.managers
-                    .extend(managers.map(|by: &ManagedBy| (by.to_string(), by.stop_command())));
-                self.plan.get_or_insert_with(|| (*plan).clone());
+    fn note_clear(&mut self, plan: &Plan) {
+        self.plan.get_or_insert_with(|| plan.clone());
+        self.ignored = plan.conflicts.iter().filter_map(Conflict::pid).collect();
+    }
+
+    fn note_acting(&mut self, plan: &Plan) {
+        self.plan.get_or_insert_with(|| plan.clone());
+        let managers = plan.kills().filter_map(|conflict| conflict.root.as_ref()?.manager());
+        self.managers.extend(managers.map(|by| (by.to_string(), by.stop_command())));
+    }
+
+    /// Reports a stop that came through.
+    fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {
+        let instance = &self.request.instance;
+        let plan = self.plan.as_ref().unwrap_or(first);
+        let has_acted = self.plan.is_some() && plan.verdict() == Verdict::Act;
+        let blind_spot = output::blind_spot(self.request).filter(|_| !has_acted);
+        if self.common.json {
+            print_document(self.common, self.request, plan)?;
+            if let Some(blind_spot) = blind_spot {
+                tracing::warn!("{blind_spot}");
             }
-            StartEvent::Clear(plan) => {
-                self.plan.get_or_insert_with(|| (*plan).clone());
-                self.ignored = plan.conflicts.iter().filter_map(Conflict::pid).collect();
-            }
-            StartEvent::Looked { .. }
-            | StartEvent::Queued
-            | StartEvent::Waiting(_)
-            | StartEvent::Still
-            | StartEvent::Did(_) => {}
+            return Ok(ExitStatus::Done);
         }
+        if self.common.quiet {
+            return Ok(ExitStatus::Done);
+        }
+        for pid in &self.ignored {
+            print(&format!("{instance}: pid {pid} is left alone, by a rule"))?;
+        }
+        for (manager, command) in &self.managers {
+            let (manager, command) = (printable(manager), printable(command));
+            print(&format!(
+                "{instance}: {manager} may start it again; `{command}` ends it for good"
+            ))?;
+        }
+        print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
+        blind_spot
+            .map_or(Ok(ExitStatus::Done), |blind_spot| print(&format!("{instance}: {blind_spot}")))
     }
-}
-
-/// Stops as a start that is newer than every guard: a person ends what runs now, whatever its
-/// ticket.
-fn stop(common: &Common, request: &StartRequest, first: &Plan) -> Result<ExitStatus, Error> {
-    let mut printer = StopPrinter { common, request, done: StopReport::default() };
-    let stopped = start::stop(request, &mut printer);
-    let done = printer.done;
-    let Err(not_started) = stopped else { return print_end(common, request, first, &done) };
-    let seen = match &not_started {
-        NotStarted::Refused(refusal) => refusal.plan().unwrap_or(first),
-        NotStarted::Superseded
-        | NotStarted::Replaced
-        | NotStarted::Interrupted(_)
-        | NotStarted::Failed(_) => first,
-    };
-    print_document(common, request, done.plan.as_ref().unwrap_or(seen))?;
-    Err(not_stopped(request, not_started))
-}
-
-struct StopPrinter<'a> {
-    common: &'a Common,
-    request: &'a StartRequest,
-    done: StopReport,
 }
 
 impl Observer for StopPrinter<'_> {
@@ -149,68 +153,30 @@ impl Observer for StopPrinter<'_> {
     }
 
     fn on_event(&mut self, event: &StartEvent<'_>) {
-        if let StartEvent::Looked { snapshot, plan, took } = event {
-            trace::looked(snapshot, plan, *took);
-        }
-        self.done.note(event);
+        let lines: Vec<String> = match event {
+            StartEvent::Looked { snapshot, plan, took } => {
+                return trace::looked(snapshot, plan, *took);
+            }
+            StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => return,
+            StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),
+            StartEvent::Acting(plan) => {
+                self.note_acting(plan);
+                plan.kills().map(start_messages::ending).collect()
+            }
+            StartEvent::Clear(plan) => {
+                self.note_clear(plan);
+                let suspicions = plan.unexpected_suspects().map(start_messages::suspicion);
+                suspicions.map(|sentence| format!("warning: {sentence}")).collect()
+            }
+        };
         if self.common.json || self.common.quiet {
             return;
         }
-        for line in lines(event) {
+        for line in lines {
             // A reader that went away must not end a stop halfway.
             let _ = print(&format!("{}: {line}", self.request.instance));
         }
     }
-}
-
-fn lines(event: &StartEvent<'_>) -> Vec<String> {
-    match event {
-        StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),
-        StartEvent::Acting(plan) => plan.kills().map(start_messages::ending).collect(),
-        StartEvent::Clear(plan) => {
-            let suspicions = plan.unexpected_suspects().map(start_messages::suspicion);
-            suspicions.map(|sentence| format!("warning: {sentence}")).collect()
-        }
-        StartEvent::Looked { .. } | StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => {
-            Vec::new()
-        }
-    }
-}
-
-/// Reports a stop that came through.
-fn print_end(
-    common: &Common,
-    start: &StartRequest,
-    first: &Plan,
-    done: &StopReport,
-) -> Result<ExitStatus, Error> {
-    let instance = &start.instance;
-    let blind_spot = output::blind_spot(start).filter(|_| !done.has_acted());
-    if common.json {
-        print_document(common, start, done.plan.as_ref().unwrap_or(first))?;
-        if let Some(blind_spot) = blind_spot {
-            tracing::warn!("{blind_spot}");
-        }
-        return Ok(ExitStatus::Done);
-    }
-    if common.quiet {
-        return Ok(ExitStatus::Done);
-    }
-    for pid in &done.ignored {
-        print(&format!("{instance}: pid {pid} is left alone, by a rule"))?;
-    }
-    for (manager, command) in &done.managers {
-        print(&format!(
-            "{instance}: {} may start it again; `{}` ends it for good",
-            printable(manager),
-            printable(command)
-        ))?;
-    }
-    let outcome = if done.has_acted() { "stopped" } else { "nothing to stop" };
-    [Some(outcome), blind_spot]
-        .into_iter()
-        .flatten()
-        .try_fold(ExitStatus::Done, |_, line| print(&format!("{instance}: {line}")))
 }
 
 /// With `--json`, prints the plan that was carried out, or that could not be.
@@ -231,14 +197,11 @@ fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
             ExitStatus::Refused,
             format!("{}: not stopped: another start is in progress", start.instance),
         ),
-        NotStarted::Replaced => Error::new(
-            ExitStatus::LockFile,
-            format!(
-                "{}: not stopped: the lock is deleted or replaced all the time",
-                start.instance
-            ),
-        )
-        .with_hint("see who writes to its folder"),
+        NotStarted::Replaced => {
+            let why = "not stopped: the lock is deleted or replaced all the time";
+            Error::new(ExitStatus::LockFile, format!("{}: {why}", start.instance))
+                .with_hint("see who writes to its folder")
+        }
         NotStarted::Failed(error) => error,
     }
 }

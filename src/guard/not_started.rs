@@ -34,12 +34,12 @@ impl StartRefusal {
             StartRefusal::Queued => Refusal::Policy,
         }
     }
+}
 
+impl NotStarted {
+    /// The plan that refused the start.
     pub fn plan(&self) -> Option<&Plan> {
-        match self {
-            StartRefusal::Plan(plan) => Some(plan),
-            StartRefusal::NotEnded(_) | StartRefusal::Queued => None,
-        }
+        if let NotStarted::Refused(StartRefusal::Plan(plan)) = self { Some(plan) } else { None }
     }
 }
 

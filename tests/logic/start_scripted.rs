@@ -421,7 +421,10 @@ fn a_refusal_signals_nothing_and_leaves_nothing_but_a_line_in_the_history() {
     let (result, told) = scene.start(&mut script);
     let refusal = refusal(result);
     assert_eq!(refusal.kind(), Refusal::Policy);
-    assert_eq!(refusal.plan().unwrap().conflicts[0].root.as_ref().unwrap().id.pid, 5);
+    assert_eq!(
+        NotStarted::Refused(refusal).plan().unwrap().conflicts[0].root.as_ref().unwrap().id.pid,
+        5
+    );
     assert!(told.is_empty() && script.sent.is_empty());
     scene.assert_nothing_left();
     assert!(matches!(
@@ -486,7 +489,7 @@ fn what_comes_back_after_the_second_round_refuses_the_start() {
     let mut script = Script::new(vec![again(5, 0), again(6, 2), again(7, 3)]);
     let (result, _) = scene.start(&mut script);
     let refusal = refusal(result);
-    let cause = fixture::cause(refusal.plan().unwrap());
+    let cause = fixture::cause(NotStarted::Refused(refusal).plan().unwrap());
     assert!(matches!(cause, RefusalCause::ComesBack { .. }), "{cause:?}");
     assert_eq!(script.sent, [(5, TERM), (6, TERM)]);
     scene.assert_nothing_left();
