@@ -27,7 +27,6 @@ pub enum Format {
     Json,
 }
 
-/// Runs one of the `config` commands.
 pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
     let format = if common.json { Format::Json } else { Format::Text };
     match command {

@@ -155,7 +155,6 @@ fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A section whose lines stay as they are.
 fn literal(title: &str, text: &str) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", [title]).control("nf", []);

@@ -21,7 +21,6 @@ use crate::text::{mask_secrets, printable};
 
 const OURS: &str = "monopoll";
 
-/// The instance that lines begin with, once it is known.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
 /// Writes records from now on as `log` says, unless `-q` or `-v` say more or less.

@@ -110,7 +110,6 @@ pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> Stri
     }
 }
 
-/// Prints a JSON document to standard output.
 pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error> {
     let text = plan_json::to_text(document).map_err(|error| {
         Error::from_source(ExitStatus::Fault, "the document cannot be written", error)
@@ -129,7 +128,6 @@ pub(super) fn origin(start: &StartRequest, key: &str) -> String {
     }
 }
 
-/// Colour, if this stream is a terminal.
 pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
     // no-color.org: present and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -12,7 +12,6 @@ use crate::guard::start_request::StartRequest;
 use crate::report::{plan_json, plan_text, reasons};
 use crate::telegram::{Preflight, PreflightReport};
 
-/// Prints the plan that `run` would carry out.
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,

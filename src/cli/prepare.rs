@@ -40,7 +40,6 @@ pub(super) struct UnnamedRequest {
 }
 
 impl UnnamedRequest {
-    /// Reads everything that a start depends on.
     pub(super) fn prepare(
         common: &Common,
         command: Vec<OsString>,

@@ -9,7 +9,6 @@ use crate::guard::start_request::Cancellation;
 use crate::report;
 use crate::supervise::run_child;
 
-/// Starts COMMAND and guards it to its end.
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let request = prepare::request(common, command)?;
     let Some(command) = &request.command else {

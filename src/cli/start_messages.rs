@@ -39,7 +39,6 @@ macro_rules! step {
     };
 }
 
-/// Prints what happens while a start is under way; dropping it clears the line.
 #[derive(Debug)]
 pub(super) struct ProgressPrinter {
     line: Option<TerminalLine>,
@@ -50,10 +49,8 @@ pub(super) struct ProgressPrinter {
     pub(super) others_left: OthersLeft,
 }
 
-/// Whether a start left other processes running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OthersLeft {
-    /// None that is known.
     None,
     /// One that a rule ignores, that is shielded, or that is a suspect.
     Some,
@@ -197,7 +194,6 @@ impl ProgressPrinter {
     }
 }
 
-/// Reports the acquired lock.
 pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
     let alone = match (others, token) {
         (OthersLeft::Some, _) => "",
@@ -208,7 +204,6 @@ pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
     info!(lock = &*lock, "is yours{alone} (lock {lock})");
 }
 
-/// Reports what happened while COMMAND ran.
 pub(super) fn guard_event(event: GuardEvent) {
     match event {
         GuardEvent::Leftovers(count) => {
@@ -248,7 +243,6 @@ pub(super) fn ending(conflict: &Conflict) -> String {
     format!("ending {} ({})", OtherProcess::new(conflict).named(usize::MAX), conflict.action)
 }
 
-/// The sentence about a suspect, which is left alone.
 pub(super) fn suspicion(suspect: &Process) -> String {
     let (pid, name) = (suspect.id.pid, printable(name(suspect)));
     format!("pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT)

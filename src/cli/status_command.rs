@@ -149,7 +149,6 @@ fn said(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: De
     }
 }
 
-/// Looks at one instance; again where it is just changing hands.
 fn look(
     machine: &mut Machine,
     instance: &str,

@@ -11,7 +11,6 @@ use crate::text::{printable, short_command_line, truncate};
 /// The current activity of a start.
 #[derive(Debug, Default)]
 pub(super) enum LineState {
-    /// Nothing that takes time.
     #[default]
     Idle,
     /// Waiting for another start.
@@ -27,17 +26,14 @@ pub(super) enum LineState {
     Ending(Vec<OtherProcess>),
 }
 
-/// A process that is in the way.
 #[derive(Debug)]
 pub(super) struct OtherProcess {
     pid: Option<u32>,
     command: ShownCommand,
     steps: Vec<Step>,
-    /// The last action and its time.
     last_action: Option<(LastAction, Duration)>,
 }
 
-/// An action on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastAction {
     Asked,
@@ -45,7 +41,6 @@ pub(super) enum LastAction {
     Sent(SignalToSend),
 }
 
-/// The known part of a command.
 #[derive(Debug)]
 enum ShownCommand {
     Arguments(Vec<String>),
@@ -66,7 +61,6 @@ impl LineState {
         }
     }
 
-    /// Notes the last action on `pid`.
     pub(super) fn note(&mut self, pid: Option<u32>, action: LastAction, now: Duration) {
         if let LineState::Ending(others) = self
             && let Some(other) = others.iter_mut().find(|other| other.pid == pid)
@@ -143,7 +137,6 @@ impl OtherProcess {
         format!("`{}` ({pid})", printable(&command))
     }
 
-    /// The time waited, the limit, and the next step.
     fn waited(&self, since: Duration, now: Duration) -> String {
         let Some(Step::Wait { timeout: Patience::For(limit) }) = self.steps.first() else {
             return format!("{} so far, as long as it takes", passed(since, now));
@@ -156,7 +149,6 @@ impl OtherProcess {
         format!("{} of {}, {then}", passed(since, now), whole(*limit))
     }
 
-    /// The last action, its age, and the next step.
     fn progress(&self, now: Duration) -> String {
         match self.last_action {
             None => "looking whether it is still there".to_owned(),

@@ -19,7 +19,6 @@ use crate::guard::start_request::StartRequest;
 use crate::report::{reasons, trace};
 use crate::text::printable;
 
-/// Prints what a stop would end.
 pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (start, plan) = plan_stop(common, command)?;
     plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
@@ -44,7 +43,6 @@ fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, P
     Ok((start, plan))
 }
 
-/// Ends what runs.
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (start, plan) = plan_stop(common, command)?;
     // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
@@ -65,7 +63,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     }
     // As a start that is newer than every guard: a person ends what runs now, whatever its ticket.
     match start::stop(&start, &mut stop) {
-        Ok(_) => stop.print_end(&plan),
+        Ok(()) => stop.print_end(&plan),
         Err(not_started) => {
             let seen = stop.plan.as_ref().or(not_started.plan()).unwrap_or(&plan);
             print_document(common, &start, seen)?;
@@ -116,7 +114,6 @@ impl<'a> StopPrinter<'a> {
         self.managers.extend(managers.map(|by| (by.to_string(), by.stop_command())));
     }
 
-    /// Reports a stop that came through.
     fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {
         let instance = &self.request.instance;
         let plan = self.plan.as_ref().unwrap_or(first);

@@ -233,14 +233,13 @@ fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {
 mod tests {
     use super::*;
 
+    fn placeholders<'a>(user: &'a str, lock_dir: &'a str) -> Placeholders<'a> {
+        Placeholders { instance: "bot1", profile: None, user, lock_dir: Path::new(lock_dir) }
+    }
+
     #[test]
     fn placeholders_are_filled_once_and_add_no_folder() {
-        let with = Placeholders {
-            instance: "bot1",
-            profile: None,
-            user: "a/{instance}",
-            lock_dir: Path::new("/run/monopoll"),
-        };
+        let with = placeholders("a/{instance}", "/run/monopoll");
         for (template, expected) in [
             ("{lock_dir}/{instance}.lock", "/run/monopoll/bot1.lock"),
             ("/run/{user}/{profile}.lock", "/run/a_{instance}/default.lock"),
@@ -257,12 +256,7 @@ mod tests {
 
     #[test]
     fn an_instance_is_known_by_the_name_of_its_lock() {
-        let with = Placeholders {
-            instance: "",
-            profile: None,
-            user: "me",
-            lock_dir: Path::new("/run/monopoll"),
-        };
+        let with = placeholders("me", "/run/monopoll");
         for (template, folder, name, expected) in [
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock", Some("bot1")),
             ("{lock_dir}/{instance}.lock", Some("/run/monopoll/"), "bot1.lock.record", None),
@@ -283,29 +277,17 @@ mod tests {
         ] {
             let path = LockPath::parse(template).unwrap();
             if cfg!(unix) {
-                assert_eq!(
-                    path.folder_of_instances(&with).as_deref(),
-                    folder.map(Path::new),
-                    "{template}"
-                );
+                assert_eq!(path.folder_of_instances(&with), folder.map(PathBuf::from));
             }
-            assert_eq!(
-                path.instance_of(name, &with).map(|it| it.to_string()).as_deref(),
-                expected,
-                "{template} {name}"
-            );
+            let instance = path.instance_of(name, &with).map(|instance| instance.to_string());
+            assert_eq!(instance.as_deref(), expected, "{template} {name}");
         }
     }
 
     #[test]
     #[cfg(windows)]
     fn a_drive_is_a_root_on_windows_and_a_folder_on_a_drive_is_none() {
-        let with = Placeholders {
-            instance: "bot1",
-            profile: None,
-            user: "me",
-            lock_dir: Path::new(r"C:\Users\me"),
-        };
+        let with = placeholders("me", r"C:\Users\me");
         for path in ["C:/locks/{instance}.lock", r"D:\locks\a.lock", r"{lock_dir}\a.lock"] {
             assert!(LockPath::parse(path).unwrap().fill(&with).is_absolute(), "{path}");
         }

@@ -10,7 +10,7 @@ use crate::text::{closest_name, join_and, quote, sanitize};
 
 /// Validates a profile, a variable or a flag. `prefix` stands before its keys in messages.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
-    Validator { problems }.table(table, KEYS, prefix, "");
+    check_table(table, KEYS, prefix, "", problems);
 }
 
 /// Validates a file: its own keys and every profile.
@@ -52,77 +52,70 @@ pub(crate) fn bad_profile_name(name: &str) -> Option<Fault> {
     ))
 }
 
-struct Validator<'a> {
-    problems: &'a mut Vec<Problem>,
+/// `prefix` is the path in messages, `within` the path from the top level of the layer.
+fn check_table(
+    table: &Table,
+    keys: &'static [Key],
+    prefix: &str,
+    within: &str,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, node) in table {
+        let path = join(prefix, &sanitize(name));
+        match Key::find(keys, name) {
+            Some(key) => check_value(node, key, &path, &join(within, name), problems),
+            None => problems.push(Problem::with(
+                node.key_location.clone(),
+                path,
+                unknown_key(name, keys, within),
+            )),
+        }
+    }
 }
 
-impl Validator<'_> {
-    /// `prefix` is the path in messages, `within` the path from the top level of the layer.
-    fn table(&mut self, table: &Table, keys: &'static [Key], prefix: &str, within: &str) {
-        for (name, node) in table {
-            let path = join(prefix, &sanitize(name));
-            match Key::find(keys, name) {
-                Some(key) => self.value(node, key, &path, &join(within, name)),
-                None => self.problems.push(Problem::with(
-                    node.key_location.clone(),
-                    path,
-                    unknown_key(name, keys, within),
-                )),
-            }
-        }
-    }
-
-    fn value(&mut self, node: &SpannedValue, key: &Key, path: &str, within: &str) {
-        let check = || key.check.and_then(|check| check(&node.value));
-        let fault = match (&key.kind, &node.value) {
-            (ValueKind::Free, _) | (ValueKind::Bool, Value::Bool(_)) => None,
-            (ValueKind::Text(text), Value::Text(value)) => (text.check)(value).err().or_else(check),
-            (ValueKind::Count(most), Value::Integer(shown, value)) => {
-                bad_count(shown, *value, *most)
-            }
-            (ValueKind::List(text), Value::List(items)) => {
-                let before = self.problems.len();
-                self.items(items, ValueKind::Text(*text), None, path, within);
-                if self.problems.len() == before { check() } else { None }
-            }
-            (ValueKind::Table(keys), Value::Table(table)) => {
-                self.table(table, keys, path, within);
-                check()
-            }
-            (ValueKind::Tables(keys), Value::List(items)) => {
-                self.items(items, ValueKind::Table(keys), key.check, path, within);
-                None
-            }
-            (kind, value) => Some(mismatch(kind, value, within)),
-        };
-        if let Some(fault) = fault {
-            let location = match (&node.value, &fault.scope) {
-                (Value::Table(_), _) => node.key_location.clone(),
-                (Value::Text(text), FaultScope::Part(part)) => node.location.within(text, part),
-                (Value::List(items), FaultScope::Item(index)) => {
-                    items.get(*index).unwrap_or(node).location.clone()
-                }
-                (_, FaultScope::All | FaultScope::Part(_) | FaultScope::Item(_)) => {
-                    node.location.clone()
-                }
-            };
-            self.problems.push(Problem::with(location, path, fault));
-        }
-    }
-
-    fn items(
-        &mut self,
-        items: &[SpannedValue],
-        kind: ValueKind,
-        check: Option<fn(&Value) -> Option<Fault>>,
-        path: &str,
-        within: &str,
-    ) {
+fn check_value(
+    node: &SpannedValue,
+    key: &Key,
+    path: &str,
+    within: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let check = || key.check.and_then(|check| check(&node.value));
+    let mut check_items = |items: &[SpannedValue], kind, check| {
+        let before = problems.len();
         let item = Key { name: "", kind, check };
         for (index, node) in items.iter().enumerate() {
-            self.value(node, &item, &format!("{path}[{index}]"), within);
+            check_value(node, &item, &format!("{path}[{index}]"), within, problems);
         }
-    }
+        problems.len() == before
+    };
+    let fault = match (&key.kind, &node.value) {
+        (ValueKind::Free, _) | (ValueKind::Bool, Value::Bool(_)) => None,
+        (ValueKind::Text(text), Value::Text(value)) => (text.check)(value).err().or_else(check),
+        (ValueKind::Count(most), Value::Integer(shown, value)) => bad_count(shown, *value, *most),
+        (ValueKind::List(text), Value::List(items)) => {
+            if check_items(items, ValueKind::Text(*text), None) { check() } else { None }
+        }
+        (ValueKind::Table(keys), Value::Table(table)) => {
+            check_table(table, keys, path, within, problems);
+            check()
+        }
+        (ValueKind::Tables(keys), Value::List(items)) => {
+            check_items(items, ValueKind::Table(keys), key.check);
+            None
+        }
+        (kind, value) => Some(mismatch(kind, value, within)),
+    };
+    let Some(fault) = fault else { return };
+    let location = match (&node.value, &fault.scope) {
+        (Value::Table(_), _) => node.key_location.clone(),
+        (Value::Text(text), FaultScope::Part(part)) => node.location.within(text, part),
+        (Value::List(items), FaultScope::Item(index)) => {
+            items.get(*index).unwrap_or(node).location.clone()
+        }
+        (_, FaultScope::All | FaultScope::Part(_) | FaultScope::Item(_)) => node.location.clone(),
+    };
+    problems.push(Problem::with(location, path, fault));
 }
 
 fn join(prefix: &str, name: &str) -> String {

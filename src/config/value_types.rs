@@ -88,8 +88,7 @@ impl TextValue for CmdlinePattern {
     const HINT: &'static str = Regex::HINT;
 
     fn parse(text: &str) -> Result<CmdlinePattern, Fault> {
-        not_everything(text)?;
-        CmdlinePattern::new(text).map_err(|error| bad_regex(text, &error))
+        some_regex(text, CmdlinePattern::new)
     }
 }
 
@@ -97,17 +96,16 @@ impl TextValue for Regex {
     const HINT: &'static str = "write a regular expression in quotes, such as 'main\\.py'";
 
     fn parse(text: &str) -> Result<Regex, Fault> {
-        not_everything(text)?;
-        Regex::new(text).map_err(|error| bad_regex(text, &error))
+        some_regex(text, Regex::new)
     }
 }
 
-fn not_everything(pattern: &str) -> Result<(), Fault> {
-    if pattern.is_empty() {
+fn some_regex<T>(text: &str, new: fn(&str) -> Result<T, regex::Error>) -> Result<T, Fault> {
+    if text.is_empty() {
         return Err(Fault::new("is empty, which matches everything")
             .help("write what tells the bot apart, or leave the key out"));
     }
-    Ok(())
+    new(text).map_err(|error| bad_regex(text, &error))
 }
 
 fn bad_regex(text: &str, error: &regex::Error) -> Fault {

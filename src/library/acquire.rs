@@ -25,7 +25,6 @@ use crate::scan::machine::find_guard_above;
 use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
 
-/// Acquires the instance, or adopts the guard of a `monopoll run` that holds it for this program.
 pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, Poller), Error> {
     for note in &config.notes {
         info!("{note}");

@@ -98,9 +98,9 @@ impl Guard {
             .map_err(|error| {
                 Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
             })?;
-        let cancel_on_drop = CancelOnDrop(Some(cancel));
+        let mut cancel_on_drop = CancelOnDrop(Some(cancel));
         let acquired = answered.await;
-        cancel_on_drop.disarm();
+        cancel_on_drop.0 = None;
         acquired.unwrap_or_else(|_| {
             Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has failed"))
         })
@@ -139,12 +139,6 @@ impl Drop for Guard {
 }
 
 struct CancelOnDrop(Option<CancelHandle>);
-
-impl CancelOnDrop {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

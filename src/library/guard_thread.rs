@@ -44,7 +44,6 @@ impl ThreadGuard {
         }
     }
 
-    /// Holds until the guard is dropped, gives the instance back, and drops `done`.
     pub(super) fn hold(
         self,
         poller: &Poller,
@@ -70,7 +69,6 @@ impl ThreadGuard {
     }
 }
 
-/// Says how the guard ends; the first word stays.
 fn reply_end(reply: &watch::Sender<GuardReply>, end: GuardReply) {
     reply.send_if_modified(|current| {
         let is_held = *current == GuardReply::Held;

@@ -40,8 +40,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 impl Lost {
     /// The loss that a request announces.
     pub(crate) fn to(request: &Request) -> Lost {
-        let manner = request.stop_options();
-        let (by, within) = (request.from_pid, within(manner));
+        let (by, within) = (request.from_pid, within(request.stop_options()));
         match request.purpose {
             Purpose::Start => Lost::Superseded { by, within },
             Purpose::Stop => Lost::Stopped { by, within },
@@ -68,11 +67,11 @@ impl Lost {
     }
 }
 
-fn within(manner: StopOptions) -> Duration {
-    match (manner.mode, manner.escalation) {
+fn within(options: StopOptions) -> Duration {
+    match (options.mode, options.escalation) {
         (StopMode::Force, _) => SILENCE,
-        (StopMode::Graceful, AfterGraceful::Kill) => manner.graceful.saturating_add(manner.force),
-        (StopMode::Graceful, AfterGraceful::Refuse) => manner.graceful,
+        (StopMode::Graceful, AfterGraceful::Kill) => options.graceful.saturating_add(options.force),
+        (StopMode::Graceful, AfterGraceful::Refuse) => options.graceful,
     }
 }
 

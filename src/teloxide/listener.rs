@@ -35,7 +35,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 pub(super) type GetUpdatesFn =
     Box<dyn Fn(GetUpdates) -> BoxFuture<'static, Result<Vec<Update>, RequestError>> + Send + Sync>;
 
-/// Polls until it is stopped, or a conflict has lasted too long.
 pub(super) struct Listener<R> {
     bot: R,
     instance: String,

@@ -59,17 +59,15 @@ impl PollState {
         self.values().error.take()
     }
 
-    fn unconfirmed(&self) -> Option<i32> {
-        let values = self.values();
-        Some(values.handed_out).filter(|offset| *offset > values.confirmed)
-    }
-
     /// Confirms the handled updates to the server, so that the next poller does not get them again.
     pub(super) async fn confirm<R>(&self, bot: &R, instance: &str)
     where
         R: Requester<Err = RequestError>,
     {
-        let Some(offset) = self.unconfirmed() else { return };
+        let Values { handed_out: offset, confirmed, .. } = *self.values();
+        if offset <= confirmed {
+            return;
+        }
         let request = bot.get_updates().offset(offset).limit(1).timeout(0).send();
         match timeout(LAST_CONFIRMATION, request).await {
             Ok(Ok(_)) => debug!(offset, "{instance}: confirmed everything below {offset}"),

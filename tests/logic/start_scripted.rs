@@ -489,7 +489,8 @@ fn what_comes_back_after_the_second_round_refuses_the_start() {
     let mut script = Script::new(vec![again(5, 0), again(6, 2), again(7, 3)]);
     let (result, _) = scene.start(&mut script);
     let refusal = refusal(result);
-    let cause = fixture::cause(NotStarted::Refused(refusal).plan().unwrap());
+    let not_started = NotStarted::Refused(refusal);
+    let cause = fixture::cause(not_started.plan().unwrap());
     assert!(matches!(cause, RefusalCause::ComesBack { .. }), "{cause:?}");
     assert_eq!(script.sent, [(5, TERM), (6, TERM)]);
     scene.assert_nothing_left();
