@@ -1,9 +1,8 @@
 //! The marker in the environment of everything that a guard starts: the lock that it holds.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::engine::instance::Instance;
 use crate::engine::process::ProcessId;
 use crate::engine::start_history::Ticket;
 
@@ -20,10 +19,6 @@ pub struct EnvMarker {
 }
 
 impl EnvMarker {
-    pub fn new(instance: &Instance, ticket: Ticket, guard: ProcessId, lock: &Path) -> EnvMarker {
-        EnvMarker { instance: instance.to_string(), ticket, guard, lock: lock.to_owned() }
-    }
-
     pub fn value(&self) -> OsString {
         let mut value = OsString::from(format!(
             "{}:{}:{}:{}:",
@@ -69,12 +64,12 @@ mod tests {
 
     #[test]
     fn a_marker_is_read_as_it_was_written() {
-        let marker = EnvMarker::new(
-            &"bot7".parse().unwrap(),
-            Ticket(3),
-            ProcessId { pid: 12, start: 345 },
-            Path::new("/run/with:colons/bot7.lock"),
-        );
+        let marker = EnvMarker {
+            instance: "bot7".to_owned(),
+            ticket: Ticket(3),
+            guard: ProcessId { pid: 12, start: 345 },
+            lock: "/run/with:colons/bot7.lock".into(),
+        };
         assert_eq!(marker.value(), "bot7:3:12:345:/run/with:colons/bot7.lock");
         assert_eq!(EnvMarker::parse(&marker.value()), Some(marker));
     }

@@ -71,8 +71,12 @@ pub(crate) fn run_child(
 fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
     let Acquired { keeper, poller, .. } = acquired;
     let (record, locks) = (&keeper.record, &keeper.locks);
-    let marker =
-        EnvMarker::new(&request.instance, record.ticket, record.holder.process, locks.first_path());
+    let marker = EnvMarker {
+        instance: request.instance.to_string(),
+        ticket: record.ticket,
+        guard: record.holder.process,
+        lock: locks.first_path().to_owned(),
+    };
     let inheritance = Inheritance {
         locks: locks.locks(),
         poller,

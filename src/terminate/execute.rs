@@ -142,7 +142,7 @@ struct Target {
 
 enum Means {
     /// Its guard ends the tree itself.
-    Guard(GuardView),
+    Guard,
     Signals(StopProgress),
 }
 
@@ -175,13 +175,13 @@ impl Target {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
             // Processes that the guard leaves alone, as it did not start them, may stay then.
-            Means::Guard(guard) => machine.has_signed_off(guard),
+            Means::Guard => machine.has_signed_off(),
         };
         match &self.means {
-            Means::Guard(guard) if has_signed_off && machine.has_left(guard) => return Ok(None),
+            Means::Guard if has_signed_off && machine.has_left() => return Ok(None),
             // The guard knows its tree best, and tells its end by its record, its lock, or its own
             // end.
-            Means::Guard(_) if !has_signed_off => {
+            Means::Guard if !has_signed_off => {
                 let living = machine.living(&self.known);
                 // A process that ended may have left children, and a guard that is killed does not
                 // end them: unless it signs off in time, its descendants are looked for.
@@ -194,19 +194,19 @@ impl Target {
                     return Ok(Some(at));
                 }
             }
-            Means::Guard(_) | Means::Signals(_) => {}
+            Means::Guard | Means::Signals(_) => {}
         }
         self.look_at = None;
         let members = machine.members(&self.known);
         self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
             Means::Signals(progress) => progress,
-            Means::Guard(guard) => {
+            Means::Guard => {
                 let has_tree =
                     !has_signed_off && members.iter().any(|member| Some(member.id) != self.root);
                 let has_ended = !has_tree
                     && (members.is_empty() && self.root.is_some()
-                        || !has_signed_off && machine.has_left(guard));
+                        || !has_signed_off && machine.has_left());
                 return Ok((!has_ended).then_some(Duration::MAX));
             }
         };
@@ -247,7 +247,7 @@ fn ask(
     match (machine.ask(guard, stop.options)?, stop.means) {
         (AskOutcome::Acknowledged, _) => {
             on_event(TerminateEvent::Acknowledged(pid));
-            Ok(Means::Guard(guard.clone()))
+            Ok(Means::Guard)
         }
         (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {

@@ -131,11 +131,11 @@ impl ProcessControl for Machine {
         self.requests.ask(self.host_process().process, guard, options, has_ended, sleep)
     }
 
-    fn has_signed_off(&mut self, _guard: &GuardView) -> bool {
+    fn has_signed_off(&mut self) -> bool {
         self.requests.has_signed_off()
     }
 
-    fn has_left(&mut self, _guard: &GuardView) -> bool {
+    fn has_left(&mut self) -> bool {
         self.requests.has_left()
     }
 }

@@ -40,10 +40,10 @@ pub trait ProcessControl {
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
     /// Returns whether a guard has removed its record: it says that all of its tree has ended.
-    fn has_signed_off(&mut self, guard: &GuardView) -> bool;
+    fn has_signed_off(&mut self) -> bool;
 
     /// Returns whether the lock of a guard that was asked is free.
-    fn has_left(&mut self, guard: &GuardView) -> bool;
+    fn has_left(&mut self) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

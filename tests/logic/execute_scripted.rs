@@ -179,11 +179,11 @@ impl ProcessControl for Script {
         Ok(answer)
     }
 
-    fn has_signed_off(&mut self, _: &GuardView) -> bool {
+    fn has_signed_off(&mut self) -> bool {
         self.actors.is_empty()
     }
 
-    fn has_left(&mut self, _: &GuardView) -> bool {
+    fn has_left(&mut self) -> bool {
         self.actors.is_empty()
     }
 }

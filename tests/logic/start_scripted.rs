@@ -193,12 +193,12 @@ impl ProcessControl for Script {
         Ok(self.answer)
     }
 
-    fn has_signed_off(&mut self, guard: &GuardView) -> bool {
-        !self.is_alive(guard.process.unwrap())
+    fn has_signed_off(&mut self) -> bool {
+        self.living_actors().all(|actor| !self.asked.contains(&actor.process.id.pid))
     }
 
-    fn has_left(&mut self, guard: &GuardView) -> bool {
-        self.has_signed_off(guard)
+    fn has_left(&mut self) -> bool {
+        self.has_signed_off()
     }
 }
 

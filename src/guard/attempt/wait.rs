@@ -31,6 +31,9 @@ const QUEUE_CHECK: Duration = Duration::from_secs(5);
 /// The processes and locks that a plan waits for.
 struct WaitTarget<'a> {
     plan: &'a Plan,
+    files: &'a [LockFile],
+    /// The end of `timeouts.wait`.
+    until: Duration,
     living: BTreeSet<ProcessId>,
     has_processes: bool,
     /// A holder may release its lock without a close, which wakes no sleep; a guard never does.
@@ -38,7 +41,12 @@ struct WaitTarget<'a> {
 }
 
 impl<'a> WaitTarget<'a> {
-    fn of(plan: &'a Plan, host: &dyn StartHost) -> WaitTarget<'a> {
+    fn new(
+        plan: &'a Plan,
+        files: &'a [LockFile],
+        until: Duration,
+        host: &dyn StartHost,
+    ) -> WaitTarget<'a> {
         let is_no_visible_guard =
             |conflict: &Conflict| conflict.guard.is_none() || conflict.root.is_none();
         let living: BTreeSet<ProcessId> =
@@ -46,15 +54,16 @@ impl<'a> WaitTarget<'a> {
         let may_release_silently = plan.waits().any(|conflict| {
             conflict.holds_lock() && (is_no_visible_guard(conflict) || !host.notices_closes())
         });
-        WaitTarget { plan, has_processes: !living.is_empty(), living, may_release_silently }
+        let has_processes = !living.is_empty();
+        WaitTarget { plan, files, until, living, has_processes, may_release_silently }
     }
 
     /// Returns whether nothing is left to wait for, as far as the processes and a try of the locks
     /// show.
-    fn is_gone(&mut self, host: &dyn StartHost, files: &[LockFile]) -> bool {
+    fn is_gone(&mut self, host: &dyn StartHost) -> bool {
         host.retain_living(&mut self.living);
         self.has_processes && self.living.is_empty()
-            || self.may_release_silently && files.iter().all(|file| host.is_free(file))
+            || self.may_release_silently && self.files.iter().all(|file| host.is_free(file))
     }
 }
 
@@ -90,7 +99,7 @@ impl Attempt<'_> {
             self.progress.until = plan.deadline().map(|_| deadline(plan, self.host.now()));
         }
         self.progress.may_release_soon = true;
-        let patience_ends = match self.policy.timeouts.wait {
+        let until = match self.policy.timeouts.wait {
             Patience::Forever => Duration::MAX,
             Patience::For(wait) => since.saturating_add(wait),
         };
@@ -98,9 +107,9 @@ impl Attempt<'_> {
             .progress
             .ticker
             .get_or_insert_with(|| Ticker::begin(self.observer.interval(), since));
-        let mut target = WaitTarget::of(plan, self.host);
-        if self.become_first(&mut target, files, patience_ends, &mut ticker)? {
-            self.watch(&mut target, files, patience_ends, &mut ticker)?;
+        let mut target = WaitTarget::new(plan, files, until, self.host);
+        if self.become_first(&mut target, &mut ticker)? {
+            self.watch(&mut target, &mut ticker)?;
         }
         self.progress.ticker = Some(ticker);
         Ok(())
@@ -111,8 +120,6 @@ impl Attempt<'_> {
     fn become_first(
         &mut self,
         target: &mut WaitTarget<'_>,
-        files: &[LockFile],
-        until: Duration,
         ticker: &mut Ticker,
     ) -> Result<bool, NotStarted> {
         let first = self.progress.queue.take().filter(FileMutex::is_in_place);
@@ -129,6 +136,7 @@ impl Attempt<'_> {
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =
             target.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
+        let until = Some(target.until);
         let mut decide_wait = |now| {
             if ticker.is_due(now) {
                 self.observer.on_event(&StartEvent::Still);
@@ -137,14 +145,14 @@ impl Attempt<'_> {
                 let guard = self.lock_set.state_dir().record().map(|record| record.ticket);
                 std::mem::replace(&mut last_guard, guard) != guard
             };
-            let is_stuck = round.is_due(now) && target.is_gone(self.host, files) && !is_moving();
+            let is_stuck = round.is_due(now) && target.is_gone(self.host) && !is_moving();
             if is_stuck {
                 WaitDecision::GiveUp
             } else {
                 WaitDecision::WaitUntil(ticker.next().min(round.next()))
             }
         };
-        match queue.wait_until(Some(until), self.host.poller(), &mut decide_wait)? {
+        match queue.wait_until(until, self.host.poller(), &mut decide_wait)? {
             WaitEnd::Locked(first) => {
                 self.progress.queue = Some(first);
                 Ok(true)
@@ -157,13 +165,11 @@ impl Attempt<'_> {
     fn watch(
         &mut self,
         target: &mut WaitTarget<'_>,
-        files: &[LockFile],
-        until: Duration,
         ticker: &mut Ticker,
     ) -> Result<(), NotStarted> {
         // A holder that released its lock between the look and this watch, and lives on, wakes no
         // sleep any more.
-        let will_wake = self.host.watch_locks(files, &target.living);
+        let will_wake = self.host.watch_locks(target.files, &target.living);
         if !will_wake
             && !target.may_release_silently
             && target.plan.waits().any(Conflict::holds_lock)
@@ -172,7 +178,7 @@ impl Attempt<'_> {
         }
         loop {
             let now = self.host.now();
-            if target.is_gone(self.host, files) || now >= until {
+            if target.is_gone(self.host) || now >= target.until {
                 return Ok(());
             }
             if ticker.is_due(now) {
@@ -180,7 +186,9 @@ impl Attempt<'_> {
             }
             let next_look =
                 if target.may_release_silently { now.saturating_add(RETRY) } else { Duration::MAX };
-            if self.host.sleep_on_locks(&target.living, until.min(next_look).min(ticker.next()))?
+            if self
+                .host
+                .sleep_on_locks(&target.living, target.until.min(next_look).min(ticker.next()))?
                 == SleepEnd::LockClosed
             {
                 return Ok(());

@@ -26,10 +26,8 @@ pub(crate) struct LockTable(String);
 impl LockTable {
     /// Reads `/proc/locks`; where that fails, no lock is listed.
     pub(crate) fn read() -> LockTable {
-        let mut text = Vec::new();
-        let read = File::open("/proc/locks")
-            .and_then(|mut locks| std::io::Read::read_to_end(&mut locks, &mut text));
-        read.map(|_| LockTable(String::from_utf8_lossy(&text).into_owned())).unwrap_or_default()
+        let text = std::fs::read("/proc/locks").unwrap_or_default();
+        LockTable(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Returns the processes that took the lock of a file; they may have ended since, and left it

@@ -17,19 +17,18 @@ use crate::scan::request::ScanRequest;
 use crate::scan::same_command::{RunningCommand, is_same_file};
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::portable::process_table::ProcessTable;
-use crate::sys::portable::system::Users;
+use crate::sys::portable::system;
 
 /// The state that all descriptions of one scan share.
 pub(super) struct Describer<'a> {
     table: &'a ProcessTable,
     request: &'a ScanRequest,
     me: u32,
-    users: Users,
 }
 
 impl<'a> Describer<'a> {
     pub(super) fn new(table: &'a ProcessTable, request: &'a ScanRequest, me: u32) -> Self {
-        Describer { table, request, me, users: Users::new() }
+        Describer { table, request, me }
     }
 
     /// Describes a process; `None` where it has ended or cannot be identified.
@@ -50,7 +49,7 @@ impl<'a> Describer<'a> {
             name: name(exe, args).into(),
             same_program: self.runs(exe, args, cwd, Command::is_same_program),
             same_command: self.runs(exe, args, cwd, Command::is_same_command),
-            user: self.users.of(seen).into(),
+            user: system::user_of(seen, &self.request.user).into(),
             container: container(),
             state: run_state(seen.status()),
             age: Fact::Known(Duration::from_secs(seen.run_time())),

@@ -8,18 +8,8 @@ use crate::engine::process::User;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::{host, signal_numbers};
 
-#[derive(Debug)]
-pub(crate) struct Users;
-
-impl Users {
-    pub(crate) fn new() -> Users {
-        Users
-    }
-
-    #[expect(clippy::unused_self, reason = "on Windows the current user is looked up beforehand")]
-    pub(crate) fn of(&self, process: &Process) -> Option<User> {
-        process.user_id().map(|uid| host::user(**uid))
-    }
+pub(crate) fn user_of(process: &Process, _current: &User) -> Option<User> {
+    process.user_id().map(|uid| host::user(**uid))
 }
 
 /// The process was identified just now.

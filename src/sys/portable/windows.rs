@@ -29,26 +29,11 @@ pub(crate) fn is_privileged() -> bool {
     false
 }
 
-/// Looks up the users of processes. sysinfo's list of accounts is undefined behaviour where the
-/// system refuses it (0.40, Wine): the current user is named by the profile, others by their SID.
-#[derive(Debug)]
-pub(crate) struct Users {
-    current: User,
-}
-
-impl Users {
-    pub(crate) fn new() -> Users {
-        Users { current: current_user() }
-    }
-
-    pub(crate) fn of(&self, process: &Process) -> Option<User> {
-        let id = process.user_id()?.to_string();
-        Some(if id == self.current.id {
-            self.current.clone()
-        } else {
-            User { name: id.clone(), id }
-        })
-    }
+/// sysinfo's list of accounts is undefined behaviour where the system refuses it (0.40, Wine): the
+/// current user is named by the profile, others by their SID.
+pub(crate) fn user_of(process: &Process, current: &User) -> Option<User> {
+    let id = process.user_id()?.to_string();
+    Some(if id == current.id { current.clone() } else { User { name: id.clone(), id } })
 }
 
 /// Ends a process that was identified just now; the handle in `process` keeps its pid from being
