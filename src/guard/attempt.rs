@@ -35,7 +35,6 @@ use crate::terminate::process_control::StartHost;
 /// The age at which a plan is not acted on any more.
 const OUTDATED: Duration = Duration::from_millis(50);
 
-#[derive(Debug)]
 pub(super) struct StartMutexes {
     /// Held until the child runs.
     _start: FileMutex,

@@ -12,7 +12,6 @@ use crate::sys::file_id::FileId;
 /// How often to retake files that are replaced again at once.
 const MOST_TRIES: u32 = 10;
 
-#[derive(Debug)]
 pub struct HeldLocks {
     pub(super) lock_set: LockSet,
     locks: Vec<HeldLock>,
@@ -20,7 +19,6 @@ pub struct HeldLocks {
     displaced: Vec<HeldLock>,
 }
 
-#[derive(Debug)]
 pub(super) enum LockGrip {
     /// Every file lies where it was.
     Intact,

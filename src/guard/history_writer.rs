@@ -16,7 +16,6 @@ use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
 
-#[derive(Debug)]
 pub(crate) struct HistoryWriter {
     process: HostProcess,
     ticket: Ticket,

@@ -74,7 +74,6 @@ enum HoldState {
 }
 
 /// The locks of a guard, its record, and the requests to it.
-#[derive(Debug)]
 pub struct LockKeeper {
     pub watch: FileWatch,
     pub locks: HeldLocks,

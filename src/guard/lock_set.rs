@@ -20,7 +20,6 @@ const MOST_REPLACEMENTS: u32 = 100;
 const MOST_RETRIES: u32 = 5;
 
 /// The lock files of an instance, and the state directory beside the first.
-#[derive(Debug)]
 pub struct LockSet {
     /// The configured paths, to open a folder again that was replaced.
     paths: Vec<PathBuf>,
@@ -28,7 +27,6 @@ pub struct LockSet {
     state_dir: Arc<StateDir>,
 }
 
-#[derive(Debug)]
 struct LockLocation {
     folder: Arc<LockFolder>,
     name: String,
@@ -137,7 +135,6 @@ impl LockSet {
     }
 }
 
-#[derive(Debug)]
 pub struct OpenedLocks {
     pub lock_set: LockSet,
     pub files: Vec<LockFile>,
@@ -170,7 +167,6 @@ impl OpenedLocks {
 }
 
 /// A lock file as a dry run finds it.
-#[derive(Debug)]
 pub enum ExistingLock {
     Missing(PathBuf),
     Open(LockFile),
@@ -186,7 +182,6 @@ impl ExistingLock {
 }
 
 /// The locks of one start: all of them or none.
-#[derive(Debug)]
 pub(crate) enum LockHandles {
     /// None is held; the index of the one that was just refused.
     Open(Vec<LockFile>, Option<usize>),

@@ -6,7 +6,6 @@ use crate::engine::plan::Plan;
 use crate::engine::snapshot::Snapshot;
 use crate::terminate::execute::TerminateEvent;
 
-#[derive(Debug)]
 pub enum StartEvent<'a> {
     Looked {
         snapshot: &'a Snapshot,

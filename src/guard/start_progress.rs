@@ -30,7 +30,7 @@ const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
 /// The state that carries over from one attempt of a start to the next.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
     pub(super) ticker: Option<Ticker>,

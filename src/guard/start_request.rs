@@ -40,7 +40,6 @@ impl OwnPrograms {
     }
 }
 
-#[derive(Debug)]
 pub struct StartRequest {
     pub config: Config,
     pub instance: Instance,

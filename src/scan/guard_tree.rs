@@ -8,7 +8,6 @@ use crate::engine::stop_progress::Member;
 use crate::scan::machine::tree_reader::TreeReader;
 use crate::scan::process_tree::PinnedProcesses;
 
-#[derive(Debug)]
 pub(crate) struct GuardTree {
     reader: TreeReader,
     /// Children that this process had before it started anything: a shell that had started them was

@@ -30,7 +30,7 @@ pub(super) fn with_descendants(
 }
 
 /// The processes that may be signalled, each pinned before its facts were read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct PinnedProcesses(BTreeMap<ProcessId, ProcessHandle>);
 
 impl PinnedProcesses {

@@ -12,7 +12,6 @@ use crate::scan::command::Command;
 use crate::sys::host;
 
 /// Shared with the threads that read.
-#[derive(Debug)]
 pub struct ScanRequest {
     pub policy: Policy,
     pub token: Option<Token>,

@@ -16,7 +16,6 @@ use crate::state::lock_folder::LockFolder;
 use crate::sys::UNFINISHED;
 use crate::sys::file_mutex::FileMutex;
 
-#[derive(Debug)]
 pub struct StateDir {
     folder: Arc<LockFolder>,
     lock_name: String,

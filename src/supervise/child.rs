@@ -27,7 +27,6 @@ use crate::error::ExitStatus;
 use crate::state::lock_file::HeldLock;
 use crate::sys::machine::poll::Poller;
 
-#[derive(Debug)]
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),
     expect(dead_code, reason = "each system uses a part of it")

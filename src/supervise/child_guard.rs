@@ -24,7 +24,6 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::wake::Wake;
 
-#[derive(Debug)]
 pub(crate) enum GuardEvent {
     /// The number of processes that COMMAND left behind and that are being ended.
     Leftovers(usize),

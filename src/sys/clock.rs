@@ -33,7 +33,6 @@ pub(crate) fn thread_cpu() -> Duration {
 
 /// The wall clock, only to be printed: anybody can set it. `clippy.toml` disallows the type, so
 /// that each use says what it is for.
-#[derive(Debug)]
 pub struct WallClock;
 
 impl WallClock {

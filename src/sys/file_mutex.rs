@@ -16,7 +16,6 @@ use crate::sys::file_id::is_in_place;
 use crate::sys::machine::poll::{Poller, WakePipe};
 use crate::sys::wake::Interrupted;
 
-#[derive(Debug)]
 pub(crate) struct FileMutex {
     lock: LockFile,
     file: File,
@@ -39,7 +38,6 @@ pub(crate) enum WaitDecision {
     GiveUp,
 }
 
-#[derive(Debug)]
 pub(crate) enum WaitEnd {
     Locked(FileMutex),
     TimedOut,

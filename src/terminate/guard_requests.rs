@@ -22,7 +22,7 @@ use crate::terminate::process_control::AskOutcome;
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
 /// Requests to guards, and the files by which they are made.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct GuardRequests {
     state_dir: Option<Arc<StateDir>>,
     /// Shows whether a guard that cannot be seen has left.

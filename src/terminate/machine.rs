@@ -25,7 +25,6 @@ use crate::sys::wake::{Interrupted, SleepEnd, Wake};
 use crate::terminate::guard_requests::GuardRequests;
 use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
-#[derive(Debug)]
 pub struct Machine {
     scanner: Scanner,
     /// `None` in a dry run, which ends at a signal as any program does.

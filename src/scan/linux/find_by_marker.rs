@@ -25,7 +25,6 @@ const MAX_ANCESTORS: usize = 1000;
 
 /// Finds guards of a lock. It reads every environment, which is only worth it where a lock file is
 /// new.
-#[derive(Debug)]
 pub(crate) struct MarkerSearch {
     pub(crate) lock: PathBuf,
     /// The name of a guard's executable.

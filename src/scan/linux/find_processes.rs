@@ -27,7 +27,7 @@ use crate::sys::linux::reader_pool::{ReadProgress, ReadTask};
 /// The bytes of the process list that are read at once: about a hundred processes.
 const BATCH_BYTES: usize = 4 << 10;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct ScanResult {
     pub(super) processes: Vec<Process>,
     pub(super) handles: Vec<ProcessHandle>,

@@ -16,7 +16,6 @@ pub(super) type Stats = BTreeMap<u32, ProcStat>;
 /// With fewer processes a second thread costs more than it saves.
 pub(super) const WORTH_A_SECOND_THREAD: usize = 64;
 
-#[derive(Debug)]
 pub(crate) struct ParentMap {
     pub(super) stats: Stats,
     began: Duration,

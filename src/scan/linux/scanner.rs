@@ -25,7 +25,6 @@ use crate::sys::linux::pidfd::ProcessHandle;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::reader_pool::ReadTask;
 
-#[derive(Debug)]
 pub(crate) struct Scanner {
     pub(crate) request: Arc<ScanRequest>,
     pub(crate) host_process: HostProcess,

@@ -14,7 +14,6 @@ use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::proc_fs::ProcFs;
 
-#[derive(Debug)]
 pub(crate) struct TreeReader {
     pub(super) proc: Arc<ProcFs>,
     pub(super) me: u32,

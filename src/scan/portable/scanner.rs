@@ -23,7 +23,6 @@ use crate::sys::portable::process_table::{ProcessTable, TableFields};
 /// Start times are counted from 1970 here: a pid with its start time is unique across boots.
 const EVERY_BOOT: &str = "1970";
 
-#[derive(Debug)]
 pub(crate) struct Scanner {
     pub(crate) request: ScanRequest,
     pub(crate) host_process: HostProcess,

@@ -15,7 +15,6 @@ use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::sys::portable::pidfd::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-#[derive(Debug)]
 pub(crate) struct TreeReader {
     pub(super) me: ProcessId,
 }

@@ -24,7 +24,6 @@ const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file in `lock.paths`";
 
 /// An open folder that no other user but root can change.
-#[derive(Debug)]
 pub struct LockFolder {
     file: File,
     pub(super) path: PathBuf,

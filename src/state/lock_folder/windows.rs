@@ -19,7 +19,6 @@ const NO_FOLLOW: u32 = 0x0020_0000;
 const REPLACE_TRIES: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(5);
 
-#[derive(Debug)]
 pub struct LockFolder {
     pub(super) path: PathBuf,
 }

@@ -12,7 +12,6 @@ use nix::unistd::Pid;
 use crate::supervise::child::{Inheritance, Reaped, exit_status, spawn};
 use crate::sys::machine::signals::{self, ReceivedSignal};
 
-#[derive(Debug)]
 pub(in crate::supervise) struct Child {
     pid: Pid,
 }

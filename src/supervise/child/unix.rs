@@ -15,7 +15,6 @@ use crate::supervise::child::{Inheritance, Reaped, exit_status, prepare};
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::signal_numbers;
 
-#[derive(Debug)]
 pub(in crate::supervise) struct Child(process::Child);
 
 impl Child {

@@ -13,7 +13,6 @@ use crate::sys::machine::signals::ReceivedSignal;
 /// The exit code of a process that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
 const CONTROL_C: u32 = 0xC000_013A;
 
-#[derive(Debug)]
 pub(in crate::supervise) struct Child {
     pid: u32,
     status: Receiver<ExitStatus>,

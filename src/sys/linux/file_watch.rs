@@ -11,7 +11,6 @@ use crate::sys::UNFINISHED;
 /// The interval of checks when the limit on inotify instances is reached.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-#[derive(Debug)]
 pub struct FileWatch(Option<Inotify>);
 
 impl FileWatch {

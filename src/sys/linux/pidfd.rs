@@ -11,13 +11,11 @@ use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::signal_numbers;
 
-#[derive(Debug)]
 pub struct ProcessHandle {
     pub(crate) id: ProcessId,
     pin: Pin,
 }
 
-#[derive(Debug)]
 enum Pin {
     Pidfd(OwnedFd),
     /// No pidfd is available (kernels before 5.3): pid and start time are compared at each use.
@@ -25,7 +23,6 @@ enum Pin {
 }
 
 /// A pinned process that has not been identified yet.
-#[derive(Debug)]
 pub(crate) struct PinnedPid(Pin);
 
 impl PinnedPid {

@@ -20,10 +20,8 @@ use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 /// The interval of checks of processes that have no pidfd.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-#[derive(Debug)]
 pub struct Poller(SignalSource);
 
-#[derive(Debug)]
 enum SignalSource {
     Signals {
         fd: SignalFd,
@@ -50,7 +48,6 @@ impl CancelHandle {
 pub(crate) struct WakePipe(OwnedFd);
 
 /// Wakes the sleeper when it is dropped, however its thread ends.
-#[derive(Debug)]
 pub(crate) struct WakeOnDrop(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
 
 impl WakePipe {

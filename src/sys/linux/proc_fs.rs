@@ -19,7 +19,6 @@ const MAX_LENGTH: u64 = 4 << 20;
 /// Longer than almost every environment, so that one read is enough.
 const USUAL_LENGTH: usize = 32 << 10;
 
-#[derive(Debug)]
 pub(crate) struct ProcFs {
     root: OwnedFd,
     /// Something could not be read for lack of descriptors or memory.

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{fmt, io, iter};
+use std::{io, iter};
 
 use rustix::thread::CpuSet;
 
@@ -86,12 +86,6 @@ impl ReaderPool {
 
     fn put_back(&self, reader: ReaderThread) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-    }
-}
-
-impl fmt::Debug for ReaderPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReaderPool")
     }
 }
 

@@ -20,10 +20,8 @@ use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 /// The interval of checks for what nothing reports.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-#[derive(Debug)]
 pub struct Poller(SignalSource);
 
-#[derive(Debug)]
 enum SignalSource {
     Signals(RefCell<PollerState>),
     /// The program that uses the library, which keeps its signals to itself.
@@ -56,7 +54,6 @@ impl CancelHandle {
 pub(crate) struct WakePipe(Arc<AtomicBool>);
 
 /// Wakes the sleeper when it is dropped, however its thread ends.
-#[derive(Debug)]
 pub(crate) struct WakeOnDrop(Arc<AtomicBool>);
 
 impl WakePipe {
@@ -73,7 +70,6 @@ impl Drop for WakeOnDrop {
     }
 }
 
-#[derive(Debug)]
 struct PollerState {
     runtime: Runtime,
     streams: SignalStreams,

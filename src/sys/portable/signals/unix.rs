@@ -1,8 +1,8 @@
 //! Signals by tokio's handlers: a blocked mask would be inherited by the child.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::{Context, Poll};
-use std::{fmt, io};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -38,12 +38,6 @@ impl SignalStreams {
             }
         }
         if arrived.is_empty() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-impl fmt::Debug for SignalStreams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(signal, _)| signal)).finish()
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::signal::windows::{
 use crate::engine::signal::Signal;
 use crate::sys::portable::signals::ReceivedSignal;
 
-#[derive(Debug)]
 pub(crate) struct SignalStreams {
     ctrl_c: CtrlC,
     ctrl_break: CtrlBreak,
