@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use divan::Bencher;
 use fixture::{
-    MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot,
+    MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot, user,
 };
 
 use monopoll::internals::config::{Config, Sources};
@@ -87,13 +87,15 @@ fn ruled() -> Policy {
 #[divan::bench]
 fn match_name(bencher: Bencher<'_, '_>) {
     let (pattern, process) = (named("python3?"), process(1));
-    bencher.bench_local(|| pattern.matches(black_box(&process)));
+    let me = user("bot");
+    bencher.bench_local(|| pattern.matches(black_box(&process), &me));
 }
 
 #[divan::bench]
 fn match_cmdline(bencher: Bencher<'_, '_>) {
     let (pattern, process) = (entry(r"main\.py").pattern, process(1));
-    bencher.bench_local(|| pattern.matches(black_box(&process)));
+    let me = user("bot");
+    bencher.bench_local(|| pattern.matches(black_box(&process), &me));
 }
 
 #[divan::bench]

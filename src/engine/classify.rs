@@ -8,7 +8,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::plan::Evidence;
 use crate::engine::policy::{MatchEntry, Policy};
-use crate::engine::process::{Process, Relation, Role};
+use crate::engine::process::{Process, Relation, Role, User};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{LockState, LockView, Snapshot};
 use crate::engine::token::{CarriedToken, TokenPlace};
@@ -35,7 +35,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     let mut evidence: BTreeSet<Evidence> = has_lock.then_some(Evidence::Lock).into_iter().collect();
     let mut out_of_reach = BTreeSet::new();
     let mut in_doubt = BTreeMap::new();
-    for (entry, found, user, container) in pattern_matches(policy, process) {
+    for (entry, found, user, container) in pattern_matches(policy, process, &snapshot.me.user) {
         match (found, shield::limit(process, &snapshot.me, user, container)) {
             (Truth::False | Truth::Unknown, _) => {}
             (Truth::True, None) => {
@@ -118,7 +118,8 @@ pub(super) fn token_evidence(policy: &Policy, process: &Process) -> Option<Token
 /// to.
 pub(super) fn pattern_matches<'a>(
     policy: &'a Policy,
-    process: &'a Process,
+    process: &Process,
+    me: &User,
 ) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
     if process.role == Role::Monopoll {
         return Vec::new();
@@ -132,7 +133,7 @@ pub(super) fn pattern_matches<'a>(
         )];
     }
     let each = |(index, entry): (usize, &'a MatchEntry)| {
-        (Evidence::Match(index), entry.pattern.matches(process), &entry.user, entry.container)
+        (Evidence::Match(index), entry.pattern.matches(process, me), &entry.user, entry.container)
     };
     policy.matches.iter().enumerate().map(each).collect()
 }

@@ -5,14 +5,19 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::engine::fact::Truth;
-use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
+use crate::engine::pattern::{
+    CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
+};
 use crate::engine::policy::{Conditions, MatchEntry};
 use crate::engine::process::{Process, RunState, User};
 
 /// One condition on a process; a `bool` is the wanted value.
 #[derive(Debug, Clone, Copy)]
 pub enum Condition<'a> {
-    Looks(Field<'a>),
+    Name(&'a NamePattern),
+    Cmdline(&'a CmdlinePattern),
+    Exe(&'a PathPattern),
+    Cwd(&'a PathPattern),
     User(&'a UserLimit),
     Container(ContainerLimit),
     HoldsLock(bool),
@@ -34,10 +39,10 @@ pub enum Condition<'a> {
 impl Condition<'_> {
     pub fn key(self) -> &'static str {
         match self {
-            Condition::Looks(Field::Name(_)) => "name",
-            Condition::Looks(Field::Cmdline(_)) => "cmdline",
-            Condition::Looks(Field::Exe(_)) => "exe",
-            Condition::Looks(Field::Cwd(_)) => "cwd",
+            Condition::Name(_) => "name",
+            Condition::Cmdline(_) => "cmdline",
+            Condition::Exe(_) => "exe",
+            Condition::Cwd(_) => "cwd",
             Condition::User(_) => "user",
             Condition::Container(_) => "container",
             Condition::HoldsLock(_) => "holds_lock",
@@ -54,7 +59,10 @@ impl Condition<'_> {
     /// Returns whether it holds for `process`, if `me` is the caller.
     pub fn holds(self, process: &Process, me: &User) -> Truth {
         match self {
-            Condition::Looks(field) => field.matches(process),
+            Condition::Name(name) => process.name.holds(|it| name.matches(it)),
+            Condition::Cmdline(cmdline) => process.args.holds(|it| cmdline.matches(&it.join(" "))),
+            Condition::Exe(exe) => process.exe.holds(|it| exe.matches(it)),
+            Condition::Cwd(cwd) => process.cwd.holds(|it| cwd.matches_at_or_below(it)),
             Condition::User(user) => user.admits(process, me),
             Condition::Container(container) => container.admits(process),
             Condition::HoldsLock(wanted) => process.holds_lock.holds(|it| *it == wanted),
@@ -72,14 +80,33 @@ impl Condition<'_> {
     }
 }
 
+impl Pattern {
+    pub fn matches(&self, process: &Process, me: &User) -> Truth {
+        Truth::all(self.each().map(|condition| condition.holds(process, me)))
+    }
+
+    fn each(&self) -> impl Iterator<Item = Condition<'_>> {
+        let name = self.name.as_ref().map(Condition::Name);
+        let cmdline = self.cmdline.as_ref().map(Condition::Cmdline);
+        let exe = self.exe.as_ref().map(Condition::Exe);
+        let cwd = self.cwd.as_ref().map(Condition::Cwd);
+        [name, cmdline, exe, cwd].into_iter().flatten()
+    }
+}
+
 impl MatchEntry {
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let limits = [Condition::User(&self.user), Condition::Container(self.container)];
-        self.pattern.fields().map(Condition::Looks).chain(limits)
+        self.pattern.each().chain(limits)
     }
 }
 
 impl Conditions {
+    /// Returns whether all of them hold for `process`, if `me` is the caller.
+    pub fn hold(&self, process: &Process, me: &User) -> Truth {
+        Truth::all(self.each().map(|condition| condition.holds(process, me)))
+    }
+
     pub fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let others = [
             self.user.as_ref().map(Condition::User),
@@ -93,6 +120,6 @@ impl Conditions {
             self.managed_by.as_ref().map(Condition::ManagedBy),
             self.local.map(Condition::Local),
         ];
-        self.pattern.fields().map(Condition::Looks).chain(others.into_iter().flatten())
+        self.pattern.each().chain(others.into_iter().flatten())
     }
 }

@@ -206,7 +206,7 @@ fn entries<'a>(
             .collect();
         EntryVerdict { entry, pattern, criteria, limit }
     };
-    classify::pattern_matches(policy, process).into_iter().map(each).collect()
+    classify::pattern_matches(policy, process, &me.user).into_iter().map(each).collect()
 }
 
 fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {

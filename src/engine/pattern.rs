@@ -22,39 +22,6 @@ pub struct Pattern {
     pub cwd: Option<PathPattern>,
 }
 
-impl Pattern {
-    pub fn matches(&self, process: &Process) -> Truth {
-        Truth::all(self.fields().map(|field| field.matches(process)))
-    }
-
-    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        let name = self.name.as_ref().map(Field::Name);
-        let cmdline = self.cmdline.as_ref().map(Field::Cmdline);
-        let exe = self.exe.as_ref().map(Field::Exe);
-        let cwd = self.cwd.as_ref().map(Field::Cwd);
-        [name, cmdline, exe, cwd].into_iter().flatten()
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum Field<'a> {
-    Name(&'a NamePattern),
-    Cmdline(&'a CmdlinePattern),
-    Exe(&'a PathPattern),
-    Cwd(&'a PathPattern),
-}
-
-impl Field<'_> {
-    pub fn matches(self, process: &Process) -> Truth {
-        match self {
-            Field::Name(name) => process.name.holds(|it| name.matches(it)),
-            Field::Cmdline(cmdline) => process.args.holds(|it| cmdline.matches(&it.join(" "))),
-            Field::Exe(exe) => process.exe.holds(|it| exe.matches(it)),
-            Field::Cwd(cwd) => process.cwd.holds(|it| cwd.matches_at_or_below(it)),
-        }
-    }
-}
-
 /// A regular expression that must match a whole name.
 #[derive(Debug, Clone)]
 pub struct NamePattern(Regex);

@@ -6,10 +6,9 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::action::{Action, AfterWait, OnConflict, SameToken};
-use crate::engine::fact::Truth;
 use crate::engine::ladder::{AfterGraceful, Patience, StopMode, StopOptions};
 use crate::engine::pattern::{ContainerLimit, Pattern, UserLimit};
-use crate::engine::process::{Process, RunState, User};
+use crate::engine::process::RunState;
 use crate::engine::signal::Signal;
 
 /// All that [`decide`](crate::engine::decide::decide) needs to know of the configuration.
@@ -132,11 +131,6 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Returns whether all of them hold for `process`, if `me` is the caller.
-    pub fn hold(&self, process: &Process, me: &User) -> Truth {
-        Truth::all(self.each().map(|condition| condition.holds(process, me)))
-    }
-
     pub fn mention_token(&self) -> bool {
         self.same_token.is_some()
     }

@@ -6,13 +6,12 @@ use crate::engine::command_match::CommandPart;
 use crate::engine::condition::Condition;
 use crate::engine::explain::Criterion;
 use crate::engine::fact::Fact;
-use crate::engine::pattern::{ContainerLimit, Field, UserLimit};
+use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::Process;
 use crate::engine::token::{CarriedToken, TokenPlace};
 use crate::report::format::short_duration;
 use crate::text::{command_line, mask_secrets};
 
-/// The key, as in the configuration.
 pub(super) fn key(asked: &Criterion<'_>) -> &'static str {
     match asked {
         Criterion::Part(CommandPart::Program(_)) => "program",
@@ -32,13 +31,9 @@ pub(super) fn question(asked: &Criterion<'_>) -> String {
             | Condition::SameToken(_)
             | Condition::Orphaned(_)
             | Condition::Local(_),
-        ) => {
-            format!("{key} = {wanted}")
-        }
+        ) => format!("{key} = {wanted}"),
         // In quotes that need no escapes.
-        Criterion::Condition(_) if wanted.contains(['\\', '"']) => {
-            format!("{key} = '{wanted}'")
-        }
+        Criterion::Condition(_) if wanted.contains(['\\', '"']) => format!("{key} = '{wanted}'"),
         Criterion::Condition(_) => format!("{key} = \"{wanted}\""),
     }
 }
@@ -51,11 +46,9 @@ pub(super) fn wanted(asked: &Criterion<'_>) -> String {
         }
         Criterion::Part(CommandPart::Arguments(args)) => command_line(args),
         Criterion::Condition(condition) => match condition {
-            Condition::Looks(field) => mask_secrets(match field {
-                Field::Name(name) => name.source(),
-                Field::Cmdline(cmdline) => cmdline.source(),
-                Field::Exe(path) | Field::Cwd(path) => path.source(),
-            }),
+            Condition::Name(name) => mask_secrets(name.source()),
+            Condition::Cmdline(cmdline) => mask_secrets(cmdline.source()),
+            Condition::Exe(path) | Condition::Cwd(path) => mask_secrets(path.source()),
             Condition::User(UserLimit::Same) | Condition::Container(ContainerLimit::Same) => {
                 "same".to_owned()
             }
@@ -86,34 +79,32 @@ fn exact(age: Duration) -> String {
 
 /// The value that the process has, secrets masked; `None` if it cannot be read.
 pub(super) fn fact(asked: &Criterion<'_>, process: &Process) -> Option<String> {
-    let condition = match asked {
-        Criterion::Part(CommandPart::Program(_)) => return path(&process.exe),
+    match asked {
+        Criterion::Part(CommandPart::Program(_)) => path(&process.exe),
         Criterion::Part(CommandPart::Arguments(_)) => {
-            return process
-                .args
-                .known()
-                .map(|args| command_line(args.get(1..).unwrap_or_default()));
+            Some(command_line(process.args.known()?.get(1..).unwrap_or_default()))
         }
-        Criterion::Part(CommandPart::Folder(_)) => return path(&process.cwd),
-        Criterion::Condition(condition) => condition,
-    };
+        Criterion::Part(CommandPart::Folder(_)) => path(&process.cwd),
+        Criterion::Condition(condition) => condition_fact(*condition, process),
+    }
+}
+
+fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String> {
     match condition {
-        Condition::Looks(Field::Name(_)) => process.name.known().map(|name| mask_secrets(name)),
-        Condition::Looks(Field::Cmdline(_)) => process.args.known().map(|args| command_line(args)),
-        Condition::Looks(Field::Exe(_)) => path(&process.exe),
-        Condition::Looks(Field::Cwd(_)) => path(&process.cwd),
+        Condition::Name(_) => process.name.known().map(|name| mask_secrets(name)),
+        Condition::Cmdline(_) => process.args.known().map(|args| command_line(args)),
+        Condition::Exe(_) => path(&process.exe),
+        Condition::Cwd(_) => path(&process.cwd),
         Condition::User(_) => process.user.known().map(|user| mask_secrets(&user.name)),
         Condition::Container(_) => process
             .container
             .known()
             .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask_secrets)),
         Condition::HoldsLock(_) => {
-            yes(process.holds_lock.known().copied(), "has the lock", "does not have the lock")
+            yes(process.holds_lock, "has the lock", "does not have the lock")
         }
         Condition::SameToken(_) => token(&process.token),
-        Condition::Orphaned(_) => {
-            yes(process.orphaned.known().copied(), "orphaned", "not orphaned")
-        }
+        Condition::Orphaned(_) => yes(process.orphaned, "orphaned", "not orphaned"),
         Condition::State(_) => process.state.known().map(ToString::to_string),
         Condition::OlderThan(_) | Condition::YoungerThan(_) => {
             process.age.known().map(|age| format!("{} old", short_duration(*age)))
@@ -153,6 +144,6 @@ fn path(path: &Fact<std::path::PathBuf>) -> Option<String> {
     path.known().map(|path| mask_secrets(&path.to_string_lossy()))
 }
 
-fn yes(is: Option<bool>, yes: &str, no: &str) -> Option<String> {
-    is.map(|is| if is { yes } else { no }.to_owned())
+fn yes(is: Fact<bool>, yes: &str, no: &str) -> Option<String> {
+    is.known().map(|is| if *is { yes } else { no }.to_owned())
 }

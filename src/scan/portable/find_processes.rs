@@ -62,7 +62,8 @@ fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let matches = if request.policy.matches.is_empty() {
         process.same_command == Fact::Known(true)
     } else {
-        request.policy.matches.iter().any(|entry| entry.pattern.matches(process) == Truth::True)
+        let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
+        patterns.any(|pattern| pattern.matches(process, &request.user) == Truth::True)
     };
     if matches {
         return Relevance::Candidate;
