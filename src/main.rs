@@ -17,7 +17,7 @@ fn main() -> ExitCode {
             ExitStatus::Done
         }
         Err(error) => {
-            say(cli::wrong(&error));
+            say(cli::usage_error(&error));
             ExitStatus::Usage
         }
     };

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::cli::output::{paint, print, say};
 use crate::cli::{Common, ConfigCommand, prepare};
 use crate::config::keys::{Key, ValueKind};
-use crate::config::settings::KEYS;
-use crate::config::{Config, Problems, schema as config_schema};
+use crate::config::settings::{KEYS, file_schema};
+use crate::config::{Config, Problems};
 use crate::error::{Error, ExitStatus};
 use crate::report::{check_json, plan_json};
 use crate::text::{mask_secrets, printable};
@@ -108,7 +108,6 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
     values.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()
 }
 
-/// A line as in TOML; what has no value is a comment.
 fn line(key: &str, value: &Value) -> String {
     match value {
         Value::Null => format!("# {key} = (from the bot token, else from the command)"),
@@ -157,7 +156,7 @@ pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
 }
 
 pub fn schema() -> String {
-    document(&config_schema::schema())
+    document(&file_schema())
 }
 
 /// Replaces the path of the schema, which is only right within this repository.
@@ -196,7 +195,6 @@ pub fn init(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// JSON without anything that a terminal would act on.
 fn document(document: &impl Serialize) -> String {
     // Nothing in these documents cannot be written.
     plan_json::to_text(document).unwrap_or_default() + "\n"

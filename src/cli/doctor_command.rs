@@ -96,7 +96,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     let private_folder =
         paths.first().and_then(|path| machine::private_folder(&resolved(path.parent()?)));
     let privileged = host::is_privileged();
-    let me = DoctorUser { user, privileged, private_folder, reach: sight(&config) };
+    let me = DoctorUser { user, privileged, private_folder, reach: scan_reach(&config) };
     match machine::detect_capabilities() {
         Ok(checkup) => findings.extend(doctor::machine_findings(&me, checkup.as_ref())),
         Err(error) => {
@@ -109,7 +109,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
 
 /// The processes that a scan can see: a privileged user sees each that carries the token; others
 /// see those that an entry names or that share the lock.
-fn sight(config: &Config) -> ScanReach {
+fn scan_reach(config: &Config) -> ScanReach {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
     let paths = &config.settings.lock.paths;
     let shares = paths

@@ -35,23 +35,24 @@ pub(super) fn run(
     let plan = decide(policy, &snapshot);
     let origin = |key: &str| output::origin(&start, key);
     let context = output::context(&start, &origin);
-    let likeness = start.command.as_ref().map(likeness);
-    let explain = |pid: u32| explain::explain(policy, &snapshot, &plan, pid, likeness.as_ref());
+    let command_match = start.command.as_ref().map(command_match);
+    let explain =
+        |pid: u32| explain::explain(policy, &snapshot, &plan, pid, command_match.as_ref());
     let paint = output::paint(&std::io::stdout());
     if let Some(pid) = asked {
-        let explanation = explain(pid).ok_or_else(|| nobody(pid))?;
+        let explanation = explain(pid).ok_or_else(|| not_found(pid))?;
         if common.json {
             output::print_json(&explain_json::one(&explanation, &context))
         } else {
             print(&explain_text::one(&explanation, &context, paint))
         }
     } else {
-        let told = if common.json { plan.clone() } else { output::readable(common, &plan) };
-        let all: Vec<_> = concerned(&told).into_iter().filter_map(explain).collect();
+        let shown = if common.json { plan.clone() } else { output::readable(common, &plan) };
+        let all: Vec<_> = concerned(&shown).into_iter().filter_map(explain).collect();
         if common.json {
             output::print_json(&explain_json::whole(&all, &plan, &context))?;
         } else {
-            print(&explain_text::whole(&all, &told, &context, paint))?;
+            print(&explain_text::whole(&all, &shown, &context, paint))?;
         }
         if plan.verdict() == Verdict::Clear {
             output::print_blind_spot(common, &start, PlanOutput::Plainly)?;
@@ -68,7 +69,7 @@ fn number(pid: &str) -> Result<u32, Error> {
     })
 }
 
-fn nobody(pid: u32) -> Error {
+fn not_found(pid: u32) -> Error {
     let what = match machine::process_id(pid) {
         None => format!("there is no process with pid {pid} that can be seen from here"),
         Some(_) => {
@@ -92,7 +93,7 @@ fn concerned(plan: &Plan) -> Vec<u32> {
         .collect()
 }
 
-fn likeness(command: &Command) -> CommandMatch {
+fn command_match(command: &Command) -> CommandMatch {
     CommandMatch {
         program: command.program.clone(),
         runs: match command.kind {

@@ -31,11 +31,10 @@ pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
 
 /// The message about a command line that clap rejects: what is wrong, the usage, and the line that
 /// every error ends with.
-pub fn wrong(error: &clap::Error) -> String {
+pub fn usage_error(error: &clap::Error) -> String {
     let whole = error.render().to_string();
-    let (mut said, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
+    let (mut lines, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
     for line in whole.trim_end().lines() {
-        // Where to read more is said in the last line, and said once.
         if line.starts_with("For more information, try ") {
             continue;
         }
@@ -49,12 +48,12 @@ pub fn wrong(error: &clap::Error) -> String {
                 .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
             see = command.map_or(see, |command| format!("`monopoll help {command}`"));
         }
-        said.push(line.strip_prefix("error: ").unwrap_or(line));
+        lines.push(line.strip_prefix("error: ").unwrap_or(line));
     }
-    while said.last().is_some_and(|line| line.is_empty()) {
-        said.pop();
+    while lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
     }
-    said.push("");
+    lines.push("");
     let behind = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word))
             if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") =>
@@ -63,7 +62,7 @@ pub fn wrong(error: &clap::Error) -> String {
         }
         _ => "",
     };
-    format!("{}monopoll: the command line is wrong{behind}; see {see}", said.join("\n"))
+    format!("{}monopoll: the command line is wrong{behind}; see {see}", lines.join("\n"))
 }
 
 pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {

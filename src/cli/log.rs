@@ -44,7 +44,7 @@ fn write(program: &'static str, filter: Targets, format: LogFormat) {
     let _ = tracing::subscriber::set_global_default(LogSubscriber { program, filter, format });
 }
 
-pub(super) fn speak_for(instance: &str) {
+pub(super) fn name_instance(instance: &str) {
     // The first one stays: a process has one start.
     let _ = INSTANCE.set(instance.to_owned());
 }

@@ -19,7 +19,7 @@ mod terminal_line;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use help::wrong;
+pub use help::usage_error;
 pub use log::log_as;
 pub use output::say;
 use output::{PlanOutput, print};
@@ -168,8 +168,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         .with_hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
-            let said = if detailed_exitcode { PlanOutput::InDetail } else { PlanOutput::Plainly };
-            plan_command::run(&common, command, said)
+            let target = if detailed_exitcode { PlanOutput::InDetail } else { PlanOutput::Plainly };
+            plan_command::run(&common, command, target)
         }
         Command::Status { history, command } => {
             let detail = if history { Detail::History } else { Detail::Now };

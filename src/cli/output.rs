@@ -76,7 +76,7 @@ pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
 pub(super) fn print_blind_spot(
     common: &Common,
     request: &StartRequest,
-    said: PlanOutput,
+    target: PlanOutput,
 ) -> Result<(), Error> {
     let Some(sentence) = blind_spot(request) else { return Ok(()) };
     if common.json {
@@ -85,12 +85,12 @@ pub(super) fn print_blind_spot(
     }
     let mut letters = sentence.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    below(&format!("{first}{}.", letters.as_str()), said)
+    below(&format!("{first}{}.", letters.as_str()), target)
 }
 
 /// Prints a line to where the plan was printed.
-pub(super) fn below(line: &str, said: PlanOutput) -> Result<(), Error> {
-    match said {
+pub(super) fn below(line: &str, target: PlanOutput) -> Result<(), Error> {
+    match target {
         PlanOutput::ByRun => say(line),
         PlanOutput::Plainly | PlanOutput::InDetail => drop(print(line)?),
     }

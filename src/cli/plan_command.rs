@@ -15,7 +15,7 @@ use crate::telegram::{Preflight, PreflightReport};
 pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
-    said: PlanOutput,
+    target: PlanOutput,
 ) -> Result<ExitStatus, Error> {
     let start = prepare::request(common, command)?;
     start.require_script()?;
@@ -25,19 +25,19 @@ pub(super) fn run(
     if let Some(PreflightReport::Refusal(objection)) = &report {
         plan.refuse(objection.clone());
     }
-    show(common, &start, &plan, said)?;
+    show(common, &start, &plan, target)?;
     if plan.verdict() == Verdict::Clear {
-        output::print_blind_spot(common, &start, said)?;
+        output::print_blind_spot(common, &start, target)?;
     }
     if let Some(report) = report {
-        remark(common, report, said)?;
+        remark(common, report, target)?;
     }
     let (status, why) = match plan.verdict() {
         Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
         Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
             (ExitStatus::Refused, "would refuse to start")
         }
-        Verdict::Act | Verdict::Wait if said == PlanOutput::InDetail => {
+        Verdict::Act | Verdict::Wait if target == PlanOutput::InDetail => {
             (ExitStatus::WouldAct, "would start after killing or waiting")
         }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
@@ -59,7 +59,7 @@ pub(super) fn show(
     common: &Common,
     start: &StartRequest,
     plan: &Plan,
-    said: PlanOutput,
+    target: PlanOutput,
 ) -> Result<(), Error> {
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
@@ -67,23 +67,23 @@ pub(super) fn show(
         return output::print_json(&plan_json::document(plan, &context)).map(drop);
     }
     let plan = &output::readable(common, plan);
-    let paint = match said {
+    let paint = match target {
         PlanOutput::ByRun => output::paint(&std::io::stderr()),
         PlanOutput::Plainly | PlanOutput::InDetail => output::paint(&std::io::stdout()),
     };
-    output::below(plan_text::text(plan, &context, paint).trim_end(), said)
+    output::below(plan_text::text(plan, &context, paint).trim_end(), target)
 }
 
 /// Prints Telegram's answer below the plan. A JSON document has no place for it: there it is an
 /// event.
-fn remark(common: &Common, report: PreflightReport, said: PlanOutput) -> Result<(), Error> {
+fn remark(common: &Common, report: PreflightReport, target: PlanOutput) -> Result<(), Error> {
     match report {
         // The plan says it.
         PreflightReport::Refusal(_) => {}
         PreflightReport::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         PreflightReport::Warning(sentence) if common.json => tracing::warn!("{sentence}"),
         PreflightReport::Fine(sentence) | PreflightReport::Warning(sentence) => {
-            return output::below(&format!("\nTelegram: {sentence}."), said);
+            return output::below(&format!("\nTelegram: {sentence}."), target);
         }
     }
     Ok(())

@@ -72,7 +72,7 @@ impl UnnamedRequest {
 pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRequest, Error> {
     let unnamed = UnnamedRequest::prepare(common, command)?;
     let instance = unnamed.instance()?;
-    log::speak_for(instance.as_str());
+    log::name_instance(instance.as_str());
     Ok(unnamed.named(instance))
 }
 

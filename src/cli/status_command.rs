@@ -59,7 +59,7 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
     if common.json {
         output::print_json(&status_json::one(&status, &context))?;
     } else {
-        print(&said(&status, &context, output::paint(&std::io::stdout()), detail))?;
+        print(&report(&status, &context, output::paint(&std::io::stdout()), detail))?;
     }
     if status.state == InstanceState::Stopped && output::blind_spot(start).is_some() {
         if !common.json {
@@ -120,7 +120,7 @@ fn all(common: &Common, config: &Config, detail: Detail) -> Result<ExitStatus, E
         output::print_json(&status_json::all(&statuses, &context))?;
     } else if detail == Detail::History {
         let texts: Vec<String> =
-            statuses.iter().map(|status| said(status, &context, paint, detail)).collect();
+            statuses.iter().map(|status| report(status, &context, paint, detail)).collect();
         print(&texts.join("\n"))?;
     } else if !statuses.is_empty() {
         print(&status_text::list(&statuses, &context, paint))?;
@@ -135,13 +135,13 @@ fn all(common: &Common, config: &Config, detail: Detail) -> Result<ExitStatus, E
             ExitStatus::NotRunning,
             format!(
                 "no instance is running: nobody has a lock {}",
-                looked_into(config, &placeholders)
+                searched_path(config, &placeholders)
             ),
         ))
     }
 }
 
-fn said(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: Detail) -> String {
+fn report(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: Detail) -> String {
     let text = status_text::text(status, context, paint);
     match detail {
         Detail::Now => text,
@@ -183,8 +183,7 @@ fn look(
     Ok(InstanceStatus::unknown(instance, "it is just changing hands".to_owned()))
 }
 
-/// The place where the instances were looked for.
-fn looked_into(config: &Config, with: &Placeholders<'_>) -> String {
+fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
     let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
     let (word, path) = path
         .folder_of_instances(with)

@@ -20,11 +20,8 @@ impl Location {
     }
 
     pub(crate) fn file(path: &Path) -> Location {
-        Location {
-            source: Arc::new(SourceText::new(SourceName::File(path.to_owned()), String::new())),
-            span: None,
-            profile: None,
-        }
+        let source = SourceText::new(SourceName::File(path.to_owned()), String::new());
+        Location { source: Arc::new(source), span: None, profile: None }
     }
 
     pub(crate) fn variable(name: &str, value: &str) -> Location {

@@ -25,7 +25,6 @@ mod parsed_text;
 #[warn(missing_docs)]
 mod problem;
 mod rule_tables;
-pub mod schema;
 pub mod settings;
 mod source_text;
 #[warn(missing_docs)]

@@ -138,7 +138,6 @@ fn ages_overlap(conditions: &Value) -> Option<Fault> {
 }
 
 impl MatchTable {
-    /// Converts the entry into the engine's.
     pub(super) fn to_entry(&self) -> MatchEntry {
         MatchEntry {
             pattern: Pattern {
@@ -154,7 +153,6 @@ impl MatchTable {
 }
 
 impl RuleTable {
-    /// Converts the rule at `index` into the engine's.
     pub(super) fn to_rule(&self, index: usize) -> Rule {
         let name = self.name.as_ref().map(|name| name.as_str().to_owned());
         let when = &self.when;

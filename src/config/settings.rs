@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tracing_subscriber::filter::Targets;
 
 use crate::config::api_url::ApiUrl;
 use crate::config::duration::{HumanDuration, is_not_zero};
 use crate::config::keys::{AtMost, Key, KeyType, ValueKind, settings_table};
 use crate::config::lock_path::{self, LockPath};
-use crate::config::parsed_text::{Choice, Parsed};
+use crate::config::parsed_text::{Choice, Parsed, TextValue};
 use crate::config::problem::Fault;
 use crate::config::rule_tables::{MatchTable, RuleTable, has_a_pattern, has_an_action};
 use crate::config::spanned_value::Value;
@@ -20,6 +21,7 @@ use crate::engine::action::{AfterWait, OnConflict, OnLost, SameToken};
 use crate::engine::instance::Instance;
 use crate::engine::ladder::Patience;
 use crate::engine::signal::Signal;
+use crate::text::with_unwrapped_descriptions;
 
 settings_table! {
     /// The configuration of monopoll: what to do when a second poller of the same bot is found.
@@ -189,6 +191,34 @@ pub enum LogFormat {
 }
 
 impl Choice for LogFormat {}
+
+/// The schema of a whole file: the settings, and under `profile` the settings again, each profile
+/// by its name.
+pub fn file_schema() -> serde_json::Value {
+    let mut schema = with_unwrapped_descriptions(schema_for!(Settings)).to_value();
+    let mut of_profile = schema["properties"].clone();
+    // A key that a profile leaves out has the file's value, not the default.
+    for property in of_profile.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        if let Some(property) = property.as_object_mut() {
+            property.remove("default");
+        }
+    }
+    schema["$defs"]["Profile"] = json!({
+        "type": "object",
+        "description": "Keys that hold only where this profile is selected; its rules come first, \
+                        its match entries are added, the rest replaces.",
+        "properties": of_profile,
+        "additionalProperties": false,
+    });
+    schema["properties"]["profile"] = json!({
+        "type": "object",
+        "description": "Settings that hold only where the profile of that name is selected, by \
+                        --profile or $MONOPOLL_PROFILE.",
+        "propertyNames": { "pattern": Instance::PATTERN },
+        "additionalProperties": { "$ref": "#/$defs/Profile" },
+    });
+    schema
+}
 
 /// Every key that may stand at the top level of a file, of a profile and of every other layer.
 pub(crate) const KEYS: &[Key] = Settings::KIND.keys();

@@ -15,7 +15,6 @@ pub(super) struct InProcessClaim {
 }
 
 impl InProcessClaim {
-    /// Takes an instance, unless this process has it already.
     pub(super) fn new(instance: Instance) -> Result<InProcessClaim, Error> {
         if taken().insert(instance.clone()) {
             return Ok(InProcessClaim { instance });

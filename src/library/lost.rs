@@ -38,7 +38,6 @@ pub enum Lost {
 const SILENCE: Duration = Duration::from_secs(2);
 
 impl Lost {
-    /// The loss that a request announces.
     pub(crate) fn to(request: &Request) -> Lost {
         let (by, within) = (request.from_pid, within(request.stop_options()));
         match request.purpose {

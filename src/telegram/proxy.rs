@@ -15,7 +15,6 @@ const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PR
 
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// Returns the proxy to `server`, if there is one.
 pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     let set = |names: &[&'static str]| {
         let mut values = names.iter().filter_map(|name| Some((*name, env::var(name).ok()?)));

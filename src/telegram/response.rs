@@ -23,7 +23,6 @@ impl Webhook {
     pub(crate) const HINT: &str =
         "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
 
-    /// A webhook to this host: the consequence and the hint.
     pub fn objection(host: &str) -> String {
         format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::HINT)
     }

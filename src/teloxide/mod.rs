@@ -37,8 +37,8 @@
 //!   what is being handled, unless the program stores it; see [`Polling::get_updates_with`].)
 //! - A 409 is ridden out for `telegram.conflict_window`, counted, and logged with its meaning; then
 //!   polling ends with an error whose exit status is 75, so that a supervisor tries again later.
-//!   Conflicts less than half a window apart, or 20 s if that is more, are one, whatever comes
-//!   between them. A webhook is told apart from another poller.
+//!   409s less than half a window apart, or 20 s if that is more, are one conflict. The log says
+//!   whether a webhook or another poller causes it.
 //! - After any other failure, such as a network that is down, the poll is repeated for as long as
 //!   it takes; [`Health`] tells the time since the last good one.
 //! - Nothing panics when Telegram cannot be reached or does not accept the token.
