@@ -31,7 +31,6 @@ const KEPT: usize = 16 << 10;
 /// The target of the check's own output: in text, it is passed on as it is.
 pub(crate) const PASSED_ON: &str = "monopoll::check";
 
-/// The interval of checks for a cancellation.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {

@@ -20,9 +20,7 @@ pub struct HeldLocks {
 }
 
 pub(super) enum LockGrip {
-    /// Every file lies where it was.
     Intact,
-    /// One was deleted or replaced, and is held again.
     Retaken,
     /// One was replaced, and another process holds the new file.
     Contested,
@@ -76,7 +74,7 @@ impl HeldLocks {
 
     /// Opens the files anew and takes the locks that can be had.
     fn retake(&mut self) -> Result<(), Error> {
-        let lock_set = self.lock_set.reopened()?;
+        let lock_set = LockSet::open(&self.lock_set.paths)?;
         let files = lock_set.open_locks()?;
         let mut known: Vec<HeldLock> =
             self.locks.drain(..).chain(self.displaced.drain(..)).collect();

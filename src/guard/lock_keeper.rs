@@ -34,7 +34,6 @@ pub enum LockEvent {
 }
 
 impl LockEvent {
-    /// Returns the sentence for the history.
     fn for_history(&self) -> Option<&'static str> {
         match self {
             LockEvent::Retaken => {
@@ -63,7 +62,6 @@ pub enum KeepOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HoldState {
     Firm,
-    /// Another process holds one.
     Contested {
         since: Duration,
     },

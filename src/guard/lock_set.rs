@@ -22,7 +22,7 @@ const MOST_RETRIES: u32 = 5;
 /// The lock files of an instance, and the state directory beside the first.
 pub struct LockSet {
     /// The configured paths, to open a folder again that was replaced.
-    paths: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
     state_dir: Arc<StateDir>,
 }
@@ -85,11 +85,6 @@ impl LockSet {
             .first()
             .map(|first| Arc::new(StateDir::new(Arc::clone(&first.folder), &first.name)));
         Ok(state_dir.map(|state_dir| LockSet { paths: paths.to_owned(), locks, state_dir }))
-    }
-
-    /// Opens the same locks again: a folder may have been replaced.
-    pub(crate) fn reopened(&self) -> Result<LockSet, Error> {
-        LockSet::open(&self.paths)
     }
 
     pub(crate) fn is_in_place(&self) -> bool {

@@ -6,7 +6,6 @@ use crate::error::{Error, ExitStatus};
 use crate::sys::wake::Interrupted;
 use crate::terminate::execute::NotEnded;
 
-/// Why there is no start.
 #[derive(Debug)]
 pub enum NotStarted {
     Refused(StartRefusal),

@@ -49,13 +49,10 @@ pub struct StartRequest {
     pub user: User,
     pub locks: Vec<PathBuf>,
     pub programs: OwnPrograms,
-    /// Describes for the history why there was no start.
     pub cause: fn(&NotStarted) -> (GiveUpCause, String),
 }
 
-/// The source of a cancellation.
 pub(crate) enum Cancellation {
-    /// The signals of this process.
     Signals,
     /// The program that the library is part of.
     Program(Poller),

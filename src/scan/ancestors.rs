@@ -10,7 +10,6 @@ use crate::engine::process::{Launcher, ProcessId, Relation};
 use crate::scan::supervisors::{self, SupervisorEnv};
 use crate::text::short_command_line;
 
-/// The most characters of a launcher's command.
 const COMMAND_WIDTH: usize = 60;
 
 /// The pid of the process that adopts orphans.

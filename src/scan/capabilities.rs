@@ -6,9 +6,7 @@ use crate::sys::filesystem::Support;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// pidfds, so that a signal never reaches another process.
     pub pidfd: Support,
-    /// Notifications of changes of files.
     pub inotify: Support,
     /// The value of `hidepid` of `/proc`, where it hides other users' processes from this one.
     pub hidden: Option<String>,

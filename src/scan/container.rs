@@ -8,7 +8,6 @@ use crate::scan::cgroup;
 use crate::sys::mounts::{self, PrivateMount};
 use crate::text::printable;
 
-/// A trace that an engine leaves in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerTrace {
     /// The text of `/proc/self/cgroup`.
@@ -146,21 +145,17 @@ mod tests {
         };
         let text = str::to_owned;
         let docker = Cgroups(format!("0::/system.slice/docker-{ID}.scope"));
-        let docker_v1 = Cgroups(format!("12:pids:/docker/{ID}\n0::/docker/{ID}"));
         let pod = Cgroups(format!("0::/kubepods.slice/pod6f9d.slice/cri-containerd-{ID}.scope"));
-        let pod_v1 = Cgroups(format!("11:memory:/kubepods/besteffort/pod6f9d/{ID}"));
         let named = |name: &str| Some(ContainerKind::Named(text(name)));
         for (traces, expected) in [
             (vec![], None),
             (vec![Cgroups(text("0::/system.slice/bot.service"))], None),
             (vec![DockerFile, Cgroups(text("0::/"))], Some(ContainerKind::Docker)),
-            (vec![docker_v1], Some(ContainerKind::Docker)),
             (vec![DockerFile, docker], Some(ContainerKind::Docker)),
             (vec![Variable(text("podman"))], Some(ContainerKind::Podman)),
             (vec![Variable(text("oci")), PodmanFile], Some(ContainerKind::Podman)),
             (vec![DockerFile, KubernetesVariable], Some(ContainerKind::Kubernetes)),
             (vec![pod], Some(ContainerKind::Kubernetes)),
-            (vec![pod_v1], Some(ContainerKind::Kubernetes)),
             (vec![Variable(text("lxc"))], named("lxc")),
             (vec![SystemdFile(text("systemd-nspawn\n"))], named("systemd-nspawn")),
             (vec![Variable(text("")), SystemdFile(text("wsl"))], None),

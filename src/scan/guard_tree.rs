@@ -13,7 +13,6 @@ pub(crate) struct GuardTree {
     /// Children that this process had before it started anything: a shell that had started them was
     /// replaced by it (`exec`).
     other_children: BTreeSet<ProcessId>,
-    /// The members that were seen last.
     pub(crate) pinned: PinnedProcesses,
 }
 

@@ -15,7 +15,6 @@ use crate::sys::machine::poll::Poller;
 /// The time to identify the holder of a lock, before it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 
-/// The pause before the next try to identify it.
 const IDENTIFY_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone, Copy)]

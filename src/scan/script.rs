@@ -55,7 +55,6 @@ fn missing(script: &Path, cwd: &Path) -> Error {
     Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(hint)
 }
 
-/// A program that runs the file after its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Interpreter {
     Python,

@@ -91,7 +91,6 @@ fn supervisord_program(
     })
 }
 
-/// Returns the value of supervisord's `-c`.
 fn configuration(args: &[String]) -> Option<&str> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {

@@ -31,7 +31,6 @@ pub struct HistoryEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum HistoryEventKind {
-    /// A child was started.
     Start {
         command: String,
         child_pid: u32,
@@ -46,7 +45,6 @@ pub enum HistoryEventKind {
         /// else.
         times: u32,
     },
-    /// A start ended a conflict.
     Takeover {
         #[serde(flatten)]
         ended: EndedConflict,
@@ -54,9 +52,14 @@ pub enum HistoryEventKind {
         to_pid: Option<u32>,
     },
     /// A running guard found its lock replaced.
-    Loss { why: String, times: u32 },
-    /// A guard ended.
-    Stop { why: String, asked_by: Option<u32> },
+    Loss {
+        why: String,
+        times: u32,
+    },
+    Stop {
+        why: String,
+        asked_by: Option<u32>,
+    },
     /// `monopoll stop` ended a conflict.
     Clearing {
         #[serde(flatten)]
@@ -68,7 +71,6 @@ pub enum HistoryEventKind {
 pub struct EndedConflict {
     /// The pid of its root; `None` in another PID namespace.
     pub from_pid: Option<u32>,
-    /// The command line of its root, secrets masked.
     pub command: String,
     pub action: Action,
     /// The rule that decided; `None` for `on_conflict`.
@@ -85,7 +87,6 @@ pub struct EndedConflict {
 pub enum GiveUpCause {
     /// The policy, or an unknown fact.
     Policy,
-    /// A process that may not be signalled.
     Permission,
     Superseded,
     /// Too many takeovers (S14).
@@ -107,7 +108,6 @@ impl HistoryEvent {
         }
     }
 
-    /// Masks secrets and cuts texts, for storage.
     pub(super) fn shortened(mut self) -> HistoryEvent {
         self.boot = cut(&self.boot, MAX_NAME);
         match &mut self.kind {

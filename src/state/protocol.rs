@@ -20,7 +20,6 @@ pub struct Request {
     pub id: String,
     /// The ticket of the guard; others ignore the request.
     pub to: Ticket,
-    /// The pid of the asking process, for the log.
     pub from_pid: u32,
     /// `force` or `graceful`.
     pub force: bool,

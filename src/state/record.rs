@@ -11,7 +11,6 @@ use crate::sys::file_id::FileId;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of this format.
     pub version: u32,
     pub instance: String,
     #[serde(rename = "state")]
@@ -25,7 +24,6 @@ pub struct Record {
     pub locks: Vec<FileId>,
     pub host: String,
     pub user: String,
-    /// The guarded command line, secrets masked.
     pub command: String,
     /// The start, in seconds since 1970.
     pub since: u64,

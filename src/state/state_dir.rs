@@ -32,7 +32,6 @@ pub(super) enum StateFile {
     StartMutex,
     /// Locked by the first of the starts that wait for a guard.
     Queue,
-    /// A request to the guard to end.
     Request,
     Answer,
     History,

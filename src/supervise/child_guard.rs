@@ -27,7 +27,6 @@ use crate::sys::wake::Wake;
 pub(crate) enum GuardEvent {
     /// The number of processes that COMMAND left behind and that are being ended.
     Leftovers(usize),
-    /// A member of the tree cannot be ended.
     Stuck(GiveUpReason),
     Lock(LockEvent),
 }
@@ -35,7 +34,6 @@ pub(crate) enum GuardEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChildEnd {
     pub(super) status: ExitStatus,
-    /// The start or the stop that asked for it.
     pub(super) superseded_by: Option<Asker>,
     /// Another guard has the lock, and so the tree was ended.
     pub(super) lost: bool,
@@ -126,7 +124,6 @@ impl<'a> ChildGuard<'a> {
         }
     }
 
-    /// Forwards each signal to COMMAND once.
     fn forward(&mut self, signal: ReceivedSignal) {
         if signal.is_child_end() || self.status.is_some() {
             return;

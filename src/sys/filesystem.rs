@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The kernel's answer to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Support {
     Given,
@@ -20,7 +19,6 @@ pub struct FolderFacts {
     pub free_bytes: u64,
     /// `None` where the file system does not count them.
     pub free_inodes: Option<u64>,
-    /// Making a file in it.
     pub writing: Support,
     pub network: Option<&'static str>,
     /// This folder or the first one above it that others can write to.

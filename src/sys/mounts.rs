@@ -12,7 +12,6 @@ pub struct Mount {
     pub options: String,
 }
 
-/// The reason why a folder of a container is not seen outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateMount {
     OwnRoot,

@@ -69,7 +69,6 @@ pub enum TerminateEvent {
     Asked(Option<u32>),
     Acknowledged(Option<u32>),
     Sent(ProcessId, SignalToSend),
-    /// A conflict has ended with its whole tree.
     Ended(Option<u32>),
     Still,
 }
@@ -78,7 +77,6 @@ pub enum TerminateEvent {
 pub struct TerminateLimits {
     /// The deadline of the whole start.
     pub until: Option<Duration>,
-    /// The interval of [`TerminateEvent::Still`].
     pub still_interval: Duration,
 }
 

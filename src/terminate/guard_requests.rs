@@ -21,7 +21,6 @@ use crate::terminate::process_control::AskOutcome;
 /// The time that a guard has to acknowledge a request (S10).
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
-/// Requests to guards, and the files by which they are made.
 #[derive(Default)]
 pub(crate) struct GuardRequests {
     state_dir: Option<Arc<StateDir>>,

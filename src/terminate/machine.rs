@@ -29,7 +29,6 @@ pub struct Machine {
     scanner: Scanner,
     /// `None` in a dry run, which ends at a signal as any program does.
     pub(crate) poller: Option<Poller>,
-    /// Watches the folders of the locks.
     state_watch: FileWatch,
     /// Watches the lock files: other changes in their folders must not wake a start that waits for
     /// a lock.

@@ -24,7 +24,6 @@ use crate::sys::{clock, host};
 /// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
-/// The state that all descriptions of one scan share.
 pub(super) struct Describer<'a> {
     proc: &'a ProcFs,
     request: &'a ScanRequest,

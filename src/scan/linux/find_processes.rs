@@ -34,7 +34,6 @@ pub(super) struct ScanResult {
     pub(super) parents: Option<ParentMap>,
 }
 
-/// A first pass that has started.
 pub(super) struct RunningScan {
     processes: usize,
     tasks: Vec<ReadTask<FoundProcesses>>,

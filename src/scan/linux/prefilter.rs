@@ -14,7 +14,6 @@ use crate::scan::same_command::RunningCommand;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// The state that is kept from one process to the next.
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffers {
     pub(super) args: Vec<u8>,
@@ -178,7 +177,6 @@ impl Command {
     }
 }
 
-/// Tests the command that a process runs.
 pub(super) fn running(
     proc: &ProcFs,
     pid: u32,

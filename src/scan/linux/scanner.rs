@@ -29,7 +29,6 @@ pub(crate) struct Scanner {
     pub(crate) request: Arc<ScanRequest>,
     pub(crate) host_process: HostProcess,
     pub(super) tree: TreeReader,
-    /// The processes that may be signalled.
     pub(crate) pinned: PinnedProcesses,
 }
 
@@ -146,7 +145,6 @@ impl Scanner {
             .transpose()
     }
 
-    /// Returns the process of the record, if it has the lock.
     fn recorded_holders(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
         let recorded = record.map(|record| record.holder.process.pid).into_iter().collect();
         lock_holders::holders_among(&self.tree.proc, lock.id, &recorded)

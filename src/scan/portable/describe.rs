@@ -19,7 +19,6 @@ use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::portable::process_table::ProcessTable;
 use crate::sys::portable::system;
 
-/// The state that all descriptions of one scan share.
 pub(super) struct Describer<'a> {
     table: &'a ProcessTable,
     request: &'a ScanRequest,

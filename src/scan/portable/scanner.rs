@@ -27,7 +27,6 @@ pub(crate) struct Scanner {
     pub(crate) request: ScanRequest,
     pub(crate) host_process: HostProcess,
     tree: TreeReader,
-    /// The processes that may be signalled.
     pub(crate) pinned: PinnedProcesses,
 }
 

@@ -34,7 +34,6 @@ impl LockFolder {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
-    /// Opens a path without links.
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {

@@ -28,7 +28,6 @@ impl LockFolder {
         fs::create_dir_all(path)
     }
 
-    /// Opens a path without links.
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let path = without_prefix(path);
         if !path.is_dir() {

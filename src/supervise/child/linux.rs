@@ -47,7 +47,6 @@ impl Child {
         }
     }
 
-    /// Reaps all processes that have ended.
     pub(in crate::supervise) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped { child: None, is_childless: false };
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

@@ -160,7 +160,6 @@ impl ProcFs {
         Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
     }
 
-    /// Returns the device and inode behind a link of a process.
     pub(crate) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
         let stat = self.with_path(pid, name, |root, path| {
             rustix::fs::statat(root, path, rustix::fs::AtFlags::empty())

@@ -17,7 +17,6 @@ use rustix::thread::CpuSet;
 /// The interval of checks for a thread that hangs; a healthy process takes some microseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The process that a thread is reading.
 #[derive(Debug, Default)]
 pub(crate) struct ReadProgress {
     thread: AtomicU32,

@@ -63,7 +63,6 @@ impl ReceivedSignal {
 /// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
 pub(crate) const SI_KERNEL: i32 = 0x80;
 
-/// Returns a signal's bit in a mask of proc(5).
 pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }

@@ -49,7 +49,6 @@ impl CancelHandle {
     }
 }
 
-/// The end of another thread's work, to be slept on.
 #[derive(Debug)]
 pub(crate) struct WakePipe(Arc<AtomicBool>);
 
