@@ -508,3 +508,30 @@ fn a_guard_missing_from_the_process_table_is_still_a_conflict() {
         );
     }
 }
+
+#[test]
+fn a_process_that_released_the_instance_is_a_candidate_only_while_it_holds_the_lock() {
+    for holds_lock in [false, true] {
+        let process = Process { holds_lock: Known(holds_lock), ..same_command(5) };
+        let released = [process.id].into();
+        let mut snapshot = snapshot(vec![process]);
+        snapshot.history.released = released;
+        let plan = decide(&graceful(), &snapshot);
+        assert_eq!(plan.conflicts.len(), usize::from(holds_lock));
+    }
+}
+
+#[test]
+fn suspects_are_unexpected_unless_they_are_ancestors_or_descendants() {
+    let carrier = |pid, relation| Process {
+        token: Known(INHERITED),
+        relation: Known(relation),
+        same_program: Known(false),
+        ..process(pid)
+    };
+    let relations = [Relation::None, Relation::Ancestor, Relation::Descendant].into_iter().zip(5..);
+    let plan = plan(&graceful(), relations.map(|(relation, pid)| carrier(pid, relation)).collect());
+    assert_eq!(suspects(&plan), [5, 6, 7]);
+    let unexpected: Vec<u32> = plan.unexpected_suspects().map(|it| it.id.pid).collect();
+    assert_eq!(unexpected, [5]);
+}

@@ -8,7 +8,9 @@ use regex::Regex;
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
-use monopoll::internals::engine::ladder::{AfterGraceful, Ladder, Patience, Step};
+use monopoll::internals::engine::ladder::{
+    AfterGraceful, Ladder, Patience, Step, StopMode, StopOptions,
+};
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
@@ -624,6 +626,12 @@ fn conditions() -> Vec<Case> {
             None,
         ),
         (
+            Conditions { same_token: Some(false), ..none() },
+            bot(),
+            Process { token: Known(MINE), ..bot() },
+            None,
+        ),
+        (
             Conditions { user: Some(UserLimit::Same), ..none() },
             bot(),
             Process { user: Known(user("deploy")), holds_lock: Known(true), ..bot() },
@@ -831,4 +839,26 @@ fn a_stop_applies_the_rules_in_order_and_assumes_no_more_than_a_start() {
         reason(&forbidden),
         "`python3` (pid 5) is running already, and rule `x` forbids to end it"
     );
+}
+
+#[test]
+fn a_later_request_only_shortens_an_earlier_one() {
+    let patient = StopOptions {
+        mode: StopMode::Graceful,
+        signal: Signal::SigInt,
+        graceful: GRACEFUL,
+        force: MINUTE,
+        escalation: AfterGraceful::Refuse,
+    };
+    let impatient = StopOptions {
+        mode: StopMode::Force,
+        signal: Signal::SigTerm,
+        graceful: FORCE,
+        force: FORCE,
+        escalation: AfterGraceful::Kill,
+    };
+    let hastened = StopOptions { signal: patient.signal, ..impatient };
+    assert_eq!(patient.hastened_by(impatient), hastened);
+    assert_eq!(impatient.hastened_by(patient), impatient);
+    assert_eq!(patient.hastened_by(patient), patient);
 }
