@@ -99,15 +99,25 @@ mod tests {
     #[test]
     fn a_token_is_a_number_a_colon_and_a_secret() {
         assert_eq!(Token::parse("123456:abc-_").map(|it| it.id()), Some(BotId(123_456)));
-        for no_token in
-            ["", ":abc", "123456:", "abc:def", "12 3:abc", "123:a b", "99999999999999999999999:abc"]
-        {
+        for no_token in [
+            "",
+            ":abc",
+            "123456:",
+            "abc:def",
+            "+12:abc",
+            "12 3:abc",
+            "123:a b",
+            "99999999999999999999999:abc",
+        ] {
             assert_eq!(Token::parse(no_token), None, "{no_token}");
         }
     }
 
     #[test]
     fn the_secret_is_not_shown() {
-        assert_eq!(format!("{:?}", Token::parse(MINE).unwrap()), "Token(123456:***)");
+        let token = Token::parse(MINE).unwrap();
+        assert_eq!(format!("{token:?}"), "Token(123456:***)");
+        let url = format!("/bot{MINE}/getMe");
+        assert_eq!(token.redact(&url), "/bot123456:***/getMe");
     }
 }

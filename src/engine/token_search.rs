@@ -116,6 +116,9 @@ mod tests {
             ("bot\0".into(), "BOT_TOKEN=123456:rotated\0".into(), in_environment),
             ("bot\0".into(), format!("BOT_TOKEN={OTHER}\0"), CarriedToken::Other(BotId(654_321))),
             (format!("bot\0{OTHER}\0"), String::new(), CarriedToken::Other(BotId(654_321))),
+            // A rotated secret is still my bot's; 20 characters are the shortest on a command line.
+            (format!("bot\0123456:{}\0", "x".repeat(20)), String::new(), on_command_line),
+            (format!("bot\0123456:{}\0", "x".repeat(19)), String::new(), CarriedToken::None),
             (format!("bot\0{OTHER}\0"), format!("BOT_TOKEN={MINE}\0"), in_environment),
             (
                 "bot\0--listen=123456:8080\0".into(),
@@ -125,5 +128,12 @@ mod tests {
         ] {
             assert_eq!(carried(&args, &environ), expected, "{args:?} {environ:?}");
         }
+    }
+
+    #[test]
+    fn the_quick_search_finds_every_token_of_my_bot() {
+        let mine = Token::parse(MINE).unwrap();
+        assert!(may_be_in(&mine, b"A=b\0BOT_TOKEN=123456:rotated\0"));
+        assert!(!may_be_in(&mine, OTHER.as_bytes()));
     }
 }

@@ -125,3 +125,21 @@ fn a_refusal_by_a_storm_names_the_limit_and_the_hint() {
         assert!(reason(&plan).contains(part), "{}", reason(&plan));
     }
 }
+
+#[test]
+fn a_start_that_ended_a_conflict_was_not_refused_whatever_was_recorded_first() {
+    let refused = tries(&[115, 110, 105, -80, -50, -20]);
+    let mut ended = refused.clone();
+    ended.attempts.push(TakeoverAttempt { kind: AttemptKind::Done, ..ended.attempts[5] });
+    let mut reversed = ended.clone();
+    reversed.attempts.reverse();
+    let stormy = [refused, ended, reversed].map(|it| it.is_stormy(Some(Ticket(7)), 3, WINDOW));
+    assert_eq!(stormy, [true, false, false]);
+}
+
+#[test]
+fn tickets_stop_at_the_largest_number_that_json_readers_count_exactly() {
+    assert_eq!(Ticket(7).next(), Ticket(8));
+    assert_eq!(Ticket(9_007_199_254_740_991).next(), Ticket(9_007_199_254_740_991));
+    assert_eq!(Ticket(9_007_199_254_740_991).to_string(), "9007199254740991");
+}
