@@ -15,9 +15,9 @@ use crate::error::{Error, ExitStatus};
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
 
 pub(super) const EXAMPLES_AND_STATUSES: &str =
-    concat!(include_str!("help/examples.txt"), "\n", include_str!("help/statuses.txt"));
+    concat!(include_str!("help/examples.txt"), "\n", include_str!("help/exit_statuses.txt"));
 
-const STATUSES: &str = include_str!("help/statuses.txt");
+const STATUSES: &str = include_str!("help/exit_statuses.txt");
 
 /// Only in the man page.
 const FILES: &str = include_str!("help/files.txt");

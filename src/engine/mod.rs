@@ -10,6 +10,7 @@ mod classify;
 pub mod command_match;
 pub mod condition;
 pub mod decide;
+pub mod escalation;
 pub mod explain;
 pub mod fact;
 pub mod instance;
@@ -26,7 +27,6 @@ pub mod shield;
 pub mod signal;
 pub mod snapshot;
 pub mod start_history;
-pub mod stop_progress;
 #[warn(missing_docs)]
 pub mod token;
 pub mod token_search;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use crate::engine::escalation::{AfterStep, Escalation, GiveUpReason, JobState};
 use crate::engine::ladder::{Stop, StopMeans};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::Refusal;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::snapshot::GuardView;
-use crate::engine::stop_progress::{AfterStep, GiveUpReason, JobState, StopProgress};
 use crate::sys::ticker::Ticker;
 use crate::sys::wake::Interrupted;
 use crate::terminate::process_control::{AskOutcome, ProcessControl};
@@ -141,7 +141,7 @@ struct Target {
 enum Means {
     /// Its guard ends the tree itself.
     Guard,
-    Signals(StopProgress),
+    Signals(Escalation),
 }
 
 impl Target {
@@ -157,7 +157,7 @@ impl Target {
                 ask(machine, guard, root, stop, on_event)?
             }
             (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
-                Means::Signals(StopProgress::new(stop.options))
+                Means::Signals(Escalation::new(stop.options))
             }
         };
         let known = conflict.processes().map(|process| process.id).collect();
@@ -249,7 +249,7 @@ fn ask(
         }
         (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {
-            Ok(Means::Signals(StopProgress::new(stop.options)))
+            Ok(Means::Signals(Escalation::new(stop.options)))
         }
         (AskOutcome::NoAnswer, StopMeans::Ask) => Err(NotEnded::NoAnswer.into()),
     }

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::escalation::Member;
 use crate::engine::ladder::StopOptions;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::snapshot::{GuardView, Snapshot};
-use crate::engine::stop_progress::Member;
 use crate::scan::lock_views::{DisplacedOwner, LockProbe};
 use crate::scan::machine::Scanner;
 use crate::scan::request::{ScanRequest, ScanScope, StartState};

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::escalation::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::fact::Fact;
 use monopoll::internals::engine::ladder::{AfterGraceful, Patience, Step, StopOptions};
 use monopoll::internals::engine::pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit};
@@ -19,7 +20,6 @@ use monopoll::internals::engine::snapshot::{
     Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };
 use monopoll::internals::engine::start_history::{History, Ticket};
-use monopoll::internals::engine::stop_progress::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::sys::wake::Interrupted;
 use monopoll::internals::terminate::execute::{

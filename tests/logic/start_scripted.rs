@@ -11,6 +11,7 @@ use std::{fs, io};
 
 use tempfile::TempDir;
 
+use monopoll::internals::engine::escalation::{JobState, Member};
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::ladder::{StopMode, StopOptions};
 use monopoll::internals::engine::policy::Purpose;
@@ -19,7 +20,6 @@ use monopoll::internals::engine::reason::{Refusal, RefusalCause};
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use monopoll::internals::engine::start_history::Ticket;
-use monopoll::internals::engine::stop_progress::{JobState, Member};
 use monopoll::internals::guard::lock_set::OpenedLocks;
 use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
 use monopoll::internals::guard::start::{Won, win};

@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::engine::escalation::Member;
 use crate::engine::process::ProcessId;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
-use crate::engine::stop_progress::Member;
 use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::find_processes::{RunningScan, describe_holder};
 use crate::scan::linux::lock_holders::{self, LockTable};

@@ -70,7 +70,7 @@ impl GiveUpReason {
 
 /// The progress of ending one tree, member by member.
 #[derive(Debug, Clone)]
-pub struct StopProgress {
+pub struct Escalation {
     options: StopOptions,
     signalled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
@@ -81,9 +81,9 @@ pub struct StopProgress {
 /// The pause before pinning is tried again for want of a descriptor.
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
-impl StopProgress {
+impl Escalation {
     pub fn new(options: StopOptions) -> Self {
-        StopProgress { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
+        Escalation { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
     /// Notes that another process signalled `member` already: it is not signalled twice, and its
@@ -192,12 +192,12 @@ mod tests {
         }
     }
 
-    fn graceful() -> StopProgress {
-        StopProgress::new(options(StopMode::Graceful, AfterGraceful::Kill))
+    fn graceful() -> Escalation {
+        Escalation::new(options(StopMode::Graceful, AfterGraceful::Kill))
     }
 
-    fn forced() -> StopProgress {
-        StopProgress::new(options(StopMode::Force, AfterGraceful::Kill))
+    fn forced() -> Escalation {
+        Escalation::new(options(StopMode::Force, AfterGraceful::Kill))
     }
 
     fn member(id: ProcessId, parent: u32) -> Member {
@@ -210,7 +210,7 @@ mod tests {
 
     /// The next step at this second, and what follows it.
     fn step(
-        progress: &mut StopProgress,
+        progress: &mut Escalation,
         second: u32,
         alive: &[Member],
     ) -> (Vec<(ProcessId, SignalToSend)>, AfterStep) {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn without_escalation_a_stubborn_member_is_never_killed() {
-        let mut progress = StopProgress::new(options(StopMode::Graceful, AfterGraceful::Refuse));
+        let mut progress = Escalation::new(options(StopMode::Graceful, AfterGraceful::Refuse));
         let alive = [member(ROOT, 1)];
         step(&mut progress, 1, &alive);
         let gave_up = AfterStep::GaveUp(GiveUpReason::OutlivedSignal(ROOT));
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_later_request_only_shortens() {
         let refuse = options(StopMode::Graceful, AfterGraceful::Refuse);
-        let mut progress = StopProgress::new(refuse);
+        let mut progress = Escalation::new(refuse);
         let alive = [member(ROOT, 1)];
         step(&mut progress, 1, &alive);
         progress.hasten(StopOptions { graceful: 90 * SECOND, ..refuse });
