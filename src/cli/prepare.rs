@@ -9,7 +9,7 @@ use crate::cli::{Common, log};
 use crate::config::{Config, Sources};
 use crate::engine::instance::Instance;
 use crate::engine::token::Token;
-use crate::error::{Error, ExitStatus};
+use crate::error::Error;
 use crate::guard::instance_name;
 use crate::guard::start_request::{OwnPrograms, StartRequest};
 use crate::report;
@@ -90,9 +90,6 @@ pub(super) fn instance(
     command: Option<&Command>,
 ) -> Result<Instance, Error> {
     instance_name::instance(config, token, command).ok_or_else(|| {
-        Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
-            "write `instance = \"…\"` in the configuration, give `--instance ID`, set ${}, or name the command behind `--`",
-            instance_name::variable(config)
-        ))
+        instance_name::not_named(config, "add `-- COMMAND`, such as `-- python3 main.py`; or ")
     })
 }

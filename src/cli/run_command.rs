@@ -12,8 +12,8 @@ use crate::supervise::run_child;
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let request = prepare::request(common, command)?;
     let Some(command) = &request.command else {
-        return Err(Error::new(ExitStatus::Usage, "there is no COMMAND")
-            .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
+        return Err(Error::new(ExitStatus::Usage, "COMMAND is missing")
+            .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
     };
     request.require_script()?;
     let mut printer = start_messages::ProgressPrinter::new(request.config.settings.log.format);
@@ -23,8 +23,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
             hint.into_iter()
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
-    let others = printer.others_left;
     drop(printer);
-    start_messages::acquired(acquired.keeper.locks.first_path(), others, request.token.as_ref());
+    start_messages::acquired(acquired.keeper.locks.first_path(), &request);
     run_child(acquired, &request, command, &mut start_messages::guard_event)
 }

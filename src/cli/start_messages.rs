@@ -15,8 +15,8 @@ use crate::engine::ladder::{Ladder, Patience};
 use crate::engine::plan::Conflict;
 use crate::engine::process::{Process, ProcessId};
 use crate::engine::signal::SignalToSend;
-use crate::engine::token::Token;
 use crate::guard::start_event::{Observer, StartEvent};
+use crate::guard::start_request::StartRequest;
 use crate::library::lock_warning;
 use crate::report::{reasons, trace};
 use crate::supervise::GuardEvent;
@@ -46,14 +46,6 @@ pub(super) struct ProgressPrinter {
     waiting_since: Option<Duration>,
     /// The conflicts that were already said to be waited for.
     announced: BTreeSet<Option<u32>>,
-    pub(super) others_left: OthersLeft,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OthersLeft {
-    None,
-    /// One that a rule ignores, that is shielded, or that is a suspect.
-    Some,
 }
 
 impl ProgressPrinter {
@@ -67,7 +59,6 @@ impl ProgressPrinter {
             state: LineState::Idle,
             waiting_since: None,
             announced: BTreeSet::new(),
-            others_left: OthersLeft::None,
         }
     }
 }
@@ -85,10 +76,10 @@ impl Observer for ProgressPrinter {
         let now = clock::patience();
         match event {
             StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
-            // The other start is mostly through in a moment: the first reminder says more.
+            // The other start usually finishes in a moment: the first reminder says more.
             StartEvent::Queued => {
                 self.state = LineState::Queued { since: now };
-                debug!("waiting for another start to be through");
+                debug!("waiting for another start to finish");
             }
             StartEvent::Waiting(plan) => {
                 for conflict in
@@ -131,10 +122,6 @@ impl Observer for ProgressPrinter {
                     let (pid, name) = (suspect.id.pid, name(suspect));
                     warn!(pid, name, "{}", suspicion(suspect));
                 }
-                let alone = plan.conflicts.is_empty()
-                    && plan.shielded.is_empty()
-                    && plan.unexpected_suspects().next().is_none();
-                self.others_left = if alone { OthersLeft::None } else { OthersLeft::Some };
             }
         }
     }
@@ -145,20 +132,16 @@ impl ProgressPrinter {
         match event {
             TerminateEvent::Asked(pid) => {
                 self.state.note(pid, LastAction::Asked, now);
-                step!(self.line, pid, "asked the guard{}", location(pid));
+                step!(self.line, pid, "asked {} to end its bot", self.state.named(pid));
             }
             TerminateEvent::Acknowledged(pid) => {
                 self.state.note(pid, LastAction::Acknowledged, now);
-                debug!(pid, "the guard{} heard, and ends its tree itself", location(pid));
+                debug!(pid, "{} acknowledged the request", self.state.named(pid));
             }
             TerminateEvent::Sent(id, sent) => self.sent(id, sent, now),
             TerminateEvent::Ended(pid) => {
+                info!(pid, "{} has ended", self.state.named(pid));
                 self.state.remove(pid);
-                if let Some(pid) = pid {
-                    info!(pid, "pid {pid} and everything below it has ended");
-                } else {
-                    info!("the guard in another PID namespace has left");
-                }
             }
             TerminateEvent::Still => self.still(now),
         }
@@ -172,7 +155,7 @@ impl ProgressPrinter {
             return;
         }
         self.state.note(Some(pid), LastAction::Sent(sent), now);
-        step!(self.line, pid, signal, "sent {signal} to pid {pid}");
+        step!(self.line, pid, signal, "sent {signal} to {}", self.state.named(Some(pid)));
     }
 
     fn still(&mut self, now: Duration) {
@@ -194,26 +177,26 @@ impl ProgressPrinter {
     }
 }
 
-pub(super) fn acquired(lock: &Path, others: OthersLeft, token: Option<&Token>) {
-    let alone = match (others, token) {
-        (OthersLeft::Some, _) => "",
-        (OthersLeft::None, Some(_)) => ": nobody else polls here",
-        (OthersLeft::None, None) => ", as far as can be told without a bot token",
-    };
+pub(super) fn acquired(lock: &Path, request: &StartRequest) {
     let lock = lock.to_string_lossy();
-    info!(lock = &*lock, "is yours{alone} (lock {lock})");
+    let limit = if request.token.is_none() && request.config.policy.matches.is_empty() {
+        "; no bot token is known, so only this exact command is recognized"
+    } else {
+        ""
+    };
+    info!(lock = &*lock, "lock acquired, starting{limit} (lock {lock})");
 }
 
 pub(super) fn guard_event(event: GuardEvent) {
     match event {
         GuardEvent::Leftovers(count) => {
-            debug!(count, "COMMAND has ended; ending {count} processes that it left behind");
+            debug!(count, "COMMAND has ended; ending the {count} processes that it left running");
         }
         GuardEvent::Stuck(gave_up) => {
             warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
         }
         GuardEvent::Lock(event) => {
-            warn!("{}", lock_warning(&event, "COMMAND is ended", "COMMAND goes on"));
+            warn!("{}", lock_warning(&event, "ending COMMAND", "COMMAND keeps running"));
         }
     }
 }
@@ -233,7 +216,7 @@ pub(super) fn waiting(conflict: &Conflict) -> String {
         Ladder::Wait { patience: Patience::For(time), .. } => {
             format!(", at most {}", humantime::format_duration(time))
         }
-        Ladder::Wait { patience: Patience::Forever, .. } => ", as long as it takes".to_owned(),
+        Ladder::Wait { patience: Patience::Forever, .. } => ", without a limit".to_owned(),
         Ladder::Stop(_) | Ladder::Nothing => String::new(),
     };
     format!("waiting for {}{limit}", OtherProcess::new(conflict).named(usize::MAX))
@@ -245,13 +228,9 @@ pub(super) fn ending(conflict: &Conflict) -> String {
 
 pub(super) fn suspicion(suspect: &Process) -> String {
     let (pid, name) = (suspect.id.pid, printable(name(suspect)));
-    format!("pid {pid} ({name}) has {}; it is left alone", reasons::SUSPECT)
+    format!("`{name}` (pid {pid}) has {}; not touched", reasons::SUSPECT)
 }
 
 fn name(suspect: &Process) -> &str {
     suspect.name.known().map_or("?", String::as_str)
-}
-
-fn location(pid: Option<u32>) -> String {
-    pid.map_or_else(|| " in another PID namespace".to_owned(), |pid| format!(" (pid {pid})"))
 }

@@ -1,5 +1,5 @@
-//! What a start is busy with, in a sentence that has the time in it: for the line on a terminal,
-//! and every ten seconds elsewhere.
+//! The progress of a start as one sentence with its times: for the line on a terminal, and every
+//! ten seconds elsewhere.
 
 use std::time::Duration;
 
@@ -49,6 +49,9 @@ enum ShownCommand {
     Unknown,
 }
 
+/// Stands before the command of a guarded bot, as the pid is the guard's.
+const GUARD_OF: &str = "the guard of ";
+
 /// The least width of a command, whatever the room.
 const NARROWEST: usize = 12;
 
@@ -69,6 +72,19 @@ impl LineState {
         }
     }
 
+    /// Names the root of a conflict that is being ended.
+    pub(super) fn named(&self, pid: Option<u32>) -> String {
+        let other = match self {
+            LineState::Ending(others) => others.iter().find(|other| other.pid == pid),
+            LineState::Idle | LineState::Queued { .. } | LineState::Waiting { .. } => None,
+        };
+        match (other, pid) {
+            (Some(other), _) => other.named(usize::MAX),
+            (None, Some(pid)) => format!("pid {pid}"),
+            (None, None) => "the guard in another PID namespace".to_owned(),
+        }
+    }
+
     pub(super) fn remove(&mut self, pid: Option<u32>) {
         if let LineState::Ending(others) = self {
             others.retain(|other| other.pid != pid);
@@ -81,7 +97,7 @@ impl LineState {
             LineState::Idle => return None,
             LineState::Queued { since } => {
                 return Some(format!(
-                    "waiting for another start to be through: {} so far",
+                    "waiting for another start to finish: {} so far",
                     passed(*since, now)
                 ));
             }
@@ -127,19 +143,24 @@ impl OtherProcess {
         let pid = self
             .pid
             .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
-        let width = room.saturating_sub(pid.len() + "`` ()".len()).max(NARROWEST);
-        let command = match (&self.command, self.pid) {
-            (ShownCommand::Arguments(args), _) => short_command_line(args, width),
-            (ShownCommand::Written(text), _) => truncate(text, width),
+        let width = room.saturating_sub(pid.len() + "`` ()".len());
+        let (prefix, command) = match (&self.command, self.pid) {
+            (ShownCommand::Arguments(args), _) => {
+                ("", short_command_line(args, width.max(NARROWEST)))
+            }
+            (ShownCommand::Written(text), _) => {
+                let width = width.saturating_sub(GUARD_OF.len()).max(NARROWEST);
+                (GUARD_OF, truncate(text, width))
+            }
             (ShownCommand::Unknown, Some(_)) => return pid,
             (ShownCommand::Unknown, None) => return "an unknown holder of the lock".to_owned(),
         };
-        format!("`{}` ({pid})", printable(&command))
+        format!("{prefix}`{}` ({pid})", printable(&command))
     }
 
     fn waited(&self, since: Duration, now: Duration) -> String {
         let Some(Step::Wait { timeout: Patience::For(limit) }) = self.steps.first() else {
-            return format!("{} so far, as long as it takes", passed(since, now));
+            return format!("{} so far, without a limit", passed(since, now));
         };
         let then = match self.steps.get(1) {
             Some(Step::Ask { .. }) => "then its guard is asked to end it".to_owned(),
@@ -151,10 +172,10 @@ impl OtherProcess {
 
     fn progress(&self, now: Duration) -> String {
         match self.last_action {
-            None => "looking whether it is still there".to_owned(),
+            None => "checking whether it has ended".to_owned(),
             Some((LastAction::Asked, at)) => format!("asked its guard {} ago", passed(at, now)),
             Some((LastAction::Acknowledged, at)) => {
-                format!("its guard has been at it for {}", passed(at, now))
+                format!("its guard has been ending it for {}", passed(at, now))
             }
             Some((LastAction::Sent(signal), at)) => {
                 let sent = format!("{} sent {} ago", signal.name(), passed(at, now));
@@ -167,7 +188,7 @@ impl OtherProcess {
                 };
                 let next = match self.steps.get(index + 1) {
                     Some(Step::Signal { signal, .. }) => signal.name(),
-                    Some(Step::Ask { .. } | Step::Wait { .. }) | None => "given up",
+                    Some(Step::Ask { .. } | Step::Wait { .. }) | None => "giving up",
                 };
                 format!("{sent}, {next} in {}", left(at.saturating_add(limit), now))
             }
@@ -226,7 +247,7 @@ mod tests {
             (limited(None), "12s of 1m, then this start is refused"),
             (
                 Ladder::Wait { patience: Patience::Forever, then: None },
-                "12s so far, as long as it takes",
+                "12s so far, without a limit",
             ),
         ] {
             let others = vec![other(4711, "python3 main.py", ladder)];
@@ -237,7 +258,7 @@ mod tests {
         let queued = LineState::Queued { since: SECOND };
         assert_eq!(
             queued.sentence(11 * SECOND, WIDE).as_deref(),
-            Some("waiting for another start to be through: 10s so far")
+            Some("waiting for another start to finish: 10s so far")
         );
         assert_eq!(LineState::Idle.sentence(SECOND, WIDE), None);
     }
@@ -253,14 +274,14 @@ mod tests {
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Kill), 31 * SECOND);
-        assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, given up in 3s"));
+        assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, giving up in 3s"));
         assert!(ending.ends(4711) && !ending.ends(4713));
         ending.remove(Some(4711));
         ending.note(Some(4712), LastAction::Asked, 33 * SECOND);
         let last = "ending `python3 main.py` (pid 4712): ";
         assert_eq!(said(&ending, 34), format!("{last}asked its guard 1s ago"));
         ending.note(Some(4712), LastAction::Acknowledged, 34 * SECOND);
-        assert_eq!(said(&ending, 44), format!("{last}its guard has been at it for 10s"));
+        assert_eq!(said(&ending, 44), format!("{last}its guard has been ending it for 10s"));
         ending.remove(Some(4712));
         assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
     }

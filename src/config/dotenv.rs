@@ -29,8 +29,7 @@ impl EnvFile {
         let shown_path = path.to_string_lossy();
         let shown_path = printable(&shown_path);
         let note = |what: &str| {
-            let variable =
-                printable(config.token_variables().next().unwrap_or("MONOPOLL_INSTANCE"));
+            let variable = printable(config.suggested_token_variable());
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
         let unread = |note: Option<String>| EnvFile { note, ..EnvFile::default() };
@@ -49,7 +48,7 @@ impl EnvFile {
                     note: match extent {
                         ReadExtent::Whole => None,
                         ReadExtent::Beginning => note(&format!(
-                            "is large, and only its first {} KiB are read for a bot token",
+                            "is large: only its first {} KiB are searched for a bot token",
                             MOST >> 10
                         )),
                     },
@@ -61,7 +60,7 @@ impl EnvFile {
                 EnvFile::default()
             }
             Err(Unreadable::Kind(kind)) => {
-                unread(note(&format!("is {kind}, and is not read for a bot token")))
+                unread(note(&format!("is {kind}, so it is not searched for a bot token")))
             }
             Err(Unreadable::Failed(error)) => {
                 unread(note(&format!("cannot be read for a bot token ({error})")))

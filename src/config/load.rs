@@ -102,6 +102,13 @@ impl Config {
         self.settings.token_env.iter().map(Parsed::as_str)
     }
 
+    /// The variable to suggest for the bot token: `BOT_TOKEN` where that is one of them.
+    pub(crate) fn suggested_token_variable(&self) -> &str {
+        let mut variables = self.token_variables();
+        let first = self.token_variables().next().unwrap_or("BOT_TOKEN");
+        variables.find(|name| *name == "BOT_TOKEN").unwrap_or(first)
+    }
+
     /// The lock files of one start.
     #[must_use]
     pub fn lock_paths(&self, placeholders: &Placeholders<'_>) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::dotenv::EnvFile;
 use crate::engine::instance::Instance;
 use crate::engine::token::Token;
+use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
 use crate::text::printable;
 
@@ -73,9 +74,13 @@ pub(crate) fn instance(
         .or_else(|| command.and_then(|command| named_after(command).parse().ok()))
 }
 
-/// Returns the variable by which a token is best given, to be shown.
-pub(crate) fn variable(config: &Config) -> String {
-    printable(config.token_variables().next().unwrap_or("MONOPOLL_INSTANCE")).into_owned()
+/// The error where nothing names the instance; `first` is the caller's own way to name it.
+pub(crate) fn not_named(config: &Config, first: &str) -> Error {
+    let variable = printable(config.suggested_token_variable());
+    Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
+        "{first}set ${variable}, set $MONOPOLL_INSTANCE, or write `instance = \"…\"` in the \
+         configuration"
+    ))
 }
 
 /// Returns the command's base name and a short hash of its arguments and working directory.

@@ -32,16 +32,14 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let token = instance_name::token(config);
     let named = instance_name::instance(config, token.as_ref(), None);
     if let Some((instance, guard)) = guard_of_this_program(named.as_ref()) {
-        info!("{instance}: held by the `monopoll run` above (pid {})", guard.id.pid);
+        info!(
+            "{instance}: held by the `monopoll run` that started this program (pid {})",
+            guard.id.pid
+        );
         let claim = InProcessClaim::new(instance)?;
         return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard }), poller));
     }
-    let instance = named.ok_or_else(|| {
-        Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
-            "write `instance = \"…\"` in the configuration, or set $MONOPOLL_INSTANCE or ${}",
-            instance_name::variable(config)
-        ))
-    })?;
+    let instance = named.ok_or_else(|| instance_name::not_named(config, ""))?;
     let claim = InProcessClaim::new(instance.clone())?;
     let command = this_program()?;
     let programs = OwnPrograms {
@@ -78,7 +76,7 @@ fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessH
 
 fn this_program() -> Result<Command, Error> {
     let unknown = |what: &str, error: std::io::Error| {
-        Error::from_source(ExitStatus::Fault, format!("{what} cannot be found out"), error)
+        Error::from_source(ExitStatus::Fault, format!("cannot determine {what}"), error)
     };
     let program =
         env::current_exe().map_err(|error| unknown("this program's executable", error))?;

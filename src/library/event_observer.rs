@@ -1,5 +1,4 @@
-//! The events of a start and its guard, for the subscriber of the program that has the library in
-//! it.
+//! Logs the events of a start and its guard to the subscriber of the program that uses the library.
 
 use std::time::Duration;
 
@@ -28,46 +27,46 @@ impl Observer for EventObserver<'_> {
         let instance = self.instance;
         match event {
             StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
-            StartEvent::Queued => debug!("{instance}: waiting for another start to be through"),
+            StartEvent::Queued => debug!("{instance}: waiting for another start to finish"),
             StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
                 info!("{instance}: {}", printable(&reasons::plan_reason(plan)));
             }
             StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
-                info!("{instance}: still at it");
+                info!("{instance}: still waiting for it to end");
             }
             StartEvent::Did(TerminateEvent::Asked(pid)) => {
-                debug!(pid, "{instance}: asked the guard");
+                debug!(pid, "{instance}: asked the guard to end its bot");
             }
             StartEvent::Did(TerminateEvent::Acknowledged(pid)) => {
-                debug!(pid, "{instance}: the guard heard");
+                debug!(pid, "{instance}: the guard acknowledged the request");
             }
             StartEvent::Did(TerminateEvent::Sent(id, signal)) => {
                 info!(pid = id.pid, "{instance}: sent {} to pid {}", signal.name(), id.pid);
             }
             StartEvent::Did(TerminateEvent::Ended(pid)) => {
-                info!(pid, "{instance}: what was in the way has ended");
+                info!(pid, "{instance}: the conflict has ended");
             }
             StartEvent::Clear(plan) => {
                 for suspect in plan.unexpected_suspects() {
                     let (pid, reason) = (suspect.id.pid, reasons::SUSPECT);
-                    warn!(pid, "{instance}: pid {pid} has {reason}; it is left alone");
+                    warn!(pid, "{instance}: pid {pid} has {reason}; not touched");
                 }
             }
         }
     }
 }
 
-/// The warning about a guard's lock; `stops` and `goes_on` say what the program then does.
+/// The warning about a guard's lock; `stops` and `goes_on` say what the program does next.
 pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> String {
     let lost =
-        |then: &str| format!("the lock is lost to another guard; {then}, as `lock.on_lost` says");
+        |then: &str| format!("another guard has the lock; {then}, because of `lock.on_lost`");
     match event {
         LockEvent::Unwritten(what) => what.clone(),
         LockEvent::Retaken => {
-            "the lock file was deleted, moved or replaced; it is held again".to_owned()
+            "the lock file was deleted, moved or replaced; acquired again".to_owned()
         }
         LockEvent::Unusable(error) => {
-            format!("the lock file is gone and cannot be held again for now: {error}")
+            format!("the lock file is gone and cannot be acquired again yet: {error}")
         }
         LockEvent::Lost(OnLost::Stop) => lost(stops),
         LockEvent::Lost(OnLost::Warn) => lost(goes_on),
@@ -75,6 +74,7 @@ pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> Str
 }
 
 pub(super) fn warn_of_lock_event(instance: &Instance, event: &LockEvent) {
-    let warning = lock_warning(event, "the program is to stand down", "the program goes on");
+    let warning =
+        lock_warning(event, "the program should stop polling", "the program keeps running");
     warn!("{instance}: {warning}");
 }

@@ -27,12 +27,12 @@ use crate::supervise::{GuardEvent, run_child};
 /// should exit with.
 pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let cwd = env::current_dir().map_err(|error| {
-        Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
+        Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)
     })?;
     let command = Command::find(command, cwd)?;
     let token = instance_name::token(config);
     let instance = instance_name::instance(config, token.as_ref(), Some(&command))
-        .ok_or_else(|| Error::new(ExitStatus::Usage, "no instance is named"))?;
+        .ok_or_else(|| instance_name::not_named(config, ""))?;
     let request = StartRequest::new(
         config.clone(),
         instance,
@@ -47,7 +47,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         .map_err(|not_started| start_errors::error(instance, not_started))?;
     run_child(acquired, &request, &command, &mut |event| match event {
         GuardEvent::Leftovers(count) => {
-            info!(count, "{instance}: ending {count} processes that the command left behind");
+            info!(count, "{instance}: ending the {count} processes that the command left running");
         }
         GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),
         GuardEvent::Lock(event) => warn_of_lock_event(instance, &event),

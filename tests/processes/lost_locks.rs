@@ -218,7 +218,7 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
     assert!(is_alive(bot));
     guard.signal(Signal::SIGCONT);
-    guard.wait_for("it is held again");
+    guard.wait_for("acquired again");
     held_again(&stage);
     assert!(guard.is_alive() && is_alive(bot));
 }
@@ -264,7 +264,7 @@ fn a_guard_that_lost_its_lock_leaves_the_record_of_the_new_holder_alone() {
     }
     let stage = Stage::new();
     let (first, second) = two_guards_of(&stage, &["--slow", "700"], "stop");
-    first.wait_for("the lock is lost to another guard");
+    first.wait_for("another guard has the lock");
     while first.is_alive() {
         if let Ok(record) = fs::read_to_string(stage.state_file("record")) {
             assert!(record.contains("--other") && record.contains("running"), "{record}");
@@ -281,9 +281,9 @@ fn with_warn_the_guard_without_the_lock_continues_and_takes_it_when_it_is_free()
     }
     let stage = Stage::new();
     let (first, bot, second) = two_guards(&stage, "warn");
-    first.wait_for("the lock is lost to another guard");
+    first.wait_for("another guard has the lock");
     drop(second);
-    first.wait_for("it is held again");
+    first.wait_for("acquired again");
     assert!(first.is_alive() && is_alive(bot));
     held_again(&stage);
 }
@@ -312,10 +312,10 @@ fn an_unusable_lock_folder_ends_no_bot() {
         let _ = fs::remove_dir_all(stage.locks());
         fs::write(stage.locks(), "").is_ok().then_some(())
     });
-    guard.wait_for("cannot be held again for now");
+    guard.wait_for("cannot be acquired again yet");
     assert!(guard.is_alive() && is_alive(bot));
     fs::remove_file(stage.locks()).unwrap();
-    guard.wait_for("it is held again");
+    guard.wait_for("acquired again");
     held_again(&stage);
 }
 

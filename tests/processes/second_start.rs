@@ -179,7 +179,7 @@ fn a_warm_standby_waits_forever() {
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
     let standby = stage.run(&[]).on_conflict("wait").set("timeouts.wait='forever'").start();
-    standby.wait_for("as long as it takes");
+    standby.wait_for(", without a limit");
     assert!(standby.is_alive());
     send(old, Signal::SIGKILL);
     stage.ready(2);

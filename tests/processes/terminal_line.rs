@@ -52,7 +52,7 @@ fn on_a_terminal_a_wait_is_one_line_that_is_cleared_before_the_bot_starts() {
     first.signal(Signal::SIGTERM);
     stage.ready(2);
     let seen = screen.lines();
-    assert!(seen[0].starts_with("monopoll: test: is yours"), "{seen:?}");
+    assert!(seen[0].starts_with("monopoll: test: lock acquired, starting"), "{seen:?}");
     assert!(
         seen.iter().all(|line| !line.contains("waiting"))
             && seen.last().unwrap() == "the bot speaks",
@@ -88,8 +88,14 @@ fn on_a_terminal_ending_a_conflict_is_one_line_with_the_next_step() {
         ],
     );
     let seen = screen.lines();
-    assert_eq!(seen[0], format!("monopoll: test: pid {old} and everything below it has ended"));
-    assert!(seen[1].starts_with("monopoll: test: is yours"), "{seen:?}");
+    let (ended, last) = seen.split_at(seen.len() - 1);
+    let ended = ended.concat();
+    assert!(
+        ended.starts_with("monopoll: test: `")
+            && ended.ends_with(&format!("(pid {old}) has ended")),
+        "{seen:?}"
+    );
+    assert!(last[0].starts_with("monopoll: test: lock acquired, starting"), "{seen:?}");
 }
 
 #[test]
@@ -171,9 +177,9 @@ fn without_a_terminal_each_step_is_a_line() {
         &format!("{pid}, at most 300ms\n"),
         "monopoll: test: ending `",
         &format!("{pid} (graceful)\n"),
-        &format!("monopoll: test: sent SIGTERM to pid {old}\n"),
-        &format!("monopoll: test: sent SIGKILL to pid {old}\n"),
-        &format!("monopoll: test: pid {old} and everything below it has ended\n"),
+        "monopoll: test: sent SIGTERM to `",
+        "monopoll: test: sent SIGKILL to `",
+        &format!("{pid} has ended\n"),
     ];
     in_order(&ended.err, &steps);
     assert!(!ended.err.contains('\u{1b}'), "{ended:?}");
@@ -191,8 +197,14 @@ fn without_a_terminal_asking_a_guard_is_a_line() {
         .on_conflict("graceful")
         .end()
         .exits(7);
-    let asked = format!("monopoll: test: asked the guard (pid {})\n", first.pid());
-    in_order(&ended.err, &["monopoll: test: ending `", &asked, "has ended\n"]);
+    let asked = format!("(pid {}) to end its bot\n", first.pid());
+    let steps = [
+        "monopoll: test: ending the guard of `",
+        "monopoll: test: asked the guard of `",
+        &asked,
+        "has ended\n",
+    ];
+    in_order(&ended.err, &steps);
 }
 
 #[test]
@@ -200,7 +212,8 @@ fn a_clean_start_prints_one_line_about_its_instance() {
     let stage = Stage::new();
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
     let lock = stage.lock();
-    let line = "monopoll: test: is yours, as far as can be told without a bot token";
+    let line = "monopoll: test: lock acquired, starting; no bot token is known, so only this exact \
+                command is recognized";
     assert_eq!(ended.err, format!("{line} (lock {})\n", lock.display()));
 }
 

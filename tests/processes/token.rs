@@ -50,7 +50,7 @@ fn the_same_token_is_only_warned_about_where_the_configuration_says_so() {
     stage.ready(1);
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='warn'").start();
     stage.ready(2);
-    second.wait_for(&format!("warning: pid {}", first.pid()));
+    second.wait_for(&format!("warning: `testbot` (pid {}) has the same token", first.pid()));
     assert!(first.is_alive());
 }
 
@@ -85,7 +85,7 @@ fn a_bystander_that_inherited_the_token_is_a_suspect_and_lives() {
     let editor = with(stage.program("sleep", &["60"]), &mine).start();
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='act'").start();
     stage.ready(1);
-    second.wait_for(&format!("pid {} (sleep) has the same token", editor.pid()));
+    second.wait_for(&format!("`sleep` (pid {}) has the same token", editor.pid()));
     assert!(editor.is_alive());
 }
 
@@ -98,7 +98,8 @@ fn an_ancestor_with_the_token_is_no_warning() {
     let ended = below(stage.run(&["--exit", "7"])).exits(7);
     assert!(
         !ended.err.contains("warning")
-            && ended.err.contains("is yours: nobody else polls here (lock "),
+            && ended.err.contains(": lock acquired, starting (lock ")
+            && !ended.err.contains("only this exact command"),
         "{ended:?}"
     );
     let related = "Only looks related";
@@ -264,7 +265,7 @@ fn an_env_file_that_is_a_fifo_without_a_writer_is_not_waited_for() {
     let ended = with_an_env_file(make);
     assert!(
         ended.err.contains(
-            "/.env` is a FIFO, and is not read for a bot token; set $TELOXIDE_TOKEN or `instance`"
+            "/.env` is a FIFO, so it is not searched for a bot token; set $BOT_TOKEN or `instance`"
         ),
         "{ended:?}"
     );

@@ -60,7 +60,10 @@ fn a_bot_without_a_webhook_starts_silently() {
         let server = Server::start(|_, _| webhook(""));
         let ended = asking(stage.run(&["--exit", "7"]), &server, what).end().exits(7);
         assert!(
-            ended.err.lines().all(|line| line.starts_with("monopoll: test: is yours")),
+            ended
+                .err
+                .lines()
+                .all(|line| line.starts_with("monopoll: test: lock acquired, starting")),
             "{what}: {ended:?}"
         );
         let asked = server.requests();
@@ -464,7 +467,7 @@ fn a_scan_from_before_a_slow_answer_is_not_acted_on() {
     second.signal(Signal::SIGTERM);
     let ended = second.end().exits(0);
     assert!(
-        ended.err.lines().all(|line| line.starts_with("monopoll: test: is yours")),
+        ended.err.lines().all(|line| line.starts_with("monopoll: test: lock acquired, starting")),
         "nobody was ended: {ended:?}"
     );
 }
