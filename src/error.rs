@@ -22,6 +22,8 @@ pub enum ExitStatus {
     NotRunning,
     /// `status`: not known.
     Unknown,
+    /// `status`: the instance runs without a guard.
+    Unguarded,
     /// A wrong command line.
     Usage,
     /// A lock file cannot be created or is not safe to use.
@@ -52,6 +54,7 @@ impl ExitStatus {
             ExitStatus::WouldAct => 2,
             ExitStatus::NotRunning => 3,
             ExitStatus::Unknown => 4,
+            ExitStatus::Unguarded => 5,
             ExitStatus::Usage => 64,
             ExitStatus::LockFile => 73,
             ExitStatus::Refused => 75,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use crate::cli::output::{self, PlanOutput};
-use crate::cli::{Common, dry_run, prepare, print};
+use crate::cli::prepare::{self, UnnamedRequest};
+use crate::cli::{Common, dry_run, instances, print};
 use crate::engine::command_match::{CommandMatch, RunKind};
 use crate::engine::decide::decide;
 use crate::engine::explain;
@@ -12,6 +13,7 @@ use crate::engine::plan::Plan;
 use crate::engine::reason::Verdict;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
+use crate::guard::start_request::StartRequest;
 use crate::report::{explain_json, explain_text};
 use crate::scan::command::{Command, ProgramKind};
 use crate::scan::request::ScanRequest;
@@ -25,7 +27,7 @@ pub(super) fn run(
     command: Vec<OsString>,
 ) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
-    let start = prepare::request(common, command)?;
+    let start = request(common, command, asked)?;
     prepare::warn_of_missing_script(&start);
     let mut machine =
         Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(scan::cannot_scan)?;
@@ -61,23 +63,42 @@ pub(super) fn run(
     }
 }
 
+/// Without an instance, `pid` may name it: a guard, or a process with a token on its command line.
+fn request(
+    common: &Common,
+    command: Vec<OsString>,
+    pid: Option<u32>,
+) -> Result<StartRequest, Error> {
+    let mut unnamed = UnnamedRequest::prepare(common, command)?;
+    let error = match unnamed.instance() {
+        Ok(instance) => return Ok(unnamed.start(instance)),
+        Err(error) => error,
+    };
+    match pid.map(|pid| instances::of_process(&unnamed.config, pid)).transpose()?.flatten() {
+        Some(found) => {
+            unnamed.token = found.token;
+            Ok(unnamed.start(found.instance))
+        }
+        None => Err(error),
+    }
+}
+
 fn number(pid: &str) -> Result<u32, Error> {
     pid.parse().map_err(|_| {
-        Error::new(ExitStatus::Usage, format!("`{}` is no process id", printable(pid))).with_hint(
-            "give its number, as `ps` and `monopoll plan` show it; COMMAND goes behind `--`",
-        )
+        Error::new(ExitStatus::Usage, format!("`{}` is not a process id", printable(pid)))
+            .with_hint("`ps` and `monopoll plan` show process ids; COMMAND goes after `--`")
     })
 }
 
 fn not_found(pid: u32) -> Error {
     let what = match machine::process_id(pid) {
-        None => format!("there is no process with pid {pid} that can be seen from here"),
+        None => format!("no process with pid {pid} is visible from here"),
         Some(_) => {
-            format!("nothing can be read of pid {pid}: it has ended, or it hangs in the kernel")
+            format!("cannot read pid {pid}: it has ended, or it is blocked in the kernel")
         }
     };
     Error::new(ExitStatus::Usage, what)
-        .with_hint("`monopoll plan` shows who is in the way, `ps` the others")
+        .with_hint("`monopoll plan` lists the conflicts, `ps` all processes")
 }
 
 /// The root of each conflict, and the processes that are not touched, each once.

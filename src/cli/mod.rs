@@ -5,6 +5,7 @@ mod doctor_command;
 mod dry_run;
 mod explain_command;
 mod help;
+mod instances;
 mod log;
 mod output;
 mod plan_command;
@@ -23,7 +24,7 @@ pub use help::usage_error;
 pub use log::log_as;
 pub use output::say;
 use output::{PlanOutput, print};
-use status_command::Detail;
+use status_command::{Detail, Listed};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -98,9 +99,12 @@ pub enum Command {
     },
     /// Say who holds the instance, since when and how it got there; every instance if none is named
     Status {
-        /// Print what happened to it, too
+        /// Print the history of the instance, too
         #[arg(long)]
         history: bool,
+        /// List every instance, also those that ended long ago
+        #[arg(long, conflicts_with = "command")]
+        all: bool,
         /// The bot and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
@@ -171,9 +175,10 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
             let target = if detailed_exitcode { PlanOutput::InDetail } else { PlanOutput::Plainly };
             plan_command::run(&common, command, target)
         }
-        Command::Status { history, command } => {
+        Command::Status { history, all, command } => {
             let detail = if history { Detail::History } else { Detail::Now };
-            status_command::run(&common, command, detail)
+            let listed = if all { Listed::All } else { Listed::Recent };
+            status_command::run(&common, command, detail, listed)
         }
         Command::Stop { dry_run: true, command } => stop_command::dry_run(&common, command),
         Command::Stop { dry_run: false, command } => stop_command::run(&common, command),

@@ -36,7 +36,7 @@ pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
 pub(super) struct UnnamedRequest {
     pub(super) config: Config,
     command: Option<Command>,
-    token: Option<Token>,
+    pub(super) token: Option<Token>,
 }
 
 impl UnnamedRequest {
@@ -62,6 +62,12 @@ impl UnnamedRequest {
         instance(&self.config, self.token.as_ref(), self.command.as_ref())
     }
 
+    /// The request, whose log records name the instance.
+    pub(super) fn start(self, instance: Instance) -> StartRequest {
+        log::name_instance(instance.as_str());
+        self.named(instance)
+    }
+
     pub(super) fn named(self, instance: Instance) -> StartRequest {
         let UnnamedRequest { config, command, token } = self;
         let cause = report::start_errors::cause;
@@ -72,8 +78,7 @@ impl UnnamedRequest {
 pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRequest, Error> {
     let unnamed = UnnamedRequest::prepare(common, command)?;
     let instance = unnamed.instance()?;
-    log::name_instance(instance.as_str());
-    Ok(unnamed.named(instance))
+    Ok(unnamed.start(instance))
 }
 
 /// Warns of a missing script, for commands that start nothing: there it is a sign of the wrong

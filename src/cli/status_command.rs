@@ -1,30 +1,27 @@
-//! `monopoll status`: who has the instance, since when, and how it got there. Nothing is touched
-//! and no lock is taken.
+//! `monopoll status`: whether the instance runs, since when, and how it was acquired. Nothing is
+//! touched and no lock is taken.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::prepare::{self, UnnamedRequest};
-use crate::cli::{Common, dry_run, print};
+use crate::cli::{Common, dry_run, instances, print};
 use crate::config::{Config, Placeholders};
-use crate::engine::instance::Instance;
 use crate::engine::policy::{Policy, Purpose};
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::guard::lock_set::LockSet;
-use crate::guard::start_request::{OwnPrograms, StartRequest};
+use crate::guard::start_request::StartRequest;
 use crate::report::{Context, history_text, status_json, status_text};
 use crate::scan;
-use crate::scan::request::ScanRequest;
 use crate::state::default_lock_folder::default_lock_folder;
-use crate::state::lock_folder::LockFolder;
-use crate::state::state_dir::{self, StateDir};
+use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host};
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
-use crate::text::{Paint, printable};
+use crate::text::Paint;
 
 const MOST_LOOKS: u32 = 5;
 
@@ -38,15 +35,16 @@ pub(super) fn run(
     common: &Common,
     command: Vec<OsString>,
     detail: Detail,
+    listed: Listed,
 ) -> Result<ExitStatus, Error> {
     if common.json && detail == Detail::History {
-        return Err(Error::new(ExitStatus::Usage, "`--history` is for people")
-            .with_hint("`status --json` has the takeovers"));
+        return Err(Error::new(ExitStatus::Usage, "`--history` has no JSON form")
+            .with_hint("`status --json` lists the takeovers"));
     }
     let unnamed = UnnamedRequest::prepare(common, command)?;
-    match unnamed.instance() {
-        Ok(instance) => one(common, &unnamed.named(instance), detail),
-        Err(_) => all(common, &unnamed.config, detail),
+    match (listed, unnamed.instance()) {
+        (Listed::Recent, Ok(instance)) => one(common, &unnamed.named(instance), detail),
+        (Listed::Recent, Err(_)) | (Listed::All, _) => all(common, &unnamed.config, detail, listed),
     }
 }
 
@@ -72,41 +70,60 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
             return Ok(ExitStatus::Done);
         }
         InstanceState::Stopped => (ExitStatus::NotRunning, "not running".to_owned()),
+        InstanceState::Unguarded => (ExitStatus::Unguarded, "runs without a guard".to_owned()),
         InstanceState::Unknown => {
-            (ExitStatus::Unknown, format!("cannot be known: {}", status.doubt.unwrap_or_default()))
+            let why = status.doubt.unwrap_or_default();
+            (ExitStatus::Unknown, format!("cannot tell whether it is running: {why}"))
         }
     };
     Err(Error::new(status, format!("{}: {what}", start.instance)))
 }
 
-fn all(common: &Common, config: &Config, detail: Detail) -> Result<ExitStatus, Error> {
-    // What the configuration says of one bot's processes says nothing about the others': only the
-    // holders of the locks are looked for.
-    let policy = Policy { matches: Vec::new(), ..config.policy.clone() };
+/// The instances of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    /// Those that run, and those that ended within a day.
+    Recent,
+    All,
+}
+
+/// An instance that ended before this is listed only with `--all`.
+const RECENT: Duration = Duration::from_hours(24);
+
+/// `now` is the time since 1970.
+fn ended_long_ago(status: &InstanceStatus, now: Duration) -> bool {
+    let ended = status.last_end().map(|event| Duration::from_secs(event.at));
+    status.state == InstanceState::Stopped
+        && ended.is_some_and(|ended| now.saturating_sub(ended) > RECENT)
+}
+
+fn all(
+    common: &Common,
+    config: &Config,
+    detail: Detail,
+    listed: Listed,
+) -> Result<ExitStatus, Error> {
     let user = host::current_user();
     let lock_dir = default_lock_folder(&user);
     let profile = config.profile.as_deref();
     let placeholders =
         Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
-    let OwnPrograms { wrapper, library } = OwnPrograms::of_the_tool();
-    let query = ScanRequest {
-        policy: policy.clone(),
-        token: None,
-        token_env: Vec::new(),
-        command: None,
-        wrapper,
-        library,
-        user: user.clone(),
-        asked: None,
-    };
+    let query = instances::scan_request(config);
+    let policy = query.policy.clone();
     let mut machine = Machine::new(query).map_err(scan::cannot_scan)?;
     let mut statuses = Vec::new();
-    for instance in &names(config, &placeholders)? {
+    for instance in &instances::names(config, &placeholders)? {
         let locks = config.lock_paths(&Placeholders { instance, ..placeholders });
         statuses.push(look(&mut machine, instance, &locks, &policy)?);
     }
     #[expect(clippy::disallowed_types, reason = "turns times into ages that are printed")]
     let now_wall = clock::WallClock::now();
+    let before = statuses.len();
+    if listed == Listed::Recent {
+        let now = now_wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        statuses.retain(|status| !ended_long_ago(status, now));
+    }
+    let hidden = before - statuses.len();
     let context = Context {
         instance: String::new(),
         profile: config.profile.clone(),
@@ -125,17 +142,21 @@ fn all(common: &Common, config: &Config, detail: Detail) -> Result<ExitStatus, E
     } else if !statuses.is_empty() {
         print(&status_text::list(&statuses, &context, paint))?;
     }
+    if hidden > 0 && !common.json {
+        let verb = if hidden == 1 { "instance" } else { "instances" };
+        print(&format!("{hidden} {verb} that ended over a day ago: see `monopoll status --all`"))?;
+    }
     let any = |is: fn(InstanceState) -> bool| statuses.iter().any(|status| is(status.state));
     if any(InstanceState::is_held) {
         Ok(ExitStatus::Done)
     } else if any(|state| state == InstanceState::Unknown) {
-        Err(Error::new(ExitStatus::Unknown, "whether an instance is running cannot be known"))
+        Err(Error::new(ExitStatus::Unknown, "cannot tell whether an instance is running"))
     } else {
         Err(Error::new(
             ExitStatus::NotRunning,
             format!(
-                "no instance is running: nobody has a lock {}",
-                searched_path(config, &placeholders)
+                "no instance is running: no lock is held {}",
+                instances::searched_path(config, &placeholders)
             ),
         ))
     }
@@ -180,54 +201,5 @@ fn look(
             return Ok(status);
         }
     }
-    Ok(InstanceStatus::unknown(instance, "it is just changing hands".to_owned()))
-}
-
-fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
-    let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
-    let (word, path) = path
-        .folder_of_instances(with)
-        .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
-    // Without the separator at its end, behind which the instance would stand.
-    let path: PathBuf = path.components().collect();
-    format!("{word} {}", printable(&path.to_string_lossy()))
-}
-
-/// The instances that have a lock, or a record, where the first of `lock.paths` puts them.
-fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
-    let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
-    let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
-    let Some(folder) = LockFolder::find(&parent).map_err(unreadable)? else {
-        return Ok(BTreeSet::new());
-    };
-    let names = folder.names_with("");
-    let instances: Vec<Instance> = names
-        .iter()
-        .filter_map(|name| path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), with))
-        .collect();
-    // Where each instance has a folder of its own, the folder alone is none.
-    let has_lock = |instance: &Instance| {
-        let lock = path.fill(&Placeholders { instance: instance.as_str(), ..*with });
-        let record = PathBuf::from(format!("{}.record", lock.display()));
-        [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
-    };
-    Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
-}
-
-/// The instance whose record lies beside the lock that all instances share.
-fn only_one(lock: &std::path::Path) -> Result<BTreeSet<String>, Error> {
-    let Some(place) = LockSet::find(&[lock.to_owned()]).map_err(unreadable)? else {
-        return Ok(BTreeSet::new());
-    };
-    let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let recorded =
-        place.state_dir().record().and_then(|record| record.instance.parse::<Instance>().ok());
-    let exists = lock.symlink_metadata().is_ok() || recorded.is_some();
-    Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
-}
-
-fn unreadable(error: Error) -> Error {
-    let message = format!("which instances there are cannot be known: {}", error.message());
-    let unknown = Error::new(ExitStatus::Unknown, message);
-    error.hint().into_iter().fold(unknown, Error::with_hint).with_source(error)
+    Ok(InstanceStatus::unknown(instance, "a takeover is in progress".to_owned()))
 }

@@ -36,8 +36,10 @@ pub enum InstanceState {
     Running,
     /// A guard that is ending its tree.
     Stopping,
-    /// None.
+    /// No guard, and no process that a start would find.
     Stopped,
+    /// No guard, but a process that a start would find.
+    Unguarded,
     /// The holder of the lock is no guard, or it cannot be found out.
     Unknown,
 }
@@ -46,7 +48,7 @@ impl InstanceState {
     pub fn is_held(self) -> bool {
         match self {
             InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => true,
-            InstanceState::Stopped | InstanceState::Unknown => false,
+            InstanceState::Stopped | InstanceState::Unguarded | InstanceState::Unknown => false,
         }
     }
 }
@@ -90,7 +92,8 @@ impl InstanceStatus {
             (None, _) if taken || held(|state| *state == LockState::Unknown) => {
                 (InstanceState::Unknown, None)
             }
-            (None, _) => (InstanceState::Stopped, None),
+            (None, _) if plan.conflicts.is_empty() => (InstanceState::Stopped, None),
+            (None, _) => (InstanceState::Unguarded, None),
         };
         let doubt = (state == InstanceState::Unknown).then(|| doubt(&plan));
         let mine = |record: &&Record| record.holder.pid_namespace == me.pid_namespace;

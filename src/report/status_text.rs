@@ -55,7 +55,7 @@ pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) ->
     let line = |status: &InstanceStatus| {
         let name = paint.style(Style::Bold, &format!("{:<width$}", sanitize(&status.instance)));
         let (tone, word) = state_word(status.state);
-        let state = paint.style(tone, &format!("{word:<8}"));
+        let state = paint.style(tone, &format!("{word:<9}"));
         format!("{name}  {state}  {}", summary(status, context)).trim_end().to_owned() + "\n"
     };
     statuses.iter().map(line).collect()
@@ -67,6 +67,7 @@ fn state_word(state: InstanceState) -> (Style, &'static str) {
         InstanceState::Running => (Style::Success, "running"),
         InstanceState::Stopping => (Style::Warning, "stopping"),
         InstanceState::Stopped => (Style::Dim, "stopped"),
+        InstanceState::Unguarded => (Style::Warning, "unguarded"),
         InstanceState::Unknown => (Style::Error, "unknown"),
     }
 }
@@ -89,18 +90,16 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
             };
             format!("{instance} is {}{since}{alone}.", paint.style(tone, word))
         }
-        InstanceState::Stopped if status.unguarded().next().is_some() => {
-            format!(
-                "{instance} is {}: nobody has the lock, but see below.",
-                paint.style(tone, "not guarded")
-            )
+        InstanceState::Unguarded => {
+            format!("{instance} runs {}.", paint.style(tone, "without a guard"))
         }
-        InstanceState::Stopped => {
-            format!("{instance} is {}: nobody has the lock.", paint.style(tone, "not running"))
-        }
+        InstanceState::Stopped => format!("{instance} is {}.", paint.style(tone, "not running")),
         InstanceState::Unknown => {
             let why = status.doubt.as_deref().map(sanitize).unwrap_or_default();
-            format!("{instance}: whether it runs {}: {why}.", paint.style(tone, "cannot be known"))
+            format!(
+                "{instance}: {} whether it is running: {why}.",
+                paint.style(tone, "cannot tell")
+            )
         }
     }
 }

@@ -400,16 +400,14 @@ fn a_pid_that_does_not_exist_is_a_wrong_command_line() {
     if let Ok(fd) = fd {
         let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
         assert_eq!(rustix::event::poll(&mut fds, None), Ok(1));
-        explain(&stage, pid).end().exits(64).says("it has ended, or it hangs in the kernel");
+        explain(&stage, pid).end().exits(64).says("it has ended, or it is blocked in the kernel");
     }
     gone.wait().unwrap();
     // No kernel has pids of this size.
-    let ended = explain(&stage, 2_000_000_000)
-        .end()
-        .exits(64)
-        .says("there is no process with pid 2000000000");
+    let ended =
+        explain(&stage, 2_000_000_000).end().exits(64).says("no process with pid 2000000000");
     assert!(
-        ended.out.is_empty() && ended.err.contains("`monopoll plan` shows who is in the way"),
+        ended.out.is_empty() && ended.err.contains("`monopoll plan` lists the conflicts"),
         "{ended:?}"
     );
 }
@@ -418,9 +416,43 @@ fn a_pid_that_does_not_exist_is_a_wrong_command_line() {
 fn a_pid_that_is_no_number_is_a_wrong_command_line() {
     let stage = Stage::new();
     for no_pid in ["main.py", "12a", "", "99999999999", "1.5"] {
-        stage.monopoll(&["explain", no_pid]).end().exits(64).says("is no process id");
+        stage.monopoll(&["explain", no_pid]).end().exits(64).says("is not a process id");
     }
-    stage.monopoll(&["explain", "0"]).end().exits(64).says("there is no process with pid 0");
+    stage.monopoll(&["explain", "0"]).end().exits(64).says("no process with pid 0");
+}
+
+#[test]
+fn without_an_instance_the_process_itself_may_name_it() {
+    let stage = Stage::new();
+    let nameless = |pid: u32| {
+        let program = env!("CARGO_BIN_EXE_monopoll");
+        let folder = stage.locks().display().to_string();
+        stage
+            .program(program, &["explain", &pid.to_string()])
+            .set(&format!("lock.paths=[\"{folder}/{{instance}}.lock\"]"))
+    };
+    let guard = {
+        let bot = testbot().display().to_string();
+        let program = env!("CARGO_BIN_EXE_monopoll");
+        let folder = stage.locks().display().to_string();
+        stage
+            .program(program, &["run", "--instance", "guarded", "--", &bot])
+            .set(&format!("lock.paths=[\"{folder}/{{instance}}.lock\"]"))
+            .start()
+    };
+    let child = stage.ready(1);
+    stage.wait_until("the record", || {
+        let record = stage.locks().join("guarded.lock.record");
+        std::fs::read_to_string(record).ok().filter(|it| it.contains("running"))
+    });
+    for pid in [guard.pid(), child] {
+        assert!(nameless(pid).flag("--json").end().exits(0).out.contains("\"guarded\""));
+    }
+    let token = format!("{}:{}", 1_000_000 + child, "a".repeat(35));
+    let bot = stage.program("sh", &["-c", "sleep 60; :", "bot", &token]).start();
+    let named = nameless(bot.pid()).flag("--json").end().exits(0);
+    assert!(named.out.contains(&format!("\"bot{}\"", 1_000_000 + child)), "{named:?}");
+    nameless(std::process::id()).end().exits(64).says("no instance is named");
 }
 
 #[test]

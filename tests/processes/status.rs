@@ -192,7 +192,7 @@ fn without_a_holder_the_state_is_stopped_and_the_status_3() {
     assert!(!stage.locks().exists(), "it makes nothing");
     stage.run(&["--exit", "7"]).end().exits(7);
     let said = status(&stage).end().exits(3).says("test: not running");
-    assert!(said.out.starts_with("test is not running: nobody has the lock."), "{said:?}");
+    assert!(said.out.starts_with("test is not running."), "{said:?}");
     assert!(said.out.contains("left: COMMAND exited with 7"), "{said:?}");
 }
 
@@ -201,15 +201,16 @@ fn an_unguarded_bot_is_shown_and_holds_nothing() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
-    let said = status(&stage).end().exits(3);
+    let said = status(&stage).end().exits(5).says("test: runs without a guard");
+    assert!(said.out.starts_with("test runs without a guard."), "{said:?}");
     assert!(
         said.out.contains(&format!("Running without the lock:\n  pid {}", bot.pid())),
         "{said:?}"
     );
-    let seen = document(&json(&stage).end().exits(3));
+    let seen = document(&json(&stage).end().exits(5));
     assert_eq!(
         (&seen["state"], &seen["conflicts"][0]["pid"]),
-        (&"stopped".into(), &bot.pid().into())
+        (&"unguarded".into(), &bot.pid().into())
     );
 }
 
@@ -299,7 +300,7 @@ fn another_users_lock_folder_is_unknown() {
     chown(stage.locks(), Some(54321), Some(54321)).unwrap();
     let seen = document(&json(&stage).end().exits(4).says("belongs to another user"));
     assert_eq!((&seen["state"], &seen["holder"]), (&"unknown".into(), &Value::Null));
-    every(&stage, &["status"]).end().exits(4).says("which instances there are cannot be known");
+    every(&stage, &["status"]).end().exits(4).says("cannot list the instances");
 }
 
 #[test]
@@ -330,7 +331,7 @@ fn without_an_instance_all_are_listed() {
     let folder = stage.locks().display().to_string();
     assert_eq!(
         nobody.err,
-        format!("monopoll: no instance is running: nobody has a lock in {folder}\n")
+        format!("monopoll: no instance is running: no lock is held in {folder}\n")
     );
     let seen = document(&every(&stage, &["status", "--json"]).end().exits(3));
     assert_eq!(seen, serde_json::json!({ "version": 1, "instances": [] }));
@@ -353,7 +354,7 @@ fn without_an_instance_all_are_listed() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(
         lines.len() == 3
-            && lines[0].starts_with(&format!("bot-1  running   pid {}, since 20", one.pid())),
+            && lines[0].starts_with(&format!("bot-1  running    pid {}, since 20", one.pid())),
         "{said}"
     );
     assert!(
@@ -380,6 +381,34 @@ fn without_an_instance_all_are_listed() {
 }
 
 #[test]
+fn an_instance_that_ended_days_ago_is_listed_only_with_all() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    let days_ago = |text: String| {
+        let mut event: Value = serde_json::from_str(&text).unwrap();
+        event["at"] = (event["at"].as_u64().unwrap() - 3 * 24 * 3600).into();
+        event.to_string() + "\n"
+    };
+    let history = fs::read_to_string(stage.state_file("history")).unwrap();
+    let older: String = history.lines().map(|line| days_ago(line.to_owned())).collect();
+    let lock = stage.lock();
+    let name = lock.file_name().unwrap().to_str().unwrap();
+    let renamed = stage.locks().join("old.lock");
+    for kind in ["record", "history", "counter"] {
+        let _ = fs::rename(stage.state_file(kind), stage.locks().join(format!("old.lock.{kind}")));
+    }
+    fs::rename(stage.locks().join(name), renamed).unwrap();
+    fs::write(stage.locks().join("old.lock.history"), older).unwrap();
+    let recent = every(&stage, &["status"]).end().exits(3);
+    assert_eq!(recent.out, "1 instance that ended over a day ago: see `monopoll status --all`\n");
+    // Also where an instance is named.
+    for args in [&["status", "--all"][..], &["status", "--all", "--instance", "another"]] {
+        let all = every(&stage, args).end().exits(3);
+        assert!(all.out.starts_with("old  stopped"), "{all:?}");
+    }
+}
+
+#[test]
 fn with_one_lock_for_all_the_record_names_the_instance() {
     let stage = Stage::new();
     let shared = |args: &[&str]| {
@@ -402,5 +431,5 @@ fn a_history_as_json_is_a_wrong_command_line() {
     with(&stage, &["status", "--history", "--json"])
         .end()
         .exits(64)
-        .says("`--history` is for people");
+        .says("`--history` has no JSON form");
 }

@@ -1,0 +1,144 @@
+//! Finds instances by the locks of this user, and by a process.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::cli::dry_run;
+use crate::config::{Config, Placeholders};
+use crate::engine::instance::Instance;
+use crate::engine::policy::Policy;
+use crate::engine::token::Token;
+use crate::error::{Error, ExitStatus};
+use crate::guard::lock_set::LockSet;
+use crate::guard::start_request::OwnPrograms;
+use crate::scan::request::ScanRequest;
+use crate::scan::{self, machine};
+use crate::state::default_lock_folder::default_lock_folder;
+use crate::state::lock_folder::LockFolder;
+use crate::state::state_dir;
+use crate::sys::host;
+use crate::terminate::machine::Machine;
+use crate::text::{printable, secret_spans};
+
+/// The instance of a process, and the token that names it.
+pub(super) struct Found {
+    pub(super) instance: Instance,
+    pub(super) token: Option<Token>,
+}
+
+/// Finds the instance that a process itself names: as its guard, as the child of its guard, or by
+/// the token on its command line.
+pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Error> {
+    let Some(id) = machine::process_id(pid) else { return Ok(None) };
+    let user = host::current_user();
+    let lock_dir = default_lock_folder(&user);
+    let profile = config.profile.as_deref();
+    let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
+    for name in names(config, &with).unwrap_or_default() {
+        let locks = config.lock_paths(&Placeholders { instance: &name, ..with });
+        let record = LockSet::find(&locks).ok().flatten().and_then(|it| it.state_dir().record());
+        if let (Some(record), Ok(instance)) = (record, name.parse())
+            && (record.holder.process == id || record.child == Some(id))
+        {
+            return Ok(Some(Found { instance, token: None }));
+        }
+    }
+    let request = ScanRequest { asked: Some(pid), ..scan_request(config) };
+    let mut machine = Machine::new(request).map_err(scan::cannot_scan)?;
+    let snapshot = dry_run::snapshot(&mut machine, None, &[])?;
+    let process = snapshot.processes.iter().find(|process| process.id == id);
+    let args = process.and_then(|process| process.args.known());
+    let token = args.and_then(|args| args.iter().find_map(|arg| token_in(arg)));
+    Ok(token.map(|token| Found { instance: Instance::of_bot(token.id()), token: Some(token) }))
+}
+
+/// A scan for the holders of locks alone: the configuration describes one bot's processes, and not
+/// those of the others.
+pub(super) fn scan_request(config: &Config) -> ScanRequest {
+    let OwnPrograms { wrapper, library } = OwnPrograms::of_the_tool();
+    ScanRequest {
+        policy: Policy { matches: Vec::new(), ..config.policy.clone() },
+        token: None,
+        token_env: Vec::new(),
+        command: None,
+        wrapper,
+        library,
+        user: host::current_user(),
+        asked: None,
+    }
+}
+
+/// The token in an argument such as `--token=123456:AA…`.
+fn token_in(arg: &str) -> Option<Token> {
+    secret_spans(arg).into_iter().find_map(|secret| {
+        let id = arg.get(..secret.start)?.strip_suffix(':')?;
+        let digits = id.len() - id.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        Token::parse(arg.get(secret.start - 1 - digits..secret.end)?)
+    })
+}
+
+/// Where the locks of all instances are, after "no lock is held".
+pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
+    let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
+    let (word, path) = path
+        .folder_of_instances(with)
+        .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
+    // Without the separator at its end, after which the instance would stand.
+    let path: PathBuf = path.components().collect();
+    format!("{word} {}", printable(&path.to_string_lossy()))
+}
+
+/// The instances that have a lock or a record where the first of `lock.paths` puts them.
+pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
+    let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
+    let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
+    let Some(folder) = LockFolder::find(&parent).map_err(unreadable)? else {
+        return Ok(BTreeSet::new());
+    };
+    let names = folder.names_with("");
+    let instances: Vec<Instance> = names
+        .iter()
+        .filter_map(|name| path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), with))
+        .collect();
+    // Where each instance has a folder of its own, the folder alone is none.
+    let has_lock = |instance: &Instance| {
+        let lock = path.fill(&Placeholders { instance: instance.as_str(), ..*with });
+        let record = PathBuf::from(format!("{}.record", lock.display()));
+        [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
+    };
+    Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
+}
+
+/// The instance whose record lies beside the lock that all instances share.
+fn only_one(lock: &Path) -> Result<BTreeSet<String>, Error> {
+    let Some(place) = LockSet::find(&[lock.to_owned()]).map_err(unreadable)? else {
+        return Ok(BTreeSet::new());
+    };
+    let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let recorded =
+        place.state_dir().record().and_then(|record| record.instance.parse::<Instance>().ok());
+    let exists = lock.symlink_metadata().is_ok() || recorded.is_some();
+    Ok(exists.then(|| recorded.map_or(name, |instance| instance.to_string())).into_iter().collect())
+}
+
+fn unreadable(error: Error) -> Error {
+    let message = format!("cannot list the instances: {}", error.message());
+    let unknown = Error::new(ExitStatus::Unknown, message);
+    error.hint().into_iter().fold(unknown, Error::with_hint).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_within_an_argument() {
+        let token = format!("123456:{}", "a".repeat(35));
+        for arg in [token.clone(), format!("--token={token}"), format!("-t{token},x")] {
+            assert_eq!(token_in(&arg).as_ref().map(Token::expose), Some(token.as_str()), "{arg}");
+        }
+        for arg in ["main.py", "https://me:hunter2@host/", "123456:short"] {
+            assert_eq!(token_in(arg), None, "{arg}");
+        }
+    }
+}
