@@ -17,3 +17,5 @@ mod deploy;
 mod guarantees;
 mod imports;
 mod layout;
+#[cfg(target_os = "linux")]
+mod snippets;

@@ -1,0 +1,190 @@
+//! Bots of a page, in Python and JavaScript: each polls the Bot API test server below `monopoll
+//! run`, and ends on SIGTERM without losing or repeating an update.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use monopoll_test_bots::botapi::{Report, Server};
+use monopoll_test_bots::programs;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+/// Sends what a bot says to Telegram to the test server: the programs of a page name no server.
+const PYTHON_REDIRECTION: &str = r#"
+import os
+
+server = os.environ.get("TEST_API_URL")
+if server:
+    try:
+        from aiogram.client.telegram import PRODUCTION
+        object.__setattr__(PRODUCTION, "base", server + "/bot{token}/{method}")
+    except ImportError:
+        pass
+    try:
+        from telegram.request import HTTPXRequest
+        request = HTTPXRequest.do_request
+        def redirected(self, url, *args, **kwargs):
+            return request(self, url.replace("https://api.telegram.org", server), *args, **kwargs)
+        HTTPXRequest.do_request = redirected
+    except ImportError:
+        pass
+"#;
+const NODE_REDIRECTION: &str = r#"
+const http = require("node:http");
+const https = require("node:https");
+const server = new URL(process.env.TEST_API_URL);
+const request = https.request;
+https.request = (options, ...rest) => {
+  if (options.hostname !== "api.telegram.org") return request(options, ...rest);
+  const { path, method, headers } = options;
+  return http.request({ hostname: server.hostname, port: server.port, path, method, headers }, ...rest);
+};
+"#;
+
+/// The frameworks' own packages, by the word that a program imports them with.
+const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
+const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
+
+/// Longer than a bot of a page takes to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether this is a bot, and not just a program that a session starts.
+pub(super) fn is_bot(program: &str) -> bool {
+    let imports = |name: &&str| {
+        [format!("from {name}"), format!("import {name}"), format!("require(\"{name}\")")]
+            .iter()
+            .any(|it| program.contains(it))
+    };
+    PYTHON_PACKAGES.iter().any(|name| imports(&name))
+        || NODE_PACKAGES.iter().any(|name| imports(&name))
+}
+
+/// What is wrong with a bot; `Err` says what is missing to try it.
+pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, String> {
+    let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
+    let file = if language == "python" { "main.py" } else { "main.js" };
+    fs::write(folder.path().join(file), program).unwrap();
+    fs::write(folder.path().join("sitecustomize.py"), PYTHON_REDIRECTION).unwrap();
+    fs::write(folder.path().join("redirection.js"), NODE_REDIRECTION).unwrap();
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let interpreter = match language {
+        "python" => python(&peers)?,
+        _ => node(&peers)?,
+    };
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let token = format!(
+        "{}{:03}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+        std::process::id(),
+        700 + NEXT.fetch_add(1, Ordering::Relaxed)
+    );
+    let server = Server::start(&token);
+    let output = fs::File::create(folder.path().join("output")).unwrap();
+    let mut guard = Command::new(programs::monopoll())
+        .args(["run", "--"])
+        .arg(interpreter)
+        .arg(file)
+        .current_dir(folder.path())
+        .env("BOT_TOKEN", &token)
+        .env("MONOPOLL_LOCK__PATHS", format!("[\"{}/{{instance}}.lock\"]", folder.path().display()))
+        .env("TEST_API_URL", server.url())
+        .env("PYTHONPATH", folder.path())
+        .env("NODE_PATH", peers.join("npm/node_modules"))
+        .env("NODE_OPTIONS", format!("--require {}/redirection.js", folder.path().display()))
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(guard.id()).unwrap());
+    let mut faults = Vec::new();
+    let mut has_ended = false;
+    let until = Instant::now() + PATIENCE;
+    // Updates go on arriving until the bot has ended, and it is asked to in the middle of its work.
+    while !has_ended && Instant::now() < until {
+        if faults.is_empty() && server.report().processed < 20 {
+            message(&server);
+        } else if faults.is_empty() {
+            kill(pid, Signal::SIGTERM).unwrap();
+            while !has_ended && Instant::now() < until {
+                message(&server);
+                thread::sleep(Duration::from_millis(50));
+                has_ended = guard.try_wait().unwrap().is_some();
+            }
+            continue;
+        }
+        thread::sleep(Duration::from_millis(50));
+        if guard.try_wait().unwrap().is_some() {
+            faults.push("the bot ended before it was asked to".to_owned());
+            has_ended = true;
+        }
+    }
+    if !has_ended {
+        faults.push("the bot did not end in time".to_owned());
+        // Its child is signalled when it dies.
+        guard.kill().unwrap();
+    }
+    let status = guard.wait().unwrap();
+    if faults.is_empty() {
+        if status.code() != Some(0) {
+            faults.push(format!("the bot ended with {status}, not with 0"));
+        }
+        faults.extend(losses(&server.report()));
+    }
+    if !faults.is_empty() {
+        let output = fs::read_to_string(folder.path().join("output")).unwrap_or_default();
+        faults.push(format!("it printed:\n{output}"));
+    }
+    Ok(faults)
+}
+
+/// Somebody writes a text; a bot that answers with the same text has processed it.
+fn message(server: &Server) {
+    server.inject_json(|id| {
+        json!({
+            "update_id": id,
+            "message": {
+                "message_id": id,
+                "date": 1_750_000_000,
+                "chat": { "id": id, "type": "private", "first_name": "Someone" },
+                "from": { "id": id, "is_bot": false, "first_name": "Someone" },
+                "text": format!("update {id}"),
+            },
+        })
+    });
+}
+
+fn losses(report: &Report) -> Vec<String> {
+    let mut faults = Vec::new();
+    if !report.lost.is_empty() {
+        faults.push(format!("{} updates are lost", report.lost.len()));
+    }
+    if !report.processed_twice.is_empty() {
+        faults.push(format!("{} updates were processed twice", report.processed_twice.len()));
+    }
+    // What is not confirmed comes again, so it must not have been processed.
+    if report.unconfirmed != report.waiting {
+        let again = report.unconfirmed - report.waiting;
+        faults.push(format!("{again} updates were processed and would come again"));
+    }
+    faults
+}
+
+fn python(peers: &Path) -> Result<PathBuf, String> {
+    let python = peers.join("venv/bin/python");
+    let import = Command::new(&python).args(["-c", "import aiogram, telegram"]).output();
+    if import.is_ok_and(|it| it.status.success()) {
+        return Ok(python);
+    }
+    Err("aiogram and python-telegram-bot are not in target/peers/venv".into())
+}
+
+fn node(peers: &Path) -> Result<PathBuf, String> {
+    if NODE_PACKAGES.iter().all(|it| peers.join("npm/node_modules").join(it).is_dir()) {
+        return Ok("node".into());
+    }
+    Err("telegraf, grammY and its runner are not in target/peers/npm".into())
+}

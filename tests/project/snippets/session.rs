@@ -1,0 +1,211 @@
+//! Shell sessions: the commands of a section run in one shell and one folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use monopoll_test_bots::programs;
+
+use super::printed::Place;
+
+/// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
+pub(super) const NOT_RUN: [(&str, &str); 0] = [];
+
+/// Longer than the commands of any section take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A command, and what the page shows below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) command: String,
+    /// The lines of the page, with prompts.
+    pub(super) typed: String,
+    pub(super) shown: String,
+}
+
+/// The steps of a `console` block: `$ command`, continued by lines that begin with `> `.
+pub(super) fn steps(body: &str) -> Result<Vec<Step>, String> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in body.lines() {
+        let typed = format!("{line}\n");
+        if let Some(command) = line.strip_prefix("$ ") {
+            let command = format!("{command}\n");
+            steps.push(Step { command, typed, shown: String::new() });
+            continue;
+        }
+        let Some(step) = steps.last_mut() else {
+            return Err("a `console` block begins with `$ `".into());
+        };
+        match line.strip_prefix("> ").or((line == ">").then_some("")) {
+            Some(more) if step.shown.is_empty() => {
+                step.command += &format!("{more}\n");
+                step.typed += &typed;
+            }
+            Some(_) | None => step.shown += &typed,
+        }
+    }
+    Ok(steps)
+}
+
+/// Whether a command is shown only, for a reason.
+pub(super) fn is_not_run(command: &str) -> Option<usize> {
+    NOT_RUN.iter().position(|(start, _)| command.trim_start().starts_with(start))
+}
+
+/// What happens in a section, in order.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// A file of the section.
+    File { name: String, text: String },
+    /// Commands whose output is compared.
+    Command(String),
+    /// Commands that must succeed.
+    Script(String),
+}
+
+/// What one act printed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Printed {
+    pub(super) text: String,
+    /// The status of each command that failed.
+    pub(super) failures: Vec<String>,
+}
+
+/// The folders of a section.
+pub(super) struct Session {
+    folder: tempfile::TempDir,
+}
+
+impl Session {
+    pub(super) fn new() -> Session {
+        let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
+        for inner in ["bot", "home", "bin"] {
+            fs::create_dir(folder.path().join(inner)).unwrap();
+        }
+        let bin = folder.path().join("bin");
+        std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
+        // The interpreter itself: a version manager's wrapper would show up in command lines.
+        let find = ["-c", "import os, sys; print(os.path.realpath(sys.executable))"];
+        if let Ok(found) = Command::new("python3").args(find).output() {
+            let python = String::from_utf8(found.stdout).unwrap();
+            std::os::unix::fs::symlink(python.trim(), bin.join("python3")).unwrap();
+        }
+        Session { folder }
+    }
+
+    pub(super) fn bot_folder(&self) -> PathBuf {
+        self.folder.path().join("bot")
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let name = |path: PathBuf| path.display().to_string();
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap();
+        Place {
+            folder: name(self.bot_folder()),
+            home: name(self.folder.path().join("home")),
+            user: user.map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name),
+            host: nix::unistd::gethostname().unwrap().into_string().unwrap(),
+        }
+    }
+
+    /// Runs the acts in one shell; what each printed.
+    pub(super) fn run(&self, acts: &[Act]) -> Result<Vec<Printed>, String> {
+        let script = self.folder.path().join("session");
+        fs::write(&script, self.script(acts)).unwrap();
+        let transcript = self.folder.path().join("transcript");
+        let out = fs::File::create(&transcript).unwrap();
+        let mut shell = isolated(&script);
+        let mut child = shell
+            .env_clear()
+            .env("HOME", self.folder.path().join("home"))
+            .env("LANG", "C.UTF-8")
+            .env("NO_COLOR", "1")
+            .env(
+                "PATH",
+                format!(
+                    "{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+                    self.folder.path().join("bin").display()
+                ),
+            )
+            .current_dir(self.bot_folder())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .map_err(|error| format!("{shell:?}: {error}"))?;
+        let until = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                let seen = fs::read_to_string(&transcript).unwrap_or_default();
+                return Err(format!("the session does not end:\n{seen}"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let text = String::from_utf8_lossy(&fs::read(&transcript).unwrap()).into_owned();
+        Ok(Self::split(&text, acts.len()))
+    }
+
+    fn script(&self, acts: &[Act]) -> String {
+        let mut script = String::from(
+            "mark() { local status=$?; printf '\\001%s\\n' \"$1\"; return $status; }\n",
+        );
+        for (number, act) in acts.iter().enumerate() {
+            script += &format!("mark {number}\n");
+            match act {
+                Act::File { name, text } => {
+                    let file = self.folder.path().join(format!("file-{number}"));
+                    fs::write(&file, text).unwrap();
+                    script += &format!(
+                        "mkdir -p \"$(dirname '{name}')\"; cp '{}' '{name}'\n",
+                        file.display()
+                    );
+                }
+                Act::Command(command) => script += command,
+                Act::Script(commands) => {
+                    script += "trap 'printf \"\\002%s: %s\\n\" \"$?\" \"$BASH_COMMAND\"' ERR\n";
+                    script += commands;
+                    script += "trap - ERR\n";
+                }
+            }
+        }
+        // What still runs in the background is ended by its id.
+        script + "mark end\nfor job in $(jobs -p); do kill \"$job\"; done 2>/dev/null\nwait\n"
+    }
+
+    fn split(transcript: &str, acts: usize) -> Vec<Printed> {
+        let mut printed = vec![Printed::default(); acts];
+        for part in transcript.split('\u{1}').skip(1) {
+            let (number, text) = part.split_once('\n').unwrap_or((part, ""));
+            let Ok(number) = number.parse::<usize>() else { continue };
+            for line in text.lines() {
+                match line.strip_prefix('\u{2}') {
+                    Some(failure) => printed[number].failures.push(failure.to_owned()),
+                    None => printed[number].text += &format!("{line}\n"),
+                }
+            }
+        }
+        printed
+    }
+}
+
+/// The shell, for root in namespaces of its own: no other process of this machine is seen, no lock
+/// folder is shared, and nothing outlives the session.
+fn isolated(script: &Path) -> Command {
+    if !nix::unistd::geteuid().is_root() {
+        let mut shell = Command::new("bash");
+        shell.arg(script);
+        return shell;
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c"]);
+    unshare.arg(
+        "mkdir -p -m 700 /run/monopoll && mount -t tmpfs -o mode=700 tmpfs /run/monopoll \
+         && bash \"$0\"; exit $?",
+    );
+    unshare.arg(script);
+    unshare
+}
