@@ -2,12 +2,15 @@
 
 Pages link to files of the repository, such as `../deploy/compose.yaml`, so that the links work where
 the repository is read. The site has no such file: there the link becomes its text, if the file exists.
+
+A block may name its file, such as ```toml title="config.toml"; the site shows the name above it.
 """
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+TITLE = re.compile(r'^```(\w+) title="([^"]+)"$', re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -19,4 +22,5 @@ def on_page_markdown(markdown, page, config, files):
         outside = ROOT in target.parents and Path(config["docs_dir"]) not in target.parents
         return link[1] if outside and target.exists() else link[0]
 
+    markdown = TITLE.sub(r"`\2`:\n\n```\1", markdown)
     return LINK.sub(text_of, markdown)
