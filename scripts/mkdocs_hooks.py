@@ -1,7 +1,8 @@
 """Hooks of mkdocs.yml.
 
-Pages link to files of the repository, such as `../deploy/compose.yaml`, so that the links work where
-the repository is read. The site has no such file: there the link becomes its text, if the file exists.
+Pages link to files of the repository, such as `../deploy/compose.yaml`, so that the links work
+where the repository is read. The site has no such file: there the link becomes its text, if the
+file exists.
 
 A block may name its file, such as ```toml title="config.toml"; the site shows the name above it.
 """
