@@ -1,6 +1,7 @@
 //! Shell sessions: the commands of a section run in one shell and one folder.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -11,7 +12,14 @@ use monopoll_test_bots::programs;
 use super::printed::Place;
 
 /// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
-pub(super) const NOT_RUN: [(&str, &str); 0] = [];
+pub(super) const NOT_RUN: [(&str, &str); 6] = [
+    ("cargo run --release ", "builds all of it optimized, which takes minutes"),
+    ("cargo build --release ", "the same"),
+    ("cargo install ", "the same, and needs the registry"),
+    ("cargo test", "this is that test"),
+    ("cargo bench ", "needs a quiet machine for many minutes"),
+    ("sudo ", "changes the machine"),
+];
 
 /// Longer than the commands of any section take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -81,8 +89,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new() -> Session {
         let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
-        for inner in ["bot", "home", "bin"] {
-            fs::create_dir(folder.path().join(inner)).unwrap();
+        for inner in ["bot", "home", "bin", "locks"] {
+            fs::DirBuilder::new().mode(0o700).create(folder.path().join(inner)).unwrap();
         }
         let bin = folder.path().join("bin");
         std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
@@ -116,7 +124,7 @@ impl Session {
         fs::write(&script, self.script(acts)).unwrap();
         let transcript = self.folder.path().join("transcript");
         let out = fs::File::create(&transcript).unwrap();
-        let mut shell = isolated(&script);
+        let mut shell = isolated(&script, &self.folder.path().join("locks"));
         let mut child = shell
             .env_clear()
             .env("HOME", self.folder.path().join("home"))
@@ -194,7 +202,7 @@ impl Session {
 
 /// The shell, for root in namespaces of its own: no other process of this machine is seen, no lock
 /// folder is shared, and nothing outlives the session.
-fn isolated(script: &Path) -> Command {
+fn isolated(script: &Path, locks: &Path) -> Command {
     if !nix::unistd::geteuid().is_root() {
         let mut shell = Command::new("bash");
         shell.arg(script);
@@ -203,9 +211,9 @@ fn isolated(script: &Path) -> Command {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c"]);
     unshare.arg(
-        "mkdir -p -m 700 /run/monopoll && mount -t tmpfs -o mode=700 tmpfs /run/monopoll \
-         && bash \"$0\"; exit $?",
+        "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && bash \"$0\"; exit $?",
     );
-    unshare.arg(script);
+    // On a disk, as a reader's: a folder in memory would be warned about.
+    unshare.arg(script).arg(locks);
     unshare
 }
