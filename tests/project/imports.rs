@@ -322,7 +322,7 @@ fn tokens(text: &str) -> Vec<&str> {
 }
 
 /// How long the string, character or lifetime is that begins here.
-fn literal(text: &str) -> Option<usize> {
+pub(crate) fn literal(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let begin = text.find(|c: char| !matches!(c, 'b' | 'c' | 'r')).filter(|begin| *begin <= 2)?;
     let is_raw = text[..begin].contains('r');

@@ -18,4 +18,7 @@ mod guarantees;
 mod imports;
 mod layout;
 #[cfg(target_os = "linux")]
+mod pictures;
+mod prose;
+#[cfg(target_os = "linux")]
 mod snippets;

@@ -1,0 +1,321 @@
+//! How this project writes: short lines, plain words, links that lead somewhere, a README of one
+//! screen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::imports::literal;
+
+const WIDTH: usize = 100;
+const README_LINES: usize = 150;
+
+/// Files whose lines are still too long: each entry goes when it is not needed any more.
+const STILL_WIDE: [&str; 14] = [
+    "CHANGELOG.md",
+    "Cargo.toml",
+    "docs/architecture.md",
+    "docs/guarantees.md",
+    "docs/telegram.md",
+    "docs/voice-insight.md",
+    "examples/voice-insight/src/split.rs",
+    "src/state/lock_folder/unix.rs",
+    "src/sys/linux/poll.rs",
+    "tests/bots/src/stage.rs",
+    "tests/logic/config_fuzz.rs",
+    "tests/logic/engine_explain.rs",
+    "tests/logic/engine_properties.rs",
+    "tests/logic/execute_scripted.rs",
+];
+
+/// Pages that still have the words below: each entry goes when it is not needed any more.
+const STILL_ODD: [&str; 3] = ["docs/architecture.md", "docs/guarantees.md", "docs/telegram.md"];
+
+/// Where the words below must not stand.
+const PLAIN: [&str; 5] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "deploy"];
+
+/// Words that this project does not use, and what it writes instead.
+const WORDS: [(&str, &str); 23] = [
+    (r"passed over", "skipped"),
+    (r"mend(s|ed|ing)?", "fix"),
+    (r"ways? out", "hint"),
+    (r"in the way", "conflict"),
+    (r"behind `--`", "after `--`"),
+    (r"is a text", "is a string"),
+    (r"given up in", "giving up in"),
+    (r"got it", "acquired"),
+    (r"is yours", "lock acquired, starting"),
+    (r"forbids? to", "forbids …ing"),
+    (r"cannot be looked at", "cannot read the process table"),
+    (r"sees? to it", "keeps"),
+    (r"goes? on holding", "keeps"),
+    (r"who is whose", "parent–child relations"),
+    (r"turnstiles?", "start mutex"),
+    (r"diary", "history"),
+    (r"errands?", "request"),
+    (r"dockets?", "queue"),
+    (r"signal(led|ling)", "signaled, signaling"),
+    (r"colou?red out|colours?", "color"),
+    (r"behaviours?", "behavior"),
+    (r"recogni[s]\w*|authori[s]ed|optimi[s]ed|normali[s]ed", "with z"),
+    (r"licences?|honou?red?|favours?|neighbours?", "license, honor, favor, neighbor"),
+];
+
+/// A file of the project, and its name from the root on.
+struct Text {
+    name: String,
+    text: String,
+}
+
+/// All files below these places that have one of these extensions.
+fn texts(places: &[&str], extensions: &[&str]) -> Vec<Text> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    let mut places: Vec<PathBuf> = places.iter().map(|place| root.join(place)).collect();
+    while let Some(path) = places.pop() {
+        if path.is_dir() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path == root || !(name.starts_with('.') || name == "target") {
+                places.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        } else if extensions.iter().any(|it| path.extension() == Some(it.as_ref())) {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            // Samples of what is no UTF-8 are among them.
+            let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+            texts.push(Text { name, text });
+        }
+    }
+    texts.sort_by(|one, other| one.name.cmp(&other.name));
+    texts
+}
+
+/// The numbers of the lines that are too long, and could be shorter.
+fn wide_lines(name: &str, text: &str) -> Vec<usize> {
+    match Path::new(name).extension().and_then(|it| it.to_str()) {
+        Some("md") => wide_in_markdown(text),
+        Some("rs") => wide_in_rust(text),
+        Some(_) | None => wide_in_toml(text),
+    }
+}
+
+fn wide(text: &str, shortened: impl Fn(&str) -> String) -> Vec<usize> {
+    let is_wide =
+        |line: &str| line.chars().count() > WIDTH && shortened(line).chars().count() > WIDTH;
+    (1..).zip(text.lines()).filter(|(_, line)| is_wide(line)).map(|(number, _)| number).collect()
+}
+
+fn without_urls(line: &str) -> String {
+    static URL: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\]\([^)]*\)|https?://\S+").unwrap());
+    URL.replace_all(line, "").into_owned()
+}
+
+/// An inline table has to be one line.
+fn wide_in_toml(text: &str) -> Vec<usize> {
+    wide(text, |line| {
+        let is_free = !line.starts_with('#') && line.contains('"') && !line.contains(" # ");
+        if is_free { String::new() } else { without_urls(line) }
+    })
+}
+
+/// Tables have one line for a row.
+fn wide_in_markdown(text: &str) -> Vec<usize> {
+    wide(&without_printed(text), |line| {
+        let is_free = line.trim_start().starts_with('|') || line.starts_with("![");
+        if is_free { String::new() } else { without_urls(line) }
+    })
+}
+
+/// A page without the lines of sessions that a program printed.
+fn without_printed(page: &str) -> String {
+    let mut fence = None;
+    let mut written = String::new();
+    for line in page.lines() {
+        let is_printed = matches!(fence, Some("console" | "text")) && !line.starts_with("$ ");
+        match (line.strip_prefix("```"), fence) {
+            (Some(_), Some(_)) => fence = None,
+            (Some(info), None) => fence = Some(info),
+            (None, _) => {}
+        }
+        written += if is_printed { "" } else { line };
+        written.push('\n');
+    }
+    written
+}
+
+/// A literal cannot be broken; rustfmt breaks all other code, but no comment.
+fn wide_in_rust(text: &str) -> Vec<usize> {
+    const LITERAL: char = '\u{1}';
+    let mut marked = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (length, mark) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), None)
+        } else if let Some(length) = literal(rest) {
+            (length, Some(LITERAL))
+        } else {
+            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            (word.max(first.len_utf8()), None)
+        };
+        for c in rest[..length].chars() {
+            marked.push(if c == '\n' { c } else { mark.unwrap_or(c) });
+        }
+        rest = &rest[length..];
+    }
+    let excused = |line: &str| {
+        let is_free = line.contains(LITERAL) && !line.contains("//");
+        if is_free { String::new() } else { without_urls(line) }
+    };
+    wide(&marked, excused)
+}
+
+#[test]
+fn lines_have_at_most_a_hundred_columns() {
+    let mut faults = Vec::new();
+    let texts = texts(&[""], &["md", "rs", "toml"]);
+    for Text { name, text } in &texts {
+        let is_sample = name.starts_with("tests/logic/samples/");
+        let is_known = STILL_WIDE.contains(&name.as_str());
+        let found = wide_lines(name, text);
+        if is_known && found.is_empty() {
+            faults.push(format!("{name} has no long line any more: remove it from the list"));
+        }
+        if !is_sample && !is_known {
+            faults.extend(found.iter().map(|line| format!("{name}:{line}")));
+        }
+    }
+    let gone = STILL_WIDE.iter().filter(|it| !texts.iter().any(|text| text.name == **it));
+    faults.extend(gone.map(|it| format!("{it} is gone: remove it from the list")));
+    assert!(faults.is_empty(), "more than {WIDTH} columns:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_planted_long_line_is_found() {
+    let long = "long ".repeat(21);
+    for (name, text) in [
+        ("a.md", long.clone()),
+        ("a.md", format!("```sh\n{long}\n```")),
+        ("a.md", format!("```console\n$ {long}\n```")),
+        ("a.md", format!("{long}[link](target)")),
+        ("a.toml", format!("# {long}")),
+        ("a.toml", format!("a = \"\" # {long}")),
+        ("a.rs", format!("/// {long}")),
+        ("a.rs", format!("    // \"{long}\"")),
+        ("a.rs", format!("let a = \"\"; // {long}")),
+        ("a.rs", format!("f({})", long.replace(' ', "("))),
+    ] {
+        assert_eq!(wide_lines(name, &text).len(), 1, "{name}: {text}");
+    }
+    for (name, text) in [
+        ("a.md", format!("| {long} |")),
+        ("a.md", format!("```console\n$ x\n{long}\n```")),
+        ("a.md", format!("[link](https://{})", long.replace(' ', "/"))),
+        ("a.md", format!("![{long}](picture.svg)")),
+        ("a.toml", format!("a = \"{long}\"")),
+        ("a.rs", format!("let a = \"{long}\";")),
+        ("a.rs", format!("let a = r#\"\n{long}\n\"#;")),
+        ("a.rs", format!("// https://{}", long.replace(' ', "/"))),
+    ] {
+        assert_eq!(wide_lines(name, &text), [] as [usize; 0], "{name}: {text}");
+    }
+}
+
+/// Each word of the list in a text, with its line.
+fn odd_words(text: &str) -> Vec<String> {
+    static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let pattern = |word: &str| {
+            let boundary = |end: bool| if end && word.ends_with('`') { "" } else { r"\b" };
+            // A line break may stand between two words.
+            let word = word.replace(' ', r"\s+(?:///?!?\s+|\*\s+)?");
+            Regex::new(&format!("(?i){}(?:{word}){}", boundary(false), boundary(true))).unwrap()
+        };
+        WORDS.iter().map(|(word, instead)| (pattern(word), *instead)).collect()
+    });
+    let mut found = Vec::new();
+    for (pattern, instead) in PATTERNS.iter() {
+        for hit in pattern.find_iter(text) {
+            let line = text[..hit.start()].lines().count().max(1);
+            found.push(format!("{line}: `{}` (write: {instead})", hit.as_str()));
+        }
+    }
+    found
+}
+
+#[test]
+fn texts_have_plain_words() {
+    let mut faults = Vec::new();
+    for Text { name, text } in texts(&PLAIN, &["md", "rs", "service", "yaml", "yml"]) {
+        let is_page = Path::new(&name).extension() == Some("md".as_ref());
+        let text = if is_page { without_printed(&text) } else { text };
+        match (STILL_ODD.contains(&name.as_str()), odd_words(&text)) {
+            (true, found) if found.is_empty() => {
+                faults.push(format!("{name} has plain words: remove it from the list"));
+            }
+            (true, _) => {}
+            (false, found) => faults.extend(found.iter().map(|fault| format!("{name}:{fault}"))),
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_planted_odd_word_is_found() {
+    for text in [
+        "it is passed over",
+        "/// it is passed\n/// over",
+        "The way out: mend it",
+        "name it behind `--`",
+        "Somebody is in the way",
+        "it was signalled",
+    ] {
+        assert!(!odd_words(text).is_empty(), "{text}");
+    }
+    for text in ["a recommended amendment", "after `--`", "it was signaled", "bypassed overall"] {
+        assert_eq!(odd_words(text), [] as [&str; 0], "{text}");
+    }
+}
+
+/// The links of a page that lead to no file or to no heading. mkdocs checks those within `docs/`.
+fn dead_links(name: &str, text: &str) -> Vec<String> {
+    static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").unwrap());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let folder = folder.parent().unwrap();
+    let is_dead = |link: &str| {
+        let (path, anchor) = link.split_once('#').map_or((link, None), |(a, b)| (a, Some(b)));
+        let target = folder.join(path);
+        !target.exists()
+            || anchor.is_some_and(|anchor| {
+                let page = fs::read_to_string(&target).unwrap();
+                !page.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == anchor)
+            })
+    };
+    let links = LINK.captures_iter(text).map(|found| found[1].to_owned());
+    links.filter(|link| !link.contains("://") && is_dead(link)).collect()
+}
+
+/// The anchor of a heading.
+fn slug(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let mut faults = Vec::new();
+    for name in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        let text = &texts(&[name], &["md"])[0].text;
+        faults.extend(dead_links(name, text).iter().map(|link| format!("{name}: {link}")));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let planted = "[a](nowhere.md) [b](README.md#nowhere) [c](README.md#how-it-decides)";
+    assert_eq!(dead_links("README.md", planted), ["nowhere.md", "README.md#nowhere"]);
+}
+
+#[test]
+fn the_readme_is_one_screen() {
+    let lines = texts(&["README.md"], &["md"])[0].text.lines().count();
+    assert!(lines <= README_LINES, "{lines} lines, at most {README_LINES}");
+}
