@@ -118,8 +118,13 @@ def lines(drawing, rows, top):
     }
     low, high = 1, 10 ** math.ceil(math.log10(max(map(max, taken.values()))))
     span = math.log10(COUNTS[-1] / COUNTS[0])
-    x = lambda count: left + width * math.log10(count / COUNTS[0]) / span
-    y = lambda value: top + height - height * math.log10(value / low) / math.log10(high / low)
+
+    def x(count):
+        return left + width * math.log10(count / COUNTS[0]) / span
+
+    def y(value):
+        return top + height - height * math.log10(value / low) / math.log10(high / low)
+
     tick = low
     while tick <= high:
         grid = f'x1="{left}" x2="{left + width}" y1="{y(tick):.0f}" y2="{y(tick):.0f}"'

@@ -149,8 +149,8 @@ class Terminal:
         return True
 
     def pollers(self, count):
-        printed = lambda: len(re.findall(r"^pid \d+ polls$", self.screen.text(), re.MULTILINE))
-        self.until(f"{count} who poll", lambda: printed() == count)
+        poller = re.compile(r"^pid \d+ polls$", re.MULTILINE)
+        self.until(f"{count} pollers", lambda: len(poller.findall(self.screen.text())) == count)
 
     def end(self):
         for process in self.processes:
