@@ -148,6 +148,69 @@ fn the_image_runs_as_an_ordinary_user_and_its_environment_is_valid_configuration
     );
 }
 
+/// Bots in Python and Node bring monopoll into the image of their language, as `Dockerfile` sets it
+/// up.
+#[test]
+fn the_images_of_languages_keep_the_user_the_lock_folder_and_the_entry_point() {
+    let base = deployed("Dockerfile");
+    for name in ["python.Dockerfile", "node.Dockerfile"] {
+        let image = deployed(name);
+        let common = ["RUN useradd", "    && install", "ENV ", "VOLUME ", "USER ", "ENTRYPOINT "];
+        for line in base.lines().filter(|line| common.iter().any(|it| line.starts_with(it))) {
+            assert!(image.lines().any(|it| it == line), "{name} has no `{line}`");
+        }
+        // The program is linked with the C library of the image that it was built in.
+        assert!(image.contains("bookworm") && base.contains("bookworm"), "{name}");
+    }
+}
+
+/// The statuses after which no supervisor may start a bot again: done, and what does not pass.
+fn final_statuses() -> Vec<u8> {
+    let wrong = [
+        ExitStatus::Done,
+        ExitStatus::Usage,
+        ExitStatus::LockFile,
+        ExitStatus::Permission,
+        ExitStatus::Config,
+        ExitStatus::NotExecutable,
+        ExitStatus::NotFound,
+    ];
+    wrong.map(ExitStatus::code).into()
+}
+
+#[test]
+fn process_managers_leave_final_statuses_alone_and_give_the_guard_time() {
+    let numbers = |list: &str| -> Vec<u8> {
+        list.split(',').map(|number| number.trim().parse().unwrap()).collect()
+    };
+    let supervisord = deployed("supervisord.conf");
+    let value = |key: &str| {
+        supervisord.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap()
+    };
+    assert_eq!(numbers(value("exitcodes")), final_statuses());
+    assert_eq!((value("autorestart"), value("startsecs")), ("unexpected", "0"));
+    let seconds = value("stopwaitsecs").parse().unwrap();
+    assert!(Duration::from_secs(seconds) > ladder());
+
+    let pm2 = deployed("ecosystem.config.js");
+    let value = |key: &str| pm2.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+    let list = value("stop_exit_codes: [").trim_end_matches("],");
+    assert_eq!(numbers(list), final_statuses());
+    let millis = value("kill_timeout: ").trim_end_matches(',').parse().unwrap();
+    assert!(Duration::from_millis(millis) > ladder());
+}
+
+#[test]
+fn one_pod_ends_before_the_next_one_starts() {
+    let pod = deployed("kubernetes.yaml");
+    for line in ["  replicas: 1", "    type: Recreate"] {
+        assert!(pod.lines().any(|it| it == line), "{line}");
+    }
+    let key = "terminationGracePeriodSeconds: ";
+    let seconds = pod.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+    assert!(Duration::from_secs(seconds.parse().unwrap()) > ladder());
+}
+
 #[test]
 fn both_compose_services_share_one_lock_folder_and_stay_down_after_giving_way() {
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";

@@ -10,6 +10,7 @@
     expect(clippy::disallowed_macros, reason = "says why a test is skipped")
 )]
 
+mod configuration;
 #[cfg(target_os = "linux")]
 mod deploy;
 // What it names are the tests of this system.

@@ -86,28 +86,27 @@ impl Page {
             ("toml", Some("Cargo.toml")) => manifest_faults(&block.body),
             ("toml", _) => Vec::from_iter(config_fault(&block.body)),
             ("console", _) => Vec::from_iter(steps(&block.body).err()),
-            ("sh", _) => Vec::new(),
             ("python" | "js", _) if bot_programs::is_bot(&block.body) => {
                 bot_programs::try_bot(&block.language, &block.body).unwrap_or_else(|missing| {
                     self.skipped.push(format!("{}:{}: {missing}", self.name, block.line));
                     Vec::new()
                 })
             }
-            ("python" | "js", Some(_)) => Vec::new(),
+            ("sh", _) | ("python" | "js", Some(_)) => Vec::new(),
             ("python" | "js", None) => {
                 vec![
                     "a program that is no bot is named by `title=\"…\"`, and a session runs it"
                         .into(),
                 ]
             }
-            ("rust", _) => match &tools.crates {
-                Some(crates) => Vec::from_iter(crates.check(&block.body)),
-                None => {
-                    let why = "Rust is checked with `--all-features` only";
-                    self.skipped.push(format!("{}:{}: {why}", self.name, block.line));
-                    Vec::new()
+            ("rust", _) => {
+                if let Some(crates) = &tools.crates {
+                    return Vec::from_iter(crates.check(&block.body));
                 }
-            },
+                let why = "Rust is checked with `--all-features` only";
+                self.skipped.push(format!("{}:{}: {why}", self.name, block.line));
+                Vec::new()
+            }
             ("ini" | "yaml" | "dockerfile", _) => {
                 vec!["name the file that it is by `title=\"deploy/…\"`".into()]
             }
@@ -170,7 +169,7 @@ impl Page {
             }
             let keeps = is_same && step.shown.lines().any(|line| line == "...");
             let output = if keeps { &step.shown } else { &presented };
-            *bodies.entry(block.line).or_default() += &format!("{}{output}", step.typed);
+            bodies.entry(block.line).or_default().extend([step.typed.as_str(), output.as_str()]);
         }
         if is_other {
             self.updates.extend(bodies);
@@ -186,7 +185,7 @@ impl Page {
                     self.not_run.insert(entry);
                     runnable += ":\n";
                 }
-                None => runnable += &format!("{line}\n"),
+                None => runnable.extend([line, "\n"]),
             }
         }
         runnable
@@ -322,7 +321,10 @@ fn every_snippet_does_what_its_page_says() {
             eprintln!("skipped: {skipped}");
         }
         if env::var_os("UPDATE_SNIPPETS").is_some() && !page.updates.is_empty() {
-            fs::write(root().join(&page.name), with_bodies(&page.text, &page.updates)).unwrap();
+            // Read again: the table of keys may just have been written below.
+            let path = root().join(&page.name);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, with_bodies(&text, &page.updates)).unwrap();
         }
         faults.extend(page.faults.iter().map(String::as_str));
     }

@@ -51,7 +51,7 @@ const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
 const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
 
 /// Longer than a bot of a page takes to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whether this is a bot, and not just a program that a session starts.
 pub(super) fn is_bot(program: &str) -> bool {
@@ -60,12 +60,12 @@ pub(super) fn is_bot(program: &str) -> bool {
             .iter()
             .any(|it| program.contains(it))
     };
-    PYTHON_PACKAGES.iter().any(|name| imports(&name))
-        || NODE_PACKAGES.iter().any(|name| imports(&name))
+    PYTHON_PACKAGES.iter().any(imports) || NODE_PACKAGES.iter().any(imports)
 }
 
 /// What is wrong with a bot; `Err` says what is missing to try it.
 pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, String> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
     let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
     let file = if language == "python" { "main.py" } else { "main.js" };
     fs::write(folder.path().join(file), program).unwrap();
@@ -76,7 +76,6 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
         "python" => python(&peers)?,
         _ => node(&peers)?,
     };
-    static NEXT: AtomicU32 = AtomicU32::new(1);
     let token = format!(
         "{}{:03}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
         std::process::id(),

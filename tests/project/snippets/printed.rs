@@ -23,7 +23,15 @@ const LOCKS: &str = "/home/bot/.local/state/monopoll";
 pub(super) fn is_same(shown: &str, printed: &str, place: &Place) -> bool {
     let shown = normalized(shown);
     let printed = normalized(&renamed(printed, place));
-    matches(&shown.lines().collect::<Vec<_>>(), &printed.lines().collect::<Vec<_>>())
+    let (mut shown, mut printed): (Vec<_>, Vec<_>) =
+        (shown.lines().collect(), printed.lines().collect());
+    if matches(&shown, &printed) {
+        return true;
+    }
+    // Two processes that print at the same moment do so in any order.
+    shown.sort_unstable();
+    printed.sort_unstable();
+    shown == printed
 }
 
 fn matches(shown: &[&str], printed: &[&str]) -> bool {
@@ -60,12 +68,18 @@ fn renamed(text: &str, place: &Place) -> String {
     });
     static JOB: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^.*: line \d+: +\d+ (Terminated|Killed)\b.*\n"));
+    static INTERPRETER: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"/[\w./-]*/bin/python3(\.\d+)?\b"));
+    static VERSIONED: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpython3\.\d+\b"));
     let text = text.replace(&place.folder, FOLDER).replace(&place.home, HOME);
     let text = JOB.replace_all(&text, "");
     let text = LOCK_FOLDER.replace_all(&text, LOCKS);
     let text = text.replace(&format!("host {}", place.host), "host box");
-    let user = regex(&format!(r#"\b(user "?){}\b"#, regex::escape(&place.user)));
+    let user = regex::escape(&place.user);
+    let user = regex(&format!(r#"\b(user "?|user = "same" +){user}\b"#));
     let text = user.replace_all(&text, "${1}bot");
+    let text = INTERPRETER.replace_all(&text, "/usr/bin/python3");
+    let text = VERSIONED.replace_all(&text, "python3");
     let json = [("user", place.user.as_str(), "bot"), ("host", place.host.as_str(), "box")];
     json.iter().fold(text.into_owned(), |text, (key, from, to)| {
         text.replace(&format!("\"{key}\": \"{from}\""), &format!("\"{key}\": \"{to}\""))
@@ -85,6 +99,8 @@ fn normalized(text: &str) -> String {
             (r"-[0-9a-f]{8}\b", "-HASH"),
             (r#"(monopoll |"monopoll": ")\d+\.\d+\.\d+"#, "${1}VERSION"),
             (r"(?m)[ \t]+$", ""),
+            // Columns are as wide as the longest pid.
+            (r" {2,}", "  "),
         ]
         .map(|(pattern, word)| (regex(pattern), word))
         .into()

@@ -12,17 +12,27 @@ use monopoll_test_bots::programs;
 use super::printed::Place;
 
 /// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
-pub(super) const NOT_RUN: [(&str, &str); 6] = [
+pub(super) const NOT_RUN: [(&str, &str); 13] = [
     ("cargo run --release ", "builds all of it optimized, which takes minutes"),
     ("cargo build --release ", "the same"),
     ("cargo install ", "the same, and needs the registry"),
     ("cargo test", "this is that test"),
     ("cargo bench ", "needs a quiet machine for many minutes"),
-    ("sudo ", "changes the machine"),
+    ("sudo ", "needs root, and changes the machine"),
+    ("ssh ", "needs another host"),
+    ("docker ", "needs a Docker daemon"),
+    ("kubectl ", "needs a cluster"),
+    ("systemctl ", "needs systemd as the first process"),
+    ("journalctl ", "needs a journal"),
+    ("pm2 ", "needs the machine's own PM2"),
+    ("crontab ", "changes the user's table"),
 ];
 
 /// Longer than the commands of any section take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// `main.py` in every folder: a bot that is not connected to anything.
+const BOT: &str = "import time\nwhile True:\n    time.sleep(1)\n";
 
 /// A command, and what the page shows below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +58,7 @@ pub(super) fn steps(body: &str) -> Result<Vec<Step>, String> {
         };
         match line.strip_prefix("> ").or((line == ">").then_some("")) {
             Some(more) if step.shown.is_empty() => {
-                step.command += &format!("{more}\n");
+                step.command.extend([more, "\n"]);
                 step.typed += &typed;
             }
             Some(_) | None => step.shown += &typed,
@@ -94,6 +104,8 @@ impl Session {
         }
         let bin = folder.path().join("bin");
         std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
+        // Pages start a bot without showing it.
+        fs::write(folder.path().join("bot/main.py"), BOT).unwrap();
         // The interpreter itself: a version manager's wrapper would show up in command lines.
         let find = ["-c", "import os, sys; print(os.path.realpath(sys.executable))"];
         if let Ok(found) = Command::new("python3").args(find).output() {
@@ -162,15 +174,13 @@ impl Session {
             "mark() { local status=$?; printf '\\001%s\\n' \"$1\"; return $status; }\n",
         );
         for (number, act) in acts.iter().enumerate() {
-            script += &format!("mark {number}\n");
+            script.extend(["mark ", &number.to_string(), "\n"]);
             match act {
                 Act::File { name, text } => {
                     let file = self.folder.path().join(format!("file-{number}"));
                     fs::write(&file, text).unwrap();
-                    script += &format!(
-                        "mkdir -p \"$(dirname '{name}')\"; cp '{}' '{name}'\n",
-                        file.display()
-                    );
+                    let from = file.display();
+                    script += &copy(&from.to_string(), name);
                 }
                 Act::Command(command) => script += command,
                 Act::Script(commands) => {
@@ -192,12 +202,17 @@ impl Session {
             for line in text.lines() {
                 match line.strip_prefix('\u{2}') {
                     Some(failure) => printed[number].failures.push(failure.to_owned()),
-                    None => printed[number].text += &format!("{line}\n"),
+                    None => printed[number].text.extend([line, "\n"]),
                 }
             }
         }
         printed
     }
+}
+
+/// Commands that put a file into the folder of the section.
+fn copy(from: &str, name: &str) -> String {
+    format!("mkdir -p \"$(dirname '{name}')\"; cp '{from}' '{name}'\n")
 }
 
 /// The shell, for root in namespaces of its own: no other process of this machine is seen, no lock
