@@ -110,12 +110,12 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
             kill(pid, Signal::SIGTERM).unwrap();
             while !has_ended && Instant::now() < until {
                 message(&server);
-                thread::sleep(Duration::from_millis(50));
+                thread::sleep(Duration::from_millis(100));
                 has_ended = guard.try_wait().unwrap().is_some();
             }
             continue;
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(100));
         if guard.try_wait().unwrap().is_some() {
             faults.push("the bot ended before it was asked to".to_owned());
             has_ended = true;

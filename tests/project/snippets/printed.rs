@@ -95,6 +95,9 @@ fn normalized(text: &str) -> String {
             (r"\b(\d+(d|h|m|s) )*\d+(\.\d+)?(ms|us|µs|ns)\b", "TIME"),
             (r"\b(\d+(d|h|m|s) ?)+ (old|ago)\b", "TIME $3"),
             (r"\b(for|in|after) \d+s\b", "$1 TIME"),
+            // A process that has just been started may not sleep yet.
+            (r"old, running\b", "old, sleeping"),
+            (r#""state": "running""#, "\"state\": \"sleeping\""),
             (r#""(age|took)_ms": ?\d+"#, "\"${1}_ms\": MS"),
             (r"-[0-9a-f]{8}\b", "-HASH"),
             (r#"(monopoll |"monopoll": ")\d+\.\d+\.\d+"#, "${1}VERSION"),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,11 +107,8 @@ impl Session {
         std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
         // Pages start a bot without showing it.
         fs::write(folder.path().join("bot/main.py"), BOT).unwrap();
-        // The interpreter itself: a version manager's wrapper would show up in command lines.
-        let find = ["-c", "import os, sys; print(os.path.realpath(sys.executable))"];
-        if let Ok(found) = Command::new("python3").args(find).output() {
-            let python = String::from_utf8(found.stdout).unwrap();
-            std::os::unix::fs::symlink(python.trim(), bin.join("python3")).unwrap();
+        if let Some(python) = interpreter() {
+            std::os::unix::fs::symlink(python, bin.join("python3")).unwrap();
         }
         Session { folder }
     }
@@ -208,6 +206,17 @@ impl Session {
         }
         printed
     }
+}
+
+/// The Python interpreter itself: a version manager's wrapper would show up in command lines.
+fn interpreter() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let find = ["-c", "import os, sys; print(os.path.realpath(sys.executable))"];
+    let found = FOUND.get_or_init(|| {
+        let found = Command::new("python3").args(find).output().ok()?;
+        Some(String::from_utf8(found.stdout).unwrap().trim().to_owned())
+    });
+    found.as_deref()
 }
 
 /// Commands that put a file into the folder of the section.
