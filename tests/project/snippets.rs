@@ -18,12 +18,12 @@ use std::{env, fs, thread};
 
 use monopoll_test_bots::programs;
 
-use markdown::{Block, blocks, with_bodies};
+use markdown::{Block, blocks, wide_lines, with_bodies};
 use rust_programs::Crates;
 use session::{Act, NOT_RUN, Session, is_not_run, steps};
 
 /// Pages that are not written for this test yet.
-const NOT_YET: [&str; 2] = ["docs/telegram.md", "docs/voice-insight.md"];
+const NOT_YET: [&str; 0] = [];
 
 /// A page, and what was found out about it.
 struct Page {
@@ -64,6 +64,9 @@ impl Page {
             Ok(blocks) => blocks,
             Err(fault) => return self.faults.push(format!("{}:{fault}", self.name)),
         };
+        for line in wide_lines(&self.text) {
+            self.fault(line, "a line of more than 100 columns");
+        }
         for block in &blocks {
             for fault in self.faults_of(block, tools) {
                 self.fault(block.line, &fault);
@@ -356,6 +359,7 @@ fn a_planted_fault_of_each_kind_is_found() {
     for page in good {
         assert_eq!(faults(page), "", "{page}");
     }
+    let wide = "word ".repeat(21);
     for (page, fault) in [
         ("```toml\non_conflict = \"forse\"\n```\n", "force"),
         ("```toml title=\"Cargo.toml\"\n[dependencies]\nteloxide = \"0.9\"\n```\n", "is 0.17 here"),
@@ -375,6 +379,7 @@ fn a_planted_fault_of_each_kind_is_found() {
         ("```toml ignore\n```\n", "is not `title="),
         ("- item\n  ```toml\n  ```\n", "is indented"),
         ("```toml\n", "never closed"),
+        (&wide, "more than 100 columns"),
     ] {
         assert!(faults(page).contains(fault), "{page}: {}", faults(page));
     }

@@ -13,11 +13,13 @@ use monopoll_test_bots::programs;
 use super::printed::Place;
 
 /// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
-pub(super) const NOT_RUN: [(&str, &str); 13] = [
+pub(super) const NOT_RUN: [(&str, &str); 15] = [
     ("cargo run --release ", "builds all of it optimized, which takes minutes"),
-    ("cargo build --release ", "the same"),
-    ("cargo install ", "the same, and needs the registry"),
+    ("cargo run --example ", "a server that runs until its input ends"),
+    ("cargo build --release ", "builds all of it optimized, which takes minutes"),
+    ("cargo install ", "builds all of it, and needs the registry"),
     ("cargo test", "this is that test"),
+    (".ci/soak ", "takes an hour"),
     ("cargo bench ", "needs a quiet machine for many minutes"),
     ("sudo ", "needs root, and changes the machine"),
     ("ssh ", "needs another host"),
