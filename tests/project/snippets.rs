@@ -64,11 +64,12 @@ impl Page {
             Ok(blocks) => blocks,
             Err(fault) => return self.faults.push(format!("{}:{fault}", self.name)),
         };
+        let bots = try_bots(&blocks);
         for line in wide_lines(&self.text) {
             self.fault(line, "a line of more than 100 columns");
         }
         for block in &blocks {
-            for fault in self.faults_of(block, tools) {
+            for fault in self.faults_of(block, tools, &bots) {
                 self.fault(block.line, &fault);
             }
         }
@@ -80,7 +81,7 @@ impl Page {
     }
 
     /// What is wrong with a block by itself; sessions are played later.
-    fn faults_of(&mut self, block: &Block, tools: &Tools) -> Vec<String> {
+    fn faults_of(&mut self, block: &Block, tools: &Tools, bots: &Bots) -> Vec<String> {
         let title = block.title.as_deref();
         if let Some(file) = title.filter(|title| title.starts_with("deploy/")) {
             return Vec::from_iter(differs_from_file(file, &block.body));
@@ -89,12 +90,13 @@ impl Page {
             ("toml", Some("Cargo.toml")) => manifest_faults(&block.body),
             ("toml", _) => Vec::from_iter(config_fault(&block.body)),
             ("console", _) => Vec::from_iter(steps(&block.body).err()),
-            ("python" | "js", _) if bot_programs::is_bot(&block.body) => {
-                bot_programs::try_bot(&block.language, &block.body).unwrap_or_else(|missing| {
+            ("python" | "js", _) if bots.contains_key(&block.line) => match &bots[&block.line] {
+                Ok(faults) => faults.clone(),
+                Err(missing) => {
                     self.skipped.push(format!("{}:{}: {missing}", self.name, block.line));
                     Vec::new()
-                })
-            }
+                }
+            },
             ("sh", _) | ("python" | "js", Some(_)) => Vec::new(),
             ("python" | "js", None) => {
                 vec![
@@ -193,6 +195,23 @@ impl Page {
         }
         runnable
     }
+}
+
+/// What is wrong with each bot of a page, or what is missing to try it, by line.
+type Bots = BTreeMap<usize, Result<Vec<String>, String>>;
+
+/// Tries the bots of a page side by side: each has a token and a server of its own.
+fn try_bots(blocks: &[Block]) -> Bots {
+    let is_program = |block: &&Block| ["python", "js"].contains(&block.language.as_str());
+    let bots = blocks.iter().filter(is_program).filter(|it| bot_programs::is_bot(&it.body));
+    thread::scope(|scope| {
+        let start = |block: &'_ Block| {
+            let (language, program) = (block.language.clone(), block.body.clone());
+            (block.line, scope.spawn(move || bot_programs::try_bot(&language, &program)))
+        };
+        let tries: Vec<_> = bots.map(start).collect();
+        tries.into_iter().map(|(line, bot)| (line, bot.join().unwrap())).collect()
+    })
 }
 
 fn root() -> &'static Path {

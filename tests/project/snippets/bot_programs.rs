@@ -15,24 +15,23 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 /// Sends what a bot says to Telegram to the test server: the programs of a page name no server.
-const PYTHON_REDIRECTION: &str = r#"
+const AIOGRAM_REDIRECTION: &str = r#"
 import os
+from aiogram.client.telegram import PRODUCTION
 
-server = os.environ.get("TEST_API_URL")
-if server:
-    try:
-        from aiogram.client.telegram import PRODUCTION
-        object.__setattr__(PRODUCTION, "base", server + "/bot{token}/{method}")
-    except ImportError:
-        pass
-    try:
-        from telegram.request import HTTPXRequest
-        request = HTTPXRequest.do_request
-        def redirected(self, url, *args, **kwargs):
-            return request(self, url.replace("https://api.telegram.org", server), *args, **kwargs)
-        HTTPXRequest.do_request = redirected
-    except ImportError:
-        pass
+object.__setattr__(PRODUCTION, "base", os.environ["TEST_API_URL"] + "/bot{token}/{method}")
+"#;
+const PTB_REDIRECTION: &str = r#"
+import os
+from telegram.request import HTTPXRequest
+
+server = os.environ["TEST_API_URL"]
+request = HTTPXRequest.do_request
+
+def redirected(self, url, *args, **kwargs):
+    return request(self, url.replace("https://api.telegram.org", server), *args, **kwargs)
+
+HTTPXRequest.do_request = redirected
 "#;
 const NODE_REDIRECTION: &str = r#"
 const http = require("node:http");
@@ -51,7 +50,7 @@ const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
 const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
 
 /// Longer than a bot of a page takes to end.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Whether this is a bot, and not just a program that a session starts.
 pub(super) fn is_bot(program: &str) -> bool {
@@ -69,7 +68,9 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
     let file = if language == "python" { "main.py" } else { "main.js" };
     fs::write(folder.path().join(file), program).unwrap();
-    fs::write(folder.path().join("sitecustomize.py"), PYTHON_REDIRECTION).unwrap();
+    let python_redirection =
+        if program.contains("aiogram") { AIOGRAM_REDIRECTION } else { PTB_REDIRECTION };
+    fs::write(folder.path().join("sitecustomize.py"), python_redirection).unwrap();
     fs::write(folder.path().join("redirection.js"), NODE_REDIRECTION).unwrap();
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     let interpreter = match language {
@@ -100,28 +101,28 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
         .unwrap();
     let pid = Pid::from_raw(i32::try_from(guard.id()).unwrap());
     let mut faults = Vec::new();
-    let mut has_ended = false;
     let until = Instant::now() + PATIENCE;
-    // Updates go on arriving until the bot has ended, and it is asked to in the middle of its work.
-    while !has_ended && Instant::now() < until {
-        if faults.is_empty() && server.report().processed < 20 {
-            message(&server);
-        } else if faults.is_empty() {
-            kill(pid, Signal::SIGTERM).unwrap();
-            while !has_ended && Instant::now() < until {
-                message(&server);
-                thread::sleep(Duration::from_millis(100));
-                has_ended = guard.try_wait().unwrap().is_some();
-            }
-            continue;
-        }
+    let mut goes_on = || {
         thread::sleep(Duration::from_millis(100));
-        if guard.try_wait().unwrap().is_some() {
-            faults.push("the bot ended before it was asked to".to_owned());
-            has_ended = true;
+        guard.try_wait().unwrap().is_none() && Instant::now() < until
+    };
+    let report = || server.report();
+    while report().processed < 20 && goes_on() {
+        // What piles up while a framework is loaded would come as one batch.
+        if !report().pollers.is_empty() {
+            message(&server);
         }
     }
-    if !has_ended {
+    if goes_on() {
+        // In the middle of its work, while updates go on arriving.
+        kill(pid, Signal::SIGTERM).unwrap();
+        while goes_on() {
+            message(&server);
+        }
+    } else {
+        faults.push("the bot ended before it was asked to, or took too long".to_owned());
+    }
+    if guard.try_wait().unwrap().is_none() {
         faults.push("the bot did not end in time".to_owned());
         // Its child is signalled when it dies.
         guard.kill().unwrap();

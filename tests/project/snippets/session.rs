@@ -13,7 +13,7 @@ use monopoll_test_bots::programs;
 use super::printed::Place;
 
 /// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
-pub(super) const NOT_RUN: [(&str, &str); 15] = [
+pub(super) const NOT_RUN: [(&str, &str); 14] = [
     ("cargo run --release ", "builds all of it optimized, which takes minutes"),
     ("cargo run --example ", "a server that runs until its input ends"),
     ("cargo build --release ", "builds all of it optimized, which takes minutes"),
@@ -25,7 +25,6 @@ pub(super) const NOT_RUN: [(&str, &str); 15] = [
     ("ssh ", "needs another host"),
     ("docker ", "needs a Docker daemon"),
     ("kubectl ", "needs a cluster"),
-    ("systemctl ", "needs systemd as the first process"),
     ("journalctl ", "needs a journal"),
     ("pm2 ", "needs the machine's own PM2"),
     ("crontab ", "changes the user's table"),
