@@ -13,13 +13,9 @@ const WIDTH: usize = 100;
 const README_LINES: usize = 150;
 
 /// Files whose lines are still too long: each entry goes when it is not needed any more.
-const STILL_WIDE: [&str; 14] = [
+const STILL_WIDE: [&str; 10] = [
     "CHANGELOG.md",
     "Cargo.toml",
-    "docs/architecture.md",
-    "docs/guarantees.md",
-    "docs/telegram.md",
-    "docs/voice-insight.md",
     "examples/voice-insight/src/split.rs",
     "src/state/lock_folder/unix.rs",
     "src/sys/linux/poll.rs",
@@ -124,8 +120,14 @@ fn wide_in_toml(text: &str) -> Vec<usize> {
 fn wide_in_markdown(text: &str) -> Vec<usize> {
     wide(&without_printed(text), |line| {
         let is_free = line.trim_start().starts_with('|') || line.starts_with("![");
-        if is_free { String::new() } else { without_urls(line) }
+        if is_free || is_one_name(line) { String::new() } else { without_urls(line) }
     })
+}
+
+/// An item that is one piece of code, such as the name of a test.
+fn is_one_name(line: &str) -> bool {
+    let code = line.trim().strip_prefix("- `").and_then(|it| it.strip_suffix('`'));
+    code.is_some_and(|code| !code.contains('`'))
 }
 
 /// A page without the lines of sessions that a program printed.
@@ -199,6 +201,7 @@ fn a_planted_long_line_is_found() {
         ("a.md", format!("```sh\n{long}\n```")),
         ("a.md", format!("```console\n$ {long}\n```")),
         ("a.md", format!("{long}[link](target)")),
+        ("a.md", format!("- `{long}` and `more`")),
         ("a.toml", format!("# {long}")),
         ("a.toml", format!("a = \"\" # {long}")),
         ("a.rs", format!("/// {long}")),
@@ -210,6 +213,7 @@ fn a_planted_long_line_is_found() {
     }
     for (name, text) in [
         ("a.md", format!("| {long} |")),
+        ("a.md", format!("- `{long}`")),
         ("a.md", format!("```console\n$ x\n{long}\n```")),
         ("a.md", format!("[link](https://{})", long.replace(' ', "/"))),
         ("a.md", format!("![{long}](picture.svg)")),
