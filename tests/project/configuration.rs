@@ -1,5 +1,5 @@
-//! `docs/configuration.md` has every key with its type, default and meaning, as the schema has them.
-//! `UPDATE_SNIPPETS=1` writes them into the page.
+//! `docs/configuration.md` has every key with its type, default and meaning, as the schema has
+//! them. `UPDATE_SNIPPETS=1` writes them into the page.
 
 use std::{env, fs};
 
