@@ -27,7 +27,7 @@ FIVE = [
         "`start-stop-daemon`, stop + start",
     ),
     ("`plan` among 1,000 processes", "`plan`, 1000 processes", "`pgrep -f`"),
-    ("memory of a waiting guard", "resident guard: private memory", "Python guard"),
+    ("memory of a guard while its bot runs", "resident guard: private memory", "Python guard"),
 ]
 # The bars of the plot: a title, the bench's row and what it is measured beside.
 BARS = [
