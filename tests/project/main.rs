@@ -21,5 +21,6 @@ mod layout;
 #[cfg(target_os = "linux")]
 mod pictures;
 mod prose;
-#[cfg(target_os = "linux")]
+// Pages show what is printed on Linux.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod snippets;
