@@ -1,4 +1,5 @@
-# A Node bot below monopoll. Build the image `monopoll` first (deploy/Dockerfile), then in the bot's folder:
+# A Node bot below monopoll. Build the image `monopoll` first
+# (deploy/Dockerfile), then in the bot's folder:
 #
 #   docker build -f node.Dockerfile -t bot .
 FROM node:22-bookworm-slim

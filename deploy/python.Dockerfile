@@ -1,4 +1,5 @@
-# A Python bot below monopoll. Build the image `monopoll` first (deploy/Dockerfile), then in the bot's folder:
+# A Python bot below monopoll. Build the image `monopoll` first
+# (deploy/Dockerfile), then in the bot's folder:
 #
 #   docker build -f python.Dockerfile -t bot .
 FROM python:3.12-slim-bookworm

@@ -18,7 +18,7 @@ use std::{env, fs, thread};
 
 use monopoll_test_bots::programs;
 
-use markdown::{Block, blocks, wide_lines, with_bodies};
+use markdown::{Block, blocks, with_bodies};
 use rust_programs::Crates;
 use session::{Act, NOT_RUN, Session, is_not_run, steps};
 
@@ -65,9 +65,6 @@ impl Page {
             Err(fault) => return self.faults.push(format!("{}:{fault}", self.name)),
         };
         let bots = try_bots(&blocks);
-        for line in wide_lines(&self.text) {
-            self.fault(line, "a line of more than 100 columns");
-        }
         for block in &blocks {
             for fault in self.faults_of(block, tools, &bots) {
                 self.fault(block.line, &fault);
@@ -378,7 +375,6 @@ fn a_planted_fault_of_each_kind_is_found() {
     for page in good {
         assert_eq!(faults(page), "", "{page}");
     }
-    let wide = "word ".repeat(21);
     for (page, fault) in [
         ("```toml\non_conflict = \"forse\"\n```\n", "force"),
         ("```toml title=\"Cargo.toml\"\n[dependencies]\nteloxide = \"0.9\"\n```\n", "is 0.17 here"),
@@ -398,7 +394,6 @@ fn a_planted_fault_of_each_kind_is_found() {
         ("```toml ignore\n```\n", "is not `title="),
         ("- item\n  ```toml\n  ```\n", "is indented"),
         ("```toml\n", "never closed"),
-        (&wide, "more than 100 columns"),
     ] {
         assert!(faults(page).contains(fault), "{page}: {}", faults(page));
     }

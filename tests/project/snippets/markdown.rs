@@ -80,18 +80,3 @@ pub(super) fn with_bodies(page: &str, bodies: &[(usize, String)]) -> String {
     }
     out
 }
-
-/// The numbers of the lines of prose that are wider than 100 columns. Tables, links and names of
-/// tests cannot be broken, and blocks are as wide as what they show.
-pub(super) fn wide_lines(page: &str) -> Vec<usize> {
-    let mut wide = Vec::new();
-    let mut open = false;
-    for (number, line) in (1..).zip(page.lines()) {
-        open ^= line.starts_with("```");
-        let is_free = line.starts_with(['|', '`', '<']) || line.starts_with("- `");
-        if !open && !is_free && !line.contains("](") && line.chars().count() > 100 {
-            wide.push(number);
-        }
-    }
-    wide
-}
