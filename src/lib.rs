@@ -81,8 +81,3 @@ pub mod internals {
         pub use crate::text::*;
     }
 }
-
-/// What the README shows of the library is compiled.
-#[cfg(all(doctest, feature = "teloxide"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -7,7 +7,7 @@ use monopoll_test_bots::programs;
 
 /// Runs a script with `--check`; `None` where there is no Python.
 fn check(script: &str, arguments: &[&str]) -> Option<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scripts").join(script);
     let checked = Command::new("python3").arg(script).arg("--check").args(arguments).output();
     let Ok(checked) = checked else {
         eprintln!("skipped: there is no python3");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/takeover.svg from a real takeover in a terminal: `scripts/takeover_svg.py`.
+"""Draws docs/takeover.svg from a real takeover in a terminal: `docs/scripts/takeover_svg.py`.
 
 What the program prints is drawn as it is, but for one path: the lock folder, which the script makes
 for itself, is shown as a user's.
@@ -22,7 +22,7 @@ import time
 from html import escape
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURE = ROOT / "docs/takeover.svg"
 BOT = """import os, time
 print("pid", os.getpid(), "polls", flush=True)
@@ -227,7 +227,7 @@ def picture(screen):
     )
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <title>Two bots poll; monopoll ends both and starts one</title>
-<!-- Made by scripts/takeover_svg.py from a real run. -->
+<!-- Made by docs/scripts/takeover_svg.py from a real run. -->
 <rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>
 {dots}
 <g fill="#e6edf3" font-size="14" xml:space="preserve" font-family="{FONTS}">
@@ -266,7 +266,7 @@ def main():
     # A longer pid may move the place where a line is broken.
     if "".join(shown) != "".join(printed):
         print(*difflib.unified_diff(shown, printed, "the picture", "now", lineterm=""), sep="\n")
-        sys.exit("run scripts/takeover_svg.py to draw it again")
+        sys.exit("run docs/scripts/takeover_svg.py to draw it again")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Brings measurements into the docs: `cargo bench --bench peers | scripts/performance.py`.
+"""Brings measurements into the docs: `cargo bench --bench peers | docs/scripts/performance.py`.
 
 Puts the bench's table into docs/performance.md and five of its rows into README.md, and draws
 docs/performance.svg. `--check` reads no measurements and changes nothing: it fails where the plot
@@ -13,7 +13,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README, PLOT = (ROOT / it for it in ("docs/performance.md", "README.md", "docs/performance.svg"))
 PART = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -149,7 +149,7 @@ def plot(rows):
     inside = "\n".join(drawing.parts)
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 {bottom}" role="img">
 <title>monopoll beside flock, start-stop-daemon, a Python guard and pgrep</title>
-<!-- Made by scripts/performance.py from the table in docs/performance.md. -->
+<!-- Made by docs/scripts/performance.py from the table in docs/performance.md. -->
 <rect width="700" height="{bottom}" fill="#ffffff"/>
 <g font-family="system-ui, 'DejaVu Sans', sans-serif">
 {inside}
@@ -175,7 +175,7 @@ def main():
         stale = [str(it.name) for it, text in wanted.items() if it.read_text() != text]
         if stale:
             sys.exit(f"{' and '.join(stale)}: not what the table in {PAGE.name} says; put that "
-                     f"table into scripts/performance.py")
+                     f"table into docs/scripts/performance.py")
         return
     wanted[PAGE] = replaced(PAGE, table)
     for path, text in wanted.items():
