@@ -41,8 +41,8 @@ pub struct Process {
     pub age: Fact<Duration>,
     /// The service manager that would restart it.
     pub managed_by: Fact<Option<ManagedBy>>,
-    /// The processes that may have started it, the nearest first: its ancestors up to the first that
-    /// only adopted it, starts programs for users, or is an ancestor of monopoll too.
+    /// The processes that may have started it, the nearest first: its ancestors up to the first
+    /// that only adopted it, starts programs for users, or is an ancestor of monopoll too.
     pub launchers: Fact<Vec<Launcher>>,
     /// Its parent did not start it and nothing manages it.
     pub orphaned: Fact<bool>,
