@@ -23,7 +23,7 @@ pub enum JobState {
     Running,
     /// It is stopped, and acts on nothing but SIGKILL and SIGCONT.
     Stopped,
-    /// It cannot be pinned, as no descriptor is left: nothing is sent to it until others have ended.
+    /// It cannot be pinned, as no descriptor is left: nothing is sent to it until others ended.
     Unpinned,
 }
 
