@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,10 +11,14 @@ use crate::cli::output::{paint, print, say};
 use crate::cli::{Common, ConfigCommand, prepare};
 use crate::config::keys::{Key, ValueKind};
 use crate::config::settings::{KEYS, file_schema};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Origin, Problems, Sources};
 use crate::error::{Error, ExitStatus};
+use crate::guard::instance_name;
+use crate::guard::start_request::lock_files;
 use crate::report::{check_json, plan_json};
-use crate::text::{mask_secrets, printable};
+use crate::scan::command::Command;
+use crate::sys::host;
+use crate::text::{mask_secrets, printable, sanitize};
 
 /// The example file: every key with its default and a reason.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -30,10 +34,25 @@ pub enum Format {
 pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus, Error> {
     let format = if common.json { Format::Json } else { Format::Text };
     match command {
-        ConfigCommand::Show => print(&show(&prepare::configuration(common)?, format)),
+        ConfigCommand::Show { changed, command } => {
+            let shown = if *changed { ShownKeys::Changed } else { ShownKeys::All };
+            let config = prepare::configuration(common)?;
+            let command = match command.as_slice() {
+                [] => None,
+                words => Some(Command::find(words.to_vec(), prepare::sources(common)?.cwd)?),
+            };
+            let token = instance_name::search(&config).token;
+            let instance = instance_name::instance(&config, token.as_ref(), command.as_ref());
+            let instance = instance.map(|instance| instance.to_string());
+            let shown_instance = instance.as_deref().unwrap_or("{instance}");
+            let locks = lock_files(&config, shown_instance, &host::current_user());
+            let applied = Applied { instance, locks };
+            print(&show(&config, &applied, shown, format))
+        }
         ConfigCommand::Schema => print(&schema()),
         ConfigCommand::Init => {
-            let path = init(&prepare::sources(common)?.cwd)?;
+            let Sources { cwd, config, .. } = prepare::sources(common)?;
+            let path = init(cwd.join(config.unwrap_or_else(|| FILE.into())))?;
             print(&format!("wrote {}", path.display()))
         }
         ConfigCommand::Check => {
@@ -53,17 +72,44 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
     }
 }
 
+/// The keys that `config show` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownKeys {
+    All,
+    /// Those that a file, a variable or a flag sets.
+    Changed,
+}
+
+/// The instance and the lock paths of the configuration.
+#[derive(Debug)]
+pub struct Applied {
+    /// `None` where neither the configuration nor a token nor COMMAND names it.
+    pub instance: Option<String>,
+    pub locks: Vec<PathBuf>,
+}
+
 /// The effective configuration, each value with its origin; secrets are masked, `[app]` is left
 /// out.
-pub fn show(config: &Config, format: Format) -> String {
-    let values = effective(config);
+pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format) -> String {
+    let mut values = effective(config);
+    if shown == ShownKeys::Changed {
+        let default = Origin::Default.to_string();
+        values.retain(|(_, _, origin)| *origin != default);
+    }
     match format {
         Format::Json => {
             let values: Vec<Value> = values
                 .into_iter()
                 .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
                 .collect();
-            mask_secrets(&document(&json!({ "version": 1, "values": values })))
+            mask_secrets(&document(&json!({
+                "version": 1,
+                "file": config.file,
+                "profile": config.profile,
+                "instance": applied.instance,
+                "locks": applied.locks,
+                "values": values,
+            })))
         }
         Format::Text => {
             let lines: Vec<(String, String)> = values
@@ -80,9 +126,28 @@ pub fn show(config: &Config, format: Format) -> String {
                 .into_iter()
                 .map(|(line, origin)| format!("{line:width$}  # {origin}\n"))
                 .collect();
-            lines.concat()
+            format!("{}\n{}", heading(config, applied), lines.concat())
         }
     }
+}
+
+/// The file, the profile, the instance and the lock paths, as comments.
+fn heading(config: &Config, applied: &Applied) -> String {
+    let file = config.file.as_ref().map(|file| sanitize(&file.to_string_lossy()));
+    let instance = applied.instance.as_deref().map(sanitize);
+    let line = |name: &str, value: Option<String>, none: &str| {
+        format!("# {name:<8}  {}\n", value.as_deref().unwrap_or(none))
+    };
+    [
+        line("file", file, "none: every key has its default"),
+        line("profile", config.profile.as_deref().map(sanitize), "none"),
+        line("instance", instance, "named after COMMAND: see `config show -- COMMAND`"),
+    ]
+    .into_iter()
+    .chain(
+        applied.locks.iter().map(|lock| line("lock", Some(sanitize(&lock.to_string_lossy())), "")),
+    )
+    .collect()
 }
 
 /// A longer line does not move the origins of all others to the right.
@@ -110,7 +175,7 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
 
 fn line(key: &str, value: &Value) -> String {
     match value {
-        Value::Null => format!("# {key} = (from the bot token, else from the command)"),
+        Value::Null => format!("# {key} = (from the bot token, else from COMMAND)"),
         value => format!("{key} = {}", inline(value)),
     }
 }
@@ -141,12 +206,8 @@ pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
         (Ok(config), Format::Text) => {
             let sum = match &config.file {
-                Some(file) => format!("{}: nothing is wrong\n", printable(&file.to_string_lossy())),
-                None => {
-                    "there is no configuration file: every key has its default, and nothing is \
-                         wrong\n"
-                        .to_owned()
-                }
+                Some(file) => format!("{}: no problems\n", printable(&file.to_string_lossy())),
+                None => "no configuration file: every key has its default\n".to_owned(),
             };
             config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()
         }
@@ -174,23 +235,20 @@ pub fn starter() -> String {
     }
 }
 
-/// Writes the example to `config.toml` in `folder`, never over an existing file.
-pub fn init(folder: &Path) -> Result<PathBuf, Error> {
-    let path = folder.join(FILE);
+/// Writes the example to `path`, never over an existing file.
+pub fn init(path: PathBuf) -> Result<PathBuf, Error> {
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
     match opened.and_then(|mut file| file.write_all(starter().as_bytes())) {
         Ok(()) => Ok(path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let what = format!("`{}` is there already and is left as it is", path.display());
-            Err(Error::new(ExitStatus::Config, what).with_hint(
-                "move it away first; or, where it is another program's, write one in another \
-                 folder and bring it here as `monopoll.toml`",
-            ))
+            let what = format!("`{}` exists already; not changed", path.display());
+            Err(Error::new(ExitStatus::Config, what)
+                .with_hint("write another file: `monopoll config init --config monopoll.toml`"))
         }
         Err(error) => {
-            let what = format!("`{}` cannot be written: {error}", path.display());
+            let what = format!("cannot write `{}`: {error}", path.display());
             Err(Error::new(ExitStatus::Fault, what)
-                .with_hint("start in a folder that you may write to"))
+                .with_hint("name a path that you can write to with `--config`"))
         }
     }
 }

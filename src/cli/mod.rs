@@ -147,13 +147,20 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the effective configuration, each value with the place it came from
-    Show,
+    /// Print the effective configuration, each value with its origin
+    Show {
+        /// Leave out the keys that have their default
+        #[arg(long)]
+        changed: bool,
+        /// The bot and its arguments, which name the instance where no token does
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Check every layer and every profile
     Check,
     /// Print the JSON schema of the configuration file
     Schema,
-    /// Write a commented config.toml to the current folder, never over an existing file
+    /// Write a commented config.toml, or the file that --config names; never over an existing one
     Init,
 }
 

@@ -35,19 +35,19 @@ impl TextValue for ApiUrl {
         let Some((scheme, rest)) = scheme(text) else {
             // A credential may stand before an `@` or after a `?`.
             let shown = if text.contains(['@', '?']) { "it".to_owned() } else { quote(text) };
-            let found = format!("{shown} begins with neither https:// nor http://");
+            let found = format!("{shown} does not begin with https:// or http://");
             return Err(Fault::new(found).help(Self::HINT));
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(Fault::new("has a credential before its host").help(
-                "take out what stands before the `@`; the bot's token is read from the \
+                "remove everything before the `@`; the bot's token is read from the \
                  variables in `token_env`",
             ));
         }
         if !secret_spans(text).is_empty() {
             return Err(Fault::new("has a bot token in it").help(
-                "write the server's address alone; the token is read from the variables in \
+                "write only the server's address; the token is read from the variables in \
                  `token_env`",
             ));
         }
@@ -55,17 +55,17 @@ impl TextValue for ApiUrl {
             let at = text.len() - path.len() + at;
             return Err(Fault::new("has more than an address")
                 .part(at..at + 1)
-                .help("take out the `?` or `#` and what follows it"));
+                .help("remove the `?` or `#` and what follows it"));
         }
         let uri = text.parse::<ureq::http::Uri>().ok();
         let Some(uri) = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty())) else {
-            return Err(Fault::of(text, "is no address of a server").help(Self::HINT));
+            return Err(Fault::of(text, "is not the address of a server").help(Self::HINT));
         };
         // To the parser, a port that is none is silently no port.
         if authority.rsplit_once(':').is_some_and(|(_, port)| {
             !port.ends_with(']') && uri.port_u16().is_none_or(|port| port == 0)
         }) {
-            return Err(Fault::of(text, "has a port that is none").help(Self::HINT));
+            return Err(Fault::of(text, "has an invalid port").help(Self::HINT));
         }
         let path = path.trim_end_matches('/');
         if path.ends_with("/bot") {
@@ -122,12 +122,12 @@ mod tests {
     #[test]
     fn a_host_and_a_port_are_needed_to_be_real() {
         for (text, expected) in [
-            ("ftp://me:hunter2@host", "it begins with neither https:// nor http://"),
-            ("https://", "`https://` is no address of a server"),
-            ("https://:80", "`https://:80` is no address of a server"),
-            ("https://host:", "`https://host:` has a port that is none"),
-            ("https://host:0", "`https://host:0` has a port that is none"),
-            ("https://host:99999", "`https://host:99999` has a port that is none"),
+            ("ftp://me:hunter2@host", "it does not begin with https:// or http://"),
+            ("https://", "`https://` is not the address of a server"),
+            ("https://:80", "`https://:80` is not the address of a server"),
+            ("https://host:", "`https://host:` has an invalid port"),
+            ("https://host:0", "`https://host:0` has an invalid port"),
+            ("https://host:99999", "`https://host:99999` has an invalid port"),
             ("https://host#x", "has more than an address"),
         ] {
             assert_eq!(ApiUrl::parse(text).unwrap_err().message, expected, "{text}");

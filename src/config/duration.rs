@@ -48,7 +48,7 @@ impl TextValue for HumanDuration {
         let fault = match humantime::parse_duration(text) {
             Ok(duration) if duration <= LONGEST => return Ok(HumanDuration(duration)),
             Ok(_) => Fault::of(text, "is longer than ten years"),
-            Err(E::NumberOverflow) => Fault::of(text, "is too long or too fine to be counted"),
+            Err(E::NumberOverflow) => Fault::of(text, "is out of range"),
             Err(E::Empty) => Fault::new("is empty"),
             Err(E::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
                 return Err(Fault::of(text, "has no unit").help(format!(
@@ -72,7 +72,7 @@ pub(super) fn is_not_zero(duration: &Value) -> Option<Fault> {
     if HumanDuration::parse(text).ok()? != HumanDuration(Duration::ZERO) {
         return None;
     }
-    Some(Fault::of(text, "is no time at all").help("write more than zero, such as \"30s\""))
+    Some(Fault::of(text, "is zero").help("write more than zero, such as \"30s\""))
 }
 
 impl TextValue for Patience {

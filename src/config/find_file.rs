@@ -43,7 +43,7 @@ pub(crate) fn search(
             Err(error) => {
                 let name = quote(&path.to_string_lossy());
                 let fault = Fault::new(format!("{name} {}", read_error(&error)))
-                    .help("name a file that is there, or leave it out: every key has a default");
+                    .help("name an existing file, or none: every key has a default");
                 problems.push(Problem::at(location, fault));
                 FileSearch::Unusable
             }
@@ -52,7 +52,7 @@ pub(crate) fn search(
     for path in usual_files(sources) {
         let absolute = sources.cwd.join(&path);
         if let Some(why) = reason_to_ignore(&absolute) {
-            notes.push(format!("{}: ignored, as {why}", sanitize(&path.to_string_lossy())));
+            notes.push(format!("{}: ignored: {why}", sanitize(&path.to_string_lossy())));
             continue;
         }
         let text = match read(&absolute) {
@@ -60,7 +60,7 @@ pub(crate) fn search(
             Err(error) if is_missing(&error) => continue,
             Err(error) => {
                 let fault = Fault::new(read_error(&error))
-                    .help("make it readable, or name another file with --config");
+                    .help("make it readable, or name another file with `--config`");
                 problems.push(Problem::at(Location::file(&path), fault));
                 return FileSearch::Unusable;
             }
@@ -70,8 +70,8 @@ pub(crate) fn search(
                 if path == Path::new(SHARED_NAME) && is_foreign(&root) =>
             {
                 notes.push(format!(
-                    "{SHARED_NAME}: ignored, as it has no key of monopoll's; name it with \
-                     --config if it is meant"
+                    "{SHARED_NAME}: ignored: it has no key of monopoll; to use it, name it with \
+                     `--config`"
                 ));
             }
             found => return found,
@@ -104,15 +104,15 @@ fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
     .flatten()
 }
 
-/// The reason to skip the path of a usual file, to follow "as".
+/// The reason to skip the path of a usual file.
 fn reason_to_ignore(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Some("it is a folder"),
         // A pipe would never end.
-        Ok(metadata) if !metadata.is_file() => Some("it is no regular file"),
+        Ok(metadata) if !metadata.is_file() => Some("it is not a regular file"),
         // The home of another user, left in the environment by sudo.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Some("this user may not look into its folder")
+            Some("this user may not read its folder")
         }
         Ok(_) | Err(_) => None,
     }
@@ -125,6 +125,19 @@ fn is_foreign(root: &Table) -> bool {
         names.filter(|name| !SHARED_KEYS.contains(name)).chain(["profile"])
     };
     !root.keys().any(|key| closest_name(key, ours()).is_some())
+}
+
+/// Adds to the last problem of a `./config.toml` that was only found: it may be another program's.
+pub(super) fn suspect_another_program(sources: &Sources, path: &Path, problems: &mut [Problem]) {
+    if named_file(sources).is_some() || path != Path::new(SHARED_NAME) {
+        return;
+    }
+    if let Some(last) = problems.iter_mut().max_by_key(|problem| problem.location.rank()) {
+        let advice = "if this file is another program's, write monopoll's keys to \
+                      `monopoll.toml`, or name a file with `--config`";
+        let help = last.help.take().map_or_else(String::new, |help| format!("{help}; "));
+        last.help = Some(help + advice);
+    }
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch {
@@ -168,9 +181,9 @@ fn read_error(error: &io::Error) -> String {
     match error.kind() {
         _ if is_missing(error) => "does not exist".to_owned(),
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
-        io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        io::ErrorKind::PermissionDenied => "is not readable for this user".to_owned(),
         io::ErrorKind::FileTooLarge => {
-            format!("is larger than {} KiB, which no configuration is", LARGEST / 1024)
+            format!("is larger than {} KiB, too large for a configuration", LARGEST / 1024)
         }
         _ => format!("cannot be read: {error}"),
     }
@@ -189,7 +202,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     }
     if others_write(&file) {
         return Some(format!(
-            "others can write to {name}, and so decide what is killed; `chmod go-w {name}`"
+            "other users can write to {name} and so decide what is ended; run `chmod go-w {name}`"
         ));
     }
     // In a folder that they can write to, others can replace the file, or the link to it.
@@ -208,7 +221,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     let folder = folders.into_iter().find(is_open)?;
     let folder = sanitize(&folder.to_string_lossy());
     Some(format!(
-        "others can write to {folder}, and so replace {name} and decide what is killed; \
+        "other users can write to {folder}, replace {name} and so decide what is ended; run \
          `chmod go-w {folder}`"
     ))
 }

@@ -44,7 +44,9 @@ impl Config {
         let (mut problems, mut notes) = (Vec::new(), Vec::new());
         let search = find_file::search(sources, &mut problems, &mut notes);
         if let FileSearch::Found(path, root) = &search {
+            let before = problems.len();
             validate::file(root, &mut problems);
+            find_file::suspect_another_program(sources, path, &mut problems[before..]);
             notes.extend(find_file::exposure_note(path, &sources.cwd.join(path)));
         }
         let selected = sources.selected_profile();
@@ -131,7 +133,7 @@ impl Config {
         };
         let note = |(index, rule): (usize, &Rule)| {
             format!(
-                "{}: the rule {} is never asked: {} before it has no conditions",
+                "{}: rule {} never applies: rule {} before it has no conditions",
                 self.origin(&format!("rules[{index}]")),
                 quote(&rule.name),
                 quote(&rules[last].name)
@@ -171,11 +173,11 @@ fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
     if let Some(fault) = validate::bad_profile_name(name) {
         return Some(fault);
     }
-    let fault = Fault::new(format!("there is no profile {}", quote(name)));
+    let fault = Fault::new(format!("unknown profile {}", quote(name)));
     let (path, root) = match search {
         FileSearch::Found(path, root) => (path, root),
         FileSearch::None => {
-            return Some(fault.help("no configuration file was found; name one with --config"));
+            return Some(fault.help("no configuration file was found; name one with `--config`"));
         }
         // Its own problems say more.
         FileSearch::Unusable => return None,

@@ -85,7 +85,7 @@ pub(super) fn are_different(paths: &Value) -> Option<Fault> {
         let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
         if let Some(first) = seen.insert(steps, index) {
             let what = format!("is in the list twice, as [{first}] and [{index}]");
-            return Some(Fault::of(text, what).item(index).help("take one of them out"));
+            return Some(Fault::of(text, what).item(index).help("remove one of them"));
         }
     }
     None
@@ -182,9 +182,9 @@ impl LockPath {
         let mut start = 0;
         for step in source.split(is_separator) {
             if matches!(step, "." | "..") {
-                return Err(Fault::of(source, "takes a detour")
+                return Err(Fault::of(source, "contains `.` or `..`")
                     .part(start..start + step.len())
-                    .help("write the path without `.` and `..`: one file must have one name"));
+                    .help("write the path without them: each lock file must have one name"));
             }
             start += step.len() + 1;
         }
@@ -203,9 +203,7 @@ const DRIVE: &str = "C:";
 const LOCK_DIR: &str = "{lock_dir}";
 
 fn lone_bracket(source: &str, at: usize) -> Fault {
-    Fault::of(source, "has a bracket without its other half")
-        .part(at..at + 1)
-        .help(LockPath::PLACEHOLDERS)
+    Fault::of(source, "has an unmatched bracket").part(at..at + 1).help(LockPath::PLACEHOLDERS)
 }
 
 fn placeholder(source: &str, name: &str, at: usize) -> Result<PathPart, Fault> {

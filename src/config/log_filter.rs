@@ -42,7 +42,7 @@ fn level(word: &str) -> Result<LevelFilter, Fault> {
         return Err(Fault::new("a level is missing").help(Targets::hint()));
     }
     word.parse().map_err(|_| {
-        let fault = Fault::of(word, "is no level");
+        let fault = Fault::of(word, "is not a level");
         match closest_name(word, LEVELS) {
             Some(near) => fault.help(format!("did you mean `{near}`? {}", Targets::hint())),
             None => fault.help(Targets::hint()),
@@ -56,7 +56,7 @@ fn target(target: &str) -> Result<&str, Fault> {
     if !target.is_empty() && target.chars().all(plain) {
         return Ok(target);
     }
-    Err(Fault::of(target, "is no target").help(Targets::hint()))
+    Err(Fault::of(target, "is not a target").help(Targets::hint()))
 }
 
 #[cfg(test)]
@@ -89,10 +89,10 @@ mod tests {
             ("", "a level is missing"),
             ("info,", "a level is missing"),
             ("monopoll=", "a level is missing"),
-            ("hyper", "`hyper` is no level"),
-            ("=debug", "`` is no target"),
-            ("[look]=debug", "`[look]` is no target"),
-            ("monopoll[look{pid=1}]=debug", "`monopoll[look{pid` is no target"),
+            ("hyper", "`hyper` is not a level"),
+            ("=debug", "`` is not a target"),
+            ("[look]=debug", "`[look]` is not a target"),
+            ("monopoll[look{pid=1}]=debug", "`monopoll[look{pid` is not a target"),
         ] {
             assert_eq!(Targets::parse(text).unwrap_err().message, expected, "{text}");
         }

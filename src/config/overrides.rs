@@ -41,6 +41,8 @@ pub(crate) fn from_environment(
             let name = name.to_string_lossy();
             Some((name.strip_prefix(PREFIX)?.to_owned(), value))
         })
+        // Many launchers mean "not set" by an empty value.
+        .filter(|(_, value)| !value.is_empty())
         .filter(|(name, _)| !NO_KEYS.contains(&name.as_str()))
         .collect();
     variables.sort();
@@ -73,8 +75,8 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
             key.unwrap_or_default().split('.').map(|step| step.trim().to_owned()).collect();
         let fault = match key {
             None => Fault::of(set, "has no `=`"),
-            Some(key) if key.trim().is_empty() => Fault::new("there is no key before the `=`"),
-            Some(key) if path.iter().any(String::is_empty) => Fault::of(key, "is no key"),
+            Some(key) if key.trim().is_empty() => Fault::new("no key before the `=`"),
+            Some(key) if path.iter().any(String::is_empty) => Fault::of(key, "is not a key"),
             Some(key) => {
                 layers.extend(Assignment::set(key.trim(), set).layer(&path, problems));
                 continue;
@@ -163,7 +165,7 @@ impl Assignment {
     fn layer(&self, path: &[String], problems: &mut Vec<Problem>) -> Option<Table> {
         if path.len() > MOST_STEPS {
             let fault = Fault::new(format!("the key has {} steps", path.len()))
-                .help(format!("the deepest that is read has {MOST_STEPS}"));
+                .help(format!("at most {MOST_STEPS} are allowed"));
             problems.push(Problem::at(self.key_location(), fault));
             return None;
         }
@@ -199,10 +201,16 @@ impl Assignment {
             (_, Ok(node)) => Ok(node),
             (Some(ValueKind::Free), Err(_)) => as_text(),
             (_, Err((location, why))) if text.starts_with(['"', '\'', '[', '{']) => {
-                let fault = Fault::new(format!("{} is not TOML: {why}", quote(text))).help(
-                    "a list is written as '[\"a\", \"b\"]', a table as '{key = \"value\"}'; \
-                     mind the shell's own quotes",
-                );
+                let help = match self.source.name {
+                    SourceName::Set(_) => {
+                        "in a shell, write a list as '[\"a\", \"b\"]' and a table as \
+                         '{key = \"value\"}'"
+                    }
+                    SourceName::Variable(_) | SourceName::File(_) | SourceName::Flag(_) => {
+                        "write a list as [\"a\", \"b\"], a table as {key = \"value\"}"
+                    }
+                };
+                let fault = Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help);
                 Err((location, fault))
             }
             (_, Err(_)) => as_text(),
@@ -229,15 +237,15 @@ fn path_into_list(path: &[String], shown: impl Fn(&str) -> String) -> Option<Fau
     })?;
     let list = bare[..into].join(".");
     Some(
-        Fault::new("an entry of a list cannot be set by itself")
-            .help(format!("give the whole list: {}='[…]'", shown(&list))),
+        Fault::new("a single entry of a list cannot be set")
+            .help(format!("set the whole list: {}='[…]'", shown(&list))),
     )
 }
 
 fn misspelled_variable(name: &str, path: &[String]) -> Option<Fault> {
-    let fault = Fault::new("there is no such key");
+    let fault = Fault::new("unknown key");
     if name.starts_with("PROFILE__") {
-        return Some(fault.help("profiles stand only in a file"));
+        return Some(fault.help("profiles belong in a file"));
     }
     if let Some(fault) = path_into_list(path, |list| format!("{PREFIX}{}", as_variable(list))) {
         return Some(fault);
@@ -256,10 +264,8 @@ fn as_variable(path: &str) -> String {
 
 /// The note on a variable that may be another program's: orchestrators make up such names.
 fn unknown_variable(name: &str) -> String {
-    let note = format!(
-        "${}: ignored, as it is no key of monopoll's",
-        sanitize(&format!("{PREFIX}{name}"))
-    );
+    let note =
+        format!("${}: ignored: monopoll has no such key", sanitize(&format!("{PREFIX}{name}")));
     match closest_name(name, NO_KEYS) {
         Some(near) => format!("{note}; did you mean ${PREFIX}{near}?"),
         None => note,

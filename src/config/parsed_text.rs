@@ -62,8 +62,8 @@ impl TextKind {
 
 fn parse<T: TextValue>(text: &str) -> Result<T, Fault> {
     if text.contains('\0') {
-        let what = "has a NUL character, which no path and no command line can have";
-        return Err(Fault::of(text, what).help("take it out"));
+        let what = "has a NUL character, which is not allowed in paths and command lines";
+        return Err(Fault::of(text, what).help("remove it"));
     }
     T::parse(text)
 }

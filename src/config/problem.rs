@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::config::location::Location;
+use crate::config::source_text::SourceName;
 use crate::error::{Error, ExitStatus};
 use crate::text::{Diagnostic, Paint, quote};
 
@@ -29,7 +30,13 @@ pub struct Problem {
 impl Problem {
     /// A problem that is not about a key.
     pub(crate) fn at(location: Location, fault: Fault) -> Problem {
-        Problem { location, key: None, message: fault.message, help: fault.help }
+        let help = match location.source() {
+            SourceName::File(_) => fault.help,
+            SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_) => {
+                fault.help.map(|help| without_quotes(&help))
+            }
+        };
+        Problem { location, key: None, message: fault.message, help }
     }
 
     /// A problem with the value of `key`.
@@ -54,6 +61,13 @@ impl Problem {
         }
         .render(paint)
     }
+}
+
+/// Rewrites a hint for a variable or a flag, where a string has no quotes; a list and a table are
+/// TOML there too.
+fn without_quotes(help: &str) -> String {
+    let help = help.replace(" in quotes", "").replace(", without quotes", "");
+    if help.contains(['[', '=']) { help } else { help.replace('"', "`") }
 }
 
 /// What is wrong with a value, wherever it was written.
@@ -123,7 +137,7 @@ impl Problems {
         let listed = problems.iter().skip(MOST_DRAWN).take(MOST_LISTED).map(Problem::title);
         let mut lines: Vec<String> = listed.collect();
         if let Some(more @ 1..) = problems.len().checked_sub(MOST_DRAWN + MOST_LISTED) {
-            lines.push(format!("and {more} more, which `monopoll config check --json` lists"));
+            lines.push(format!("and {more} more; `monopoll config check --json` lists them all"));
         }
         if !lines.is_empty() {
             parts.push(lines.join("\n"));

@@ -21,17 +21,14 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
     let value = value_in(text, &line);
     let at_span = text.get(span.clone()).unwrap_or_default();
     if message.starts_with("duplicate key") {
-        let fault = Fault::of(at_span, "stands here a second time");
-        return (span, fault.help("write it once, with everything that belongs to it"));
+        let fault = Fault::of(at_span, "is defined twice");
+        return (span, fault.help("merge the two"));
     }
     if message.starts_with("key with no value") && value.is_none() {
         return no_equals_sign(text, &line);
     }
     if value.as_ref().is_some_and(Range::is_empty) {
-        return (
-            span,
-            Fault::new("there is no value after the `=`").help("write one, or take the line out"),
-        );
+        return (span, Fault::new("no value after the `=`").help("write one, or remove the line"));
     }
     let word = if message.starts_with("string values must be quoted") {
         Some(span.clone())
@@ -52,7 +49,7 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
     }
     let fault = match at_span.chars().next() {
         Some(c) if c.is_control() && c != '\n' => {
-            let help = "take it out, or write it as an escape: \"\\u001b\"";
+            let help = "remove it, or write it as an escape: \"\\u001b\"";
             Fault::of(at_span, "is a control character").help(help)
         }
         Some(_) | None => not_toml(message),
@@ -64,9 +61,9 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
 pub(super) fn explain_value(message: &str) -> String {
     match message {
         _ if message.starts_with("string values must be quoted") => {
-            "a text in it has no quotes".to_owned()
+            "a string in it has no quotes".to_owned()
         }
-        _ if is_unclosed(message) => "a text in it is not closed".to_owned(),
+        _ if is_unclosed(message) => "a string in it is not closed".to_owned(),
         _ => sanitize(message),
     }
 }
@@ -75,16 +72,16 @@ fn not_toml(message: &str) -> Fault {
     let fault = Fault::new(format!("this is not TOML: {}", sanitize(message)));
     match message {
         _ if message.starts_with("unexpected key or value") => {
-            fault.help("a key has one value; several stand in a list: [\"a\", \"b\"]")
+            fault.help("a key has one value; write several as a list: [\"a\", \"b\"]")
         }
         _ if message.starts_with("missing comma") || message.starts_with("unclosed array,") => {
-            fault.help("a list begins with `[` and ends with `]`; a `,` stands between its items")
+            fault.help("a list begins with `[` and ends with `]`; its items are separated by `,`")
         }
         _ if message.starts_with("invalid key-value pair") => {
             fault.help("a line is `key = value`, `[table]` or `# comment`")
         }
         _ if message.starts_with("invalid unquoted key") => {
-            fault.help("a key has letters, digits, `_` and `-`, or it stands in quotes")
+            fault.help("a key has letters, digits, `_` and `-`, or is written in quotes")
         }
         _ => fault,
     }
@@ -105,7 +102,7 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let end = start + key.len();
     let next = text.get(end..line.end).and_then(|rest| rest.chars().next());
     let after = next.map_or(0, char::len_utf8);
-    (end..end + after, Fault::new("there is no `=` after the key").help(help))
+    (end..end + after, Fault::new("no `=` after the key").help(help))
 }
 
 /// Finds the word in a value that begins with no quote or bracket; a comment may follow.
@@ -129,7 +126,7 @@ fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
     let is_truth = matches!(bare.to_lowercase().as_str(), "true" | "false");
     let found = match bare.len() < word.len() {
         true => "has typographic quotes",
-        false if is_truth => "is no truth value of TOML's",
+        false if is_truth => "is not a boolean in TOML",
         false => "has no quotes",
     };
     let fault = Fault::of(word, found);
@@ -137,7 +134,7 @@ fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
     match bare.to_lowercase().as_str() {
         _ if is_truth => fault.help(format!("write {}", bare.to_lowercase())),
         "yes" | "no" | "on" | "off" => {
-            fault.help(format!("write \"{shown}\", or where a truth value is wanted true or false"))
+            fault.help(format!("write \"{shown}\" for a string, true or false for a boolean"))
         }
         _ if bare.chars().count() > LONGEST_REPEATED || bare.contains('\'') => {
             fault.help("write it in quotes")
@@ -169,7 +166,7 @@ fn unclosed(
     let before = text.get(from..span.start).unwrap_or_default();
     let opening =
         before.rmatch_indices(&quotes).map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
-    let fault = Fault::new("the text is not closed").help(format!("end it with `{quotes}`"));
+    let fault = Fault::new("the string is not closed").help(format!("end it with `{quotes}`"));
     match opening {
         Some(at) => (from + at..line_range(text, from + at).end, fault),
         None => (span, fault),
@@ -186,8 +183,8 @@ fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
         .map_or(0, char::len_utf8);
     let escape = start..span.start + length;
     let shown = text.get(escape.clone()).unwrap_or_default();
-    let fault = Fault::of(shown, "is nothing that TOML knows")
-        .help("write the text in single quotes, which keep each `\\` as it is, or write `\\\\`");
+    let fault = Fault::of(shown, "is not an escape in TOML")
+        .help("write the string in single quotes, or each `\\` as `\\\\`");
     (escape, fault)
 }
 

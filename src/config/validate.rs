@@ -20,7 +20,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     layer(&own, "", problems);
     let Some(profiles) = profiles else { return };
     let no_table = |node: &SpannedValue, key: &str, help: String| {
-        let fault = Fault::new(format!("{}, no table", found(&node.value))).help(help);
+        let fault = Fault::new(format!("{}, not a table", found(&node.value))).help(help);
         Problem::with(node.key_location.clone(), key, fault)
     };
     let Value::Table(by_name) = &profiles.value else {
@@ -31,7 +31,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
         let shown = sanitize(name);
         let key = format!("profile.{shown}");
         let Value::Table(table) = &profile.value else {
-            let help = format!("a profile has a name: write [profile.NAME] above `{shown}`");
+            let help = format!("write [profile.NAME] above `{shown}`");
             problems.push(no_table(profile, &key, help));
             continue;
         };
@@ -123,16 +123,16 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
-    let fault = Fault::new("there is no such key");
+    let fault = Fault::new("unknown key");
     let names = || keys.iter().map(|key| key.name);
     if let Some(near) = closest_name(name, names()) {
         return fault.help(format!("did you mean `{near}`?"));
     }
     if within.is_empty() && name == "profile" {
-        return fault.help("profiles stand only in a file, and none within another");
+        return fault.help("a profile belongs in a file, and not in another profile");
     }
     match Key::path_to(KEYS, name) {
-        Some(path) if path.contains('.') => fault.help(format!("it is `{path}`")),
+        Some(path) if path.contains('.') => fault.help(format!("write it as `{path}`")),
         Some(path) => fault
             .help(format!("`{path}` belongs to the top level: write it above the first [table]")),
         None if within.is_empty() => {
@@ -159,11 +159,11 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
         (ValueKind::List(item), Value::Text(text)) => {
             format!("write a list: [\"{}\"]", sanitize(&(item.split)(text).join("\", \"")))
         }
-        (ValueKind::List(_), _) => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        (ValueKind::List(_), _) => "write a list of strings, such as [\"a\", \"b\"]".to_owned(),
         (ValueKind::Table(_), Value::List(items))
             if items.iter().all(|item| matches!(item.value, Value::Table(_))) =>
         {
-            format!("there is one of it: write [{within}], in single brackets")
+            format!("it is a single table: write [{within}], in single brackets")
         }
         (ValueKind::Table(keys), _) => {
             format!("write a table; its keys are {}", join_and(keys.iter().map(|key| key.name)))
@@ -177,14 +177,14 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
 fn found(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "is empty".to_owned(),
-        Value::Text(text) => format!("{} is a text", quote(text)),
+        Value::Text(text) => format!("{} is a string", quote(text)),
         Value::Integer(number, _) | Value::Float(number) => {
             format!("{} is a number", quote(number))
         }
-        Value::Bool(value) => format!("`{value}` is a truth value"),
+        Value::Bool(value) => format!("`{value}` is a boolean"),
         Value::Datetime(datetime) => format!("`{datetime}` is a date or a time"),
-        Value::List(_) => "a list stands here".to_owned(),
-        Value::Table(_) => "a table stands here".to_owned(),
+        Value::List(_) => "is a list".to_owned(),
+        Value::Table(_) => "is a table".to_owned(),
     }
 }
 

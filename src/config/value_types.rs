@@ -59,14 +59,14 @@ impl TextValue for Instance {
             Err(BadInstance::Empty) => Fault::new("is empty"),
             Err(BadInstance::TooLong(length)) => {
                 let most = Instance::MAX_LEN;
-                Fault::of(text, format!("has {length} characters, at most {most} are allowed"))
+                Fault::of(text, format!("has {length} characters; at most {most} are allowed"))
             }
             Err(BadInstance::Character(c)) => {
                 let shown = quote(&c.to_string());
                 Fault::of(text, format!("has a character that is not allowed: {shown}"))
                     .part_of(text, c)
             }
-            Err(BadInstance::Dots) => Fault::of(text, "is only dots, which would name a folder"),
+            Err(BadInstance::Dots) => Fault::of(text, "has only dots, as the name of a folder"),
         };
         Err(fault.help("an instance id is 1 to 64 letters (a-z, A-Z), digits, `.`, `_` or `-`"))
     }
@@ -103,7 +103,7 @@ impl TextValue for Regex {
 fn some_regex<T>(text: &str, new: fn(&str) -> Result<T, regex::Error>) -> Result<T, Fault> {
     if text.is_empty() {
         return Err(Fault::new("is empty, which matches everything")
-            .help("write what tells the bot apart, or leave the key out"));
+            .help("write what identifies the bot, or leave the key out"));
     }
     new(text).map_err(|error| bad_regex(text, &error))
 }
@@ -117,7 +117,7 @@ fn bad_regex(text: &str, error: &regex::Error) -> Fault {
     let last = drawing.lines().last().unwrap_or_default();
     let why = last.trim().trim_start_matches("error: ").to_lowercase();
     Fault::of(text, format!("is not a regular expression: {why}")).help(
-        "`.*` is any text, `\\.` a dot, `\\(` a bracket; single quotes keep each `\\` as it is",
+        "`.*` matches any text, `\\.` a dot, `\\(` a parenthesis; in single quotes each `\\` stays",
     )
 }
 
@@ -155,7 +155,7 @@ impl TextValue for PathBuf {
 
     fn parse(text: &str) -> Result<PathBuf, Fault> {
         if text.trim().is_empty() {
-            return Err(empty("\"/dev/null\" is a file with nothing in it"));
+            return Err(empty("write \"/dev/null\" for an empty file"));
         }
         one_line(text, "a path")?;
         Ok(PathBuf::from(text))
@@ -164,7 +164,7 @@ impl TextValue for PathBuf {
 
 impl TextValue for String {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-    const HINT: &'static str = "write a text in quotes";
+    const HINT: &'static str = "write a string in quotes";
 
     fn parse(text: &str) -> Result<String, Fault> {
         Ok(text.to_owned())
@@ -180,7 +180,7 @@ pub struct RuleName;
 
 impl TextValue for RuleName {
     const NUMBER_HINT: NumberHint = NumberHint::Quoted;
-    const HINT: &'static str = "write a text in quotes";
+    const HINT: &'static str = "write a string in quotes";
 
     fn parse(text: &str) -> Result<RuleName, Fault> {
         one_line(text, "a name").map(|()| RuleName)
@@ -204,9 +204,8 @@ impl TextValue for VariableName {
         }
         if Token::parse(text).is_some() || !secret_spans(text).is_empty() {
             // Not quoted: a token that is too short to be masked is a secret all the same.
-            return Err(Fault::new("is a bot token where a variable's name belongs").help(
-                "write the name of the variable that has it, such as \"BOT_TOKEN\", and the \
-                 token nowhere here",
+            return Err(Fault::new("is a bot token, not the name of a variable").help(
+                "write the name of the variable that holds the token, such as \"BOT_TOKEN\"",
             ));
         }
         one_line(text, "a variable's name").map(|()| VariableName)

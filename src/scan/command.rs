@@ -37,7 +37,7 @@ impl Command {
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
-                .with_hint("write it behind `--`: `monopoll run -- python main.py`"));
+                .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
         };
         let found = if has_folder(name) {
             check(&with_extension(cwd.join(name)))
@@ -47,6 +47,10 @@ impl Command {
         let found = found.map_err(|status| {
             let name = printable(&name.to_string_lossy()).into_owned();
             match status {
+                ExitStatus::NotFound if is_quoted_line(&args, &cwd) => {
+                    Error::new(status, format!("COMMAND `{name}` is not found"))
+                        .with_hint(format!("leave out the quotes: `monopoll run -- {name}`"))
+                }
                 ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
                     Error::new(status, format!("COMMAND `{name}` is not found"))
                         .with_hint("check its path")
@@ -72,6 +76,21 @@ impl Command {
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
+}
+
+/// Returns whether a whole command line was written as one word: its first word is a program.
+fn is_quoted_line(args: &[OsString], cwd: &Path) -> bool {
+    let [line] = args else { return false };
+    let line = line.to_string_lossy();
+    let mut words = line.split_whitespace();
+    let (Some(program), Some(_)) = (words.next(), words.next()) else { return false };
+    let program = OsStr::new(program);
+    let found = if has_folder(program) {
+        check(&with_extension(cwd.join(program)))
+    } else {
+        search(program, cwd)
+    };
+    found.is_ok()
 }
 
 fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {

@@ -1,4 +1,4 @@
-//! A configuration that others can write to is worth a line: they decide what is killed.
+//! A configuration that others can write to is worth a line: they decide what is ended.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -34,8 +34,8 @@ fn a_file_that_only_its_owner_can_write_is_not_reported() {
 
 #[test]
 fn a_world_writable_file_is_reported() {
-    let line = "others can write to ./config.toml, and so decide what is killed; \
-                `chmod go-w ./config.toml`";
+    let line = "other users can write to ./config.toml and so decide what is ended; \
+                run `chmod go-w ./config.toml`";
     assert_eq!(notes(&project(0o666, 0o755)), [line]);
     assert_eq!(notes(&project(0o602, 0o755)), [line]);
 }
@@ -45,8 +45,8 @@ fn a_world_writable_folder_is_reported_unless_it_is_sticky() {
     let open = project(0o644, 0o777);
     let folder = fs::canonicalize(open.path()).unwrap();
     let line = format!(
-        "others can write to {0}, and so replace ./config.toml and decide what is killed; \
-         `chmod go-w {0}`",
+        "other users can write to {0}, replace ./config.toml and so decide what is ended; \
+         run `chmod go-w {0}`",
         folder.display()
     );
     assert_eq!(notes(&open), [line]);

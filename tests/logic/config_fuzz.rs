@@ -6,7 +6,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{EXAMPLE, Format, show};
+use monopoll::internals::cli::config_command::{Applied, EXAMPLE, Format, ShownKeys, show};
 use monopoll::internals::config::{Config, Position, Problems, Sources};
 use monopoll::internals::text::{Paint, mask_secrets};
 
@@ -23,7 +23,10 @@ fn answers_about(sources: &Sources, text: &str) {
     let start = Instant::now();
     let outcome = Config::load(sources);
     let said = match &outcome {
-        Ok(config) => show(config, Format::Text),
+        Ok(config) => {
+            let applied = Applied { instance: None, locks: Vec::new() };
+            show(config, &applied, ShownKeys::All, Format::Text)
+        }
         Err(problems) => problems.to_string(),
     };
     assert!(start.elapsed().as_secs() < PATIENCE_SECS, "{:?} for {sources:?}", start.elapsed());

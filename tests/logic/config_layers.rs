@@ -7,7 +7,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{EXAMPLE, Format, check, init, show};
+use monopoll::internals::cli::config_command::{
+    Applied, EXAMPLE, Format, ShownKeys, check, init, show,
+};
 use monopoll::internals::config::settings::{LogFormat, Settings};
 use monopoll::internals::config::{Config, Parsed, Placeholders, Problems, Sources};
 use monopoll::internals::engine::action::{Action, OnConflict};
@@ -238,17 +240,12 @@ fn a_config_toml_of_another_program_is_ignored_with_one_message() {
 fn config_check_names_the_ignored_file() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
     let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
-    assert!(said.starts_with("./config.toml: ignored, as it has no key of monopoll's; "), "{said}");
-    assert!(
-        said.ends_with(
-            "\nthere is no configuration file: every key has its default, and nothing is wrong\n"
-        ),
-        "{said}"
-    );
+    assert!(said.starts_with("./config.toml: ignored: it has no key of monopoll; "), "{said}");
+    assert!(said.ends_with("\nno configuration file: every key has its default\n"), "{said}");
     let start = Start::new();
     fs::create_dir(start.folder.path().join("config.toml")).unwrap();
     assert!(
-        ignored(&start).starts_with("./config.toml: ignored, as it is a folder\n"),
+        ignored(&start).starts_with("./config.toml: ignored: it is a folder\n"),
         "{}",
         ignored(&start)
     );
@@ -300,10 +297,10 @@ fn a_file_named_monopoll_toml_or_given_by_a_flag_is_always_read() {
             .file("monopoll.toml", "[database]")
             .problems()
             .to_string()
-            .contains("database: there is no such key")
+            .contains("database: unknown key")
     );
     let named = Start::new().file("config.toml", "[database]").config("config.toml");
-    assert!(named.problems().to_string().contains("database: there is no such key"));
+    assert!(named.problems().to_string().contains("database: unknown key"));
 }
 
 #[test]
@@ -321,6 +318,28 @@ fn a_configuration_file_given_by_name_must_exist() {
         Start::new().env("MONOPOLL_CONFIG", "").env("MONOPOLL_PROFILE", "").load().file,
         None
     );
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let mut start = Start::new();
+    for name in ["ON_CONFLICT", "TIMEOUTS__WAIT", "LOCK__PATHS", "INSTANCE", "ON_CONFLIKT"] {
+        start = start.env(&format!("MONOPOLL_{name}"), "");
+    }
+    let config = start.load();
+    assert_eq!((config.settings, config.notes), (Settings::default(), Vec::new()));
+}
+
+#[test]
+fn a_config_toml_with_foreign_keys_in_a_table_of_ours_may_be_another_programs() {
+    let advice = "if this file is another program's, write monopoll's keys to `monopoll.toml`, or \
+                  name a file with `--config`";
+    for text in ["[log]\nfile = 'bot.log'\n", "[telegram]\ntoken = 'x'\n[lock]\nfile = 'y'\n"] {
+        let found = Start::new().file("config.toml", text).problems().to_string();
+        assert_eq!(found.matches(advice).count(), 1, "{found}");
+        let named = Start::new().file("config.toml", text).config("config.toml").problems();
+        assert!(!named.to_string().contains(advice), "{named}");
+    }
 }
 
 #[test]
@@ -349,7 +368,7 @@ fn an_inaccessible_home_is_skipped_with_a_message_and_an_unreadable_file_is_a_pr
     chmod(&home, 0o700);
     assert_eq!((config.file, config.notes.len()), (None, 1));
     chmod(&home.join(".config/monopoll/config.toml"), 0o000);
-    assert!(start.problems().to_string().contains("may not be read by this user"));
+    assert!(start.problems().to_string().contains("is not readable for this user"));
 }
 
 #[test]
@@ -465,7 +484,7 @@ fn a_rule_that_can_never_apply_is_reported() {
     let notes = Start::new().file("monopoll.toml", file).load().notes;
     assert_eq!(
         notes,
-        ["./monopoll.toml:3: the rule `late` is never asked: `rules[0]` before it has no \
+        ["./monopoll.toml:3: rule `late` never applies: rule `rules[0]` before it has no \
              conditions"]
     );
 }
@@ -495,12 +514,27 @@ fn config_show_prints_each_value_with_its_origin_and_no_secret() {
         )
         .env("MONOPOLL_ON_CONFLICT", "wait")
         .load();
-    let text = show(&config, Format::Text);
+    let locks = vec!["/run/monopoll/bot12.lock".into()];
+    let applied = Applied { instance: Some("bot12".to_owned()), locks };
+    let text = show(&config, &applied, ShownKeys::All, Format::Text);
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("config_show", text);
     });
-    let json: serde_json::Value = serde_json::from_str(&show(&config, Format::Json)).unwrap();
+    let changed = show(&config, &applied, ShownKeys::Changed, Format::Text);
+    let keys: Vec<&str> = changed.lines().filter_map(|line| line.split(" =").next()).collect();
+    assert!(keys.ends_with(&["", "on_conflict", "check.command"]), "{changed}");
+    let json = show(&config, &applied, ShownKeys::All, Format::Json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["version"], 1);
+    assert_eq!(
+        (&json["file"], &json["profile"], &json["instance"], &json["locks"][0]),
+        (
+            &"./monopoll.toml".into(),
+            &serde_json::Value::Null,
+            &"bot12".into(),
+            &"/run/monopoll/bot12.lock".into()
+        )
+    );
     let wait = json["values"]
         .as_array()
         .unwrap()
@@ -535,8 +569,7 @@ fn config_check_prints_every_problem_as_json_too() {
 #[test]
 fn config_init_writes_a_valid_file_and_never_overwrites_one() {
     let start = Start::new();
-    let path = init(start.folder.path()).unwrap();
-    assert_eq!(path, start.folder.path().join("config.toml"));
+    let path = init(start.folder.path().join("config.toml")).unwrap();
     let config = start.load();
     assert_eq!(config.file.as_deref(), Some(Path::new("./config.toml")));
     assert_eq!((config.settings, config.notes), (Settings::default(), Vec::new()));
@@ -551,9 +584,12 @@ fn config_init_writes_a_valid_file_and_never_overwrites_one() {
         "all else is the example"
     );
     fs::write(&path, "mine").unwrap();
-    let error = init(start.folder.path()).unwrap_err();
+    let error = init(path.clone()).unwrap_err();
     assert_eq!(error.status(), ExitStatus::Config);
-    assert!(error.to_string().contains("is left as it is; move it away first"), "{error}");
+    assert!(
+        error.to_string().contains("exists already; not changed; write another file"),
+        "{error}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
 

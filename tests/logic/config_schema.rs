@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{EXAMPLE, schema};
+use monopoll::internals::cli::config_command::{Applied, EXAMPLE, Format, ShownKeys, schema, show};
 use monopoll::internals::config::settings::Settings;
 use monopoll::internals::config::{Config, Sources};
 
@@ -66,11 +66,9 @@ fn the_example_file_equals_the_defaults() {
 #[test]
 fn the_example_file_has_every_key_that_has_a_default() {
     let config = load(EXAMPLE);
-    let shown: Value = serde_json::from_str(&monopoll::internals::cli::config_command::show(
-        &config,
-        monopoll::internals::cli::config_command::Format::Json,
-    ))
-    .unwrap();
+    let applied = Applied { instance: None, locks: Vec::new() };
+    let shown = show(&config, &applied, ShownKeys::All, Format::Json);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
     let defaults: Vec<&str> = shown["values"]
         .as_array()
         .unwrap()

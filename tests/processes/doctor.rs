@@ -114,7 +114,7 @@ fn without_a_command_and_a_name_doctor_says_how_to_give_one() {
     let instance = &findings(&ended, "instance")[0];
     assert_eq!(instance.0, "warning");
     assert!(
-        instance.2.as_ref().is_some_and(|way_out| way_out.contains("--instance ID")),
+        instance.2.as_ref().is_some_and(|way_out| way_out.contains("`-- COMMAND`")),
         "{instance:?}"
     );
 }
@@ -141,9 +141,9 @@ fn a_configuration_that_others_can_write_to_is_a_warning_there_and_at_every_star
     let said = &findings(&ended, "configuration")[1];
     assert_eq!(
         (said.0.as_str(), said.2.as_deref()),
-        ("warning", Some("`chmod go-w ./config.toml`"))
+        ("warning", Some("run `chmod go-w ./config.toml`"))
     );
-    let line = "monopoll: others can write to ./config.toml, and so decide what is killed; `chmod go-w ./config.toml`";
+    let line = "monopoll: other users can write to ./config.toml and so decide what is ended; run `chmod go-w ./config.toml`";
     for ended in [stage.run(&["--exit", "0"]).end().exits(0), stage.plan(&[]).end().exits(0)] {
         assert_eq!(ended.err.lines().filter(|said| *said == line).count(), 1, "{ended:?}");
     }

@@ -120,7 +120,7 @@ fn an_invalid_log_variable_touches_nothing() {
         .exits(78)
         .says("the configuration is wrong");
     assert!(
-        ended.err.starts_with("$MONOPOLL_LOG: `inof` is no level\n")
+        ended.err.starts_with("$MONOPOLL_LOG: `inof` is not a level\n")
             && ended.err.contains("help: did you mean `info`?"),
         "{ended:?}"
     );

@@ -64,6 +64,27 @@ fn a_command_that_is_not_found_touches_nothing() {
 }
 
 #[test]
+fn a_command_line_in_quotes_is_named_as_such() {
+    touches_nothing(127, "leave out the quotes: `monopoll run -- sh bot.sh`", |stage| {
+        stage.run_command("sh bot.sh", &[])
+    });
+    touches_nothing(127, "check its spelling and $PATH", |stage| {
+        stage.run_command("no-such-bot here", &[])
+    });
+}
+
+#[test]
+fn config_init_writes_the_file_that_is_named() {
+    let stage = Stage::new();
+    let init = |path: &str| stage.monopoll(&["config", "init", "--config", path]).end();
+    init("my.toml").exits(0);
+    let written = fs::read_to_string(stage.folder().join("my.toml")).unwrap();
+    assert!(written.contains("on_conflict"), "{written}");
+    init("my.toml").exits(78).says("exists already; not changed");
+    init("no/my.toml").exits(1).says("cannot write");
+}
+
+#[test]
 fn a_command_that_cannot_be_executed_touches_nothing() {
     touches_nothing(126, "cannot be executed", |stage| {
         fs::write(stage.folder().join("bot.py"), "print()").unwrap();
