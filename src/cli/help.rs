@@ -1,9 +1,8 @@
-//! What stands below `--help`, and the pages that are made of the same source: completions and the
-//! man page.
+//! The texts after `--help`, and the pages of the same source: completions and the man page.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Command, CommandFactory};
+use clap::{Arg, Args, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -14,19 +13,92 @@ use crate::error::{Error, ExitStatus};
 
 pub(super) const EXAMPLES: &str = include_str!("help/examples.txt");
 
-pub(super) const EXAMPLES_AND_STATUSES: &str =
-    concat!(include_str!("help/examples.txt"), "\n", include_str!("help/exit_statuses.txt"));
+pub(super) const ALL_SECTIONS: &str = concat!(
+    include_str!("help/examples.txt"),
+    "\nFiles:\n",
+    include_str!("help/files.txt"),
+    "\nEnvironment:\n",
+    include_str!("help/environment.txt"),
+    "\n",
+    include_str!("help/exit_statuses.txt")
+);
 
 const STATUSES: &str = include_str!("help/exit_statuses.txt");
 
-/// Only in the man page.
 const FILES: &str = include_str!("help/files.txt");
 const ENVIRONMENT: &str = include_str!("help/environment.txt");
+
+pub(super) const RUN: &str = "\
+Examples:
+  monopoll run -- python3 main.py
+  monopoll run --on-conflict graceful -- python3 main.py
+  monopoll run --dry-run -- python3 main.py";
+pub(super) const PLAN: &str = "\
+Example:
+  monopoll plan --on-conflict graceful -- python3 main.py";
+pub(super) const STATUS: &str = "\
+Examples:
+  monopoll status -- python3 main.py
+  monopoll status --all
+
+Exit status: 0 running, 3 not running, 4 cannot tell, 5 runs without a guard.";
+pub(super) const STOP: &str = "\
+Examples:
+  monopoll stop --dry-run -- python3 main.py
+  monopoll stop -- python3 main.py";
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  monopoll explain 4711 -- python3 main.py
+  monopoll explain -- python3 main.py
+
+A guard and its bot name the instance themselves, and so does a token on a command line:
+`monopoll explain 4711` is enough there.";
+pub(super) const DOCTOR: &str = "\
+Example:
+  monopoll doctor -- python3 main.py";
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  monopoll completions bash > ~/.local/share/bash-completion/completions/monopoll
+  monopoll completions zsh > ~/.zfunc/_monopoll
+  monopoll completions fish > ~/.config/fish/completions/monopoll.fish
+
+Create the folder first. zsh also needs `fpath+=~/.zfunc` before `compinit` in ~/.zshrc.";
+pub(super) const MAN: &str = "\
+Example:
+  monopoll man > ~/.local/share/man/man1/monopoll.1";
+pub(super) const CONFIG_SHOW: &str = "\
+Examples:
+  monopoll config show -- python3 main.py
+  monopoll config show --changed";
+pub(super) const CONFIG_CHECK: &str = "\
+Example:
+  monopoll config check --config monopoll.toml";
+pub(super) const CONFIG_SCHEMA: &str = "\
+Example:
+  monopoll config schema > monopoll.schema.json";
+pub(super) const CONFIG_INIT: &str = "\
+Examples:
+  monopoll config init
+  monopoll config init --config monopoll.toml";
 
 /// The actions of `--on-conflict`, so that a shell can offer them.
 pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
     PossibleValuesParser::new(["refuse", "graceful", "force", "wait"])
         .try_map(|name| name.parse::<OnConflict>())
+}
+
+/// The options of every command, hidden in the help of one that has no use for them.
+pub(super) fn hidden(ids: &[&str]) -> Vec<Arg> {
+    let common = Common::augment_args(Command::new("monopoll"));
+    let all = common.get_arguments().filter(|arg| ids.contains(&arg.get_id().as_str()));
+    all.map(|arg| arg.clone().hide(true)).collect()
+}
+
+/// Hides every common option but these.
+pub(super) fn hidden_but(ids: &[&str]) -> Vec<Arg> {
+    let common = Common::augment_args(Command::new("monopoll"));
+    let names = common.get_arguments().map(|arg| arg.get_id().as_str());
+    hidden(&names.filter(|name| !ids.contains(name)).collect::<Vec<_>>())
 }
 
 /// The message about a command line that clap rejects: what is wrong, the usage, and the line that
@@ -54,15 +126,15 @@ pub fn usage_error(error: &clap::Error) -> String {
         lines.pop();
     }
     lines.push("");
-    let behind = match error.get(ContextKind::InvalidArg) {
+    let after = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word))
             if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") =>
         {
-            "; COMMAND goes behind `--`"
+            "; COMMAND goes after `--`"
         }
         _ => "",
     };
-    format!("{}monopoll: the command line is wrong{behind}; see {see}", lines.join("\n"))
+    format!("{}monopoll: the command line is wrong{after}; see {see}", lines.join("\n"))
 }
 
 pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {
@@ -75,15 +147,15 @@ pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, E
 pub(super) fn man(common: &Common) -> Result<ExitStatus, Error> {
     refuse_json(common, "a man page")?;
     let page = page().map_err(|error| {
-        Error::from_source(ExitStatus::Fault, "the man page cannot be written", error)
+        Error::from_source(ExitStatus::Fault, "cannot write the man page", error)
     })?;
     print(&page)
 }
 
 fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
     if common.json {
-        Err(Error::new(ExitStatus::Usage, format!("this prints {what}, and no JSON"))
-            .with_hint("leave `--json` out"))
+        Err(Error::new(ExitStatus::Usage, format!("this prints {what}, not JSON"))
+            .with_hint("leave out `--json`"))
     } else {
         Ok(())
     }
@@ -142,7 +214,7 @@ fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     let mut roff = Roff::new();
     roff.control("SS", [name.as_str()]).text([bold(name.as_str()), roman(rest)]);
     roff.control("PP", []).text([roman(about + ".")]).to_writer(page)?;
-    if command.get_arguments().next().is_none() {
+    if command.get_arguments().all(Arg::is_hide_set) {
         return Ok(());
     }
     // Its heading is that of a page of its own.

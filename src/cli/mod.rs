@@ -1,4 +1,4 @@
-//! The command line: what may be written on it.
+//! The command line: its commands and options.
 
 pub mod config_command;
 mod doctor_command;
@@ -33,10 +33,10 @@ use crate::engine::action::OnConflict;
 use crate::error::{Error, ExitStatus};
 use crate::sys::machine;
 
-/// One bot, one poller: settles by policy who may poll, then runs the bot.
+/// One bot token, one poller: settles conflicts by policy, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100)]
-#[command(after_help = help::EXAMPLES, after_long_help = help::EXAMPLES_AND_STATUSES)]
+#[command(after_help = help::EXAMPLES, after_long_help = help::ALL_SECTIONS)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -47,57 +47,59 @@ pub struct Cli {
 /// The options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
-    /// The configuration file [default: the first of ./monopoll.toml, ./config.toml, the user's,
-    /// the system's]
+    /// The configuration file [default: ./monopoll.toml, ./config.toml, ...]
     #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// The [profile.NAME] of the file to use
+    /// The [profile.NAME] of the file to select
     #[arg(long, value_name = "NAME", global = true)]
     pub profile: Option<String>,
-    /// Overrides one key, such as timeouts.graceful=10s; may be given more than once
+    /// Set one key, such as timeouts.graceful=10s; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about whoever is in the way: refuse, graceful, force or wait
+    /// What to do about a conflict: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", value_parser = help::actions(), hide_possible_values = true, global = true)]
     pub on_conflict: Option<OnConflict>,
-    /// The thing there may be only one of [default: by the bot's token, else by COMMAND]
+    /// The instance [default: from the bot token, else from COMMAND]
     #[arg(long, value_name = "ID", global = true)]
     pub instance: Option<String>,
     /// Print one JSON document to standard output
     #[arg(long, overrides_with = "json", global = true)]
     pub json: bool,
-    /// Say more
+    /// Print more; -vv prints everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Say only what went wrong
+    /// Print only errors
     #[arg(short, long, overrides_with = "quiet", conflicts_with = "verbose", global = true)]
     pub quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Settle who polls, then run COMMAND while holding the lock
+    /// Settle conflicts, then run COMMAND while holding the lock
     ///
-    /// Whoever is in the way is looked for among this user's processes and by this user's lock: a
-    /// bot that another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
+    /// Conflicts are searched among this user's processes and by this user's lock: a bot that
+    /// another user started is not seen, unless a `[[match]]` entry says `user = "any"`.
+    #[command(after_help = help::RUN, verbatim_doc_comment)]
     Run {
-        /// Say what would be done, and do nothing
+        /// Print what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
-    /// Say what `run` would kill or wait for, in which order, by which rule
+    /// Print what `run` would end or wait for, in which order, by which rule
+    #[command(after_help = help::PLAN)]
     Plan {
-        /// Exit with 2 where `run` would kill or wait before it starts
+        /// Exit with 2 where `run` would end a process or wait before it starts
         #[arg(long)]
         detailed_exitcode: bool,
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// Say who holds the instance, since when and how it got there; every instance if none is named
+    /// Print whether the instance runs and since when; without a name, list all instances
+    #[command(after_help = help::STATUS, args = help::hidden(&["on_conflict"]))]
     Status {
         /// Print the history of the instance, too
         #[arg(long)]
@@ -105,49 +107,55 @@ pub enum Command {
         /// List every instance, also those that ended long ago
         #[arg(long, conflicts_with = "command")]
         all: bool,
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// End what runs, gracefully unless `--on-conflict force`; rules can only forbid
+    /// End the running bot gracefully, or with `--on-conflict force` at once
+    #[command(after_help = help::STOP)]
     Stop {
-        /// Say what would be done, and do nothing
+        /// Print what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// Say why a process is or is not a candidate: each entry, shield and rule with its verdict
+    /// Print why a process is or is not a conflict: each entry, shield and rule
+    #[command(after_help = help::EXPLAIN)]
     Explain {
-        /// The process; without one, the plan and everybody it speaks of
+        /// The process id; without one, every process of the plan is explained
         pid: Option<String>,
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Show, check or write the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Say whether this machine is ready, and the way out where it is not; touches nothing
+    /// Check whether this machine is ready; changes nothing
+    #[command(after_help = help::DOCTOR, args = help::hidden(&["on_conflict"]))]
     Doctor {
-        /// The bot and its arguments
+        /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Print the completions for a shell
+    #[command(after_help = help::COMPLETIONS, args = help::hidden_but(&[]))]
     Completions {
         /// The shell
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
     /// Print the man page
+    #[command(after_help = help::MAN, args = help::hidden_but(&[]))]
     Man,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective configuration, each value with its origin
+    #[command(after_help = help::CONFIG_SHOW, args = help::hidden(&["verbose", "quiet"]))]
     Show {
         /// Leave out the keys that have their default
         #[arg(long)]
@@ -157,10 +165,13 @@ pub enum ConfigCommand {
         command: Vec<OsString>,
     },
     /// Check every layer and every profile
+    #[command(after_help = help::CONFIG_CHECK, args = help::hidden(&["verbose", "quiet"]))]
     Check,
     /// Print the JSON schema of the configuration file
+    #[command(after_help = help::CONFIG_SCHEMA, args = help::hidden_but(&[]))]
     Schema,
     /// Write a commented config.toml, or the file that --config names; never over an existing one
+    #[command(after_help = help::CONFIG_INIT, args = help::hidden_but(&["config"]))]
     Init,
 }
 
@@ -174,7 +185,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
-            "`run` prints JSON only with `--dry-run`: its standard output is COMMAND's",
+            "`run` prints JSON only with `--dry-run`: its standard output belongs to COMMAND",
         )
         .with_hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run_command::run(&common, command),

@@ -24,7 +24,7 @@ fn subcommands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// The lines of the help that are command lines, without what stands behind two blanks.
+/// The lines of the help that are command lines, up to two blanks.
 fn examples() -> Vec<String> {
     let help = said(&["-h"]);
     let lines = help.lines().filter_map(|line| line.strip_prefix("  monopoll "));
@@ -40,7 +40,7 @@ fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = piped else {
-        monopoll::internals::cli::say(format_args!("passed over: there is no {program}"));
+        monopoll::internals::cli::say(format_args!("skipped: {program} is not installed"));
         return None;
     };
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -69,6 +69,58 @@ fn every_command_has_an_example() {
 }
 
 #[test]
+fn the_help_of_each_command_has_an_example_and_only_its_own_options() {
+    let leaves = [
+        (&["run"][..], "--on-conflict"),
+        (&["plan"], "--on-conflict"),
+        (&["status"], "--all"),
+        (&["stop"], "--on-conflict"),
+        (&["explain"], "--set"),
+        (&["doctor"], "--profile"),
+        (&["completions"], "--help"),
+        (&["man"], "--help"),
+        (&["config", "show"], "--changed"),
+        (&["config", "check"], "--profile"),
+        (&["config", "schema"], "--help"),
+        (&["config", "init"], "--config"),
+    ];
+    for (command, option) in leaves {
+        let help = said(&[command, &["--help"]].concat());
+        let start = format!("  monopoll {}", command.join(" "));
+        let examples: Vec<&str> = help.lines().filter(|line| line.starts_with(&start)).collect();
+        assert!(!examples.is_empty() && help.contains(option), "{help}");
+        for example in examples {
+            let words = example.split(" > ").next().unwrap().split_whitespace();
+            assert!(Cli::try_parse_from(words).is_ok(), "{example}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+    for (command, option) in [
+        (&["completions"][..], "--config"),
+        (&["man"], "--on-conflict"),
+        (&["status"], "--on-conflict"),
+        (&["config", "schema"], "--set"),
+        (&["config", "init"], "--profile"),
+    ] {
+        let help = said(&[command, &["--help"]].concat());
+        assert!(!help.contains(option), "{help}");
+    }
+    let completions = said(&["completions", "--help"]);
+    for shell in ["bash-completion/completions/", ".zfunc/_monopoll", "fish/completions/"] {
+        assert!(completions.contains(shell), "{completions}");
+    }
+}
+
+#[test]
+fn the_long_help_names_the_environment_and_the_files() {
+    let help = said(&["--help"]);
+    for name in ["BOT_TOKEN", "TELOXIDE_TOKEN", "MONOPOLL_KEY", "./monopoll.toml", "/etc/monopoll"]
+    {
+        assert!(help.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn the_long_help_lists_every_exit_status() {
     let help = said(&["--help"]);
     let statuses = help.split_once("Exit status:").unwrap().1;
@@ -76,6 +128,9 @@ fn the_long_help_lists_every_exit_status() {
         ExitStatus::Done,
         ExitStatus::Fault,
         ExitStatus::WouldAct,
+        ExitStatus::NotRunning,
+        ExitStatus::Unknown,
+        ExitStatus::Unguarded,
         ExitStatus::Usage,
         ExitStatus::LockFile,
         ExitStatus::Refused,
@@ -97,7 +152,7 @@ fn the_long_help_lists_every_exit_status() {
 #[test]
 fn no_help_line_is_wider_than_100_columns() {
     for line in said(&["--help"]).lines() {
-        assert!(line.chars().count() <= 120, "{line}");
+        assert!(line.chars().count() <= 100, "{line}");
     }
 }
 
@@ -105,7 +160,8 @@ fn no_help_line_is_wider_than_100_columns() {
 fn help_is_also_a_command() {
     assert_eq!(said(&["help"]), said(&["--help"]));
     assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
-    assert!(said(&["help", "run"]).contains("a bot that another user started is not seen"));
+    let run = said(&["help", "run"]).replace('\n', " ");
+    assert!(run.contains("a bot that another user started is not seen"), "{run}");
 }
 
 #[test]
@@ -136,10 +192,10 @@ fn a_wrong_command_line_is_reported_once_and_the_help_is_named_last() {
             said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"),
             "{said}"
         );
-        let behind = if args.contains(&"python") { "; COMMAND goes behind `--`" } else { "" };
+        let after = if args.contains(&"python") { "; COMMAND goes after `--`" } else { "" };
         assert_eq!(
             said.lines().last().unwrap(),
-            format!("monopoll: the command line is wrong{behind}; see {last}"),
+            format!("monopoll: the command line is wrong{after}; see {last}"),
             "{args:?}"
         );
     }
