@@ -12,9 +12,9 @@ use crate::text::{mask_secrets, printable};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitStatus {
-    /// Done; or a newer start took over, which a supervisor must not revive.
+    /// Done; or a newer start took over, and a supervisor must not restart this one.
     Done,
-    /// A fault of monopoll itself.
+    /// An internal error.
     Fault,
     /// `plan --detailed-exitcode`: would start after killing or waiting.
     WouldAct,
@@ -30,7 +30,7 @@ pub enum ExitStatus {
     LockFile,
     /// Refused by policy, or waited too long: try again later.
     Refused,
-    /// A conflict that may not be signalled.
+    /// A conflict that this user may not signal.
     Permission,
     /// The configuration is wrong.
     Config,
@@ -98,14 +98,14 @@ impl Error {
         Error::new(status, format!("{what}: {source}")).with_source(source)
     }
 
-    /// A lock file or folder that cannot be used.
+    /// An unusable lock file or folder.
     #[must_use]
     pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
         let path = printable(&path.to_string_lossy()).into_owned();
         Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
     }
 
-    /// A lock file or folder that cannot be used: `what (source)`.
+    /// An unusable lock file or folder: `what (source)`.
     #[must_use]
     pub(crate) fn unsafe_lock_due_to(
         path: &Path,
@@ -115,7 +115,7 @@ impl Error {
         Error::unsafe_lock(path, &format!("{what} ({source})")).with_source(source)
     }
 
-    /// Adds what the user can do about it.
+    /// Adds a remedy.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Error { hint: Some(hint.into()), ..self }
@@ -139,7 +139,7 @@ impl Error {
         &self.message
     }
 
-    /// What the user can do about it.
+    /// The remedy.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -158,8 +158,8 @@ impl Error {
     #[must_use = "the process should exit with it"]
     pub fn print(&self) -> ExitStatus {
         let text = mask_secrets(&format!("{}\n", self.report()));
-        // In one piece, as other processes may write to the same log. When standard error is full
-        // or gone, the exit status still tells.
+        // In one write, as other processes may write to the same log. When standard error is full
+        // or closed, the exit status remains.
         let _ = std::io::stderr().write_all(text.as_bytes());
         self.status
     }

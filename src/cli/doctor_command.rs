@@ -1,10 +1,9 @@
-//! `monopoll doctor`: is this machine ready? It looks at everything that a start depends on and
-//! touches nothing.
+//! `monopoll doctor`: checks everything that a start depends on and touches nothing.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::{paint, print, print_json};
+use crate::cli::output::{paint, print, print_json, say};
 use crate::cli::{Common, prepare};
 use crate::config::Config;
 use crate::doctor::{
@@ -29,17 +28,17 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     if common.json {
         print_json(&report::document(&findings))?;
     } else {
-        let shown: Vec<Finding> = findings
-            .iter()
-            .filter(|finding| !common.quiet || finding.grade == Grade::Problem)
-            .cloned()
-            .collect();
-        print(&report::text(&shown, paint(&std::io::stdout())))?;
+        let lowest = match (common.quiet, common.verbose) {
+            (true, _) => Grade::Problem,
+            (false, 0) => Grade::Warning,
+            (false, _) => Grade::Ok,
+        };
+        print(&report::text(&findings, lowest, paint(&std::io::stdout())))?;
     }
     match findings.iter().filter(|finding| finding.grade == Grade::Problem).count() {
         0 => Ok(ExitStatus::Done),
-        1 => Err(Error::new(ExitStatus::Fault, "doctor: there is 1 problem")),
-        n => Err(Error::new(ExitStatus::Fault, format!("doctor: there are {n} problems"))),
+        1 => Err(Error::new(ExitStatus::Fault, "doctor: found 1 problem")),
+        n => Err(Error::new(ExitStatus::Fault, format!("doctor: found {n} problems"))),
     }
 }
 
@@ -72,6 +71,10 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     }));
     findings.extend(token.as_ref().map(|token| {
         let settings = &config.settings.telegram;
+        if !common.quiet {
+            let (server, bot) = (&settings.api_url.authority, token.id());
+            say(format_args!("monopoll: asking {server} whether bot {bot} has a webhook"));
+        }
         doctor::telegram_finding(&telegram::ask_for_webhook(settings, token), settings)
     }));
     let named = prepare::instance(

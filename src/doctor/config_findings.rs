@@ -27,7 +27,7 @@ fn loaded_finding(config: &Config) -> Finding {
         NAME,
         match &config.file {
             Some(file) => format!("{}{profile}", printable(&file.to_string_lossy())),
-            None => format!("there is no file: every key has its default{profile}"),
+            None => format!("no file, every key has its default{profile}"),
         },
     )
 }
@@ -36,7 +36,7 @@ fn loaded_finding(config: &Config) -> Finding {
 fn note_finding(note: &str) -> Finding {
     let (what, hint) = note
         .rsplit_once("; ")
-        .unwrap_or((note, "`monopoll config show` says where each value comes from"));
+        .unwrap_or((note, "`monopoll config show` lists the origin of each value"));
     Finding::warning(NAME, what, hint)
 }
 
@@ -50,11 +50,11 @@ fn problem_finding(problem: &crate::config::Problem) -> Finding {
     Finding::problem(
         NAME,
         what,
-        problem.help.as_deref().unwrap_or("correct it there; `config.example.toml` has every key"),
+        problem.help.as_deref().unwrap_or("fix it there; `config.example.toml` lists every key"),
     )
 }
 
 fn defaults_finding() -> Finding {
-    let what = "what follows is said of the defaults, as the configuration cannot be used";
-    Finding::warning(NAME, what, "correct it, and ask again")
+    let what = "the configuration cannot be used, so everything else is checked with the defaults";
+    Finding::warning(NAME, what, "fix it, then run `monopoll doctor` again")
 }

@@ -1,4 +1,4 @@
-//! The command, the name of the instance, and the process that runs it already.
+//! The command, the name of the instance, and the process that already runs it.
 
 use crate::doctor::Finding;
 use crate::engine::instance::Instance;
@@ -25,9 +25,9 @@ pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Findin
     match name {
         Ok((instance, source)) => {
             let source = match source {
-                NameSource::Configuration => "by the configuration",
-                NameSource::Token => "by the token",
-                NameSource::Command => "by the command, its arguments and this folder",
+                NameSource::Configuration => "from the configuration",
+                NameSource::Token => "from the token",
+                NameSource::Command => "from the command, its arguments and this folder",
             };
             Finding::ok("instance", format!("{instance}, {source}"))
         }
@@ -48,7 +48,7 @@ pub enum RunningState {
     Below(String),
     /// A guard that only a record shows: its command.
     Elsewhere(String),
-    /// Processes that are no guards.
+    /// Processes that are not guards.
     Strangers(Vec<u32>),
     /// Not known without taking the lock.
     Unknown,
@@ -57,33 +57,34 @@ pub enum RunningState {
 pub fn running_finding(state: &RunningState) -> Finding {
     const NAME: &str = "running";
     match state {
-        RunningState::NotRunning => Finding::ok(NAME, "nobody has the lock"),
+        RunningState::NotRunning => Finding::ok(NAME, "no process holds the lock"),
         RunningState::Guard(pid, command) => Finding::ok(
             NAME,
-            format!("the guard with pid {pid} has the lock, and runs `{}`", printable(command)),
+            format!("the guard of `{}` (pid {pid}) holds the lock", printable(command)),
         ),
         RunningState::Below(command) => Finding::ok(
             NAME,
             format!(
-                "a guard in a PID namespace below has the lock, and runs `{}`",
+                "the guard of `{}` in a PID namespace below this one holds the lock",
                 printable(command)
             ),
         ),
         RunningState::Elsewhere(command) => {
             let what = format!(
-                "by its record, a guard in another PID namespace runs `{}`",
+                "the record names the guard of `{}` in another PID namespace",
                 printable(command)
             );
-            Finding::ok(NAME, format!("{what}; whether it still does cannot be seen from here"))
+            Finding::ok(NAME, format!("{what}; whether it still runs cannot be seen from here"))
         }
         RunningState::Strangers(pids) => {
             let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-            let what = format!("the lock is held by what is no guard: pid {}", pids.join(", "));
-            Finding::warning(NAME, what, "`monopoll plan` says what a start would do about it")
+            let what =
+                format!("a process that is not a guard holds the lock: pid {}", pids.join(", "));
+            Finding::warning(NAME, what, "`monopoll plan` shows what a start would do about it")
         }
         RunningState::Unknown => Finding::ok(
             NAME,
-            "who has the lock cannot be seen here without taking it; `monopoll plan` takes a look",
+            "the holder of the lock cannot be seen without taking the lock; see `monopoll plan`",
         ),
     }
 }

@@ -32,7 +32,7 @@ fn folder_findings(folder: &FolderCheck) -> Vec<Finding> {
         FolderCheck::Missing(path, parent, facts) => {
             let parent = shown(parent);
             let what =
-                format!("{} is not there yet: the first start makes it, private", shown(path));
+                format!("{} does not exist yet; the first start creates it, private", shown(path));
             (what, format!(", in {parent}"), parent, facts)
         }
     };
@@ -46,36 +46,34 @@ const NAME: &str = "lock folder";
 fn access_finding(path: &str, facts: &FolderFacts, what: String) -> Finding {
     if let Some(folder) = &facts.exposed {
         let folder = shown(folder);
-        let hint = format!("`chmod go-w {folder}`, or name another folder in `lock.paths`");
+        let hint = format!("`chmod go-w {folder}`, or choose another folder in `lock.paths`");
         return Finding::problem(
             NAME,
-            format!("{what}: others can write to {folder}, and so replace what is in it"),
+            format!("{what}: other users can write to {folder} and replace files in it"),
             hint,
         );
     }
     if let Some((folder, uid)) = &facts.foreign {
         let what = format!(
-            "{what}: {} belongs to another user (uid {uid}), who could replace what is in it",
+            "{what}: {} belongs to another user (uid {uid}), who can replace files in it",
             shown(folder)
         );
         return Finding::problem(
             NAME,
             what,
-            "name a folder in `lock.paths` that is yours, in folders of yours or of root's",
+            "choose a folder in `lock.paths` that you own, inside folders that you or root own",
         );
     }
     if let Some(network) = facts.network {
-        let what = format!(
-            "{what}: that is a network file system ({network}), whose locks cannot be relied on"
-        );
-        return Finding::problem(NAME, what, "name a folder on a local disk in `lock.paths`");
+        let what = format!("{what}: locks on a network file system ({network}) are not reliable");
+        return Finding::problem(NAME, what, "choose a folder on a local disk in `lock.paths`");
     }
     match &facts.writing {
         Support::Given => Finding::ok(NAME, what),
         Support::Refused(why) => Finding::problem(
             NAME,
-            format!("{what}: no file can be made in {path} ({why})"),
-            "run as the user whose folder it is, or name a folder of this user's in `lock.paths`",
+            format!("{what}: cannot create a file in {path} ({why})"),
+            "run as the owner of the folder, or choose another folder in `lock.paths`",
         ),
     }
 }
@@ -84,7 +82,7 @@ fn description(facts: &FolderFacts) -> String {
     let FolderFacts { owner, mode, file_system, .. } = facts;
     let on = match file_system.as_deref() {
         Some(memory @ ("tmpfs" | "ramfs")) => {
-            format!(", on {memory}: emptied at a reboot, which ends every holder too")
+            format!(", on {memory}: a reboot empties it, and ends every holder too")
         }
         Some(file_system) => format!(", on {file_system}"),
         None => String::new(),
@@ -94,12 +92,11 @@ fn description(facts: &FolderFacts) -> String {
 
 fn space_finding(path: &str, facts: &FolderFacts) -> Finding {
     const NAME: &str = "lock space";
-    let files = facts.free_inodes.map_or_else(
-        || "as many files as there is room for".to_owned(),
-        |free| format!("{free} files"),
-    );
+    let files = facts
+        .free_inodes
+        .map_or_else(|| "any number of files".to_owned(), |free| format!("{free} files"));
     let what = format!("{} and {files} are free at {path}", size(facts.free_bytes));
-    let hint = "make room there, or name a folder on another file system in `lock.paths`";
+    let hint = "free some space there, or choose a folder on another file system in `lock.paths`";
     let inodes = facts.free_inodes.unwrap_or(u64::MAX);
     if facts.free_bytes == 0 || inodes == 0 {
         Finding::problem(NAME, what, hint)

@@ -47,11 +47,11 @@ pub fn machine_findings(me: &DoctorUser, capabilities: Option<&Capabilities>) ->
 fn user(me: &DoctorUser) -> Finding {
     let (name, id) = (printable(&me.user.name), printable(&me.user.id));
     let who = if name == id { id.into_owned() } else { format!("{name} ({id})") };
-    let reach = if me.privileged { "everybody's processes" } else { "this user's processes alone" };
+    let reach = if me.privileged { "all processes" } else { "only this user's processes" };
     Finding::ok("user", format!("{who}: may signal {reach}"))
 }
 
-/// Not seeing other users is no fault, but unexpected.
+/// Seeing only one user is expected, but surprises some.
 fn other_users(me: &DoctorUser) -> Option<Finding> {
     let name = printable(&me.user.name);
     match me.reach {
@@ -59,11 +59,11 @@ fn other_users(me: &DoctorUser) -> Option<Finding> {
         ScanReach::OwnUser => Some(Finding::note(
             "other users",
             format!(
-                "a bot that another user started is not seen: who is in the way is looked for \
-                 among {name}'s processes, by {name}'s lock"
+                "a bot that another user started is not found: only {name}'s processes and lock \
+                 are checked"
             ),
-            "start a bot as one user everywhere, or write a `[[match]]` entry with \
-             `user = \"any\"`: what it finds of others' is refused",
+            "start a bot as the same user everywhere, or add a `[[match]]` entry with \
+             `user = \"any\"`: a start is then refused while another user runs the bot",
         )),
     }
 }
@@ -74,9 +74,9 @@ fn container(capabilities: &Capabilities, folder: Option<&PrivateFolder>) -> Fin
         (_, Some(folder)) => Finding::warning(NAME, folder.problem(), folder.hint()),
         (Some(maker), None) => Finding::ok(
             NAME,
-            format!("this is one of {maker}; whoever mounts the same lock folder meets"),
+            format!("this is one of {maker}; containers that share the lock folder see each other"),
         ),
-        (None, None) => Finding::ok(NAME, "this is none"),
+        (None, None) => Finding::ok(NAME, "none"),
     }
 }
 
@@ -84,10 +84,10 @@ fn namespace(namespace: PidNamespace) -> Finding {
     Finding::ok(
         "PID namespace",
         match namespace {
-            PidNamespace::First => "the machine's first: every holder of a lock can be seen",
+            PidNamespace::First => "the first of this machine: every holder of a lock is visible",
             PidNamespace::Own => {
-                "one of its own: a guard outside is asked through the lock folder, any other \
-                 holder there has no name"
+                "a separate one: a guard outside is asked through the lock folder, any other \
+                 holder outside cannot be identified"
             }
         },
     )
@@ -97,12 +97,11 @@ fn starter(starter: &StartedBy) -> Finding {
     const NAME: &str = "supervisor";
     match starter {
         StartedBy::NoParent => {
-            Finding::ok(NAME, "this is the first process here, or its parent cannot be seen")
+            Finding::ok(NAME, "none: this is the first process here, or its parent is not visible")
         }
-        StartedBy::Program(pid, name) => Finding::ok(
-            NAME,
-            format!("none that is known: `{}` (pid {pid}) started this", sanitize(name)),
-        ),
+        StartedBy::Program(pid, name) => {
+            Finding::ok(NAME, format!("no known one: started by `{}` (pid {pid})", sanitize(name)))
+        }
         StartedBy::Supervisor(by) => {
             let once = match by {
                 ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_) => "`Restart=on-failure`",
@@ -110,13 +109,13 @@ fn starter(starter: &StartedBy) -> Finding {
                 ManagedBy::Container(_)
                 | ManagedBy::Pm2(_)
                 | ManagedBy::Runit(_)
-                | ManagedBy::S6(_) => "a restart on failure alone",
+                | ManagedBy::S6(_) => "restarts only on failure",
             };
             let by = by.to_string();
             Finding::ok(
                 NAME,
                 format!(
-                    "{}; with {once}, as exit status 0 says that a newer start took over",
+                    "{}; choose {once}, as exit status 0 means that a newer start took over",
                     printable(&by)
                 ),
             )
@@ -127,31 +126,29 @@ fn starter(starter: &StartedBy) -> Finding {
 fn pidfd(offer: &Support) -> Finding {
     match offer {
         Support::Given => {
-            Finding::ok("pidfd", "a signal reaches the process that was looked at, or nobody")
+            Finding::ok("pidfd", "a signal only ever reaches the process that was checked")
         }
         Support::Refused(why) => Finding::warning(
             "pidfd",
             format!(
-                "the kernel gives none ({why}): a pid and its start time are compared before each \
-                 signal instead"
+                "not available ({why}): pid and start time are compared before each signal instead"
             ),
-            "Linux 5.3 or later, and a container engine whose list of allowed system calls has \
-             pidfd_open",
+            "use Linux 5.3 or later, and allow the system call pidfd_open in the container engine",
         ),
     }
 }
 
 fn processes(hidden: Option<&str>) -> Finding {
     match hidden {
-        None => Finding::ok("processes", "/proc hides nobody of this PID namespace"),
+        None => Finding::ok("processes", "/proc shows every process of this PID namespace"),
         Some(value) => Finding::warning(
             "processes",
             format!(
-                "/proc hides other users' processes (hidepid={}): one of them that has the lock \
-                 has no name here",
+                "/proc hides other users' processes (hidepid={}): if one of them holds the lock, \
+                 it cannot be identified",
                 printable(value)
             ),
-            "mount /proc with `hidepid=off`, or put this user into the group of its `gid=`",
+            "mount /proc with `hidepid=off`, or add this user to the group of its `gid=`",
         ),
     }
 }
@@ -160,33 +157,29 @@ fn environments(environments: Environments) -> Finding {
     let Environments { readable, unreadable } = environments;
     let all = readable + unreadable;
     if unreadable == 0 {
-        Finding::ok(
-            "environments",
-            format!("those of all {all} other processes of this user can be read"),
-        )
+        Finding::ok("environments", format!("readable for all {all} other processes of this user"))
     } else {
         Finding::warning(
             "environments",
             format!(
-                "of {all} other processes of this user, {unreadable} show no environment, and so \
-                 no token in it"
+                "not readable for {unreadable} of {all} other processes of this user, so a token \
+                 there is not found"
             ),
-            "they have more rights than this process, or hide it: name such a bot in a \
-             `[[match]]` entry, or give monopoll CAP_SYS_PTRACE",
+            "if one of them is the bot, add a `[[match]]` entry for it, or give monopoll \
+             CAP_SYS_PTRACE",
         )
     }
 }
 
 fn inotify(offer: &Support) -> Finding {
     match offer {
-        Support::Given => Finding::ok("inotify", "the kernel tells at once when a lock may go"),
+        Support::Given => {
+            Finding::ok("inotify", "the kernel reports at once when a lock may be released")
+        }
         Support::Refused(why) => Finding::warning(
             "inotify",
-            format!(
-                "there is no instance left for this user ({why}): a look every 50 ms stands in \
-                 for it"
-            ),
-            "raise it: `sysctl fs.inotify.max_user_instances=1024`",
+            format!("no instance left for this user ({why}): locks are polled every 50 ms instead"),
+            "raise the limit with `sysctl fs.inotify.max_user_instances=1024`",
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! Checks if this machine is ready: facts in, findings out; each problem has a hint. Nothing here
-//! reads the machine.
+//! Checks whether this machine is ready: facts in, findings out; each problem has a hint. Nothing
+//! here reads the machine.
 
 mod config_findings;
 mod instance_findings;
@@ -63,6 +63,10 @@ impl Finding {
 
     /// The error that a start would fail with.
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
-        Finding::problem(name, error.message(), error.hint().unwrap_or("mend that and ask again"))
+        Finding::problem(
+            name,
+            error.message(),
+            error.hint().unwrap_or("fix it, then run `monopoll doctor` again"),
+        )
     }
 }

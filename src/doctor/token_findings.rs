@@ -13,7 +13,7 @@ pub struct TokenSearch {
     pub found: Option<BotId>,
     pub variables: Vec<String>,
     pub file: String,
-    /// Variables, as they are shown, whose value is no token.
+    /// Variables, as they are shown, whose value is not a token.
     pub misfits: Vec<String>,
     /// The action on another process with the same token.
     pub same_token: SameToken,
@@ -23,18 +23,18 @@ pub struct TokenSearch {
 pub fn token_finding(search: &TokenSearch) -> Finding {
     const NAME: &str = "token";
     match (search.found, search.same_token) {
-        (Some(id), _) => Finding::ok(NAME, format!("the one of bot {id} is known")),
+        (Some(id), _) => Finding::ok(NAME, format!("found, for bot {id}")),
         (None, _) if !search.misfits.is_empty() => Finding::warning(
             NAME,
             format!(
-                "none is known: {} has something that is no bot token (a number, a colon and a \
+                "none found: {} holds a value that is not a bot token (a number, a colon and a \
                  secret)",
                 search.misfits.join(" and ")
             ),
-            "set it to what @BotFather gave, or name the bot's own variable in `token_env`",
+            "set it to the token from @BotFather, or name the bot's own variable in `token_env`",
         ),
         (None, SameToken::Off) => {
-            Finding::ok(NAME, "none is known, and `same_token` is off: nobody looks for it")
+            Finding::ok(NAME, "none found, and none needed, as `same_token` is off")
         }
         (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
             let variables: Vec<String> =
@@ -42,12 +42,12 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
             Finding::warning(
                 NAME,
                 format!(
-                    "none is known, neither by {} nor by {}: whoever polls with it under another \
-                     command is not found",
+                    "none found in {} or {}: a process that polls with it under another command is \
+                     not found",
                     variables.join(", "),
                     printable(&search.file)
                 ),
-                "set one of these, name the bot's own in `token_env` or `env_file`, or say \
+                "set one of these, name the bot's own in `token_env` or `env_file`, or set \
                  `same_token = \"off\"`",
             )
         }

@@ -1,5 +1,5 @@
-//! `[check]`: run before anything is touched; if it fails, the start is refused and the healthy bot
-//! lives on.
+//! `[check]`: runs before anything is touched; if it fails, the start is refused and the running bot
+//! is left alone.
 
 #[cfg(unix)]
 mod unix;
@@ -25,7 +25,7 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::wake::CANCELLED;
 use crate::text::command_line;
 
-/// The bytes of output that are kept: the end says what went wrong.
+/// The bytes of output that are kept: its end shows what went wrong.
 const KEPT: usize = 16 << 10;
 
 /// The target of the check's own output: in text, it is passed on as it is.
@@ -36,7 +36,7 @@ const CANCEL_CHECK: Duration = Duration::from_millis(20);
 pub(crate) fn run(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
-        .map_err(|error| Error::from_source(ExitStatus::Fault, "`[check]` cannot be run", error))?;
+        .map_err(|error| Error::from_source(ExitStatus::Fault, "cannot run `[check]`", error))?;
     runtime.block_on(watch(check, cancellation))
 }
 
@@ -56,9 +56,9 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
         .kill_on_drop(true);
     ProcessGroup::prepare(&mut command);
     let mut child = command.spawn().map_err(|error| {
-        let what = format!("`check.command` cannot be run: {shown}");
+        let what = format!("cannot run `check.command`: {shown}");
         Error::from_source(ExitStatus::Config, what, error)
-            .with_hint("correct `check.command`, or empty it")
+            .with_hint("fix `check.command`, or set it to `[]`")
     })?;
     let group = ProcessGroup::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -69,12 +69,12 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
     };
     let outcome = tokio::select! {
         status = ended => status.map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "`[check]` cannot be waited for", error)
+            Error::from_source(ExitStatus::Fault, "cannot wait for `[check]`", error)
         }),
         () = tokio::time::sleep(*check.timeout) => Err(too_long(&shown, *check.timeout)),
         signal = interrupted => Err(Error::new(
             ExitStatus::Signalled(signal),
-            format!("ended by a signal while `[check]` ran: {shown}"),
+            format!("interrupted by a signal while `[check]` ran: {shown}"),
         )),
     };
     if outcome.is_err() {
@@ -86,7 +86,7 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
         return Ok(());
     }
     Err(Error::new(ExitStatus::Refused, format!("refused: `[check]` failed ({status}): {shown}"))
-        .with_hint("nothing was touched; mend what it says and start again"))
+        .with_hint("nothing was touched; fix what it reports, then start again"))
 }
 
 async fn cancelled(poller: &Poller) -> u8 {
@@ -102,7 +102,7 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
         ExitStatus::Refused,
         format!("refused: `[check]` took longer than {timeout}: {shown}"),
     )
-    .with_hint("nothing was touched; give it more time in `check.timeout`")
+    .with_hint("nothing was touched; allow it more time with `check.timeout`")
 }
 
 /// Passes the check's output to the log, never to the child's standard output; with `-q` only where
@@ -131,7 +131,7 @@ async fn read(output: Option<impl AsyncRead + Unpin>, said: &RefCell<String>) {
         }
     }
     if is_cut {
-        // What is left of a token that was cut would not be known for one.
+        // The rest of a token that was cut would not be recognized and masked.
         let whole = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         text.drain(..whole);
     }

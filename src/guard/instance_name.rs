@@ -23,8 +23,8 @@ pub fn token(config: &Config) -> Option<Token> {
     }
     for misfit in misfits {
         tracing::warn!(
-            "{misfit} is set, but is no bot token (a number, a colon and a secret), and is \
-             passed over"
+            "{misfit} is set, but is not a bot token (a number, a colon and a secret); it is \
+             ignored"
         );
     }
     token

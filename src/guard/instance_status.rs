@@ -162,7 +162,7 @@ fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
 
 fn doubt(plan: &Plan) -> String {
     match holders(plan).next() {
-        Some(root) => format!("its lock is taken by pid {}, which is no guard", root.id.pid),
-        None => "its lock is taken, and nobody can be identified who has it".to_owned(),
+        Some(root) => format!("pid {} holds its lock and is not a guard", root.id.pid),
+        None => "its lock is held, but the holder cannot be identified".to_owned(),
     }
 }

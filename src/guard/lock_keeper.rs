@@ -36,15 +36,9 @@ pub enum LockEvent {
 impl LockEvent {
     fn for_history(&self) -> Option<&'static str> {
         match self {
-            LockEvent::Retaken => {
-                Some("its file was deleted, moved or replaced; it was taken back")
-            }
-            LockEvent::Lost(OnLost::Stop) => {
-                Some("another guard has it; what this one guards is ended")
-            }
-            LockEvent::Lost(OnLost::Warn) => {
-                Some("another guard has it; what this one guards goes on")
-            }
+            LockEvent::Retaken => Some("its file was deleted, moved or replaced; acquired again"),
+            LockEvent::Lost(OnLost::Stop) => Some("another guard holds it; this bot is ended"),
+            LockEvent::Lost(OnLost::Warn) => Some("another guard holds it; this bot keeps running"),
             LockEvent::Unwritten(_) | LockEvent::Unusable(_) => None,
         }
     }
@@ -165,17 +159,14 @@ impl LockKeeper {
         let state_dir = self.locks.state_dir();
         let (record, counter) = (state_dir.record(), state_dir.counter());
         match record {
-            // Of two guards that write at the same moment, one is told that the other was first.
+            // Of two guards that write at the same moment, only the first succeeds.
             None if !state_dir.has_record() => {
                 if let Err(error) = state_dir.create_record(&self.record) {
-                    self.report_unwritten(
-                        format!("the record cannot be written: {error}"),
-                        on_event,
-                    );
+                    self.report_unwritten(format!("cannot write the record: {error}"), on_event);
                 }
             }
             None => self.write_own_record(on_event),
-            // Where another guard has the lock, its record is true.
+            // If another guard holds the lock, its record is right.
             Some(record) if record.ticket < ticket && self.hold == HoldState::Firm => {
                 self.write_record(on_event);
             }
@@ -208,7 +199,7 @@ impl LockKeeper {
         watch
     }
 
-    /// Writes the record, unless another guard has the lock: then that one's record is true.
+    /// Writes the record, unless another guard holds the lock: then its record is right.
     fn write_own_record(&mut self, on_event: OnLockEvent<'_>) {
         match self.hold {
             HoldState::Firm | HoldState::Unusable => self.write_record(on_event),
@@ -218,7 +209,7 @@ impl LockKeeper {
 
     fn write_record(&mut self, on_event: OnLockEvent<'_>) {
         if let Err(error) = self.locks.state_dir().write_record(&self.record) {
-            self.report_unwritten(format!("the record cannot be written: {error}"), on_event);
+            self.report_unwritten(format!("cannot write the record: {error}"), on_event);
         }
     }
 

@@ -39,7 +39,7 @@ impl LockSet {
             Some(lock_set) => Ok(lock_set),
             None => Err(Error::new(
                 ExitStatus::LockFile,
-                "the lock cannot be used: its folder vanished while it was opened",
+                "the lock cannot be used: its folder was deleted while it was opened",
             )
             .with_hint("try again")),
         }
@@ -62,7 +62,7 @@ impl LockSet {
                 return Err(Error::new(
                     ExitStatus::LockFile,
                     format!(
-                        "the lock cannot be used: it has no file name: {}",
+                        "the lock cannot be used: its path has no file name: {}",
                         printable(&path.to_string_lossy())
                     ),
                 )
@@ -211,11 +211,11 @@ impl LockHandles {
         while let Some(file) = files.next() {
             match file.try_lock()? {
                 Ok(lock) => {
-                    trace!(lock = %lock.file().path().display(), "took the lock");
+                    trace!(lock = %lock.file().path().display(), "acquired the lock");
                     held.push(lock);
                 }
                 Err(file) => {
-                    trace!(lock = %file.path().display(), "the lock is held");
+                    trace!(lock = %file.path().display(), "another process holds the lock");
                     let taken = held.len();
                     let mut open =
                         held.into_iter().map(HeldLock::release).collect::<Result<Vec<_>, _>>()?;

@@ -64,7 +64,7 @@ impl From<std::io::Error> for NotStarted {
     fn from(error: std::io::Error) -> Self {
         NotStarted::Failed(Error::from_source(
             ExitStatus::Fault,
-            "the machine cannot be looked at",
+            "cannot read the state of this machine",
             error,
         ))
     }

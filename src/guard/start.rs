@@ -66,7 +66,7 @@ impl Acquired {
         keeper.record.stage = RecordStage::Running;
         let state_dir = keeper.locks.state_dir();
         if let Err(error) = state_dir.write_record(&keeper.record) {
-            warn!("the record cannot be written beside the lock: {error}");
+            warn!("cannot write the record next to the lock: {error}");
         }
         let pid = child.unwrap_or(keeper.record.holder.process).pid;
         let started = HistoryEventKind::Start {
@@ -99,7 +99,7 @@ pub(crate) fn start(
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
     let (poller, watch, leftovers) = machine.into_supervision();
     let poller =
-        poller.ok_or_else(|| cannot_scan(std::io::Error::other("signals are not attended to")))?;
+        poller.ok_or_else(|| cannot_scan(std::io::Error::other("signals are not handled")))?;
     let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }

@@ -101,7 +101,7 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
             .known()
             .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask_secrets)),
         Condition::HoldsLock(_) => {
-            yes(process.holds_lock, "has the lock", "does not have the lock")
+            yes(process.holds_lock, "holds the lock", "does not hold the lock")
         }
         Condition::SameToken(_) => token(&process.token),
         Condition::Orphaned(_) => yes(process.orphaned, "orphaned", "not orphaned"),
@@ -112,7 +112,7 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
         Condition::ManagedBy(_) => {
             let manager = process.managed_by.known()?.as_ref();
             Some(manager.map_or_else(
-                || "managed by nothing".to_owned(),
+                || "not managed".to_owned(),
                 |manager| mask_secrets(&manager.to_string()),
             ))
         }
@@ -123,9 +123,9 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
 /// The token that a process carries.
 pub(super) fn token(token: &Fact<CarriedToken>) -> Option<String> {
     let text = match token.known()? {
-        CarriedToken::NotLookedFor => "not looked for: this start knows no bot token",
+        CarriedToken::NotLookedFor => "not compared: this start knows no bot token",
         CarriedToken::None => {
-            "carries none that can be seen; one that a bot reads from a file cannot"
+            "carries no visible token; a token that the bot reads from a file is not visible"
         }
         CarriedToken::Mine(TokenPlace::CommandLine) => {
             "carries this bot's token on its command line"

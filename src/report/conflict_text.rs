@@ -25,7 +25,7 @@ pub(super) fn lines(
     let mut lines = vec![format!("{number}. {}", title(conflict, paint))];
     let mut line = |label: &str, text: String| lines.push(format::labelled(label, &text, paint));
     if let Some(root) = &conflict.root {
-        line("who", facts(root));
+        line("process", facts(root));
     }
     if let Some(guard) = &conflict.guard {
         line("guard", guard_facts(guard));
@@ -33,14 +33,14 @@ pub(super) fn lines(
     if let Some(manager) = conflict.root.as_ref().and_then(Process::manager) {
         line("managed", managed_by(manager));
     } else if let Some(launcher) = first_launcher(conflict) {
-        line("below", launcher);
+        line("launcher", launcher);
     }
     if !conflict.tree.is_empty() {
         line("tree", pids(&conflict.tree));
     }
     line("why", evidence(conflict, plan, context));
     line("decided", decision(conflict, context));
-    // The reason of the decisive one is the reason of the plan, which stands above.
+    // The reason of the decisive conflict is the reason of the plan, which stands above.
     if let Some(why) = reasons::conflict_refusal(conflict)
         && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
     {
@@ -52,7 +52,7 @@ pub(super) fn lines(
 
 pub(super) fn managed_by(manager: &ManagedBy) -> String {
     format!(
-        "by {}; ended for good by `{}`",
+        "by {}; stop it for good with `{}`",
         sanitize(&manager.to_string()),
         sanitize(&manager.stop_command())
     )
@@ -63,9 +63,9 @@ fn first_launcher(conflict: &Conflict) -> Option<String> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let launcher = root.launchers.known()?.first()?;
     Some(format!(
-        "pid {}  {}; should that start it again: `{}`",
-        launcher.id.pid,
+        "`{}` (pid {}); if it restarts the process, end it with `{}`",
         sanitize(&launcher.command),
+        launcher.id.pid,
         sanitize(&launcher.stop_command)
     ))
 }
@@ -73,7 +73,7 @@ fn first_launcher(conflict: &Conflict) -> Option<String> {
 pub(super) fn title(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.style(Style::Bold, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
-        // A guard is known to people by its bot.
+        // People know a guard by its bot.
         (Some(root), Some(guard)) => {
             format!("{}  {}", pid(root), format::shorten(&sanitize(&guard.command)))
         }
@@ -179,13 +179,13 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
             }
             (Purpose::Stop, Action::Force) => "by `--on-conflict force`".to_owned(),
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
-                "as `stop` does".to_owned()
+                "the default of `stop`".to_owned()
             }
         },
         DecidedBy::SameToken => {
             format!("by `same_token` {}", format::written_at(context, "same_token"))
         }
-        DecidedBy::Caution => "by monopoll's own caution".to_owned(),
+        DecidedBy::Caution => "by a built-in safety rule".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())
 }
@@ -208,34 +208,34 @@ fn nothing(action: Action, purpose: Purpose) -> &'static str {
         (Action::Graceful | Action::Force | Action::Wait, Purpose::Stop) => {
             "nothing, because the stop is refused"
         }
-        (Action::Ignore, Purpose::Start) => "nothing: it goes on beside the new one",
+        (Action::Ignore, Purpose::Start) => "nothing: it keeps running next to the new one",
         (Action::Ignore, Purpose::Stop) => "nothing: it is left alone",
     }
 }
 
-/// The steps, each joined to the one before by the condition for it, and the time for all of them.
+/// The steps with the condition of each, and the time limit of all.
 fn ladder_text(ladder: Ladder) -> String {
     let steps = ladder.steps();
     let mut text = String::new();
     for (index, step) in steps.iter().enumerate() {
         text.push_str(match index.checked_sub(1).map(|before| steps[before]) {
             None => "",
-            Some(Step::Wait { .. }) => "; if that is not enough: ",
-            Some(Step::Ask { .. }) => "; if it does not answer, instead of that: ",
+            Some(Step::Wait { .. }) => "; if it does not: ",
+            Some(Step::Ask { .. }) => "; if it does not answer: ",
             Some(Step::Signal { .. }) => ", then ",
         });
         text.push_str(&step_text(step));
     }
     if let (true, Some((wait, end))) = (steps.len() > 1, ladder.patience()) {
-        text.extend([": at most ", &short_duration(wait.saturating_add(end))]);
+        text.extend(["; at most ", &short_duration(wait.saturating_add(end)), " in total"]);
     }
     text.push_str(match steps.last() {
-        Some(Step::Wait { timeout: Patience::For(_) }) => "; if that is not enough: refuse",
+        Some(Step::Wait { timeout: Patience::For(_) }) => "; if it does not: refuse",
         Some(Step::Ask { .. }) => {
-            "; it cannot be signalled from here, so if it does not answer: refuse"
+            "; if it does not answer: refuse (it cannot be signaled from here)"
         }
         Some(Step::Signal { signal: SignalToSend::Signal(_), .. }) => {
-            "; if it outlives that: refuse"
+            "; if it survives that: refuse"
         }
         Some(Step::Wait { timeout: Patience::Forever } | Step::Signal { .. }) | None => "",
     });
@@ -249,10 +249,10 @@ fn step_text(step: &Step) -> String {
             format!("{} ({})", signal.name(), short_duration(timeout))
         }
         Step::Wait { timeout: Patience::Forever } => {
-            "wait for its end, as long as it takes".to_owned()
+            "wait for it to end, as long as it takes".to_owned()
         }
         Step::Wait { timeout: Patience::For(time) } => {
-            format!("wait for its end ({})", short_duration(time))
+            format!("wait for it to end ({})", short_duration(time))
         }
     }
 }

@@ -25,11 +25,13 @@ pub fn document(findings: &[Finding]) -> DoctorDocument {
     DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
 }
 
-/// The findings for a person, a line each, with the hint below it.
-pub fn text(findings: &[Finding], paint: Paint) -> String {
-    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+/// The findings from `lowest` on for a person, a line each with its hint below it, then the number
+/// of problems and warnings.
+pub fn text(findings: &[Finding], lowest: Grade, paint: Paint) -> String {
+    let shown = || findings.iter().filter(|finding| finding.grade >= lowest);
+    let width = shown().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
-    for finding in findings {
+    for finding in shown() {
         let (tone, word) = match finding.grade {
             Grade::Ok => (Style::Success, "ok"),
             Grade::Warning => (Style::Warning, "warning"),
@@ -46,31 +48,35 @@ pub fn text(findings: &[Finding], paint: Paint) -> String {
                 "{:9}{:width$}  {} {}",
                 "",
                 "",
-                paint.style(Style::Dim, "way out:"),
+                paint.style(Style::Dim, "hint:"),
                 sanitize(hint)
             ));
         }
     }
-    lines.extend([String::new(), sum(findings)]);
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines.push(sum(findings, lowest));
     lines.join("\n") + "\n"
 }
 
-pub fn sum(findings: &[Finding]) -> String {
+fn sum(findings: &[Finding], lowest: Grade) -> String {
     let count = |grade: Grade, word: &str| match findings
         .iter()
         .filter(|finding| finding.grade == grade)
         .count()
     {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        n => Some(format!("{n} {word}s")),
+        0 => format!("no {word}s"),
+        1 => format!("1 {word}"),
+        n => format!("{n} {word}s"),
     };
-    match (count(Grade::Problem, "problem"), count(Grade::Warning, "warning")) {
-        (None, None) => "This machine is ready.".to_owned(),
-        (None, Some(warnings)) => format!("This machine is ready, with {warnings}."),
-        (Some(problems), None) => format!("This machine is not ready: {problems}."),
-        (Some(problems), Some(warnings)) => {
-            format!("This machine is not ready: {problems}, {warnings}.")
-        }
-    }
+    let more = match lowest {
+        Grade::Ok => "",
+        Grade::Warning | Grade::Problem => "; `-v` lists every check",
+    };
+    format!(
+        "Found {} and {}{more}.",
+        count(Grade::Problem, "problem"),
+        count(Grade::Warning, "warning")
+    )
 }

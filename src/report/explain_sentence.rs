@@ -1,4 +1,4 @@
-//! The fate of a process and its reason, in one sentence.
+//! What a start would do with a process and why, in one sentence.
 
 use crate::engine::action::{Action, SameToken};
 use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation};
@@ -21,14 +21,14 @@ pub fn sentence(it: &Explanation<'_>) -> String {
             format!("pid {pid} would be a candidate, but is never touched: {shield}")
         }
         (None, Classification::Suspect) => {
-            format!("pid {pid} only looks related and is not touched: {}", suspicion(it))
+            format!("pid {pid} is a suspect and is not touched: {}", suspicion(it))
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
             format!("pid {pid} is a candidate: it {}", evidence_text(evidence))
         }
         (None, Classification::Unrelated) => {
-            format!("pid {pid} is no candidate: {}", unrelated(it))
+            format!("pid {pid} is not a candidate: {}", unrelated(it))
         }
     }
 }
@@ -45,18 +45,18 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let (fate, decision) = (fate(conflict), decision(it, conflict));
     let sentence = match (reasons::conflict_refusal(conflict), it.plan.verdict()) {
         (Some(why), _) => {
-            return format!("pid {pid} {tree}is in the way, and there is no start: {why}");
+            return format!("pid {pid} {tree}is a conflict, and the start is refused: {why}");
         }
         (None, Verdict::Refuse(_)) => {
             return format!(
-                "pid {pid} would be {fate} ({decision}), but there is no start and nothing is \
+                "pid {pid} would be {fate} ({decision}), but the start is refused and nothing is \
                  touched: {}",
                 reasons::plan_reason(it.plan)
             );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
             format!(
-                "pid {pid} would be {fate} once nobody is left to wait for: {because}, and \
+                "pid {pid} would be {fate} once there is nothing left to wait for: {because}, and \
                  {decision}"
             )
         }
@@ -67,8 +67,8 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     match &it.classification {
         Classification::Shielded(shield) if conflict.action.kills() => {
             format!(
-                "{sentence}; by itself it would not be touched ({}), but what a holder of the lock \
-                 started goes with it",
+                "{sentence}; alone it would be shielded ({}), but the tree of a holder of the lock \
+                 is ended as a whole",
                 reasons::shield(shield)
             )
         }
@@ -86,7 +86,7 @@ fn fate(conflict: &Conflict) -> &'static str {
         (Action::Force, Some(_)) => "asked to end at once",
         (Action::Force, None) => "killed",
         (Action::Wait, _) => "waited for",
-        (Action::Ignore, _) => "left alone, and the new one started beside it",
+        (Action::Ignore, _) => "ignored, and the new one started next to it",
         (Action::Refuse, _) => "left alone",
     }
 }
@@ -105,7 +105,7 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
     if said == action {
         format!("{source} says {action}")
     } else {
-        format!("{source} says {said}, and after_wait says {action} once that is over")
+        format!("{source} says {said}, and `after_wait` says {action} after that")
     }
 }
 
@@ -121,14 +121,14 @@ fn suspicion(it: &Explanation<'_>) -> String {
         Fact::Known(_) | Fact::Unknown => "it carries this bot's token in its environment",
     };
     match (it.policy.same_token, shield::relation(it.process)) {
-        (SameToken::Warn, _) => format!("{carries}, and same_token says warn"),
+        (SameToken::Warn, _) => format!("{carries}, and `same_token` says warn"),
         (SameToken::Refuse | SameToken::Act | SameToken::Off, Some(relation)) => {
             format!("{carries}, but {}", reasons::shield(&relation))
         }
         (SameToken::Refuse | SameToken::Act | SameToken::Off, None) => {
             let runs = match it.process.same_program {
                 Fact::Known(_) => "and it does not run COMMAND's program",
-                Fact::Unknown => "and which program it runs cannot be read",
+                Fact::Unknown => "and its program cannot be read",
             };
             format!("{carries}, which it may only have inherited, {runs}")
         }
@@ -140,8 +140,8 @@ fn unrelated(it: &Explanation<'_>) -> String {
     let (mut not, mut unclear) = pattern_parts(it);
     match it.lock.holds {
         Truth::True => {}
-        Truth::False => not.push("does not have the lock".to_owned()),
-        Truth::Unknown => unclear.push("has the lock".to_owned()),
+        Truth::False => not.push("does not hold the lock".to_owned()),
+        Truth::Unknown => unclear.push("holds the lock".to_owned()),
     }
     match it.process.token {
         Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => {
@@ -149,8 +149,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
         }
         Fact::Known(CarriedToken::Mine(_)) if it.policy.same_token == SameToken::Off => {
             not.push(
-                "carries this bot's token without being looked for by it (same_token says off)"
-                    .to_owned(),
+                "carries this bot's token, which does not count (`same_token` says off)".to_owned(),
             );
         }
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
@@ -159,7 +158,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
     let not = (!not.is_empty()).then(|| format!("it {}", join_and(&not)));
     let doubt = (!unclear.is_empty()).then(|| {
         format!(
-            "whether it {} cannot be known, and what is unknown makes nobody a candidate",
+            "whether it {} is unknown, and an unknown fact makes no candidate",
             unclear.join(" or ")
         )
     });
@@ -168,7 +167,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
         .flatten()
         .find(|shield| shield.holds() == Truth::True)
         .map(|shield| reasons::shield(&shield))
-        .map(|shield| format!("were it one, it would not be touched either: {shield}"));
+        .map(|shield| format!("even as a candidate it would not be touched: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 
@@ -176,7 +175,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
 fn pattern_parts(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     if it.process.role == Role::Monopoll {
         return (
-            vec!["is a monopoll, which is known by its lock and its ticket alone".to_owned()],
+            vec!["is a monopoll process (identified only by its lock and ticket)".to_owned()],
             Vec::new(),
         );
     }
@@ -213,9 +212,9 @@ fn difference(entry: &EntryVerdict<'_>) -> String {
     let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => {
-            return "is compared with no COMMAND (none is named)".to_owned();
+            return "cannot be compared with COMMAND (none is given)".to_owned();
         }
-        (Evidence::Command, true) => "is not the same command in the same place".to_owned(),
+        (Evidence::Command, true) => "is not the same command in the same folder".to_owned(),
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
             format!("does not meet {}", entry_name(entry))
         }

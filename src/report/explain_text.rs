@@ -1,4 +1,4 @@
-//! An explanation for a person: the sentence first, then all verdicts in the order of their weight.
+//! An explanation for a person: the sentence first, then all verdicts, the weightiest first.
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
@@ -49,8 +49,8 @@ impl LabelledLines {
         ));
         self.lines.push(String::new());
         self.lines.push(format!("{strong}  {}", format::short_command(it.process)));
-        self.add("for", instance);
-        self.add("who", [conflict_text::facts(it.process)]);
+        self.add("instance", instance);
+        self.add("process", [conflict_text::facts(it.process)]);
         self.add(
             "guard",
             it.conflict
@@ -96,7 +96,7 @@ impl LabelledLines {
         if it.entries.is_empty() {
             return vec![self.row(
                 Truth::False,
-                "a monopoll is known by its lock and its ticket, never by its likeness",
+                "a monopoll process is identified only by its lock and ticket",
             )];
         }
         let rows = |entry: &EntryVerdict<'_>| {
@@ -114,13 +114,13 @@ impl LabelledLines {
     fn rules(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {
         let whose = match it.conflict.and_then(|conflict| conflict.root.as_ref()) {
             Some(root) if root.id.pid != it.process.id.pid => {
-                Some(format!("asked of pid {}, the root of its tree", root.id.pid))
+                Some(format!("applied to pid {}, the root of its tree", root.id.pid))
             }
             Some(_) => None,
-            None => Some("not asked, as there is no conflict; they would say".to_owned()),
+            None => Some("not applied, as there is no conflict; they would say".to_owned()),
         };
         if it.rules.is_empty() {
-            return vec!["none is written".to_owned()];
+            return vec!["none".to_owned()];
         }
         let rows = |rule: &RuleVerdict<'_>| {
             let conditions = rule.conditions.iter().map(|(asked, truth)| {

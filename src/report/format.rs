@@ -35,6 +35,15 @@ pub(super) fn short_command(process: &Process) -> String {
     }
 }
 
+/// The command line, else the name; `None` if neither can be read.
+pub(super) fn known_command(process: &Process) -> Option<String> {
+    match (&process.args, &process.name) {
+        (Fact::Known(args), _) if !args.is_empty() => Some(short_command_line(args, WIDEST)),
+        (_, Fact::Known(name)) => Some(shorten(&sanitize(name))),
+        (_, Fact::Unknown) => None,
+    }
+}
+
 pub(super) fn shorten(text: &str) -> String {
     truncate(text, WIDEST)
 }

@@ -15,10 +15,9 @@ use crate::report::Context;
 use crate::text::sanitize;
 
 /// The command that shows all hints.
-const MORE: &str = "`monopoll plan -- …` says more";
+const MORE: &str = "`monopoll plan -- …` shows details";
 
-/// Returns the hint for a refused plan; `None` if its reason says it already, or nothing helps
-/// here.
+/// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
 pub fn hint(plan: &Plan) -> Option<String> {
     match plan.refusal.as_ref()? {
         RefusalReason::Storm { .. } | RefusalReason::Webhook { .. } => None,
@@ -36,9 +35,11 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
         (DecidedBy::OnConflict, RefusalCause::WaitedTooLong) => {
             "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over"
         }
-        (DecidedBy::OnConflict, _) => "`--on-conflict graceful` takes over",
-        (DecidedBy::SameToken, _) => "`--set same_token=act` treats it as any other conflict",
-        // What comes back is said with what ends it for good, and a newer start needs no hint.
+        (DecidedBy::OnConflict, _) => {
+            "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over"
+        }
+        (DecidedBy::SameToken, _) => "`--set same_token=warn` only reports it",
+        // The reason names the command that stops what comes back; a newer start needs no hint.
         (DecidedBy::Caution, RefusalCause::ComesBack { .. } | RefusalCause::NewerStart) => {
             return None;
         }
@@ -61,9 +62,12 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     }
     let storm = matches!(plan.refusal, Some(RefusalReason::Storm { .. }));
     if storm {
-        lines.push(format!("to allow more, raise {}", set_key(context, "limits.max_takeovers")));
         lines.push(format!(
-            "to forget them sooner, lower {}",
+            "to allow more takeovers, raise {}",
+            set_key(context, "limits.max_takeovers")
+        ));
+        lines.push(format!(
+            "to forget takeovers sooner, lower {}",
             set_key(context, "limits.takeover_window")
         ));
     }
@@ -72,16 +76,18 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
         lines.push(
-            "a `match` entry with `user = \"any\"` reaches other users' processes".to_owned(),
+            "to match other users' processes, set `user = \"any\"` in a `match` entry".to_owned(),
         );
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherContainer(_))) {
-        lines
-            .push("a `match` entry with `container = \"any\"` reaches other containers".to_owned());
+        lines.push(
+            "to match other containers' processes, set `container = \"any\"` in a `match` entry"
+                .to_owned(),
+        );
     }
     if !plan.suspects.is_empty() {
         lines.push(format!(
-            "to look for no tokens at all, choose \"off\" for {}",
+            "to stop looking for tokens, choose \"off\" for {}",
             set_key(context, "same_token")
         ));
     }
@@ -101,22 +107,23 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
                 vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
             }
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
-                vec![
-                    "forbid it by a rule, or kill it at once with `--on-conflict force`".to_owned(),
-                ]
+                vec!["keep it running with a rule whose action is \"refuse\"".to_owned()]
             }
         },
         DecidedBy::SameToken => vec![format!(
-            "to treat it as any other conflict, choose \"act\" for {}",
+            "choose \"warn\" (only report it) or \"act\" (treat it like any other conflict) for {}",
             set_key(context, "same_token")
         )],
         DecidedBy::Caution => outside_configuration(conflict, plan, context.purpose),
     };
     if let Ladder::Wait { patience, .. } = conflict.ladder {
-        lines.push(format!("wait longer or shorter: {}", set_key(context, "timeouts.wait")));
+        lines.push(format!(
+            "to wait longer or shorter, change {}",
+            set_key(context, "timeouts.wait")
+        ));
         if patience != Patience::Forever {
             lines.push(format!(
-                "do something else when that runs out: {}",
+                "to do something else after that, change {}",
                 set_key(context, "after_wait")
             ));
         }
@@ -134,12 +141,10 @@ fn change_rule(context: &Context<'_>, name: &str) -> String {
 fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
     match conflict.refusal_kind() {
         Some(Refusal::Superseded) => {
-            return vec!["start it once more: the newest start wins".to_owned()];
+            return vec!["start it again: the newest start wins".to_owned()];
         }
         Some(Refusal::Permission) => {
-            return vec![
-                "run monopoll as the user that the process belongs to, or as root".to_owned(),
-            ];
+            return vec!["run monopoll as the user that owns the process, or as root".to_owned()];
         }
         Some(Refusal::Policy | Refusal::Storm) | None => {}
     }
@@ -148,7 +153,9 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
         (Some(manager), ..) => {
             vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))]
         }
-        (None, Some(root), _) => vec![format!("end pid {} yourself if it may go", root.id.pid)],
+        (None, Some(root), _) => {
+            vec![format!("end pid {} yourself if it is not needed", root.id.pid)]
+        }
         (None, None, Some(guard)) => {
             vec![format!("end it where it runs, on host {}", sanitize(&guard.host))]
         }
@@ -166,10 +173,10 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
     let path = sanitize(&lock.to_string_lossy());
     match purpose {
         Purpose::Start => format!(
-            "find who has it with `fuser -v {path}`, end that yourself, or set `on_conflict` to \
-             \"wait\""
+            "set `on_conflict` to \"wait\", or find the holder with `fuser -v {path}` and end it \
+             yourself"
         ),
-        Purpose::Stop => format!("find who has it with `fuser -v {path}`, and end that yourself"),
+        Purpose::Stop => format!("find the holder with `fuser -v {path}` and end it yourself"),
     }
 }
 
@@ -177,7 +184,7 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
 fn set_key(context: &Context<'_>, key: &str) -> String {
     let place = (context.origin)(key);
     let flag = match key {
-        "on_conflict" => "`--on-conflict refuse|graceful|force|wait`".to_owned(),
+        "on_conflict" => "`--on-conflict refuse|wait|graceful`".to_owned(),
         _ => format!("`--set {key}=…`"),
     };
     if place.starts_with("--") {

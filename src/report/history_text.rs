@@ -9,7 +9,7 @@ use crate::text::sanitize;
 
 pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
-        return "Nothing is remembered.\n".to_owned();
+        return "No history.\n".to_owned();
     }
     let line = |event: &HistoryEvent| {
         format!(
@@ -30,7 +30,7 @@ pub(super) fn time_and_age(event: &HistoryEvent, context: &Context<'_>) -> Strin
 }
 
 fn time(event: &HistoryEvent) -> String {
-    unix_rfc3339(event.at).unwrap_or_else(|| "at some time".to_owned())
+    unix_rfc3339(event.at).unwrap_or_else(|| "unknown time".to_owned())
 }
 
 /// The event, without its time.
@@ -50,15 +50,15 @@ pub(super) fn happened(event: &HistoryEvent) -> String {
             format!("took over from {}", ended_conflict(ended))
         }
         HistoryEventKind::Takeover { ended, to_pid: None } => {
-            format!("gave up after it had ended {}", ended_conflict(ended))
+            format!("gave up after ending {}", ended_conflict(ended))
         }
         HistoryEventKind::Loss { why, times } => {
             format!("lost the lock{}: {}", repeated(*times), sanitize(why))
         }
         HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
-            format!("left, asked by pid {pid}: {}", sanitize(why))
+            format!("stopped, asked by pid {pid}: {}", sanitize(why))
         }
-        HistoryEventKind::Stop { why, asked_by: None } => format!("left: {}", sanitize(why)),
+        HistoryEventKind::Stop { why, asked_by: None } => format!("stopped: {}", sanitize(why)),
         HistoryEventKind::Clearing { ended } => {
             format!("`monopoll stop` ended {}", ended_conflict(ended))
         }
@@ -72,7 +72,7 @@ fn repeated(times: u32) -> String {
 fn cause_text(cause: GiveUpCause) -> &'static str {
     match cause {
         GiveUpCause::Policy => "refused",
-        GiveUpCause::Permission => "refused for want of permission",
+        GiveUpCause::Permission => "refused, not permitted",
         GiveUpCause::Superseded => "gave way",
         GiveUpCause::Limit => "refused by `limits.max_takeovers`",
         GiveUpCause::Interrupted => "interrupted",
@@ -82,9 +82,12 @@ fn cause_text(cause: GiveUpCause) -> &'static str {
 
 fn ended_conflict(ended: &EndedConflict) -> String {
     let EndedText { process, action, took } = EndedText::of(ended);
-    let killed =
-        if ended.killed == 0 { String::new() } else { format!(", SIGKILL for {}", ended.killed) };
-    format!("{process} {} ({action}) in {took}{killed}", quoted_command(&ended.command))
+    let killed = if ended.killed == 0 {
+        String::new()
+    } else {
+        format!(", with SIGKILL for {}", ended.killed)
+    };
+    format!("{} ({process}), {action}, in {took}{killed}", quoted_command(&ended.command))
 }
 
 /// The parts of a sentence about a conflict that was ended.
@@ -97,11 +100,11 @@ pub(super) struct EndedText {
 
 impl EndedText {
     pub(super) fn of(ended: &EndedConflict) -> EndedText {
-        let elsewhere = || "a guard in another PID namespace".to_owned();
+        let elsewhere = || "in another PID namespace".to_owned();
         EndedText {
             process: ended.from_pid.map_or_else(elsewhere, |pid| format!("pid {pid}")),
             action: match &ended.rule {
-                Some(rule) => format!("{}, by rule `{}`", ended.action, sanitize(rule)),
+                Some(rule) => format!("{} by rule `{}`", ended.action, sanitize(rule)),
                 None => ended.action.to_string(),
             },
             took: millis_text(ended.took_ms),

@@ -19,9 +19,9 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     }
     let shielded =
         plan.shielded.iter().map(|it| untouched(&it.process, &reasons::shield(&it.shield), paint));
-    lines.extend(section("Not touched, although it matches:", shielded));
+    lines.extend(section("Shielded (never touched):", shielded));
     let suspects = plan.suspects.iter().map(|it| untouched(it, reasons::SUSPECT, paint));
-    lines.extend(section("Only looks related, not touched:", suspects));
+    lines.extend(section("Suspects (only look related, not touched):", suspects));
     let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
     lines.extend(section("If this is not what you want:", hints));
     lines.join("\n") + "\n"
@@ -49,29 +49,29 @@ fn untouched(process: &Process, why: &str, paint: Paint) -> String {
 fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let instance = format::instance(context, paint);
     let ignored = named_conflicts(plan, |action| action == Action::Ignore);
-    let beside = ignored.as_ref().map_or_else(String::new, |them| format!(", beside {them}"));
+    let ignoring = ignored.as_ref().map_or_else(String::new, |them| format!(", ignoring {them}"));
     let kills = named_conflicts(plan, Action::kills).unwrap_or_default();
     if context.purpose == Purpose::Stop {
         let (tone, would, rest) = stop_verdict(plan, &kills, ignored);
         return format!("{instance}{}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict() {
-        Verdict::Clear if beside.is_empty() => {
-            (Style::Success, "would start at once", ": nobody is in the way.".to_owned())
+        Verdict::Clear if ignoring.is_empty() => {
+            (Style::Success, "would start at once", ": no conflicts.".to_owned())
         }
-        Verdict::Clear => (Style::Success, "would start at once", format!("{beside}.")),
+        Verdict::Clear => (Style::Success, "would start at once", format!("{ignoring}.")),
         Verdict::Act => (
             Style::Warning,
             "would end",
-            format!(" {kills}, then start{beside}{}.", time_limit(plan)),
+            format!(" {kills}, then start{ignoring}{}.", time_limit(plan)),
         ),
         Verdict::Wait => (
             Style::Warning,
             "would wait",
-            format!(" {}, then start{beside}.", wait_text(plan, &kills)),
+            format!(" {}, then start{ignoring}.", wait_text(plan, &kills)),
         ),
         Verdict::Refuse(kind @ Refusal::Superseded) => {
-            (Style::Warning, "would give way", format!(", {}", refusal(plan, kind)))
+            (Style::Warning, "would give way", format!(": {}", refusal(plan, kind)))
         }
         Verdict::Refuse(kind @ (Refusal::Storm | Refusal::Permission | Refusal::Policy)) => {
             (Style::Error, "would not start", format!(": {}", refusal(plan, kind)))
@@ -97,17 +97,16 @@ fn stop_verdict(
     }
 }
 
-/// The conflicts with such an action: a single one by its pid, several by their number.
+/// The conflicts with such an action: a single one by its name, several by their number.
 fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
     let them: Vec<&Conflict> =
         plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
     match them.as_slice() {
         [] => None,
-        [one] => Some(match (&one.root, one.tree.len()) {
-            (Some(root), 0) => format!("pid {}", root.id.pid),
-            (Some(root), more) => format!("pid {} and {more} below it", root.id.pid),
-            (None, _) if one.guard.is_some() => "a guard in another PID namespace".to_owned(),
-            (None, _) => "an unknown holder of the lock".to_owned(),
+        [one] => Some(match (reasons::name(one), one.tree.len()) {
+            (name, 0) => name,
+            (name, 1) => format!("{name} and 1 descendant"),
+            (name, descendants) => format!("{name} and {descendants} descendants"),
         }),
         many => Some(format!("{} conflicts", many.len())),
     }

@@ -6,8 +6,10 @@ use crate::engine::process::Launcher;
 use crate::engine::reason::{RefusalCause, RefusalReason, Restarter};
 use crate::engine::shield::Shield;
 use crate::guard::not_started::StartRefusal;
+use crate::report::format;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
+use crate::text::sanitize;
 
 /// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";
@@ -17,12 +19,12 @@ pub fn plan_reason(plan: &Plan) -> String {
         return refusal_reason(reason, plan);
     }
     match (plan.waits().count(), plan.kills().count()) {
-        (0, 0) => "nobody is in the way".to_owned(),
+        (0, 0) => "no conflicts".to_owned(),
         (0, ended) => format!("ends {} first", conflicts(ended)),
         (waits, 0) => format!("waits for {} to end", conflicts(waits)),
         (waits, ended) => {
             let (waits, ended) = (conflicts(waits), conflicts(ended));
-            format!("waits for {waits} to end before {ended} is ended")
+            format!("waits for {waits} to end, then ends {ended}")
         }
     }
 }
@@ -34,19 +36,18 @@ fn conflicts(number: usize) -> String {
 fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     match reason {
         RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
-            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows: the \
-             patterns are too broad"
+            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows; the `match` \
+             entries may be too broad"
         ),
         RefusalReason::Storm { allowed: 0, .. } => {
-            "`limits.max_takeovers` = 0: a start here takes over from nobody".to_owned()
+            "`limits.max_takeovers` is 0, so no start takes over".to_owned()
         }
         RefusalReason::Storm { allowed, window } => {
             let window = humantime::format_duration(*window);
             format!(
-                "there were too many takeovers (`limits.max_takeovers` = {allowed} within \
-                 {window}): whoever is ended comes back and ends the other one; find out what \
-                 starts both, then `monopoll stop` and start one of them, or try nothing for \
-                 {window}"
+                "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two starts \
+                 keep ending each other; find out what starts both, then run `monopoll stop` and \
+                 start one of them, or start neither for {window}"
             )
         }
         RefusalReason::Conflict => {
@@ -65,39 +66,39 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             format!("{who} {}, and {decider} says refuse", claim(conflict))
         }
         RefusalCause::RuleForbidsEnding => {
-            format!("{who} {}, and {decider} forbids to end it", claim(conflict))
+            format!("{who} {}, and {decider} forbids ending it", claim(conflict))
         }
         RefusalCause::UndecidableRule => {
             format!("{decider} depends on a fact about {who} that cannot be read")
         }
-        RefusalCause::WaitedTooLong => format!("waited too long for {who}"),
+        RefusalCause::WaitedTooLong => format!("waited too long for {who} to end"),
         RefusalCause::HolderIgnored => {
-            format!("{who} has the lock, and a holder of the lock cannot be ignored")
+            format!("{who} holds the lock, and a holder of the lock cannot be ignored")
         }
         RefusalCause::Shielded { shield: reason, permission: _ } => {
-            format!("{who} is in the way and must not be signalled: {}", shield(reason))
+            format!("{who} must not be signaled: {}", shield(reason))
         }
         RefusalCause::NewerStart => format!("superseded: {who} is a newer start"),
         RefusalCause::HolderUnidentified => {
-            "the lock is taken and nobody can be identified who has it".to_owned()
+            "the lock is held, but its holder cannot be identified".to_owned()
         }
         RefusalCause::ParentUnknown { pid } => {
-            format!("the parent of pid {pid} cannot be read, so it may be in the tree of {who}")
+            format!("the parent of pid {pid} cannot be read, so it may belong to the tree of {who}")
         }
-        RefusalCause::ParentsInCircle { pid } => format!(
-            "the parents of pid {pid} were read at different moments, so its tree is not known"
-        ),
+        RefusalCause::ParentsInCircle { pid } => {
+            format!("the parents of pid {pid} changed while they were read, so its tree is unknown")
+        }
         RefusalCause::MonopollInTree { pid } => {
-            format!("the tree of {who} has a monopoll in it (pid {pid})")
+            format!("the tree of {who} contains a monopoll process (pid {pid})")
         }
         RefusalCause::NotPermitted { pid, owner } => {
             let owner = owner
                 .as_ref()
                 .map_or_else(|| "an unknown user".to_owned(), |name| format!("user {name}"));
-            format!("pid {pid} may not be signalled: it belongs to {owner}")
+            format!("not permitted to signal pid {pid}: it belongs to {owner}")
         }
         RefusalCause::OnlyForceEnds => {
-            format!("{who} cannot be asked to end on this system, only be killed by `force`")
+            format!("{who} cannot be asked to end on this system, only killed")
         }
         RefusalCause::ComesBack { restarted_by } => {
             format!("{who} comes back: {}", restarted(restarted_by))
@@ -105,62 +106,68 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     })
 }
 
-fn name(conflict: &Conflict) -> String {
+/// The command and the pid of a conflict, masked and printable.
+pub(super) fn name(conflict: &Conflict) -> String {
+    let runs = |command: &str| format::shorten(&sanitize(command));
     match (&conflict.root, &conflict.guard) {
-        (Some(root), Some(_)) => format!("the guard with pid {}", root.id.pid),
-        (Some(root), None) => match root.name.known() {
-            Some(name) => format!("`{}` (pid {})", name.escape_debug(), root.id.pid),
+        (Some(root), Some(guard)) => {
+            format!("the guard of `{}` (pid {})", runs(&guard.command), root.id.pid)
+        }
+        (Some(root), None) => match format::known_command(root) {
+            Some(command) => format!("`{command}` (pid {})", root.id.pid),
             None => format!("pid {}", root.id.pid),
         },
-        (None, Some(guard)) => {
-            format!("a guard in another PID namespace (host {})", guard.host.escape_debug())
-        }
-        (None, None) => "an unknown holder of the lock".to_owned(),
+        (None, Some(guard)) => format!(
+            "the guard of `{}` in another PID namespace (host {})",
+            runs(&guard.command),
+            sanitize(&guard.host)
+        ),
+        (None, None) => "an unknown process".to_owned(),
     }
 }
 
 /// The strongest evidence of a conflict.
 fn claim(conflict: &Conflict) -> &'static str {
     if conflict.holds_lock() {
-        "has the instance"
+        "holds the lock"
     } else if conflict.evidence.iter().all(|it| *it == Evidence::Token) {
-        "has the same bot token"
+        "carries the same bot token"
     } else {
-        "is running already"
+        "is already running"
     }
 }
 
 /// The evidence, after "it".
 pub(super) fn evidence(evidence: &Evidence) -> String {
     match evidence {
-        Evidence::Lock => "has the lock".to_owned(),
+        Evidence::Lock => "holds the lock".to_owned(),
         Evidence::Token => "carries this bot's token".to_owned(),
         Evidence::Match(index) => format!("meets match[{index}]"),
-        Evidence::Command => "is the same command in the same place".to_owned(),
+        Evidence::Command => "is the same command in the same folder".to_owned(),
     }
 }
 
 pub(super) fn decider(decided_by: &DecidedBy) -> String {
     match decided_by {
         DecidedBy::Rule(name) => format!("rule `{name}`"),
-        DecidedBy::OnConflict => "on_conflict".to_owned(),
-        DecidedBy::SameToken => "same_token".to_owned(),
-        DecidedBy::Caution => "monopoll's own caution".to_owned(),
+        DecidedBy::OnConflict => "`on_conflict`".to_owned(),
+        DecidedBy::SameToken => "`same_token`".to_owned(),
+        DecidedBy::Caution => "a built-in safety rule".to_owned(),
     }
 }
 
 fn restarted(by: &Restarter) -> String {
     match by {
         Restarter::Manager(manager) => {
-            format!("{manager} restarts it; end it for good with `{}`", manager.stop_command())
+            format!("{manager} restarts it; stop it for good with `{}`", manager.stop_command())
         }
         Restarter::Launcher(Launcher { id, command, stop_command }) => {
             format!(
-                "`{command}` (pid {}) starts it again; end that first with `{stop_command}`",
+                "`{command}` (pid {}) restarts it; end that first with `{stop_command}`",
                 id.pid
             )
         }
-        Restarter::Unknown => "something restarts it; end that first".to_owned(),
+        Restarter::Unknown => "another process restarts it; find that and end it first".to_owned(),
     }
 }
 
@@ -173,7 +180,7 @@ pub fn shield(shield: &Shield) -> String {
         Shield::Init => "PID 1".to_owned(),
         Shield::Kernel => "a kernel thread".to_owned(),
         Shield::UnknownRelation => {
-            "its parents cannot be read, so it may have started monopoll".to_owned()
+            "its ancestors cannot be read, so it may have started monopoll".to_owned()
         }
         Shield::OtherBot(bot) => format!("another bot's process (bot {bot})"),
         Shield::UnknownBot => {
@@ -198,28 +205,28 @@ pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
 /// The reason that a conflict was not ended.
 pub fn not_ended(why: NotEnded) -> String {
     match why {
-        NotEnded::Denied { pid } => format!("pid {pid} may not be signalled"),
+        NotEnded::Denied { pid } => format!("not permitted to signal pid {pid}"),
         NotEnded::GaveUp(reason) => gave_up(reason),
-        NotEnded::OutOfTime => "what is in the way did not end in time".to_owned(),
+        NotEnded::OutOfTime => "a conflict did not end in time".to_owned(),
         NotEnded::NoAnswer => {
-            "the guard in another PID namespace did not answer, and cannot be signalled from here"
+            "the guard in another PID namespace did not answer, and cannot be signaled from here"
                 .to_owned()
         }
         NotEnded::NotAsked { guard, error } => {
             let guard = guard
-                .map_or_else(|| "the guard".to_owned(), |pid| format!("the guard with pid {pid}"));
-            format!("{guard} cannot be asked to end: the question cannot be written ({error})")
+                .map_or_else(|| "the guard".to_owned(), |pid| format!("the guard (pid {pid})"));
+            format!("{guard} cannot be asked to end: cannot write the request ({error})")
         }
     }
 }
 
-/// The reason that a tree was given up.
+/// The reason that a tree could not be ended.
 pub fn gave_up(reason: GiveUpReason) -> String {
     let why = match reason {
-        GiveUpReason::OutlivedSignal(_) => "outlived the signal, and `kill.escalate` is false",
-        GiveUpReason::OutlivedKill(_) => "outlived SIGKILL: it hangs in the kernel",
+        GiveUpReason::OutlivedSignal(_) => "survived the signal, and `kill.escalate` is false",
+        GiveUpReason::OutlivedKill(_) => "survived SIGKILL: it hangs in the kernel",
         GiveUpReason::Unpinned(_) => {
-            "is still there, and there is no file descriptor left to signal it by"
+            "is still running, and no file descriptor is left to signal it through"
         }
     };
     format!("pid {} {why}", reason.id().pid)

@@ -26,13 +26,13 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
         ),
         NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signalled(signal),
-            format!("{instance}: ended by a signal before the start; nothing is left behind"),
+            format!("{instance}: interrupted by a signal before the start; nothing is left behind"),
         ),
         NotStarted::Replaced => Error::new(
             ExitStatus::LockFile,
-            "the lock cannot be used: somebody deletes or replaces it all the time",
+            "the lock cannot be used: another program keeps replacing the lock file",
         )
-        .with_hint("see who writes to its folder, or name another one in `lock.paths`"),
+        .with_hint("find what writes to its folder, or choose another folder in `lock.paths`"),
         NotStarted::Failed(error) => error,
     }
 }

@@ -19,7 +19,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
         None => {
             if let Some(root) = conflict.and_then(|conflict| conflict.root.as_ref()) {
                 line("holder", format::short_command(root));
-                line("who", conflict_text::facts(root));
+                line("process", conflict_text::facts(root));
             }
         }
     }
@@ -37,7 +37,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
         line("lock", sanitize(&lock.path.to_string_lossy()));
     }
     if let Some(takeovers) = takeovers(status) {
-        line("got it", takeovers);
+        line("acquired", takeovers);
     }
     if let Some(event) = status.last_end().filter(|_| status.state == InstanceState::Stopped) {
         line("last", format!("{}: {}", time_and_age(event, context), happened(event)));
@@ -80,10 +80,10 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
             let ended =
                 status.record.is_some() && status.plan.is_some() && status.guard().is_none();
             let alone =
-                if ended { "; its guard has ended, and its child has the lock" } else { "" };
+                if ended { "; its guard has ended, and its child holds the lock" } else { "" };
             let since = match (status.state, since(status, context)) {
                 (InstanceState::Stopping, Some(since)) => {
-                    format!("; it has had the instance {since}")
+                    format!("; it has held the lock {since}")
                 }
                 (_, Some(since)) => format!(", {since}"),
                 (_, None) => String::new(),
@@ -154,9 +154,9 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
         })
         .collect();
     Some(if sources.is_empty() {
-        "nobody was in its way".to_owned()
+        "without a conflict".to_owned()
     } else {
-        format!("took over from {}", sources.join(", "))
+        format!("by takeover from {}", sources.join(", "))
     })
 }
 
@@ -168,7 +168,7 @@ fn unguarded(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Ve
     if lines.is_empty() {
         return lines;
     }
-    [String::new(), "Running without the lock:".to_owned()].into_iter().chain(lines).collect()
+    [String::new(), "Running without a guard:".to_owned()].into_iter().chain(lines).collect()
 }
 
 fn unguarded_line(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
@@ -187,7 +187,7 @@ fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
             let pid = guard
                 .map(|guard| guard.pid)
                 .or(status.child)
-                .map_or_else(|| "elsewhere".to_owned(), |pid| format!("pid {pid}"));
+                .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
             let since =
                 since(status, context).map_or_else(String::new, |since| format!(", {since}"));
             format!("{pid}{since}  {}", format::shorten(&sanitize(&record.command)))

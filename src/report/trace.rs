@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tracing::{debug, trace};
 
-use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::plan::{Conflict, Plan};
 use crate::engine::reason::Verdict;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{LockState, Snapshot};
 use crate::report::reasons;
+use crate::report::verdicts::evidence_key;
 use crate::text::command_line;
 
 pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
@@ -20,16 +21,17 @@ pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         suspects = plan.suspects.len(),
         took_us,
         verdict = word(plan.verdict()),
-        "looked in {took:.1?}: {} (described {described}, in the way {conflicts})",
+        "looked in {took:.1?}: {} (processes {described}, conflicts {conflicts})",
         reasons::plan_reason(plan)
     );
     for lock in &snapshot.locks {
-        trace!(lock = %lock.path.display(), state = ?lock.state, "the lock {} is {:?}", lock.path.display(), lock.state);
+        let (path, state) = (lock.path.to_string_lossy(), lock_state(&lock.state));
+        trace!(lock = &*path, state, "the lock {path} is {state}");
     }
     plan.conflicts.iter().for_each(conflict);
     for shielded in &plan.shielded {
         let (pid, reason) = (shielded.process.id.pid, reasons::shield(&shielded.shield));
-        debug!(pid, reason, "pid {pid} is not touched: {reason}");
+        debug!(pid, reason, "pid {pid} is shielded: {reason}");
     }
 }
 
@@ -39,20 +41,18 @@ fn conflict(conflict: &Conflict) {
     let command = args
         .map(|args| command_line(args))
         .or_else(|| conflict.guard.as_ref().map(|guard| guard.command.clone()));
-    let (who, tree) = (
-        pid.map_or_else(|| "somebody".to_owned(), |pid| format!("pid {pid}")),
-        conflict.tree.len(),
-    );
-    let (action, decided) = (conflict.action, decided(&conflict.decided_by));
+    let (name, tree) = (reasons::name(conflict), conflict.tree.len());
+    let evidence: Vec<String> = conflict.evidence.iter().copied().map(evidence_key).collect();
+    let evidence = evidence.join(", ");
+    let (action, decided) = (conflict.action, reasons::decider(&conflict.decided_by));
     debug!(
         pid,
         command,
         tree,
-        evidence = ?conflict.evidence,
+        evidence,
         action = %action,
         decided_by = decided,
-        "{who} with {tree} below it is in the way ({:?}): {action}, by {decided}",
-        conflict.evidence
+        "conflict: {name}, descendants {tree}, found by {evidence}: {action}, by {decided}"
     );
 }
 
@@ -66,11 +66,15 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn decided(by: &DecidedBy) -> String {
-    match by {
-        DecidedBy::Rule(name) => format!("the rule `{name}`"),
-        DecidedBy::OnConflict => "on_conflict".to_owned(),
-        DecidedBy::SameToken => "same_token".to_owned(),
-        DecidedBy::Caution => "caution".to_owned(),
+fn lock_state(state: &LockState) -> String {
+    match state {
+        LockState::Free => "free".to_owned(),
+        LockState::Mine => "held by this process".to_owned(),
+        LockState::Held(pids) if pids.is_empty() => "held by an unknown process".to_owned(),
+        LockState::Held(pids) => {
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            format!("held by pid {}", pids.join(", "))
+        }
+        LockState::Unknown => "unknown".to_owned(),
     }
 }

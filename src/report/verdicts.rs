@@ -12,12 +12,12 @@ use crate::engine::rules::RuleOutcome;
 use crate::report::{Context, condition_facts, conflict_text, format, reasons};
 use crate::text::sanitize;
 
-/// The tree that the process is in, or has.
+/// The tree that contains the process, or that it is the root of.
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {
         Some(root) if root.id.pid != it.process.id.pid => {
-            Some(format!("in that of pid {}  {}", root.id.pid, format::short_command(root)))
+            Some(format!("in that of `{}` (pid {})", format::short_command(root), root.id.pid))
         }
         Some(_) | None if conflict.tree.is_empty() => None,
         Some(_) | None => Some(conflict_text::pids(&conflict.tree)),
@@ -27,11 +27,9 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
     let name = match (entry.entry, compared) {
-        (Evidence::Command, true) => {
-            "the same command in the same place (no `match` entry is written)".to_owned()
-        }
+        (Evidence::Command, true) => "the same command in the same folder (built in)".to_owned(),
         (Evidence::Command, false) => {
-            "the same command in the same place: no COMMAND is named behind `--`".to_owned()
+            "the same command in the same folder: no COMMAND is given after `--`".to_owned()
         }
         (Evidence::Match(_) | Evidence::Lock | Evidence::Token, _) => {
             let key = evidence_key(entry.entry);
@@ -40,12 +38,12 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     };
     let limit = entry.limit.as_ref().map(|limit| sanitize(&reasons::shield(limit)));
     match (entry.pattern, entry.holds(), limit) {
-        (Truth::True, _, Some(limit)) => format!("{name}: looks so, but {limit}"),
+        (Truth::True, _, Some(limit)) => format!("{name}: matches, but {limit}"),
         (Truth::Unknown, Truth::False, Some(limit)) => {
-            format!("{name}: {limit}, whatever it looks like")
+            format!("{name}: {limit}")
         }
         (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => {
-            format!("{name}: what cannot be read finds nobody")
+            format!("{name}: an unknown fact never matches")
         }
         (Truth::True, _, None) | (Truth::False, ..) => name,
     }
@@ -66,11 +64,11 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token, it.process.same_token(), it.policy.same_token) {
-        (Some(TokenEvidence::Proof), ..) => ": a candidate by that alone",
-        (Some(TokenEvidence::Hint), ..) => ": no candidate by that alone",
+        (Some(TokenEvidence::Proof), ..) => ": enough to be a candidate",
+        (Some(TokenEvidence::Hint), ..) => ": not enough to be a candidate",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
         (None, Truth::True, _) if it.process.role == Role::Monopoll => {
-            ", which does not count for a monopoll"
+            ", which does not count for a monopoll process"
         }
         (None, Truth::True | Truth::False | Truth::Unknown, _) => "",
     };
@@ -84,16 +82,16 @@ pub(super) fn lock(lock: &LockVerdict<'_>) -> String {
         paths.join(", ")
     };
     match (lock.holds, lock.paths.as_slice(), lock.unidentified.as_slice()) {
-        (Truth::True, [], _) => "has the lock".to_owned(),
-        (Truth::True, paths, _) => format!("has {}", named(paths)),
-        (Truth::False, _, []) => "does not have the lock".to_owned(),
+        (Truth::True, [], _) => "holds the lock".to_owned(),
+        (Truth::True, paths, _) => format!("holds {}", named(paths)),
+        (Truth::False, _, []) => "does not hold the lock".to_owned(),
         (Truth::False, _, taken) => {
             format!(
-                "does not have the lock as far as can be seen; nobody can be identified who has {}",
+                "is not seen to hold the lock; the holder of {} cannot be identified",
                 named(taken)
             )
         }
-        (Truth::Unknown, ..) => "whether it has the lock cannot be read".to_owned(),
+        (Truth::Unknown, ..) => "whether it holds the lock is unknown".to_owned(),
     }
 }
 
@@ -101,7 +99,7 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
     let Some(shield) = &verdict.shield else {
         return match verdict.kind {
             ShieldKind::Relation => {
-                "monopoll itself, what started it, what it started, PID 1, a kernel thread"
+                "monopoll itself, its ancestors and descendants, PID 1, a kernel thread"
             }
             ShieldKind::OtherBot => "another bot's process",
             ShieldKind::OtherUser => "another user",
@@ -112,9 +110,9 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
     let shield = sanitize(&reasons::shield(shield));
     match verdict.lifted_by {
         None => shield,
-        Some(Evidence::Lock) => format!("{shield}, but it has the lock"),
+        Some(Evidence::Lock) => format!("{shield}, but it holds the lock"),
         Some(entry @ (Evidence::Match(_) | Evidence::Token | Evidence::Command)) => {
-            format!("{shield}, but {} reaches it", evidence_key(entry))
+            format!("{shield}, but {} includes it", evidence_key(entry))
         }
     }
 }
@@ -130,10 +128,10 @@ pub(super) fn rule(
         (RuleOutcome::Decides, Some(_)) => ", and decides",
         (RuleOutcome::Decides, None) => ", and would decide",
         (RuleOutcome::DoesNotHold, _) => "",
-        (RuleOutcome::TooUncertain, _) => ", but nobody is killed on what cannot be read",
-        (RuleOutcome::Undecidable, _) => ", and is not passed over on what cannot be read: refuse",
-        (RuleOutcome::NotAboutTokens, _) => ", and is not asked: only the token speaks against it",
-        (RuleOutcome::NotAsked, _) => ", and is not asked: a rule before it decides",
+        (RuleOutcome::TooUncertain, _) => ", but an unknown fact never ends a process",
+        (RuleOutcome::Undecidable, _) => ", and is not skipped on an unknown fact: refuse",
+        (RuleOutcome::NotAboutTokens, _) => ", and does not apply: only the token was found",
+        (RuleOutcome::NotAsked, _) => ", and does not apply: an earlier rule decides",
     };
     format!("{} says {}{so}", rule.trim_end(), verdict.rule.action)
 }

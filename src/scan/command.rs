@@ -60,7 +60,7 @@ impl Command {
                         .with_hint("check its spelling and $PATH")
                 }
                 status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
-                    .with_hint("check that it is a file and its permissions (`chmod +x`)"),
+                    .with_hint("check that it is a file, and its permissions (`chmod +x`)"),
             }
         })?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
@@ -172,11 +172,11 @@ fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     let first = check(&cwd.join(interpreter)).map_err(|status| {
         let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
         let what = format!(
-            "COMMAND `{}` cannot be executed: its interpreter `{}` cannot",
+            "COMMAND `{}` cannot be executed: its interpreter `{}` cannot be",
             printable(&program),
             printable(&interpreter)
         );
-        Error::new(status, what).with_hint("check its first line, and its line ends")
+        Error::new(status, what).with_hint("check its first line and its line endings")
     })?;
     Ok(ProgramKind::Script(
         std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),

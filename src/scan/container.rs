@@ -61,7 +61,7 @@ impl ContainerTrace {
             ContainerTrace::KubernetesVariable => Some(ContainerKind::Kubernetes),
             ContainerTrace::SystemdFile(name) | ContainerTrace::Variable(name) => match name.trim()
             {
-                // Windows calls its Linux machine a container, and it is none.
+                // WSL calls its Linux machine a container, which it is not.
                 "" | "wsl" => None,
                 "docker" => Some(ContainerKind::Docker),
                 "podman" => Some(ContainerKind::Podman),
@@ -91,8 +91,8 @@ pub struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// `folder` has no links; `mounts` is the text of `/proc/self/mountinfo`. `None`: others see it
-    /// too, or nothing is known.
+    /// `folder` has no links; `mounts` is the text of `/proc/self/mountinfo`. `None`: other
+    /// containers see it too, or its mount is unknown.
     pub fn of(container: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
         Some(PrivateFolder { container, folder: folder.to_owned(), why })
@@ -103,13 +103,13 @@ impl PrivateFolder {
         let folder = printable(&folder);
         let (guarded, why) = match self.why {
             PrivateMount::OwnRoot => ("container", "is on its own root file system"),
-            PrivateMount::OwnMemory => ("container", "is in memory of its own (tmpfs)"),
+            PrivateMount::OwnMemory => ("container", "is in its own memory (tmpfs)"),
             PrivateMount::OwnVolume => ("container", "is on a volume without a name"),
             PrivateMount::Pod => ("pod", "is on an emptyDir"),
         };
         format!(
-            "only this {guarded} is guarded: its lock folder {folder} {why}, which nobody outside \
-             sees"
+            "only this {guarded} is guarded: its lock folder {folder} {why}, which is not visible \
+             outside"
         )
     }
 

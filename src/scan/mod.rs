@@ -26,7 +26,7 @@ pub use portable as machine;
 use crate::error::{Error, ExitStatus};
 
 pub fn cannot_scan(error: std::io::Error) -> Error {
-    let error = Error::from_source(ExitStatus::Fault, "this machine cannot be looked at", error);
+    let error = Error::from_source(ExitStatus::Fault, "cannot read the process table", error);
     if cfg!(all(target_os = "linux", not(monopoll_portable))) {
         error.with_hint("mount /proc in this PID namespace")
     } else {

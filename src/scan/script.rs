@@ -46,10 +46,10 @@ fn missing(script: &Path, cwd: &Path) -> Error {
     // either.
     let script = (shown(script), script.has_root());
     let (what, hint) = match script {
-        (script, true) => (format!("`{script}` is not there"), "check its path"),
+        (script, true) => (format!("`{script}` does not exist"), "check its path"),
         (script, false) => (
             format!("`{script}` is not in {}", shown(cwd)),
-            "start it from the bot's folder, or write the script's whole path",
+            "start it from the bot's folder, or give the script's full path",
         ),
     };
     Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(hint)
@@ -205,7 +205,7 @@ mod tests {
         );
         let error = command("python3 /nowhere/main.py").require_script().unwrap_err();
         assert!(
-            error.to_string().starts_with("COMMAND's script `/nowhere/main.py` is not there; "),
+            error.to_string().starts_with("COMMAND's script `/nowhere/main.py` does not exist; "),
             "{error}"
         );
         command("python3 /").require_script().unwrap();

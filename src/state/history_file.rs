@@ -50,7 +50,7 @@ impl StateDir {
         written.map_err(|error| {
             let path = self.path(StateFile::History);
             let path = printable(&path.to_string_lossy()).into_owned();
-            let message = format!("the history cannot be written: {error}: {path}");
+            let message = format!("cannot write the history: {error}: {path}");
             Error::new(ExitStatus::LockFile, message).with_source(error)
         })
     }

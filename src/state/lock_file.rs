@@ -81,9 +81,11 @@ impl LockFile {
         match self.file.try_lock() {
             Ok(()) => Ok(Ok(HeldLock(self))),
             Err(TryLockError::WouldBlock) => Ok(Err(self)),
-            Err(TryLockError::Error(error)) => {
-                Err(Error::unsafe_lock_due_to(&self.path, "the file system has no locks", error))
-            }
+            Err(TryLockError::Error(error)) => Err(Error::unsafe_lock_due_to(
+                &self.path,
+                "the file system does not support locks",
+                error,
+            )),
         }
     }
 }

@@ -26,14 +26,14 @@ const MAX_READ: u64 = 64 << 10;
 /// Room for a record, so that one read is enough.
 const USUAL_LENGTH: usize = 1 << 10;
 
-const REMOVE_FILE: &str = "remove it, or name another file in `lock.paths`";
-const OTHER_FOLDER: &str = "name another one in `lock.paths`";
+const REMOVE_FILE: &str = "remove it, or choose another file in `lock.paths`";
+const OTHER_FOLDER: &str = "choose another folder in `lock.paths`";
 
 impl LockFolder {
     /// Opens `path`, created if it is missing; `None` if it vanished meanwhile.
     pub fn open(path: &Path) -> Result<Option<LockFolder>, Error> {
         Self::create_path(path).map_err(|error| {
-            Error::unsafe_lock_due_to(path, "the folder cannot be made", error)
+            Error::unsafe_lock_due_to(path, "cannot create the folder", error)
                 .with_hint(OTHER_FOLDER)
         })?;
         Self::find(path)
@@ -44,9 +44,7 @@ impl LockFolder {
         match fs::canonicalize(path) {
             Ok(path) => Self::open_resolved(path).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(Error::unsafe_lock_due_to(path, "the folder cannot be reached", error))
-            }
+            Err(error) => Err(Error::unsafe_lock_due_to(path, "cannot access the folder", error)),
         }
     }
 

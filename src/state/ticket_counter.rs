@@ -48,9 +48,9 @@ impl StateDir {
             Ok(Some(locked)) => Ok(locked),
             Ok(None) => Err(Error::new(
                 ExitStatus::Refused,
-                format!("another start is in progress: it keeps {} locked", path.display()),
+                format!("another start is in progress: it holds {}", path.display()),
             )
-            .with_hint("try again; if nothing changes, `fuser -v` on that file names it")),
+            .with_hint("try again; if it stays so, find that start with `fuser -v`")),
             Err(error) => Err(Error::unsafe_lock(&path, &error.to_string()).with_source(error)),
         }
     }
@@ -61,8 +61,8 @@ impl StateDir {
         let content = format!("{:020}\n", ticket.0);
         self.folder().overwrite(&self.name(StateFile::Counter), &content).map_err(|error| {
             let path = self.path(StateFile::Counter);
-            Error::unsafe_lock_due_to(&path, "no ticket can be drawn", error).with_hint(
-                "remove what is in its place, free some space, or name another folder in \
+            Error::unsafe_lock_due_to(&path, "cannot write the ticket counter", error).with_hint(
+                "free some space, remove what is in its place, or choose another folder in \
                  `lock.paths`",
             )
         })

@@ -157,7 +157,7 @@ impl<'a> ChildGuard<'a> {
         if let Some(request) = self.keeper.request()
             && self.keeper.acknowledge(&request)
         {
-            debug!(pid = request.from_pid, "pid {} asked for the instance", request.from_pid);
+            debug!(pid = request.from_pid, "pid {} asked this guard to end", request.from_pid);
             self.superseded_by = Some(request.asker());
             self.begin_ending(request.stop_options());
         }

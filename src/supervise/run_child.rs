@@ -49,7 +49,7 @@ pub(crate) fn run_child(
     if end.left > 0 {
         warn!(
             count = end.left,
-            "{} processes of the tree could not be ended; they keep the lock", end.left
+            "{} processes of the tree could not be ended and still hold the lock", end.left
         );
     }
     let instance = &request.instance;

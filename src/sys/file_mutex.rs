@@ -144,6 +144,6 @@ impl QueuedWait {
     }
 
     fn take(&self) -> io::Result<LockFile> {
-        self.locked.recv().map_err(|_| io::Error::other("the wait for a lock failed"))?
+        self.locked.recv().map_err(|_| io::Error::other("waiting for the lock failed"))?
     }
 }

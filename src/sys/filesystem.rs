@@ -56,7 +56,7 @@ mod unix {
             Some(name) => {
                 let why = format!("the folder is on a network file system ({name})");
                 Err(Error::unsafe_lock(path, &why)
-                    .with_hint("name a folder on a local disk in `lock.paths`"))
+                    .with_hint("choose a folder on a local disk in `lock.paths`"))
             }
         }
     }
@@ -161,7 +161,7 @@ pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
             if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)) =>
         {
             Err(Error::unsafe_lock(folder, "the folder is on a network share")
-                .with_hint("name a folder on a local disk in `lock.paths`"))
+                .with_hint("choose a folder on a local disk in `lock.paths`"))
         }
         _ => Ok(()),
     }

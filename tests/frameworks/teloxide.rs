@@ -106,7 +106,7 @@ fn a_bot_that_is_refused_never_polls() {
     let world = World::new();
     let first = world.bot(&[]).start();
     world.polls(first.pid());
-    world.bot(&[]).end().exits(75).says("on_conflict says refuse");
+    world.bot(&[]).end().exits(75).says("`on_conflict` says refuse");
     let report = world.server.report();
     assert_eq!((report.pollers.len(), report.conflicts.decided), (1, 0), "{report:?}");
 }
@@ -250,7 +250,7 @@ fn a_signal_before_the_guard_is_held_ends_the_wait() {
     let second = world.bot(&[]).env("MONOPOLL_ON_CONFLICT", "wait").start();
     second.wait_for("wait");
     second.signal(Signal::SIGTERM);
-    second.end().exits(143).says("ended by a signal before the start");
+    second.end().exits(143).says("interrupted by a signal before the start");
     assert!(first.is_alive());
     assert_eq!(world.server.report().pollers.len(), 1);
 }

@@ -312,7 +312,7 @@ fn one_refusal_touches_no_process() {
     assert_eq!(plan.verdict(), POLICY_REFUSAL);
     assert_eq!(
         reason(&plan),
-        "`python3` (pid 6) is running already, and rule `not that one` says refuse"
+        "`python3 main.py` (pid 6) is already running, and rule `not that one` says refuse"
     );
     assert_eq!(
         plan.conflicts.iter().map(|it| it.action).collect::<Vec<_>>(),
@@ -339,7 +339,7 @@ fn waits_come_before_kills() {
     assert_eq!(plan.verdict(), Verdict::Wait);
     assert_eq!((plan.waits().count(), plan.kills().count()), (1, 1));
     assert_eq!(plan.deadline(), Some(MINUTE + GRACEFUL + FORCE));
-    assert_eq!(reason(&plan), "waits for 1 conflict to end before 1 conflict is ended");
+    assert_eq!(reason(&plan), "waits for 1 conflict to end, then ends 1 conflict");
 }
 
 #[test]
@@ -475,10 +475,10 @@ fn a_respawned_conflict_is_ended_twice_and_then_refused() {
             2,
             systemd.clone(),
             POLICY_REFUSAL,
-            "systemd:bot.service restarts it; end it for good with `systemctl stop bot.service`",
+            "systemd:bot.service restarts it; stop it for good with `systemctl stop bot.service`",
         ),
-        (3, Known(None), POLICY_REFUSAL, "something restarts it"),
-        (2, Unknown, POLICY_REFUSAL, "something restarts it"),
+        (3, Known(None), POLICY_REFUSAL, "another process restarts it"),
+        (2, Unknown, POLICY_REFUSAL, "another process restarts it"),
     ] {
         let plan = decide(
             &policy(OnConflict::Graceful),
@@ -522,22 +522,32 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
             Known(above()),
             Known(None),
             after(&[5, 7, 6]),
-            "`nodemon main.py` (pid 7) starts it again; end that first with `kill 7`",
+            "`nodemon main.py` (pid 7) restarts it; end that first with `kill 7`",
         ),
         (
             Known(above()),
             Known(None),
             after(&[8]),
-            "`sh -c 'python3 main.py'` (pid 8) starts it again; end that first with `kill 8`",
+            "`sh -c 'python3 main.py'` (pid 8) restarts it; end that first with `kill 8`",
         ),
-        (Known(above()), Known(None), after(&[]), "something restarts it; end that first"),
-        (Known(Vec::new()), Known(None), after(&[7]), "something restarts it; end that first"),
-        (Unknown, Unknown, after(&[7]), "something restarts it; end that first"),
+        (
+            Known(above()),
+            Known(None),
+            after(&[]),
+            "another process restarts it; find that and end it first",
+        ),
+        (
+            Known(Vec::new()),
+            Known(None),
+            after(&[7]),
+            "another process restarts it; find that and end it first",
+        ),
+        (Unknown, Unknown, after(&[7]), "another process restarts it; find that and end it first"),
         (
             Known(above()),
             Known(Some(ManagedBy::Supervisord(None))),
             after(&[7]),
-            "supervisord restarts it; end it for good with",
+            "supervisord restarts it; stop it for good with",
         ),
     ] {
         let bot = Process { launchers, managed_by, ..same_command(5) };
@@ -726,27 +736,27 @@ fn the_reason_names_the_evidence_of_the_conflict() {
     for (plan, says) in [
         (
             decide(&refuse, &guarded(Some(7))),
-            "the guard with pid 10 has the instance, and on_conflict says refuse",
+            "the guard of `python3 main.py` (pid 10) holds the lock, and `on_conflict` says refuse",
         ),
         (
             decide(&refuse, &elsewhere(None)),
-            "a guard in another PID namespace (host web-1) has the instance, and on_conflict says refuse",
+            "the guard of `python3 main.py` in another PID namespace (host web-1) holds the lock, and `on_conflict` says refuse",
         ),
         (
             decide(&refuse, &unknown_holder()),
-            "an unknown holder of the lock has the instance, and on_conflict says refuse",
+            "an unknown process holds the lock, and `on_conflict` says refuse",
         ),
         (
             plan(&refuse, vec![same_command(5)]),
-            "`python3` (pid 5) is running already, and on_conflict says refuse",
+            "`python3 main.py` (pid 5) is already running, and `on_conflict` says refuse",
         ),
         (
             plan(&refuse, vec![Process { name: Unknown, ..same_command(5) }]),
-            "pid 5 is running already, and on_conflict says refuse",
+            "`python3 main.py` (pid 5) is already running, and `on_conflict` says refuse",
         ),
         (
             plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
-            "`python3` (pid 5) has the same bot token, and same_token says refuse",
+            "`python3 main.py` (pid 5) carries the same bot token, and `same_token` says refuse",
         ),
         (
             plan(&policy(OnConflict::Force), vec![same_command(5), same_command(6)]),
@@ -755,13 +765,13 @@ fn the_reason_names_the_evidence_of_the_conflict() {
         (plan(&policy(OnConflict::Wait), vec![same_command(5)]), "waits for 1 conflict to end"),
         (
             decide(&policy(OnConflict::Graceful), &guarded(Some(51))),
-            "superseded: the guard with pid 10 is a newer start",
+            "superseded: the guard of `python3 main.py` (pid 10) is a newer start",
         ),
         (
             decide(&policy(OnConflict::Graceful), &unknown_holder()),
-            "the lock is taken and nobody can be identified who has it",
+            "the lock is held, but its holder cannot be identified",
         ),
-        (plan(&refuse, vec![]), "nobody is in the way"),
+        (plan(&refuse, vec![]), "no conflicts"),
     ] {
         assert_eq!(reason(&plan), says);
     }
@@ -832,12 +842,12 @@ fn a_stop_applies_the_rules_in_order_and_assumes_no_more_than_a_start() {
     let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
     assert_eq!(
         reason(&waits),
-        "rule `x` depends on a fact about `python3` (pid 5) that cannot be read"
+        "rule `x` depends on a fact about `python3 main.py` (pid 5) that cannot be read"
     );
     let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![same_command(5)]);
     assert_eq!(
         reason(&forbidden),
-        "`python3` (pid 5) is running already, and rule `x` forbids to end it"
+        "`python3 main.py` (pid 5) is already running, and rule `x` forbids ending it"
     );
 }
 

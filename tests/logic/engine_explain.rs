@@ -186,14 +186,14 @@ fn an_unknown_pid_has_no_explanation() {
 #[test]
 fn a_candidate_is_explained_with_its_action() {
     let bot = || snapshot(vec![same_command(5)]);
-    let why = "it is the same command in the same place";
+    let why = "it is the same command in the same folder";
     for (on_conflict, fate) in [
-        (OnConflict::Graceful, format!("pid 5 would be ended: {why}, and on_conflict says graceful")),
-        (OnConflict::Force, format!("pid 5 would be killed: {why}, and on_conflict says force")),
-        (OnConflict::Wait, format!("pid 5 would be waited for: {why}, and on_conflict says wait")),
+        (OnConflict::Graceful, format!("pid 5 would be ended: {why}, and `on_conflict` says graceful")),
+        (OnConflict::Force, format!("pid 5 would be killed: {why}, and `on_conflict` says force")),
+        (OnConflict::Wait, format!("pid 5 would be waited for: {why}, and `on_conflict` says wait")),
         (
             OnConflict::Refuse,
-            "pid 5 is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse".to_owned(),
+            "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) is already running, and `on_conflict` says refuse".to_owned(),
         ),
     ] {
         says(&policy(on_conflict), &bot(), 5, &fate);
@@ -204,7 +204,7 @@ fn a_candidate_is_explained_with_its_action() {
         &bot(),
         5,
         &format!(
-            "pid 5 would be left alone, and the new one started beside it: {why}, and rule `it stays` says ignore"
+            "pid 5 would be ignored, and the new one started next to it: {why}, and rule `it stays` says ignore"
         ),
     );
     let entries = matching(vec![entry("main"), entry("py")], OnConflict::Graceful);
@@ -212,7 +212,7 @@ fn a_candidate_is_explained_with_its_action() {
         &entries,
         &bot(),
         5,
-        "pid 5 would be ended: it meets match[0] and meets match[1], and on_conflict says graceful",
+        "pid 5 would be ended: it meets match[0] and meets match[1], and `on_conflict` says graceful",
     );
 }
 
@@ -222,7 +222,7 @@ fn a_guard_is_explained_as_asked() {
         [(OnConflict::Graceful, "asked to end"), (OnConflict::Force, "asked to end at once")]
     {
         let expected = format!(
-            "pid 10 would be {fate}: it has the lock, and on_conflict says {}",
+            "pid 10 would be {fate}: it holds the lock, and `on_conflict` says {}",
             Action::from(on_conflict)
         );
         says(&policy(on_conflict), &guarded(Some(7)), 10, &expected);
@@ -233,9 +233,9 @@ fn a_guard_is_explained_as_asked() {
 fn a_member_shares_the_outcome_of_its_tree() {
     let tree = snapshot(vec![same_command(5), child_of(5, process(6))]);
     let graceful = policy(OnConflict::Graceful);
-    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same place, and on_conflict says graceful";
+    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same folder, and `on_conflict` says graceful";
     says(&graceful, &tree, 6, expected);
-    let refused = "pid 6 is in the tree of pid 5, which is in the way, and there is no start: `python3` (pid 5) is running already, and on_conflict says refuse";
+    let refused = "pid 6 is in the tree of pid 5, which is a conflict, and the start is refused: `python3 main.py` (pid 5) is already running, and `on_conflict` says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
     about(&graceful, &tree, 6, |it| {
         assert_eq!((&it.classification, it.subject.id.pid), (&Classification::Unrelated, 5));
@@ -250,8 +250,8 @@ fn the_tree_of_a_holder_is_ended_with_it_even_where_its_members_would_be_shielde
         ..snapshot(vec![guard_process(10), child_of(10, other)])
     };
     let policy = matching(vec![entry("main.py")], OnConflict::Graceful);
-    let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which has the lock, and on_conflict says graceful; \
-        by itself it would not be touched (another user (deploy)), but what a holder of the lock started goes with it";
+    let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which holds the lock, and `on_conflict` says graceful; \
+        alone it would be shielded (another user (deploy)), but the tree of a holder of the lock is ended as a whole";
     says(&policy, &snapshot, 11, expected);
     assert!(
         decide(&policy, &snapshot).shielded.is_empty(),
@@ -282,16 +282,21 @@ fn the_decision_about_all_conflicts_is_explained_for_each() {
     let two = snapshot(vec![Process { orphaned: Known(true), ..same_command(5) }, same_command(6)]);
     let wait = Policy { rules: rules.clone(), ..policy(OnConflict::Wait) };
     let why =
-        "it is the same command in the same place, and rule `the forgotten may go` says force";
-    says(&wait, &two, 5, &format!("pid 5 would be killed once nobody is left to wait for: {why}"));
+        "it is the same command in the same folder, and rule `the forgotten may go` says force";
+    says(
+        &wait,
+        &two,
+        5,
+        &format!("pid 5 would be killed once there is nothing left to wait for: {why}"),
+    );
     says(
         &wait,
         &two,
         6,
-        "pid 6 would be waited for: it is the same command in the same place, and on_conflict says wait",
+        "pid 6 would be waited for: it is the same command in the same folder, and `on_conflict` says wait",
     );
-    let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but there is no start and nothing is touched: \
-        `python3` (pid 6) is running already, and on_conflict says refuse";
+    let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but the start is refused and nothing is touched: \
+        `python3 main.py` (pid 6) is already running, and `on_conflict` says refuse";
     says(&ruled(rules), &two, 5, refused);
 }
 
@@ -301,13 +306,13 @@ fn a_finished_wait_explains_the_next_action() {
     let timeouts = Timeouts { wait: Patience::For(Duration::ZERO), ..base.timeouts };
     let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
     let bot = snapshot(vec![same_command(5)]);
-    let why = "it is the same command in the same place";
+    let why = "it is the same command in the same folder";
     says(
         &after,
         &bot,
         5,
         &format!(
-            "pid 5 would be killed: {why}, and on_conflict says wait, and after_wait says force once that is over"
+            "pid 5 would be killed: {why}, and `on_conflict` says wait, and `after_wait` says force after that"
         ),
     );
     let rules = vec![rule("patience", Action::Wait, Conditions::default())];
@@ -317,7 +322,7 @@ fn a_finished_wait_explains_the_next_action() {
         &bot,
         5,
         &format!(
-            "pid 5 would be killed: {why}, and rule `patience` says wait, and after_wait says force once that is over"
+            "pid 5 would be killed: {why}, and rule `patience` says wait, and `after_wait` says force after that"
         ),
     );
 }
@@ -328,7 +333,7 @@ fn the_safety_check_has_the_last_word() {
         history: History { ended_unguarded: 2, ..History::default() },
         ..snapshot(vec![same_command(5)])
     };
-    let expected = "pid 5 is in the way, and there is no start: `python3` (pid 5) comes back: something restarts it; end that first";
+    let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) comes back: another process restarts it; find that and end it first";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }
 
@@ -356,35 +361,35 @@ fn a_suspect_is_explained_with_the_reason_it_is_not_a_candidate() {
     let graceful = policy(OnConflict::Graceful);
     let suspect = |process: Process| snapshot(vec![process]);
     let editor = Process { token: Known(INHERITED), ..process(5) };
-    let begins = "pid 5 only looks related and is not touched: it carries this bot's token in its environment";
+    let begins =
+        "pid 5 is a suspect and is not touched: it carries this bot's token in its environment";
     let inherited = format!(
         "{begins}, which it may only have inherited, and it does not run COMMAND's program"
     );
     says(&graceful, &suspect(editor.clone()), 5, &inherited);
     let hidden = Process { same_program: unknown(), ..editor.clone() };
-    let unclear = format!(
-        "{begins}, which it may only have inherited, and which program it runs cannot be read"
-    );
+    let unclear =
+        format!("{begins}, which it may only have inherited, and its program cannot be read");
     says(&graceful, &suspect(hidden), 5, &unclear);
     let shell = Process { relation: Known(Relation::Ancestor), ..editor };
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
     let other = Process { token: Known(MINE), ..process(5) };
-    let expected = "pid 5 only looks related and is not touched: it carries this bot's token on its command line, and same_token says warn";
+    let expected = "pid 5 is a suspect and is not touched: it carries this bot's token on its command line, and `same_token` says warn";
     says(&warned, &suspect(other), 5, expected);
 }
 
 #[test]
 fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
     let graceful = policy(OnConflict::Graceful);
-    let no = "does not have the lock";
+    let no = "does not hold the lock";
     let of =
         |process: Process| snapshot(vec![Process { id: crate::fixture::process(5).id, ..process }]);
     let elsewhere =
         Process { cwd: Known("/srv/other".into()), same_program: Known(true), ..process(5) };
     let place = |what: &str| {
         format!(
-            "pid 5 is no candidate: it is not the same command in the same place ({what}), {no} and does not carry this bot's token"
+            "pid 5 is not a candidate: it is not the same command in the same folder ({what}), {no} and does not carry this bot's token"
         )
     };
     says(&graceful, &of(elsewhere.clone()), 5, &place("another folder"));
@@ -401,53 +406,53 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         OnConflict::Graceful,
     );
     let none = format!(
-        "pid 5 is no candidate: it meets no match entry, {no} and does not carry this bot's token"
+        "pid 5 is not a candidate: it meets no match entry, {no} and does not carry this bot's token"
     );
     says(&two, &of(process(5)), 5, &none);
     let one = matching(vec![entry("nobody")], OnConflict::Graceful);
     let expected = format!(
-        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token"
+        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token"
     );
     says(&one, &of(process(5)), 5, &expected);
     let nameless = Process { name: unknown(), ..process(5) };
     let expected = format!(
-        "pid 5 is no candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token; \
-        whether it meets match[1] cannot be known, and what is unknown makes nobody a candidate"
+        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token; \
+        whether it meets match[1] is unknown, and an unknown fact makes no candidate"
     );
     says(&two, &of(nameless), 5, &expected);
 
     let monopoll = Process { role: Role::Monopoll, ..process(5) };
-    let known = "is a monopoll, which is known by its lock and its ticket alone";
+    let known = "is a monopoll process (identified only by its lock and ticket)";
     says(
         &graceful,
         &of(monopoll),
         5,
-        &format!("pid 5 is no candidate: it {known}, {no} and does not carry this bot's token"),
+        &format!("pid 5 is not a candidate: it {known}, {no} and does not carry this bot's token"),
     );
 
     let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
     let init = Process { relation: Known(Relation::Init), ..unheard.clone() };
     let folder = format!(
-        "pid 5 is no candidate: it is not the same command in the same place (another folder) and {no}"
+        "pid 5 is not a candidate: it is not the same command in the same folder (another folder) and {no}"
     );
     says(&graceful, &of(unheard), 5, &folder);
     says(
         &graceful,
         &of(init),
         5,
-        &format!("{folder}; were it one, it would not be touched either: PID 1"),
+        &format!("{folder}; even as a candidate it would not be touched: PID 1"),
     );
     let others = Process { token: Known(CarriedToken::Other(BotId(9))), ..process(5) };
     let expected = format!(
-        "{}; were it one, it would not be touched either: another bot's process (bot 9)",
+        "{}; even as a candidate it would not be touched: another bot's process (bot 9)",
         place("another program")
     );
     says(&graceful, &of(others), 5, &expected);
     let off = Policy { same_token: SameToken::Off, ..graceful };
     let carrier = Process { token: Known(MINE), ..process(5) };
     let expected = format!(
-        "pid 5 is no candidate: it is not the same command in the same place (another program), {no} and \
-        carries this bot's token without being looked for by it (same_token says off)"
+        "pid 5 is not a candidate: it is not the same command in the same folder (another program), {no} and \
+        carries this bot's token, which does not count (`same_token` says off)"
     );
     says(&off, &of(carrier), 5, &expected);
 }
@@ -455,8 +460,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
 #[test]
 fn unreadable_facts_are_explained_as_unknown() {
     let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::default() };
-    let expected = "pid 5 is no candidate: whether it is the same command in the same place or has the lock or carries this bot's token \
-        cannot be known, and what is unknown makes nobody a candidate";
+    let expected = "pid 5 is not a candidate: whether it is the same command in the same folder or holds the lock or carries this bot's token \
+        is unknown, and an unknown fact makes no candidate";
     let graceful = policy(OnConflict::Graceful);
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
@@ -476,7 +481,7 @@ fn without_a_command_nothing_is_compared() {
     let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
-    let expected = "pid 5 is no candidate: it is compared with no COMMAND (none is named), does not have the lock and does not carry this bot's token";
+    let expected = "pid 5 is not a candidate: it cannot be compared with COMMAND (none is given), does not hold the lock and does not carry this bot's token";
     assert_eq!(explain_sentence::sentence(&it), expected);
 }
 

@@ -131,7 +131,7 @@ fn a_failed_write_is_an_error_and_keeps_the_old_history() {
     // root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
     let error = beside.add_to_history(&[event(2, stop("two"))]).unwrap_err();
-    assert!(error.message().starts_with("the history cannot be written"), "{error}");
+    assert!(error.message().starts_with("cannot write the history"), "{error}");
     assert_eq!(beside.history().len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! What `doctor` says of a machine, from the facts alone.
+//! The findings of `doctor`, from facts alone.
 
 use std::path::{Path, PathBuf};
 
@@ -170,12 +170,24 @@ fn enclosure() -> Option<PrivateFolder> {
 
 #[test]
 fn a_machine_that_is_ready() {
-    insta::assert_snapshot!(text(&ready(), Paint::Plain));
+    insta::assert_snapshot!(text(&ready(), Grade::Ok, Paint::Plain));
 }
 
 #[test]
-fn a_machine_in_trouble_gets_the_way_out_of_each() {
-    insta::assert_snapshot!(text(&troubled(), Paint::Plain));
+fn every_problem_and_warning_is_shown_with_its_hint() {
+    insta::assert_snapshot!(text(&troubled(), Grade::Ok, Paint::Plain));
+}
+
+#[test]
+fn only_verbose_output_lists_what_is_fine_and_none_calls_a_machine_ready() {
+    let all_fine = text(&ready(), Grade::Warning, Paint::Plain);
+    assert_eq!(all_fine, "Found no problems and no warnings; `-v` lists every check.\n");
+    let without_token = [ready(), vec![doctor::token_finding(&search(None))]].concat();
+    let shown = text(&without_token, Grade::Warning, Paint::Plain);
+    assert!(shown.starts_with("warning  token  none found in $BOT_TOKEN"), "{shown}");
+    assert!(shown.contains("no problems and 1 warning;") && !shown.contains("ready"), "{shown}");
+    let quiet = text(&without_token, Grade::Problem, Paint::Plain);
+    assert_eq!(quiet, "Found no problems and 1 warning; `-v` lists every check.\n");
 }
 
 #[test]
@@ -194,7 +206,7 @@ fn the_same_as_json() {
 fn no_finding_contains_a_secret_or_a_control_character() {
     for findings in [ready(), troubled()] {
         let json = to_text(&document(&findings)).unwrap();
-        for said in [text(&findings, Paint::Plain), json] {
+        for said in [text(&findings, Grade::Ok, Paint::Plain), json] {
             assert!(!said.contains(&SECRET[..8]), "{said}");
             assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said}");
         }
@@ -203,11 +215,11 @@ fn no_finding_contains_a_secret_or_a_control_character() {
 
 #[test]
 fn color_changes_no_text() {
-    let coloured = text(&troubled(), Paint::Color);
+    let coloured = text(&troubled(), Grade::Ok, Paint::Color);
     let plain = coloured.split('\u{1b}').map(|part| {
         part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |it| it.1)
     });
-    assert_eq!(plain.collect::<String>(), text(&troubled(), Paint::Plain));
+    assert_eq!(plain.collect::<String>(), text(&troubled(), Grade::Ok, Paint::Plain));
 }
 
 #[test]
@@ -230,12 +242,14 @@ fn little_free_space_is_a_warning_and_none_is_a_problem() {
 #[test]
 fn unknown_facts_are_reported_as_unknown() {
     let said = |who| doctor::running_finding(&who).what;
-    assert_eq!(said(RunningState::NotRunning), "nobody has the lock");
+    assert_eq!(said(RunningState::NotRunning), "no process holds the lock");
     assert!(
         said(RunningState::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here")
     );
-    assert!(said(RunningState::Below("python3".to_owned())).contains("below has the lock"));
-    assert!(said(RunningState::Unknown).contains("without taking it"));
+    assert!(
+        said(RunningState::Below("python3".to_owned())).contains("below this one holds the lock")
+    );
+    assert!(said(RunningState::Unknown).contains("without taking the lock"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a plan says, to people and to machines.
+//! Plans as text and as JSON.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -323,25 +323,21 @@ fn a_deciding_flag_is_named_as_a_flag_and_not_as_a_place_to_edit() {
 
 #[test]
 fn a_refusal_names_the_hint_for_its_reason() {
-    let more = "`monopoll plan -- …` says more";
+    let more = "`monopoll plan -- …` shows details";
+    let waits = "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over";
     for (plan, way) in [
-        (refuse_guarded(), Some(format!("`--on-conflict graceful` takes over; {more}"))),
-        (
-            same_token(),
-            Some(format!("`--set same_token=act` treats it as any other conflict; {more}")),
-        ),
+        (refuse_guarded(), Some(format!("{waits}; {more}"))),
+        (same_token(), Some(format!("`--set same_token=warn` only reports it; {more}"))),
         (
             permission(),
-            Some(format!(
-                "run monopoll as the user that the process belongs to, or as root; {more}"
-            )),
+            Some(format!("run monopoll as the user that owns the process, or as root; {more}")),
         ),
         (too_many(), Some(more.to_owned())),
-        // These say it themselves.
+        // The reason contains the hint.
         (superseded(), None),
         (comes_back(), None),
         (comes_back_below_a_launcher(), None),
-        // There is nothing to get out of.
+        // Not refused.
         (clear(), None),
         (force(), None),
     ] {
@@ -349,7 +345,8 @@ fn a_refusal_names_the_hint_for_its_reason() {
     }
     let unknown = hint(&unknown_holder()).unwrap();
     assert!(
-        unknown.starts_with("find who has it with `fuser -v /") && unknown.ends_with(more),
+        unknown.starts_with("set `on_conflict` to \"wait\", or find the holder with `fuser -v /")
+            && unknown.ends_with(more),
         "{unknown}"
     );
 }

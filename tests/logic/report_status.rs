@@ -106,7 +106,7 @@ fn history() -> Vec<HistoryEvent> {
             5,
             HistoryEventKind::Refusal {
                 cause: GiveUpCause::Policy,
-                why: "on_conflict says refuse".to_owned(),
+                why: "`on_conflict` says refuse".to_owned(),
                 times: 37,
             },
         ),
@@ -298,7 +298,7 @@ fn a_history_has_one_line_per_event() {
         "history",
         history_text::text(&history().into_iter().chain(more).collect::<Vec<_>>())
     );
-    assert_eq!(history_text::text(&[]), "Nothing is remembered.\n");
+    assert_eq!(history_text::text(&[]), "No history.\n");
 }
 
 #[test]

@@ -119,8 +119,8 @@ fn a_script_runs_in_its_interpreter_and_is_recognized() {
             .is_ok_and(|it| !it.is_empty())
             .then_some(())
     });
-    stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is running already");
-    stage.run_command(&script, &["--polling"]).end().exits(75).says("is running already");
+    stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is already running");
+    stage.run_command(&script, &["--polling"]).end().exits(75).says("is already running");
     // Other arguments are another bot's, also where one has none.
     for args in [&["--other"][..], &[], &["--more", "--polling"]] {
         let other = stage.monopoll(&["plan", "--", "./bot.sh"]);
@@ -154,7 +154,7 @@ fn a_command_line_of_any_length_gives_a_readable_record() {
     let long = vec!["\u{1}"; 30_000];
     let first = stage.run(&long).start();
     stage.ready(1);
-    assert!(stage.plan(&long).end().exits(75).out.contains("the guard with pid"));
+    assert!(stage.plan(&long).end().exits(75).out.contains("the guard of `"));
     stage.run(&["--exit", "7"]).on_conflict("graceful").end().exits(7);
     first.end().exits(0).says("took over");
 }

@@ -184,7 +184,7 @@ fn an_unwritable_history_is_one_warning() {
     // Where it is to be written lies a folder: that is in everybody's way, root's too.
     fs::create_dir(stage.state_file("history.new")).unwrap();
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
-    assert_eq!(ended.err.matches("warning: the history cannot be written").count(), 1, "{ended:?}");
+    assert_eq!(ended.err.matches("warning: cannot write the history").count(), 1, "{ended:?}");
     stage.run(&["--exit", "7"]).flag("--quiet").end().exits(7);
     let _bot = stage.bot(&[]).start();
     stage.ready(1);

@@ -12,7 +12,7 @@ fn doctor(stage: &Stage) -> Start<'_> {
     stage.monopoll(&["doctor", "--"]).argument(&testbot().display().to_string())
 }
 
-/// The findings of this name: grade, what and the way out.
+/// The findings of this name: grade, what and hint.
 #[track_caller]
 fn findings(ended: &Ended, name: &str) -> Vec<(String, String, Option<String>)> {
     let said: Value =
@@ -32,10 +32,13 @@ fn findings(ended: &Ended, name: &str) -> Vec<(String, String, Option<String>)> 
 #[test]
 fn doctor_touches_nothing() {
     let stage = Stage::new();
-    let ended = doctor(&stage).end().exits(0);
-    assert!(ended.out.contains("is not there yet: the first start makes it"), "{ended:?}");
-    assert!(ended.out.contains("This machine is ready"), "{ended:?}");
+    let ended = doctor(&stage).flag("-v").end().exits(0);
+    assert!(ended.out.contains("does not exist yet; the first start creates it"), "{ended:?}");
+    assert!(ended.out.contains("\nFound no problems and "), "{ended:?}");
     assert_eq!(ended.err, "");
+    let ended = doctor(&stage).end().exits(0);
+    assert!(!ended.out.contains("ok  "), "{ended:?}");
+    assert!(ended.out.contains("warning  token"), "{ended:?}");
     assert!(!stage.locks().exists());
 }
 
@@ -49,7 +52,7 @@ fn doctor_sees_a_running_guard_and_leaves_it_alone() {
     let ended = doctor(&stage).flag("--json").end().exits(0);
     let running = findings(&ended, "running");
     assert!(
-        running[0].1.starts_with(&format!("the guard with pid {} has the lock", guard.pid())),
+        running[0].1.ends_with(&format!(" (pid {}) holds the lock", guard.pid())),
         "{running:?}"
     );
     assert_eq!(contents(&stage.locks()), before);
@@ -69,7 +72,7 @@ fn a_wrong_configuration_is_a_problem_and_the_rest_is_still_reported() {
     assert_eq!(grades, ["problem", "problem", "warning"]);
     assert_eq!(findings(&ended, "pidfd").len(), 1);
     assert_eq!(findings(&ended, "command")[0].0, "ok");
-    ended.says("there are 2 problems");
+    ended.says("found 2 problems");
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_lock_folder_that_others_can_write_to_is_a_problem_with_a_hint() {
         folder.2.as_ref().is_some_and(|way_out| way_out.starts_with("`chmod go-w ")),
         "{folder:?}"
     );
-    ended.says("there is 1 problem");
+    ended.says("found 1 problem");
 }
 
 #[test]
@@ -122,12 +125,15 @@ fn without_a_command_and_a_name_doctor_says_how_to_give_one() {
 #[test]
 fn doctor_names_the_token_by_its_bot_id_only() {
     let stage = Stage::new();
-    // Telegram is asked where a token is known: here, nobody is.
+    // Telegram is asked where a token is known; here, no server answers.
     let start = doctor(&stage)
+        .flag("-v")
         .env("BOT_TOKEN", "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1")
         .set("telegram.api_url=http://127.0.0.1:1");
     let ended = start.end().exits(0);
-    assert!(ended.out.contains("bot 123456 is known"), "{ended:?}");
+    assert!(ended.out.contains("found, for bot 123456"), "{ended:?}");
+    let asks = "monopoll: asking 127.0.0.1:1 whether bot 123456 has a webhook\n";
+    assert_eq!(ended.err, asks);
     assert!(!ended.out.contains("AAHdqT"), "{ended:?}");
 }
 

@@ -57,7 +57,7 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
     let before = contents(stage.folder()).len();
     let ended = explain(&stage, pid).on_conflict("graceful").end().exits(0);
     let expected = format!(
-        "pid {pid} would be ended: it is the same command in the same place, and on_conflict says graceful."
+        "pid {pid} would be ended: it is the same command in the same folder, and `on_conflict` says graceful."
     );
     assert_eq!((sentence(&ended), ended.err.as_str()), (expected.as_str(), ""));
     assert!(
@@ -67,7 +67,7 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
         ended.out
     );
     let ended = explain(&stage, pid).end().exits(0);
-    assert!(sentence(&ended).contains("is in the way, and there is no start"), "{}", ended.out);
+    assert!(sentence(&ended).contains("is a conflict, and the start is refused"), "{}", ended.out);
     // Two outputs of each of two starts, and nothing else; nobody was touched.
     assert_eq!(
         (contents(stage.folder()).len(), stage.locks().exists(), bot.is_alive()),
@@ -137,7 +137,7 @@ fn a_guard_and_its_bot_have_the_lock() {
     );
     assert_eq!(said["lock"]["paths"][0], stage.lock().display().to_string());
     assert!(
-        said["sentence"].as_str().unwrap().contains("would be asked to end: it has the lock"),
+        said["sentence"].as_str().unwrap().contains("would be asked to end: it holds the lock"),
         "{said:#}"
     );
     let said = process(explain(&stage, bot).on_conflict("graceful"));
@@ -237,12 +237,12 @@ fn another_bots_process_is_shielded_and_no_token_is_shown() {
     stage.nth_pid_of(1, "carrier");
     let ended = explain(&stage, carrier.pid()).env("BOT_TOKEN", &mine).end().exits(0);
     assert!(
-        sentence(&ended).contains("has the same bot token, and same_token says refuse"),
+        sentence(&ended).contains("carries the same bot token, and `same_token` says refuse"),
         "{}",
         ended.out
     );
     assert!(
-        ended.out.contains("a candidate by that alone") && !ended.out.contains("AAHdq"),
+        ended.out.contains("enough to be a candidate") && !ended.out.contains("AAHdq"),
         "{}",
         ended.out
     );
@@ -327,7 +327,8 @@ fn unreadable_facts_are_reported_as_unknown() {
         (&Value::Null, &Value::Null),
         "{said:#}"
     );
-    let unknown = "whether it carries this bot's token cannot be known, and what is unknown makes nobody a candidate";
+    let unknown =
+        "whether it carries this bot's token is unknown, and an unknown fact makes no candidate";
     let sentence = said["sentence"].as_str().unwrap();
     assert!(
         sentence.contains("does not meet match[0] (another user)") && sentence.contains(unknown),
@@ -348,7 +349,7 @@ fn pid_1_is_shielded() {
         said["sentence"]
             .as_str()
             .unwrap()
-            .ends_with("were it one, it would not be touched either: PID 1"),
+            .ends_with("even as a candidate it would not be touched: PID 1"),
         "{said:#}"
     );
 }
@@ -381,7 +382,7 @@ fn monopoll_itself_is_no_candidate() {
     );
     let ended = stage.program("sh", &["-c", &line]).end().exits(0);
     assert!(
-        sentence(&ended).contains("is no candidate")
+        sentence(&ended).contains("is not a candidate")
             && ended.out.contains("yes     monopoll itself"),
         "{ended:?}"
     );
@@ -484,7 +485,7 @@ fn without_a_pid_the_plan_and_every_process_in_it_are_explained() {
     let first = |end: &Ended| end.out.lines().next().unwrap_or_default().to_owned();
     let plan = stage.plan(&[]).env("BOT_TOKEN", &token).end().exits(75);
     assert!(text.starts_with(&first(&plan)), "{text}");
-    assert!(text.contains(&format!("\npid {} only looks related", editor.pid())), "{text}");
+    assert!(text.contains(&format!("\npid {} is a suspect", editor.pid())), "{text}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn only_a_grandchild_is_left(stage: &Stage) -> u32 {
 fn a_grandchild_that_keeps_the_lock_refuses_a_start() {
     let stage = Stage::new();
     let grandchild = only_a_grandchild_is_left(&stage);
-    stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("holds the lock");
     assert!(is_alive(grandchild));
     assert!(!stage.lock_is_free());
 }

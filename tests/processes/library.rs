@@ -48,8 +48,8 @@ fn a_second_program_is_refused() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     stage.ready(1);
-    host(&stage, &[]).end().exits(75).says("on_conflict says refuse");
-    stage.run(&[]).end().exits(75).says("on_conflict says refuse");
+    host(&stage, &[]).end().exits(75).says("`on_conflict` says refuse");
+    stage.run(&[]).end().exits(75).says("`on_conflict` says refuse");
     assert!(first.is_alive());
     assert_eq!(stage.pids_of("ready").len(), 1);
 }
@@ -59,7 +59,7 @@ fn a_program_is_refused_while_a_bot_runs_under_monopoll_run() {
     let stage = Stage::new();
     let _first = stage.run(&[]).start();
     stage.ready(1);
-    host(&stage, &[]).end().exits(75).says("on_conflict says refuse");
+    host(&stage, &[]).end().exits(75).says("`on_conflict` says refuse");
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_marker_without_a_guard_among_the_ancestors_is_ignored() {
             .env("MONOPOLL_HELD", held)
             .end()
             .exits(75)
-            .says("on_conflict says refuse");
+            .says("`on_conflict` says refuse");
     }
 }
 
@@ -412,7 +412,7 @@ fn the_history_records_what_happened() {
     second.end().exits(0);
     let history = stage.monopoll(&["status", "--history"]).end();
     for what in [
-        format!("took over from pid {old}"),
+        format!(" (pid {old}), graceful, in "),
         "the program gave it back".to_owned(),
         format!("pid {new}"),
     ] {
@@ -455,7 +455,7 @@ fn a_child_that_a_program_runs_is_guarded_like_one_under_run() {
     let stage = Stage::new();
     let first = runner(&stage, &[]).start();
     stage.ready(1);
-    stage.run(&[]).end().exits(75).says("on_conflict says refuse");
+    stage.run(&[]).end().exits(75).says("`on_conflict` says refuse");
     let _second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
     first.end().exits(0).says("took over");

@@ -19,7 +19,7 @@ fn flock(stage: &Stage) -> Running<'_> {
 fn a_foreign_lock_holder_refuses_a_start() {
     let stage = Stage::new();
     let holder = flock(&stage);
-    stage.run(&[]).on_conflict("refuse").end().exits(75).says("has the instance");
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("holds the lock");
     assert!(holder.is_alive());
 }
 
@@ -169,6 +169,6 @@ fn a_monopoll_that_only_reads_is_not_taken_for_a_holder() {
         .start();
     stage.wait_until("the shared lock", || stage.folder().join("has").exists().then_some(()));
     fs::set_permissions(stage.locks(), fs::Permissions::from_mode(0o700)).unwrap();
-    stage.run(&[]).on_conflict("force").end().exits(75).says("nobody can be identified who has it");
+    stage.run(&[]).on_conflict("force").end().exits(75).says("its holder cannot be identified");
     assert!(holder.is_alive());
 }

@@ -80,7 +80,7 @@ fn in_json_the_last_line_of_a_refusal_is_plain_text() {
 #[test]
 fn flags_win_over_the_variable_and_the_variable_over_the_configuration() {
     let ticket = "monopoll: test: drew ticket 1\n";
-    let looked = "may be in the way";
+    let looked = " are candidates";
     for (level, variable, flag, expected) in [
         ("info", None, None, [false, false]),
         ("debug", None, None, [true, false]),

@@ -29,7 +29,7 @@ fn survives(harm: impl Fn(&Stage)) {
     let (guard, bot) = guarded(&stage);
     harm(&stage);
     held_again(&stage);
-    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says("has the instance");
+    stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says("holds the lock");
     assert!(guard.is_alive() && is_alive(bot));
     guard.signal(Signal::SIGTERM);
     guard.end().exits(0);
@@ -89,7 +89,7 @@ fn a_folder_that_moves_with_its_parent_is_created_again() {
     stage.wait_until("the lock", || {
         File::open(&lock).is_ok_and(|file| file.try_lock().is_err()).then_some(())
     });
-    stage.run(&["--other"]).set(&paths).end().exits(75).says("has the instance");
+    stage.run(&["--other"]).set(&paths).end().exits(75).says("holds the lock");
     assert!(guard.is_alive());
 }
 
@@ -154,7 +154,7 @@ fn a_guard_that_cannot_take_its_lock_back_counts_as_the_holder_by_its_record() {
         .on_conflict("refuse")
         .end()
         .exits(75)
-        .says(&format!("the guard with pid {}", guard.pid()));
+        .says(&format!("(pid {}) holds the lock", guard.pid()));
     assert!(is_alive(bot));
     let _second = stage.run(&["--other"]).on_conflict("graceful").start();
     stage.ready(2);
@@ -212,7 +212,7 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     let (guard, bot) = guarded(&stage);
     freeze(&stage, &guard);
     fs::remove_dir_all(stage.locks()).unwrap();
-    let it = format!("the guard with pid {}", guard.pid());
+    let it = format!("(pid {}) holds the lock", guard.pid());
     stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
     // The lock file that this start made is not an old one.
     stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);

@@ -31,7 +31,7 @@ fn refuse_is_the_default() {
     let _first = stage.run(&[]).start();
     stage.ready(1);
     let refused = stage.run(&[]).end().exits(75);
-    refused.says("on_conflict says refuse; `--on-conflict graceful` takes over; `monopoll plan -- …` says more");
+    refused.says("`on_conflict` says refuse; `--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over; `monopoll plan -- …` shows details");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_wait_that_times_out_refuses_by_default() {
         .set("timeouts.wait='300ms'")
         .end()
         .exits(75)
-        .says("waited too long");
+        .says("waited too long for ");
     assert!(first.is_alive());
 }
 
@@ -166,7 +166,7 @@ fn a_wait_of_0s_tries_once() {
         .set("timeouts.wait='0s'")
         .end()
         .exits(75)
-        .says("waited too long");
+        .says("waited too long for ");
     assert!(first.is_alive());
     send(stage.ready(1), Signal::SIGTERM);
     first.end().exits(0);

@@ -65,7 +65,7 @@ fn a_running_guard_is_named_with_its_child() {
     for line in [
         format!("guard    pid {}, ticket 1", guard.pid()),
         format!("child    pid {bot}"),
-        "got it   nobody was in its way".to_owned(),
+        "acquired without a conflict".to_owned(),
     ] {
         assert!(said.out.contains(&line), "{line}: {said:?}");
     }
@@ -95,7 +95,7 @@ fn a_takeover_is_shown() {
     first.end().exits(0);
     let said = status(&stage).end().exits(0);
     assert!(
-        said.out.contains(&format!("got it   took over from pid {from} (graceful) in ")),
+        said.out.contains(&format!("acquired by takeover from pid {from} (graceful) in ")),
         "{said:?}"
     );
     let seen = document(&json(&stage).end().exits(0));
@@ -105,7 +105,7 @@ fn a_takeover_is_shown() {
         (&from.into(), &second.pid().into(), &"graceful".into())
     );
     let history = with(&stage, &["status", "--history"]).end().exits(0).out;
-    for what in ["started `", "took over from pid ", "left, asked by pid "] {
+    for what in ["started `", "took over from `", "stopped, asked by pid "] {
         assert!(history.contains(what), "{what}: {history}");
     }
 }
@@ -156,7 +156,7 @@ fn a_guard_that_is_ending_its_tree_is_stopping() {
             .end()
             .exits(0)
             .out
-            .starts_with("test is stopping; it has had the instance since 20")
+            .starts_with("test is stopping; it has held the lock since 20")
     );
     with(&stage, &["plan"]).end().exits(75);
     drop((guard, stop));
@@ -174,12 +174,12 @@ fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
     stage.wait_until("the loss", || {
         fs::read_to_string(stage.state_file("history"))
             .unwrap()
-            .contains("taken back")
+            .contains("acquired again")
             .then_some(())
     });
     let said = with(&stage, &["status", "--history"]).end().exits(0).out;
     assert!(
-        said.contains("lost the lock: its file was deleted, moved or replaced; it was taken back"),
+        said.contains("lost the lock: its file was deleted, moved or replaced; acquired again"),
         "{said}"
     );
 }
@@ -193,7 +193,7 @@ fn without_a_holder_the_state_is_stopped_and_the_status_3() {
     stage.run(&["--exit", "7"]).end().exits(7);
     let said = status(&stage).end().exits(3).says("test: not running");
     assert!(said.out.starts_with("test is not running."), "{said:?}");
-    assert!(said.out.contains("left: COMMAND exited with 7"), "{said:?}");
+    assert!(said.out.contains("stopped: COMMAND exited with 7"), "{said:?}");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_unguarded_bot_is_shown_and_holds_nothing() {
     let said = status(&stage).end().exits(5).says("test: runs without a guard");
     assert!(said.out.starts_with("test runs without a guard."), "{said:?}");
     assert!(
-        said.out.contains(&format!("Running without the lock:\n  pid {}", bot.pid())),
+        said.out.contains(&format!("Running without a guard:\n  pid {}", bot.pid())),
         "{said:?}"
     );
     let seen = document(&json(&stage).end().exits(5));
@@ -232,7 +232,7 @@ fn a_child_that_outlived_its_guard_is_running() {
             .end()
             .exits(0)
             .out
-            .contains("its guard has ended, and its child has the lock")
+            .contains("its guard has ended, and its child holds the lock")
     );
 }
 
@@ -244,7 +244,7 @@ fn a_foreign_holder_is_unknown_and_the_status_4() {
     let foreign =
         stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
     stage.nth_pid_of(1, "foreign");
-    let seen = document(&json(&stage).end().exits(4).says("which is no guard"));
+    let seen = document(&json(&stage).end().exits(4).says("and is not a guard"));
     assert_eq!(
         (&seen["state"], &seen["holder"]["pid"]),
         (&"unknown".into(), &foreign.pid().into())
@@ -265,13 +265,7 @@ fn corrupt_files_are_ignored() {
         let before = contents(&stage.locks());
         let seen = document(&json(&stage).end().exits(3));
         assert_eq!(seen["takeovers"], Value::Array(Vec::new()));
-        assert!(
-            with(&stage, &["status", "--history"])
-                .end()
-                .exits(3)
-                .out
-                .contains("Nothing is remembered.")
-        );
+        assert!(with(&stage, &["status", "--history"]).end().exits(3).out.contains("No history."));
         assert_eq!(contents(&stage.locks()), before);
     }
 }

@@ -166,13 +166,13 @@ fn a_rule_can_forbid_a_stop_and_none_can_force_it() {
             .config(&rule(action))
             .end()
             .exits(75)
-            .says("rule `mine` forbids to end it");
+            .says("rule `mine` forbids ending it");
         stop(&stage, &[])
             .config(&rule(action))
             .on_conflict("force")
             .end()
             .exits(75)
-            .says("rule `mine` forbids to end it");
+            .says("rule `mine` forbids ending it");
         assert!(guard.is_alive());
         assert_eq!(stage.events().len(), 1, "nobody was signalled");
     }
@@ -201,7 +201,7 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
         )),
         "{ended:?}"
     );
-    assert!(ended.out.contains("decided  graceful, as `stop` does"), "{ended:?}");
+    assert!(ended.out.contains("decided  graceful, the default of `stop`"), "{ended:?}");
     let json = with(&stage, &["stop", "--dry-run", "--json"], &[]).end().exits(0);
     let plan: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(
@@ -226,7 +226,7 @@ fn an_unknown_holder_is_not_guessed() {
     stage.nth_pid_of(1, "foreign");
     // From another PID namespace nobody can be seen who has it.
     let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
-    stop(&stage, &[]).through(&elsewhere).end().exits(75).says("nobody can be identified");
+    stop(&stage, &[]).through(&elsewhere).end().exits(75).says("its holder cannot be identified");
     with(&stage, &["stop", "--dry-run"], &[])
         .through(&elsewhere)
         .end()

@@ -142,7 +142,7 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
 fn ends_with_its_launcher(stage: &Stage, launcher: &Running<'_>, named: &str, kill: &str) {
     stage.ready(1);
     let plan = stage.plan(&[]).end();
-    assert!(plan.out.contains("below    pid "), "{plan:?}");
+    assert!(plan.out.contains("launcher `"), "{plan:?}");
     let command = refused(stage, &format!("{named} (pid {}) starts it again", launcher.pid()));
     assert_eq!(command, format!("{kill} {}", launcher.pid()));
     stage.program("sh", &["-c", &command]).end().exits(0);

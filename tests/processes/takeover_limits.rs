@@ -78,7 +78,7 @@ fn a_refusal_by_policy_is_not_counted() {
     stage.ready(1);
     stage.wait_until_settled();
     for _ in 0..3 {
-        stage.run(&[]).on_conflict("refuse").end().exits(75).says("on_conflict says refuse");
+        stage.run(&[]).on_conflict("refuse").end().exits(75).says("`on_conflict` says refuse");
     }
     let _second = taking_over(&stage, 1, "1h").start();
     stage.ready(2);

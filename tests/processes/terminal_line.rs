@@ -113,7 +113,7 @@ fn ctrl_c_on_a_terminal_clears_the_line_and_leaves_nothing_behind() {
     assert_eq!(second.end().code, Some(130));
     assert_eq!(
         screen.lines(),
-        ["monopoll: test: ended by a signal before the start; nothing is left behind"]
+        ["monopoll: test: interrupted by a signal before the start; nothing is left behind"]
     );
     assert_eq!(format!("{:?}", screen.modes()), format!("{before:?}"));
     assert!(first.is_alive() && stage.lock_is_free() && !stage.state_file("record").exists());

@@ -153,7 +153,7 @@ fn a_guard_that_cannot_be_asked_is_left_alone() {
     second.wait_for("waiting for");
     // Any reason not to write will do; a full disk is the usual one.
     std::fs::create_dir(stage.state_file("request")).unwrap();
-    second.end().exits(75).says("cannot be asked to end: the question cannot be written");
+    second.end().exits(75).says("cannot be asked to end: cannot write the request");
     assert!(first.is_alive() && is_alive(bot));
 }
 

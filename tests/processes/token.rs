@@ -102,7 +102,7 @@ fn an_ancestor_with_the_token_is_no_warning() {
             && !ended.err.contains("only this exact command"),
         "{ended:?}"
     );
-    let related = "Only looks related";
+    let related = "only look related";
     assert!(!below(stage.plan(&[])).exits(0).out.contains(related));
     assert!(below(stage.plan(&[]).flag("-v")).exits(0).out.contains(related));
     assert!(
@@ -118,7 +118,7 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
     let stage = Stage::new();
     let warning = |what: &str| {
         format!(
-            "monopoll: warning: {what} is set, but is no bot token (a number, a colon and a secret), and is passed over\n"
+            "monopoll: warning: {what} is set, but is not a bot token (a number, a colon and a secret); it is ignored\n"
         )
     };
     let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");
@@ -138,7 +138,7 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
     );
     let doctor = stage.monopoll(&["doctor"]).env("BOT_TOKEN", "my-secret").end();
     assert!(
-        doctor.out.contains("none is known: $BOT_TOKEN and BOT_TOKEN in `")
+        doctor.out.contains("none found: $BOT_TOKEN and BOT_TOKEN in `")
             && !doctor.out.contains("my-secret"),
         "{doctor:?}"
     );

@@ -175,7 +175,11 @@ fn a_check_that_takes_too_long_refuses() {
 
 #[test]
 fn a_missing_check_program_is_a_wrong_configuration() {
-    a_check_that_refuses(78, "cannot be run", "[check]\ncommand = ['no-such-check']\n");
+    a_check_that_refuses(
+        78,
+        "cannot run `check.command`: ",
+        "[check]\ncommand = ['no-such-check']\n",
+    );
 }
 
 #[test]
@@ -284,7 +288,7 @@ fn another_users_file_in_place_of_the_lock_is_refused() {
 
 #[test]
 fn a_lock_folder_that_others_can_write_to_is_refused() {
-    is_not_safe("others can write", |stage| {
+    is_not_safe("other users can write", |stage| {
         fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o777)).unwrap();
     });
 }
@@ -311,7 +315,7 @@ fn a_parent_folder_of_another_user_is_refused() {
 
 #[test]
 fn a_parent_folder_that_others_can_write_to_is_refused() {
-    is_not_safe("others can write", |stage| {
+    is_not_safe("other users can write", |stage| {
         fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o777)).unwrap();
     });
 }

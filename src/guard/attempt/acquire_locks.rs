@@ -77,9 +77,9 @@ impl Attempt<'_> {
         let state_dir = self.lock_set.state_dir();
         let failed = |error: std::io::Error| {
             let path = printable(&state_dir.record_path().to_string_lossy()).into_owned();
-            let what = format!("the record cannot be written beside the lock ({error}): {path}");
+            let what = format!("cannot write the record next to the lock ({error}): {path}");
             Error::new(ExitStatus::LockFile, what).with_source(error).with_hint(
-                "remove what is in its place, free some space, or name another folder in \
+                "free some space, remove what is in its place, or choose another folder in \
                  `lock.paths`",
             )
         };
@@ -106,7 +106,7 @@ impl Attempt<'_> {
                 return Ok(RecordState::Written);
             }
         }
-        Err(failed(std::io::Error::other("others write theirs all the time")))
+        Err(failed(std::io::Error::other("other starts keep replacing it")))
     }
 
     /// Sleeps with the locks held, so that the second look sees what a supervisor starts again.

@@ -34,7 +34,7 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
     let ignored = IgnoredSignals::read();
     let handle = |kind| {
         ignored.handle(kind).map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
+            Error::from_source(ExitStatus::Fault, "cannot wait for signals", error)
         })
     };
     let mut interrupt = handle(SignalKind::interrupt())?;

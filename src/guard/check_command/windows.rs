@@ -25,8 +25,7 @@ impl ProcessGroup {
 
 /// Handles the console's keys, and returns the POSIX signal that they stand for.
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
-    let failed =
-        |error| Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error);
+    let failed = |error| Error::from_source(ExitStatus::Fault, "cannot wait for signals", error);
     let mut interrupt = ctrl_c().map_err(failed)?;
     let mut ctrl_break = ctrl_break().map_err(failed)?;
     Ok(async move {

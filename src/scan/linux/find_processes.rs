@@ -76,7 +76,7 @@ impl RunningScan {
             (self.processes, found.candidates.len(), found.suspects.len());
         trace!(
             processes,
-            candidates, suspects, "of {processes} processes {candidates} may be in the way"
+            candidates, suspects, "of {processes} processes, {candidates} are candidates"
         );
         Ok(found)
     }

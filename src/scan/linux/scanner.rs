@@ -39,7 +39,7 @@ impl Scanner {
         let start = tree.proc.stat(tree.me, &mut Vec::new())?.start;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         let pid_namespace = lock_holders::pid_namespace(&tree.proc, tree.me)
-            .ok_or_else(|| io::Error::other("the PID namespace cannot be read"))?;
+            .ok_or_else(|| io::Error::other("cannot read the PID namespace"))?;
         let process = ProcessId { pid: tree.me, start };
         Ok(Scanner {
             request: Arc::new(request),

@@ -45,7 +45,7 @@ pub(super) fn find_processes(
         processes,
         candidates = few,
         suspects = suspects.len(),
-        "of {processes} processes {few} may be in the way"
+        "of {processes} processes, {few} are candidates"
     );
     let mut all = with_descendants(candidates, table.parents(), me);
     all.extend(suspects);

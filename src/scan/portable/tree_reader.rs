@@ -22,7 +22,7 @@ pub(crate) struct TreeReader {
 impl TreeReader {
     pub(crate) fn open() -> io::Result<TreeReader> {
         let me = process_id(std::process::id())
-            .ok_or_else(|| io::Error::other("this process cannot be seen"))?;
+            .ok_or_else(|| io::Error::other("this process is not in the process table"))?;
         Ok(TreeReader { me })
     }
 

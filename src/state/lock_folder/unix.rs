@@ -21,7 +21,7 @@ const SAFE: OFlags =
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or name another file in `lock.paths`";
+const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or choose another file in `lock.paths`";
 
 /// An open folder that no other user but root can change.
 pub struct LockFolder {
@@ -36,9 +36,8 @@ impl LockFolder {
 
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| {
-            Error::unsafe_lock_due_to(&path, "the folder cannot be opened", error)
-        })?;
+        let fd = rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|error| Error::unsafe_lock_due_to(&path, "cannot open the folder", error))?;
         let folder = LockFolder { file: fd.into(), path };
         folder.check_permissions()?;
         filesystem::require_local(&folder.file, &folder.path)?;
@@ -57,7 +56,11 @@ impl LockFolder {
         let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
         for (folder, metadata) in std::iter::once((self.path.as_path(), opened)).chain(above) {
             let metadata = metadata.map_err(|error| {
-                Error::unsafe_lock_due_to(folder, "the folder cannot be examined", error)
+                Error::unsafe_lock_due_to(
+                    folder,
+                    "cannot read the permissions of the folder",
+                    error,
+                )
             })?;
             refuse_unsafe_folder(folder, &metadata)?;
         }
@@ -69,7 +72,7 @@ impl LockFolder {
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
         let open = || rustix::fs::openat(&self.file, name, flags, PRIVATE);
         let opened = match open() {
-            // Its mode keeps even its owner out.
+            // Its mode excludes even its owner.
             Err(Errno::ACCESS) if self.is_own_file(name) => {
                 rustix::fs::chmodat(&self.file, name, PRIVATE, AtFlags::empty())
                     .and_then(|()| open())
@@ -80,7 +83,7 @@ impl LockFolder {
         let metadata = self.check_file(name, &file)?;
         if metadata.mode() & 0o7777 != 0o600 {
             rustix::fs::fchmod(&file, PRIVATE).map_err(|error| {
-                Error::unsafe_lock_due_to(&self.path.join(name), "it cannot be made private", error)
+                Error::unsafe_lock_due_to(&self.path.join(name), "cannot make it private", error)
             })?;
         }
         Ok(file)
@@ -114,26 +117,26 @@ impl LockFolder {
             }
             Errno::ISDIR => Error::unsafe_lock(&path, "it is a folder").with_hint(REMOVE_FILE),
             Errno::ACCESS if self.is_own_file(name) => {
-                Error::unsafe_lock(&path, "its mode lets nobody open it")
+                Error::unsafe_lock(&path, "its permissions do not allow opening it")
                     .with_hint(format!("`chmod 600 {}`", printable(&path.to_string_lossy())))
             }
             // Linux's error for a socket.
             Errno::NXIO => Error::unsafe_lock(&path, "it is a socket, not a regular file")
                 .with_hint(REMOVE_FILE),
             Errno::ACCESS | Errno::PERM => {
-                Error::unsafe_lock(&path, "it may not be opened: it is another user's")
+                Error::unsafe_lock(&path, "not permitted to open it: it belongs to another user")
                     .with_hint(REMOVE_FOREIGN_FILE)
             }
-            error => Error::unsafe_lock_due_to(&path, "it cannot be opened", error),
+            error => Error::unsafe_lock_due_to(&path, "cannot open it", error),
         }
     }
 
     /// Refuses an open file that is not regular, of another user, or linked a second time.
     fn check_file(&self, name: &str, file: &File) -> Result<fs::Metadata, Error> {
         let path = self.path.join(name);
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::unsafe_lock_due_to(&path, "it cannot be examined", error))?;
+        let metadata = file.metadata().map_err(|error| {
+            Error::unsafe_lock_due_to(&path, "cannot read its permissions", error)
+        })?;
         let kind = metadata.file_type();
         if !kind.is_file() {
             let what = match kind {
@@ -150,7 +153,7 @@ impl LockFolder {
             return Err(Error::unsafe_lock(&path, &why).with_hint(REMOVE_FOREIGN_FILE));
         }
         if metadata.nlink() > 1 {
-            return Err(Error::unsafe_lock(&path, "it has a second name (a hard link)")
+            return Err(Error::unsafe_lock(&path, "it has another name (a hard link)")
                 .with_hint("remove the other name"));
         }
         Ok(metadata)
@@ -226,17 +229,18 @@ fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Er
         None => Ok(()),
         Some(UnsafeFolder::Owner(uid)) => {
             let why = format!(
-                "the folder belongs to another user (uid {uid}), who could replace what is in it"
+                "the folder belongs to another user (uid {uid}), who can replace files in it"
             );
             Err(Error::unsafe_lock(folder, &why).with_hint(
-                "name one in `lock.paths` that is yours, in folders of yours or of root's",
+                "choose a folder in `lock.paths` that you own, inside folders that you or root own",
             ))
         }
         Some(UnsafeFolder::Writers) => {
-            let why = "others can write to this folder, and so replace what is in it";
+            let why = "other users can write to this folder and replace files in it";
             let shown = printable(&folder.to_string_lossy()).into_owned();
-            Err(Error::unsafe_lock(folder, why)
-                .with_hint(format!("`chmod go-w {shown}`, or name another folder in `lock.paths`")))
+            Err(Error::unsafe_lock(folder, why).with_hint(format!(
+                "`chmod go-w {shown}`, or choose another folder in `lock.paths`"
+            )))
         }
     }
 }

@@ -31,7 +31,7 @@ impl LockFolder {
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
         let path = without_prefix(path);
         if !path.is_dir() {
-            return Err(Error::unsafe_lock(&path, "it is no folder").with_hint(OTHER_FOLDER));
+            return Err(Error::unsafe_lock(&path, "it is not a folder").with_hint(OTHER_FOLDER));
         }
         filesystem::require_local(&path)?;
         Ok(LockFolder { path })
@@ -121,7 +121,7 @@ impl LockFolder {
 fn check_file(path: &Path, file: File) -> Result<File, Error> {
     let metadata = file
         .metadata()
-        .map_err(|error| Error::unsafe_lock_due_to(path, "it cannot be examined", error))?;
+        .map_err(|error| Error::unsafe_lock_due_to(path, "cannot read its attributes", error))?;
     if metadata.is_symlink() {
         return Err(Error::unsafe_lock(
             path,
@@ -139,7 +139,7 @@ fn cannot_open(path: &Path, error: io::Error) -> Error {
     if path.is_dir() {
         Error::unsafe_lock(path, "it is a folder").with_hint(REMOVE_FILE)
     } else {
-        Error::unsafe_lock_due_to(path, "it cannot be opened", error)
+        Error::unsafe_lock_due_to(path, "cannot open it", error)
     }
 }
 

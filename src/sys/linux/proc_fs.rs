@@ -40,7 +40,7 @@ impl ProcFs {
     pub(crate) fn require_own_namespace(&self, me: u32) -> io::Result<()> {
         let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
-        if is_me { Ok(()) } else { Err(io::Error::other("/proc is that of another PID namespace")) }
+        if is_me { Ok(()) } else { Err(io::Error::other("/proc belongs to another PID namespace")) }
     }
 
     /// Notes an error that says nothing about the process: it may exist all the same.

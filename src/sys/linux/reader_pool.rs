@@ -166,7 +166,7 @@ impl<T: Send + 'static> ReadTask<T> {
                     return Ok(result);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the look at the process table failed"));
+                    return Err(io::Error::other("a reader thread failed"));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
