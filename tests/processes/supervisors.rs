@@ -143,7 +143,7 @@ fn ends_with_its_launcher(stage: &Stage, launcher: &Running<'_>, named: &str, ki
     stage.ready(1);
     let plan = stage.plan(&[]).end();
     assert!(plan.out.contains("launcher `"), "{plan:?}");
-    let command = refused(stage, &format!("{named} (pid {}) starts it again", launcher.pid()));
+    let command = refused(stage, &format!("{named} (pid {}) restarts it", launcher.pid()));
     assert_eq!(command, format!("{kill} {}", launcher.pid()));
     stage.program("sh", &["-c", &command]).end().exits(0);
     stage.wait_until("the launcher's end", || (!launcher.is_alive()).then_some(()));

@@ -91,7 +91,7 @@ fn a_limit_of_zero_refuses_the_first_takeover() {
     let first = taking_over(&stage, 0, "1m").start();
     stage.ready(1);
     stage.wait_until_settled();
-    taking_over(&stage, 0, "1m").end().exits(75).says("`limits.max_takeovers` = 0");
+    taking_over(&stage, 0, "1m").end().exits(75).says("`limits.max_takeovers` is 0");
     assert!(first.is_alive());
 }
 

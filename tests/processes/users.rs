@@ -71,21 +71,21 @@ fn doctor_reports_that_another_users_bot_is_hidden() {
         let id = NOBODY.to_string();
         let start = stage.program(
             "setpriv",
-            &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "doctor"],
+            &["--reuid", &id, "--regid", &id, "--clear-groups", "./monopoll", "doctor", "-v"],
         );
         let ended = more.iter().fold(start, |start, argument| start.argument(argument)).end();
-        ended.out.contains("a bot that another user started is not seen: ")
+        ended.out.contains("a bot that another user started is not found: ")
     };
     assert!(said(&[]));
     assert!(
         !said(&["--set", &format!("lock.paths=[\"{}\"]", stage.lock().display())]),
-        "who shares the lock is seen by it"
+        "users who share the lock see each other"
     );
     fs::write(stage.folder().join("monopoll.toml"), "match = [{ name = 'bot', user = 'any' }]\n")
         .unwrap();
-    assert!(!said(&[]), "an entry reaches them");
+    assert!(!said(&[]), "an entry includes them");
     assert!(
-        !stage.monopoll(&["doctor"]).end().out.contains("another user started"),
+        !stage.monopoll(&["doctor", "-v"]).end().out.contains("another user started"),
         "root reads everything"
     );
 }
