@@ -83,10 +83,7 @@ fn a_lock_folder_that_others_can_write_to_is_a_problem_with_a_hint() {
     let ended = doctor(&stage).flag("--json").end().exits(1);
     let folder = &findings(&ended, "lock folder")[0];
     assert_eq!(folder.0, "problem");
-    assert!(
-        folder.2.as_ref().is_some_and(|way_out| way_out.starts_with("`chmod go-w ")),
-        "{folder:?}"
-    );
+    assert!(folder.2.as_ref().is_some_and(|hint| hint.starts_with("`chmod go-w ")), "{folder:?}");
     ended.says("found 1 problem");
 }
 
@@ -116,10 +113,7 @@ fn without_a_command_and_a_name_doctor_says_how_to_give_one() {
     let ended = stage.program(env!("CARGO_BIN_EXE_monopoll"), &["doctor", "--json"]).end().exits(0);
     let instance = &findings(&ended, "instance")[0];
     assert_eq!(instance.0, "warning");
-    assert!(
-        instance.2.as_ref().is_some_and(|way_out| way_out.contains("`-- COMMAND`")),
-        "{instance:?}"
-    );
+    assert!(instance.2.as_ref().is_some_and(|hint| hint.contains("`-- COMMAND`")), "{instance:?}");
 }
 
 #[test]

@@ -24,7 +24,8 @@ fn a_guarded_bot_is_asked_and_its_guard_exits_with_0() {
     let bot = stage.ready(1);
     let ended = stop(&stage, &[]).end().exits(0);
     assert!(
-        ended.out.contains("test: ending `") && ended.out.trim_end().ends_with("test: stopped"),
+        ended.out.contains("test: ending the guard of `")
+            && ended.out.trim_end().ends_with("test: stopped"),
         "{ended:?}"
     );
     assert!(!is_alive(bot) && !is_alive(below) && stage.lock_is_free());
@@ -195,10 +196,10 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
     let before = contents(&stage.locks());
     let ended = with(&stage, &["stop", "--dry-run"], &[]).end().exits(0);
     assert!(
-        ended.out.starts_with(&format!(
-            "test would end pid {} and 1 below it, within 35s.",
-            guard.pid()
-        )),
+        ended.out.starts_with("test would end the guard of `")
+            && ended
+                .out
+                .contains(&format!("` (pid {}) and 1 descendant, within 35s.\n", guard.pid())),
         "{ended:?}"
     );
     assert!(ended.out.contains("decided  graceful, the default of `stop`"), "{ended:?}");

@@ -26,7 +26,7 @@ fn the_same_token_in_the_same_program_is_a_conflict_that_refuses() {
     let first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
     let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75);
-    refused.says("same bot token").says("; `--set same_token=act` treats it as any other conflict");
+    refused.says("same bot token").says("; `--set same_token=warn` only reports it");
     assert!(first.is_alive());
 }
 
@@ -297,7 +297,7 @@ fn a_folder_in_place_of_the_env_file_is_reported_only_if_it_was_configured() {
     let stage = Stage::new();
     folder(&stage);
     let ended = stage.plan(&[]).set("env_file='.env'").end().exits(0);
-    assert!(ended.err.contains("is a folder, and is not read"), "{ended:?}");
+    assert!(ended.err.contains("is a folder, so it is not searched"), "{ended:?}");
     assert_eq!(stage.plan(&[]).set("env_file='/dev/null'").end().exits(0).err, "");
 }
 
@@ -315,7 +315,7 @@ fn only_the_beginning_of_a_large_env_file_is_read() {
         stage.ready(1);
         let ended = stage.plan(&[]).end();
         assert_eq!(ended.code, Some(if expected { 75 } else { 0 }), "{before} {after} {ended:?}");
-        assert_eq!(ended.err.contains("only its first 1024 KiB are read"), large, "{ended:?}");
+        assert_eq!(ended.err.contains("only its first 1024 KiB are searched"), large, "{ended:?}");
         drop(bot);
     }
 }
