@@ -40,7 +40,7 @@ pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
         Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitStatus::Done),
         Err(error) => {
-            Err(Error::from_source(ExitStatus::Fault, "standard output cannot be written", error))
+            Err(Error::from_source(ExitStatus::Fault, "cannot write standard output", error))
         }
     }
 }
@@ -62,11 +62,11 @@ pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
     }
     Some(match (&request.token, request.config.policy.same_token) {
         (None, _) | (Some(_), SameToken::Off) => {
-            "without COMMAND no running bot can be recognized: only the lock was looked at"
+            "without COMMAND no running bot can be recognized: only the lock was checked"
         }
         (Some(_), SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
             "without COMMAND no running bot can be recognized by it: only the lock and the tokens \
-             on command lines were looked at"
+             on command lines were checked"
         }
     })
 }
@@ -112,7 +112,7 @@ pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> Stri
 
 pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error> {
     let text = plan_json::to_text(document).map_err(|error| {
-        Error::from_source(ExitStatus::Fault, "the document cannot be written", error)
+        Error::from_source(ExitStatus::Fault, "cannot write the JSON document", error)
     })?;
     print(&text)
 }

@@ -38,7 +38,7 @@ pub(super) fn run(
             (ExitStatus::Refused, "would refuse to start")
         }
         Verdict::Act | Verdict::Wait if target == PlanOutput::InDetail => {
-            (ExitStatus::WouldAct, "would start after killing or waiting")
+            (ExitStatus::WouldAct, "would start after ending or waiting for conflicts")
         }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };

@@ -1,4 +1,4 @@
-//! `monopoll stop`: ends what runs, and starts nothing.
+//! `monopoll stop`: ends the running bot and starts nothing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -45,8 +45,8 @@ fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, P
 
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (start, plan) = plan_stop(common, command)?;
-    // Where nobody ever started there is no start to wait for, and nothing to be made for a stop
-    // that ends nobody.
+    // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
+    // no files.
     let lock_set = LockSet::find(&start.locks)?;
     let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
     let mut stop = StopPrinter::new(common, &start);
@@ -79,9 +79,9 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
         Some(OnConflict::Force) => Ok(StopMode::Force),
         Some(OnConflict::Refuse | OnConflict::Wait) => Err(Error::new(
             ExitStatus::Usage,
-            "`stop` ends what runs: its `--on-conflict` is graceful or force",
+            "`stop` takes only `--on-conflict graceful` or `force`",
         )
-        .with_hint("`monopoll stop --dry-run` only says what would be ended")),
+        .with_hint("`monopoll stop --dry-run` prints what would be ended")),
     }
 }
 
@@ -130,13 +130,11 @@ impl<'a> StopPrinter<'a> {
             return Ok(ExitStatus::Done);
         }
         for pid in &self.ignored {
-            print(&format!("{instance}: pid {pid} is left alone, by a rule"))?;
+            print(&format!("{instance}: a rule ignores pid {pid}; not stopped"))?;
         }
         for (manager, command) in &self.managers {
             let (manager, command) = (printable(manager), printable(command));
-            print(&format!(
-                "{instance}: {manager} may start it again; `{command}` ends it for good"
-            ))?;
+            print(&format!("{instance}: {manager} may restart it; `{command}` stops it for good"))?;
         }
         print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
         blind_spot
@@ -188,16 +186,16 @@ fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
         }
         NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signalled(signal),
-            format!("{}: ended by a signal before everything had ended", start.instance),
+            format!("{}: interrupted before all processes had ended", start.instance),
         ),
         NotStarted::Superseded => Error::new(
             ExitStatus::Refused,
             format!("{}: not stopped: another start is in progress", start.instance),
         ),
         NotStarted::Replaced => {
-            let why = "not stopped: the lock is deleted or replaced all the time";
+            let why = "not stopped: another program keeps replacing the lock file";
             Error::new(ExitStatus::LockFile, format!("{}: {why}", start.instance))
-                .with_hint("see who writes to its folder")
+                .with_hint("find the program that writes to its folder")
         }
         NotStarted::Failed(error) => error,
     }

@@ -96,13 +96,13 @@ impl Guard {
             .name("monopoll".to_owned())
             .spawn(move || run_guard_thread(&config, poller, its_cancel, answer))
             .map_err(|error| {
-                Error::new(ExitStatus::Fault, format!("there is no thread to be had: {error}"))
+                Error::new(ExitStatus::Fault, format!("cannot start a thread: {error}"))
             })?;
         let mut cancel_on_drop = CancelOnDrop(Some(cancel));
         let acquired = answered.await;
         cancel_on_drop.0 = None;
         acquired.unwrap_or_else(|_| {
-            Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has failed"))
+            Err(Error::new(ExitStatus::Fault, "the thread that acquires the guard has panicked"))
         })
     }
 

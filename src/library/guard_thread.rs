@@ -110,7 +110,10 @@ impl OwnGuard {
             KeepOutcome::Lost => reply_end(reply, GuardReply::Lost(Lost::Taken)),
         }
         if let Some(request) = self.new_request() {
-            info!(pid = request.from_pid, "{instance}: pid {} asks for it", request.from_pid);
+            info!(
+                pid = request.from_pid,
+                "{instance}: pid {} asks this program to release the lock", request.from_pid
+            );
             reply_end(reply, GuardReply::Lost(Lost::to(&request)));
             self.keeper.set_stage(RecordStage::Stopping, &mut on_event);
             self.request = Some(request);
@@ -152,12 +155,12 @@ impl OwnGuard {
 fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
     match request.map(Request::asker) {
         Some(Asker { pid, purpose: Purpose::Start }) => {
-            ("a newer start took over; the program gave it back", Some(pid))
+            ("a newer start took over; the program released the lock", Some(pid))
         }
         Some(Asker { pid, purpose: Purpose::Stop }) => {
-            ("`monopoll stop` ended it; the program gave it back", Some(pid))
+            ("`monopoll stop` ended it; the program released the lock", Some(pid))
         }
-        None => ("the program gave it back", None),
+        None => ("the program released the lock", None),
     }
 }
 

@@ -19,10 +19,9 @@ impl InProcessClaim {
         if taken().insert(instance.clone()) {
             return Ok(InProcessClaim { instance });
         }
-        let message = "refused: this very process has its guard already, or is acquiring it";
-        Err(Error::new(ExitStatus::Refused, format!("{instance}: {message}")).with_hint(
-            "keep the first one and share it; it gives the instance back when it is dropped",
-        ))
+        let message = "refused: this process has its guard already, or is acquiring it";
+        Err(Error::new(ExitStatus::Refused, format!("{instance}: {message}"))
+            .with_hint("share the first guard; dropping it releases the instance"))
     }
 }
 

@@ -80,10 +80,10 @@ impl fmt::Display for Lost {
             Lost::Superseded { by, .. } => write!(f, "a newer start (pid {by}) takes over"),
             Lost::Stopped { by, .. } => write!(f, "`monopoll stop` (pid {by}) ends it"),
             Lost::Taken => f.write_str("the lock was lost to another guard"),
-            Lost::Orphaned => f.write_str("the `monopoll run` that it runs under has ended"),
-            Lost::Unwatched => f.write_str(
-                "the thread that sees to the lock has ended, which is a fault of monopoll",
-            ),
+            Lost::Orphaned => f.write_str("the `monopoll run` that started this program has ended"),
+            Lost::Unwatched => {
+                f.write_str("the thread that keeps the lock has ended, which is a bug in monopoll")
+            }
         }
     }
 }

@@ -47,20 +47,19 @@ impl ApiError {
             }
             ApiError::TooMany(Some(wait)) => {
                 format!(
-                    "{server} wants to be left alone for {} (429 Too Many Requests)",
+                    "{server} asks to wait for {} (429 Too Many Requests)",
                     format_duration(*wait)
                 )
             }
             ApiError::TooMany(None) => {
-                format!("{server} wants to be left alone (429 Too Many Requests)")
+                format!("{server} asks to wait (429 Too Many Requests)")
             }
             ApiError::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
             ApiError::Answered(status, None) => format!("{server} answered {status}"),
             ApiError::Redirects(status) => format!(
-                "{server} answered {status}, which names another place; the token is not taken \
-                 there"
+                "{server} answered {status}, a redirect, which is not followed with the token"
             ),
-            ApiError::NoBotApi => format!("{server} answered what no Bot API does"),
+            ApiError::NoBotApi => format!("{server} did not answer like a Bot API server"),
             ApiError::Late(timeout) => {
                 format!("{server} did not answer within {}", format_duration(*timeout))
             }
@@ -75,23 +74,19 @@ impl ApiError {
     pub fn hint(&self) -> &'static str {
         match self {
             ApiError::Unauthorized => {
-                "compare it with what @BotFather says: it may have been revoked, or cut off"
+                "compare it with the token at @BotFather: it may be revoked or incomplete"
             }
             ApiError::TooMany(_) => "try again later",
             ApiError::Answered(..) | ApiError::Redirects(_) | ApiError::NoBotApi => {
-                "see whether `telegram.api_url` is right"
+                "check `telegram.api_url`"
             }
-            ApiError::Late(_) => {
-                "see whether this machine reaches it, and give it more time in `telegram.timeout`"
-            }
-            ApiError::Unreachable(_) => {
-                "see whether this machine reaches it, and whether `telegram.api_url` is right"
-            }
+            ApiError::Late(_) => "check the network, or raise `telegram.timeout`",
+            ApiError::Unreachable(_) => "check the network and `telegram.api_url`",
             ApiError::Untrusted(_) => {
-                "see who answers at `telegram.api_url`: the authorities that browsers trust are \
-                 trusted here, and no others"
+                "check `telegram.api_url`: only the certificate authorities that browsers trust \
+                 are trusted"
             }
-            ApiError::Proxy(_) => "see to HTTPS_PROXY or ALL_PROXY, or name the server in NO_PROXY",
+            ApiError::Proxy(_) => "check HTTPS_PROXY and ALL_PROXY, or name the server in NO_PROXY",
         }
     }
 }

@@ -30,7 +30,7 @@ impl BackgroundRequest {
         let (sender, answer) = mpsc::sync_channel(1);
         let pipe = Self::spawn(api.clone(), request, sender.clone())
             .inspect_err(|error| {
-                let why = format!("there is no thread to ask with ({error})");
+                let why = format!("cannot start a thread ({error})");
                 // The channel has room for it.
                 let _ = sender.send(Err(ApiError::Unreachable(why)));
             })

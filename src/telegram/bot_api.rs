@@ -85,15 +85,13 @@ impl BotApi {
         match error {
             Error::Timeout(_) => ApiError::Late(self.timeout),
             Error::Io(error) => self.classify_io(&error),
-            Error::HostNotFound => ApiError::Unreachable("there is no such host".to_owned()),
+            Error::HostNotFound => ApiError::Unreachable("unknown host".to_owned()),
             Error::Tls(why) => ApiError::Untrusted(why.to_owned()),
             Error::Rustls(error) => ApiError::Untrusted(error.to_string()),
             Error::ConnectProxyFailed(why) => {
-                ApiError::Proxy(format!("the proxy does not let it through ({why})"))
+                ApiError::Proxy(format!("the proxy refused the connection ({why})"))
             }
-            Error::InvalidProxyUrl => {
-                ApiError::Proxy("the proxy's address cannot be read".to_owned())
-            }
+            Error::InvalidProxyUrl => ApiError::Proxy("the proxy's address is invalid".to_owned()),
             Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..) => {
                 ApiError::NoBotApi
             }
@@ -105,7 +103,7 @@ impl BotApi {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ApiError::Late(self.timeout),
             io::ErrorKind::UnexpectedEof => {
-                ApiError::Unreachable("it hung up before it had answered".to_owned())
+                ApiError::Unreachable("it closed the connection without an answer".to_owned())
             }
             // TLS errors of the handshake.
             io::ErrorKind::InvalidData => ApiError::Untrusted(error.to_string()),

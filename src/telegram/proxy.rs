@@ -30,10 +30,10 @@ pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
 /// Parses the proxy; the error does not repeat the value, which may contain a password.
 fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     let unusable = |why: &str| ApiError::Proxy(format!("the proxy in ${name} {why}"));
-    let proxy = Proxy::new(value).map_err(|_| unusable("has no address that can be read"))?;
+    let proxy = Proxy::new(value).map_err(|_| unusable("has an invalid address"))?;
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
-        _ => Err(unusable("is of a kind that is not spoken here; http and https are")),
+        _ => Err(unusable("is not an http or https proxy")),
     }
 }
 

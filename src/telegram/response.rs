@@ -21,10 +21,10 @@ pub struct Webhook {
 
 impl Webhook {
     pub(crate) const HINT: &str =
-        "`--set telegram.webhook=delete` deletes it at a start, as a call of deleteWebhook does";
+        "call deleteWebhook, or let `--set telegram.webhook=delete` delete it at the next start";
 
     pub fn objection(host: &str) -> String {
-        format!("a webhook to `{host}` is set, and with it {POLLING_FAILS}; {}", Webhook::HINT)
+        format!("a webhook to `{host}` is set, so {POLLING_FAILS}; {}", Webhook::HINT)
     }
 }
 

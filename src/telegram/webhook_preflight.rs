@@ -127,13 +127,13 @@ impl Preflight {
             Ok(None) => info!(host, "deleted the webhook to `{host}`; no update was dropped"),
             Ok(Some(again)) => warn!(
                 host = again.host,
-                "the webhook to `{host}` was deleted, and one to `{}` is set: something else sets \
-                 it; {POLLING_FAILS}",
+                "deleted the webhook to `{host}`, but another program has set one to `{}`: \
+                 {POLLING_FAILS}",
                 again.host
             ),
             Err(error) => warn!(
                 host,
-                "the webhook to `{host}` may be set still, and then {POLLING_FAILS}: {}; {}",
+                "the webhook to `{host}` may still be set, and then {POLLING_FAILS}: {}; {}",
                 error.sentence(self.server()),
                 error.hint()
             ),
@@ -168,18 +168,18 @@ impl Preflight {
             (Ok(None), _) => "no webhook is set".to_owned(),
             (Ok(Some(webhook)), WebhookPolicy::Delete) => {
                 let host = &webhook.host;
-                format!("a webhook to `{host}` is set; a start deletes it, and drops no update")
+                format!("a webhook to `{host}` is set; a start deletes it and drops no update")
             }
             (
                 Ok(Some(webhook)),
                 WebhookPolicy::Ignore | WebhookPolicy::Warn | WebhookPolicy::Refuse,
             ) => Webhook::objection(&webhook.host),
             (Err(error @ ApiError::Unauthorized), _) => {
-                format!("{}: the bot will not be able to poll", error.sentence(self.server()))
+                format!("{}: the bot cannot poll", error.sentence(self.server()))
             }
             (Err(error), _) => {
                 let why = error.sentence(self.server());
-                format!("whether a webhook is set is not known: {why}")
+                format!("cannot tell whether a webhook is set: {why}")
             }
         }
     }

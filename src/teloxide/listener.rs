@@ -124,7 +124,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
                     self.note_failure(&describe(&error), retry_after);
                 }
             }
-            Err(_) => self.note_failure("there was no answer in time", None),
+            Err(_) => self.note_failure("no answer in time", None),
         }
     }
 
@@ -154,7 +154,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         match self.conflict.conflict_at(clock::patience()) {
             ConflictAdvice::RideOut { pause, count: 1 } => {
                 warn!(
-                    "{instance}: {cause} (409 Conflict), which is ridden out for a while; {}",
+                    "{instance}: {cause} (409 Conflict); polling is retried for a while; {}",
                     cause.hint()
                 );
                 self.pause = pause;
@@ -170,7 +170,8 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
                 } else {
                     format!("{count} times in {lasted}")
                 };
-                let message = format!("{instance}: stood down: {cause} (409 Conflict, {times})");
+                let message =
+                    format!("{instance}: stopped polling: {cause} (409 Conflict, {times})");
                 let error = Error::new(ExitStatus::Refused, message).with_hint(cause.hint());
                 self.state.fail(error);
             }
@@ -185,9 +186,9 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         });
         let pause = humantime::format_duration(self.pause);
         if self.failures == 1 {
-            warn!("{instance}: a poll failed, and is tried again in {pause}: {why}");
+            warn!("{instance}: a poll failed; retrying in {pause}: {why}");
         } else {
-            debug!("{instance}: a poll failed, and is tried again in {pause}: {why}");
+            debug!("{instance}: a poll failed; retrying in {pause}: {why}");
         }
     }
 }

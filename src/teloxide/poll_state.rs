@@ -72,12 +72,12 @@ impl PollState {
         match timeout(LAST_CONFIRMATION, request).await {
             Ok(Ok(_)) => debug!(offset, "{instance}: confirmed everything below {offset}"),
             Ok(Err(error)) => warn!(
-                "{instance}: the last updates could not be confirmed and may come again: {}",
+                "{instance}: could not confirm the last updates; they may come again: {}",
                 describe(&error)
             ),
-            Err(_) => warn!(
-                "{instance}: the last updates could not be confirmed in time and may come again"
-            ),
+            Err(_) => {
+                warn!("{instance}: could not confirm the last updates in time; they may come again")
+            }
         }
     }
 }
@@ -87,7 +87,7 @@ impl PollState {
 pub(crate) fn describe(error: &RequestError) -> String {
     if let RequestError::InvalidJson { source, .. } = error {
         return format!(
-            "the answer cannot be understood, from line {}, column {} on",
+            "cannot parse the answer, from line {}, column {} on",
             source.line(),
             source.column()
         );
@@ -106,6 +106,6 @@ mod tests {
         let raw = r#"{"ok":true,"result":[{"text":"a confession"},"#;
         let source = Arc::new(serde_json::from_str::<serde_json::Value>(raw).unwrap_err());
         let text = describe(&RequestError::InvalidJson { source, raw: raw.into() });
-        assert_eq!(text, "the answer cannot be understood, from line 1, column 45 on");
+        assert_eq!(text, "cannot parse the answer, from line 1, column 45 on");
     }
 }

@@ -156,7 +156,7 @@ where
         };
         let handlers = match reason {
             Some(reason) => {
-                info!("{instance}: {reason}: polling stops, and what was taken is finished");
+                info!("{instance}: {reason}: polling stops; finishing the received updates");
                 // The dispatcher misses its token while it hands an update over, so the listener is
                 // stopped as well.
                 stop_token.stop();
@@ -177,7 +177,7 @@ where
             Handlers::Running => {}
         }
         drop(guard);
-        info!("{instance}: given back");
+        info!("{instance}: lock released");
         match state.take_error() {
             Some(error) => Err(error),
             None => Ok(reason.unwrap_or(StopReason::ShutDown)),
@@ -204,7 +204,7 @@ async fn wait_for_handlers(
         return Handlers::Finished;
     }
     warn!(
-        "{instance}: handlers still run after {}; they are left behind",
+        "{instance}: handlers are still running after {}; not waiting any longer",
         humantime::format_duration(patience)
     );
     Handlers::Running
@@ -225,13 +225,10 @@ fn cannot_poll(instance: &str, error: &RequestError) -> Error {
     match error {
         RequestError::Api(ApiError::InvalidToken) => Error::new(
             ExitStatus::Config,
-            format!("{instance}: Telegram does not accept the bot's token ({why})"),
+            format!("{instance}: Telegram rejects the bot token ({why})"),
         )
         .with_hint("ask @BotFather for the token of this bot"),
-        _ => Error::new(
-            ExitStatus::Refused,
-            format!("{instance}: Telegram cannot be reached: {why}"),
-        )
-        .with_hint("try again later"),
+        _ => Error::new(ExitStatus::Refused, format!("{instance}: cannot reach Telegram: {why}"))
+            .with_hint("try again later"),
     }
 }

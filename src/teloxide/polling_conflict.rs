@@ -1,4 +1,4 @@
-//! A 409 while polling: its cause, and how long it is ridden out.
+//! A 409 while polling: its cause, and how long polling is retried.
 
 use std::fmt;
 use std::time::Duration;
@@ -37,13 +37,13 @@ impl ConflictCause {
     pub(super) fn hint(self) -> &'static str {
         match self {
             ConflictCause::Poller => {
-                "this machine's lock is held here, so look on other hosts, in other containers \
-                 and under other users for a program with this bot's token; where nobody knows of \
-                 one, the token has leaked: revoke it with @BotFather"
+                "this process holds the lock on this machine: search other hosts, containers and \
+                 users for a program with this bot's token; if there is none, the token has \
+                 leaked: revoke it with @BotFather"
             }
             ConflictCause::Webhook => {
-                "somebody called setWebhook with this bot's token; a bot with a webhook cannot \
-                 poll: call deleteWebhook, or stop the program that sets it"
+                "a bot with a webhook cannot poll: call deleteWebhook, or stop the program that \
+                 calls setWebhook"
             }
         }
     }
@@ -83,7 +83,7 @@ struct Series {
 }
 
 impl ConflictSeries {
-    /// No conflict yet; each is ridden out for `window`.
+    /// No conflict yet; each is retried for `window`.
     pub(super) fn new(window: Duration) -> ConflictSeries {
         ConflictSeries { window, current: None }
     }

@@ -26,9 +26,9 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StopReason::Signal(signal) => write!(f, "{signal} arrived"),
-            StopReason::Requested => f.write_str("the program says so"),
+            StopReason::Requested => f.write_str("the program asked for it"),
             StopReason::Lost(lost) => lost.fmt(f),
-            StopReason::ShutDown => f.write_str("the program shut its dispatcher down"),
+            StopReason::ShutDown => f.write_str("the program shut down its dispatcher"),
         }
     }
 }
@@ -55,7 +55,7 @@ pub(super) enum StopSource {
 impl StopSource {
     pub(super) fn signals() -> Result<StopSource, Error> {
         Signals::handle().map(StopSource::Signals).map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "signals cannot be waited for", error)
+            Error::from_source(ExitStatus::Fault, "cannot wait for signals", error)
         })
     }
 

@@ -144,7 +144,7 @@ fn a_short_conflict_is_ridden_out() {
     world.polls(bot.pid());
     world.stage.nth_pid_of(1, "hears");
     world.ask("getUpdates", &json!({ "timeout": 1 }));
-    bot.wait_for("another process polls with this bot's token (409 Conflict), which is ridden out");
+    bot.wait_for("another process polls with this bot's token (409 Conflict); polling is retried");
     bot.wait_for("look on other hosts");
     world.server.inject(Kind::Text);
     world.until("an answer", |report| report.processed == 1);
@@ -158,7 +158,8 @@ fn a_lasting_conflict_ends_the_polling_with_75() {
     let rival = world.rival("teloxide_echo", &[]).start();
     world.polls(rival.pid());
     let bot = world.bot(&[]).end();
-    bot.exits(75).says("stood down: another process polls with this bot's token (409 Conflict, ");
+    bot.exits(75)
+        .says("stopped polling: another process polls with this bot's token (409 Conflict, ");
     assert!(rival.is_alive() && world.stage.lock_is_free());
     nothing_is_lost(&world.server.report());
 }
@@ -169,8 +170,8 @@ fn a_webhook_is_distinguished_from_a_second_poller() {
     let bot = world.bot(&[]).start();
     world.polls(bot.pid());
     world.ask("setWebhook", &json!({ "url": "https://example.org/hook" }));
-    bot.wait_for("a webhook is set for this bot (409 Conflict), which is ridden out");
-    bot.end().exits(75).says("stood down: a webhook is set for this bot");
+    bot.wait_for("a webhook is set for this bot (409 Conflict); polling is retried");
+    bot.end().exits(75).says("stopped polling: a webhook is set for this bot");
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn a_program_that_handles_its_own_signals_ends_by_itself() {
     world.polls(bot.pid());
     bot.signal(Signal::SIGUSR1);
     bot.end().exits(0);
-    assert_eq!(world.stage.pids_of("end: the program says so").len(), 1);
+    assert_eq!(world.stage.pids_of("end: the program asked for it").len(), 1);
     // No handler of ours is installed.
     let bot = world.bot(&["--owns-signals"]).start();
     world.polls(bot.pid());
@@ -264,13 +265,13 @@ fn a_rejected_token_and_an_unreachable_server_are_no_panics() {
         .env("TELOXIDE_TOKEN", &other)
         .end()
         .exits(78)
-        .says("Telegram does not accept the bot's token");
+        .says("Telegram rejects the bot token");
     world
         .bot(&[])
         .env("TELOXIDE_API_URL", "http://127.0.0.1:9")
         .end()
         .exits(75)
-        .says("Telegram cannot be reached");
+        .says("cannot reach Telegram");
     assert!(world.stage.lock_is_free() && !world.stage.transcript().contains(SECRET));
 }
 
@@ -298,7 +299,7 @@ fn a_flood_wait_is_observed_and_polling_continues() {
     world.polls(bot.pid());
     world.server.flood(1, 1);
     world.server.inject(Kind::Text);
-    bot.wait_for("a poll failed, and is tried again in 1s");
+    bot.wait_for("a poll failed; retrying in 1s");
     world.until("an answer", |report| report.processed == 1);
     assert!(bot.is_alive());
 }

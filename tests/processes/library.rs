@@ -66,7 +66,7 @@ fn a_program_is_refused_while_a_bot_runs_under_monopoll_run() {
 fn a_second_guard_in_the_same_process_is_refused() {
     let stage = Stage::new();
     let first = host(&stage, &["--twice", "--for", "0"]).end();
-    first.exits(0).says("refused: this very process has its guard already");
+    first.exits(0).says("refused: this process has its guard already");
 }
 
 #[test]
@@ -218,10 +218,7 @@ fn under_a_run_of_the_same_instance_its_guard_is_adopted() {
     let under = |args: &[&str]| {
         stage.run_command(example("hostbot"), args).env("MONOPOLL_LOCK__PATHS", &locks)
     };
-    under(&["--for", "0", "--twice"])
-        .end()
-        .exits(0)
-        .says("this very process has its guard already");
+    under(&["--for", "0", "--twice"]).end().exits(0).says("this process has its guard already");
     let outer = under(&[]).start();
     let bot = stage.ready(2);
     assert_eq!(stage.times(bot, "holds test"), 1);
@@ -413,7 +410,7 @@ fn the_history_records_what_happened() {
     let history = stage.monopoll(&["status", "--history"]).end();
     for what in [
         format!(" (pid {old}), graceful, in "),
-        "the program gave it back".to_owned(),
+        "the program released the lock".to_owned(),
         format!("pid {new}"),
     ] {
         assert!(history.out.contains(&what), "`{what}` is not in {}", history.out);

@@ -51,7 +51,7 @@ fn without_a_command_an_all_clear_says_what_was_not_checked() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
-    let sentence = "ithout COMMAND no running bot can be recognized: only the lock was looked at";
+    let sentence = "ithout COMMAND no running bot can be recognized: only the lock was checked";
     for (args, code) in [
         (&["plan"][..], 0),
         (&["status"], 3),
@@ -76,7 +76,7 @@ fn without_a_command_an_all_clear_says_what_was_not_checked() {
         .end()
         .exits(0);
     assert!(
-        token.out.contains("only the lock and the tokens on command lines were looked at"),
+        token.out.contains("only the lock and the tokens on command lines were checked"),
         "{token:?}"
     );
 }
@@ -149,7 +149,11 @@ fn on_conflict_refuse_or_wait_is_a_wrong_command_line_for_stop() {
     let bot = stage.bot(&[]).start();
     stage.ready(1);
     for action in ["refuse", "wait"] {
-        stop(&stage, &[]).on_conflict(action).end().exits(64).says("graceful or force");
+        stop(&stage, &[])
+            .on_conflict(action)
+            .end()
+            .exits(64)
+            .says("`--on-conflict graceful` or `force`");
     }
     assert!(bot.is_alive());
 }
@@ -181,7 +185,7 @@ fn a_rule_can_forbid_a_stop_and_none_can_force_it() {
     let bot = stage.bot(&[]).start();
     stage.ready(1);
     let ended = stop(&stage, &[]).config(&rule("ignore")).end().exits(0);
-    assert!(ended.out.contains(&format!("pid {} is left alone", bot.pid())), "{ended:?}");
+    assert!(ended.out.contains(&format!("a rule ignores pid {}", bot.pid())), "{ended:?}");
     assert!(bot.is_alive());
     stop(&stage, &[]).config(&rule("force")).end().exits(0);
     bot.end().exits(0);
@@ -299,7 +303,7 @@ fn a_supervisor_is_named_with_the_command_that_stops_the_bot_for_good() {
     let _supervisor = stage.program("sh", &["-c", &line, "mybot"]).arg0("runsv").start();
     let bot = stage.ready(1);
     let ended = stop(&stage, &[]).end().exits(0);
-    assert!(ended.out.contains("may start it again; `sv down "), "{ended:?}");
+    assert!(ended.out.contains("may restart it; `sv down "), "{ended:?}");
     assert!(!is_alive(bot));
 }
 

@@ -140,7 +140,7 @@ fn a_signal_during_a_transcription_lets_it_finish_and_starts_nothing_new() {
         (scene.telegram.report().unconfirmed == 0).then_some(())
     });
     first.signal(Signal::SIGTERM);
-    first.wait_for("polling stops, and what was taken is finished");
+    first.wait_for("polling stops; finishing the received updates");
     transcription.open();
     first.end().exits(0);
     assert_answered_once(&scene, [1]);
