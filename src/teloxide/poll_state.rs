@@ -76,7 +76,9 @@ impl PollState {
                 describe(&error)
             ),
             Err(_) => {
-                warn!("{instance}: could not confirm the last updates in time; they may come again")
+                warn!(
+                    "{instance}: could not confirm the last updates in time; they may come again"
+                );
             }
         }
     }

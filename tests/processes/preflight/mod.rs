@@ -543,7 +543,7 @@ fn a_token_echoed_by_a_server_is_never_printed() {
 fn doctor_reports_telegrams_answer() {
     let line = |server: &Server, what: &str, code| -> String {
         let stage = Stage::new();
-        let ended = asking(stage.monopoll(&["doctor"]), server, what).end().exits(code);
+        let ended = asking(stage.monopoll(&["doctor", "-v"]), server, what).end().exits(code);
         assert!(!ended.out.contains("hunter2") && !stage.locks().exists(), "{ended:?}");
         ended
             .out
