@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::sys::filesystem::{FolderFacts, Support};
 use crate::text::printable;
 
-/// Less free space than this is a warning: the files beside a lock are small, and written often.
+/// Less free space than this is a warning: the files next to a lock are small, and written often.
 const MIN_BYTES: u64 = 1 << 20;
 const MIN_INODES: u64 = 100;
 

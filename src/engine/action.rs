@@ -20,7 +20,7 @@ pub enum Action {
     Force,
     /// Wait until it has ended by itself, at most `timeouts.wait`.
     Wait,
-    /// Start beside it. On the holder of the lock this is a refusal.
+    /// Start next to it. On the holder of the lock this is a refusal.
     Ignore,
 }
 

@@ -71,7 +71,7 @@ impl GiveUpReason {
 #[derive(Debug, Clone)]
 pub struct Escalation {
     options: StopOptions,
-    signalled: BTreeMap<ProcessId, Duration>,
+    signaled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
     /// The time since which only members are left that cannot be pinned.
     stuck: Option<Duration>,
@@ -82,13 +82,13 @@ pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl Escalation {
     pub fn new(options: StopOptions) -> Self {
-        Escalation { options, signalled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
+        Escalation { options, signaled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
-    /// Notes that another process signalled `member` already: it is not signalled twice, and its
+    /// Notes that another process signaled `member` already: it is not signaled twice, and its
     /// time counts from then.
-    pub fn already_signalled(&mut self, member: ProcessId, at: Duration) {
-        self.signalled.entry(member).or_insert(at);
+    pub fn already_signaled(&mut self, member: ProcessId, at: Duration) {
+        self.signaled.entry(member).or_insert(at);
     }
 
     /// Applies a later request, which may only shorten the time.
@@ -113,8 +113,8 @@ impl Escalation {
                     && other.job_state != JobState::Unpinned
             };
             let has_parent = alive.iter().any(is_parent);
-            if !has_parent && !self.signalled.contains_key(&member.id) {
-                self.signalled.insert(member.id, now);
+            if !has_parent && !self.signaled.contains_key(&member.id) {
+                self.signaled.insert(member.id, now);
                 signals.push((member.id, SignalToSend::Signal(self.options.signal)));
             }
             if member.job_state == JobState::Stopped {
@@ -128,7 +128,7 @@ impl Escalation {
         let waited_enough = || {
             self.options.escalation == AfterGraceful::Kill
                 && self
-                    .signalled
+                    .signaled
                     .get(&id)
                     .is_some_and(|at| now >= at.saturating_add(self.options.graceful))
         };
@@ -151,9 +151,9 @@ impl Escalation {
         for member in alive {
             let killed =
                 self.killed.get(&member.id).map(|at| at.saturating_add(self.options.force));
-            let signalled =
-                self.signalled.get(&member.id).map(|at| at.saturating_add(self.options.graceful));
-            match (killed, signalled) {
+            let signaled =
+                self.signaled.get(&member.id).map(|at| at.saturating_add(self.options.graceful));
+            match (killed, signaled) {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_signalled_once_and_its_child_only_when_it_is_left_alone() {
+    fn the_root_is_signaled_once_and_its_child_only_when_it_is_left_alone() {
         let mut progress = graceful();
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
         assert_eq!(step(&mut progress, 1, &both), (vec![(ROOT, TERM)], look(31)));
@@ -261,12 +261,12 @@ mod tests {
     #[test]
     fn a_signal_of_another_process_is_not_sent_again() {
         let mut progress = graceful();
-        progress.already_signalled(ROOT, SECOND);
+        progress.already_signaled(ROOT, SECOND);
         assert_eq!(step(&mut progress, 10, &[member(ROOT, 1)]), (vec![], look(31)));
     }
 
     #[test]
-    fn an_unpinned_member_is_signalled_when_others_have_ended() {
+    fn an_unpinned_member_is_signaled_when_others_have_ended() {
         let mut progress = graceful();
         let both = [member(ROOT, 1), unpinned(CHILD, 1)];
         assert_eq!(step(&mut progress, 1, &both).0, [(ROOT, TERM)]);

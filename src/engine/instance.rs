@@ -65,7 +65,7 @@ impl From<Instance> for String {
     }
 }
 
-/// The reason that a string is no instance id.
+/// The reason that a string is not an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstance {
     #[error("an instance id may not be empty")]

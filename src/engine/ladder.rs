@@ -28,9 +28,9 @@ pub struct Stop {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMeans {
-    /// Its guard is asked. It is in another PID namespace, and cannot be signalled.
+    /// Its guard is asked. It is in another PID namespace, and cannot be signaled.
     Ask,
-    /// Its guard is asked, and signalled if it does not answer.
+    /// Its guard is asked, and signaled if it does not answer.
     AskThenSignal,
     Signal,
 }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_said_as_it_was_written() {
+    fn a_pattern_is_shown_as_it_was_written() {
         for source in ["python3?", "(?x) bot # mine", "^(?:a)$", ""] {
             assert_eq!(NamePattern::new(source).unwrap().source(), source);
         }

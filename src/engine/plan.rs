@@ -11,10 +11,10 @@ use crate::engine::snapshot::{GuardView, LockView};
 
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The reason that there is no start, or no stop.
+    /// The reason that the start or the stop is refused.
     pub refusal: Option<RefusalReason>,
     pub locks: Vec<LockView>,
-    /// The guards that have a record beside the lock.
+    /// The guards that have a record next to the lock.
     pub guards: Vec<GuardView>,
     /// The oldest first.
     pub conflicts: Vec<Conflict>,

@@ -10,30 +10,30 @@ use crate::error::ExitStatus;
 /// The plan in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// There is no conflict but ignored ones.
+    /// No conflicts, except ignored ones.
     Clear,
     /// Conflicts are ended before the start.
     Act,
     /// Conflicts are waited for; others are ended once those have ended.
     Wait,
-    /// There is no start, or no stop.
+    /// The start or the stop is refused.
     Refuse(Refusal),
 }
 
 /// The kind of a refusal, which decides the exit status; the weightiest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
-    /// There were too many takeovers: two that restart each other would go on for ever.
+    /// There were too many takeovers: two supervisors would restart forever.
     Storm,
-    /// A newer start has the instance: this one gives way, and that is no failure.
+    /// A newer start has the instance: this one gives way, which is not a failure.
     Superseded,
-    /// A conflict may not be signalled.
+    /// A conflict may not be signaled.
     Permission,
-    /// The policy says so, or something is not known well enough.
+    /// The policy refuses, or a fact is unknown.
     Policy,
 }
 
-/// The reason that there is no start, or no stop.
+/// The reason that a start or a stop is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalReason {
     /// There are more conflicts than `limits.max_targets` allows, without ignored ones.

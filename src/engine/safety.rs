@@ -12,7 +12,7 @@ use crate::engine::start_history::History;
 /// The number of times that a conflict which comes back is ended before the start is refused.
 const MOST_ROUNDS: u32 = 2;
 
-/// Returns the objection to `action` on this conflict, whatever the policy says.
+/// Returns the objection to `action` on this conflict, independent of the policy.
 pub(super) fn objection(
     snapshot: &Snapshot,
     found: &ConflictTree,
@@ -37,7 +37,7 @@ pub(super) fn objection(
     if action.kills() { against_ending(snapshot, found, blocked, action) } else { None }
 }
 
-/// A shield is a matter of permission if it is about a user and `blocked` may not be signalled.
+/// A shield is a matter of permission if it is about a user and `blocked` may not be signaled.
 fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
     match (shield, blocked) {
         (Shield::OtherUser(_) | Shield::UnknownUser, Some(_)) => Permission::Missing,

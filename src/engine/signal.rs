@@ -57,7 +57,7 @@ impl fmt::Display for Signal {
 pub enum SignalToSend {
     Signal(Signal),
     Kill,
-    /// SIGCONT, so that a stopped process hears the one before.
+    /// SIGCONT, so that a stopped process handles the signal before it.
     Continue,
 }
 

@@ -12,7 +12,7 @@ pub struct Snapshot {
     pub me: Caller,
     /// The lock files, in canonical order.
     pub locks: Vec<LockView>,
-    /// The living guards and starts that have a record beside the lock.
+    /// The living guards and starts that have a record next to the lock.
     pub guards: Vec<GuardView>,
     /// Every process that may be a candidate, with all its descendants; in any order.
     pub processes: Vec<Process>,
@@ -68,7 +68,7 @@ pub enum LockState {
     Unknown,
 }
 
-/// A guard or a start in progress, by the record that it keeps beside the lock.
+/// A guard or a start in progress, by the record that it keeps next to the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardView {
     /// `None` in another PID namespace, where it cannot be seen.

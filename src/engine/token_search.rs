@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn mine_is_told_from_another_bots() {
+    fn my_token_differs_from_that_of_another_bot() {
         let on_command_line = CarriedToken::Mine(TokenPlace::CommandLine);
         let in_environment = CarriedToken::Mine(TokenPlace::Environment);
         for (args, environ, expected) in [

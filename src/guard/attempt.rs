@@ -77,8 +77,8 @@ impl Attempt<'_> {
         let mut look_count = 0;
         let mut suspects: Option<Vec<Process>> = None;
         loop {
-            // A try tells who has a lock better than the kernel's list, and what it wins is kept
-            // until the plan says no.
+            // Trying to lock is more reliable than the kernel's list of locks; an acquired lock is
+            // kept until the plan refuses.
             locks = self.take_locks(locks)?;
             if let LockHandles::Held(held) = &locks {
                 require_in_place(held)?;
@@ -87,7 +87,7 @@ impl Attempt<'_> {
                 }
             }
             let looked_at = self.host.now();
-            // Suspects are found by the first look, and told when there is a start.
+            // The first scan finds suspects; they are reported once the start goes through.
             let scope = if suspects.is_some() { ScanScope::Conflicts } else { ScanScope::All };
             let snapshot = self.look(&locks, scope)?;
             if let LockHandles::Held(held) = &locks

@@ -50,7 +50,7 @@ impl HeldLocks {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
 
-    /// Checks whether every lock file lies where it was, and retakes those that do not.
+    /// Checks that every lock file is still at its path, and acquires those again that are not.
     pub(super) fn check(&mut self) -> LockGrip {
         if self.is_in_place() {
             return LockGrip::Intact;

@@ -40,7 +40,7 @@ pub enum InstanceState {
     Stopped,
     /// No guard, but a process that a start would find.
     Unguarded,
-    /// The holder of the lock is no guard, or it cannot be found out.
+    /// The holder of the lock is not a guard, or the state cannot be read.
     Unknown,
 }
 
@@ -59,7 +59,7 @@ impl InstanceStatus {
         self.plan.as_ref()?.guards.first()
     }
 
-    /// Combines a snapshot with the files beside the lock, seen from `me`. `None`: they contradict
+    /// Combines a snapshot with the files next to the lock, seen from `me`. `None`: they contradict
     /// each other, as the instance is just changing hands.
     pub fn of(
         instance: &str,
@@ -138,7 +138,7 @@ impl InstanceStatus {
         })
     }
 
-    /// Returns the conflicts without the lock, which run beside every guard.
+    /// Returns the conflicts without the lock, which run next to any guard.
     pub fn unguarded(&self) -> impl Iterator<Item = &Conflict> {
         self.plan.iter().flat_map(|plan| &plan.conflicts).filter(|conflict| !conflict.holds_lock())
     }

@@ -24,7 +24,7 @@ const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub enum LockEvent {
-    /// A file beside the lock had vanished and could not be written again.
+    /// A file next to the lock had vanished and could not be written again.
     Unwritten(String),
     Retaken,
     /// A lock file was deleted, moved or replaced, and cannot be held again for now.
@@ -121,7 +121,7 @@ impl LockKeeper {
             HoldState::Contested { since } => since,
             HoldState::Firm | HoldState::Unusable => now,
         };
-        // A start that would begin beside this guard sees it, and gives the lock back; one that has
+        // A start that would run next to this guard sees it, and gives the lock back; one that has
         // written its record did not.
         let is_anothers = self
             .locks

@@ -1,4 +1,4 @@
-//! Why there is no start.
+//! The reasons that a start fails.
 
 use crate::engine::plan::Plan;
 use crate::engine::reason::Refusal;

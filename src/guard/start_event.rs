@@ -18,7 +18,7 @@ pub enum StartEvent<'a> {
     Waiting(&'a Plan),
     Acting(&'a Plan),
     Did(TerminateEvent),
-    /// The last event still goes on.
+    /// The last step is still in progress.
     Still,
     /// The last look before the start found no conflict.
     Clear(&'a Plan),

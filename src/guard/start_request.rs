@@ -59,7 +59,7 @@ pub(crate) enum Cancellation {
 }
 
 impl StartRequest {
-    /// A request of this process's user, with the lock files that the configuration says.
+    /// A request of this process's user, with the lock files of the configuration.
     pub(crate) fn new(
         config: Config,
         instance: Instance,

@@ -74,7 +74,7 @@ pub(super) fn unix_rfc3339(seconds: u64) -> Option<String> {
     rfc3339(UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?)
 }
 
-/// The time since `seconds` after 1970; `None` if the wall clock says that this is still to come.
+/// The time since `seconds` after 1970; `None` if that is in the future by the wall clock.
 pub(super) fn age(seconds: u64, context: &Context<'_>) -> Option<String> {
     let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     let age = context.now_wall.duration_since(moment).ok()?;
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_no_calendar_has_is_not_said() {
+    fn a_time_outside_the_calendar_has_no_text() {
         assert_eq!(unix_rfc3339(0).as_deref(), Some("1970-01-01T00:00:00Z"));
         assert_eq!(unix_rfc3339(LAST_SECOND).as_deref(), Some("9999-12-31T23:59:59Z"));
         assert_eq!(unix_rfc3339(LAST_SECOND + 1), None);

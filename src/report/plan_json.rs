@@ -45,13 +45,13 @@ pub struct PlanDocument {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VerdictWord {
-    /// There is no conflict but ignored ones.
+    /// No conflicts, except ignored ones.
     Clear,
     /// Conflicts are ended first.
     Act,
     /// Conflicts are waited for first.
     Wait,
-    /// There is no start, or no stop.
+    /// The start or the stop is refused.
     Refuse,
 }
 
@@ -77,7 +77,7 @@ pub enum LockWord {
 pub struct HolderDocument {
     /// Null in another PID namespace.
     pub pid: Option<u32>,
-    /// Null if it is no guard, or its record cannot be read.
+    /// Null if it is not a guard, or its record cannot be read.
     pub ticket: Option<u64>,
     /// Secrets masked; null if it cannot be read.
     pub command: Option<String>,
@@ -85,8 +85,7 @@ pub struct HolderDocument {
     pub user: Option<String>,
     /// The host that it runs on.
     pub host: String,
-    /// RFC 3339: when it acquired the instance, or started if it is no guard; null if it cannot be
-    /// read.
+    /// RFC 3339: when it acquired the instance, or started if it is not a guard; null if unknown.
     pub since: Option<String>,
 }
 
@@ -238,8 +237,8 @@ pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option
 }
 
 pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDocument {
-    let nobody = Process::default();
-    let root = conflict.root.as_ref().unwrap_or(&nobody);
+    let unknown = Process::default();
+    let root = conflict.root.as_ref().unwrap_or(&unknown);
     let guard = conflict.guard.as_ref();
     ConflictDocument {
         pid: conflict.pid(),

@@ -1,4 +1,4 @@
-//! The reason that there is no start: as an error, and as the history has it.
+//! The reason that a start failed: as an error, and as a cause for the history.
 
 use crate::engine::instance::Instance;
 use crate::engine::reason::Refusal;

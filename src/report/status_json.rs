@@ -58,7 +58,7 @@ pub struct GuardDocument {
     pub child_pid: Option<u32>,
     /// The profile that it was started with.
     pub profile: Option<String>,
-    /// Its version; null if it is no guard.
+    /// Its version; null if it is not a guard.
     pub monopoll: Option<String>,
 }
 

@@ -16,7 +16,7 @@ pub enum ContainerTrace {
     DockerFile,
     /// `/run/.containerenv` is there.
     PodmanFile,
-    /// `/run/systemd/container`, where the container has a systemd of its own.
+    /// `/run/systemd/container`, where the container runs its own systemd.
     SystemdFile(String),
     Variable(String),
     /// `$KUBERNETES_SERVICE_HOST` is set.
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_folder_says_who_is_guarded_and_how_to_share_it() {
+    fn a_private_folder_names_what_is_guarded_and_how_to_share_it() {
         let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
         let private = |container, folder| PrivateFolder::of(container, mounts, Path::new(folder));
         let docker = private(ContainerKind::Docker, "/run/monopoll").unwrap();

@@ -73,7 +73,7 @@ pub(super) fn lock_views(
     while !is_in_vain && views.iter().any(is_unidentified) && clock::patience() < until {
         // A signal that arrives meanwhile ends the next sleep.
         Poller::poll(None, Some(watch), &[], Some(clock::patience() + IDENTIFY_PAUSE));
-        // A try that failed proves nothing any more: the lock itself tells whether it is held.
+        // A failed try is outdated by now: the lock itself shows whether it is held.
         let locks: Vec<LockProbe<'_>> = locks
             .iter()
             .map(|lock| match *lock {

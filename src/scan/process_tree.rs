@@ -29,7 +29,7 @@ pub(super) fn with_descendants(
     all
 }
 
-/// The processes that may be signalled, each pinned before its facts were read.
+/// The processes that may be signaled, each pinned before its facts were read.
 #[derive(Default)]
 pub(crate) struct PinnedProcesses(BTreeMap<ProcessId, ProcessHandle>);
 

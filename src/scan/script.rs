@@ -30,7 +30,7 @@ impl Command {
         }
     }
 
-    /// Returns the first argument that is no option, if no option before it takes a value.
+    /// Returns the first argument that is not an option, if no option before it takes a value.
     fn script(&self) -> Option<&str> {
         let interpreter = Interpreter::by_name(&self.base_name())?;
         let words = self.args.get(1..)?.iter().map(OsString::as_os_str);

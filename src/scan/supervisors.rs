@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_manage_nothing_whatever_their_environment_says() {
+    fn the_environment_alone_makes_no_program_a_supervisor() {
         for args in [
             "bash",
             "",

@@ -1,4 +1,4 @@
-//! The history of an instance: its last hundred events, in a small file beside the lock.
+//! The history of an instance: its last hundred events, in a small file next to the lock.
 //!
 //! One event a line: a line that cannot be read takes no other with it (S22). The file is replaced
 //! whole, with the counter locked, so that two writers lose nothing.
@@ -41,7 +41,7 @@ impl StateDir {
         }
         let mut text = String::new();
         for event in all.into_iter().rev().take(MAX_EVENTS).rev() {
-            // An event that cannot be written is no reason to lose the others.
+            // The other events are kept if one cannot be written.
             let Ok(line) = serde_json::to_string(&event) else { continue };
             text.push_str(&line);
             text.push('\n');

@@ -1,4 +1,4 @@
-//! The files beside a lock.
+//! The files next to a lock.
 
 pub mod default_lock_folder;
 pub mod history_event;

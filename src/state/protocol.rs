@@ -1,4 +1,4 @@
-//! Requests to a guard to end, and its answers: files beside the lock.
+//! Requests to a guard to end, and its answers: files next to the lock.
 //!
 //! A start writes a request for the guard with a certain ticket and watches for the answer with the
 //! same id. The guard answers, ends its tree and removes its record; the start removes both files.

@@ -1,4 +1,4 @@
-//! The record of a guard beside its lock: its fields, and reading and writing it.
+//! The record of a guard next to its lock: its fields, and reading and writing it.
 
 use std::io;
 
@@ -70,7 +70,7 @@ impl StateDir {
     pub(crate) fn create_record(&self, record: &Record) -> io::Result<bool> {
         let content = serde_json::to_string(record)?;
         match self.folder().write_new(&self.name(StateFile::Record), &content) {
-            // Some file systems replaced the other's record: the content tells.
+            // Some file systems replace the other record: only the content shows which one is kept.
             Ok(()) => Ok(self.record().as_ref() == Some(record)),
             Err(error)
                 if matches!(

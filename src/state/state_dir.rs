@@ -1,4 +1,4 @@
-//! The files beside a lock: their names, and reading and writing them.
+//! The files next to a lock: their names, and reading and writing them.
 //!
 //! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
 //! They are believed only as far as the kernel confirms them: garbage, or no file at all, never

@@ -16,7 +16,7 @@ impl StateDir {
     /// where the counter cannot be written: a start without a ticket could not be ordered later.
     pub(crate) fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _locked = self.lock_counter()?;
-        // The largest number is not believed: its guard would find the counter lost for ever.
+        // The largest number is ignored: no counter could ever follow it.
         let ticket = self
             .newest_ticket()
             .map(Ticket::next)

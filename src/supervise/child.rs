@@ -1,4 +1,4 @@
-//! COMMAND: how it is started, signalled and reaped.
+//! COMMAND: how it is started, signaled and reaped.
 //!
 //! Unix: it inherits the locks, and signals are forwarded to it. Windows: the lock stays with the
 //! guard, and the console gives its keys to the child by itself. On Linux alone, the guard reaps

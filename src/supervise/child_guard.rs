@@ -91,7 +91,7 @@ impl<'a> ChildGuard<'a> {
     }
 
     pub(super) fn run(&mut self) -> ChildEnd {
-        // Its own files are no news.
+        // Changes of its own files are ignored.
         self.keeper.watch.drain();
         let (mut check_files, mut is_first_sleep) = (true, true);
         loop {
@@ -183,7 +183,7 @@ impl<'a> ChildGuard<'a> {
         if let (Some(at), Some(child)) =
             (self.forwarded.get(&options.signal), process_id(self.child.pid()))
         {
-            progress.already_signalled(child, *at);
+            progress.already_signaled(child, *at);
         }
         self.progress = Some(progress);
         self.set_stage(RecordStage::Stopping);

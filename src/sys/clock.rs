@@ -15,7 +15,7 @@ pub fn since_boot() -> Duration {
     return read(rustix::time::ClockId::Boottime);
     #[cfg(all(unix, not(target_os = "linux")))]
     return read(rustix::time::ClockId::Monotonic);
-    // If it is not known, nothing that is remembered lies before it.
+    // If it is unknown, every recorded time counts as later.
     #[cfg(windows)]
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }

@@ -139,7 +139,7 @@ mod unix {
         (flags & LOCAL == 0).then_some("it is not mounted from a local disk")
     }
 
-    /// No safe interface tells it there.
+    /// There is no safe interface for it.
     #[cfg(not(any(
         target_os = "linux",
         target_os = "android",
@@ -167,7 +167,7 @@ pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Opening the folder has said all that can be known.
+/// Opening the folder has already shown all that can be known.
 #[cfg(windows)]
 pub fn facts(_folder: &Path) -> Option<FolderFacts> {
     None

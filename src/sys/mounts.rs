@@ -131,7 +131,7 @@ mod tests {
         "903 702 252:7 / / rw,relatime - ext4 /dev/mapper/pve-vm--101--disk--0 rw,stripe=16";
 
     #[test]
-    fn a_mount_tells_whether_a_folder_is_seen_outside() {
+    fn a_mount_shows_whether_a_folder_is_visible_outside() {
         let (root, memory, volume, pod, others) = (
             Some(PrivateMount::OwnRoot),
             Some(PrivateMount::OwnMemory),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mount_of_proc_tells_what_it_hides() {
+    fn the_mount_of_proc_shows_what_it_hides() {
         let proc = |options: &str| {
             format!("{DOCKER}\n1050 1039 0:56 / /proc rw,relatime - proc proc {options}")
         };

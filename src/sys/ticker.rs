@@ -1,4 +1,4 @@
-//! Regular ticks for the message that something still goes on; a sleep wakes for them.
+//! Regular ticks for the message that a step is still in progress; a sleep wakes for them.
 
 use std::time::Duration;
 

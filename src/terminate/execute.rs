@@ -31,7 +31,7 @@ pub enum NotEnded {
     OutOfTime,
     /// A guard in another PID namespace did not answer.
     NoAnswer,
-    /// A guard could not be asked, and was not signalled either.
+    /// A guard could not be asked, and was not signaled either.
     NotAsked {
         /// Its pid, where it can be seen.
         guard: Option<u32>,
@@ -117,7 +117,7 @@ pub fn execute(
             return Err(NotEnded::OutOfTime.into());
         }
         if has_event {
-            // Any event says as well that it goes on.
+            // Any event also shows that the work is still in progress.
             still = still.restart(machine.now());
         } else if still.is_due(machine.now()) {
             on_event(TerminateEvent::Still);

@@ -39,7 +39,7 @@ pub trait ProcessControl {
     /// Asks a guard to end its tree, and waits at most two seconds for its acknowledgement.
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
-    /// Returns whether a guard has removed its record: it says that all of its tree has ended.
+    /// Returns whether a guard has removed its record, which means that its whole tree has ended.
     fn has_signed_off(&mut self) -> bool;
 
     /// Returns whether the lock of a guard that was asked is free.

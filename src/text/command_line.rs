@@ -31,7 +31,7 @@ pub fn short_command_line(args: &[String], width: usize) -> String {
     cut_start(join(&shown, &kept), width)
 }
 
-/// Finds the script: the first argument that is named like one, else the first that is no flag.
+/// Finds the script: the first argument that is named like one, else the first that is not a flag.
 fn script(args: &[String]) -> Option<usize> {
     const ENDINGS: [&str; 16] = [
         "py", "pyz", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "lua", "sh", "jar", "exs", "dll",

@@ -1,6 +1,6 @@
 //! Suggests the right name for a misspelled one, and lists names.
 
-/// A longer name is no misspelling of one of ours.
+/// A longer name is not a misspelling of a known one.
 const LONGEST_NAME: usize = 64;
 
 /// Finds the one of `names` that `wrong` was most likely meant to be.

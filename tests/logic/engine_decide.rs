@@ -421,7 +421,7 @@ fn a_process_that_may_not_be_signaled_refuses_with_the_permission_status() {
             matches!(cause(&plan), RefusalCause::NotPermitted { owner: Some(owner), .. } if owner == "deploy"),
             "{plan:?}"
         );
-        // To wait and to refuse, nobody has to be signalled.
+        // To wait and to refuse, no process has to be signaled.
         assert_eq!(decide(&policy(OnConflict::Wait), &snapshot).verdict(), Verdict::Wait);
         assert_eq!(decide(&policy(OnConflict::Refuse), &snapshot).verdict(), POLICY_REFUSAL);
         snapshot.me.privileged = true;

@@ -539,7 +539,7 @@ fn a_signal_ends_a_wait_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_guard_is_asked_and_not_signalled() {
+fn a_guard_is_asked_and_not_signaled() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let mut script = Script::new(vec![Actor::guard(5, 0)]);
     let (result, _) = scene.start(&mut script);
@@ -548,7 +548,7 @@ fn a_guard_is_asked_and_not_signalled() {
 }
 
 #[test]
-fn a_guard_that_does_not_answer_is_signalled_like_any_other() {
+fn a_guard_that_does_not_answer_is_signaled_like_any_other() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let mut script = Script::new(vec![Actor::guard(5, 0)]);
     script.answer = AskOutcome::NoAnswer;

@@ -115,7 +115,7 @@ fn no_process_is_ended_while_another_is_waited_for() {
     let (alpha, beta) = alpha_and_beta(&stage);
     let second = with_rules(&stage, "wait", "graceful").start();
     second.wait_for("waiting for");
-    assert!(beta.is_alive() && stage.events().len() == 2, "nobody was signalled yet");
+    assert!(beta.is_alive() && stage.events().len() == 2, "no process was signaled yet");
     alpha.signal(Signal::SIGTERM);
     stage.ready(3);
     let events = stage.events();

@@ -12,7 +12,7 @@ fn refuse_leaves_a_guarded_bot_alone() {
     let bot = stage.ready(1);
     stage.run(&[]).on_conflict("refuse").end().exits(75).says("refuse");
     assert!(first.is_alive() && is_alive(bot));
-    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn refuse_leaves_an_unguarded_bot_alone() {
     stage.ready(1);
     stage.run(&[]).on_conflict("refuse").end().exits(75).says("refuse");
     assert!(first.is_alive());
-    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_dry_run_prints_the_plan_and_touches_nothing() {
     assert_eq!(dry.out, "", "what a person reads goes to the error output");
     assert_eq!(contents(&stage.locks()), before);
     assert!(first.is_alive() && is_alive(old));
-    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
 #[test]

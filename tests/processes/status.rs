@@ -309,7 +309,7 @@ fn status_touches_nothing_and_disturbs_no_start() {
     }
     assert_eq!(contents(&stage.locks()), before);
     assert!(guard.is_alive() && is_alive(bot));
-    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
 /// `monopoll ARGS` without an instance; each one's lock is in the stage's folder.

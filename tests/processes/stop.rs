@@ -179,7 +179,7 @@ fn a_rule_can_forbid_a_stop_and_none_can_force_it() {
             .exits(75)
             .says("rule `mine` forbids ending it");
         assert!(guard.is_alive());
-        assert_eq!(stage.events().len(), 1, "nobody was signalled");
+        assert_eq!(stage.events().len(), 1, "no process was signaled");
     }
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
@@ -215,7 +215,7 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
     );
     assert_eq!(contents(&stage.locks()), before);
     assert!(guard.is_alive());
-    assert_eq!(stage.events().len(), 1, "nobody was signalled");
+    assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_guard_with_a_larger_ticket_than_the_counter_is_ended_too() {
     let newer = stage.locks().join("x.lock.newer");
     fs::write(&newer, record.to_string()).unwrap();
     fs::rename(newer, stage.state_file("record")).unwrap();
-    // The ticket is not its own, so it does not hear, and is signalled after two seconds like a
+    // The ticket is not its own, so it does not hear, and is signaled after two seconds like a
     // stranger.
     stop(&stage, &[]).end().exits(0);
     guard.end();

@@ -1,4 +1,4 @@
-//! Other users' processes: shielded unless a `match` entry reaches them, and not to be signalled
+//! Other users' processes: shielded unless a `match` entry reaches them, and not to be signaled
 //! without permission.
 
 use monopoll_test_bots::programs::testbot;

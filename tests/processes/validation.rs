@@ -16,7 +16,7 @@ fn touches_nothing(code: i32, says: &str, start: impl for<'a> FnOnce(&'a Stage) 
     let before = contents(&stage.locks());
     start(&stage).on_conflict("force").end().exits(code).says(says);
     assert_eq!(contents(&stage.locks()), before);
-    assert_eq!(stage.events().len(), 1, "nobody was signalled, nothing was started");
+    assert_eq!(stage.events().len(), 1, "no process was signaled, nothing was started");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_check_that_refuses(code: i32, says: &str, check: &str) {
     stage.ready(1);
     stage.run(&[]).on_conflict("force").config(check).end().exits(code).says(says);
     assert!(first.is_alive());
-    assert_eq!(stage.events().len(), 1, "nobody was signalled, nothing was started");
+    assert_eq!(stage.events().len(), 1, "no process was signaled, nothing was started");
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl<'a> Ancestors<'a> {
         let (Some(cgroup), Some(own)) = (cgroup, own_cgroup) else { return Fact::Unknown };
         let by = cgroup::manager(cgroup, own)
             .filter(|by| Some(by) != cgroup::manager(own, own).as_ref());
-        // A supervisor in another container cannot be told anything from here.
+        // A supervisor in another container cannot be controlled from here.
         if matches!(by, Some(ManagedBy::Container(_))) {
             return Fact::Known(by);
         }

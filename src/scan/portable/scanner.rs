@@ -87,7 +87,7 @@ impl Scanner {
         DisplacedOwner::Gone
     }
 
-    /// There is no list: only a try can tell.
+    /// There is no list of locks: only trying to lock shows whether it is held.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is read first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         lock.probe_is_free()

@@ -70,7 +70,7 @@ impl Child {
     }
 }
 
-/// The end of a terminal is signalled to the leader of its session alone.
+/// The end of a terminal is signaled to the leader of its session alone.
 fn is_for_session_leader(signal: ReceivedSignal) -> bool {
     signal.is(Signal::SIGHUP) && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
 }

@@ -42,7 +42,7 @@ impl Child {
     }
 
     /// The console signals the child itself.
-    #[expect(clippy::unused_self, reason = "on Unix the child is signalled here")]
+    #[expect(clippy::unused_self, reason = "on Unix the child is signaled here")]
     pub(in crate::supervise) fn forward(&self, _signal: ReceivedSignal) {}
 
     pub(in crate::supervise) fn reap(&mut self) -> Reaped {

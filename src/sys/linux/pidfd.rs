@@ -94,7 +94,7 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a real process is signalled")]
+    #![expect(clippy::disallowed_methods, reason = "a real process is signaled")]
 
     use super::*;
 

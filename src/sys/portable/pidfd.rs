@@ -12,7 +12,7 @@ pub struct ProcessHandle {
 
 impl ProcessHandle {
     pub(crate) fn has_ended(&self) -> bool {
-        // A table that cannot be read is no proof of an end.
+        // An unreadable process table does not prove an end.
         ProcessTable::of(&[self.id.pid], TableFields::Parents)
             .is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
     }
