@@ -45,14 +45,34 @@ impl Layers {
     /// Merges the layers; a key that none of them sets has its default by serde. Fails only by a
     /// mistake of ours: every layer was validated.
     pub(crate) fn merge(&self) -> Result<Settings, Problems> {
-        let layers = self.0.iter().map(|layer| Serialized::defaults(to_toml(layer)));
-        layers.fold(Figment::new(), Figment::merge).extract().map_err(|error| {
+        let mut figment = Figment::new();
+        let mut app = toml::Table::new();
+        for layer in &self.0 {
+            let mut layer = layer.clone();
+            // Never validated, and merged here: figment has no dates.
+            if let Some(Value::Table(table)) = layer.remove("app").map(|node| node.value) {
+                merge_app(&mut app, to_toml(&table));
+            }
+            figment = figment.merge(Serialized::defaults(to_toml(&layer)));
+        }
+        let settings: Settings = figment.extract().map_err(|error| {
             let first = self.0.iter().find_map(|layer| layer.values().next());
             let location =
                 first.map_or_else(|| Location::flag("--set", ""), |node| node.location.clone());
             let fault = Fault::new("the value does not fit");
             Problems(vec![Problem::with(location, error.path.join("."), fault)])
-        })
+        })?;
+        Ok(Settings { app: app.into_iter().collect(), ..settings })
+    }
+}
+
+/// Merges `upper` over `lower`, table by table.
+fn merge_app(lower: &mut toml::Table, upper: toml::Table) {
+    for (key, value) in upper {
+        match (lower.get_mut(&key), value) {
+            (Some(toml::Value::Table(lower)), toml::Value::Table(upper)) => merge_app(lower, upper),
+            (_, value) => drop(lower.insert(key, value)),
+        }
     }
 }
 

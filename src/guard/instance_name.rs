@@ -16,6 +16,7 @@ use crate::scan::command::Command;
 use crate::text::printable;
 
 /// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
+#[must_use]
 pub fn token(config: &Config) -> Option<Token> {
     let TokenLookup { token, note, misfits } = search(config);
     if let Some(note) = note {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use crate::engine::escalation::{AfterStep, Escalation, GiveUpReason, PIN_AGAIN};
-use crate::engine::ladder::{StopMode, StopOptions};
+use crate::engine::ladder::StopOptions;
 use crate::engine::signal::Signal;
 use crate::error::ExitStatus;
 use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
@@ -148,7 +148,7 @@ impl<'a> ChildGuard<'a> {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => {
                 self.lost = true;
-                self.begin_ending(self.graceful_options());
+                self.begin_ending(self.stop_options);
             }
         }
     }
@@ -162,10 +162,6 @@ impl<'a> ChildGuard<'a> {
             self.begin_ending(request.stop_options());
         }
         self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
-    }
-
-    fn graceful_options(&self) -> StopOptions {
-        StopOptions { mode: StopMode::Graceful, ..self.stop_options }
     }
 
     fn set_stage(&mut self, stage: RecordStage) {
@@ -202,7 +198,7 @@ impl<'a> ChildGuard<'a> {
         };
         if self.progress.is_none() && !members.is_empty() {
             (self.on_event)(GuardEvent::Leftovers(members.len()));
-            self.begin_ending(self.graceful_options());
+            self.begin_ending(self.stop_options);
         }
         let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
         let next = progress.step(clock::patience(), &members);

@@ -470,6 +470,23 @@ fn app_belongs_to_the_host_program_in_every_layer_and_keeps_its_types() {
 }
 
 #[test]
+fn app_is_never_validated() {
+    let apps = [
+        Start::new().file("monopoll.toml", "on_conflict = 'wait'\napp = 'mybot'\n"),
+        Start::new().env("MONOPOLL_APP", "1"),
+        Start::new().set("app=1"),
+    ];
+    for start in apps {
+        assert!(start.load().settings.app.is_empty());
+    }
+    let replaced = Start::new()
+        .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nday = 2026-01-01\n")
+        .set("app.day.x=1")
+        .load();
+    assert_eq!(replaced.settings.app["day"]["x"].as_integer(), Some(1));
+}
+
+#[test]
 fn an_oversized_number_in_app_is_accepted() {
     let config = Start::new()
         .file("monopoll.toml", "on_conflict = 'wait'\n[app]\nhuge = 99999999999999999999\n")

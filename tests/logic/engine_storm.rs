@@ -6,7 +6,7 @@ use crate::fixture::*;
 
 use monopoll::internals::engine::action::OnConflict;
 use monopoll::internals::engine::decide::decide;
-use monopoll::internals::engine::ladder::Ladder;
+use monopoll::internals::engine::ladder::{Ladder, StopMode};
 use monopoll::internals::engine::policy::Policy;
 use monopoll::internals::engine::reason::{Refusal, Verdict};
 use monopoll::internals::engine::snapshot::Snapshot;
@@ -142,4 +142,11 @@ fn tickets_stop_at_the_largest_number_that_json_readers_count_exactly() {
     assert_eq!(Ticket(7).next(), Ticket(8));
     assert_eq!(Ticket(9_007_199_254_740_991).next(), Ticket(9_007_199_254_740_991));
     assert_eq!(Ticket(9_007_199_254_740_991).to_string(), "9007199254740991");
+}
+
+#[test]
+fn a_storm_does_not_refuse_a_stop() {
+    let seen = Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) };
+    let policy = policy(OnConflict::Refuse).to_stop(StopMode::Graceful);
+    assert_eq!(decide(&policy, &seen).verdict(), Verdict::Act);
 }
