@@ -251,7 +251,7 @@ fn a_signal_before_the_guard_is_held_ends_the_wait() {
     let second = world.bot(&[]).env("MONOPOLL_ON_CONFLICT", "wait").start();
     second.wait_for("wait");
     second.signal(Signal::SIGTERM);
-    second.end().exits(143).says("interrupted by a signal before the start");
+    second.end().exits(143).says("ended by a signal before the start");
     assert!(first.is_alive());
     assert_eq!(world.server.report().pollers.len(), 1);
 }
