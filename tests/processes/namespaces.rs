@@ -165,6 +165,6 @@ fn the_proc_of_another_pid_namespace_is_not_trusted() {
         .through(&within)
         .end()
         .exits(1)
-        .says("/proc is that of another PID namespace");
+        .says("/proc belongs to another PID namespace");
     assert_eq!(stage.events().len(), 1);
 }
