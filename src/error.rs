@@ -39,7 +39,7 @@ pub enum ExitStatus {
     /// COMMAND, or the script that it names, is not found.
     NotFound,
     /// Ended by this signal: 128+n, as in shells.
-    Signalled(u8),
+    Signaled(u8),
     /// The exit code of the child.
     Child(u8),
 }
@@ -62,7 +62,7 @@ impl ExitStatus {
             ExitStatus::Config => 78,
             ExitStatus::NotExecutable => 126,
             ExitStatus::NotFound => 127,
-            ExitStatus::Signalled(signal) => signal.saturating_add(128),
+            ExitStatus::Signaled(signal) => signal.saturating_add(128),
             ExitStatus::Child(code) => code,
         }
     }

@@ -1,4 +1,4 @@
-//! Standard output and standard error, as every command writes them: secrets masked, colour only on
+//! Standard output and standard error, as every command writes them: secrets masked, color only on
 //! a terminal.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 

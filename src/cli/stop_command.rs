@@ -185,7 +185,7 @@ fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
             refused(start, refusal.kind(), &reasons::start_refusal(&refusal))
         }
         NotStarted::Interrupted(signal) => Error::new(
-            ExitStatus::Signalled(signal),
+            ExitStatus::Signaled(signal),
             format!("{}: interrupted before all processes had ended", start.instance),
         ),
         NotStarted::Superseded => Error::new(

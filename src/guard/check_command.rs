@@ -73,7 +73,7 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
         }),
         () = tokio::time::sleep(*check.timeout) => Err(too_long(&shown, *check.timeout)),
         signal = interrupted => Err(Error::new(
-            ExitStatus::Signalled(signal),
+            ExitStatus::Signaled(signal),
             format!("interrupted by a signal while `[check]` ran: {shown}"),
         )),
     };

@@ -55,7 +55,7 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 /// # Requests
 ///
 /// A newer start, or `monopoll stop`, sends a request through the lock folder. A *graceful* one is
-/// acknowledged at once, and `lost` resolves; this process is not signalled, however long it takes.
+/// acknowledged at once, and `lost` resolves; this process is not signaled, however long it takes.
 /// The requester goes on as soon as the guard is dropped, also where the program itself lives on,
 /// and is refused where that takes longer than its plan allows. Nothing is killed then: a library
 /// cannot know what else its program does.

@@ -25,7 +25,7 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
             format!("{instance}: a newer start took over before this one had started"),
         ),
         NotStarted::Interrupted(signal) => Error::new(
-            ExitStatus::Signalled(signal),
+            ExitStatus::Signaled(signal),
             format!("{instance}: interrupted by a signal before the start; nothing is left behind"),
         ),
         NotStarted::Replaced => Error::new(

@@ -78,7 +78,7 @@ fn prepare(
 fn exit_status(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
     match (code, signal) {
         (Some(code), _) => ExitStatus::Child(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-        (None, Some(signal)) => ExitStatus::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
+        (None, Some(signal)) => ExitStatus::Signaled(u8::try_from(signal).unwrap_or(u8::MAX)),
         (None, None) => ExitStatus::Fault,
     }
 }

@@ -90,7 +90,7 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
 /// Returns the reason of the guard's end for the history.
 fn departure(end: &ChildEnd) -> (String, Option<u32>) {
     let how = match end.status {
-        ExitStatus::Signalled(signal) => format!("COMMAND was ended by signal {signal}"),
+        ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
         status => format!("COMMAND exited with {}", status.code()),
     };
     let (why, asked_by) = match end.superseded_by {

@@ -41,7 +41,7 @@ pub(super) fn before_the_guard(reason: StopReason) -> Result<StopReason, Error> 
         StopReason::Requested | StopReason::Lost(_) | StopReason::ShutDown => return Ok(reason),
     };
     Err(Error::new(
-        ExitStatus::Signalled(number),
+        ExitStatus::Signaled(number),
         "ended by a signal before the start; nothing is left behind",
     ))
 }

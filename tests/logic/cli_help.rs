@@ -138,8 +138,8 @@ fn the_long_help_lists_every_exit_status() {
         ExitStatus::Config,
         ExitStatus::NotExecutable,
         ExitStatus::NotFound,
-        ExitStatus::Signalled(2),
-        ExitStatus::Signalled(15),
+        ExitStatus::Signaled(2),
+        ExitStatus::Signaled(15),
     ] {
         let code = status.code().to_string();
         let has = statuses.lines().any(|line| {

@@ -70,7 +70,7 @@ fn the_unit_restarts_only_after_failures_that_may_pass() {
             |pause| humantime::parse_duration(&pause).unwrap() >= Duration::from_secs(1)
         )
     );
-    let asked = [ExitStatus::Signalled(2), ExitStatus::Signalled(15)]
+    let asked = [ExitStatus::Signaled(2), ExitStatus::Signaled(15)]
         .map(|it| it.code().to_string())
         .join(" ");
     assert_eq!(of_the_unit("SuccessExitStatus"), Some(asked));

@@ -23,11 +23,11 @@ const STILL_WIDE: [&str; 7] = [
     "tests/logic/execute_scripted.rs",
 ];
 
-/// Pages that still have the words below: each entry goes when it is not needed any more.
-const STILL_ODD: [&str; 0] = [];
+/// Files with such words: the name of the start mutex's file is a protocol between versions.
+const STILL_ODD: [&str; 1] = ["src/state/state_dir.rs"];
 
 /// Where the words below must not stand.
-const PLAIN: [&str; 5] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "deploy"];
+const PLAIN: [&str; 6] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "deploy", "src"];
 
 /// Words that this project does not use, and what it writes instead.
 const WORDS: [(&str, &str); 23] = [

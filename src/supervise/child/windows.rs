@@ -53,7 +53,7 @@ impl Child {
 /// A code has 32 bits there and 8 here: one that does not fit is a failure, never 0.
 fn exit_status(code: i32) -> ExitStatus {
     match code.cast_unsigned() {
-        CONTROL_C => ExitStatus::Signalled(2),
+        CONTROL_C => ExitStatus::Signaled(2),
         code => ExitStatus::Child(u8::try_from(code).unwrap_or(u8::MAX)),
     }
 }

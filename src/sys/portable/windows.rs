@@ -29,7 +29,7 @@ pub(crate) fn is_privileged() -> bool {
     false
 }
 
-/// sysinfo's list of accounts is undefined behaviour where the system refuses it (0.40, Wine): the
+/// sysinfo's list of accounts is undefined behavior where the system refuses it (0.40, Wine): the
 /// current user is named by the profile, others by their SID.
 pub(crate) fn user_of(process: &Process, current: &User) -> Option<User> {
     let id = process.user_id()?.to_string();

@@ -124,7 +124,7 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     }
     if guard.try_wait().unwrap().is_none() {
         faults.push("the bot did not end in time".to_owned());
-        // Its child is signalled when it dies.
+        // Its child is signaled when it dies.
         guard.kill().unwrap();
     }
     let status = guard.wait().unwrap();
