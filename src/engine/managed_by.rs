@@ -29,7 +29,7 @@ pub struct Container {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContainerEngine {
-    /// Docker, or one that does not show itself and is driven like it.
+    /// Docker, or an unidentified engine whose command line is compatible with Docker's.
     Docker,
     Podman,
     Kubernetes,

@@ -10,7 +10,6 @@ mod classify;
 pub mod command_match;
 pub mod condition;
 pub mod decide;
-pub mod escalation;
 pub mod explain;
 pub mod fact;
 pub mod instance;
@@ -25,6 +24,7 @@ pub mod rules;
 mod safety;
 pub mod shield;
 pub mod signal;
+pub mod signal_sequence;
 pub mod snapshot;
 pub mod start_history;
 #[warn(missing_docs)]

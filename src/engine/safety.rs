@@ -104,7 +104,7 @@ fn against_ending(
 fn restarter(found: &ConflictTree, history: &History) -> Restarter {
     let root = found.root.as_ref();
     let manager = root.and_then(Process::manager);
-    // A shell that the launcher starts for each round is as new as what comes back.
+    // A shell that is new in each round is not the restarter: find a launcher of an earlier round.
     let was_there = |launcher: &&Launcher| history.launchers.contains(&launcher.id);
     let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
     match (manager, above.find(was_there)) {

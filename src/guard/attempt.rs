@@ -77,8 +77,8 @@ impl Attempt<'_> {
         let mut look_count = 0;
         let mut suspects: Option<Vec<Process>> = None;
         loop {
-            // Trying to lock is more reliable than the kernel's list of locks; an acquired lock is
-            // kept until the plan refuses.
+            // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
+            // the plan refuses.
             locks = self.take_locks(locks)?;
             if let LockHandles::Held(held) = &locks {
                 require_in_place(held)?;

@@ -95,7 +95,7 @@ pub(crate) fn start(
     observer: &mut dyn Observer,
 ) -> Result<Acquired, NotStarted> {
     let (machine, Won { locks, record, mutexes, ended, took }) =
-        settle(request, cancellation, observer)?;
+        prepare_and_win(request, cancellation, observer)?;
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
     let (poller, watch, leftovers) = machine.into_supervision();
     let poller =
@@ -106,16 +106,15 @@ pub(crate) fn start(
 
 /// Ends what runs, and acquires nothing.
 pub(crate) fn stop(request: &StartRequest, observer: &mut dyn Observer) -> Result<(), NotStarted> {
-    settle(request, Cancellation::Signals, observer).map(drop)
+    prepare_and_win(request, Cancellation::Signals, observer).map(drop)
 }
 
-fn settle(
+fn prepare_and_win(
     request: &StartRequest,
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<(Machine, Won), NotStarted> {
-    // First, because everything that follows needs the process table as well and would say so less
-    // clearly.
+    // First: its error about the process table is clearer than those of later steps.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
     let purpose = request.config.policy.purpose;
@@ -135,7 +134,7 @@ fn settle(
         Cancellation::Program(poller) => poller,
     });
     machine.requests.purpose = purpose;
-    // Once signals are waited for: its thread must not take one.
+    // After signals are blocked, so that the thread of the request does not receive one.
     let preflight = match purpose {
         Purpose::Start => {
             Preflight::begin(&request.config.settings.telegram, request.token.as_ref())

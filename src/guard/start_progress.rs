@@ -66,8 +66,8 @@ impl StartProgress {
     }
 }
 
-/// Returns the deadline of this plan, if it begins `now`. The ladder begins a moment later than the
-/// plan and has the last word.
+/// Returns the deadline of this plan, if it begins `now`: one second more than its ladders take, so
+/// that a ladder reports its own failure first.
 pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
     plan.deadline().map_or(Duration::MAX, |time| {
         now.saturating_add(time).saturating_add(Duration::from_secs(1))

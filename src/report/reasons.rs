@@ -1,10 +1,10 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
-use crate::engine::escalation::GiveUpReason;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::process::Launcher;
 use crate::engine::reason::{RefusalCause, RefusalReason, Restarter};
 use crate::engine::shield::Shield;
+use crate::engine::signal_sequence::GiveUpReason;
 use crate::guard::not_started::StartRefusal;
 use crate::report::format;
 use crate::telegram::Webhook;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::engine::escalation::Member;
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::Member;
 use crate::scan::machine::tree_reader::TreeReader;
 use crate::scan::process_tree::PinnedProcesses;
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::escalation::{JobState, Member};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::signal_sequence::{JobState, Member};
 use crate::sys::machine::pidfd::ProcessHandle;
 
 /// Returns these processes and all their descendants, without `me` and what is only below it.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::engine::escalation::{AfterStep, Escalation, GiveUpReason, PIN_AGAIN};
 use crate::engine::ladder::StopOptions;
 use crate::engine::signal::Signal;
+use crate::engine::signal_sequence::{AfterStep, GiveUpReason, PIN_AGAIN, SignalSequence};
 use crate::error::ExitStatus;
 use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
 use crate::scan::guard_tree::GuardTree;
@@ -53,7 +53,7 @@ pub(super) struct ChildGuard<'a> {
     /// This process has no child left, and so the tree no member.
     is_childless: bool,
     /// Set while the tree is being ended.
-    progress: Option<Escalation>,
+    progress: Option<SignalSequence>,
     superseded_by: Option<Asker>,
     lost: bool,
     /// When COMMAND was first sent each signal that asks to end.
@@ -175,7 +175,7 @@ impl<'a> ChildGuard<'a> {
             progress.hasten(possible_options(options));
             return;
         }
-        let mut progress = Escalation::new(possible_options(options));
+        let mut progress = SignalSequence::new(possible_options(options));
         if let (Some(at), Some(child)) =
             (self.forwarded.get(&options.signal), process_id(self.child.pid()))
         {

@@ -15,7 +15,8 @@ pub fn since_boot() -> Duration {
     return read(rustix::time::ClockId::Boottime);
     #[cfg(all(unix, not(target_os = "linux")))]
     return read(rustix::time::ClockId::Monotonic);
-    // If it is unknown, every recorded time counts as later.
+    // Zero where it is unknown: recorded events then lie in the future, and the limit of takeovers
+    // does not apply.
     #[cfg(windows)]
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }

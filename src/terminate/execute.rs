@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use crate::engine::escalation::{AfterStep, Escalation, GiveUpReason, JobState};
 use crate::engine::ladder::{Stop, StopMeans};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::Refusal;
 use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::signal_sequence::{AfterStep, GiveUpReason, JobState, SignalSequence};
 use crate::engine::snapshot::GuardView;
 use crate::sys::ticker::Ticker;
 use crate::sys::wake::Interrupted;
@@ -117,7 +117,7 @@ pub fn execute(
             return Err(NotEnded::OutOfTime.into());
         }
         if has_event {
-            // Any event also shows that the work is still in progress.
+            // An event shows as well that the work is in progress.
             still = still.restart(machine.now());
         } else if still.is_due(machine.now()) {
             on_event(TerminateEvent::Still);
@@ -141,7 +141,7 @@ struct Target {
 enum Means {
     /// Its guard ends the tree itself.
     Guard,
-    Signals(Escalation),
+    Signals(SignalSequence),
 }
 
 impl Target {
@@ -157,7 +157,7 @@ impl Target {
                 ask(machine, guard, root, stop, on_event)?
             }
             (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
-                Means::Signals(Escalation::new(stop.options))
+                Means::Signals(SignalSequence::new(stop.options))
             }
         };
         let known = conflict.processes().map(|process| process.id).collect();
@@ -249,7 +249,7 @@ fn ask(
         }
         (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {
-            Ok(Means::Signals(Escalation::new(stop.options)))
+            Ok(Means::Signals(SignalSequence::new(stop.options)))
         }
         (AskOutcome::NoAnswer, StopMeans::Ask) => Err(NotEnded::NoAnswer.into()),
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::escalation::Member;
 use crate::engine::ladder::StopOptions;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
+use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, Snapshot};
 use crate::scan::lock_views::{DisplacedOwner, LockProbe};
 use crate::scan::machine::Scanner;

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
-use monopoll::internals::engine::escalation::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::fact::Fact;
 use monopoll::internals::engine::ladder::{AfterGraceful, Patience, Step, StopOptions};
 use monopoll::internals::engine::pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit};
@@ -16,6 +15,7 @@ use monopoll::internals::engine::policy::{MatchEntry, Policy, Purpose, Timeouts}
 use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
 use monopoll::internals::engine::reason::Verdict;
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
+use monopoll::internals::engine::signal_sequence::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::snapshot::{
     Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };

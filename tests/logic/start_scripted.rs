@@ -11,13 +11,13 @@ use std::{fs, io};
 
 use tempfile::TempDir;
 
-use monopoll::internals::engine::escalation::{JobState, Member};
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::ladder::{StopMode, StopOptions};
 use monopoll::internals::engine::policy::Purpose;
 use monopoll::internals::engine::process::{Process, ProcessId};
 use monopoll::internals::engine::reason::{Refusal, RefusalCause};
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
+use monopoll::internals::engine::signal_sequence::{JobState, Member};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use monopoll::internals::engine::start_history::Ticket;
 use monopoll::internals::guard::lock_set::OpenedLocks;

@@ -124,14 +124,14 @@ impl Attempt<'_> {
     ) -> Result<bool, NotStarted> {
         let first = self.progress.queue.take().filter(FileMutex::is_in_place);
         if target.plan.waits().any(|conflict| conflict.guard.is_none()) {
-            // Those behind it in the queue may wait for something else.
+            // Leave the queue: starts behind this one may wait for another conflict.
             return Ok(true);
         }
         if first.is_some() {
             self.progress.queue = first;
             return Ok(true);
         }
-        // Only the order depends on the queue.
+        // Without the queue only the order of the starts is lost.
         let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(true) };
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::engine::escalation::Member;
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::find_processes::{RunningScan, describe_holder};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::io::Errno;
 
-use crate::engine::escalation::{JobState, Member};
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::{JobState, Member};
 use crate::scan::linux::parents::{ParentMap, Stats};
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use crate::engine::escalation::Member;
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views};
 use crate::scan::portable::find_processes::find_processes;

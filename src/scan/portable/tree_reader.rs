@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::engine::escalation::Member;
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::Member;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::portable::process_id;
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};

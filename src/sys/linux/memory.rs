@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_never_written_to_is_unmodified_pages() {
+    fn only_untouched_mappings_of_the_program_are_unmodified() {
         let smaps = "\
             1000-2000 r--p 00000000 fe:00 77 /usr/bin/monopoll\nRss: 4 kB\nAnonymous:         0 kB\n\
             2000-4000 r-xp 00001000 fe:00 77 /usr/bin/monopoll\nAnonymous:         0 kB\n\

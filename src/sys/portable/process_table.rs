@@ -7,8 +7,8 @@ use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
 };
 
-use crate::engine::escalation::JobState;
 use crate::engine::process::ProcessId;
+use crate::engine::signal_sequence::JobState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableFields {

@@ -69,7 +69,7 @@ impl GiveUpReason {
 
 /// The progress of ending one tree, member by member.
 #[derive(Debug, Clone)]
-pub struct Escalation {
+pub struct SignalSequence {
     options: StopOptions,
     signaled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
@@ -80,9 +80,9 @@ pub struct Escalation {
 /// The pause before pinning is tried again for want of a descriptor.
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
-impl Escalation {
+impl SignalSequence {
     pub fn new(options: StopOptions) -> Self {
-        Escalation { options, signaled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
+        SignalSequence { options, signaled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
     /// Notes that another process signaled `member` already: it is not signaled twice, and its
@@ -191,12 +191,12 @@ mod tests {
         }
     }
 
-    fn graceful() -> Escalation {
-        Escalation::new(options(StopMode::Graceful, AfterGraceful::Kill))
+    fn graceful() -> SignalSequence {
+        SignalSequence::new(options(StopMode::Graceful, AfterGraceful::Kill))
     }
 
-    fn forced() -> Escalation {
-        Escalation::new(options(StopMode::Force, AfterGraceful::Kill))
+    fn forced() -> SignalSequence {
+        SignalSequence::new(options(StopMode::Force, AfterGraceful::Kill))
     }
 
     fn member(id: ProcessId, parent: u32) -> Member {
@@ -209,7 +209,7 @@ mod tests {
 
     /// The next step at this second, and what follows it.
     fn step(
-        progress: &mut Escalation,
+        progress: &mut SignalSequence,
         second: u32,
         alive: &[Member],
     ) -> (Vec<(ProcessId, SignalToSend)>, AfterStep) {
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn without_escalation_a_stubborn_member_is_never_killed() {
-        let mut progress = Escalation::new(options(StopMode::Graceful, AfterGraceful::Refuse));
+        let mut progress = SignalSequence::new(options(StopMode::Graceful, AfterGraceful::Refuse));
         let alive = [member(ROOT, 1)];
         step(&mut progress, 1, &alive);
         let gave_up = AfterStep::GaveUp(GiveUpReason::OutlivedSignal(ROOT));
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn a_later_request_only_shortens() {
         let refuse = options(StopMode::Graceful, AfterGraceful::Refuse);
-        let mut progress = Escalation::new(refuse);
+        let mut progress = SignalSequence::new(refuse);
         let alive = [member(ROOT, 1)];
         step(&mut progress, 1, &alive);
         progress.hasten(StopOptions { graceful: 90 * SECOND, ..refuse });
