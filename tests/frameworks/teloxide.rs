@@ -145,7 +145,7 @@ fn a_short_conflict_is_ridden_out() {
     world.stage.nth_pid_of(1, "hears");
     world.ask("getUpdates", &json!({ "timeout": 1 }));
     bot.wait_for("another process polls with this bot's token (409 Conflict); polling is retried");
-    bot.wait_for("look on other hosts");
+    bot.wait_for("search other hosts");
     world.server.inject(Kind::Text);
     world.until("an answer", |report| report.processed == 1);
     bot.signal(Signal::SIGTERM);
@@ -238,7 +238,7 @@ fn a_program_may_shut_its_dispatcher_down_itself() {
     world.server.inject(Kind::Text);
     let bot = world.bot(&["--shuts-down"]).end();
     bot.exits(0);
-    assert_eq!(world.stage.pids_of("end: the program shut its dispatcher down").len(), 1);
+    assert_eq!(world.stage.pids_of("end: the program shut down its dispatcher").len(), 1);
     let report = world.server.report();
     assert_eq!((report.processed, report.unconfirmed), (1, 0), "{report:?}");
 }
