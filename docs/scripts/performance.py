@@ -62,7 +62,7 @@ def number(cell):
 
 
 def five(rows):
-    lines = ["| what | monopoll | beside | |", "| --- | ---: | --- | ---: |"]
+    lines = ["| what | monopoll | compared with | its figure |", "| --- | ---: | --- | ---: |"]
     for name, what, beside in FIVE:
         row = rows[what, beside]
         lines.append(f"| {name} | {row[1]} | {beside} | {row[3]} |")

@@ -53,7 +53,7 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
         ConfigCommand::Init => {
             let Sources { cwd, config, .. } = prepare::sources(common)?;
             let path = init(cwd.join(config.unwrap_or_else(|| FILE.into())))?;
-            print(&format!("wrote {}", path.display()))
+            print(&format!("wrote {}", printable(&path.to_string_lossy())))
         }
         ConfigCommand::Check => {
             let outcome = Config::load(&prepare::sources(common)?);
@@ -104,10 +104,10 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
                 .collect();
             mask_secrets(&document(&json!({
                 "version": 1,
-                "file": config.file,
+                "file": config.file.as_ref().map(|path| path.to_string_lossy()),
                 "profile": config.profile,
                 "instance": applied.instance,
-                "locks": applied.locks,
+                "locks": applied.locks.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
                 "values": values,
             })))
         }
@@ -241,12 +241,13 @@ pub fn init(path: PathBuf) -> Result<PathBuf, Error> {
     match opened.and_then(|mut file| file.write_all(starter().as_bytes())) {
         Ok(()) => Ok(path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let what = format!("`{}` exists already; not changed", path.display());
+            let what =
+                format!("`{}` exists already; not changed", printable(&path.to_string_lossy()));
             Err(Error::new(ExitStatus::Config, what)
                 .with_hint("write another file: `monopoll config init --config monopoll.toml`"))
         }
         Err(error) => {
-            let what = format!("cannot write `{}`: {error}", path.display());
+            let what = format!("cannot write `{}`: {error}", printable(&path.to_string_lossy()));
             Err(Error::new(ExitStatus::Fault, what)
                 .with_hint("name a path that you can write to with `--config`"))
         }

@@ -79,7 +79,10 @@ fn request(
             unnamed.token = found.token;
             Ok(unnamed.start(found.instance))
         }
-        None => Err(error),
+        None => Err(match pid {
+            Some(pid) if machine::process_id(pid).is_none() => not_found(pid),
+            _ => error,
+        }),
     }
 }
 

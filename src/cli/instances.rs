@@ -37,7 +37,9 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Err
     for name in names(config, &with).unwrap_or_default() {
         let locks = config.lock_paths(&Placeholders { instance: &name, ..with });
         let record = LockSet::find(&locks).ok().flatten().and_then(|it| it.state_dir().record());
-        if let (Some(record), Ok(instance)) = (record, name.parse())
+        // A lock file may serve several instances: the record says which one has it.
+        if let Some(record) = record
+            && let Ok(instance) = record.instance.parse()
             && (record.holder.process == id || record.child == Some(id))
         {
             return Ok(Some(Found { instance, token: None }));

@@ -76,7 +76,7 @@ settings_table! {
         container: Option<ContainerLimit> = None,
         /// Whether it has the lock.
         holds_lock: Option<bool> = None,
-        /// Whether it carries my bot token.
+        /// Whether it carries the bot's token.
         same_token: Option<bool> = None,
         /// Whether whatever started it is gone and nothing manages it.
         orphaned: Option<bool> = None,

@@ -30,11 +30,11 @@ settings_table! {
         /// The thing there may be only one of: 1–64 letters, digits, `.`, `_` or `-`. Default:
         /// `bot<id>` where a bot token is known, else the command's name and a hash.
         instance: Option<Parsed<Instance>> = None,
-        /// What to do about a conflict that no rule speaks of.
+        /// What to do about a conflict that no rule covers.
         on_conflict: OnConflict = OnConflict::Refuse,
         /// What to do when `timeouts.wait` runs out.
         after_wait: AfterWait = AfterWait::Refuse,
-        /// What to do about a process that is related by nothing but my bot token.
+        /// What to do about a process that is related by nothing but the bot's token.
         same_token: SameToken = SameToken::Refuse,
         /// The environment variables that may have the bot token, first one first.
         token_env: Vec<Parsed<VariableName>> =
@@ -63,7 +63,7 @@ settings_table! {
         telegram: TelegramTable = TelegramTable::default(),
         /// What is said on standard error while a start settles and guards.
         log: LogTable = LogTable::default(),
-        /// Yours: whatever your own program keeps in the same file; never validated.
+        /// For your own program; ignored by monopoll.
         #[schemars(with = "BTreeMap<String, serde_json::Value>")]
         app: BTreeMap<String, toml::Value> = BTreeMap::new(),
     }
@@ -146,8 +146,8 @@ settings_table! {
         api_url: Parsed<ApiUrl> = Parsed::default_of("https://api.telegram.org"),
         /// How long it may take in all; then it is a warning, never a refusal.
         timeout: HumanDuration where is_not_zero = HumanDuration::from_secs(3),
-        /// For a bot that uses the library: how long a 409 while polling is ridden out before it
-        /// stands down.
+        /// For a bot that uses the library: how long a 409 while polling is tolerated before it
+        /// gives up.
         conflict_window: HumanDuration = HumanDuration::from_secs(90),
     }
 }

@@ -24,7 +24,7 @@ pub enum Action {
     Ignore,
 }
 
-/// What is done about a conflict that no rule speaks of.
+/// What is done about a conflict that no rule covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
@@ -50,7 +50,7 @@ pub enum AfterWait {
     Force,
 }
 
-/// What is done about a process that is related by nothing but my bot token.
+/// What is done about a process that is related by nothing but the bot's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SameToken {

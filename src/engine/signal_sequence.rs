@@ -157,8 +157,13 @@ impl SignalSequence {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
-                // It would have been killed by now if the options said so.
-                (None, Some(end)) if now >= end => {
+                // Only what is not to be killed is given up: with no time at all for the signal, the
+                // next step kills.
+                (None, Some(end))
+                    if now >= end
+                        && (self.options.escalation == AfterGraceful::Refuse
+                            || member.job_state == JobState::Unpinned) =>
+                {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedSignal(member.id));
                 }
                 (Some(end), _) | (None, Some(end)) => at = at.min(end),
@@ -247,6 +252,15 @@ mod tests {
         assert_eq!(step(&mut progress, 1, &both).0, [(ROOT, KILL), (CHILD, KILL)]);
         let gave_up = AfterStep::GaveUp(GiveUpReason::OutlivedKill(CHILD));
         assert_eq!(step(&mut progress, 6, &both[1..]).1, gave_up);
+    }
+
+    #[test]
+    fn without_time_for_the_signal_the_next_step_kills() {
+        let at_once = options(StopMode::Graceful, AfterGraceful::Kill);
+        let mut progress = SignalSequence::new(StopOptions { graceful: Duration::ZERO, ..at_once });
+        let alive = [member(ROOT, 1)];
+        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, TERM)], look(1)));
+        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, KILL)], look(6)));
     }
 
     #[test]

@@ -128,14 +128,20 @@ impl InstanceStatus {
         self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
     }
 
+    /// Returns the end of the last start; `None` if it left none, as after SIGKILL.
     pub fn last_end(&self) -> Option<&HistoryEvent> {
-        self.history.iter().rev().find(|event| match event.kind {
-            HistoryEventKind::Stop { .. } | HistoryEventKind::Clearing { .. } => true,
-            HistoryEventKind::Start { .. }
-            | HistoryEventKind::Refusal { .. }
-            | HistoryEventKind::Takeover { .. }
-            | HistoryEventKind::Loss { .. } => false,
-        })
+        for event in self.history.iter().rev() {
+            match event.kind {
+                HistoryEventKind::Stop { .. } | HistoryEventKind::Clearing { .. } => {
+                    return Some(event);
+                }
+                HistoryEventKind::Start { .. } => return None,
+                HistoryEventKind::Refusal { .. }
+                | HistoryEventKind::Takeover { .. }
+                | HistoryEventKind::Loss { .. } => {}
+            }
+        }
+        None
     }
 
     /// Returns the conflicts without the lock, which run next to any guard.

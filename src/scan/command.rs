@@ -49,7 +49,7 @@ impl Command {
             match status {
                 ExitStatus::NotFound if is_quoted_line(&args, &cwd) => {
                     Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .with_hint(format!("leave out the quotes: `monopoll run -- {name}`"))
+                        .with_hint(format!("leave out the quotes: `-- {name}`"))
                 }
                 ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
                     Error::new(status, format!("COMMAND `{name}` is not found"))

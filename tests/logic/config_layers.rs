@@ -623,3 +623,16 @@ fn a_very_deeply_nested_key_is_a_problem_and_no_crash() {
         "{problems}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn config_show_prints_paths_that_are_not_utf_8() {
+    use std::os::unix::ffi::OsStringExt;
+    let name = OsString::from_vec(b"odd\xff.toml".to_vec());
+    let mut start = Start::new();
+    fs::write(start.folder.path().join(&name), "on_conflict = 'wait'").unwrap();
+    start.sources.config = Some(name.into());
+    let applied = Applied { instance: None, locks: vec![OsString::from_vec(vec![0xff]).into()] };
+    let json = show(&start.load(), &applied, ShownKeys::All, Format::Json);
+    assert!(json.contains("odd\u{fffd}.toml"), "{json}");
+}

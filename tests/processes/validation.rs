@@ -65,7 +65,7 @@ fn a_command_that_is_not_found_touches_nothing() {
 
 #[test]
 fn a_command_line_in_quotes_is_named_as_such() {
-    touches_nothing(127, "leave out the quotes: `monopoll run -- sh bot.sh`", |stage| {
+    touches_nothing(127, "leave out the quotes: `-- sh bot.sh`", |stage| {
         stage.run_command("sh bot.sh", &[])
     });
     touches_nothing(127, "check its spelling and $PATH", |stage| {
