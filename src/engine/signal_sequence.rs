@@ -157,8 +157,8 @@ impl SignalSequence {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
-                // Only what is not to be killed is given up: with no time at all for the signal, the
-                // next step kills.
+                // Only what is not to be killed is given up: with no time for the signal, the next
+                // step kills.
                 (None, Some(end))
                     if now >= end
                         && (self.options.escalation == AfterGraceful::Refuse
