@@ -48,12 +48,12 @@ impl Layers {
         let mut figment = Figment::new();
         let mut app = toml::Table::new();
         for layer in &self.0 {
-            let mut layer = layer.clone();
+            let mut layer = to_toml(layer);
             // Never validated, and merged here: figment has no dates.
-            if let Some(Value::Table(table)) = layer.remove("app").map(|node| node.value) {
-                merge_app(&mut app, to_toml(&table));
+            if let Some(toml::Value::Table(upper)) = layer.remove("app") {
+                merge_app(&mut app, upper);
             }
-            figment = figment.merge(Serialized::defaults(to_toml(&layer)));
+            figment = figment.merge(Serialized::defaults(layer));
         }
         let settings: Settings = figment.extract().map_err(|error| {
             let first = self.0.iter().find_map(|layer| layer.values().next());
