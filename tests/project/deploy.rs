@@ -46,19 +46,21 @@ fn check(environment: &[(String, String)]) -> Output {
         .unwrap()
 }
 
+/// The failures that another start would meet again.
+const LASTING: [ExitStatus; 6] = [
+    ExitStatus::Usage,
+    ExitStatus::LockFile,
+    ExitStatus::Permission,
+    ExitStatus::Config,
+    ExitStatus::NotExecutable,
+    ExitStatus::NotFound,
+];
+
 #[test]
 fn the_unit_restarts_only_after_failures_that_may_pass() {
     let never = of_the_unit("RestartPreventExitStatus").unwrap();
     let never: Vec<u8> = never.split(' ').map(|code| code.parse().unwrap()).collect();
-    let wrong = [
-        ExitStatus::Usage,
-        ExitStatus::LockFile,
-        ExitStatus::Permission,
-        ExitStatus::Config,
-        ExitStatus::NotExecutable,
-        ExitStatus::NotFound,
-    ];
-    assert_eq!(never, wrong.map(ExitStatus::code));
+    assert_eq!(never, LASTING.map(ExitStatus::code));
     assert!(!never.contains(&ExitStatus::Refused.code()));
     // `on-failure` never restarts what ended with 0.
     assert_eq!(
@@ -166,16 +168,7 @@ fn the_images_of_languages_keep_the_user_the_lock_folder_and_the_entry_point() {
 
 /// The statuses after which no supervisor may start a bot again: done, and what does not pass.
 fn final_statuses() -> Vec<u8> {
-    let wrong = [
-        ExitStatus::Done,
-        ExitStatus::Usage,
-        ExitStatus::LockFile,
-        ExitStatus::Permission,
-        ExitStatus::Config,
-        ExitStatus::NotExecutable,
-        ExitStatus::NotFound,
-    ];
-    wrong.map(ExitStatus::code).into()
+    [ExitStatus::Done].into_iter().chain(LASTING).map(ExitStatus::code).collect()
 }
 
 #[test]
