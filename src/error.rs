@@ -133,7 +133,7 @@ impl Error {
         self.status
     }
 
-    /// What happened, the place at its end; may have several lines.
+    /// The message, with the place at its end; may have several lines.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

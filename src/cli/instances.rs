@@ -79,7 +79,7 @@ fn token_in(arg: &str) -> Option<Token> {
     })
 }
 
-/// Where the locks of all instances are, after "no lock is held".
+/// The places of the locks of all instances, after "no lock is held".
 pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
     let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
     let (word, path) = path

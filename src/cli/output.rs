@@ -16,7 +16,7 @@ use crate::report::{Context, plan_json};
 use crate::sys::{clock, host};
 use crate::text::{Paint, mask_secrets};
 
-/// Where a plan is printed, and what its exit status says.
+/// The stream of a plan, and the meaning of its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanOutput {
     /// `plan`: to standard output.

@@ -1,4 +1,4 @@
-//! What all commands have in common before they look at the machine: the configuration, COMMAND,
+//! The part that all commands share before they look at the machine: the configuration, COMMAND,
 //! the token, the instance and its lock files. Everything that can be wrong beforehand is found out
 //! here.
 

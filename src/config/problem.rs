@@ -17,7 +17,7 @@ const MOST_LISTED: usize = 1000;
 /// Something that is wrong with what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
+    /// The place of the mistake.
     pub location: Location,
     /// The key, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
     pub key: Option<String>,
@@ -70,7 +70,7 @@ fn without_quotes(help: &str) -> String {
     if help.contains(['[', '=']) { help } else { help.replace('"', "`") }
 }
 
-/// What is wrong with a value, wherever it was written.
+/// A mistake in a value, without its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) message: String,

@@ -11,7 +11,7 @@ use crate::text::{printable, sanitize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorUser {
     pub user: User,
-    /// Whether the user may signal all processes.
+    /// The user may signal all processes.
     pub privileged: bool,
     /// The reason why other containers do not see the lock folder, if they do not.
     pub private_folder: Option<PrivateFolder>,

@@ -9,7 +9,7 @@ use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 
-/// How often to retake files that are replaced again at once.
+/// The number of tries to retake files that are replaced again at once.
 const MOST_TRIES: u32 = 10;
 
 pub struct HeldLocks {

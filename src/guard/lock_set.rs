@@ -13,7 +13,7 @@ use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
-/// How often a folder may be removed just after it was opened.
+/// The number of times that a folder may be removed just after it was opened.
 const MOST_REPLACEMENTS: u32 = 100;
 
 /// How often to try again what failed, and may have failed because the folder was being emptied.

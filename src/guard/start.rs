@@ -32,7 +32,7 @@ use crate::telegram::Preflight;
 use crate::terminate::machine::{Machine, StartLeftovers};
 use crate::terminate::process_control::StartHost;
 
-/// How often the locks may be deleted or replaced under a start before it gives up.
+/// The number of times that locks may be deleted or replaced under a start.
 const MOST_REPLACEMENTS: u32 = 100;
 
 /// A start that has won the instance: it holds the locks while this lives.

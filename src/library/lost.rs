@@ -16,14 +16,14 @@ pub enum Lost {
     Superseded {
         /// Its pid, in its own PID namespace.
         by: u32,
-        /// How long it waits for that.
+        /// The time that it waits for that.
         within: Duration,
     },
     /// `monopoll stop` asks for the instance.
     Stopped {
         /// Its pid, in its own PID namespace.
         by: u32,
-        /// How long it waits for that.
+        /// The time that it waits for that.
         within: Duration,
     },
     /// Another guard has the lock, and `lock.on_lost` says stop.

@@ -43,7 +43,7 @@ pub struct HostProcess {
     pub process: ProcessId,
 }
 
-/// How far a guard is.
+/// The progress of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordStage {

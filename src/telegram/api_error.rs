@@ -70,7 +70,7 @@ impl ApiError {
         }
     }
 
-    /// What the user can do about it.
+    /// The remedy.
     pub fn hint(&self) -> &'static str {
         match self {
             ApiError::Unauthorized => {

@@ -10,7 +10,7 @@ use crate::text::truncate;
 
 const MAX_TEXT: usize = 201;
 
-/// What a webhook does to a bot that polls.
+/// The effect of a webhook on a bot that polls.
 pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,7 +36,7 @@ enum PreflightState {
     Answered(WebhookAnswer),
 }
 
-/// Whether a start deleted the webhook.
+/// The outcome of deleting the webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookRemoval {
     NotTried,

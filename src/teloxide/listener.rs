@@ -26,7 +26,7 @@ use crate::teloxide::health::Health;
 use crate::teloxide::poll_state::{PollState, describe};
 use crate::teloxide::polling_conflict::{ConflictAdvice, ConflictCause, ConflictSeries};
 
-/// How much longer than its timeout a poll may take before its connection counts as dead.
+/// The time beyond its timeout after which the connection of a poll counts as dead.
 const SLACK: Duration = Duration::from_secs(20);
 
 const MAX_PAUSE: Duration = Duration::from_secs(30);

@@ -46,7 +46,7 @@ pub(super) fn before_the_guard(reason: StopReason) -> Result<StopReason, Error> 
     ))
 }
 
-/// What stops the polling, other than the guard.
+/// The source of a stop other than the guard.
 pub(super) enum StopSource {
     Signals(Signals),
     Future(Pin<Box<dyn Future<Output = ()> + Send>>),

@@ -18,7 +18,7 @@ use crate::text::printable;
 /// The time that a guard gets to take back a lock that was deleted or replaced (S17).
 const RETAKING: Duration = Duration::from_secs(1);
 
-/// How often to try to write the record while others write theirs.
+/// The number of tries to write the record while others write theirs.
 const MOST_CLAIMS: u32 = 20;
 
 impl Attempt<'_> {

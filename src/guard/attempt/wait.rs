@@ -21,7 +21,7 @@ use crate::sys::ticker::Ticker;
 use crate::sys::wake::SleepEnd;
 use crate::terminate::process_control::StartHost;
 
-/// How often to try a lock whose holder may release it without closing it.
+/// The interval at which a lock is tried whose holder may release it without closing it.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How often a start that is not the first in the queue checks the conflicts itself: the first may

@@ -57,7 +57,7 @@ pub(super) fn find_processes(
     kept
 }
 
-/// What cannot be read makes nothing relevant.
+/// A fact that cannot be read makes nothing relevant.
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let matches = if request.policy.matches.is_empty() {
         process.same_command == Fact::Known(true)
