@@ -107,9 +107,6 @@ impl<'a> ChildGuard<'a> {
             if let Some(end) = self.end_tree() {
                 return end;
             }
-            if std::mem::take(&mut is_first_sleep) {
-                memory::release_unused();
-            }
             let handles: Vec<&ProcessHandle> = if self.progress.is_some() {
                 self.tree.pinned.handles().collect()
             } else {
@@ -117,6 +114,10 @@ impl<'a> ChildGuard<'a> {
             };
             let until = self.check_at.into_iter().chain(self.keeper.next_check()).min();
             let watch = Some(&self.keeper.watch);
+            // Last, so that the pages of the code above are released too.
+            if std::mem::take(&mut is_first_sleep) {
+                memory::release_unused();
+            }
             let wake = Poller::poll(Some(self.poller), watch, &handles, until);
             self.may_have_changed = wake != Wake::FileChanged
                 || self.check_at.is_some_and(|at| clock::patience() >= at);

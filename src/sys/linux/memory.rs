@@ -19,14 +19,15 @@ pub(crate) fn share_one_heap() {
     }
 }
 
-/// Releases the program's own pages that can be read from its file again, and free heap.
+/// Releases the pages of the program and its libraries that can be read from their files again,
+/// and free heap.
 pub(crate) fn release_unused() {
     for pages in std::fs::read_to_string("/proc/self/smaps")
         .map(|smaps| unmodified_pages(&smaps))
         .unwrap_or_default()
     {
-        // SAFETY: whole mappings of a file that were never written to. They are read from the file
-        // again when needed, which is unchanged: a running program's file cannot be written to.
+        // SAFETY: whole mappings of a file that were never written to. They are read again from the
+        // file when needed, which is what happens to them under memory pressure anyway.
         unsafe {
             libc::madvise(
                 std::ptr::with_exposed_provenance_mut::<c_void>(pages.start),
@@ -42,34 +43,33 @@ pub(crate) fn release_unused() {
     }
 }
 
-/// Returns the read-only mappings of the program's own file that were not modified at load time.
+/// Returns the read-only file mappings (the program and its libraries) that were not modified at
+/// load time.
 fn unmodified_pages(smaps: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut own: Option<&str> = None;
     let mut at: Option<Range<usize>> = None;
     for line in smaps.lines() {
-        if let Some((range, path)) = mapping(line) {
-            // The first mapping is the program's.
-            let is_own = own.get_or_insert(path) == &path;
-            at = range.filter(|_| is_own);
-        } else if let Some(copied) = line.strip_prefix("Anonymous:") {
-            found.extend(at.take().filter(|_| copied.split_whitespace().next() == Some("0")));
+        if let Some(copied) = line.strip_prefix("Anonymous:") {
+            found.extend(at.take().filter(|_| copied.trim_start().starts_with("0 ")));
+        } else if let Some(range) = mapping(line) {
+            at = Some(range).filter(|_| is_only_read(line));
         }
     }
     found
 }
 
-/// Parses `55d0-55e0 r-xp 0001000 fe:00 77 /usr/bin/monopoll`: returns the path, and the range if
-/// it is a file that is only read.
-fn mapping(line: &str) -> Option<(Option<Range<usize>>, &str)> {
-    let mut fields = line.split_ascii_whitespace();
-    let (start, end) = fields.next()?.split_once('-')?;
+/// Parses the range of `55d0-55e0 r-xp 0001000 fe:00 77 /usr/bin/monopoll`.
+fn mapping(line: &str) -> Option<Range<usize>> {
+    let (start, end) = line.split(' ').next()?.split_once('-')?;
     let number = |text| usize::from_str_radix(text, 16).ok();
-    let range = number(start)?..number(end)?;
-    let access = fields.next()?;
-    let path = fields.nth(3)?;
-    let is_only_read = matches!(access, "r-xp" | "r--p") && path.starts_with('/');
-    Some((is_only_read.then_some(range), path))
+    Some(number(start)?..number(end)?)
+}
+
+/// Whether this mapping is a file that is only read.
+fn is_only_read(line: &str) -> bool {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    matches!(fields.next(), Some("r-xp" | "r--p"))
+        && fields.nth(3).is_some_and(|path| path.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_untouched_mappings_of_the_program_are_unmodified() {
+    fn only_untouched_file_mappings_are_unmodified() {
         let smaps = "\
             1000-2000 r--p 00000000 fe:00 77 /usr/bin/monopoll\nRss: 4 kB\nAnonymous:         0 kB\n\
             2000-4000 r-xp 00001000 fe:00 77 /usr/bin/monopoll\nAnonymous:         0 kB\n\
@@ -86,7 +86,7 @@ mod tests {
             7000-8000 rw-p 00000000 00:00 0 [heap]\nAnonymous:         0 kB\n\
             8000-9000 r-xp 00000000 fe:00 78 /usr/lib/libc.so.6\nAnonymous:         0 kB\n\
             9000-a000 rw-p 00000000 00:00 0\nAnonymous:         0 kB\n";
-        assert_eq!(unmodified_pages(smaps), [0x1000..0x2000, 0x2000..0x4000]);
+        assert_eq!(unmodified_pages(smaps), [0x1000..0x2000, 0x2000..0x4000, 0x8000..0x9000]);
     }
 
     #[test]

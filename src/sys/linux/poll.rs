@@ -162,11 +162,10 @@ impl Poller {
         processes: &[&ProcessHandle],
         until: Option<Duration>,
     ) -> Wake {
-        let now = clock::patience();
         let check_files = watch.and_then(FileWatch::check_interval);
         let check_processes =
             processes.iter().any(|process| process.fd().is_none()).then_some(CHECK_INTERVAL);
-        let left = until.map(|until| until.saturating_sub(now));
+        let left = until.map(|until| until.saturating_sub(clock::patience()));
         let timeout = left.into_iter().chain(check_files).chain(check_processes).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
         if let Some(poller) = poller {
