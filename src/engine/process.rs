@@ -149,6 +149,4 @@ pub struct Launcher {
     pub id: ProcessId,
     /// Its command, shortened, secrets masked.
     pub command: String,
-    /// The shell command that ends it.
-    pub stop_command: String,
 }

@@ -63,10 +63,9 @@ fn first_launcher(conflict: &Conflict) -> Option<String> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let launcher = root.launchers.known()?.first()?;
     Some(format!(
-        "`{}` (pid {}); if it restarts the process, end it with `{}`",
+        "`{}` (pid {}); if it restarts the process, stop it first, where it was started",
         sanitize(&launcher.command),
-        launcher.id.pid,
-        sanitize(&launcher.stop_command)
+        launcher.id.pid
     ))
 }
 

@@ -153,6 +153,10 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
         (Some(manager), ..) => {
             vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))]
         }
+        // The reason says what to stop instead.
+        (None, Some(_), _) if matches!(conflict.refusal, Some(RefusalCause::ComesBack { .. })) => {
+            Vec::new()
+        }
         (None, Some(root), _) => {
             vec![format!("end pid {} yourself if it is not needed", root.id.pid)]
         }

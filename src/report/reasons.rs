@@ -161,13 +161,16 @@ fn restarted(by: &Restarter) -> String {
         Restarter::Manager(manager) => {
             format!("{manager} restarts it; stop it for good with `{}`", manager.stop_command())
         }
-        Restarter::Launcher(Launcher { id, command, stop_command }) => {
-            format!(
-                "`{command}` (pid {}) restarts it; end that first with `{stop_command}`",
-                id.pid
-            )
+        Restarter::Launcher(Launcher { id, command }) => format!(
+            "`{command}` (pid {}) restarts it; stop that first, in the terminal or the service \
+             manager that it belongs to",
+            id.pid
+        ),
+        Restarter::Unknown => {
+            "another process restarts it; find that process and stop it first, in the terminal or \
+             the service manager that it belongs to"
+                .to_owned()
         }
-        Restarter::Unknown => "another process restarts it; find that and end it first".to_owned(),
     }
 }
 

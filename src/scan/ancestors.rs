@@ -42,8 +42,6 @@ pub(super) trait Ancestry {
     /// Returns the variables of a process that supervisors set, if they can be read.
     fn supervisor_env(&self, pid: u32) -> Option<SupervisorEnv>;
 
-    fn end_command(&self, pid: u32) -> String;
-
     /// Returns the supervisor above a process. Its child, or else what that started, has the
     /// variables that it set.
     fn supervisor(&self, of: Descendant) -> Option<ManagedBy> {
@@ -82,8 +80,7 @@ pub(super) trait Ancestry {
             if args.is_empty() {
                 return Fact::Unknown;
             }
-            let command = short_command_line(&args, COMMAND_WIDTH);
-            launchers.push(Launcher { id, command, stop_command: self.end_command(above) });
+            launchers.push(Launcher { id, command: short_command_line(&args, COMMAND_WIDTH) });
         }
         Fact::Known(launchers)
     }

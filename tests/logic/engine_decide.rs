@@ -499,11 +499,8 @@ fn a_respawned_conflict_is_ended_twice_and_then_refused() {
 
 #[test]
 fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
-    let launcher = |pid: u32, command: &str| Launcher {
-        id: process(pid).id,
-        command: command.to_owned(),
-        stop_command: format!("kill {pid}"),
-    };
+    let launcher =
+        |pid: u32, command: &str| Launcher { id: process(pid).id, command: command.to_owned() };
     let above = || {
         vec![
             launcher(8, "sh -c 'python3 main.py'"),
@@ -522,27 +519,37 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
             Known(above()),
             Known(None),
             after(&[5, 7, 6]),
-            "`nodemon main.py` (pid 7) restarts it; end that first with `kill 7`",
+            "`nodemon main.py` (pid 7) restarts it; stop that first, in the terminal or the service \
+             manager that it belongs to",
         ),
         (
             Known(above()),
             Known(None),
             after(&[8]),
-            "`sh -c 'python3 main.py'` (pid 8) restarts it; end that first with `kill 8`",
+            "`sh -c 'python3 main.py'` (pid 8) restarts it; stop that first, in the terminal or the service \
+             manager that it belongs to",
         ),
         (
             Known(above()),
             Known(None),
             after(&[]),
-            "another process restarts it; find that and end it first",
+            "another process restarts it; find that process and stop it first, in the terminal or \
+             the service manager that it belongs to",
         ),
         (
             Known(Vec::new()),
             Known(None),
             after(&[7]),
-            "another process restarts it; find that and end it first",
+            "another process restarts it; find that process and stop it first, in the terminal or \
+             the service manager that it belongs to",
         ),
-        (Unknown, Unknown, after(&[7]), "another process restarts it; find that and end it first"),
+        (
+            Unknown,
+            Unknown,
+            after(&[7]),
+            "another process restarts it; find that process and stop it first, in the terminal or \
+             the service manager that it belongs to",
+        ),
         (
             Known(above()),
             Known(Some(ManagedBy::Supervisord(None))),

@@ -333,7 +333,7 @@ fn the_safety_check_has_the_last_word() {
         history: History { ended_unguarded: 2, ..History::default() },
         ..snapshot(vec![same_command(5)])
     };
-    let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) comes back: another process restarts it; find that and end it first";
+    let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) comes back: another process restarts it; find that process and stop it first, in the terminal or the service manager that it belongs to";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }
 

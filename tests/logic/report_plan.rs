@@ -91,7 +91,7 @@ fn hostile() -> Plan {
 }
 
 fn launcher(command: &str) -> Launcher {
-    Launcher { id: process(7).id, command: command.to_owned(), stop_command: "kill 7".to_owned() }
+    Launcher { id: process(7).id, command: command.to_owned() }
 }
 
 fn clear() -> Plan {

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use nix::sys::signal::Signal;
-
 use crate::engine::fact::Fact;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::ProcessId;
@@ -16,7 +14,6 @@ use crate::scan::linux::parents::Stats;
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::strings;
-use crate::sys::linux::signals::bit;
 
 pub(super) struct Ancestors<'a> {
     proc: &'a ProcFs,
@@ -86,16 +83,5 @@ impl Ancestry for Ancestors<'_> {
         let mut environ = Vec::new();
         self.proc.read(pid, "environ", &mut environ).ok()?;
         Some(SupervisorEnv::new(environ.split(|byte| *byte == 0)))
-    }
-
-    /// An interactive shell ignores SIGTERM, and a program under `nohup` SIGHUP.
-    fn end_command(&self, pid: u32) -> String {
-        let status = self.proc.status(pid, &mut Vec::new()).unwrap_or_default();
-        let ignores = |signal| status.ignored_signals.unwrap_or_default() & bit(signal) != 0;
-        match (ignores(Signal::SIGTERM), ignores(Signal::SIGHUP)) {
-            (false, _) => format!("kill {pid}"),
-            (true, false) => format!("kill -HUP {pid}"),
-            (true, true) => format!("kill -KILL {pid}"),
-        }
     }
 }

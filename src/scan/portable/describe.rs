@@ -142,10 +142,6 @@ impl Ancestry for Describer<'_> {
         let entries = environ.iter().map(|entry| entry.as_encoded_bytes());
         (!environ.is_empty()).then(|| SupervisorEnv::new(entries))
     }
-
-    fn end_command(&self, pid: u32) -> String {
-        if cfg!(windows) { format!("taskkill /F /PID {pid}") } else { format!("kill {pid}") }
-    }
 }
 
 fn text(args: &[OsString]) -> Vec<String> {
