@@ -32,10 +32,8 @@ impl TextValue for Signal {
         let upper = text.to_uppercase();
         let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
         if name == "SIGKILL" {
-            return Err(Fault::of(text, "leaves no time to end gracefully").help(
-                "`on_conflict = \"force\"` sends SIGKILL at once, `kill.escalate = true` \
-                     sends it when `timeouts.graceful` is over",
-            ));
+            return Err(Fault::of(text, "leaves no time to end gracefully")
+                .help("this signal is sent first: write \"SIGTERM\", or leave the key out"));
         }
         let hint = Signal::hint();
         match Signal::ALL.into_iter().find(|signal| signal.name() == name) {
