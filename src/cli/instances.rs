@@ -7,6 +7,7 @@ use crate::cli::dry_run;
 use crate::config::{Config, Placeholders};
 use crate::engine::instance::Instance;
 use crate::engine::policy::Policy;
+use crate::engine::process::ProcessId;
 use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
@@ -15,6 +16,7 @@ use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::LockFolder;
+use crate::state::record::Record;
 use crate::state::state_dir;
 use crate::sys::host;
 use crate::terminate::machine::Machine;
@@ -30,20 +32,12 @@ pub(super) struct Found {
 /// the token on its command line.
 pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Error> {
     let Some(id) = machine::process_id(pid) else { return Ok(None) };
-    let user = host::current_user();
-    let lock_dir = default_lock_folder(&user);
-    let profile = config.profile.as_deref();
-    let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
-    for name in names(config, &with).unwrap_or_default() {
-        let locks = config.lock_paths(&Placeholders { instance: &name, ..with });
-        let record = LockSet::find(&locks).ok().flatten().and_then(|it| it.state_dir().record());
-        // A lock file may serve several instances: the record says which one has it.
-        if let Some(record) = record
-            && let Ok(instance) = record.instance.parse()
-            && (record.holder.process == id || record.child == Some(id))
-        {
-            return Ok(Some(Found { instance, token: None }));
-        }
+    let is_part = |record: &Record| record.holder.process == id || record.child == Some(id);
+    // A lock file may serve several instances: the record says which one has it.
+    if let Some(record) = records(config).into_iter().find(is_part)
+        && let Ok(instance) = record.instance.parse()
+    {
+        return Ok(Some(Found { instance, token: None }));
     }
     let request = ScanRequest { asked: Some(pid), ..scan_request(config) };
     let mut machine = Machine::new(request).map_err(scan::cannot_scan)?;
@@ -52,6 +46,24 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Err
     let args = process.and_then(|process| process.args.known());
     let token = args.and_then(|args| args.iter().find_map(|arg| token_in(arg)));
     Ok(token.map(|token| Found { instance: Instance::of_bot(token.id()), token: Some(token) }))
+}
+
+/// The record that this guard keeps next to the lock of its instance.
+pub(super) fn record_of_guard(config: &Config, guard: ProcessId) -> Option<Record> {
+    records(config).into_iter().find(|record| record.holder.process == guard)
+}
+
+/// The records of all instances.
+fn records(config: &Config) -> Vec<Record> {
+    let user = host::current_user();
+    let lock_dir = default_lock_folder(&user);
+    let profile = config.profile.as_deref();
+    let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
+    let record = |name: &String| {
+        let locks = config.lock_paths(&Placeholders { instance: name, ..with });
+        LockSet::find(&locks).ok()??.state_dir().record()
+    };
+    names(config, &with).unwrap_or_default().iter().filter_map(record).collect()
 }
 
 /// A scan for the holders of locks alone: the configuration describes one bot's processes, and not

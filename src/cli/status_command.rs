@@ -11,7 +11,7 @@ use crate::cli::{Common, dry_run, instances, print};
 use crate::config::{Config, Placeholders};
 use crate::engine::policy::{Policy, Purpose};
 use crate::error::{Error, ExitStatus};
-use crate::guard::instance_status::{InstanceState, InstanceStatus};
+use crate::guard::instance_status::{self, InstanceState, InstanceStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::StartRequest;
 use crate::report::{Context, history_text, status_json, status_text};
@@ -41,6 +41,10 @@ pub(super) fn run(
         return Err(Error::new(ExitStatus::Usage, "`--history` has no JSON form")
             .with_hint("`status --json` lists the takeovers"));
     }
+    if common.instance.is_some() && listed == Listed::All {
+        return Err(Error::new(ExitStatus::Usage, "`--all` lists every instance, not one")
+            .with_hint("leave out `--all` or `--instance`"));
+    }
     let unnamed = UnnamedRequest::prepare(common, command)?;
     match (listed, unnamed.instance()) {
         (Listed::Recent, Ok(instance)) => one(common, &unnamed.named(instance), detail),
@@ -51,7 +55,8 @@ pub(super) fn run(
 fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
     prepare::warn_of_missing_script(start);
     let mut machine = Machine::new(start.scan_request()).map_err(scan::cannot_scan)?;
-    let status = look(&mut machine, start.instance.as_str(), &start.locks, &start.config.policy)?;
+    let (config, policy) = (&start.config, &start.config.policy);
+    let status = look(&mut machine, config, start.instance.as_str(), &start.locks, policy)?;
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
     if common.json {
@@ -114,7 +119,7 @@ fn all(
     let mut statuses = Vec::new();
     for instance in &instances::names(config, &placeholders)? {
         let locks = config.lock_paths(&Placeholders { instance, ..placeholders });
-        statuses.push(look(&mut machine, instance, &locks, &policy)?);
+        statuses.push(look(&mut machine, config, instance, &locks, &policy)?);
     }
     #[expect(clippy::disallowed_types, reason = "turns times into ages that are printed")]
     let now_wall = clock::WallClock::now();
@@ -172,6 +177,7 @@ fn report(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: 
 
 fn look(
     machine: &mut Machine,
+    config: &Config,
     instance: &str,
     locks: &[PathBuf],
     policy: &Policy,
@@ -191,13 +197,19 @@ fn look(
         };
         let beside: Option<&StateDir> = place.as_ref().map(|place| place.state_dir().as_ref());
         let history = beside.map(StateDir::history).unwrap_or_default();
-        if let Some(status) = InstanceStatus::of(
+        if let Some(mut status) = InstanceStatus::of(
             instance,
             plan,
             beside.and_then(StateDir::record),
             history,
             machine.host_process(),
         ) {
+            if let Some(guard) = status.unrecorded_guard()
+                && let Some(record) = instances::record_of_guard(config, guard)
+                && record.instance != instance
+            {
+                status.doubt = Some(instance_status::held_by(&record));
+            }
             return Ok(status);
         }
     }

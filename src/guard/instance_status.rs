@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::plan::{Conflict, Plan};
-use crate::engine::process::{Process, Role};
+use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::state::record::{HostProcess, Record, RecordStage};
+use crate::text::quote;
 
 #[derive(Debug, Clone)]
 pub struct InstanceStatus {
@@ -40,7 +41,7 @@ pub enum InstanceState {
     Stopped,
     /// No guard, but a process that a start would find.
     Unguarded,
-    /// The holder of the lock is not a guard, or the state cannot be read.
+    /// The holder of the lock is not a guard of this instance, or the state cannot be read.
     Unknown,
 }
 
@@ -59,6 +60,13 @@ impl InstanceStatus {
         self.plan.as_ref()?.guards.first()
     }
 
+    /// Returns the monopoll process that holds a lock of this instance and keeps no record next to
+    /// the first one, as the guard of another instance with which it shares a lock.
+    pub fn unrecorded_guard(&self) -> Option<ProcessId> {
+        let plan = self.plan.as_ref().filter(|_| self.state == InstanceState::Unknown)?;
+        holders(plan).find(|root| root.role == Role::Monopoll).map(|root| root.id)
+    }
+
     /// Combines a snapshot with the files next to the lock, seen from `me`. `None`: they contradict
     /// each other, as the instance is just changing hands.
     pub fn of(
@@ -71,10 +79,18 @@ impl InstanceStatus {
         let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
         let taken = held(|state| matches!(state, LockState::Held(_)));
         let record = record.filter(|record| record.holder.boot == me.boot);
+        // Instances may share a lock, and the record next to it may be that of another one.
+        let (record, other) = match record {
+            Some(record) if record.instance != instance => (None, Some(record)),
+            record => (record, None),
+        };
+        let wrote = |guard: &GuardView, record: &Record| {
+            guard.ticket.is_none() || guard.ticket == Some(record.ticket)
+        };
+        let first_is_taken =
+            plan.locks.first().is_some_and(|lock| matches!(lock.state, LockState::Held(_)));
         let (state, record) = match (plan.guards.first(), record) {
-            (Some(guard), Some(record))
-                if guard.ticket.is_none() || guard.ticket == Some(record.ticket) =>
-            {
+            (Some(guard), Some(record)) if wrote(guard, &record) => {
                 let state = match record.stage {
                     RecordStage::Starting => InstanceState::Starting,
                     RecordStage::Running => InstanceState::Running,
@@ -82,11 +98,17 @@ impl InstanceStatus {
                 };
                 (state, Some(record))
             }
+            (Some(guard), None) if other.as_ref().is_some_and(|other| wrote(guard, other)) => {
+                (InstanceState::Unknown, None)
+            }
             (Some(_), _) => return None,
             (None, Some(record)) if taken && left_its_child(&plan, &record) => {
                 (InstanceState::Running, Some(record))
             }
-            (None, _) if taken && holders(&plan).any(|root| root.role == Role::Monopoll) => {
+            // A start takes the locks in their order: without the first it has none.
+            (None, _)
+                if first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll) =>
+            {
                 (InstanceState::Starting, None)
             }
             (None, _) if taken || held(|state| *state == LockState::Unknown) => {
@@ -95,7 +117,10 @@ impl InstanceStatus {
             (None, _) if plan.conflicts.is_empty() => (InstanceState::Stopped, None),
             (None, _) => (InstanceState::Unguarded, None),
         };
-        let doubt = (state == InstanceState::Unknown).then(|| doubt(&plan));
+        let doubt = (state == InstanceState::Unknown).then(|| match &other {
+            Some(other) => held_by(other),
+            None => doubt(&plan),
+        });
         let mine = |record: &&Record| record.holder.pid_namespace == me.pid_namespace;
         let child =
             record.as_ref().filter(mine).and_then(|record| record.child).map(|child| child.pid);
@@ -166,8 +191,17 @@ fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
         .filter_map(|conflict| conflict.root.as_ref())
 }
 
+/// Says which other instance holds the lock.
+pub(crate) fn held_by(other: &Record) -> String {
+    let (instance, pid) = (quote(&other.instance), other.holder.process.pid);
+    format!("its lock is held by instance {instance} (guard pid {pid})")
+}
+
 fn doubt(plan: &Plan) -> String {
     match holders(plan).next() {
+        Some(Process { role: Role::Monopoll, id, .. }) => {
+            format!("pid {} holds its lock and is the guard of another instance", id.pid)
+        }
         Some(root) => format!("pid {} holds its lock and is not a guard", root.id.pid),
         None => "its lock is held, but the holder cannot be identified".to_owned(),
     }

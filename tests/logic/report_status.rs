@@ -315,7 +315,7 @@ fn hostile_texts_are_sanitized() {
 #[test]
 fn the_state_follows_the_kernel_and_not_the_record() {
     let state = |snapshot: &Snapshot, record| {
-        InstanceStatus::of("x", seen(snapshot), record, Vec::new(), &me())
+        InstanceStatus::of("voice-insight", seen(snapshot), record, Vec::new(), &me())
             .map(|status| status.state)
     };
     let guarded = guarded(Some(7));
@@ -341,6 +341,12 @@ fn the_state_follows_the_kernel_and_not_the_record() {
             Some(InstanceState::Stopped),
         ),
         ("no record", free.clone(), None, Some(InstanceState::Stopped)),
+        (
+            "the record of another instance with the same lock",
+            guarded.clone(),
+            Some(Record { instance: "x".to_owned(), ..record(RecordStage::Running) }),
+            Some(InstanceState::Unknown),
+        ),
         (
             "a holder that the record does not name",
             snapshot(vec![stranger.clone()]),

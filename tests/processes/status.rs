@@ -395,10 +395,39 @@ fn an_instance_that_ended_days_ago_is_listed_only_with_all() {
     fs::write(stage.locks().join("old.lock.history"), older).unwrap();
     let recent = every(&stage, &["status"]).end().exits(3);
     assert_eq!(recent.out, "1 instance that ended over a day ago: see `monopoll status --all`\n");
-    // Also where an instance is named.
-    for args in [&["status", "--all"][..], &["status", "--all", "--instance", "another"]] {
-        let all = every(&stage, args).end().exits(3);
-        assert!(all.out.starts_with("old  stopped"), "{all:?}");
+    let all = every(&stage, &["status", "--all"]).end().exits(3);
+    assert!(all.out.starts_with("old  stopped"), "{all:?}");
+    every(&stage, &["status", "--all", "--instance", "another"])
+        .end()
+        .exits(64)
+        .says("leave out `--all` or `--instance`");
+}
+
+#[test]
+fn a_lock_that_another_instance_holds_is_not_taken_for_its_own() {
+    let stage = Stage::new();
+    let own = stage.locks().join("{instance}.lock").display().to_string();
+    // Before and after the locks of the instances in their order: next to the first is the record.
+    for (shared, name) in [("0.lock", "one"), ("z.lock", "other")] {
+        let shared = stage.locks().join(shared).display().to_string();
+        let paths = format!("lock.paths=[\"{own}\", \"{shared}\"]");
+        let guard = stage.run(&["--as", name]).set(&paths).start();
+        stage.nth_pid_of(1, name);
+        let status = |instance: &str| {
+            let args = ["status", "--instance", instance];
+            stage.program(env!("CARGO_BIN_EXE_monopoll"), &args).set(&paths)
+        };
+        stage.wait_until("the guard", || (status("test").end().code == Some(0)).then_some(()));
+        let seen = status("another").end().exits(4);
+        let holder = format!("its lock is held by instance `test` (guard pid {})", guard.pid());
+        assert!(seen.out.contains(&holder), "{seen:?}");
+        let seen = document(&status("another").flag("--json").end().exits(4));
+        assert_eq!(
+            (&seen["state"], &seen["holder"]["pid"]),
+            (&"unknown".into(), &guard.pid().into())
+        );
+        guard.signal(Signal::SIGTERM);
+        guard.end();
     }
 }
 
