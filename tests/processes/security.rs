@@ -278,6 +278,14 @@ fn a_file_of_another_user_is_not_used() {
     };
     in_each_place(anothers);
     next_to_a_running_guard(anothers);
+    let stage = Stage::new();
+    private_folder(&stage);
+    anothers(&stage, &stage.lock());
+    let refused = stage.run(&[]).end().exits(73).says("it belongs to another user (uid 54321)");
+    assert!(
+        refused.err.contains("start yours as the same user") && !refused.err.contains("remove"),
+        "{refused:?}"
+    );
 }
 
 /// What a start that is no root's says.

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::state::lock_folder::REMOVE_FILE;
 use crate::sys::permissions::{self, UnsafeFolder};
-use crate::sys::{file_id, filesystem};
+use crate::sys::{file_id, filesystem, host};
 use crate::text::printable;
 
 /// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
@@ -20,8 +20,6 @@ const SAFE: OFlags =
     OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
-
-const REMOVE_FOREIGN_FILE: &str = "remove it as that user, or choose another file in `lock.paths`";
 
 /// An open folder that no other user but root can change.
 pub struct LockFolder {
@@ -103,9 +101,14 @@ impl LockFolder {
 
     fn is_own_file(&self, name: &str) -> bool {
         rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                && stat.st_uid == rustix::process::geteuid().as_raw()
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && is_me(stat.st_uid)
         })
+    }
+
+    /// The owner of a file, if that is another user.
+    fn other_owner(&self, name: &str) -> Option<u32> {
+        let stat = rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (!is_me(stat.st_uid)).then_some(stat.st_uid)
     }
 
     fn cannot_open(&self, name: &str, error: Errno) -> Error {
@@ -123,11 +126,10 @@ impl LockFolder {
             // Linux's error for a socket.
             Errno::NXIO => Error::unsafe_lock(&path, "it is a socket, not a regular file")
                 .with_hint(REMOVE_FILE),
-            Errno::ACCESS | Errno::PERM => {
-                Error::unsafe_lock(&path, "not permitted to open it: it belongs to another user")
-                    .with_hint(REMOVE_FOREIGN_FILE)
-            }
-            error => Error::unsafe_lock_due_to(&path, "cannot open it", error),
+            error => match self.other_owner(name) {
+                Some(uid) => belongs_to_another_user(&path, uid),
+                None => Error::unsafe_lock_due_to(&path, "cannot open it", error),
+            },
         }
     }
 
@@ -148,9 +150,8 @@ impl LockFolder {
             return Err(Error::unsafe_lock(&path, &format!("it is {what}, not a regular file"))
                 .with_hint(REMOVE_FILE));
         }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            let why = format!("it belongs to another user (uid {})", metadata.uid());
-            return Err(Error::unsafe_lock(&path, &why).with_hint(REMOVE_FOREIGN_FILE));
+        if !is_me(metadata.uid()) {
+            return Err(belongs_to_another_user(&path, metadata.uid()));
         }
         if metadata.nlink() > 1 {
             return Err(Error::unsafe_lock(&path, "it has another name (a hard link)")
@@ -222,6 +223,24 @@ impl LockFolder {
         let entries = Dir::read_from(&self.file).into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
     }
+}
+
+fn is_me(uid: u32) -> bool {
+    uid == rustix::process::geteuid().as_raw()
+}
+
+/// The hint must not lead to removing the file: that user's bot may hold it.
+fn belongs_to_another_user(path: &Path, uid: u32) -> Error {
+    let name = host::user(uid).name;
+    let why = if name == uid.to_string() {
+        format!("it belongs to another user (uid {uid})")
+    } else {
+        format!("it belongs to another user ({}, uid {uid})", printable(&name))
+    };
+    Error::unsafe_lock(path, &why).with_hint(
+        "a bot of that user may hold it: start yours as the same user, or name a file of your own \
+         in `lock.paths`",
+    )
 }
 
 fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
