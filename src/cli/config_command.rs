@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::cli::output::{paint, print, say};
 use crate::cli::{Common, ConfigCommand, prepare};
 use crate::config::keys::{Key, ValueKind};
-use crate::config::settings::{KEYS, file_schema};
-use crate::config::{Config, Origin, Problems, Sources};
+use crate::config::settings::{KEYS, Settings, file_schema};
+use crate::config::{Config, Problems, Sources};
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start_request::lock_files;
@@ -76,7 +76,7 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownKeys {
     All,
-    /// Those that a file, a variable or a flag sets.
+    /// Those whose value is not the default.
     Changed,
 }
 
@@ -93,8 +93,10 @@ pub struct Applied {
 pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format) -> String {
     let mut values = effective(config);
     if shown == ShownKeys::Changed {
-        let default = Origin::Default.to_string();
-        values.retain(|(_, _, origin)| *origin != default);
+        let defaults = key_values(&Settings::default());
+        values.retain(|(key, value, _)| {
+            !defaults.iter().any(|(name, default)| name == key && default == value)
+        });
     }
     match format {
         Format::Json => {
@@ -155,7 +157,13 @@ const WIDEST: usize = 60;
 
 /// Each effective key with its value and its origin; each entry of `match` and `rules` has its own.
 fn effective(config: &Config) -> Vec<(String, Value, String)> {
-    let settings = serde_json::to_value(&config.settings).unwrap_or_default();
+    let origin = |key: &str| config.origin(key).to_string();
+    let values = key_values(&config.settings).into_iter();
+    values.map(|(key, value)| (key.clone(), value, origin(&key))).collect()
+}
+
+fn key_values(settings: &Settings) -> Vec<(String, Value)> {
+    let settings = serde_json::to_value(settings).unwrap_or_default();
     let mut values = Vec::new();
     for Key { name, kind, .. } in KEYS {
         match (kind, settings.get(name).cloned().unwrap_or_default()) {
@@ -169,8 +177,7 @@ fn effective(config: &Config) -> Vec<(String, Value, String)> {
             (_, value) => values.push(((*name).to_owned(), value)),
         }
     }
-    let origin = |key: &str| config.origin(key).to_string();
-    values.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()
+    values
 }
 
 fn line(key: &str, value: &Value) -> String {

@@ -156,6 +156,9 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
         (ValueKind::Bool, _) => "write true or false, without quotes".to_owned(),
         (ValueKind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
         (ValueKind::Count(_), _) => "write a whole number, without quotes".to_owned(),
+        (ValueKind::List(_), Value::Text(text)) if text.trim().is_empty() => {
+            "leave the key out, or write [] for an empty list".to_owned()
+        }
         (ValueKind::List(item), Value::Text(text)) => {
             format!("write a list: [\"{}\"]", sanitize(&(item.split)(text).join("\", \"")))
         }

@@ -525,7 +525,9 @@ fn config_show_prints_each_value_with_its_origin_and_no_secret() {
         .file(
             "monopoll.toml",
             &format!(
-                "[check]\ncommand = ['curl', 'https://x/bot12:{secret}/getMe']\n\
+                "after_wait = 'refuse'\n\
+                 [check]\ncommand = ['curl', 'https://x/bot12:{secret}/getMe']\n\
+                 [lock]\non_lost = 'stop'\n\
                  [app]\nkey = '{secret}'\n"
             ),
         )
