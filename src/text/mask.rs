@@ -6,7 +6,11 @@ use crate::text::printable::printable;
 
 pub(crate) const MASK: &str = "***";
 
-/// The fewest characters that count as the secret half of a bot token; Telegram's own have 35.
+/// The secret halves of Telegram's tokens have this length and begin with this.
+const SECRET_LENGTH: usize = 35;
+const SECRET_START: &str = "AA";
+
+/// The fewest characters that count as a secret after a bot's id.
 const SHORTEST_SECRET: usize = 20;
 
 /// Stands between a token's halves: itself, and as a URL writes it.
@@ -57,7 +61,7 @@ pub(super) fn merge_spans(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
 
 /// Finds the secrets in `text` as it stands, without reading its escapes.
 fn literal_secrets(text: &str) -> Vec<Range<usize>> {
-    tokens(text).chain(passwords(text)).collect()
+    tokens(text).chain(bare_secrets(text)).chain(passwords(text)).collect()
 }
 
 /// The secret half of everything that looks like a bot token.
@@ -68,6 +72,15 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
         let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
         let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
         (has_id && len >= SHORTEST_SECRET).then_some(start..start + len)
+    })
+}
+
+/// Every word that looks like the secret half of a bot token without its id.
+fn bare_secrets(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices(SECRET_START).filter_map(|(start, _)| {
+        let is_word_start = !text.as_bytes()[..start].last().is_some_and(|byte| is_secret(*byte));
+        let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
+        (is_word_start && len == SECRET_LENGTH).then_some(start..start + len)
     })
 }
 
@@ -134,6 +147,7 @@ fn escape(text: &str) -> (Option<char>, usize) {
         Some(b'U') => digits(8),
         Some(b'x') => digits(2),
         Some(b'\\') => Some((Some('\\'), 2)),
+        Some(b'n' | b'r' | b't') => Some((Some('\n'), 2)),
         // An escaped line break.
         Some(b' ' | b'\t' | b'\r' | b'\n') => {
             let rest = text[1..].trim_start_matches([' ', '\t', '\r']);
@@ -168,6 +182,10 @@ mod tests {
             ("'123456:@'", "'123456:***'"),
             ("é123456:@é", "é123456:***é"),
             ("x:123456:@", "x:123456:***"),
+            ("@", "***"),
+            ("token @.", "token ***."),
+            ("x:@", "x:***"),
+            ("é@é", "é***é"),
         ] {
             let masked = mask_secrets(&text.replace('@', SECRET));
             assert_eq!(masked, expected);
@@ -205,6 +223,10 @@ mod tests {
             "%3A",
             "1%3Aé",
             "123456:short",
+            "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+            "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw12",
+            "xAAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+            "A_word_of_35_characters_is_no_secret",
         ] {
             assert_eq!(mask_secrets(text), text);
         }
@@ -223,6 +245,7 @@ mod tests {
             (format!("x = \"1:{first}\\\n   {rest}\" y"), "x = \"1:***\" y"),
             (r"x = '\\1:@'".to_owned(), r"x = '\\1:***'"),
             (r#"x = "\\u0031 1\x3a@" \u12"#.to_owned(), r#"x = "\\u0031 1\x3a***" \u12"#),
+            (r#"x = "a\n@""#.to_owned(), r#"x = "a\n***""#),
             (r"\u".to_owned(), r"\u"),
             ("\\".to_owned(), "\\"),
             ("\\\u{e9}\\x\u{e9}\u{e9}".to_owned(), "\\\u{e9}\\x\u{e9}\u{e9}"),
