@@ -101,10 +101,10 @@ settings_table! {
         /// try.
         wait: Parsed<Patience> = Parsed::default_of("60s"),
         /// From the signal to SIGKILL: long enough for a bot that finishes the updates it has
-        /// taken.
+        /// taken. With `0s` SIGKILL follows at once.
         graceful: HumanDuration = HumanDuration::from_secs(30),
         /// From SIGKILL to giving up.
-        force: HumanDuration = HumanDuration::from_secs(5),
+        force: HumanDuration where is_not_zero = HumanDuration::from_secs(5),
     }
 }
 
