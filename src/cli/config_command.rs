@@ -18,7 +18,7 @@ use crate::guard::start_request::lock_files;
 use crate::report::{check_json, plan_json};
 use crate::scan::command::Command;
 use crate::sys::host;
-use crate::text::{mask_secrets, printable, sanitize};
+use crate::text::{LONGEST_LINE, mask_secrets, printable, sanitize, short_path, truncate};
 
 /// The example file: every key with its default and a reason.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -89,7 +89,7 @@ pub struct Applied {
 }
 
 /// The effective configuration, each value with its origin; secrets are masked, `[app]` is left
-/// out.
+/// out. In text, long lines are truncated.
 pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format) -> String {
     let mut values = effective(config);
     if shown == ShownKeys::Changed {
@@ -116,7 +116,9 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
         Format::Text => {
             let lines: Vec<(String, String)> = values
                 .into_iter()
-                .map(|(key, value, origin)| (mask_secrets(&line(&key, &value)), origin))
+                .map(|(key, value, origin)| {
+                    (truncate(&mask_secrets(&line(&key, &value)), LONGEST_LINE), origin)
+                })
                 .collect();
             let width = lines
                 .iter()
@@ -135,7 +137,7 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
 
 /// The file, the profile, the instance and the lock paths, as comments.
 fn heading(config: &Config, applied: &Applied) -> String {
-    let file = config.file.as_ref().map(|file| sanitize(&file.to_string_lossy()));
+    let file = config.file.as_deref().map(short_path);
     let instance = applied.instance.as_deref().map(sanitize);
     let line = |name: &str, value: Option<String>, none: &str| {
         format!("# {name:<8}  {}\n", value.as_deref().unwrap_or(none))
@@ -146,9 +148,7 @@ fn heading(config: &Config, applied: &Applied) -> String {
         line("instance", instance, "named after COMMAND: see `config show -- COMMAND`"),
     ]
     .into_iter()
-    .chain(
-        applied.locks.iter().map(|lock| line("lock", Some(sanitize(&lock.to_string_lossy())), "")),
-    )
+    .chain(applied.locks.iter().map(|lock| line("lock", Some(short_path(lock)), "")))
     .collect()
 }
 

@@ -12,7 +12,7 @@ use crate::config::settings::KEYS;
 use crate::config::source_text::{SourceName, SourceText};
 use crate::config::sources::Sources;
 use crate::config::spanned_value::{Table, parse_file};
-use crate::text::{closest_name, quote, sanitize};
+use crate::text::{closest_name, quote, short_path};
 
 /// A larger file is no configuration but a log or a device.
 const LARGEST: u64 = 1 << 20;
@@ -52,7 +52,7 @@ pub(crate) fn search(
     for path in usual_files(sources) {
         let absolute = sources.cwd.join(&path);
         if let Some(why) = reason_to_ignore(&absolute) {
-            notes.push(format!("{}: ignored: {why}", sanitize(&path.to_string_lossy())));
+            notes.push(format!("{}: ignored: {why}", short_path(&path)));
             continue;
         }
         let text = match read(&absolute) {
@@ -194,6 +194,8 @@ fn read_error(error: &io::Error) -> String {
 #[cfg(unix)]
 pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
+
+    use crate::text::sanitize;
 
     let name = sanitize(&name.to_string_lossy());
     let file = std::fs::metadata(path).ok()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::source_text::{Position, SourceName, SourceText};
-use crate::text::{Excerpt, excerpt, sanitize};
+use crate::text::{Excerpt, excerpt, short_name};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -76,7 +76,7 @@ impl Location {
     /// Returns whether the name of the source says the key already.
     pub(crate) fn names(&self, key: &str) -> bool {
         match self.source() {
-            SourceName::Set(written) => written == key,
+            SourceName::Set(written) => short_name(written) == key,
             SourceName::Flag(flag) => flag.trim_start_matches('-').replace('-', "_") == key,
             SourceName::File(_) | SourceName::Variable(_) => false,
         }
@@ -112,7 +112,7 @@ impl fmt::Display for Origin {
             write!(f, ":{line}")?;
         }
         match &location.profile {
-            Some(name) => write!(f, " [profile.{}]", sanitize(name)),
+            Some(name) => write!(f, " [profile.{}]", short_name(name)),
             None => Ok(()),
         }
     }

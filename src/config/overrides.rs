@@ -16,7 +16,7 @@ use crate::config::spanned_value::{SpannedValue, Table, Value, parse_value};
 use crate::config::syntax_error::trimmed;
 use crate::config::validate;
 use crate::engine::action::Action;
-use crate::text::{closest_name, quote, sanitize};
+use crate::text::{closest_name, quote, short_name};
 
 const PREFIX: &str = "MONOPOLL_";
 
@@ -169,7 +169,7 @@ impl Assignment {
             problems.push(Problem::at(self.key_location(), fault));
             return None;
         }
-        let key = || sanitize(&path.join("."));
+        let key = || short_name(&path.join("."));
         let table = match self.value(kind_at(path)) {
             Ok(value) => value.nested(&self.steps(path)),
             Err((location, fault)) => {
@@ -265,7 +265,7 @@ fn as_variable(path: &str) -> String {
 /// The note on a variable that may be another program's: orchestrators make up such names.
 fn unknown_variable(name: &str) -> String {
     let note =
-        format!("${}: ignored: monopoll has no such key", sanitize(&format!("{PREFIX}{name}")));
+        format!("${}: ignored: monopoll has no such key", short_name(&format!("{PREFIX}{name}")));
     match closest_name(name, NO_KEYS) {
         Some(near) => format!("{note}; did you mean ${PREFIX}{near}?"),
         None => note,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::text::{config_secret_spans, line_range, sanitize};
+use crate::text::{config_secret_spans, line_range, short_name, short_path};
 
 pub(crate) struct SourceText {
     pub(crate) name: SourceName,
@@ -72,10 +72,10 @@ impl Eq for SourceText {}
 impl fmt::Display for SourceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SourceName::File(path) => f.write_str(&sanitize(&path.to_string_lossy())),
-            SourceName::Variable(name) => write!(f, "${}", sanitize(name)),
+            SourceName::File(path) => f.write_str(&short_path(path)),
+            SourceName::Variable(name) => write!(f, "${}", short_name(name)),
             SourceName::Set(key) if key.is_empty() => f.write_str("--set"),
-            SourceName::Set(key) => write!(f, "--set {}=…", sanitize(key)),
+            SourceName::Set(key) => write!(f, "--set {}=…", short_name(key)),
             SourceName::Flag(flag) => f.write_str(flag),
         }
     }

@@ -6,7 +6,7 @@ use crate::config::problem::{Fault, FaultScope, Problem};
 use crate::config::settings::KEYS;
 use crate::config::spanned_value::{SpannedValue, Table, Value};
 use crate::engine::instance::Instance;
-use crate::text::{closest_name, join_and, quote, sanitize};
+use crate::text::{closest_name, join_and, quote, short_name};
 
 /// Validates a profile, a variable or a flag. `prefix` stands before its keys in messages.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
@@ -28,7 +28,7 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
         return problems.push(no_table(&profiles, "profile", help));
     };
     for (name, profile) in by_name {
-        let shown = sanitize(name);
+        let shown = short_name(name);
         let key = format!("profile.{shown}");
         let Value::Table(table) = &profile.value else {
             let help = format!("write [profile.NAME] above `{shown}`");
@@ -61,7 +61,7 @@ fn check_table(
     problems: &mut Vec<Problem>,
 ) {
     for (name, node) in table {
-        let path = join(prefix, &sanitize(name));
+        let path = join(prefix, &short_name(name));
         match Key::find(keys, name) {
             Some(key) => check_value(node, key, &path, &join(within, name), problems),
             None => problems.push(Problem::with(
@@ -151,7 +151,7 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
         (
             ValueKind::Text(TextKind { number_hint: NumberHint::Quoted, .. }),
             Value::Integer(number, _),
-        ) => format!("write it in quotes: \"{number}\""),
+        ) => format!("write it in quotes: \"{}\"", short_name(number)),
         (ValueKind::Text(text), _) => (text.hint)(),
         (ValueKind::Bool, _) => "write true or false, without quotes".to_owned(),
         (ValueKind::Count(_), Value::Float(_)) => "write a whole number, such as 5".to_owned(),
@@ -160,7 +160,7 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
             "leave the key out, or write [] for an empty list".to_owned()
         }
         (ValueKind::List(item), Value::Text(text)) => {
-            format!("write a list: [\"{}\"]", sanitize(&(item.split)(text).join("\", \"")))
+            format!("write a list: [\"{}\"]", short_name(&(item.split)(text).join("\", \"")))
         }
         (ValueKind::List(_), _) => "write a list of strings, such as [\"a\", \"b\"]".to_owned(),
         (ValueKind::Table(_), Value::List(items))

@@ -1,13 +1,28 @@
 //! Quotes text: for a shell, and in backticks for a message.
 
+use std::path::Path;
+
 use crate::text::mask::sanitize;
 use crate::text::printable::{is_nonprinting, truncate};
 
 const LONGEST_QUOTE: usize = 81;
 
+/// Most paths are shorter, and the end of one is worth more than a short line.
+pub(crate) const LONGEST_LINE: usize = 400;
+
 /// Quotes user input for a message: sanitized, truncated, in backticks.
 pub fn quote(text: &str) -> String {
-    format!("`{}`", truncate(&sanitize(text), LONGEST_QUOTE))
+    format!("`{}`", short_name(text))
+}
+
+/// Sanitizes and truncates a name that is not quoted, as a key.
+pub fn short_name(text: &str) -> String {
+    truncate(&sanitize(text), LONGEST_QUOTE)
+}
+
+/// Sanitizes and truncates a path that is not quoted.
+pub fn short_path(path: &Path) -> String {
+    truncate(&sanitize(&path.to_string_lossy()), LONGEST_LINE)
 }
 
 /// Quotes `word` where a shell needs that, and escapes what a terminal would act on.

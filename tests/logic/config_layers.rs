@@ -626,6 +626,27 @@ fn a_very_deeply_nested_key_is_a_problem_and_no_crash() {
     );
 }
 
+#[test]
+fn long_keys_names_and_values_are_truncated() {
+    let long = "x".repeat(5000);
+    let file = format!(
+        "{long} = 1\ntimeouts.{long} = 1\ntoken_env = '{long}'\ninstance = {}\n\
+         [profile.{long}]\n{long} = 1\n[profile.'{long} ']\n",
+        "1".repeat(5000)
+    );
+    let start = Start::new()
+        .file("monopoll.toml", &file)
+        .set(&format!("{long}=1"))
+        .env(&format!("MONOPOLL_TIMEOUTS__GRACEFULL{long}"), "1");
+    let problems = start.problems().to_string();
+    let longest = problems.lines().map(|line| line.chars().count()).max();
+    assert!(longest < Some(300), "{longest:?}: {problems}");
+    let config = Start::new().set(&format!("check.command=['{long}']")).load();
+    let applied = Applied { instance: None, locks: vec![format!("/{long}").into()] };
+    let text = show(&config, &applied, ShownKeys::All, Format::Text);
+    assert!(text.lines().all(|line| line.chars().count() < 500), "{text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn config_show_prints_paths_that_are_not_utf_8() {
