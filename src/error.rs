@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::text::{mask_secrets, printable};
+use crate::text::{mask_secrets, short_path};
 
 /// The exit statuses of all commands; users and supervisors rely on their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Error {
     /// An unusable lock file or folder.
     #[must_use]
     pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
-        let path = printable(&path.to_string_lossy()).into_owned();
+        let path = short_path(path);
         Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
     }
 
@@ -181,8 +181,15 @@ impl std::error::Error for Error {
     }
 }
 
+/// A program that ends by itself is done.
+impl From<()> for ExitStatus {
+    fn from((): ()) -> Self {
+        ExitStatus::Done
+    }
+}
+
 /// Prints the error, if there is one, and returns the exit code: for the `main` of a program that
-/// uses the library.
+/// uses the library. The status that [`run`](crate::run) returns becomes that of the program.
 ///
 /// ```no_run
 /// # async fn serve() -> Result<(), monopoll::Error> { Ok(()) }
@@ -191,8 +198,8 @@ impl std::error::Error for Error {
 ///     monopoll::exit(serve().await)
 /// }
 /// ```
-pub fn exit<T>(result: Result<T, Error>) -> ExitCode {
-    result.map_or_else(|error| error.print(), |_| ExitStatus::Done).into()
+pub fn exit(result: Result<impl Into<ExitStatus>, Error>) -> ExitCode {
+    result.map_or_else(|error| error.print(), Into::into).into()
 }
 
 #[cfg(test)]
@@ -201,6 +208,21 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    #[test]
+    fn the_status_of_a_child_becomes_that_of_the_program() {
+        let code = |code: u8| format!("{:?}", ExitCode::from(code));
+        assert_eq!(format!("{:?}", exit(Ok(ExitStatus::Child(7)))), code(7));
+        assert_eq!(format!("{:?}", exit(Ok(()))), code(0));
+        let refused = Error::new(ExitStatus::Refused, "x");
+        assert_eq!(format!("{:?}", exit(Err::<(), _>(refused))), code(75));
+    }
+
+    #[test]
+    fn a_long_path_is_truncated() {
+        let error = Error::unsafe_lock(Path::new(&"/long".repeat(1000)), "it is a folder");
+        assert!(error.message().len() < 500, "{error}");
+    }
 
     #[test]
     fn the_hint_is_printed_after_the_message_and_the_cause_is_kept_apart() {

@@ -22,6 +22,13 @@ pub enum StopReason {
     ShutDown,
 }
 
+/// A dispatcher that has stopped, for whatever reason, is done.
+impl From<StopReason> for ExitStatus {
+    fn from(_: StopReason) -> Self {
+        ExitStatus::Done
+    }
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -16,11 +16,5 @@ fn main() -> ExitCode {
                 return error.status().into();
             }
         };
-    match monopoll::run(&config, std::env::args_os().skip(1).collect()) {
-        Ok(status) => status.into(),
-        Err(error) => {
-            eprintln!("monopoll: {error}");
-            error.status().into()
-        }
-    }
+    monopoll::exit(monopoll::run(&config, std::env::args_os().skip(1).collect()))
 }
