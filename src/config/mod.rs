@@ -40,7 +40,7 @@ pub use load::Config;
 pub use location::{Location, Origin};
 pub use lock_path::{LockPath, Placeholders};
 pub use parsed_text::Parsed;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, render};
 pub use source_text::Position;
 pub(crate) use source_text::SourceName;
 pub use sources::Sources;

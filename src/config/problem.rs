@@ -128,37 +128,36 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Renders all of them, each with its line.
-    #[must_use]
-    pub fn render(&self, paint: Paint) -> String {
-        let Problems(problems) = self;
-        let drawn = problems.iter().take(MOST_DRAWN).map(|problem| problem.render(paint));
-        let mut parts: Vec<String> = drawn.collect();
-        let listed = problems.iter().skip(MOST_DRAWN).take(MOST_LISTED).map(Problem::title);
-        let mut lines: Vec<String> = listed.collect();
-        if let Some(more @ 1..) = problems.len().checked_sub(MOST_DRAWN + MOST_LISTED) {
-            lines.push(format!("and {more} more; `monopoll config check --json` lists them all"));
-        }
-        if !lines.is_empty() {
-            parts.push(lines.join("\n"));
-        }
-        parts.join("\n\n")
-    }
-
     /// Converts them into an error whose last line says how many there are.
     pub(crate) fn into_error(self, paint: Paint) -> Error {
         let count = match self.0.len() {
             1 => "the configuration is wrong".to_owned(),
             n => format!("the configuration is wrong in {n} places"),
         };
-        Error::new(ExitStatus::Config, format!("{}\n\n{count}", self.render(paint)))
+        Error::new(ExitStatus::Config, format!("{}\n\n{count}", render(&self, paint)))
             .with_source(self)
     }
 }
 
+/// Renders all of them, each with its line.
+#[must_use]
+pub fn render(Problems(problems): &Problems, paint: Paint) -> String {
+    let drawn = problems.iter().take(MOST_DRAWN).map(|problem| problem.render(paint));
+    let mut parts: Vec<String> = drawn.collect();
+    let listed = problems.iter().skip(MOST_DRAWN).take(MOST_LISTED).map(Problem::title);
+    let mut lines: Vec<String> = listed.collect();
+    if let Some(more @ 1..) = problems.len().checked_sub(MOST_DRAWN + MOST_LISTED) {
+        lines.push(format!("and {more} more; `monopoll config check --json` lists them all"));
+    }
+    if !lines.is_empty() {
+        parts.push(lines.join("\n"));
+    }
+    parts.join("\n\n")
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(Paint::Plain))
+        f.write_str(&render(self, Paint::Plain))
     }
 }
 

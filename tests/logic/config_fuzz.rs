@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use monopoll::internals::cli::config_command::{Applied, EXAMPLE, Format, ShownKeys, show};
-use monopoll::internals::config::{Config, Position, Problems, Sources};
+use monopoll::internals::config::{Config, Position, Problems, Sources, render};
 use monopoll::internals::text::{Paint, mask_secrets};
 
 /// Longer than this is a hang, on a busy machine too: a start waits for it.
@@ -32,7 +32,7 @@ fn answers_about(sources: &Sources, text: &str) {
     assert!(start.elapsed().as_secs() < PATIENCE_SECS, "{:?} for {sources:?}", start.elapsed());
     if let Err(problems) = outcome {
         assert!(!problems.0.is_empty());
-        let coloured = problems.render(Paint::Color).replace("\u{1b}[", "[");
+        let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
         for said in [&said, &coloured] {
             is_fit_to_be_printed(said);
             // A token that was torn apart is none.

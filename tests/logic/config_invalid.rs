@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use monopoll::internals::cli::config_command::{Format, check};
-use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::config::{Config, Sources, render};
 use monopoll::internals::error::{Error, ExitStatus};
 use monopoll::internals::report::check_json::CheckDocument;
 use monopoll::internals::text::{Paint, output_schema};
@@ -122,7 +122,8 @@ fn each_problem_as_json_has_its_location_and_is_valid_against_the_schema() {
 fn color_changes_no_text() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
-        let (plain, mut coloured) = (problems.render(Paint::Plain), problems.render(Paint::Color));
+        let (plain, mut coloured) =
+            (render(&problems, Paint::Plain), render(&problems, Paint::Color));
         assert!(coloured.contains("\u{1b}["));
         while let Some(at) = coloured.find("\u{1b}[") {
             let end = at + coloured[at..].find('m').unwrap();
