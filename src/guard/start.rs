@@ -27,6 +27,7 @@ use crate::scan::machine::private_folder;
 use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEventKind};
 use crate::state::record::{Record, RecordStage};
 use crate::sys::clock;
+use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 use crate::telegram::Preflight;
 use crate::terminate::machine::{Machine, StartLeftovers};
@@ -94,12 +95,9 @@ pub(crate) fn start(
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<Acquired, NotStarted> {
-    let (machine, Won { locks, record, mutexes, ended, took }) =
-        prepare_and_win(request, cancellation, observer)?;
+    let (won, poller, (watch, leftovers)) = prepare_and_win(request, cancellation, observer)?;
+    let Won { locks, record, mutexes, ended, took } = won;
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
-    let (poller, watch, leftovers) = machine.into_supervision();
-    let poller =
-        poller.ok_or_else(|| cannot_scan(std::io::Error::other("signals are not handled")))?;
     let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }
@@ -113,7 +111,7 @@ fn prepare_and_win(
     request: &StartRequest,
     cancellation: Cancellation,
     observer: &mut dyn Observer,
-) -> Result<(Machine, Won), NotStarted> {
+) -> Result<(Won, Poller, (FileWatch, StartLeftovers)), NotStarted> {
     // First: its error about the process table is clearer than those of later steps.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
@@ -129,10 +127,11 @@ fn prepare_and_win(
             command.require_script()?;
         }
     }
-    machine.poller = Some(match cancellation {
+    let poller = match cancellation {
         Cancellation::Signals => Poller::for_signals().map_err(cannot_scan)?,
         Cancellation::Program(poller) => poller,
-    });
+    };
+    machine.poller = Some(&poller);
     machine.requests.purpose = purpose;
     // After signals are blocked, so that the thread of the request does not receive one.
     let preflight = match purpose {
@@ -142,7 +141,8 @@ fn prepare_and_win(
         Purpose::Stop => None,
     };
     let won = win(request, &mut machine, opened, preflight, observer)?;
-    Ok((machine, won))
+    let supervision = machine.into_supervision();
+    Ok((won, poller, supervision))
 }
 
 /// Makes attempts until one succeeds; opens replaced locks again. After an error nothing is left

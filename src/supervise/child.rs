@@ -14,6 +14,7 @@ mod unix;
 mod windows;
 
 use std::ffi::OsString;
+use std::io;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(super) use self::linux::Child;
@@ -26,6 +27,17 @@ use crate::engine::signal::Signal;
 use crate::error::ExitStatus;
 use crate::state::lock_file::HeldLock;
 use crate::sys::machine::poll::Poller;
+
+/// Makes the orphans of the tree children of this process, where the system can.
+#[cfg_attr(
+    any(not(target_os = "linux"), monopoll_portable),
+    expect(clippy::unnecessary_wraps, reason = "it fails on Linux alone")
+)]
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    nix::sys::prctl::set_child_subreaper(true)?;
+    Ok(())
+}
 
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),

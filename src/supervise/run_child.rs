@@ -13,7 +13,7 @@ use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
-use crate::supervise::child::{Child, Inheritance};
+use crate::supervise::child::{self, Child, Inheritance};
 use crate::supervise::child_guard::{ChildEnd, ChildGuard, GuardEvent};
 use crate::text::printable;
 
@@ -83,6 +83,11 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         death_signal: request.config.policy.signal,
         variable: (HELD, marker.value()),
     };
+    child::adopt_orphans().map_err(|error| {
+        let what = "cannot become the parent of processes that COMMAND leaves behind";
+        Error::from_source(ExitStatus::Fault, what, error)
+            .with_hint("check whether a seccomp filter forbids `prctl`")
+    })?;
     Child::spawn(&command.found, &command.args, &inheritance)
         .map_err(|error| not_executable(command, &error))
 }

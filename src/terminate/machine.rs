@@ -25,10 +25,10 @@ use crate::sys::wake::{Interrupted, SleepEnd, Wake};
 use crate::terminate::guard_requests::GuardRequests;
 use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
-pub struct Machine {
+pub struct Machine<'p> {
     scanner: Scanner,
     /// `None` in a dry run, which ends at a signal as any program does.
-    pub(crate) poller: Option<Poller>,
+    pub(crate) poller: Option<&'p Poller>,
     state_watch: FileWatch,
     /// Watches the lock files: other changes in their folders must not wake a start that waits for
     /// a lock.
@@ -36,8 +36,8 @@ pub struct Machine {
     pub(crate) requests: GuardRequests,
 }
 
-impl Machine {
-    pub fn new(request: ScanRequest) -> io::Result<Machine> {
+impl<'p> Machine<'p> {
+    pub fn new(request: ScanRequest) -> io::Result<Machine<'p>> {
         Ok(Machine {
             scanner: Scanner::new(request)?,
             poller: None,
@@ -59,11 +59,11 @@ impl Machine {
     ) -> Result<Wake, Interrupted> {
         let handles = self.scanner.pinned.among(ends_of);
         loop {
-            let wake = Poller::poll(self.poller.as_ref(), watch, &handles, Some(until));
+            let wake = Poller::poll(self.poller, watch, &handles, Some(until));
             if wake != Wake::Signal {
                 return Ok(wake);
             }
-            if let Some(signal) = self.poller.as_ref().and_then(Poller::interruption) {
+            if let Some(signal) = self.poller.and_then(Poller::interruption) {
                 return Err(signal);
             }
         }
@@ -79,10 +79,10 @@ impl Machine {
         Ok(())
     }
 
-    pub(crate) fn into_supervision(self) -> (Option<Poller>, FileWatch, StartLeftovers) {
+    pub(crate) fn into_supervision(self) -> (FileWatch, StartLeftovers) {
         self.scanner.end_threads();
-        let Machine { scanner, poller, state_watch, lock_watch, .. } = self;
-        (poller, state_watch, StartLeftovers { lock_watch, _scanner: scanner })
+        let Machine { scanner, state_watch, lock_watch, .. } = self;
+        (state_watch, StartLeftovers { lock_watch, _scanner: scanner })
     }
 }
 
@@ -100,7 +100,7 @@ impl StartLeftovers {
     }
 }
 
-impl ProcessControl for Machine {
+impl ProcessControl for Machine<'_> {
     fn now(&self) -> Duration {
         clock::patience()
     }
@@ -138,13 +138,13 @@ impl ProcessControl for Machine {
     }
 }
 
-impl StartHost for Machine {
+impl StartHost for Machine<'_> {
     fn host_process(&self) -> &HostProcess {
         &self.scanner.host_process
     }
 
     fn poller(&self) -> Option<&Poller> {
-        self.poller.as_ref()
+        self.poller
     }
 
     fn snapshot(

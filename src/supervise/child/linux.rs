@@ -24,8 +24,6 @@ impl Child {
         args: &[OsString],
         inheritance: &Inheritance<'_>,
     ) -> io::Result<Child> {
-        // Orphans of the tree become children of this process.
-        nix::sys::prctl::set_child_subreaper(true)?;
         spawn::spawn(program, args, inheritance).map(|pid| Child { pid })
     }
 
