@@ -115,20 +115,23 @@ impl<'a> StopPrinter<'a> {
     }
 
     fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {
-        let instance = &self.request.instance;
         let plan = self.plan.as_ref().unwrap_or(first);
         let has_acted = self.plan.is_some() && plan.verdict() == Verdict::Act;
-        let blind_spot = output::blind_spot(self.request).filter(|_| !has_acted);
         if self.common.json {
             print_document(self.common, self.request, plan)?;
-            if let Some(blind_spot) = blind_spot {
-                tracing::warn!("{blind_spot}");
-            }
+        } else if self.common.quiet {
             return Ok(ExitStatus::Done);
+        } else {
+            self.print_result(has_acted)?;
         }
-        if self.common.quiet {
-            return Ok(ExitStatus::Done);
+        if !has_acted {
+            output::print_blind_spot(self.common, self.request, PlanOutput::Plainly)?;
         }
+        Ok(ExitStatus::Done)
+    }
+
+    fn print_result(&self, has_acted: bool) -> Result<(), Error> {
+        let instance = &self.request.instance;
         for pid in &self.ignored {
             print(&format!("{instance}: a rule ignores pid {pid}; not stopped"))?;
         }
@@ -137,8 +140,7 @@ impl<'a> StopPrinter<'a> {
             print(&format!("{instance}: {manager} may restart it; `{command}` stops it for good"))?;
         }
         print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
-        blind_spot
-            .map_or(Ok(ExitStatus::Done), |blind_spot| print(&format!("{instance}: {blind_spot}")))
+        Ok(())
     }
 }
 
