@@ -1,4 +1,4 @@
-//! The tables `match` and `rules`: their keys, and how they become the engine's.
+//! The tables `match` and `rules`: their keys, and the conversion into the engine's types.
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -28,14 +28,15 @@ settings_table! {
         { "required": ["cwd"] },
     ]))]
     pub struct MatchTable {
-        /// A regular expression on the executable's base name (else the first argument's), the
-        /// whole name.
+        /// A regular expression that must match the whole base name of the executable, or of the
+        /// first argument if the executable is unknown.
         name: Option<Parsed<NamePattern>> = None,
-        /// A regular expression anywhere in the command line (arguments joined by one space).
+        /// A regular expression that may match anywhere in the command line (arguments joined by
+        /// one space).
         cmdline: Option<Parsed<CmdlinePattern>> = None,
-        /// A glob on the executable's path; `*` stays within a folder, `**` does not.
+        /// A glob for the executable's path. `*` does not match `/`, `**` does.
         exe: Option<Parsed<PathPattern>> = None,
-        /// A glob on the working directory: that folder or any below it.
+        /// A glob for the working directory. Matches that folder and all folders below it.
         cwd: Option<Parsed<PathPattern>> = None,
         /// `same` (default), `any` or a user name.
         user: Option<Parsed<UserLimit>> = None,
@@ -45,55 +46,56 @@ settings_table! {
 }
 
 settings_table! {
-    /// The first rule whose every condition holds decides.
+    /// The first rule whose conditions all hold decides.
     pub struct RuleTable {
-        /// What `plan` calls the rule. Default: its number.
+        /// Name of the rule in the output of `plan`. Default: its number.
         #[serde(default)]
         name: Option<Parsed<RuleName>>,
-        /// The conditions; without any, the rule always holds.
+        /// Conditions of the rule. A rule without conditions always applies.
         #[serde(default)]
         when: ConditionsTable where ages_overlap,
-        /// What to do.
+        /// Action for a conflict to which the rule applies.
         action: Action,
     }
 }
 
 settings_table! {
-    /// What a rule asks of a conflict; what is not written holds for every conflict.
+    /// Conditions of a rule. A condition that is not set holds for every conflict.
     pub struct ConditionsTable {
-        /// A regular expression on the executable's base name (else the first argument's), the
-        /// whole name.
+        /// A regular expression that must match the whole base name of the executable, or of the
+        /// first argument if the executable is unknown.
         name: Option<Parsed<NamePattern>> = None,
-        /// A regular expression anywhere in the command line (arguments joined by one space).
+        /// A regular expression that may match anywhere in the command line (arguments joined by
+        /// one space).
         cmdline: Option<Parsed<CmdlinePattern>> = None,
-        /// A glob on the executable's path; `*` stays within a folder, `**` does not.
+        /// A glob for the executable's path. `*` does not match `/`, `**` does.
         exe: Option<Parsed<PathPattern>> = None,
-        /// A glob on the working directory: that folder or any below it.
+        /// A glob for the working directory. Matches that folder and all folders below it.
         cwd: Option<Parsed<PathPattern>> = None,
         /// `same`, `any` or a user name.
         user: Option<Parsed<UserLimit>> = None,
         /// `same` or `any`.
         container: Option<ContainerLimit> = None,
-        /// Whether it has the lock.
+        /// `true`: the process holds the lock. `false`: it does not.
         holds_lock: Option<bool> = None,
-        /// Whether it carries the bot's token.
+        /// `true`: the process has the bot token. `false`: it does not.
         same_token: Option<bool> = None,
-        /// Whether whatever started it is gone and nothing manages it.
+        /// `true`: the process that started it has ended, and no supervisor manages it.
         orphaned: Option<bool> = None,
-        /// What the kernel says it is doing.
+        /// State of the process in the kernel.
         state: Option<RunState> = None,
-        /// It has been running at least this long.
+        /// Minimum age of the process.
         older_than: Option<HumanDuration> = None,
-        /// It has been running less than this.
+        /// The process must be younger than this.
         younger_than: Option<HumanDuration> = None,
-        /// A regular expression on what would start it again, such as `systemd:.*`.
+        /// A regular expression for the supervisor that restarts it, such as `systemd:.*`.
         managed_by: Option<Parsed<Regex>> = None,
-        /// Whether it is on this host.
+        /// `true`: the process runs on this host. `false`: on another one.
         local: Option<bool> = None,
     }
 }
 
-/// Checks that an entry of `match` does not match every process there is.
+/// Checks that an entry of `match` does not match every process.
 pub(super) fn has_a_pattern(entry: &Value) -> Option<Fault> {
     let Value::Table(entry) = entry else { return None };
     let patterns = ["name", "cmdline", "exe", "cwd"];
@@ -106,7 +108,7 @@ pub(super) fn has_a_pattern(entry: &Value) -> Option<Fault> {
     )
 }
 
-/// Checks that a rule does something.
+/// Checks that a rule has an action.
 pub(super) fn has_an_action(rule: &Value) -> Option<Fault> {
     let Value::Table(rule) = rule else { return None };
     if rule.contains_key("action") {

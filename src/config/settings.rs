@@ -27,56 +27,57 @@ settings_table! {
     /// The configuration of monopoll: what to do when a second poller of the same bot is found.
     #[schemars(title = "monopoll configuration")]
     pub struct Settings {
-        /// The thing there may be only one of: 1–64 letters, digits, `.`, `_` or `-`. Default:
-        /// `bot<id>` where a bot token is known, else the command's name and a hash.
+        /// Name of the instance: 1–64 letters, digits, `.`, `_` or `-`. Default: `bot<id>` if a bot
+        /// token is known, else the command's name and a hash.
         instance: Option<Parsed<Instance>> = None,
-        /// What to do about a conflict that no rule covers.
+        /// Action for a conflict that no rule covers.
         on_conflict: OnConflict = OnConflict::Refuse,
-        /// What to do when `timeouts.wait` runs out.
+        /// Action when `timeouts.wait` runs out.
         after_wait: AfterWait = AfterWait::Refuse,
-        /// What to do about a process that is related by nothing but the bot's token.
+        /// Action for a process that shares only the bot token with this instance.
         same_token: SameToken = SameToken::Refuse,
-        /// The environment variables that may have the bot token, first one first.
+        /// Environment variables that may contain the bot token. The first one that is set counts.
         token_env: Vec<Parsed<VariableName>> =
             ["TELOXIDE_TOKEN", "BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"]
                 .map(Parsed::default_of)
                 .into(),
-        /// A file of `NAME=value` lines that is read for the bot id of a token only, if it is
-        /// there; nothing in it is exported.
+        /// Optional file of `NAME=value` lines. monopoll reads only the bot id of the token from
+        /// it, and exports nothing.
         env_file: PathBuf = PathBuf::from(".env"),
-        /// Who is a candidate: a process that meets every field of one entry. Default: the same
-        /// command in the same working directory.
+        /// Entries that select candidates: a process that meets every field of one entry is a
+        /// candidate. Default: the same command in the same working directory.
         matches as "match": Vec<MatchTable> where has_a_pattern = Vec::new(),
-        /// The first rule whose every condition holds decides; if none does: `on_conflict`.
+        /// Rules for single conflicts. The first rule whose conditions all hold decides; if there
+        /// is none, `on_conflict` decides.
         rules: Vec<RuleTable> where has_an_action = Vec::new(),
-        /// A command that must succeed before anything is touched.
+        /// A command that must succeed before monopoll signals a process or takes a lock.
         check: CheckTable = CheckTable::default(),
         /// The lock files.
         lock: LockTable = LockTable::default(),
-        /// How long each step may take.
+        /// Maximum duration of each step.
         timeouts: TimeoutsTable = TimeoutsTable::default(),
-        /// How `graceful` ends a process.
+        /// Steps with which `graceful` ends a process.
         kill: KillTable = KillTable::default(),
-        /// Where to stop and ask a person.
+        /// Limits above which a start is refused, so that a person decides.
         limits: LimitsTable = LimitsTable::default(),
-        /// What Telegram is asked before a start; only where a bot token is known.
+        /// Requests to Telegram before a start. Used only if a bot token is known.
         telegram: TelegramTable = TelegramTable::default(),
-        /// What is said on standard error while a start settles and guards.
+        /// Messages on standard error during a start and while the bot runs.
         log: LogTable = LogTable::default(),
-        /// For your own program; ignored by monopoll.
+        /// Settings of the bot itself. Ignored by monopoll.
         #[schemars(with = "BTreeMap<String, serde_json::Value>")]
         app: BTreeMap<String, toml::Value> = BTreeMap::new(),
     }
 }
 
 settings_table! {
-    /// Run before anything is touched; if it fails, the start is refused and the healthy bot lives
-    /// on.
+    /// A command that runs before monopoll signals a process or takes a lock. If it fails, the
+    /// start is refused and a running bot keeps running.
     pub struct CheckTable {
-        /// The program and its arguments; empty: no check. It runs in the working directory of the
-        /// start.
+        /// The program and its arguments, run in the working directory of the start. Empty: no
+        /// check.
         command: Vec<String> where has_a_program = Vec::new(),
-        /// How long it may take.
+        /// Maximum duration of the check.
         timeout: HumanDuration where is_not_zero = HumanDuration::from_secs(30),
     }
 }
@@ -84,50 +85,51 @@ settings_table! {
 settings_table! {
     /// The lock files.
     pub struct LockTable {
-        /// Absolute paths; all are taken or none, in one order everywhere. `{instance}`,
-        /// `{profile}`, `{user}` and `{lock_dir}` are filled in.
+        /// Absolute paths. A start acquires all of them or none, always in the same order.
+        /// `{instance}`, `{profile}`, `{user}` and `{lock_dir}` are replaced by their values.
         #[schemars(length(min = 1))]
         paths: Vec<Parsed<LockPath>> where lock_path::are_different =
             vec![Parsed::default_of("{lock_dir}/{instance}.lock")],
-        /// What a running instance does when its lock is no longer its own.
+        /// Reaction of a guard that has lost its lock to another process.
         on_lost: OnLost = OnLost::Stop,
     }
 }
 
 settings_table! {
-    /// How long each step may take.
+    /// Maximum duration of each step.
     pub struct TimeoutsTable {
-        /// For a conflict to end by itself: a duration, `forever` for a warm standby, `0s` for one
-        /// try.
+        /// Time for a conflict to end by itself: a duration, `forever` for a warm standby, or `0s`
+        /// for a single attempt.
         wait: Parsed<Patience> = Parsed::default_of("60s"),
-        /// From the signal to SIGKILL: long enough for a bot that finishes the updates it has
-        /// taken. With `0s` SIGKILL follows at once.
+        /// Time from the signal to SIGKILL. Must be long enough for the bot to finish the updates
+        /// in progress. With `0s`, SIGKILL follows at once.
         graceful: HumanDuration = HumanDuration::from_secs(30),
-        /// From SIGKILL to giving up.
+        /// Time from SIGKILL until the start gives up.
         force: HumanDuration where is_not_zero = HumanDuration::from_secs(5),
     }
 }
 
 settings_table! {
-    /// How `graceful` ends a process.
+    /// Steps with which `graceful` ends a process.
     pub struct KillTable {
-        /// What is sent first.
+        /// The first signal.
         signal: Signal = Signal::SigTerm,
-        /// Whether SIGKILL follows; `false`: a conflict that outlives `timeouts.graceful` means
-        /// refuse.
+        /// Send SIGKILL after `timeouts.graceful`. If `false`, a conflict that is still running
+        /// then makes the start refuse.
         escalate: bool = true,
     }
 }
 
 settings_table! {
-    /// Where to stop and ask a person.
+    /// Limits above which a start is refused, so that a person decides.
     pub struct LimitsTable {
-        /// More conflicts than this: refuse, the patterns are too broad.
+        /// Maximum number of conflicts. If there are more, the patterns are too broad and the start
+        /// is refused.
         max_targets: u32 = 5,
-        /// Takeovers of this instance within the window before a policy that kills refuses; 0: none
-        /// at all, at most 30.
+        /// Maximum number of takeovers of this instance within the window. A further start that
+        /// would end a process is refused. `0` refuses every takeover.
         max_takeovers: AtMost<MOST_TAKEOVERS> = AtMost(5),
-        /// The time in which takeovers are counted.
+        /// Time window in which takeovers are counted.
         takeover_window: HumanDuration where is_not_zero = HumanDuration::from_secs(60),
     }
 }
@@ -136,57 +138,58 @@ settings_table! {
 const MOST_TAKEOVERS: u32 = 30;
 
 settings_table! {
-    /// What Telegram is asked before a start; only where a bot token is known.
+    /// Requests to Telegram before a start. Used only if a bot token is known.
     pub struct TelegramTable {
-        /// What to do about a webhook, with which polling fails: whether to ask for one before a
-        /// start, and what follows.
+        /// Check for a webhook before a start, and the reaction to one. While a webhook is set,
+        /// polling fails.
         webhook: WebhookPolicy = WebhookPolicy::Ignore,
-        /// Where the Bot API is: `https://` or `http://`, a host, perhaps a port and a path.
-        /// Through a proxy only with https, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+        /// URL of the Bot API: `https://` or `http://`, a host, and an optional port and path. With
+        /// https, the proxy settings in `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply.
         api_url: Parsed<ApiUrl> = Parsed::default_of("https://api.telegram.org"),
-        /// How long it may take in all; then it is a warning, never a refusal.
+        /// Maximum duration of all requests together. Exceeding it causes a warning, never a
+        /// refusal.
         timeout: HumanDuration where is_not_zero = HumanDuration::from_secs(3),
-        /// For a bot that uses the library: how long a 409 while polling is tolerated before it
-        /// gives up.
+        /// For a bot that uses the library: time for which it tolerates 409 errors while polling.
+        /// After that it ends.
         conflict_window: HumanDuration = HumanDuration::from_secs(90),
     }
 }
 
-/// What to do about a webhook, with which polling fails.
+/// Reaction to a webhook. While a webhook is set, polling fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookPolicy {
-    /// Nothing: no start asks Telegram; `doctor` does.
+    /// No start asks Telegram. `doctor` does.
     Ignore,
-    /// A warning.
+    /// Print a warning.
     Warn,
-    /// No start, and nobody is touched.
+    /// Refuse the start; signal no process.
     Refuse,
-    /// It is deleted once the locks are held; no update is dropped.
+    /// Delete the webhook once the locks are held. No update is dropped.
     Delete,
 }
 
 impl Choice for WebhookPolicy {}
 
 settings_table! {
-    /// What is said on standard error while a start settles and guards.
+    /// Messages on standard error during a start and while the bot runs.
     pub struct LogTable {
-        /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or these by target as tracing's
-        /// filters are written: `info,monopoll::scan=trace`. The variable `MONOPOLL_LOG` wins, and
-        /// `-q` and `-v` over both.
+        /// `off`, `error`, `warn`, `info`, `debug` or `trace`. A tracing filter sets a level per
+        /// target: `info,monopoll::scan=trace`. The variable `MONOPOLL_LOG` overrides this key, and
+        /// `-q` and `-v` override both.
         level: Parsed<Targets> = Parsed::default_of("info"),
-        /// How each record is written.
+        /// Format of each record.
         format: LogFormat = LogFormat::Text,
     }
 }
 
-/// How a log record is written.
+/// Format of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// A line for a person.
+    /// One readable line.
     Text,
-    /// A JSON object on a line of its own.
+    /// One JSON object per line.
     Json,
 }
 
@@ -205,14 +208,14 @@ pub fn file_schema() -> serde_json::Value {
     }
     schema["$defs"]["Profile"] = json!({
         "type": "object",
-        "description": "Keys that hold only where this profile is selected; its rules come first, \
-                        its match entries are added, the rest replaces.",
+        "description": "Keys that apply only if this profile is selected. Its rules come first, \
+                        its match entries are added, and every other key replaces the file's.",
         "properties": of_profile,
         "additionalProperties": false,
     });
     schema["properties"]["profile"] = json!({
         "type": "object",
-        "description": "Settings that hold only where the profile of that name is selected, by \
+        "description": "Settings that apply only if the profile of that name is selected by \
                         --profile or $MONOPOLL_PROFILE.",
         "propertyNames": { "pattern": Instance::PATTERN },
         "additionalProperties": { "$ref": "#/$defs/Profile" },

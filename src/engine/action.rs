@@ -1,4 +1,4 @@
-//! The choices of a user, with their names in `config.toml`.
+//! The actions and policies of a configuration, with their names in `config.toml`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,69 +8,69 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::ladder::StopMode;
 
-/// What is done about one conflict.
+/// Action for one conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Do not start; touch nothing.
+    /// Do not start; signal no process.
     Refuse,
-    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    /// Ask the process to end, wait `timeouts.graceful`, then send SIGKILL.
     Graceful,
-    /// SIGKILL at once.
+    /// Send SIGKILL at once.
     Force,
-    /// Wait until it has ended by itself, at most `timeouts.wait`.
+    /// Wait until the process ends by itself, at most `timeouts.wait`.
     Wait,
-    /// Start next to it. On the holder of the lock this is a refusal.
+    /// Start anyway. For the holder of the lock, this means `refuse`.
     Ignore,
 }
 
-/// What is done about a conflict that no rule covers.
+/// Action for a conflict that no rule covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
-    /// Do not start; touch nothing.
+    /// Do not start; signal no process.
     Refuse,
-    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    /// Ask the process to end, wait `timeouts.graceful`, then send SIGKILL.
     Graceful,
-    /// SIGKILL at once.
+    /// Send SIGKILL at once.
     Force,
-    /// Wait until it has ended by itself, at most `timeouts.wait`.
+    /// Wait until the process ends by itself, at most `timeouts.wait`.
     Wait,
 }
 
-/// What is done when `timeouts.wait` has run out.
+/// Action when `timeouts.wait` has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AfterWait {
-    /// Do not start; touch nothing.
+    /// Do not start; signal no process.
     Refuse,
-    /// Ask it to end, wait `timeouts.graceful`, then SIGKILL.
+    /// Ask the process to end, wait `timeouts.graceful`, then send SIGKILL.
     Graceful,
-    /// SIGKILL at once.
+    /// Send SIGKILL at once.
     Force,
 }
 
-/// What is done about a process that is related by nothing but the bot's token.
+/// Action for a process that shares only the bot token with the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SameToken {
     /// Do not start.
     Refuse,
-    /// As the rules and `on_conflict` say.
+    /// Apply the rules and `on_conflict`.
     Act,
-    /// Start, and say so.
+    /// Start, and print a warning.
     Warn,
-    /// Do not look for it.
+    /// Do not search for such processes.
     Off,
 }
 
-/// What a running instance does when its lock is no longer its own.
+/// Reaction of a guard that has lost its lock to another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnLost {
     /// End the bot and exit 0.
     Stop,
-    /// Say so and go on.
+    /// Print a warning and continue.
     Warn,
 }
 
@@ -140,7 +140,7 @@ impl FromStr for OnConflict {
     }
 }
 
-/// The name is not one that `on_conflict` knows.
+/// The name is not an action of `on_conflict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("allowed are refuse, graceful, force and wait")]
 pub struct UnknownAction;

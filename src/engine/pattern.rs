@@ -128,10 +128,10 @@ impl UserLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContainerLimit {
-    /// Only monopoll's own.
+    /// Only the container of monopoll.
     #[default]
     Same,
-    /// All that can be seen.
+    /// All containers that are visible to monopoll.
     Any,
 }
 

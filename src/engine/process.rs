@@ -91,19 +91,19 @@ impl fmt::Display for User {
     }
 }
 
-/// What the kernel says a process is doing.
+/// State of a process in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// On a processor or ready for one.
+    /// Running on a processor, or ready to run.
     Running,
-    /// Waiting, and a signal wakes it.
+    /// Waiting; a signal wakes it.
     Sleeping,
     /// Stopped by a signal or a debugger.
     Stopped,
-    /// Ended, and not yet reaped.
+    /// Ended, but not yet reaped.
     Zombie,
-    /// Waiting in the kernel, and no signal wakes it.
+    /// Waiting in the kernel; no signal wakes it.
     Uninterruptible,
 }
 

@@ -17,7 +17,7 @@ pub enum Signal {
     SigInt,
     /// Quit, as Ctrl-\ sends it.
     SigQuit,
-    /// Terminate: what service managers send.
+    /// Terminate, as service managers send it.
     SigTerm,
     /// The first user-defined signal.
     SigUsr1,
