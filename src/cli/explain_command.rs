@@ -19,7 +19,7 @@ use crate::scan::command::{Command, ProgramKind};
 use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::terminate::machine::Machine;
-use crate::text::printable;
+use crate::text::{printable, quote};
 
 pub(super) fn run(
     common: &Common,
@@ -43,11 +43,19 @@ pub(super) fn run(
     let paint = output::paint(&std::io::stdout());
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| not_found(pid))?;
+        let guarded = instances::record_of_tree(&start.config, pid);
+        let guarded = guarded.map(|record| {
+            let (instance, guard) = (quote(&record.instance), record.holder.process.pid);
+            format!("pid {pid} belongs to the guard of instance {instance} (pid {guard})")
+        });
         if common.json {
-            output::print_json(&explain_json::one(&explanation, &context))
-        } else {
-            print(&explain_text::one(&explanation, &context, paint))
+            if let Some(sentence) = guarded {
+                tracing::info!("{sentence}");
+            }
+            return output::print_json(&explain_json::one(&explanation, &context));
         }
+        print(&explain_text::one(&explanation, &context, paint))?;
+        guarded.map_or(Ok(ExitStatus::Done), |sentence| print(&format!("\n{sentence}.")))
     } else {
         let shown = if common.json { plan.clone() } else { output::readable(common, &plan) };
         let all: Vec<_> = concerned(&shown).into_iter().filter_map(explain).collect();

@@ -12,6 +12,7 @@ use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::OwnPrograms;
+use crate::scan::machine::is_in_guard_tree;
 use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::state::default_lock_folder::default_lock_folder;
@@ -28,13 +29,12 @@ pub(super) struct Found {
     pub(super) token: Option<Token>,
 }
 
-/// Finds the instance that a process itself names: as its guard, as the child of its guard, or by
-/// the token on its command line.
+/// Finds the instance that a process itself names: as its guard, as part of the tree of its guard,
+/// or by the token on its command line.
 pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Error> {
     let Some(id) = machine::process_id(pid) else { return Ok(None) };
-    let is_part = |record: &Record| record.holder.process == id || record.child == Some(id);
     // A lock file may serve several instances: the record says which one has it.
-    if let Some(record) = records(config).into_iter().find(is_part)
+    if let Some(record) = record_of_guard(config, id).or_else(|| record_of_tree(config, pid))
         && let Ok(instance) = record.instance.parse()
     {
         return Ok(Some(Found { instance, token: None }));
@@ -51,6 +51,17 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Err
 /// The record that this guard keeps next to the lock of its instance.
 pub(super) fn record_of_guard(config: &Config, guard: ProcessId) -> Option<Record> {
     records(config).into_iter().find(|record| record.holder.process == guard)
+}
+
+/// The record of the guard that started a process: the innermost, if there are several.
+pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
+    let guard = |record: &Record| record.holder.process;
+    let above = records(config).into_iter().filter(|it| is_in_guard_tree(pid, guard(it)));
+    above.reduce(
+        |one, other| {
+            if is_in_guard_tree(guard(&other).pid, guard(&one)) { other } else { one }
+        },
+    )
 }
 
 /// The records of all instances.

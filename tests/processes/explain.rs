@@ -457,6 +457,38 @@ fn without_an_instance_the_process_itself_may_name_it() {
 }
 
 #[test]
+fn a_process_that_a_guarded_bot_started_is_named_with_its_guard() {
+    let stage = Stage::new();
+    let folder = stage.locks().display().to_string();
+    let monopoll = |args: &[&str]| {
+        let start = stage.program(env!("CARGO_BIN_EXE_monopoll"), args);
+        start.set(&format!("lock.paths=[\"{folder}/{{instance}}.lock\"]"))
+    };
+    let script = "sh -c 'echo $$ > grandchild; exec sleep 60'; :";
+    let guard = monopoll(&["run", "--instance", "guarded"]);
+    let guard = ["--", "sh", "-c", script].into_iter().fold(guard, Start::argument).start();
+    let pid = stage.wait_until("the grandchild", || {
+        fs::read_to_string(stage.folder().join("grandchild")).ok()?.trim().parse::<u32>().ok()
+    });
+    let record = stage.locks().join("guarded.lock.record");
+    stage.wait_until("the record", || {
+        fs::read_to_string(&record).ok().filter(|it| it.contains("running"))
+    });
+    let belongs =
+        format!("pid {pid} belongs to the guard of instance `guarded` (pid {}).\n", guard.pid());
+    let pid = pid.to_string();
+    for args in [&["explain", &pid][..], &["explain", &pid, "--instance", "another"]] {
+        let said = monopoll(args).end().exits(0);
+        assert!(said.out.ends_with(&belongs), "{said:?}");
+    }
+    let json = document(&monopoll(&["explain", &pid, "--json"]).end().exits(0));
+    assert_eq!(
+        (&json["instance"], &json["processes"][0]["standing"]),
+        (&"guarded".into(), &"member".into())
+    );
+}
+
+#[test]
 fn a_wrong_configuration_is_reported_first() {
     let stage = Stage::new();
     explain(&stage, 1).config("on_conflict = 'perhaps'\n").end().exits(78);

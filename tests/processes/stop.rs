@@ -394,3 +394,15 @@ fn a_guard_whose_lock_was_deleted_is_ended_too() {
     assert!(!is_alive(bot) && stage.lock_is_free());
     guard.end().exits(0).says("`monopoll stop`");
 }
+
+#[test]
+fn without_command_a_stop_says_what_it_could_not_check() {
+    let stage = Stage::new();
+    let stop = stage.program(env!("CARGO_BIN_EXE_monopoll"), &["stop", "--instance", "x"]);
+    let ended = stop.set(&format!("lock.paths=[\"{}\"]", stage.lock().display())).end().exits(0);
+    assert_eq!(
+        ended.out,
+        "x: nothing to stop\nWithout COMMAND no running bot can be recognized: only the lock was \
+         checked.\n"
+    );
+}

@@ -67,6 +67,14 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     is_guard_above.then_some(handle)
 }
 
+/// Returns whether this guard lives and started the process, directly or not.
+pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
+    ProcFs::open().is_ok_and(|proc| {
+        proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start)
+            && is_below(&proc, pid, guard.pid)
+    })
+}
+
 fn marker(environ: &[u8]) -> Option<EnvMarker> {
     let name = HELD.as_bytes();
     memchr::memmem::find(environ, name)?;

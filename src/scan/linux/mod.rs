@@ -15,6 +15,6 @@ mod scanner;
 pub(crate) mod tree_reader;
 
 pub use detect::{detect_capabilities, is_in_other_pid_namespace, private_folder};
-pub(crate) use find_by_marker::find_guard_above;
+pub(crate) use find_by_marker::{find_guard_above, is_in_guard_tree};
 pub use lock_holders::visible_holders;
 pub(crate) use scanner::{Scanner, process_id};

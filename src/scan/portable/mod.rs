@@ -47,6 +47,15 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
         .then_some(ProcessHandle { id: guard })
 }
 
+/// Returns whether this guard lives and started the process, directly or not.
+pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
+    ProcessTable::all(TableFields::Parents).is_ok_and(|table| {
+        table.id(guard.pid) == Some(guard)
+            && pid != guard.pid
+            && table.ancestors(pid).any(|above| above == guard.pid)
+    })
+}
+
 /// Nothing here depends on the machine's settings.
 pub fn detect_capabilities() -> std::io::Result<Option<Capabilities>> {
     Ok(None)
