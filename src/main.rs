@@ -2,13 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use monopoll::internals::cli::{self, Cli, say};
+use monopoll::internals::cli::{self, say};
 use monopoll::internals::error::ExitStatus;
 
 fn main() -> ExitCode {
-    let status = match Cli::try_parse() {
+    let status = match cli::parse() {
         Ok(cli) => cli::run(cli).unwrap_or_else(|error| error.print()),
         // Help and version are no errors; clap knows where each belongs.
         Err(error) if !error.use_stderr() => {

@@ -25,6 +25,9 @@ pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 const FILE: &str = "config.toml";
 
+/// The file that is read before [`FILE`].
+const PREFERRED: &str = "monopoll.toml";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Text,
@@ -51,7 +54,11 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
         }
         ConfigCommand::Schema => print(&schema()),
         ConfigCommand::Init => {
-            let Sources { cwd, config, .. } = prepare::sources(common)?;
+            let sources = prepare::sources(common)?;
+            if sources.config.is_none() {
+                refuse_unread_file(&sources)?;
+            }
+            let Sources { cwd, config, .. } = sources;
             let path = init(cwd.join(config.unwrap_or_else(|| FILE.into())))?;
             print(&format!("wrote {}", printable(&path.to_string_lossy())))
         }
@@ -240,6 +247,22 @@ pub fn starter() -> String {
         }
         Some(_) | None => EXAMPLE.to_owned(),
     }
+}
+
+/// Refuses to write a `config.toml` that no start in this folder would read.
+fn refuse_unread_file(sources: &Sources) -> Result<(), Error> {
+    let read = match sources.variable("MONOPOLL_CONFIG") {
+        Some(path) => {
+            format!("`{}` (named by $MONOPOLL_CONFIG)", printable(&path.to_string_lossy()))
+        }
+        None if sources.cwd.join(PREFERRED).exists() => format!("`./{PREFERRED}`"),
+        None => return Ok(()),
+    };
+    Err(Error::new(
+        ExitStatus::Config,
+        format!("not written: monopoll reads {read} here, and would ignore `{FILE}`"),
+    )
+    .with_hint("edit that file, or name another one: `monopoll config init --config FILE`"))
 }
 
 /// Writes the example to `path`, never over an existing file.

@@ -62,7 +62,7 @@ pub(super) fn run(
         if common.json {
             output::print_json(&explain_json::whole(&all, &plan, &context))?;
         } else {
-            print(&explain_text::whole(&all, &shown, &context, paint))?;
+            print(&explain_text::whole(&all, &context, paint))?;
         }
         if plan.verdict() == Verdict::Clear {
             output::print_blind_spot(common, &start, PlanOutput::Plainly)?;

@@ -1,5 +1,7 @@
 //! The texts after `--help`, and the pages of the same source: completions and the man page.
 
+use std::ffi::OsString;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, Command, CommandFactory};
@@ -87,18 +89,33 @@ pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
         .try_map(|name| name.parse::<OnConflict>())
 }
 
-/// The options of every command, hidden in the help of one that has no use for them.
-pub(super) fn hidden(ids: &[&str]) -> Vec<Arg> {
-    let common = Common::augment_args(Command::new("monopoll"));
-    let all = common.get_arguments().filter(|arg| ids.contains(&arg.get_id().as_str()));
-    all.map(|arg| arg.clone().hide(true)).collect()
+/// Returns the command that parses these arguments. Options are hidden only where help is printed:
+/// that takes longer than to parse a command line.
+pub(super) fn command_for(arguments: &[OsString]) -> Command {
+    let is_help = |argument: &OsString| {
+        argument.to_str().is_some_and(|it| matches!(it, "-h" | "--help" | "help"))
+    };
+    if arguments.iter().any(is_help) { command_for_help() } else { Cli::command() }
 }
 
-/// Hides every common option but these.
-pub(super) fn hidden_but(ids: &[&str]) -> Vec<Arg> {
+/// Returns the command whose subcommands hide the common options that they have no use for.
+fn command_for_help() -> Command {
     let common = Common::augment_args(Command::new("monopoll"));
-    let names = common.get_arguments().map(|arg| arg.get_id().as_str());
-    hidden(&names.filter(|name| !ids.contains(name)).collect::<Vec<_>>())
+    let hide = |command: Command, is_useless: fn(&str) -> bool| {
+        let hidden = common.get_arguments().filter(|arg| is_useless(arg.get_id().as_str()));
+        command.args(hidden.map(|arg| arg.clone().hide(true)))
+    };
+    let hide_in_config = |command: Command| match command.get_name() {
+        "show" | "check" => hide(command, |id| matches!(id, "verbose" | "quiet")),
+        "init" => hide(command, |id| id != "config"),
+        _ => hide(command, |_| true),
+    };
+    Cli::command().mut_subcommands(|command| match command.get_name() {
+        "config" => command.mut_subcommands(hide_in_config),
+        "status" | "doctor" => hide(command, |id| id == "on_conflict"),
+        "completions" | "man" => hide(command, |_| true),
+        _ => command,
+    })
 }
 
 /// The message about a command line that clap rejects: what is wrong, the usage, and the line that
@@ -127,6 +144,9 @@ pub fn usage_error(error: &clap::Error) -> String {
     }
     lines.push("");
     let after = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if word == "-c" => {
+            "; COMMAND goes after `--`, without quotes: `monopoll run -- python3 main.py`"
+        }
         Some(ContextValue::String(word))
             if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") =>
         {
@@ -140,7 +160,7 @@ pub fn usage_error(error: &clap::Error) -> String {
 pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {
     refuse_json(common, "a script for a shell")?;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "monopoll", &mut script);
+    clap_complete::generate(shell, &mut command_for_help(), "monopoll", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
@@ -163,7 +183,7 @@ fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
 
 /// One page for all commands: each with its own options, then the options of all of them.
 fn page() -> std::io::Result<String> {
-    let cli = Cli::command();
+    let cli = command_for_help();
     let man = Man::new(cli.clone().override_usage("monopoll [OPTIONS] SUBCOMMAND ..."));
     let mut page = Vec::new();
     man.render_name_section(&mut page)?;

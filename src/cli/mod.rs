@@ -26,7 +26,7 @@ pub use output::say;
 use output::{PlanOutput, print};
 use status_command::{Detail, Listed};
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::engine::action::OnConflict;
@@ -56,7 +56,7 @@ pub struct Common {
     /// Set one key, such as timeouts.graceful=10s; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
-    /// What to do about a conflict: refuse, graceful, force or wait
+    /// The action on a conflict: refuse, graceful, force or wait
     #[arg(long, value_name = "ACTION", value_parser = help::actions(), hide_possible_values = true, global = true)]
     pub on_conflict: Option<OnConflict>,
     /// The instance [default: from the bot token, else from COMMAND]
@@ -99,7 +99,7 @@ pub enum Command {
         command: Vec<OsString>,
     },
     /// Print whether the instance runs and since when; without a name, list all instances
-    #[command(after_help = help::STATUS, args = help::hidden(&["on_conflict"]))]
+    #[command(after_help = help::STATUS)]
     Status {
         /// Print the history of the instance, too
         #[arg(long)]
@@ -124,7 +124,7 @@ pub enum Command {
     /// Print why a process is or is not a conflict: each entry, shield and rule
     #[command(after_help = help::EXPLAIN)]
     Explain {
-        /// The process id; without one, every process of the plan is explained
+        /// The process ID; without one, one line for each process of the plan
         pid: Option<String>,
         /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
@@ -134,28 +134,28 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Check whether this machine is ready; changes nothing
-    #[command(after_help = help::DOCTOR, args = help::hidden(&["on_conflict"]))]
+    #[command(after_help = help::DOCTOR)]
     Doctor {
         /// The bot's program and its arguments
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Print the completions for a shell
-    #[command(after_help = help::COMPLETIONS, args = help::hidden_but(&[]))]
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
     /// Print the man page
-    #[command(after_help = help::MAN, args = help::hidden_but(&[]))]
+    #[command(after_help = help::MAN)]
     Man,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective configuration, each value with its origin
-    #[command(after_help = help::CONFIG_SHOW, args = help::hidden(&["verbose", "quiet"]))]
+    #[command(after_help = help::CONFIG_SHOW)]
     Show {
         /// Leave out the keys that have their default
         #[arg(long)]
@@ -165,14 +165,22 @@ pub enum ConfigCommand {
         command: Vec<OsString>,
     },
     /// Check every layer and every profile
-    #[command(after_help = help::CONFIG_CHECK, args = help::hidden(&["verbose", "quiet"]))]
+    #[command(after_help = help::CONFIG_CHECK)]
     Check,
     /// Print the JSON schema of the configuration file
-    #[command(after_help = help::CONFIG_SCHEMA, args = help::hidden_but(&[]))]
+    #[command(after_help = help::CONFIG_SCHEMA)]
     Schema,
     /// Write a commented config.toml, or the file that --config names; never over an existing one
-    #[command(after_help = help::CONFIG_INIT, args = help::hidden_but(&["config"]))]
+    #[command(after_help = help::CONFIG_INIT)]
     Init,
+}
+
+/// Parses the command line; help and version are errors of clap's.
+pub fn parse() -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut command = help::command_for(&arguments);
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Runs the command.

@@ -29,6 +29,13 @@ pub(super) fn run(
     if plan.verdict() == Verdict::Clear {
         output::print_blind_spot(common, &start, target)?;
     }
+    let starts = plan.refusal.is_none();
+    if starts && !common.json && start.command.is_some() && start.knows_only_the_command() {
+        output::below(
+            "\nNo bot token is known, so only this exact command is recognized.",
+            target,
+        )?;
+    }
     if let Some(report) = report {
         remark(common, report, target)?;
     }

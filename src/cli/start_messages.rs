@@ -179,12 +179,13 @@ impl ProgressPrinter {
 
 pub(super) fn acquired(lock: &Path, request: &StartRequest) {
     let lock = lock.to_string_lossy();
-    let limit = if request.token.is_none() && request.config.policy.matches.is_empty() {
-        "; no bot token is known, so only this exact command is recognized"
+    let limit = if request.knows_only_the_command() {
+        "; without a bot token only this exact command is recognized"
     } else {
         ""
     };
-    info!(lock = &*lock, "lock acquired, starting{limit} (lock {lock})");
+    info!(lock = &*lock, "lock acquired, starting{limit}");
+    debug!("lock: {lock}");
 }
 
 pub(super) fn guard_event(event: GuardEvent) {

@@ -147,6 +147,9 @@ fn all(
     } else if !statuses.is_empty() {
         print(&status_text::list(&statuses, &context, paint))?;
     }
+    if !common.json && detail == Detail::Now {
+        print("Bots that run without a guard are not listed: see `monopoll status -- COMMAND`.")?;
+    }
     if hidden > 0 && !common.json {
         let verb = if hidden == 1 { "instance" } else { "instances" };
         print(&format!("{hidden} {verb} that ended over a day ago: see `monopoll status --all`"))?;

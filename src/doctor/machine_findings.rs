@@ -37,7 +37,7 @@ pub fn machine_findings(me: &DoctorUser, capabilities: Option<&Capabilities>) ->
             starter(&capabilities.starter),
             pidfd(&capabilities.pidfd),
             processes(capabilities.hidden.as_deref()),
-            environments(capabilities.environments),
+            environments(capabilities.environments, me.privileged),
             inotify(&capabilities.inotify),
         ]);
     }
@@ -153,8 +153,14 @@ fn processes(hidden: Option<&str>) -> Finding {
     }
 }
 
-fn environments(environments: Environments) -> Finding {
+fn environments(environments: Environments, privileged: bool) -> Finding {
     let Environments { readable, unreadable } = environments;
+    let hint = if privileged {
+        "if one of them is the bot, add a `[[match]]` entry for it; the container or the unit that \
+         monopoll runs in may have dropped CAP_SYS_PTRACE"
+    } else {
+        "if one of them is the bot, add a `[[match]]` entry for it, or give monopoll CAP_SYS_PTRACE"
+    };
     let all = readable + unreadable;
     if unreadable == 0 {
         Finding::ok("environments", format!("readable for all {all} other processes of this user"))
@@ -165,8 +171,7 @@ fn environments(environments: Environments) -> Finding {
                 "not readable for {unreadable} of {all} other processes of this user, so a token \
                  there is not found"
             ),
-            "if one of them is the bot, add a `[[match]]` entry for it, or give monopoll \
-             CAP_SYS_PTRACE",
+            hint,
         )
     }
 }

@@ -31,7 +31,8 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
                  secret)",
                 search.misfits.join(" and ")
             ),
-            "set it to the token from @BotFather, or name the bot's own variable in `token_env`",
+            "set it to the token from @BotFather, or list the variable that the bot reads in \
+             `token_env`",
         ),
         (None, SameToken::Off) => {
             Finding::ok(NAME, "none found, and none needed, as `same_token` is off")
@@ -42,13 +43,13 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
             Finding::warning(
                 NAME,
                 format!(
-                    "none found in {} or {}: a process that polls with it under another command is \
-                     not found",
+                    "none found in {} or {}: a process that polls with the token under another \
+                     command is not found",
                     variables.join(", "),
                     printable(&search.file)
                 ),
-                "set one of these, name the bot's own in `token_env` or `env_file`, or set \
-                 `same_token = \"off\"`",
+                "set one of these variables, or add the variable that the bot reads to `token_env`; \
+                 a bot without a token needs `same_token = \"off\"`",
             )
         }
     }

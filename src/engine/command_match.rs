@@ -55,7 +55,11 @@ impl CommandMatch {
     fn has_same_arguments(&self, args: &[String]) -> bool {
         match self.runs {
             RunKind::ByItself => args.get(1..) == Some(self.args.as_slice()),
-            RunKind::ByInterpreter => args_after_script(args).is_some_and(|args| args == self.args),
+            // Behind the shim of a version manager the program runs under the shim's own name.
+            RunKind::ByInterpreter => {
+                args.get(1..) == Some(self.args.as_slice())
+                    || args_after_script(args).is_some_and(|args| args == self.args)
+            }
         }
     }
 }
@@ -119,6 +123,7 @@ mod tests {
                 seen(&["python3", "bot", "-x", "-v"], "/srv/other", own, other),
                 [yes, no, no],
             ),
+            (script, seen(&["python3", "-v"], "/srv/other", own, other), [yes, yes, no]),
             (itself, seen(&[], "/", Fact::Unknown, Fact::Unknown), [unknown, no, no]),
             (itself, Process::default(), [unknown, unknown, unknown]),
         ] {

@@ -86,6 +86,11 @@ impl StartRequest {
         }
     }
 
+    /// Returns whether a bot is recognized by nothing but its command.
+    pub(crate) fn knows_only_the_command(&self) -> bool {
+        self.token.is_none() && self.config.policy.matches.is_empty()
+    }
+
     /// Requires the script that the command names, unless `[check]` may create it.
     pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {

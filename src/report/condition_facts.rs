@@ -99,7 +99,7 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
         Condition::Container(_) => process
             .container
             .known()
-            .map(|id| id.as_deref().map_or_else(|| "mine".to_owned(), mask_secrets)),
+            .map(|id| id.as_deref().map_or_else(|| "this one".to_owned(), mask_secrets)),
         Condition::HoldsLock(_) => {
             yes(process.holds_lock, "holds the lock", "does not hold the lock")
         }

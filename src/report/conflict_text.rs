@@ -216,16 +216,20 @@ fn nothing(action: Action, purpose: Purpose) -> &'static str {
 fn ladder_text(ladder: Ladder) -> String {
     let steps = ladder.steps();
     let mut text = String::new();
+    let mut limits = 0;
     for (index, step) in steps.iter().enumerate() {
         text.push_str(match index.checked_sub(1).map(|before| steps[before]) {
             None => "",
             Some(Step::Wait { .. }) => "; if it does not: ",
-            Some(Step::Ask { .. }) => "; if it does not answer: ",
+            Some(Step::Ask { .. }) => "; if it does not answer, ",
             Some(Step::Signal { .. }) => ", then ",
         });
-        text.push_str(&step_text(step));
+        // The signals come instead of an answer, with the same time limits.
+        let has_limit = !(matches!(step, Step::Ask { .. }) && index + 1 < steps.len());
+        text.push_str(&step_text(step, has_limit));
+        limits += usize::from(has_limit);
     }
-    if let (true, Some((wait, end))) = (steps.len() > 1, ladder.patience()) {
+    if let (true, Some((wait, end))) = (limits > 1, ladder.patience()) {
         text.extend(["; at most ", &short_duration(wait.saturating_add(end)), " in total"]);
     }
     text.push_str(match steps.last() {
@@ -241,8 +245,9 @@ fn ladder_text(ladder: Ladder) -> String {
     text
 }
 
-fn step_text(step: &Step) -> String {
+fn step_text(step: &Step, has_limit: bool) -> String {
     match *step {
+        Step::Ask { .. } if !has_limit => "ask the guard to end it".to_owned(),
         Step::Ask { timeout } => format!("ask the guard to end it ({})", short_duration(timeout)),
         Step::Signal { signal, timeout } => {
             format!("{} ({})", signal.name(), short_duration(timeout))

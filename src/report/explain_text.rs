@@ -2,11 +2,8 @@
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
-use crate::engine::plan::Plan;
 use crate::engine::process::Process;
-use crate::report::{
-    Context, condition_facts, conflict_text, explain_sentence, format, plan_text, verdicts,
-};
+use crate::report::{Context, condition_facts, conflict_text, explain_sentence, format, verdicts};
 use crate::text::{Paint, Style, printable, sanitize};
 
 /// The explanation of one process.
@@ -16,16 +13,26 @@ pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String 
     text.lines.join("\n") + "\n"
 }
 
-/// The whole plan, then the explanation of each process in it.
-pub fn whole(all: &[Explanation<'_>], plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
-    let mut text = LabelledLines { lines: Vec::new(), paint };
-    for it in all {
-        text.lines.push(String::new());
-        text.add_process(it, context, None);
+/// One sentence for each process of the plan, and the command that shows all checks of one.
+pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> String {
+    let instance = format::instance(context, paint);
+    if all.is_empty() {
+        return format!(
+            "{instance}: no candidates. `monopoll explain PID` explains any other process.\n"
+        );
     }
-    let mut whole = plan_text::text(plan, context, paint);
-    whole.extend(text.lines.iter().flat_map(|line| [line, "\n"]));
-    whole
+    let count =
+        if all.len() == 1 { "1 process".to_owned() } else { format!("{} processes", all.len()) };
+    let mut text = format!("{instance}: {count} considered.\n\n");
+    for it in all {
+        let pid = format!("pid {}", it.process.id.pid);
+        let sentence = explain_sentence::sentence(it);
+        let rest = sanitize(sentence.strip_prefix(&pid).unwrap_or(&sentence));
+        let command = format::short_command(it.process);
+        let line = format!("{}  {command}\n   it{rest}.\n", paint.style(Style::Bold, &pid));
+        text.push_str(&line);
+    }
+    text + "\n`monopoll explain PID -- COMMAND` shows every check of one process.\n"
 }
 
 struct LabelledLines {

@@ -17,6 +17,10 @@ use crate::text::sanitize;
 /// The command that shows all hints.
 const MORE: &str = "`monopoll plan -- …` shows details";
 
+/// The hint about a process that only its token points at: none that starts a second poller.
+const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a `[[match]]` entry that finds it, and \
+     `on_conflict` applies";
+
 /// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
 pub fn hint(plan: &Plan) -> Option<String> {
     match plan.refusal.as_ref()? {
@@ -38,7 +42,7 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
         (DecidedBy::OnConflict, _) => {
             "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over"
         }
-        (DecidedBy::SameToken, _) => "`--set same_token=warn` only reports it",
+        (DecidedBy::SameToken, _) => SAME_TOKEN,
         // The reason names the command that stops what comes back; a newer start needs no hint.
         (DecidedBy::Caution, RefusalCause::ComesBack { .. } | RefusalCause::NewerStart) => {
             return None;
@@ -100,9 +104,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
     let mut lines = match &conflict.decided_by {
         DecidedBy::Rule(name) => vec![change_rule(context, name)],
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
-            (Purpose::Start, _) => {
-                vec![format!("choose another {}", set_key(context, "on_conflict"))]
-            }
+            (Purpose::Start, action) => vec![other_action(action, context)],
             (Purpose::Stop, Action::Force) => {
                 vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
             }
@@ -110,10 +112,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
                 vec!["keep it running with a rule whose action is \"refuse\"".to_owned()]
             }
         },
-        DecidedBy::SameToken => vec![format!(
-            "choose \"warn\" (only report it) or \"act\" (treat it like any other conflict) for {}",
-            set_key(context, "same_token")
-        )],
+        DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
         DecidedBy::Caution => outside_configuration(conflict, plan, context.purpose),
     };
     if let Ladder::Wait { patience, .. } = conflict.ladder {
@@ -129,6 +128,16 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
         }
     }
     lines
+}
+
+/// The other actions of `on_conflict`, the least harmful first; never `force`.
+fn other_action(action: Action, context: &Context<'_>) -> String {
+    let (purpose, others) = match action {
+        Action::Graceful | Action::Force => ("to leave it running", "`refuse` or `wait`"),
+        Action::Refuse => ("to wait for it or to take over", "`wait` or `graceful`"),
+        Action::Wait | Action::Ignore => ("not to wait", "`refuse` or `graceful`"),
+    };
+    format!("{purpose}, choose {others} for {}", set_key(context, "on_conflict"))
 }
 
 fn change_rule(context: &Context<'_>, name: &str) -> String {
@@ -188,7 +197,7 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
 fn set_key(context: &Context<'_>, key: &str) -> String {
     let place = (context.origin)(key);
     let flag = match key {
-        "on_conflict" => "`--on-conflict refuse|wait|graceful`".to_owned(),
+        "on_conflict" => "`--on-conflict ACTION`".to_owned(),
         _ => format!("`--set {key}=…`"),
     };
     if place.starts_with("--") {

@@ -11,9 +11,14 @@ pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
         return "No history.\n".to_owned();
     }
+    let widest = |number: fn(&HistoryEvent) -> String| {
+        events.iter().map(|event| number(event).len()).max().unwrap_or_default()
+    };
+    let ticket_width = widest(|event| event.ticket.to_string());
+    let pid_width = widest(|event| event.pid.to_string());
     let line = |event: &HistoryEvent| {
         format!(
-            "{}  ticket {:<4}  pid {:<7}  {}\n",
+            "{}  ticket {:<ticket_width$}  pid {:<pid_width$}  {}\n",
             time(event),
             event.ticket,
             event.pid,

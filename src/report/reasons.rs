@@ -62,6 +62,10 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     let who = name(conflict);
     let decider = decider(&conflict.decided_by);
     Some(match conflict.refusal.as_ref()? {
+        RefusalCause::PolicyRefuses if conflict.decided_by == DecidedBy::SameToken => format!(
+            "{who} carries the same bot token and is found only by it, so `same_token` (refuse) \
+             applies instead of `on_conflict`"
+        ),
         RefusalCause::PolicyRefuses => {
             format!("{who} {}, and {decider} says refuse", claim(conflict))
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
-use crate::text::printable;
+use crate::text::{command_line, printable};
 
 /// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
 #[cfg(unix)]
@@ -44,25 +44,7 @@ impl Command {
         } else {
             search(name, &cwd)
         };
-        let found = found.map_err(|status| {
-            let name = printable(&name.to_string_lossy()).into_owned();
-            match status {
-                ExitStatus::NotFound if is_quoted_line(&args, &cwd) => {
-                    Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .with_hint(format!("leave out the quotes: `-- {name}`"))
-                }
-                ExitStatus::NotFound if Path::new(&name).components().count() > 1 => {
-                    Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .with_hint("check its path")
-                }
-                ExitStatus::NotFound => {
-                    Error::new(status, format!("COMMAND `{name}` is not found"))
-                        .with_hint("check its spelling and $PATH")
-                }
-                status => Error::new(status, format!("COMMAND `{name}` cannot be executed"))
-                    .with_hint("check that it is a file, and its permissions (`chmod +x`)"),
-            }
-        })?;
+        let found = found.map_err(|status| not_runnable(&args, &cwd, status))?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
         let kind = kind_of(&found, &cwd)?;
         Ok(Command { args, found, program, kind, cwd })
@@ -76,6 +58,41 @@ impl Command {
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
+}
+
+fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
+    let name = printable(&args[0].to_string_lossy()).into_owned();
+    let is_missing = status == ExitStatus::NotFound;
+    let hint = if let Some(interpreter) = interpreter_of(&args[0], cwd) {
+        let words: Vec<String> =
+            args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        format!("did you mean `monopoll run -- {interpreter} {}`?", command_line(&words))
+    } else if !is_missing {
+        "check that it is a file, and its permissions (`chmod +x`)".to_owned()
+    } else if is_quoted_line(args, cwd) {
+        format!("leave out the quotes: `-- {name}`")
+    } else if Path::new(&name).components().count() > 1 {
+        "check its path".to_owned()
+    } else {
+        "check its spelling and $PATH".to_owned()
+    };
+    let what = if is_missing { "is not found" } else { "cannot be executed" };
+    Error::new(status, format!("COMMAND `{name}` {what}")).with_hint(hint)
+}
+
+/// Returns the interpreter of a script that exists, by its extension.
+fn interpreter_of(script: &OsStr, cwd: &Path) -> Option<&'static str> {
+    let path = Path::new(script);
+    let interpreter = match path.extension()?.to_str()? {
+        "py" => "python3",
+        "js" | "mjs" | "cjs" => "node",
+        "rb" => "ruby",
+        "pl" => "perl",
+        "php" => "php",
+        "sh" => "sh",
+        _ => return None,
+    };
+    cwd.join(path).is_file().then_some(interpreter)
 }
 
 /// Returns whether a whole command line was written as one word: its first word is a program.

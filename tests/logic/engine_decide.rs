@@ -763,7 +763,8 @@ fn the_reason_names_the_evidence_of_the_conflict() {
         ),
         (
             plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
-            "`python3 main.py` (pid 5) carries the same bot token, and `same_token` says refuse",
+            "`python3 main.py` (pid 5) carries the same bot token and is found only by it, so \
+             `same_token` (refuse) applies instead of `on_conflict`",
         ),
         (
             plan(&policy(OnConflict::Force), vec![same_command(5), same_command(6)]),

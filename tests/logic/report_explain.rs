@@ -23,7 +23,7 @@ use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::report::explain_json::ExplainDocument;
 use monopoll::internals::report::plan_json::to_text;
-use monopoll::internals::report::{Context, explain_json, explain_text, plan_text};
+use monopoll::internals::report::{Context, explain_json, explain_text};
 use monopoll::internals::text::{Paint, output_schema};
 
 /// 2026-01-01T01:00:00Z.
@@ -316,7 +316,7 @@ fn no_report_contains_a_secret_or_a_control_character() {
 }
 
 #[test]
-fn the_explanation_of_all_is_the_plan_and_every_process_in_it() {
+fn the_explanation_of_all_is_one_line_for_each_process() {
     let case =
         case("whole", policy(OnConflict::Graceful), vec![same_command(5), same_command(6)], 5);
     let plan = decide(&case.policy, &case.snapshot);
@@ -325,11 +325,17 @@ fn the_explanation_of_all_is_the_plan_and_every_process_in_it() {
         .into_iter()
         .filter_map(|pid| explain(&case.policy, &case.snapshot, &plan, pid, Some(&likeness)))
         .collect();
-    let text = explain_text::whole(&all, &plan, &context(), Paint::Plain);
-    let rest = text.strip_prefix(&plan_text::text(&plan, &context(), Paint::Plain)).unwrap();
-    assert!(
-        rest.starts_with("\npid 5 would be ended") && rest.contains("\n\npid 6 would be ended"),
-        "{rest}"
+    let text = explain_text::whole(&all, &context(), Paint::Plain);
+    let ended = "it would be ended: it is the same command in the same folder, and `on_conflict` \
+                 says graceful.";
+    assert_eq!(
+        text,
+        format!(
+            "voice-insight (profile production): 2 processes considered.\n\n\
+             pid 5  python3 main.py\n   {ended}\n\
+             pid 6  python3 main.py\n   {ended}\n\n\
+             `monopoll explain PID -- COMMAND` shows every check of one process.\n"
+        )
     );
     let document = serde_json::to_value(explain_json::whole(&all, &plan, &context())).unwrap();
     assert_eq!(

@@ -327,7 +327,13 @@ fn a_refusal_names_the_hint_for_its_reason() {
     let waits = "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over";
     for (plan, way) in [
         (refuse_guarded(), Some(format!("{waits}; {more}"))),
-        (same_token(), Some(format!("`--set same_token=warn` only reports it; {more}"))),
+        (
+            same_token(),
+            Some(format!(
+                "if it is a copy of the bot, stop it yourself, or add a `[[match]]` entry that \
+                 finds it, and `on_conflict` applies; {more}"
+            )),
+        ),
         (
             permission(),
             Some(format!("run monopoll as the user that owns the process, or as root; {more}")),

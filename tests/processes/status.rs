@@ -347,7 +347,8 @@ fn without_an_instance_all_are_listed() {
     let said = every(&stage, &["status"]).end().exits(0).out;
     let lines: Vec<&str> = said.lines().collect();
     assert!(
-        lines.len() == 3
+        lines.len() == 4
+            && lines[3].starts_with("Bots that run without a guard are not listed")
             && lines[0].starts_with(&format!("bot-1  running    pid {}, since 20", one.pid())),
         "{said}"
     );
@@ -394,7 +395,11 @@ fn an_instance_that_ended_days_ago_is_listed_only_with_all() {
     fs::rename(stage.locks().join(name), renamed).unwrap();
     fs::write(stage.locks().join("old.lock.history"), older).unwrap();
     let recent = every(&stage, &["status"]).end().exits(3);
-    assert_eq!(recent.out, "1 instance that ended over a day ago: see `monopoll status --all`\n");
+    assert_eq!(
+        recent.out,
+        "Bots that run without a guard are not listed: see `monopoll status -- COMMAND`.\n\
+         1 instance that ended over a day ago: see `monopoll status --all`\n"
+    );
     let all = every(&stage, &["status", "--all"]).end().exits(3);
     assert!(all.out.starts_with("old  stopped"), "{all:?}");
     every(&stage, &["status", "--all", "--instance", "another"])

@@ -26,7 +26,7 @@ fn the_same_token_in_the_same_program_is_a_conflict_that_refuses() {
     let first = with(stage.bot(&["--another"]), &mine).start();
     stage.ready(1);
     let refused = with(stage.run(&[]), &mine).on_conflict("force").end().exits(75);
-    refused.says("same bot token").says("; `--set same_token=warn` only reports it");
+    refused.says("same bot token").says("; if it is a copy of the bot, stop it");
     assert!(first.is_alive());
 }
 
@@ -98,7 +98,7 @@ fn an_ancestor_with_the_token_is_no_warning() {
     let ended = below(stage.run(&["--exit", "7"])).exits(7);
     assert!(
         !ended.err.contains("warning")
-            && ended.err.contains(": lock acquired, starting (lock ")
+            && ended.err.contains(": lock acquired, starting\n")
             && !ended.err.contains("only this exact command"),
         "{ended:?}"
     );

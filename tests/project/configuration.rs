@@ -115,7 +115,10 @@ fn choices(inner: &Value) -> String {
 
 fn kind(key: &str, value: &Value, inner: &Value) -> String {
     if inner.get("oneOf").is_some() {
-        return "one of the words".into();
+        let words = inner["oneOf"].as_array().into_iter().flatten();
+        let words: Vec<String> =
+            words.filter_map(|it| Some(format!("`{}`", it["const"].as_str()?))).collect();
+        return words.join(", ");
     }
     if value["anyOf"].is_array() || value["$ref"].is_string() {
         return "table".into();
