@@ -1,4 +1,4 @@
-# A Node bot below monopoll. Build the image `monopoll` first
+# A Node bot under monopoll. Build the image `monopoll` first
 # (deploy/Dockerfile), then in the bot's folder:
 #
 #   docker build -f node.Dockerfile -t bot .

@@ -1,4 +1,4 @@
-# A Python bot below monopoll. Build the image `monopoll` first
+# A Python bot under monopoll. Build the image `monopoll` first
 # (deploy/Dockerfile), then in the bot's folder:
 #
 #   docker build -f python.Dockerfile -t bot .
