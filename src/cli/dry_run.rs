@@ -37,7 +37,6 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The snapshot that a start would take.
 pub(super) fn snapshot(
     machine: &mut Machine,
     lock_set: Option<&LockSet>,

@@ -23,7 +23,6 @@ use crate::sys::host;
 use crate::terminate::machine::Machine;
 use crate::text::{printable, secret_spans};
 
-/// The instance of a process, and the token that names it.
 pub(super) struct Found {
     pub(super) instance: Instance,
     pub(super) token: Option<Token>,
@@ -64,7 +63,6 @@ pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
     )
 }
 
-/// The records of all instances.
 fn records(config: &Config) -> Vec<Record> {
     let user = host::current_user();
     let lock_dir = default_lock_folder(&user);

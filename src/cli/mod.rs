@@ -183,7 +183,6 @@ pub fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     machine::memory::share_one_heap();
     let Cli { common, command } = cli;

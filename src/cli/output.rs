@@ -88,7 +88,6 @@ pub(super) fn print_blind_spot(
     below(&format!("{first}{}.", letters.as_str()), target)
 }
 
-/// Prints a line to where the plan was printed.
 pub(super) fn below(line: &str, target: PlanOutput) -> Result<(), Error> {
     match target {
         PlanOutput::ByRun => say(line),

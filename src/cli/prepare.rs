@@ -15,7 +15,6 @@ use crate::guard::start_request::{OwnPrograms, StartRequest};
 use crate::report;
 use crate::scan::command::Command;
 
-/// Loads the configuration; an error has every problem in it.
 pub(super) fn configuration(common: &Common) -> Result<Config, Error> {
     Config::load(&sources(common)?)
         .map_err(|problems| problems.into_error(paint(&std::io::stderr())))

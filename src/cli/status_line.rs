@@ -56,7 +56,6 @@ const GUARD_OF: &str = "the guard of ";
 const NARROWEST: usize = 12;
 
 impl LineState {
-    /// Returns whether `pid` is the root of a conflict that is being ended.
     pub(super) fn ends(&self, pid: u32) -> bool {
         match self {
             LineState::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
@@ -72,7 +71,6 @@ impl LineState {
         }
     }
 
-    /// Names the root of a conflict that is being ended.
     pub(super) fn named(&self, pid: Option<u32>) -> String {
         let other = match self {
             LineState::Ending(others) => others.iter().find(|other| other.pid == pid),
@@ -114,7 +112,6 @@ impl LineState {
         Some(format!("{doing} {}{more}: {time}", others.first()?.named(room.saturating_sub(rest))))
     }
 
-    /// The first pid that it is about.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             LineState::Idle | LineState::Queued { .. } => None,

@@ -85,7 +85,6 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
     }
 }
 
-/// Prints what a stop does, and collects what its end reports.
 struct StopPrinter<'a> {
     common: &'a Common,
     request: &'a StartRequest,

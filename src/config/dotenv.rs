@@ -69,7 +69,6 @@ impl EnvFile {
     }
 }
 
-/// The value of this variable in `env_file`: for a program's own keys.
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let (text, _) = read(&config.env_file).ok()?;
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)

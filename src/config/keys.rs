@@ -101,7 +101,6 @@ impl Key {
         keys.iter().find(|key| key.name == name)
     }
 
-    /// The dotted paths of `keys` and of the keys in their tables.
     pub(crate) fn paths(keys: &'static [Key]) -> impl Iterator<Item = String> {
         keys.iter().flat_map(|key| {
             let inner = key.kind.keys().iter();

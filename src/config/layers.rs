@@ -66,7 +66,6 @@ impl Layers {
     }
 }
 
-/// Merges `upper` over `lower`, table by table.
 fn merge_app(lower: &mut toml::Table, upper: toml::Table) {
     for (key, value) in upper {
         match (lower.get_mut(&key), value) {

@@ -29,7 +29,6 @@ impl Location {
         Location::part_of(&Arc::new(source), value)
     }
 
-    /// The value of a flag.
     pub fn flag(flag: &'static str, value: &str) -> Location {
         let text = format!("{flag} {value}");
         let value = flag.len() + 1..text.len();

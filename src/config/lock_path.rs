@@ -120,7 +120,6 @@ impl LockPath {
         path.into()
     }
 
-    /// The instance whose lock, or its folder, has this `name` in `folder_of_instances`.
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;

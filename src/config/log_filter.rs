@@ -9,7 +9,6 @@ use crate::text::{closest_name, join_and};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// The beginning of our targets.
 const OURS: &str = "monopoll";
 
 impl TextValue for Targets {

@@ -28,7 +28,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem that is not about a key.
     pub(crate) fn at(location: Location, fault: Fault) -> Problem {
         let help = match location.source() {
             SourceName::File(_) => fault.help,
@@ -39,7 +38,6 @@ impl Problem {
         Problem { location, key: None, message: fault.message, help }
     }
 
-    /// A problem with the value of `key`.
     pub(crate) fn with(location: Location, key: impl Into<String>, fault: Fault) -> Problem {
         Problem { key: Some(key.into()), ..Problem::at(location, fault) }
     }

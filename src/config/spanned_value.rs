@@ -36,7 +36,6 @@ pub(crate) enum Value {
 
 pub(crate) type Table = BTreeMap<String, SpannedValue>;
 
-/// Parses the text of a file, or returns every syntax error.
 pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>> {
     let source = Arc::new(SourceText::new(SourceName::File(path.to_owned()), text.to_owned()));
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -84,7 +83,6 @@ impl SpannedValue {
         SpannedValue { value: Value::Text(text.into()), key_location: location.clone(), location }
     }
 
-    /// Wraps `self` in a table for each of `keys`, the outermost first.
     pub(crate) fn nested(self, keys: &[(String, Location)]) -> Table {
         let Some(((first, key_location), rest)) = keys.split_first() else { return Table::new() };
         let location = self.location.clone();

@@ -87,7 +87,6 @@ fn not_toml(message: &str) -> Fault {
     }
 }
 
-/// Explains a line such as `key: value` or `key`.
 fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let written = text.get(line.clone()).unwrap_or_default();
     let start = line.end - written.trim_start().len();

@@ -13,7 +13,6 @@ pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
     check_table(table, KEYS, prefix, "", problems);
 }
 
-/// Validates a file: its own keys and every profile.
 pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     let mut own = root.clone();
     let profiles = own.remove("profile");
@@ -42,7 +41,6 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The fault of a profile's name, which may become part of a lock file's.
 pub(crate) fn bad_profile_name(name: &str) -> Option<Fault> {
     name.parse::<Instance>().err()?;
     let fault = Fault::of(name, "is not a profile's name");

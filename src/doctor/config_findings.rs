@@ -6,7 +6,6 @@ use crate::text::printable;
 
 const NAME: &str = "configuration";
 
-/// Findings about the result of [`Config::load`].
 pub fn config_findings(outcome: &Result<Config, Problems>) -> Vec<Finding> {
     match outcome {
         Ok(config) => std::iter::once(loaded_finding(config))

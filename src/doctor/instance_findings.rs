@@ -5,7 +5,6 @@ use crate::engine::instance::Instance;
 use crate::error::Error;
 use crate::text::printable;
 
-/// The path of COMMAND, if one was given.
 pub fn command_finding(found: Option<&Result<String, Error>>) -> Option<Finding> {
     Some(match found? {
         Ok(path) => Finding::ok("command", printable(path)),

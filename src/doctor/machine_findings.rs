@@ -26,7 +26,6 @@ pub enum ScanReach {
     OtherUsers,
 }
 
-/// Findings about the machine; without capabilities only about the user.
 pub fn machine_findings(me: &DoctorUser, capabilities: Option<&Capabilities>) -> Vec<Finding> {
     let mut findings = vec![user(me)];
     findings.extend(other_users(me));

@@ -15,7 +15,6 @@ pub struct TokenSearch {
     pub file: String,
     /// Variables, as they are shown, whose value is not a token.
     pub misfits: Vec<String>,
-    /// The action on another process with the same token.
     pub same_token: SameToken,
 }
 

@@ -64,7 +64,6 @@ impl CommandMatch {
     }
 }
 
-/// The arguments after the interpreter, its options and the script.
 fn args_after_script(args: &[String]) -> Option<&[String]> {
     let script = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
     args.get(script + 1..)

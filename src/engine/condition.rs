@@ -56,7 +56,6 @@ impl Condition<'_> {
         }
     }
 
-    /// Returns whether it holds for `process`, if `me` is the caller.
     pub fn holds(self, process: &Process, me: &User) -> Truth {
         match self {
             Condition::Name(name) => process.name.holds(|it| name.matches(it)),
@@ -102,7 +101,6 @@ impl MatchEntry {
 }
 
 impl Conditions {
-    /// Returns whether all of them hold for `process`, if `me` is the caller.
     pub fn hold(&self, process: &Process, me: &User) -> Truth {
         Truth::all(self.each().map(|condition| condition.holds(process, me)))
     }

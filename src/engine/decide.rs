@@ -52,7 +52,6 @@ fn refusal(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Opti
     }
 }
 
-/// Settles one conflict as the policy says, unless caution forbids it.
 fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
     let (wanted, decided_by, cause) = wanted(policy, snapshot, &found);
     let waited_out = wanted == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited);

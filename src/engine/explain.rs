@@ -31,7 +31,6 @@ pub struct Explanation<'a> {
     /// The evidence in its bot token; none if that does not count.
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
-    /// Each kind of shield.
     pub shields: [ShieldVerdict; 4],
     /// Each rule in turn, asked as if it were a conflict where it is none.
     pub rules: Vec<RuleVerdict<'a>>,
@@ -58,7 +57,6 @@ pub struct EntryVerdict<'a> {
 }
 
 impl EntryVerdict<'_> {
-    /// Returns whether the pattern matches a process within its limits.
     pub fn holds(&self) -> Truth {
         self.pattern.and(self.limit.as_ref().map_or(Truth::True, |limit| !limit.holds()))
     }
@@ -109,7 +107,6 @@ pub struct ShieldVerdict {
 }
 
 impl ShieldVerdict {
-    /// Returns whether there is this shield, lifted or not.
     pub fn holds(&self) -> Truth {
         self.shield.as_ref().map_or(Truth::False, Shield::holds)
     }
@@ -126,7 +123,6 @@ pub struct RuleVerdict<'a> {
 }
 
 impl RuleVerdict<'_> {
-    /// Returns whether all of its conditions hold.
     pub fn holds(&self) -> Truth {
         Truth::all(self.conditions.iter().map(|(_, truth)| *truth))
     }

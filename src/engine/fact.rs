@@ -17,7 +17,6 @@ impl<T> Fact<T> {
         }
     }
 
-    /// Returns the truth of `test` on the value.
     pub fn holds(&self, test: impl FnOnce(&T) -> bool) -> Truth {
         match self {
             Fact::Known(value) => test(value).into(),

@@ -13,7 +13,6 @@ pub struct Instance(String);
 impl Instance {
     pub const MAX_LEN: usize = 64;
 
-    /// The instance of a bot where no name is configured.
     pub fn of_bot(bot: BotId) -> Instance {
         Instance(format!("bot{bot}"))
     }

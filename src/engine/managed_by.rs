@@ -69,7 +69,6 @@ pub struct ServiceFolder {
 }
 
 impl ManagedBy {
-    /// The command that ends it for good, as a person would type it.
     pub fn stop_command(&self) -> String {
         match self {
             ManagedBy::Systemd(unit) => format!("systemctl stop {}", operand(unit)),

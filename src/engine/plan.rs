@@ -11,7 +11,6 @@ use crate::engine::snapshot::{GuardView, LockView};
 
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The reason that the start or the stop is refused.
     pub refusal: Option<RefusalReason>,
     pub locks: Vec<LockView>,
     /// The guards that have a record next to the lock.
@@ -81,7 +80,6 @@ impl Plan {
         self.suspects.iter().filter(|suspect| !suspect.is_relative())
     }
 
-    /// The conflicts that are waited for; none where the start is refused.
     pub fn waits(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| match conflict.ladder {
             Ladder::Wait { .. } => true,
@@ -127,7 +125,6 @@ impl Conflict {
         self.evidence.contains(&Evidence::Lock)
     }
 
-    /// The pid of its root, where that can be seen.
     pub fn pid(&self) -> Option<u32> {
         self.root.as_ref().map(|root| root.id.pid)
     }
@@ -161,7 +158,6 @@ pub enum DecidedBy {
 }
 
 impl DecidedBy {
-    /// The name of the rule, if it is one.
     pub fn rule(&self) -> Option<&str> {
         match self {
             DecidedBy::Rule(name) => Some(name),

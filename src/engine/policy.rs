@@ -46,7 +46,6 @@ pub enum Purpose {
 }
 
 impl Policy {
-    /// Returns the signals that end a conflict, and the time for each.
     pub fn stop_options(&self, mode: StopMode) -> StopOptions {
         StopOptions {
             mode,

@@ -46,7 +46,6 @@ pub enum RefusalReason {
     Webhook { host: String },
 }
 
-/// The reason that a conflict must not be settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalCause {
     /// The part of the policy that decides about it says refuse.
@@ -97,7 +96,6 @@ pub enum Restarter {
 }
 
 impl Refusal {
-    /// The exit status of a start that is refused.
     pub fn exit_status(self) -> ExitStatus {
         match self {
             Refusal::Superseded => ExitStatus::Done,

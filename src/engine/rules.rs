@@ -48,7 +48,6 @@ pub enum RuleScope {
 }
 
 impl RuleScope {
-    /// Returns the rules that are asked about a conflict with this evidence.
     pub(super) fn of<'a>(
         policy: &Policy,
         evidence: impl IntoIterator<Item = &'a Evidence>,
@@ -61,7 +60,6 @@ impl RuleScope {
         }
     }
 
-    /// The rules in turn, each asked about `subject`.
     pub(super) fn outcomes<'p>(
         self,
         policy: &'p Policy,

@@ -51,7 +51,6 @@ impl Shield {
     }
 }
 
-/// Returns the shield that holds whatever the process was found by.
 pub fn absolute(process: &Process) -> Option<Shield> {
     relation(process).or_else(|| other_bot(process))
 }
@@ -69,7 +68,6 @@ pub fn relation(process: &Process) -> Option<Shield> {
     }
 }
 
-/// Returns the shield of another bot's token.
 pub fn other_bot(process: &Process) -> Option<Shield> {
     match process.token {
         Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
@@ -80,7 +78,6 @@ pub fn other_bot(process: &Process) -> Option<Shield> {
     }
 }
 
-/// Returns the shield of another user or another container beyond these limits of an entry.
 pub fn limit(
     process: &Process,
     me: &Caller,
@@ -90,7 +87,6 @@ pub fn limit(
     other_user(process, me, user).or_else(|| other_container(process, container))
 }
 
-/// Returns the shield of a user beyond this limit.
 pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<Shield> {
     match limit.admits(process, &me.user) {
         Truth::False => Some(Shield::OtherUser(
@@ -101,7 +97,6 @@ pub fn other_user(process: &Process, me: &Caller, limit: &UserLimit) -> Option<S
     }
 }
 
-/// Returns the shield of a container beyond this limit.
 pub fn other_container(process: &Process, limit: ContainerLimit) -> Option<Shield> {
     match limit.admits(process) {
         Truth::False => Some(Shield::OtherContainer(

@@ -199,7 +199,6 @@ impl LockKeeper {
         watch
     }
 
-    /// Writes the record, unless another guard holds the lock: then its record is right.
     fn write_own_record(&mut self, on_event: OnLockEvent<'_>) {
         match self.hold {
             HoldState::Firm | HoldState::Unusable => self.write_record(on_event),

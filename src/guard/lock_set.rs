@@ -137,7 +137,6 @@ pub struct OpenedLocks {
 }
 
 impl OpenedLocks {
-    /// Opens these lock files and draws a ticket.
     pub fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
         let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
         loop {

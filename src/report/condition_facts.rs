@@ -120,7 +120,6 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
     }
 }
 
-/// The token that a process carries.
 pub(super) fn token(token: &Fact<CarriedToken>) -> Option<String> {
     let text = match token.known()? {
         CarriedToken::NotLookedFor => "not compared: this start knows no bot token",

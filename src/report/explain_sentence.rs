@@ -199,7 +199,6 @@ fn entry_name(entry: &EntryVerdict<'_>) -> String {
     }
 }
 
-/// The parts in which a process differs from the entry.
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
         entry.criteria.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {

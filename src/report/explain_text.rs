@@ -6,7 +6,6 @@ use crate::engine::process::Process;
 use crate::report::{Context, condition_facts, conflict_text, explain_sentence, format, verdicts};
 use crate::text::{Paint, Style, printable, sanitize};
 
-/// The explanation of one process.
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines { lines: Vec::new(), paint };
     text.add_process(it, context, Some(format::instance(context, Paint::Plain)));

@@ -146,7 +146,6 @@ fn change_rule(context: &Context<'_>, name: &str) -> String {
     format!("change the rule `{}`{at}, or put another one before it", sanitize(name))
 }
 
-/// Hints outside of the configuration, if no key helps.
 fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
     match conflict.refusal_kind() {
         Some(Refusal::Superseded) => {
@@ -193,7 +192,6 @@ fn find_holder(lock: &Path, purpose: Purpose) -> String {
     }
 }
 
-/// A key with its place, or with every way to set it.
 fn set_key(context: &Context<'_>, key: &str) -> String {
     let place = (context.origin)(key);
     let flag = match key {

@@ -28,7 +28,6 @@ pub fn text(events: &[HistoryEvent]) -> String {
     events.iter().map(line).collect()
 }
 
-/// The time of an event, and its age by the wall clock.
 pub(super) fn time_and_age(event: &HistoryEvent, context: &Context<'_>) -> String {
     let ago = age(event.at, context).map_or_else(String::new, |age| format!(" ({age} ago)"));
     format!("{}{ago}", time(event))

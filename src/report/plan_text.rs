@@ -27,7 +27,6 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     lines.join("\n") + "\n"
 }
 
-/// An empty line, the title and the lines; nothing if there are none.
 fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines = lines.peekable();
     if lines.peek().is_none() {

@@ -57,7 +57,6 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     }
 }
 
-/// The reason that a conflict must not be settled, if it is refused.
 pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     let who = name(conflict);
     let decider = decider(&conflict.decided_by);
@@ -200,7 +199,6 @@ pub fn shield(shield: &Shield) -> String {
     }
 }
 
-/// The reason that a start is refused.
 pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
         StartRefusal::Plan(plan) => plan_reason(plan),

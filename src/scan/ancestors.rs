@@ -39,7 +39,6 @@ pub(super) trait Ancestry {
 
     fn cwd(&self, pid: u32) -> Option<PathBuf>;
 
-    /// Returns the variables of a process that supervisors set, if they can be read.
     fn supervisor_env(&self, pid: u32) -> Option<SupervisorEnv>;
 
     /// Returns the supervisor above a process. Its child, or else what that started, has the

@@ -80,7 +80,6 @@ fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
     Error::new(status, format!("COMMAND `{name}` {what}")).with_hint(hint)
 }
 
-/// Returns the interpreter of a script that exists, by its extension.
 fn interpreter_of(script: &OsStr, cwd: &Path) -> Option<&'static str> {
     let path = Path::new(script);
     let interpreter = match path.extension()?.to_str()? {

@@ -135,7 +135,6 @@ fn service_folder(args: &[String], cwd: impl FnOnce() -> Option<PathBuf>) -> Ser
     ServiceFolder { name, folder: folder.and_then(|folder| folder.to_str().map(str::to_owned)) }
 }
 
-/// Returns whether a program adopts orphans that it did not start.
 pub fn adopts_orphans(args: &[String]) -> bool {
     let Some(program) = args.first().map(|arg| base_name(arg)) else { return false };
     let known = ["systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "conmon"];

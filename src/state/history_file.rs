@@ -55,7 +55,6 @@ impl StateDir {
         })
     }
 
-    /// Returns the takeovers of this boot.
     pub(crate) fn takeover_attempts(&self, me: &HostProcess) -> Vec<TakeoverAttempt> {
         takeover_attempts(&self.history(), &me.boot, clock::since_boot())
     }

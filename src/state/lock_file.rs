@@ -41,7 +41,6 @@ impl LockFile {
         Self::new(folder, name, file)
     }
 
-    /// Opens `name` in `folder` to examine it; `None` if it is missing.
     pub(crate) fn open_existing(
         folder: &LockFolder,
         name: &str,

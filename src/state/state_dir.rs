@@ -122,7 +122,6 @@ impl StateDir {
             .try_for_each(|name| self.folder.refuse_folder(&name))
     }
 
-    /// Returns whether the file exists, readable or not.
     pub(super) fn exists(&self, file: StateFile) -> bool {
         !matches!(self.folder.open_existing(&self.name(file)), Ok(None))
     }

@@ -26,7 +26,6 @@ impl StateDir {
         Ok(ticket)
     }
 
-    /// Writes the counter again if it is behind this ticket.
     pub(crate) fn restore_counter(&self, ticket: Ticket) -> Result<(), Error> {
         let _locked = self.lock_counter()?;
         if self.counter().is_none_or(|counter| counter < ticket) {
@@ -41,7 +40,6 @@ impl StateDir {
         Some(Ticket(text.trim_end().parse().ok()?)).filter(|ticket| *ticket < Ticket::MAX)
     }
 
-    /// Locks the counter and the history.
     pub(super) fn lock_counter(&self) -> Result<FileMutex, Error> {
         let path = self.path(StateFile::CounterMutex);
         match self.mutex(StateFile::CounterMutex)?.wait(PATIENCE) {

@@ -169,7 +169,6 @@ impl<'a> ChildGuard<'a> {
         self.keeper.set_stage(stage, &mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }
 
-    /// Begins to end the tree. A second call may only shorten the first.
     fn begin_ending(&mut self, options: StopOptions) {
         self.may_have_changed = true;
         if let Some(progress) = &mut self.progress {

@@ -92,7 +92,6 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         .map_err(|error| not_executable(command, &error))
 }
 
-/// Returns the reason of the guard's end for the history.
 fn departure(end: &ChildEnd) -> (String, Option<u32>) {
     let how = match end.status {
         ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),

@@ -29,5 +29,4 @@ pub use linux as machine;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub use portable as machine;
 
-/// The extension of a file that is being written.
 pub(crate) const UNFINISHED: &str = "new";

@@ -26,7 +26,6 @@ pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
     danger_to(me, seen, outer_root, || own_group(me))
 }
 
-/// Returns this folder or the first one above it that is unsafe, and why.
 pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
     folder.ancestors().find_map(|folder| Some((folder, danger(&fs::metadata(folder).ok()?)?)))
 }

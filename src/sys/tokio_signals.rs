@@ -15,7 +15,6 @@ impl IgnoredSignals {
         IgnoredSignals(signals::ignored())
     }
 
-    /// Handles a signal from here on, unless it is ignored.
     pub(crate) fn handle(&self, kind: SignalKind) -> io::Result<HandledSignal> {
         let is_ignored = self.0 & (1 << (kind.as_raw_value() - 1)) != 0;
         (!is_ignored).then(|| signal(kind)).transpose().map(HandledSignal)

@@ -39,7 +39,6 @@ impl ApiError {
         }
     }
 
-    /// The error in a sentence about `server`.
     pub fn sentence(&self, server: &str) -> String {
         match self {
             ApiError::Unauthorized => {
@@ -70,7 +69,6 @@ impl ApiError {
         }
     }
 
-    /// The remedy.
     pub fn hint(&self) -> &'static str {
         match self {
             ApiError::Unauthorized => {

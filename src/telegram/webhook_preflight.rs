@@ -14,7 +14,6 @@ use crate::telegram::background_request::{BackgroundRequest, WebhookAnswer};
 use crate::telegram::bot_api::BotApi;
 use crate::telegram::response::{POLLING_FAILS, Webhook};
 
-/// Asks for the webhook, and waits at most `telegram.timeout`.
 pub fn ask_for_webhook(telegram: &TelegramTable, token: &Token) -> WebhookAnswer {
     BackgroundRequest::send(&bot_api(telegram, token), BotApi::webhook).wait_uninterrupted()
 }
@@ -25,7 +24,6 @@ pub struct Preflight {
     api: BotApi,
     policy: WebhookPolicy,
     state: PreflightState,
-    /// The last answer that was warned about.
     warned: Option<WebhookAnswer>,
     removal: WebhookRemoval,
 }

@@ -57,7 +57,6 @@ pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Ex
     Excerpt { line, marked }
 }
 
-/// The line that `at` is in, without its line break.
 pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
     let at = text.floor_char_boundary(at);
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -72,7 +71,6 @@ struct Pieces<'a> {
     secrets: &'a [Range<usize>],
 }
 
-/// A character or a secret.
 struct Piece {
     span: Range<usize>,
     shown: String,
@@ -89,13 +87,11 @@ impl Pieces<'_> {
         showable(successors(previous(at), |piece| previous(piece.span.start)))
     }
 
-    /// The pieces from `at` on: no more than can be shown.
     fn after(&self, at: usize) -> Vec<Piece> {
         let next = |at: usize| (at < self.line.end).then(|| self.containing(at));
         showable(successors(next(at), |piece| next(piece.span.end)))
     }
 
-    /// The piece that the character at `at` is part of.
     fn containing(&self, at: usize) -> Piece {
         let next = self.secrets.partition_point(|secret| secret.end <= at);
         if let Some(secret) = self.secrets.get(next).filter(|secret| secret.start <= at) {
@@ -112,7 +108,6 @@ impl Pieces<'_> {
     }
 }
 
-/// The first pieces, until they are wider than a line.
 fn showable(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
     let mut width = 0;
     let narrow = |piece: &Piece| {
@@ -123,7 +118,6 @@ fn showable(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
     pieces.take_while(narrow).collect()
 }
 
-/// The first pieces that fit into `room` characters.
 fn fitting(pieces: &[Piece], room: usize) -> &[Piece] {
     let fits = |count: &usize| width(&pieces[..*count]) <= room;
     &pieces[..(0..=pieces.len()).rev().find(fits).unwrap_or(0)]

@@ -5,7 +5,6 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-/// The schema of a document that monopoll prints.
 pub fn output_schema<T: JsonSchema>() -> Schema {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     with_unwrapped_descriptions(generator.into_root_schema_for::<T>())

@@ -124,7 +124,6 @@ impl Decoded {
         Decoded { text, steps }
     }
 
-    /// The offset in the original of an offset in the text.
     fn origin(&self, at: usize) -> usize {
         let next = self.steps.partition_point(|(decoded, _)| *decoded <= at);
         let (decoded, original) =

@@ -14,7 +14,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Appends `c`, escaped where it is not printing.
 pub(super) fn push_printable(shown: &mut String, c: char) {
     if is_nonprinting(c) {
         shown.extend(c.escape_default());

@@ -8,7 +8,6 @@ use tokio::signal::unix::SignalKind;
 use crate::error::{Error, ExitStatus};
 use crate::sys::tokio_signals::IgnoredSignals;
 
-/// The process group of the check.
 pub(super) struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {

@@ -47,7 +47,6 @@ impl<'a> Describer<'a> {
         Describer { proc, request, me, own_cgroup, users, ancestors }
     }
 
-    /// Describes a process; `None` where it has ended.
     pub(super) fn describe(
         &mut self,
         pid: u32,

@@ -127,7 +127,6 @@ fn container_traces() -> Vec<ContainerTrace> {
     found.into_iter().flatten().collect()
 }
 
-/// Returns whether a process of this boot is in another PID namespace than this one.
 pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()));

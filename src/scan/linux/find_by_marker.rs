@@ -67,7 +67,6 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     is_guard_above.then_some(handle)
 }
 
-/// Returns whether this guard lives and started the process, directly or not.
 pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
     ProcFs::open().is_ok_and(|proc| {
         proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start)
@@ -84,7 +83,6 @@ fn marker(environ: &[u8]) -> Option<EnvMarker> {
     EnvMarker::parse(OsStr::from_bytes(value))
 }
 
-/// Returns whether the process that left the marker is alive, and a guard.
 fn is_guard(proc: &ProcFs, guard: ProcessId, wrapper: &OsStr) -> bool {
     let lives = proc
         .stat(guard.pid, &mut Vec::new())

@@ -24,7 +24,6 @@ pub(crate) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 pub(crate) struct LockTable(String);
 
 impl LockTable {
-    /// Reads `/proc/locks`; where that fails, no lock is listed.
     pub(crate) fn read() -> LockTable {
         let text = std::fs::read("/proc/locks").unwrap_or_default();
         LockTable(String::from_utf8_lossy(&text).into_owned())
@@ -77,7 +76,6 @@ fn split(dev: u64) -> (u32, u32) {
     (rustix::fs::major(dev), rustix::fs::minor(dev))
 }
 
-/// Returns the device of an open file's mount by `/proc/self/mountinfo`.
 fn mount_device(file: &File) -> Option<(u32, u32)> {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_owned();
@@ -90,7 +88,6 @@ fn mount_device(file: &File) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Returns whether the owners of all locks are listed for this process.
 pub(crate) fn all_are_listed(proc: &ProcFs, me: u32) -> bool {
     pid_namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
 }
@@ -130,7 +127,6 @@ pub(crate) fn holders(proc: &ProcFs, file: FileId, first: &BTreeSet<u32>) -> BTr
         .collect()
 }
 
-/// Returns those of `pids` that have the file open and locked.
 pub(crate) fn holders_among(proc: &ProcFs, file: FileId, pids: &BTreeSet<u32>) -> BTreeSet<u32> {
     let mut buffer = Vec::new();
     pids.iter().copied().filter(|pid| holds(proc, *pid, file, &mut buffer)).collect()

@@ -10,7 +10,6 @@ use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::ProcStat;
 use crate::sys::linux::reader_pool::ReadTask;
 
-/// `/proc/PID/stat` by pid.
 pub(super) type Stats = BTreeMap<u32, ProcStat>;
 
 /// With fewer processes a second thread costs more than it saves.

@@ -216,7 +216,6 @@ pub(super) fn file_behind(proc: &ProcFs, pid: u32, link: &str) -> Option<FileId>
     proc.file_behind(pid, link).ok().map(|(dev, ino)| FileId { dev, ino })
 }
 
-/// Returns the path of the executable, also of one that was replaced since.
 pub(super) fn executable(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
     let path = proc.link(pid, "exe").ok()?;
     match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {

@@ -30,7 +30,6 @@ impl<'a> Describer<'a> {
         Describer { table, request, me }
     }
 
-    /// Describes a process; `None` where it has ended or cannot be identified.
     pub(super) fn describe(&self, pid: u32, holds_lock: Fact<bool>) -> Option<Process> {
         let id = self.table.id(pid)?;
         let seen = self.table.process(pid)?;

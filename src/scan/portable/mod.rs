@@ -47,7 +47,6 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
         .then_some(ProcessHandle { id: guard })
 }
 
-/// Returns whether this guard lives and started the process, directly or not.
 pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
     ProcessTable::all(TableFields::Parents).is_ok_and(|table| {
         table.id(guard.pid) == Some(guard)

@@ -87,7 +87,6 @@ impl TreeReader {
     }
 }
 
-/// Returns whether the environment of a process has this guard's marker.
 pub(super) fn has_marker_of(table: &ProcessTable, pid: u32, guard: ProcessId) -> bool {
     let environ = table.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
     let mut values =

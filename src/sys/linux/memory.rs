@@ -65,7 +65,6 @@ fn mapping(line: &str) -> Option<Range<usize>> {
     Some(number(start)?..number(end)?)
 }
 
-/// Whether this mapping is a file that is only read.
 fn is_only_read(line: &str) -> bool {
     let mut fields = line.split_ascii_whitespace().skip(1);
     matches!(fields.next(), Some("r-xp" | "r--p"))

@@ -22,7 +22,6 @@ enum Pin {
     StartTime,
 }
 
-/// A pinned process that has not been identified yet.
 pub(crate) struct PinnedPid(Pin);
 
 impl PinnedPid {

@@ -17,7 +17,6 @@ use crate::sys::linux::pidfd::{ProcessHandle, is_readable};
 use crate::sys::linux::signals::{self, ReceivedSignal, SI_KERNEL, TAKEN, bit};
 use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 
-/// The interval of checks of processes that have no pidfd.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub struct Poller(SignalSource);
@@ -96,7 +95,6 @@ impl Poller {
         }
     }
 
-    /// Returns the signal mask that this process was started with.
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
             SignalSource::Signals { original, .. } => *original,

@@ -52,7 +52,6 @@ impl ReceivedSignal {
             .find(|signal| signal_numbers::of(*signal).as_raw() == self.number)
     }
 
-    /// Returns whether a start that has no child yet ends.
     pub(crate) fn ends_a_start(self) -> bool {
         ![Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGWINCH, Signal::SIGTSTP]
             .into_iter()

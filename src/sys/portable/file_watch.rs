@@ -29,7 +29,6 @@ impl FileWatch {
     #[expect(clippy::unused_self, reason = "on Linux closes are watched")]
     pub(crate) fn watch_closes(&mut self, _file: &Path) {}
 
-    /// Watches for files that are added to or removed from these folders.
     pub(crate) fn watch_changes(&mut self, folders: &[&Path]) {
         *self.folders.get_mut() =
             folders.iter().map(|folder| (PathBuf::from(folder), None)).collect();

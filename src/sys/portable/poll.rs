@@ -17,7 +17,6 @@ use crate::sys::portable::pidfd::ProcessHandle;
 use crate::sys::portable::signals::{ReceivedSignal, SignalStreams};
 use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 
-/// The interval of checks for what nothing reports.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 pub struct Poller(SignalSource);
