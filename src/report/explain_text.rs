@@ -102,7 +102,7 @@ impl LabelledLines {
         if it.entries.is_empty() {
             return vec![self.row(
                 Truth::False,
-                "a monopoll process is identified only by its lock and ticket",
+                "not compared: the lock and the ticket identify a monopoll process",
             )];
         }
         let rows = |entry: &EntryVerdict<'_>| {
