@@ -49,7 +49,8 @@ mod linux {
         std::fs::remove_dir_all(&folder).unwrap();
         let start = median(&mut alone);
         println!(
-            "| old bot's exit → successor's first poll | whole | the bot's own start-up | monopoll |\n| --- | --- | --- | --- |"
+            "| old bot's exit → successor's first poll | whole | the bot's own start-up | \
+                monopoll |\n| --- | --- | --- | --- |"
         );
         for (action, gaps) in ["graceful", "wait"].iter().zip(&mut gaps) {
             let whole = median(gaps);

@@ -45,16 +45,21 @@ fn yes(met: bool) -> &'static str {
 
 pub(crate) fn head() {
     println!(
-        "| what | monopoll | beside | | ratio | target | met |\n| --- | ---: | --- | ---: | ---: | --- | --- |"
+        "| what | monopoll | beside | | ratio | target | met |\n| --- | ---: | --- | ---: | ---: \
+            | --- | --- |"
     );
 }
 
 /// How it was measured.
 pub(crate) fn foot(rounds: usize) {
     println!(
-        "\nMedians of {rounds} interleaved rounds (10, 100 and 300 at once: of 7, 3 and 1) in a PID namespace of their own, whose first process is tini. The child that\n\
-         everybody starts is a static program whose first act is to read the clock: \"exec\" is its first instruction, an exit the last one before it leaves. Its\n\
-         start is in every figure alike. `start-stop-daemon` is two commands without a shell. Floors are the same system calls in C, linked statically; one thread, where it does not say two."
+        "\nMedians of {rounds} interleaved rounds (10, 100 and 300 at once: of 7, 3 and 1) in a \
+            PID namespace of their own, whose first process is tini. The child that\n\
+         everybody starts is a static program whose first act is to read the clock: \"exec\" is \
+             its first instruction, an exit the last one before it leaves. Its\n\
+         start is in every figure alike. `start-stop-daemon` is two commands without a shell. \
+         Floors are the same system calls in C, linked statically; one thread, where it does not \
+         say two."
     );
 }
 

@@ -2,13 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::output::{paint, print, say};
 use crate::cli::{Common, ConfigCommand, prepare};
+use crate::config::find_file::{SHARED_NAME, preferred_to_shared};
 use crate::config::keys::{Key, ValueKind};
 use crate::config::settings::{KEYS, Settings, file_schema};
 use crate::config::{Config, Problems, Sources};
@@ -18,15 +19,10 @@ use crate::guard::start_request::lock_files;
 use crate::report::{check_json, plan_json};
 use crate::scan::command::Command;
 use crate::sys::host;
-use crate::text::{LONGEST_LINE, mask_secrets, printable, sanitize, short_path, truncate};
+use crate::text::{LONGEST_LINE, mask_secrets, printable, quote, sanitize, short_path, truncate};
 
 /// The example file: every key with its default and a reason.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
-
-const FILE: &str = "config.toml";
-
-/// The file that is read before [`FILE`].
-const PREFERRED: &str = "monopoll.toml";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -55,11 +51,12 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
         ConfigCommand::Schema => print(&schema()),
         ConfigCommand::Init => {
             let sources = prepare::sources(common)?;
-            if sources.config.is_none() {
-                refuse_unread_file(&sources)?;
-            }
-            let Sources { cwd, config, .. } = sources;
-            let path = init(cwd.join(config.unwrap_or_else(|| FILE.into())))?;
+            let path = match &sources.config {
+                Some(path) => path,
+                None => unless_unread(&sources)?,
+            };
+            // Without the `.` of `./config.toml`.
+            let path = init(sources.cwd.join(path).components().collect())?;
             print(&format!("wrote {}", printable(&path.to_string_lossy())))
         }
         ConfigCommand::Check => {
@@ -111,12 +108,13 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
                 .into_iter()
                 .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
                 .collect();
+            let locks: Vec<_> = applied.locks.iter().map(|path| path.to_string_lossy()).collect();
             mask_secrets(&document(&json!({
                 "version": 1,
                 "file": config.file.as_ref().map(|path| path.to_string_lossy()),
                 "profile": config.profile,
                 "instance": applied.instance,
-                "locks": applied.locks.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+                "locks": locks,
                 "values": values,
             })))
         }
@@ -236,7 +234,8 @@ pub fn schema() -> String {
 
 /// Replaces the path of the schema, which is only right within this repository.
 const SCHEMA_ELSEWHERE: &str = "\
-# For an editor that reads schemas: `monopoll config schema > monopoll.schema.json`, and `#:schema ./monopoll.schema.json` as
+# For an editor that reads schemas: `monopoll config schema > monopoll.schema.json`, and \
+`#:schema ./monopoll.schema.json` as
 # the first line of this file.";
 
 /// The example as a file of its own, valid in any folder.
@@ -249,18 +248,18 @@ pub fn starter() -> String {
     }
 }
 
-/// Refuses to write a `config.toml` that no start in this folder would read.
-fn refuse_unread_file(sources: &Sources) -> Result<(), Error> {
-    let read = match sources.variable("MONOPOLL_CONFIG") {
-        Some(path) => {
-            format!("`{}` (named by $MONOPOLL_CONFIG)", printable(&path.to_string_lossy()))
-        }
-        None if sources.cwd.join(PREFERRED).exists() => format!("`./{PREFERRED}`"),
-        None => return Ok(()),
+/// Returns the path of a `config.toml` in this folder, unless a start would read another file.
+fn unless_unread(sources: &Sources) -> Result<&'static Path, Error> {
+    let Some(read) = preferred_to_shared(sources) else { return Ok(Path::new(SHARED_NAME)) };
+    let named = if sources.variable("MONOPOLL_CONFIG").is_some() {
+        " (named by $MONOPOLL_CONFIG)"
+    } else {
+        ""
     };
+    let read = quote(&read.to_string_lossy());
     Err(Error::new(
         ExitStatus::Config,
-        format!("not written: monopoll reads {read} here, and would ignore `{FILE}`"),
+        format!("not written: monopoll reads {read}{named} here, and would ignore `{SHARED_NAME}`"),
     )
     .with_hint("edit that file, or name another one: `monopoll config init --config FILE`"))
 }

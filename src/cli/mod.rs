@@ -57,7 +57,8 @@ pub struct Common {
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
     /// The action on a conflict: refuse, graceful, force or wait
-    #[arg(long, value_name = "ACTION", value_parser = help::actions(), hide_possible_values = true, global = true)]
+    #[arg(long, value_name = "ACTION", value_parser = help::actions())]
+    #[arg(hide_possible_values = true, global = true)]
     pub on_conflict: Option<OnConflict>,
     /// The instance [default: from the bot token, else from COMMAND]
     #[arg(long, value_name = "ID", global = true)]
@@ -85,7 +86,8 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
         /// The bot's program and its arguments
-        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        #[arg(value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Print what `run` would end or wait for, in which order, by which rule

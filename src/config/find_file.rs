@@ -18,7 +18,7 @@ use crate::text::{closest_name, quote, short_path};
 const LARGEST: u64 = 1 << 20;
 
 /// A name that many programs use.
-const SHARED_NAME: &str = "./config.toml";
+pub(crate) const SHARED_NAME: &str = "./config.toml";
 
 /// Tables that many programs with a bot have.
 const SHARED_KEYS: [&str; 2] = ["app", "telegram"];
@@ -78,6 +78,16 @@ pub(crate) fn search(
         }
     }
     FileSearch::None
+}
+
+/// Returns the file that a start reads although there is a `./config.toml`.
+pub(crate) fn preferred_to_shared(sources: &Sources) -> Option<PathBuf> {
+    let named = named_file(sources).map(|(path, _)| path);
+    named.or_else(|| {
+        usual_files(sources)
+            .take_while(|path| path != Path::new(SHARED_NAME))
+            .find(|path| sources.cwd.join(path).exists())
+    })
 }
 
 fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {

@@ -12,7 +12,7 @@
 mod api_url;
 pub mod dotenv;
 mod duration;
-mod find_file;
+pub(crate) mod find_file;
 pub(crate) mod keys;
 mod layers;
 #[warn(missing_docs)]

@@ -47,8 +47,8 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
                     variables.join(", "),
                     printable(&search.file)
                 ),
-                "set one of these variables, or add the variable that the bot reads to `token_env`; \
-                 a bot without a token needs `same_token = \"off\"`",
+                "set one of these variables, or add the variable that the bot reads to \
+                 `token_env`; a bot without a token needs `same_token = \"off\"`",
             )
         }
     }

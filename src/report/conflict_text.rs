@@ -224,10 +224,16 @@ fn ladder_text(ladder: Ladder) -> String {
             Some(Step::Ask { .. }) => "; if it does not answer, ",
             Some(Step::Signal { .. }) => ", then ",
         });
-        // The signals come instead of an answer, with the same time limits.
-        let has_limit = !(matches!(step, Step::Ask { .. }) && index + 1 < steps.len());
-        text.push_str(&step_text(step, has_limit));
-        limits += usize::from(has_limit);
+        text.push_str(&step_text(step));
+        match step {
+            // The signals come instead of an answer, with the same time limits.
+            Step::Ask { .. } if index + 1 < steps.len() => {}
+            Step::Ask { timeout } | Step::Signal { timeout, .. } => {
+                text.extend([" (", &short_duration(*timeout), ")"]);
+                limits += 1;
+            }
+            Step::Wait { .. } => limits += 1,
+        }
     }
     if let (true, Some((wait, end))) = (limits > 1, ladder.patience()) {
         text.extend(["; at most ", &short_duration(wait.saturating_add(end)), " in total"]);
@@ -245,13 +251,11 @@ fn ladder_text(ladder: Ladder) -> String {
     text
 }
 
-fn step_text(step: &Step, has_limit: bool) -> String {
+/// The step without the time limit of an answer or a signal.
+fn step_text(step: &Step) -> String {
     match *step {
-        Step::Ask { .. } if !has_limit => "ask the guard to end it".to_owned(),
-        Step::Ask { timeout } => format!("ask the guard to end it ({})", short_duration(timeout)),
-        Step::Signal { signal, timeout } => {
-            format!("{} ({})", signal.name(), short_duration(timeout))
-        }
+        Step::Ask { .. } => "ask the guard to end it".to_owned(),
+        Step::Signal { signal, .. } => signal.name().to_string(),
         Step::Wait { timeout: Patience::Forever } => {
             "wait for it to end, as long as it takes".to_owned()
         }

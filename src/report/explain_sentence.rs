@@ -13,22 +13,26 @@ use crate::text::join_and;
 
 /// The sentence, without a full stop.
 pub fn sentence(it: &Explanation<'_>) -> String {
-    let pid = it.process.id.pid;
+    format!("pid {} {}", it.process.id.pid, predicate(it))
+}
+
+/// The sentence without its subject, the process.
+pub(super) fn predicate(it: &Explanation<'_>) -> String {
     match (it.conflict, &it.classification) {
         (Some(conflict), _) => conflict_sentence(it, conflict),
         (None, Classification::Shielded(shield)) => {
             let shield = reasons::shield(shield);
-            format!("pid {pid} would be a candidate, but is never touched: {shield}")
+            format!("would be a candidate, but is never touched: {shield}")
         }
         (None, Classification::Suspect) => {
-            format!("pid {pid} is a suspect and is not touched: {}", suspicion(it))
+            format!("is a suspect and is not touched: {}", suspicion(it))
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
-            format!("pid {pid} is a candidate: it {}", evidence_text(evidence))
+            format!("is a candidate: it {}", evidence_text(evidence))
         }
         (None, Classification::Unrelated) => {
-            format!("pid {pid} is not a candidate: {}", unrelated(it))
+            format!("is not a candidate: {}", unrelated(it))
         }
     }
 }
@@ -45,23 +49,23 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let (fate, decision) = (fate(conflict), decision(it, conflict));
     let sentence = match (reasons::conflict_refusal(conflict), it.plan.verdict()) {
         (Some(why), _) => {
-            return format!("pid {pid} {tree}is a conflict, and the start is refused: {why}");
+            return format!("{tree}is a conflict, and the start is refused: {why}");
         }
         (None, Verdict::Refuse(_)) => {
             return format!(
-                "pid {pid} would be {fate} ({decision}), but the start is refused and nothing is \
+                "would be {fate} ({decision}), but the start is refused and nothing is \
                  touched: {}",
                 reasons::plan_reason(it.plan)
             );
         }
         (None, Verdict::Wait) if conflict.action.kills() => {
             format!(
-                "pid {pid} would be {fate} once there is nothing left to wait for: {because}, and \
+                "would be {fate} once there is nothing left to wait for: {because}, and \
                  {decision}"
             )
         }
         (None, Verdict::Clear | Verdict::Act | Verdict::Wait) => {
-            format!("pid {pid} would be {fate}: {because}, and {decision}")
+            format!("would be {fate}: {because}, and {decision}")
         }
     };
     match &it.classification {

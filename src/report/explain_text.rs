@@ -24,11 +24,10 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
         if all.len() == 1 { "1 process".to_owned() } else { format!("{} processes", all.len()) };
     let mut text = format!("{instance}: {count} considered.\n\n");
     for it in all {
-        let pid = format!("pid {}", it.process.id.pid);
-        let sentence = explain_sentence::sentence(it);
-        let rest = sanitize(sentence.strip_prefix(&pid).unwrap_or(&sentence));
+        let pid = paint.style(Style::Bold, &format!("pid {}", it.process.id.pid));
         let command = format::short_command(it.process);
-        let line = format!("{}  {command}\n   it{rest}.\n", paint.style(Style::Bold, &pid));
+        let predicate = sanitize(&explain_sentence::predicate(it));
+        let line = format!("{pid}  {command}\n   it {predicate}.\n");
         text.push_str(&line);
     }
     text + "\n`monopoll explain PID -- COMMAND` shows every check of one process.\n"
@@ -46,15 +45,10 @@ impl LabelledLines {
         context: &Context<'_>,
         instance: Option<String>,
     ) {
-        let pid = format!("pid {}", it.process.id.pid);
-        let strong = self.paint.style(Style::Bold, &pid);
-        let sentence = explain_sentence::sentence(it);
-        self.lines.push(format!(
-            "{strong}{}.",
-            sanitize(sentence.strip_prefix(&pid).unwrap_or(&sentence))
-        ));
+        let pid = self.paint.style(Style::Bold, &format!("pid {}", it.process.id.pid));
+        self.lines.push(format!("{pid} {}.", sanitize(&explain_sentence::predicate(it))));
         self.lines.push(String::new());
-        self.lines.push(format!("{strong}  {}", format::short_command(it.process)));
+        self.lines.push(format!("{pid}  {}", format::short_command(it.process)));
         self.add("instance", instance);
         self.add("process", [conflict_text::facts(it.process)]);
         self.add(

@@ -36,8 +36,8 @@ fn conflicts(number: usize) -> String {
 fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     match reason {
         RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
-            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows; the `match` \
-             entries may be too broad"
+            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows; the \
+             `match` entries may be too broad"
         ),
         RefusalReason::Storm { allowed: 0, .. } => {
             "`limits.max_takeovers` is 0, so no start takes over".to_owned()
@@ -45,8 +45,9 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
         RefusalReason::Storm { allowed, window } => {
             let window = humantime::format_duration(*window);
             format!(
-                "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two starts \
-                 keep ending each other; find out what starts both, then run `monopoll stop` and \
+                "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two \
+                 starts keep ending each other; find out what starts both, then run `monopoll \
+                 stop` and \
                  start one of them, or start neither for {window}"
             )
         }

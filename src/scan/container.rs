@@ -118,7 +118,8 @@ impl PrivateFolder {
         let folder = printable(&folder);
         match self.container {
             ContainerKind::Kubernetes => format!(
-                "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume at \
+                "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume \
+                    at \
                  {folder} in every pod that may run this bot"
             ),
             ContainerKind::Docker | ContainerKind::Podman => format!(
@@ -166,10 +167,15 @@ mod tests {
 
     #[test]
     fn a_private_folder_names_what_is_guarded_and_how_to_share_it() {
-        let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
+        let mounts = "1 0 0:9 / / rw - overlay overlay rw\n2 1 8:1 \
+            /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x /empty rw - xfs /dev/sda1 \
+            rw\n3 1 8:1 /srv /srv rw - xfs /dev/sda1 rw";
         let private = |container, folder| PrivateFolder::of(container, mounts, Path::new(folder));
         let docker = private(ContainerKind::Docker, "/run/monopoll").unwrap();
-        assert!(docker.problem().starts_with("only this container is guarded: its lock folder /run/monopoll is on its own root file system"));
+        assert!(docker.problem().starts_with(
+            "only this container is guarded: its lock folder \
+            /run/monopoll is on its own root file system"
+        ));
         assert!(docker.hint().contains("-v monopoll-locks:/run/monopoll"));
         let pod = private(ContainerKind::Kubernetes, "/empty").unwrap();
         assert!(pod.problem().starts_with("only this pod is guarded"));

@@ -95,32 +95,41 @@ mod tests {
 
     /// Docker, with a volume of a name, one without, a folder of the host, and memory of its own.
     const DOCKER: &str = "\
-1038 871 0:52 / / rw,relatime master:294 - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/u,workdir=/w
+1038 871 0:52 / / rw,relatime master:294 - overlay overlay \
+rw,lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/u,workdir=/w
 1039 1038 0:56 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 1040 1038 0:57 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755
 1042 1038 0:30 / /run rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw
-1043 1038 8:1 /var/lib/docker/volumes/monopoll-locks/_data /locks rw,relatime master:1 - ext4 /dev/sda1 rw
+1043 1038 8:1 /var/lib/docker/volumes/monopoll-locks/_data /locks rw,relatime master:1 - ext4 \
+/dev/sda1 rw
 1044 1038 8:1 /var/lib/docker/volumes/3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime master:1 - ext4 /dev/sda1 rw
 1045 1038 0:25 /monopoll /run/monopoll rw,nosuid,nodev - tmpfs tmpfs rw,size=1600000k,mode=755
 1046 1038 8:1 /srv/bot\\040locks /srv/bot\\040locks rw,relatime master:1 - ext4 /dev/sda1 rw
-1047 1038 8:1 /var/lib/docker/containers/0123/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw";
+1047 1038 8:1 /var/lib/docker/containers/0123/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 \
+rw";
 
     const PODMAN: &str = "\
-640 570 0:48 / / rw,relatime - fuse.fuse-overlayfs fuse-overlayfs rw,nodev,noatime,user_id=0,group_id=0,default_permissions,allow_other
+640 570 0:48 / / rw,relatime - fuse.fuse-overlayfs fuse-overlayfs \
+rw,nodev,noatime,user_id=0,group_id=0,default_permissions,allow_other
 641 640 0:50 / /run rw,nosuid,nodev,relatime - tmpfs tmpfs rw,uid=1000,gid=1000,inode64
-642 640 0:45 /containers/overlay-containers/77aa/userdata/.containerenv /run/.containerenv rw,nosuid,nodev,relatime - tmpfs tmpfs rw
-643 640 253:2 /alice/.local/share/containers/storage/volumes/locks/_data /locks rw,relatime - ext4 /dev/mapper/home rw
+642 640 0:45 /containers/overlay-containers/77aa/userdata/.containerenv /run/.containerenv \
+rw,nosuid,nodev,relatime - tmpfs tmpfs rw
+643 640 253:2 /alice/.local/share/containers/storage/volumes/locks/_data /locks rw,relatime - \
+ext4 /dev/mapper/home rw
 644 640 253:2 /alice/.local/share/containers/storage/volumes/aa0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime - ext4 /dev/mapper/home rw";
 
     /// Kubernetes with containerd: an emptyDir, one in memory, a folder of the node, and a claim.
     const KUBERNETES: &str = "\
-2250 2006 0:271 / / rw,relatime master:780 - overlay overlay rw,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs
+2250 2006 0:271 / / rw,relatime master:780 - overlay overlay \
+rw,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs
 2251 2250 0:273 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
-2260 2250 259:1 /var/lib/kubelet/pods/6f9d/volumes/kubernetes.io~empty-dir/locks /empty rw,relatime - xfs /dev/nvme0n1p1 rw,attr2
+2260 2250 259:1 /var/lib/kubelet/pods/6f9d/volumes/kubernetes.io~empty-dir/locks /empty \
+rw,relatime - xfs /dev/nvme0n1p1 rw,attr2
 2261 2250 0:261 / /memory rw,relatime - tmpfs tmpfs rw,size=65536k
 2262 2250 259:1 /srv/locks /host rw,relatime - xfs /dev/nvme0n1p1 rw,attr2
 2263 2250 259:3 / /claim rw,relatime - ext4 /dev/nvme1n1 rw
-2264 2250 0:262 / /run/secrets/kubernetes.io/serviceaccount ro,relatime - tmpfs tmpfs rw,size=65536k";
+2264 2250 0:262 / /run/secrets/kubernetes.io/serviceaccount ro,relatime - tmpfs tmpfs \
+rw,size=65536k";
 
     /// LXC on a folder, and with a systemd that mounts `/run`; and on a volume of its own.
     const LXC: &str = "\
@@ -168,7 +177,8 @@ mod tests {
 
     #[test]
     fn the_last_mount_at_a_point_covers_the_others() {
-        let mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /a /locks rw - ext4 /dev/sda1 rw\n3 1 0:9 / /locks rw - tmpfs tmpfs rw";
+        let mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /a /locks rw - ext4 /dev/sda1 \
+            rw\n3 1 0:9 / /locks rw - tmpfs tmpfs rw";
         assert_eq!(
             covering(mounts, Path::new("/locks/x")).map(|mount| mount.file_system),
             Some("tmpfs".to_owned())

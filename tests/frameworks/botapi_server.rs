@@ -262,7 +262,8 @@ fn send(server: &Server, path: &str, kind: &str, body: &str) -> Sent {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
+            {kind}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all((head + body).as_bytes()).unwrap();
@@ -308,7 +309,8 @@ impl Poller {
     fn start(server: &Server, parameters: &str) -> Poller {
         let address = server.address();
         let request = format!(
-            "GET /bot{TOKEN}/getUpdates?{parameters} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            "GET /bot{TOKEN}/getUpdates?{parameters} HTTP/1.1\r\nHost: x\r\nConnection: \
+                close\r\n\r\n"
         );
         let script = format!(
             "exec 3<>/dev/tcp/{}/{}; printf '%s' \"$0\" >&3; exec cat <&3",

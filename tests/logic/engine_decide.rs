@@ -519,14 +519,16 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
             Known(above()),
             Known(None),
             after(&[5, 7, 6]),
-            "`nodemon main.py` (pid 7) restarts it; stop that first, in the terminal or the service \
+            "`nodemon main.py` (pid 7) restarts it; stop that first, in the terminal or the \
+                service \
              manager that it belongs to",
         ),
         (
             Known(above()),
             Known(None),
             after(&[8]),
-            "`sh -c 'python3 main.py'` (pid 8) restarts it; stop that first, in the terminal or the service \
+            "`sh -c 'python3 main.py'` (pid 8) restarts it; stop that first, in the terminal or \
+                the service \
              manager that it belongs to",
         ),
         (
@@ -747,7 +749,8 @@ fn the_reason_names_the_evidence_of_the_conflict() {
         ),
         (
             decide(&refuse, &elsewhere(None)),
-            "the guard of `python3 main.py` in another PID namespace (host web-1) holds the lock, and `on_conflict` says refuse",
+            "the guard of `python3 main.py` in another PID namespace (host web-1) holds the lock, \
+                and `on_conflict` says refuse",
         ),
         (
             decide(&refuse, &unknown_holder()),

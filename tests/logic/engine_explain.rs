@@ -133,7 +133,8 @@ proptest! {
                     };
                     prop_assert_eq!(conflict.action, expected);
                 }
-                (DecidedBy::Rule(_), None) => prop_assert!(false, "no rule is said to have decided: {:?}", conflict),
+                (DecidedBy::Rule(_), None) => prop_assert!(false, "no rule is said to have \
+                    decided: {:?}", conflict),
                 // What caution forbids, a rule may have wanted.
                 (DecidedBy::Caution, decider) => prop_assert!(decider.is_none_or(|(_, _, ruling, _)| ruling == RuleOutcome::Decides)),
                 (DecidedBy::OnConflict | DecidedBy::SameToken, decider) => prop_assert_eq!(decider, None),
@@ -188,12 +189,26 @@ fn a_candidate_is_explained_with_its_action() {
     let bot = || snapshot(vec![same_command(5)]);
     let why = "it is the same command in the same folder";
     for (on_conflict, fate) in [
-        (OnConflict::Graceful, format!("pid 5 would be ended: {why}, and `on_conflict` says graceful")),
+        (
+            OnConflict::Graceful,
+            format!(
+                "pid 5 would be ended: {why}, and `on_conflict` says \
+            graceful"
+            ),
+        ),
         (OnConflict::Force, format!("pid 5 would be killed: {why}, and `on_conflict` says force")),
-        (OnConflict::Wait, format!("pid 5 would be waited for: {why}, and `on_conflict` says wait")),
+        (
+            OnConflict::Wait,
+            format!(
+                "pid 5 would be waited for: {why}, and `on_conflict` says \
+            wait"
+            ),
+        ),
         (
             OnConflict::Refuse,
-            "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) is already running, and `on_conflict` says refuse".to_owned(),
+            "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) is already \
+                running, and `on_conflict` says refuse"
+                .to_owned(),
         ),
     ] {
         says(&policy(on_conflict), &bot(), 5, &fate);
@@ -204,7 +219,8 @@ fn a_candidate_is_explained_with_its_action() {
         &bot(),
         5,
         &format!(
-            "pid 5 would be ignored, and the new one started next to it: {why}, and rule `it stays` says ignore"
+            "pid 5 would be ignored, and the new one started next to it: {why}, and rule `it \
+                stays` says ignore"
         ),
     );
     let entries = matching(vec![entry("main"), entry("py")], OnConflict::Graceful);
@@ -212,7 +228,8 @@ fn a_candidate_is_explained_with_its_action() {
         &entries,
         &bot(),
         5,
-        "pid 5 would be ended: it meets match[0] and meets match[1], and `on_conflict` says graceful",
+        "pid 5 would be ended: it meets match[0] and meets match[1], and `on_conflict` says \
+            graceful",
     );
 }
 
@@ -233,9 +250,11 @@ fn a_guard_is_explained_as_asked() {
 fn a_member_shares_the_outcome_of_its_tree() {
     let tree = snapshot(vec![same_command(5), child_of(5, process(6))]);
     let graceful = policy(OnConflict::Graceful);
-    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command in the same folder, and `on_conflict` says graceful";
+    let expected = "pid 6 would be ended: it is in the tree of pid 5, which is the same command \
+        in the same folder, and `on_conflict` says graceful";
     says(&graceful, &tree, 6, expected);
-    let refused = "pid 6 is in the tree of pid 5, which is a conflict, and the start is refused: `python3 main.py` (pid 5) is already running, and `on_conflict` says refuse";
+    let refused = "pid 6 is in the tree of pid 5, which is a conflict, and the start is refused: \
+        `python3 main.py` (pid 5) is already running, and `on_conflict` says refuse";
     says(&policy(OnConflict::Refuse), &tree, 6, refused);
     about(&graceful, &tree, 6, |it| {
         assert_eq!((&it.classification, it.subject.id.pid), (&Classification::Unrelated, 5));
@@ -250,8 +269,10 @@ fn the_tree_of_a_holder_is_ended_with_it_even_where_its_members_would_be_shielde
         ..snapshot(vec![guard_process(10), child_of(10, other)])
     };
     let policy = matching(vec![entry("main.py")], OnConflict::Graceful);
-    let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which holds the lock, and `on_conflict` says graceful; \
-        alone it would be shielded (another user (deploy)), but the tree of a holder of the lock is ended as a whole";
+    let expected = "pid 11 would be asked to end: it is in the tree of pid 10, which holds the \
+        lock, and `on_conflict` says graceful; \
+        alone it would be shielded (another user (deploy)), but the tree of a holder of the lock \
+        is ended as a whole";
     says(&policy, &snapshot, 11, expected);
     assert!(
         decide(&policy, &snapshot).shielded.is_empty(),
@@ -293,9 +314,11 @@ fn the_decision_about_all_conflicts_is_explained_for_each() {
         &wait,
         &two,
         6,
-        "pid 6 would be waited for: it is the same command in the same folder, and `on_conflict` says wait",
+        "pid 6 would be waited for: it is the same command in the same folder, and `on_conflict` \
+            says wait",
     );
-    let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but the start is refused and nothing is touched: \
+    let refused = "pid 5 would be killed (rule `the forgotten may go` says force), but the start \
+        is refused and nothing is touched: \
         `python3 main.py` (pid 6) is already running, and `on_conflict` says refuse";
     says(&ruled(rules), &two, 5, refused);
 }
@@ -312,7 +335,8 @@ fn a_finished_wait_explains_the_next_action() {
         &bot,
         5,
         &format!(
-            "pid 5 would be killed: {why}, and `on_conflict` says wait, and `after_wait` says force after that"
+            "pid 5 would be killed: {why}, and `on_conflict` says wait, and `after_wait` says \
+                force after that"
         ),
     );
     let rules = vec![rule("patience", Action::Wait, Conditions::default())];
@@ -322,7 +346,8 @@ fn a_finished_wait_explains_the_next_action() {
         &bot,
         5,
         &format!(
-            "pid 5 would be killed: {why}, and rule `patience` says wait, and `after_wait` says force after that"
+            "pid 5 would be killed: {why}, and rule `patience` says wait, and `after_wait` says \
+                force after that"
         ),
     );
 }
@@ -333,7 +358,9 @@ fn the_safety_check_has_the_last_word() {
         history: History { ended_unguarded: 2, ..History::default() },
         ..snapshot(vec![same_command(5)])
     };
-    let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) comes back: another process restarts it; find that process and stop it first, in the terminal or the service manager that it belongs to";
+    let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) \
+        comes back: another process restarts it; find that process and stop it first, in the \
+        terminal or the service manager that it belongs to";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }
 
@@ -375,7 +402,8 @@ fn a_suspect_is_explained_with_the_reason_it_is_not_a_candidate() {
     says(&graceful, &suspect(shell), 5, &format!("{begins}, but it started monopoll"));
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
     let other = Process { token: Known(MINE), ..process(5) };
-    let expected = "pid 5 is a suspect and is not touched: it carries this bot's token on its command line, and `same_token` says warn";
+    let expected = "pid 5 is a suspect and is not touched: it carries this bot's token on its \
+        command line, and `same_token` says warn";
     says(&warned, &suspect(other), 5, expected);
 }
 
@@ -389,7 +417,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         Process { cwd: Known("/srv/other".into()), same_program: Known(true), ..process(5) };
     let place = |what: &str| {
         format!(
-            "pid 5 is not a candidate: it is not the same command in the same folder ({what}), {no} and does not carry this bot's token"
+            "pid 5 is not a candidate: it is not the same command in the same folder ({what}), \
+                {no} and does not carry this bot's token"
         )
     };
     says(&graceful, &of(elsewhere.clone()), 5, &place("another folder"));
@@ -406,17 +435,20 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         OnConflict::Graceful,
     );
     let none = format!(
-        "pid 5 is not a candidate: it meets no match entry, {no} and does not carry this bot's token"
+        "pid 5 is not a candidate: it meets no match entry, {no} and does not carry this bot's \
+            token"
     );
     says(&two, &of(process(5)), 5, &none);
     let one = matching(vec![entry("nobody")], OnConflict::Graceful);
     let expected = format!(
-        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token"
+        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not \
+            carry this bot's token"
     );
     says(&one, &of(process(5)), 5, &expected);
     let nameless = Process { name: unknown(), ..process(5) };
     let expected = format!(
-        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not carry this bot's token; \
+        "pid 5 is not a candidate: it does not meet match[0] (another cmdline), {no} and does not \
+            carry this bot's token; \
         whether it meets match[1] is unknown, and an unknown fact makes no candidate"
     );
     says(&two, &of(nameless), 5, &expected);
@@ -433,7 +465,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
     let unheard = Process { token: Known(CarriedToken::NotLookedFor), ..elsewhere };
     let init = Process { relation: Known(Relation::Init), ..unheard.clone() };
     let folder = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another folder) and {no}"
+        "pid 5 is not a candidate: it is not the same command in the same folder (another folder) \
+            and {no}"
     );
     says(&graceful, &of(unheard), 5, &folder);
     says(
@@ -451,7 +484,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
     let off = Policy { same_token: SameToken::Off, ..graceful };
     let carrier = Process { token: Known(MINE), ..process(5) };
     let expected = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another program), {no} and \
+        "pid 5 is not a candidate: it is not the same command in the same folder (another \
+            program), {no} and \
         carries this bot's token, which does not count (`same_token` says off)"
     );
     says(&off, &of(carrier), 5, &expected);
@@ -460,7 +494,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
 #[test]
 fn unreadable_facts_are_explained_as_unknown() {
     let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::default() };
-    let expected = "pid 5 is not a candidate: whether it is the same command in the same folder or holds the lock or carries this bot's token \
+    let expected = "pid 5 is not a candidate: whether it is the same command in the same folder \
+        or holds the lock or carries this bot's token \
         is unknown, and an unknown fact makes no candidate";
     let graceful = policy(OnConflict::Graceful);
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
@@ -481,7 +516,8 @@ fn without_a_command_nothing_is_compared() {
     let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
-    let expected = "pid 5 is not a candidate: it cannot be compared with COMMAND (none is given), does not hold the lock and does not carry this bot's token";
+    let expected = "pid 5 is not a candidate: it cannot be compared with COMMAND (none is given), \
+        does not hold the lock and does not carry this bot's token";
     assert_eq!(explain_sentence::sentence(&it), expected);
 }
 

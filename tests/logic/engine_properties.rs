@@ -158,7 +158,8 @@ proptest! {
                     // Without what made the outer one a candidate, the inner one is judged for
                     // itself.
                     let freed = FINDING.contains(&name) && was_below(&before, &after, hidden, *pid);
-                    prop_assert!(freed, "pid {pid} is ended once {name} of {hidden} is hidden: {after:#?}");
+                    prop_assert!(freed, "pid {pid} is ended once {name} of {hidden} is hidden: \
+                        {after:#?}");
                 }
             }
         }

@@ -523,7 +523,8 @@ proptest! {
                 actor.job_state = JobState::Stopped;
             }
             script.actors.insert(id(pid), actor);
-            processes.push(process(pid, parent, if index == 0 { "python3 main.py" } else { "worker" }));
+            processes.push(process(pid, parent, if index == 0 { "python3 \
+                main.py" } else { "worker" }));
         }
         let bystander = id(70);
         script.actors.insert(bystander, Actor::new(5, stray.map(Duration::from_secs)));

@@ -533,7 +533,8 @@ fn a_foreign_lock_holder_is_described_from_the_process_table() {
         json(&plan(&policy(OnConflict::Refuse), vec![stranger]))["locks"][0]["holder"].clone();
     assert_eq!(
         holder,
-        serde_json::json!({ "pid": 5, "ticket": null, "command": "python3 main.py", "user": "bot", "host": "web-1", "since": "2026-01-01T00:56:48Z" })
+        serde_json::json!({ "pid": 5, "ticket": null, "command": "python3 \
+            main.py", "user": "bot", "host": "web-1", "since": "2026-01-01T00:56:48Z" })
     );
 }
 

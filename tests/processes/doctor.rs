@@ -143,7 +143,8 @@ fn a_configuration_that_others_can_write_to_is_a_warning_there_and_at_every_star
         (said.0.as_str(), said.2.as_deref()),
         ("warning", Some("run `chmod go-w ./config.toml`"))
     );
-    let line = "monopoll: other users can write to ./config.toml and so decide what is ended; run `chmod go-w ./config.toml`";
+    let line = "monopoll: other users can write to ./config.toml and so decide what is ended; run \
+        `chmod go-w ./config.toml`";
     for ended in [stage.run(&["--exit", "0"]).end().exits(0), stage.plan(&[]).end().exits(0)] {
         assert_eq!(ended.err.lines().filter(|said| *said == line).count(), 1, "{ended:?}");
     }
@@ -158,7 +159,8 @@ fn hidden_processes_are_a_warning_unless_run_by_root() {
     fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = stage.folder().join("monopoll");
     fs::copy(env!("CARGO_BIN_EXE_monopoll"), &program).unwrap();
-    let script = "mount -t proc -o hidepid=invisible proc /proc; exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let script = "mount -t proc -o hidepid=invisible proc /proc; exec setpriv --reuid=65534 \
+        --regid=65534 --clear-groups \"$@\"";
     let through =
         ["unshare", "--fork", "--pid", "--mount", "--kill-child", "sh", "-ec", script, "sh"];
     let ended = stage

@@ -57,7 +57,8 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
     let before = contents(stage.folder()).len();
     let ended = explain(&stage, pid).on_conflict("graceful").end().exits(0);
     let expected = format!(
-        "pid {pid} would be ended: it is the same command in the same folder, and `on_conflict` says graceful."
+        "pid {pid} would be ended: it is the same command in the same folder, and `on_conflict` \
+            says graceful."
     );
     assert_eq!((sentence(&ended), ended.err.as_str()), (expected.as_str(), ""));
     assert!(

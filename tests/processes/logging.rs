@@ -29,7 +29,8 @@ fn in_json_each_line_is_an_object_and_the_bots_output_is_untouched() {
     let _first = stage.bot(&["--stubborn"]).start();
     let old = stage.ready(1);
     let config = format!(
-        "[[match]]\nname = 'testbot'\ncwd = '{}'\n[log]\nformat = 'json'\nlevel = 'trace'\n[check]\ncommand = ['echo', 'all is well']\n",
+        "[[match]]\nname = 'testbot'\ncwd = '{}'\n[log]\nformat = 'json'\nlevel = \
+            'trace'\n[check]\ncommand = ['echo', 'all is well']\n",
         stage.folder().display()
     );
     let start = stage.run_command("sh", &["-c", "echo the bot speaks"]).config(&config);

@@ -97,7 +97,8 @@ fn a_real_time_signal_is_forwarded_too() {
         return;
     }
     let stage = Stage::new();
-    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done";
+    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; \
+        do sleep 0.05; done";
     let start = stage.run_command("bash", &["-c", script]).through(&AS_PID_ONE).start();
     stage.wait_until("the script", || stage.folder().join("up").exists().then_some(()));
     let guard = first_process(&stage, &start);

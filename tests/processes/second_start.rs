@@ -31,7 +31,10 @@ fn refuse_is_the_default() {
     let _first = stage.run(&[]).start();
     stage.ready(1);
     let refused = stage.run(&[]).end().exits(75);
-    refused.says("`on_conflict` says refuse; `--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over; `monopoll plan -- …` shows details");
+    refused.says(
+        "`on_conflict` says refuse; `--on-conflict wait` waits for it to end, \
+        `--on-conflict graceful` takes over; `monopoll plan -- …` shows details",
+    );
 }
 
 #[test]

@@ -141,7 +141,8 @@ fn endless_check_output_is_never_cut_inside_a_token() {
     let mine = token();
     // The end that is kept begins somewhere within one of them.
     let script = format!(
-        "for i in $(seq 4000); do printf '%s,' {mine}; test $((i % 7)) = 0 && printf ' '; done; false"
+        "for i in $(seq 4000); do printf '%s,' {mine}; test $((i % 7)) = 0 && printf ' '; done; \
+            false"
     );
     let ended = stage
         .run(&[])

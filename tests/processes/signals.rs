@@ -138,7 +138,8 @@ fn an_ignored_interrupt_stays_ignored_during_a_wait() {
 #[test]
 fn a_real_time_signal_is_forwarded_like_any_other() {
     let stage = Stage::new();
-    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done";
+    let script = "trap 'echo heard >> heard' RTMIN+3; trap 'exit 5' TERM; echo up > up; while :; \
+        do sleep 0.05; done";
     let guard = stage.run_command("bash", &["-c", script]).start();
     stage.wait_until("the script", || stage.folder().join("up").exists().then_some(()));
     let sent = std::process::Command::new("bash")

@@ -6,7 +6,8 @@ use std::fs;
 /// An older start that has drawn its ticket and is not through its check yet, and a newer one whose
 /// bot runs.
 fn older_and_newer<'a>(stage: &'a Stage, action: &str) -> (Running<'a>, Running<'a>) {
-    let check = "after_wait = 'graceful'\n[check]\ncommand = ['sh', '-c', 'until test -e go; do sleep 0.02; done']\n";
+    let check = "after_wait = 'graceful'\n[check]\ncommand = ['sh', '-c', 'until test -e go; do \
+        sleep 0.02; done']\n";
     let older =
         stage.run(&[]).config(check).on_conflict(action).set("timeouts.wait='300ms'").start();
     stage.wait_until("the older one's ticket", || {

@@ -118,7 +118,8 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
     let stage = Stage::new();
     let warning = |what: &str| {
         format!(
-            "monopoll: warning: {what} is set, but is not a bot token (a number, a colon and a secret); it is ignored\n"
+            "monopoll: warning: {what} is set, but is not a bot token (a number, a colon and a \
+                secret); it is ignored\n"
         )
     };
     let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");

@@ -148,8 +148,10 @@ fn a_planted_fault_of_each_kind_is_found() {
     evidence.read_file("tests/test_it.py", "class It:\n    def test_it(self):\n        pass\n");
     evidence.read_file("tests/it.mjs", "test(\"it is so\", () => {});\n");
     evidence.read_file(".ci/run", "step \"format\"\ncargo fmt --check\n");
-    let good = "# Page\n\nIntroduction.\n\n## S1\n\nA promise\nof two lines.\n\n- `tests/logic: engine::it_holds`\n\
-                - `tests/test_it.py: test_it`\n\n## S2\n\nAnother.\n\n- `tests/it.mjs: it is so`\n- `.ci/run: format`\n";
+    let good = "# Page\n\nIntroduction.\n\n## S1\n\nA promise\nof two lines.\n\n- `tests/logic: \
+        engine::it_holds`\n\
+                - `tests/test_it.py: test_it`\n\n## S2\n\nAnother.\n\n- `tests/it.mjs: it is \
+                so`\n- `.ci/run: format`\n";
     assert_eq!(faults(good, &evidence), [] as [&str; 0]);
     for (from, to, fault) in [
         ("- `.ci/run: format`", "- `.ci/run: tests`", "S2: there is no `tests` in .ci/run"),

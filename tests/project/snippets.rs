@@ -379,7 +379,8 @@ fn a_planted_fault_of_each_kind_is_found() {
         ("```toml\non_conflict = \"forse\"\n```\n", "force"),
         ("```toml title=\"Cargo.toml\"\n[dependencies]\nteloxide = \"0.9\"\n```\n", "is 0.17 here"),
         (
-            "```toml title=\"Cargo.toml\"\n[dependencies]\nmonopoll = { features = [\"x\"] }\n```\n",
+            "```toml title=\"Cargo.toml\"\n[dependencies]\nmonopoll = { features = [\"x\"] \
+                }\n```\n",
             "no feature `x`",
         ),
         ("```console\n$ echo one\ntwo\n```\n", "printed:\none"),

@@ -92,7 +92,8 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Pages::default(),
             Err(error) => {
                 tracing::warn!(
-                    "the journal of unanswered messages cannot be read, so what was in it stays unanswered: {error}"
+                    "the journal of unanswered messages cannot be read, so what was in it stays \
+                        unanswered: {error}"
                 );
                 Pages::default()
             }

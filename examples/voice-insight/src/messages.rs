@@ -24,7 +24,8 @@ pub(crate) enum Told {
 /// `/start`
 pub(crate) fn start() -> String {
     format!(
-        "Hello. Send or forward me a voice message, a video note or an audio file, and I answer with what is said in it.\n\n{}",
+        "Hello. Send or forward me a voice message, a video note or an audio file, and I answer \
+            with what is said in it.\n\n{}",
         commands()
     )
 }
@@ -32,8 +33,10 @@ pub(crate) fn start() -> String {
 /// `/help`
 pub(crate) fn help() -> String {
     format!(
-        "Send or forward me a voice message, a video note or an audio file of up to {}. I answer with a summary, what there is to do, the topics \
-         and the whole transcript – as far as my services are set up. Recordings of one chat are answered in their order.\n\n{}",
+        "Send or forward me a voice message, a video note or an audio file of up to {}. I answer \
+            with a summary, what there is to do, the topics \
+         and the whole transcript – as far as my services are set up. Recordings of one chat are \
+         answered in their order.\n\n{}",
         megabytes(MOST_BYTES),
         commands()
     )
@@ -60,12 +63,16 @@ pub(crate) fn unknown_command() -> String {
 
 /// Words instead of a recording.
 pub(crate) fn words() -> String {
-    "I listen, I do not chat: send me a voice message, a video note or an audio file. /help says more.".to_owned()
+    "I listen, I do not chat: send me a voice message, a video note or an audio file. /help says \
+        more."
+        .to_owned()
 }
 
 /// A picture, a document, a place.
 pub(crate) fn something_else() -> String {
-    "I can only listen to voice messages, video notes and audio files. If this is a recording, send it as audio.".to_owned()
+    "I can only listen to voice messages, video notes and audio files. If this is a recording, \
+        send it as audio."
+        .to_owned()
 }
 
 /// A recording without a file.
@@ -75,14 +82,17 @@ pub(crate) fn fileless(kind: Kind) -> String {
 
 /// No transcription is configured.
 pub(crate) fn no_transcription() -> String {
-    "I cannot transcribe recordings: no transcription endpoint is configured (`app.transcription` in my config.toml).".to_owned()
+    "I cannot transcribe recordings: no transcription endpoint is configured (`app.transcription` \
+        in my config.toml)."
+        .to_owned()
 }
 
 /// More than Telegram gives to bots.
 pub(crate) fn too_large(kind: Kind, bytes: Option<u64>) -> String {
     let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", megabytes(bytes)));
     format!(
-        "This {kind} is too large{size}: Telegram lets bots download at most {}. Please send it in shorter pieces.",
+        "This {kind} is too large{size}: Telegram lets bots download at most {}. Please send it \
+            in shorter pieces.",
         megabytes(MOST_BYTES)
     )
 }
@@ -110,14 +120,16 @@ pub(crate) fn no_download(kind: Kind) -> String {
 /// The transcription failed, however often it was tried.
 pub(crate) fn no_transcript(kind: Kind, error: ServiceError) -> String {
     format!(
-        "I could not transcribe this {kind}: the transcription service failed; {error}. Please send it again later."
+        "I could not transcribe this {kind}: the transcription service failed; {error}. Please \
+            send it again later."
     )
 }
 
 /// Too many wait already.
 pub(crate) fn full(waiting: usize) -> String {
     format!(
-        "I have too much to do: {waiting} messages are waiting already, so I have to leave this one. Please send it again later."
+        "I have too much to do: {waiting} messages are waiting already, so I have to leave this \
+            one. Please send it again later."
     )
 }
 
@@ -135,7 +147,10 @@ pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
         Told::Insight(insight) => {
             text.push_str(&sections(insight));
             if insight::read(transcript).len() < transcript.len() {
-                text.push_str("This is about the beginning alone: the recording is too long to be summed up whole.\n\n");
+                text.push_str(
+                    "This is about the beginning alone: the recording is too long to be \
+                    summed up whole.\n\n",
+                );
             }
         }
         Told::Failed(error) => {
@@ -214,9 +229,8 @@ mod tests {
         let failed = answer("We walked.", &Told::Failed(ServiceError::Broken(500)));
         assert_eq!(
             failed,
-            [
-                "I could not sum this up: the insight service failed; it has a fault of its own (status 500).\n\nTranscript\nWe walked."
-            ]
+            ["I could not sum this up: the insight service failed; it has a fault of its own \
+                    (status 500).\n\nTranscript\nWe walked."]
         );
     }
 

@@ -137,7 +137,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_part_fits_and_nothing_but_blanks_is_lost(text in "(\\PC|[\n ]|[a-z]{1,12} |👨‍👩‍👧‍👦|e\u{301}){0,200}", most in 11_usize..64) {
+        fn every_part_fits_and_nothing_but_blanks_is_lost(text in "(\\PC|[\n ]|[a-z]{1,12} \
+            |👨‍👩‍👧‍👦|e\u{301}){0,200}", most in 11_usize..64) {
             let parts = split(&text, most);
             let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             prop_assert!(parts.iter().all(|part| (1..=most).contains(&units(part)) && part.trim() == part));

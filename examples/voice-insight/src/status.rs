@@ -60,7 +60,8 @@ impl Status {
             (Some(_), 0) => "Well.".to_owned(),
             (Some(_), conflicts) => {
                 format!(
-                    "Well now, but another process polled with my token: {conflicts} polls were answered with 409."
+                    "Well now, but another process polled with my token: {conflicts} polls were \
+                        answered with 409."
                 )
             }
         };

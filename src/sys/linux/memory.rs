@@ -3,7 +3,8 @@
 //! There is no safe interface for this, so this small module is allowed `unsafe`.
 #![expect(
     unsafe_code,
-    reason = "madvise on the program's own pages, and the allocator's settings; each block says why it is sound"
+    reason = "madvise on the program's own pages, and the allocator's settings; each block says \
+        why it is sound"
 )]
 
 use std::ffi::c_void;
@@ -78,7 +79,8 @@ mod tests {
     #[test]
     fn only_untouched_file_mappings_are_unmodified() {
         let smaps = "\
-            1000-2000 r--p 00000000 fe:00 77 /usr/bin/monopoll\nRss: 4 kB\nAnonymous:         0 kB\n\
+            1000-2000 r--p 00000000 fe:00 77 /usr/bin/monopoll\nRss: 4 kB\nAnonymous:         0 \
+            kB\n\
             2000-4000 r-xp 00001000 fe:00 77 /usr/bin/monopoll\nAnonymous:         0 kB\n\
             4000-5000 r--p 00003000 fe:00 77 /usr/bin/monopoll\nAnonymous:         4 kB\n\
             5000-6000 rw-p 00004000 fe:00 77 /usr/bin/monopoll\nAnonymous:         0 kB\n\

@@ -143,7 +143,12 @@ fn attend(mut connection: TcpStream, shared: &Shared) {
 }
 
 fn response(status: u16, header: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n{header}Connection: close\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n{header}Connection: \
+        close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn read(connection: &mut TcpStream) -> Option<Asked> {

@@ -82,7 +82,8 @@ fn a_webhook_is_a_warning_that_names_only_its_host() {
     let ended = asking(stage.run(&["--exit", "7"]), &server, "warn").end().exits(7);
     warns(
         &ended,
-        "a webhook to `bot.example.org` is set, so polling fails with 409 Conflict; call deleteWebhook, or let `--set telegram.webhook=delete`",
+        "a webhook to `bot.example.org` is set, so polling fails with 409 Conflict; call \
+            deleteWebhook, or let `--set telegram.webhook=delete`",
     );
     assert_eq!(server.methods(), ["getWebhookInfo"]);
 }
@@ -169,7 +170,8 @@ fn a_webhook_that_cannot_be_deleted_is_a_warning() {
     let ended = asking(stage.run(&["--exit", "7"]), &server, "delete").end().exits(7);
     warns(
         &ended,
-        "the webhook to `bot.example.org` may still be set, and then polling fails with 409 Conflict: ",
+        "the webhook to `bot.example.org` may still be set, and then polling fails with 409 \
+            Conflict: ",
     );
 }
 
@@ -342,11 +344,13 @@ fn a_plan_asks_telegram_and_only_reports() {
     for (what, expected) in [
         (
             "warn",
-            "\nTelegram: a webhook to `bot.example.org` is set, so polling fails with 409 Conflict; ",
+            "\nTelegram: a webhook to `bot.example.org` is set, so polling fails with 409 \
+                Conflict; ",
         ),
         (
             "delete",
-            "\nTelegram: a webhook to `bot.example.org` is set; a start deletes it and drops no update.\n",
+            "\nTelegram: a webhook to `bot.example.org` is set; a start deletes it and drops no \
+                update.\n",
         ),
     ] {
         let plan = asking(stage.plan(&[]), &server, what).end().exits(0);

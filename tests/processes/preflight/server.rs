@@ -136,7 +136,8 @@ fn attend(mut connection: TcpStream, shared: &Shared, answer: &dyn Fn(usize, &Re
     match answer(before, &request) {
         Reply::Json(status, body) => {
             let head = format!(
-                "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+                "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: \
+                    {}\r\n",
                 body.len()
             );
             let _ =

@@ -236,7 +236,8 @@ fn isolated(script: &Path, locks: &Path) -> Command {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c"]);
     unshare.arg(
-        "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && bash \"$0\"; exit $?",
+        "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && bash \"$0\"; exit \
+            $?",
     );
     // On a disk, as a reader's: a folder in memory would be warned about.
     unshare.arg(script).arg(locks);

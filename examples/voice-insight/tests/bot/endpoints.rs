@@ -18,7 +18,8 @@ fn without_a_transcription_endpoint_the_answer_says_so() {
     let sent = scene.sent(1);
     assert_eq!(
         sent[0].text,
-        "I cannot transcribe recordings: no transcription endpoint is configured (`app.transcription` in my config.toml)."
+        "I cannot transcribe recordings: no transcription endpoint is configured \
+            (`app.transcription` in my config.toml)."
     );
 }
 
@@ -46,7 +47,8 @@ fn a_lasting_endpoint_failure_is_reported_and_the_next_message_is_tried() {
     let scene = Scene::with_transcription(&transcription);
     scene.voice(5);
     let _bot = scene.bot().start();
-    let honest = "I could not transcribe this voice message: the transcription service failed; it has a fault of its own (status 500). \
+    let honest = "I could not transcribe this voice message: the transcription service failed; it \
+        has a fault of its own (status 500). \
         Please send it again later.";
     assert_eq!(scene.sent(1)[0].text, honest);
     transcription.answer([Answer::text(WORDS)]);
@@ -72,7 +74,8 @@ fn a_permanent_failure_is_not_retried_and_never_quotes_the_service() {
         scene.voice(5);
         let bot = scene.bot().start();
         let expected = format!(
-            "I could not transcribe this voice message: the transcription service failed; {said}. Please send it again later."
+            "I could not transcribe this voice message: the transcription service failed; {said}. \
+                Please send it again later."
         );
         assert_eq!(scene.sent(1)[0].text, expected);
         bot.wait_for(&format!("the transcription service: {said}; given up"));
@@ -94,7 +97,8 @@ fn a_service_timeout_is_retried_and_then_reported() {
     let text = scene.sent(1).remove(0).text;
     assert_eq!(
         text,
-        "I could not transcribe this voice message: the transcription service failed; it took too long. Please send it again later."
+        "I could not transcribe this voice message: the transcription service failed; it took too \
+            long. Please send it again later."
     );
     assert_eq!(transcription.asked().len(), 2);
 }

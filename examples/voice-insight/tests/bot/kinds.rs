@@ -90,7 +90,8 @@ fn each_kind_of_message_is_answered_once_or_ignored() {
         wanted.insert(id, expected);
     }
     let in_the_groups_name = scene.telegram.inject_json(|id| {
-        let group = json!({ "id": -1_000_000_000_000 - id, "type": "supergroup", "title": "A group" });
+        let group = json!({ "id": -1_000_000_000_000 - id, "type": "supergroup", "title": "A \
+            group" });
         json!({ "update_id": id, "message": { "message_id": id, "chat": group, "sender_chat": group, "voice": { "file_id": "a-voice" } } })
     });
     wanted.insert(in_the_groups_name, Some(WORDS));
@@ -147,7 +148,8 @@ fn an_answer_has_the_insight_and_stays_in_its_topic() {
     let scene = Scene::with_insight(&transcription, &summing);
     scene.telegram.file("a-voice", File::new("voice/a-voice.oga", b"OggS".to_vec()));
     let id = scene.telegram.inject_json(|id| {
-        let chat = json!({ "id": -100_500, "type": "supergroup", "title": "A forum", "is_forum": true });
+        let chat = json!({ "id": -100_500, "type": "supergroup", "title": "A \
+            forum", "is_forum": true });
         let message = json!({ "message_id": 77, "date": 1, "chat": chat, "message_thread_id": 9, "is_topic_message": true, "voice": { "file_id": "a-voice" } });
         json!({ "update_id": id, "message": message })
     });
@@ -159,7 +161,8 @@ fn an_answer_has_the_insight_and_stays_in_its_topic() {
         "update {id}"
     );
     let expected = format!(
-        "Summary\nA marsupial is to blame.\n\nTo do\n• Write it again\n\nTopics\nhomework\n\nTranscript\n{WORDS}"
+        "Summary\nA marsupial is to blame.\n\nTo do\n• Write it \
+            again\n\nTopics\nhomework\n\nTranscript\n{WORDS}"
     );
     assert_eq!(sent.text, expected);
     let asked = &transcription.asked()[0];

@@ -60,15 +60,13 @@ fn a_long_wait_is_announced_once_and_a_full_queue_at_once() {
     scene.sent(2);
     assert_eq!(
         scene.sent_to(2),
-        [
-            "I have a lot to do. Your voice message is in the queue, and I answer as soon as I get to it."
-        ]
+        ["I have a lot to do. Your voice message is in the queue, and I answer as soon as I \
+                get to it."]
     );
     assert_eq!(
         scene.sent_to(3),
-        [
-            "I have too much to do: 2 messages are waiting already, so I have to leave this one. Please send it again later."
-        ]
+        ["I have too much to do: 2 messages are waiting already, so I have to leave this one. \
+                Please send it again later."]
     );
     transcription.open();
     scene.sent(4);

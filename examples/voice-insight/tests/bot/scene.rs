@@ -12,9 +12,8 @@ pub(crate) const WORDS: &str = "the quokka ate my homework";
 
 /// What an insight endpoint says of it.
 pub(crate) fn insight() -> Answer {
-    Answer::chat(
-        &json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it again"], "topics": ["homework"] }),
-    )
+    Answer::chat(&json!({ "summary": "A marsupial is to blame.", "action_items": ["Write it \
+            again"], "topics": ["homework"] }))
 }
 
 pub(crate) struct Scene {
@@ -29,7 +28,8 @@ impl Scene {
     pub(crate) fn bare() -> Scene {
         let (stage, token) = (Stage::new(), token());
         let config = format!(
-            "on_conflict = \"graceful\"\ntoken_env = [\"BOT_TOKEN\"]\nlock.paths = [\"{}\"]\n[log]\nlevel = \"trace\"\n",
+            "on_conflict = \"graceful\"\ntoken_env = [\"BOT_TOKEN\"]\nlock.paths = \
+                [\"{}\"]\n[log]\nlevel = \"trace\"\n",
             stage.lock().display()
         );
         Scene { telegram: Server::start(&token), stage, token, config }
@@ -51,7 +51,10 @@ impl Scene {
     }
 
     fn endpoint(&mut self, name: &str, url: &str) {
-        self.configure(&format!("[app.{name}]\nurl = \"{url}\"\nmodel = \"m\"\napi_key_env = \"SERVICE_KEY\"\ntimeout = \"60s\""));
+        self.configure(&format!(
+            "[app.{name}]\nurl = \"{url}\"\nmodel = \"m\"\napi_key_env \
+            = \"SERVICE_KEY\"\ntimeout = \"60s\""
+        ));
     }
 
     /// Further lines of the configuration.

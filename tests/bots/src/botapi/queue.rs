@@ -14,9 +14,11 @@ const AT_ONCE_AGAIN: Duration = Duration::from_millis(500);
 /// One 409 in this time is sent at once, every other one is held for this time.
 const PACE: Duration = Duration::from_secs(3);
 
-const EVICTED: &str = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+const EVICTED: &str = "Conflict: terminated by other getUpdates request; make sure that only one \
+    bot instance is running";
 const WEBHOOK_SET: &str = "Conflict: terminated by setWebhook request";
-const WEBHOOK_ACTIVE: &str = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+const WEBHOOK_ACTIVE: &str = "Conflict: can't use getUpdates method while webhook is active; use \
+    deleteWebhook to delete the webhook first";
 
 /// A `getUpdates` as it was sent.
 #[derive(Debug, Clone, Copy)]
