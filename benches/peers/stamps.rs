@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nothing here takes so long.
-const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// The FIFO.
 pub(crate) struct Stamps {
@@ -73,7 +73,7 @@ impl Stamps {
             if let Some(at) = self.lines.iter().position(|stamp| stamp.what == what) {
                 return self.lines.remove(at).ok_or_else(|| "a stamp is gone".into());
             }
-            if poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&PATIENCE))? == 0 {
+            if poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&TIMEOUT))? == 0 {
                 return Err("no child began or ended for a minute".into());
             }
             let mut buffer = [0; 4096];

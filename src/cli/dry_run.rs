@@ -30,10 +30,10 @@ pub(super) fn plan(
     locks: &[PathBuf],
     policy: &Policy,
 ) -> Result<Plan, Error> {
-    let began = clock::patience();
+    let began = clock::monotonic();
     let snapshot = snapshot(machine, lock_set, locks)?;
     let plan = decide(policy, &snapshot);
-    trace::looked(&snapshot, &plan, clock::patience().saturating_sub(began));
+    trace::looked(&snapshot, &plan, clock::monotonic().saturating_sub(began));
     Ok(plan)
 }
 

@@ -11,7 +11,7 @@ use tracing::{Level, debug, info, warn};
 use crate::cli::status_line::{LastAction, LineState, OtherProcess};
 use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
-use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::Conflict;
 use crate::engine::process::{Process, ProcessId};
 use crate::engine::signal::SignalToSend;
@@ -73,7 +73,7 @@ impl Observer for ProgressPrinter {
     }
 
     fn on_event(&mut self, event: &StartEvent<'_>) {
-        let now = clock::patience();
+        let now = clock::monotonic();
         match event {
             StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
             // The other start usually finishes in a moment: the first reminder says more.
@@ -214,10 +214,10 @@ fn command(conflict: &Conflict) -> Option<String> {
 
 pub(super) fn waiting(conflict: &Conflict) -> String {
     let limit = match conflict.ladder {
-        Ladder::Wait { patience: Patience::For(time), .. } => {
+        Ladder::Wait { limit: WaitLimit::For(time), .. } => {
             format!(", at most {}", humantime::format_duration(time))
         }
-        Ladder::Wait { patience: Patience::Forever, .. } => ", without a limit".to_owned(),
+        Ladder::Wait { limit: WaitLimit::Forever, .. } => ", without a limit".to_owned(),
         Ladder::Stop(_) | Ladder::Nothing => String::new(),
     };
     format!("waiting for {}{limit}", OtherProcess::new(conflict).named(usize::MAX))

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::engine::ladder::{Patience, Step};
+use crate::engine::ladder::{Step, WaitLimit};
 use crate::engine::plan::Conflict;
 use crate::engine::signal::SignalToSend;
 use crate::text::{printable, short_command_line, truncate};
@@ -15,7 +15,7 @@ pub(super) enum LineState {
     Idle,
     /// Waiting for another start.
     Queued {
-        /// By the clock of patience, as all times here.
+        /// By the monotonic clock, as all times here.
         since: Duration,
     },
     /// Waiting for processes to end by themselves.
@@ -156,7 +156,7 @@ impl OtherProcess {
     }
 
     fn waited(&self, since: Duration, now: Duration) -> String {
-        let Some(Step::Wait { timeout: Patience::For(limit) }) = self.steps.first() else {
+        let Some(Step::Wait { limit: WaitLimit::For(limit) }) = self.steps.first() else {
             return format!("{} so far, without a limit", passed(since, now));
         };
         let then = match self.steps.get(1) {
@@ -236,16 +236,13 @@ mod tests {
 
     #[test]
     fn a_wait_names_the_time_so_far_the_limit_and_the_next_step() {
-        let limited = |then| Ladder::Wait { patience: Patience::For(60 * SECOND), then };
+        let limited = |then| Ladder::Wait { limit: WaitLimit::For(60 * SECOND), then };
         let ask = Stop { means: StopMeans::AskThenSignal, ..STOP };
         for (ladder, expected) in [
             (limited(Some(STOP)), "12s of 1m, then SIGTERM"),
             (limited(Some(ask)), "12s of 1m, then its guard is asked to end it"),
             (limited(None), "12s of 1m, then this start is refused"),
-            (
-                Ladder::Wait { patience: Patience::Forever, then: None },
-                "12s so far, without a limit",
-            ),
+            (Ladder::Wait { limit: WaitLimit::Forever, then: None }, "12s so far, without a limit"),
         ] {
             let others = vec![other(4711, "python3 main.py", ladder)];
             let waiting = LineState::Waiting { since: 5 * SECOND, others };

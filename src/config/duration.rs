@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::parsed_text::{NumberHint, TextValue};
 use crate::config::problem::Fault;
 use crate::config::spanned_value::Value;
-use crate::engine::ladder::Patience;
+use crate::engine::ladder::WaitLimit;
 use crate::text::{closest_name, quote};
 
 /// A longer duration is a typo, and sums of a few of these never overflow a clock.
@@ -75,21 +75,21 @@ pub(super) fn is_not_zero(duration: &Value) -> Option<Fault> {
     Some(Fault::of(text, "is zero").help("write more than zero, such as \"30s\""))
 }
 
-impl TextValue for Patience {
+impl TextValue for WaitLimit {
     const NUMBER_HINT: NumberHint = NumberHint::Seconds;
 
     fn hint() -> String {
         format!("{}, or \"forever\"", HumanDuration::HINT)
     }
 
-    fn parse(text: &str) -> Result<Patience, Fault> {
+    fn parse(text: &str) -> Result<WaitLimit, Fault> {
         if text == "forever" {
-            return Ok(Patience::Forever);
+            return Ok(WaitLimit::Forever);
         }
         if closest_name(text, ["forever"]).is_some() {
             return Err(Fault::of(text, "is unknown").help("did you mean `forever`?"));
         }
-        HumanDuration::parse(text).map(|duration| Patience::For(*duration)).map_err(|fault| {
+        HumanDuration::parse(text).map(|duration| WaitLimit::For(*duration)).map_err(|fault| {
             let help = fault.help.as_ref().map(|help| format!("{help}, or \"forever\""));
             Fault { help, ..fault }
         })

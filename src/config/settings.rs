@@ -19,7 +19,7 @@ use crate::config::spanned_value::Value;
 use crate::config::value_types::VariableName;
 use crate::engine::action::{AfterWait, OnConflict, OnLost, SameToken};
 use crate::engine::instance::Instance;
-use crate::engine::ladder::Patience;
+use crate::engine::ladder::WaitLimit;
 use crate::engine::signal::Signal;
 use crate::text::with_unwrapped_descriptions;
 
@@ -100,7 +100,7 @@ settings_table! {
     pub struct TimeoutsTable {
         /// Time for a conflict to end by itself: a duration, `forever` for a warm standby, or `0s`
         /// for a single attempt.
-        wait: Parsed<Patience> = Parsed::default_of("60s"),
+        wait: Parsed<WaitLimit> = Parsed::default_of("60s"),
         /// Time from the signal to SIGKILL. Must be long enough for the bot to finish the updates
         /// in progress. With `0s`, SIGKILL follows at once.
         graceful: HumanDuration = HumanDuration::from_secs(30),

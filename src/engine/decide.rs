@@ -2,7 +2,7 @@
 
 use crate::engine::action::Action;
 use crate::engine::candidates::{self, ConflictTree};
-use crate::engine::ladder::{Ladder, Patience, Stop, StopMeans};
+use crate::engine::ladder::{Ladder, Stop, StopMeans, WaitLimit};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::{Policy, Purpose};
 use crate::engine::reason::{RefusalCause, RefusalReason};
@@ -136,12 +136,12 @@ fn ladder(policy: &Policy, means: Option<StopMeans>, action: Action) -> Ladder {
         Action::Refuse | Action::Ignore => Ladder::Nothing,
         Action::Graceful | Action::Force => stop(action).map_or(Ladder::Nothing, Ladder::Stop),
         Action::Wait => {
-            let patience = policy.timeouts.wait;
-            let then = match patience {
-                Patience::Forever => None,
-                Patience::For(_) => stop(policy.after_wait.into()),
+            let limit = policy.timeouts.wait;
+            let then = match limit {
+                WaitLimit::Forever => None,
+                WaitLimit::For(_) => stop(policy.after_wait.into()),
             };
-            Ladder::Wait { patience, then }
+            Ladder::Wait { limit, then }
         }
     }
 }

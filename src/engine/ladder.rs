@@ -12,7 +12,7 @@ pub enum Ladder {
     Nothing,
     /// Wait for it to end by itself.
     Wait {
-        patience: Patience,
+        limit: WaitLimit,
         /// The end after that; none if the conflict is refused then, or cannot be ended.
         then: Option<Stop>,
     },
@@ -64,7 +64,7 @@ pub enum AfterGraceful {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Patience {
+pub enum WaitLimit {
     Forever,
     /// At most this long; zero is one try.
     For(Duration),
@@ -84,7 +84,7 @@ pub enum Step {
         timeout: Duration,
     },
     /// Wait for it to end by itself.
-    Wait { timeout: Patience },
+    Wait { limit: WaitLimit },
 }
 
 impl Ladder {
@@ -92,18 +92,18 @@ impl Ladder {
     pub fn steps(&self) -> Vec<Step> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (None, None),
-            Ladder::Wait { patience, then } => (Some(Step::Wait { timeout: patience }), then),
+            Ladder::Wait { limit, then } => (Some(Step::Wait { limit }), then),
             Ladder::Stop(stop) => (None, Some(stop)),
         };
         wait.into_iter().chain(stop.iter().flat_map(Stop::steps)).collect()
     }
 
     /// Returns the time for waiting and the time for ending; `None` if there is no limit.
-    pub fn patience(&self) -> Option<(Duration, Duration)> {
+    pub fn time_limits(&self) -> Option<(Duration, Duration)> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (Duration::ZERO, None),
-            Ladder::Wait { patience: Patience::Forever, then: _ } => return None,
-            Ladder::Wait { patience: Patience::For(wait), then } => (wait, then),
+            Ladder::Wait { limit: WaitLimit::Forever, then: _ } => return None,
+            Ladder::Wait { limit: WaitLimit::For(wait), then } => (wait, then),
             Ladder::Stop(stop) => (Duration::ZERO, Some(stop)),
         };
         Some((wait, stop.as_ref().map_or(Duration::ZERO, Stop::timeout)))
@@ -125,7 +125,7 @@ impl Stop {
     fn timeout(&self) -> Duration {
         match self.means {
             StopMeans::Ask => self.options.first_timeout(),
-            // The signals come instead of an answer, with the same patience.
+            // The signals come instead of an answer, within the same time.
             StopMeans::AskThenSignal | StopMeans::Signal => self
                 .options
                 .signals()
@@ -175,12 +175,12 @@ impl StopOptions {
     }
 }
 
-impl Patience {
+impl WaitLimit {
     /// Returns whether it is over after this time.
     pub fn is_over(self, waited: Duration) -> bool {
         match self {
-            Patience::Forever => false,
-            Patience::For(most) => waited >= most,
+            WaitLimit::Forever => false,
+            WaitLimit::For(most) => waited >= most,
         }
     }
 }

@@ -66,7 +66,7 @@ impl Plan {
     pub fn deadline(&self) -> Option<Duration> {
         let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
         for conflict in &self.conflicts {
-            let (wait, end) = conflict.ladder.patience()?;
+            let (wait, end) = conflict.ladder.time_limits()?;
             // All are waited for at once, and then all are ended at once.
             waits = waits.max(wait);
             ends = ends.max(end);

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::action::{Action, AfterWait, OnConflict, SameToken};
-use crate::engine::ladder::{AfterGraceful, Patience, StopMode, StopOptions};
+use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions, WaitLimit};
 use crate::engine::pattern::{ContainerLimit, Pattern, UserLimit};
 use crate::engine::process::RunState;
 use crate::engine::signal::Signal;
@@ -89,7 +89,7 @@ impl Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a conflict to end by itself.
-    pub wait: Patience,
+    pub wait: WaitLimit,
     /// From the signal to SIGKILL.
     pub graceful: Duration,
     /// From SIGKILL to giving up.

@@ -1,6 +1,6 @@
 //! Ends a tree, as a step function: returns the signals to send now and the time to look again.
 //! Nothing here sends anything. The root gets the signal first; a member that outlives its parent
-//! gets it too, once. Each has its own patience from its first signal, then comes SIGKILL.
+//! gets it too, once. Each has its own time from its first signal, then comes SIGKILL.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -23,7 +23,7 @@ use crate::guard::history_writer::EndedLog;
 use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::guard::start_progress::{StartProgress, deadline, patience};
+use crate::guard::start_progress::{StartProgress, deadline, first_scan_timeout};
 use crate::scan::request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
@@ -67,7 +67,8 @@ impl Attempt<'_> {
     }
 
     fn settle(&mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
-        let first = patience(self.policy).map(|patience| self.host.now().saturating_add(patience));
+        let first =
+            first_scan_timeout(self.policy).map(|time| self.host.now().saturating_add(time));
         let until = self.progress.until.or(first);
         let mut start_mutex = match self.take_start_mutex(until, RefusalCheck::Refusals)? {
             MutexOutcome::Held(start_mutex) => start_mutex,

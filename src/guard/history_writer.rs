@@ -91,7 +91,7 @@ impl EndedLog {
     pub(super) fn note(&mut self, event: TerminateEvent) {
         match event {
             TerminateEvent::Sent(id, SignalToSend::Kill) => self.killed.push(id),
-            TerminateEvent::Ended(root) => self.ended.push((root, clock::patience())),
+            TerminateEvent::Ended(root) => self.ended.push((root, clock::monotonic())),
             TerminateEvent::Asked(_)
             | TerminateEvent::Acknowledged(_)
             | TerminateEvent::Still

@@ -88,10 +88,10 @@ impl LockKeeper {
             HoldState::Contested { .. } => NEXT_TRY,
             HoldState::Unusable | HoldState::Lost => NEXT_TRY_LATER,
         };
-        Some(clock::patience().saturating_add(pause))
+        Some(clock::monotonic().saturating_add(pause))
     }
 
-    /// Checks at `now`, on the clock of patience, that the files at the locks' paths are the ones
+    /// Checks at `now`, on the monotonic clock, that the files at the locks' paths are the ones
     /// that are held, and retakes those that are not; where another guard has them, `on_lost`
     /// applies.
     pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {

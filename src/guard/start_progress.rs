@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::action::{Action, OnConflict};
 use crate::engine::fact::Fact;
-use crate::engine::ladder::Patience;
+use crate::engine::ladder::WaitLimit;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Policy;
@@ -15,7 +15,7 @@ use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
 
 /// The time for which a start that would refuse anyway waits for another one to finish (S3).
-const REFUSING_PATIENCE: Duration = Duration::from_secs(2);
+const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time after its end in which a conflict may come back: one that something manages, and one
 /// that only has a living parent (S2).
@@ -34,7 +34,7 @@ const JUST_STARTED: Duration = Duration::from_secs(10);
 pub(super) struct StartProgress {
     pub(super) waiting_since: Option<Duration>,
     pub(super) ticker: Option<Ticker>,
-    /// The deadline of the whole start, on the clock of patience.
+    /// The deadline of the whole start, on the monotonic clock.
     pub(super) until: Option<Duration>,
     pub(super) history: History,
     /// A holder has ended or is ending: its lock may be free in a moment.
@@ -75,7 +75,7 @@ pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
 }
 
 /// Returns the time that a start may wait for its first snapshot; `None`: no limit.
-pub(super) fn patience(policy: &Policy) -> Option<Duration> {
+pub(super) fn first_scan_timeout(policy: &Policy) -> Option<Duration> {
     let actions = || {
         policy
             .rules
@@ -92,12 +92,12 @@ pub(super) fn patience(policy: &Policy) -> Option<Duration> {
     };
     let waiting = match (waits, policy.timeouts.wait) {
         (false, _) => Duration::ZERO,
-        (true, Patience::For(wait)) => wait,
-        (true, Patience::Forever) => return None,
+        (true, WaitLimit::For(wait)) => wait,
+        (true, WaitLimit::Forever) => return None,
     };
     let total = ending.saturating_add(waiting);
     let refuses = policy.on_conflict == OnConflict::Refuse && total.is_zero();
-    Some(if refuses { REFUSING_PATIENCE } else { total.max(REFUSING_PATIENCE) })
+    Some(if refuses { REFUSING_TIMEOUT } else { total.max(REFUSING_TIMEOUT) })
 }
 
 /// Returns the time after its end within which this conflict may come back.

@@ -105,7 +105,7 @@ impl OwnGuard {
     fn check(&mut self, reply: &watch::Sender<GuardReply>) {
         let instance = self.claim.instance.clone();
         let mut on_event = |event: LockEvent| warn_of_lock_event(&instance, &event);
-        match self.keeper.check_locks(clock::patience(), &mut on_event) {
+        match self.keeper.check_locks(clock::monotonic(), &mut on_event) {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => reply_end(reply, GuardReply::Lost(Lost::Taken)),
         }

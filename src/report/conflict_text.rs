@@ -2,7 +2,7 @@
 
 use crate::engine::action::Action;
 use crate::engine::fact::Fact;
-use crate::engine::ladder::{Ladder, Patience, Step};
+use crate::engine::ladder::{Ladder, Step, WaitLimit};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
 use crate::engine::policy::Purpose;
@@ -235,18 +235,18 @@ fn ladder_text(ladder: Ladder) -> String {
             Step::Wait { .. } => limits += 1,
         }
     }
-    if let (true, Some((wait, end))) = (limits > 1, ladder.patience()) {
+    if let (true, Some((wait, end))) = (limits > 1, ladder.time_limits()) {
         text.extend(["; at most ", &short_duration(wait.saturating_add(end)), " in total"]);
     }
     text.push_str(match steps.last() {
-        Some(Step::Wait { timeout: Patience::For(_) }) => "; if it does not: refuse",
+        Some(Step::Wait { limit: WaitLimit::For(_) }) => "; if it does not: refuse",
         Some(Step::Ask { .. }) => {
             "; if it does not answer: refuse (it cannot be signaled from here)"
         }
         Some(Step::Signal { signal: SignalToSend::Signal(_), .. }) => {
             "; if it survives that: refuse"
         }
-        Some(Step::Wait { timeout: Patience::Forever } | Step::Signal { .. }) | None => "",
+        Some(Step::Wait { limit: WaitLimit::Forever } | Step::Signal { .. }) | None => "",
     });
     text
 }
@@ -256,10 +256,10 @@ fn step_text(step: &Step) -> String {
     match *step {
         Step::Ask { .. } => "ask the guard to end it".to_owned(),
         Step::Signal { signal, .. } => signal.name().to_string(),
-        Step::Wait { timeout: Patience::Forever } => {
+        Step::Wait { limit: WaitLimit::Forever } => {
             "wait for it to end, as long as it takes".to_owned()
         }
-        Step::Wait { timeout: Patience::For(time) } => {
+        Step::Wait { limit: WaitLimit::For(time) } => {
             format!("wait for it to end ({})", short_duration(time))
         }
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::engine::action::Action;
-use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
@@ -116,12 +116,12 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
         DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
         DecidedBy::Caution => outside_configuration(conflict, plan, context.purpose),
     };
-    if let Ladder::Wait { patience, .. } = conflict.ladder {
+    if let Ladder::Wait { limit, .. } = conflict.ladder {
         lines.push(format!(
             "to wait longer or shorter, change {}",
             set_key(context, "timeouts.wait")
         ));
-        if patience != Patience::Forever {
+        if limit != WaitLimit::Forever {
             lines.push(format!(
                 "to do something else after that, change {}",
                 set_key(context, "after_wait")

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::action::Action;
 use crate::engine::fact::Fact;
-use crate::engine::ladder::{Patience, Step};
+use crate::engine::ladder::{Step, WaitLimit};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::{Process, RunState};
 use crate::engine::reason::Verdict;
@@ -269,8 +269,8 @@ fn step(step: &Step) -> StepDocument {
         Step::Signal { signal, timeout } => {
             StepDocument::Signal { signal: signal.name(), timeout_ms: millis(timeout) }
         }
-        Step::Wait { timeout: Patience::Forever } => StepDocument::Wait { timeout_ms: None },
-        Step::Wait { timeout: Patience::For(time) } => {
+        Step::Wait { limit: WaitLimit::Forever } => StepDocument::Wait { timeout_ms: None },
+        Step::Wait { limit: WaitLimit::For(time) } => {
             StepDocument::Wait { timeout_ms: Some(millis(time)) }
         }
     }

@@ -2,7 +2,7 @@
 //! touched, then hints.
 
 use crate::engine::action::Action;
-use crate::engine::ladder::{Ladder, Patience};
+use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
@@ -112,16 +112,16 @@ fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
 }
 
 fn wait_text(plan: &Plan, kills: &str) -> String {
-    let patience = plan.waits().find_map(|conflict| match conflict.ladder {
-        Ladder::Wait { patience: Patience::For(time), .. } => {
+    let limit = plan.waits().find_map(|conflict| match conflict.ladder {
+        Ladder::Wait { limit: WaitLimit::For(time), .. } => {
             Some(format!("up to {}", short_duration(time)))
         }
-        Ladder::Wait { patience: Patience::Forever, .. } => Some("as long as it takes".to_owned()),
+        Ladder::Wait { limit: WaitLimit::Forever, .. } => Some("as long as it takes".to_owned()),
         Ladder::Stop(_) | Ladder::Nothing => None,
     });
     let then = if kills.is_empty() { String::new() } else { format!(", then end {kills}") };
     let whom = named_conflicts(plan, |action| action == Action::Wait).unwrap_or_default();
-    format!("{} for {whom} to end{then}", patience.unwrap_or_default())
+    format!("{} for {whom} to end{then}", limit.unwrap_or_default())
 }
 
 fn time_limit(plan: &Plan) -> String {

@@ -68,11 +68,11 @@ pub(super) fn lock_views(
     is_in_vain: bool,
     mut read: impl FnMut(&[LockProbe<'_>]) -> Vec<LockView>,
 ) -> Vec<LockView> {
-    let until = clock::patience() + IDENTIFY;
+    let until = clock::monotonic() + IDENTIFY;
     let mut views = read(locks);
-    while !is_in_vain && views.iter().any(is_unidentified) && clock::patience() < until {
+    while !is_in_vain && views.iter().any(is_unidentified) && clock::monotonic() < until {
         // A signal that arrives meanwhile ends the next sleep.
-        Poller::poll(None, Some(watch), &[], Some(clock::patience() + IDENTIFY_PAUSE));
+        Poller::poll(None, Some(watch), &[], Some(clock::monotonic() + IDENTIFY_PAUSE));
         // A failed try is outdated by now: the lock itself shows whether it is held.
         let locks: Vec<LockProbe<'_>> = locks
             .iter()

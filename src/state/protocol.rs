@@ -29,7 +29,7 @@ pub struct Request {
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     #[serde(rename = "kill", with = "humantime_serde")]
-    pub kill_patience: Duration,
+    pub kill_timeout: Duration,
     pub escalate: bool,
     #[serde(rename = "for", default)]
     pub purpose: Purpose,
@@ -57,7 +57,7 @@ impl Request {
             force: options.mode == StopMode::Force,
             signal: options.signal,
             graceful: options.graceful,
-            kill_patience: options.force,
+            kill_timeout: options.force,
             escalate: options.escalation == AfterGraceful::Kill,
             purpose: asker.purpose,
         }
@@ -72,7 +72,7 @@ impl Request {
             mode: if self.force { StopMode::Force } else { StopMode::Graceful },
             signal: self.signal,
             graceful: self.graceful,
-            force: self.kill_patience,
+            force: self.kill_timeout,
             escalation: if self.escalate { AfterGraceful::Kill } else { AfterGraceful::Refuse },
         }
     }

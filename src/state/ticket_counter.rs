@@ -9,7 +9,7 @@ use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::file_mutex::FileMutex;
 
 /// The wait for the counter: other starts lock it for microseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MUTEX_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl StateDir {
     /// Draws a ticket larger than the counter and the tickets of all records in the folder. Fails
@@ -42,7 +42,7 @@ impl StateDir {
 
     pub(super) fn lock_counter(&self) -> Result<FileMutex, Error> {
         let path = self.path(StateFile::CounterMutex);
-        match self.mutex(StateFile::CounterMutex)?.wait(PATIENCE) {
+        match self.mutex(StateFile::CounterMutex)?.wait(MUTEX_TIMEOUT) {
             Ok(Some(locked)) => Ok(locked),
             Ok(None) => Err(Error::new(
                 ExitStatus::Refused,

@@ -120,7 +120,7 @@ impl<'a> ChildGuard<'a> {
             }
             let wake = Poller::poll(Some(self.poller), watch, &handles, until);
             self.may_have_changed = wake != Wake::FileChanged
-                || self.check_at.is_some_and(|at| clock::patience() >= at);
+                || self.check_at.is_some_and(|at| clock::monotonic() >= at);
             check_files = self.keeper.watch.drain();
         }
     }
@@ -131,7 +131,7 @@ impl<'a> ChildGuard<'a> {
         }
         if let Some(signal) = signal.stop_signal() {
             debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
-            self.forwarded.entry(signal).or_insert_with(clock::patience);
+            self.forwarded.entry(signal).or_insert_with(clock::monotonic);
         }
         self.child.forward(signal);
     }
@@ -145,7 +145,7 @@ impl<'a> ChildGuard<'a> {
 
     fn check_locks(&mut self) {
         let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
-        match self.keeper.check_locks(clock::patience(), on_event) {
+        match self.keeper.check_locks(clock::monotonic(), on_event) {
             KeepOutcome::Held => {}
             KeepOutcome::Lost => {
                 self.lost = true;
@@ -193,7 +193,7 @@ impl<'a> ChildGuard<'a> {
         let members = if self.is_childless { Some(Vec::new()) } else { self.tree.members() };
         let Some(members) = members else {
             // Nothing can be read, which does not prove that no process is left.
-            self.check_at = Some(clock::patience() + PIN_AGAIN);
+            self.check_at = Some(clock::monotonic() + PIN_AGAIN);
             return None;
         };
         if self.progress.is_none() && !members.is_empty() {
@@ -201,7 +201,7 @@ impl<'a> ChildGuard<'a> {
             self.begin_ending(self.stop_options);
         }
         let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
-        let next = progress.step(clock::patience(), &members);
+        let next = progress.step(clock::monotonic(), &members);
         for (id, signal) in next.signals {
             self.tree.pinned.send(id, signal);
         }
@@ -227,7 +227,7 @@ impl<'a> ChildGuard<'a> {
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 self.superseded_by = None;
                 self.progress = None;
-                self.check_at = self.status.map(|_| clock::patience());
+                self.check_at = self.status.map(|_| clock::monotonic());
                 self.set_stage(RecordStage::Running);
             }
         }

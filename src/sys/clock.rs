@@ -21,8 +21,8 @@ pub fn since_boot() -> Duration {
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
-/// Returns the time since the first call, suspend excluded where the system can, to wait.
-pub fn patience() -> Duration {
+/// Returns the time since the first call, suspend excluded where the system can: for waits and deadlines.
+pub fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }

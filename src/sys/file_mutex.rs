@@ -57,8 +57,8 @@ impl FileMutex {
     }
 
     /// Returns `None` after that time.
-    pub(crate) fn wait(self, patience: Duration) -> io::Result<Option<FileMutex>> {
-        let until = clock::patience().saturating_add(patience);
+    pub(crate) fn wait(self, timeout: Duration) -> io::Result<Option<FileMutex>> {
+        let until = clock::monotonic().saturating_add(timeout);
         let waited =
             self.wait_until(Some(until), None, &mut |_| WaitDecision::WaitUntil(Duration::MAX))?;
         Ok(if let WaitEnd::Locked(locked) = waited { Some(locked) } else { None })
@@ -83,7 +83,7 @@ impl FileMutex {
                 WaitDecision::GiveUp => Err(WaitEnd::GaveUp),
             },
         };
-        let mut at = match next(clock::patience()) {
+        let mut at = match next(clock::monotonic()) {
             Ok(at) => at,
             Err(end) => return Ok(end),
         };
@@ -97,7 +97,7 @@ impl FileMutex {
                 }
                 Ok(false) => {}
             }
-            at = match next(clock::patience()) {
+            at = match next(clock::monotonic()) {
                 Ok(at) => at,
                 Err(end) => return Ok(end),
             };

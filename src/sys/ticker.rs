@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Ticks on the clock of [`patience`](crate::sys::clock::patience).
+/// Ticks on the clock of [`monotonic`](crate::sys::clock::monotonic).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticker {
     every: Duration,

@@ -26,7 +26,7 @@ pub(super) struct BackgroundRequest {
 impl BackgroundRequest {
     pub(super) fn send(api: &BotApi, request: fn(&BotApi) -> WebhookAnswer) -> BackgroundRequest {
         let timeout = api.timeout;
-        let until = clock::patience().saturating_add(timeout);
+        let until = clock::monotonic().saturating_add(timeout);
         let (sender, answer) = mpsc::sync_channel(1);
         let pipe = Self::spawn(api.clone(), request, sender.clone())
             .inspect_err(|error| {
@@ -61,7 +61,7 @@ impl BackgroundRequest {
     }
 
     pub(super) fn wait_uninterrupted(&self) -> WebhookAnswer {
-        let left = self.until.saturating_sub(clock::patience());
+        let left = self.until.saturating_sub(clock::monotonic());
         self.answer.recv_timeout(left).unwrap_or(Err(ApiError::Late(self.timeout)))
     }
 }

@@ -28,14 +28,14 @@ pub(super) struct BotApi {
 
 impl BotApi {
     pub(super) fn webhook(&self) -> Result<Option<Webhook>, ApiError> {
-        let until = clock::patience().saturating_add(self.timeout);
+        let until = clock::monotonic().saturating_add(self.timeout);
         self.sanitized(self.agent().and_then(|agent| self.webhook_info(&agent, until)))
     }
 
     /// Deletes the webhook, keeps all pending updates, and returns the webhook that is set
     /// afterwards: another program may set it again at once.
     pub(super) fn delete_webhook(&self) -> Result<Option<Webhook>, ApiError> {
-        let until = clock::patience().saturating_add(self.timeout);
+        let until = clock::monotonic().saturating_add(self.timeout);
         self.sanitized(self.agent().and_then(|agent| {
             let request = agent.post(self.address("deleteWebhook")).config();
             let request = request.timeout_global(Some(self.time_left(until)?)).build();
@@ -66,7 +66,7 @@ impl BotApi {
     }
 
     fn time_left(&self, until: Duration) -> Result<Duration, ApiError> {
-        let left = until.saturating_sub(clock::patience());
+        let left = until.saturating_sub(clock::monotonic());
         if left.is_zero() { Err(ApiError::Late(self.timeout)) } else { Ok(left) }
     }
 

@@ -135,7 +135,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         if std::mem::take(&mut self.failures) > 0 {
             info!("{}: polling again", self.instance);
         }
-        if let Some(count) = self.conflict.success_at(clock::patience()) {
+        if let Some(count) = self.conflict.success_at(clock::monotonic()) {
             info!(
                 count,
                 "{}: the conflict is over, after {count} polls that were answered with 409",
@@ -151,7 +151,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
             self.state.note_confirmed(offset);
         }
         let instance = &self.instance;
-        match self.conflict.conflict_at(clock::patience()) {
+        match self.conflict.conflict_at(clock::monotonic()) {
             ConflictAdvice::RideOut { pause, count: 1 } => {
                 warn!(
                     "{instance}: {cause} (409 Conflict); polling is retried for a while; {}",

@@ -168,7 +168,7 @@ where
                     }
                     last_work.await;
                 };
-                wait_for_handlers(handling, patience(reason, config), &instance).await
+                wait_for_handlers(handling, handler_timeout(reason, config), &instance).await
             }
             None => wait_for_handlers(last_work, None, &instance).await,
         };
@@ -193,26 +193,26 @@ enum Handlers {
 
 async fn wait_for_handlers(
     handling: impl Future<Output = ()>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     instance: &str,
 ) -> Handlers {
-    let Some(patience) = patience else {
+    let Some(timeout) = timeout else {
         handling.await;
         return Handlers::Finished;
     };
-    if time::timeout(patience, handling).await.is_ok() {
+    if time::timeout(timeout, handling).await.is_ok() {
         return Handlers::Finished;
     }
     warn!(
         "{instance}: handlers are still running after {}; not waiting any longer",
-        humantime::format_duration(patience)
+        humantime::format_duration(timeout)
     );
     Handlers::Running
 }
 
-/// The time that handlers have to finish: unlimited after a signal, whose sender kills when its own
-/// patience ends; as long as the next holder waits, if the guard was lost.
-fn patience(reason: StopReason, config: &Config) -> Option<Duration> {
+/// The time that handlers have to finish: unlimited after a signal, whose sender kills when its
+/// own timeout ends; as long as the next holder waits, if the guard was lost.
+fn handler_timeout(reason: StopReason, config: &Config) -> Option<Duration> {
     match reason {
         StopReason::Signal(_) | StopReason::Requested | StopReason::ShutDown => None,
         StopReason::Lost(lost) => Some(lost.within().unwrap_or(config.policy.timeouts.graceful)),

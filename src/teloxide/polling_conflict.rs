@@ -88,7 +88,7 @@ impl ConflictSeries {
         ConflictSeries { window, current: None }
     }
 
-    /// Counts a 409 at `now`, by the clock of patience.
+    /// Counts a 409 at `now`, by the monotonic clock.
     pub(super) fn conflict_at(&mut self, now: Duration) -> ConflictAdvice {
         let series = match self.current.filter(|series| !self.is_over(*series, now)) {
             Some(series) => Series { last: now, count: series.count.saturating_add(1), ..series },

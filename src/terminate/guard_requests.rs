@@ -51,7 +51,7 @@ impl GuardRequests {
         };
         self.count.set(self.count.get() + 1);
         let id = format!("{}-{}-{}", me.pid, me.start, self.count.get());
-        let until = clock::patience() + ACKNOWLEDGE_TIME;
+        let until = clock::monotonic() + ACKNOWLEDGE_TIME;
         let asker = Asker { pid: me.pid, purpose: self.purpose };
         let request = Request::new(id, ticket, asker, options);
         if let Err(error) = state_dir.write_request(&request) {
@@ -65,7 +65,7 @@ impl GuardRequests {
             if !state_dir.folder().is_in_place() {
                 break Ok(AskOutcome::NotAsked(ErrorKind::NotFound));
             }
-            if clock::patience() >= until {
+            if clock::monotonic() >= until {
                 break Ok(AskOutcome::NoAnswer);
             }
             if let Err(interrupted) = sleep(until) {
@@ -86,7 +86,7 @@ impl GuardRequests {
         let Some(lock) = &self.first_lock else { return false };
         lock.probe_is_free()
             || RELEASE_PAUSES.iter().any(|pause| {
-                Poller::poll(None, None, &[], Some(clock::patience().saturating_add(*pause)));
+                Poller::poll(None, None, &[], Some(clock::monotonic().saturating_add(*pause)));
                 lock.probe_is_free()
             })
     }

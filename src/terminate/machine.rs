@@ -102,7 +102,7 @@ impl StartLeftovers {
 
 impl ProcessControl for Machine<'_> {
     fn now(&self) -> Duration {
-        clock::patience()
+        clock::monotonic()
     }
 
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {

@@ -41,7 +41,7 @@ fn given(poll: (Poll, impl Sized)) -> Vec<i64> {
 }
 
 /// How long a poll may wait, in milliseconds; 0 if it was answered.
-fn patience(poll: &Poll, now: Instant) -> u128 {
+fn time_left(poll: &Poll, now: Instant) -> u128 {
     match poll {
         Poll::Answered(_) => 0,
         Poll::Waits { until, .. } => until.duration_since(now).as_millis(),
@@ -76,7 +76,7 @@ fn the_older_of_two_waiting_polls_is_evicted() {
         (why.split(';').next(), due),
         (Some("Conflict: terminated by other getUpdates request"), 0)
     );
-    assert_eq!(patience(&second, now), 10_000);
+    assert_eq!(time_left(&second, now), 10_000);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_poll_without_timeout_evicts_no_other() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let mut first = waits(queue.poll(call(7, 100, 10), now));
     let (second, effects) = queue.poll(call(8, 100, 0), now);
-    assert_eq!((patience(&second, now), effects.evicted), (0, None));
+    assert_eq!((time_left(&second, now), effects.evicted), (0, None));
     assert!(first.try_recv().is_err(), "it still waits");
 }
 
@@ -114,32 +114,32 @@ fn limit_and_timeout_are_clamped() {
     assert_eq!(given(queue.poll(call(-200, 1000, 0), now)).len(), 100);
     assert_eq!(given(queue.poll(call(0, 0, 0), now)).len(), 1);
     assert_eq!(given(queue.poll(call(1, -5, 0), now)).len(), 1);
-    assert_eq!(patience(&queue.poll(call(151, 100, 600), now).0, now), 50_000);
-    assert_eq!(patience(&queue.poll(call(152, 100, -1), now).0, now), 0);
+    assert_eq!(time_left(&queue.poll(call(151, 100, 600), now).0, now), 50_000);
+    assert_eq!(time_left(&queue.poll(call(152, 100, -1), now).0, now), 0);
 }
 
 #[test]
 fn the_same_offset_within_3_s_waits_for_3_s() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    assert_eq!(patience(&queue.poll(call(1, 100, 0), now).0, now), 0);
+    assert_eq!(time_left(&queue.poll(call(1, 100, 0), now).0, now), 0);
     assert_eq!(
-        patience(&queue.poll(call(1, 100, 0), now + after(2999)).0, now + after(2999)),
+        time_left(&queue.poll(call(1, 100, 0), now + after(2999)).0, now + after(2999)),
         3000
     );
     assert_eq!(
-        patience(&queue.poll(call(1, 100, 2), now + after(5998)).0, now + after(5998)),
+        time_left(&queue.poll(call(1, 100, 2), now + after(5998)).0, now + after(5998)),
         3000
     );
     assert_eq!(
-        patience(&queue.poll(call(1, 100, 4), now + after(8000)).0, now + after(8000)),
+        time_left(&queue.poll(call(1, 100, 4), now + after(8000)).0, now + after(8000)),
         4000
     );
     assert_eq!(
-        patience(&queue.poll(call(1, 100, 0), now + after(11_000)).0, now + after(11_000)),
+        time_left(&queue.poll(call(1, 100, 0), now + after(11_000)).0, now + after(11_000)),
         0
     );
     assert_eq!(
-        patience(&queue.poll(call(2, 100, 0), now + after(11_001)).0, now + after(11_001)),
+        time_left(&queue.poll(call(2, 100, 0), now + after(11_001)).0, now + after(11_001)),
         0,
         "another offset"
     );
@@ -158,7 +158,7 @@ fn the_last_acknowledgement_of_a_shutdown_can_evict_a_successor() {
     let (mut queue, now) = (filled(1), Instant::now());
     let mut successor = waits(queue.poll(call(2, 100, 10), now));
     let (acknowledgement, effects) = queue.poll(call(2, 1, 0), now + after(100));
-    assert!(effects.evicted.is_some() && patience(&acknowledgement, now) > 0);
+    assert!(effects.evicted.is_some() && time_left(&acknowledgement, now) > 0);
     assert!(matches!(successor.try_recv(), Ok(Reply::Conflict(..))));
 }
 

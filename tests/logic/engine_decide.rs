@@ -9,7 +9,7 @@ use monopoll::internals::engine::action::{Action, AfterWait, OnConflict};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
 use monopoll::internals::engine::ladder::{
-    AfterGraceful, Ladder, Patience, Step, StopMode, StopOptions,
+    AfterGraceful, Ladder, Step, StopMode, StopOptions, WaitLimit,
 };
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
@@ -29,13 +29,13 @@ const ASK: Step = Step::Ask { timeout: GRACEFUL };
 const TERM: Step =
     Step::Signal { signal: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
 const KILL: Step = Step::Signal { signal: SignalToSend::Kill, timeout: FORCE };
-const WAIT: Step = Step::Wait { timeout: Patience::For(MINUTE) };
+const WAIT: Step = Step::Wait { limit: WaitLimit::For(MINUTE) };
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
 
 const EVERY: [OnConflict; 4] =
     [OnConflict::Refuse, OnConflict::Graceful, OnConflict::Force, OnConflict::Wait];
 
-fn waiting(wait: Patience, after_wait: AfterWait) -> Policy {
+fn waiting(wait: WaitLimit, after_wait: AfterWait) -> Policy {
     let base = policy(OnConflict::Wait);
     Policy { timeouts: Timeouts { wait, ..base.timeouts }, after_wait, ..base }
 }
@@ -114,7 +114,7 @@ fn what_comes_after_waiting_is_planned_with_it() {
         (AfterWait::Graceful, vec![WAIT, ASK, TERM, KILL]),
         (AfterWait::Force, vec![WAIT, Step::Ask { timeout: FORCE }, KILL]),
     ] {
-        let plan = decide(&waiting(Patience::For(MINUTE), after), &guarded(Some(7)));
+        let plan = decide(&waiting(WaitLimit::For(MINUTE), after), &guarded(Some(7)));
         assert_eq!((plan.verdict(), steps(&plan)), (Verdict::Wait, expected));
     }
 }
@@ -123,29 +123,27 @@ fn what_comes_after_waiting_is_planned_with_it() {
 fn waiting_forever_has_no_next_action() {
     for waited in [Duration::ZERO, 1000 * MINUTE] {
         let plan = decide(
-            &waiting(Patience::Forever, AfterWait::Force),
+            &waiting(WaitLimit::Forever, AfterWait::Force),
             &Snapshot { waited, ..guarded(Some(7)) },
         );
         assert_eq!(
             (plan.verdict(), steps(&plan)),
-            (Verdict::Wait, vec![Step::Wait { timeout: Patience::Forever }])
+            (Verdict::Wait, vec![Step::Wait { limit: WaitLimit::Forever }])
         );
         assert_eq!(plan.deadline(), None);
     }
 }
 
 #[test]
-fn patience_ends_exactly_at_its_deadline() {
+fn a_wait_ends_exactly_at_its_limit() {
     let just_before = MINUTE.saturating_sub(Duration::from_millis(1));
-    for (patience, waited, verdict) in [
-        (Patience::For(MINUTE), just_before, Verdict::Wait),
-        (Patience::For(MINUTE), MINUTE, Verdict::Act),
-        (Patience::For(Duration::ZERO), Duration::ZERO, Verdict::Act),
+    for (limit, waited, verdict) in [
+        (WaitLimit::For(MINUTE), just_before, Verdict::Wait),
+        (WaitLimit::For(MINUTE), MINUTE, Verdict::Act),
+        (WaitLimit::For(Duration::ZERO), Duration::ZERO, Verdict::Act),
     ] {
-        let plan = decide(
-            &waiting(patience, AfterWait::Graceful),
-            &Snapshot { waited, ..guarded(Some(7)) },
-        );
+        let plan =
+            decide(&waiting(limit, AfterWait::Graceful), &Snapshot { waited, ..guarded(Some(7)) });
         assert_eq!(plan.verdict(), verdict);
     }
 }
@@ -158,7 +156,7 @@ fn after_wait_decides_when_the_wait_is_over() {
         (AfterWait::Force, Verdict::Act),
     ] {
         let plan = decide(
-            &waiting(Patience::For(MINUTE), after),
+            &waiting(WaitLimit::For(MINUTE), after),
             &Snapshot { waited: MINUTE, ..guarded(Some(7)) },
         );
         assert_eq!((plan.verdict(), only(&plan).action), (verdict, after.into()));
@@ -226,7 +224,7 @@ fn after_waiting_for_a_newer_guard_the_start_gives_way() {
     {
         let snapshot = Snapshot { waited: MINUTE, ..guarded(Some(51)) };
         assert_eq!(
-            decide(&waiting(Patience::For(MINUTE), after), &snapshot).verdict(),
+            decide(&waiting(WaitLimit::For(MINUTE), after), &snapshot).verdict(),
             Verdict::Refuse(refusal)
         );
     }
@@ -239,7 +237,7 @@ fn a_guard_in_another_pid_namespace_can_only_be_asked() {
         (plan.verdict(), steps(&plan), plan.deadline()),
         (Verdict::Act, vec![ASK], Some(GRACEFUL))
     );
-    let plan = decide(&waiting(Patience::For(MINUTE), AfterWait::Graceful), &elsewhere(Some(7)));
+    let plan = decide(&waiting(WaitLimit::For(MINUTE), AfterWait::Graceful), &elsewhere(Some(7)));
     assert_eq!((steps(&plan), plan.deadline()), (vec![WAIT, ASK], Some(MINUTE + GRACEFUL)));
 }
 
@@ -266,7 +264,7 @@ fn an_unknown_holder_can_only_be_waited_for() {
     }
     let waited = Snapshot { waited: MINUTE, ..unknown_holder() };
     assert_eq!(
-        decide(&waiting(Patience::For(MINUTE), AfterWait::Force), &waited).verdict(),
+        decide(&waiting(WaitLimit::For(MINUTE), AfterWait::Force), &waited).verdict(),
         POLICY_REFUSAL
     );
 }

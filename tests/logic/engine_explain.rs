@@ -15,7 +15,7 @@ use monopoll::internals::engine::explain::{
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::fact::Truth;
 use monopoll::internals::engine::instance::BotId;
-use monopoll::internals::engine::ladder::Patience;
+use monopoll::internals::engine::ladder::WaitLimit;
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Evidence};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Rule, Timeouts};
@@ -326,7 +326,7 @@ fn the_decision_about_all_conflicts_is_explained_for_each() {
 #[test]
 fn a_finished_wait_explains_the_next_action() {
     let base = policy(OnConflict::Wait);
-    let timeouts = Timeouts { wait: Patience::For(Duration::ZERO), ..base.timeouts };
+    let timeouts = Timeouts { wait: WaitLimit::For(Duration::ZERO), ..base.timeouts };
     let after = Policy { after_wait: AfterWait::Force, timeouts, ..base };
     let bot = snapshot(vec![same_command(5)]);
     let why = "it is the same command in the same folder";
@@ -339,14 +339,14 @@ fn a_finished_wait_explains_the_next_action() {
                 force after that"
         ),
     );
-    let rules = vec![rule("patience", Action::Wait, Conditions::default())];
+    let rules = vec![rule("waiting", Action::Wait, Conditions::default())];
     let by_rule = Policy { on_conflict: OnConflict::Refuse, rules, ..after };
     says(
         &by_rule,
         &bot,
         5,
         &format!(
-            "pid 5 would be killed: {why}, and rule `patience` says wait, and `after_wait` says \
+            "pid 5 would be killed: {why}, and rule `waiting` says wait, and `after_wait` says \
                 force after that"
         ),
     );

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact;
-use monopoll::internals::engine::ladder::{AfterGraceful, Patience, Step, StopOptions};
+use monopoll::internals::engine::ladder::{AfterGraceful, Step, StopOptions, WaitLimit};
 use monopoll::internals::engine::pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{MatchEntry, Policy, Purpose, Timeouts};
@@ -233,7 +233,7 @@ fn policy(on_conflict: OnConflict, escalation: AfterGraceful) -> Policy {
         }],
         rules: Vec::new(),
         timeouts: Timeouts {
-            wait: Patience::For(60 * SECOND),
+            wait: WaitLimit::For(60 * SECOND),
             graceful: 30 * SECOND,
             force: 5 * SECOND,
         },
@@ -505,7 +505,7 @@ fn an_interrupted_start_sends_no_more_signals() {
 
 proptest! {
     /// Whatever the tree looks like and however its members behave: each gets the signal at most
-    /// once and SIGKILL at most once, SIGKILL never before its patience is over, and nobody outside
+    /// once and SIGKILL at most once, SIGKILL never before its timeout is over, and nobody outside
     /// the tree gets anything.
     #[test]
     fn no_process_is_signaled_twice_and_no_bystander_ever(

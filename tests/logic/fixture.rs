@@ -7,7 +7,7 @@ use std::time::Duration;
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{self, Known};
-use monopoll::internals::engine::ladder::{AfterGraceful, Patience};
+use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
 use monopoll::internals::engine::pattern::{
     CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit,
 };
@@ -40,7 +40,7 @@ pub(crate) fn policy(on_conflict: OnConflict) -> Policy {
         matches: Vec::new(),
         rules: Vec::new(),
         timeouts: Timeouts {
-            wait: Patience::For(Duration::from_mins(1)),
+            wait: WaitLimit::For(Duration::from_mins(1)),
             graceful: Duration::from_secs(30),
             force: Duration::from_secs(5),
         },

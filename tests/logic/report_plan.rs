@@ -8,7 +8,7 @@ use serde_json::Value;
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
-use monopoll::internals::engine::ladder::{AfterGraceful, Patience};
+use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
 use monopoll::internals::engine::managed_by::{ManagedBy, Pm2App};
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::Plan;
@@ -143,7 +143,7 @@ fn wait_then_graceful() -> Plan {
 
 fn wait_forever() -> Plan {
     let base = policy(OnConflict::Wait);
-    let timeouts = Timeouts { wait: Patience::Forever, ..base.timeouts };
+    let timeouts = Timeouts { wait: WaitLimit::Forever, ..base.timeouts };
     decide(&Policy { timeouts, after_wait: AfterWait::Force, ..base }, &guarded(None))
 }
 

@@ -26,7 +26,7 @@ fn processes_that_an_ending_bot_starts_are_ended_with_it_however_many() {
     let bot = [thirty("--heir", "--as heir").as_slice(), &["--slow", "60000"]].concat();
     let _old = stage.bot(&bot).start();
     stage.ready(1);
-    // At the end of its patience it sees all of them, and kills the old one, without which nobody
+    // At the end of its timeout it sees all of them, and kills the old one, without which nobody
     // tells whose they are.
     let second =
         stage.run(&bot).on_conflict("graceful").set("timeouts.graceful='3s'").fd_limit(28).start();

@@ -82,7 +82,7 @@ fn a_bot_that_outlived_a_request_gets_its_full_time_at_the_next() {
     let first = stage.run(&["--stubborn"]).start();
     let old = stage.ready(1);
     outlives_a_question(&stage, &first);
-    // It would be killed at once if the patience of the first question counted.
+    // It would be killed at once if the timeout of the first request counted.
     let second = stage.run(&["--other"]).on_conflict("graceful").start();
     stage.wait_until("the second signal", || (stage.times(old, "got SIGTERM") == 2).then_some(()));
     assert!(first.is_alive() && is_alive(old));

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::ladder::Patience;
+use crate::engine::ladder::WaitLimit;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::Verdict;
@@ -100,8 +100,8 @@ impl Attempt<'_> {
         }
         self.progress.may_release_soon = true;
         let until = match self.policy.timeouts.wait {
-            Patience::Forever => Duration::MAX,
-            Patience::For(wait) => since.saturating_add(wait),
+            WaitLimit::Forever => Duration::MAX,
+            WaitLimit::For(wait) => since.saturating_add(wait),
         };
         let mut ticker = *self
             .progress

@@ -58,7 +58,7 @@ impl<'a> Describer<'a> {
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let process = self.facts(handle.id, stat, holds_lock, buffers);
         if self.is_exiting(&process, buffers) {
-            Poller::poll(None, None, &[&handle], Some(clock::patience() + EXIT_TIME));
+            Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));
         }
         (!handle.has_ended()).then_some((process, handle))
     }

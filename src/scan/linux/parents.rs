@@ -24,16 +24,16 @@ pub(crate) struct ParentMap {
 impl ParentMap {
     pub(super) fn read(proc: &Arc<ProcFs>) -> io::Result<ParentMap> {
         let pids = proc.pids()?;
-        let began = clock::patience();
+        let began = clock::monotonic();
         let stats = read_all(proc, &pids);
-        let parents = ParentMap { stats, began, ended: clock::patience() };
+        let parents = ParentMap { stats, began, ended: clock::monotonic() };
         proc.require_complete().map(|()| parents)
     }
 
     /// Returns whether the table is fresh enough to reuse: at the end of another reading, its first
     /// line would be as old as the last line here is now.
     pub(super) fn is_fresh(&self) -> bool {
-        clock::patience().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
+        clock::monotonic().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
     }
 }
 

@@ -140,7 +140,7 @@ impl Poller {
         loop {
             let mut fds = vec![PollFd::from_borrowed_fd(pipe.0.as_fd(), PollFlags::IN)];
             fds.extend(poller.map(|poller| PollFd::from_borrowed_fd(poller.fd(), PollFlags::IN)));
-            let left = until.saturating_sub(clock::patience());
+            let left = until.saturating_sub(clock::monotonic());
             // EINTR is a wake like any other: everything is checked again.
             let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
             let is_closed = fds.first().is_some_and(|pipe| !pipe.revents().is_empty());
@@ -163,7 +163,7 @@ impl Poller {
         let check_files = watch.and_then(FileWatch::check_interval);
         let check_processes =
             processes.iter().any(|process| process.fd().is_none()).then_some(CHECK_INTERVAL);
-        let left = until.map(|until| until.saturating_sub(clock::patience()));
+        let left = until.map(|until| until.saturating_sub(clock::monotonic()));
         let timeout = left.into_iter().chain(check_files).chain(check_processes).min();
         let mut fds = Vec::with_capacity(processes.len() + 2);
         if let Some(poller) = poller {

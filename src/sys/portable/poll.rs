@@ -135,7 +135,7 @@ impl Poller {
         until: Duration,
     ) -> Result<bool, Interrupted> {
         loop {
-            let left = until.saturating_sub(clock::patience());
+            let left = until.saturating_sub(clock::monotonic());
             if let Some(interrupted) = poller.and_then(Poller::interruption) {
                 return Err(interrupted);
             }
@@ -155,7 +155,7 @@ impl Poller {
         until: Option<Duration>,
     ) -> Wake {
         loop {
-            let left = until.map(|until| until.saturating_sub(clock::patience()));
+            let left = until.map(|until| until.saturating_sub(clock::monotonic()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Wake::TimedOut;
             }

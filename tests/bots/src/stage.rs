@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine: only a failed test waits this long.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The variable with the stage's folder that marks every process of a stage, also a re-parented one.
 const MARK: &str = "TESTBOT_STAGE";
@@ -178,7 +178,7 @@ impl Stage {
     /// Waits for a condition, and fails with the transcript where it does not come.
     #[track_caller]
     pub fn wait_until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(found) = condition() {
                 return found;
@@ -510,7 +510,7 @@ impl Running<'_> {
         if let Ok(pidfd) = pidfd {
             let mut fds =
                 [PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&pidfd), PollFlags::IN)];
-            let ready = poll(&mut fds, Some(&Timespec::try_from(PATIENCE).unwrap()));
+            let ready = poll(&mut fds, Some(&Timespec::try_from(TIMEOUT).unwrap()));
             assert_eq!(
                 ready,
                 Ok(1),

@@ -50,7 +50,7 @@ const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
 const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
 
 /// Longer than a bot of a page takes to end.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Whether this is a bot, and not just a program that a session starts.
 pub(super) fn is_bot(program: &str) -> bool {
@@ -101,7 +101,7 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
         .unwrap();
     let pid = Pid::from_raw(i32::try_from(guard.id()).unwrap());
     let mut faults = Vec::new();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut goes_on = || {
         thread::sleep(Duration::from_millis(100));
         guard.try_wait().unwrap().is_none() && Instant::now() < until

@@ -31,7 +31,7 @@ pub(super) const NOT_RUN: [(&str, &str); 14] = [
 ];
 
 /// Longer than the commands of any section take.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// `main.py` in every folder: a bot that is not connected to anything.
 const BOT: &str = "import time\nwhile True:\n    time.sleep(1)\n";
@@ -154,7 +154,7 @@ impl Session {
             .stderr(out)
             .spawn()
             .map_err(|error| format!("{shell:?}: {error}"))?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > until {
                 child.kill().unwrap();

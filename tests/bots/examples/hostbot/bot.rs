@@ -66,7 +66,7 @@ async fn run(options: &Options) -> i32 {
     let acquiring = Guard::acquire(&config);
     let acquired = match options.millis("--gives-up") {
         None => Ok(acquiring.await),
-        Some(patience) => timeout(patience, acquiring).await,
+        Some(limit) => timeout(limit, acquiring).await,
     };
     let Ok(acquired) = acquired else {
         say("gave up");
