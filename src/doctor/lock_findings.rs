@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::doctor::Finding;
 use crate::error::Error;
 use crate::sys::filesystem::{FolderFacts, Support};
+use crate::sys::folder_owner::writers_hint;
 use crate::text::printable;
 
 /// Less free space than this is a warning: the files next to a lock are small, and written often.
@@ -44,9 +45,9 @@ fn folder_findings(folder: &FolderCheck) -> Vec<Finding> {
 const NAME: &str = "lock folder";
 
 fn access_finding(path: &str, facts: &FolderFacts, what: String) -> Finding {
-    if let Some(folder) = &facts.exposed {
+    if let Some((folder, owner)) = &facts.exposed {
+        let hint = writers_hint(folder, *owner);
         let folder = shown(folder);
-        let hint = format!("`chmod go-w {folder}`, or choose another folder in `lock.paths`");
         return Finding::problem(
             NAME,
             format!("{what}: other users can write to {folder} and replace files in it"),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::sys::folder_owner::FolderOwner;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Support {
@@ -21,8 +22,8 @@ pub struct FolderFacts {
     pub free_inodes: Option<u64>,
     pub writing: Support,
     pub network: Option<&'static str>,
-    /// This folder or the first one above it that others can write to.
-    pub exposed: Option<PathBuf>,
+    /// This folder or the first one above it that others can write to, and its owner.
+    pub exposed: Option<(PathBuf, FolderOwner)>,
     /// This folder or the first one above it of another user, and that user's number.
     pub foreign: Option<(PathBuf, u32)>,
 }
@@ -79,7 +80,9 @@ mod unix {
         let path = fs::canonicalize(folder).ok();
         let (exposed, foreign) = match path.as_deref().and_then(permissions::exposed) {
             None => (None, None),
-            Some((folder, UnsafeFolder::Writers)) => (Some(folder.to_owned()), None),
+            Some((folder, UnsafeFolder::Writers(owner))) => {
+                (Some((folder.to_owned(), owner)), None)
+            }
             Some((folder, UnsafeFolder::Owner(uid))) => (None, Some((folder.to_owned(), uid))),
         };
         Some(FolderFacts {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod file_id;
 pub(crate) mod file_mutex;
 pub mod filesystem;
+pub mod folder_owner;
 pub mod host;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;

@@ -10,12 +10,15 @@ use std::path::Path;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
+use crate::sys::folder_owner::FolderOwner;
+
 /// Why a folder is not safe to keep a lock in or below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnsafeFolder {
     /// It belongs to this other user, who could rename what is in it, whatever its mode is.
     Owner(u32),
-    Writers,
+    /// Others can write to it.
+    Writers(FolderOwner),
 }
 
 /// Returns why a folder is unsafe for this process, which trusts its own user and root.
@@ -51,7 +54,8 @@ fn danger_to(
     let (group_writes, others_write, sticky) =
         (seen.mode & 0o020 != 0, seen.mode & 0o002 != 0, seen.mode & 0o1000 != 0);
     let is_open = !sticky && (others_write || (group_writes && own_group() != Some(seen.gid)));
-    is_open.then_some(UnsafeFolder::Writers)
+    let owner = if seen.uid == me { FolderOwner::Me } else { FolderOwner::Root };
+    is_open.then_some(UnsafeFolder::Writers(owner))
 }
 
 /// Returns the number that root's folders have in a user namespace that does not map root. All
@@ -94,6 +98,9 @@ fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &st
 mod tests {
     use super::*;
 
+    const MINE: Option<UnsafeFolder> = Some(UnsafeFolder::Writers(FolderOwner::Me));
+    const ROOTS: Option<UnsafeFolder> = Some(UnsafeFolder::Writers(FolderOwner::Root));
+
     /// To user 1000 with a group of its own, in no user namespace.
     fn danger(seen: FolderStat) -> Option<UnsafeFolder> {
         danger_to(1000, seen, || None, || Some(1000))
@@ -113,9 +120,10 @@ mod tests {
             (seen(1001, 1001, 0o700), Some(UnsafeFolder::Owner(1001))),
             (seen(1001, 1001, 0o1777), Some(UnsafeFolder::Owner(1001))),
             (seen(65534, 65534, 0o755), Some(UnsafeFolder::Owner(65534))),
-            (seen(1000, 1000, 0o777), Some(UnsafeFolder::Writers)),
-            (seen(1000, 1000, 0o702), Some(UnsafeFolder::Writers)),
-            (seen(0, 50, 0o775), Some(UnsafeFolder::Writers)),
+            (seen(1000, 1000, 0o777), MINE),
+            (seen(1000, 1000, 0o702), MINE),
+            (seen(0, 50, 0o775), ROOTS),
+            (seen(0, 0, 0o2777), ROOTS),
         ] {
             assert_eq!(danger(folder), expected, "{folder:?}");
         }
@@ -124,12 +132,9 @@ mod tests {
     #[test]
     fn a_group_with_no_other_member_may_write() {
         assert_eq!(danger(seen(1000, 1000, 0o775)), None);
-        assert_eq!(danger(seen(1000, 1000, 0o777)), Some(UnsafeFolder::Writers));
-        assert_eq!(danger(seen(1000, 100, 0o775)), Some(UnsafeFolder::Writers));
-        assert_eq!(
-            danger_to(1000, seen(1000, 1000, 0o775), || None, || None),
-            Some(UnsafeFolder::Writers)
-        );
+        assert_eq!(danger(seen(1000, 1000, 0o777)), MINE);
+        assert_eq!(danger(seen(1000, 100, 0o775)), MINE);
+        assert_eq!(danger_to(1000, seen(1000, 1000, 0o775), || None, || None), MINE);
     }
 
     #[test]
@@ -137,7 +142,7 @@ mod tests {
         let inside = |seen| danger_to(1000, seen, || Some(65534), || Some(1000));
         assert_eq!(inside(seen(65534, 65534, 0o755)), None);
         assert_eq!(inside(seen(1001, 1001, 0o755)), Some(UnsafeFolder::Owner(1001)));
-        assert_eq!(inside(seen(65534, 65534, 0o775)), Some(UnsafeFolder::Writers));
+        assert_eq!(inside(seen(65534, 65534, 0o775)), ROOTS);
         for (map, expected) in [
             ("         0          0 4294967295\n", true),
             ("         0       1000          1\n", false),

@@ -20,6 +20,7 @@ use monopoll::internals::scan::capabilities::{
 };
 use monopoll::internals::scan::container::{ContainerKind, PrivateFolder};
 use monopoll::internals::sys::filesystem::{FolderFacts, Support};
+use monopoll::internals::sys::folder_owner::FolderOwner;
 use monopoll::internals::text::{Paint, output_schema};
 
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
@@ -107,7 +108,7 @@ fn troubled() -> Vec<Finding> {
         Error::new(ExitStatus::Usage, "no instance is named").with_hint("give `--instance ID`");
     findings.push(doctor::instance_finding(Err(&nameless)));
     let exposed = FolderFacts {
-        exposed: Some("/srv/open".into()),
+        exposed: Some(("/srv/open".into(), FolderOwner::Me)),
         mode: 0o777,
         file_system: Some("ext4".to_owned()),
         ..folder()

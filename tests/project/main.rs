@@ -17,6 +17,8 @@ mod deploy;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod guarantees;
 mod imports;
+#[cfg(target_os = "linux")]
+mod kubernetes;
 mod layout;
 #[cfg(target_os = "linux")]
 mod pictures;

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::state::lock_folder::REMOVE_FILE;
 use crate::sys::permissions::{self, UnsafeFolder};
-use crate::sys::{file_id, filesystem, host};
+use crate::sys::{file_id, filesystem, folder_owner, host};
 use crate::text::printable;
 
 /// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
@@ -254,12 +254,10 @@ fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Er
                 "choose a folder in `lock.paths` that you own, inside folders that you or root own",
             ))
         }
-        Some(UnsafeFolder::Writers) => {
+        Some(UnsafeFolder::Writers(owner)) => {
             let why = "other users can write to this folder and replace files in it";
-            let shown = printable(&folder.to_string_lossy()).into_owned();
-            Err(Error::unsafe_lock(folder, why).with_hint(format!(
-                "`chmod go-w {shown}`, or choose another folder in `lock.paths`"
-            )))
+            let hint = folder_owner::writers_hint(folder, owner);
+            Err(Error::unsafe_lock(folder, why).with_hint(hint))
         }
     }
 }
