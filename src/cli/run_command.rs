@@ -1,4 +1,4 @@
-//! `monopoll run`: settles who polls, then runs COMMAND while holding the lock.
+//! `monopoll run`: resolves conflicts, then runs COMMAND while holding the lock.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,4 @@
-//! The one line on a terminal that is drawn over and over while a start settles; it is gone when
-//! the start goes on.
+//! The one line on a terminal that is redrawn during a start, and erased at its end.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};

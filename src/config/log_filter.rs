@@ -73,7 +73,7 @@ mod tests {
             ("warn, monopoll::scan = trace", "monopoll::scan::linux", true, true),
             ("warn,monopoll::scan=trace", "monopoll::cli", false, false),
             ("monopoll=debug,info", "monopoll::cli", true, false),
-            ("monopoll::guard", "monopoll::guard::settle", true, true),
+            ("monopoll::guard", "monopoll::guard::attempt", true, true),
             ("off", "monopoll", false, false),
         ] {
             let filter = Targets::parse(text).unwrap();

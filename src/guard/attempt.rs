@@ -57,16 +57,16 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     pub(super) fn run(mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
-        let settled = self.settle();
+        let outcome = self.acquire();
         // In a folder that was removed meanwhile, every error comes from that.
-        if matches!(settled, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
+        if matches!(outcome, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
             Err(NotStarted::Replaced)
         } else {
-            settled
+            outcome
         }
     }
 
-    fn settle(&mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
+    fn acquire(&mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
         let first =
             first_scan_timeout(self.policy).map(|time| self.host.now().saturating_add(time));
         let until = self.progress.until.or(first);

@@ -36,14 +36,14 @@ use crate::terminate::process_control::StartHost;
 /// The number of times that locks may be deleted or replaced under a start.
 const MOST_REPLACEMENTS: u32 = 100;
 
-/// A start that has won the instance: it holds the locks while this lives.
-pub struct Won {
+/// The locks of a start that has acquired its instance; released on drop.
+pub struct AcquiredLocks {
     locks: HeldLocks,
     /// `None` for a stop, which writes none.
     pub record: Option<Record>,
     mutexes: StartMutexes,
     pub ended: Vec<EndedConflict>,
-    /// From the first look until the instance was won.
+    /// From the first look until the locks were acquired.
     pub took: Duration,
 }
 
@@ -95,8 +95,9 @@ pub(crate) fn start(
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<Acquired, NotStarted> {
-    let (won, poller, (watch, leftovers)) = prepare_and_win(request, cancellation, observer)?;
-    let Won { locks, record, mutexes, ended, took } = won;
+    let (acquired, poller, (watch, leftovers)) =
+        prepare_and_acquire(request, cancellation, observer)?;
+    let AcquiredLocks { locks, record, mutexes, ended, took } = acquired;
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
     let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
@@ -104,14 +105,14 @@ pub(crate) fn start(
 
 /// Ends what runs, and acquires nothing.
 pub(crate) fn stop(request: &StartRequest, observer: &mut dyn Observer) -> Result<(), NotStarted> {
-    prepare_and_win(request, Cancellation::Signals, observer).map(drop)
+    prepare_and_acquire(request, Cancellation::Signals, observer).map(drop)
 }
 
-fn prepare_and_win(
+fn prepare_and_acquire(
     request: &StartRequest,
     cancellation: Cancellation,
     observer: &mut dyn Observer,
-) -> Result<(Won, Poller, (FileWatch, StartLeftovers)), NotStarted> {
+) -> Result<(AcquiredLocks, Poller, (FileWatch, StartLeftovers)), NotStarted> {
     // First: its error about the process table is clearer than those of later steps.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
@@ -140,20 +141,20 @@ fn prepare_and_win(
         }
         Purpose::Stop => None,
     };
-    let won = win(request, &mut machine, opened, preflight, observer)?;
+    let acquired = acquire_locks(request, &mut machine, opened, preflight, observer)?;
     let supervision = machine.into_supervision();
-    Ok((won, poller, supervision))
+    Ok((acquired, poller, supervision))
 }
 
 /// Makes attempts until one succeeds; opens replaced locks again. After an error nothing is left
 /// behind.
-pub fn win(
+pub fn acquire_locks(
     request: &StartRequest,
     host: &mut dyn StartHost,
     mut opened: OpenedLocks,
     mut preflight: Option<Preflight>,
     observer: &mut dyn Observer,
-) -> Result<Won, NotStarted> {
+) -> Result<AcquiredLocks, NotStarted> {
     let began = host.now();
     let mut progress = StartProgress::default();
     for _ in 0..MOST_REPLACEMENTS {
@@ -180,7 +181,7 @@ pub fn win(
                 if record.is_none() {
                     history.cleared(locks.state_dir(), std::mem::take(&mut progress.ended));
                 }
-                return Ok(Won {
+                return Ok(AcquiredLocks {
                     locks,
                     record,
                     mutexes,

@@ -41,7 +41,7 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 /// # Guarantees
 ///
 /// - [`acquire`](Guard::acquire) decides as `monopoll run` does, by the same configuration, so
-///   programs with the library and bots under `run` settle with each other.
+///   programs with the library and bots under `run` follow the same rules.
 /// - A second guard of the same instance in one process is refused.
 /// - Under a `monopoll run` of the same instance it adopts that guard: nothing is taken twice, and
 ///   dropping it gives nothing back before the program ends. The guard that the environment names
@@ -80,12 +80,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Settles who polls, as `config` says, and holds the instance. The instance is `instance` of
+    /// Ends or waits for other pollers as `config` says, and acquires the instance: `instance` of
     /// the configuration, else the one of the `monopoll run` above, else `bot<id>` by the bot's
     /// token.
     ///
     /// # Errors
-    /// Somebody else polls and the policy says to leave it (75, 77; 0 where a newer start won), no
+    /// Another process polls and the policy says to leave it (75, 77; 0 after a newer start), no
     /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
     /// [`Error::status`] is what the program should exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {

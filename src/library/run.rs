@@ -16,7 +16,7 @@ use crate::report::{reasons, start_errors};
 use crate::scan::command::Command;
 use crate::supervise::{GuardEvent, run_child};
 
-/// Runs `command` as `monopoll run` does: settles by the policy who polls, holds the instance,
+/// Runs `command` as `monopoll run` does: resolves conflicts by the policy, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.
 ///
 /// It takes over the signals of this process, and must be called on the main thread, which the

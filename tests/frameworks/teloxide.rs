@@ -207,7 +207,7 @@ fn a_lost_guard_stops_the_polling() {
     let world = World::new();
     let bot = world.bot(&[]).start();
     world.polls(bot.pid());
-    world.stage.wait_until_settled();
+    world.stage.wait_for_start_mutex();
     let new = world.stage.folder().join("new");
     let theirs = fs::File::create(&new).unwrap();
     theirs.lock().unwrap();

@@ -22,7 +22,7 @@ use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snap
 use monopoll::internals::engine::start_history::Ticket;
 use monopoll::internals::guard::lock_set::OpenedLocks;
 use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
-use monopoll::internals::guard::start::{Won, win};
+use monopoll::internals::guard::start::{AcquiredLocks, acquire_locks};
 use monopoll::internals::guard::start_event::{Observer, StartEvent};
 use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest};
 use monopoll::internals::scan::command::Command;
@@ -358,10 +358,10 @@ impl Scene {
         self.folder.path().join("locks")
     }
 
-    fn start(&self, script: &mut Script) -> (Result<Won, NotStarted>, Vec<&'static str>) {
+    fn start(&self, script: &mut Script) -> (Result<AcquiredLocks, NotStarted>, Vec<&'static str>) {
         let mut told = Told::default();
         let opened = OpenedLocks::open(&self.request.locks).unwrap();
-        let result = win(&self.request, script, opened, None, &mut told);
+        let result = acquire_locks(&self.request, script, opened, None, &mut told);
         (result, told.0)
     }
 
@@ -391,7 +391,7 @@ impl Scene {
 const TERM: SignalToSend = SignalToSend::Signal(Signal::SigTerm);
 
 #[track_caller]
-fn refusal(result: Result<Won, NotStarted>) -> StartRefusal {
+fn refusal(result: Result<AcquiredLocks, NotStarted>) -> StartRefusal {
     match result {
         Err(NotStarted::Refused(refusal)) => refusal,
         Err(other) => panic!("not refused: {other:?}"),
@@ -404,13 +404,13 @@ fn without_a_conflict_it_looks_twice_and_holds_lock_and_record() {
     let scene = Scene::new(&[]);
     let mut script = Script::new(Vec::new());
     let (result, told) = scene.start(&mut script);
-    let won = result.unwrap();
+    let acquired = result.unwrap();
     assert_eq!(told, ["clear"]);
     assert_eq!(script.scopes, [ScanScope::All, ScanScope::Conflicts]);
     assert!(!scene.lock_is_free());
     let record = scene.state_dir().record().unwrap();
-    assert_eq!((record.stage, Some(&record)), (RecordStage::Starting, won.record.as_ref()));
-    drop(won);
+    assert_eq!((record.stage, Some(&record)), (RecordStage::Starting, acquired.record.as_ref()));
+    drop(acquired);
     assert!(scene.lock_is_free());
 }
 
@@ -439,11 +439,11 @@ fn graceful_starts_when_the_conflict_has_ended_and_sends_no_sigkill() {
     let bot = Actor { ends_after: Some(3 * SECOND), ..Actor::new(same_command(5)) };
     let mut script = Script::new(vec![bot]);
     let (result, told) = scene.start(&mut script);
-    let won = result.unwrap();
+    let acquired = result.unwrap();
     assert_eq!(told, ["acting", "clear"]);
     assert_eq!(script.sent, [(5, TERM)]);
-    assert!(won.took >= 3 * SECOND && won.took < 4 * SECOND, "{:?}", won.took);
-    assert_eq!(won.ended.iter().map(|it| it.from_pid).collect::<Vec<_>>(), [Some(5)]);
+    assert!(acquired.took >= 3 * SECOND && acquired.took < 4 * SECOND, "{:?}", acquired.took);
+    assert_eq!(acquired.ended.iter().map(|it| it.from_pid).collect::<Vec<_>>(), [Some(5)]);
 }
 
 #[test]
@@ -451,9 +451,9 @@ fn a_conflict_that_ignores_sigterm_gets_sigkill_when_its_time_is_over() {
     let scene = Scene::new(&["on_conflict=graceful", "timeouts.graceful=7s"]);
     let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(same_command(5)) }]);
     let (result, _) = scene.start(&mut script);
-    let won = result.unwrap();
+    let acquired = result.unwrap();
     assert_eq!(script.sent, [(5, TERM), (5, SignalToSend::Kill)]);
-    assert!(won.took >= 7 * SECOND, "{:?}", won.took);
+    assert!(acquired.took >= 7 * SECOND, "{:?}", acquired.took);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn doctor_sees_a_running_guard_and_leaves_it_alone() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let before = contents(&stage.locks());
     let ended = doctor(&stage).flag("--json").end().exits(0);
     let running = findings(&ended, "running");

@@ -284,7 +284,7 @@ fn a_deleted_lock_is_taken_back() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     fs::remove_file(stage.lock()).unwrap();
     stage.wait_until("the retaken lock", || {
         (stage.lock().exists() && !stage.lock_is_free()).then_some(())
@@ -298,7 +298,7 @@ fn a_deleted_record_is_written_again() {
     let stage = Stage::new();
     let _first = host(&stage, &[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     fs::remove_file(stage.state_file("record")).unwrap();
     stage.wait_until("the record", || stage.state_file("record").exists().then_some(()));
 }
@@ -308,7 +308,7 @@ fn a_lock_that_another_process_keeps_is_lost() {
     let stage = Stage::new();
     let first = host(&stage, &[]).start();
     let bot = stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     // A new file, locked before anybody sees it, is put into the lock's place.
     let new = stage.folder().join("new");
     let theirs = fs::File::create(&new).unwrap();
@@ -349,7 +349,7 @@ fn programs_that_start_simultaneously_leave_exactly_one() {
         stage.wait_until("the end of all but one", || {
             (starts.iter().filter(|it| it.is_alive()).count() == 1).then_some(())
         });
-        stage.wait_until_settled();
+        stage.wait_for_start_mutex();
         stage.wait_until("the one that polls", || {
             let alive: Vec<u32> = starts
                 .iter()

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 fn guarded(stage: &Stage) -> (Running<'_>, u32) {
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     (guard, bot)
 }
 
@@ -234,13 +234,13 @@ fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running
 fn two_guards_of<'a>(stage: &'a Stage, bot: &[&str], on_lost: &str) -> (Running<'a>, Running<'a>) {
     let first = stage.run(bot).set(&format!("lock.on_lost={on_lost}")).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     freeze(stage, &first);
     fs::remove_dir_all(stage.locks()).unwrap();
     let second =
         stage.run(&["--other"]).other_token().on_conflict("refuse").through(&ELSEWHERE).start();
     stage.ready(2);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     first.signal(Signal::SIGCONT);
     (first, second)
 }

@@ -94,7 +94,7 @@ fn a_guard_in_another_pid_namespace_that_does_not_answer_is_a_refusal() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     first.signal(Signal::SIGSTOP);
     stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
     stage.run(&[]).on_conflict("force").through(&ELSEWHERE).end().exits(75).says("did not answer");

@@ -194,7 +194,7 @@ fn a_dry_run_prints_the_plan_and_touches_nothing() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let before = contents(&stage.locks());
     stage.plan(&[]).on_conflict("graceful").end().exits(0);
     stage.plan(&[]).on_conflict("refuse").end().exits(75).says("would refuse");

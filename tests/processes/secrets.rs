@@ -45,7 +45,7 @@ fn my_token_is_never_printed() {
     let first =
         loud(stage.run(&args)).flag("--config").flag(&config).env("BOT_TOKEN", &mine).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     assert_eq!(files_containing(SECRET, &stage.locks()), [] as [PathBuf; 0], "while it runs");
     let configured = |start: Start<'_>| -> Ended {
         loud(start).flag("--config").flag(&config).env("TELEGRAM_TOKEN", &mine).end()

@@ -83,7 +83,7 @@ fn next_to_a_running_guard(put: Put) {
         let stage = Stage::new();
         let guard = stage.run(&["--as", "first"]).start();
         stage.nth_pid_of(1, "first");
-        stage.wait_until_settled();
+        stage.wait_for_start_mutex();
         let bystander = stage.program("sleep", &["60"]).start();
         fs::write(stage.folder().join("precious"), "precious").unwrap();
         let path = ours(&stage, kind);
@@ -350,7 +350,7 @@ fn another_user_cannot_lock_our_files_not_even_to_read_them() {
     with_mode(&stage.lock(), 0o644);
     let _guard = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let files = fs::read_dir(stage.locks()).unwrap().map(|entry| entry.unwrap().path());
     for path in files {
         let path = path.display().to_string();

@@ -90,7 +90,7 @@ fn a_takeover_is_shown() {
     stage.ready(1);
     let second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let from = first.pid();
     first.end().exits(0);
     let said = status(&stage).end().exits(0);
@@ -167,7 +167,7 @@ fn a_guard_whose_lock_is_deleted_is_running_all_the_same_and_remembers_it() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     fs::remove_file(stage.lock()).unwrap();
     let seen = document(&json(&stage).end().exits(0));
     assert_eq!((&seen["state"], &seen["holder"]["pid"]), (&"running".into(), &guard.pid().into()));
@@ -302,7 +302,7 @@ fn status_touches_nothing_and_disturbs_no_start() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let before = contents(&stage.locks());
     for _ in 0..10 {
         status(&stage).end().exits(0);

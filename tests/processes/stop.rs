@@ -196,7 +196,7 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let before = contents(&stage.locks());
     let ended = with(&stage, &["stop", "--dry-run"], &[]).end().exits(0);
     assert!(
@@ -359,7 +359,7 @@ fn the_history_records_stops_and_takeovers() {
     stage.run(&[]).on_conflict("refuse").end().exits(75);
     let second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let first_pid = first.pid();
     first.end().exits(0);
     stop(&stage, &[]).end().exits(0);
@@ -388,7 +388,7 @@ fn a_guard_whose_lock_was_deleted_is_ended_too() {
     let stage = Stage::new();
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     fs::remove_file(stage.lock()).unwrap();
     stop(&stage, &[]).end().exits(0);
     assert!(!is_alive(bot) && stage.lock_is_free());

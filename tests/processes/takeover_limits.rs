@@ -25,11 +25,11 @@ fn taking_over<'a>(stage: &'a Stage, most: u32, window: &str) -> Start<'a> {
 fn takeovers<'a>(stage: &'a Stage, count: usize, most: u32, window: &str) -> Running<'a> {
     let mut last = taking_over(stage, most, window).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     for n in 2..count + 2 {
         let next = taking_over(stage, most, window).start();
         stage.ready(n);
-        stage.wait_until_settled();
+        stage.wait_for_start_mutex();
         std::mem::replace(&mut last, next).end().exits(0).says("took over");
     }
     last
@@ -64,7 +64,7 @@ fn a_start_without_a_conflict_is_neither_counted_nor_refused() {
 fn takeovers_from_here(stage: &Stage, n: usize) -> Running<'_> {
     let first = taking_over(stage, 1, "1h").start();
     stage.ready(n);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let second = taking_over(stage, 1, "1h").start();
     stage.ready(n + 1);
     first.end().exits(0).says("took over");
@@ -76,7 +76,7 @@ fn a_refusal_by_policy_is_not_counted() {
     let stage = Stage::new();
     let first = taking_over(&stage, 1, "1h").start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     for _ in 0..3 {
         stage.run(&[]).on_conflict("refuse").end().exits(75).says("`on_conflict` says refuse");
     }
@@ -90,7 +90,7 @@ fn a_limit_of_zero_refuses_the_first_takeover() {
     let stage = Stage::new();
     let first = taking_over(&stage, 0, "1m").start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     taking_over(&stage, 0, "1m").end().exits(75).says("`limits.max_takeovers` is 0");
     assert!(first.is_alive());
 }

@@ -164,7 +164,7 @@ fn a_stopped_guard_gets_sigcont_with_the_request() {
     let old = stage.ready(1);
     // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for
     // that.
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     first.signal(Signal::SIGSTOP);
     stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));
     let _second = stage.run(&[]).on_conflict("graceful").start();

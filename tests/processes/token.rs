@@ -333,7 +333,7 @@ fn a_rule_about_the_token_applies_to_a_queued_start_too() {
     // The second one has to queue, and sees that somebody runs meanwhile.
     let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
     let keeper = stage.program("bash", &["-c", line]).start();
-    stage.wait_until("the turnstile", || stage.folder().join("has").exists().then_some(()));
+    stage.wait_until("the start mutex", || stage.folder().join("has").exists().then_some(()));
     let second = with(stage.run(&[]), &mine).config(rule).on_conflict("refuse").start();
     stage.wait_until("a queue", || second.is_queued().then_some(()));
     drop(keeper);

@@ -12,7 +12,7 @@ fn touches_nothing(code: i32, says: &str, start: impl for<'a> FnOnce(&'a Stage) 
     let stage = Stage::new();
     let _first: Running<'_> = stage.run(&[]).start();
     stage.ready(1);
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     let before = contents(&stage.locks());
     start(&stage).on_conflict("force").end().exits(code).says(says);
     assert_eq!(contents(&stage.locks()), before);

@@ -49,7 +49,7 @@ fn a_stopped_or_killed_waiter_blocks_no_other() {
     wait_until_queued(&stage, &waiters, WAITERS - 1);
     let stopped = waiters.remove(waiters.iter().position(|waiter| !waiter.is_queued()).unwrap());
     // Not behind the turnstile: there it would keep everybody. The end of another wakes it.
-    stage.wait_until_settled();
+    stage.wait_for_start_mutex();
     stopped.signal(Signal::SIGSTOP);
     let killed = waiters.remove(0);
     killed.signal(Signal::SIGKILL);

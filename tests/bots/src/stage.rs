@@ -206,10 +206,10 @@ impl Stage {
 
     /// Waits until no start holds the start mutex.
     #[track_caller]
-    pub fn wait_until_settled(&self) {
-        let turnstile = self.state_file("turnstile");
-        self.wait_until("the turnstile", || {
-            File::open(&turnstile).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
+    pub fn wait_for_start_mutex(&self) {
+        let mutex = self.state_file("turnstile");
+        self.wait_until("the start mutex", || {
+            File::open(&mutex).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
         });
     }
 
