@@ -1,4 +1,4 @@
-//! Looks without touching anything: the snapshot and the plan of this moment.
+//! Scans and decides without touching anything: the snapshot and the plan of this moment.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::sys::clock;
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 
-pub(super) fn look(request: &StartRequest) -> Result<Plan, Error> {
+pub(super) fn plan_of(request: &StartRequest) -> Result<Plan, Error> {
     let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let lock_set = LockSet::find(&request.locks)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
@@ -33,7 +33,7 @@ pub(super) fn plan(
     let began = clock::monotonic();
     let snapshot = snapshot(machine, lock_set, locks)?;
     let plan = decide(policy, &snapshot);
-    trace::looked(&snapshot, &plan, clock::monotonic().saturating_sub(began));
+    trace::scanned(&snapshot, &plan, clock::monotonic().saturating_sub(began));
     Ok(plan)
 }
 

@@ -20,7 +20,7 @@ pub(super) fn run(
     let start = prepare::request(common, command)?;
     start.require_script()?;
     let preflight = Preflight::begin(&start.config.settings.telegram, start.token.as_ref());
-    let mut plan = dry_run::look(&start)?;
+    let mut plan = dry_run::plan_of(&start)?;
     let report = preflight.filter(|_| plan.refusal.is_none()).map(|preflight| preflight.report());
     if let Some(PreflightReport::Refusal(objection)) = &report {
         plan.refuse(objection.clone());

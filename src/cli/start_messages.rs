@@ -75,7 +75,7 @@ impl Observer for ProgressPrinter {
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let now = clock::monotonic();
         match event {
-            StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
+            StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
             // The other start usually finishes in a moment: the first reminder says more.
             StartEvent::Queued => {
                 self.state = LineState::Queued { since: now };

@@ -23,7 +23,7 @@ use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 use crate::text::Paint;
 
-const MOST_LOOKS: u32 = 5;
+const MAX_SCANS: u32 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
@@ -56,7 +56,7 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
     prepare::warn_of_missing_script(start);
     let mut machine = Machine::new(start.scan_request()).map_err(scan::cannot_scan)?;
     let (config, policy) = (&start.config, &start.config.policy);
-    let status = look(&mut machine, config, start.instance.as_str(), &start.locks, policy)?;
+    let status = inspect(&mut machine, config, start.instance.as_str(), &start.locks, policy)?;
     let origin = |key: &str| output::origin(start, key);
     let context = output::context(start, &origin);
     if common.json {
@@ -119,7 +119,7 @@ fn all(
     let mut statuses = Vec::new();
     for instance in &instances::names(config, &placeholders)? {
         let locks = config.lock_paths(&Placeholders { instance, ..placeholders });
-        statuses.push(look(&mut machine, config, instance, &locks, &policy)?);
+        statuses.push(inspect(&mut machine, config, instance, &locks, &policy)?);
     }
     #[expect(clippy::disallowed_types, reason = "turns times into ages that are printed")]
     let now_wall = clock::WallClock::now();
@@ -178,7 +178,7 @@ fn report(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: 
     }
 }
 
-fn look(
+fn inspect(
     machine: &mut Machine,
     config: &Config,
     instance: &str,
@@ -189,7 +189,7 @@ fn look(
         ExitStatus::LockFile => Ok(InstanceStatus::unknown(instance, error.message().to_owned())),
         _ => Err(error),
     };
-    for _ in 0..MOST_LOOKS {
+    for _ in 0..MAX_SCANS {
         let place = match LockSet::find(locks) {
             Ok(place) => place,
             Err(error) => return unknown(error),

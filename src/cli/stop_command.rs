@@ -39,7 +39,7 @@ fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, P
     let mut start = prepare::request(common, command)?;
     prepare::warn_of_missing_script(&start);
     start.config.policy = start.config.policy.to_stop(mode);
-    let plan = dry_run::look(&start)?;
+    let plan = dry_run::plan_of(&start)?;
     Ok((start, plan))
 }
 
@@ -150,8 +150,8 @@ impl Observer for StopPrinter<'_> {
 
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let lines: Vec<String> = match event {
-            StartEvent::Looked { snapshot, plan, took } => {
-                return trace::looked(snapshot, plan, *took);
+            StartEvent::Scanned { snapshot, plan, took } => {
+                return trace::scanned(snapshot, plan, *took);
             }
             StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => return,
             StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),

@@ -1,4 +1,4 @@
-//! Ends a tree, as a step function: returns the signals to send now and the time to look again.
+//! Ends a tree, as a step function: returns the signals to send now and the time of the next check.
 //! Nothing here sends anything. The root gets the signal first; a member that outlives its parent
 //! gets it too, once. Each has its own time from its first signal, then comes SIGKILL.
 
@@ -38,7 +38,7 @@ pub struct NextStep {
 pub enum AfterStep {
     Ended,
     /// Step again when one of them ends, at this time at the latest.
-    Look {
+    Check {
         /// On the clock of `step`'s `now`.
         at: Duration,
     },
@@ -143,7 +143,7 @@ impl SignalSequence {
             return if now >= give_up {
                 AfterStep::GaveUp(GiveUpReason::Unpinned(first.id))
             } else {
-                AfterStep::Look { at: now.saturating_add(PIN_AGAIN) }
+                AfterStep::Check { at: now.saturating_add(PIN_AGAIN) }
             };
         }
         self.stuck = None;
@@ -170,7 +170,7 @@ impl SignalSequence {
                 (None, None) => {}
             }
         }
-        if alive.is_empty() { AfterStep::Ended } else { AfterStep::Look { at } }
+        if alive.is_empty() { AfterStep::Ended } else { AfterStep::Check { at } }
     }
 }
 
@@ -222,19 +222,19 @@ mod tests {
         (signals, then)
     }
 
-    fn look(second: u32) -> AfterStep {
-        AfterStep::Look { at: second * SECOND }
+    fn check_at(second: u32) -> AfterStep {
+        AfterStep::Check { at: second * SECOND }
     }
 
     #[test]
     fn the_root_is_signaled_once_and_its_child_only_when_it_is_left_alone() {
         let mut progress = graceful();
         let both = [member(ROOT, 1), member(CHILD, ROOT.pid)];
-        assert_eq!(step(&mut progress, 1, &both), (vec![(ROOT, TERM)], look(31)));
-        assert_eq!(step(&mut progress, 2, &both), (vec![], look(31)));
+        assert_eq!(step(&mut progress, 1, &both), (vec![(ROOT, TERM)], check_at(31)));
+        assert_eq!(step(&mut progress, 2, &both), (vec![], check_at(31)));
         let alone = [member(CHILD, 1)];
-        assert_eq!(step(&mut progress, 3, &alone), (vec![(CHILD, TERM)], look(33)));
-        assert_eq!(step(&mut progress, 33, &alone), (vec![(CHILD, KILL)], look(38)));
+        assert_eq!(step(&mut progress, 3, &alone), (vec![(CHILD, TERM)], check_at(33)));
+        assert_eq!(step(&mut progress, 33, &alone), (vec![(CHILD, KILL)], check_at(38)));
         assert_eq!(step(&mut progress, 34, &[]), (vec![], AfterStep::Ended));
     }
 
@@ -259,8 +259,8 @@ mod tests {
         let at_once = options(StopMode::Graceful, AfterGraceful::Kill);
         let mut progress = SignalSequence::new(StopOptions { graceful: Duration::ZERO, ..at_once });
         let alive = [member(ROOT, 1)];
-        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, TERM)], look(1)));
-        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, KILL)], look(6)));
+        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, TERM)], check_at(1)));
+        assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, KILL)], check_at(6)));
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
     fn a_signal_of_another_process_is_not_sent_again() {
         let mut progress = graceful();
         progress.already_signaled(ROOT, SECOND);
-        assert_eq!(step(&mut progress, 10, &[member(ROOT, 1)]), (vec![], look(31)));
+        assert_eq!(step(&mut progress, 10, &[member(ROOT, 1)]), (vec![], check_at(31)));
     }
 
     #[test]
@@ -284,16 +284,19 @@ mod tests {
         let mut progress = graceful();
         let both = [member(ROOT, 1), unpinned(CHILD, 1)];
         assert_eq!(step(&mut progress, 1, &both).0, [(ROOT, TERM)]);
-        let again = AfterStep::Look { at: 10 * SECOND + PIN_AGAIN };
+        let again = AfterStep::Check { at: 10 * SECOND + PIN_AGAIN };
         assert_eq!(step(&mut progress, 10, &both[1..]), (vec![], again));
-        assert_eq!(step(&mut progress, 11, &[member(CHILD, 1)]), (vec![(CHILD, TERM)], look(41)));
+        assert_eq!(
+            step(&mut progress, 11, &[member(CHILD, 1)]),
+            (vec![(CHILD, TERM)], check_at(41))
+        );
     }
 
     #[test]
     fn a_member_that_is_never_pinned_is_given_up_and_does_not_count_as_ended() {
         let mut progress = forced();
         let alive = [unpinned(CHILD, 1)];
-        let again = AfterStep::Look { at: SECOND + PIN_AGAIN };
+        let again = AfterStep::Check { at: SECOND + PIN_AGAIN };
         assert_eq!(step(&mut progress, 1, &alive), (vec![], again));
         let gave_up = AfterStep::GaveUp(GiveUpReason::Unpinned(CHILD));
         assert_eq!(step(&mut progress, 6, &alive).1, gave_up);
@@ -312,7 +315,7 @@ mod tests {
         let alive = [member(ROOT, 1)];
         step(&mut progress, 1, &alive);
         progress.hasten(StopOptions { graceful: 90 * SECOND, ..refuse });
-        assert_eq!(step(&mut progress, 2, &alive).1, look(31));
+        assert_eq!(step(&mut progress, 2, &alive).1, check_at(31));
         progress.hasten(options(StopMode::Force, AfterGraceful::Kill));
         assert_eq!(step(&mut progress, 3, &alive).0, [(ROOT, KILL)]);
     }

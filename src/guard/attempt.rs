@@ -1,6 +1,6 @@
-//! One attempt to start: look → decide → act → take the locks → look once more → start.
+//! One attempt to start: scan → decide → act → take the locks → scan again → start.
 //!
-//! The start mutex is held from the first look until the child runs, but not while waiting, and the
+//! The start mutex is held from the first scan until the child runs, but not while waiting, and the
 //! locks are only ever taken behind it. So two starts never signal the same conflict twice, and a
 //! waiter never takes a lock that another start has cleared.
 
@@ -75,7 +75,7 @@ impl Attempt<'_> {
             MutexOutcome::DecidedByGuard(plan) => return Err(plan.into()),
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
-        let mut look_count = 0;
+        let mut scan_count = 0;
         let mut suspects: Option<Vec<Process>> = None;
         loop {
             // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
@@ -83,14 +83,14 @@ impl Attempt<'_> {
             locks = self.take_locks(locks)?;
             if let LockHandles::Held(held) = &locks {
                 require_in_place(held)?;
-                if let Some(at) = self.progress.look_at.take() {
+                if let Some(at) = self.progress.rescan_at.take() {
                     self.wait_for_respawn(at, held)?;
                 }
             }
-            let looked_at = self.host.now();
+            let scanned_at = self.host.now();
             // The first scan finds suspects; they are reported once the start goes through.
             let scope = if suspects.is_some() { ScanScope::Conflicts } else { ScanScope::All };
-            let snapshot = self.look(&locks, scope)?;
+            let snapshot = self.scan(&locks, scope)?;
             if let LockHandles::Held(held) = &locks
                 && self.belong_to_a_guard(held, &snapshot)
             {
@@ -100,12 +100,12 @@ impl Attempt<'_> {
             let began = self.host.now();
             let mut plan = decide(self.policy, &snapshot);
             let took = self.host.now().saturating_sub(began);
-            self.observer.on_event(&StartEvent::Looked { snapshot: &snapshot, plan: &plan, took });
+            self.observer.on_event(&StartEvent::Scanned { snapshot: &snapshot, plan: &plan, took });
             plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
-            if self.ask_telegram(&mut plan, looked_at)? == Freshness::Outdated {
+            if self.ask_telegram(&mut plan, scanned_at)? == Freshness::Outdated {
                 continue;
             }
-            look_count += 1;
+            scan_count += 1;
             match plan.verdict() {
                 Verdict::Refuse(_) => return Err(Box::new(plan).into()),
                 Verdict::Wait => {
@@ -116,8 +116,8 @@ impl Attempt<'_> {
                 }
                 Verdict::Act => self.act(&plan, &snapshot)?,
                 Verdict::Clear => match locks {
-                    // The second look, with the locks in hand, proves that nothing slipped in.
-                    LockHandles::Held(held) if look_count > 1 => {
+                    // The second scan, with the locks held, proves that no conflict appeared.
+                    LockHandles::Held(held) if scan_count > 1 => {
                         if self.finish_with_telegram()? == Freshness::Outdated
                             || self.write_record(&held)? == RecordState::Contested
                         {
@@ -142,7 +142,7 @@ impl Attempt<'_> {
     fn ask_telegram(
         &mut self,
         plan: &mut Plan,
-        looked_at: Duration,
+        scanned_at: Duration,
     ) -> Result<Freshness, NotStarted> {
         let Some(preflight) = self.preflight.as_deref_mut().filter(|_| plan.refusal.is_none())
         else {
@@ -151,7 +151,7 @@ impl Attempt<'_> {
         let is_new = !preflight.has_answer();
         match preflight.refusal(self.host.poller())? {
             Some(objection) => plan.refuse(objection),
-            None if is_new && self.host.now().saturating_sub(looked_at) >= OUTDATED => {
+            None if is_new && self.host.now().saturating_sub(scanned_at) >= OUTDATED => {
                 return Ok(Freshness::Outdated);
             }
             None => {}
@@ -182,7 +182,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn look(&mut self, locks: &LockHandles, scope: ScanScope) -> Result<Snapshot, NotStarted> {
+    fn scan(&mut self, locks: &LockHandles, scope: ScanScope) -> Result<Snapshot, NotStarted> {
         let state = self.state();
         let state_dir = self.lock_set.state_dir();
         let mut snapshot = self.host.snapshot(&locks.probes(), Some(state_dir), &state, scope)?;

@@ -40,7 +40,7 @@ pub(crate) struct TokenLookup {
     pub(crate) misfits: Vec<String>,
 }
 
-/// Looks for the token without logging anything.
+/// Searches for the token without logging anything.
 pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
     for name in config.token_variables() {

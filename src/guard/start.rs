@@ -43,7 +43,7 @@ pub struct AcquiredLocks {
     pub record: Option<Record>,
     mutexes: StartMutexes,
     pub ended: Vec<EndedConflict>,
-    /// From the first look until the locks were acquired.
+    /// From the first scan until the locks were acquired.
     pub took: Duration,
 }
 

@@ -7,7 +7,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::terminate::execute::TerminateEvent;
 
 pub enum StartEvent<'a> {
-    Looked {
+    Scanned {
         snapshot: &'a Snapshot,
         plan: &'a Plan,
         took: Duration,
@@ -20,7 +20,7 @@ pub enum StartEvent<'a> {
     Did(TerminateEvent),
     /// The last step is still in progress.
     Still,
-    /// The last look before the start found no conflict.
+    /// The last scan before the start found no conflict.
     Clear(&'a Plan),
 }
 

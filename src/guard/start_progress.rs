@@ -39,8 +39,8 @@ pub(super) struct StartProgress {
     pub(super) history: History,
     /// A holder has ended or is ending: its lock may be free in a moment.
     pub(super) may_release_soon: bool,
-    /// The earliest time of the second snapshot.
-    pub(super) look_at: Option<Duration>,
+    /// The earliest time of the second scan.
+    pub(super) rescan_at: Option<Duration>,
     /// A guard that has lost its lock was given its time to take it back.
     pub(super) has_given_back: bool,
     /// Held while this start is the first that waits for a guard.
@@ -62,7 +62,7 @@ impl StartProgress {
         let launchers = unguarded.iter().filter_map(|it| it.root.as_ref()?.launchers.known());
         self.history.launchers.extend(launchers.flatten().map(|launcher| launcher.id));
         let pause = unguarded.iter().filter_map(|conflict| respawn(conflict, snapshot)).max();
-        self.look_at = pause.map(|pause| now.saturating_add(pause));
+        self.rescan_at = pause.map(|pause| now.saturating_add(pause));
     }
 }
 

@@ -26,7 +26,7 @@ impl Observer for EventObserver<'_> {
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let instance = self.instance;
         match event {
-            StartEvent::Looked { snapshot, plan, took } => trace::looked(snapshot, plan, *took),
+            StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
             StartEvent::Queued => debug!("{instance}: waiting for another start to finish"),
             StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
                 info!("{instance}: {}", printable(&reasons::plan_reason(plan)));

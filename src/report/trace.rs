@@ -11,7 +11,7 @@ use crate::report::reasons;
 use crate::report::verdicts::evidence_key;
 use crate::text::command_line;
 
-pub(crate) fn looked(snapshot: &Snapshot, plan: &Plan, took: Duration) {
+pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     debug!(

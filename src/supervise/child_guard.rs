@@ -209,7 +209,7 @@ impl<'a> ChildGuard<'a> {
             // COMMAND's own end is still to be reaped: its SIGCHLD comes.
             AfterStep::Ended if self.status.is_none() => self.check_at = None,
             AfterStep::Ended => return Some(self.end(0)),
-            AfterStep::Look { at } => self.check_at = Some(at),
+            AfterStep::Check { at } => self.check_at = Some(at),
             AfterStep::GaveUp(
                 reason @ (GiveUpReason::OutlivedKill(_) | GiveUpReason::Unpinned(_)),
             ) => {

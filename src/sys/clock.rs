@@ -21,7 +21,7 @@ pub fn since_boot() -> Duration {
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
-/// Returns the time since the first call, suspend excluded where the system can: for waits and deadlines.
+/// Returns the time since the first call, suspend excluded where the system can: for deadlines.
 pub fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()

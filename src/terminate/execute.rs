@@ -135,7 +135,7 @@ struct Target {
     known: BTreeSet<ProcessId>,
     means: Means,
     /// When to search for new members of a guard's tree.
-    look_at: Option<Duration>,
+    search_at: Option<Duration>,
 }
 
 enum Means {
@@ -161,7 +161,7 @@ impl Target {
             }
         };
         let known = conflict.processes().map(|process| process.id).collect();
-        Ok(Target { root, known, means, look_at: None })
+        Ok(Target { root, known, means, search_at: None })
     }
 
     /// Takes one step; returns when to take the next one, and `None` once the tree has ended.
@@ -182,11 +182,11 @@ impl Target {
             Means::Guard if !has_signed_off => {
                 let living = machine.living(&self.known);
                 // A process that ended may have left children, and a guard that is killed does not
-                // end them: unless it signs off in time, its descendants are looked for.
+                // end them: unless it signs off in time, its descendants are searched for.
                 if living != self.known {
-                    self.look_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
+                    self.search_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
                 }
-                let at = self.look_at.unwrap_or(Duration::MAX);
+                let at = self.search_at.unwrap_or(Duration::MAX);
                 if machine.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
                     self.known = living;
                     return Ok(Some(at));
@@ -194,7 +194,7 @@ impl Target {
             }
             Means::Guard | Means::Signals(_) => {}
         }
-        self.look_at = None;
+        self.search_at = None;
         let members = machine.members(&self.known);
         self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
@@ -218,7 +218,7 @@ impl Target {
         }
         match next.then {
             AfterStep::Ended => Ok(None),
-            AfterStep::Look { at } => Ok(Some(at)),
+            AfterStep::Check { at } => Ok(Some(at)),
             AfterStep::GaveUp(reason) => Err(NotEnded::GaveUp(reason)),
         }
     }

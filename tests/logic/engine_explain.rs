@@ -37,17 +37,17 @@ fn likeness() -> CommandMatch {
     }
 }
 
-/// Looks at the explanation of one process.
+/// Inspects the explanation of one process.
 #[track_caller]
 fn about<T>(
     policy: &Policy,
     snapshot: &Snapshot,
     pid: u32,
-    look: impl FnOnce(&Explanation<'_>) -> T,
+    inspect: impl FnOnce(&Explanation<'_>) -> T,
 ) -> T {
     let plan = decide(policy, snapshot);
     let likeness = likeness();
-    look(&explain(policy, snapshot, &plan, pid, Some(&likeness)).unwrap())
+    inspect(&explain(policy, snapshot, &plan, pid, Some(&likeness)).unwrap())
 }
 
 #[track_caller]

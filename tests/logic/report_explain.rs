@@ -73,19 +73,19 @@ struct Case {
 }
 
 impl Case {
-    fn look<T>(&self, look: impl FnOnce(&Explanation<'_>, &Plan) -> T) -> T {
+    fn inspect<T>(&self, inspect: impl FnOnce(&Explanation<'_>, &Plan) -> T) -> T {
         let plan = decide(&self.policy, &self.snapshot);
         let likeness = likeness();
         let it = explain(&self.policy, &self.snapshot, &plan, self.pid, Some(&likeness)).unwrap();
-        look(&it, &plan)
+        inspect(&it, &plan)
     }
 
     fn text(&self, paint: Paint) -> String {
-        self.look(|it, _| explain_text::one(it, &context(), paint))
+        self.inspect(|it, _| explain_text::one(it, &context(), paint))
     }
 
     fn json(&self) -> Value {
-        self.look(|it, _| serde_json::to_value(explain_json::one(it, &context())).unwrap())
+        self.inspect(|it, _| serde_json::to_value(explain_json::one(it, &context())).unwrap())
     }
 }
 
@@ -302,7 +302,7 @@ fn color_changes_no_text() {
 #[test]
 fn no_report_contains_a_secret_or_a_control_character() {
     for case in cases() {
-        let json = case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap());
+        let json = case.inspect(|it, _| to_text(&explain_json::one(it, &context())).unwrap());
         for report in [case.text(Paint::Plain), json] {
             assert!(
                 !report.contains("AAHdq") && !report.contains("Dsaw"),
@@ -355,7 +355,7 @@ fn the_json_keys_are_in_the_documented_order() {
     {
         insta::assert_snapshot!(
             format!("json_{}", case.name),
-            case.look(|it, _| to_text(&explain_json::one(it, &context())).unwrap())
+            case.inspect(|it, _| to_text(&explain_json::one(it, &context())).unwrap())
         );
     }
 }

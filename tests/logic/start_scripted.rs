@@ -306,7 +306,7 @@ impl Observer for Told {
 
     fn on_event(&mut self, event: &StartEvent<'_>) {
         self.0.push(match event {
-            StartEvent::Looked { .. } | StartEvent::Did(_) => return,
+            StartEvent::Scanned { .. } | StartEvent::Did(_) => return,
             StartEvent::Queued => "queued",
             StartEvent::Waiting(_) => "waiting",
             StartEvent::Acting(_) => "acting",
@@ -400,7 +400,7 @@ fn refusal(result: Result<AcquiredLocks, NotStarted>) -> StartRefusal {
 }
 
 #[test]
-fn without_a_conflict_it_looks_twice_and_holds_lock_and_record() {
+fn without_a_conflict_it_scans_twice_and_holds_lock_and_record() {
     let scene = Scene::new(&[]);
     let mut script = Script::new(Vec::new());
     let (result, told) = scene.start(&mut script);
@@ -467,7 +467,7 @@ fn without_escalation_a_conflict_that_outlives_graceful_refuses_the_start() {
 }
 
 #[test]
-fn a_newcomer_in_the_second_look_is_decided_again() {
+fn a_newcomer_in_the_second_scan_is_decided_again() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let newcomer = Actor { begins_at: 2 * SECOND, ..Actor::new(same_command(6)) };
     let mut script = Script::new(vec![Actor::new(same_command(5)), newcomer]);

@@ -89,7 +89,7 @@ impl Attempt<'_> {
         for _ in 0..MOST_CLAIMS {
             match state_dir.record() {
                 Some(record) if record == *mine => return Ok(RecordState::Written),
-                // Written since the last look: the files had vanished, and a guard restores them.
+                // Written since the last scan: the files had vanished, and a guard restores them.
                 Some(record) => match self.host.displaced_by(&record, held) {
                     DisplacedOwner::Guard => return Ok(RecordState::Contested),
                     DisplacedOwner::Unseen if !self.progress.has_given_back => {
@@ -109,13 +109,13 @@ impl Attempt<'_> {
         Err(failed(std::io::Error::other("other starts keep replacing it")))
     }
 
-    /// Sleeps with the locks held, so that the second look sees what a supervisor starts again.
+    /// Sleeps with the locks held, so that the second scan sees what a supervisor starts again.
     pub(super) fn wait_for_respawn(
         &mut self,
         at: Duration,
         held: &[HeldLock],
     ) -> Result<(), NotStarted> {
-        // A guard that contests the record is seen by the look that follows.
+        // A guard that contests the record is seen by the scan that follows.
         self.write_record(held)?;
         while self.host.now() < at {
             if let Some(request) =

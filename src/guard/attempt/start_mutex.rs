@@ -32,7 +32,7 @@ pub(super) enum MutexOutcome {
 pub(super) enum RefusalCheck {
     /// A refusal: one refusal refuses the whole start, whatever else there is.
     Refusals,
-    /// A wait, too: the rest of the machine was looked at before.
+    /// A wait, too: the rest of the machine was scanned before.
     WaitsToo,
 }
 
@@ -116,7 +116,7 @@ impl Attempt<'_> {
 }
 
 /// Decides by the running guard alone, if there is one by its record and by the kernel, and if it
-/// keeps this start from starting. Each guard is looked at once: where that decides nothing, the
+/// keeps this start from starting. Each guard is examined once: where that decides nothing, the
 /// full scan behind the mutex does.
 fn decided_by_guard(
     host: &dyn StartHost,

@@ -116,7 +116,7 @@ impl Attempt<'_> {
     }
 
     /// Waits in the queue of the starts that wait for the same guard. `false`: it did not become
-    /// the first, and has to look all the same.
+    /// the first, and has to scan all the same.
     fn become_first(
         &mut self,
         target: &mut WaitTarget<'_>,
@@ -167,7 +167,7 @@ impl Attempt<'_> {
         target: &mut WaitTarget<'_>,
         ticker: &mut Ticker,
     ) -> Result<(), NotStarted> {
-        // A holder that released its lock between the look and this watch, and lives on, wakes no
+        // A holder that released its lock between the scan and this watch, and lives on, wakes no
         // sleep any more.
         let will_wake = self.host.watch_locks(target.files, &target.living);
         if !will_wake
@@ -184,11 +184,11 @@ impl Attempt<'_> {
             if ticker.is_due(now) {
                 self.observer.on_event(&StartEvent::Still);
             }
-            let next_look =
+            let next_try =
                 if target.may_release_silently { now.saturating_add(RETRY) } else { Duration::MAX };
             if self
                 .host
-                .sleep_on_locks(&target.living, target.until.min(next_look).min(ticker.next()))?
+                .sleep_on_locks(&target.living, target.until.min(next_try).min(ticker.next()))?
                 == SleepEnd::LockClosed
             {
                 return Ok(());

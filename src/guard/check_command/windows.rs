@@ -6,7 +6,7 @@ use tokio::signal::windows::{ctrl_break, ctrl_c};
 use crate::error::{Error, ExitStatus};
 use crate::scan::machine::tree_reader;
 
-/// The root of the check's process tree, which is looked for when it is ended.
+/// The root of the check's process tree, searched for when it is ended.
 pub(super) struct ProcessGroup(Option<u32>);
 
 impl ProcessGroup {

@@ -96,7 +96,7 @@ fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
         use_own_processors(nth);
         iter::once(first).chain(jobs).for_each(|job| job());
     };
-    let thread = thread::Builder::new().name("look".to_owned()).spawn(work)?;
+    let thread = thread::Builder::new().name("reader".to_owned()).spawn(work)?;
     Ok(ReaderThread { jobs: send, thread })
 }
 
