@@ -127,7 +127,7 @@ pub(super) fn pattern_matches<'a>(
     if policy.matches.is_empty() {
         return vec![(
             Evidence::Command,
-            process.same_command.holds(|same_command| *same_command),
+            process.likeness.holds(|likeness| likeness.is_same()),
             &UserLimit::Same,
             ContainerLimit::Same,
         )];

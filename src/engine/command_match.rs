@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::Process;
 
-/// The parts of COMMAND; [`Process::same_command`] is the verdict of the scan on all of them.
+/// The parts of COMMAND; [`Process::likeness`] is the verdict of the scan on all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandMatch {
     pub program: PathBuf,
@@ -32,17 +33,24 @@ pub enum CommandPart<'a> {
 }
 
 impl CommandMatch {
-    /// Compares each part with `process`, without contradicting [`Process::same_command`].
+    /// Compares each part with `process`, without contradicting [`Process::likeness`].
     pub fn parts(&self, process: &Process) -> [(CommandPart<'_>, Truth); 3] {
         let program = process.same_program.holds(|own| *own);
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
         let arguments = process.args.holds(|args| self.has_same_arguments(args));
-        let verdicts = match (process.same_command, program, folder) {
+        let verdicts = match (process.likeness, program, folder) {
             // Different paths may be the same place.
-            (Fact::Known(true), ..) => [Truth::True; 3],
+            (Fact::Known(CommandLikeness::Same), ..) => [Truth::True; 3],
             // The scan compares more than text, so the arguments must differ.
-            (Fact::Known(false), Truth::True, Truth::True) => [program, Truth::False, folder],
-            (Fact::Known(false) | Fact::Unknown, ..) => [program, arguments, folder],
+            (
+                Fact::Known(CommandLikeness::Near(_) | CommandLikeness::Different),
+                Truth::True,
+                Truth::True,
+            ) => [program, Truth::False, folder],
+            (
+                Fact::Known(CommandLikeness::Near(_) | CommandLikeness::Different) | Fact::Unknown,
+                ..,
+            ) => [program, arguments, folder],
         };
         let [program, arguments, folder] = verdicts;
         [
@@ -88,14 +96,13 @@ mod tests {
         same_program: Fact<bool>,
         same_command: Fact<bool>,
     ) -> Process {
+        let likeness = match same_command {
+            Fact::Known(true) => Fact::Known(CommandLikeness::Same),
+            Fact::Known(false) => Fact::Known(CommandLikeness::Different),
+            Fact::Unknown => Fact::Unknown,
+        };
         let args = Fact::Known(args.iter().map(|arg| (*arg).to_owned()).collect());
-        Process {
-            args,
-            cwd: Fact::Known(cwd.into()),
-            same_program,
-            same_command,
-            ..Process::default()
-        }
+        Process { args, cwd: Fact::Known(cwd.into()), same_program, likeness, ..Process::default() }
     }
 
     #[test]

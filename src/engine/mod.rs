@@ -14,6 +14,7 @@ pub mod explain;
 pub mod fact;
 pub mod instance;
 pub mod ladder;
+pub mod likeness;
 pub mod managed_by;
 pub mod pattern;
 pub mod plan;

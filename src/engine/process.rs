@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::CarriedToken;
 
@@ -49,10 +50,10 @@ pub struct Process {
     /// It has a lock file of this instance open, and locked.
     pub holds_lock: Fact<bool>,
     pub token: Fact<CarriedToken>,
-    /// It runs COMMAND's own executable.
+    /// It runs COMMAND's script or, where that has none, its executable.
     pub same_program: Fact<bool>,
-    /// It is the command that would be started: same program, arguments and working directory.
-    pub same_command: Fact<bool>,
+    /// Its likeness to the command that would be started.
+    pub likeness: Fact<CommandLikeness>,
     pub relation: Fact<Relation>,
     pub role: Role,
 }

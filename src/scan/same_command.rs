@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::engine::likeness::CommandLikeness;
 use crate::scan::command::{Command, ProgramKind};
 
 pub(super) struct RunningCommand<'a> {
@@ -13,9 +14,16 @@ pub(super) struct RunningCommand<'a> {
 }
 
 impl Command {
-    /// Returns whether a process is what this command would become: the same program with the same
-    /// arguments in the same directory.
-    pub(super) fn is_same_command(&self, process: &RunningCommand<'_>) -> bool {
+    /// Compares a process with what this command would become.
+    pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
+        if self.is_same_command(process) {
+            CommandLikeness::Same
+        } else {
+            CommandLikeness::Different
+        }
+    }
+
+    fn is_same_command(&self, process: &RunningCommand<'_>) -> bool {
         let args = self.args.get(1..).unwrap_or_default();
         let split = process.args.len().checked_sub(args.len());
         let Some((before, after)) = split.map(|at| process.args.split_at(at)) else { return false };

@@ -57,7 +57,7 @@ fn absolute() -> Vec<(Change, Shield)> {
 fn without_match_entries_the_same_command_is_a_candidate() {
     let plan = plan(
         &graceful(),
-        vec![same_command(5), process(6), Process { same_command: Unknown, ..process(7) }],
+        vec![same_command(5), process(6), Process { likeness: Unknown, ..process(7) }],
     );
     assert_eq!(only(&plan).evidence, [Evidence::Command]);
     assert_eq!(pids(only(&plan)), [5]);

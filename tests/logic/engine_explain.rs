@@ -527,7 +527,7 @@ fn one_differing_part_outweighs_an_unreadable_one() {
         args: Known(vec!["/sbin/init".to_owned()]),
         cwd: unknown(),
         same_program: unknown(),
-        same_command: unknown(),
+        likeness: unknown(),
         ..process(5)
     };
     about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {

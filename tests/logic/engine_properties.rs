@@ -38,13 +38,13 @@ const FACTS: [(&str, Hide); 17] = [
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("token", |it| it.token = Unknown),
     ("same_program", |it| it.same_program = Unknown),
-    ("same_command", |it| it.same_command = Unknown),
+    ("likeness", |it| it.likeness = Unknown),
     ("relation", |it| it.relation = Unknown),
 ];
 
 /// Those that make a process a candidate; the others only say what is done about one.
 const FINDING: [&str; 8] =
-    ["name", "args", "exe", "cwd", "holds_lock", "token", "same_program", "same_command"];
+    ["name", "args", "exe", "cwd", "holds_lock", "token", "same_program", "likeness"];
 
 fn planned_kills(plan: &Plan) -> impl Iterator<Item = &Conflict> {
     plan.conflicts.iter().filter(|conflict| conflict.action.kills())

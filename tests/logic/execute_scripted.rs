@@ -9,6 +9,7 @@ use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact;
 use monopoll::internals::engine::ladder::{AfterGraceful, Step, StopOptions, WaitLimit};
+use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::pattern::{CmdlinePattern, ContainerLimit, Pattern, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{MatchEntry, Policy, Purpose, Timeouts};
@@ -212,7 +213,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         holds_lock: Fact::Known(false),
         token: Fact::Known(CarriedToken::NotLookedFor),
         same_program: Fact::Known(true),
-        same_command: Fact::Known(false),
+        likeness: Fact::Known(CommandLikeness::Different),
         relation: Fact::Known(Relation::None),
         role: Role::Program,
         ..Process::default()

@@ -8,6 +8,7 @@ use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameTok
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{self, Known};
 use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
+use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::pattern::{
     CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit,
 };
@@ -71,7 +72,7 @@ pub(crate) fn process(pid: u32) -> Process {
         holds_lock: Known(false),
         token: Known(CarriedToken::None),
         same_program: Known(false),
-        same_command: Known(false),
+        likeness: Known(CommandLikeness::Different),
         relation: Known(Relation::None),
         role: Role::Program,
     }
@@ -79,7 +80,7 @@ pub(crate) fn process(pid: u32) -> Process {
 
 /// The same, and it is what my command would become.
 pub(crate) fn same_command(pid: u32) -> Process {
-    Process { same_command: Known(true), same_program: Known(true), ..process(pid) }
+    Process { likeness: Known(CommandLikeness::Same), same_program: Known(true), ..process(pid) }
 }
 
 /// The same, below another one.

@@ -12,6 +12,7 @@ use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::explain::{Explanation, explain};
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::pattern::{
     ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
@@ -216,7 +217,7 @@ fn cases() -> Vec<Case> {
         case(
             "shielded",
             graceful(),
-            vec![Process { same_command: Known(true), ..foreign.clone() }],
+            vec![Process { likeness: Known(CommandLikeness::Same), ..foreign.clone() }],
             5,
         ),
         case(

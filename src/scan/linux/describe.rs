@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::fact::Fact;
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
 use crate::engine::token::CarriedToken;
 use crate::engine::token_search::carried_token;
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
-use crate::scan::command::Command;
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, name_of, running};
@@ -104,21 +104,25 @@ impl<'a> Describer<'a> {
         let managed_by =
             self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
         let command = self.request.command.as_ref();
-        let runs = |test: fn(&Command, &RunningCommand<'_>) -> bool| match command {
-            None => Fact::Known(false),
-            Some(_) if args.known().is_none() || cwd.is_none() => Fact::Unknown,
+        let (same_program, likeness) = match command {
+            None => (Fact::Known(false), Fact::Known(CommandLikeness::Different)),
+            Some(_) if args.known().is_none() || cwd.is_none() => (Fact::Unknown, Fact::Unknown),
             Some(command) => {
-                Fact::Known(running(self.proc, pid, &buffers.args, cwd.as_deref(), |process| {
-                    test(command, process)
-                }))
+                let compare = |process: &RunningCommand<'_>| {
+                    (
+                        Fact::Known(command.is_same_program(process)),
+                        Fact::Known(command.likeness(process)),
+                    )
+                };
+                running(self.proc, pid, &buffers.args, cwd.as_deref(), compare)
             }
         };
         Process {
             id,
             parent: Fact::Known(stat.parent),
             name: name_of(exe.as_deref(), &buffers.args).into(),
-            same_program: runs(Command::is_same_program),
-            same_command: runs(Command::is_same_command),
+            same_program,
+            likeness,
             args,
             user: status.real_user.map(|uid| self.user(uid)).into(),
             container: self.container(status.pid_namespaces, cgroup.as_deref()),

@@ -144,7 +144,7 @@ impl ScanRequest {
             return self.command.as_ref().is_some_and(|command| {
                 command.may_be_same_command(args) && {
                     let cwd = proc.link(pid, "cwd").ok();
-                    running(proc, pid, args, cwd.as_deref(), |it| command.is_same_command(it))
+                    running(proc, pid, args, cwd.as_deref(), |it| command.likeness(it)).is_same()
                 }
             });
         }
@@ -177,13 +177,13 @@ impl Command {
     }
 }
 
-pub(super) fn running(
+pub(super) fn running<T>(
     proc: &ProcFs,
     pid: u32,
     args: &[u8],
     cwd: Option<&Path>,
-    test: impl Fn(&RunningCommand<'_>) -> bool,
-) -> bool {
+    test: impl Fn(&RunningCommand<'_>) -> T,
+) -> T {
     let exe = file_behind(proc, pid, "exe");
     let args = args.strip_suffix(&[0]).unwrap_or(args).split(|byte| *byte == 0);
     test(&RunningCommand {

@@ -45,8 +45,8 @@ impl<'a> Describer<'a> {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
-            same_program: self.runs(exe, args, cwd, Command::is_same_program),
-            same_command: self.runs(exe, args, cwd, Command::is_same_command),
+            same_program: self.compare(exe, args, cwd, Command::is_same_program),
+            likeness: self.compare(exe, args, cwd, Command::likeness),
             user: system::user_of(seen, &self.request.user).into(),
             container: container(),
             state: run_state(seen.status()),
@@ -64,15 +64,19 @@ impl<'a> Describer<'a> {
         })
     }
 
-    fn runs(
+    /// Compares with COMMAND; `T::default()` is the verdict where there is none.
+    fn compare<T>(
         &self,
         exe: Option<&Path>,
         args: Option<&[OsString]>,
         cwd: Option<&Path>,
-        test: fn(&Command, &RunningCommand<'_>) -> bool,
-    ) -> Fact<bool> {
+        test: fn(&Command, &RunningCommand<'_>) -> T,
+    ) -> Fact<T>
+    where
+        T: Default,
+    {
         match (&self.request.command, exe, args, cwd) {
-            (None, ..) => Fact::Known(false),
+            (None, ..) => Fact::Known(T::default()),
             (Some(command), Some(exe), Some(args), Some(_)) => {
                 let args = args.iter().map(OsString::as_os_str).collect();
                 let executes = |program: &Path| is_same_file(exe, program);

@@ -6,6 +6,7 @@ use tracing::trace;
 
 use crate::engine::action::SameToken;
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::Process;
 use crate::engine::token::{CarriedToken, TokenPlace};
 use crate::scan::portable::describe::Describer;
@@ -60,7 +61,7 @@ pub(super) fn find_processes(
 /// A fact that cannot be read makes nothing relevant.
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let matches = if request.policy.matches.is_empty() {
-        process.same_command == Fact::Known(true)
+        process.likeness == Fact::Known(CommandLikeness::Same)
     } else {
         let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
         patterns.any(|pattern| pattern.matches(process, &request.user) == Truth::True)
