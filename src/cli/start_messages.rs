@@ -99,7 +99,7 @@ impl Observer for ProgressPrinter {
                 self.draw(now);
             }
             StartEvent::Acting(plan) => {
-                for conflict in plan.kills() {
+                for conflict in plan.conflicts_to_end() {
                     let action = conflict.action.to_string();
                     step!(
                         self.line,
@@ -110,7 +110,8 @@ impl Observer for ProgressPrinter {
                         ending(conflict)
                     );
                 }
-                self.state = LineState::Ending(plan.kills().map(OtherProcess::new).collect());
+                self.state =
+                    LineState::Ending(plan.conflicts_to_end().map(OtherProcess::new).collect());
                 self.draw(now);
             }
             StartEvent::Still => self.still(now),

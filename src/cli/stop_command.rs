@@ -109,7 +109,8 @@ impl<'a> StopPrinter<'a> {
 
     fn note_acting(&mut self, plan: &Plan) {
         self.plan.get_or_insert_with(|| plan.clone());
-        let managers = plan.kills().filter_map(|conflict| conflict.root.as_ref()?.manager());
+        let managers =
+            plan.conflicts_to_end().filter_map(|conflict| conflict.root.as_ref()?.manager());
         self.managers.extend(managers.map(|by| (by.to_string(), by.stop_command())));
     }
 
@@ -157,7 +158,7 @@ impl Observer for StopPrinter<'_> {
             StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),
             StartEvent::Acting(plan) => {
                 self.note_acting(plan);
-                plan.kills().map(start_messages::ending).collect()
+                plan.conflicts_to_end().map(start_messages::ending).collect()
             }
             StartEvent::Clear(plan) => {
                 self.note_clear(plan);

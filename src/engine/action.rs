@@ -94,7 +94,7 @@ impl Action {
         }
     }
 
-    pub fn kills(self) -> bool {
+    pub fn ends_processes(self) -> bool {
         self.stop_mode().is_some()
     }
 }

@@ -43,7 +43,7 @@ fn refusal(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Opti
     } else if conflicts.iter().any(|conflict| conflict.refusal.is_some()) {
         Some(RefusalReason::Conflict)
     } else if with(|action| action == Action::Wait) == 0
-        && with(Action::kills) > 0
+        && with(Action::ends_processes) > 0
         && snapshot.history.is_stormy(snapshot.me.ticket, max_takeovers, window)
     {
         Some(RefusalReason::Storm { allowed: max_takeovers, window })

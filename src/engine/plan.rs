@@ -28,7 +28,7 @@ impl Plan {
         match self.refusal_kind() {
             Some(kind) => Verdict::Refuse(kind),
             None if self.waits().next().is_some() => Verdict::Wait,
-            None if self.kills().next().is_some() => Verdict::Act,
+            None if self.conflicts_to_end().next().is_some() => Verdict::Act,
             None => Verdict::Clear,
         }
     }
@@ -96,7 +96,7 @@ impl Plan {
         })
     }
 
-    pub fn kills(&self) -> impl Iterator<Item = &Conflict> {
+    pub fn conflicts_to_end(&self) -> impl Iterator<Item = &Conflict> {
         self.stops().map(|(conflict, _)| conflict)
     }
 }

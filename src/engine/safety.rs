@@ -34,7 +34,7 @@ pub(super) fn objection(
         });
     }
     // Waiting for a conflict and ignoring it need no permission.
-    if action.kills() { against_ending(snapshot, found, blocked, action) } else { None }
+    if action.ends_processes() { against_ending(snapshot, found, blocked, action) } else { None }
 }
 
 /// A shield is a matter of permission if it is about a user and `blocked` may not be signaled.

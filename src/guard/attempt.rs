@@ -222,7 +222,7 @@ impl Attempt<'_> {
             }
             Err(ExecuteError::Interrupted(interrupted)) => return Err(interrupted.into()),
         }
-        self.progress.record_kills(plan, snapshot, self.host.now());
+        self.progress.record_ended(plan, snapshot, self.host.now());
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl EndedLog {
     }
 
     pub(super) fn conflicts(&self, plan: &Plan) -> Vec<EndedConflict> {
-        plan.kills().filter_map(|conflict| self.conflict(conflict)).collect()
+        plan.conflicts_to_end().filter_map(|conflict| self.conflict(conflict)).collect()
     }
 
     fn conflict(&self, conflict: &Conflict) -> Option<EndedConflict> {

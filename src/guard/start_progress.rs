@@ -51,10 +51,10 @@ pub(super) struct StartProgress {
 
 impl StartProgress {
     /// Notes the conflicts that `plan` has ended by `now`, for the next decision.
-    pub(super) fn record_kills(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
+    pub(super) fn record_ended(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
         self.may_release_soon = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
-            plan.kills().partition(|conflict| conflict.guard.is_some());
+            plan.conflicts_to_end().partition(|conflict| conflict.guard.is_some());
         self.history.ended_unguarded += u32::from(!unguarded.is_empty());
         self.history
             .released
@@ -84,8 +84,8 @@ pub(super) fn first_scan_timeout(policy: &Policy) -> Option<Duration> {
             .chain([policy.on_conflict.into(), policy.after_wait.into()])
     };
     let waits = actions().any(|action| action == Action::Wait);
-    let kills = actions().any(Action::kills);
-    let ending = if kills {
+    let ends = actions().any(Action::ends_processes);
+    let ending = if ends {
         policy.timeouts.graceful.saturating_add(policy.timeouts.force)
     } else {
         Duration::ZERO

@@ -58,7 +58,7 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
                 reasons::plan_reason(it.plan)
             );
         }
-        (None, Verdict::Wait) if conflict.action.kills() => {
+        (None, Verdict::Wait) if conflict.action.ends_processes() => {
             format!(
                 "would be {fate} once there is nothing left to wait for: {because}, and \
                  {decision}"
@@ -69,7 +69,7 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
         }
     };
     match &it.classification {
-        Classification::Shielded(shield) if conflict.action.kills() => {
+        Classification::Shielded(shield) if conflict.action.ends_processes() => {
             format!(
                 "{sentence}; alone it would be shielded ({}), but the tree of a holder of the lock \
                  is ended as a whole",

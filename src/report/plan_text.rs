@@ -49,9 +49,9 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let instance = format::instance(context, paint);
     let ignored = named_conflicts(plan, |action| action == Action::Ignore);
     let ignoring = ignored.as_ref().map_or_else(String::new, |them| format!(", ignoring {them}"));
-    let kills = named_conflicts(plan, Action::kills).unwrap_or_default();
+    let ended = named_conflicts(plan, Action::ends_processes).unwrap_or_default();
     if context.purpose == Purpose::Stop {
-        let (tone, would, rest) = stop_verdict(plan, &kills, ignored);
+        let (tone, would, rest) = stop_verdict(plan, &ended, ignored);
         return format!("{instance}{}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict() {
@@ -62,12 +62,12 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Act => (
             Style::Warning,
             "would end",
-            format!(" {kills}, then start{ignoring}{}.", time_limit(plan)),
+            format!(" {ended}, then start{ignoring}{}.", time_limit(plan)),
         ),
         Verdict::Wait => (
             Style::Warning,
             "would wait",
-            format!(" {}, then start{ignoring}.", wait_text(plan, &kills)),
+            format!(" {}, then start{ignoring}.", wait_text(plan, &ended)),
         ),
         Verdict::Refuse(kind @ Refusal::Superseded) => {
             (Style::Warning, "would give way", format!(": {}", refusal(plan, kind)))
@@ -81,14 +81,14 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
 
 fn stop_verdict(
     plan: &Plan,
-    kills: &str,
+    ended: &str,
     ignored: Option<String>,
 ) -> (Style, &'static str, String) {
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
     match plan.verdict() {
         Verdict::Clear => (Style::Success, ": nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {
-            (Style::Warning, " would end", format!(" {kills}{}{alone}.", time_limit(plan)))
+            (Style::Warning, " would end", format!(" {ended}{}{alone}.", time_limit(plan)))
         }
         Verdict::Refuse(kind) => {
             (Style::Error, " would not be stopped", format!(": {}", refusal(plan, kind)))
@@ -111,7 +111,7 @@ fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
     }
 }
 
-fn wait_text(plan: &Plan, kills: &str) -> String {
+fn wait_text(plan: &Plan, ended: &str) -> String {
     let limit = plan.waits().find_map(|conflict| match conflict.ladder {
         Ladder::Wait { limit: WaitLimit::For(time), .. } => {
             Some(format!("up to {}", short_duration(time)))
@@ -119,7 +119,7 @@ fn wait_text(plan: &Plan, kills: &str) -> String {
         Ladder::Wait { limit: WaitLimit::Forever, .. } => Some("as long as it takes".to_owned()),
         Ladder::Stop(_) | Ladder::Nothing => None,
     });
-    let then = if kills.is_empty() { String::new() } else { format!(", then end {kills}") };
+    let then = if ended.is_empty() { String::new() } else { format!(", then end {ended}") };
     let whom = named_conflicts(plan, |action| action == Action::Wait).unwrap_or_default();
     format!("{} for {whom} to end{then}", limit.unwrap_or_default())
 }

@@ -18,7 +18,7 @@ pub fn plan_reason(plan: &Plan) -> String {
     if let Some(reason) = &plan.refusal {
         return refusal_reason(reason, plan);
     }
-    match (plan.waits().count(), plan.kills().count()) {
+    match (plan.waits().count(), plan.conflicts_to_end().count()) {
         (0, 0) => "no conflicts".to_owned(),
         (0, ended) => format!("ends {} first", conflicts(ended)),
         (waits, 0) => format!("waits for {} to end", conflicts(waits)),

@@ -318,13 +318,13 @@ fn one_refusal_touches_no_process() {
     );
     assert!(plan.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
     assert_eq!(
-        (plan.kills().count(), plan.waits().count(), plan.deadline()),
+        (plan.conflicts_to_end().count(), plan.waits().count(), plan.deadline()),
         (0, 0, Some(Duration::ZERO))
     );
 }
 
 #[test]
-fn waits_come_before_kills() {
+fn waits_come_before_ends() {
     let rules = vec![rule(
         "that one first",
         Action::Wait,
@@ -335,7 +335,7 @@ fn waits_come_before_kills() {
         vec![same_command(5), Process { orphaned: Known(true), ..same_command(6) }],
     );
     assert_eq!(plan.verdict(), Verdict::Wait);
-    assert_eq!((plan.waits().count(), plan.kills().count()), (1, 1));
+    assert_eq!((plan.waits().count(), plan.conflicts_to_end().count()), (1, 1));
     assert_eq!(plan.deadline(), Some(MINUTE + GRACEFUL + FORCE));
     assert_eq!(reason(&plan), "waits for 1 conflict to end, then ends 1 conflict");
 }

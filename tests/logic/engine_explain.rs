@@ -119,7 +119,7 @@ proptest! {
             let decider = decider(&it);
             if let Some((_, action, ruling, holds)) = decider {
                 prop_assert_eq!(holds, if ruling == RuleOutcome::Decides { Truth::True } else { Truth::Unknown });
-                prop_assert!(ruling == RuleOutcome::Decides || !action.kills());
+                prop_assert!(ruling == RuleOutcome::Decides || !action.ends_processes());
             }
             let Some(conflict) = it.conflict else { continue };
             match (&conflict.decided_by, decider) {

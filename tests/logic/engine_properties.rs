@@ -46,8 +46,8 @@ const FACTS: [(&str, Hide); 17] = [
 const FINDING: [&str; 8] =
     ["name", "args", "exe", "cwd", "holds_lock", "token", "same_program", "likeness"];
 
-fn planned_kills(plan: &Plan) -> impl Iterator<Item = &Conflict> {
-    plan.conflicts.iter().filter(|conflict| conflict.action.kills())
+fn planned_ends(plan: &Plan) -> impl Iterator<Item = &Conflict> {
+    plan.conflicts.iter().filter(|conflict| conflict.action.ends_processes())
 }
 
 fn pids_of<'a>(conflicts: impl Iterator<Item = &'a Conflict>) -> BTreeSet<u32> {
@@ -76,7 +76,7 @@ proptest! {
         let refused = matches!(plan.verdict(), Verdict::Refuse(_));
         if refused {
             prop_assert!(plan.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
-            prop_assert_eq!((plan.kills().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
+            prop_assert_eq!((plan.conflicts_to_end().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
         }
         for conflict in &plan.conflicts {
             prop_assert_eq!(conflict.refusal.is_some(), conflict.action == Action::Refuse);
@@ -89,12 +89,12 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
-        let would_act = !has(|it| it == Action::Wait) && has(Action::kills);
+        let would_act = !has(|it| it == Action::Wait) && has(Action::ends_processes);
         let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
         let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
         prop_assert_eq!(matches!(plan.verdict(), Verdict::Refuse(_)), refused);
         prop_assert_eq!(plan.verdict() == Verdict::Wait, !refused && has(|it| it == Action::Wait));
-        prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::kills));
+        prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::ends_processes));
         prop_assert_eq!(plan.verdict() == Verdict::Clear, in_the_way == 0);
     }
 
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_shielded_process_is_ever_ended(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
-        for conflict in planned_kills(&plan) {
+        for conflict in planned_ends(&plan) {
             for process in conflict.processes() {
                 prop_assert_eq!(process.relation, Known(Relation::None));
                 prop_assert!(!matches!(process.token, Unknown | Known(CarriedToken::Other(_))));
@@ -129,7 +129,7 @@ proptest! {
     fn a_newer_guard_is_never_ended(policy in policies(), snapshot in snapshots()) {
         let plan = decide(&policy, &snapshot);
         let Some(mine) = snapshot.me.ticket else { return Ok(()) };
-        for conflict in planned_kills(&plan) {
+        for conflict in planned_ends(&plan) {
             prop_assert!(conflict.guard.as_ref().and_then(|guard| guard.ticket).is_none_or(|theirs| theirs <= mine));
         }
     }
@@ -147,14 +147,14 @@ proptest! {
     #[test]
     fn hiding_a_fact_never_adds_a_kill(policy in policies(), snapshot in snapshots()) {
         let before = decide(&policy, &snapshot);
-        let killed = pids_of(planned_kills(&before));
+        let killed = pids_of(planned_ends(&before));
         for index in 0..snapshot.processes.len() {
             for (name, hide) in FACTS {
                 let mut dim = snapshot.clone();
                 hide(&mut dim.processes[index]);
                 let hidden = dim.processes[index].id.pid;
                 let after = decide(&policy, &dim);
-                for pid in pids_of(after.kills()).difference(&killed) {
+                for pid in pids_of(after.conflicts_to_end()).difference(&killed) {
                     // Without what made the outer one a candidate, the inner one is judged for
                     // itself.
                     let freed = FINDING.contains(&name) && was_below(&before, &after, hidden, *pid);
