@@ -131,13 +131,13 @@ fn folders(paths: &[PathBuf]) -> Vec<FolderCheck> {
     parents.dedup();
     let mut found: Vec<FolderCheck> = parents.into_iter().map(folder).collect();
     // The lock files themselves, where they are there already.
-    let place = LockSet::find(paths).ok().flatten();
+    let place = LockSet::open_existing(paths).ok().flatten();
     found.extend(place.and_then(|place| place.existing_locks().err()).map(FolderCheck::Unsafe));
     found
 }
 
 fn folder(path: &Path) -> FolderCheck {
-    match LockFolder::find(path) {
+    match LockFolder::open_existing(path) {
         Err(error) => FolderCheck::Unsafe(error),
         Ok(Some(folder)) => {
             FolderCheck::Found(folder.path().to_owned(), filesystem::facts(folder.path()))
@@ -160,7 +160,7 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// The holder of the lock, without taking it; `None` where the finding about the folder says more.
 fn running(paths: &[PathBuf]) -> Option<RunningState> {
-    let Some(place) = LockSet::find(paths).ok()? else {
+    let Some(place) = LockSet::open_existing(paths).ok()? else {
         return Some(RunningState::NotRunning);
     };
     let locks = place.existing_locks().ok()?;

@@ -20,7 +20,7 @@ use crate::terminate::process_control::StartHost;
 
 pub(super) fn plan_of(request: &StartRequest) -> Result<Plan, Error> {
     let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
-    let lock_set = LockSet::find(&request.locks)?;
+    let lock_set = LockSet::open_existing(&request.locks)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
 }
 

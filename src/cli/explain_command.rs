@@ -31,7 +31,7 @@ pub(super) fn run(
     prepare::warn_of_missing_script(&start);
     let mut machine =
         Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(scan::cannot_scan)?;
-    let place = LockSet::find(&start.locks)?;
+    let place = LockSet::open_existing(&start.locks)?;
     let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &start.locks)?;
     let policy = &start.config.policy;
     let plan = decide(policy, &snapshot);

@@ -70,7 +70,7 @@ fn records(config: &Config) -> Vec<Record> {
     let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
     let record = |name: &String| {
         let locks = config.lock_paths(&Placeholders { instance: name, ..with });
-        LockSet::find(&locks).ok()??.state_dir().record()
+        LockSet::open_existing(&locks).ok()??.state_dir().record()
     };
     names(config, &with).unwrap_or_default().iter().filter_map(record).collect()
 }
@@ -115,7 +115,7 @@ pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String 
 pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
     let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
-    let Some(folder) = LockFolder::find(&parent).map_err(unreadable)? else {
+    let Some(folder) = LockFolder::open_existing(&parent).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let names = folder.names_with("");
@@ -134,7 +134,7 @@ pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet
 
 /// The instance whose record lies beside the lock that all instances share.
 fn only_one(lock: &Path) -> Result<BTreeSet<String>, Error> {
-    let Some(place) = LockSet::find(&[lock.to_owned()]).map_err(unreadable)? else {
+    let Some(place) = LockSet::open_existing(&[lock.to_owned()]).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
     };
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

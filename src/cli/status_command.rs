@@ -190,7 +190,7 @@ fn inspect(
         _ => Err(error),
     };
     for _ in 0..MAX_SCANS {
-        let place = match LockSet::find(locks) {
+        let place = match LockSet::open_existing(locks) {
             Ok(place) => place,
             Err(error) => return unknown(error),
         };

@@ -47,7 +47,7 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
     let (start, plan) = plan_stop(common, command)?;
     // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
     // no files.
-    let lock_set = LockSet::find(&start.locks)?;
+    let lock_set = LockSet::open_existing(&start.locks)?;
     let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
     let mut stop = StopPrinter::new(common, &start);
     match plan.verdict() {

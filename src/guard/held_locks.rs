@@ -74,7 +74,7 @@ impl HeldLocks {
 
     /// Opens the files anew and takes the locks that can be had.
     fn retake(&mut self) -> Result<(), Error> {
-        let lock_set = LockSet::open(&self.lock_set.paths)?;
+        let lock_set = LockSet::open_or_create(&self.lock_set.paths)?;
         let files = lock_set.open_locks()?;
         let mut known: Vec<HeldLock> =
             self.locks.drain(..).chain(self.displaced.drain(..)).collect();

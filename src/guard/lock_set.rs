@@ -33,9 +33,9 @@ struct LockLocation {
 }
 
 impl LockSet {
-    /// Opens the folders of these lock files, made where they are missing.
-    pub fn open(paths: &[PathBuf]) -> Result<LockSet, Error> {
-        match Self::with_folders(paths, LockFolder::open)? {
+    /// Opens the folders of these lock files, creating those that are missing.
+    pub fn open_or_create(paths: &[PathBuf]) -> Result<LockSet, Error> {
+        match Self::with_folders(paths, LockFolder::open_or_create)? {
             Some(lock_set) => Ok(lock_set),
             None => Err(Error::new(
                 ExitStatus::LockFile,
@@ -46,8 +46,8 @@ impl LockSet {
     }
 
     /// Opens the folders that exist; `None` where the first lock's does not: then nothing holds it.
-    pub fn find(paths: &[PathBuf]) -> Result<Option<LockSet>, Error> {
-        Self::with_folders(paths, LockFolder::find)
+    pub fn open_existing(paths: &[PathBuf]) -> Result<Option<LockSet>, Error> {
+        Self::with_folders(paths, LockFolder::open_existing)
     }
 
     fn with_folders(
@@ -107,9 +107,12 @@ impl LockSet {
         &self.state_dir
     }
 
-    /// Opens every lock file, made where it is missing; none is locked.
+    /// Opens every lock file without locking it, creating those that are missing.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
-        self.locks.iter().map(|location| LockFile::open(&location.folder, &location.name)).collect()
+        self.locks
+            .iter()
+            .map(|location| LockFile::open_or_create(&location.folder, &location.name))
+            .collect()
     }
 
     /// Opens the first lock once more: a duplicate would keep the lock when the other one is
@@ -140,7 +143,7 @@ impl OpenedLocks {
     pub fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
         let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
         loop {
-            let lock_set = match LockSet::open(paths) {
+            let lock_set = match LockSet::open_or_create(paths) {
                 Ok(lock_set) => lock_set,
                 // The folder may have vanished between two steps of opening it.
                 Err(_) if retries.next().is_some() => continue,

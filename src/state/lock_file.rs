@@ -34,8 +34,8 @@ pub struct HeldLock(LockFile);
 
 impl LockFile {
     /// Opens `name` in `folder`, created if it is missing.
-    pub fn open(folder: &LockFolder, name: &str) -> Result<LockFile, Error> {
-        let file = folder.open_or_create(name)?;
+    pub fn open_or_create(folder: &LockFolder, name: &str) -> Result<LockFile, Error> {
+        let file = folder.open_or_create_file(name)?;
         #[cfg(unix)]
         let file = with_high_number(file);
         Self::new(folder, name, file)
@@ -45,7 +45,7 @@ impl LockFile {
         folder: &LockFolder,
         name: &str,
     ) -> Result<Option<LockFile>, Error> {
-        folder.open_existing(name)?.map(|file| Self::new(folder, name, file)).transpose()
+        folder.open_existing_file(name)?.map(|file| Self::new(folder, name, file)).transpose()
     }
 
     fn new(folder: &LockFolder, name: &str, file: File) -> Result<LockFile, Error> {
@@ -173,9 +173,10 @@ mod tests {
     #[test]
     fn another_descriptor_gets_the_lock_once_the_first_is_closed() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
+        let folder = LockFolder::open_existing(outer.path()).unwrap().unwrap();
         assert!(LockFile::open_existing(&folder, "a.lock").unwrap().is_none());
-        let held = LockFile::open(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
+        let held =
+            LockFile::open_or_create(&folder, "a.lock").unwrap().try_lock().unwrap().unwrap();
         let other = LockFile::open_existing(&folder, "a.lock").unwrap().unwrap();
         assert!(!other.probe_is_free());
         let other = other.try_lock().unwrap().unwrap_err();

@@ -31,16 +31,16 @@ const OTHER_FOLDER: &str = "choose another folder in `lock.paths`";
 
 impl LockFolder {
     /// Opens `path`, created if it is missing; `None` if it vanished meanwhile.
-    pub fn open(path: &Path) -> Result<Option<LockFolder>, Error> {
+    pub fn open_or_create(path: &Path) -> Result<Option<LockFolder>, Error> {
         Self::create_path(path).map_err(|error| {
             Error::unsafe_lock_due_to(path, "cannot create the folder", error)
                 .with_hint(OTHER_FOLDER)
         })?;
-        Self::find(path)
+        Self::open_existing(path)
     }
 
     /// Opens `path`, links in it resolved; `None` if it is missing.
-    pub fn find(path: &Path) -> Result<Option<LockFolder>, Error> {
+    pub fn open_existing(path: &Path) -> Result<Option<LockFolder>, Error> {
         match fs::canonicalize(path) {
             Ok(path) => Self::open_resolved(path).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -54,7 +54,7 @@ impl LockFolder {
 
     /// Reads a file; `None` if it is missing, of another user, or not UTF-8.
     pub(super) fn read(&self, name: &str) -> Option<String> {
-        let file = self.open_existing(name).ok()??;
+        let file = self.open_existing_file(name).ok()??;
         let mut text = String::with_capacity(USUAL_LENGTH);
         file.take(MAX_READ).read_to_string(&mut text).ok()?;
         Some(text)
@@ -100,7 +100,7 @@ mod tests {
     fn small_files_are_replaced_and_removed() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("locks");
-        let folder = LockFolder::open(&path).unwrap().unwrap();
+        let folder = LockFolder::open_or_create(&path).unwrap().unwrap();
         folder.write("a.record", "one").unwrap();
         folder.write("a.record", "two").unwrap();
         assert_eq!(folder.read("a.record").as_deref(), Some("two"));
@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_folder_in_the_place_of_a_file_is_refused_and_a_missing_folder_is_none() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
+        let folder = LockFolder::open_existing(outer.path()).unwrap().unwrap();
         std::fs::create_dir(folder.path().join("a.lock")).unwrap();
-        let error = folder.open_or_create("a.lock").unwrap_err();
+        let error = folder.open_or_create_file("a.lock").unwrap_err();
         assert_eq!(error.status(), ExitStatus::LockFile);
         assert!(folder.refuse_folder("a.lock").is_err());
         let missing = outer.path().join("none");
-        assert!(LockFolder::find(&missing).unwrap().is_none());
+        assert!(LockFolder::open_existing(&missing).unwrap().is_none());
     }
 }

@@ -105,7 +105,7 @@ impl StateDir {
 
     pub(super) fn mutex(&self, file: StateFile) -> Result<FileMutex, Error> {
         let path = self.path(file);
-        FileMutex::open(self.folder.open_or_create(&self.name(file))?, &path)
+        FileMutex::open(self.folder.open_or_create_file(&self.name(file))?, &path)
             .map_err(|error| Error::unsafe_lock(&path, &error.to_string()).with_source(error))
     }
 
@@ -123,7 +123,7 @@ impl StateDir {
     }
 
     pub(super) fn exists(&self, file: StateFile) -> bool {
-        !matches!(self.folder.open_existing(&self.name(file)), Ok(None))
+        !matches!(self.folder.open_existing_file(&self.name(file)), Ok(None))
     }
 
     /// `None` if the file is missing or garbage.

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn the_counter_file_has_twenty_digits_and_a_line_end() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = LockFolder::find(dir.path()).unwrap().unwrap();
+        let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
         let state = StateDir::new(Arc::new(folder), "bot1.lock");
         assert_eq!(
             (state.draw_ticket().unwrap(), state.draw_ticket().unwrap()),

@@ -21,7 +21,7 @@ const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
 fn beside() -> (TempDir, StateDir) {
     let dir = TempDir::new().unwrap();
-    let folder = LockFolder::find(dir.path()).unwrap().unwrap();
+    let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
     let beside = StateDir::new(Arc::new(folder), "bot1.lock");
     (dir, beside)
 }
@@ -139,14 +139,14 @@ fn a_failed_write_is_an_error_and_keeps_the_old_history() {
 fn two_writers_lose_no_event() {
     let (dir, _) = beside();
     let write = |writer: u64| {
-        let folder = LockFolder::find(dir.path()).unwrap().unwrap();
+        let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
         let beside = StateDir::new(Arc::new(folder), "bot1.lock");
         (0..10).for_each(|n| beside.add_to_history(&[event(writer * 10 + n, stop("x"))]).unwrap());
     };
     std::thread::scope(|scope| {
         (0..4).for_each(|writer| drop(scope.spawn(move || write(writer))));
     });
-    let folder = LockFolder::find(dir.path()).unwrap().unwrap();
+    let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
     let mut tickets: Vec<u64> = StateDir::new(Arc::new(folder), "bot1.lock")
         .history()
         .iter()

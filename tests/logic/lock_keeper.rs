@@ -49,7 +49,7 @@ fn record(pid: u32, ticket: u64) -> Record {
 impl Scene {
     fn new(on_lost: OnLost) -> Scene {
         let folder = tempfile::Builder::new().prefix("monopoll-").tempdir().unwrap();
-        let lock_set = LockSet::open(&[folder.path().join("locks/x.lock")]).unwrap();
+        let lock_set = LockSet::open_or_create(&[folder.path().join("locks/x.lock")]).unwrap();
         let locks = lock(&lock_set);
         let record = record(5, 3);
         lock_set.state_dir().write_record(&record).unwrap();
@@ -71,7 +71,7 @@ impl Scene {
     /// Another guard deletes the lock file and locks a new one.
     fn displace(&self) -> Vec<HeldLock> {
         fs::remove_file(self.path("x.lock")).unwrap();
-        lock(&LockSet::open(&[self.path("x.lock")]).unwrap())
+        lock(&LockSet::open_or_create(&[self.path("x.lock")]).unwrap())
     }
 }
 
@@ -186,7 +186,7 @@ fn giving_back_frees_the_lock_and_writes_why() {
     scene.keeper.remove_record();
     let _watch = scene.keeper.give_back("the test is over".to_owned(), Some(77));
     assert_eq!(state_dir.record(), None);
-    lock(&LockSet::open(&[scene.folder.path().join("locks/x.lock")]).unwrap());
+    lock(&LockSet::open_or_create(&[scene.folder.path().join("locks/x.lock")]).unwrap());
     let history = state_dir.history();
     let [event] = &history[..] else { panic!("{history:?}") };
     let text = serde_json::to_string(event).unwrap();

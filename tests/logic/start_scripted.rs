@@ -366,13 +366,13 @@ impl Scene {
     }
 
     fn state_dir(&self) -> StateDir {
-        let folder = LockFolder::find(&self.locks());
+        let folder = LockFolder::open_existing(&self.locks());
         StateDir::new(folder.unwrap().unwrap().into(), "x.lock")
     }
 
     fn lock_is_free(&self) -> bool {
-        let folder = LockFolder::find(&self.locks());
-        let file = LockFile::open(&folder.unwrap().unwrap(), "x.lock").unwrap();
+        let folder = LockFolder::open_existing(&self.locks());
+        let file = LockFile::open_or_create(&folder.unwrap().unwrap(), "x.lock").unwrap();
         file.try_lock().unwrap().is_ok()
     }
 

@@ -72,7 +72,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         insight: settings.insight.clone(),
         status,
     };
-    let journal = Journal::open(LockSet::open(&locks)?.state_dir().journal_path());
+    let journal = Journal::open(LockSet::open_or_create(&locks)?.state_dir().journal_path());
     let queue = Arc::new(Queue::new(&settings, journal, telegram, answers, shutdown, counts));
     tracing::info!("{}: answers from now on. {}", guard.instance(), services(&settings));
     queue.resume();

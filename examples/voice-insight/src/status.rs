@@ -85,7 +85,7 @@ impl Status {
 
     /// From the history beside the lock, which keeps the last hundred events.
     fn takeovers(&self) -> String {
-        let Ok(Some(place)) = LockSet::find(&self.locks) else {
+        let Ok(Some(place)) = LockSet::open_existing(&self.locks) else {
             return "not known".to_owned();
         };
         let history = place.state_dir().history();

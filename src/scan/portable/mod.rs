@@ -38,7 +38,7 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     let table = ProcessTable::all(TableFields::Parents).ok()?;
     let (me, guard) = (std::process::id(), marker.guard);
     let is_above = guard.pid != me && table.ancestors(me).any(|pid| pid == guard.pid);
-    let folder = Arc::new(LockFolder::find(marker.lock.parent()?).ok()??);
+    let folder = Arc::new(LockFolder::open_existing(marker.lock.parent()?).ok()??);
     let name = marker.lock.file_name()?.to_str()?;
     let record = StateDir::new(Arc::clone(&folder), name).record()?;
     let is_recorded = record.ticket == marker.ticket && record.holder.process == guard;

@@ -66,7 +66,7 @@ impl LockFolder {
     }
 
     /// Opens a file for reading and writing, created private if it is missing.
-    pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
+    pub(in crate::state) fn open_or_create_file(&self, name: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
         let open = || rustix::fs::openat(&self.file, name, flags, PRIVATE);
         let opened = match open() {
@@ -87,7 +87,7 @@ impl LockFolder {
         Ok(file)
     }
 
-    pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
+    pub(in crate::state) fn open_existing_file(&self, name: &str) -> Result<Option<File>, Error> {
         match rustix::fs::openat(&self.file, name, OFlags::RDONLY | SAFE, Mode::empty()) {
             Ok(file) => {
                 let file = File::from(file);

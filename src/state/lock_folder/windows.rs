@@ -43,7 +43,7 @@ impl LockFolder {
         self.path.is_dir()
     }
 
-    pub(in crate::state) fn open_or_create(&self, name: &str) -> Result<File, Error> {
+    pub(in crate::state) fn open_or_create_file(&self, name: &str) -> Result<File, Error> {
         let path = self.path.join(name);
         let file = OpenOptions::new()
             .read(true)
@@ -55,7 +55,7 @@ impl LockFolder {
         check_file(&path, file.map_err(|error| cannot_open(&path, error))?)
     }
 
-    pub(in crate::state) fn open_existing(&self, name: &str) -> Result<Option<File>, Error> {
+    pub(in crate::state) fn open_existing_file(&self, name: &str) -> Result<Option<File>, Error> {
         let path = self.path.join(name);
         match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(&path) {
             Ok(file) => check_file(&path, file).map(Some),
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_path_is_shown_without_its_prefix() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = LockFolder::find(outer.path()).unwrap().unwrap();
+        let folder = LockFolder::open_existing(outer.path()).unwrap().unwrap();
         assert!(!folder.path.to_string_lossy().contains('?'));
     }
 }
