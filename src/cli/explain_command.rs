@@ -65,7 +65,7 @@ pub(super) fn run(
             print(&explain_text::whole(&all, &context, paint))?;
         }
         if plan.verdict() == Verdict::Clear {
-            output::print_blind_spot(common, &start, PlanOutput::Plainly)?;
+            output::print_blind_spot(common, &start, PlanOutput::Plan)?;
         }
         Ok(ExitStatus::Done)
     }

@@ -190,7 +190,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
     let Cli { common, command } = cli;
     match command {
         Command::Run { dry_run: true, command } => {
-            plan_command::run(&common, command, PlanOutput::ByRun)
+            plan_command::run(&common, command, PlanOutput::DryRun)
         }
         Command::Run { dry_run: false, .. } if common.json => Err(Error::new(
             ExitStatus::Usage,
@@ -199,7 +199,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         .with_hint("add `--dry-run`, or use `monopoll plan --json`")),
         Command::Run { dry_run: false, command } => run_command::run(&common, command),
         Command::Plan { detailed_exitcode, command } => {
-            let target = if detailed_exitcode { PlanOutput::InDetail } else { PlanOutput::Plainly };
+            let target =
+                if detailed_exitcode { PlanOutput::DetailedExitCode } else { PlanOutput::Plan };
             plan_command::run(&common, command, target)
         }
         Command::Status { history, all, command } => {

@@ -20,11 +20,11 @@ use crate::text::{Paint, mask_secrets};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanOutput {
     /// `plan`: to standard output.
-    Plainly,
+    Plan,
     /// `plan --detailed-exitcode`: the exit status tells acting from starting at once.
-    InDetail,
+    DetailedExitCode,
     /// `run --dry-run`: what a person reads goes to standard error.
-    ByRun,
+    DryRun,
 }
 
 /// Writes lines for a person to standard error, secrets masked. A standard error that is full or
@@ -90,8 +90,8 @@ pub(super) fn print_blind_spot(
 
 pub(super) fn below(line: &str, target: PlanOutput) -> Result<(), Error> {
     match target {
-        PlanOutput::ByRun => say(line),
-        PlanOutput::Plainly | PlanOutput::InDetail => drop(print(line)?),
+        PlanOutput::DryRun => say(line),
+        PlanOutput::Plan | PlanOutput::DetailedExitCode => drop(print(line)?),
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(super) fn run(
         Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
             (ExitStatus::Refused, "would refuse to start")
         }
-        Verdict::Act | Verdict::Wait if target == PlanOutput::InDetail => {
+        Verdict::Act | Verdict::Wait if target == PlanOutput::DetailedExitCode => {
             (ExitStatus::WouldAct, "would start after ending or waiting for conflicts")
         }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
@@ -75,8 +75,8 @@ pub(super) fn show(
     }
     let plan = &output::readable(common, plan);
     let paint = match target {
-        PlanOutput::ByRun => output::paint(&std::io::stderr()),
-        PlanOutput::Plainly | PlanOutput::InDetail => output::paint(&std::io::stdout()),
+        PlanOutput::DryRun => output::paint(&std::io::stderr()),
+        PlanOutput::Plan | PlanOutput::DetailedExitCode => output::paint(&std::io::stdout()),
     };
     output::below(plan_text::text(plan, &context, paint).trim_end(), target)
 }

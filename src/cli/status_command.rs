@@ -68,7 +68,7 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
         if !common.json {
             print("")?;
         }
-        output::print_blind_spot(common, start, PlanOutput::Plainly)?;
+        output::print_blind_spot(common, start, PlanOutput::Plan)?;
     }
     let (status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {

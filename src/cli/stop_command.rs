@@ -21,14 +21,14 @@ use crate::text::printable;
 
 pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (start, plan) = plan_stop(common, command)?;
-    plan_command::show(common, &start, &plan, PlanOutput::Plainly)?;
+    plan_command::show(common, &start, &plan, PlanOutput::Plan)?;
     match plan.verdict() {
         Verdict::Refuse(refusal) => {
             let why = plan_command::verdict(common, &start, "would not be stopped", &plan);
             Err(Error::new(status(refusal), why))
         }
         Verdict::Clear => {
-            output::print_blind_spot(common, &start, PlanOutput::Plainly).map(|()| ExitStatus::Done)
+            output::print_blind_spot(common, &start, PlanOutput::Plan).map(|()| ExitStatus::Done)
         }
         Verdict::Act | Verdict::Wait => Ok(ExitStatus::Done),
     }
@@ -125,7 +125,7 @@ impl<'a> StopPrinter<'a> {
             self.print_result(has_acted)?;
         }
         if !has_acted {
-            output::print_blind_spot(self.common, self.request, PlanOutput::Plainly)?;
+            output::print_blind_spot(self.common, self.request, PlanOutput::Plan)?;
         }
         Ok(ExitStatus::Done)
     }
@@ -178,7 +178,7 @@ impl Observer for StopPrinter<'_> {
 
 /// With `--json`, prints the plan that was carried out, or that could not be.
 fn print_document(common: &Common, start: &StartRequest, plan: &Plan) -> Result<(), Error> {
-    if common.json { plan_command::show(common, start, plan, PlanOutput::Plainly) } else { Ok(()) }
+    if common.json { plan_command::show(common, start, plan, PlanOutput::Plan) } else { Ok(()) }
 }
 
 fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {

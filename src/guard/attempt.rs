@@ -11,7 +11,7 @@ mod wait;
 use std::time::Duration;
 
 use acquire_locks::{RecordState, require_in_place};
-use start_mutex::{MutexOutcome, RefusalCheck};
+use start_mutex::{FinalVerdicts, MutexOutcome};
 
 use crate::engine::decide::decide;
 use crate::engine::plan::Plan;
@@ -70,7 +70,7 @@ impl Attempt<'_> {
         let first =
             first_scan_timeout(self.policy).map(|time| self.host.now().saturating_add(time));
         let until = self.progress.until.or(first);
-        let mut start_mutex = match self.take_start_mutex(until, RefusalCheck::Refusals)? {
+        let mut start_mutex = match self.take_start_mutex(until, FinalVerdicts::Refuse)? {
             MutexOutcome::Held(start_mutex) => start_mutex,
             MutexOutcome::DecidedByGuard(plan) => return Err(plan.into()),
         };

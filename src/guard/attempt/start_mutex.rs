@@ -27,19 +27,19 @@ pub(super) enum MutexOutcome {
     DecidedByGuard(Box<Plan>),
 }
 
-/// The decisions that a running guard alone may lead to.
+/// The verdicts for which the running guard alone is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RefusalCheck {
-    /// A refusal: one refusal refuses the whole start, whatever else there is.
-    Refusals,
-    /// A wait, too: the rest of the machine was scanned before.
-    WaitsToo,
+pub(super) enum FinalVerdicts {
+    /// One refusal refuses the whole start, whatever else the scan would find.
+    Refuse,
+    /// The rest of the machine was scanned before.
+    RefuseOrWait,
 }
 
 struct MutexRequest<'a> {
     policy: &'a Policy,
     ticket: Option<Ticket>,
-    check: RefusalCheck,
+    verdicts: FinalVerdicts,
     state: StartState,
 }
 
@@ -54,14 +54,14 @@ impl Attempt<'_> {
     pub(super) fn take_start_mutex(
         &mut self,
         until: Option<Duration>,
-        check: RefusalCheck,
+        verdicts: FinalVerdicts,
     ) -> Result<MutexOutcome, NotStarted> {
         let (mut ticker, has_queued) = (None, Cell::new(false));
         let (decided, seen) = (Cell::new(None), Cell::new(None));
         let request = MutexRequest {
             policy: self.policy,
             ticket: self.record.map(|record| record.ticket),
-            check,
+            verdicts,
             state: self.state(),
         };
         let mut decide_wait = |now| {
@@ -86,7 +86,8 @@ impl Attempt<'_> {
             )? {
                 WaitEnd::Locked(mutex) if mutex.is_in_place() => {
                     // A start before this one may run by now; that is cheaper to see than a scan.
-                    let may_be_guarded = check == RefusalCheck::WaitsToo || has_queued.get();
+                    let may_be_guarded =
+                        verdicts == FinalVerdicts::RefuseOrWait || has_queued.get();
                     match may_be_guarded
                         .then(|| decided_by_guard(self.host, self.lock_set, &request, &seen))
                         .flatten()
@@ -150,7 +151,7 @@ fn decided_by_guard(
         Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => {
             false
         }
-        Verdict::Wait => is_complete && request.check == RefusalCheck::WaitsToo,
+        Verdict::Wait => is_complete && request.verdicts == FinalVerdicts::RefuseOrWait,
     };
     is_final.then_some(GuardDecision { plan, handle })
 }

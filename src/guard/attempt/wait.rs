@@ -11,7 +11,7 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::Verdict;
 use crate::guard::attempt::Attempt;
-use crate::guard::attempt::start_mutex::{MutexOutcome, RefusalCheck};
+use crate::guard::attempt::start_mutex::{FinalVerdicts, MutexOutcome};
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::StartEvent;
 use crate::guard::start_progress::deadline;
@@ -75,7 +75,7 @@ impl Attempt<'_> {
     ) -> Result<FileMutex, NotStarted> {
         loop {
             self.wait_for_change(&plan, files)?;
-            match self.take_start_mutex(self.progress.until, RefusalCheck::WaitsToo)? {
+            match self.take_start_mutex(self.progress.until, FinalVerdicts::RefuseOrWait)? {
                 MutexOutcome::Held(start_mutex) => {
                     if let Some(preflight) = self.preflight.as_deref_mut() {
                         preflight.ask_again();
