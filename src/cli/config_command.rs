@@ -19,7 +19,7 @@ use crate::guard::start_request::lock_files;
 use crate::report::{check_json, plan_json};
 use crate::scan::command::Command;
 use crate::sys::host;
-use crate::text::{LONGEST_LINE, mask_secrets, printable, quote, sanitize, short_path, truncate};
+use crate::text::{MAX_LINE, mask_secrets, printable, quote, sanitize, short_path, truncate};
 
 /// The example file: every key with its default and a reason.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -122,7 +122,7 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
             let lines: Vec<(String, String)> = values
                 .into_iter()
                 .map(|(key, value, origin)| {
-                    (truncate(&mask_secrets(&line(&key, &value)), LONGEST_LINE), origin)
+                    (truncate(&mask_secrets(&line(&key, &value)), MAX_LINE), origin)
                 })
                 .collect();
             let width = lines

@@ -25,7 +25,7 @@ const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 
 /// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table
 /// within the last, and walking through them needs stack.
-const MOST_STEPS: usize = 80;
+const MAX_STEPS: usize = 80;
 
 /// A layer from each of our variables, sorted by name: `MONOPOLL_LOCK` before
 /// `MONOPOLL_LOCK__PATHS`.
@@ -163,9 +163,9 @@ impl Assignment {
     }
 
     fn layer(&self, path: &[String], problems: &mut Vec<Problem>) -> Option<Table> {
-        if path.len() > MOST_STEPS {
+        if path.len() > MAX_STEPS {
             let fault = Fault::new(format!("the key has {} steps", path.len()))
-                .help(format!("at most {MOST_STEPS} are allowed"));
+                .help(format!("at most {MAX_STEPS} are allowed"));
             problems.push(Problem::at(self.key_location(), fault));
             return None;
         }

@@ -9,10 +9,10 @@ use crate::error::{Error, ExitStatus};
 use crate::text::{Diagnostic, Paint, quote};
 
 /// Further problems are shown without their line.
-const MOST_DRAWN: usize = 40;
+const MAX_DRAWN: usize = 40;
 
 /// Further ones are only counted; `config check --json` has them all.
-const MOST_LISTED: usize = 1000;
+const MAX_LISTED: usize = 1000;
 
 /// Something that is wrong with what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,11 +140,11 @@ impl Problems {
 /// Renders all of them, each with its line.
 #[must_use]
 pub fn render(Problems(problems): &Problems, paint: Paint) -> String {
-    let drawn = problems.iter().take(MOST_DRAWN).map(|problem| problem.render(paint));
+    let drawn = problems.iter().take(MAX_DRAWN).map(|problem| problem.render(paint));
     let mut parts: Vec<String> = drawn.collect();
-    let listed = problems.iter().skip(MOST_DRAWN).take(MOST_LISTED).map(Problem::title);
+    let listed = problems.iter().skip(MAX_DRAWN).take(MAX_LISTED).map(Problem::title);
     let mut lines: Vec<String> = listed.collect();
-    if let Some(more @ 1..) = problems.len().checked_sub(MOST_DRAWN + MOST_LISTED) {
+    if let Some(more @ 1..) = problems.len().checked_sub(MAX_DRAWN + MAX_LISTED) {
         lines.push(format!("and {more} more; `monopoll config check --json` lists them all"));
     }
     if !lines.is_empty() {

@@ -128,14 +128,14 @@ settings_table! {
         max_targets: u32 = 5,
         /// Maximum number of takeovers of this instance within the window. A further start that
         /// would end a process is refused. `0` refuses every takeover.
-        max_takeovers: AtMost<MOST_TAKEOVERS> = AtMost(5),
+        max_takeovers: AtMost<MAX_TAKEOVERS> = AtMost(5),
         /// Time window in which takeovers are counted.
         takeover_window: HumanDuration where is_not_zero = HumanDuration::from_secs(60),
     }
 }
 
 /// The history of a lock has a hundred events, and a takeover is three of them.
-const MOST_TAKEOVERS: u32 = 30;
+const MAX_TAKEOVERS: u32 = 30;
 
 settings_table! {
     /// Requests to Telegram before a start. Used only if a bot token is known.

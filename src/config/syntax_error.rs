@@ -9,7 +9,7 @@ use crate::config::source_text::SourceText;
 use crate::text::{line_range, sanitize};
 
 /// A longer value is not repeated in a hint.
-const LONGEST_REPEATED: usize = 60;
+const MAX_REPEATED: usize = 60;
 
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
 
@@ -95,7 +95,7 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     let key: &str = written.trim_start().split(|c| !is_of_a_key(c)).next().unwrap_or_default();
     let help = match key {
         "" => "a line is `key = value`, `[table]` or `# comment`".to_owned(),
-        _ if key.len() > LONGEST_REPEATED => "write key = value".to_owned(),
+        _ if key.len() > MAX_REPEATED => "write key = value".to_owned(),
         _ => format!("write {} = …", sanitize(key)),
     };
     let end = start + key.len();
@@ -135,7 +135,7 @@ fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
         "yes" | "no" | "on" | "off" => {
             fault.help(format!("write \"{shown}\" for a string, true or false for a boolean"))
         }
-        _ if bare.chars().count() > LONGEST_REPEATED || bare.contains('\'') => {
+        _ if bare.chars().count() > MAX_REPEATED || bare.contains('\'') => {
             fault.help("write it in quotes")
         }
         _ if bare.contains(['"', '\\']) => fault.help(format!("write '{shown}'")),

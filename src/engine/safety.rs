@@ -10,7 +10,7 @@ use crate::engine::snapshot::{SignalSupport, Snapshot};
 use crate::engine::start_history::History;
 
 /// The number of times that a conflict which comes back is ended before the start is refused.
-const MOST_ROUNDS: u32 = 2;
+const MAX_ROUNDS: u32 = 2;
 
 /// Returns the objection to `action` on this conflict, independent of the policy.
 pub(super) fn objection(
@@ -97,7 +97,7 @@ fn against_ending(
     if action == Action::Graceful && snapshot.me.signal_support == SignalSupport::KillAlone {
         return Some(RefusalCause::OnlyForceEnds);
     }
-    (snapshot.history.ended_unguarded >= MOST_ROUNDS)
+    (snapshot.history.ended_unguarded >= MAX_ROUNDS)
         .then(|| RefusalCause::ComesBack { restarted_by: restarter(found, &snapshot.history) })
 }
 

@@ -8,7 +8,7 @@ use crate::engine::token::{CarriedToken, Token, TokenPlace, parse_bot_id};
 
 /// The secret half of a real token has 35 characters; on a command line anything shorter than this
 /// is no token.
-const SHORTEST_SECRET: usize = 20;
+const MIN_SECRET: usize = 20;
 
 /// Returns the token that a process with these arguments and this environment carries. Other bots'
 /// tokens, and an older one of mine, are only looked for in the variables of `token_env`.
@@ -49,7 +49,7 @@ fn in_arguments(mine: &Token, args: &[u8]) -> TokenFound {
             .iter()
             .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
             .count();
-        if secret < SHORTEST_SECRET {
+        if secret < MIN_SECRET {
             continue;
         }
         match parse_bot_id(before.get(before.len() - digits..).unwrap_or_default()) {

@@ -10,7 +10,7 @@ use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 
 /// The number of tries to retake files that are replaced again at once.
-const MOST_TRIES: u32 = 10;
+const MAX_TRIES: u32 = 10;
 
 pub struct HeldLocks {
     pub(super) lock_set: LockSet,
@@ -55,7 +55,7 @@ impl HeldLocks {
         if self.is_in_place() {
             return LockGrip::Intact;
         }
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             match self.retake() {
                 Ok(()) if self.is_in_place() => return LockGrip::Retaken,
                 // Replaced once more.

@@ -14,10 +14,10 @@ use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
 /// The number of times that a folder may be removed just after it was opened.
-const MOST_REPLACEMENTS: u32 = 100;
+const MAX_REPLACEMENTS: u32 = 100;
 
 /// How often to try again what failed, and may have failed because the folder was being emptied.
-const MOST_RETRIES: u32 = 5;
+const MAX_RETRIES: u32 = 5;
 
 /// The lock files of an instance, and the state directory beside the first.
 pub struct LockSet {
@@ -141,7 +141,7 @@ pub struct OpenedLocks {
 
 impl OpenedLocks {
     pub fn open(paths: &[PathBuf]) -> Result<OpenedLocks, Error> {
-        let (mut replacements, mut retries) = (1..MOST_REPLACEMENTS, 1..MOST_RETRIES);
+        let (mut replacements, mut retries) = (1..MAX_REPLACEMENTS, 1..MAX_RETRIES);
         loop {
             let lock_set = match LockSet::open_or_create(paths) {
                 Ok(lock_set) => lock_set,

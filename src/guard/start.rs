@@ -34,7 +34,7 @@ use crate::terminate::machine::{Machine, StartLeftovers};
 use crate::terminate::process_control::StartHost;
 
 /// The number of times that locks may be deleted or replaced under a start.
-const MOST_REPLACEMENTS: u32 = 100;
+const MAX_REPLACEMENTS: u32 = 100;
 
 /// The locks of a start that has acquired its instance; released on drop.
 pub struct AcquiredLocks {
@@ -157,7 +157,7 @@ pub fn acquire_locks(
 ) -> Result<AcquiredLocks, NotStarted> {
     let began = host.now();
     let mut progress = StartProgress::default();
-    for _ in 0..MOST_REPLACEMENTS {
+    for _ in 0..MAX_REPLACEMENTS {
         let OpenedLocks { lock_set, files, ticket } = opened;
         let first_lock = lock_set.open_first_lock()?;
         host.watch_state_dir(Arc::clone(lock_set.state_dir()), &lock_set.folders(), first_lock);

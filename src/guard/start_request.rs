@@ -23,7 +23,7 @@ use crate::sys::{clock, host};
 use crate::text::command_line;
 
 /// The longest command line in a record, in characters: a record must fit a small file.
-const LONGEST_COMMAND: usize = 4000;
+const MAX_COMMAND: usize = 4000;
 
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +128,7 @@ impl StartRequest {
             locks: files.iter().filter_map(LockFile::known_id).collect(),
             host: host::host_name(),
             user: self.user.name.clone(),
-            command: command_line(&command.text()).chars().take(LONGEST_COMMAND).collect(),
+            command: command_line(&command.text()).chars().take(MAX_COMMAND).collect(),
             since: clock::WallClock::seconds(),
             profile: self.config.profile.clone(),
             child: None,

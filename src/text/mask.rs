@@ -11,7 +11,7 @@ const SECRET_LENGTH: usize = 35;
 const SECRET_START: &str = "AA";
 
 /// The fewest characters that count as a secret after a bot's id.
-const SHORTEST_SECRET: usize = 20;
+const MIN_SECRET: usize = 20;
 
 /// Stands between a token's halves: itself, and as a URL writes it.
 const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
@@ -71,7 +71,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
         let start = at + separator.len();
         let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
         let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
-        (has_id && len >= SHORTEST_SECRET).then_some(start..start + len)
+        (has_id && len >= MIN_SECRET).then_some(start..start + len)
     })
 }
 

@@ -20,7 +20,7 @@ pub use json_schema::{output_schema, with_unwrapped_descriptions};
 pub(crate) use mask::MASK;
 pub use mask::{mask_secrets, sanitize, secret_spans};
 pub use printable::{is_nonprinting, printable, truncate};
-pub(crate) use quote::LONGEST_LINE;
+pub(crate) use quote::MAX_LINE;
 pub use quote::{quote, shell_quote, short_name, short_path};
 pub use style::Paint;
 pub(crate) use style::Style;

@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::text::mask::sanitize;
 use crate::text::printable::{is_nonprinting, truncate};
 
-const LONGEST_QUOTE: usize = 81;
+const MAX_QUOTE: usize = 81;
 
 /// Most paths are shorter, and the end of one is worth more than a short line.
-pub(crate) const LONGEST_LINE: usize = 400;
+pub(crate) const MAX_LINE: usize = 400;
 
 /// Quotes user input for a message: sanitized, truncated, in backticks.
 pub fn quote(text: &str) -> String {
@@ -17,12 +17,12 @@ pub fn quote(text: &str) -> String {
 
 /// Sanitizes and truncates a name that is not quoted, as a key.
 pub fn short_name(text: &str) -> String {
-    truncate(&sanitize(text), LONGEST_QUOTE)
+    truncate(&sanitize(text), MAX_QUOTE)
 }
 
 /// Sanitizes and truncates a path that is not quoted.
 pub fn short_path(path: &Path) -> String {
-    truncate(&sanitize(&path.to_string_lossy()), LONGEST_LINE)
+    truncate(&sanitize(&path.to_string_lossy()), MAX_LINE)
 }
 
 /// Quotes `word` where a shell needs that, and escapes what a terminal would act on.
@@ -63,6 +63,6 @@ mod tests {
     #[test]
     fn a_quote_is_escaped_and_cut() {
         assert_eq!(quote("a\u{1b}[2Jb\nc"), "`a\\u{1b}[2Jb\\nc`");
-        assert_eq!(quote(&"é".repeat(200)).chars().count(), LONGEST_QUOTE + 2);
+        assert_eq!(quote(&"é".repeat(200)).chars().count(), MAX_QUOTE + 2);
     }
 }

@@ -1,11 +1,11 @@
 //! Suggests the right name for a misspelled one, and lists names.
 
 /// A longer name is not a misspelling of a known one.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
 /// Finds the one of `names` that `wrong` was most likely meant to be.
 pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if wrong.len() > LONGEST_NAME {
+    if wrong.len() > MAX_NAME {
         return None;
     }
     // `onConflict` and `on-conflict` are habits from elsewhere, not misspellings.

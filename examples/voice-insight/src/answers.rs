@@ -1,7 +1,7 @@
 //! What is answered to what.
 
 use crate::intake::{Asks, Command, Letter};
-use crate::media::{MOST_BYTES, Recording};
+use crate::media::{MAX_BYTES, Recording};
 use crate::messages::{self, Told};
 use crate::services::Services;
 use crate::settings::Service;
@@ -78,7 +78,7 @@ impl Answers {
     /// comes.
     async fn fetched(&self, recording: &Recording) -> Result<Fetched, Failed> {
         match recording.claims {
-            Some(size) if size > MOST_BYTES => Ok(Fetched::TooLarge(Some(size))),
+            Some(size) if size > MAX_BYTES => Ok(Fetched::TooLarge(Some(size))),
             Some(_) | None => self.telegram.fetch(recording).await,
         }
     }

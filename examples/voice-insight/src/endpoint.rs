@@ -10,7 +10,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
 /// A longer answer is no transcript: this is a novel.
-const MOST_ANSWERED: usize = 1 << 20;
+const MAX_ANSWERED: usize = 1 << 20;
 
 /// How long a connection may take to come about, within the whole time of a try.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, ServiceError> {
     while let Some(chunk) =
         response.chunk().await.map_err(|error| ServiceError::of_connection(&error))?
     {
-        if body.len() + chunk.len() > MOST_ANSWERED {
+        if body.len() + chunk.len() > MAX_ANSWERED {
             return Err(ServiceError::TooLong);
         }
         body.extend_from_slice(&chunk);

@@ -11,12 +11,12 @@ use crate::error::ServiceError;
 use serde_json::{Value, json};
 
 /// More characters of a transcript are not read: about two hours of speech.
-const MOST_READ: usize = 100_000;
+const MAX_READ: usize = 100_000;
 
 /// More characters of a summary, entries of a list and characters of an entry are not believed.
-const LONGEST_SUMMARY: usize = 2000;
-const MOST_ENTRIES: usize = 20;
-const LONGEST_ENTRY: usize = 300;
+const MAX_SUMMARY: usize = 2000;
+const MAX_ENTRIES: usize = 20;
+const MAX_ENTRY: usize = 300;
 
 /// What the model is told to do.
 const TASK: &str = "You sum up transcripts of recordings. The user message is a JSON document \
@@ -40,7 +40,7 @@ pub(crate) struct Insight {
 
 /// The part of a transcript that is summed up: all of it, unless it is very long.
 pub(crate) fn read(transcript: &str) -> &str {
-    let end = transcript.char_indices().nth(MOST_READ).map_or(transcript.len(), |(end, _)| end);
+    let end = transcript.char_indices().nth(MAX_READ).map_or(transcript.len(), |(end, _)| end);
     transcript.get(..end).unwrap_or(transcript)
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn answer(body: &Value) -> Result<Insight, ServiceError> {
     let summary = object
         .get("summary")
         .and_then(Value::as_str)
-        .map(|text| plain(text, LONGEST_SUMMARY))
+        .map(|text| plain(text, MAX_SUMMARY))
         .filter(|text| !text.is_empty());
     Ok(Insight {
         summary: summary.ok_or(ServiceError::Unreadable)?,
@@ -89,9 +89,9 @@ fn entries(object: &Value, key: &str) -> Vec<String> {
     let texts =
         object.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     texts
-        .map(|text| plain(text, LONGEST_ENTRY))
+        .map(|text| plain(text, MAX_ENTRY))
         .filter(|text| !text.is_empty())
-        .take(MOST_ENTRIES)
+        .take(MAX_ENTRIES)
         .collect()
 }
 
@@ -169,18 +169,18 @@ mod tests {
             json!({ "summary": "a\n\u{1b}b ".repeat(5000), "topics": vec!["x".repeat(999); 99] })
                 .to_string();
         let insight = said(&content).unwrap();
-        assert_eq!(insight.summary.chars().count(), LONGEST_SUMMARY + 1);
+        assert_eq!(insight.summary.chars().count(), MAX_SUMMARY + 1);
         assert!(!insight.summary.contains(char::is_control));
-        assert_eq!(insight.topics.len(), MOST_ENTRIES);
-        assert!(insight.topics.iter().all(|topic| topic.chars().count() == LONGEST_ENTRY + 1));
+        assert_eq!(insight.topics.len(), MAX_ENTRIES);
+        assert!(insight.topics.iter().all(|topic| topic.chars().count() == MAX_ENTRY + 1));
     }
 
     #[test]
     fn a_long_transcript_is_read_as_far_as_it_goes() {
-        let body = question("m", &"ä".repeat(MOST_READ + 1));
+        let body = question("m", &"ä".repeat(MAX_READ + 1));
         let content: Value =
             serde_json::from_str(body["messages"][1]["content"].as_str().unwrap()).unwrap();
-        assert_eq!(content["transcript"].as_str().unwrap().chars().count(), MOST_READ);
+        assert_eq!(content["transcript"].as_str().unwrap().chars().count(), MAX_READ);
     }
 
     proptest! {

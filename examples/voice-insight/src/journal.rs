@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 
 /// How many numbers of taken updates are kept: Telegram gives at most 100 at once, and what it
 /// gives again are those of the last polls.
-const MOST_NUMBERS: usize = 512;
+const MAX_NUMBERS: usize = 512;
 
 /// A larger file is none of ours.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -113,7 +113,7 @@ impl Journal {
             return Taken::Again;
         }
         pages.taken.push_back(letter.update);
-        if pages.taken.len() > MOST_NUMBERS {
+        if pages.taken.len() > MAX_NUMBERS {
             pages.taken.pop_front();
         }
         pages.open.insert(
@@ -170,7 +170,7 @@ impl Journal {
 
 fn read(path: &Path) -> io::Result<Pages> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     // What it is not does not matter, and what it holds belongs into no log.
     let garbage =
         || io::Error::new(io::ErrorKind::InvalidData, "it is damaged, or of another version");
@@ -252,11 +252,11 @@ mod tests {
     fn only_the_last_numbers_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path().join("x.journal"));
-        for update in 0..=u32::try_from(MOST_NUMBERS).unwrap() {
+        for update in 0..=u32::try_from(MAX_NUMBERS).unwrap() {
             journal.take(&letter(update));
             journal.close(update);
         }
-        assert_eq!(journal.pages().taken.len(), MOST_NUMBERS);
+        assert_eq!(journal.pages().taken.len(), MAX_NUMBERS);
         assert_eq!(journal.take(&letter(0)), Taken::New);
         assert_eq!(journal.take(&letter(2)), Taken::Again);
     }

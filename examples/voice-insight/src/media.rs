@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// What Telegram lets a bot download, in bytes: `MAX_DOWNLOAD_FILE_SIZE` of its server, which
 /// people call 20 MB.
-pub(crate) const MOST_BYTES: u64 = 20 << 20;
+pub(crate) const MAX_BYTES: u64 = 20 << 20;
 
 /// What kind of recording it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,12 +3,12 @@
 use crate::error::ServiceError;
 use crate::insight::{self, Insight};
 use crate::intake::Command;
-use crate::media::{Kind, MOST_BYTES};
-use crate::split::{MOST_UNITS, split};
+use crate::media::{Kind, MAX_BYTES};
+use crate::split::{MAX_UNITS, split};
 use std::fmt::Write;
 
 /// More parts than this are no answer but a flood; they hold about three hours of speech.
-const MOST_PARTS: usize = 40;
+const MAX_PARTS: usize = 40;
 
 /// What is said of a transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) fn help() -> String {
             with a summary, what there is to do, the topics \
          and the whole transcript – as far as my services are set up. Recordings of one chat are \
          answered in their order.\n\n{}",
-        megabytes(MOST_BYTES),
+        megabytes(MAX_BYTES),
         commands()
     )
 }
@@ -93,7 +93,7 @@ pub(crate) fn too_large(kind: Kind, bytes: Option<u64>) -> String {
     format!(
         "This {kind} is too large{size}: Telegram lets bots download at most {}. Please send it \
             in shorter pieces.",
-        megabytes(MOST_BYTES)
+        megabytes(MAX_BYTES)
     )
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn answer(transcript: &str, told: &Told) -> Vec<String> {
             text.push_str(transcript);
         }
     }
-    cut(split(&text, MOST_UNITS))
+    cut(split(&text, MAX_UNITS))
 }
 
 fn sections(insight: &Insight) -> String {
@@ -183,10 +183,10 @@ fn sections(insight: &Insight) -> String {
 }
 
 fn cut(mut parts: Vec<String>) -> Vec<String> {
-    if parts.len() > MOST_PARTS {
-        parts.truncate(MOST_PARTS);
+    if parts.len() > MAX_PARTS {
+        parts.truncate(MAX_PARTS);
         parts.push(format!(
-            "The rest is left out: {MOST_PARTS} messages are the most that I answer with."
+            "The rest is left out: {MAX_PARTS} messages are the most that I answer with."
         ));
     }
     parts
@@ -237,8 +237,8 @@ mod tests {
     #[test]
     fn an_answer_that_would_flood_the_chat_is_cut_and_says_so() {
         let parts = answer(&"word ".repeat(100_000), &Told::Unasked);
-        assert_eq!(parts.len(), MOST_PARTS + 1);
-        assert!(parts.iter().all(|part| part.encode_utf16().count() <= MOST_UNITS));
+        assert_eq!(parts.len(), MAX_PARTS + 1);
+        assert!(parts.iter().all(|part| part.encode_utf16().count() <= MAX_UNITS));
         assert!(parts.last().unwrap().starts_with("The rest is left out"));
     }
 
@@ -257,8 +257,8 @@ mod tests {
         for (bytes, said) in [
             (0, "0 MB"),
             (1, "0.1 MB"),
-            (MOST_BYTES, "20 MB"),
-            (MOST_BYTES + 1, "20.1 MB"),
+            (MAX_BYTES, "20 MB"),
+            (MAX_BYTES + 1, "20.1 MB"),
             (u64::MAX, "1759218604441.6 MB"),
         ] {
             assert_eq!(megabytes(bytes), said);
@@ -276,7 +276,7 @@ mod tests {
             fileless(Kind::Voice),
             no_transcription(),
             too_large(Kind::Audio, None),
-            too_large(Kind::VideoNote, Some(MOST_BYTES + 1)),
+            too_large(Kind::VideoNote, Some(MAX_BYTES + 1)),
             nothing_in_it(Kind::Voice),
             no_words(Kind::Voice),
             not_given(Kind::Voice),
@@ -285,7 +285,7 @@ mod tests {
             full(100),
             patience(Kind::Voice),
         ];
-        assert!(sentences.iter().all(|sentence| sentence.encode_utf16().count() < MOST_UNITS));
+        assert!(sentences.iter().all(|sentence| sentence.encode_utf16().count() < MAX_UNITS));
         insta::assert_snapshot!(sentences.join("\n---\n"));
     }
 }

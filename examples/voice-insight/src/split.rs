@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// The most UTF-16 code units that Telegram takes in one message; it counts text and entities in
 /// these.
-pub(crate) const MOST_UNITS: usize = 4096;
+pub(crate) const MAX_UNITS: usize = 4096;
 
 /// The parts of `text`, none of them empty or longer than `most` UTF-16 code units; blanks around a
 /// cut are left out.
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn a_million_letters_take_no_time_to_speak_of() {
-        assert_eq!(split(&"a".repeat(1 << 20), MOST_UNITS).len(), 256);
+        assert_eq!(split(&"a".repeat(1 << 20), MAX_UNITS).len(), 256);
         assert_eq!(
-            split(&"word ".repeat(1 << 18), MOST_UNITS).concat().matches("word").count(),
+            split(&"word ".repeat(1 << 18), MAX_UNITS).concat().matches("word").count(),
             1 << 18
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::ServiceError;
 use crate::intake::Address;
-use crate::media::{MOST_BYTES, Recording};
+use crate::media::{MAX_BYTES, Recording};
 use crate::retry::Retry;
 use crate::shutdown::{Failed, Shutdown};
 use futures_util::StreamExt;
@@ -70,7 +70,7 @@ impl Telegram {
             Err(error) => return Err(service_error(&error)),
         };
         let size = Some(file.size).filter(|size| *size != UNKNOWN_SIZE).map(u64::from);
-        if size.is_some_and(|size| size > MOST_BYTES) {
+        if size.is_some_and(|size| size > MAX_BYTES) {
             return Ok(Fetched::TooLarge(size));
         }
         let mut chunks = self.files.download_file_stream(&file.path);
@@ -78,7 +78,7 @@ impl Telegram {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| broken_off(&error))?;
             // Whatever sizes were said before: this is the one that counts.
-            if (bytes.len() + chunk.len()) as u64 > MOST_BYTES {
+            if (bytes.len() + chunk.len()) as u64 > MAX_BYTES {
                 return Ok(Fetched::TooLarge(None));
             }
             bytes.extend_from_slice(&chunk);

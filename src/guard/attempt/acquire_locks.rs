@@ -19,7 +19,7 @@ use crate::text::printable;
 const RETAKING: Duration = Duration::from_secs(1);
 
 /// The number of tries to write the record while others write theirs.
-const MOST_CLAIMS: u32 = 20;
+const MAX_CLAIMS: u32 = 20;
 
 impl Attempt<'_> {
     /// Takes all locks or none. Retries briefly where the holder may be releasing one, and where no
@@ -86,7 +86,7 @@ impl Attempt<'_> {
         // Requests are written with the start mutex held, as it is now: one that is left over is
         // from a start that was killed, and names our ticket if the counter has vanished since.
         state_dir.remove_request();
-        for _ in 0..MOST_CLAIMS {
+        for _ in 0..MAX_CLAIMS {
             match state_dir.record() {
                 Some(record) if record == *mine => return Ok(RecordState::Written),
                 // Written since the last scan: the files had vanished, and a guard restores them.

@@ -9,7 +9,7 @@ use super::{Sent, Telegram};
 use serde_json::{Value, json};
 
 /// A bot may not download more than this.
-const MOST_TO_DOWNLOAD: u64 = 20 * 1024 * 1024;
+const MAX_DOWNLOAD: u64 = 20 * 1024 * 1024;
 
 pub(super) enum Answer {
     Result(Value),
@@ -98,7 +98,7 @@ fn file(telegram: &Telegram, parameters: &Parameters) -> Answer {
     let id = parameters.text("file_id").unwrap_or_default();
     match telegram.files.get(id) {
         None => Answer::Failure(400, "Bad Request: invalid file_id"),
-        Some(file) if file.size > MOST_TO_DOWNLOAD => {
+        Some(file) if file.size > MAX_DOWNLOAD => {
             Answer::Failure(400, "Bad Request: file is too big")
         }
         Some(file) => Answer::Result(
